@@ -1,0 +1,141 @@
+"""Chat completions: one call to one deployment, plain or streamed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from functions.context import Hold, ModelContext, UpstreamResponse
+from functions.function import Access, EventStream, function
+from models_registry.backends import BACKENDS
+from models_registry.backends.backend import CallFacts, ChatStream
+from models_registry.bounds import input_bound, output_bound
+from schema.chat import ChatCompletion, ChatRequest
+from schema.errors import GatewayError, UpstreamMalformed
+from schema.usage import Usage
+
+
+@function(
+    "POST",
+    "/v1/chat/completions",
+    aliases=("/chat/completions",),
+    access=Access.MODEL,
+    call_type="acompletion",
+)
+async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | EventStream:
+    """Answer a conversation with the model named, in one piece or as a stream of chunks."""
+    call = ctx.call
+    target = ctx.models.target(request.model, allowed=call.caller.models, roll=call.roll)
+    backend = BACKENDS[target.dialect]
+    facts = CallFacts(
+        request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
+    )
+    upstream_request = backend.chat_request(request, target, facts)
+
+    def bound() -> Usage:
+        prompt, output = input_bound(request), output_bound(request, target)
+        return Usage(prompt_tokens=prompt, completion_tokens=output, estimated=True)
+
+    streamed = bool(request.stream)
+    hold = ctx.ledger.hold(call, target, streamed=streamed, bound=bound)
+    response: UpstreamResponse | None = None
+    try:
+        response = await ctx.upstream.open(upstream_request, target.deadlines)
+        if response.status != 200:
+            raise backend.error(response.status, response.headers, await response.read(), target)
+        if streamed:
+            parser = backend.chat_stream(request, target, facts)
+            return await ChatEvents.begin(request, response, parser, hold)
+        completion, usage = backend.chat_response(await response.read(), request, target, facts)
+        hold.settle(usage or bound())
+        return completion
+    except asyncio.CancelledError:
+        hold.cancel(bound())
+        _close(response)
+        raise
+    except Exception as error:
+        hold.fail(error)
+        _close(response)
+        raise
+
+
+def _close(response: UpstreamResponse | None) -> None:
+    if response is not None:
+        response.close()
+
+
+class ChatEvents:
+    """A chat stream under way: relays it, and settles the hold however it ends."""
+
+    def __init__(
+        self, request: ChatRequest, response: UpstreamResponse, parser: ChatStream, hold: Hold
+    ) -> None:
+        self._request = request
+        self._response = response
+        self._parser = parser
+        self._hold: Hold | None = hold
+        self._chunks = response.chunks()
+        self._first = b""
+
+    @classmethod
+    async def begin(
+        cls, request: ChatRequest, response: UpstreamResponse, parser: ChatStream, hold: Hold
+    ) -> "ChatEvents":
+        """Read up to the first event, so that an upstream that fails at once gets its status."""
+        stream = cls(request, response, parser, hold)
+        async for data in stream._chunks:
+            stream._first = parser.feed(data)
+            if stream._first:
+                break
+        else:
+            stream._first = parser.close()
+        hold.first_token()
+        return stream
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The stream as SSE. Raises the GatewayError it broke with, already booked."""
+        feed = self._parser.feed
+        try:
+            if self._first:
+                yield self._first
+            async for data in self._chunks:
+                out = feed(data)
+                if out:
+                    yield out
+            rest = self._parser.close()
+            self._settle()
+            if rest:
+                yield rest
+        except GatewayError as error:
+            self._fail(error)
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise UpstreamMalformed("The provider's stream could not be read.") from error
+
+    def close(self) -> None:
+        """Cut the upstream; book what was produced where nobody else has: the client left."""
+        self._response.close()
+        hold, self._hold = self._hold, None
+        if hold is None:
+            return
+        if self._parser.done and self._parser.usage is not None:
+            hold.settle(self._parser.usage)
+        else:
+            hold.cancel(self._produced())
+
+    def _settle(self) -> None:
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            hold.settle(self._parser.usage or self._produced())
+
+    def _fail(self, error: Exception) -> None:
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            hold.fail(error, self._produced())
+
+    def _produced(self) -> Usage:
+        """What the provider reported so far, else the bound: every byte of output a token."""
+        return self._parser.usage or Usage(
+            prompt_tokens=input_bound(self._request),
+            completion_tokens=self._parser.produced_bytes,
+            estimated=True,
+        )

@@ -1,0 +1,107 @@
+"""The function contract: `@function` attaches a manifest to a plain async function.
+
+Nothing is wrapped and nothing is registered: the decorated function is the function, called as
+`await chat(request, ctx)` by tests and by `runtime/invoke.py` alike. `runtime/catalog.py` lists
+what is mounted.
+"""
+
+import enum
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Literal, Protocol, TypeVar, get_type_hints
+
+import msgspec
+
+Method = Literal["GET", "POST", "DELETE"]
+F = TypeVar("F", bound=Callable[..., Awaitable[object]])
+
+
+class Access(enum.Enum):
+    """Who may call a function. Decided on the matched manifest, never on the URL's text."""
+
+    OPEN = "open"
+    """Anyone, without a key."""
+    MODEL = "model"
+    """Any valid key: it calls models, so refusals are booked as well."""
+    KEY = "key"
+    """Any valid key; the function shows it its own objects only."""
+    ADMIN = "admin"
+    """`proxy_admin`."""
+
+
+class EventStream(Protocol):
+    """A reply sent piece by piece as `text/event-stream`.
+
+    Everything that can fail with a status happened before a function returned it. `close` is
+    called exactly once, whatever happened, also when the client left before the first piece.
+    """
+
+    def events(self) -> AsyncIterator[bytes]:
+        """Whole SSE events. A GatewayError raised here is sent as an `error` event, with no
+        `[DONE]` after it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runtime needs to know of a function to mount, invoke and document it."""
+
+    name: str
+    family: str
+    """The module: `--functions` mounts by it."""
+    method: Method
+    path: str
+    """`{name}` is a path parameter, `{name:path}` one that may hold slashes."""
+    aliases: tuple[str, ...]
+    access: Access
+    call_type: str
+    """What spend rows call it, in LiteLLM's words; empty for what calls no model."""
+    request: type[msgspec.Struct]
+    reply: Any  # the return annotation, a union where the function streams
+    context: type[msgspec.Struct]
+    summary: str
+
+
+def function(
+    method: Method,
+    path: str,
+    *,
+    access: Access,
+    aliases: tuple[str, ...] = (),
+    call_type: str = "",
+) -> Callable[[F], F]:
+    """Declare an endpoint. The function takes exactly `(request, ctx)`, both annotated, and
+    says what it returns; a name is `module.function`, or `module` where both are the same."""
+
+    def attach(fn: F) -> F:
+        hints = get_type_hints(fn)
+        parameters = list(inspect.signature(fn).parameters)
+        if parameters != ["request", "ctx"] or "return" not in hints:
+            raise TypeError(f"{fn.__qualname__} must be `async def (request: ..., ctx: ...) -> ...`")
+        family = fn.__module__.rpartition(".")[2]
+        manifest = Manifest(
+            name=family if fn.__name__ == family else f"{family}.{fn.__name__}",
+            family=family,
+            method=method,
+            path=path,
+            aliases=aliases,
+            access=access,
+            call_type=call_type,
+            request=hints["request"],
+            reply=hints["return"],
+            context=hints["ctx"],
+            summary=(inspect.getdoc(fn) or "").partition("\n\n")[0].replace("\n", " "),
+        )
+        setattr(fn, "manifest", manifest)  # noqa: B010  (functions have no typed attributes)
+        return fn
+
+    return attach
+
+
+def manifest_of(fn: Callable[..., Awaitable[object]]) -> Manifest:
+    """The manifest of a decorated function. Raises TypeError for any other."""
+    manifest = getattr(fn, "manifest", None)
+    if not isinstance(manifest, Manifest):
+        raise TypeError(f"{fn!r} is not decorated with @function")
+    return manifest

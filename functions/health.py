@@ -1,0 +1,17 @@
+"""Probes for load balancers and people: is it up, can it serve."""
+
+from functions.context import HealthContext
+from functions.function import Access, function
+from schema.health import ProbeQuery, Readiness
+
+
+@function("GET", "/health/liveliness", aliases=("/health/liveness",), access=Access.OPEN)
+async def liveliness(request: ProbeQuery, ctx: HealthContext) -> str:
+    """Answer while the process runs; it never depends on Postgres."""
+    return "I'm alive!"
+
+
+@function("GET", "/health/readiness", access=Access.OPEN)
+async def readiness(request: ProbeQuery, ctx: HealthContext) -> Readiness:
+    """Say whether calls can be served: 200 healthy or degraded, 503 when they can't."""
+    return await ctx.readiness.check()

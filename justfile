@@ -1,0 +1,46 @@
+# How to do things here. `just` alone lists the recipes.
+
+set positional-arguments
+
+bin := justfile_directory() / ".venv" / if os_family() == "windows" { "Scripts" } else { "bin" }
+python := bin / "python"
+
+[private]
+default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Everything on this machine: Postgres, a small real model, the gateway on http://127.0.0.1:4000
+dev *args:
+    @"{{ python }}" -m runtime dev "$@"
+
+# The gateway alone: --config FILE --host H --port N --workers N --functions a,b --check-config
+serve *args:
+    @"{{ python }}" -m runtime serve "$@"
+
+# One function without HTTP: just invoke chat '{"model": ..., "messages": [...]}'
+invoke name *args:
+    @"{{ python }}" -m runtime invoke "$@"
+
+# Bring the database's tables up to date (serve and dev do it at start)
+migrate *args:
+    @"{{ python }}" -m runtime migrate "$@"
+
+# The tests
+test *args:
+    @"{{ python }}" -m pytest "$@"
+
+# Lint, formatting, types, import rules
+check:
+    "{{ bin }}/ruff" check .
+    "{{ bin }}/ruff" format --check .
+    "{{ bin }}/mypy"
+    "{{ bin }}/lint-imports"
+
+# Reformat, and mend what the linter can
+fmt:
+    "{{ bin }}/ruff" format .
+    "{{ bin }}/ruff" check --fix .
+
+# Calls and streams a second beside the floor app; --quick for a short run
+bench *args:
+    @"{{ python }}" -m tests.bench "$@"

@@ -1,0 +1,1 @@
+"""Names to backends: config, routing, prices and pure translators. No IO here."""

@@ -1,0 +1,101 @@
+"""What a backend is: pure functions from our requests to an upstream's, and back.
+
+No IO, no clock, no await. A backend never sees the caller's credential; it builds the upstream's
+headers from the target alone plus the pass-on headers it is given.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from models_registry.target import Target
+from schema.chat import ChatCompletion, ChatRequest
+from schema.embeddings import EmbeddingList, EmbeddingsRequest
+from schema.errors import UpstreamError
+from schema.usage import Usage
+
+MAX_FRAME_BYTES = 8 * 1024 * 1024
+"""The longest SSE event or NDJSON line accepted from an upstream."""
+
+
+PASS_ON_HEADERS = ("anthropic-beta", "openai-beta", "traceparent", "tracestate")
+"""The caller's headers that may go on to an upstream; nothing else of them ever does."""
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP request to a provider, complete. `headers` hold the provider's credential."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    method: str = "POST"
+
+    def __repr__(self) -> str:
+        return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"
+
+
+class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a translation may need and may not look up: ids, the time, headers to pass on."""
+
+    request_id: str
+    """`chatcmpl-<this>` becomes the answer's id where the provider gives none."""
+    created: int
+    """Unix time in seconds."""
+    pass_on: Mapping[str, str] = {}
+    """The caller's headers from the allow-list (`traceparent`, `anthropic-beta`, `openai-beta` ...),
+    lower-case names; never a credential or a cookie."""
+
+
+class ChatStream(Protocol):
+    """Turns an upstream's stream bytes into OpenAI SSE bytes for the client.
+
+    `usage` is what the provider reported so far, or None. `produced_bytes` bounds the output
+    tokens from above: a token is at least one byte of text, reasoning or tool arguments.
+    """
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def produced_bytes(self) -> int: ...
+
+    @property
+    def done(self) -> bool:
+        """True once the upstream said that the answer is complete."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what was read, give what can be sent on (maybe nothing). Raises UpstreamError on
+        an error event, garbage, or an event over MAX_FRAME_BYTES."""
+        ...
+
+    def close(self) -> bytes:
+        """The upstream ended: give the rest, `[DONE]` included. Raises UpstreamCut when the
+        stream broke off, UpstreamMalformed when it held nothing."""
+        ...
+
+
+class Backend(Protocol):
+    """One dialect. Each method raises UnsupportedParameter or InvalidRequest for what can't be
+    sent, and UpstreamError for what can't be understood."""
+
+    def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest: ...
+
+    def chat_response(
+        self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
+    ) -> tuple[ChatCompletion, Usage | None]: ...
+
+    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> ChatStream: ...
+
+    def embeddings_request(
+        self, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> UpstreamRequest: ...
+
+    def embeddings_response(
+        self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> tuple[EmbeddingList, Usage | None]: ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
+        """The error answer as ours. `headers` have lower-case names."""
+        ...

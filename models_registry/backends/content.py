@@ -1,0 +1,77 @@
+"""Pieces of OpenAI messages that every translation reads the same way."""
+
+import msgspec
+
+from schema.chat import CalledFunction, ImageUrl, Message, Part, ToolCall
+from schema.errors import InvalidRequest, UnsupportedParameter
+
+NO_ARGUMENTS = msgspec.Raw(b"{}")
+_OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class DataUri(msgspec.Struct, frozen=True):
+    """`data` is base64, not decoded."""
+
+    media_type: str
+    data: str
+
+
+def address(image: ImageUrl | str | None, where: str) -> str:
+    """The address of an image part. Raises InvalidRequest where it has none."""
+    url = image.url if isinstance(image, ImageUrl) else image
+    if not url:
+        raise InvalidRequest(f"'{where}' must have a 'url'.", param=where)
+    return url
+
+
+def data_uri(url: str, where: str) -> DataUri | None:
+    """A `data:` address taken apart, None for another scheme. Raises InvalidRequest for one that
+    isn't base64."""
+    if url[:5].lower() != "data:":
+        return None
+    head, comma, data = url[5:].partition(",")
+    media_type, _, encoding = head.partition(";")
+    if not comma or encoding.rpartition(";")[2].lower() != "base64":
+        raise InvalidRequest(
+            f"'{where}' must be a data URI in base64: data:<media type>;base64,<data>.", param=where
+        )
+    return DataUri(media_type.lower(), data)
+
+
+def parts_of(content: str | list[Part] | None) -> list[Part]:
+    """A message's content as parts; text that is a string becomes one."""
+    if isinstance(content, str):
+        return [Part(kind="text", text=content)]
+    return content or []
+
+
+def function_of(call: ToolCall, where: str) -> tuple[str, msgspec.Raw]:
+    """Name and arguments, the latter as a JSON object. Raises InvalidRequest for arguments that
+    aren't one, UnsupportedParameter for a call of anything but a function."""
+    function = call.function
+    if call.kind not in (None, "function") or function is None or not function.name:
+        raise UnsupportedParameter(f"'{where}' must be the call of a function with a name.", param=where)
+    return function.name, _arguments(function, where)
+
+
+def refuse_legacy(message: Message, where: str) -> None:
+    """Raises UnsupportedParameter for the calls that tools replaced."""
+    if message.function_call is not None:
+        raise UnsupportedParameter(
+            f"'{where}.function_call' is not supported here: use 'tool_calls'.",
+            param=f"{where}.function_call",
+        )
+
+
+def _arguments(function: CalledFunction, where: str) -> msgspec.Raw:
+    text = function.arguments
+    if text is None or not text.strip():
+        return NO_ARGUMENTS
+    try:
+        _OBJECTS.decode(text)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise InvalidRequest(
+            f"'{where}.function.arguments' must be a JSON object as text: {exc}",
+            param=f"{where}.function.arguments",
+        ) from exc
+    return msgspec.Raw(text.encode())

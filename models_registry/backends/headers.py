@@ -1,0 +1,25 @@
+"""The headers of an upstream request: built from the deployment, never copied from the caller."""
+
+from collections.abc import Mapping
+
+from models_registry.backends.backend import CallFacts
+from models_registry.target import Target
+
+
+def upstream_headers(
+    target: Target, facts: CallFacts, *, credential: Mapping[str, str], foreign: tuple[str, ...]
+) -> dict[str, str]:
+    """Lower-case names. `foreign` are prefixes of pass-on headers meant for another provider. The
+    config's `extra_headers` win."""
+    headers = {"content-type": "application/json"}
+    for name, value in facts.pass_on.items():
+        if not name.startswith(foreign):
+            headers[name] = value
+    headers.update(credential)
+    headers.update((name.lower(), value) for name, value in target.headers.items())
+    return headers
+
+
+def bearer(target: Target) -> dict[str, str]:
+    """The credential as most providers take it; nothing where the deployment has none."""
+    return {"authorization": f"Bearer {target.api_key.reveal()}"} if target.api_key is not None else {}

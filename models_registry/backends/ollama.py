@@ -1,0 +1,146 @@
+"""Ollama over its native API. A translation: its own OpenAI endpoints drop parameters and cut long
+prompts in silence."""
+
+import shlex
+from collections.abc import Mapping
+
+import msgspec
+
+from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.counts import checked, to_wire
+from models_registry.backends.headers import bearer, upstream_headers
+from models_registry.backends.ollama_answer import (
+    arguments_of,
+    call_id,
+    decode_answer,
+    finish_reason,
+    logprobs_of,
+    usage_of,
+)
+from models_registry.backends.ollama_request import chat_body, embed_body
+from models_registry.backends.ollama_stream import OllamaStream
+from models_registry.backends.provider_errors import provider_error, read_error, retry_after
+from models_registry.backends.vectors import BASE64, as_asked, check_encoding
+from models_registry.target import Target
+from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
+from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
+from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.ollama import OllamaEmbeddings, OllamaMessage
+from schema.usage import Usage
+from schema.wire import ABSENT
+
+QUEUE_RETRY_S = 5.0
+"""Sent as Retry-After when Ollama's queue is full, since it names no time itself."""
+CONTAINER = "litellm-ollama"
+"""The name of the Ollama container in the compose project."""
+
+_FOREIGN = ("anthropic-", "openai-")
+
+
+class Ollama:
+    """Implements Backend."""
+
+    def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
+        """POST /api/chat."""
+        return _post(f"{target.api_base}/api/chat", chat_body(request, target), target, facts)
+
+    def chat_response(
+        self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
+    ) -> tuple[ChatCompletion, Usage | None]:
+        """Raises UpstreamMalformed for a body that is no answer, UpstreamCut for one that isn't done."""
+        answer = decode_answer(body, target)
+        if not answer.done:
+            raise UpstreamCut("The provider's answer broke off before it was complete.")
+        message = answer.message or OllamaMessage()
+        calls = [
+            ToolCall(
+                id=call_id(call, i, facts.request_id),
+                kind="function",
+                function=CalledFunction(name=call.function.name, arguments=arguments_of(call)),
+            )
+            for i, call in enumerate(message.tool_calls or ())
+        ]
+        usage = usage_of(answer)
+        choice = Choice(
+            index=0,
+            message=AnswerMessage(
+                content=message.content or (None if calls else ""),
+                reasoning_content=message.thinking or msgspec.UNSET,
+                tool_calls=calls or msgspec.UNSET,
+            ),
+            finish_reason=finish_reason(answer, called_tools=bool(calls)),
+            logprobs=logprobs_of(answer) or ABSENT,
+        )
+        completion = ChatCompletion(
+            id=f"chatcmpl-{facts.request_id}",
+            object="chat.completion",
+            created=facts.created,
+            model=answer.model or target.model,
+            choices=[choice],
+            usage=to_wire(usage),
+        )
+        return completion, usage
+
+    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> OllamaStream:
+        options = request.stream_options
+        include_usage = options is not None and bool(options.include_usage)
+        return OllamaStream(target, facts, include_usage=include_usage)
+
+    def embeddings_request(
+        self, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> UpstreamRequest:
+        """POST /api/embed."""
+        check_encoding(request.encoding_format)
+        return _post(f"{target.api_base}/api/embed", embed_body(request, target), target, facts)
+
+    def embeddings_response(
+        self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> tuple[EmbeddingList, Usage | None]:
+        """Raises UpstreamMalformed where there isn't one vector for each text."""
+        try:
+            found = msgspec.json.decode(body, type=OllamaEmbeddings)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise UpstreamMalformed(f"The provider's answer is not a list of embeddings: {exc}") from exc
+        asked = 1 if isinstance(request.input, str) else len(request.input)
+        if len(found.embeddings) != asked:
+            raise UpstreamMalformed(
+                f"The provider sent {len(found.embeddings)} embeddings for {asked} texts."
+            )
+        encoding = BASE64 if request.encoding_format == BASE64 else None
+        usage = checked(Usage(prompt_tokens=found.prompt_eval_count or 0))
+        tokens = usage.prompt_tokens if usage is not None else 0
+        answer = EmbeddingList(
+            object="list",
+            data=[
+                as_asked(Embedding(index=i, embedding=vector), encoding)
+                for i, vector in enumerate(found.embeddings)
+            ],
+            model=found.model or target.model,
+            usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
+        )
+        return answer, usage
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
+        """A model that isn't there is answered with the commands that pull it."""
+        text = read_error(body).message.lower()
+        if status == 404 and "model" in text and "not found" in text:
+            pull = f"ollama pull {shlex.quote(target.model)}"
+            return ProviderError(
+                f"The model '{target.model}' is not pulled on the Ollama host of '{target.public_name}'. "
+                f"Pull it with: {pull} (with docker compose: docker exec {CONTAINER} {pull})",
+                status=404,
+                code="model_not_found",
+            )
+        if status == 503:
+            return ProviderError(
+                f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.",
+                status=503,
+                kind="service_unavailable",
+                retry_after_s=retry_after(headers) or QUEUE_RETRY_S,
+            )
+        return provider_error(status, headers, body, target)
+
+
+def _post(url: str, body: msgspec.Struct, target: Target, facts: CallFacts) -> UpstreamRequest:
+    headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
+    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body))

@@ -1,0 +1,62 @@
+"""What Ollama says, in OpenAI's terms: shared by whole answers and streams."""
+
+import hashlib
+
+import msgspec
+
+from models_registry.backends.counts import checked
+from models_registry.backends.provider_errors import error_inside
+from models_registry.target import Target
+from schema.errors import UpstreamMalformed
+from schema.ollama import OllamaAnswer, OllamaToolCall
+from schema.usage import Usage
+from schema.wire import present
+
+_ANSWERS = msgspec.json.Decoder(OllamaAnswer)
+
+
+def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
+    """One answer or line. Raises the mapped error for `{"error": ...}`, UpstreamMalformed for
+    anything that is no answer."""
+    try:
+        answer = _ANSWERS.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UpstreamMalformed(f"The provider's answer is not one of Ollama's: {exc}") from exc
+    if present(answer.error):
+        raise error_inside(bytes(answer.error), target)
+    if answer.message is None and not answer.done:
+        raise UpstreamMalformed("The provider's answer has no message.")
+    return answer
+
+
+def usage_of(answer: OllamaAnswer) -> Usage:
+    """A count of zero is left out on the wire."""
+    usage = Usage(prompt_tokens=answer.prompt_eval_count or 0, completion_tokens=answer.eval_count or 0)
+    return checked(usage) or Usage(estimated=True)
+
+
+def finish_reason(answer: OllamaAnswer, *, called_tools: bool) -> str:
+    """Ollama says `stop` for tool calls as well."""
+    if answer.done_reason == "length":
+        return "length"
+    return "tool_calls" if called_tools else "stop"
+
+
+def call_id(call: OllamaToolCall, index: int, request_id: str) -> str:
+    """The call's id, or one made of the request's: older servers send none."""
+    if call.id:
+        return call.id
+    return "call_" + hashlib.sha256(f"{request_id}/{index}".encode()).hexdigest()[:24]
+
+
+def arguments_of(call: OllamaToolCall) -> str:
+    """The arguments as OpenAI has them: JSON as text."""
+    raw = call.function.arguments
+    return bytes(raw).decode("utf-8", "replace") if present(raw) else "{}"
+
+
+def logprobs_of(answer: OllamaAnswer) -> msgspec.Raw | None:
+    """OpenAI's `logprobs` object: the entries are the same on both sides."""
+    if not present(answer.logprobs):
+        return None
+    return msgspec.Raw(b'{"content":' + bytes(answer.logprobs) + b',"refusal":null}')

@@ -1,0 +1,83 @@
+"""A conversation in Ollama's form: text as one string, images as bare base64 beside it."""
+
+from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
+from schema.chat import Message, Part
+from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
+
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+
+
+def conversation(messages: list[Message]) -> list[OllamaMessage]:
+    """Text parts are joined by line ends. A participant's `name` and an image's `detail` have no
+    place in Ollama's messages and are left out. Raises InvalidRequest or UnsupportedParameter
+    naming the message."""
+    if not messages:
+        raise InvalidRequest("'messages' must not be empty.", param="messages")
+    names: dict[str, str] = {}
+    return [_message(message, f"messages[{i}]", names) for i, message in enumerate(messages)]
+
+
+def _message(message: Message, where: str, names: dict[str, str]) -> OllamaMessage:
+    """`names` gathers the function of each call by its id: older templates want it with the result."""
+    refuse_legacy(message, where)
+    role = ROLES.get(message.role)
+    if role is None:
+        raise UnsupportedParameter(
+            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
+        )
+    texts, images = _content(parts_of(message.content), where)
+    if message.refusal:
+        texts.append(message.refusal)
+    calls = []
+    for j, call in enumerate(message.tool_calls or ()):
+        name, arguments = function_of(call, f"{where}.tool_calls[{j}]")
+        if call.id:
+            names[call.id] = name
+        calls.append(OllamaToolCall(id=call.id, function=OllamaFunction(name=name, arguments=arguments)))
+    result_of = message.tool_call_id if role == "tool" else None
+    return OllamaMessage(
+        role=role,
+        content="\n".join(texts),
+        thinking=message.reasoning_content if role == "assistant" else None,
+        images=images or None,
+        tool_calls=calls or None,
+        tool_name=names.get(result_of, message.name) if result_of else None,
+        tool_call_id=result_of,
+    )
+
+
+def _content(parts: list[Part], where: str) -> tuple[list[str], list[str]]:
+    texts: list[str] = []
+    images: list[str] = []
+    for j, part in enumerate(parts):
+        at = f"{where}.content[{j}]"
+        match part.kind:
+            case "text" if part.text is not None:
+                texts.append(part.text)
+            case "refusal" if part.refusal is not None:
+                texts.append(part.refusal)
+            case "image_url":
+                images.append(_image(part, f"{at}.image_url"))
+            case kind:
+                raise UnsupportedParameter(
+                    f"'{at}' is a part of type '{kind}', which the provider does not take.",
+                    param=f"{at}.{kind}",
+                )
+    return texts, images
+
+
+def _image(part: Part, where: str) -> str:
+    inline = data_uri(address(part.image_url, where), where)
+    if inline is None:
+        raise UnsupportedParameter(
+            f"'{where}' must be a data URI in base64: a local model has no way to fetch an address.",
+            param=where,
+        )
+    return inline.data

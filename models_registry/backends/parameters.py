@@ -1,0 +1,193 @@
+"""Which body fields belong to the gateway, and which a translated request may leave out.
+
+Nothing that a caller sent is dropped in silence: a field is honoured, on a list here with the
+reason why leaving it out changes nothing, or refused by name. `drop_params` (LiteLLM's setting,
+per deployment or in the body) drops instead of refusing what the provider can't honour; it never
+lets a field of the gateway through to a provider.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from models_registry.target import Target
+from schema.chat import ChatRequest
+from schema.errors import GatewayError, UnsupportedParameter
+
+DROP_PARAMS = "drop_params"
+
+_NOT_YET = "this version of the gateway does not have it"
+_CONFIG = "it is set in the gateway's config, not by callers"
+
+GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(
+        (
+            "tags",
+            "fallbacks",
+            "context_window_fallbacks",
+            "content_policy_fallbacks",
+            "disable_fallbacks",
+            "num_retries",
+            "max_retries",
+            "timeout",
+            "request_timeout",
+            "stream_timeout",
+            "cache",
+            "caching",
+            "ttl",
+            "guardrails",
+            "mock_response",
+            "mock_timeout",
+            "no-log",
+            "prompt_id",
+            "prompt_variables",
+            "litellm_metadata",
+            "litellm_call_id",
+            "litellm_trace_id",
+            "litellm_session_id",
+        ),
+        _NOT_YET,
+    )
+    | dict.fromkeys(
+        (
+            "api_key",
+            "api_base",
+            "base_url",
+            "api_version",
+            "api_type",
+            "organization",
+            "custom_llm_provider",
+            "extra_headers",
+            "headers",
+            "extra_body",
+            "additional_drop_params",
+            "allowed_openai_params",
+            "model_info",
+            "model_list",
+            "user_config",
+            "aws_access_key_id",
+            "aws_secret_access_key",
+            "aws_session_token",
+            "vertex_credentials",
+            "azure_ad_token",
+        ),
+        _CONFIG,
+    )
+)
+"""LiteLLM's own fields in a request's body, each with why it is refused. A value that asks for
+nothing (null, false, 0, empty) is taken out."""
+
+LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+
+
+class Ignorable(msgspec.Struct, frozen=True):
+    """`values` are those that may be left out; None: any."""
+
+    reason: str
+    values: tuple[object, ...] | None = None
+
+
+IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
+    {
+        "n": Ignorable("one answer is what the provider gives", (1,)),
+        "frequency_penalty": Ignorable("zero is no penalty", (0,)),
+        "presence_penalty": Ignorable("zero is no penalty", (0,)),
+        "logit_bias": Ignorable("an empty one biases nothing", ({},)),
+        "logprobs": Ignorable("false asks for nothing", (False,)),
+        "top_logprobs": Ignorable("zero asks for nothing", (0,)),
+        "parallel_tool_calls": Ignorable("true is what the provider does", (True,)),
+        "modalities": Ignorable("text is what the provider gives", (["text"],)),
+        "service_tier": Ignorable("it is the provider's default", ("auto", "default")),
+        "store": Ignorable("nothing is stored", (False,)),
+        "metadata": Ignorable("labels of stored answers; none is stored"),
+        "user": Ignorable("a label for the provider's abuse reports; the answer is the same"),
+        "safety_identifier": Ignorable("a label for the provider's abuse reports; the answer is the same"),
+        "prompt_cache_key": Ignorable("a hint to OpenAI's cache; the answer is the same"),
+        "prompt_cache_retention": Ignorable("a hint to OpenAI's cache; the answer is the same"),
+        "prompt_cache_options": Ignorable("a hint to OpenAI's cache; the answer is the same"),
+        "stream": Ignorable("consumed by the translation"),
+        "stream_options": Ignorable("consumed by the translation"),
+        DROP_PARAMS: Ignorable("consumed by the gateway"),
+    }
+)
+"""OpenAI's fields that a translation may leave out. A backend that honours one uses it."""
+
+
+def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
+    """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one that asks
+    for what this version does not do."""
+    for name in GATEWAY_FIELDS.keys() & fields.keys():
+        if msgspec.json.decode(fields.pop(name)):
+            raise UnsupportedParameter(
+                f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
+            )
+    fields.pop(DROP_PARAMS, None)
+
+
+def add_defaults(fields: dict[str, msgspec.Raw], target: Target) -> None:
+    """Add the deployment's parameters where the caller sent none. The two names of the output
+    limit count as one."""
+    limited = any(_sent(fields, name) for name in LIMITS)
+    for name, value in target.params.items():
+        if not _sent(fields, name) and not (limited and name in LIMITS):
+            fields[name] = value
+
+
+def with_defaults(request: ChatRequest, target: Target) -> ChatRequest:
+    """The request with the deployment's parameters added, `raw` included. Raises GatewayError when
+    one of them has the wrong type."""
+    if not target.params:
+        return request
+    fields = request.fields()
+    add_defaults(fields, target)
+    try:
+        merged = msgspec.json.decode(msgspec.json.encode(fields), type=ChatRequest)
+    except msgspec.ValidationError as exc:
+        raise GatewayError(
+            f"The deployment '{target.model_id}' of '{target.public_name}' has a wrong litellm_params: {exc}"
+        ) from exc
+    merged.with_raw(fields)
+    return merged
+
+
+def refuse_unsupported(request: ChatRequest, target: Target, honoured: frozenset[str]) -> None:
+    """Check the top-level fields of a request that is to be translated. Raises UnsupportedParameter
+    for the first that is neither honoured, nor ignorable, nor dropped by `drop_params`."""
+    fields = request.fields()
+    take_gateway_fields(fields)
+    dropping = drops_params(request, target)
+    for name, raw in fields.items():
+        if name in honoured or bytes(raw) == b"null" or _may_leave_out(name, raw) or dropping:
+            continue
+        raise unsupported(name, target)
+
+
+def drops_params(request: ChatRequest, target: Target) -> bool:
+    """Whether `drop_params` holds: the caller's word, else the deployment's."""
+    raw = request.raw.get(DROP_PARAMS)
+    return target.drop_params if raw is None else bytes(raw) == b"true"
+
+
+def unsupported(param: str, target: Target, why: str = "") -> UnsupportedParameter:
+    """The refusal of a parameter by name."""
+    origin = ""
+    if param in target.params:
+        origin = " (it is in the deployment's litellm_params)"
+    return UnsupportedParameter(
+        f"'{param}' is not supported by the provider '{target.provider}' of "
+        f"'{target.public_name}'{origin}{': ' + why if why else ''}. "
+        "Leave it out, or set drop_params to have it dropped.",
+        param=param,
+    )
+
+
+def _may_leave_out(name: str, raw: msgspec.Raw) -> bool:
+    ignorable = IGNORABLE.get(name)
+    if ignorable is None:
+        return False
+    return ignorable.values is None or msgspec.json.decode(raw) in ignorable.values
+
+
+def _sent(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
+    return name in fields and bytes(fields[name]) != b"null"

@@ -1,0 +1,181 @@
+"""A provider's error answer, in whatever shape, as one of ours.
+
+Client errors keep the provider's words, since they say what is wrong with the request. The words
+are bounded and the deployment's credentials are cut out of them. A refused credential is the
+gateway's own affair: the caller learns which deployment, not what the provider wrote.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from models_registry.target import Target
+from schema.errors import ProviderError, UpstreamError, UpstreamMalformed
+
+MAX_MESSAGE_CHARS = 1000
+MAX_WORD_CHARS = 200
+MAX_ERROR_BYTES = 256 * 1024
+"""A longer error body is not looked into."""
+
+STATUSES: Mapping[int, int] = MappingProxyType(
+    {status: status for status in (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504)}
+    | {
+        498: 503,  # Groq: no flex capacity
+        529: 503,  # Anthropic: overloaded
+    }
+)
+"""What the caller is answered. Any other 5xx is 500; anything else is no answer of an API."""
+
+STATUS_BY_TYPE: Mapping[str, int] = MappingProxyType(
+    {
+        "invalid_request_error": 400,
+        "context_length_exceeded": 400,
+        "exceed_context_size_error": 400,
+        "authentication_error": 401,
+        "billing_error": 402,
+        "permission_error": 403,
+        "not_found_error": 404,
+        "conflict_error": 409,
+        "request_too_large": 413,
+        "rate_limit_error": 429,
+        "rate_limit_exceeded": 429,
+        "insufficient_quota": 429,
+        "api_error": 500,
+        "server_error": 500,
+        "internal_server_error": 500,
+        "overloaded_error": 503,
+        "timeout_error": 504,
+    }
+)
+"""The status of an error inside a 200, by its `type` or `code` (OpenAI's and Anthropic's words)."""
+
+CREDENTIAL_STATUSES = frozenset({401, 402, 403})
+CONTEXT_CODE = "context_length_exceeded"
+OVERFLOW = re.compile(
+    r"exceed_context_size|exceeds the available context size"  # llama.cpp
+    r"|maximum context length"  # OpenAI, vLLM, DeepSeek, OpenRouter
+    r"|prompt is too long|exceed context limit"  # Anthropic
+    r"|prompt too long|exceeds the context length"  # Ollama
+    r"|context_length_exceeded|context window",
+    re.IGNORECASE,
+)
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What an error body says."""
+
+    message: str = ""
+    kind: str | None = None
+    code: str | None = None
+    param: str | None = None
+    status: int | None = None
+
+
+def provider_error(status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
+    """An answer with a failing status. `headers` have lower-case names."""
+    mapped = STATUSES.get(status, 500 if 500 <= status < 600 else None)
+    if mapped is None:
+        return UpstreamMalformed(f"{_who(target)} answered with the unexpected status {status}.")
+    return build_error(mapped, read_error(body), target, retry_after_s=retry_after(headers))
+
+
+def error_inside(error: bytes, target: Target) -> UpstreamError:
+    """The `error` member (JSON) of a 200 answer or of a stream's event."""
+    found = read_error(b'{"error":' + error + b"}")
+    status = found.status
+    if status is None:
+        status = STATUS_BY_TYPE.get(found.kind or "") or STATUS_BY_TYPE.get(found.code or "") or 502
+    return build_error(STATUSES.get(status, 502), found, target, retry_after_s=None)
+
+
+def build_error(status: int, found: Found, target: Target, *, retry_after_s: float | None) -> ProviderError:
+    """The error for a status of ours."""
+    code = found.code
+    overflow = OVERFLOW.search(f"{code} {found.kind} {found.message}") is not None
+    if overflow and status in (400, 413, 422, 500):
+        status, code = 400, CONTEXT_CODE
+    if status in CREDENTIAL_STATUSES:
+        return ProviderError(
+            f"{_who(target)} refused the gateway's credential (status {status}). "
+            "An administrator has to check that deployment's key and account.",
+            status=status,
+            code=_word(code, target),
+            retry_after_s=retry_after_s,
+        )
+    message = _scrub(found.message, target)[:MAX_MESSAGE_CHARS] if status < 500 else ""
+    return ProviderError(
+        message or f"{_who(target)} failed with status {status}.",
+        status=status,
+        kind=_word(found.kind, target),
+        param=_word(found.param, target),
+        code=_word(code, target),
+        retry_after_s=retry_after_s,
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, as `retry-after-ms` or `retry-after` says; a date there is not read."""
+    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            wait_s = float(headers.get(name, "")) / scale
+        except ValueError:
+            continue
+        if math.isfinite(wait_s) and wait_s >= 0:
+            return wait_s
+    return None
+
+
+def read_error(body: bytes) -> Found:
+    """Find the message in OpenAI's, Anthropic's, Ollama's, FastAPI's and kindred shapes. Gives an
+    empty one for HTML, garbage and bodies over MAX_ERROR_BYTES."""
+    if len(body) > MAX_ERROR_BYTES:
+        return Found()
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Found()
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return Found()
+    inner = value.get("error")
+    if isinstance(inner, str):
+        return Found(message=inner, kind=_text(value.get("type")), code=_text(value.get("code")))
+    fields = inner if isinstance(inner, dict) else value
+    message = fields.get("message") or fields.get("detail") or fields.get("msg") or ""
+    return Found(
+        message=message if isinstance(message, str) else msgspec.json.encode(message).decode(),
+        kind=_text(fields.get("type")),
+        code=_text(fields.get("code")),
+        param=_text(fields.get("param")),
+        status=_status(fields.get("status_code")) or _status(fields.get("code")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _status(value: object) -> int | None:
+    return value if isinstance(value, int) and 400 <= value < 600 else None
+
+
+def _who(target: Target) -> str:
+    return f"The provider '{target.provider}' of '{target.public_name}'"
+
+
+def _word(value: str | None, target: Target) -> str | None:
+    return _scrub(value, target)[:MAX_WORD_CHARS] if value else None
+
+
+def _scrub(text: str, target: Target) -> str:
+    secrets = [value for value in target.headers.values() if len(value) >= 8]
+    if target.api_key is not None:
+        secrets.append(target.api_key.reveal())
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text

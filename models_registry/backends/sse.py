@@ -1,0 +1,121 @@
+"""Server-sent events, as bytes: cut a stream into whole events, and take an event apart.
+
+An event ends with an empty line; a line ends with CR, LF or CRLF and nothing else (HTML Standard,
+9.2.6). `EventCutter` keeps what follows the last empty line until the rest has come, and gives all
+before it as one block, unchanged, so that a relay needn't put it together again.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from models_registry.backends.backend import MAX_FRAME_BYTES
+from schema.errors import UpstreamMalformed
+
+BOM = b"\xef\xbb\xbf"
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+
+
+def frame(data: bytes) -> bytes:
+    """One event whose data is a single line."""
+    return b"data: " + data + b"\n\n"
+
+
+DONE_DATA = b"[DONE]"
+DONE = frame(DONE_DATA)
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """`data` is None where the event had none: a comment, a retry time. `raw` is all of it, the
+    empty line included."""
+
+    name: str | None
+    data: bytes | None
+    raw: bytes
+
+
+class EventCutter:
+    """Bytes in, whole events out."""
+
+    def __init__(self, max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._pending = bytearray()
+        self._begun = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The events that are complete now, as one block. Raises UpstreamMalformed when one is
+        longer than the limit."""
+        pending = self._pending
+        if pending or not self._begun:
+            searched = len(pending)
+            pending += data
+            data = self._take(max(0, searched - 2))
+        elif not data.endswith(b"\n\n"):
+            pending += data
+            data = self._take(0)
+        if len(pending) > self._max_bytes or (len(data) > self._max_bytes and self._holds_long(data)):
+            raise too_long(self._max_bytes)
+        return data
+
+    def close(self) -> bytes:
+        """What came after the last whole event."""
+        rest = bytes(self._pending)
+        self._pending.clear()
+        return rest
+
+    def _take(self, start: int) -> bytes:
+        pending = self._pending
+        if not self._begun:
+            if BOM.startswith(pending[: len(BOM)]) and len(pending) < len(BOM):
+                return b""
+            self._begun = True
+            if pending.startswith(BOM):
+                del pending[: len(BOM)]
+            start = 0
+        end = last_end(pending, start)
+        block = bytes(pending[:end])
+        del pending[:end]
+        return block
+
+    def _holds_long(self, block: bytes) -> bool:
+        return any(len(event.raw) > self._max_bytes for event in events(block))
+
+
+def too_long(max_bytes: int) -> UpstreamMalformed:
+    return UpstreamMalformed(f"The provider sent more than {max_bytes} bytes without an end of event.")
+
+
+def last_end(data: bytes | bytearray, start: int) -> int:
+    """Where the last whole event ends, 0 if none does. Two line ends in a row are an empty line,
+    and each kind of pair but CRLF itself has one of these in it. A CR that may be half of a CRLF
+    waits for the next byte."""
+    mixed = data.rfind(b"\n\r", start, len(data) - 1)
+    end = max(data.rfind(b"\n\n", start), mixed, data.rfind(b"\r\r", start)) + 2
+    if end < 2:
+        return 0
+    return end + 1 if data[end - 1 : end + 1] == b"\r\n" else end
+
+
+def events(block: bytes) -> Iterator[Event]:
+    """Take a block of whole events apart."""
+    start = 0
+    for found in _EVENT_END.finditer(block):
+        yield _event(block[start : found.end()])
+        start = found.end()
+    if start < len(block):
+        yield _event(block[start:])
+
+
+def _event(raw: bytes) -> Event:
+    name: str | None = None
+    data: list[bytes] = []
+    for line in raw.splitlines():
+        field, colon, value = line.partition(b":")
+        if colon and value.startswith(b" "):
+            value = value[1:]
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return Event(name, b"\n".join(data) if data else None, raw)

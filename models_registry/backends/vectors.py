@@ -1,0 +1,54 @@
+"""Embeddings as floats or as base64 of little-endian 32-bit floats, whichever was asked for."""
+
+import base64
+import binascii
+import math
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from schema.embeddings import Embedding
+from schema.errors import UnsupportedParameter, UpstreamMalformed
+
+FLOAT = "float"
+BASE64 = "base64"
+
+
+def check_encoding(encoding_format: str | None) -> None:
+    """Raises UnsupportedParameter for a format that isn't OpenAI's."""
+    if encoding_format not in (None, FLOAT, BASE64):
+        raise UnsupportedParameter(
+            f"'encoding_format' must be '{FLOAT}' or '{BASE64}', not '{encoding_format}'.",
+            param="encoding_format",
+        )
+
+
+def as_asked(embedding: Embedding, encoding_format: str | None) -> Embedding:
+    """The embedding in the format asked for: itself where it is that already."""
+    vector = embedding.embedding
+    if encoding_format == BASE64 and not isinstance(vector, str):
+        return msgspec.structs.replace(embedding, embedding=pack(vector))
+    if encoding_format == FLOAT and isinstance(vector, str):
+        return msgspec.structs.replace(embedding, embedding=unpack(vector))
+    return embedding
+
+
+def pack(vector: Sequence[float]) -> str:
+    """Raises UpstreamMalformed for a number that 32 bits can't hold."""
+    try:
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    except (struct.error, OverflowError) as exc:
+        raise UpstreamMalformed("The provider sent an embedding with a number out of range.") from exc
+
+
+def unpack(text: str) -> list[float]:
+    """Raises UpstreamMalformed for text that isn't base64 of finite 32-bit floats."""
+    try:
+        packed = base64.b64decode(text, validate=True)
+        vector = list(struct.unpack(f"<{len(packed) // 4}f", packed))
+    except (binascii.Error, struct.error, ValueError) as exc:
+        raise UpstreamMalformed("The provider sent an embedding that is not base64 of floats.") from exc
+    if not all(map(math.isfinite, vector)):
+        raise UpstreamMalformed("The provider sent an embedding with a number that is not finite.")
+    return vector

@@ -1,0 +1,235 @@
+"""LiteLLM's `config.yaml`, checked: what it means, what is wrong with it, what has no effect.
+
+Pure: takes the parsed mapping (includes merged) and the environment, gives a `Config`. Every
+problem names its path in the file, `model_list[2].litellm_params.api_base`; all of them are
+collected, not the first one alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from models_registry import config_keys
+from schema.secret import Secret
+
+ENV_PREFIX = "os.environ/"
+PROTECTED = frozenset(
+    {"PATH", "HOME", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_PRELOAD", "LD_LIBRARY_PATH", "SHELL"}
+)
+"""Names that `environment_variables` must not set: they decide what code runs."""
+
+S = TypeVar("S", bound=msgspec.Struct)
+Number = float | int | str
+"""YAML 1.1 reads `3e-05` as text; it is a number all the same."""
+
+
+class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of `litellm_params` that this version acts on; the rest is `params`."""
+
+    model: str
+    custom_llm_provider: str | None = None
+    api_key: str | None = None
+    api_base: str | None = None
+    base_url: str | None = None
+    organization: str | None = None
+    extra_headers: dict[str, str] | None = None
+    timeout: Number | None = None
+    stream_timeout: Number | None = None
+    weight: Number | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    drop_params: bool | None = None
+    input_cost_per_token: Number | None = None
+    output_cost_per_token: Number | None = None
+    cache_read_input_token_cost: Number | None = None
+    cache_creation_input_token_cost: Number | None = None
+    output_cost_per_reasoning_token: Number | None = None
+    input_cost_per_request: Number | None = None
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    id: str | None = None
+    mode: str | None = None
+    base_model: str | None = None
+    max_tokens: int | None = None
+    max_output_tokens: int | None = None
+    input_cost_per_token: Number | None = None
+    output_cost_per_token: Number | None = None
+    cache_read_input_token_cost: Number | None = None
+    cache_creation_input_token_cost: Number | None = None
+    output_cost_per_reasoning_token: Number | None = None
+    input_cost_per_request: Number | None = None
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
+    model_name: str
+    litellm_params: LitellmParams
+    model_info: ModelInfo = ModelInfo()
+
+
+class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
+    drop_params: bool | None = None
+    request_timeout: Number | None = None
+
+
+class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
+    timeout: Number | None = None
+    stream_timeout: Number | None = None
+    routing_strategy: str | None = None
+
+
+class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    master_key: str | None = None
+    database_url: str | None = None
+    max_request_size_mb: Number | None = None
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `model_list` and where it stands in the file."""
+
+    path: str
+    entry: ModelEntry
+    params: dict[str, msgspec.Raw]
+    """Keys of `litellm_params` that are not LiteLLM's own: they go to the provider."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole config. It can be used when `errors` is empty."""
+
+    deployments: tuple[Deployment, ...] = ()
+    litellm_settings: LitellmSettings = LitellmSettings()
+    router_settings: RouterSettings = RouterSettings()
+    general_settings: GeneralSettings = GeneralSettings()
+    environment: Mapping[str, str] = {}
+    """The process environment with the file's `environment_variables` over it."""
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def master_key(self) -> Secret | None:
+        key = self.general_settings.master_key
+        return Secret(key) if key else None
+
+
+def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
+    """Check a parsed config file. Never raises for what a file can hold."""
+    reader = _Reader(env)
+    reader.export(document.get("environment_variables"))
+    for key in document:
+        if key in config_keys.TOP_LEVEL_LATER:
+            reader.warnings.append(f"{key}: has no effect in this version")
+        elif key not in config_keys.TOP_LEVEL:
+            reader.warnings.append(f"{key}: unknown key")
+    return Config(
+        deployments=tuple(reader.deployments(document.get("model_list"))),
+        litellm_settings=reader.section(document, "litellm_settings", LitellmSettings),
+        router_settings=reader.section(document, "router_settings", RouterSettings),
+        general_settings=reader.section(document, "general_settings", GeneralSettings),
+        environment=reader.env,
+        errors=tuple(reader.errors),
+        warnings=tuple(reader.warnings),
+    )
+
+
+class _Reader:
+    """Walks the document and collects what it finds."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = dict(env)
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
+
+    def export(self, variables: Any) -> None:
+        if variables is None:
+            return
+        if not isinstance(variables, Mapping):
+            self.errors.append(f"environment_variables: expected a mapping, found {_kind(variables)}")
+            return
+        for name, value in variables.items():
+            path = f"environment_variables.{name}"
+            if name in PROTECTED:
+                self.errors.append(f"{path}: this variable decides what code runs and can't be set here")
+            elif isinstance(value, (str, int, float, bool)):
+                self.env[str(name)] = str(self.resolved(value, path))
+            else:
+                self.errors.append(f"{path}: expected text, found {_kind(value)}")
+
+    def section(self, document: Mapping[str, Any], name: str, kind: type[S]) -> S:
+        found = document.get(name)
+        if found is None:
+            return kind()
+        values = self.resolved(found, name)
+        if isinstance(values, Mapping):
+            self._warn_unknown(values, name, kind)
+        return self._convert(values, name, kind) or kind()
+
+    def deployments(self, model_list: Any) -> Iterator[Deployment]:
+        if model_list is None:
+            return
+        if not isinstance(model_list, list):
+            self.errors.append(f"model_list: expected a list, found {_kind(model_list)}")
+            return
+        for index, item in enumerate(model_list):
+            path = f"model_list[{index}]"
+            values = self.resolved(item, path)
+            entry = self._convert(values, path, ModelEntry)
+            if entry is None:
+                continue
+            self._warn_unknown(values, path, ModelEntry)
+            self._warn_unknown(values.get("model_info") or {}, f"{path}.model_info", ModelInfo)
+            params = self._params(values["litellm_params"], f"{path}.litellm_params")
+            yield Deployment(path=path, entry=entry, params=params)
+
+    def resolved(self, value: Any, path: str) -> Any:
+        """The value with each `os.environ/NAME` looked up. LiteLLM's rule: in mappings and in
+        mappings inside lists, not in a list's bare strings; missing becomes null."""
+        if isinstance(value, Mapping):
+            return {key: self.resolved(inner, f"{path}.{key}") for key, inner in value.items()}
+        if isinstance(value, list):
+            return [
+                self.resolved(inner, f"{path}[{index}]") if isinstance(inner, (Mapping, list)) else inner
+                for index, inner in enumerate(value)
+            ]
+        if not isinstance(value, str) or not value.startswith(ENV_PREFIX):
+            return value
+        name = value.removeprefix(ENV_PREFIX)
+        text = self.env.get(name)
+        if text is None:
+            self.warnings.append(f"{path}: the environment has no {name}")
+        return {"True": True, "true": True, "False": False, "false": False}.get(text or "", text)
+
+    def _convert(self, values: Any, path: str, kind: type[S]) -> S | None:
+        try:
+            return msgspec.convert(values, kind)
+        except msgspec.ValidationError as exc:
+            what, _, where = str(exc).partition(" - at `$")
+            self.errors.append(f"{path}{where.rstrip('`')}: {what}")
+            return None
+
+    def _warn_unknown(self, values: Mapping[str, Any], path: str, kind: type[msgspec.Struct]) -> None:
+        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        later = config_keys.LATER.get(kind.__name__, frozenset())
+        for key in values:
+            if key in known:
+                continue
+            effect = "has no effect in this version" if key in later else "unknown key"
+            self.warnings.append(f"{path}.{key}: {effect}")
+
+    def _params(self, values: Mapping[str, Any], path: str) -> dict[str, msgspec.Raw]:
+        known = {field.encode_name for field in msgspec.structs.fields(LitellmParams)}
+        params: dict[str, msgspec.Raw] = {}
+        for key, value in values.items():
+            if key in known:
+                continue
+            if key in config_keys.PARAMS_LATER or key.startswith(config_keys.PARAMS_LATER_PREFIXES):
+                self.warnings.append(f"{path}.{key}: has no effect in this version")
+                continue
+            params[key] = msgspec.Raw(msgspec.json.encode(value))
+            if key not in config_keys.REQUEST_PARAMS:
+                self.warnings.append(f"{path}.{key}: unknown key, sent to the provider with every request")
+        return params
+
+
+def _kind(value: object) -> str:
+    return {"dict": "a mapping", "list": "a list", "str": "text"}.get(type(value).__name__, repr(value))

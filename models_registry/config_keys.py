@@ -1,0 +1,114 @@
+"""LiteLLM's config keys that this version reads past, so that a warning can tell them from typos.
+
+Source: the keys documented for LiteLLM 1.109.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+TOP_LEVEL = frozenset(
+    {
+        "model_list",
+        "litellm_settings",
+        "general_settings",
+        "router_settings",
+        "environment_variables",
+        "include",
+    }
+)
+
+TOP_LEVEL_LATER = frozenset(
+    """callback_settings guardrails policies policy_attachments prompts credential_list mcp_servers mcp_tools
+    search_tools sandbox_tools vector_store_registry agent_list assistant_settings finetune_settings
+    files_settings default_vertex_config worker_registry""".split()
+)
+
+LATER: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "LitellmSettings": frozenset(
+            """modify_params num_retries fallbacks default_fallbacks context_window_fallbacks
+            content_policy_fallbacks allowed_fails callbacks success_callback failure_callback
+            audit_log_callbacks cache cache_params max_budget budget_duration budget_exceeded_status_code
+            default_internal_user_params max_internal_user_budget internal_user_budget_duration
+            default_team_settings default_team_params default_key_generate_params
+            upperbound_key_generate_params key_generation_settings key_alias_pattern max_end_user_budget
+            max_end_user_budget_id disable_end_user_cost_tracking turn_off_message_logging
+            redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
+            require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
+            prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
+            disable_add_user_agent_to_request_tags tag_budget_config priority_reservation
+            cost_discount_config cost_margin_config block_requests_for_models_without_pricing
+            custom_provider_map enable_json_schema_validation return_response_headers
+            add_user_information_to_llm_headers ssl_verify force_ipv4 public_model_groups
+            enable_redis_auth_cache timezone set_verbose telemetry""".split()
+        ),
+        "RouterSettings": frozenset(
+            """routing_strategy_args routing_groups weights num_retries retry_after retry_policy
+            model_group_retry_policy allowed_fails allowed_fails_policy cooldown_time disable_cooldowns
+            default_litellm_params enable_weighted_failover enable_mid_stream_fallback_continuation
+            enable_health_check_routing health_check_staleness_threshold fallbacks context_window_fallbacks
+            content_policy_fallbacks default_fallbacks max_fallbacks model_group_alias
+            enable_pre_call_checks optional_pre_call_checks enable_tag_filtering tag_filtering_match_any
+            provider_budget_config redis_host redis_port redis_password redis_url redis_db cache_responses
+            caching_groups client_ttl default_max_parallel_requests default_priority
+            deployment_affinity_ttl_seconds fallback_on_unsupported_params""".split()
+        ),
+        "GeneralSettings": frozenset(
+            """database_connection_pool_limit database_connection_timeout
+            database_max_idle_connection_lifetime database_socket_timeout
+            database_disable_prepared_statements database_extra_connection_params store_model_in_db
+            supported_db_objects completion_model alerting alert_types alerting_threshold
+            alert_to_webhook_url alerting_args max_parallel_requests global_max_parallel_requests
+            max_in_flight_requests_per_worker max_queued_requests_per_worker
+            admission_queue_timeout_seconds max_response_size_mb background_health_checks
+            health_check_interval health_check_concurrency health_check_details allowed_routes
+            public_routes admin_only_routes use_x_forwarded_for allowed_ips trusted_proxy_ranges
+            litellm_key_header_name user_header_name user_header_mappings enable_jwt_auth
+            litellm_jwtauth enable_oauth2_auth custom_auth custom_sso custom_key_generate
+            role_permissions enforce_rbac ui_access_mode disable_password_login_when_sso_enabled
+            disable_env_credential_login max_failed_login_attempts_per_source
+            failed_login_window_seconds failed_login_block_seconds key_management_system
+            key_management_settings pass_through_endpoints user_api_key_cache_ttl
+            user_api_key_cache_max_size disable_spend_logs disable_error_logs disable_spend_updates
+            disable_reset_budget store_prompts_in_spend_logs maximum_spend_logs_retention_period
+            maximum_spend_logs_size use_spend_logs_partitioning proxy_batch_write_at
+            proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time
+            proxy_config_reload_interval_seconds use_redis_transaction_buffer coordination_redis
+            fail_closed_rate_limit_enforcement fail_closed_budget_enforcement
+            disable_budget_reservation apply_user_budget_to_team_keys
+            allow_requests_on_db_unavailable enforce_user_param reject_clientside_metadata_tags
+            forward_client_headers_to_llm_api cancel_on_disconnect infer_model_from_keys
+            return_wildcard_routes model_list_healthy_only enforce_fallback_model_access
+            disable_fallbacks_on_per_model_rate_limits user_url_validation user_url_allowed_hosts
+            provider_url_destination_allowed_hosts self_serve_budget_policy accounting_capture
+            accounting_sync_ack""".split()
+        ),
+        "ModelInfo": frozenset(
+            """access_groups team_id team_public_model_name max_input_tokens health_check_model
+            health_check_timeout health_check_max_tokens disable_background_health_check blocked tier
+            discoverable access_windows region db_model supports_function_calling supports_vision
+            supports_response_schema supports_parallel_function_calling supports_system_messages
+            supports_prompt_caching supports_reasoning supports_audio_input supports_audio_output
+            supports_tool_choice litellm_provider description""".split()
+        ),
+    }
+)
+
+PARAMS_LATER = frozenset(
+    """api_version litellm_credential_name azure_ad_token tenant_id client_id client_secret azure_scope
+    azure_username azure_password region_name itpm otpm rpd tpd daily_reset_time
+    default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests max_retries num_retries
+    additional_drop_params allowed_openai_params tags tag_regex max_budget budget_duration
+    mock_response use_in_pass_through configurable_clientside_auth_params
+    merge_reasoning_content_in_choices keepalive_seconds allow_client_keepalive_override
+    max_file_size_mb use_chat_completions_api use_litellm_proxy""".split()
+)
+PARAMS_LATER_PREFIXES = ("aws_", "vertex_", "input_cost_per_", "output_cost_per_", "cache_")
+
+REQUEST_PARAMS = frozenset(
+    """temperature top_p max_tokens max_completion_tokens stop seed presence_penalty frequency_penalty
+    reasoning_effort response_format extra_body keep_alive num_ctx num_gpu num_thread top_k min_p
+    repeat_penalty mirostat service_tier dimensions encoding_format user logit_bias n tools tool_choice
+    parallel_tool_calls thinking store""".split()
+)
+"""Request fields people set as defaults in `litellm_params`; any other name gets a warning."""

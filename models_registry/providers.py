@@ -1,0 +1,133 @@
+"""The providers, one row each: what a prefix in `litellm_params.model` stands for.
+
+A provider that speaks a known dialect is a row here and no code.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from models_registry.target import Dialect
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """`api_base` None: the config must give one. The environment names are tried in order."""
+
+    prefix: str
+    dialect: Dialect
+    api_base: str | None
+    api_base_env: tuple[str, ...] = ()
+    api_key_env: tuple[str, ...] = ()
+    needs_key: bool = True
+    local: bool = False
+    """Runs on the user's own machines: calls cost nothing unless the config says otherwise."""
+    price_id: str | None = None
+    """The provider's id in the price data."""
+
+
+_ROWS = (
+    Provider(
+        prefix="openai",
+        dialect=Dialect.OPENAI,
+        api_base="https://api.openai.com/v1",
+        api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+        api_key_env=("OPENAI_API_KEY",),
+        price_id="openai",
+    ),
+    Provider(
+        prefix="anthropic",
+        dialect=Dialect.ANTHROPIC,
+        api_base="https://api.anthropic.com",
+        api_base_env=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
+        api_key_env=("ANTHROPIC_API_KEY",),
+        price_id="anthropic",
+    ),
+    Provider(
+        prefix="ollama",
+        dialect=Dialect.OLLAMA,
+        api_base="http://localhost:11434",
+        api_base_env=("OLLAMA_API_BASE",),
+        api_key_env=("OLLAMA_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="ollama_chat",
+        dialect=Dialect.OLLAMA,
+        api_base="http://localhost:11434",
+        api_base_env=("OLLAMA_API_BASE",),
+        api_key_env=("OLLAMA_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="hosted_vllm",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        api_base_env=("HOSTED_VLLM_API_BASE",),
+        api_key_env=("HOSTED_VLLM_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="llamacpp",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        api_base_env=("LLAMACPP_API_BASE",),
+        api_key_env=("LLAMACPP_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="llamafile",
+        dialect=Dialect.OPENAI,
+        api_base="http://127.0.0.1:8080/v1",
+        api_base_env=("LLAMAFILE_API_BASE",),
+        api_key_env=("LLAMAFILE_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="lm_studio",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        api_base_env=("LM_STUDIO_API_BASE",),
+        api_key_env=("LM_STUDIO_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="custom_openai",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        needs_key=False,
+    ),
+)
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in _ROWS})
+
+_BARE_NAMES = (
+    (("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"), "openai"),
+    (("claude-",), "anthropic"),
+)
+"""LiteLLM lets the prefix be left out for these families."""
+
+
+def split(model: str, forced: str | None) -> tuple[Provider, str]:
+    """The provider and the provider's own model name. Raises ValueError naming what is wrong."""
+    prefix, slash, rest = model.partition("/")
+    if forced is not None:
+        if forced not in PROVIDERS:
+            raise ValueError(f"unknown provider {forced!r}; known are {', '.join(PROVIDERS)}")
+        return PROVIDERS[forced], rest if slash and prefix == forced else model
+    if slash and prefix in PROVIDERS:
+        return PROVIDERS[prefix], rest
+    if not slash:
+        for starts, name in _BARE_NAMES:
+            if model.startswith(starts):
+                return PROVIDERS[name], model
+    raise ValueError(
+        f"{model!r} names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
+        " (any server that speaks OpenAI's dialect: openai/<model> with api_base)"
+    )

@@ -1,0 +1,126 @@
+"""The registry of model names: exact names and wildcards to groups of deployments.
+
+Built once from a config; looking up is pure. A wildcard (`openai/*`) puts what its star matched
+in place of the star of `litellm_params.model`; the longest pattern that fits wins.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from models_registry.config import Config
+from models_registry.deployments import BadDeployment, compile_target, missing_key, priced
+from models_registry.providers import PROVIDERS
+from models_registry.target import Target
+from schema.errors import ModelNotAllowed, ModelNotFound
+from schema.models import ModelCard
+
+EVERYTHING = frozenset({"*", "all-proxy-models"})
+MAX_EXPANDED = 1_000
+"""Concrete models remembered for wildcards; past it each call looks its price up again."""
+
+
+class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    pattern: re.Pattern[str]
+    targets: tuple[Target, ...]
+
+
+class Registry:
+    """Implements the `Models` port."""
+
+    def __init__(
+        self, groups: Mapping[str, tuple[Target, ...]], wildcards: Sequence[Wildcard], at: datetime
+    ) -> None:
+        self._groups = dict(groups)
+        self._wildcards = sorted(wildcards, key=lambda wildcard: -len(wildcard.name))
+        self._at = at
+        self._expanded: dict[str, tuple[Target, ...]] = {}
+
+    def target(self, name: str, *, allowed: Sequence[str], roll: float) -> Target:
+        """The deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
+        targets = self._groups.get(name) or self._expanded.get(name) or self._match(name)
+        if targets is None:
+            raise ModelNotFound(
+                f"The model `{name[:200]}` does not exist here. GET /v1/models lists those you may use.",
+                param="model",
+            )
+        if allowed and not permits(allowed, name):
+            raise ModelNotAllowed(f"This key may not use the model `{name}`.", param="model")
+        return targets[0] if len(targets) == 1 else _pick(targets, roll)
+
+    def cards(self, *, allowed: Sequence[str]) -> list[ModelCard]:
+        """Exact names, then wildcards as they are written: what they cover can't be listed."""
+        named = [(name, targets[0].provider) for name, targets in self._groups.items()]
+        named += [(wildcard.name, wildcard.targets[0].provider) for wildcard in self._wildcards]
+        created = int(self._at.timestamp())
+        return [
+            ModelCard(id=name, created=created, owned_by=provider)
+            for name, provider in named
+            if not allowed or permits(allowed, name)
+        ]
+
+    def _match(self, name: str) -> tuple[Target, ...] | None:
+        for wildcard in self._wildcards:
+            found = wildcard.pattern.fullmatch(name)
+            if found is not None:
+                targets = tuple(self._expand(target, name, found[1]) for target in wildcard.targets)
+                if len(self._expanded) < MAX_EXPANDED:
+                    self._expanded[name] = targets
+                return targets
+        return None
+
+    def _expand(self, target: Target, name: str, matched: str) -> Target:
+        concrete = priced(target, target.model.replace("*", matched, 1), self._at)
+        return msgspec.structs.replace(concrete, public_name=name)
+
+
+def permits(allowed: Sequence[str], name: str) -> bool:
+    """Does a key's list of models cover this name? Entries may be wildcards themselves."""
+    return any(
+        entry == name or entry in EVERYTHING or ("*" in entry and _pattern(entry).fullmatch(name) is not None)
+        for entry in allowed
+    )
+
+
+def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], list[str]]:
+    """The registry with the errors and warnings of its deployments, by path in the config."""
+    groups: dict[str, list[Target]] = {}
+    errors: list[str] = []
+    warnings: list[str] = []
+    for deployment in config.deployments:
+        try:
+            target = compile_target(config, deployment, at)
+        except BadDeployment as exc:
+            errors.append(str(exc))
+            continue
+        groups.setdefault(target.public_name, []).append(target)
+        warning = missing_key(target, PROVIDERS[target.provider])
+        if warning is not None:
+            warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
+        if target.price is None and "*" not in target.model:
+            warnings.append(f"{deployment.path}: {target.model} has no known price; its calls cost 0")
+    exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
+    wildcards = [
+        Wildcard(name=name, pattern=_pattern(name), targets=tuple(targets))
+        for name, targets in groups.items()
+        if "*" in name
+    ]
+    return Registry(exact, wildcards, at), errors, warnings
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """`openai/*` as a pattern with the star's text as its first group; `re` caches it."""
+    return re.compile("(.+)".join(re.escape(piece) for piece in name.split("*")), re.DOTALL)
+
+
+def _pick(targets: Sequence[Target], roll: float) -> Target:
+    """By weight: the target in whose share of the whole `roll` falls."""
+    left = roll * sum(target.weight for target in targets)
+    for target in targets:
+        left -= target.weight
+        if left < 0:
+            return target
+    return targets[-1]

@@ -1,0 +1,55 @@
+"""One deployment, ready to be called: everything a backend and the upstream client need."""
+
+import enum
+
+import msgspec
+
+from models_registry.price import Price
+from schema.secret import Secret
+
+
+class Dialect(enum.Enum):
+    """The wire format an upstream speaks; `models_registry/backends` has one module for each."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    OLLAMA = "ollama"
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each step of an upstream call may take, in seconds."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 600.0
+    """From the request sent to the first byte of the answer: a local model may have to load."""
+    idle_s: float = 120.0
+    """Between two reads of the answer."""
+    total_s: float = 6000.0
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment of a public model name."""
+
+    model_id: str
+    """The deployment's stable id (`x-litellm-model-id`)."""
+    public_name: str
+    provider: str
+    """The prefix in the config: `openai`, `anthropic`, `ollama`, `hosted_vllm` ..."""
+    dialect: Dialect
+    model: str
+    """The name the provider knows, without the prefix."""
+    api_base: str
+    """Without a trailing slash. OpenAI dialect: with its `/v1`; the others: the bare host."""
+    api_key: Secret | None = None
+    headers: dict[str, str] = {}
+    """Fixed headers from the config (`extra_headers`)."""
+    params: dict[str, msgspec.Raw] = {}
+    """Further keys of `litellm_params`, sent as body fields where the caller sent none."""
+    drop_params: bool = False
+    """Drop what the backend can't honour instead of refusing it."""
+    max_output_tokens: int | None = None
+    deadlines: Deadlines = Deadlines()
+    price: Price | None = None
+    """None: the price is unknown. Local models have a price of zero."""
+    weight: float = 1.0
+    local: bool = False

@@ -1,0 +1,1 @@
+"""How it is served: Litestar, granian, sockets, SQL, clocks. The only place with IO."""

@@ -1,0 +1,102 @@
+"""The command line: `python -m runtime serve|dev|invoke|migrate`. `just` has a recipe for each."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from runtime.blueprint import Blueprint
+from runtime.config_file import ConfigFileError, Document, load_document
+from runtime.postgres_cluster import EmbeddedPostgresError
+from runtime.serve import Database, Listen, prepare, report, run, settings_of
+from runtime.settings import SettingsError, environment
+
+
+def main(argv: list[str]) -> int:
+    """Run one command. Gives the exit code: 0 well, 1 failed, 2 bad input, 3 bad database."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (ConfigFileError, SettingsError) as exc:
+        print(f"switchgear: {exc}", file=sys.stderr)
+        return 2
+    except EmbeddedPostgresError as exc:
+        print(f"switchgear: {exc}", file=sys.stderr)
+        return 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    env = environment()
+    parser = argparse.ArgumentParser(prog="switchgear", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True)
+    serve = commands.add_parser("serve", help="the gateway alone")
+    dev = commands.add_parser("dev", help="Postgres, a small real model and the gateway")
+    for command in (serve, dev):
+        command.add_argument("--host", default="127.0.0.1")
+        command.add_argument("--port", type=int, default=int(env.get("PORT") or 4000))
+        command.add_argument("--workers", type=int, default=int(env.get("NUM_WORKERS") or 1))
+    serve.add_argument("--functions", help="mount these families alone: chat,embeddings,...")
+    serve.add_argument("--check-config", action="store_true", help="print errors and warnings, and exit")
+    invoke = commands.add_parser("invoke", help="one function without HTTP")
+    invoke.add_argument("name")
+    invoke.add_argument("body", nargs="?", default="{}")
+    migrate = commands.add_parser("migrate", help="bring the database's tables up to date")
+    for command in (serve, dev, invoke, migrate):
+        command.add_argument("--config", type=Path, default=env.get("CONFIG_FILE_PATH"))
+    for command, function in ((serve, _serve), (dev, _dev), (invoke, _invoke), (migrate, _migrate)):
+        command.set_defaults(run=function)
+    return parser
+
+
+def _document(arguments: argparse.Namespace) -> Document:
+    return load_document(Path(arguments.config)) if arguments.config else {}
+
+
+def _listen(arguments: argparse.Namespace) -> Listen:
+    return Listen(host=arguments.host, port=arguments.port, workers=arguments.workers)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    document, env = _document(arguments), environment()
+    if arguments.check_config:
+        from runtime.blueprint import check
+
+        checked = check(document, env)
+        report(checked.errors, checked.warnings)
+        print(f"{len(checked.errors)} errors, {len(checked.warnings)} warnings")
+        return 2 if checked.errors else 0
+    families = tuple(arguments.functions.split(",")) if arguments.functions else None
+    settings, master_key, is_new = settings_of(document, env)
+    if is_new:
+        print(f"switchgear: made a master key, kept in {settings.data_dir / 'master.key'}", file=sys.stderr)
+    with Database(settings) as dsn:
+        blueprint = Blueprint(
+            document=document, env=env, settings=settings, master_key=master_key, dsn=dsn, families=families
+        )
+        return prepare(blueprint) or run(blueprint, _listen(arguments))
+
+
+def _dev(arguments: argparse.Namespace) -> int:
+    from runtime.dev import dev
+
+    return dev(_document(arguments), environment(), _listen(arguments))
+
+
+def _invoke(arguments: argparse.Namespace) -> int:
+    from runtime.local_invoke import invoke
+
+    return asyncio.run(
+        invoke(arguments.name, arguments.body, document=_document(arguments), env=environment())
+    )
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    document, env = _document(arguments), environment()
+    settings, master_key, _ = settings_of(document, env)
+    with Database(settings) as dsn:
+        blueprint = Blueprint(document={}, env=env, settings=settings, master_key=master_key, dsn=dsn)
+        return prepare(blueprint)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+"""Who is calling: one credential extractor for all dialects, and the keys it is checked against.
+
+A key is looked up by its SHA-256 in an in-process cache, then in Postgres. Nothing of a key is
+kept but the hash.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from functions.context import INTERNAL_USER, MASTER_KEY_HASH, MASTER_USER_ID, PROXY_ADMIN, Caller
+from schema.errors import (
+    BlockedKey,
+    DatabaseUnavailable,
+    ExpiredKey,
+    InvalidRequest,
+    NotAuthenticated,
+    Overloaded,
+    UnknownKey,
+)
+from schema.keys import KeyRecord
+from schema.secret import Secret
+
+GATEWAY_HEADER = "x-litellm-api-key"
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+"""What Anthropic's, Azure's and Google's SDKs send beside OpenAI's `Authorization: Bearer`."""
+MIN_KEY_CHARS = 8
+MAX_KEY_CHARS = 512
+
+FRESH_S = 2.0
+"""A cached answer is good for this long; then Postgres is asked again."""
+STALE_S = 300.0
+"""How long a known key goes on while Postgres can't be asked."""
+MAX_CACHED = 10_000
+MAX_LOOKUPS = 64
+"""Look-ups of uncached keys under way at once: a stranger with random keys gets no further."""
+
+
+class KeyFinder(Protocol):
+    async def find(self, key_hash: str) -> KeyRecord | None: ...
+
+
+class _Entry(msgspec.Struct):
+    record: KeyRecord | None
+    caller: Caller | None
+    expires_at: float | None
+    read_mono: float
+    asked_mono: float
+    """When a look-up last began: while one is under way, the others go by the old answer."""
+
+
+def hash_key(key: str) -> str:
+    """How keys are stored: lower-case hex SHA-256, as LiteLLM does."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def credential(headers: Mapping[str, str]) -> str:
+    """The gateway key a request carries. `headers` have lower-case names.
+
+    `x-litellm-api-key` decides alone; else Bearer and the SDKs' own headers, which must agree.
+    Raises NotAuthenticated, or InvalidRequest where two different keys came.
+    """
+    own = headers.get(GATEWAY_HEADER)
+    if own is not None:
+        return _shaped(own.removeprefix("Bearer "))
+    found = [headers[name] for name in KEY_HEADERS if name in headers]
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        found.append(token)
+    if not found:
+        raise NotAuthenticated(
+            "Authentication Error, no API key: send `Authorization: Bearer sk-...` with a gateway key."
+        )
+    keys = {key.strip() for key in found}
+    if len(keys) > 1:
+        raise InvalidRequest("Two different API keys in one request; send one.")
+    return _shaped(keys.pop())
+
+
+def _shaped(key: str) -> str:
+    if not key.startswith("sk-") or not MIN_KEY_CHARS <= len(key) <= MAX_KEY_CHARS or not key.isascii():
+        raise NotAuthenticated(
+            "Authentication Error, malformed API key: a key of this gateway starts with `sk-`."
+        )
+    return key
+
+
+class Authenticator:
+    """Turns a key into a caller. One a worker."""
+
+    def __init__(
+        self, master_key: Secret, keys: KeyFinder, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._master_hash = hash_key(master_key.reveal())
+        self._keys = keys
+        self._clock = clock
+        self._cache: OrderedDict[str, _Entry] = OrderedDict()
+        self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
+        self._waiting = 0
+        self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller:
+        """Raises NotAuthenticated and its kin, InvalidRequest, Overloaded or DatabaseUnavailable."""
+        key_hash = hash_key(credential(headers))
+        if hmac.compare_digest(key_hash, self._master_hash):
+            return self._master
+        entry = self._cache.get(key_hash)
+        if entry is None or self._clock() - entry.asked_mono > FRESH_S:
+            entry = await self._look_up(key_hash, entry)
+        if entry.caller is None:
+            raise _refusal(entry.record)
+        if entry.expires_at is not None and time.time() >= entry.expires_at:
+            raise ExpiredKey("Authentication Error, this API key has expired.")
+        return entry.caller
+
+    def forget(self, key_hash: str) -> None:
+        """Ask Postgres at this key's next call: it was changed."""
+        self._cache.pop(key_hash, None)
+
+    async def _look_up(self, key_hash: str, stale: _Entry | None) -> _Entry:
+        if self._waiting >= MAX_LOOKUPS * 4:
+            raise Overloaded("Too many unknown API keys are being checked; try again.", retry_after_s=1)
+        self._waiting += 1
+        if stale is not None:
+            stale.asked_mono = self._clock()
+        try:
+            async with self._lookups:
+                read_mono = self._clock()
+                record = await self._keys.find(key_hash)
+        except DatabaseUnavailable:
+            if stale is not None and stale.caller is not None and self._clock() - stale.read_mono < STALE_S:
+                return stale
+            raise
+        finally:
+            self._waiting -= 1
+        entry = _entry(record, read_mono)
+        self._cache[key_hash] = entry
+        self._cache.move_to_end(key_hash)
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+        return entry
+
+
+def _entry(record: KeyRecord | None, read_mono: float) -> _Entry:
+    if record is None or record.blocked:
+        return _Entry(record=record, caller=None, expires_at=None, read_mono=read_mono, asked_mono=read_mono)
+    caller = Caller(
+        role=INTERNAL_USER,
+        key_hash=record.token,
+        key_alias=record.key_alias,
+        user_id=record.user_id or "",
+        team_id=record.team_id,
+        models=tuple(record.models),
+    )
+    expires_at = None if record.expires is None else record.expires.timestamp()
+    return _Entry(
+        record=record, caller=caller, expires_at=expires_at, read_mono=read_mono, asked_mono=read_mono
+    )
+
+
+def _refusal(record: KeyRecord | None) -> NotAuthenticated:
+    if record is None:
+        return UnknownKey("Authentication Error, this API key is not known here.")
+    return BlockedKey("Authentication Error, this API key is blocked.")

@@ -1,0 +1,44 @@
+"""What a worker is built from: everything decided before it starts, and picklable."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from models_registry.config import Config, read_config
+from models_registry.registry import Registry, build_registry
+from runtime.settings import Settings
+from schema.secret import Secret
+
+
+class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
+    """`document` is the config file as read, `env` the environment it is read in."""
+
+    document: dict[str, Any]  # YAML, checked by `models_registry/config.py`
+    env: Mapping[str, str]
+    settings: Settings
+    master_key: Secret
+    dsn: Secret
+    families: tuple[str, ...] | None = None
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """A config with its registry and all that was found wrong."""
+
+    config: Config
+    registry: Registry
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
+    """Read a config document and build its registry. Never raises for what a file can hold."""
+    config = read_config(document, env)
+    registry, errors, warnings = build_registry(config, datetime.now(UTC))
+    return Checked(
+        config=config,
+        registry=registry,
+        errors=(*config.errors, *errors),
+        warnings=(*config.warnings, *warnings),
+    )

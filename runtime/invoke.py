@@ -1,0 +1,377 @@
+"""From bytes to a function and back: the way of every call, over HTTP or without.
+
+`Endpoint.invoke` authenticates, decodes, calls the function and renders the reply; it is the one
+place where an exception becomes a status. `Route` is its ASGI door: reading the body within
+limits, writing the reply, and cancelling the function when the client leaves.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+
+from functions.context import Call, Caller
+from functions.function import Access, EventStream
+from models_registry.backends.backend import PASS_ON_HEADERS
+from runtime.auth import Authenticator
+from runtime.catalog import Entry
+from runtime.ledger import BookedLedger
+from schema.errors import (
+    BodyTooLarge,
+    GatewayError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotAllowed,
+    envelope,
+)
+from schema.wire import Wire, decode_body, invalid
+
+Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+BODY_TIMEOUT_S = 120.0
+CLIENT_LEFT = 499  # nginx's number for it, in logs and spend rows; nobody is there to be told
+JSON = b"application/json"
+SSE_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+log = structlog.get_logger("switchgear.request")
+
+
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """A request from any door. Header names are lower case; `query` holds path parameters too."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str] = {}
+    read_body: Callable[[], Awaitable[bytes]]
+    client_ip: str | None = None
+
+
+class Reply(msgspec.Struct, kw_only=True):
+    """A rendered answer. An EventStream must be closed by whoever sends it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes | EventStream
+    done: Callable[[], None] = lambda: None
+    """Called by whoever sent it, when it is sent."""
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """What every endpoint shares. `ports` are by the name of the context's field."""
+
+    authenticator: Authenticator
+    ledger: BookedLedger
+    ports: Mapping[str, object]
+    max_body_bytes: int
+
+
+class Endpoint:
+    """One function of the catalogue, ready to be called with bytes."""
+
+    def __init__(self, entry: Entry, gateway: Gateway) -> None:
+        self.manifest = entry.manifest
+        self._function = entry.function
+        self._gateway = gateway
+        context = entry.manifest.context
+        wanted = [field.name for field in msgspec.structs.fields(context)]
+        self._takes_call = "call" in wanted
+        self._ports = {name: gateway.ports[name] for name in wanted if name != "call"}
+        self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
+
+    async def invoke(self, incoming: Incoming) -> Reply:
+        """Answer one request. Raises nothing but CancelledError."""
+        received_at, received_mono = datetime.now(UTC), time.monotonic()
+        call: Call | None = None
+        request: object = None
+        try:
+            caller = await self._caller(incoming.headers)
+            call = self._call(incoming, caller, received_at, received_mono)
+            request = await self._request(incoming)
+            ctx = self.manifest.context(**(self._ports | {"call": call} if self._takes_call else self._ports))
+            reply = _render(await self._function(request, ctx), call)
+        except GatewayError as error:
+            reply = self._refuse(error, call, request)
+        except asyncio.CancelledError:
+            self._log(CLIENT_LEFT, call, received_mono)
+            raise
+        except Exception as exc:
+            log.error("unexpected", function=self.manifest.name, exc_info=exc)
+            reply = self._refuse(GatewayError("The gateway failed; its log says why."), call, request)
+        reply.done = lambda: self._log(reply.status, call, received_mono)
+        return reply
+
+    async def _caller(self, headers: Mapping[str, str]) -> Caller | None:
+        if self.manifest.access is Access.OPEN:
+            return None
+        caller = await self._gateway.authenticator.caller(headers)
+        if self.manifest.access is Access.ADMIN and not caller.is_admin:
+            raise NotAllowed(f"{self.manifest.path}: this needs the role proxy_admin, not {caller.role}.")
+        return caller
+
+    def _call(
+        self, incoming: Incoming, caller: Caller | None, received_at: datetime, received_mono: float
+    ) -> Call | None:
+        if caller is None:
+            return None
+        headers = incoming.headers
+        luck = os.urandom(10)
+        client_id, agent = headers.get("x-litellm-call-id"), headers.get("user-agent")
+        return Call(
+            request_id=_uuid7(received_at, luck),
+            call_type=self.manifest.call_type,
+            client_call_id=client_id[:128] if client_id else None,
+            received_at=received_at,
+            received_mono=received_mono,
+            roll=int.from_bytes(luck[:4], "big") / 2**32,
+            caller=caller,
+            client_ip=incoming.client_ip,
+            user_agent=agent[:200] if agent else None,
+            pass_on={name: headers[name] for name in PASS_ON_HEADERS if name in headers},
+        )
+
+    async def _request(self, incoming: Incoming) -> object:
+        kind = self.manifest.request
+        if self.manifest.method == "GET":
+            try:
+                return msgspec.convert(incoming.query, kind, strict=False)
+            except msgspec.ValidationError as exc:
+                raise invalid(exc) from exc
+        body = await incoming.read_body()
+        return decode_body(self._decoder, body)
+
+    def _refuse(self, error: GatewayError, call: Call | None, request: object) -> Reply:
+        """The error as a reply, and as a row where a known caller asked for a model."""
+        if call is not None and self.manifest.access is Access.MODEL:
+            model = getattr(request, "model", "")
+            self._gateway.ledger.refuse(call, error, model=model)
+        headers = dict(call.reply_headers) if call is not None else {}
+        if error.retry_after_s is not None:
+            headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+        if error.retry is not None:
+            headers["x-should-retry"] = "true" if error.retry else "false"
+        if error.http_status == 401:
+            headers["www-authenticate"] = "Bearer"
+        body = msgspec.json.encode(envelope(error))
+        return Reply(status=error.http_status, headers=_json_headers(body, headers, call), body=body)
+
+    def _log(self, status: int, call: Call | None, received_mono: float) -> None:
+        if self.manifest.access is Access.OPEN and status < 400:
+            return  # probes, every few seconds
+        write = log.error if status >= 500 else log.info
+        write(
+            "request",
+            function=self.manifest.name,
+            status=status,
+            ms=round((time.monotonic() - received_mono) * 1000, 1),
+            request_id=call.request_id if call else None,
+            key=(call.caller.key_alias or call.caller.key_hash[:12]) if call else None,
+        )
+
+
+def json_reply(status: int, content: object, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
+    """An answer of the runtime's own, such as a 404."""
+    body = msgspec.json.encode(content)
+    return Reply(status=status, headers=_json_headers(body, headers, None), body=body)
+
+
+def _render(answer: object, call: Call | None) -> Reply:
+    extra = call.reply_headers if call is not None else {}
+    if isinstance(answer, msgspec.Struct | str | list):
+        raw = answer.raw if isinstance(answer, Wire) else None
+        body = msgspec.json.encode(raw or answer)
+        return Reply(status=200, headers=_json_headers(body, extra, call), body=body)
+    headers = [*SSE_HEADERS, *_pairs(extra, call)]
+    return Reply(status=200, headers=headers, body=answer)  # type: ignore[arg-type]  # a function's only other answer
+
+
+def _json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", JSON),
+        (b"content-length", str(len(body)).encode()),
+        *_pairs(extra, call),
+    ]
+
+
+def _pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
+    """Header pairs; a value that HTTP can't carry is left out, as LiteLLM does."""
+    pairs = [
+        (name.encode(), value.encode("latin-1"))
+        for name, value in extra.items()
+        if value.isascii() and value.isprintable()
+    ]
+    if call is not None:
+        pairs.append((b"x-litellm-call-id", call.request_id.encode()))
+    return pairs
+
+
+def _uuid7(at: datetime, luck: bytes) -> str:
+    """RFC 9562, section 5.7: milliseconds, then random bits, so that ids sort by time."""
+    value = int(at.timestamp() * 1000) << 80 | int.from_bytes(luck, "big")
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    return str(uuid.UUID(int=value))
+
+
+class Route:
+    """One path's functions by method, as an ASGI application."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> None:
+        self._endpoints = dict(endpoints)
+        self._max_body_bytes = max_body_bytes
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            await _send_whole(send, self._wrong_method(scope["method"]))
+            return
+        headers = _headers(scope["headers"])
+        body = _Body(receive, headers, self._max_body_bytes)
+        client = scope.get("client")
+        incoming = Incoming(
+            headers=headers,
+            query=_query(scope),
+            read_body=body.read,
+            client_ip=client[0] if client else None,
+        )
+        if endpoint.manifest.access is not Access.MODEL:
+            await _send_reply(send, await endpoint.invoke(incoming))
+            return
+        with _WhileClientStays(body):
+            await _send_reply(send, await endpoint.invoke(incoming))
+
+    def _wrong_method(self, method: str) -> Reply:
+        allowed = ", ".join(self._endpoints)
+        error = MethodNotAllowed(f"{method} is not allowed here; use {allowed}.")
+        return json_reply(405, envelope(error), {"allow": allowed})
+
+
+class _Body:
+    """A request's body, read at most once and within limits."""
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str], max_bytes: int) -> None:
+        self.receive = receive
+        self._headers = headers
+        self._max_bytes = max_bytes
+        self.ended = asyncio.Event()
+
+    async def read(self) -> bytes:
+        """Raises BodyTooLarge, or InvalidRequest where the client stalls or leaves half-way."""
+        length = self._headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            raise self._too_large()
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    body = await self._rest(body)
+            except TimeoutError as exc:
+                raise InvalidRequest("The request body did not arrive in time.") from exc
+        elif message["type"] == "http.disconnect":
+            raise InvalidRequest("The client left before its request was complete.")
+        if len(body) > self._max_bytes:
+            raise self._too_large()
+        self.ended.set()
+        return body
+
+    async def _rest(self, first: bytes) -> bytes:
+        pieces, size, more = [first], len(first), True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The client left before its request was complete.")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > self._max_bytes:
+                raise self._too_large()
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The request body is larger than {self._max_bytes} bytes.")
+
+
+class _WhileClientStays:
+    """Cancels the task inside when the client leaves, and lets that pass quietly."""
+
+    def __init__(self, body: _Body) -> None:
+        self._body = body
+        self._left = False
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._watch = asyncio.create_task(self._until_gone())
+        self._watch.add_done_callback(self._gone)
+
+    async def _until_gone(self) -> None:
+        await self._body.ended.wait()
+        while (await self._body.receive())["type"] != "http.disconnect":
+            pass
+
+    def _gone(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and watch.exception() is None and self._task is not None:
+            self._left = True
+            self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
+        self._watch.remove_done_callback(self._gone)
+        self._watch.cancel()
+        return kind is asyncio.CancelledError and self._left
+
+
+async def _send_reply(send: Send, reply: Reply) -> None:
+    if isinstance(reply.body, bytes):
+        await _send_whole(send, reply)
+        return
+    stream = reply.body
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
+            try:
+                async for piece in events:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except GatewayError as error:
+                event = b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        stream.close()
+        reply.done()
+
+
+async def _send_whole(send: Send, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+    reply.done()
+
+
+def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; one sent twice is joined, so that no reader picks one of them."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _query(scope: Scope) -> Mapping[str, str]:
+    text = scope["query_string"]
+    path_params = scope.get("path_params") or {}
+    if not text and not path_params:
+        return {}
+    query = dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=100))
+    return query | {name: str(value).removeprefix("/") for name, value in path_params.items()}

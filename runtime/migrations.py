@@ -1,0 +1,112 @@
+"""Bringing a database's tables up to date, before anything is served.
+
+The usual start finds nothing to do: that costs one connection and two queries, and Piccolo is not
+imported. Otherwise `runtime/apply_migrations.py` does the work in a process of its own.
+"""
+
+import asyncio
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncpg
+
+from runtime.database_errors import REACHING_ERRORS
+from schema.errors import DatabaseUnavailable
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "schema" / "tables" / "piccolo_migrations"
+TABLES = (
+    "LiteLLM_UserTable",
+    "LiteLLM_VerificationToken",
+    "LiteLLM_DeletedVerificationToken",
+    "LiteLLM_SpendLogs",
+)
+CONNECT_TIMEOUT_S = 10.0
+APPLY_TIMEOUT_S = 300.0
+
+_ID = re.compile(r'^ID = "([^"]+)"$', re.MULTILINE)
+_LOOK = """
+    SELECT to_regclass('migration') IS NOT NULL AS has_ledger,
+           array(SELECT relname::text FROM pg_class
+                 WHERE relname = ANY($1) AND relkind IN ('r', 'p') AND pg_table_is_visible(oid)
+                 ORDER BY relname) AS found
+"""
+
+
+class ForeignDatabase(Exception):
+    """The database holds someone else's tables; nothing was written."""
+
+
+class MigrationFailed(Exception):
+    """A migration did not apply; all of them were rolled back."""
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Apply the pending migrations; gives their ids. Safe to run from several servers at once.
+
+    Raises ForeignDatabase, MigrationFailed, or DatabaseUnavailable.
+    """
+    done = await _applied(dsn)
+    pending = [migration for migration in known_migrations() if migration not in done]
+    if pending:
+        await _apply(dsn)
+    return pending
+
+
+def known_migrations() -> list[str]:
+    """The ids of this version's migrations, oldest first, read from the files without running them."""
+    found = (_ID.search(path.read_text()) for path in FOLDER.glob("switchgear_*.py"))
+    return sorted(match[1] for match in found if match)
+
+
+async def _applied(dsn: str) -> set[str]:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+    except REACHING_ERRORS as exc:
+        raise DatabaseUnavailable(f"The database can't be reached: {exc}") from exc
+    try:
+        row = await connection.fetchrow(_LOOK, [*TABLES, "_prisma_migrations"])
+        done: set[str] = set()
+        if row["has_ledger"]:
+            rows = await connection.fetch("SELECT name FROM migration WHERE app_name = 'switchgear'")
+            done = {found["name"] for found in rows}
+    finally:
+        await connection.close()
+    _refuse_foreign(row["found"], ours=bool(done))
+    return done
+
+
+def _refuse_foreign(found: Sequence[str], *, ours: bool) -> None:
+    """Raise ForeignDatabase where a LiteLLM gateway lives, or tables that we did not make."""
+    if "_prisma_migrations" in found or (found and not ours):
+        names = ", ".join(f'"{name}"' for name in found)
+        raise ForeignDatabase(
+            f"The database has {names}, which Switchgear did not create: it looks like a LiteLLM gateway's "
+            "database. Nothing was written to it. Point DATABASE_URL at an empty database; importing a "
+            "LiteLLM database is not in this version."
+        )
+
+
+async def _apply(dsn: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "runtime.apply_migrations",
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(APPLY_TIMEOUT_S):
+            _, stderr = await process.communicate(f"{dsn}\n".encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        said = stderr.decode(errors="replace").strip().splitlines()
+        reason = said[-1] if said else f"exit status {process.returncode}"
+        raise MigrationFailed(f"The migrations were rolled back: {reason}")

@@ -1,0 +1,77 @@
+"""The Litestar application: the catalogue's functions on their paths, once, at start.
+
+A path without parameters is mounted as a raw ASGI route (Litestar only finds it); the others go
+through a Litestar handler, since only those get path parameters.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, asgi, get, route
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from runtime.catalog import Entry
+from runtime.invoke import Endpoint, Gateway, Route
+from runtime.openapi import openapi_document
+from runtime.reference import reference_page
+from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
+
+FRAMEWORK_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
+
+
+def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
+    """Every function on its path and aliases, the OpenAPI document, and errors in our envelope."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for entry in entries:
+        endpoint = Endpoint(entry, gateway)
+        for path in (entry.manifest.path, *entry.manifest.aliases):
+            by_path.setdefault(path, {})[entry.manifest.method] = endpoint
+    handlers = [_handler(path, endpoints, gateway.max_body_bytes) for path, endpoints in by_path.items()]
+    return Litestar(
+        [*handlers, *_documents(entries)],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={HTTPException: _framework_error},
+    )
+
+
+def _handler(path: str, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> ControllerRouterHandler:
+    mounted = Route(endpoints, max_body_bytes)
+    if "{" not in path:
+        return asgi(path, copy_scope=False)(mounted.handle)
+
+    async def with_parameters() -> ASGIApp:
+        return mounted.handle  # type: ignore[return-value]  # ASGI's types are aliases of ours
+
+    return route(path, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
+
+
+def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
+    """The OpenAPI document and a page that shows it; both are made here, once."""
+    document = openapi_document(entries)
+    encoded, page = msgspec.json.encode(document), reference_page(document)
+
+    @get(["/openapi.json"], media_type=MediaType.JSON, sync_to_thread=False)
+    def openapi_json() -> bytes:
+        return encoded
+
+    @get(["/", "/docs"], media_type=MediaType.HTML, sync_to_thread=False)
+    def reference() -> str:
+        return page
+
+    return [openapi_json, reference]
+
+
+def _framework_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:
+    """What Litestar refuses by itself, in the envelope of everything else."""
+    kind = FRAMEWORK_ERRORS.get(exc.status_code, InvalidRequest if exc.status_code < 500 else GatewayError)
+    error = kind(f"{request.method} {request.url.path[:200]}: {exc.detail}")
+    headers = {name: value for name, value in (exc.headers or {}).items() if name.lower() == "allow"}
+    return Response(
+        msgspec.json.encode(envelope(error)),
+        status_code=error.http_status,
+        media_type=MediaType.JSON,
+        headers=headers,
+    )

@@ -1,0 +1,91 @@
+"""The OpenAPI 3.1 document, made from the manifests and their Structs."""
+
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from functions.function import Access, EventStream, Manifest
+from runtime.catalog import Entry
+from schema.errors import ErrorEnvelope
+
+Json = dict[str, Any]  # a JSON document by definition
+REF = "#/components/schemas/{name}"
+STATUSES = {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
+VERSION = "0.1.0"
+
+
+def openapi_document(entries: Sequence[Entry]) -> Json:
+    """The whole document as JSON data."""
+    manifests = [entry.manifest for entry in entries]
+    kinds = [ErrorEnvelope, *(manifest.request for manifest in manifests)]
+    for manifest in manifests:
+        kinds.extend(_reply_kinds(manifest))
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    by_kind = dict(zip(kinds, schemas, strict=True))
+    paths: dict[str, Json] = {}
+    for manifest in manifests:
+        for path in (manifest.path, *manifest.aliases):
+            item = paths.setdefault(path.replace(":path}", "}"), {})
+            item[manifest.method.lower()] = _operation(manifest, path, by_kind, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Switchgear", "version": VERSION, "description": "One API for every model."},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A gateway key"}},
+        },
+    }
+
+
+def _operation(manifest: Manifest, path: str, by_kind: dict[Any, Json], components: Json) -> Json:
+    operation: Json = {
+        "operationId": manifest.name if path == manifest.path else f"{manifest.name}{path.replace('/', '.')}",
+        "summary": manifest.summary,
+        "tags": [manifest.family],
+        "responses": {"200": _answer(manifest, by_kind)},
+    }
+    if manifest.access is not Access.OPEN:
+        operation["security"] = [{"key": []}]
+    for status, text in STATUSES.items():
+        content = {"application/json": {"schema": by_kind[ErrorEnvelope]}}
+        operation["responses"][status] = {"description": text, "content": content}
+    if manifest.method == "GET":
+        operation["parameters"] = list(_parameters(manifest, path, components))
+    else:
+        content = {"application/json": {"schema": by_kind[manifest.request]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _answer(manifest: Manifest, by_kind: dict[Any, Json]) -> Json:
+    plain = [by_kind[kind] for kind in _reply_kinds(manifest)]
+    schema = plain[0] if len(plain) == 1 else {"anyOf": plain}
+    content: Json = {"application/json": {"schema": schema}}
+    if EventStream in _members(manifest.reply):
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {"description": "The answer", "content": content}
+
+
+def _parameters(manifest: Manifest, path: str, components: Json) -> Iterable[Json]:
+    schema = components[manifest.request.__name__]
+    for name, kind in schema["properties"].items():
+        in_path = f"{{{name}" in path
+        yield {
+            "name": name,
+            "in": "path" if in_path else "query",
+            "required": in_path or name in schema.get("required", []),
+            "schema": kind,
+        }
+
+
+def _reply_kinds(manifest: Manifest) -> list[Any]:
+    return [kind for kind in _members(manifest.reply) if kind is not EventStream]
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, else the type alone."""
+    return typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)

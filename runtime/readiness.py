@@ -1,0 +1,30 @@
+"""The readiness probe: can this worker serve calls?"""
+
+from runtime.database import Database
+from runtime.ledger_writer import LedgerWriter
+from schema.errors import DatabaseUnavailable, Overloaded
+from schema.health import Readiness
+
+
+class ReadinessProbe:
+    """Implements the `Probe` port. Known keys go on for minutes without Postgres, so that its
+    absence is `degraded` while the ledger still takes rows."""
+
+    def __init__(self, database: Database, writer: LedgerWriter) -> None:
+        self._database = database
+        self._writer = writer
+        self.draining = False
+
+    async def check(self) -> Readiness:
+        """Raises Overloaded while draining, and where no call could be booked."""
+        if self.draining:
+            raise Overloaded("This worker is stopping.")
+        if self._writer.full:
+            raise Overloaded("The spend ledger is full: the database has been away too long.")
+        try:
+            await self._database.ping()
+        except DatabaseUnavailable:
+            return Readiness(
+                status="degraded", db="not connected", ledger_rows_waiting=self._writer.waiting_rows
+            )
+        return Readiness(status="healthy", db="connected", ledger_rows_waiting=self._writer.waiting_rows)

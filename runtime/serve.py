@@ -1,0 +1,179 @@
+"""Serving: prepare the database, then granian with its workers, until a signal ends it.
+
+This is the parent of every worker and stays small: what is large (prices, the migration
+machinery) runs in a child that is gone before the first worker starts.
+"""
+
+import asyncio
+import multiprocessing
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from models_registry.config import read_config
+from runtime.blueprint import Blueprint
+from runtime.config_file import Document
+from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.settings import Settings, SettingsError, checked_master_key, read_settings, stored_master_key
+from schema.secret import Secret
+
+if TYPE_CHECKING:
+    from runtime.worker import Worker
+
+BACKPRESSURE = 10_000
+"""Requests a worker works on at once; granian's own default would cap streams far lower."""
+BACKLOG = 2_048
+KILL_AFTER_DRAIN_S = 15
+"""granian's kill comes this long after the drain deadline: settled calls still have to be flushed."""
+CRASH_LOOPS = 5
+"""granian gives up when a respawned worker dies again within seconds. It is started anew, this
+often in a row, with a growing pause; then whoever supervises us decides."""
+STEADY_S = 60.0
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how widely to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 4000
+    workers: int = 1
+
+
+class Database:
+    """The Postgres in use: the one of `DATABASE_URL`, else the embedded one while it is open."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._embedded = None
+        self.dsn = settings.database_url
+        if self.dsn is None:
+            self._embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+
+    def __enter__(self) -> Secret:
+        if self._embedded is not None:
+            self.dsn = Secret(self._embedded.start())
+        assert self.dsn is not None, "one of the two is there"
+        return self.dsn
+
+    def __exit__(self, *exc: object) -> None:
+        if self._embedded is not None:
+            self._embedded.stop()
+
+
+def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secret, bool]:
+    """Settings of the environment and the config file together, the master key, and whether that
+    was made just now. Raises SettingsError."""
+    config = read_config(document, env)
+    settings = read_settings(config.environment)
+    general = config.general_settings
+    if settings.database_url is None and general.database_url:
+        settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
+    if general.max_request_size_mb is not None:
+        try:
+            max_body_bytes = int(float(general.max_request_size_mb) * 1024 * 1024)
+        except (ValueError, OverflowError) as exc:
+            raise SettingsError("general_settings.max_request_size_mb: expected a number") from exc
+        settings = msgspec.structs.replace(settings, max_body_bytes=max(1, max_body_bytes))
+    key = settings.master_key
+    if key is None and config.master_key is not None:
+        key = checked_master_key(config.master_key.reveal())
+    if key is not None:
+        return settings, key, False
+    made, is_new = stored_master_key(settings.data_dir)
+    return settings, made, is_new
+
+
+def prepare(blueprint: Blueprint) -> int:
+    """Check the config and bring the tables up to date, in a child process. Gives its exit code."""
+    child = multiprocessing.get_context().Process(target=_prepare, args=(blueprint,))
+    child.start()
+    child.join()
+    return child.exitcode or 0
+
+
+def _prepare(blueprint: Blueprint) -> None:
+    from runtime.blueprint import check
+    from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
+    from schema.errors import DatabaseUnavailable
+
+    checked = check(blueprint.document, blueprint.env)
+    report(checked.errors, checked.warnings)
+    if checked.errors:
+        sys.exit(2)
+    try:
+        asyncio.run(migrate(blueprint.dsn.reveal()))
+    except (ForeignDatabase, MigrationFailed, DatabaseUnavailable) as exc:
+        sys.stderr.write(f"switchgear: {exc}\n")
+        sys.exit(3)
+
+
+def report(errors: tuple[str, ...], warnings: tuple[str, ...]) -> None:
+    """Config problems on stderr, one a line."""
+    for kind, lines in (("warning", warnings), ("error", errors)):
+        for line in lines:
+            sys.stderr.write(f"config {kind}: {line}\n")
+    sys.stderr.flush()
+
+
+def run(blueprint: Blueprint, listen: Listen) -> int:
+    """Serve until SIGTERM or SIGINT, then drain. Gives the exit code."""
+    pause_s = 1.0
+    for _ in range(CRASH_LOOPS):
+        started = time.monotonic()
+        if not _crashed(blueprint, listen):
+            return 0
+        if time.monotonic() - started > STEADY_S:
+            pause_s = 1.0
+        sys.stderr.write(f"switchgear: workers keep dying; starting again in {pause_s:.0f} s\n")
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, _leave)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 30.0)
+    sys.stderr.write(f"switchgear: gave up after {CRASH_LOOPS} tries\n")
+    return 1
+
+
+def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
+    """One run of granian. True where it gave up by itself."""
+    from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    server = Server(
+        "switchgear",
+        address=listen.host,
+        port=listen.port,
+        interface=Interfaces.ASGI,
+        workers=listen.workers,
+        loop=Loops.auto,
+        runtime_mode=RuntimeModes.st,
+        http=HTTPModes.auto,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=BACKPRESSURE,
+        respawn_failed_workers=True,
+        workers_kill_timeout=blueprint.settings.drain_s + KILL_AFTER_DRAIN_S,
+        log_level=LogLevels.warning,
+        working_dir=Path.cwd(),
+    )
+    try:
+        server.serve(target_loader=partial(_load, blueprint), wrap_loader=False)
+    except SystemExit as exc:
+        return bool(exc.code)
+    return False
+
+
+def _load(blueprint: Blueprint) -> "Worker":
+    """In the worker's own process, so that the parent never holds what a worker imports."""
+    from runtime.worker import load_worker
+
+    return load_worker(blueprint)
+
+
+def _leave(sign: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)

@@ -1,0 +1,175 @@
+"""From an attempt's facts to its row: pure, so that what is booked can be read and tested apart."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from functions.context import Call
+from models_registry.price import cost_nano
+from models_registry.target import Target
+from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
+from schema.spend import Outcome, SpendRow
+from schema.usage import Usage
+
+MAX_ERROR_CHARS = 500
+MAX_TEXT_CHARS = 500
+MAX_COUNT = 2**31 - 1
+NOTHING = Usage()
+CLIENT_LEFT = 499
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was known when the attempt began. `began_mono` is `time.monotonic()`."""
+
+    call: Call
+    target: Target
+    streamed: bool
+    began_mono: float
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How an attempt ended. `usage` is what is charged for."""
+
+    outcome: Outcome
+    usage: Usage
+    http_status: int
+    error: Exception | None = None
+
+
+def ending_of_failure(error: Exception, usage: Usage | None, bound: Callable[[], Usage]) -> Ending:
+    """What a broken attempt costs.
+
+    What the provider reported, where it did; nothing where no work was done: no connection, a
+    refusal (4xx), or an error of ours before anything was sent; the whole bound where nobody
+    knows: timeouts, cuts, garbage, the provider's 5xx, and faults of our own.
+    """
+    status = error.http_status if isinstance(error, GatewayError) else 500
+    if usage is not None:
+        return Ending(outcome=Outcome.FAILED, usage=usage, http_status=status, error=error)
+    if isinstance(error, UpstreamUnreachable) or (isinstance(error, ProviderError) and status < 500):
+        return Ending(outcome=Outcome.FAILED, usage=NOTHING, http_status=status, error=error)
+    if isinstance(error, GatewayError) and not isinstance(error, UpstreamError) and status != 500:
+        return Ending(outcome=Outcome.REFUSED, usage=NOTHING, http_status=status, error=error)
+    doubtful = msgspec.structs.replace(bound(), estimated=True)
+    return Ending(outcome=Outcome.UNCERTAIN, usage=doubtful, http_status=status, error=error)
+
+
+def believable(usage: Usage) -> bool:
+    """False for counts that no answer can have: negative, or beyond 32 bits."""
+    return (
+        0 <= usage.prompt_tokens <= MAX_COUNT
+        and 0 <= usage.completion_tokens <= MAX_COUNT
+        and 0 <= usage.cached_tokens <= MAX_COUNT
+        and 0 <= usage.cache_write_tokens <= MAX_COUNT
+        and 0 <= usage.reasoning_tokens <= MAX_COUNT
+    )
+
+
+def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, ended_mono: float) -> SpendRow:
+    """The row of an upstream attempt. Without a price it costs zero and `price_source` is None."""
+    call, target, usage = attempt.call, attempt.target, ending.usage
+    caller, price, error = call.caller, target.price, ending.error
+    return SpendRow(
+        request_id=call.request_id,
+        call_id=_text(call.client_call_id) or call.request_id,
+        call_type=call.call_type,
+        key_hash=caller.key_hash,
+        key_alias=caller.key_alias,
+        user_id=caller.user_id,
+        team_id=caller.team_id,
+        end_user=None,
+        requester_ip=call.client_ip,
+        user_agent=_text(call.user_agent),
+        model_group=_text(target.public_name) or "",
+        model=_text(target.model) or "",
+        model_id=target.model_id,
+        provider=target.provider,
+        api_base=target.api_base,
+        started_at=moment(call, attempt.began_mono),
+        first_token_at=None if first_mono is None else moment(call, first_mono),
+        ended_at=moment(call, ended_mono),
+        duration_ms=int((ended_mono - attempt.began_mono) * 1000),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.cached_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        estimated=usage.estimated,
+        cost_nano=0 if price is None else cost_nano(price, usage),
+        price_source=None if price is None else price.source,
+        streamed=attempt.streamed,
+        outcome=ending.outcome,
+        http_status=ending.http_status,
+        error_class=None if error is None else type(error).__name__,
+        error_message=None if error is None else _said(error),
+    )
+
+
+def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) -> SpendRow:
+    """The row of an authenticated call that was turned away before any upstream was chosen."""
+    caller = call.caller
+    return SpendRow(
+        request_id=call.request_id,
+        call_id=_text(call.client_call_id) or call.request_id,
+        call_type=call.call_type,
+        key_hash=caller.key_hash,
+        key_alias=caller.key_alias,
+        user_id=caller.user_id,
+        team_id=caller.team_id,
+        end_user=None,
+        requester_ip=call.client_ip,
+        user_agent=_text(call.user_agent),
+        model_group=_text(model) or "",
+        model="",
+        model_id="",
+        provider="",
+        api_base="",
+        started_at=call.received_at,
+        first_token_at=None,
+        ended_at=moment(call, ended_mono),
+        duration_ms=int((ended_mono - call.received_mono) * 1000),
+        prompt_tokens=0,
+        completion_tokens=0,
+        cached_tokens=0,
+        cache_write_tokens=0,
+        reasoning_tokens=0,
+        estimated=False,
+        cost_nano=0,
+        price_source=None,
+        streamed=False,
+        outcome=Outcome.REFUSED,
+        http_status=error.http_status if isinstance(error, GatewayError) else 500,
+        error_class=type(error).__name__,
+        error_message=_said(error),
+    )
+
+
+def moment(call: Call, mono: float) -> datetime:
+    """The wall-clock time of a monotonic one, by the call's own pair of the two."""
+    return call.received_at + timedelta(seconds=mono - call.received_mono)
+
+
+def dollars_text(nano: int) -> str:
+    """Nano-USD as decimal dollars without an exponent or needless zeros: `0.000123`, `0`."""
+    whole, part = divmod(nano, 10**9)
+    return f"{whole}.{part:09d}".rstrip("0").rstrip(".")
+
+
+def _said(error: Exception) -> str | None:
+    """A gateway error's message, which is fit for the caller; another's text may hold anything."""
+    if not isinstance(error, GatewayError):
+        return None
+    return _clean(error.message[:MAX_ERROR_CHARS])
+
+
+def _text(value: str | None) -> str | None:
+    """A caller's text for a column: bounded, and storable."""
+    return None if value is None else _clean(value[:MAX_TEXT_CHARS])
+
+
+def _clean(text: str) -> str:
+    """Postgres holds neither NUL nor half a surrogate pair; JSON can bring both."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,78 @@
+"""The connection pool of the upstream client, which tells each attempt what it got.
+
+aiohttp's tracing tells the same, for a fifth of the whole cost of a call (18 of 75 microseconds).
+"""
+
+import asyncio
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.connector import Connection
+
+if TYPE_CHECKING:
+    from aiohttp.tracing import Trace
+
+KEEP_ALIVE_S = 30.0
+STALE_WINDOW_S = 1.0
+
+
+class Attempt:
+    """One request on its way out, as far as the connector sees it."""
+
+    __slots__ = ("_loop", "_transport", "first_byte_s", "head", "reused", "sent_at")
+
+    def __init__(self, first_byte_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self.head = asyncio.timeout(None)
+        self.first_byte_s = first_byte_s
+        self.reused = False
+        self.sent_at: float | None = None
+
+    def connected(self, transport: asyncio.Transport | None, *, reused: bool) -> None:
+        """A connection is there; aiohttp sends in the same turn of the loop."""
+        self._transport = transport
+        self.reused = reused
+        self.sent_at = self._loop.time()
+        self.head.reschedule(self.sent_at + self.first_byte_s)
+
+    def first_byte_left_s(self) -> float:
+        if self.sent_at is None:
+            return self.first_byte_s
+        return self.sent_at + self.first_byte_s - self._loop.time()
+
+    def abort(self) -> None:
+        """Cut the connection: aiohttp closes it, and a close waits for a provider that doesn't read."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def was_stale(self) -> bool:
+        """Whether the connection that broke without an answer had been closed before we used it."""
+        return self.reused and self.sent_at is not None and self._loop.time() - self.sent_at < STALE_WINDOW_S
+
+
+ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
+"""From `open` to the connector it calls by way of aiohttp, within one task."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells the attempt when it got a connection, and whether that one had been used."""
+
+    def __init__(self, *, max_connections: int) -> None:
+        super().__init__(limit=max_connections, keepalive_timeout=KEEP_ALIVE_S)
+        self._used: WeakSet[asyncio.BaseProtocol] = WeakSet()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: "list[Trace]",
+        timeout: aiohttp.ClientTimeout,
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        assert protocol is not None, "a new connection has its protocol"
+        ATTEMPT.get().connected(connection.transport, reused=protocol in self._used)
+        self._used.add(protocol)
+        return connection

@@ -1,0 +1,80 @@
+"""One granian worker: the ASGI application and its life from start to drain."""
+
+import asyncio
+import os
+import signal
+
+import structlog
+from litestar import Litestar
+
+from runtime.blueprint import Blueprint
+from runtime.catalog import entries
+from runtime.invoke import Receive, Scope, Send
+from runtime.logs import set_up_logs
+from runtime.mount import mount
+from runtime.services import Services
+
+log = structlog.get_logger("switchgear.worker")
+
+
+class Worker:
+    """The application that granian serves. The functions are mounted when the parts are open.
+
+    SIGTERM: the probe says 503 from then on, granian takes no new connections and waits for the
+    calls in flight; those that are still there after `drain_s` are cancelled, so that they settle
+    and reach the ledger before granian's kill.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self._blueprint = blueprint
+        self._services = Services(blueprint)
+        self._app: Litestar | None = None
+        self._calls: set[asyncio.Task[object]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http" or self._app is None:
+            return
+        task = asyncio.current_task()
+        assert task is not None, "granian runs each request in a task"
+        self._calls.add(task)
+        try:
+            await self._app(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
+        finally:
+            self._calls.discard(task)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            gateway = await self._services.open()
+            self._app = mount(entries(self._blueprint.families), gateway)
+        except Exception as exc:
+            # granian would go on serving without a lifespan if this one merely raised.
+            log.error("worker did not start", exc_info=exc)
+            await send({"type": "lifespan.startup.failed", "message": type(exc).__name__})
+            return
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._services.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _drain(self) -> None:
+        """granian's own handler stays on SIGINT; this one takes its SIGTERM and hands it on."""
+        self._services.probe.draining = True
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._blueprint.settings.drain_s, self._cancel_calls)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def _cancel_calls(self) -> None:
+        log.warning("drain deadline", cancelled=len(self._calls))
+        for task in self._calls:
+            task.cancel()
+
+
+def load_worker(blueprint: Blueprint) -> Worker:
+    """Called by granian in each worker process."""
+    set_up_logs()
+    return Worker(blueprint)

@@ -1,0 +1,150 @@
+"""Anthropic's Messages API: what the gateway sends, and what it reads of the answers.
+
+One flat struct a family (`type` says which fields count), so that block and event types that are
+not known yet decode as well. Source: the types of Anthropic's Python SDK 2.12, API 2023-06-01.
+"""
+
+import msgspec
+
+from schema.wire import ABSENT, MaybeRaw
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """Where an image or document is: `base64` with `media_type` and `data`, or `url`."""
+
+    kind: str
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """One shared piece of content, as sent."""
+
+    kind: str
+    text: str | None = None
+    source: Source | None = None
+    id: str | None = None
+    name: str | None = None
+    input: MaybeRaw = ABSENT
+    """A tool call's arguments: a JSON object."""
+    tool_use_id: str | None = None
+    content: "str | list[Block] | msgspec.UnsetType" = msgspec.UNSET
+    """Of a `tool_result` alone."""
+    cache_control: MaybeRaw = ABSENT
+
+
+class AnswerBlock(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
+    """One shared piece of content, as received. Blocks of the provider's own tools have more."""
+
+    kind: str
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: MaybeRaw = ABSENT
+    """A tool call's arguments: a JSON object, empty at the start of a stream's block."""
+
+
+class AnthropicMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """`role` is user or assistant."""
+
+    role: str
+    content: list[Block]
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    description: str | None = None
+    input_schema: msgspec.Raw
+    strict: bool | None = None
+
+
+class ToolUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """`tool_choice`: auto, any, none, or tool with its name."""
+
+    kind: str
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class OutputFormat(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type", "body": "schema"}):
+    kind: str
+    body: msgspec.Raw
+
+
+class OutputConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`effort` is low, medium, high, xhigh or max."""
+
+    effort: str | None = None
+    format: OutputFormat | None = None
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+
+
+class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """POST /v1/messages."""
+
+    model: str
+    max_tokens: int
+    messages: list[AnthropicMessage]
+    system: list[Block] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: MaybeRaw = ABSENT
+    stop_sequences: list[str] | None = None
+    stream: bool | None = None
+    tools: list[ToolSpec] | None = None
+    tool_choice: ToolUse | None = None
+    thinking: MaybeRaw = ABSENT
+    output_config: OutputConfig | None = None
+    metadata: Metadata | None = None
+
+
+class OutputDetails(msgspec.Struct, frozen=True, kw_only=True):
+    thinking_tokens: int | None = None
+
+
+class AnthropicUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """`input_tokens` is what was neither read from nor written to the cache. In a stream, a later
+    report replaces the fields it has."""
+
+    input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class MessagesResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer, and the `message` of a `message_start` event."""
+
+    id: str
+    model: str = ""
+    content: list[AnswerBlock]
+    stop_reason: str | None = None
+    usage: AnthropicUsage | None = None
+
+
+class BlockDelta(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
+    """The `delta` of a block; that of a `message_delta` event, which has a `stop_reason`."""
+
+    kind: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    stop_reason: str | None = None
+
+
+class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
+    """One event of a stream."""
+
+    kind: str
+    index: int = 0
+    message: MessagesResponse | None = None
+    content_block: AnswerBlock | None = None
+    delta: BlockDelta | None = None
+    usage: AnthropicUsage | None = None
+    error: MaybeRaw = ABSENT

@@ -1,0 +1,205 @@
+"""OpenAI's chat completions: request, answer, stream chunk.
+
+Lenient where clients and providers differ (unknown roles, part types and fields pass), strict
+in the types of what is declared. Source: OpenAI's OpenAPI document 2.3.0, `CreateChatCompletion*`.
+"""
+
+import msgspec
+
+from schema.wire import ABSENT, MaybeRaw, Wire
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """One shared piece of a message's content; `type` says which field counts."""
+
+    kind: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: "ImageUrl | str | None" = None
+    input_audio: MaybeRaw = ABSENT
+    file: MaybeRaw = ABSENT
+    cache_control: MaybeRaw = ABSENT
+
+
+class ImageUrl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`url` is an http(s) address or a data URI."""
+
+    url: str
+    detail: str | None = None
+
+
+class CalledFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`arguments` is JSON as text; in a stream, a piece of it."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """`index` is there in streams only."""
+
+    index: int | None = None
+    id: str | None = None
+    kind: str | None = None
+    function: CalledFunction | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message of the conversation, as sent by the client."""
+
+    role: str
+    content: str | list[Part] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    function_call: CalledFunction | None = None
+    reasoning_content: str | None = None
+
+
+class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`parameters` is a JSON Schema, kept as its bytes."""
+
+    name: str
+    description: str | None = None
+    parameters: MaybeRaw = ABSENT
+    strict: bool | None = None
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    kind: str
+    function: FunctionSpec | None = None
+
+
+class ChosenFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+
+
+class ToolChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    kind: str
+    function: ChosenFunction | None = None
+
+
+class JsonSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"body": "schema"}):
+    name: str | None = None
+    description: str | None = None
+    body: MaybeRaw = ABSENT
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """`type` is text, json_object or json_schema."""
+
+    kind: str
+    json_schema: JsonSchema | None = None
+
+
+class StreamOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class ChatRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /v1/chat/completions. Fields that aren't declared here are in `raw`: forwarded where
+    the upstream speaks OpenAI's dialect, refused by name where the request is translated."""
+
+    model: str
+    messages: list[Message]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+
+
+class PromptDetails(msgspec.Struct, frozen=True, kw_only=True):
+    cached_tokens: int | None = None
+    audio_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class WireUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """OpenAI's `usage` object; every count may be null at some compatible server."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The assistant's message. `content` is always written, null too: clients index it."""
+
+    role: str | None = "assistant"
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | msgspec.UnsetType | None = msgspec.UNSET
+    tool_calls: list[ToolCall] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    index: int = 0
+    message: AnswerMessage
+    finish_reason: str | None = None
+    logprobs: MaybeRaw = ABSENT
+
+
+class ChatCompletion(Wire, frozen=True, kw_only=True, dict=True):
+    """The answer of a plain call. `raw` is set when it came over the byte path."""
+
+    id: str = ""
+    object: str = ""
+    created: int = 0
+    model: str = ""
+    choices: list[Choice]
+    usage: WireUsage | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    role: str | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """`finish_reason` is written as null until the last chunk, as OpenAI does."""
+
+    index: int = 0
+    delta: Delta
+    finish_reason: str | None = None
+    logprobs: MaybeRaw = ABSENT
+
+
+class ChatChunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event of a stream. All chunks of a stream share `id`, `created` and `model`."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: WireUsage | None = None

@@ -1,0 +1,242 @@
+"""Every way the gateway says no. `runtime/invoke.py` turns one into a status and an envelope.
+
+    GatewayError                       500
+    ├── InvalidRequest                 400  the caller's body, path or query
+    │   ├── UnsupportedParameter       400  understood, but the target can't honour it
+    │   ├── ContextLengthExceeded      400
+    │   └── BodyTooLarge               413
+    ├── NotAuthenticated               401
+    │   ├── UnknownKey                 401
+    │   ├── ExpiredKey                 401
+    │   └── BlockedKey                 401
+    ├── NotAllowed                     403
+    │   └── ModelNotAllowed            403
+    ├── NotFound                       404
+    │   └── ModelNotFound              404
+    ├── MethodNotAllowed               405
+    ├── Conflict                       409
+    ├── Overloaded                     503  this gateway can't take the call now
+    │   └── DatabaseUnavailable        503
+    └── UpstreamError                  502
+        ├── UpstreamUnreachable        500  no connection, so nothing was sent
+        ├── UpstreamTimeout            408
+        ├── UpstreamMalformed          502  garbage, an empty 200, too large
+        ├── UpstreamCut                502  the answer broke off
+        └── ProviderError              the provider's own status
+
+`type` and `code` are what clients of OpenAI and LiteLLM look at: `code` is a word where one is
+known and the status as text otherwise.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class GatewayError(Exception):
+    """The root. `message` goes to the caller: no secret, no stack, no upstream body in it."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal_server_error"
+    word: ClassVar[str | None] = None
+    retry: ClassVar[bool | None] = None
+    """Sent as `x-should-retry` when not None: SDKs obey it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self._code = code
+
+    @property
+    def code(self) -> str:
+        return self._code or self.word or str(self.http_status)
+
+    @property
+    def http_status(self) -> int:
+        return self.status
+
+    @property
+    def error_type(self) -> str:
+        return self.type
+
+
+class InvalidRequest(GatewayError):
+    status = 400
+    type = "invalid_request_error"
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A parameter the chosen backend has no way to honour; `param` names it."""
+
+    word = "unsupported_parameter"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    word = "context_length_exceeded"
+
+
+class BodyTooLarge(InvalidRequest):
+    status = 413
+    word = "request_too_large"
+
+
+class NotAuthenticated(GatewayError):
+    status = 401
+    type = "auth_error"
+    word = "invalid_api_key"
+
+
+class UnknownKey(NotAuthenticated):
+    type = "token_not_found_in_db"
+
+
+class ExpiredKey(NotAuthenticated):
+    type = "expired_key"
+    word = "expired_key"
+
+
+class BlockedKey(NotAuthenticated):
+    word = "key_blocked"
+
+
+class NotAllowed(GatewayError):
+    status = 403
+    type = "permission_error"
+
+
+class ModelNotAllowed(NotAllowed):
+    type = "key_model_access_denied"
+    word = "key_model_access_denied"
+
+
+class NotFound(GatewayError):
+    status = 404
+    type = "not_found_error"
+
+
+class ModelNotFound(NotFound):
+    type = "invalid_request_error"
+    word = "model_not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    status = 405
+    type = "invalid_request_error"
+
+
+class Conflict(GatewayError):
+    status = 409
+    type = "conflict_error"
+
+
+class Overloaded(GatewayError):
+    status = 503
+    type = "service_unavailable"
+
+
+class DatabaseUnavailable(Overloaded):
+    type = "no_db_connection"
+    word = "no_db_connection"
+
+
+class UpstreamError(GatewayError):
+    """A provider did not deliver."""
+
+    status = 502
+    type = "upstream_error"
+
+    unsent: bytes = b""
+    """What a stream held ahead of the error in the same read, ready to be sent on before it."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection could be made: the provider did no work and charges nothing."""
+
+    status = 500
+    type = "internal_server_error"
+    word = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 408
+    type = "timeout_error"
+    word = "upstream_timeout"
+
+
+class UpstreamMalformed(UpstreamError):
+    word = "upstream_malformed"
+
+
+class UpstreamCut(UpstreamError):
+    word = "upstream_cut"
+
+
+PROVIDER_ERROR_TYPES: dict[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+"""The `type` an answer gets by its status, where the provider gave none (LiteLLM's words)."""
+
+
+class ProviderError(UpstreamError):
+    """The provider answered with an error of its own; status, code and Retry-After are kept."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        kind: str | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
+        self._status = status
+        fallback = "invalid_request_error" if status < 500 else "internal_server_error"
+        self._kind = kind or PROVIDER_ERROR_TYPES.get(status, fallback)
+
+    @property
+    def http_status(self) -> int:
+        return self._status
+
+    @property
+    def error_type(self) -> str:
+        return self._kind
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The inside of OpenAI's error envelope."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What every failed call answers, and what an `error` event in a stream carries."""
+
+    error: ErrorBody
+
+
+def envelope(error: GatewayError) -> ErrorEnvelope:
+    """The error as its wire form."""
+    return ErrorEnvelope(
+        error=ErrorBody(message=error.message, type=error.error_type, param=error.param, code=error.code)
+    )

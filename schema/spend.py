@@ -1,0 +1,201 @@
+"""The spend ledger's record: one row an upstream attempt, one a refused authenticated call."""
+
+import enum
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from schema.errors import InvalidRequest
+
+
+class Outcome(enum.Enum):
+    """What became of the attempt. LiteLLM's `status` is success for OK and failure for the rest."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """Turned away by this gateway before anything was sent."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """The client left; the tokens are an upper bound of what was produced."""
+    UNCERTAIN = "uncertain"
+    """Sent, and nobody knows what the provider will charge."""
+
+
+class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `LiteLLM_SpendLogs`. Times are UTC and aware; money is integer nano-USD."""
+
+    request_id: str
+    call_id: str
+    """The client's own id for the call where it sent one, else the request id."""
+    call_type: str
+    """`acompletion`, `aembedding`: the peer's words, which dashboards filter on."""
+    key_hash: str
+    key_alias: str | None
+    user_id: str
+    team_id: str | None
+    end_user: str | None
+    requester_ip: str | None
+    user_agent: str | None
+    model_group: str
+    """The public name asked for."""
+    model: str
+    """The provider's own name; empty on a refusal before routing."""
+    model_id: str
+    provider: str
+    api_base: str
+    started_at: datetime
+    first_token_at: datetime | None
+    ended_at: datetime
+    duration_ms: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+    cost_nano: int
+    price_source: str | None = None
+    """Where the price came from; None: the price is unknown, and the cost is booked as zero."""
+    streamed: bool
+    outcome: Outcome
+    http_status: int
+    """What the caller was answered; 499 where it left."""
+    error_class: str | None
+    error_message: str | None
+
+
+class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /spend/logs. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included.
+    Dates with `summarize` (the default, as at LiteLLM) give sums by day; without, rows."""
+
+    request_id: str | None = None
+    api_key: str | None = None
+    """A key or its hash."""
+    user_id: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    summarize: bool = True
+    limit: int = 1000
+    """At most 10,000."""
+
+
+class SpendDay(msgspec.Struct, frozen=True, kw_only=True, rename={"day": "startTime"}):
+    """One UTC day's sums in dollars: in all, by user, by public model name, by key hash."""
+
+    day: str
+    """`YYYY-MM-DD`"""
+    spend: float
+    users: dict[str, float]
+    models: dict[str, float]
+    api_keys: dict[str, float]
+
+
+def period(query: SpendQuery) -> tuple[datetime | None, datetime | None]:
+    """The query's times as UTC: from the first, up to and without the second. An end date counts
+    as a whole day, an end time as a whole second. Raises InvalidRequest naming the parameter."""
+    start = None if query.start_date is None else _date("start_date", query.start_date)[0]
+    if query.end_date is None:
+        return start, None
+    last, step = _date("end_date", query.end_date)
+    end = last + step
+    if start is not None and start >= end:
+        raise InvalidRequest("end_date: expected a date not before start_date.", param="end_date")
+    return start, end
+
+
+def _date(name: str, text: str) -> tuple[datetime, timedelta]:
+    """A date and how long it lasts."""
+    for layout, step in (("%Y-%m-%d", timedelta(days=1)), ("%Y-%m-%d %H:%M:%S", timedelta(seconds=1))):
+        try:
+            moment = datetime.strptime(text, layout).replace(tzinfo=UTC)
+            return moment, min(step, datetime.max.replace(tzinfo=UTC) - moment)
+        except ValueError:
+            continue
+    raise InvalidRequest(
+        f"{name}: expected YYYY-MM-DD or YYYY-MM-DD HH:MM:SS (UTC), found {text[:40]!r}", param=name
+    )
+
+
+class SpendLog(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "started_at": "startTime",
+        "ended_at": "endTime",
+        "first_token_at": "completionStartTime",
+        "provider": "custom_llm_provider",
+    },
+):
+    """A row as `GET /spend/logs` answers it: LiteLLM's names, `spend` in dollars, then ours."""
+
+    request_id: str
+    call_type: str
+    api_key: str
+    spend: float
+    total_tokens: int
+    prompt_tokens: int
+    completion_tokens: int
+    started_at: datetime
+    ended_at: datetime
+    first_token_at: datetime | None
+    request_duration_ms: int
+    model: str
+    model_id: str
+    model_group: str
+    provider: str
+    api_base: str
+    user: str
+    team_id: str | None
+    end_user: str | None
+    requester_ip_address: str | None
+    litellm_call_id: str
+    status: str
+    metadata: dict[str, str | None]
+    outcome: str
+    http_status: int
+    error_class: str | None
+    error_message: str | None
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+    streamed: bool
+
+
+def spend_log(row: SpendRow) -> SpendLog:
+    """The row in its wire form."""
+    return SpendLog(
+        request_id=row.request_id,
+        call_type=row.call_type,
+        api_key=row.key_hash,
+        spend=row.cost_nano / 1e9,
+        total_tokens=row.prompt_tokens + row.completion_tokens,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        first_token_at=row.first_token_at,
+        request_duration_ms=row.duration_ms,
+        model=row.model,
+        model_id=row.model_id,
+        model_group=row.model_group,
+        provider=row.provider,
+        api_base=row.api_base,
+        user=row.user_id,
+        team_id=row.team_id,
+        end_user=row.end_user,
+        requester_ip_address=row.requester_ip,
+        litellm_call_id=row.call_id,
+        status="success" if row.outcome is Outcome.OK else "failure",
+        metadata={"user_api_key_alias": row.key_alias, "user_agent": row.user_agent},
+        outcome=row.outcome.value,
+        http_status=row.http_status,
+        error_class=row.error_class,
+        error_message=row.error_message,
+        cached_tokens=row.cached_tokens,
+        cache_write_tokens=row.cache_write_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+        estimated=row.estimated,
+        streamed=row.streamed,
+    )

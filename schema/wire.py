@@ -1,0 +1,88 @@
+"""The base of every JSON body, and the raw fields a typed decode would lose."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, TypeGuard, TypeVar
+
+import msgspec
+
+from schema.errors import InvalidRequest
+
+MaybeRaw = msgspec.Raw | msgspec.UnsetType
+"""An optional field kept as its bytes. (`Raw | None` would take null alone.)"""
+ABSENT = msgspec.UNSET
+"""What an optional raw field is where it was not sent: false, and left out when written."""
+
+_NO_FIELDS: Mapping[str, msgspec.Raw] = MappingProxyType({})
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NAME = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_PATH = re.compile(r"^(?P<what>.*) - at `(?P<path>\$[^`]*)`$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=True):
+    """A JSON body. `raw` has its top-level fields as they came, undeclared ones too, each
+    with its exact bytes; it is empty on a body that was built in code."""
+
+    raw: ClassVar[Mapping[str, msgspec.Raw]] = _NO_FIELDS
+
+    def with_raw(self, raw: Mapping[str, msgspec.Raw]) -> None:
+        """Attach the fields the body was decoded from. Only decoders call this."""
+        msgspec.structs.force_setattr(self, "raw", raw)
+
+    def fields(self) -> dict[str, msgspec.Raw]:
+        """The body's top-level fields as JSON bytes: those received, else those set in code."""
+        if self.raw:
+            return dict(self.raw)
+        return _FIELDS.decode(msgspec.json.encode(self))
+
+
+W = TypeVar("W", bound=Wire)
+
+
+def decode_body(decoder: "msgspec.json.Decoder[W]", body: bytes) -> W:
+    """Decode a caller's JSON body. Raises InvalidRequest naming the path of a wrong type,
+    broken JSON, or a top-level key that stands twice (parsers disagree on which one counts)."""
+    try:
+        request = decoder.decode(body)
+        raw = _FIELDS.decode(body)
+    except msgspec.ValidationError as exc:
+        raise invalid(exc) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise InvalidRequest(f"The request body is not valid JSON: {exc}") from exc
+    if _repeats_a_key(body, raw):
+        raise InvalidRequest("The request body has the same top-level field twice; send it once.")
+    request.with_raw(raw)
+    return request
+
+
+def invalid(exc: msgspec.ValidationError) -> InvalidRequest:
+    """Turn msgspec's message into ours: the path goes to `param`, as OpenAI writes it."""
+    text = str(exc)
+    found = _PATH.match(text)
+    what, path = (found["what"], found["path"].removeprefix("$").removeprefix(".")) if found else (text, "")
+    missing = _MISSING.search(what)
+    if missing is not None:
+        path = f"{path}.{missing[1]}" if path else missing[1]
+    return InvalidRequest(f"{what} (in {path})" if path else what, param=path or None)
+
+
+def present(value: MaybeRaw) -> TypeGuard[msgspec.Raw]:
+    """Whether an optional raw field was sent and is not null."""
+    return isinstance(value, msgspec.Raw) and bytes(value) != b"null"
+
+
+def _repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
+    """Walk the body along the decoded values: valid JSON with distinct keys fits exactly."""
+    at = 0
+    for value in raw.values():
+        name = _NAME.match(body, at)
+        if name is None:
+            return True
+        at = name.end()
+        text = bytes(value)
+        if not body.startswith(text, at):
+            return True
+        at += len(text)
+    return body[at:].lstrip()[:1] != b"}" if raw else False

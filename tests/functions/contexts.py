@@ -1,0 +1,103 @@
+"""Contexts for functions called directly: fakes in place of every port that does IO."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from functions.context import (
+    INTERNAL_USER,
+    MASTER_KEY_HASH,
+    MASTER_USER_ID,
+    PROXY_ADMIN,
+    Call,
+    Caller,
+    CatalogueContext,
+    KeyContext,
+    ModelContext,
+    SpendContext,
+)
+from models_registry.registry import Registry
+from runtime.blueprint import check
+from tests.fakes.keys import FakeKeys
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.spend import FakeSpend
+from tests.fakes.upstream import FakeUpstream
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ADMIN = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
+MEMBER = Caller(role=INTERNAL_USER, key_hash="a" * 64, key_alias="laptop", user_id="ada")
+CONFIG: dict[str, Any] = {
+    "model_list": [
+        {
+            "model_name": "gpt",
+            "litellm_params": {
+                "model": "openai/gpt-4",
+                "api_base": "http://openai.test/v1",
+                "api_key": "sk-upstream-secret",
+            },
+        },
+        {
+            "model_name": "claude",
+            "litellm_params": {
+                "model": "anthropic/claude-sonnet-4-6",
+                "api_base": "http://anthropic.test",
+                "api_key": "sk-ant-secret",
+            },
+        },
+        {
+            "model_name": "mistral-local",
+            "litellm_params": {"model": "ollama/mistral", "api_base": "http://ollama.test"},
+        },
+        {
+            "model_name": "openai/*",
+            "litellm_params": {
+                "model": "openai/*",
+                "api_base": "http://openai.test/v1",
+                "api_key": "sk-x-secret",
+            },
+        },
+    ]
+}
+
+
+def make_registry(config: dict[str, Any] = CONFIG) -> Registry:
+    checked = check(config, {})
+    assert checked.errors == ()
+    return checked.registry
+
+
+def make_call(caller: Caller = MEMBER, **more: Any) -> Call:
+    facts: dict[str, Any] = {"request_id": "0190-call", "received_at": NOW, "received_mono": 0.0}
+    return Call(caller=caller, **(facts | more))
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class FixedEntropy:
+    def key(self) -> str:
+        return "sk-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def model_ctx(
+    upstream: FakeUpstream, *, caller: Caller = MEMBER, ledger: FakeLedger | None = None
+) -> ModelContext:
+    return ModelContext(
+        call=make_call(caller, call_type="acompletion"),
+        models=make_registry(),
+        upstream=upstream,
+        ledger=ledger or FakeLedger(),
+    )
+
+
+def catalogue_ctx(caller: Caller = MEMBER) -> CatalogueContext:
+    return CatalogueContext(call=make_call(caller), models=make_registry())
+
+
+def key_ctx(keys: FakeKeys, caller: Caller = ADMIN) -> KeyContext:
+    return KeyContext(call=make_call(caller), keys=keys, clock=FixedClock(), entropy=FixedEntropy())
+
+
+def spend_ctx(spend: FakeSpend, caller: Caller = MEMBER) -> SpendContext:
+    return SpendContext(call=make_call(caller), spend=spend)

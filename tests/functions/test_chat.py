@@ -1,0 +1,237 @@
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.chat import chat
+from functions.context import ModelContext
+from functions.function import EventStream
+from schema.chat import ChatCompletion, ChatRequest, Message
+from schema.errors import (
+    GatewayError,
+    ModelNotAllowed,
+    ModelNotFound,
+    ProviderError,
+    UnsupportedParameter,
+    UpstreamCut,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from schema.spend import Outcome, SpendRow
+from tests.fakes import answers
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.upstream import Answer, FakeUpstream
+from tests.functions.contexts import MEMBER, model_ctx
+
+HELLO = [Message(role="user", content="Say hello.")]
+
+
+def ask(model: str = "gpt", **fields: Any) -> ChatRequest:
+    return ChatRequest(model=model, messages=HELLO, **fields)
+
+
+async def plain(request: ChatRequest, ctx: ModelContext) -> ChatCompletion:
+    answer = await chat(request, ctx)
+    assert isinstance(answer, ChatCompletion)
+    return answer
+
+
+async def stream(request: ChatRequest, ctx: ModelContext) -> EventStream:
+    answer = await chat(request, ctx)
+    assert not isinstance(answer, ChatCompletion)
+    return answer
+
+
+async def drain(events: EventStream) -> bytes:
+    try:
+        return b"".join([piece async for piece in events.events()])
+    finally:
+        events.close()
+
+
+def only_row(ledger: FakeLedger) -> SpendRow:
+    assert len(ledger.rows) == 1
+    return ledger.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        ("gpt", answers.openai_chat()),
+        ("claude", answers.anthropic_message()),
+        ("mistral-local", answers.ollama_chat()),
+        ("openai/gpt-4o", answers.openai_chat()),
+    ],
+)
+def test_a_plain_call_is_answered_and_booked(model: str, body: bytes) -> None:
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger)
+    completion = asyncio.run(plain(ask(model), ctx))
+    assert completion.choices[0].message.content
+    row = only_row(ledger)
+    assert (row.outcome, row.model_group, row.call_type) == (Outcome.OK, model, "acompletion")
+    assert row.prompt_tokens > 0
+    assert row.completion_tokens > 0
+    assert (row.cost_nano > 0) is (model != "mistral-local")
+
+
+@pytest.mark.parametrize(
+    ("model", "chunks"),
+    [
+        ("gpt", answers.openai_stream()),
+        ("claude", answers.anthropic_stream()),
+        ("mistral-local", answers.ollama_stream()),
+    ],
+)
+def test_a_stream_is_relayed_and_booked(model: str, chunks: list[bytes]) -> None:
+    async def run() -> tuple[bytes, SpendRow]:
+        ledger = FakeLedger()
+        ctx = model_ctx(FakeUpstream(Answer(chunks=chunks)), ledger=ledger)
+        return await drain(await stream(ask(model, stream=True), ctx)), only_row(ledger)
+
+    sent, row = asyncio.run(run())
+    assert sent.endswith(b"data: [DONE]\n\n")
+    assert b'"usage":{' not in sent.replace(b" ", b"")
+    assert (row.outcome, row.streamed, row.estimated) == (Outcome.OK, True, False)
+    assert row.completion_tokens > 0
+    assert row.first_token_at is not None
+
+
+def test_the_byte_path_sends_what_came_and_changes_the_model_alone() -> None:
+    body = b'{"model":"gpt","messages":[{"role":"user","content":"hi"}],"odd_field":{"a":[1.0]}}'
+    request = msgspec.json.decode(body, type=ChatRequest)
+    request.with_raw(msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+    upstream = FakeUpstream(Answer(body=answers.openai_chat()))
+    asyncio.run(plain(request, model_ctx(upstream)))
+    assert upstream.requests[0].body == body.replace(b'"gpt"', b'"gpt-4"')
+
+
+def test_the_callers_key_never_reaches_the_upstream() -> None:
+    upstream = FakeUpstream(Answer(body=answers.openai_chat()))
+    asyncio.run(plain(ask(), model_ctx(upstream)))
+    sent = upstream.requests[0]
+    assert sent.headers["authorization"] == "Bearer sk-upstream-secret"
+    assert MEMBER.key_hash not in str(sent.headers)
+    assert "secret" not in repr(sent)
+
+
+def test_an_unknown_or_forbidden_model_reaches_no_upstream() -> None:
+    limited = msgspec.structs.replace(MEMBER, models=("claude",))
+    for model, kind in (("nope", ModelNotFound), ("gpt", ModelNotAllowed)):
+        ledger = FakeLedger()
+        ctx = model_ctx(FakeUpstream(), caller=limited, ledger=ledger)
+        with pytest.raises(kind):
+            asyncio.run(chat(ask(model), ctx))
+        assert ledger.rows == []  # refusals are booked by whoever turns them into a reply
+
+
+def test_what_a_translation_cannot_say_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        asyncio.run(chat(ask("claude", n=2), model_ctx(FakeUpstream())))
+    assert caught.value.param == "n"
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "outcome", "costs"),
+    [
+        (UpstreamUnreachable("down"), UpstreamUnreachable, Outcome.FAILED, False),
+        (UpstreamTimeout("slow"), UpstreamTimeout, Outcome.UNCERTAIN, True),
+        (Answer(status=401, body=b"{}"), ProviderError, Outcome.FAILED, False),
+        (Answer(status=429, headers={"Retry-After": "7"}, body=b"{}"), ProviderError, Outcome.FAILED, False),
+        (Answer(status=500, body=b"<html>"), ProviderError, Outcome.UNCERTAIN, True),
+        (Answer(body=b"garbage"), UpstreamMalformed, Outcome.UNCERTAIN, True),
+        (Answer(body=b""), UpstreamMalformed, Outcome.UNCERTAIN, True),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_failed_call_is_booked_by_what_it_may_have_cost(
+    script: Any, kind: type[GatewayError], outcome: Outcome, costs: bool, streamed: bool
+) -> None:
+    ledger, upstream = FakeLedger(), FakeUpstream(script)
+    with pytest.raises(kind):
+        asyncio.run(chat(ask(stream=streamed), model_ctx(upstream, ledger=ledger)))
+    row = only_row(ledger)
+    assert (row.outcome, row.cost_nano > 0) == (outcome, costs)
+    assert row.error_class == kind.__name__
+    assert all(response.closed or response.status for response in upstream.responses)
+
+
+def test_a_rate_limit_keeps_its_retry_after() -> None:
+    answer = Answer(status=429, headers={"Retry-After": "7"}, body=b"{}")
+    with pytest.raises(ProviderError) as caught:
+        asyncio.run(chat(ask(), model_ctx(FakeUpstream(answer))))
+    assert (caught.value.http_status, caught.value.retry_after_s) == (429, 7)
+
+
+def test_a_stream_that_breaks_raises_and_is_booked_at_what_was_produced() -> None:
+    async def run() -> tuple[list[bytes], SpendRow]:
+        ledger, got = FakeLedger(), []
+        chunks = answers.openai_stream()[:3]
+        ctx = model_ctx(FakeUpstream(Answer(chunks=chunks, error=UpstreamCut("reset"))), ledger=ledger)
+        events = await stream(ask(stream=True), ctx)
+        pieces = events.events()
+        got.append(await anext(pieces))
+        with pytest.raises(UpstreamCut):
+            got.extend([piece async for piece in pieces])
+        events.close()
+        return got, only_row(ledger)
+
+    got, row = asyncio.run(run())
+    assert b"[DONE]" not in b"".join(got)
+    assert (row.outcome, row.estimated) == (Outcome.FAILED, True)
+    assert row.completion_tokens > 0
+    assert row.cost_nano > 0
+
+
+def test_a_stream_without_an_end_is_never_a_clean_stop() -> None:
+    async def run() -> None:
+        chunks = answers.openai_stream()[:3]
+        events = await stream(ask(stream=True), model_ctx(FakeUpstream(Answer(chunks=chunks))))
+        with pytest.raises(UpstreamCut):
+            await drain(events)
+
+    asyncio.run(run())
+
+
+def test_a_client_that_leaves_a_stream_cuts_the_upstream_and_is_booked() -> None:
+    async def run() -> SpendRow:
+        ledger = FakeLedger()
+        upstream = FakeUpstream(Answer(chunks=answers.openai_stream()[:3], stalls=True))
+        events = await stream(ask(stream=True), model_ctx(upstream, ledger=ledger))
+        async for _ in events.events():
+            break
+        events.close()
+        assert upstream.responses[0].closed
+        return only_row(ledger)
+
+    row = asyncio.run(run())
+    assert (row.outcome, row.estimated, row.http_status) == (Outcome.CANCELLED, True, 499)
+
+
+def test_a_stream_that_nobody_began_to_read_is_booked_too() -> None:
+    async def run() -> SpendRow:
+        ledger = FakeLedger()
+        upstream = FakeUpstream(Answer(chunks=answers.openai_stream()))
+        (await stream(ask(stream=True), model_ctx(upstream, ledger=ledger))).close()
+        return only_row(ledger)
+
+    assert asyncio.run(run()).outcome is Outcome.CANCELLED
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_client_that_leaves_before_the_first_byte_cancels_the_call(streamed: bool) -> None:
+    async def run() -> SpendRow:
+        ledger, upstream = FakeLedger(), FakeUpstream(Answer(stalls=True))
+        task = asyncio.create_task(chat(ask(stream=streamed), model_ctx(upstream, ledger=ledger)))
+        for _ in range(10):  # turns of the loop: past the head, into the wait for a first byte
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert upstream.responses[0].closed
+        return only_row(ledger)
+
+    row = asyncio.run(run())
+    assert (row.outcome, row.estimated) == (Outcome.CANCELLED, True)

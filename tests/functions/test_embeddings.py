@@ -1,0 +1,37 @@
+import asyncio
+
+import pytest
+
+from functions.embeddings import embeddings
+from schema.embeddings import EmbeddingsRequest
+from schema.errors import InvalidRequest, ProviderError
+from schema.spend import Outcome
+from tests.fakes import answers
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.upstream import Answer, FakeUpstream
+from tests.functions.contexts import model_ctx
+
+
+@pytest.mark.parametrize(
+    ("model", "body"), [("gpt", answers.openai_embeddings()), ("mistral-local", answers.ollama_embed())]
+)
+def test_texts_become_vectors_and_a_row(model: str, body: bytes) -> None:
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger)
+    answer = asyncio.run(embeddings(EmbeddingsRequest(model=model, input="hello"), ctx))
+    assert isinstance(answer.data[0].embedding, list)
+    assert ledger.rows[0].outcome is Outcome.OK
+    assert ledger.rows[0].prompt_tokens > 0
+
+
+def test_a_provider_without_embeddings_is_named() -> None:
+    with pytest.raises(InvalidRequest, match="Anthropic"):
+        asyncio.run(embeddings(EmbeddingsRequest(model="claude", input="x"), model_ctx(FakeUpstream())))
+
+
+def test_a_refusal_of_the_provider_costs_nothing() -> None:
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(Answer(status=404, body=b"{}")), ledger=ledger)
+    with pytest.raises(ProviderError):
+        asyncio.run(embeddings(EmbeddingsRequest(model="gpt", input="x"), ctx))
+    assert (ledger.rows[0].outcome, ledger.rows[0].cost_nano) == (Outcome.FAILED, 0)

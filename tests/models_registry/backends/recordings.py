@@ -1,0 +1,42 @@
+"""Recorded exchanges with real providers, where the machine has them: one JSON object a line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+FOLDER = Path(__file__).parents[3] / "../shared/recordings"
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    body: str = ""
+
+
+class RecordedAnswer(msgspec.Struct, frozen=True):
+    status: int
+    body: str
+    headers: dict[str, str] = {}
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    id: str
+    provider: str
+    operation: str
+    streaming: bool
+    features: list[str]
+    request: Recorded
+    response: RecordedAnswer
+    body_encoding: str | None = None
+
+    @property
+    def body(self) -> bytes:
+        return self.response.body.encode()
+
+
+def exchanges(operation: str, *providers: str) -> Iterator[Exchange]:
+    """All with that operation, of these providers or of all."""
+    for path in sorted(FOLDER.glob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            exchange = msgspec.json.decode(line, type=Exchange)
+            if exchange.operation == operation and (not providers or exchange.provider in providers):
+                yield exchange

@@ -1,0 +1,189 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.backends import BACKENDS
+from models_registry.backends.provider_errors import MAX_MESSAGE_CHARS, error_inside, provider_error
+from models_registry.target import Dialect
+from schema.errors import ProviderError, UpstreamError, UpstreamMalformed
+from tests.models_registry.backends.making import KEY, target
+
+TARGET = target(Dialect.OPENAI)
+
+
+def error(status: int, body: object, headers: dict[str, str] | None = None) -> UpstreamError:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return provider_error(status, headers or {}, raw, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [(s, s) for s in (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504)]
+    + [(529, 503), (498, 503), (501, 500), (505, 500), (599, 500)]
+    + [(s, 502) for s in (101, 202, 204, 301, 302, 304, 405, 410, 418, 499, 600)],
+)
+def test_statuses_are_kept_or_mapped(status: int, ours: int) -> None:
+    found = error(status, {"error": {"message": "x"}})
+    assert found.http_status == ours
+    assert isinstance(found, UpstreamMalformed) == (ours == 502 and status != 502)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "what is wrong"}},
+        {"error": "what is wrong"},
+        {"detail": "what is wrong"},
+        {"message": "what is wrong"},
+        {"type": "error", "error": {"type": "invalid_request_error", "message": "what is wrong"}},
+        [{"error": {"code": 400, "message": "what is wrong", "status": "INVALID_ARGUMENT"}}],
+    ],
+)
+def test_the_message_is_found_in_every_known_shape(body: object) -> None:
+    found = error(400, body)
+    assert found.message == "what is wrong"
+    assert found.error_type == "invalid_request_error"
+
+
+def test_a_list_of_details_is_shown_as_it_is() -> None:
+    assert (
+        error(422, {"detail": [{"loc": ["body"], "msg": "bad"}]}).message == '[{"loc":["body"],"msg":"bad"}]'
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>gateway</html>", b"\xff\xfe", b"{", b"null", b"[]", b"{}", b"[" * 9999]
+)
+def test_a_body_that_says_nothing_gets_a_message_of_ours(body: bytes) -> None:
+    found = error(400, body)
+    assert (found.http_status, found.message) == (
+        400,
+        "The provider 'openai' of 'public' failed with status 400.",
+    )
+
+
+def test_a_huge_body_is_not_looked_into_and_a_long_message_is_cut() -> None:
+    assert "failed with status" in error(400, {"error": {"message": "x" * 300_000}}).message
+    assert len(error(400, {"error": {"message": "x" * 5000}}).message) == MAX_MESSAGE_CHARS
+
+
+def test_code_param_and_type_of_the_provider_are_kept() -> None:
+    body = {
+        "error": {"message": "m", "type": "t", "param": "tools[0]", "code": "invalid_function_parameters"}
+    }
+    found = error(400, body)
+    assert (found.error_type, found.param, found.code) == ("t", "tools[0]", "invalid_function_parameters")
+    assert error(400, {"error": {"message": "m", "code": 400}}).code == "400"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refused_credential_names_the_deployment_and_shows_nothing_of_the_provider(status: int) -> None:
+    found = error(
+        status, {"error": {"message": "Incorrect key sk-abc***", "type": "t", "code": "invalid_api_key"}}
+    )
+    assert "sk-abc" not in found.message
+    assert "'openai'" in found.message
+    assert "'public'" in found.message
+    assert (found.http_status, found.code) == (status, "invalid_api_key")
+
+
+def test_a_servers_own_failure_shows_no_text_of_it() -> None:
+    assert "secret path" not in error(500, {"error": {"message": "secret path /srv"}}).message
+
+
+@pytest.mark.parametrize("field", ["message", "param", "code", "type"])
+def test_the_deployments_key_is_cut_out_of_every_word(field: str) -> None:
+    found = error(400, {"error": {"message": "m", field: f"bad {KEY} here"}})
+    assert KEY not in f"{found.message}{found.param}{found.code}{found.error_type}"
+
+
+def test_a_key_at_the_limit_of_the_message_is_not_cut_in_half() -> None:
+    found = error(400, {"error": {"message": "x" * (MAX_MESSAGE_CHARS - 10) + KEY}})
+    assert KEY[:8] not in found.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_kept_in_seconds(headers: dict[str, str], wait_s: float | None) -> None:
+    assert error(429, b"", headers).retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": {"message": "m", "code": "context_length_exceeded"}}),
+        (400, {"error": {"code": 400, "message": "m", "type": "exceed_context_size_error"}}),
+        (
+            400,
+            {
+                "object": "error",
+                "message": "This model's maximum context length is 4096 tokens.",
+                "code": 400,
+            },
+        ),
+        (400, {"type": "error", "error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}),
+        (400, {"error": "prompt too long; exceeded max context length by 5 tokens"}),
+        (400, {"error": "the input length exceeds the context length"}),
+        (500, {"error": {"message": "the request exceeds the available context size"}}),
+        (413, {"error": {"message": "Please reduce: maximum context length"}}),
+    ],
+)
+def test_a_prompt_that_is_too_long_has_one_code_everywhere(status: int, body: object) -> None:
+    found = error(status, body)
+    assert (found.http_status, found.code) == (400, "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("inside", "status"),
+    [
+        ({"type": "overloaded_error"}, 503),
+        ({"type": "rate_limit_error"}, 429),
+        ({"code": "insufficient_quota"}, 429),
+        ({"code": 529}, 503),
+        ({"status_code": 400, "code": "tool_use_failed"}, 400),
+        ({"code": 404}, 404),
+        ({"code": 700}, 502),
+        ({"type": "new_kind"}, 502),
+        ("text", 502),
+        (7, 502),
+    ],
+)
+def test_an_error_inside_an_answer_has_the_status_of_its_kind(inside: object, status: int) -> None:
+    assert error_inside(json.dumps(inside).encode(), TARGET).http_status == status
+
+
+@given(st.integers(100, 999), st.binary(max_size=100))
+def test_any_answer_is_an_error_with_a_failing_status(status: int, body: bytes) -> None:
+    for dialect, backend in BACKENDS.items():
+        found = backend.error(status, {}, body, target(dialect))
+        assert 400 <= found.http_status < 600
+        assert found.message
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["error", "message", "code", "type", "detail", "param"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(JSON)
+def test_any_json_is_an_error_without_a_crash(body: object) -> None:
+    assert isinstance(error(400, body), ProviderError)

@@ -1,0 +1,85 @@
+import json
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.bounds import (
+    CALL_TOKENS,
+    IMAGE_TOKENS,
+    MESSAGE_TOKENS,
+    TOOLS_TOKENS,
+    embeddings_bound,
+    input_bound,
+    output_bound,
+)
+from models_registry.target import Dialect
+from schema.chat import ChatRequest, Message
+from schema.embeddings import EmbeddingsRequest
+from schema.wire import decode_body
+from tests.models_registry.backends.making import PIXEL, WEATHER, chat, embeddings, target
+
+TARGET = target(Dialect.OPENAI)
+_CHAT = msgspec.json.Decoder(ChatRequest)
+
+
+@given(st.lists(st.text(max_size=40), max_size=4), st.booleans())
+def test_the_bound_is_above_the_utf8_of_all_text_however_it_is_escaped(
+    texts: list[str], ascii_only: bool
+) -> None:
+    messages = [{"role": "user", "name": text, "content": text} for text in texts]
+    body = json.dumps({"model": "m", "messages": messages}, ensure_ascii=ascii_only)
+    request = decode_body(_CHAT, body.encode("utf-8", "surrogatepass"))
+    total = sum(2 * len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    assert input_bound(request) >= total + CALL_TOKENS + MESSAGE_TOKENS * len(texts)
+
+
+def test_tools_calls_and_schemas_count() -> None:
+    long = "x" * 1000
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": long}}
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"description": long}}}
+    tool = {"type": "function", "function": {"name": "f", "description": long}}
+    plain = input_bound(chat())
+    assert input_bound(chat(messages=[{"role": "assistant", "tool_calls": [call]}])) >= 1000
+    assert input_bound(chat(response_format=schema)) >= plain + 1000
+    assert input_bound(chat(tools=[tool])) >= plain + 1000 + TOOLS_TOKENS
+    assert input_bound(chat(functions=[tool])) >= plain + 1000
+
+
+def test_an_image_counts_as_its_ceiling_and_not_as_its_bytes() -> None:
+    def bound(url: str) -> int:
+        part = {"type": "image_url", "image_url": {"url": url}}
+        return input_bound(chat(messages=[{"role": "user", "content": [part, part]}]))
+
+    assert 2 * IMAGE_TOKENS < bound(PIXEL) < 2 * IMAGE_TOKENS + 1000
+    assert bound("data:image/png;base64," + "A" * 1_000_000) == bound(PIXEL)
+    assert bound("https://example.com/a.png") == bound(PIXEL)
+
+
+def test_a_request_built_in_code_has_the_bound_of_its_json() -> None:
+    built = ChatRequest(model="m", messages=[Message(role="user", content="é" * 100)])
+    assert 200 + CALL_TOKENS <= input_bound(built) < 400 + CALL_TOKENS
+
+
+def test_the_output_is_bounded_by_the_callers_limit_times_the_answers() -> None:
+    assert output_bound(chat(max_tokens=5), TARGET) == 5
+    assert output_bound(chat(max_tokens=5, max_completion_tokens=9, n=3), TARGET) == 27
+    assert output_bound(chat(n=2), TARGET) == 8192
+    assert output_bound(chat(max_tokens=-1), TARGET) == 0
+
+
+def test_without_a_callers_limit_the_deployments_holds() -> None:
+    big = target(Dialect.OPENAI, max_output_tokens=64000)
+    assert output_bound(chat(), big) == 64000
+    assert output_bound(chat(), target(Dialect.OPENAI, params={"max_tokens": 7}, max_output_tokens=9)) == 7
+
+
+def test_embeddings_are_bounded_by_bytes_for_text_and_for_token_ids() -> None:
+    assert embeddings_bound(embeddings(input="é" * 50)) >= 100
+    assert embeddings_bound(embeddings(input=[1, 2, 3])) >= 3
+    assert embeddings_bound(embeddings(input=[[1, 2], [3]])) >= 3
+    assert embeddings_bound(EmbeddingsRequest(model="m", input=["ab", "cd"])) >= 4
+
+
+def test_tools_of_the_fixture_are_tools() -> None:
+    assert input_bound(chat(tools=[WEATHER])) > input_bound(chat()) + TOOLS_TOKENS

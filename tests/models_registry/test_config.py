@@ -1,0 +1,148 @@
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.config import Config, read_config
+
+
+def read(text: str, **env: str) -> Config:
+    return read_config(yaml.safe_load(text), env)
+
+
+def test_a_litellm_file_is_read_as_it_is() -> None:
+    config = read(
+        """
+        model_list:
+          - model_name: gpt
+            litellm_params:
+              model: openai/gpt-4o
+              api_key: os.environ/KEY
+              rpm: 10
+              input_cost_per_token: 3e-06
+            model_info: {id: one, mode: chat}
+        litellm_settings: {drop_params: true, callbacks: [prometheus]}
+        router_settings: {routing_strategy: simple-shuffle, num_retries: 2}
+        general_settings: {master_key: os.environ/MASTER, alerting: [slack]}
+        """,
+        KEY="sk-upstream",
+        MASTER="sk-0123456789abcdef",
+    )
+    assert config.errors == ()
+    params = config.deployments[0].entry.litellm_params
+    assert (params.model, params.api_key, params.input_cost_per_token) == (
+        "openai/gpt-4o",
+        "sk-upstream",
+        "3e-06",
+    )
+    assert config.litellm_settings.drop_params is True
+    assert config.master_key is not None
+    assert config.master_key.reveal() == "sk-0123456789abcdef"
+    assert set(config.warnings) == {
+        "litellm_settings.callbacks: has no effect in this version",
+        "router_settings.num_retries: has no effect in this version",
+        "general_settings.alerting: has no effect in this version",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("model_list: {}", "model_list: expected a list"),
+        ("model_list: [5]", "model_list[0]: Expected `object`, got `int`"),
+        ("model_list: [{model_name: a}]", "model_list[0]: Object missing required field `litellm_params`"),
+        (
+            "model_list: [{model_name: a, litellm_params: {model: openai/a, api_base: 7}}]",
+            "model_list[0].litellm_params.api_base: Expected `str | null`, got `int`",
+        ),
+        (
+            "litellm_settings: {drop_params: maybe}",
+            "litellm_settings.drop_params: Expected `bool | null`, got `str`",
+        ),
+        ("environment_variables: {PATH: /tmp}", "environment_variables.PATH: this variable decides"),
+    ],
+)
+def test_an_error_names_its_path(text: str, error: str) -> None:
+    assert any(line.startswith(error) for line in read(text).errors), read(text).errors
+
+
+def test_every_error_is_told_at_once() -> None:
+    config = read("model_list: [{model_name: 1}, {litellm_params: {}}]\nrouter_settings: []")
+    assert len(config.errors) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("modle_list: []", "modle_list: unknown key"),
+        ("guardrails: []", "guardrails: has no effect in this version"),
+        ("general_settings: {mastre_key: x}", "general_settings.mastre_key: unknown key"),
+        (
+            "model_list: [{model_name: a, litellm_params: {model: openai/a, api_bsae: x}}]",
+            "model_list[0].litellm_params.api_bsae: unknown key, sent to the provider with every request",
+        ),
+        (
+            "model_list: [{model_name: a, litellm_params: {model: openai/a, aws_region_name: x}}]",
+            "model_list[0].litellm_params.aws_region_name: has no effect in this version",
+        ),
+        (
+            "model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: os.environ/GONE}}]",
+            "model_list[0].litellm_params.api_key: the environment has no GONE",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_a_warning_with_its_path(text: str, warning: str) -> None:
+    config = read(text)
+    assert warning in config.warnings
+    assert config.errors == ()
+
+
+def test_request_defaults_go_to_the_provider_without_a_warning() -> None:
+    config = read("model_list: [{model_name: a, litellm_params: {model: openai/a, temperature: 0.2}}]")
+    assert {name: bytes(value) for name, value in config.deployments[0].params.items()} == {
+        "temperature": b"0.2"
+    }
+    assert config.warnings == ()
+
+
+def test_environment_variables_are_read_before_the_rest() -> None:
+    config = read(
+        "environment_variables: {REGION: os.environ/HOME_REGION, FLAG: true}\n"
+        "model_list: [{model_name: a, litellm_params: {model: openai/a, api_base: os.environ/REGION}}]",
+        HOME_REGION="https://eu",
+    )
+    assert config.deployments[0].entry.litellm_params.api_base == "https://eu"
+    assert config.environment["FLAG"] == "True"
+
+
+def test_a_bare_string_in_a_list_is_not_looked_up() -> None:
+    config = read(
+        "model_list: [{model_name: a, litellm_params: "
+        "{model: openai/a, stop: [os.environ/X, {y: os.environ/X}]}}]",
+        X="found",
+    )
+    assert bytes(config.deployments[0].params["stop"]) == b'["os.environ/X",{"y":"found"}]'
+
+
+def test_words_for_booleans_become_booleans() -> None:
+    assert (
+        read("litellm_settings: {drop_params: os.environ/D}", D="True").litellm_settings.drop_params is True
+    )
+
+
+YAML_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+SECTIONS = st.sampled_from(
+    ["model_list", "litellm_settings", "general_settings", "router_settings", "environment_variables"]
+)
+
+
+@given(st.dictionaries(SECTIONS | st.text(max_size=8), YAML_VALUES, max_size=5))
+def test_no_file_makes_the_reader_raise(document: dict[str, Any]) -> None:
+    config = read_config(document, {})
+    assert all(isinstance(line, str) for line in (*config.errors, *config.warnings))

@@ -1,0 +1,78 @@
+"""Calls, targets and rows for the tests of the ledger."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from functions.context import Call, Caller
+from models_registry.price import Price
+from models_registry.target import Dialect, Target
+from schema.spend import Outcome, SpendRow
+
+RECEIVED_AT = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)
+CALLER = Caller(role="internal_user", key_hash="a" * 64, key_alias="alice's", user_id="alice", team_id="red")
+PRICE = Price(input=2 * 10**9, output=8 * 10**9, source="config")
+"""2 and 8 dollars a million tokens."""
+
+
+def make_call(request_id: str = "req-1", *, received_mono: float = 100.0) -> Call:
+    return Call(
+        request_id=request_id,
+        received_at=RECEIVED_AT,
+        received_mono=received_mono,
+        caller=CALLER,
+        client_ip="192.0.2.7",
+        user_agent="OpenAI/Python 2.0",
+    )
+
+
+def make_target(*, price: Price | None = PRICE, model_id: str = "deployment-1") -> Target:
+    return Target(
+        model_id=model_id,
+        public_name="gpt-4",
+        provider="openai",
+        dialect=Dialect.OPENAI,
+        model="gpt-4-0613",
+        api_base="https://api.example.com/v1",
+        price=price,
+    )
+
+
+ROW = SpendRow(
+    request_id="req-1",
+    call_id="req-1",
+    call_type="acompletion",
+    key_hash="a" * 64,
+    key_alias="alice's",
+    user_id="alice",
+    team_id="red",
+    end_user=None,
+    requester_ip="192.0.2.7",
+    user_agent="OpenAI/Python 2.0",
+    model_group="gpt-4",
+    model="gpt-4-0613",
+    model_id="deployment-1",
+    provider="openai",
+    api_base="https://api.example.com/v1",
+    started_at=RECEIVED_AT,
+    first_token_at=RECEIVED_AT.replace(second=27),
+    ended_at=RECEIVED_AT.replace(second=30),
+    duration_ms=4000,
+    prompt_tokens=100,
+    completion_tokens=50,
+    cached_tokens=10,
+    cache_write_tokens=5,
+    reasoning_tokens=20,
+    estimated=False,
+    cost_nano=1_234_567,
+    price_source="config",
+    streamed=True,
+    outcome=Outcome.OK,
+    http_status=200,
+    error_class=None,
+    error_message=None,
+)
+
+
+def make_row(request_id: str = "req-1", **changes: object) -> SpendRow:
+    return msgspec.structs.replace(ROW, request_id=request_id, call_id=request_id, **changes)

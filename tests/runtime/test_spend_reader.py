@@ -1,0 +1,169 @@
+"""The contract of the `Spend` port, kept by the fake and by Postgres."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from functions.context import Spend
+from runtime.database import Database
+from runtime.ledger_writer import LedgerWriter
+from runtime.spend_reader import SpendReader
+from schema.errors import InvalidRequest
+from schema.spend import Outcome, SpendDay, SpendQuery, SpendRow, period
+from tests.fakes.spend import FakeSpend
+from tests.runtime.attempts import ROW, make_row
+
+Scenario = Callable[[Spend], Awaitable[None]]
+Play = Callable[[Sequence[SpendRow], Scenario], None]
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def play(request: pytest.FixtureRequest) -> Play:
+    """Runs a scenario on a ledger that holds the rows given."""
+    dsn = request.getfixturevalue("postgres_dsn") if request.param == "postgres" else None
+
+    async def run(rows: Sequence[SpendRow], scenario: Scenario) -> None:
+        if dsn is None:
+            await scenario(FakeSpend(rows))
+            return
+        database = await Database.connect(dsn)
+        writer = LedgerWriter(database)
+        writer.start()
+        for row in rows:
+            writer.put(row)
+        assert await writer.close(10.0) == 0
+        await scenario(SpendReader(database))
+        await database.close()
+
+    return lambda rows, scenario: asyncio.run(run(rows, scenario))
+
+
+def at(day: int, hour: int = 12, second: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, 0, second, tzinfo=UTC)
+
+
+def test_a_row_is_read_as_it_was_booked(play: Play) -> None:
+    refused = make_row(
+        "req-2",
+        started_at=at(1),
+        first_token_at=None,
+        price_source=None,
+        streamed=False,
+        outcome=Outcome.REFUSED,
+        http_status=404,
+        error_class="ModelNotFound",
+        error_message="no such model",
+        key_alias=None,
+        team_id=None,
+        estimated=True,
+    )
+
+    async def scenario(spend: Spend) -> None:
+        assert await spend.rows(SpendQuery(), key_hash=None, user_id=None) == [ROW, refused]
+
+    play([ROW, refused], scenario)
+
+
+def test_rows_are_newest_first_filtered_and_limited(play: Play) -> None:
+    rows = [
+        make_row("req-1", started_at=at(1)),
+        make_row("req-2", started_at=at(2), key_hash="b" * 64),
+        make_row("req-3", started_at=at(3), user_id="bob"),
+        make_row("req-4", started_at=at(3, 23, 59)),
+        make_row("req-5", started_at=at(4, 0)),
+    ]
+
+    async def scenario(spend: Spend) -> None:
+        async def ids(query: SpendQuery, key_hash: str | None = None, user_id: str | None = None) -> str:
+            found = await spend.rows(query, key_hash=key_hash, user_id=user_id)
+            return "".join(row.request_id.removeprefix("req-") for row in found)
+
+        assert await ids(SpendQuery()) == "54321"
+        assert await ids(SpendQuery(limit=2)) == "54"
+        assert await ids(SpendQuery(request_id="req-3")) == "3"
+        assert await ids(SpendQuery(api_key="b" * 64)) == "2"
+        assert await ids(SpendQuery(user_id="bob")) == "3"
+        assert await ids(SpendQuery(), user_id="alice") == "5421"
+        assert await ids(SpendQuery(user_id="bob"), user_id="alice") == ""
+        assert await ids(SpendQuery(api_key="b" * 64), key_hash="a" * 64) == ""
+        assert await ids(SpendQuery(start_date="2026-03-03")) == "543"
+        assert await ids(SpendQuery(end_date="2026-03-03")) == "4321"
+        assert await ids(SpendQuery(start_date="2026-03-02", end_date="2026-03-02")) == "2"
+        assert await ids(SpendQuery(end_date="2026-03-03 23:00:59")) == "4321"
+        assert await ids(SpendQuery(end_date="2026-03-03 23:00:58")) == "321"
+        assert await ids(SpendQuery(start_date="2026-03-04 00:00:00")) == "5"
+
+    play(rows, scenario)
+
+
+def test_days_sum_by_user_model_and_key(play: Play) -> None:
+    rows = [
+        make_row("req-1", started_at=at(1, 0), cost_nano=1_000_000_000),
+        make_row("req-2", started_at=at(1, 23), cost_nano=500_000_000, user_id="bob", key_hash="b" * 64),
+        make_row("req-3", started_at=at(2), cost_nano=250_000_000, model_group="mistral-local"),
+        make_row("req-4", started_at=at(9), cost_nano=9_000_000_000),
+    ]
+    first = SpendDay(
+        day="2026-03-01",
+        spend=1.5,
+        users={"alice": 1.0, "bob": 0.5},
+        models={"gpt-4": 1.5},
+        api_keys={"a" * 64: 1.0, "b" * 64: 0.5},
+    )
+    second = SpendDay(
+        day="2026-03-02",
+        spend=0.25,
+        users={"alice": 0.25},
+        models={"mistral-local": 0.25},
+        api_keys={"a" * 64: 0.25},
+    )
+    query = SpendQuery(start_date="2026-03-01", end_date="2026-03-02")
+
+    async def scenario(spend: Spend) -> None:
+        assert await spend.days(query, key_hash=None, user_id=None) == [first, second]
+        (own,) = await spend.days(query, key_hash=None, user_id="bob")
+        assert own.users == {"bob": 0.5}
+        assert await spend.days(query, key_hash="c" * 64, user_id=None) == []
+
+    play(rows, scenario)
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        (SpendQuery(start_date="yesterday"), "start_date"),
+        (SpendQuery(start_date="2026-02-30"), "start_date"),
+        (SpendQuery(end_date="2026-03-01T00:00:00"), "end_date"),
+        (SpendQuery(start_date="2026-03-02", end_date="2026-03-01"), "end_date"),
+    ],
+)
+def test_a_date_that_is_none_is_named(play: Play, query: SpendQuery, param: str) -> None:
+    async def scenario(spend: Spend) -> None:
+        for asking in (spend.rows, spend.days):
+            with pytest.raises(InvalidRequest) as refused:
+                await asking(query, key_hash=None, user_id=None)
+            assert refused.value.param == param
+
+    play([], scenario)
+
+
+def test_the_last_day_of_the_calendar_is_a_period() -> None:
+    assert period(SpendQuery(start_date="0001-01-01", end_date="9999-12-31"))[1] == datetime.max.replace(
+        tzinfo=UTC
+    )
+
+
+def test_filters_that_postgres_can_not_hold_are_the_callers_mistake(postgres_dsn: str) -> None:
+    async def run() -> None:
+        database = await Database.connect(postgres_dsn)
+        reader = SpendReader(database)
+        for asking in (reader.rows, reader.days):
+            with pytest.raises(InvalidRequest):
+                await asking(SpendQuery(user_id="nul\0"), key_hash=None, user_id=None)
+        with pytest.raises(InvalidRequest):
+            await reader.rows(SpendQuery(limit=10_001), key_hash=None, user_id=None)
+        await database.close()
+
+    asyncio.run(run())

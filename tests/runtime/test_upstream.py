@@ -1,0 +1,452 @@
+"""The upstream client against a provider that misbehaves on a real socket."""
+
+import asyncio
+import datetime
+import gc
+import json
+import os
+import ssl
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from models_registry.backends.backend import UpstreamRequest
+from models_registry.target import Deadlines
+from runtime import upstream as module
+from runtime import upstream_connector
+from runtime.upstream import AiohttpUpstream
+from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
+from tests.fakes import answers
+from tests.fakes.hostile_upstream import HostileUpstream, closed_port
+
+SECRET = "sk-the-providers-key"
+QUICK = Deadlines(connect_s=1.0, first_byte_s=0.4, idle_s=0.3, total_s=4.0)
+
+
+def request_to(url: str, script: str, *, stream: bool = True, filler: str = "") -> UpstreamRequest:
+    fields = {"model": script, "stream": stream, "messages": [{"role": "user", "content": "hi" + filler}]}
+    headers = {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
+    return UpstreamRequest(
+        url=url + "/v1/chat/completions", headers=headers, body=json.dumps(fields).encode()
+    )
+
+
+@asynccontextmanager
+async def pair(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[AiohttpUpstream, HostileUpstream]]:
+    client = AiohttpUpstream()
+    await client.start()
+    try:
+        async with HostileUpstream(tls=tls).running() as provider:
+            yield client, provider
+        assert provider.errors == []
+    finally:
+        await client.close()
+
+
+def run(test: Callable[[AiohttpUpstream, HostileUpstream], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with pair() as (client, provider):
+            await test(client, provider)
+
+    asyncio.run(main())
+
+
+async def drain(client: AiohttpUpstream, request: UpstreamRequest, deadlines: Deadlines) -> list[bytes]:
+    response = await client.open(request, deadlines)
+    return [piece async for piece in response.chunks()]
+
+
+OPEN_ERRORS = [
+    ("never_answers", UpstreamTimeout),
+    ("slow_headers", UpstreamTimeout),
+    ("resets", UpstreamCut),
+    ("hangs_up", UpstreamCut),
+    ("garbage_http", UpstreamMalformed),
+    ("huge_headers", UpstreamMalformed),
+]
+
+
+@pytest.mark.parametrize(("script", "error"), OPEN_ERRORS)
+def test_a_call_without_an_answer_fails_in_open(script: str, error: type[UpstreamError]) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        began = time.monotonic()
+        with pytest.raises(error) as failure:
+            await client.open(request_to(provider.url, script), QUICK)
+        assert time.monotonic() - began < QUICK.first_byte_s + 0.5
+        assert f"127.0.0.1:{provider.port}" in failure.value.message
+        assert len(provider.requests) == 1, "a call that may have been acted upon is not repeated"
+
+    run(test)
+
+
+STREAM_ERRORS = [
+    ("stall", UpstreamTimeout),
+    ("head_only", UpstreamTimeout),
+    ("cut_mid_token", UpstreamCut),
+    ("cut_after_event", UpstreamCut),
+    ("reset_mid_stream", UpstreamCut),
+    ("reset_until_eof", UpstreamCut),
+    ("short_body", UpstreamCut),
+    ("bad_gzip", UpstreamMalformed),
+]
+
+
+@pytest.mark.parametrize(("script", "error"), STREAM_ERRORS)
+def test_a_body_that_breaks_off_never_ends_cleanly(script: str, error: type[UpstreamError]) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        with pytest.raises(error):
+            await drain(client, request_to(provider.url, script), QUICK)
+        assert await provider.requests[0].closed_within(1.0)
+
+    run(test)
+
+
+@pytest.mark.parametrize("script", ["happy", "drip", "no_done", "double_final", "bad_utf8", "empty_200"])
+def test_a_clean_transport_end_is_no_error_whatever_the_body_holds(script: str) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        body = b"".join(await drain(client, request_to(provider.url, script), QUICK))
+        if script in ("happy", "drip"):
+            assert body == b"".join(answers.openai_stream(script))
+
+    run(test)
+
+
+def test_the_answer_is_the_providers_with_lower_case_header_names() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, "sets_cookie", stream=False), QUICK)
+        assert response.status == 200
+        assert response.headers["x-request-id"] == "Req-1"
+        assert all(name == name.lower() for name in response.headers)
+        assert await response.read() == answers.openai_chat("sets_cookie")
+
+    run(test)
+
+
+def test_what_is_sent_is_the_request_and_no_more() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for _ in range(2):
+            request = request_to(provider.url, "sets_cookie", stream=False)
+            response = await client.open(request, QUICK)
+            await response.read()
+        seen = provider.requests[1]
+        assert seen.body == request.body
+        assert seen.headers == {
+            **request.headers,
+            "host": f"127.0.0.1:{provider.port}",
+            "accept": "*/*",
+            "accept-encoding": "identity",
+            "user-agent": "switchgear",
+            "content-length": str(len(request.body)),
+        }
+
+    run(test)
+
+
+def test_refusals_and_redirects_are_answers_not_errors() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for script, status in {"status_429_retry_after": 429, "status_529": 529, "redirects": 307}.items():
+            response = await client.open(request_to(provider.url, script), QUICK)
+            assert response.status == status
+            await response.read()
+        assert len(provider.requests) == 3
+
+    run(test)
+
+
+def test_connections_are_used_again() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for script in ("happy", "status_500", "empty_200", "double_final"):
+            await drain(client, request_to(provider.url, script), QUICK)
+        assert provider.connections == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("ending", ["close", "leave the loop", "cancel the reader"])
+def test_the_provider_sees_the_disconnect_within_a_second(ending: str) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, "endless_slow"), QUICK)
+        chunks = response.chunks()
+        await anext(chunks)
+        if ending == "cancel the reader":
+            task = asyncio.ensure_future(drain_rest(chunks))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        elif ending == "leave the loop":
+            await chunks.aclose()  # type: ignore[attr-defined]  # an async generator in fact
+        else:
+            response.close()
+            response.close()
+            with pytest.raises(UpstreamCut):
+                await drain_rest(chunks)
+        assert await provider.requests[0].closed_within(1.0)
+
+    run(test)
+
+
+async def drain_rest(chunks: AsyncIterator[bytes]) -> None:
+    async for _ in chunks:
+        pass
+
+
+def test_cancelling_a_call_that_waits_for_its_head_disconnects_at_once() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        request = request_to(provider.url, "never_answers")
+        task = asyncio.ensure_future(client.open(request, Deadlines()))
+        seen = await provider.next_request()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await seen.closed_within(1.0)
+
+    run(test)
+
+
+def test_a_provider_that_does_not_read_is_given_up_with_all_that_was_queued_for_it() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        provider.reads = False
+        before = open_sockets()
+        with pytest.raises(UpstreamTimeout):
+            await client.open(request_to(provider.url, "happy", filler="x" * 30_000_000), QUICK)
+        await asyncio.sleep(0)  # an abort frees its socket in the next turn
+        assert open_sockets() == before + 1, "the provider's end alone is left"
+
+    run(test)
+
+
+def open_sockets() -> int:
+    return sum(
+        os.path.realpath(f"/proc/self/fd/{fd}").find("socket:") >= 0 for fd in os.listdir("/proc/self/fd")
+    )
+
+
+def test_closing_after_the_whole_body_keeps_the_connection() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for _ in range(2):
+            response = await client.open(request_to(provider.url, "happy", stream=False), QUICK)
+            await response.read()
+            response.close()
+        assert provider.connections == 1
+
+    run(test)
+
+
+def test_a_pooled_connection_closed_by_the_provider_costs_no_call() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        await drain(client, request_to(provider.url, "happy"), QUICK)
+        provider.drop_idle()  # our loop has not seen the end yet: the next send meets it
+        await drain(client, request_to(provider.url, "happy"), QUICK)
+        assert provider.connections == 2
+        assert len(provider.requests) == 2
+
+    run(test)
+
+
+def test_a_pooled_connection_that_dies_late_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_connector, "STALE_WINDOW_S", 0.0)
+
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        await drain(client, request_to(provider.url, "happy"), QUICK)
+        with pytest.raises(UpstreamCut):
+            await drain(client, request_to(provider.url, "hangs_up"), QUICK)
+        assert len(provider.requests) == 2
+
+    run(test)
+
+
+def test_a_stale_connection_is_replaced_once_only() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        await drain(client, request_to(provider.url, "happy"), QUICK)
+        with pytest.raises(UpstreamCut):
+            await drain(client, request_to(provider.url, "hangs_up"), QUICK)
+        assert len(provider.requests) == 3
+
+    run(test)
+
+
+def test_nobody_listening_is_unreachable() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        port = closed_port()
+        with pytest.raises(UpstreamUnreachable, match=f"127.0.0.1:{port}"):
+            await client.open(request_to(f"http://127.0.0.1:{port}", "happy"), QUICK)
+
+    run(test)
+
+
+def test_an_unknown_name_is_unreachable() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        with pytest.raises(UpstreamUnreachable, match=r"no-such-host\.invalid"):
+            await client.open(request_to("http://no-such-host.invalid", "happy"), QUICK)
+
+    run(test)
+
+
+def test_an_untrusted_certificate_is_unreachable(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with pair(tls=self_signed(tmp_path)) as (client, provider):
+            with pytest.raises(UpstreamUnreachable, match="TLS"):
+                await client.open(request_to(provider.url, "happy"), QUICK)
+            assert provider.requests == []
+
+    asyncio.run(main())
+
+
+def test_a_connect_that_hangs_is_unreachable_within_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 1)
+
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        held = await client.open(request_to(provider.url, "endless_slow"), Deadlines())
+        deadlines = Deadlines(connect_s=0.2, first_byte_s=5, idle_s=5, total_s=10)
+        with pytest.raises(UpstreamUnreachable, match=r"within 0\.2 s"):
+            await client.open(request_to(provider.url, "happy"), deadlines)
+        held.close()
+        await drain(client, request_to(provider.url, "happy"), deadlines)
+
+    run(test)
+
+
+def test_a_stream_that_pauses_is_given_up_after_the_idle_deadline() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for script in ("stall", "head_only"):
+            began = time.monotonic()
+            with pytest.raises(UpstreamTimeout):
+                await drain(client, request_to(provider.url, script), QUICK)
+            assert 0.25 < time.monotonic() - began < 1.0
+
+    run(test)
+
+
+def test_the_first_byte_of_a_body_has_the_longer_deadline() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        patient = Deadlines(connect_s=1, first_byte_s=3, idle_s=0.2, total_s=4)
+        assert await drain(client, request_to(provider.url, "head_then_late"), patient)
+        with pytest.raises(UpstreamTimeout, match=r"nothing for 0\.2 s"):
+            await drain(client, request_to(provider.url, "stall"), patient)
+
+    run(test)
+
+
+def test_the_total_deadline_ends_a_stream_that_never_pauses() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        began = time.monotonic()
+        deadlines = Deadlines(connect_s=1, first_byte_s=1, idle_s=1, total_s=0.5)
+        with pytest.raises(UpstreamTimeout, match=r"within 0\.5 s"):
+            await drain(client, request_to(provider.url, "endless_slow"), deadlines)
+        assert time.monotonic() - began < 1.5
+        assert await provider.requests[0].closed_within(1.0)
+
+    run(test)
+
+
+@pytest.mark.parametrize("script", ["endless_body", "gzip_bomb"])
+def test_a_body_over_the_limit_is_malformed_and_bounded_in_memory(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BODY_BYTES", 4 << 20)
+
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, script, stream=False), Deadlines())
+        gc.collect()
+        tracemalloc.start()
+        with pytest.raises(UpstreamMalformed, match="more than 4 MiB"):
+            await response.read()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 16 << 20
+        assert await provider.requests[0].closed_within(1.0)
+
+    run(test)
+
+
+def test_a_stream_over_the_limit_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_STREAM_BYTES", 1 << 20)
+
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        with pytest.raises(UpstreamMalformed):
+            await drain(client, request_to(provider.url, "endless_stream"), Deadlines())
+
+    run(test)
+
+
+def test_a_body_compressed_unasked_is_decompressed() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, "gzipped", stream=False), QUICK)
+        assert await response.read() == answers.openai_chat("gzipped")
+
+    run(test)
+
+
+def test_a_body_without_a_length_is_whole_when_closed() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, "whole_until_eof", stream=False), QUICK)
+        assert await response.read() == answers.openai_chat("whole_until_eof")
+
+    run(test)
+
+
+def test_a_slow_reader_holds_the_provider_back_and_is_no_idle_timeout() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, "endless_stream"), QUICK)
+        chunks = response.chunks()
+        await anext(chunks)
+        await asyncio.sleep(QUICK.idle_s * 2)
+        assert len(await anext(chunks)) < 1 << 20
+        response.close()
+
+    run(test)
+
+
+def test_a_large_body_arrives_whole() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        request = request_to(provider.url, "happy", filler="x" * 3_000_000)
+        await drain(client, request, QUICK)
+        assert provider.requests[0].body == request.body
+
+    run(test)
+
+
+@pytest.mark.parametrize("script", [name for name, _ in OPEN_ERRORS + STREAM_ERRORS])
+def test_no_message_holds_the_key_or_the_path(script: str) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        with pytest.raises(UpstreamError) as failure:
+            await drain(client, request_to(provider.url, script), QUICK)
+        assert SECRET not in failure.value.message
+        assert "completions" not in failure.value.message
+
+    run(test)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server context with a certificate that no system trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context

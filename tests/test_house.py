@@ -1,0 +1,141 @@
+"""The house's own rules: what stands where, and that the catalogue is whole."""
+
+import ast
+import importlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from functions.function import Manifest, manifest_of
+from runtime.catalog import CATALOG, UnknownFunction, entries, entry_named
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("schema", "models_registry", "functions", "runtime")
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "LICENSE",
+    "README.md",
+    "docs",
+    "functions",
+    "infra",
+    "justfile",
+    "models_registry",
+    "pyproject.toml",
+    "runtime",
+    "schema",
+    "tests",
+    "uv.lock",
+}
+
+
+def tracked() -> list[str]:
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    return listing.stdout.splitlines()
+
+
+def test_the_top_level_holds_what_the_design_lists() -> None:
+    assert {name.split("/", 1)[0] for name in tracked()} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize("name", [*PACKAGES, "tests"])
+def test_our_packages_are_the_ones_that_are_imported(name: str) -> None:
+    """Piccolo's wheel brings a top-level `tests`, which must not be taken for ours."""
+    module = importlib.import_module(name)
+    assert Path(str(module.__file__)).is_relative_to(ROOT)
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    folders = {Path(name).parent for name in tracked() if name.endswith(".py")}
+    bare = [str(folder) for folder in folders if not (ROOT / folder / "__init__.py").exists()]
+    assert bare == []
+
+
+def test_every_decorated_function_is_in_the_catalogue() -> None:
+    mounted = {(fn.__module__, fn.__name__) for fn in CATALOG}
+    declared = set()
+    for path in (ROOT / "functions").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.AsyncFunctionDef) and any(
+                isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "function"
+                for mark in node.decorator_list
+            ):
+                declared.add((f"functions.{path.stem}", node.name))
+    assert declared == mounted
+
+
+def manifests() -> list[Manifest]:
+    return [manifest_of(fn) for fn in CATALOG]
+
+
+def test_no_two_functions_share_a_name_or_a_route() -> None:
+    names = [manifest.name for manifest in manifests()]
+    routes = [
+        (manifest.method, path) for manifest in manifests() for path in (manifest.path, *manifest.aliases)
+    ]
+    assert len(set(names)) == len(names)
+    assert len(set(routes)) == len(routes)
+
+
+def test_every_context_has_at_most_eight_ports() -> None:
+    for manifest in manifests():
+        assert len(manifest.context.__struct_fields__) <= 9, manifest.context
+
+
+def test_families_can_be_mounted_apart() -> None:
+    families = {entry.manifest.family for entry in entries(["chat", "embeddings"])}
+    assert families == {"chat", "embeddings", "health"}
+    with pytest.raises(UnknownFunction, match="nope"):
+        entries(["nope"])
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("chat", "chat"), ("keys", "keys.generate"), ("keys.info", "keys.info"), ("spend", "spend.logs")],
+)
+def test_a_function_is_found_by_its_name_or_its_family(name: str, found: str) -> None:
+    assert entry_named(name).manifest.name == found
+
+
+def test_only_settings_reads_the_environment() -> None:
+    readers = [
+        name
+        for name in tracked()
+        if name.endswith(".py")
+        and name.startswith(PACKAGES)
+        and ("os.environ" in (text := (ROOT / name).read_text()) or "os.getenv" in text)
+        and name not in ("runtime/settings.py", "models_registry/config.py")  # config.py: its prefix's name
+    ]
+    users = [
+        name
+        for name in readers
+        if "os.environ[" in (ROOT / name).read_text() or "os.environ." in (ROOT / name).read_text()
+    ]
+    assert users == []
+
+
+def test_there_is_no_module_level_mutable_state() -> None:
+    """A list, dict or set at module level is shared by everything in the process."""
+    found = []
+    for name in tracked():
+        if not name.endswith(".py") or not name.startswith(PACKAGES) or "piccolo_migrations" in name:
+            continue
+        for node in ast.parse((ROOT / name).read_text()).body:
+            if not isinstance(node, ast.Assign | ast.AnnAssign):
+                continue
+            target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+            if (
+                isinstance(node.value, ast.List | ast.Set | ast.ListComp | ast.SetComp)
+                and target != "__all__"
+            ):
+                found.append(f"{name}: {target}")
+    assert found == []
