@@ -9,7 +9,7 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream
 from models_registry.bounds import input_bound, output_bound
 from schema.chat import ChatCompletion, ChatRequest
-from schema.errors import GatewayError, UpstreamMalformed
+from schema.errors import GatewayError, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
 
@@ -74,6 +74,7 @@ class ChatEvents:
         self._hold: Hold | None = hold
         self._chunks = response.chunks()
         self._first = b""
+        self._broken: UpstreamError | None = None
 
     @classmethod
     async def begin(
@@ -82,7 +83,12 @@ class ChatEvents:
         """Read up to the first event, so that an upstream that fails at once gets its status."""
         stream = cls(request, response, parser, hold)
         async for data in stream._chunks:
-            stream._first = parser.feed(data)
+            try:
+                stream._first = parser.feed(data)
+            except UpstreamError as error:
+                if not error.unsent:
+                    raise
+                stream._first, stream._broken = error.unsent, error
             if stream._first:
                 break
         else:
@@ -96,6 +102,8 @@ class ChatEvents:
         try:
             if self._first:
                 yield self._first
+            if self._broken is not None:
+                raise self._broken
             async for data in self._chunks:
                 out = feed(data)
                 if out:
@@ -106,6 +114,9 @@ class ChatEvents:
                 yield rest
         except GatewayError as error:
             self._fail(error)
+            unsent = getattr(error, "unsent", b"")
+            if unsent and error is not self._broken:
+                yield unsent
             raise
         except Exception as error:
             self._fail(error)

@@ -26,16 +26,22 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=T
     with its exact bytes; it is empty on a body that was built in code."""
 
     raw: ClassVar[Mapping[str, msgspec.Raw]] = _NO_FIELDS
+    wire: ClassVar[bytes] = b""
+    """All of it as it came, where it is sent on unchanged."""
 
     def with_raw(self, raw: Mapping[str, msgspec.Raw]) -> None:
         """Attach the fields the body was decoded from. Only decoders call this."""
         msgspec.structs.force_setattr(self, "raw", raw)
 
+    def with_wire(self, body: bytes) -> None:
+        """Keep the bytes the body was decoded from, to be sent on as they are."""
+        msgspec.structs.force_setattr(self, "wire", body)
+
     def fields(self) -> dict[str, msgspec.Raw]:
         """The body's top-level fields as JSON bytes: those received, else those set in code."""
         if self.raw:
             return dict(self.raw)
-        return _FIELDS.decode(msgspec.json.encode(self))
+        return _FIELDS.decode(self.wire or msgspec.json.encode(self))
 
 
 W = TypeVar("W", bound=Wire)

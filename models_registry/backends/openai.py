@@ -64,16 +64,18 @@ class OpenAI:
     ) -> tuple[ChatCompletion, Usage | None]:
         """Raises UpstreamMalformed for a body that is no chat completion or an empty one, the mapped
         error for an `error` inside it."""
-        raw = _fields_of(body, target)
         try:
             completion = _COMPLETIONS.decode(body)
         except msgspec.ValidationError:
+            _fields_of(body, target)
             completion = _loosely(body)
-        except UnicodeDecodeError as exc:
-            raise UpstreamMalformed("The provider's answer is not UTF-8.") from exc
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise UpstreamMalformed("The provider's answer is not a JSON object.") from exc
+        if b'"error"' in body:
+            _fields_of(body, target)
         if not completion.choices:
             raise UpstreamMalformed("The provider's answer has no choices.")
-        completion.with_raw(raw)
+        completion.with_wire(body)
         return completion, from_wire(completion.usage) if completion.usage is not None else None
 
     def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> OpenAIStream:

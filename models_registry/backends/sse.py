@@ -47,6 +47,9 @@ class EventCutter:
         """The events that are complete now, as one block. Raises UpstreamMalformed when one is
         longer than the limit."""
         pending = self._pending
+        if not self._begun and not pending and len(data) >= len(BOM):
+            self._begun = True
+            data = data.removeprefix(BOM)
         if pending or not self._begun:
             searched = len(pending)
             pending += data
@@ -90,8 +93,10 @@ def last_end(data: bytes | bytearray, start: int) -> int:
     """Where the last whole event ends, 0 if none does. Two line ends in a row are an empty line,
     and each kind of pair but CRLF itself has one of these in it. A CR that may be half of a CRLF
     waits for the next byte."""
-    mixed = data.rfind(b"\n\r", start, len(data) - 1)
-    end = max(data.rfind(b"\n\n", start), mixed, data.rfind(b"\r\r", start)) + 2
+    end = data.rfind(b"\n\n", start) + 2
+    if b"\r" in data:
+        mixed = data.rfind(b"\n\r", start, len(data) - 1)
+        end = max(end, mixed + 2, data.rfind(b"\r\r", start) + 2)
     if end < 2:
         return 0
     return end + 1 if data[end - 1 : end + 1] == b"\r\n" else end
