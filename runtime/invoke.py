@@ -43,6 +43,9 @@ MAX_QUERY_FIELDS = 100
 WATCH_AFTER_S = 0.25
 """When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
 microseconds, and most plain calls are over before."""
+RAW_SEND = "switchgear.send"
+"""Where the worker leaves the server's own `send`: the framework wraps it for errors that a route
+of ours never lets out, at two coroutines for every piece of a stream."""
 CLIENT_LEFT = 499  # nginx's number for it, in logs and spend rows; nobody is there to be told
 JSON = b"application/json"
 SSE_HEADERS = (
@@ -73,6 +76,19 @@ class Reply(msgspec.Struct, kw_only=True):
     """Called by whoever sent it, when it is sent."""
 
 
+class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The log line of a request: structlog's shape, at a fraction of its cost."""
+
+    event: str = "request"
+    level: str
+    timestamp: datetime
+    function: str
+    status: int
+    ms: float
+    request_id: str | None
+    key: str | None
+
+
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """What every endpoint shares. `ports` are by the name of the context's field."""
 
@@ -80,6 +96,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     ledger: BookedLedger
     ports: Mapping[str, object]
     max_body_bytes: int
+    log_line: Callable[[bytes], None]
+    """Takes one JSON line for the log."""
 
 
 class Endpoint:
@@ -174,15 +192,16 @@ class Endpoint:
     def _log(self, status: int, call: Call | None, received_mono: float) -> None:
         if self.manifest.access is Access.OPEN and status < 400:
             return  # probes, every few seconds
-        write = log.error if status >= 500 else log.info
-        write(
-            "request",
+        line = RequestLine(
+            timestamp=datetime.now(UTC),
+            level="error" if status >= 500 else "info",
             function=self.manifest.name,
             status=status,
             ms=round((time.monotonic() - received_mono) * 1000, 1),
             request_id=call.request_id if call else None,
             key=(call.caller.key_alias or call.caller.key_hash[:12]) if call else None,
         )
+        self._gateway.log_line(msgspec.json.encode(line))
 
 
 def json_reply(status: int, content: object, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
@@ -256,6 +275,7 @@ class Route:
         if endpoint.manifest.access is not Access.MODEL:
             await _send_reply(send, await endpoint.invoke(incoming))
             return
+        send = scope.get(RAW_SEND, send)
         with _WhileClientStays(body):
             await _send_reply(send, await endpoint.invoke(incoming))
 

@@ -1,19 +1,21 @@
 """`just invoke`: one function, called with bytes as HTTP would, without HTTP."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import msgspec
 
-from runtime.blueprint import Blueprint
+from runtime.blueprint import Blueprint, check
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
 from runtime.invoke import Endpoint, Incoming
 from runtime.local_models import local_models
-from runtime.migrations import migrate
-from runtime.serve import Database, settings_of
+from runtime.logs import set_up_logs
+from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
+from runtime.serve import Database, report, settings_of
 from runtime.services import Services
+from schema.errors import DatabaseUnavailable
 
 
 async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, str]) -> int:
@@ -21,20 +23,34 @@ async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, 
 
     Without a config, the models are those that `just dev` would find.
     """
+    logs = set_up_logs()
     try:
-        entry = entry_named(name)
+        return await _invoke(name, body, document=document, env=env, log_line=logs.msg)
     except UnknownFunction as exc:
         sys.stderr.write(f"switchgear: {exc}\n")
         return 2
+    except (ForeignDatabase, MigrationFailed, DatabaseUnavailable) as exc:
+        sys.stderr.write(f"switchgear: {exc}\n")
+        return 3
+
+
+async def _invoke(
+    name: str, body: str, *, document: Document, env: Mapping[str, str], log_line: Callable[[bytes], None]
+) -> int:
+    entry = entry_named(name)
     with ExitStack() as stack:
         if not document:
             found = stack.enter_context(local_models(env))
             document, env = found.document, found.env
+        checked = check(document, env)
+        if checked.errors:
+            report(checked.errors, ())
+            return 2
         settings, master_key, _ = settings_of(document, dict(env))
         dsn = stack.enter_context(Database(settings))
         await migrate(dsn.reveal())
         blueprint = Blueprint(document=document, env=env, settings=settings, master_key=master_key, dsn=dsn)
-        services = Services(blueprint)
+        services = Services(blueprint, log_line=log_line)
         endpoint = Endpoint(entry, await services.open())
         try:
             return await _call(endpoint, body, master_key.reveal())
@@ -48,10 +64,12 @@ async def _call(endpoint: Endpoint, body: str, key: str) -> int:
 
     query: dict[str, str] = {}
     if endpoint.manifest.method == "GET":
-        query = {
-            name: str(value)
-            for name, value in msgspec.json.decode(body, type=dict[str, str | int | bool]).items()
-        }
+        try:
+            values = msgspec.json.decode(body, type=dict[str, str | int | bool])
+        except msgspec.DecodeError as exc:
+            sys.stderr.write(f"switchgear: the parameters are no JSON object of plain values: {exc}\n")
+            return 2
+        query = {name: str(value) for name, value in values.items()}
     incoming = Incoming(headers={"authorization": f"Bearer {key}"}, query=query, read_body=read_body)
     reply = await endpoint.invoke(incoming)
     if isinstance(reply.body, bytes):

@@ -1,7 +1,7 @@
 """The composition root: the one place where ports meet their implementations."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from runtime.auth import Authenticator
@@ -36,8 +36,9 @@ class SystemEntropy:
 class Services:
     """A worker's parts, opened together and closed in the opposite order."""
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: Blueprint, *, log_line: Callable[[bytes], None]) -> None:
         self._blueprint = blueprint
+        self._log_line = log_line
 
     async def open(self) -> Gateway:
         """Connect and start everything. Raises DatabaseUnavailable."""
@@ -67,6 +68,7 @@ class Services:
             ledger=ledger,
             ports=ports,
             max_body_bytes=blueprint.settings.max_body_bytes,
+            log_line=self._log_line,
         )
 
     async def close(self) -> None:

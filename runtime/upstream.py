@@ -26,7 +26,7 @@ from yarl import URL
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream_connector import ATTEMPT, Attempt, Connector
+from runtime.upstream_connector import ATTEMPT, Attempt, Connector, read_buffered
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
 
 MAX_CONNECTIONS = 4096
@@ -87,7 +87,7 @@ class AiohttpResponse:
     async def _pieces(self, limit: int) -> AsyncIterator[bytes]:
         content, received = self._response.content, 0
         try:
-            while piece := await content.readany():
+            while piece := await read_buffered(content):
                 received += len(piece)
                 if received > limit:
                     raise UpstreamMalformed(f"{self._host} sent more than {limit >> 20} MiB.")

@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
-from runtime.invoke import Receive, Scope, Send
+from runtime.invoke import RAW_SEND, Receive, Scope, Send
 from runtime.logs import LineBuffer, set_up_logs
 from runtime.mount import mount
 from runtime.services import Services
@@ -32,7 +32,7 @@ class Worker:
     def __init__(self, blueprint: Blueprint, logs: LineBuffer) -> None:
         self._blueprint = blueprint
         self._logs = logs
-        self._services = Services(blueprint)
+        self._services = Services(blueprint, log_line=logs.msg)
         self._app: Litestar | None = None
         self._calls: set[asyncio.Task[object]] = set()
 
@@ -45,6 +45,7 @@ class Worker:
         task = asyncio.current_task()
         assert task is not None, "granian runs each request in a task"
         self._calls.add(task)
+        scope[RAW_SEND] = send
         try:
             await self._app(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
         finally:

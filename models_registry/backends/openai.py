@@ -94,7 +94,7 @@ class OpenAI:
     ) -> tuple[EmbeddingList, Usage | None]:
         """Vectors come back in the format asked for, also from servers that know only one; where
         none had to be changed the answer keeps its bytes."""
-        raw = _fields_of(body, target)
+        _fields_of(body, target)
         try:
             found = msgspec.json.decode(body, type=_Embeddings)
         except (msgspec.ValidationError, UnicodeDecodeError) as exc:
@@ -109,7 +109,7 @@ class OpenAI:
             usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
         )
         if all(mine is theirs for mine, theirs in zip(data, found.data, strict=True)):
-            answer.with_raw(raw)
+            answer.with_wire(body)
         return answer, usage
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:

@@ -56,24 +56,21 @@ class _Anything(msgspec.Struct, gc=False):
     """Any JSON object."""
 
 
-class _Ending(msgspec.Struct, gc=False):
-    index: int = 0
-    finish_reason: str | None = None
-
-
 class _Piece(msgspec.Struct, gc=False):
-    """As much of a chunk as must be known of each."""
+    """A chunk that tells no more than a piece of the answer."""
 
-    choices: list[_Ending] | None = None
-    usage: _Anything | None = None
-    error: MaybeRaw = ABSENT
+    choices: list[_Anything] | None = None
+    usage: None = None
+    error: None = None
 
 
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
 _CHUNK_LISTS = msgspec.json.Decoder(list[_Chunk])
-_PIECES = msgspec.json.Decoder(list[_Piece])
+_PLAIN = msgspec.json.Decoder(list[_Piece])
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_PIECES = msgspec.json.Decoder(_Piece)
 _USAGES = msgspec.json.Decoder(WireUsage)
 
 
@@ -94,7 +91,7 @@ class OpenAIStream:
 
     @property
     def produced_bytes(self) -> int:
-        return self._window.counted()
+        return self._window.counted
 
     def feed(self, data: bytes) -> bytes:
         """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
@@ -113,6 +110,7 @@ class OpenAIStream:
             return out
         if not self._begun:
             raise UpstreamMalformed("The provider answered with an empty stream.")
+        self._finished |= self._window.finished
         if len(self._finished) < self._choices:
             raise _with_unsent(UpstreamCut("The provider's stream broke off before it was complete."), out)
         self.done = True
@@ -179,22 +177,15 @@ class OpenAIStream:
         end = len(block) - len(DONE) if block.endswith(DONE) else len(block)
         if end <= 8 or not block.startswith(b"data: {"):
             return 0
+        array = _array(block[:end])
         try:
             if not block.isascii():
                 block.decode()
-            pieces = _PIECES.decode(_array(block[:end]))
+            _PLAIN.decode(array)
+        except msgspec.ValidationError:
+            end = _first_to_tell_more(block, array, end)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return 0
-        for at, piece in enumerate(pieces):
-            if piece.usage is not None or piece.error is not ABSENT:
-                for _ in range(len(pieces) - at):
-                    end = block.rfind(b"\n\n", 0, end - 2) + 2
-                pieces, end = pieces[:at], max(end, 0) if at else 0
-                break
-        for piece in pieces:
-            for choice in piece.choices or ():
-                if choice.finish_reason is not None:
-                    self._finished.add(choice.index)
         if end:
             self._window.add(block if end == len(block) else block[:end])
         return end
@@ -241,18 +232,19 @@ class OpenAIStream:
 
 
 class _Window:
-    """The latest of what was relayed, its text not yet counted: most streams end with the
-    provider's own count, and then nobody asks."""
+    """The latest of what was relayed, not yet taken apart: most streams end with the provider's
+    own count and `[DONE]`, and then nobody asks."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
         self._size = 0
         self._total = 0
+        self._finished: set[int] = set()
 
     def add(self, block: bytes) -> None:
-        """Whole events, each a chunk in JSON."""
+        """Whole events in the commonest spelling, each a chunk in JSON."""
         if self._size > WINDOW_BYTES:
-            self.counted()
+            self._take_apart()
         self._blocks.append(block)
         self._size += len(block)
 
@@ -260,8 +252,19 @@ class _Window:
         """Text of events that were taken apart elsewhere."""
         self._total += produced
 
+    @property
     def counted(self) -> int:
         """Bytes of all text so far."""
+        self._take_apart()
+        return self._total
+
+    @property
+    def finished(self) -> set[int]:
+        """The choices that these events ended."""
+        self._take_apart()
+        return self._finished
+
+    def _take_apart(self) -> None:
         blocks, self._blocks, self._size = self._blocks, [], 0
         for block in blocks:
             try:
@@ -270,8 +273,29 @@ class _Window:
                 self._total += len(block)
                 continue
             for chunk in chunks:
-                self._total += sum(_length(choice.delta) for choice in chunk.choices or () if choice.delta)
-        return self._total
+                for choice in chunk.choices or ():
+                    self._total += _length(choice.delta) if choice.delta else 0
+                    if choice.finish_reason is not None:
+                        self._finished.add(choice.index)
+
+
+def _first_to_tell_more(block: bytes, array: bytes, end: int) -> int:
+    """Where the first event begins that is more than a piece of the answer; `array` is the block
+    up to `end`."""
+    try:
+        raws = _RAWS.decode(array)
+    except (msgspec.DecodeError, RecursionError):
+        return 0
+    for at, raw in enumerate(raws):
+        try:
+            _PIECES.decode(raw)
+        except (msgspec.ValidationError, RecursionError):
+            if at == 0:
+                return 0
+            for _ in raws[at:]:
+                end = block.rfind(b"\n\n", 0, end - 2) + 2
+            return end
+    return end
 
 
 def _array(block: bytes) -> bytes:

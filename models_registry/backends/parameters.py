@@ -128,6 +128,8 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
 def add_defaults(fields: dict[str, msgspec.Raw], target: Target) -> None:
     """Add the deployment's parameters where the caller sent none. The two names of the output
     limit count as one."""
+    if not target.params:
+        return
     limited = any(_sent(fields, name) for name in LIMITS)
     for name, value in target.params.items():
         if not _sent(fields, name) and not (limited and name in LIMITS):
