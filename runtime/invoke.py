@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
@@ -132,7 +133,7 @@ class Endpoint:
         except Exception as exc:
             log.error("unexpected", function=self.manifest.name, exc_info=exc)
             reply = self._refuse(GatewayError("The gateway failed; its log says why."), call, request)
-        reply.done = lambda: self._log(reply.status, call, received_mono)
+        reply.done = partial(self._log, reply.status, call, received_mono)
         return reply
 
     async def _caller(self, headers: Mapping[str, str]) -> Caller | None:

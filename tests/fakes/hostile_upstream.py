@@ -34,6 +34,8 @@ class Seen:
         """Which accepted connection it came on, from 1."""
         self.arrived_at = time.monotonic()
         self.closed_at: float | None = None
+        self.sent_bytes = 0
+        """Of its answer, handed to the socket so far."""
         self.gone = threading.Event()
 
     @property
@@ -105,6 +107,8 @@ class Wire(asyncio.Protocol):
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError("the client is gone")
         self.transport.write(data)
+        if self._seen is not None:
+            self._seen.sent_bytes += len(data)
         await self._writable.wait()
 
     def close(self) -> None:

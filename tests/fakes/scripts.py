@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from tests.fakes import answers
+from tests.fakes import answers, tool_answers
 
 
 class Request(Protocol):
@@ -89,6 +89,24 @@ async def happy(line: Line, request: Request) -> None:
         await line.send(whole(answers.openai_chat(model)))
 
 
+async def parallel_tools(line: Line, request: Request) -> None:
+    """Two tool calls at once, in the dialect of the path."""
+    path, model = request.path.partition("?")[0], request.model
+    ndjson = "content-type: application/x-ndjson\r\n"
+    if path.endswith("/api/chat") and request.streamed:
+        await _stream(line, tool_answers.ollama_stream(model), headers=ndjson)
+    elif path.endswith("/messages") and request.streamed:
+        await _stream(line, tool_answers.anthropic_stream(model))
+    elif request.streamed:
+        await _stream(line, tool_answers.openai_stream(model))
+    elif path.endswith("/api/chat"):
+        await line.send(whole(tool_answers.ollama_chat(model)))
+    elif path.endswith("/messages"):
+        await line.send(whole(tool_answers.anthropic_message(model)))
+    else:
+        await line.send(whole(tool_answers.openai_chat(model)))
+
+
 async def never_answers(line: Line, request: Request) -> None:
     await asyncio.sleep(FOREVER_S)
 
@@ -104,6 +122,15 @@ async def slow_headers(line: Line, request: Request) -> None:
 async def drip(line: Line, request: Request) -> None:
     """A right stream, each byte a chunk and a packet of its own."""
     await _stream(line, (bytes([byte]) for byte in b"".join(answers.openai_stream(request.model))))
+
+
+async def slow_stream(line: Line, request: Request) -> None:
+    """A right stream, an event every 0.1 s."""
+    await _stream(line, [], end=False)
+    for event in answers.openai_stream(request.model):
+        await line.send(chunk(event))
+        await asyncio.sleep(0.1)
+    await line.send(LAST_CHUNK)
 
 
 async def stall(line: Line, request: Request) -> None:
@@ -314,6 +341,12 @@ async def sets_cookie(line: Line, request: Request) -> None:
     await line.send(whole(answers.openai_chat(request.model), headers=headers))
 
 
+async def ollama_not_pulled(line: Line, request: Request) -> None:
+    """What an Ollama says of a model that it doesn't have."""
+    body = json.dumps({"error": f'model "{request.model}" not found, try pulling it first'}).encode()
+    await line.send(whole(body, status=404))
+
+
 def _refusal(status: int, kind: str, code: str | None, headers: str = "") -> Script:
     async def script(line: Line, request: Request) -> None:
         error = {"message": f"Scripted {status}", "type": kind, "param": None, "code": code}
@@ -326,12 +359,12 @@ def _refusal(status: int, kind: str, code: str | None, headers: str = "") -> Scr
 SCRIPTS: dict[str, Script] = {
     script.__name__: script
     for script in (
-        happy, never_answers, slow_headers, drip, stall, head_only, head_then_late, cut_mid_token,
-        cut_after_event, reset_mid_stream, reset_until_eof, whole_until_eof, short_body, no_done,
-        error_frame, error_first_frame, empty_200, double_final, huge_frame, endless_stream,
-        endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8, garbage_json,
-        garbage_http, huge_headers, html_error, wrong_usage, no_usage, resets, hangs_up, redirects,
-        sets_cookie,
+        happy, parallel_tools, never_answers, slow_headers, drip, slow_stream, stall, head_only,
+        head_then_late, cut_mid_token, cut_after_event, reset_mid_stream, reset_until_eof,
+        whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,
+        huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,
+        garbage_json, garbage_http, huge_headers, html_error, wrong_usage, no_usage, resets, hangs_up,
+        redirects, sets_cookie, ollama_not_pulled,
     )
 } | {
     "status_400_context": _refusal(400, "invalid_request_error", "context_length_exceeded"),

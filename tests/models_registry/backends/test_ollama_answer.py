@@ -230,6 +230,12 @@ def test_a_model_that_is_not_pulled_is_answered_with_the_command(text: str) -> N
     assert "docker exec litellm-ollama ollama pull native" in error.message
 
 
+def test_the_command_is_safe_to_paste_whatever_the_name() -> None:
+    odd = msgspec.structs.replace(TARGET, model="a; rm -rf /")
+    error = BACKEND.error(404, {}, b'{"error":"model not found"}', odd)
+    assert "ollama pull 'a; rm -rf /'" in error.message
+
+
 def test_another_404_is_not_taken_for_a_missing_model() -> None:
     error = BACKEND.error(404, {}, b"404 page not found", TARGET)
     assert (error.http_status, error.code) == (404, "404")

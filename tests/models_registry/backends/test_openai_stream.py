@@ -142,6 +142,12 @@ def test_an_error_event_raises_with_its_status_and_keeps_what_came_before() -> N
         assert found.out == ROLE + TEXT
 
 
+def test_an_event_named_error_is_one_whatever_its_data() -> None:
+    found = feed_all_ways(make, ROLE + b"event: error\n" + event({"message": "no", "code": 400}))
+    assert isinstance(found.error, ProviderError)
+    assert (found.error.http_status, found.error.message) == (400, "no")
+
+
 def test_an_error_event_of_unknown_kind_is_the_providers_fault() -> None:
     found = feed_all_ways(make, ROLE + event({"error": f"boom {KEY}"}))
     assert found.error is not None

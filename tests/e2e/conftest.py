@@ -1,0 +1,92 @@
+"""One gateway, one fake provider and one embedded model for all end-to-end tests that can share them."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from runtime.embedded_model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
+from tests.conftest import dsn_of, execute
+from tests.e2e.gateway import Gateway, serving
+from tests.fakes.hostile_upstream import HostileUpstream, closed_port
+
+PROVIDER_KEY = "sk-the-providers-own-secret-key"
+INPUT_USD = 2.5e-06
+OUTPUT_USD = 1e-05
+MAX_BODY_MB = 2
+
+
+def config_for(upstream: str, model: Address | None = None) -> dict[str, object]:
+    """Models by what stands behind them: `hostile/<script>` runs that script, `slow/<script>` too
+    with a deadline of a second, `anthropic/<script>` and `ollama/<script>` do in those dialects,
+    `smollm2-local` is real."""
+
+    def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
+        params = {"model": model, "api_base": api_base, "api_key": PROVIDER_KEY, **more}
+        return {"model_name": name, "litellm_params": params}
+
+    prices = {"input_cost_per_token": INPUT_USD, "output_cost_per_token": OUTPUT_USD}
+    models = [
+        entry("hostile/*", "openai/*", f"{upstream}/v1", **prices),
+        entry("slow/*", "openai/*", f"{upstream}/v1", timeout=1, **prices),
+        entry("anthropic/*", "anthropic/*", upstream, **prices),
+        entry("ollama/*", "ollama/*", upstream),
+        entry("down", "openai/gpt-4", f"http://127.0.0.1:{closed_port()}/v1", **prices),
+    ]
+    if model is not None:
+        real = entry("smollm2-local", f"llamacpp/{ALIAS}", model.api_base, api_key=model.api_key.reveal())
+        models.append(real)
+    return {
+        "model_list": models,
+        "general_settings": {"max_request_size_mb": MAX_BODY_MB},
+    }
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[HostileUpstream]:
+    with HostileUpstream().in_thread() as server:
+        yield server
+        assert server.errors == []
+
+
+@pytest.fixture(scope="session")
+def possible_model() -> Iterator[Address | str]:
+    """The embedded model's address, or why there is none."""
+    owner = EmbeddedModel()
+    try:
+        yield owner.start()
+    except EmbeddedModelError as exc:
+        yield str(exc)
+    finally:
+        owner.stop()
+
+
+@pytest.fixture
+def model(possible_model: Address | str) -> Address:
+    if isinstance(possible_model, str):
+        pytest.skip(f"no embedded model: {possible_model}")
+    return possible_model
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    postgres_server: str,
+    migrated_template: str,
+    upstream: HostileUpstream,
+    possible_model: Address | str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gateway]:
+    """One worker, for tests that leave it as it was."""
+    name = f"e2e_{uuid.uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    model = None if isinstance(possible_model, str) else possible_model
+    folder = tmp_path_factory.mktemp("gateway")
+    with serving(folder, config_for(upstream.url, model), dsn_of(postgres_server, name)) as running:
+        yield running
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def virtual_key(gateway: Gateway) -> str:
+    """A key for all models, named `laptop`."""
+    return gateway.virtual_key("laptop", user_id="ada")
