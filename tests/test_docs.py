@@ -1,0 +1,29 @@
+"""What the documents name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.test_house import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+PLACE = re.compile(r"`((?:functions|runtime|models_registry|schema|infra|tests|docs)/[\w/.-]+)`")
+RECIPE = re.compile(r"\bjust ([a-z]+)\b")
+NOT_RECIPES = {"the", "what", "as", "like", "once", "lists"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    missing = [name for name in LINK.findall(text) if not (page.parent / name).exists()]
+    missing += [name for name in PLACE.findall(text) if not (ROOT / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_recipes_that_are_named_exist(page: Path) -> None:
+    recipes = set(re.findall(r"^([a-z]+)[^:=\n]*:", (ROOT / "justfile").read_text(), re.MULTILINE))
+    named = set(RECIPE.findall(page.read_text())) - NOT_RECIPES
+    assert named <= recipes
