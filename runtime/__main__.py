@@ -8,15 +8,29 @@ from pathlib import Path
 from runtime.blueprint import Blueprint
 from runtime.config_file import ConfigFileError, Document, load_document
 from runtime.postgres_cluster import EmbeddedPostgresError
-from runtime.serve import Database, Listen, prepare, report, run, settings_of
+from runtime.serve import (
+    AddressTaken,
+    Database,
+    Listen,
+    check_address,
+    leave_on_signals,
+    prepare,
+    report,
+    run,
+    settings_of,
+)
 from runtime.settings import SettingsError, environment
 
 
 def main(argv: list[str]) -> int:
     """Run one command. Gives the exit code: 0 well, 1 failed, 2 bad input, 3 bad database."""
     arguments = _parser().parse_args(argv)
+    leave_on_signals()
     try:
         return int(arguments.run(arguments))
+    except AddressTaken as exc:
+        print(f"switchgear: {exc}", file=sys.stderr)
+        return 1
     except (ConfigFileError, SettingsError) as exc:
         print(f"switchgear: {exc}", file=sys.stderr)
         return 2
@@ -33,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     dev = commands.add_parser("dev", help="Postgres, a small real model and the gateway")
     for command in (serve, dev):
         command.add_argument("--host", default="127.0.0.1")
-        command.add_argument("--port", type=int, default=int(env.get("PORT") or 4000))
-        command.add_argument("--workers", type=int, default=int(env.get("NUM_WORKERS") or 1))
+        command.add_argument("--port", type=_port, default=env.get("PORT") or "4000")
+        command.add_argument("--workers", type=_count, default=env.get("NUM_WORKERS") or "1")
     serve.add_argument("--functions", help="mount these families alone: chat,embeddings,...")
     serve.add_argument("--check-config", action="store_true", help="print errors and warnings, and exit")
     invoke = commands.add_parser("invoke", help="one function without HTTP")
@@ -46,6 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     for command, function in ((serve, _serve), (dev, _dev), (invoke, _invoke), (migrate, _migrate)):
         command.set_defaults(run=function)
     return parser
+
+
+def _port(text: str) -> int:
+    port = _count(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port up to 65535, found {text!r}")
+    return port
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text!r}")
+    return int(text)
 
 
 def _document(arguments: argparse.Namespace) -> Document:
@@ -65,6 +92,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         report(checked.errors, checked.warnings)
         print(f"{len(checked.errors)} errors, {len(checked.warnings)} warnings")
         return 2 if checked.errors else 0
+    check_address(_listen(arguments))
     families = tuple(arguments.functions.split(",")) if arguments.functions else None
     settings, master_key, is_new = settings_of(document, env)
     if is_new:
@@ -79,6 +107,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _dev(arguments: argparse.Namespace) -> int:
     from runtime.dev import dev
 
+    check_address(_listen(arguments))
     return dev(_document(arguments), environment(), _listen(arguments))
 
 

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -39,7 +40,10 @@ STALE_S = 300.0
 """How long a known key goes on while Postgres can't be asked."""
 MAX_CACHED = 10_000
 MAX_LOOKUPS = 64
-"""Look-ups of uncached keys under way at once: a stranger with random keys gets no further."""
+"""Look-ups under way at once."""
+MAX_WAITING = 256
+"""Different unknown keys being checked: a stranger with random keys gets no further. A known key
+asks anew beside them."""
 
 
 class KeyFinder(Protocol):
@@ -102,7 +106,8 @@ class Authenticator:
         self._clock = clock
         self._cache: OrderedDict[str, _Entry] = OrderedDict()
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
-        self._waiting = 0
+        self._changes = 0
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
@@ -111,8 +116,9 @@ class Authenticator:
         if hmac.compare_digest(key_hash, self._master_hash):
             return self._master
         entry = self._cache.get(key_hash)
-        if entry is None or self._clock() - entry.asked_mono > FRESH_S:
-            entry = await self._look_up(key_hash, entry)
+        if entry is None or not self._is_fresh(entry):
+            known = entry is not None and entry.caller is not None
+            entry = await (self._look_up(key_hash, entry) if known else self._look_up_unknown(key_hash))
         if entry.caller is None:
             raise _refusal(entry.record)
         if entry.expires_at is not None and time.time() >= entry.expires_at:
@@ -120,15 +126,31 @@ class Authenticator:
         return entry.caller
 
     def forget(self, key_hash: str) -> None:
-        """Ask Postgres at this key's next call: it was changed."""
+        """Ask Postgres at this key's next call: it was changed. What was read before that, and
+        has yet to arrive, is not kept either."""
+        self._changes += 1
         self._cache.pop(key_hash, None)
 
+    def _is_fresh(self, entry: _Entry) -> bool:
+        return self._clock() - entry.asked_mono <= FRESH_S
+
+    async def _look_up_unknown(self, key_hash: str) -> _Entry:
+        """One look-up for all calls that bring the same key at once."""
+        asking = self._asking.get(key_hash)
+        if asking is None:
+            if len(self._asking) >= MAX_WAITING:
+                raise Overloaded("Too many unknown API keys are being checked; try again.", retry_after_s=1)
+            asking = self._asking[key_hash] = asyncio.Lock()
+        async with asking:
+            entry = self._cache.get(key_hash)
+            if entry is None or not self._is_fresh(entry):
+                entry = await self._look_up(key_hash, None)
+            return entry
+
     async def _look_up(self, key_hash: str, stale: _Entry | None) -> _Entry:
-        if self._waiting >= MAX_LOOKUPS * 4:
-            raise Overloaded("Too many unknown API keys are being checked; try again.", retry_after_s=1)
-        self._waiting += 1
         if stale is not None:
             stale.asked_mono = self._clock()
+        changes = self._changes
         try:
             async with self._lookups:
                 read_mono = self._clock()
@@ -137,9 +159,9 @@ class Authenticator:
             if stale is not None and stale.caller is not None and self._clock() - stale.read_mono < STALE_S:
                 return stale
             raise
-        finally:
-            self._waiting -= 1
         entry = _entry(record, read_mono)
+        if changes != self._changes:
+            return entry
         self._cache[key_hash] = entry
         self._cache.move_to_end(key_hash)
         if len(self._cache) > MAX_CACHED:

@@ -47,7 +47,11 @@ def _print_when_ready(banner: str, listen: Listen) -> None:
 
 def _banner(found: Found, listen: Listen, master_key: Secret, *, dsn: Secret, where: str) -> str:
     models = [entry["model_name"] for entry in found.document["model_list"] if "*" not in entry["model_name"]]
-    body = {"model": models[0] if models else "...", "messages": [{"role": "user", "content": "Say hello."}]}
+    body = {
+        "model": models[0] if models else "...",
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "max_tokens": 60,  # a model this small may find no end
+    }
     key = master_key.reveal()
     lines = [
         "",

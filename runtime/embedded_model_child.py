@@ -17,6 +17,8 @@ import msgspec
 
 TEMPLATE = Path(__file__).with_name("embedded_model.jinja")
 PR_SET_PDEATHSIG = 1
+MAX_ANSWER_TOKENS = 1024
+"""Of a call without a limit of its own: a model this small may find no end."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,7 @@ def start_server(settings: Settings) -> tuple[object, Report]:
     params.api_keys = [settings.key]
     params.chat_template = TEMPLATE.read_text()
     params.n_ctx = settings.context_tokens
+    params.n_predict = MAX_ANSWER_TOKENS
     params.n_parallel = settings.slots
     params.kv_unified = True  # slots share the context, so that one call can use all of it
     params.embedding = True

@@ -85,7 +85,8 @@ class EmbeddedPostgres:
                     self._launch(who)
                 return _dsn(self._ready().socket_dir)
             except BaseException:
-                self._let_go()
+                if self._let_go():
+                    self._abandon()
                 raise
 
     def stop(self) -> None:
@@ -185,6 +186,18 @@ class EmbeddedPostgres:
         raise EmbeddedPostgresError(
             f"Postgres was not ready after {START_TIMEOUT_S:.0f} s: {self._last_words()}"
         )
+
+    def _abandon(self) -> None:
+        """End a server of ours whose start was broken off, maybe before it could say that it runs."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
     def _shut_down(self) -> None:
         """Fast shutdown (SIGINT: open transactions roll back), then harder ones."""

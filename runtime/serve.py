@@ -7,6 +7,7 @@ machinery) runs in a child that is gone before the first worker starts.
 import asyncio
 import multiprocessing
 import signal
+import socket
 import sys
 import time
 from functools import partial
@@ -37,12 +38,34 @@ often in a row, with a growing pause; then whoever supervises us decides."""
 STEADY_S = 60.0
 
 
+class AddressTaken(Exception):
+    """The address can't be listened on; the message names it and the option to change."""
+
+
 class Listen(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how widely to serve."""
 
     host: str = "127.0.0.1"
     port: int = 4000
     workers: int = 1
+
+
+def check_address(listen: Listen) -> None:
+    """Raise AddressTaken unless the address can be bound, before anything is started for it.
+
+    granian would share a port that another granian serves (SO_REUSEPORT) and split its calls.
+    """
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as exc:
+        option = "--host" if isinstance(exc, socket.gaierror) else "--port"
+        where = f"port {listen.port} on {listen.host}"
+        raise AddressTaken(f"{where}: {exc.strerror}; choose another with {option}") from exc
 
 
 class Database:
@@ -98,12 +121,18 @@ def prepare(blueprint: Blueprint) -> int:
 
 def _prepare(blueprint: Blueprint) -> None:
     from runtime.blueprint import check
+    from runtime.catalog import UnknownFunction, entries
     from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
     from schema.errors import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env)
     report(checked.errors, checked.warnings)
     if checked.errors:
+        sys.exit(2)
+    try:
+        entries(blueprint.families)
+    except UnknownFunction as exc:
+        sys.stderr.write(f"switchgear: --functions: {exc}\n")
         sys.exit(2)
     try:
         asyncio.run(migrate(blueprint.dsn.reveal()))
@@ -130,8 +159,7 @@ def run(blueprint: Blueprint, listen: Listen) -> int:
         if time.monotonic() - started > STEADY_S:
             pause_s = 1.0
         sys.stderr.write(f"switchgear: workers keep dying; starting again in {pause_s:.0f} s\n")
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(sign, _leave)
+        leave_on_signals()
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 30.0)
     sys.stderr.write(f"switchgear: gave up after {CRASH_LOOPS} tries\n")
@@ -164,7 +192,9 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     try:
         server.serve(target_loader=partial(_load, blueprint), wrap_loader=False)
     except SystemExit as exc:
-        return bool(exc.code)
+        # A terminal's Ctrl-C reaches the workers too, and one that ends before granian asked it to
+        # counts as crashed.
+        return bool(exc.code) and not server.interrupt_signal
     return False
 
 
@@ -173,6 +203,13 @@ def _load(blueprint: Blueprint) -> "Worker":
     from runtime.worker import load_worker
 
     return load_worker(blueprint)
+
+
+def leave_on_signals() -> None:
+    """SIGTERM and Ctrl-C end this process in good order where granian doesn't handle them: while
+    it starts, and between two runs. What was started is stopped on the way out."""
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, _leave)
 
 
 def _leave(sign: int, frame: FrameType | None) -> None:

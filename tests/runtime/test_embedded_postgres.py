@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -54,6 +55,15 @@ def running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def kill_family(process: psutil.Process) -> None:
+    """Each is stopped before its children are counted: `initdb` starts one after the other."""
+    with suppress(psutil.NoSuchProcess):
+        process.suspend()
+        for child in process.children():
+            kill_family(child)
+        process.kill()
 
 
 def user_process(data_dir: Path) -> "subprocess.Popen[str]":
@@ -206,8 +216,7 @@ def test_an_initialisation_that_was_killed_is_begun_again(data_dir: Path) -> Non
     deadline = time.monotonic() + 30
     while not list(data_dir.parent.glob("postgres*/PG_VERSION")):
         assert time.monotonic() < deadline
-    for process in (psutil.Process(user.pid), *psutil.Process(user.pid).children(recursive=True)):
-        process.kill()
+    kill_family(psutil.Process(user.pid))
     user.communicate()
     assert list(data_dir.parent.glob("postgres*/PG_VERSION")), "killed too late to show anything"
     server = EmbeddedPostgres(data_dir)

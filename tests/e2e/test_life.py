@@ -1,0 +1,374 @@
+"""A server's life: starting, two at once, workers that die, a database that goes, and the end."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.migrations import TABLES
+from tests.conftest import execute
+from tests.e2e.conftest import PROVIDER_KEY, config_for
+from tests.e2e.gateway import MASTER_KEY, Gateway, Process, free_port, query, serving, status_of, until
+from tests.fakes.answers import COMPLETION_TOKENS, TEXT
+from tests.fakes.hostile_upstream import HostileUpstream
+
+SECRET_PROMPT = "the recipe is two parts of gin"
+
+
+def ask(text: str = "x") -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+class Streaming:
+    """A stream read by a thread: `text` grows, `whole` says whether it ended with `[DONE]`."""
+
+    def __init__(self, gateway: Gateway, model: str, call_id: str) -> None:
+        self.text = ""
+        self._gateway = gateway
+        self._body = {"model": model, "messages": ask(), "stream": True}
+        self._headers = {"authorization": f"Bearer {gateway.key}", "x-litellm-call-id": call_id}
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        until(lambda: TEXT[0] in self.text, what="the stream's first text")
+
+    def _read(self) -> None:
+        url = f"{self._gateway.url}/v1/chat/completions"
+        with (
+            contextlib.suppress(httpx.TransportError),
+            httpx.stream("POST", url, json=self._body, headers=self._headers, timeout=60) as answer,
+        ):
+            for piece in answer.iter_text():
+                self.text += piece
+
+    def wait(self) -> str:
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the stream does not end"
+        return self.text
+
+
+def new_id() -> str:
+    return f"life-{uuid.uuid4().hex}"
+
+
+def run_to_end(arguments: list[str], folder: Path, **env: str) -> tuple[int, str]:
+    """A command that ends by itself: its exit code and what it said."""
+    process = Process(arguments, {"SWITCHGEAR_MASTER_KEY": MASTER_KEY, **env}, folder / f"{new_id()}.log")
+    try:
+        return process.wait(), process.log()
+    finally:
+        process.kill_all()
+
+
+def written(folder: Path, config: object) -> str:
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+@pytest.fixture
+def config(upstream: HostileUpstream) -> dict[str, object]:
+    return config_for(upstream.url)
+
+
+def test_sigterm_lets_streams_finish_and_books_them(
+    tmp_path: Path, config: dict[str, object], postgres_dsn: str
+) -> None:
+    """No new calls are taken meanwhile; two workers, so that both have calls to end."""
+    with serving(tmp_path, config, postgres_dsn, "--workers", "2") as gateway:
+        call_id = new_id()
+        assert len(gateway.process.workers()) == 2
+        streams = [Streaming(gateway, "hostile/slow_stream", call_id) for _ in range(6)]
+        gateway.process.send(signal.SIGTERM)
+        until(lambda: status_of(f"{gateway.url}/health/readiness") in (0, 503), what="the end of readiness")
+        for stream in streams:
+            assert stream.wait().endswith("data: [DONE]\n\n")
+        assert gateway.process.wait() == 0
+        rows = gateway.rows(call_id, count=6)
+    assert [(row.outcome, row.completion_tokens) for row in rows] == [("ok", COMPLETION_TOKENS)] * 6
+
+
+def test_the_drain_deadline_cuts_what_is_left_and_books_it(
+    tmp_path: Path, config: dict[str, object], postgres_dsn: str, upstream: HostileUpstream
+) -> None:
+    env = {"SWITCHGEAR_DRAIN_S": "1"}
+    with serving(tmp_path, config, postgres_dsn, env=env) as gateway:
+        call_id = new_id()
+        stream = Streaming(gateway, "hostile/endless_slow", call_id)
+        began = time.monotonic()
+        assert gateway.process.stop() == 0
+        assert time.monotonic() - began < 10, "it waited for granian's kill"
+        assert "[DONE]" not in stream.wait()
+        row = gateway.row(call_id)
+    assert row.status == "failure"
+    assert row.estimated
+    assert row.completion_tokens > 0
+
+
+def test_a_killed_worker_is_replaced_however_often(
+    tmp_path: Path, config: dict[str, object], postgres_dsn: str
+) -> None:
+    """granian gives up when the new one dies within seconds as well; the server starts it anew."""
+    with serving(tmp_path, config, postgres_dsn) as gateway:
+        dead = set()
+        for _ in range(3):
+            (worker,) = gateway.process.workers()
+            assert worker.pid not in dead
+            dead.add(worker.pid)
+            worker.kill()
+            until(
+                lambda: (
+                    all(child.pid not in dead for child in gateway.process.workers())
+                    and status_of(f"{gateway.url}/health/readiness") == 200
+                ),
+                what="a new worker",
+            )
+        assert gateway.post("/v1/chat/completions", model="hostile/happy", messages=ask()).status_code == 200
+    assert "workers keep dying; starting again" in gateway.process.log()
+
+
+def test_two_servers_may_start_at_once_on_one_empty_database(
+    tmp_path: Path, config: dict[str, object], empty_dsn: str
+) -> None:
+    path, ports = written(tmp_path, config), (free_port(), free_port())
+    env = {"DATABASE_URL": empty_dsn, "SWITCHGEAR_MASTER_KEY": MASTER_KEY}
+    servers = [
+        Process(["serve", "--config", path, "--port", str(port)], env, tmp_path / f"{port}.log")
+        for port in ports
+    ]
+    try:
+        for server, port in zip(servers, ports, strict=True):
+            until(
+                lambda port=port: status_of(f"http://127.0.0.1:{port}/health/readiness") == 200,  # type: ignore[misc]
+                what=f"readiness of {server.log()}",
+            )
+        assert [server.stop() for server in servers] == [0, 0]
+    finally:
+        for server in servers:
+            server.kill_all()
+
+
+def test_a_foreign_database_is_refused_untouched(
+    tmp_path: Path, config: dict[str, object], empty_dsn: str
+) -> None:
+    execute(
+        empty_dsn,
+        "CREATE TABLE _prisma_migrations (id text)",
+        'CREATE TABLE "LiteLLM_VerificationToken" (token text)',
+    )
+    path = written(tmp_path, config)
+    code, said = run_to_end(
+        ["serve", "--config", path, "--port", str(free_port())], tmp_path, DATABASE_URL=empty_dsn
+    )
+    assert code == 3
+    assert "_prisma_migrations" in said
+    assert "Traceback" not in said
+    sql = "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public'"
+    found = {row["name"] for row in asyncio.run(query(empty_dsn, sql))}
+    assert found == {"_prisma_migrations", TABLES[1]}
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(
+    tmp_path: Path, config: dict[str, object]
+) -> None:
+    dsn = f"postgresql://ada:dont-tell-anyone@127.0.0.1:{free_port()}/gone"
+    arguments = ["serve", "--config", written(tmp_path, config), "--port", str(free_port())]
+    code, said = run_to_end(arguments, tmp_path, DATABASE_URL=dsn)
+    assert code == 3
+    assert "database" in said
+    assert "dont-tell-anyone" not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path, command: str) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        data = tmp_path / "data"
+        code, said = run_to_end([command, "--port", str(port)], tmp_path, SWITCHGEAR_DATA=str(data))
+    assert code == 1
+    assert f"port {port} on 127.0.0.1" in said
+    assert "--port" in said
+    assert "Traceback" not in said
+    assert not (data / "postgres").exists()
+
+
+def test_a_second_gateway_does_not_share_the_first_ones_port(
+    tmp_path: Path, gateway: Gateway, postgres_dsn: str
+) -> None:
+    port = gateway.url.rpartition(":")[2]
+    code, said = run_to_end(["serve", "--port", port], tmp_path, DATABASE_URL=postgres_dsn)
+    assert code == 1
+    assert f"port {port}" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "--functions", "chat,nope"], "there are chat, embeddings, health, keys, models, spend"),
+        (["serve", "--workers", "0"], "--workers"),
+        (["serve", "--port", "70000"], "--port"),
+        (["serve", "--config", "/nowhere.yaml"], "/nowhere.yaml: No such file"),
+        (["serve", "--port", "0"], "--port"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(
+    tmp_path: Path, postgres_dsn: str, arguments: list[str], says: str
+) -> None:
+    if "--port" not in arguments:
+        arguments = [*arguments, "--port", str(free_port())]
+    code, said = run_to_end(arguments, tmp_path, DATABASE_URL=postgres_dsn)
+    assert code == 2
+    assert says in said
+    assert "Traceback" not in said
+
+
+def test_a_guessable_master_key_is_refused(tmp_path: Path) -> None:
+    code, said = run_to_end(["serve"], tmp_path, SWITCHGEAR_MASTER_KEY="sk-1234")
+    assert code == 2
+    assert "SWITCHGEAR_MASTER_KEY" in said
+    assert "sk-1234" not in said
+
+
+def test_check_config_prints_errors_and_warnings_and_starts_nothing(tmp_path: Path) -> None:
+    wrong = {
+        "model_list": [
+            {
+                "model_name": "a",
+                "litellm_params": {"model": "openai/gpt-4", "api_base": "ftp://x", "shade": 1},
+            },
+            {"model_name": "b", "litellm_params": {"model": 7}},
+        ],
+        "colour": "blue",
+    }
+    arguments = ["serve", "--check-config", "--config", written(tmp_path, wrong)]
+    data = tmp_path / "data"
+    code, said = run_to_end(arguments, tmp_path, SWITCHGEAR_DATA=str(data))
+    assert code == 2
+    assert "config error: model_list[0].litellm_params.api_base" in said
+    assert "config error: model_list[1].litellm_params.model" in said
+    assert "config warning: colour" in said
+    assert not data.exists()
+    code, said = run_to_end([*arguments[:2]], tmp_path, SWITCHGEAR_DATA=str(data))
+    assert (code, "0 errors" in said) == (0, True)
+
+
+def test_a_config_with_errors_is_not_served(tmp_path: Path, postgres_dsn: str) -> None:
+    wrong = {"model_list": [{"model_name": "a", "litellm_params": {"model": "nobody/x"}}]}
+    arguments = ["serve", "--config", written(tmp_path, wrong), "--port", str(free_port())]
+    code, said = run_to_end(arguments, tmp_path, DATABASE_URL=postgres_dsn)
+    assert code == 2
+    assert "model_list[0].litellm_params.model" in said
+
+
+def test_functions_can_be_served_apart(tmp_path: Path, config: dict[str, object], postgres_dsn: str) -> None:
+    with serving(tmp_path, config, postgres_dsn, "--functions", "chat,embeddings") as gateway:
+        assert gateway.post("/v1/chat/completions", model="hostile/happy", messages=ask()).status_code == 200
+        assert gateway.post("/v1/embeddings", model="hostile/happy", input="x").status_code == 200
+        assert gateway.get("/health/liveliness").status_code == 200
+        assert gateway.get("/v1/models").status_code == 404
+        assert gateway.post("/key/generate").status_code == 404
+        paths = gateway.get("/openapi.json").json()["paths"]
+        assert "/v1/chat/completions" in paths
+        assert "/key/generate" not in paths
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path / "own" / "postgres")
+    yield server
+    server.stop()
+
+
+def test_known_keys_go_on_while_postgres_is_away_and_nothing_is_lost(
+    tmp_path: Path, config: dict[str, object], own_postgres: EmbeddedPostgres
+) -> None:
+    dsn = own_postgres.start()
+    with serving(tmp_path, config, dsn) as gateway:
+        key = gateway.virtual_key("cached")
+        call_id = new_id()
+        headers = {"authorization": f"Bearer {key}", "x-litellm-call-id": call_id}
+        body = {"model": "hostile/happy", "messages": ask()}
+
+        def call() -> int:
+            url = f"{gateway.url}/v1/chat/completions"
+            return httpx.post(url, json=body, headers=headers, timeout=60).status_code
+
+        assert call() == 200
+        own_postgres.stop()
+        time.sleep(2.1)  # past the cache's freshness: the next call asks Postgres, and gets no answer
+        assert [call() for _ in range(3)] == [200, 200, 200]
+        readiness = gateway.get("/health/readiness")
+        assert (readiness.status_code, readiness.json()["status"]) == (200, "degraded")
+        assert gateway.get("/health/liveliness").status_code == 200
+        unknown = gateway.get("/v1/models", key="sk-a-key-that-nobody-asked-for")
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (503, "no_db_connection")
+        own_postgres.start()
+        rows = gateway.rows(call_id, count=4, timeout_s=30)
+        assert [row.outcome for row in rows] == ["ok"] * 4
+        until(lambda: gateway.get("/health/readiness").json()["status"] == "healthy", what="healthy")
+
+
+@pytest.mark.parametrize("moment", ["runtime", "initdb", "postgres"])
+def test_a_server_stopped_while_it_starts_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
+    """Whichever part it is starting: at first itself, then the cluster's maker, then Postgres."""
+    env = {"SWITCHGEAR_DATA": str(tmp_path / "data")}
+    process = Process(["serve", "--port", str(free_port())], env, tmp_path / "start.log")
+    try:
+        until(
+            lambda: (
+                process.exit_code is None
+                and (
+                    (tmp_path / "data" / "master.key").exists()
+                    if moment == "runtime"
+                    else any(_runs(found, moment) for found in process.family())
+                )
+            ),
+            what=moment,
+            pause_s=0.002,
+        )
+        assert process.stop() == 0
+    finally:
+        process.kill_all()
+    assert "Traceback" not in process.log()
+    assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists(), "Postgres was left running"
+
+
+def _runs(process: psutil.Process, program: str) -> bool:
+    """Its program by the command line. `initdb` runs a `postgres` too, which is no server."""
+    with contextlib.suppress(psutil.Error):
+        words = process.cmdline()
+        is_helper = program == "postgres" and "--listen_addresses=" not in words
+        return bool(words) and Path(words[0]).name == program and not is_helper
+    return False
+
+
+def test_logs_hold_no_secret(tmp_path: Path, config: dict[str, object], postgres_dsn: str) -> None:
+    """A session with all that goes wrong; each call leaves a line, none says what it must not."""
+    with serving(tmp_path, config, postgres_dsn) as gateway:
+        key = gateway.virtual_key("laptop")
+        for model in ("happy", "status_401", "status_500", "garbage_json", "html_error", "no_done"):
+            for stream in (False, True):
+                fields = {"model": f"hostile/{model}", "messages": ask(SECRET_PROMPT), "stream": stream}
+                gateway.post("/v1/chat/completions", key=key, **fields)
+        gateway.post("/v1/chat/completions", key=key, model="hostile/happy", messages=SECRET_PROMPT)
+        gateway.post("/v1/chat/completions", key="sk-stranger-with-a-key", model="x", messages=ask())
+        gateway.get(f"/key/info?key={key}")
+        gateway.get(f"/v1/nothing?key={key}")
+    said = gateway.process.log()
+    assert said.count('"function":"chat"') == 14
+    for secret in (MASTER_KEY, key, PROVIDER_KEY, "sk-stranger", SECRET_PROMPT, "".join(TEXT), TEXT[2]):
+        assert secret not in said
+    assert "Traceback" not in said

@@ -1,0 +1,516 @@
+"""From bytes to a function and back, in process: limits, errors, leaving clients, streams."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from functions.chat import chat
+from functions.context import CatalogueContext
+from functions.function import Access, EventStream, function, manifest_of
+from functions.keys import generate
+from functions.models import retrieve
+from runtime.auth import Authenticator
+from runtime.catalog import Entry, entries
+from runtime.invoke import Endpoint, Gateway, Incoming, Route
+from runtime.ledger import BookedLedger
+from runtime.mount import mount
+from schema.errors import ProviderError, UpstreamCut
+from schema.models import ModelCard
+from schema.secret import Secret
+from schema.spend import Outcome, SpendRow
+from schema.wire import Wire
+from tests.fakes import answers
+from tests.fakes.keys import FakeKeys
+from tests.fakes.spend import FakeSpend
+from tests.fakes.upstream import Answer, FakeUpstream
+from tests.functions.contexts import FixedClock, FixedEntropy, make_registry
+from tests.runtime.test_auth import KEY, record_of
+
+MASTER = "sk-master-key-of-these-tests"
+MAX_BODY = 4096
+ASK = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
+Message = dict[str, Any]  # ASGI's own type
+
+
+class Sink:
+    """A ledger's sink in memory."""
+
+    full = False
+
+    def __init__(self) -> None:
+        self.rows: list[SpendRow] = []
+
+    def put(self, row: SpendRow) -> None:
+        self.rows.append(row)
+
+
+class Never:
+    """A port that these tests don't reach."""
+
+
+class House:
+    """A gateway on fakes, and what it booked."""
+
+    def __init__(self, upstream: FakeUpstream | None = None) -> None:
+        self.upstream = upstream or FakeUpstream(Answer(body=answers.openai_chat()))
+        self.sink = Sink()
+        self.log: list[bytes] = []
+        keys = FakeKeys([record_of(user_id="ada")])
+        ledger = BookedLedger(self.sink)
+        self.gateway = Gateway(
+            authenticator=Authenticator(Secret(MASTER), keys),
+            ledger=ledger,
+            ports={
+                "models": make_registry(),
+                "upstream": self.upstream,
+                "ledger": ledger,
+                "keys": keys,
+                "clock": FixedClock(),
+                "entropy": FixedEntropy(),
+                "spend": FakeSpend(),
+                "readiness": Never(),
+            },
+            max_body_bytes=MAX_BODY,
+            log_line=self.log.append,
+        )
+
+    def endpoint(self, fn: Callable[..., Any] = chat) -> Endpoint:
+        return Endpoint(Entry(function=fn, manifest=manifest_of(fn)), self.gateway)
+
+    def route(self, fn: Callable[..., Any] = chat) -> Route:
+        endpoint = self.endpoint(fn)
+        return Route({endpoint.manifest.method: endpoint}, MAX_BODY)
+
+
+class Client:
+    """The other side of a route: `receive` gives the messages in order and then waits for `leave`."""
+
+    def __init__(self, *messages: Message, stops_reading_after: int | None = None) -> None:
+        self._messages = list(messages)
+        self._left = asyncio.Event()
+        self._stops_after = stops_reading_after
+        self.got: list[Message] = []
+        self.received = 0
+        self.progress = asyncio.Event()
+
+    async def receive(self) -> Message:
+        self.received += 1
+        if self._messages:
+            return self._messages.pop(0)
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.got.append(message)
+        self.progress.set()
+        if self._stops_after is not None and len(self.got) >= self._stops_after:
+            await asyncio.Event().wait()
+
+    def leave(self) -> None:
+        self._left.set()
+
+    @property
+    def status(self) -> int:
+        return int(self.got[0]["status"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.got[0]["headers"]}
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message["body"] for message in self.got[1:])
+
+    @property
+    def error(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)["error"]
+        return found
+
+
+def scope_of(
+    *headers: tuple[str, str], method: str = "POST", query: str = "", key: str | None = KEY
+) -> dict[str, Any]:
+    pairs = [*headers, *([("authorization", f"Bearer {key}")] if key else [])]
+    return {
+        "type": "http",
+        "method": method,
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in pairs],
+        "client": ("192.0.2.7", 4711),
+    }
+
+
+def body_of(content: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+def ask(**fields: object) -> Message:
+    return body_of(json.dumps({**ASK, **fields}).encode())
+
+
+def handle(route: Route, *messages: Message, scope: dict[str, Any] | None = None) -> Client:
+    """One request, from a client that stays."""
+
+    async def run() -> Client:
+        client = Client(*messages)
+        await route.handle(scope or scope_of(), client.receive, client.send)
+        return client
+
+    return asyncio.run(run())
+
+
+def test_a_call_is_answered_with_its_length_and_its_id() -> None:
+    house = House()
+    client = handle(house.route(), ask())
+    assert client.status == 200
+    assert client.headers["content-type"] == "application/json"
+    assert client.headers["content-length"] == str(len(client.body))
+    assert json.loads(client.body)["choices"][0]["message"]["content"] == "".join(answers.TEXT)
+    (row,) = house.sink.rows
+    assert client.headers["x-litellm-call-id"] == row.request_id
+    assert (row.outcome, row.requester_ip, row.user_id) == (Outcome.OK, "192.0.2.7", "ada")
+
+
+def test_the_request_id_is_made_here_and_sorts_by_time() -> None:
+    house = House()
+    for _ in range(50):
+        handle(
+            house.route(), ask(), scope=scope_of(("x-litellm-call-id", "mine"), ("x-request-id", "theirs"))
+        )
+    ids = [row.request_id for row in house.sink.rows]
+    assert {uuid.UUID(id_).version for id_ in ids} == {7}
+    assert {uuid.UUID(id_).variant for id_ in ids} == {uuid.RFC_4122}
+    assert len(set(ids)) == 50
+    assert [id_[:8] for id_ in ids] == sorted(id_[:8] for id_ in ids)
+    assert {row.call_id for row in house.sink.rows} == {"mine"}
+
+
+def test_a_body_may_come_in_pieces() -> None:
+    text = json.dumps(ASK).encode()
+    pieces = [body_of(text[at : at + 7], more=True) for at in range(0, len(text), 7)]
+    assert handle(House().route(), *pieces, body_of(b"")).status == 200
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length_before_it_is_read() -> None:
+    house = House()
+    client = handle(house.route(), ask(), scope=scope_of(("content-length", str(MAX_BODY + 1))))
+    assert (client.status, client.error["code"]) == (413, "request_too_large")
+    assert client.received == 0
+    assert [row.http_status for row in house.sink.rows] == [413]
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_body_over_the_limit_is_refused_without_a_length(pieces: int) -> None:
+    each = b" " * (MAX_BODY // pieces + 1)
+    messages = [body_of(each, more=number < pieces - 1) for number in range(pieces)]
+    client = handle(House().route(), *messages, body_of(b"never read"))
+    assert client.status == 413
+    assert client.received == pieces
+
+
+@pytest.mark.parametrize("first", [[], [body_of(b'{"model"', more=True)]])
+def test_a_client_that_leaves_within_its_body_is_refused(first: list[Message]) -> None:
+    house = House()
+    client = handle(house.route(), *first, {"type": "http.disconnect"})
+    assert client.status == 400
+    assert "left" in client.error["message"]
+    assert house.upstream.requests == []
+
+
+def test_without_a_key_nothing_is_read_and_nothing_is_booked() -> None:
+    house = House()
+    client = handle(house.route(), ask(), scope=scope_of(key=None))
+    assert (client.status, client.headers["www-authenticate"]) == (401, "Bearer")
+    assert client.received == 0
+    assert house.sink.rows == []
+
+
+def test_a_header_sent_twice_is_no_choice_between_two() -> None:
+    house = House()
+    twice = scope_of(("authorization", f"Bearer {KEY}"), key="sk-another-key-0123456789")
+    client = handle(house.route(), ask(), scope=twice)
+    assert client.status == 401
+
+
+def test_an_unexpected_error_is_a_500_that_tells_nothing_and_has_a_row() -> None:
+    house = House(FakeUpstream())  # it asserts that it is not called
+    client = handle(house.route(), ask())
+    assert client.status == 500
+    assert client.error == {
+        "message": "The gateway failed; its log says why.",
+        "type": "internal_server_error",
+        "param": None,
+        "code": "500",
+    }
+    (row,) = house.sink.rows
+    assert (row.http_status, row.error_class, row.error_message) == (500, "AssertionError", None)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(7, "7"), (0.2, "1"), (2.6, "3"), (None, None)])
+def test_retry_after_is_whole_seconds_and_never_zero(seconds: float | None, shown: str | None) -> None:
+    busy = ProviderError("Slow down.", status=429, retry_after_s=seconds)
+    client = handle(House(FakeUpstream(busy)).route(), ask())
+    assert client.status == 429
+    assert client.headers.get("retry-after") == shown
+
+
+def test_a_wrong_type_names_its_path() -> None:
+    client = handle(House().route(), ask(messages=[{"role": "user", "content": "hi"}, {"role": 3}]))
+    assert (client.status, client.error["param"]) == (400, "messages[1].role")
+
+
+def test_a_wrong_method_says_which_is_right() -> None:
+    client = handle(House().route(), scope=scope_of(method="PATCH"))
+    assert (client.status, client.headers["allow"]) == (405, "POST")
+
+
+def test_a_function_for_admins_refuses_others() -> None:
+    house = House()
+    body = body_of(b'{"key_alias": "x"}')
+    refused = handle(house.route(generate), body)
+    assert (refused.status, refused.error["type"]) == (403, "permission_error")
+    assert house.sink.rows == [], "it calls no model"
+    allowed = handle(house.route(generate), body, scope=scope_of(key=MASTER))
+    assert allowed.status == 200
+
+
+def test_a_path_parameter_goes_before_a_query_of_its_name() -> None:
+    scope = scope_of(method="GET", query="model=claude&unknown=1") | {"path_params": {"model": "/gpt"}}
+    client = handle(House().route(retrieve), scope=scope)
+    assert json.loads(client.body)["id"] == "gpt"
+
+
+class Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    count: int = 1
+    deep: bool = False
+
+
+@function("GET", "/numbers", access=Access.KEY)
+async def numbers(request: Numbers, ctx: CatalogueContext) -> str:
+    """Say what came."""
+    ctx.call.reply_headers["x-plain"] = "fine"
+    ctx.call.reply_headers["x-odd"] = "line\r\nset-cookie: a=b"
+    ctx.call.reply_headers["x-wide"] = "größe"
+    return f"{request.count} {request.deep}"
+
+
+def test_query_values_are_converted_and_refused_by_name() -> None:
+    route = House().route(numbers)
+    assert handle(route, scope=scope_of(method="GET", query="count=7&deep=true")).body == b'"7 True"'
+    wrong = handle(route, scope=scope_of(method="GET", query="count=many"))
+    assert (wrong.status, wrong.error["param"]) == (400, "count")
+    many = handle(route, scope=scope_of(method="GET", query="&".join(["a=1"] * 500)))
+    assert (many.status, "more than 100" in many.error["message"]) == (400, True)
+
+
+def test_a_header_value_that_http_cannot_carry_is_left_out() -> None:
+    headers = handle(House().route(numbers), scope=scope_of(method="GET")).headers
+    assert headers["x-plain"] == "fine"
+    assert {"x-odd", "x-wide", "set-cookie"} & set(headers) == set()
+
+
+def test_a_stream_is_sent_as_it_comes_and_ends_once() -> None:
+    house = House(FakeUpstream(Answer(chunks=answers.openai_stream())))
+    client = handle(house.route(), ask(stream=True))
+    assert client.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert client.headers["x-accel-buffering"] == "no"
+    assert "content-length" not in client.headers
+    assert client.body.endswith(b"data: [DONE]\n\n")
+    assert [message.get("more_body") for message in client.got[1:]][-1] is False
+    assert len(client.got) > 5
+    assert [row.outcome for row in house.sink.rows] == [Outcome.OK]
+
+
+def test_a_stream_that_breaks_ends_in_an_error_event() -> None:
+    broken = Answer(chunks=answers.openai_stream()[:3], error=UpstreamCut("It broke off."))
+    house = House(FakeUpstream(broken))
+    client = handle(house.route(), ask(stream=True))
+    assert client.status == 200
+    last = client.body.split(b"\n\n")[-2]
+    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_cut"
+    assert b"[DONE]" not in client.body
+    assert client.got[-1]["more_body"] is False
+    assert [row.outcome for row in house.sink.rows] == [Outcome.FAILED]
+
+
+def test_a_client_that_leaves_stops_a_plain_call() -> None:
+    async def run() -> House:
+        house = House(FakeUpstream(Answer(stalls=True)))
+        client = Client(ask())
+        task = asyncio.create_task(house.route().handle(scope_of(), client.receive, client.send))
+        async with asyncio.timeout(5):
+            while not house.upstream.responses:  # noqa: ASYNC110  (the fake tells nobody)
+                await asyncio.sleep(0)
+            client.leave()
+            await task
+        assert client.got == []
+        return house
+
+    house = asyncio.run(run())
+    assert house.upstream.responses[0].closed
+    (row,) = house.sink.rows
+    assert (row.outcome, row.http_status, row.estimated) == (Outcome.CANCELLED, 499, True)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_client_that_leaves_stops_a_stream(reads: bool) -> None:
+    """Also when it had stopped reading, so that a send is under way."""
+
+    async def run() -> House:
+        house = House(FakeUpstream(Answer(chunks=answers.openai_stream()[:4], stalls=True)))
+        client = Client(ask(stream=True), stops_reading_after=None if reads else 3)
+        task = asyncio.create_task(house.route().handle(scope_of(), client.receive, client.send))
+        async with asyncio.timeout(5):
+            while len(client.got) < (4 if reads else 3):
+                client.progress.clear()
+                await client.progress.wait()
+            client.leave()
+            await task
+        return house
+
+    house = asyncio.run(run())
+    assert house.upstream.responses[0].closed
+    (row,) = house.sink.rows
+    assert (row.outcome, row.streamed, row.estimated) == (Outcome.CANCELLED, True, True)
+    assert row.completion_tokens > 0
+
+
+def test_a_deadline_from_outside_cancels_the_call_and_books_it() -> None:
+    """What a drain does: unlike a client's leaving, it is not swallowed."""
+
+    async def run() -> House:
+        house = House(FakeUpstream(Answer(chunks=answers.openai_stream()[:4], stalls=True)))
+        client = Client(ask(stream=True))
+        task = asyncio.create_task(house.route().handle(scope_of(), client.receive, client.send))
+        await client.progress.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return house
+
+    house = asyncio.run(run())
+    assert house.upstream.responses[0].closed
+    assert [row.outcome for row in house.sink.rows] == [Outcome.CANCELLED]
+
+
+class Spoken(Wire, frozen=True, kw_only=True, dict=True):
+    model: str = ""
+
+
+class Counting:
+    """A stream that counts its closes."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def events(self) -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        yield b"data: 2\n\n"
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class CountingContext(msgspec.Struct, frozen=True, kw_only=True):
+    readiness: Counting
+
+
+@function("POST", "/count", access=Access.MODEL)
+async def count(request: Spoken, ctx: CountingContext) -> EventStream:
+    """Count."""
+    return ctx.readiness
+
+
+def test_a_stream_is_closed_exactly_once_even_if_the_reply_cannot_be_sent() -> None:
+    async def broken_send(message: Message) -> None:
+        raise ConnectionResetError
+
+    async def run() -> None:
+        house, stream = House(), Counting()
+        house.gateway = msgspec.structs.replace(house.gateway, ports={"readiness": stream})
+        route = house.route(count)
+        client = Client(body_of(b"{}"))
+        with pytest.raises(ConnectionResetError):
+            await route.handle(scope_of(), client.receive, broken_send)
+        assert stream.closed == 1
+        client = Client(body_of(b"{}"))
+        await route.handle(scope_of(), client.receive, client.send)
+        assert stream.closed == 2
+        assert client.body == b"data: 1\n\ndata: 2\n\n"
+
+    asyncio.run(run())
+
+
+def test_each_request_is_one_line_of_log_without_what_was_said() -> None:
+    house = House()
+    handle(house.route(), ask())
+    handle(house.route(), ask(model="nothing"))
+    handle(house.route(), ask(), scope=scope_of(key="sk-stranger-0123456789"))
+    lines = [json.loads(line) for line in house.log]
+    assert [(line["function"], line["status"], line["level"]) for line in lines] == [
+        ("chat", 200, "info"),
+        ("chat", 404, "info"),
+        ("chat", 401, "info"),
+    ]
+    assert [line["request_id"] for line in lines[:2]] == [row.request_id for row in house.sink.rows]
+    for secret in (KEY, "sk-stranger", '"hi"', "".join(answers.TEXT)):
+        assert secret.encode() not in b"".join(house.log)
+
+
+def test_an_endpoint_answers_without_http() -> None:
+    async def body() -> bytes:
+        return json.dumps(ASK).encode()
+
+    async def run() -> int:
+        incoming = Incoming(headers={"authorization": f"Bearer {KEY}"}, read_body=body)
+        reply = await House().endpoint().invoke(incoming)
+        assert isinstance(reply.body, bytes)
+        reply.done()
+        return reply.status
+
+    assert asyncio.run(run()) == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/v1/chat/completions", 405, {"POST"}),
+        ("POST", "/v1/models/gpt", 405, {"GET", "OPTIONS"}),
+        ("DELETE", "/openapi.json", 405, {"GET", "OPTIONS"}),
+        ("GET", "/nothing/here", 404, set()),
+        ("POST", "/", 405, {"GET", "OPTIONS"}),
+    ],
+)
+def test_what_the_framework_refuses_is_in_our_envelope(
+    method: str, path: str, status: int, allow: set[str]
+) -> None:
+    async def run() -> httpx.Response:
+        app = mount(entries(), House().gateway)
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar's scope is a TypedDict
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+            return await client.request(method, path, headers={"authorization": f"Bearer {KEY}"})
+
+    answer = asyncio.run(run())
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert set(filter(None, answer.headers.get("allow", "").split(", "))) == allow
+
+
+def test_the_mounted_application_serves_a_path_with_slashes_and_its_own_pages() -> None:
+    async def run() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
+        transport = httpx.ASGITransport(app=mount(entries(), House().gateway))  # type: ignore[arg-type]  # as above
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+            headers = {"authorization": f"Bearer {KEY}"}
+            model = await client.get("/v1/models/openai/*", headers=headers)
+            return model, await client.get("/openapi.json"), await client.get("/docs")
+
+    model, document, page = asyncio.run(run())
+    assert msgspec.json.decode(model.content, type=ModelCard).id == "openai/*"
+    assert document.json()["openapi"] == "3.1.0"
+    assert page.headers["content-type"].startswith("text/html")

@@ -1,0 +1,110 @@
+"""What the environment says, and the key that is made when it says nothing."""
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from runtime.settings import SettingsError, checked_master_key, read_settings, stored_master_key
+
+GOOD = "sk-0123456789abcdefghij"
+
+
+def test_an_empty_environment_is_enough() -> None:
+    settings = read_settings({})
+    assert settings.database_url is None
+    assert settings.master_key is None
+    assert settings.data_dir == Path(".data").resolve()
+    assert (settings.max_body_bytes, settings.drain_s) == (32 * 1024 * 1024, 30)
+
+
+def test_each_variable_is_read() -> None:
+    settings = read_settings(
+        {
+            "DATABASE_URL": "postgresql://ada:secret@db/x",
+            "SWITCHGEAR_MASTER_KEY": GOOD,
+            "SWITCHGEAR_DATA": "/somewhere",
+            "SWITCHGEAR_MAX_BODY_BYTES": "1000",
+            "SWITCHGEAR_DRAIN_S": "5",
+        }
+    )
+    assert settings.database_url is not None
+    assert settings.database_url.reveal() == "postgresql://ada:secret@db/x"
+    assert settings.master_key is not None
+    assert settings.master_key.reveal() == GOOD
+    assert settings.data_dir == Path("/somewhere")
+    assert (settings.max_body_bytes, settings.drain_s) == (1000, 5)
+    assert "secret" not in repr(settings)
+    assert GOOD not in repr(settings)
+
+
+def test_our_name_of_the_master_key_goes_before_litellms() -> None:
+    other = "sk-another-0123456789abcdef"
+    both = read_settings({"SWITCHGEAR_MASTER_KEY": GOOD, "LITELLM_MASTER_KEY": other}).master_key
+    alias = read_settings({"LITELLM_MASTER_KEY": other}).master_key
+    assert both is not None
+    assert alias is not None
+    assert (both.reveal(), alias.reveal()) == (GOOD, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://db/x"),
+        ("DATABASE_URL", "db.sqlite"),
+        ("SWITCHGEAR_MASTER_KEY", "sk-1234"),
+        ("SWITCHGEAR_MAX_BODY_BYTES", "0"),
+        ("SWITCHGEAR_MAX_BODY_BYTES", "32MB"),
+        ("SWITCHGEAR_DRAIN_S", "-1"),
+        ("SWITCHGEAR_DRAIN_S", "1.5"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read_settings({name: value})
+
+
+@pytest.mark.parametrize("key", ["sk-1234", "sk-short", "no-prefix-0123456789abcdef", "sk-test", ""])
+def test_a_key_that_can_be_guessed_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        checked_master_key(key)
+    assert not key or key not in str(caught.value)
+
+
+def test_a_made_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    data = tmp_path / "deep" / "data"
+    key, is_new = stored_master_key(data)
+    again, again_new = stored_master_key(data)
+    assert (is_new, again_new) == (True, False)
+    assert key.reveal() == again.reveal()
+    assert checked_master_key(key.reveal()).reveal() == key.reveal()
+    assert (data / "master.key").stat().st_mode & 0o777 == 0o600
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in data.iterdir()] == ["master.key"]
+
+
+def test_each_data_directory_has_a_key_of_its_own(tmp_path: Path) -> None:
+    keys = {stored_master_key(tmp_path / str(number))[0].reveal() for number in range(5)}
+    assert len(keys) == 5
+
+
+def test_a_spoiled_key_file_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "master.key").write_text("\n")
+    with pytest.raises(SettingsError):
+        stored_master_key(tmp_path)
+    assert (tmp_path / "master.key").read_text() == "\n"
+
+
+def _make(data: str, start: "multiprocessing.synchronize.Barrier") -> tuple[str, bool]:
+    start.wait(30)
+    key, is_new = stored_master_key(Path(data))
+    return key.reveal(), is_new
+
+
+def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(4) as pool:
+        start = manager.Barrier(4)
+        made = pool.starmap(_make, [(str(tmp_path / "data"), start)] * 4, chunksize=1)
+    assert len({key for key, _ in made}) == 1
+    assert sum(is_new for _, is_new in made) == 1
