@@ -1,16 +1,22 @@
 """Chat completions: one call to one deployment, plain or streamed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from functions.context import Hold, ModelContext, UpstreamResponse
 from functions.function import Access, EventStream, function
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream
-from models_registry.bounds import input_bound, output_bound
+from models_registry.bounds import input_bound, output_bound, reasons_unseen
 from schema.chat import ChatCompletion, ChatRequest
-from schema.errors import GatewayError, UpstreamError, UpstreamMalformed
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
+
+END_S = 0.2
+"""How long a complete answer's connection may take to end, to be used again."""
+Produced = Callable[[int], Usage]
+"""A bound of what was used, from the bytes of text that were shown: a token has at least one, and
+all that was asked for may have been spent where the model reasons unseen."""
 
 
 @function(
@@ -34,6 +40,10 @@ async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | Even
         prompt, output = input_bound(request), output_bound(request, target)
         return Usage(prompt_tokens=prompt, completion_tokens=output, estimated=True)
 
+    def produced(shown_bytes: int) -> Usage:
+        output = output_bound(request, target) if reasons_unseen(request, target) else shown_bytes
+        return Usage(prompt_tokens=input_bound(request), completion_tokens=output, estimated=True)
+
     streamed = bool(request.stream)
     hold = ctx.ledger.hold(call, target, streamed=streamed, bound=bound)
     response: UpstreamResponse | None = None
@@ -43,12 +53,15 @@ async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | Even
             raise backend.error(response.status, response.headers, await response.read(), target)
         if streamed:
             parser = backend.chat_stream(request, target, facts)
-            return await ChatEvents.begin(request, response, parser, hold)
+            return await ChatEvents.begin(response, parser, hold=hold, produced=produced)
         completion, usage = backend.chat_response(await response.read(), request, target, facts)
         hold.settle(usage or bound())
         return completion
-    except asyncio.CancelledError:
-        hold.cancel(bound())
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN in exc.args:
+            hold.fail(ShuttingDown("The worker stopped."), bound())
+        else:
+            hold.cancel(bound())
         _close(response)
         raise
     except Exception as error:
@@ -66,22 +79,22 @@ class ChatEvents:
     """A chat stream under way: relays it, and settles the hold however it ends."""
 
     def __init__(
-        self, request: ChatRequest, response: UpstreamResponse, parser: ChatStream, hold: Hold
+        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, produced: Produced
     ) -> None:
-        self._request = request
         self._response = response
         self._parser = parser
         self._hold: Hold | None = hold
+        self._bound = produced
         self._chunks = response.chunks()
         self._first = b""
         self._broken: UpstreamError | None = None
 
     @classmethod
     async def begin(
-        cls, request: ChatRequest, response: UpstreamResponse, parser: ChatStream, hold: Hold
+        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, produced: Produced
     ) -> "ChatEvents":
         """Read up to the first event, so that an upstream that fails at once gets its status."""
-        stream = cls(request, response, parser, hold)
+        stream = cls(response, parser, hold=hold, produced=produced)
         async for data in stream._chunks:
             try:
                 stream._first = parser.feed(data)
@@ -104,14 +117,15 @@ class ChatEvents:
                 yield self._first
             if self._broken is not None:
                 raise self._broken
-            async for data in self._chunks:
-                out = feed(data)
+            while not self._parser.done:
+                data = await anext(self._chunks, None)
+                out = self._parser.close() if data is None else feed(data)
+                if self._parser.done:
+                    self._settle()
                 if out:
                     yield out
-            rest = self._parser.close()
             self._settle()
-            if rest:
-                yield rest
+            await self._let_end()
         except GatewayError as error:
             self._fail(error)
             unsent = getattr(error, "unsent", b"")
@@ -122,13 +136,24 @@ class ChatEvents:
             self._fail(error)
             raise UpstreamMalformed("The provider's stream could not be read.") from error
 
-    def close(self) -> None:
-        """Cut the upstream; book what was produced where nobody else has: the client left."""
+    async def _let_end(self) -> None:
+        """Wait a moment for the end of a body whose answer is complete: a connection read to its end
+        can be used again."""
+        try:
+            async with asyncio.timeout(END_S):
+                await anext(self._chunks, None)
+        except (TimeoutError, GatewayError):
+            self._response.close()
+
+    def close(self, error: GatewayError | None = None) -> None:
+        """Cut the upstream, and book what was produced where nobody else has."""
         self._response.close()
         hold, self._hold = self._hold, None
         if hold is None:
             return
-        if self._parser.done and self._parser.usage is not None:
+        if error is not None:
+            hold.fail(error, self._produced())
+        elif self._parser.done and self._parser.usage is not None:
             hold.settle(self._parser.usage)
         else:
             hold.cancel(self._produced())
@@ -144,9 +169,5 @@ class ChatEvents:
             hold.fail(error, self._produced())
 
     def _produced(self) -> Usage:
-        """What the provider reported so far, else the bound: every byte of output a token."""
-        return self._parser.usage or Usage(
-            prompt_tokens=input_bound(self._request),
-            completion_tokens=self._parser.produced_bytes,
-            estimated=True,
-        )
+        """What the provider reported so far, else a bound of it."""
+        return self._parser.usage or self._bound(self._parser.produced_bytes)

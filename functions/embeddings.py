@@ -8,6 +8,7 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts
 from models_registry.bounds import embeddings_bound
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
+from schema.errors import SHUTTING_DOWN, ShuttingDown
 from schema.usage import Usage
 
 
@@ -35,8 +36,11 @@ async def embeddings(request: EmbeddingsRequest, ctx: ModelContext) -> Embedding
         answer, usage = backend.embeddings_response(body, request, target, facts)
         hold.settle(usage or bound())
         return answer
-    except asyncio.CancelledError:
-        hold.cancel(bound())
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN in exc.args:
+            hold.fail(ShuttingDown("The worker stopped."), bound())
+        else:
+            hold.cancel(bound())
         raise
     except Exception as error:
         hold.fail(error)

@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 
 import msgspec
 
+from schema.errors import GatewayError
+
 Method = Literal["GET", "POST", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Awaitable[object]])
 
@@ -33,7 +35,7 @@ class EventStream(Protocol):
     """A reply sent piece by piece as `text/event-stream`.
 
     Everything that can fail with a status happened before a function returned it. `close` is
-    called exactly once, whatever happened, also when the client left before the first piece.
+    called whatever happened, also when the client left before the first piece; the first time counts.
     """
 
     def events(self) -> AsyncIterator[bytes]:
@@ -41,7 +43,9 @@ class EventStream(Protocol):
         `[DONE]` after it."""
         ...
 
-    def close(self) -> None: ...
+    def close(self, error: GatewayError | None = None) -> None:
+        """`error` is why it ended before its time; None where it was over, or the client left."""
+        ...
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,9 @@ from schema.keys import (
 MIN_KEY_CHARS = 16
 MAX_PAGE = 100
 MAX_DELETED = 1_000
+MAX_NAME_CHARS = 256
+MAX_MODELS = 1_000
+MAX_METADATA_BYTES = 16 * 1024
 _ABSENT = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 """Values with which an undeclared field asks for nothing."""
 
@@ -33,6 +36,7 @@ _ABSENT = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 async def generate(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
     """Make a virtual key. The answer is the only place where the key itself is ever shown."""
     _refuse_undeclared(request)
+    _check_sizes(request)
     key = request.key or ctx.entropy.key()
     if request.key is not None:
         _check_chosen(request.key)
@@ -132,6 +136,19 @@ def _check_chosen(key: str) -> None:
         raise InvalidRequest(
             f"key: expected `sk-` and at least {MIN_KEY_CHARS} ASCII characters in all.", param="key"
         )
+
+
+def _check_sizes(request: KeyGenerateRequest) -> None:
+    """The record is read with every call of the key."""
+    for name in ("key_alias", "user_id", "team_id"):
+        if len(getattr(request, name) or "") > MAX_NAME_CHARS:
+            raise InvalidRequest(f"{name}: at most {MAX_NAME_CHARS} characters.", param=name)
+    if len(request.models) > MAX_MODELS or any(len(model) > MAX_NAME_CHARS for model in request.models):
+        raise InvalidRequest(
+            f"models: at most {MAX_MODELS} names of at most {MAX_NAME_CHARS} characters.", param="models"
+        )
+    if len(msgspec.json.encode(request.metadata)) > MAX_METADATA_BYTES:
+        raise InvalidRequest(f"metadata: at most {MAX_METADATA_BYTES} bytes of JSON.", param="metadata")
 
 
 def _refuse_undeclared(request: KeyGenerateRequest | KeyDeleteRequest) -> None:

@@ -8,7 +8,7 @@ have nothing to do with its bytes.
 
 import msgspec
 
-from models_registry.target import Target
+from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
 
@@ -25,6 +25,11 @@ INPUT_TOKENS = 8
 DEFAULT_OUTPUT_TOKENS = 4096
 
 _IMAGE = b'"image_url"'
+
+
+MAX_BOUND = 2**31 - 1
+UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
+"""OpenAI's families that reason behind the scenes."""
 
 
 def input_bound(request: ChatRequest) -> int:
@@ -52,7 +57,17 @@ def output_bound(request: ChatRequest, target: Target) -> int:
     limits = [limit for limit in (request.max_tokens, request.max_completion_tokens) if limit is not None]
     limits = limits or _configured(target)
     limit = max(limits) if limits else target.max_output_tokens or DEFAULT_OUTPUT_TOKENS
-    return max(1, request.n or 1) * max(0, limit)
+    if target.max_output_tokens is not None:
+        limit = min(limit, target.max_output_tokens)
+    return min(max(1, request.n or 1) * max(0, limit), MAX_BOUND)
+
+
+def reasons_unseen(request: ChatRequest, target: Target) -> bool:
+    """Whether the output may hold reasoning that is billed and not shown: what was relayed is then
+    no bound of it."""
+    if target.local or target.dialect is not Dialect.OPENAI:
+        return False
+    return request.reasoning_effort not in (None, "none") or target.model.startswith(UNSEEN)
 
 
 def _configured(target: Target) -> list[int]:

@@ -4,7 +4,6 @@ Built once from a config; looking up is pure. A wildcard (`openai/*`) puts what 
 in place of the star of `litellm_params.model`; the longest pattern that fits wins.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -18,13 +17,13 @@ from schema.errors import ModelNotAllowed, ModelNotFound
 from schema.models import ModelCard
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
+MAX_NAME_CHARS = 256
 MAX_EXPANDED = 1_000
 """Concrete models remembered for wildcards; past it each call looks its price up again."""
 
 
 class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
     name: str
-    pattern: re.Pattern[str]
     targets: tuple[Target, ...]
 
 
@@ -41,14 +40,17 @@ class Registry:
 
     def target(self, name: str, *, allowed: Sequence[str], roll: float) -> Target:
         """The deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
-        targets = self._groups.get(name) or self._expanded.get(name) or self._match(name)
-        if targets is None:
+        targets = self._groups.get(name) or self._expanded.get(name)
+        known = targets is not None or (len(name) <= MAX_NAME_CHARS and self._wildcard(name) is not None)
+        if not known:
             raise ModelNotFound(
-                f"The model `{name[:200]}` does not exist here. GET /v1/models lists those you may use.",
+                f"The model `{name[:MAX_NAME_CHARS]}` does not exist here. "
+                "GET /v1/models lists those you may use.",
                 param="model",
             )
         if allowed and not permits(allowed, name):
             raise ModelNotAllowed(f"This key may not use the model `{name}`.", param="model")
+        targets = targets or self._expand(name)
         return targets[0] if len(targets) == 1 else _pick(targets, roll)
 
     def cards(self, *, allowed: Sequence[str]) -> list[ModelCard]:
@@ -62,27 +64,38 @@ class Registry:
             if not allowed or permits(allowed, name)
         ]
 
-    def _match(self, name: str) -> tuple[Target, ...] | None:
-        for wildcard in self._wildcards:
-            found = wildcard.pattern.fullmatch(name)
-            if found is not None:
-                targets = tuple(self._expand(target, name, found[1]) for target in wildcard.targets)
-                if len(self._expanded) < MAX_EXPANDED:
-                    self._expanded[name] = targets
-                return targets
-        return None
+    def _wildcard(self, name: str) -> Wildcard | None:
+        return next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
 
-    def _expand(self, target: Target, name: str, matched: str) -> Target:
-        concrete = priced(target, target.model.replace("*", matched, 1), self._at)
-        return msgspec.structs.replace(concrete, public_name=name)
+    def _expand(self, name: str) -> tuple[Target, ...]:
+        """The deployments of a concrete name that a wildcard covers."""
+        wildcard = self._wildcard(name)
+        assert wildcard is not None, "the caller has looked"
+        head, _, tail = wildcard.name.partition("*")
+        matched = name[len(head) : len(name) - len(tail)]
+        targets = tuple(
+            msgspec.structs.replace(
+                priced(target, target.model.replace("*", matched, 1), self._at), public_name=name
+            )
+            for target in wildcard.targets
+        )
+        if len(self._expanded) < MAX_EXPANDED:
+            self._expanded[name] = targets
+        return targets
 
 
 def permits(allowed: Sequence[str], name: str) -> bool:
     """Does a key's list of models cover this name? Entries may be wildcards themselves."""
-    return any(
-        entry == name or entry in EVERYTHING or ("*" in entry and _pattern(entry).fullmatch(name) is not None)
-        for entry in allowed
-    )
+    return any(entry in EVERYTHING or covers(entry, name) for entry in allowed)
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a name fits a pattern whose first star stands for one or more characters; what a
+    second would mean nobody says, so it is a star."""
+    head, star, tail = pattern.partition("*")
+    if not star:
+        return pattern == name
+    return len(name) > len(head) + len(tail) and name.startswith(head) and name.endswith(tail)
 
 
 def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], list[str]]:
@@ -104,16 +117,9 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
             warnings.append(f"{deployment.path}: {target.model} has no known price; its calls cost 0")
     exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
     wildcards = [
-        Wildcard(name=name, pattern=_pattern(name), targets=tuple(targets))
-        for name, targets in groups.items()
-        if "*" in name
+        Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name
     ]
     return Registry(exact, wildcards, at), errors, warnings
-
-
-def _pattern(name: str) -> re.Pattern[str]:
-    """`openai/*` as a pattern with the star's text as its first group; `re` caches it."""
-    return re.compile("(.+)".join(re.escape(piece) for piece in name.split("*")), re.DOTALL)
 
 
 def _pick(targets: Sequence[Target], roll: float) -> Target:

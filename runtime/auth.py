@@ -38,6 +38,10 @@ FRESH_S = 2.0
 """A cached answer is good for this long; then Postgres is asked again."""
 STALE_S = 300.0
 """How long a known key goes on while Postgres can't be asked."""
+KNOWN_TIMEOUT_S = 1.0
+"""How long a known key waits for Postgres before it goes on by what was last read."""
+AWAY_S = 5.0
+"""How long known keys then don't ask at all."""
 MAX_CACHED = 10_000
 MAX_LOOKUPS = 64
 """Look-ups under way at once."""
@@ -107,6 +111,7 @@ class Authenticator:
         self._cache: OrderedDict[str, _Entry] = OrderedDict()
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
         self._changes = 0
+        self._away_until = 0.0
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
 
@@ -132,7 +137,8 @@ class Authenticator:
         self._cache.pop(key_hash, None)
 
     def _is_fresh(self, entry: _Entry) -> bool:
-        return self._clock() - entry.asked_mono <= FRESH_S
+        now = self._clock()
+        return now - entry.asked_mono <= FRESH_S and now - entry.read_mono < STALE_S
 
     async def _look_up_unknown(self, key_hash: str) -> _Entry:
         """One look-up for all calls that bring the same key at once."""
@@ -148,17 +154,22 @@ class Authenticator:
             return entry
 
     async def _look_up(self, key_hash: str, stale: _Entry | None) -> _Entry:
-        if stale is not None:
-            stale.asked_mono = self._clock()
+        began = self._clock()
+        usable = stale if stale is not None and began - stale.read_mono < STALE_S else None
+        if usable is not None:
+            if began < self._away_until:
+                return usable
+            usable.asked_mono = began
         changes = self._changes
         try:
-            async with self._lookups:
+            async with asyncio.timeout(KNOWN_TIMEOUT_S if usable else None), self._lookups:
                 read_mono = self._clock()
                 record = await self._keys.find(key_hash)
-        except DatabaseUnavailable:
-            if stale is not None and stale.caller is not None and self._clock() - stale.read_mono < STALE_S:
-                return stale
-            raise
+        except (DatabaseUnavailable, TimeoutError):
+            self._away_until = self._clock() + AWAY_S
+            if usable is None:
+                raise
+            return usable
         entry = _entry(record, read_mono)
         if changes != self._changes:
             return entry

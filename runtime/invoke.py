@@ -6,9 +6,10 @@ limits, writing the reply, and cancelling the function when the client leaves.
 """
 
 import asyncio
+import math
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -26,11 +27,13 @@ from runtime.auth import Authenticator
 from runtime.catalog import Entry
 from runtime.ledger import BookedLedger
 from schema.errors import (
+    SHUTTING_DOWN,
     BodyTooLarge,
     GatewayError,
     InvalidRequest,
     MethodNotAllowed,
     NotAllowed,
+    ShuttingDown,
     envelope,
 )
 from schema.wire import Wire, decode_body, invalid
@@ -48,6 +51,7 @@ RAW_SEND = "switchgear.send"
 """Where the worker leaves the server's own `send`: the framework wraps it for errors that a route
 of ours never lets out, at two coroutines for every piece of a stream."""
 CLIENT_LEFT = 499  # nginx's number for it, in logs and spend rows; nobody is there to be told
+STOPPED = "This worker is stopping, and its time for calls under way is up; try again."
 JSON = b"application/json"
 SSE_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -122,14 +126,18 @@ class Endpoint:
         try:
             caller = await self._caller(incoming.headers)
             call = self._call(incoming, caller, received_at, received_mono)
+            self._check_role(caller)
             request = await self._request(incoming)
             ctx = self.manifest.context(**(self._ports | {"call": call} if self._takes_call else self._ports))
             reply = _render(await self._function(request, ctx), call)
         except GatewayError as error:
             reply = self._refuse(error, call, request)
-        except asyncio.CancelledError:
-            self._log(CLIENT_LEFT, call, received_mono)
-            raise
+        except asyncio.CancelledError as exc:
+            if SHUTTING_DOWN not in exc.args:
+                self._log(CLIENT_LEFT, call, received_mono)
+                raise
+            _go_on()
+            reply = self._refuse(ShuttingDown(STOPPED, retry_after_s=1), call, request)
         except Exception as exc:
             log.error("unexpected", function=self.manifest.name, exc_info=exc)
             reply = self._refuse(GatewayError("The gateway failed; its log says why."), call, request)
@@ -139,10 +147,12 @@ class Endpoint:
     async def _caller(self, headers: Mapping[str, str]) -> Caller | None:
         if self.manifest.access is Access.OPEN:
             return None
-        caller = await self._gateway.authenticator.caller(headers)
-        if self.manifest.access is Access.ADMIN and not caller.is_admin:
-            raise NotAllowed(f"{self.manifest.path}: this needs the role proxy_admin, not {caller.role}.")
-        return caller
+        return await self._gateway.authenticator.caller(headers)
+
+    def _check_role(self, caller: Caller | None) -> None:
+        if self.manifest.access is Access.ADMIN and (caller is None or not caller.is_admin):
+            role = caller.role if caller is not None else "none"
+            raise NotAllowed(f"{self.manifest.path}: this needs the role proxy_admin, not {role}.")
 
     def _call(
         self, incoming: Incoming, caller: Caller | None, received_at: datetime, received_mono: float
@@ -182,7 +192,7 @@ class Endpoint:
             self._gateway.ledger.refuse(call, error, model=model)
         headers = dict(call.reply_headers) if call is not None else {}
         if error.retry_after_s is not None:
-            headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+            headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
         if error.retry is not None:
             headers["x-should-retry"] = "true" if error.retry else "false"
         if error.http_status == 401:
@@ -301,16 +311,16 @@ class _Body:
         length = int(text) if text.isdecimal() else None
         if length is not None and length > self._max_bytes:
             raise self._too_large()
-        message = await self.receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body") and len(body) != length:
-            try:
-                async with asyncio.timeout(BODY_TIMEOUT_S):
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise InvalidRequest("The client left before its request was complete.")
+                body: bytes = message.get("body", b"")
+                if message.get("more_body") and len(body) != length:
                     body = await self._rest(body)
-            except TimeoutError as exc:
-                raise InvalidRequest("The request body did not arrive in time.") from exc
-        elif message["type"] == "http.disconnect":
-            raise InvalidRequest("The client left before its request was complete.")
+        except TimeoutError as exc:
+            raise InvalidRequest("The request body did not arrive in time.") from exc
         if len(body) > self._max_bytes:
             raise self._too_large()
         self.ended = True
@@ -377,17 +387,39 @@ async def _send_reply(send: Send, reply: Reply) -> None:
     stream = reply.body
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
-            try:
-                async for piece in events:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            except GatewayError as error:
-                event = b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+        async with aclosing(sse_of(stream)) as events:
+            async for piece in events:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         stream.close()
         reply.done()
+
+
+async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
+    """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
+    error: GatewayError
+    try:
+        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
+            async for piece in events:
+                yield piece
+        return
+    except GatewayError as exc:
+        error = exc
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN not in exc.args:
+            raise
+        _go_on()
+        error = ShuttingDown(STOPPED)
+        stream.close(error)
+    yield b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
+
+
+def _go_on() -> None:
+    """The task was cancelled to make it end, and has yet to say so to its client."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 async def _send_whole(send: Send, reply: Reply) -> None:

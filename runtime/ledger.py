@@ -23,6 +23,7 @@ from runtime.spend_row import (
     dollars_text,
     ending_of_failure,
     refusal_row,
+    storable,
 )
 from schema.errors import Overloaded
 from schema.spend import Outcome, SpendRow
@@ -125,8 +126,7 @@ class AttemptHold:
 
     def _book(self, ending: Ending, bound: Callable[[], Usage]) -> None:
         if not believable(ending.usage):
-            charged = msgspec.structs.replace(bound(), estimated=True)
-            ending = msgspec.structs.replace(ending, usage=charged)
+            ending = msgspec.structs.replace(ending, usage=storable(bound()))
         row = attempt_row(self._attempt, ending, first_mono=self._first_mono, ended_mono=self._clock())
         if row.price_source is not None:
             self._attempt.call.reply_headers[COST_HEADER] = dollars_text(row.cost_nano)

@@ -15,6 +15,7 @@ from schema.usage import Usage
 MAX_ERROR_CHARS = 500
 MAX_TEXT_CHARS = 500
 MAX_COUNT = 2**31 - 1
+MAX_COST_NANO = 2**63 - 1
 NOTHING = Usage()
 CLIENT_LEFT = 499
 
@@ -47,7 +48,8 @@ def ending_of_failure(error: Exception, usage: Usage | None, bound: Callable[[],
     status = error.http_status if isinstance(error, GatewayError) else 500
     if usage is not None:
         return Ending(outcome=Outcome.FAILED, usage=usage, http_status=status, error=error)
-    if isinstance(error, UpstreamUnreachable) or (isinstance(error, ProviderError) and status < 500):
+    refused = isinstance(error, ProviderError) and (status < 500 or error.no_work)
+    if refused or isinstance(error, UpstreamUnreachable):
         return Ending(outcome=Outcome.FAILED, usage=NOTHING, http_status=status, error=error)
     if isinstance(error, GatewayError) and not isinstance(error, UpstreamError) and status != 500:
         return Ending(outcome=Outcome.REFUSED, usage=NOTHING, http_status=status, error=error)
@@ -63,6 +65,15 @@ def believable(usage: Usage) -> bool:
         and 0 <= usage.cached_tokens <= MAX_COUNT
         and 0 <= usage.cache_write_tokens <= MAX_COUNT
         and 0 <= usage.reasoning_tokens <= MAX_COUNT
+    )
+
+
+def storable(usage: Usage) -> Usage:
+    """An estimate with every count within what a column holds."""
+    return Usage(
+        prompt_tokens=min(max(usage.prompt_tokens, 0), MAX_COUNT),
+        completion_tokens=min(max(usage.completion_tokens, 0), MAX_COUNT),
+        estimated=True,
     )
 
 
@@ -96,7 +107,7 @@ def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, e
         cache_write_tokens=usage.cache_write_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         estimated=usage.estimated,
-        cost_nano=0 if price is None else cost_nano(price, usage),
+        cost_nano=0 if price is None else min(cost_nano(price, usage), MAX_COST_NANO),
         price_source=None if price is None else price.source,
         streamed=attempt.streamed,
         outcome=ending.outcome,

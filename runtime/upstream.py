@@ -174,6 +174,14 @@ class AiohttpUpstream:
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=deadlines.total_s, connect=deadlines.connect_s),
                 )
+        except ValueError as exc:  # a header or an address that can't be written
+            attempt.abort()
+            if isinstance(exc, aiohttp.ClientError):
+                raise
+            raise UpstreamUnreachable(
+                f"The request to {URL(request.url).authority} can't be written: an administrator has to "
+                "check that deployment's address, key and headers."
+            ) from exc
         except BaseException:
             attempt.abort()
             raise

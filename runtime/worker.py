@@ -14,6 +14,7 @@ from runtime.invoke import RAW_SEND, Receive, Scope, Send
 from runtime.logs import LineBuffer, set_up_logs
 from runtime.mount import mount
 from runtime.services import Services
+from schema.errors import SHUTTING_DOWN
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """Python's own are (700, 10, 10): a youngest-generation pass every two or three calls."""
@@ -80,7 +81,7 @@ class Worker:
     def _cancel_calls(self) -> None:
         log.warning("drain deadline", cancelled=len(self._calls))
         for task in self._calls:
-            task.cancel()
+            task.cancel(SHUTTING_DOWN)
 
 
 def _settle_garbage() -> None:

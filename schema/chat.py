@@ -4,9 +4,15 @@ Lenient where clients and providers differ (unknown roles, part types and fields
 in the types of what is declared. Source: OpenAI's OpenAPI document 2.3.0, `CreateChatCompletion*`.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from schema.wire import ABSENT, MaybeRaw, Wire
+
+MAX_ANSWERS = 128
+"""OpenAI's own maximum of `n`."""
+TokenLimit = Annotated[int, msgspec.Meta(le=2**31 - 1)]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -107,9 +113,9 @@ class ChatRequest(Wire, frozen=True, kw_only=True, dict=True):
     messages: list[Message]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
+    max_tokens: TokenLimit | None = None
+    max_completion_tokens: TokenLimit | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
     temperature: float | None = None
     top_p: float | None = None
     frequency_penalty: float | None = None

@@ -16,6 +16,7 @@
     ├── MethodNotAllowed               405
     ├── Conflict                       409
     ├── Overloaded                     503  this gateway can't take the call now
+    │   ├── ShuttingDown               503
     │   └── DatabaseUnavailable        503
     └── UpstreamError                  502
         ├── UpstreamUnreachable        500  no connection, so nothing was sent
@@ -31,6 +32,9 @@ known and the status as text otherwise.
 from typing import ClassVar
 
 import msgspec
+
+SHUTTING_DOWN = "shutting down"
+"""The message with which a call is cancelled when its worker stops; without it, the client left."""
 
 
 class GatewayError(Exception):
@@ -143,6 +147,12 @@ class Overloaded(GatewayError):
     type = "service_unavailable"
 
 
+class ShuttingDown(Overloaded):
+    """This worker stops, and the call was still under way when its time was up."""
+
+    word = "shutting_down"
+
+
 class DatabaseUnavailable(Overloaded):
     type = "no_db_connection"
     word = "no_db_connection"
@@ -195,6 +205,9 @@ PROVIDER_ERROR_TYPES: dict[int, str] = {
 
 class ProviderError(UpstreamError):
     """The provider answered with an error of its own; status, code and Retry-After are kept."""
+
+    no_work: bool = False
+    """True where a status of 500 and more is ours, and the provider did nothing."""
 
     def __init__(
         self,

@@ -64,6 +64,7 @@ class _Piece(msgspec.Struct, gc=False):
     error: None = None
 
 
+SEPARATOR = b"\n\ndata: "
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
@@ -181,7 +182,8 @@ class OpenAIStream:
         try:
             if not block.isascii():
                 block.decode()
-            _PLAIN.decode(array)
+            if len(_PLAIN.decode(array)) != _joined(array, end):
+                return 0
         except msgspec.ValidationError:
             end = _first_to_tell_more(block, array, end)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -286,6 +288,8 @@ def _first_to_tell_more(block: bytes, array: bytes, end: int) -> int:
         raws = _RAWS.decode(array)
     except (msgspec.DecodeError, RecursionError):
         return 0
+    if len(raws) != _joined(array, end):
+        return 0
     for at, raw in enumerate(raws):
         try:
             _PIECES.decode(raw)
@@ -293,14 +297,20 @@ def _first_to_tell_more(block: bytes, array: bytes, end: int) -> int:
             if at == 0:
                 return 0
             for _ in raws[at:]:
-                end = block.rfind(b"\n\n", 0, end - 2) + 2
-            return end
+                end = block.rfind(SEPARATOR, 0, end)
+            return end + 2
     return end
 
 
 def _array(block: bytes) -> bytes:
     """Events in the commonest spelling as one JSON array; of any other it is no JSON."""
-    return b"[%b]" % block[6:-2].replace(b"\n\ndata: ", b",")
+    return b"[%b]" % block[6:-2].replace(SEPARATOR, b",")
+
+
+def _joined(array: bytes, size: int) -> int:
+    """How many events of a block of that size were joined: each join left out seven bytes. (An
+    event that is two values with a comma between would be one more element.)"""
+    return (size - 6 - len(array)) // (len(SEPARATOR) - 1) + 1
 
 
 def _with_unsent(error: UpstreamError, out: bytes) -> UpstreamError:

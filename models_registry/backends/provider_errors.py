@@ -8,6 +8,7 @@ gateway's own affair: the caller learns which deployment, not what the provider 
 import math
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 import msgspec
@@ -64,6 +65,9 @@ OVERFLOW = re.compile(
 )
 
 
+MAX_WAIT_S = 86_400.0
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What an error body says."""
 
@@ -76,9 +80,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def provider_error(status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
     """An answer with a failing status. `headers` have lower-case names."""
-    mapped = STATUSES.get(status, 500 if 500 <= status < 600 else None)
-    if mapped is None:
+    if 300 <= status < 400:
+        error = ProviderError(
+            f"{_who(target)} redirects (status {status}), which is not followed.", status=502
+        )
+        error.no_work = True
+        return error
+    if not 400 <= status < 600:
         return UpstreamMalformed(f"{_who(target)} answered with the unexpected status {status}.")
+    mapped = STATUSES.get(status, status if status < 500 else 500)
     return build_error(mapped, read_error(body), target, retry_after_s=retry_after(headers))
 
 
@@ -117,15 +127,20 @@ def build_error(status: int, found: Found, target: Target, *, retry_after_s: flo
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, as `retry-after-ms` or `retry-after` says; a date there is not read."""
+    """Seconds to wait, as `retry-after-ms` or `retry-after` says: a number, or a date, which is read
+    against the answer's own `date`. A day at most."""
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             wait_s = float(headers.get(name, "")) / scale
         except ValueError:
             continue
         if math.isfinite(wait_s) and wait_s >= 0:
-            return wait_s
-    return None
+            return min(wait_s, MAX_WAIT_S)
+    try:
+        until, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
+        return min(max((until - now).total_seconds(), 0.0), MAX_WAIT_S)
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def read_error(body: bytes) -> Found:

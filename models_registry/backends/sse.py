@@ -94,7 +94,7 @@ def last_end(data: bytes | bytearray, start: int) -> int:
     and each kind of pair but CRLF itself has one of these in it. A CR that may be half of a CRLF
     waits for the next byte."""
     end = data.rfind(b"\n\n", start) + 2
-    if b"\r" in data:
+    if data.find(b"\r", start) >= 0:
         mixed = data.rfind(b"\n\r", start, len(data) - 1)
         end = max(end, mixed + 2, data.rfind(b"\r\r", start) + 2)
     if end < 2:

@@ -9,7 +9,9 @@ from functions.context import ModelContext
 from functions.function import EventStream
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.errors import (
+    SHUTTING_DOWN,
     GatewayError,
+    InvalidRequest,
     ModelNotAllowed,
     ModelNotFound,
     ProviderError,
@@ -20,6 +22,7 @@ from schema.errors import (
     UpstreamUnreachable,
 )
 from schema.spend import Outcome, SpendRow
+from schema.wire import decode_body
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
@@ -235,3 +238,53 @@ def test_a_client_that_leaves_before_the_first_byte_cancels_the_call(streamed: b
 
     row = asyncio.run(run())
     assert (row.outcome, row.estimated) == (Outcome.CANCELLED, True)
+
+
+@pytest.mark.parametrize("fields", [{"max_tokens": 10**25}, {"n": 10**12}, {"max_completion_tokens": 2**31}])
+def test_a_limit_that_no_row_could_hold_is_refused(fields: dict[str, int]) -> None:
+    body = msgspec.json.encode({"model": "gpt", "messages": [], **fields})
+    with pytest.raises(InvalidRequest) as caught:
+        decode_body(msgspec.json.Decoder(ChatRequest), body)
+    assert caught.value.param in fields
+
+
+def test_a_hidden_reasoners_cancelled_stream_is_booked_at_all_it_was_asked_for() -> None:
+    async def run(model: str) -> SpendRow:
+        ledger = FakeLedger()
+        upstream = FakeUpstream(Answer(chunks=answers.openai_stream()[:1], stalls=True))
+        events = await stream(
+            ask(f"openai/{model}", stream=True, max_tokens=700), model_ctx(upstream, ledger=ledger)
+        )
+        events.close()
+        return only_row(ledger)
+
+    assert asyncio.run(run("o3")).completion_tokens == 700
+    assert asyncio.run(run("gpt-4o")).completion_tokens < 100
+
+
+def test_a_worker_that_stops_is_not_taken_for_a_client_that_left() -> None:
+    async def plainly() -> SpendRow:
+        ledger, upstream = FakeLedger(), FakeUpstream(Answer(stalls=True))
+        task = asyncio.create_task(chat(ask(), model_ctx(upstream, ledger=ledger)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        task.cancel(SHUTTING_DOWN)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return only_row(ledger)
+
+    row = asyncio.run(plainly())
+    assert (row.outcome, row.http_status, row.error_class) == (Outcome.FAILED, 503, "ShuttingDown")
+
+
+@pytest.mark.parametrize("ending", [{"stalls": True}, {"error": UpstreamCut("reset")}])
+def test_what_happens_to_the_connection_after_done_is_nobodys_business(ending: dict[str, Any]) -> None:
+    async def run() -> tuple[bytes, SpendRow]:
+        ledger = FakeLedger()
+        upstream = FakeUpstream(Answer(chunks=answers.openai_stream(), **ending))
+        events = await stream(ask(stream=True), model_ctx(upstream, ledger=ledger))
+        return await drain(events), only_row(ledger)
+
+    sent, row = asyncio.run(run())
+    assert sent.endswith(b"data: [DONE]\n\n")
+    assert row.outcome is Outcome.OK

@@ -157,3 +157,15 @@ def test_a_cloud_model_without_a_key_is_a_warning() -> None:
         ).warnings
         == ()
     )
+
+
+def test_a_long_or_forbidden_name_is_neither_kept_nor_repeated() -> None:
+    models = registry(entry("openai/*", "openai/*"))
+    long = "openai/" + "x" * 5_000_000
+    for allowed, error in (((), ModelNotFound), (("gpt-none",), ModelNotFound)):
+        with pytest.raises(error) as caught:
+            models.target(long, allowed=allowed, roll=0.0)
+        assert len(caught.value.message) < 1000
+    with pytest.raises(ModelNotAllowed):
+        models.target("openai/gpt-4o", allowed=("gpt-none",), roll=0.0)
+    assert models._expanded == {}

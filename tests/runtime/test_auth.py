@@ -348,3 +348,38 @@ def test_a_cancelled_look_up_leaves_the_next_one_free() -> None:
         assert (await second).key_hash == hash_key(KEY)
 
     asyncio.run(run())
+
+
+def test_a_key_does_not_outlive_its_grace_while_postgres_is_away() -> None:
+    async def run() -> list[bool]:
+        clock, keys = Clock(), Keys(record_of())
+        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        await authenticator.caller(bearer())
+        keys.away = True
+        served = []
+        for _ in range(400):
+            clock.now += 1.0
+            try:
+                await authenticator.caller(bearer())
+                served.append(True)
+            except DatabaseUnavailable:
+                served.append(False)
+        return served
+
+    served = asyncio.run(run())
+    assert all(served[: int(STALE_S) - 1])
+    assert not any(served[int(STALE_S) :])
+
+
+def test_while_postgres_is_away_a_known_key_does_not_wait_for_it_each_time() -> None:
+    async def run() -> int:
+        clock, keys = Clock(), Keys(record_of())
+        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        await authenticator.caller(bearer())
+        keys.away = True
+        for _ in range(10):
+            clock.now += 1.0
+            await authenticator.caller(bearer())
+        return len(keys.asked)
+
+    assert asyncio.run(run()) <= 4

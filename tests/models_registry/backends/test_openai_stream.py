@@ -8,7 +8,7 @@ from models_registry.backends.backend import MAX_FRAME_BYTES
 from models_registry.backends.openai_stream import OpenAIStream
 from models_registry.backends.sse import DONE, frame
 from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
+from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from tests.models_registry.backends.feeding import feed_all_ways, run
 from tests.models_registry.backends.making import KEY, target
@@ -214,3 +214,36 @@ def test_usage_that_cannot_be_true_counts_as_none(usage: object) -> None:
     found = run(make(), [ROLE + STOP + event({"choices": [], "usage": usage}) + DONE])
     assert found.done
     assert found.usage is None
+
+
+BLANKS = st.sampled_from([b"\n\n", b"\n\n\n", b"\n\n\n\n", b"\r\n\r\n"])
+EVENTS = st.sampled_from(
+    [
+        b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}',
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}',
+        b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}',
+        b'data: {"error":{"message":"overloaded","type":"overloaded_error"}}',
+        b'data: {"choices":[]},{"z":1}',
+        b"data: {",
+        b": ping",
+        b"data: [DONE]",
+    ]
+)
+
+
+@given(st.lists(st.tuples(EVENTS, BLANKS), max_size=6))
+def test_however_a_stream_is_read_it_tells_the_same(parts: list[tuple[bytes, bytes]]) -> None:
+    body = ROLE + b"".join(event + blank for event, blank in parts)
+
+    def told(step: int) -> tuple[object, ...]:
+        stream = make()
+        error: str | None = None
+        try:
+            for at in range(0, len(body), step):
+                stream.feed(body[at : at + step])
+            stream.close()
+        except UpstreamError as exc:
+            error = type(exc).__name__
+        return error, stream.done, stream.usage, stream.produced_bytes
+
+    assert told(len(body)) == told(1) == told(37)

@@ -21,13 +21,36 @@ def error(status: int, body: object, headers: dict[str, str] | None = None) -> U
 @pytest.mark.parametrize(
     ("status", "ours"),
     [(s, s) for s in (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504)]
+    + [(s, s) for s in (405, 410, 415, 418, 499)]
     + [(529, 503), (498, 503), (501, 500), (505, 500), (599, 500)]
-    + [(s, 502) for s in (101, 202, 204, 301, 302, 304, 405, 410, 418, 499, 600)],
+    + [(s, 502) for s in (101, 202, 204, 301, 302, 304, 600)],
 )
 def test_statuses_are_kept_or_mapped(status: int, ours: int) -> None:
     found = error(status, {"error": {"message": "x"}})
     assert found.http_status == ours
-    assert isinstance(found, UpstreamMalformed) == (ours == 502 and status != 502)
+    assert isinstance(found, UpstreamMalformed) == (status in (101, 202, 204, 600))
+
+
+def test_a_redirect_did_no_work() -> None:
+    found = error(302, b"")
+    assert isinstance(found, ProviderError)
+    assert found.no_work
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "Tue, 24 Nov 2026 08:00:30 GMT", "date": "Tue, 24 Nov 2026 08:00:00 GMT"}, 30.0),
+        ({"retry-after": "Tue, 24 Nov 2026 07:00:00 GMT", "date": "Tue, 24 Nov 2026 08:00:00 GMT"}, 0.0),
+        ({"retry-after": "1e300"}, 86_400.0),
+        ({"retry-after": "Tue, 24 Nov 2026 08:00:30 GMT"}, None),
+        ({"retry-after": "soon"}, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], wait_s: float | None) -> None:
+    assert error(429, b"", headers).retry_after_s == wait_s
 
 
 @pytest.mark.parametrize(
