@@ -6,7 +6,7 @@ collected, not the first one alone.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ PROTECTED = frozenset(
 S = TypeVar("S", bound=msgspec.Struct)
 Number = float | int | str
 """YAML 1.1 reads `3e-05` as text; it is a number all the same."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+"""Of tokens or requests."""
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +39,8 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Number | None = None
     stream_timeout: Number | None = None
     weight: Number | None = None
-    rpm: int | None = None
-    tpm: int | None = None
+    rpm: Count | None = None
+    tpm: Count | None = None
     drop_params: bool | None = None
     input_cost_per_token: Number | None = None
     output_cost_per_token: Number | None = None
@@ -52,8 +54,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     mode: str | None = None
     base_model: str | None = None
-    max_tokens: int | None = None
-    max_output_tokens: int | None = None
+    max_tokens: Count | None = None
+    max_output_tokens: Count | None = None
     input_cost_per_token: Number | None = None
     output_cost_per_token: Number | None = None
     cache_read_input_token_cost: Number | None = None
@@ -151,7 +153,9 @@ class _Reader:
             if name in PROTECTED:
                 self.errors.append(f"{path}: this variable decides what code runs and can't be set here")
             elif isinstance(value, (str, int, float, bool)):
-                self.env[str(name)] = str(self.resolved(value, path))
+                found = self.resolved(value, path)
+                if found is not None:
+                    self.env[str(name)] = str(found)
             else:
                 self.errors.append(f"{path}: expected text, found {_kind(value)}")
 
@@ -173,6 +177,8 @@ class _Reader:
         for index, item in enumerate(model_list):
             path = f"model_list[{index}]"
             values = self.resolved(item, path)
+            if isinstance(values, dict) and values.get("model_info", "absent") is None:
+                del values["model_info"]
             entry = self._convert(values, path, ModelEntry)
             if entry is None:
                 continue
@@ -200,8 +206,10 @@ class _Reader:
         return {"True": True, "true": True, "False": False, "false": False}.get(text or "", text)
 
     def _convert(self, values: Any, path: str, kind: type[S]) -> S | None:
+        """Not strict: the environment gives `os.environ/RPM` as text. Text stays text where text
+        is declared, and a number there stays an error."""
         try:
-            return msgspec.convert(values, kind)
+            return msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError as exc:
             what, _, where = str(exc).partition(" - at `$")
             self.errors.append(f"{path}{where.rstrip('`')}: {what}")
@@ -225,11 +233,17 @@ class _Reader:
             if key in config_keys.PARAMS_LATER or key.startswith(config_keys.PARAMS_LATER_PREFIXES):
                 self.warnings.append(f"{path}.{key}: has no effect in this version")
                 continue
-            params[key] = msgspec.Raw(msgspec.json.encode(value))
+            try:
+                params[key] = msgspec.Raw(msgspec.json.encode(value))
+            except (TypeError, ValueError, OverflowError):
+                self.errors.append(f"{path}.{key}: {_kind(value)} can't be sent as JSON")
+                continue
             if key not in config_keys.REQUEST_PARAMS:
                 self.warnings.append(f"{path}.{key}: unknown key, sent to the provider with every request")
         return params
 
 
 def _kind(value: object) -> str:
-    return {"dict": "a mapping", "list": "a list", "str": "text"}.get(type(value).__name__, repr(value))
+    """Never the value: it may be a secret in the wrong place."""
+    kinds = {"dict": "a mapping", "list": "a list", "str": "text", "NoneType": "nothing"}
+    return kinds.get(type(value).__name__, type(value).__name__)

@@ -1,9 +1,11 @@
 """From a config entry to a target: provider, address, credential, limits and price."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +17,26 @@ from models_registry.target import Deadlines, Target
 from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
+MAX_PRICE_USD = Decimal(1000)
+"""Of a token or a call: far past any price, and what follows from it fits the ledger."""
+MIN_TIMEOUT_S = Decimal("0.001")
+MAX_TIMEOUT_S = Decimal(7 * 86_400)
+MAX_WEIGHT = Decimal(10**9)
+ANY_PROVIDER = "*"
+"""A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
+ANY_MODEL = "*/*"
+"""`Target.model` of such a deployment; see `expand`."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PRICES = (
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "input_cost_per_request",
+    "cache_read_input_token_cost",
+    "cache_creation_input_token_cost",
+    "output_cost_per_reasoning_token",
+)
 
 
 class BadDeployment(ValueError):
@@ -24,39 +46,59 @@ class BadDeployment(ValueError):
         super().__init__(f"{path}: {message}")
 
 
+def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tuple[Target, ...]:
+    """The entry's target; where the caller is to name the provider, one for each that has an address
+    and the key it needs. Raises BadDeployment."""
+    params = deployment.entry.litellm_params
+    if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
+        return (compile_target(config, deployment, at),)
+    rows = [row for row in PROVIDERS.values() if _usable(row, params, config.environment)]
+    if not rows:
+        raise BadDeployment(f"{deployment.path}.litellm_params.model", "no provider has an address and a key")
+    named = (_for_provider(deployment, row) for row in rows)
+    return tuple(msgspec.structs.replace(compile_target(config, each, at), model=ANY_MODEL) for each in named)
+
+
 def compile_target(config: Config, deployment: Deployment, at: datetime) -> Target:
-    """The target of one entry, its price as of `at`. Raises BadDeployment."""
+    """The target of an entry whose provider is known, its price as of `at`. Raises BadDeployment."""
     entry, path = deployment.entry, f"{deployment.path}.litellm_params"
     params, info = entry.litellm_params, entry.model_info
     try:
         provider, model = split(params.model, params.custom_llm_provider)
     except ValueError as exc:
         raise BadDeployment(f"{path}.model", str(exc)) from exc
-    api_base = params.api_base or params.base_url or _first(config.environment, provider.api_base_env)
-    api_base = api_base or provider.api_base
-    if api_base is None:
-        raise BadDeployment(f"{path}.api_base", f"provider {provider.prefix} needs an address")
-    if not api_base.startswith(("http://", "https://")):
-        raise BadDeployment(f"{path}.api_base", f"expected http:// or https://, found {api_base!r}")
-    api_key = params.api_key or _first(config.environment, provider.api_key_env)
     settings, router = config.litellm_settings, config.router_settings
+    price = _price(provider, model, params, info, at=at, path=path)
+    deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
+    weight = _weight(params, path)
     return Target(
         model_id=info.id or _stable_id(entry.model_name, params),
         public_name=entry.model_name,
         provider=provider.prefix,
         dialect=provider.dialect,
         model=model,
-        api_base=api_base.rstrip("/"),
-        api_key=Secret(api_key) if api_key else None,
-        headers=_headers(params),
+        api_base=_api_base(provider, params, config.environment, path=path),
+        api_key=_api_key(provider, params, config.environment, path=path),
+        headers=_headers(params, path),
         params=_request_params(deployment, path),
         drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
         max_output_tokens=info.max_output_tokens or info.max_tokens,
-        deadlines=_deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout),
-        price=_price(provider, model, params, info, at=at, path=path),
-        weight=_weight(params, path),
+        deadlines=deadlines,
+        price=price,
+        weight=weight,
         local=provider.local,
     )
+
+
+def expand(target: Target, matched: str, at: datetime) -> Target | None:
+    """A wildcard's target for what its star matched; None where that names another provider."""
+    if target.model != ANY_MODEL:
+        return priced(target, target.model.replace("*", matched, 1), at)
+    try:
+        provider, model = split(matched, None)
+    except ValueError:
+        return None
+    return priced(target, model, at) if provider.prefix == target.provider else None
 
 
 def priced(target: Target, model: str, at: datetime) -> Target:
@@ -74,8 +116,57 @@ def missing_key(target: Target, provider: Provider) -> str | None:
     return f"no api_key, and the environment has no {' or '.join(provider.api_key_env)}"
 
 
+def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
+    has_key = not provider.needs_key or params.api_key or _first(env, provider.api_key_env)
+    return bool(has_key and (params.api_base or params.base_url or _default_base(provider, env)))
+
+
+def _for_provider(deployment: Deployment, provider: Provider) -> Deployment:
+    params = msgspec.structs.replace(deployment.entry.litellm_params, model=f"{provider.prefix}/*")
+    entry = msgspec.structs.replace(deployment.entry, litellm_params=params)
+    return msgspec.structs.replace(deployment, entry=entry)
+
+
 def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((env[name] for name in names if env.get(name)), None)
+
+
+def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
+    return _first(env, provider.api_base_env) or provider.api_base
+
+
+def _api_base(provider: Provider, params: LitellmParams, env: Mapping[str, str], *, path: str) -> str:
+    """The address, checked. No message has it in it: people put passwords there."""
+    given = "base_url" if params.base_url and not params.api_base else "api_base"
+    path = f"{path}.{given}"
+    address = params.api_base or params.base_url or _default_base(provider, env)
+    if address is None:
+        raise BadDeployment(path, f"provider {provider.prefix} needs an address")
+    try:
+        parts = urlsplit(address)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError as exc:
+        raise BadDeployment(path, "expected http://host:port/path, found a bad host or port") from exc
+    if parts.scheme not in ("http", "https") or not whole:
+        raise BadDeployment(path, "expected http:// or https:// and a host")
+    if "@" in parts.netloc:
+        raise BadDeployment(path, "holds a user or password; send them with api_key or extra_headers")
+    if "?" in address or "#" in address:
+        raise BadDeployment(path, "holds a query or fragment, which an address of an API can't have")
+    if not address.isprintable() or " " in address:
+        raise BadDeployment(path, "holds a blank or control character")
+    return address.rstrip("/")
+
+
+def _api_key(
+    provider: Provider, params: LitellmParams, env: Mapping[str, str], *, path: str
+) -> Secret | None:
+    key = params.api_key or _first(env, provider.api_key_env)
+    if not key:
+        return None
+    if not (key.isascii() and key.isprintable()):
+        raise BadDeployment(f"{path}.api_key", "holds a line break or another character no header can carry")
+    return Secret(key)
 
 
 def _stable_id(name: str, params: LitellmParams) -> str:
@@ -84,9 +175,17 @@ def _stable_id(name: str, params: LitellmParams) -> str:
     return hashlib.sha256(name.encode() + msgspec.json.encode(public)).hexdigest()
 
 
-def _headers(params: LitellmParams) -> dict[str, str]:
+def _headers(params: LitellmParams, path: str) -> dict[str, str]:
+    """Lower-case names. No message has a value in it."""
     headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise BadDeployment(f"{path}.extra_headers", f"{name[:100]!r} is no name of a header")
+        if _CONTROL.search(value):
+            raise BadDeployment(f"{path}.extra_headers.{name}", "holds a line break or control character")
     if params.organization:
+        if _CONTROL.search(params.organization):
+            raise BadDeployment(f"{path}.organization", "holds a line break or control character")
         headers["openai-organization"] = params.organization
     return headers
 
@@ -103,15 +202,22 @@ def _request_params(deployment: Deployment, path: str) -> dict[str, msgspec.Raw]
     return params
 
 
-def _number(value: Number, path: str) -> Decimal:
-    """YAML's number, text such as 3e-05 included, as it was written."""
+def _number(value: Number, path: str, *, least: Decimal = Decimal(0), most: Decimal) -> Decimal:
+    """YAML's number, text such as 3e-05 included, as it was written and within its limits."""
     try:
-        number = Decimal(str(value))
-    except InvalidOperation as exc:
-        raise BadDeployment(path, f"expected a number, found {value!r}") from exc
-    if not number.is_finite() or number < 0:
-        raise BadDeployment(path, f"expected a number of zero or more, found {value!r}")
+        number = Decimal(value) if isinstance(value, int) else Decimal(str(value))
+        fits = least <= number <= most
+    except (ArithmeticError, ValueError):  # no number, NaN, or an exponent past decimal's own
+        fits = False
+    if not fits:
+        lower = f"{least}" if least else "zero or more"
+        found = f", found {value!r}" if not isinstance(value, int) and len(str(value)) < 40 else ""
+        raise BadDeployment(path, f"expected a number of {lower}, up to {most}{found}")
     return number
+
+
+def _seconds(value: Number, path: str) -> float:
+    return float(_number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
 
 
 def _deadlines(
@@ -119,10 +225,10 @@ def _deadlines(
 ) -> Deadlines:
     """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece."""
     total = next((value for value in (params.timeout, *totals) if value is not None), DEFAULT_TOTAL_S)
-    total_s = float(_number(total, f"{path}.timeout"))
+    total_s = _seconds(total, f"{path}.timeout")
     stream = params.stream_timeout if params.stream_timeout is not None else stream
     default = Deadlines()
-    idle_s = default.idle_s if stream is None else float(_number(stream, f"{path}.stream_timeout"))
+    idle_s = default.idle_s if stream is None else _seconds(stream, f"{path}.stream_timeout")
     return Deadlines(
         connect_s=min(default.connect_s, total_s),
         first_byte_s=min(default.first_byte_s, total_s),
@@ -135,7 +241,7 @@ def _weight(params: LitellmParams, path: str) -> float:
     """LiteLLM's simple shuffle: by `weight`, else by `rpm`, else by `tpm`."""
     for name, value in (("weight", params.weight), ("rpm", params.rpm), ("tpm", params.tpm)):
         if value is not None:
-            return float(_number(value, f"{path}.{name}"))
+            return float(_number(value, f"{path}.{name}", most=MAX_WEIGHT))
     return 1.0
 
 
@@ -144,22 +250,12 @@ def _price(
 ) -> Price | None:
     """The config's price, field by field, `litellm_params` before `model_info`; else the list's."""
 
-    def configured(name: str) -> Decimal | None:
-        value = getattr(params, name)
-        value = getattr(info, name) if value is None else value
-        return None if value is None else _number(value, f"{path}.{name}")
-
-    input_usd, output_usd = configured("input_cost_per_token"), configured("output_cost_per_token")
-    request_usd = configured("input_cost_per_request")
+    usd = {name: _configured_usd(name, params, info, path=path) for name in _PRICES}
+    input_usd, output_usd, request_usd, cached, written, reasoning = (usd[name] for name in _PRICES)
     if input_usd is None and output_usd is None and request_usd is None:
         if provider.local:
             return Price(source="local")
         return _list_price(provider.prefix, info.base_model or model, at)
-    cached, written = (
-        configured("cache_read_input_token_cost"),
-        configured("cache_creation_input_token_cost"),
-    )
-    reasoning = configured("output_cost_per_reasoning_token")
     return Price(
         input=rate(input_usd or Decimal(0)),
         output=rate(output_usd or Decimal(0)),
@@ -168,6 +264,12 @@ def _price(
         reasoning=None if reasoning is None else rate(reasoning),
         request_nano=-(-rate(request_usd or Decimal(0)) // 10**6),
     )
+
+
+def _configured_usd(name: str, params: LitellmParams, info: ModelInfo, *, path: str) -> Decimal | None:
+    value = getattr(params, name)
+    value = getattr(info, name) if value is None else value
+    return None if value is None else _number(value, f"{path}.{name}", most=MAX_PRICE_USD)
 
 
 def _list_price(prefix: str, model: str, at: datetime) -> Price | None:

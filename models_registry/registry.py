@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from models_registry.config import Config
-from models_registry.deployments import BadDeployment, compile_target, missing_key, priced
+from models_registry.deployments import BadDeployment, compile_targets, expand, missing_key
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
 from schema.errors import ModelNotAllowed, ModelNotFound
@@ -41,8 +41,9 @@ class Registry:
     def target(self, name: str, *, allowed: Sequence[str], roll: float) -> Target:
         """The deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
         targets = self._groups.get(name) or self._expanded.get(name)
-        known = targets is not None or (len(name) <= MAX_NAME_CHARS and self._wildcard(name) is not None)
-        if not known:
+        if targets is None and len(name) <= MAX_NAME_CHARS:
+            targets = self._expand(name)
+        if not targets:
             raise ModelNotFound(
                 f"The model `{name[:MAX_NAME_CHARS]}` does not exist here. "
                 "GET /v1/models lists those you may use.",
@@ -50,7 +51,8 @@ class Registry:
             )
         if allowed and not permits(allowed, name):
             raise ModelNotAllowed(f"This key may not use the model `{name}`.", param="model")
-        targets = targets or self._expand(name)
+        if name not in self._groups and len(self._expanded) < MAX_EXPANDED:
+            self._expanded[name] = targets
         return targets[0] if len(targets) == 1 else _pick(targets, roll)
 
     def cards(self, *, allowed: Sequence[str]) -> list[ModelCard]:
@@ -64,24 +66,15 @@ class Registry:
             if not allowed or permits(allowed, name)
         ]
 
-    def _wildcard(self, name: str) -> Wildcard | None:
-        return next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
-
     def _expand(self, name: str) -> tuple[Target, ...]:
-        """The deployments of a concrete name that a wildcard covers."""
-        wildcard = self._wildcard(name)
-        assert wildcard is not None, "the caller has looked"
+        """The deployments of a concrete name that a wildcard covers; none where no wildcard does."""
+        wildcard = next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
+        if wildcard is None:
+            return ()
         head, _, tail = wildcard.name.partition("*")
         matched = name[len(head) : len(name) - len(tail)]
-        targets = tuple(
-            msgspec.structs.replace(
-                priced(target, target.model.replace("*", matched, 1), self._at), public_name=name
-            )
-            for target in wildcard.targets
-        )
-        if len(self._expanded) < MAX_EXPANDED:
-            self._expanded[name] = targets
-        return targets
+        found = (expand(target, matched, self._at) for target in wildcard.targets)
+        return tuple(msgspec.structs.replace(target, public_name=name) for target in found if target)
 
 
 def permits(allowed: Sequence[str], name: str) -> bool:
@@ -105,16 +98,17 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
     warnings: list[str] = []
     for deployment in config.deployments:
         try:
-            target = compile_target(config, deployment, at)
+            targets = compile_targets(config, deployment, at)
         except BadDeployment as exc:
             errors.append(str(exc))
             continue
-        groups.setdefault(target.public_name, []).append(target)
-        warning = missing_key(target, PROVIDERS[target.provider])
-        if warning is not None:
-            warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
-        if target.price is None and "*" not in target.model:
-            warnings.append(f"{deployment.path}: {target.model} has no known price; its calls cost 0")
+        for target in targets:
+            groups.setdefault(target.public_name, []).append(target)
+            warning = missing_key(target, PROVIDERS[target.provider])
+            if warning is not None:
+                warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
+            if target.price is None and "*" not in target.model:
+                warnings.append(f"{deployment.path}: {target.model} has no known price; its calls cost 0")
     exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
     wildcards = [
         Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name

@@ -28,24 +28,26 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
             if failed:
                 return failed
             where = "DATABASE_URL" if settings.database_url else str(settings.data_dir / "postgres")
-            banner = _banner(found, listen, master_key, dsn=dsn, where=where)
-            threading.Thread(target=_print_when_ready, args=(banner, listen), daemon=True).start()
+            text = banner(found, listen, master_key, dsn=dsn, where=where)
+            threading.Thread(target=_print_when_ready, args=(text, listen), daemon=True).start()
             return run(blueprint, listen)
 
 
-def _print_when_ready(banner: str, listen: Listen) -> None:
+def _print_when_ready(text: str, listen: Listen) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            get_json(f"{_url(listen)}/health/readiness", timeout_s=1.0)
+            get_json(f"{url_of(listen)}/health/readiness", timeout_s=1.0)
         except Unreachable:
             time.sleep(0.05)
         else:
-            print(banner, flush=True)
+            print(text, flush=True)
             return
 
 
-def _banner(found: Found, listen: Listen, master_key: Secret, *, dsn: Secret, where: str) -> str:
+def banner(found: Found, listen: Listen, master_key: Secret, *, dsn: Secret, where: str) -> str:
+    """What was found and how to call it. `where` is the data directory or `DATABASE_URL`, whose
+    address the user knows and we don't print."""
     models = [entry["model_name"] for entry in found.document["model_list"] if "*" not in entry["model_name"]]
     body = {
         "model": models[0] if models else "...",
@@ -59,18 +61,19 @@ def _banner(found: Found, listen: Listen, master_key: Secret, *, dsn: Secret, wh
         *(f"  {line}" for line in found.report),
         "",
         f"Database  {where}",
-        f'          psql "{dsn.reveal()}"' if where != "DATABASE_URL" else "",
-        f"URL       {_url(listen)}/v1    (reference: {_url(listen)}/docs)",
+        *([f'          psql "{dsn.reveal()}"'] if where != "DATABASE_URL" else []),
+        f"URL       {url_of(listen)}/v1    (reference: {url_of(listen)}/docs)",
         f"Key       {key}",
         "",
-        f"curl {_url(listen)}/v1/chat/completions -H 'Authorization: Bearer {key}' "
+        f"curl {url_of(listen)}/v1/chat/completions -H 'Authorization: Bearer {key}' "
         f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'",
         "",
         "Ctrl-C stops all of it.",
     ]
-    return "\n".join(line for line in lines if line is not None)
+    return "\n".join(lines)
 
 
-def _url(listen: Listen) -> str:
+def url_of(listen: Listen) -> str:
+    """Where a client on this machine reaches the server."""
     host = "127.0.0.1" if listen.host in ("0.0.0.0", "::") else listen.host
-    return f"http://{host}:{listen.port}"
+    return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"

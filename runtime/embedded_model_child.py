@@ -6,7 +6,6 @@ the log file. On Linux the kernel kills it when the parent is gone, by `kill -9`
 of stdin does.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -15,8 +14,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from runtime.parent import end_with_parent
+
 TEMPLATE = Path(__file__).with_name("embedded_model.jinja")
-PR_SET_PDEATHSIG = 1
 MAX_ANSWER_TOKENS = 1024
 """Of a call without a limit of its own: a model this small may find no end."""
 
@@ -41,14 +41,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
 
 Report = Started | Failed
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Ask Linux for SIGKILL when the parent ends; leave at once where it has ended already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            os._exit(1)
 
 
 def keep_quiet(log_path: str | None) -> BinaryIO:
@@ -93,7 +85,7 @@ def start_server(settings: Settings) -> tuple[object, Report]:
 
 
 def main() -> None:
-    die_with_parent(int(sys.argv[1]))
+    end_with_parent(int(sys.argv[1]), signal.SIGKILL)
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
     report = keep_quiet(settings.log_path)
     server, said = start_server(settings)

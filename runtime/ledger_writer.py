@@ -16,6 +16,7 @@ import asyncpg
 
 from runtime.database import Database
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
+from schema.errors import DatabaseUnavailable
 from schema.spend import SpendRow
 from schema.tables.partitions import month_after
 
@@ -27,6 +28,17 @@ LAST_BACKOFF_S = 5.0
 
 UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, OverflowError)
 """What Postgres or its driver says to a row that no retry can save."""
+PASSING = (
+    DatabaseUnavailable,
+    asyncpg.TransactionRollbackError,  # deadlocks too
+    asyncpg.ObjectNotInPrerequisiteStateError,  # locks that are not to be had
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is about to be promoted
+    asyncpg.SyntaxOrAccessError,  # a table or a right that is missing: for every row
+)
+"""What is no row's fault: all of them wait."""
+TRIES = 3
+"""Of a whole batch that Postgres refuses for another reason, before its rows go one by one."""
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +58,9 @@ class LedgerWriter:
         self._many = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._booked_rows = 0
+        self._set_aside: dict[str, int] = {}
+        """Rows in the queue that failed alone, and how many were booked before they did."""
         self.unstorable_rows = 0
         """Rows given up since Postgres can't hold them; each is in the log."""
 
@@ -93,30 +108,49 @@ class LedgerWriter:
             await self._drain()
 
     async def _drain(self) -> None:
-        """Book until the queue is empty. A batch with an unstorable row goes one by one."""
-        one_by_one = 0
+        """Book until the queue is empty. A batch with a row at fault goes one by one."""
+        one_by_one = tries = 0
         backoff_s = FIRST_BACKOFF_S
         while self._rows:
             batch = list(islice(self._rows, 1 if one_by_one else BATCH_ROWS))
             try:
                 await self._book(batch)
-            except asyncpg.CheckViolationError:
-                self._months.clear()  # a partition was dropped under us; the next try makes it anew
-                backoff_s = await self._back_off(backoff_s, "a partition is missing")
-                continue
-            except UNSTORABLE as exc:
-                if len(batch) > 1:
-                    one_by_one = len(batch)
-                    continue
-                self.unstorable_rows += 1
-                log.error("spend row %s can't be stored: %s", batch[0].request_id, exc)
-            except Exception as exc:  # whatever it was, the rows are kept and tried again
+            except Exception as exc:  # whatever it was, a row leaves the queue for a reason that is its own
+                if not isinstance(exc, PASSING):
+                    tries += 1
+                    if len(batch) > 1 and (_unstorable(exc) or tries >= TRIES):
+                        one_by_one, tries = len(batch), 0
+                        continue
+                    if len(batch) == 1:
+                        one_by_one, tries = max(0, one_by_one - 1), 0
+                        if self._gave_up(batch[0], exc):
+                            continue
+                self._months.clear()  # a partition may have been dropped under us: it is made anew
                 backoff_s = await self._back_off(backoff_s, repr(exc))
                 continue
-            for _ in batch:
-                self._rows.popleft()
-            one_by_one = max(0, one_by_one - 1)
+            self._took(batch)
+            one_by_one, tries = max(0, one_by_one - 1), 0
             backoff_s = FIRST_BACKOFF_S
+
+    def _took(self, batch: Sequence[SpendRow]) -> None:
+        self._booked_rows += len(batch)
+        for row in batch:
+            self._rows.popleft()
+            if self._set_aside:
+                self._set_aside.pop(row.request_id, None)
+
+    def _gave_up(self, row: SpendRow, exc: Exception) -> bool:
+        """Drop the first row where it is at fault; else put it behind the others. It is at fault
+        where others were booked since it last failed alone."""
+        before = self._set_aside.setdefault(row.request_id, self._booked_rows)
+        if _unstorable(exc) or before < self._booked_rows:
+            self._rows.popleft()
+            del self._set_aside[row.request_id]
+            self.unstorable_rows += 1
+            log.error("spend row %s can't be stored: %r", row.request_id, exc)
+            return True
+        self._rows.rotate(-1)
+        return False
 
     async def _book(self, batch: Sequence[SpendRow]) -> None:
         async with self._database.connection() as connection:
@@ -134,3 +168,10 @@ class LedgerWriter:
 
     def _named(self) -> str:
         return ", ".join(row.request_id for row in islice(self._rows, 20))
+
+
+def _unstorable(exc: Exception) -> bool:
+    """Postgres names the constraint that a row violates; a missing partition has no name."""
+    if isinstance(exc, asyncpg.CheckViolationError):
+        return exc.constraint_name is not None
+    return isinstance(exc, UNSTORABLE)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import msgspec
 
+from functions.function import EventStream
 from runtime.blueprint import Blueprint, check
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
@@ -15,7 +16,7 @@ from runtime.logs import set_up_logs
 from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
 from runtime.serve import Database, report, settings_of
 from runtime.services import Services
-from schema.errors import DatabaseUnavailable
+from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 
 async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, str]) -> int:
@@ -53,33 +54,50 @@ async def _invoke(
         services = Services(blueprint, log_line=log_line)
         endpoint = Endpoint(entry, await services.open())
         try:
-            return await _call(endpoint, body, master_key.reveal())
+            return await call(endpoint, body, master_key.reveal())
         finally:
             await services.close()
 
 
-async def _call(endpoint: Endpoint, body: str, key: str) -> int:
+async def call(endpoint: Endpoint, body: str, key: str) -> int:
+    """Call an open endpoint and print its reply. 0 where it is a whole 200."""
+
     async def read_body() -> bytes:
         return body.encode()
 
     query: dict[str, str] = {}
     if endpoint.manifest.method == "GET":
         try:
-            values = msgspec.json.decode(body, type=dict[str, str | int | bool])
+            values = msgspec.json.decode(body, type=dict[str, str | int | float | bool | None])
         except msgspec.DecodeError as exc:
             sys.stderr.write(f"switchgear: the parameters are no JSON object of plain values: {exc}\n")
             return 2
-        query = {name: str(value) for name, value in values.items()}
+        query = {name: _text(value) for name, value in values.items() if value is not None}
     incoming = Incoming(headers={"authorization": f"Bearer {key}"}, query=query, read_body=read_body)
     reply = await endpoint.invoke(incoming)
+    whole = reply.status == 200
     if isinstance(reply.body, bytes):
         sys.stdout.write(reply.body.decode() + "\n")
     else:
-        try:
-            async for event in reply.body.events():
-                sys.stdout.write(event.decode())
-                sys.stdout.flush()
-        finally:
-            reply.body.close()
+        whole = await _print_stream(reply.body) and whole
     reply.done()
-    return 0 if reply.status == 200 else 1
+    return 0 if whole else 1
+
+
+async def _print_stream(stream: EventStream) -> bool:
+    """True where it came to its end; what broke it is printed as the event that HTTP would carry."""
+    try:
+        async for event in stream.events():
+            sys.stdout.write(event.decode())
+            sys.stdout.flush()
+    except GatewayError as error:
+        sys.stdout.write(f"data: {msgspec.json.encode(envelope(error)).decode()}\n\n")
+        return False
+    finally:
+        stream.close()
+    return True
+
+
+def _text(value: str | int | float | bool) -> str:
+    """As a query would have it: `true`, `1.5`."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -64,6 +64,8 @@ def known_migrations() -> list[str]:
 async def _applied(dsn: str) -> set[str]:
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+    except ValueError:  # of the address: its own text may hold the password
+        raise DatabaseUnavailable("The database can't be reached: its address can't be read.") from None
     except REACHING_ERRORS as exc:
         raise DatabaseUnavailable(f"The database can't be reached: {exc}") from exc
     try:

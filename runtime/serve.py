@@ -6,6 +6,7 @@ machinery) runs in a child that is gone before the first worker starts.
 
 import asyncio
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from models_registry.config import read_config
 from runtime.blueprint import Blueprint
 from runtime.config_file import Document
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.settings import Settings, SettingsError, checked_master_key, read_settings, stored_master_key
+from runtime.settings import Settings, body_limit, checked_master_key, read_settings, stored_master_key
 from schema.secret import Secret
 
 if TYPE_CHECKING:
@@ -97,11 +98,8 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     if settings.database_url is None and general.database_url:
         settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
     if general.max_request_size_mb is not None:
-        try:
-            max_body_bytes = int(float(general.max_request_size_mb) * 1024 * 1024)
-        except (ValueError, OverflowError) as exc:
-            raise SettingsError("general_settings.max_request_size_mb: expected a number") from exc
-        settings = msgspec.structs.replace(settings, max_body_bytes=max(1, max_body_bytes))
+        max_body_bytes = body_limit(general.max_request_size_mb)
+        settings = msgspec.structs.replace(settings, max_body_bytes=max_body_bytes)
     key = settings.master_key
     if key is None and config.master_key is not None:
         key = checked_master_key(config.master_key.reveal())
@@ -190,7 +188,7 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
         working_dir=Path.cwd(),
     )
     try:
-        server.serve(target_loader=partial(_load, blueprint), wrap_loader=False)
+        server.serve(target_loader=partial(_load, blueprint, os.getpid()), wrap_loader=False)
     except SystemExit as exc:
         # A terminal's Ctrl-C reaches the workers too, and one that ends before granian asked it to
         # counts as crashed.
@@ -198,10 +196,12 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     return False
 
 
-def _load(blueprint: Blueprint) -> "Worker":
+def _load(blueprint: Blueprint, parent_pid: int) -> "Worker":
     """In the worker's own process, so that the parent never holds what a worker imports."""
+    from runtime.parent import end_with_parent
     from runtime.worker import load_worker
 
+    end_with_parent(parent_pid, signal.SIGTERM)
     return load_worker(blueprint)
 
 

@@ -3,10 +3,13 @@
 Each setting has the name the outside contract gives it; LiteLLM's name is an alias.
 """
 
+import math
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -14,6 +17,10 @@ from schema.secret import Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
 MIN_KEY_LENGTH = 16
+MAX_BODY_MB = 4096
+_HOSTS = re.compile(
+    r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]*)(:[0-9]{1,5})?(,(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]+)(:[0-9]{1,5})?)*"
+)
 
 
 class SettingsError(ValueError):
@@ -40,8 +47,8 @@ def environment() -> dict[str, str]:
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Settings from an environment. Raises SettingsError."""
     database_url = env.get("DATABASE_URL")
-    if database_url and not database_url.startswith(("postgres://", "postgresql://")):
-        raise SettingsError("DATABASE_URL: expected postgresql://user:password@host:port/database")
+    if database_url:
+        _check_database_url(database_url)
     master_key = env.get("SWITCHGEAR_MASTER_KEY") or env.get("LITELLM_MASTER_KEY")
     return Settings(
         data_dir=Path(env.get("SWITCHGEAR_DATA") or ".data").resolve(),
@@ -50,6 +57,19 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         max_body_bytes=_whole(env, "SWITCHGEAR_MAX_BODY_BYTES", 32 * 1024 * 1024),
         drain_s=_whole(env, "SWITCHGEAR_DRAIN_S", 30),
     )
+
+
+def body_limit(megabytes: float | int | str) -> int:
+    """The bytes of `general_settings.max_request_size_mb`. Raises SettingsError."""
+    try:
+        limit = float(megabytes)
+    except (ValueError, OverflowError):
+        limit = math.nan
+    if not 1 <= limit * 1024 * 1024 <= MAX_BODY_MB * 1024 * 1024:
+        raise SettingsError(
+            f"general_settings.max_request_size_mb: expected a number above zero, up to {MAX_BODY_MB}"
+        )
+    return int(limit * 1024 * 1024)
 
 
 def checked_master_key(key: str) -> Secret:
@@ -85,10 +105,33 @@ def stored_master_key(data_dir: Path) -> tuple[Secret, bool]:
     return Secret(key), True
 
 
+def _check_database_url(url: str) -> None:
+    """Raise SettingsError, with no part of the address in it, for one that asyncpg would not read
+    or would read as something else: a password's `/`, `?`, `#` or `@` ends it early."""
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise SettingsError("DATABASE_URL: expected postgresql://user:password@host:port/database")
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+        ports = [int(port) for port in query.get("port", "").split(",") if port]
+    except ValueError:
+        ports = [0]
+    else:
+        hosts = parts.netloc.partition("@")[2] if "@" in parts.netloc else parts.netloc
+        ports += [int(port) for port in re.findall(r":([0-9]+)(?=,|$)", hosts)]
+        if not _HOSTS.fullmatch(hosts) or "@" in parts.path or parts.fragment or not url.isprintable():
+            ports = [0]
+    if not all(0 < port < 65_536 for port in ports):
+        raise SettingsError(
+            "DATABASE_URL can't be read; percent-encode what is special in user and password "
+            "(/ is %2F, ? is %3F, # is %23, @ is %40, : is %3A) and check host and port"
+        ) from None
+
+
 def _whole(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name)
     if not text:
         return default
-    if not text.isdecimal() or int(text) == 0:
-        raise SettingsError(f"{name}: expected a whole number above zero, found {text!r}")
+    if not text.isdecimal() or len(text) > 15 or int(text) == 0:
+        raise SettingsError(f"{name}: expected a whole number above zero, found {text[:40]!r}")
     return int(text)

@@ -14,9 +14,10 @@ def after(start: datetime, duration: str, *, param: str) -> datetime:
     """The moment a duration later; months keep the day where the month has it. Raises
     InvalidRequest naming `param`."""
     found = _DURATION.fullmatch(duration)
-    if found is None:
+    if found is None or int(found[1]) == 0:
         raise InvalidRequest(
-            f"{param}: expected a number and s, m, h, d, w or mo, such as 30d; found {duration[:50]!r}",
+            f"{param}: expected a number above zero and s, m, h, d, w or mo, such as 30d; "
+            f"found {duration[:50]!r}",
             param=param,
         )
     count, unit = int(found[1]), found[2]

@@ -115,6 +115,19 @@ def test_the_drain_deadline_cuts_what_is_left_and_books_it(
     assert row.completion_tokens > 0
 
 
+def test_workers_do_not_outlive_their_parent(
+    postgres_dsn: str, upstream: HostileUpstream, tmp_path: Path
+) -> None:
+    with serving(tmp_path, config_for(upstream.url), postgres_dsn, "--workers", "2") as gateway:
+        process = gateway.process
+        workers = process.workers()
+        assert len(workers) == 2
+        process.send(signal.SIGKILL)
+        _, left = psutil.wait_procs(workers, timeout=20)
+        assert left == []
+        process.wait()
+
+
 def test_a_killed_worker_is_replaced_however_often(
     tmp_path: Path, config: dict[str, object], postgres_dsn: str
 ) -> None:

@@ -70,6 +70,30 @@ def test_fields_that_ask_for_nothing_pass() -> None:
     assert asyncio.run(keys.generate(request, key_ctx(FakeKeys()))).key
 
 
+@pytest.mark.parametrize(
+    ("field", "most", "too_much"),
+    [
+        ("key_alias", "a" * 256, "a" * 257),
+        ("user_id", "a" * 256, "a" * 257),
+        ("team_id", "a" * 256, "a" * 257),
+        ("models", ["m"] * 1_000, ["m"] * 1_001),
+        ("models", ["m" * 256], ["m" * 257]),
+        ("metadata", {"a": msgspec.Raw(b"1" * 16_378)}, {"a": msgspec.Raw(b"1" * 16_379)}),
+    ],
+)
+def test_what_a_key_carries_is_bounded(field: str, most: object, too_much: object) -> None:
+    assert generate(FakeKeys(), **{field: most}).key
+    with pytest.raises(InvalidRequest) as caught:
+        generate(FakeKeys(), **{field: too_much})
+    assert caught.value.param == field
+
+
+def test_a_key_that_expires_at_once_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        generate(FakeKeys(), duration="0s")
+    assert caught.value.param == "duration"
+
+
 def test_info_takes_the_key_or_its_hash() -> None:
     store = FakeKeys()
     made = generate(store)

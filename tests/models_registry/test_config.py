@@ -132,6 +132,66 @@ def test_words_for_booleans_become_booleans() -> None:
     )
 
 
+def test_text_of_the_environment_becomes_the_number_or_boolean_that_is_declared() -> None:
+    config = read(
+        """
+        model_list:
+          - model_name: m
+            litellm_params: {model: openai/m, rpm: os.environ/R, tpm: '7', drop_params: 'true', timeout: '5'}
+            model_info: {max_tokens: '100'}
+        """,
+        R="100",
+    )
+    assert config.errors == ()
+    entry = config.deployments[0].entry
+    params = entry.litellm_params
+    assert (params.rpm, params.tpm, params.drop_params, params.timeout) == (100, 7, True, "5")
+    assert entry.model_info.max_tokens == 100
+
+
+@pytest.mark.parametrize("field", ["api_key", "api_base", "organization", "custom_llm_provider"])
+def test_a_number_is_no_text(field: str) -> None:
+    config = read(f"model_list: [{{model_name: m, litellm_params: {{model: openai/m, {field}: 123}}}}]")
+    assert config.errors == (f"model_list[0].litellm_params.{field}: Expected `str | null`, got `int`",)
+
+
+def test_text_that_looks_like_another_kind_stays_text() -> None:
+    config = read("model_list: [{model_name: 'true', litellm_params: {model: openai/m, api_key: 'null'}}]")
+    entry = config.deployments[0].entry
+    assert (entry.model_name, entry.litellm_params.api_key) == ("true", "null")
+
+
+def test_a_null_section_is_an_absent_one() -> None:
+    config = read(
+        "model_list: [{model_name: m, litellm_params: {model: openai/m, extra_headers: null}, "
+        "model_info: null}]\nlitellm_settings: null\nrouter_settings:\ngeneral_settings: null\n"
+        "environment_variables: null\ncallback_settings: null\n"
+    )
+    assert config.errors == ()
+    assert len(config.deployments) == 1
+    assert read("model_list: null").errors == ()
+
+
+def test_an_unset_variable_sets_no_other() -> None:
+    assert "REGION" not in read("environment_variables: {REGION: os.environ/GONE}").environment
+
+
+@pytest.mark.parametrize("field", ["rpm", "max_tokens", "temperature"])
+def test_a_number_of_thousands_of_digits_is_an_error_with_its_path(field: str) -> None:
+    section = "model_info" if field == "max_tokens" else "litellm_params"
+    entry: dict[str, Any] = {"model_name": "m", "litellm_params": {"model": "openai/m"}, "model_info": {}}
+    entry[section][field] = 10**5000
+    errors = read_config({"model_list": [entry]}, {}).errors
+    assert len(errors) == 1
+    assert errors[0].startswith(f"model_list[0].{section}.{field}: ")
+
+
+def test_no_error_shows_what_stands_where_a_mapping_belongs() -> None:
+    config = read_config({"environment_variables": {"A": b"s3cret"}, "model_list": b"s3cret"}, {})
+    assert len(config.errors) == 2
+    assert "s3cret" not in str(config.errors)
+
+
 YAML_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),

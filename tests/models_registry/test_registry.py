@@ -169,3 +169,21 @@ def test_a_long_or_forbidden_name_is_neither_kept_nor_repeated() -> None:
     with pytest.raises(ModelNotAllowed):
         models.target("openai/gpt-4o", allowed=("gpt-none",), roll=0.0)
     assert models._expanded == {}
+
+
+def test_a_lone_star_lets_the_caller_name_the_provider() -> None:
+    document = {"model_list": [{"model_name": "*", "litellm_params": {"model": "*"}}]}
+    checked = check(document, {"OPENAI_API_KEY": "sk-o", "ANTHROPIC_API_KEY": "sk-a"})
+    assert checked.errors == ()
+    found = {
+        name: checked.registry.target(name, allowed=(), roll=0.5)
+        for name in ("openai/gpt-4o", "anthropic/claude-sonnet-4-6", "gpt-4o")
+    }
+    assert [target.dialect for target in found.values()] == [
+        Dialect.OPENAI,
+        Dialect.ANTHROPIC,
+        Dialect.OPENAI,
+    ]
+    assert [target.model for target in found.values()] == ["gpt-4o", "claude-sonnet-4-6", "gpt-4o"]
+    with pytest.raises(ModelNotFound):
+        checked.registry.target("nobody/x", allowed=(), roll=0.5)

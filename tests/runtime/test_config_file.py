@@ -64,12 +64,35 @@ def test_a_chain_of_includes_is_bounded(tmp_path: Path) -> None:
         ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
         ("a: \x01\n", "special characters"),
         ("[" * 5000, "recursion"),
+        ("a: 1\nb: " + "9" * 5000 + "\n", "number or date out of range, line 2, column 4"),
+        ("a: 0x" + "f" * 5000 + "\n", "number or date out of range"),
+        ("a: 2026-13-45\n", "number or date out of range"),
+        ('include: ["a\\0b"]\n', "include: expected a list"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused_by_its_path(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigFileError, match=says) as caught:
         load_document(write(tmp_path, main=text))
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('model_list:\n  api_key: "s3cret" x\n', "expected <block end>.*, line 2, column 21"),
+        ("api_key: s3cret: x\n", "mapping values are not allowed here, line 1, column 16"),
+        ("api_key: *s3cret\n", "found undefined alias, line 1, column 10"),
+        ("api_key: !s3cret\n", "could not determine a constructor for the tag, line 1, column 10"),
+        ("api_key: !s3cret!x y\n", "found undefined tag handle, line 1"),
+        ('api_key: "s3cret\n', "found unexpected end of stream, line 2, column 1"),
+        ("api_key: s3cret\x02\n", "special characters are not allowed, position"),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_text(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigFileError, match=says) as caught:
+        load_document(write(tmp_path, main=text))
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__suppress_context__
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

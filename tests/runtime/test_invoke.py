@@ -20,7 +20,7 @@ from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming, Route
 from runtime.ledger import BookedLedger
 from runtime.mount import mount
-from schema.errors import ProviderError, UpstreamCut
+from schema.errors import GatewayError, ProviderError, UpstreamCut
 from schema.models import ModelCard
 from schema.secret import Secret
 from schema.spend import Outcome, SpendRow
@@ -413,7 +413,7 @@ class Counting:
         yield b"data: 1\n\n"
         yield b"data: 2\n\n"
 
-    def close(self) -> None:
+    def close(self, error: GatewayError | None = None) -> None:
         self.closed += 1
 
 

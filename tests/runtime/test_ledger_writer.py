@@ -177,6 +177,60 @@ def test_one_row_that_can_not_be_stored_does_not_hold_up_the_others(
     assert "req-2 can't be stored" in caplog.text
 
 
+REFUSED = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN IF NEW.model = 'bad' THEN RAISE EXCEPTION 'no bad ones'; END IF; RETURN NEW; END $$"""
+ON_INSERT = """
+    CREATE TRIGGER refuse BEFORE INSERT ON "LiteLLM_SpendLogs" FOR EACH ROW EXECUTE FUNCTION refuse()"""
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (REFUSED, ON_INSERT),
+        ("""ALTER TABLE "LiteLLM_SpendLogs" ADD CONSTRAINT good CHECK (model <> 'bad')""",),
+    ],
+    ids=["an error of its own", "a constraint that is no partition's"],
+)
+def test_rows_that_postgres_refuses_for_any_reason_let_the_others_pass(
+    postgres_dsn: str, statements: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> object:
+        async with writing(postgres_dsn) as (database, writer):
+            writer.put(make_row("req-first"))  # makes the partition
+            await until(lambda: _empty(writer))
+            async with database.connection() as connection:
+                for statement in statements:
+                    await connection.execute(statement)
+            for number in range(6):
+                writer.put(make_row(f"req-{number}", model="bad" if number in (1, 2) else "good"))
+            await until(lambda: _empty(writer))
+            assert writer.unstorable_rows == 2
+            writer.put(make_row("req-later"))
+            await until(lambda: _empty(writer))
+            return await fetchval(database, COUNT)
+
+    assert asyncio.run(run()) == 6
+    assert "req-1 can't be stored" in caplog.text
+
+
+def test_a_table_that_is_away_costs_no_row(postgres_dsn: str) -> None:
+    async def run() -> tuple[object, int]:
+        async with writing(postgres_dsn) as (database, writer):
+            async with database.connection() as connection:
+                await connection.execute('ALTER TABLE "LiteLLM_SpendLogs" RENAME TO away')
+            for number in range(4):
+                writer.put(make_row(f"req-{number}"))
+            await asyncio.sleep(0.5)
+            assert writer.waiting_rows == 4
+            async with database.connection() as connection:
+                await connection.execute('ALTER TABLE away RENAME TO "LiteLLM_SpendLogs"')
+            await until(lambda: _empty(writer))
+            return await fetchval(database, COUNT), writer.unstorable_rows
+
+    assert asyncio.run(run()) == (4, 0)
+
+
 def test_a_full_queue_says_so_and_still_takes_rows_of_calls_begun(postgres_dsn: str) -> None:
     async def run() -> None:
         async with writing(postgres_dsn, capacity_rows=3) as (_, writer):

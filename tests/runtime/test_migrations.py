@@ -92,6 +92,13 @@ def test_a_database_that_is_away_is_said_to_be_unavailable(tmp_path: Path) -> No
         asyncio.run(migrate(f"postgresql://postgres@/postgres?host={tmp_path}"))
 
 
+@pytest.mark.parametrize("dsn", ["postgresql://user:s3cr/tpw@127.0.0.1/db", "postgresql://user:s3cr@[::1/db"])
+def test_an_address_that_cannot_be_read_is_not_shown(dsn: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="can't be read") as caught:
+        asyncio.run(migrate(dsn))
+    assert "s3cr" not in str(caught.value)
+
+
 def test_a_start_with_nothing_to_do_does_not_load_piccolo(postgres_dsn: str) -> None:
     code = (
         "import asyncio, sys; from runtime.migrations import migrate; "

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.serve import settings_of
 from runtime.settings import SettingsError, checked_master_key, read_settings, stored_master_key
 
 GOOD = "sk-0123456789abcdefghij"
@@ -57,11 +58,66 @@ def test_our_name_of_the_master_key_goes_before_litellms() -> None:
         ("SWITCHGEAR_MAX_BODY_BYTES", "32MB"),
         ("SWITCHGEAR_DRAIN_S", "-1"),
         ("SWITCHGEAR_DRAIN_S", "1.5"),
+        ("SWITCHGEAR_DRAIN_S", "9" * 5000),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         read_settings({name: value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:s3cr/tpw@127.0.0.1/db",
+        "postgresql://user:12/s3cr@127.0.0.1/db",
+        "postgresql://user:s3cr?tpw@127.0.0.1/db",
+        "postgresql://user:12#s3cr@127.0.0.1/db",
+        "postgresql://user:s3cr@tpw@127.0.0.1/db",
+        "postgresql://user:s3cr@127.0.0.1:port/db",
+        "postgresql://user:s3cr@127.0.0.1:70000/db",
+        "postgresql://user:s3cr@a:5432,b:x/db",
+        "postgresql://user:s3cr@[::1/db",
+        "postgresql://user:s3cr@[zz]/db",
+        "postgresql://user:s3cr@/db?host=/tmp&port=x",
+        "postgresql://user:s3cr@db/x?sslmode",
+        "postgresql://user:s3cr@db/x\n",
+    ],
+)
+def test_a_database_url_that_cannot_be_read_is_refused_without_a_part_of_it(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL can't be read; percent-encode") as caught:
+        read_settings({"DATABASE_URL": url})
+    assert not any(part in str(caught.value) for part in ("s3cr", "tpw", "user:", "127.0.0.1"))
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:p%2Fw%40@127.0.0.1:5432/db?sslmode=require",
+        "postgres://db/x",
+        "postgresql://user@[::1]:5433/db",
+        "postgresql://user:pw@one:5432,two:5433,three/db?target_session_attrs=read-write",
+        "postgresql://postgres@/postgres?host=/var/run/postgres&port=5544",
+        "postgresql:///db",
+    ],
+)
+def test_a_database_url_that_asyncpg_reads_is_taken(url: str) -> None:
+    found = read_settings({"DATABASE_URL": url}).database_url
+    assert found is not None
+    assert found.reveal() == url
+
+
+@pytest.mark.parametrize("limit", [-5, 0, "0", float("nan"), ".nan", float("inf"), 10**400, 1e9, "much"])
+def test_a_body_limit_that_is_none_is_refused(tmp_path: Path, limit: float | str) -> None:
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD}
+    with pytest.raises(SettingsError, match="max_request_size_mb: expected a number above zero"):
+        settings_of({"general_settings": {"max_request_size_mb": limit}}, env)
+
+
+def test_a_body_limit_may_be_part_of_a_megabyte(tmp_path: Path) -> None:
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD}
+    assert settings_of({"general_settings": {"max_request_size_mb": "0.5"}}, env)[0].max_body_bytes == 2**19
 
 
 @pytest.mark.parametrize("key", ["sk-1234", "sk-short", "no-prefix-0123456789abcdef", "sk-test", ""])

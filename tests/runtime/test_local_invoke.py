@@ -1,0 +1,63 @@
+"""What `just invoke` prints, and its exit code."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from functions.context import CatalogueContext
+from functions.function import Access, EventStream, function
+from functions.keys import list_keys
+from runtime.local_invoke import call
+from schema.errors import GatewayError, UpstreamCut
+from schema.wire import Wire
+from tests.runtime.test_invoke import MASTER, House
+
+
+class Nothing(Wire, frozen=True, kw_only=True):
+    """No fields."""
+
+
+class Breaking:
+    """One event, and then the provider is gone."""
+
+    closed = False
+
+    async def events(self) -> AsyncIterator[bytes]:
+        yield b"data: one\n\n"
+        raise UpstreamCut("The answer broke off.")
+
+    def close(self, error: GatewayError | None = None) -> None:
+        Breaking.closed = True
+
+
+@function("POST", "/breaking", access=Access.MODEL)
+async def breaking(request: Nothing, ctx: CatalogueContext) -> EventStream:
+    """Break off."""
+    return Breaking()
+
+
+def test_a_stream_that_breaks_ends_in_an_error_event_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert asyncio.run(call(House().endpoint(breaking), "{}", MASTER)) == 1
+    first, last = capsys.readouterr().out.strip().split("\n\n")
+    assert first == "data: one"
+    error = msgspec.json.decode(last.removeprefix("data: "))["error"]
+    assert (error["message"], error["code"]) == ("The answer broke off.", "upstream_cut")
+    assert Breaking.closed
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ('{"page": null, "user_id": null, "return_full_object": true}', 0, '"total_count"'),
+        ('{"size": 1.5}', 1, "size"),
+        ("null", 2, "no JSON object"),
+    ],
+)
+def test_the_parameters_of_a_get_are_any_plain_values(
+    capsys: pytest.CaptureFixture[str], body: str, code: int, says: str
+) -> None:
+    assert asyncio.run(call(House().endpoint(list_keys), body, MASTER)) == code
+    printed = capsys.readouterr()
+    assert says in printed.out + printed.err
