@@ -78,7 +78,8 @@ class Wire(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.number = self.upstream.accept(self)
         if not self.upstream.reads:
-            self.transport.pause_reading()
+            # The first releases of CPython 3.11 start reading after this call, paused or not.
+            asyncio.get_running_loop().call_soon(self.transport.pause_reading)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
