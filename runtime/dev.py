@@ -1,7 +1,7 @@
 """`just dev`: everything on this machine, and a line to paste."""
 
 import json
-import threading
+import multiprocessing
 import time
 from collections.abc import Mapping
 
@@ -29,7 +29,12 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
                 return failed
             where = "DATABASE_URL" if settings.database_url else str(settings.data_dir / "postgres")
             text = banner(found, listen, master_key, dsn=dsn, where=where)
-            threading.Thread(target=_print_when_ready, args=(text, listen), daemon=True).start()
+            # No thread: granian forks its workers, and what a thread holds at that moment (a lock of
+            # the import system, of OpenSSL) nobody would ever give back in the worker.
+            watch = multiprocessing.get_context().Process(
+                target=_print_when_ready, args=(text, listen), daemon=True
+            )
+            watch.start()
             return run(blueprint, listen)
 
 
