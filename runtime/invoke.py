@@ -391,6 +391,10 @@ async def _send_reply(send: Send, reply: Reply) -> None:
             async for piece in events:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN in exc.args:  # while a slow client was being written to
+            stream.close(ShuttingDown(STOPPED))
+        raise
     finally:
         stream.close()
         reply.done()

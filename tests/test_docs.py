@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from runtime.catalog import entry_named
 from tests.test_house import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 PLACE = re.compile(r"`((?:functions|runtime|models_registry|schema|infra|tests|docs)/[\w/.-]+)`")
 RECIPE = re.compile(r"\bjust ([a-z]+)\b")
+INVOKED = re.compile(r"just invoke ([\w.-]+)")
 NOT_RECIPES = {"the", "what", "as", "like", "once", "lists"}
 
 
@@ -27,3 +29,9 @@ def test_recipes_that_are_named_exist(page: Path) -> None:
     recipes = set(re.findall(r"^([a-z]+)[^:=\n]*:", (ROOT / "justfile").read_text(), re.MULTILINE))
     named = set(RECIPE.findall(page.read_text())) - NOT_RECIPES
     assert named <= recipes
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_functions_that_are_invoked_exist(page: Path) -> None:
+    for name in INVOKED.findall(page.read_text()):
+        entry_named(name)

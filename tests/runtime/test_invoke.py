@@ -20,7 +20,7 @@ from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming, Route
 from runtime.ledger import BookedLedger
 from runtime.mount import mount
-from schema.errors import GatewayError, ProviderError, UpstreamCut
+from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
 from schema.models import ModelCard
 from schema.secret import Secret
 from schema.spend import Outcome, SpendRow
@@ -408,6 +408,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.closed = 0
+        self.why: list[GatewayError | None] = []
 
     async def events(self) -> AsyncIterator[bytes]:
         yield b"data: 1\n\n"
@@ -415,6 +416,7 @@ class Counting:
 
     def close(self, error: GatewayError | None = None) -> None:
         self.closed += 1
+        self.why.append(error)
 
 
 class CountingContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -445,6 +447,28 @@ def test_a_stream_is_closed_exactly_once_even_if_the_reply_cannot_be_sent() -> N
         assert client.body == b"data: 1\n\ndata: 2\n\n"
 
     asyncio.run(run())
+
+
+def test_a_stream_cut_at_the_drain_deadline_is_no_client_that_left() -> None:
+    async def run() -> Counting:
+        house, stream = House(), Counting()
+        house.gateway = msgspec.structs.replace(house.gateway, ports={"readiness": stream})
+        stuck = asyncio.Event()
+
+        async def slow_send(message: Message) -> None:
+            if message.get("body"):
+                stuck.set()
+                await asyncio.Event().wait()
+
+        handling = house.route(count).handle(scope_of(), Client(body_of(b"{}")).receive, slow_send)
+        task = asyncio.create_task(handling)
+        await stuck.wait()
+        task.cancel(SHUTTING_DOWN)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return stream
+
+    assert isinstance(asyncio.run(run()).why[0], ShuttingDown)
 
 
 def test_each_request_is_one_line_of_log_without_what_was_said() -> None:
