@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from functions.context import Hold, ModelContext, UpstreamResponse
-from functions.function import Access, EventStream, function
+from functions.function import EventStream, function
+from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream
-from models_registry.bounds import input_bound, output_bound, reasons_unseen
+from models_registry.bounds import ChatBounds, with_output_limit
 from schema.chat import ChatCompletion, ChatRequest
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
@@ -29,39 +30,34 @@ all that was asked for may have been spent where the model reasons unseen."""
 async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | EventStream:
     """Answer a conversation with the model named, in one piece or as a stream of chunks."""
     call = ctx.call
-    target = ctx.models.target(request.model, allowed=call.caller.models, roll=call.roll)
+    name = call.caller.aliases.get(request.model, request.model)
+    target = ctx.models.target(name, allowed=call.caller.models, roll=call.roll)
     backend = BACKENDS[target.dialect]
     facts = CallFacts(
         request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
     )
     upstream_request = backend.chat_request(request, target, facts)
-
-    def bound() -> Usage:
-        prompt, output = input_bound(request), output_bound(request, target)
-        return Usage(prompt_tokens=prompt, completion_tokens=output, estimated=True)
-
-    def produced(shown_bytes: int) -> Usage:
-        output = output_bound(request, target) if reasons_unseen(request, target) else shown_bytes
-        return Usage(prompt_tokens=input_bound(request), completion_tokens=output, estimated=True)
-
-    streamed = bool(request.stream)
-    hold = ctx.ledger.hold(call, target, streamed=streamed, bound=bound)
+    streamed, bounds = bool(request.stream), ChatBounds(request, target)
+    hold = await ctx.ledger.hold(call, target, streamed=streamed, bounds=bounds, customer=request.user)
     response: UpstreamResponse | None = None
     try:
+        if hold.output_limit is not None:
+            target = with_output_limit(target, hold.output_limit)
+            upstream_request = backend.chat_request(request, target, facts)
         response = await ctx.upstream.open(upstream_request, target.deadlines)
         if response.status != 200:
             raise backend.error(response.status, response.headers, await response.read(), target)
         if streamed:
             parser = backend.chat_stream(request, target, facts)
-            return await ChatEvents.begin(response, parser, hold=hold, produced=produced)
+            return await ChatEvents.begin(response, parser, hold=hold, produced=bounds.produced)
         completion, usage = backend.chat_response(await response.read(), request, target, facts)
-        hold.settle(usage or bound())
+        hold.settle(usage or bounds.usage())
         return completion
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:
-            hold.fail(ShuttingDown("The worker stopped."), bound())
+            hold.fail(ShuttingDown("The worker stopped."), bounds.usage())
         else:
-            hold.cancel(bound())
+            hold.cancel(bounds.usage())
         _close(response)
         raise
     except Exception as error:

@@ -4,22 +4,37 @@ A port holds only what some function calls. A context is a frozen Struct of the 
 eight ports, one type a family, put together in `runtime/services.py` (or by hand in a test).
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from functions.policy import Policy
+from functions.roles import ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines, Target
+from schema.access_groups import AccessGroupRecord
+from schema.audit import AuditQuery, AuditRecord
+from schema.budgets import BudgetRecord
+from schema.customers import CustomerRecord
+from schema.governance import Page
 from schema.health import Readiness
-from schema.keys import KeyListQuery, KeyPage, KeyRecord
-from schema.models import ModelCard
+from schema.keys import KeyListQuery, KeyRecord
+from schema.limits import Rule
+from schema.models import AllowedModels, ModelCard
+from schema.organizations import (
+    OrganizationInfo,
+    OrganizationMember,
+    OrganizationMembershipRecord,
+    OrganizationRecord,
+)
 from schema.spend import SpendDay, SpendQuery, SpendRow
+from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 from schema.usage import Usage
+from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
 
-PROXY_ADMIN = "proxy_admin"
-INTERNAL_USER = "internal_user"
+R = TypeVar("R", bound=msgspec.Struct)
 
 MASTER_KEY_HASH = "litellm_proxy_master_key"
 """What stands for the master key in spend rows: LiteLLM's word, so dashboards go on working."""
@@ -27,18 +42,63 @@ MASTER_USER_ID = "default_user_id"
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling, as the key says. `models` is empty where all are allowed."""
+    """Who is calling, as the key says."""
 
     role: str
+    """The user's own; being admin of a team or an organization comes on top."""
     key_hash: str
+    key_id: str = ""
+    """Stays when the key is replaced."""
     key_alias: str | None = None
     user_id: str = ""
     team_id: str | None = None
-    models: tuple[str, ...] = ()
+    organization_id: str | None = None
+    models: tuple[AllowedModels, ...] = ()
+    """Every one of these lists must allow a model."""
+    aliases: Mapping[str, str] = {}
+    """The key's own names of models."""
+    routes: tuple[str, ...] = ()
+    """Paths and groups of paths the key is limited to; empty: all that the role may."""
+    teams: Mapping[str, str] = {}
+    """Teams the user is in, to `admin` or `user`."""
+    organizations: Mapping[str, str] = {}
+    """Organizations the user is in, to its role there."""
+    permissions: Mapping[str, frozenset[str]] = {}
+    """Management paths, to the teams that open them to their members."""
+    rules: tuple[Rule, ...] = ()
+    """Budgets and limits over the key."""
+    estimated_output_tokens: int = 1024
+    """What a limit on tokens expects of an answer whose request sets no limit."""
 
     @property
     def is_admin(self) -> bool:
         return self.role == PROXY_ADMIN
+
+    @property
+    def roles(self) -> frozenset[str]:
+        if not self.teams and not self.organizations:
+            return frozenset((self.role,))
+        found = {self.role}
+        if "admin" in self.teams.values():
+            found.add(TEAM_ADMIN)
+        if ORG_ADMIN in self.organizations.values():
+            found.add(ORG_ADMIN)
+        return frozenset(found)
+
+    def scope(self, access: Access) -> Scope:
+        """How far this caller reaches with one kind of access."""
+        return Scope(
+            reaches=reaches_of(self.roles, access),
+            user_id=self.user_id,
+            key_hash=self.key_hash,
+            team_id=self.team_id,
+            teams=frozenset(team for team, role in self.teams.items() if role == "admin"),
+            memberships=frozenset(self.teams),
+            organizations=frozenset(
+                organization for organization, role in self.organizations.items() if role == ORG_ADMIN
+            ),
+            affiliations=frozenset(self.organizations),
+        )
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +116,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     roll: float = 0.0
     """Random in [0, 1): the call's luck where something is chosen by weight."""
     caller: Caller
+    scope: Scope = Scope()
+    """How far the caller reaches with what this route does."""
+    claimed_by: str | None = None
+    """Who the caller says is behind a change (`litellm-changed-by`): kept as said."""
     client_ip: str | None = None
     user_agent: str | None = None
     pass_on: Mapping[str, str] = {}
@@ -68,12 +132,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Models(Protocol):
     """The registry of model names."""
 
-    def target(self, name: str, *, allowed: Sequence[str], roll: float) -> Target:
-        """The deployment for one call of a key that may use `allowed` (empty: all). `roll`, in
-        [0, 1), picks among several. Raises ModelNotFound or ModelNotAllowed."""
+    def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
+        """The deployment for one call of a key that all lists `allowed` cover. `roll`, in [0, 1),
+        picks among several. Raises ModelNotFound or ModelNotAllowed."""
         ...
 
-    def cards(self, *, allowed: Sequence[str]) -> Sequence[ModelCard]:
+    def cards(self, *, allowed: Sequence[AllowedModels]) -> Sequence[ModelCard]:
         """The models a key may use, in the config's order."""
         ...
 
@@ -110,9 +174,50 @@ class Upstream(Protocol):
         ...
 
 
+class Bounds(Protocol):
+    """How much a call can use. Worked out when it is asked for."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Of all answers together; None where nothing bounds them."""
+        ...
+
+    @property
+    def answers(self) -> int: ...
+
+    @property
+    def limited(self) -> bool:
+        """Did the caller say how long an answer may be?"""
+        ...
+
+    def cap(self, tokens: int) -> None:
+        """An answer is limited to so many tokens after all."""
+        ...
+
+    def unbounded_field(self) -> str | None:
+        """The field for which the cost has no known bound, if there is one."""
+        ...
+
+    def usage(self) -> Usage:
+        """All of it."""
+        ...
+
+    def estimate(self, output_tokens: int) -> int:
+        """Tokens it will use, more or less; `output_tokens` where its request does not say."""
+        ...
+
+
 class Hold(Protocol):
     """One upstream attempt on the books. Exactly one of settle, fail and cancel is called, once;
     each is synchronous, so that a cancelled task still settles."""
+
+    @property
+    def output_limit(self) -> int | None:
+        """Tokens that an answer has to be limited to, so that the call fits its budgets."""
+        ...
 
     def first_token(self) -> None: ...
 
@@ -131,40 +236,204 @@ class Hold(Protocol):
 
 
 class Ledger(Protocol):
-    """Where money is written down."""
+    """Where money is held and written down."""
 
-    def hold(self, call: Call, target: Target, *, streamed: bool, bound: Callable[[], Usage]) -> Hold:
-        """Open an attempt that can use at most `bound()`, which is worked out when it is needed."""
+    async def hold(
+        self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
+    ) -> Hold:
+        """Let an attempt in under every budget and limit over its caller and `customer` (the end
+        user its request names). Raises BudgetExceeded, RateLimited, UnboundedCost, TooManyTokens,
+        NotAllowed or Overloaded: then nothing is held."""
         ...
 
 
-class Keys(Protocol):
+class Rows(Protocol[R]):
+    """Governed rows of one kind. Everything stays inside `call.scope`: a row outside it is not there.
+    Changes are audited as made by `call`."""
+
+    async def add(self, record: R, *, call: Call) -> R:
+        """Raises Conflict where its id or another unique name exists, InvalidRequest for a budget
+        that doesn't."""
+        ...
+
+    async def find(self, id: str, *, call: Call) -> R | None: ...
+
+    async def some(self, ids: Sequence[str], *, call: Call) -> list[R]:
+        """Those of the rows named that there are."""
+        ...
+
+    async def page(
+        self, where: Mapping[str, object], *, call: Call, page: int = 1, size: int = 100
+    ) -> Page[R]:
+        """One page of those that have these values, newest first. A list of values: any of them;
+        None: whatever."""
+        ...
+
+    async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> R | None:
+        """Set the named fields and no other; a MetadataChange is applied to what is there. Gives the
+        row after, None where there is none."""
+        ...
+
+    async def remove(self, ids: Sequence[str], *, call: Call) -> list[R]:
+        """Delete the rows named, and keep a record of each; gives those that went. Raises Conflict
+        where one is in use."""
+        ...
+
+
+class Keys(Rows[KeyRecord], Protocol):
     """The virtual keys, by SHA-256 of the key."""
 
-    async def add(self, record: KeyRecord) -> None:
-        """Raises Conflict where the key or its alias exists."""
+    async def search(
+        self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
+    ) -> Page[KeyRecord]:
+        """One page of those the query fits; `named`: that have an alias, in its order."""
         ...
 
-    async def find(self, key_hash: str) -> KeyRecord | None: ...
-
-    async def page(self, query: KeyListQuery, *, user_id: str | None) -> KeyPage:
-        """One page; `user_id` limits it to that owner's keys."""
+    async def replace(
+        self, key_hash: str, changes: Mapping[str, object], *, revoke_at: datetime | None, call: Call
+    ) -> KeyRecord | None:
+        """Give a key's row another hash; the old one is good until `revoke_at`."""
         ...
 
-    async def remove(self, key_hashes: Sequence[str], aliases: Sequence[str], *, by: Caller) -> list[str]:
-        """Delete keys and keep a record; gives the hashes that went."""
+    async def budget(self, budget_id: str) -> BudgetRecord | None:
+        """A budget that a key names."""
+        ...
+
+
+class Users(Rows[UserRecord], Protocol):
+    """The users, with what belongs to them."""
+
+    async def add_with(
+        self,
+        record: UserRecord,
+        *,
+        teams: Sequence[UserTeam],
+        organizations: Sequence[str],
+        key: KeyRecord | None,
+        call: Call,
+    ) -> UserRecord:
+        """A user with its memberships and first key, all of it or nothing. Raises Conflict, or
+        NotFound for a team or organization that is not there."""
+        ...
+
+    async def search(self, query: UserListQuery, *, call: Call) -> Page[UserListed]:
+        """One page of those the query fits."""
+        ...
+
+
+class Teams(Rows[TeamRecord], Protocol):
+    """The teams, with their members. What is None where there is no such team within the scope raises
+    InvalidRequest for a member that is there already, or is not."""
+
+    async def add_with(
+        self,
+        record: TeamRecord,
+        *,
+        members: Sequence[Member],
+        member_limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> TeamRecord:
+        """A team with its members, all of it or nothing."""
+        ...
+
+    async def change_with(
+        self,
+        team_id: str,
+        changes: Mapping[str, object],
+        *,
+        member_limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> TeamRecord | None:
+        """Change a team, and the limits of members without their own."""
+        ...
+
+    async def add_models(self, team_id: str, models: Sequence[str], *, call: Call) -> TeamRecord | None: ...
+
+    async def remove_models(
+        self, team_id: str, models: Sequence[str], *, call: Call
+    ) -> TeamRecord | None: ...
+
+    async def members(self, team_id: str, *, call: Call) -> list[TeamMembershipShown]: ...
+
+    async def add_members(
+        self,
+        team_id: str,
+        members: Sequence[Member],
+        *,
+        changes: Mapping[str, object],
+        limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> tuple[TeamRecord, list[TeamMembershipRecord]] | None:
+        """All of them or none."""
+        ...
+
+    async def change_member(
+        self,
+        team_id: str,
+        member: Member,
+        *,
+        changes: Mapping[str, object],
+        limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> TeamMembershipRecord | None: ...
+
+    async def remove_member(self, team_id: str, member: Member, *, call: Call) -> TeamRecord | None:
+        """With the keys it has in the team."""
+        ...
+
+
+class Organizations(Rows[OrganizationRecord], Protocol):
+    """The organizations, with their members and budgets."""
+
+    async def add_with(
+        self, record: OrganizationRecord, limits: Mapping[str, object], *, call: Call
+    ) -> OrganizationRecord:
+        """With a budget of its own, where it names none."""
+        ...
+
+    async def change_with(
+        self, id: str, changes: Mapping[str, object], limits: Mapping[str, object], *, call: Call
+    ) -> OrganizationRecord | None:
+        """Change an organization, and its budget."""
+        ...
+
+    async def details(self, id: str, *, call: Call) -> OrganizationInfo | None:
+        """With its budget, members and teams."""
+        ...
+
+    async def add_members(
+        self, id: str, members: Sequence[OrganizationMember], *, call: Call
+    ) -> list[OrganizationMembershipRecord] | None:
+        """All or none. Raises InvalidRequest for one that is there already."""
+        ...
+
+    async def change_member(
+        self, id: str, user_id: str, role: str, *, call: Call
+    ) -> OrganizationMembershipRecord | None: ...
+
+    async def remove_member(self, id: str, user_id: str, *, call: Call) -> bool: ...
+
+
+class Audit(Protocol):
+    """The audit log."""
+
+    async def page(self, query: AuditQuery) -> Page[AuditRecord]: ...
+
+    async def find(self, id: str) -> AuditRecord | None: ...
+
+    def everything(self, query: AuditQuery) -> AsyncIterator[AuditRecord]:
+        """All that the query fits, oldest first, without holding it in memory."""
         ...
 
 
 class Spend(Protocol):
     """Reads of the ledger."""
 
-    async def rows(self, query: SpendQuery, *, key_hash: str | None, user_id: str | None) -> list[SpendRow]:
-        """Newest first. `key_hash` and `user_id` limit the rows to what the caller may see.
-        Raises InvalidRequest for a date that is none."""
+    async def rows(self, query: SpendQuery, *, scope: Scope) -> list[SpendRow]:
+        """Newest first, within the scope. Raises InvalidRequest for a date that is none."""
         ...
 
-    async def days(self, query: SpendQuery, *, key_hash: str | None, user_id: str | None) -> list[SpendDay]:
+    async def days(self, query: SpendQuery, *, scope: Scope) -> list[SpendDay]:
         """Sums by UTC day, oldest first, of the rows the query fits (its `limit` apart)."""
         ...
 
@@ -178,6 +447,10 @@ class Clock(Protocol):
 class Entropy(Protocol):
     def key(self) -> str:
         """A new virtual key: `sk-` and 256 random bits, URL-safe."""
+        ...
+
+    def id(self) -> str:
+        """A new id for a row: a UUID."""
         ...
 
 
@@ -204,10 +477,85 @@ class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the management of keys."""
+    """For virtual keys."""
 
     call: Call
     keys: Keys
+    users: Rows[UserRecord]
+    teams: Rows[TeamRecord]
+    organizations: Rows[OrganizationRecord]
+    policy: Policy
+    clock: Clock
+    entropy: Entropy
+
+
+class UserContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For users."""
+
+    call: Call
+    users: Users
+    keys: Keys
+    teams: Rows[TeamRecord]
+    policy: Policy
+    clock: Clock
+    entropy: Entropy
+
+
+class TeamContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For teams."""
+
+    call: Call
+    teams: Teams
+    keys: Keys
+    users: Users
+    organizations: Rows[OrganizationRecord]
+    policy: Policy
+    clock: Clock
+    entropy: Entropy
+
+
+class OrganizationContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For organizations."""
+
+    call: Call
+    organizations: Organizations
+    policy: Policy
+    clock: Clock
+    entropy: Entropy
+
+
+class CustomerContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For customers."""
+
+    call: Call
+    customers: Rows[CustomerRecord]
+    budgets: Rows[BudgetRecord]
+    policy: Policy
+    clock: Clock
+    entropy: Entropy
+
+
+class AccessGroupContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For access groups."""
+
+    call: Call
+    access_groups: Rows[AccessGroupRecord]
+    entropy: Entropy
+
+
+class AuditContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For the audit log."""
+
+    call: Call
+    audit: Audit
+
+
+class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For budgets by name."""
+
+    call: Call
+    budgets: Rows[BudgetRecord]
+    policy: Policy
     clock: Clock
     entropy: Entropy
 

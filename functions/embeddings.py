@@ -3,30 +3,29 @@
 import asyncio
 
 from functions.context import ModelContext, UpstreamResponse
-from functions.function import Access, function
+from functions.function import function
+from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts
-from models_registry.bounds import embeddings_bound
+from models_registry.bounds import EmbeddingsBounds
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
 from schema.errors import SHUTTING_DOWN, ShuttingDown
-from schema.usage import Usage
 
 
 @function("POST", "/v1/embeddings", aliases=("/embeddings",), access=Access.MODEL, call_type="aembedding")
 async def embeddings(request: EmbeddingsRequest, ctx: ModelContext) -> EmbeddingList:
     """Turn one or more texts into vectors, as floats or base64."""
     call = ctx.call
-    target = ctx.models.target(request.model, allowed=call.caller.models, roll=call.roll)
+    name = call.caller.aliases.get(request.model, request.model)
+    target = ctx.models.target(name, allowed=call.caller.models, roll=call.roll)
     backend = BACKENDS[target.dialect]
     facts = CallFacts(
         request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
     )
     upstream_request = backend.embeddings_request(request, target, facts)
 
-    def bound() -> Usage:
-        return Usage(prompt_tokens=embeddings_bound(request), estimated=True)
-
-    hold = ctx.ledger.hold(call, target, streamed=False, bound=bound)
+    bounds = EmbeddingsBounds(request)
+    hold = await ctx.ledger.hold(call, target, streamed=False, bounds=bounds, customer=request.user)
     response: UpstreamResponse | None = None
     try:
         response = await ctx.upstream.open(upstream_request, target.deadlines)
@@ -34,13 +33,13 @@ async def embeddings(request: EmbeddingsRequest, ctx: ModelContext) -> Embedding
         if response.status != 200:
             raise backend.error(response.status, response.headers, body, target)
         answer, usage = backend.embeddings_response(body, request, target, facts)
-        hold.settle(usage or bound())
+        hold.settle(usage or bounds.usage())
         return answer
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:
-            hold.fail(ShuttingDown("The worker stopped."), bound())
+            hold.fail(ShuttingDown("The worker stopped."), bounds.usage())
         else:
-            hold.cancel(bound())
+            hold.cancel(bounds.usage())
         raise
     except Exception as error:
         hold.fail(error)

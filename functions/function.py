@@ -5,30 +5,17 @@ Nothing is wrapped and nothing is registered: the decorated function is the func
 what is mounted.
 """
 
-import enum
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 
 import msgspec
 
+from functions.roles import ROUTE_GROUPS, Access
 from schema.errors import GatewayError
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Awaitable[object]])
-
-
-class Access(enum.Enum):
-    """Who may call a function. Decided on the matched manifest, never on the URL's text."""
-
-    OPEN = "open"
-    """Anyone, without a key."""
-    MODEL = "model"
-    """Any valid key: it calls models, so refusals are booked as well."""
-    KEY = "key"
-    """Any valid key; the function shows it its own objects only."""
-    ADMIN = "admin"
-    """`proxy_admin`."""
 
 
 class EventStream(Protocol):
@@ -46,6 +33,16 @@ class EventStream(Protocol):
     def close(self, error: GatewayError | None = None) -> None:
         """`error` is why it ended before its time; None where it was over, or the client left."""
         ...
+
+
+class Download:
+    """A reply that is made piece by piece, of whatever length. An error in the middle cuts it off."""
+
+    media_type: str
+    filename: str
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        raise NotImplementedError
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,3 +106,14 @@ def manifest_of(fn: Callable[..., Awaitable[object]]) -> Manifest:
     if not isinstance(manifest, Manifest):
         raise TypeError(f"{fn!r} is not decorated with @function")
     return manifest
+
+
+def permits_route(routes: Sequence[str], manifest: Manifest) -> bool:
+    """Is a function among a key's routes? They are paths, paths ending in `*`, or groups of paths."""
+    for route in routes:
+        if manifest.access in ROUTE_GROUPS.get(route, frozenset()):
+            return True
+        for path in (manifest.path, *manifest.aliases):
+            if path == route or (route.endswith("*") and path.startswith(route[:-1])):
+                return True
+    return False

@@ -1,7 +1,8 @@
 """Probes for load balancers and people: is it up, can it serve."""
 
 from functions.context import HealthContext
-from functions.function import Access, function
+from functions.function import function
+from functions.roles import Access
 from schema.health import ProbeQuery, Readiness
 
 

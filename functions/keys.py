@@ -1,106 +1,171 @@
-"""Virtual keys: make, show, list, delete."""
+"""Virtual keys: make, change, show, list, block, replace, delete."""
 
-import hashlib
 from datetime import datetime
 
 import msgspec
 
-from functions.context import Caller, KeyContext
-from functions.function import Access, function
+from functions.context import KeyContext
+from functions.function import function
+from functions.key_policy import (
+    as_test_key,
+    check_chosen,
+    check_owner,
+    hash_of,
+    is_test_maker,
+    key_changes,
+    key_name,
+    within_upper_bounds,
+)
+from functions.roles import Access
+from schema.budgets import BudgetRecord
 from schema.duration import after
-from schema.errors import InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors import GatewayError, InvalidRequest, NotFound
+from schema.governance import MetadataChange, dollars, filled, refuse_undeclared, texts
 from schema.keys import (
+    KeyAliases,
+    KeyAliasesQuery,
+    KeyBlockRequest,
+    KeyBulkUpdateRequest,
+    KeyChanged,
     KeyDeleteRequest,
     KeyFacts,
+    KeyFields,
     KeyGenerated,
     KeyGenerateRequest,
     KeyInfo,
     KeyInfoQuery,
     KeyList,
     KeyListQuery,
+    KeyNotChanged,
     KeyRecord,
+    KeyRegenerateRequest,
+    KeyResetSpendRequest,
+    KeysChanged,
     KeysDeleted,
+    KeysInfo,
+    KeysInfoRequest,
+    KeySpendReset,
+    KeyUpdated,
+    KeyUpdateRequest,
 )
 
-MIN_KEY_CHARS = 16
 MAX_PAGE = 100
-MAX_DELETED = 1_000
-MAX_NAME_CHARS = 256
-MAX_MODELS = 1_000
-MAX_METADATA_BYTES = 16 * 1024
-_ABSENT = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
-"""Values with which an undeclared field asks for nothing."""
+MAX_PAGES = 1_000_000
+MAX_AT_ONCE = 1_000
+NO_SUCH_KEY = "There is no such key."
 
 
-@function("POST", "/key/generate", access=Access.ADMIN)
+@function("POST", "/key/generate", access=Access.KEYS_WRITE)
 async def generate(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
     """Make a virtual key. The answer is the only place where the key itself is ever shown."""
-    _refuse_undeclared(request)
-    _check_sizes(request)
-    key = request.key or ctx.entropy.key()
-    if request.key is not None:
-        _check_chosen(request.key)
-    now = ctx.clock.now()
-    record = KeyRecord(
-        token=_hash(key),
-        key_name=f"sk-...{key[-4:]}",
-        key_alias=request.key_alias,
-        user_id=request.user_id,
-        team_id=request.team_id,
-        models=request.models,
-        metadata=request.metadata,
-        expires=None if request.duration is None else after(now, request.duration, param="duration"),
-        created_at=now,
-        created_by=ctx.call.caller.user_id,
-    )
-    await ctx.keys.add(record)
-    return KeyGenerated(
-        key=key,
-        key_name=record.key_name,
-        key_alias=record.key_alias,
-        token=record.token,
-        token_id=record.token,
-        expires=record.expires,
-        models=record.models,
-        user_id=record.user_id,
-        team_id=record.team_id,
-        metadata=record.metadata,
-        spend=0.0,
-        created_at=record.created_at,
-        created_by=record.created_by,
-    )
+    return await _make(request, ctx)
 
 
-@function("GET", "/key/info", access=Access.KEY)
+@function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE)
+async def generate_service_account(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
+    """Make a key of a team's that is nobody's own."""
+    if not isinstance(request.team_id, str) or not request.team_id:
+        raise InvalidRequest("team_id: a service account's key needs a team.", param="team_id")
+    if request.user_id:
+        raise InvalidRequest("user_id: a service account's key has no user.", param="user_id")
+    return await _make(request, ctx)
+
+
+async def _make(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
+    refuse_undeclared(request)
+    key = ctx.entropy.key() if request.key is None else check_chosen(request.key)
+    changes = await _checked(request, ctx, new=True)
+    await check_owner(changes, ctx)
+    record = _fresh(KeyRecord(token=hash_of(key), key_name=key_name(key)), changes)
+    record = await ctx.keys.add(record, call=ctx.call)
+    return await _generated(key, record, ctx)
+
+
+async def _checked(request: KeyFields, ctx: KeyContext, *, new: bool) -> dict[str, object]:
+    """What a request sets, within what the config and the caller's role allow."""
+    if new:
+        request = filled(request, ctx.policy.key_defaults, "default_key_generate_params")
+    if new and not ctx.call.scope.everything:
+        request = within_upper_bounds(request, ctx.policy.key_upper_bounds, ctx.clock.now())
+    if is_test_maker(ctx):
+        request = as_test_key(request, ctx.policy, ctx.clock.now(), new=new)
+    return key_changes(request, ctx)
+
+
+@function("POST", "/key/update", access=Access.KEYS_WRITE)
+async def update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyUpdated:
+    """Change a key: what is absent stays, null clears. Named by itself, its hash or its alias."""
+    record = await _update(request, ctx)
+    return KeyUpdated(**msgspec.structs.asdict(await _facts(record, ctx)), key=record.token)
+
+
+@function("POST", "/key/bulk_update", access=Access.KEYS_WRITE)
+async def bulk_update(request: KeyBulkUpdateRequest, ctx: KeyContext) -> KeysChanged:
+    """Change many keys, each by itself: those that can't be are named with the reason."""
+    refuse_undeclared(request)
+    if not 1 <= len(request.keys) <= MAX_AT_ONCE:
+        raise InvalidRequest(f"keys: expected 1 to {MAX_AT_ONCE}.", param="keys")
+    changed: list[KeyChanged] = []
+    failed: list[KeyNotChanged] = []
+    for each in request.keys:
+        try:
+            record = await _update(each, ctx)
+            changed.append(KeyChanged(key=record.token, key_info=await _facts(record, ctx)))
+        except GatewayError as error:
+            named = hash_of(each.key) if each.key else str(each.key_alias or "")
+            failed.append(KeyNotChanged(key=named, failed_reason=error.message))
+    return KeysChanged(total_requested=len(request.keys), successful_updates=changed, failed_updates=failed)
+
+
+async def _update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyRecord:
+    refuse_undeclared(request)
+    if request.key is None and not request.key_alias:
+        raise InvalidRequest("key: name the key or its alias.", param="key")
+    before = await (
+        _named(request.key, ctx) if request.key is not None else _by_alias(str(request.key_alias), ctx)
+    )
+    changes = await _checked(request, ctx, new=False)
+    if request.key is None:
+        changes.pop("key_alias", None)
+    await check_owner(changes, ctx, before)
+    record = await ctx.keys.change(before.token, changes, call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    return record
+
+
+@function("GET", "/key/info", access=Access.KEYS_READ)
 async def info(request: KeyInfoQuery, ctx: KeyContext) -> KeyInfo:
     """Show one key: the one named, by itself or its hash, or the caller's own."""
     caller = ctx.call.caller
-    if request.key is None and caller.is_admin:
+    if request.key is None and len(caller.key_hash) != 64:
         raise InvalidRequest("key: the master key is no virtual key; name one.", param="key")
-    key_hash = caller.key_hash if request.key is None else _hash(request.key)
-    record = await ctx.keys.find(key_hash)
-    if record is None or not _may_see(caller, record):
-        raise NotFound("There is no such key.", param="key")
-    return KeyInfo(key=key_hash, info=_facts(record, ctx.clock.now()))
+    record = await _named(caller.key_hash if request.key is None else request.key, ctx)
+    return KeyInfo(key=record.token, info=await _facts(record, ctx))
 
 
-@function("GET", "/key/list", access=Access.KEY)
+@function("POST", "/v2/key/info", access=Access.KEYS_READ)
+async def info_of_many(request: KeysInfoRequest, ctx: KeyContext) -> KeysInfo:
+    """Show several keys; those that are not there are left out."""
+    refuse_undeclared(request)
+    records = await ctx.keys.some(_hashes(request.keys), call=ctx.call)
+    return KeysInfo(
+        key=[record.token for record in records],
+        info=[await _facts(record, ctx) for record in records],
+    )
+
+
+@function("GET", "/key/list", access=Access.KEYS_READ)
 async def list_keys(request: KeyListQuery, ctx: KeyContext) -> KeyList:
-    """List keys by page: all for an admin, the caller's own for others."""
-    if not 1 <= request.size <= MAX_PAGE:
-        raise InvalidRequest(f"size: expected 1 to {MAX_PAGE}, found {request.size}", param="size")
-    if not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page: expected 1 or more, found {request.page}", param="page")
-    caller = ctx.call.caller
+    """List keys by page: those within the caller's reach."""
+    _check_page(request.page, request.size)
     if request.key_hash is not None:
-        request = msgspec.structs.replace(request, key_hash=_hash(request.key_hash))
-    if not caller.is_admin and not caller.user_id:
-        request = msgspec.structs.replace(request, key_hash=caller.key_hash)
-    page = await ctx.keys.page(request, user_id=None if caller.is_admin else caller.user_id or None)
-    now = ctx.clock.now()
-    shown: list[str | KeyFacts] = [
-        _facts(record, now) if request.return_full_object else record.token for record in page.records
-    ]
+        request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
+    page = await ctx.keys.search(request, now=ctx.clock.now(), call=ctx.call)
+    shown: list[str | KeyFacts] = []
+    for record in page.records:
+        whole = request.return_full_object
+        shown.append(await _facts(record, ctx) if whole else record.token)
     return KeyList(
         keys=shown,
         total_count=page.total,
@@ -109,75 +174,156 @@ async def list_keys(request: KeyListQuery, ctx: KeyContext) -> KeyList:
     )
 
 
-@function("POST", "/key/delete", access=Access.ADMIN)
+@function("GET", "/key/aliases", access=Access.KEYS_READ)
+async def aliases(request: KeyAliasesQuery, ctx: KeyContext) -> KeyAliases:
+    """List the aliases of keys within the caller's reach."""
+    _check_page(request.page, request.size)
+    query = KeyListQuery(
+        page=request.page, size=request.size, key_alias=request.search, substring_matching=True
+    )
+    page = await ctx.keys.search(query, now=ctx.clock.now(), call=ctx.call, named=True)
+    return KeyAliases(
+        aliases=[record.key_alias for record in page.records if record.key_alias is not None],
+        total_count=page.total,
+        current_page=request.page,
+        total_pages=-(-page.total // request.size),
+    )
+
+
+@function("POST", "/key/block", access=Access.KEYS_WRITE)
+async def block(request: KeyBlockRequest, ctx: KeyContext) -> KeyFacts:
+    """Refuse a key until it is unblocked."""
+    return await _set_blocked(request, ctx, blocked=True)
+
+
+@function("POST", "/key/unblock", access=Access.KEYS_WRITE)
+async def unblock(request: KeyBlockRequest, ctx: KeyContext) -> KeyFacts:
+    """Let a blocked key in again."""
+    return await _set_blocked(request, ctx, blocked=False)
+
+
+async def _set_blocked(request: KeyBlockRequest, ctx: KeyContext, *, blocked: bool) -> KeyFacts:
+    refuse_undeclared(request)
+    record = await ctx.keys.change(hash_of(request.key), {"blocked": blocked}, call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    return await _facts(record, ctx)
+
+
+@function("POST", "/key/{key}/regenerate", access=Access.KEYS_WRITE)
+async def regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGenerated:
+    """Put a new key in the place of one, with its spend and limits; the old one lives on for
+    `grace_period`."""
+    return await _regenerate(request, ctx)
+
+
+@function("POST", "/key/regenerate", access=Access.KEYS_WRITE)
+async def regenerate_named(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGenerated:
+    """The same, with the key in the body."""
+    return await _regenerate(request, ctx)
+
+
+async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGenerated:
+    refuse_undeclared(request)
+    if request.key is None:
+        raise InvalidRequest("key: name the key to replace.", param="key")
+    before = await _named(request.key, ctx)
+    now = ctx.clock.now()
+    key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
+    changes = await _checked(request, ctx, new=False)
+    await check_owner(changes, ctx, before)
+    revoke_at = after(now, request.grace_period, param="grace_period") if request.grace_period else None
+    changes |= {"token": hash_of(key), "key_name": key_name(key), "last_rotation_at": now}
+    record = await ctx.keys.replace(before.token, changes, revoke_at=revoke_at, call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    return await _generated(key, record, ctx)
+
+
+@function("POST", "/key/{key}/reset_spend", access=Access.KEYS_WRITE)
+async def reset_spend(request: KeyResetSpendRequest, ctx: KeyContext) -> KeySpendReset:
+    """Set what a key has spent in its window. For whoever may set it at all."""
+    refuse_undeclared(request)
+    before = await _named(request.key, ctx)
+    changes: dict[str, object] = {"spend": dollars(request.reset_to, param="reset_to")}
+    await check_owner(changes, ctx, before)
+    record = await ctx.keys.change(before.token, changes, call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    return KeySpendReset(key_hash=record.token, spend=record.spend, previous_spend=before.spend)
+
+
+@function("POST", "/key/delete", access=Access.KEYS_WRITE)
 async def delete(request: KeyDeleteRequest, ctx: KeyContext) -> KeysDeleted:
     """Delete keys by themselves, their hashes or their aliases. A record of each is kept."""
-    _refuse_undeclared(request)
+    refuse_undeclared(request)
     if not request.keys and not request.key_aliases:
         raise InvalidRequest("keys: name at least one key or alias.", param="keys")
-    if len(request.keys) + len(request.key_aliases) > MAX_DELETED:
-        raise InvalidRequest(f"keys: at most {MAX_DELETED} at once.", param="keys")
-    hashes = [_hash(key) for key in request.keys]
-    deleted = await ctx.keys.remove(hashes, request.key_aliases, by=ctx.call.caller)
+    if len(request.keys) + len(request.key_aliases) > MAX_AT_ONCE:
+        raise InvalidRequest(f"keys: at most {MAX_AT_ONCE} at once.", param="keys")
+    hashes = _hashes(request.keys)
+    if request.key_aliases:
+        named = await ctx.keys.page({"key_alias": request.key_aliases}, call=ctx.call, size=MAX_AT_ONCE)
+        hashes += [record.token for record in named.records]
+    deleted = await ctx.keys.remove(hashes, call=ctx.call)
     if not deleted:
         raise NotFound("None of these keys exists.", param="keys")
-    return KeysDeleted(deleted_keys=deleted)
+    return KeysDeleted(deleted_keys=[record.token for record in deleted])
 
 
-def _hash(key_or_hash: str) -> str:
-    """A key's hash; a hash as it is. A key starts with `sk-`, so neither is taken for the other."""
-    if key_or_hash.startswith("sk-"):
-        return hashlib.sha256(key_or_hash.encode()).hexdigest()
-    return key_or_hash
+def _fresh(record: KeyRecord, changes: dict[str, object]) -> KeyRecord:
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange):
+        changes["metadata"] = metadata.applied({})
+    return msgspec.structs.replace(record, **changes)
 
 
-def _check_chosen(key: str) -> None:
-    if not key.startswith("sk-") or len(key) < MIN_KEY_CHARS or not key.isascii() or len(key) > 512:
-        raise InvalidRequest(
-            f"key: expected `sk-` and at least {MIN_KEY_CHARS} ASCII characters in all.", param="key"
-        )
+async def _named(key_or_hash: str, ctx: KeyContext) -> KeyRecord:
+    record = await ctx.keys.find(hash_of(key_or_hash), call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    return record
 
 
-def _check_sizes(request: KeyGenerateRequest) -> None:
-    """The record is read with every call of the key."""
-    for name in ("key_alias", "user_id", "team_id"):
-        if len(getattr(request, name) or "") > MAX_NAME_CHARS:
-            raise InvalidRequest(f"{name}: at most {MAX_NAME_CHARS} characters.", param=name)
-    if len(request.models) > MAX_MODELS or any(len(model) > MAX_NAME_CHARS for model in request.models):
-        raise InvalidRequest(
-            f"models: at most {MAX_MODELS} names of at most {MAX_NAME_CHARS} characters.", param="models"
-        )
-    if len(msgspec.json.encode(request.metadata)) > MAX_METADATA_BYTES:
-        raise InvalidRequest(f"metadata: at most {MAX_METADATA_BYTES} bytes of JSON.", param="metadata")
+async def _by_alias(alias: str, ctx: KeyContext) -> KeyRecord:
+    page = await ctx.keys.page({"key_alias": alias}, call=ctx.call, size=1)
+    if not page.records:
+        raise NotFound("There is no key of that alias.", param="key_alias")
+    return page.records[0]
 
 
-def _refuse_undeclared(request: KeyGenerateRequest | KeyDeleteRequest) -> None:
-    """A limit that was asked for and silently not kept would be worse than a refusal."""
-    declared = {field.encode_name for field in msgspec.structs.fields(request)}
-    for name, value in request.raw.items():
-        if name not in declared and bytes(value) not in _ABSENT:
-            raise UnsupportedParameter(f"{name}: not supported by this version.", param=name)
+def _hashes(keys: list[str]) -> list[str]:
+    if len(keys) > MAX_AT_ONCE:
+        raise InvalidRequest(f"keys: at most {MAX_AT_ONCE} at once.", param="keys")
+    return texts([hash_of(key) for key in keys], param="keys")
 
 
-def _may_see(caller: Caller, record: KeyRecord) -> bool:
-    own_user = bool(caller.user_id) and record.user_id == caller.user_id
-    return caller.is_admin or own_user or record.token == caller.key_hash
+def _check_page(page: int, size: int) -> None:
+    if not 1 <= size <= MAX_PAGE:
+        raise InvalidRequest(f"size: expected 1 to {MAX_PAGE}, found {size}", param="size")
+    if not 1 <= page <= MAX_PAGES:
+        raise InvalidRequest(f"page: expected 1 or more, found {page}", param="page")
 
 
-def _facts(record: KeyRecord, now: datetime) -> KeyFacts:
-    expired = record.expires is not None and record.expires <= now
-    return KeyFacts(
-        token=record.token,
-        key_name=record.key_name,
-        key_alias=record.key_alias,
-        user_id=record.user_id,
-        team_id=record.team_id,
-        models=record.models,
-        metadata=record.metadata,
-        spend=record.spend_nano / 1e9,
-        expires=record.expires,
-        blocked=record.blocked,
-        status="expired" if expired else "blocked" if record.blocked else "active",
-        created_at=record.created_at,
-        created_by=record.created_by,
+async def _generated(key: str, record: KeyRecord, ctx: KeyContext) -> KeyGenerated:
+    budget = await _budget(record, ctx)
+    return KeyGenerated(
+        **msgspec.structs.asdict(record), key=key, token_id=record.token, litellm_budget_table=budget
     )
+
+
+async def _facts(record: KeyRecord, ctx: KeyContext) -> KeyFacts:
+    budget = await _budget(record, ctx)
+    status = _status(record, ctx.clock.now())
+    return KeyFacts(**msgspec.structs.asdict(record), status=status, litellm_budget_table=budget)
+
+
+async def _budget(record: KeyRecord, ctx: KeyContext) -> BudgetRecord | None:
+    """The budget it names, for whoever may see the key."""
+    return None if record.budget_id is None else await ctx.keys.budget(record.budget_id)
+
+
+def _status(record: KeyRecord, now: datetime) -> str:
+    if record.expires is not None and record.expires <= now:
+        return "expired"
+    return "blocked" if record.blocked else "active"

@@ -1,18 +1,19 @@
 """The models a key may use, in OpenAI's list format."""
 
 from functions.context import CatalogueContext
-from functions.function import Access, function
+from functions.function import function
+from functions.roles import Access
 from schema.errors import ModelNotFound
 from schema.models import ModelCard, ModelList, ModelQuery, ModelsQuery
 
 
-@function("GET", "/v1/models", aliases=("/models",), access=Access.KEY)
+@function("GET", "/v1/models", aliases=("/models",), access=Access.MODELS_READ)
 async def models(request: ModelsQuery, ctx: CatalogueContext) -> ModelList:
     """List the models this key may use."""
     return ModelList(data=list(ctx.models.cards(allowed=ctx.call.caller.models)))
 
 
-@function("GET", "/v1/models/{model:path}", aliases=("/models/{model:path}",), access=Access.KEY)
+@function("GET", "/v1/models/{model:path}", aliases=("/models/{model:path}",), access=Access.MODELS_READ)
 async def retrieve(request: ModelQuery, ctx: CatalogueContext) -> ModelCard:
     """Show one model."""
     for card in ctx.models.cards(allowed=ctx.call.caller.models):

@@ -5,16 +5,17 @@ import hashlib
 import msgspec
 
 from functions.context import SpendContext
-from functions.function import Access, function
+from functions.function import function
+from functions.roles import Access
 from schema.errors import InvalidRequest
 from schema.spend import SpendDay, SpendLog, SpendQuery, spend_log
 
 MAX_ROWS = 10_000
 
 
-@function("GET", "/spend/logs", access=Access.KEY)
+@function("GET", "/spend/logs", access=Access.SPEND_READ)
 async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[SpendDay]:
-    """List calls and what they cost, newest first; the caller's own unless an admin asks.
+    """List calls and what they cost, newest first, within the caller's reach: its own, its teams', or all.
 
     With both dates, and `summarize` not switched off, sums by day instead: LiteLLM's rule.
     """
@@ -23,9 +24,7 @@ async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[
     if request.api_key is not None and request.api_key.startswith("sk-"):
         key_hash = hashlib.sha256(request.api_key.encode()).hexdigest()
         request = msgspec.structs.replace(request, api_key=key_hash)
-    caller = ctx.call.caller
-    own_user = None if caller.is_admin else caller.user_id or None
-    own_key = None if caller.is_admin or own_user else caller.key_hash
+    scope = ctx.call.scope
     if request.summarize and request.start_date and request.end_date:
-        return list(await ctx.spend.days(request, key_hash=own_key, user_id=own_user))
-    return [spend_log(row) for row in await ctx.spend.rows(request, key_hash=own_key, user_id=own_user)]
+        return list(await ctx.spend.days(request, scope=scope))
+    return [spend_log(row) for row in await ctx.spend.rows(request, scope=scope)]

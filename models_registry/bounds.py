@@ -11,6 +11,7 @@ import msgspec
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
+from schema.usage import Usage
 
 CALL_TOKENS = 512
 """What a chat template adds to any call: its own system text, the opening of the answer."""
@@ -30,6 +31,124 @@ _IMAGE = b'"image_url"'
 MAX_BOUND = 2**31 - 1
 UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 """OpenAI's families that reason behind the scenes."""
+
+
+PRICED_APART = ("web_search_options", "audio", "prediction", "plugins", "prompt", "container")
+"""Fields with which a provider bills by something that no field of the request bounds."""
+TIERS = (b'"auto"', b'"default"', b'"flex"', b"null")
+"""`service_tier`s that cost no more than the list price."""
+BOUNDED_PARTS = ("text", "refusal", "image_url")
+OWN_TOOLS = ("function", "custom")
+"""Tools that the caller runs; the provider's own (search, code) are billed by the use."""
+BYTES_A_TOKEN = 4
+"""What text has, more or less: for estimates, never for bounds."""
+
+
+class ChatBounds:
+    """How much a chat call can use, worked out when it is asked for."""
+
+    __slots__ = ("_cap", "_prompt", "_request", "_target")
+
+    def __init__(self, request: ChatRequest, target: Target) -> None:
+        self._request = request
+        self._target = target
+        self._prompt: int | None = None
+        self._cap: int | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        if self._prompt is None:
+            self._prompt = input_bound(self._request)
+        return self._prompt
+
+    @property
+    def answers(self) -> int:
+        return max(1, self._request.n or 1)
+
+    @property
+    def limited(self) -> bool:
+        """Did the caller, or the deployment, say how long an answer may be?"""
+        request = self._request
+        sent = request.max_tokens is not None or request.max_completion_tokens is not None
+        return sent or bool(_configured(self._target))
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Most tokens of all answers together; None where nothing bounds them."""
+        if self._cap is not None:
+            return self._cap * self.answers
+        target = self._target
+        if self.limited or target.max_output_tokens is not None:
+            return output_bound(self._request, target)
+        return None if target.context_window is None else target.context_window * self.answers
+
+    def cap(self, tokens: int) -> None:
+        """An answer is limited to so many tokens after all."""
+        self._cap = tokens
+
+    def unbounded_field(self) -> str | None:
+        """The field for which the cost has no known bound, if there is one."""
+        request, fields = self._request, self._request.fields()
+        for name in PRICED_APART:
+            if name in fields and bytes(fields[name]) not in (b"null", b"{}", b"[]"):
+                return name
+        if "service_tier" in fields and bytes(fields["service_tier"]) not in TIERS:
+            return "service_tier"
+        for place, tool in enumerate(request.tools or ()):
+            if tool.kind not in OWN_TOOLS:
+                return f"tools[{place}]"
+        return _unbounded_part(request)
+
+    def usage(self) -> Usage:
+        """All of it, for an attempt that nobody knows the end of."""
+        output = output_bound(self._request, self._target) if self._cap is None else self._cap * self.answers
+        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=output, estimated=True)
+
+    def produced(self, shown_bytes: int) -> Usage:
+        """Of an answer that broke off: a token has at least one byte of what was shown, and all that
+        was asked for may have been spent where the model reasons unseen."""
+        if reasons_unseen(self._request, self._target):
+            return self.usage()
+        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=shown_bytes, estimated=True)
+
+    def estimate(self, output_tokens: int) -> int:
+        """Tokens it will use, more or less: for limits by the minute."""
+        output = output_bound(self._request, self._target) if self.limited else output_tokens
+        return _length(self._request.fields()["messages"]) // BYTES_A_TOKEN + 1 + output
+
+
+class EmbeddingsBounds:
+    """How much an embeddings call can use: input alone."""
+
+    answers = 1
+    limited = True
+    output_tokens = 0
+
+    def __init__(self, request: EmbeddingsRequest) -> None:
+        self._request = request
+
+    @property
+    def prompt_tokens(self) -> int:
+        return embeddings_bound(self._request)
+
+    def cap(self, tokens: int) -> None:
+        raise AssertionError("an embedding has no output to limit")
+
+    def unbounded_field(self) -> str | None:
+        return None
+
+    def usage(self) -> Usage:
+        return Usage(prompt_tokens=self.prompt_tokens, estimated=True)
+
+    def estimate(self, output_tokens: int) -> int:
+        return _length(self._request.fields()["input"]) // BYTES_A_TOKEN + 1
+
+
+def with_output_limit(target: Target, tokens: int) -> Target:
+    """The deployment with a limit of its own, sent where the caller sent none. OpenAI's reasoning models
+    know only the newer name; compatible servers often only the older."""
+    name = "max_completion_tokens" if target.provider == "openai" else "max_tokens"
+    return msgspec.structs.replace(target, params={**target.params, name: msgspec.Raw(b"%d" % tokens)})
 
 
 def input_bound(request: ChatRequest) -> int:
@@ -73,6 +192,15 @@ def reasons_unseen(request: ChatRequest, target: Target) -> bool:
 def _configured(target: Target) -> list[int]:
     found = [target.params[name] for name in ("max_tokens", "max_completion_tokens") if name in target.params]
     return [int(value) for value in map(msgspec.json.decode, found) if isinstance(value, int)]
+
+
+def _unbounded_part(request: ChatRequest) -> str | None:
+    """A part of a message whose tokens its bytes do not bound: a file's pages, seconds of audio."""
+    for place, message in enumerate(request.messages):
+        for at, part in enumerate(message.content if isinstance(message.content, list) else ()):
+            if part.kind not in BOUNDED_PARTS:
+                return f"messages[{place}].content[{at}]"
+    return None
 
 
 def _image_bound(message: Message) -> int:

@@ -54,6 +54,9 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     mode: str | None = None
     base_model: str | None = None
+    access_groups: list[str] | None = None
+    max_call_cost: Number | None = None
+    """Ours: the most one call can cost in dollars, where its request says nothing that bounds it."""
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
     input_cost_per_token: Number | None = None
@@ -70,9 +73,38 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_info: ModelInfo = ModelInfo()
 
 
+class PersonalKeys(msgspec.Struct, frozen=True, kw_only=True):
+    allowed_user_roles: list[str] | None = None
+
+
+class TeamKeys(msgspec.Struct, frozen=True, kw_only=True):
+    allowed_team_member_roles: list[str] | None = None
+
+
+class KeyGenerationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may make keys of which kind."""
+
+    personal_key_generation: PersonalKeys | None = None
+    team_key_generation: TeamKeys | None = None
+
+
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | None = None
     request_timeout: Number | None = None
+    timezone: str | None = None
+    max_budget: Number | None = None
+    budget_duration: str | None = None
+    budget_exceeded_status_code: int | None = None
+    default_key_generate_params: dict[str, Any] | None = None  # fields of a request, read where it is made
+    upperbound_key_generate_params: dict[str, Any] | None = None
+    key_generation_settings: KeyGenerationSettings | None = None
+    key_alias_pattern: str | None = None
+    default_internal_user_params: dict[str, Any] | None = None
+    max_internal_user_budget: Number | None = None
+    internal_user_budget_duration: str | None = None
+    default_team_params: dict[str, Any] | None = None
+    max_end_user_budget: Number | None = None
+    max_end_user_budget_id: str | None = None
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +117,12 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     database_url: str | None = None
     max_request_size_mb: Number | None = None
+    max_parallel_requests: Count | None = None
+    global_max_parallel_requests: Count | None = None
+    apply_user_budget_to_team_keys: bool | None = None
+    devops_key_duration: str | None = None
+    devops_key_budget: Number | None = None
+    default_output_tokens: Count | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

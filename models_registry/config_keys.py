@@ -28,11 +28,8 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
         "LitellmSettings": frozenset(
             """modify_params num_retries fallbacks default_fallbacks context_window_fallbacks
             content_policy_fallbacks allowed_fails callbacks success_callback failure_callback
-            audit_log_callbacks cache cache_params max_budget budget_duration budget_exceeded_status_code
-            default_internal_user_params max_internal_user_budget internal_user_budget_duration
-            default_team_settings default_team_params default_key_generate_params
-            upperbound_key_generate_params key_generation_settings key_alias_pattern max_end_user_budget
-            max_end_user_budget_id disable_end_user_cost_tracking turn_off_message_logging
+            audit_log_callbacks cache cache_params default_team_settings
+            disable_end_user_cost_tracking turn_off_message_logging
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
             prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
@@ -40,7 +37,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             cost_discount_config cost_margin_config block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
             add_user_information_to_llm_headers ssl_verify force_ipv4 public_model_groups
-            enable_redis_auth_cache timezone set_verbose telemetry""".split()
+            enable_redis_auth_cache set_verbose telemetry""".split()
         ),
         "RouterSettings": frozenset(
             """routing_strategy_args routing_groups weights num_retries retry_after retry_policy
@@ -58,7 +55,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             database_max_idle_connection_lifetime database_socket_timeout
             database_disable_prepared_statements database_extra_connection_params store_model_in_db
             supported_db_objects completion_model alerting alert_types alerting_threshold
-            alert_to_webhook_url alerting_args max_parallel_requests global_max_parallel_requests
+            alert_to_webhook_url alerting_args
             max_in_flight_requests_per_worker max_queued_requests_per_worker
             admission_queue_timeout_seconds max_response_size_mb background_health_checks
             health_check_interval health_check_concurrency health_check_details allowed_routes
@@ -75,7 +72,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time
             proxy_config_reload_interval_seconds use_redis_transaction_buffer coordination_redis
             fail_closed_rate_limit_enforcement fail_closed_budget_enforcement
-            disable_budget_reservation apply_user_budget_to_team_keys
+            disable_budget_reservation
             allow_requests_on_db_unavailable enforce_user_param reject_clientside_metadata_tags
             forward_client_headers_to_llm_api cancel_on_disconnect infer_model_from_keys
             return_wildcard_routes model_list_healthy_only enforce_fallback_model_access
@@ -84,7 +81,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             accounting_sync_ack""".split()
         ),
         "ModelInfo": frozenset(
-            """access_groups team_id team_public_model_name max_input_tokens health_check_model
+            """ team_id team_public_model_name max_input_tokens health_check_model
             health_check_timeout health_check_max_tokens disable_background_health_check blocked tier
             discoverable access_windows region db_model supports_function_calling supports_vision
             supports_response_schema supports_parallel_function_calling supports_system_messages

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo, Number
-from models_registry.price import Price, rate
-from models_registry.price_book import find_price
+from models_registry.price import NANO_PER_USD, Price, rate
+from models_registry.price_book import find_price, find_window
 from models_registry.providers import PROVIDERS, Provider, split
 from models_registry.target import Deadlines, Target
 from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
 MAX_PRICE_USD = Decimal(1000)
+MAX_CALL_USD = Decimal(10**6)
 """Of a token or a call: far past any price, and what follows from it fits the ledger."""
 MIN_TIMEOUT_S = Decimal("0.001")
 MAX_TIMEOUT_S = Decimal(7 * 86_400)
@@ -83,6 +84,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         params=_request_params(deployment, path),
         drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
         max_output_tokens=info.max_output_tokens or info.max_tokens,
+        context_window=_window(provider.prefix, info.base_model or model),
+        max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
         deadlines=deadlines,
         price=price,
         weight=weight,
@@ -106,7 +109,8 @@ def priced(target: Target, model: str, at: datetime) -> Target:
     price = target.price
     if price is None or price.source != "config":
         price = _list_price(target.provider, model, at) if not target.local else price
-    return msgspec.structs.replace(target, model=model, price=price)
+    window = _window(target.provider, model)
+    return msgspec.structs.replace(target, model=model, price=price, context_window=window)
 
 
 def missing_key(target: Target, provider: Provider) -> str | None:
@@ -270,6 +274,17 @@ def _configured_usd(name: str, params: LitellmParams, info: ModelInfo, *, path: 
     value = getattr(params, name)
     value = getattr(info, name) if value is None else value
     return None if value is None else _number(value, f"{path}.{name}", most=MAX_PRICE_USD)
+
+
+def _window(prefix: str, model: str) -> int | None:
+    price_id = PROVIDERS[prefix].price_id
+    return None if price_id is None else find_window(price_id, model)
+
+
+def _max_call_nano(info: ModelInfo, path: str) -> int | None:
+    if info.max_call_cost is None:
+        return None
+    return int(_number(info.max_call_cost, path, most=MAX_CALL_USD) * NANO_PER_USD)
 
 
 def _list_price(prefix: str, model: str, at: datetime) -> Price | None:

@@ -62,6 +62,16 @@ def cost_nano(price: Price, usage: Usage) -> int:
     return -(-femto // FEMTO_PER_NANO) + price.request_nano
 
 
+def ceiling_nano(price: Price, prompt_tokens: int, completion_tokens: int) -> int:
+    """The most that a call of at most so many tokens can cost: each at its dearest rate, in any tier
+    that such a prompt can reach."""
+    reached = [price, *(tier.price for tier in price.tiers if prompt_tokens > tier.over_tokens)]
+    prompt = max(max(each.input, each.cached or 0, each.cache_write or 0) for each in reached)
+    output = max(max(each.output, each.reasoning or 0) for each in reached)
+    femto = prompt_tokens * prompt + completion_tokens * output
+    return -(-femto // FEMTO_PER_NANO) + max(each.request_nano for each in reached)
+
+
 def usd(nano: int) -> Decimal:
     """Nano-USD as exact dollars, for the column and the header."""
     return Decimal(nano).scaleb(-9)

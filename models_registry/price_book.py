@@ -30,6 +30,15 @@ def find_price(provider_id: str, model: str, at: datetime) -> Price | None:
     return msgspec.structs.replace(base, tiers=tiers)
 
 
+def find_window(provider_id: str, model: str) -> int | None:
+    """The context window of a model in tokens, or None where the data does not know it."""
+    try:
+        _, info = get_snapshot().find_provider_model(model, None, provider_id, None)
+    except LookupError:
+        return None
+    return info.context_window
+
+
 def _at(value: Decimal | TieredPrices, start: int) -> Decimal:
     """The rate in force just above `start` prompt tokens."""
     if not isinstance(value, TieredPrices):

@@ -6,6 +6,7 @@ in place of the star of `litellm_params.model`; the longest pattern that fits wi
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -14,7 +15,7 @@ from models_registry.deployments import BadDeployment, compile_targets, expand, 
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
 from schema.errors import ModelNotAllowed, ModelNotFound
-from schema.models import ModelCard
+from schema.models import AllowedModels, ModelCard
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256
@@ -31,14 +32,20 @@ class Registry:
     """Implements the `Models` port."""
 
     def __init__(
-        self, groups: Mapping[str, tuple[Target, ...]], wildcards: Sequence[Wildcard], at: datetime
+        self,
+        groups: Mapping[str, tuple[Target, ...]],
+        wildcards: Sequence[Wildcard],
+        at: datetime,
+        access_groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
+        """`access_groups`: names that stand for several models in a key's list."""
+        self._access_groups = dict(access_groups)
         self._groups = dict(groups)
         self._wildcards = sorted(wildcards, key=lambda wildcard: -len(wildcard.name))
         self._at = at
         self._expanded: dict[str, tuple[Target, ...]] = {}
 
-    def target(self, name: str, *, allowed: Sequence[str], roll: float) -> Target:
+    def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
         """The deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
@@ -49,13 +56,18 @@ class Registry:
                 "GET /v1/models lists those you may use.",
                 param="model",
             )
-        if allowed and not permits(allowed, name):
-            raise ModelNotAllowed(f"This key may not use the model `{name}`.", param="model")
+        for each in allowed:
+            if not self._permits(each, name):
+                raise ModelNotAllowed(
+                    f"The {each.level} of this call may not use the model `{name}`.",
+                    param="model",
+                    level=each.level,
+                )
         if name not in self._groups and len(self._expanded) < MAX_EXPANDED:
             self._expanded[name] = targets
         return targets[0] if len(targets) == 1 else _pick(targets, roll)
 
-    def cards(self, *, allowed: Sequence[str]) -> list[ModelCard]:
+    def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
         """Exact names, then wildcards as they are written: what they cover can't be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
         named += [(wildcard.name, wildcard.targets[0].provider) for wildcard in self._wildcards]
@@ -63,8 +75,14 @@ class Registry:
         return [
             ModelCard(id=name, created=created, owned_by=provider)
             for name, provider in named
-            if not allowed or permits(allowed, name)
+            if all(self._permits(each, name) for each in allowed)
         ]
+
+    def _permits(self, allowed: AllowedModels, name: str) -> bool:
+        groups = self._access_groups
+        return permits(allowed.names, name) or any(
+            entry in groups and permits(groups[entry], name) for entry in allowed.names
+        )
 
     def _expand(self, name: str) -> tuple[Target, ...]:
         """The deployments of a concrete name that a wildcard covers; none where no wildcard does."""
@@ -94,6 +112,7 @@ def covers(pattern: str, name: str) -> bool:
 def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], list[str]]:
     """The registry with the errors and warnings of its deployments, by path in the config."""
     groups: dict[str, list[Target]] = {}
+    access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
     warnings: list[str] = []
     for deployment in config.deployments:
@@ -102,6 +121,8 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
         except BadDeployment as exc:
             errors.append(str(exc))
             continue
+        for name in deployment.entry.model_info.access_groups or ():
+            access_groups.setdefault(name, []).append(deployment.entry.model_name)
         for target in targets:
             groups.setdefault(target.public_name, []).append(target)
             warning = missing_key(target, PROVIDERS[target.provider])
@@ -113,7 +134,7 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
     wildcards = [
         Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name
     ]
-    return Registry(exact, wildcards, at), errors, warnings
+    return Registry(exact, wildcards, at, access_groups), errors, warnings
 
 
 def _pick(targets: Sequence[Target], roll: float) -> Target:

@@ -48,6 +48,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool = False
     """Drop what the backend can't honour instead of refusing it."""
     max_output_tokens: int | None = None
+    context_window: int | None = None
+    """Most tokens of input and output together, where the price list knows it."""
+    max_call_nano: int | None = None
+    """The most one call can cost, where its own request does not say (`model_info.max_call_cost`)."""
     deadlines: Deadlines = Deadlines()
     price: Price | None = None
     """None: the price is unknown. Local models have a price of zero."""

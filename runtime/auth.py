@@ -10,14 +10,16 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
 
-from functions.context import INTERNAL_USER, MASTER_KEY_HASH, MASTER_USER_ID, PROXY_ADMIN, Caller
+from functions.context import MASTER_KEY_HASH, MASTER_USER_ID, Caller
+from functions.roles import PROXY_ADMIN
+from runtime.authority import Authority
 from schema.errors import (
-    BlockedKey,
     DatabaseUnavailable,
     ExpiredKey,
     InvalidRequest,
@@ -25,7 +27,6 @@ from schema.errors import (
     Overloaded,
     UnknownKey,
 )
-from schema.keys import KeyRecord
 from schema.secret import Secret
 
 GATEWAY_HEADER = "x-litellm-api-key"
@@ -34,8 +35,12 @@ KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 MIN_KEY_CHARS = 8
 MAX_KEY_CHARS = 512
 
-FRESH_S = 2.0
-"""A cached answer is good for this long; then Postgres is asked again."""
+HEARD_S = 1.0
+"""While announcements were heard this lately, what is cached is in force."""
+KNOWN_S = 60.0
+"""Even then an entry is read again after so long."""
+DEAF_S = 0.5
+"""How long an entry is good for while announcements can't be heard."""
 STALE_S = 300.0
 """How long a known key goes on while Postgres can't be asked."""
 KNOWN_TIMEOUT_S = 1.0
@@ -50,17 +55,28 @@ MAX_WAITING = 256
 asks anew beside them."""
 
 
-class KeyFinder(Protocol):
-    async def find(self, key_hash: str) -> KeyRecord | None: ...
+class AuthorityFinder(Protocol):
+    async def find(self, key_hash: str) -> Authority | None: ...
+
+
+class Announcements(Protocol):
+    """The news of changes."""
+
+    @property
+    def heard_mono(self) -> float:
+        """A moment up to which every announcement has arrived."""
+        ...
 
 
 class _Entry(msgspec.Struct):
-    record: KeyRecord | None
-    caller: Caller | None
-    expires_at: float | None
+    authority: Authority | None
     read_mono: float
     asked_mono: float
     """When a look-up last began: while one is under way, the others go by the old answer."""
+
+    @property
+    def caller(self) -> Caller | None:
+        return None if self.authority is None else self.authority.caller
 
 
 def hash_key(key: str) -> str:
@@ -103,12 +119,18 @@ class Authenticator:
     """Turns a key into a caller. One a worker."""
 
     def __init__(
-        self, master_key: Secret, keys: KeyFinder, clock: Callable[[], float] = time.monotonic
+        self,
+        master_key: Secret,
+        finder: AuthorityFinder,
+        announcements: Announcements,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._master_hash = hash_key(master_key.reveal())
-        self._keys = keys
+        self._finder = finder
+        self._announcements = announcements
         self._clock = clock
         self._cache: OrderedDict[str, _Entry] = OrderedDict()
+        self._by_topic: dict[str, set[str]] = {}
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
         self._changes = 0
         self._away_until = 0.0
@@ -124,21 +146,48 @@ class Authenticator:
         if entry is None or not self._is_fresh(entry):
             known = entry is not None and entry.caller is not None
             entry = await (self._look_up(key_hash, entry) if known else self._look_up_unknown(key_hash))
-        if entry.caller is None:
-            raise _refusal(entry.record)
-        if entry.expires_at is not None and time.time() >= entry.expires_at:
+        authority = entry.authority
+        if authority is None:
+            raise UnknownKey("Authentication Error, this API key is not known here.")
+        if authority.expires_at is not None and time.time() >= authority.expires_at:
             raise ExpiredKey("Authentication Error, this API key has expired.")
-        return entry.caller
+        if authority.caller is None:
+            raise copy(authority.refusal or UnknownKey("Authentication Error, no such API key."))
+        return authority.caller
 
-    def forget(self, key_hash: str) -> None:
-        """Ask Postgres at this key's next call: it was changed. What was read before that, and
-        has yet to arrive, is not kept either."""
+    def forget(self, topic: str) -> None:
+        """A row has changed (`team:platform`; `all`: whatever): ask Postgres at the next call of each
+        key that was read from it. What was read before that, and has yet to arrive, is not kept."""
         self._changes += 1
-        self._cache.pop(key_hash, None)
+        if topic == "all":
+            self._cache.clear()
+            self._by_topic.clear()
+            return
+        for key_hash in list(self._by_topic.get(topic, ())):
+            self._drop(key_hash)
 
     def _is_fresh(self, entry: _Entry) -> bool:
         now = self._clock()
-        return now - entry.asked_mono <= FRESH_S and now - entry.read_mono < STALE_S
+        if now - self._announcements.heard_mono <= HEARD_S:
+            return now - entry.read_mono <= KNOWN_S
+        return now - entry.asked_mono <= DEAF_S and now - entry.read_mono < STALE_S
+
+    def _keep(self, key_hash: str, entry: _Entry) -> None:
+        if key_hash in self._cache:
+            self._drop(key_hash)
+        self._cache[key_hash] = entry
+        for topic in _topics(key_hash, entry):
+            self._by_topic.setdefault(topic, set()).add(key_hash)
+        if len(self._cache) > MAX_CACHED:
+            self._drop(next(iter(self._cache)))
+
+    def _drop(self, key_hash: str) -> None:
+        entry = self._cache.pop(key_hash)
+        for topic in _topics(key_hash, entry):
+            hashes = self._by_topic[topic]
+            hashes.discard(key_hash)
+            if not hashes:
+                del self._by_topic[topic]
 
     async def _look_up_unknown(self, key_hash: str) -> _Entry:
         """One look-up for all calls that bring the same key at once."""
@@ -164,40 +213,17 @@ class Authenticator:
         try:
             async with asyncio.timeout(KNOWN_TIMEOUT_S if usable else None), self._lookups:
                 read_mono = self._clock()
-                record = await self._keys.find(key_hash)
+                authority = await self._finder.find(key_hash)
         except (DatabaseUnavailable, TimeoutError):
             self._away_until = self._clock() + AWAY_S
             if usable is None:
                 raise
             return usable
-        entry = _entry(record, read_mono)
-        if changes != self._changes:
-            return entry
-        self._cache[key_hash] = entry
-        self._cache.move_to_end(key_hash)
-        if len(self._cache) > MAX_CACHED:
-            self._cache.popitem(last=False)
+        entry = _Entry(authority=authority, read_mono=read_mono, asked_mono=read_mono)
+        if changes == self._changes:
+            self._keep(key_hash, entry)
         return entry
 
 
-def _entry(record: KeyRecord | None, read_mono: float) -> _Entry:
-    if record is None or record.blocked:
-        return _Entry(record=record, caller=None, expires_at=None, read_mono=read_mono, asked_mono=read_mono)
-    caller = Caller(
-        role=INTERNAL_USER,
-        key_hash=record.token,
-        key_alias=record.key_alias,
-        user_id=record.user_id or "",
-        team_id=record.team_id,
-        models=tuple(record.models),
-    )
-    expires_at = None if record.expires is None else record.expires.timestamp()
-    return _Entry(
-        record=record, caller=caller, expires_at=expires_at, read_mono=read_mono, asked_mono=read_mono
-    )
-
-
-def _refusal(record: KeyRecord | None) -> NotAuthenticated:
-    if record is None:
-        return UnknownKey("Authentication Error, this API key is not known here.")
-    return BlockedKey("Authentication Error, this API key is blocked.")
+def _topics(key_hash: str, entry: _Entry) -> frozenset[str]:
+    return frozenset({f"key:{key_hash}"}) if entry.authority is None else entry.authority.topics

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from functions.policy import Policy, policy_of
 from models_registry.config import Config, read_config
 from models_registry.registry import Registry, build_registry
 from runtime.settings import Settings
@@ -27,6 +28,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """A config with its registry and all that was found wrong."""
 
     config: Config
+    policy: Policy
     registry: Registry
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -36,9 +38,11 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     """Read a config document and build its registry. Never raises for what a file can hold."""
     config = read_config(document, env)
     registry, errors, warnings = build_registry(config, datetime.now(UTC))
+    policy, unfit = policy_of(config)
     return Checked(
         config=config,
+        policy=policy,
         registry=registry,
-        errors=(*config.errors, *errors),
+        errors=(*config.errors, *unfit, *errors),
         warnings=(*config.warnings, *warnings),
     )

@@ -1,16 +1,17 @@
 """The connection to Postgres: one small pool a worker, and Piccolo bound to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 import asyncpg
+from piccolo.table import Table
 
 from runtime.database_errors import asking, reaching
 from runtime.piccolo_engine import QuietEngine
-from schema.tables.keys import DeletedVerificationToken, VerificationToken
-from schema.tables.spend_logs import SpendLog
-from schema.tables.users import User
+from schema.tables.authority import Authority
+from schema.tables.piccolo_app import TABLES
 
 MIN_CONNECTIONS = 1
 MAX_CONNECTIONS = 10
@@ -24,6 +25,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", engine: QuietEngine) -> None:
         self.pool = pool
         self.engine = engine
+        self._after: ContextVar[list[Callable[[], None]] | None] = ContextVar("after", default=None)
 
     @classmethod
     async def connect(cls, dsn: str) -> "Database":
@@ -47,7 +49,8 @@ class Database:
             )
         engine = QuietEngine(config={})
         engine.pool = pool
-        for table in (User, VerificationToken, DeletedVerificationToken, SpendLog):
+        tables: tuple[type[Table], ...] = (*TABLES, Authority)
+        for table in tables:
             table._meta.db = engine
         return cls(pool, engine)
 
@@ -60,10 +63,29 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Piccolo queries inside run in one transaction. Raises what `asking` does."""
-        with asking():
-            async with self.engine.transaction():
-                yield
+        """Piccolo queries inside run in one transaction, also where one is under way. Raises what
+        `asking` does."""
+        if self._after.get() is not None:
+            yield
+            return
+        pending: list[Callable[[], None]] = []
+        outside = self._after.set(pending)
+        try:
+            with asking():
+                async with self.engine.transaction():
+                    yield
+        finally:
+            self._after.reset(outside)
+        for each in pending:
+            each()
+
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Do it when the transaction under way is committed, and not if it is not."""
+        pending = self._after.get()
+        if pending is None:
+            do()
+        else:
+            pending.append(do)
 
     async def ping(self) -> None:
         """Raises DatabaseUnavailable unless Postgres answers."""

@@ -8,6 +8,7 @@ limits, writing the reply, and cancelling the function when the client leaves.
 import asyncio
 import math
 import os
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -20,8 +21,10 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 
+from functions import roles
 from functions.context import Call, Caller
-from functions.function import Access, EventStream
+from functions.function import Download, EventStream, permits_route
+from functions.roles import Access, Reach, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.catalog import Entry
@@ -36,7 +39,7 @@ from schema.errors import (
     ShuttingDown,
     envelope,
 )
-from schema.wire import Wire, decode_body, invalid
+from schema.wire import Wire, decode_body, invalid, to_json, with_path
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -50,6 +53,10 @@ microseconds, and most plain calls are over before."""
 RAW_SEND = "switchgear.send"
 """Where the worker leaves the server's own `send`: the framework wraps it for errors that a route
 of ours never lets out, at two coroutines for every piece of a stream."""
+CHANGED_BY_HEADER = "litellm-changed-by"
+NO_BODY = b"{}"
+NO_SCOPE = roles.Scope()
+PATH_NAME = re.compile(r"\{(\w+)")
 CLIENT_LEFT = 499  # nginx's number for it, in logs and spend rows; nobody is there to be told
 STOPPED = "This worker is stopping, and its time for calls under way is up; try again."
 JSON = b"application/json"
@@ -77,6 +84,8 @@ class Reply(msgspec.Struct, kw_only=True):
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes | EventStream
+    download: Download | None = None
+    """What is sent in place of the body, where it is not None."""
     done: Callable[[], None] = lambda: None
     """Called by whoever sent it, when it is sent."""
 
@@ -116,6 +125,7 @@ class Endpoint:
         wanted = [field.name for field in msgspec.structs.fields(context)]
         self._takes_call = "call" in wanted
         self._ports = {name: gateway.ports[name] for name in wanted if name != "call"}
+        self._path_names = PATH_NAME.findall(entry.manifest.path)
         self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
 
     async def invoke(self, incoming: Incoming) -> Reply:
@@ -126,7 +136,8 @@ class Endpoint:
         try:
             caller = await self._caller(incoming.headers)
             call = self._call(incoming, caller, received_at, received_mono)
-            self._check_role(caller)
+            if caller is not None and call is not None:
+                self._check_access(caller, call)
             request = await self._request(incoming)
             ctx = self.manifest.context(**(self._ports | {"call": call} if self._takes_call else self._ports))
             reply = _render(await self._function(request, ctx), call)
@@ -149,10 +160,17 @@ class Endpoint:
             return None
         return await self._gateway.authenticator.caller(headers)
 
-    def _check_role(self, caller: Caller | None) -> None:
-        if self.manifest.access is Access.ADMIN and (caller is None or not caller.is_admin):
-            role = caller.role if caller is not None else "none"
-            raise NotAllowed(f"{self.manifest.path}: this needs the role proxy_admin, not {role}.")
+    def _check_access(self, caller: Caller, call: Call) -> None:
+        """By the matched manifest: the key's own routes, and the caller's roles."""
+        if caller.routes and not permits_route(caller.routes, self.manifest):
+            raise NotAllowed(f"{self.manifest.path}: this key is not for this route.")
+        if self.manifest.access is Access.MODEL:
+            reaches = reaches_of(caller.roles, Access.MODEL)
+        else:
+            reaches = call.scope.reaches
+        if not reaches:
+            held = ", ".join(sorted(caller.roles))
+            raise NotAllowed(f"{self.manifest.path}: the role {held} may not do this.")
 
     def _call(
         self, incoming: Incoming, caller: Caller | None, received_at: datetime, received_mono: float
@@ -170,9 +188,24 @@ class Endpoint:
             received_mono=received_mono,
             roll=int.from_bytes(luck[:4], "big") / 2**32,
             caller=caller,
+            scope=self._scope(caller),
+            claimed_by=claimed[:256] if (claimed := headers.get(CHANGED_BY_HEADER)) else None,
             client_ip=incoming.client_ip,
             user_agent=agent[:200] if agent else None,
             pass_on={name: headers[name] for name in PASS_ON_HEADERS if name in headers},
+        )
+
+    def _scope(self, caller: Caller) -> roles.Scope:
+        """The role's, and the teams that open this route to their members. Calling a model reads no
+        row, and needs none."""
+        if self.manifest.access is Access.MODEL:
+            return NO_SCOPE
+        scope = caller.scope(self.manifest.access)
+        opened = caller.permissions.get(self.manifest.path)
+        if opened is None:
+            return scope
+        return msgspec.structs.replace(
+            scope, reaches=scope.reaches | {Reach.TEAM}, teams=scope.teams | opened
         )
 
     async def _request(self, incoming: Incoming) -> object:
@@ -183,7 +216,11 @@ class Endpoint:
             except msgspec.ValidationError as exc:
                 raise invalid(exc) from exc
         body = await incoming.read_body()
-        return decode_body(self._decoder, body)
+        if not body and self._path_names:
+            body = NO_BODY  # the path says it all
+        request = decode_body(self._decoder, body)
+        named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
+        return with_path(request, named) if named else request
 
     def _refuse(self, error: GatewayError, call: Call | None, request: object) -> Reply:
         """The error as a reply, and as a row where a known caller asked for a model."""
@@ -223,9 +260,14 @@ def json_reply(status: int, content: object, headers: Mapping[str, str] = Mappin
 
 def _render(answer: object, call: Call | None) -> Reply:
     extra = call.reply_headers if call is not None else {}
-    if isinstance(answer, msgspec.Struct | str | list):
-        body = (answer.wire if isinstance(answer, Wire) else b"") or msgspec.json.encode(answer)
+    if isinstance(answer, msgspec.Struct | str | list | int | dict):
+        body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
         return Reply(status=200, headers=_json_headers(body, extra, call), body=body)
+    if isinstance(answer, Download):
+        named = f'attachment; filename="{answer.filename}"'.encode()
+        kind = answer.media_type.encode()
+        headers = [(b"content-type", kind), (b"content-disposition", named), *_pairs(extra, call)]
+        return Reply(status=200, headers=headers, body=b"", download=answer)
     headers = [*SSE_HEADERS, *_pairs(extra, call)]
     return Reply(status=200, headers=headers, body=answer)  # type: ignore[arg-type]  # a function's only other answer
 
@@ -381,6 +423,9 @@ class _WhileClientStays:
 
 
 async def _send_reply(send: Send, reply: Reply) -> None:
+    if reply.download is not None:
+        await _send_download(send, reply, reply.download)
+        return
     if isinstance(reply.body, bytes):
         await _send_whole(send, reply)
         return
@@ -397,6 +442,17 @@ async def _send_reply(send: Send, reply: Reply) -> None:
         raise
     finally:
         stream.close()
+        reply.done()
+
+
+async def _send_download(send: Send, reply: Reply, download: Download) -> None:
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        async with aclosing(download.pieces()) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
         reply.done()
 
 

@@ -1,156 +1,180 @@
 """The virtual keys in Postgres. Implements `functions.context.Keys`."""
 
-import functools
-import operator
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-import asyncpg
 import msgspec
-from piccolo.columns.combination import Where, WhereRaw
-from piccolo.query.functions import Count
+from piccolo.columns.column_types import Text
 
-from functions.context import Caller
-from models_registry.price import NANO_PER_USD, usd
+from functions.context import Call
+from functions.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.database_errors import asking
-from schema.errors import Conflict
-from schema.keys import KeyListQuery, KeyPage, KeyRecord
-from schema.tables import aware, naive
-from schema.tables.keys import DeletedVerificationToken, VerificationToken
-
-_metadata = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class KeyStore:
-    """Keys by hash. Every method raises DatabaseUnavailable, or InvalidRequest for text with a NUL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(self, record: KeyRecord) -> None:
-        """Raises Conflict where the hash or the alias exists."""
-        created_at = naive(record.created_at)
-        row = VerificationToken(
-            token=record.token,
-            key_name=record.key_name,
-            key_alias=record.key_alias,
-            spend=usd(record.spend_nano),
-            expires=None if record.expires is None else naive(record.expires),
-            models=record.models,
-            user_id=record.user_id,
-            team_id=record.team_id,
-            metadata=msgspec.json.encode(record.metadata).decode(),
-            blocked=record.blocked,
-            created_at=created_at,
-            created_by=record.created_by,
-            updated_at=created_at,
-            updated_by=record.created_by,
-        )
-        try:
-            with asking():
-                await VerificationToken.insert(row)
-        except asyncpg.UniqueViolationError as exc:
-            raise _conflict(exc, record) from exc
-
-    async def find(self, key_hash: str) -> KeyRecord | None:
-        with asking():
-            row = await VerificationToken.select().where(VerificationToken.token == key_hash).first()
-        return None if row is None else _record(row)
-
-    async def page(self, query: KeyListQuery, *, user_id: str | None) -> KeyPage:
-        """Newest first."""
-        rows = VerificationToken.select()
-        total = VerificationToken.select(Count(alias="total"))
-        for condition in _conditions(query, user_id):
-            rows = rows.where(condition)
-            total = total.where(condition)
-        rows = rows.order_by(VerificationToken.created_at, VerificationToken.token, ascending=False)
-        rows = rows.limit(query.size).offset((query.page - 1) * query.size)
-        async with self._database.transaction():
-            found = await rows
-            counted = await total
-        return KeyPage(records=[_record(row) for row in found], total=counted[0]["total"])
-
-    async def remove(self, key_hashes: Sequence[str], aliases: Sequence[str], *, by: Caller) -> list[str]:
-        """Moves the rows to the table of deleted keys, in one transaction; gives their hashes, sorted."""
-        wanted = ((VerificationToken.token, key_hashes), (VerificationToken.key_alias, aliases))
-        conditions = [column.is_in(list(values)) for column, values in wanted if values]
-        if not conditions:
-            return []
-        async with self._database.transaction():
-            delete = VerificationToken.delete().where(functools.reduce(operator.or_, conditions))
-            gone = await delete.returning(*VerificationToken.all_columns())
-            if gone:
-                await DeletedVerificationToken.insert(*(_deleted(row, by) for row in gone))
-        return sorted(row["token"] for row in gone)
+from runtime.entities import KEY
+from runtime.row_codec import RowCodec
+from runtime.row_store import Announce, RowStore
+from runtime.tenancy import Predicate
+from schema.budgets import BudgetRecord
+from schema.errors import InvalidRequest
+from schema.governance import Page
+from schema.keys import KeyListQuery, KeyRecord
+from schema.tables import naive
+from schema.tables.budgets import Budget
+from schema.tables.keys import DeprecatedVerificationToken, VerificationToken
+from schema.tables.users import User
 
 
-def _conditions(query: KeyListQuery, user_id: str | None) -> list[Where | WhereRaw]:
-    wanted = (
-        (VerificationToken.user_id, user_id),
-        (VerificationToken.user_id, query.user_id),
-        (VerificationToken.team_id, query.team_id),
-        (VerificationToken.key_alias, query.key_alias),
-        (VerificationToken.token, query.key_hash),
-    )
-    return [column == value for column, value in wanted if value is not None]
+class KeyStore(RowStore[KeyRecord]):
+    def __init__(self, database: Database, announce: Announce) -> None:
+        super().__init__(database, KEY, announce)
+        self._budgets = RowCodec(Budget, BudgetRecord)
 
+    async def add(self, record: KeyRecord, *, call: Call) -> KeyRecord:
+        """A user that a key is made for, and who is not there, becomes a row, as at LiteLLM."""
+        async with self.changing(call):
+            if record.user_id:
+                await ensure_user(record.user_id, call)
+            return await super().add(record, call=call)
 
-def _conflict(exc: asyncpg.UniqueViolationError, record: KeyRecord) -> Conflict:
-    if "key_alias" in (exc.constraint_name or ""):
-        return Conflict(
-            f"key_alias: a key named {record.key_alias!r} exists; choose another name or delete it.",
-            param="key_alias",
-        )
-    return Conflict("key: this key exists; choose another.", param="key")
+    async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> KeyRecord | None:
+        async with self.changing(call):
+            user_id = changes.get("user_id")
+            if isinstance(user_id, str):
+                await ensure_user(user_id, call)
+            return await super().change(id, changes, call=call)
 
-
-def _deleted(row: dict[str, Any], by: Caller) -> DeletedVerificationToken:
-    return DeletedVerificationToken(
-        id=str(uuid.uuid4()),
-        **row,
-        deleted_at=naive(datetime.now(UTC)),
-        deleted_by=by.user_id,
-        deleted_by_api_key=by.key_hash,
-    )
-
-
-def _record(row: dict[str, Any]) -> KeyRecord:
-    """A row as Piccolo gives it: values by column, of the columns' own types."""
-    return KeyRecord(
-        token=row["token"],
-        key_name=row["key_name"] or "",
-        key_alias=row["key_alias"],
-        user_id=row["user_id"],
-        team_id=row["team_id"],
-        models=row["models"],
-        metadata=_metadata.decode(row["metadata"]),
-        expires=None if row["expires"] is None else aware(row["expires"]),
-        blocked=bool(row["blocked"]),
-        spend_nano=int(row["spend"] * NANO_PER_USD),
-        created_at=aware(row["created_at"]),
-        created_by=row["created_by"] or "",
-    )
-
-
-class AnnouncedKeys:
-    """A key store that says which keys it changed, so that no cache goes on with the old ones."""
-
-    def __init__(self, store: KeyStore, changed: Callable[[str], None]) -> None:
-        self._store = store
-        self._changed = changed
-        self.find = store.find
-        self.page = store.page
-
-    async def add(self, record: KeyRecord) -> None:
-        await self._store.add(record)
-        self._changed(record.token)
-
-    async def remove(self, key_hashes: Sequence[str], aliases: Sequence[str], *, by: Caller) -> list[str]:
-        gone = await self._store.remove(key_hashes, aliases, by=by)
-        for key_hash in gone:
-            self._changed(key_hash)
+    async def take_out_all(self, condition: Predicate, *, call: Call) -> list[KeyRecord]:
+        """Delete the keys of what is being deleted, whoever may manage them, in its transaction."""
+        everything = msgspec.structs.replace(call, scope=Scope(reaches=frozenset({Reach.ALL})))
+        gone = await self.take_out(condition, call=everything)
+        for record in gone:
+            self.announce(record.token)
         return gone
+
+    async def search(
+        self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
+    ) -> Page[KeyRecord]:
+        wanted = [
+            _text(VerificationToken.key_alias, query.key_alias, part=query.substring_matching),
+            _equal(VerificationToken.team_id, query.team_id),
+            _equal(VerificationToken.organization_id, query.organization_id),
+            _equal(VerificationToken.token, query.key_hash),
+            _owner(query, call),
+            _found(query.search),
+            _status(query.status, naive(now)),
+        ]
+        conditions = [condition for condition in wanted if condition is not None]
+        if named:
+            conditions.append(VerificationToken.key_alias.is_not_null())
+            order = [("key_alias", True)]
+        else:
+            order = [(query.sort_by, query.sort_order == "asc")]
+        return await self.listed(conditions, call=call, page=query.page, size=query.size, order=order)
+
+    async def replace(
+        self, key_hash: str, changes: Mapping[str, object], *, revoke_at: datetime | None, call: Call
+    ) -> KeyRecord | None:
+        """One row all along: hash, name and count change, `key_id` and what it has spent stay."""
+        old = DeprecatedVerificationToken
+        async with self.changing(call, action="rotated"):
+            record = await self.locked(key_hash, call=call)
+            if record is None:
+                return None
+            counted = {**changes, "rotation_count": record.rotation_count + 1}
+            after = await self.write(record, counted, call=call)
+            now = naive(datetime.now(UTC))
+            await old.delete().where(old.revoke_at <= now)
+            await old.update({old.active_token_id: after.token}).where(old.active_token_id == key_hash)
+            if revoke_at is not None:
+                await old.insert(
+                    old(
+                        token=key_hash,
+                        active_token_id=after.token,
+                        revoke_at=naive(revoke_at),
+                        created_at=now,
+                    )
+                )
+        for token in (key_hash, after.token):
+            self.announce(token)
+        return after
+
+    async def budget(self, budget_id: str) -> BudgetRecord | None:
+        with asking():
+            row = await Budget.select().where(Budget.budget_id == budget_id).first()
+        return None if row is None else self._budgets.decode(row)
+
+
+async def ensure_user(user_id: str, call: Call, *, email: str | None = None) -> None:
+    """A row for a user, in the transaction under way."""
+    now = naive(datetime.now(UTC))
+    await User.insert(
+        User(
+            user_id=user_id,
+            user_email=email,
+            user_role=INTERNAL_USER,
+            created_at=now,
+            created_by=call.caller.user_id,
+            updated_at=now,
+            updated_by=call.caller.user_id,
+        )
+    ).on_conflict(target=User.user_id, action="DO NOTHING")
+
+
+async def user_by_email(email: str, call: Call) -> str:
+    """The id of the user of an address; who is not there yet is made, in the transaction under way.
+    Raises InvalidRequest where several have it."""
+    found = await User.select(User.user_id).where(User.user_email == email).limit(2)
+    if len(found) > 1:
+        raise InvalidRequest("member: several users have that e-mail address.", param="member")
+    if found:
+        return str(found[0]["user_id"])
+    user_id = str(uuid.uuid4())
+    await ensure_user(user_id, call, email=email)
+    return user_id
+
+
+def _equal(column: Text, value: str | None) -> Predicate | None:
+    return None if value is None else column == value
+
+
+def _text(column: Text, value: str | None, *, part: bool) -> Predicate | None:
+    if value is None:
+        return None
+    return column.ilike(f"%{escaped(value)}%") if part else column == value
+
+
+def _owner(query: KeyListQuery, call: Call) -> Predicate | None:
+    """A user's keys, with those it made and those of the teams the caller is admin of."""
+    if query.user_id is None:
+        return None
+    found = _text(VerificationToken.user_id, query.user_id, part=query.substring_matching)
+    assert found is not None
+    if query.include_created_by_keys:
+        found = found | (VerificationToken.created_by == query.user_id)
+    if query.include_team_keys and call.scope.teams:
+        found = found | VerificationToken.team_id.is_in(list(call.scope.teams))
+    return found
+
+
+def _found(search: str | None) -> Predicate | None:
+    if not search:
+        return None
+    pattern = f"%{escaped(search)}%"
+    return (VerificationToken.key_alias.ilike(pattern)) | (VerificationToken.token.ilike(pattern))
+
+
+def _status(status: str | None, now: datetime) -> Predicate | None:
+    expires, blocked = VerificationToken.expires, VerificationToken.blocked
+    if status == "expired":
+        return expires <= now
+    if status == "blocked":
+        return blocked == True  # noqa: E712  (a column)
+    if status == "active":
+        return ((expires.is_null()) | (expires > now)) & ((blocked.is_null()) | (blocked == False))  # noqa: E712
+    return None
+
+
+def escaped(text: str) -> str:
+    """For LIKE: what stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

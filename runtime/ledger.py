@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from functions.context import Call
+from functions.context import Bounds, Call
 from models_registry.target import Target
+from runtime.admission import Admission
 from runtime.spend_row import (
     CLIENT_LEFT,
     Attempt,
@@ -26,7 +27,7 @@ from runtime.spend_row import (
     storable,
 )
 from schema.errors import Overloaded
-from schema.spend import Outcome, SpendRow
+from schema.spend import Charge, Outcome, SpendRow
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"
@@ -50,18 +51,32 @@ class Sink(Protocol):
         ...
 
 
+class Admitting(Protocol):
+    """Who lets attempts in, under budgets and limits."""
+
+    async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission: ...
+
+    def settle(self, admission: Admission, row: SpendRow) -> tuple[Charge, ...]:
+        """An attempt is over and its row says what it cost."""
+        ...
+
+
 class BookedLedger:
     """Implements `functions.context.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
 
-    def __init__(self, sink: Sink, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, sink: Sink, admissions: Admitting, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._sink = sink
+        self._admissions = admissions
         self._clock = clock
         self._unbooked = 0
 
-    def hold(
-        self, call: Call, target: Target, *, streamed: bool, bound: Callable[[], Usage]
+    async def hold(
+        self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
     ) -> "AttemptHold":
-        """Open an attempt. Raises Overloaded while the ledger can take no more."""
+        """Let an attempt in. Raises Overloaded while the ledger can take no more, and what
+        `functions.context.Ledger.hold` does."""
         if self._sink.full:
             raise Overloaded(
                 "The spend ledger is full: the database has been away too long.", retry_after_s=5
@@ -70,10 +85,12 @@ class BookedLedger:
         headers[MODEL_ID_HEADER] = header_value(target.model_id)
         headers[MODEL_GROUP_HEADER] = header_value(target.public_name)
         headers[API_BASE_HEADER] = header_value(target.api_base)
-        began = self._clock()
-        attempt = Attempt(call=call, target=target, streamed=streamed, began_mono=began)
+        admission = await self._admissions.admit(call, target, bounds, customer)
+        attempt = Attempt(
+            call=call, target=target, streamed=streamed, began_mono=self._clock(), customer=customer
+        )
         call.attempts.append(call.request_id)
-        return AttemptHold(attempt, bound, self._sink, self._clock)
+        return AttemptHold(attempt, admission, bounds, self)
 
     def refuse(self, call: Call, error: Exception, *, model: str) -> None:
         """Book an authenticated call that failed before it had a hold; a call with one is booked
@@ -87,50 +104,58 @@ class BookedLedger:
         row = refusal_row(call, error, model=model, ended_mono=self._clock())
         self._sink.put(row)
 
+    def book(self, hold: "AttemptHold", ending: Ending) -> None:
+        """Put an ended attempt's row to the sink, and give back what it held and did not use."""
+        attempt = hold.attempt
+        if not believable(ending.usage):
+            ending = msgspec.structs.replace(ending, usage=storable(hold.bounds.usage()))
+        row = attempt_row(attempt, ending, first_mono=hold.first_mono, ended_mono=self._clock())
+        if row.price_source is not None:
+            attempt.call.reply_headers[COST_HEADER] = dollars_text(row.cost_nano)
+        if hold.admission.taken:
+            charges = self._admissions.settle(hold.admission, row)
+            row = msgspec.structs.replace(row, charges=charges)
+        self._sink.put(row)
+
+    def now_mono(self) -> float:
+        return self._clock()
+
 
 class AttemptHold:
     """Implements `functions.context.Hold`. A second ending is a bug and raises RuntimeError."""
 
-    __slots__ = ("_attempt", "_bound", "_clock", "_first_mono", "_sink")
+    __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono")
 
-    def __init__(
-        self, attempt: Attempt, bound: Callable[[], Usage], sink: Sink, clock: Callable[[], float]
-    ) -> None:
-        self._attempt = attempt
-        self._bound: Callable[[], Usage] | None = bound
-        self._sink = sink
-        self._clock = clock
-        self._first_mono: float | None = None
+    def __init__(self, attempt: Attempt, admission: Admission, bounds: Bounds, ledger: BookedLedger) -> None:
+        self.attempt = attempt
+        self.admission = admission
+        self.bounds = bounds
+        self.first_mono: float | None = None
+        self._ledger = ledger
+        self._ended = False
+
+    @property
+    def output_limit(self) -> int | None:
+        return self.admission.output_limit
 
     def first_token(self) -> None:
-        if self._first_mono is None:
-            self._first_mono = self._clock()
+        if self.first_mono is None:
+            self.first_mono = self._ledger.now_mono()
 
     def settle(self, usage: Usage) -> None:
-        self._book(Ending(outcome=Outcome.OK, usage=usage, http_status=200), self._ended())
+        self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200))
 
     def fail(self, error: Exception, usage: Usage | None = None) -> None:
-        bound = self._ended()
-        self._book(ending_of_failure(error, usage, bound), bound)
+        self._end(ending_of_failure(error, usage, self.bounds.usage))
 
     def cancel(self, usage: Usage) -> None:
-        ending = Ending(outcome=Outcome.CANCELLED, usage=usage, http_status=CLIENT_LEFT)
-        self._book(ending, self._ended())
+        self._end(Ending(outcome=Outcome.CANCELLED, usage=usage, http_status=CLIENT_LEFT))
 
-    def _ended(self) -> Callable[[], Usage]:
-        """End the hold, once. Gives the bound, which only an ending may ask for."""
-        bound, self._bound = self._bound, None
-        if bound is None:
-            raise RuntimeError(f"the hold of call {self._attempt.call.request_id} was ended twice")
-        return bound
-
-    def _book(self, ending: Ending, bound: Callable[[], Usage]) -> None:
-        if not believable(ending.usage):
-            ending = msgspec.structs.replace(ending, usage=storable(bound()))
-        row = attempt_row(self._attempt, ending, first_mono=self._first_mono, ended_mono=self._clock())
-        if row.price_source is not None:
-            self._attempt.call.reply_headers[COST_HEADER] = dollars_text(row.cost_nano)
-        self._sink.put(row)
+    def _end(self, ending: Ending) -> None:
+        if self._ended:
+            raise RuntimeError(f"the hold of call {self.attempt.call.request_id} was ended twice")
+        self._ended = True
+        self._ledger.book(self, ending)
 
 
 def header_value(text: str) -> str:

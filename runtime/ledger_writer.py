@@ -158,7 +158,14 @@ class LedgerWriter:
                 await ensure_partition(connection, month)
                 await ensure_partition(connection, month_after(month))
                 self._months.add(month)
-            await insert_rows(connection, batch)
+            for crossed in await insert_rows(connection, batch):
+                log.warning(
+                    "soft budget crossed: %s %s spent $%s of $%s",
+                    crossed.kind,
+                    ":".join(name for name in (crossed.id, crossed.part) if name),
+                    crossed.spend,
+                    crossed.soft_budget,
+                )
 
     async def _back_off(self, backoff_s: float, reason: str) -> float:
         if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):

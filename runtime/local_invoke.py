@@ -76,7 +76,10 @@ async def call(endpoint: Endpoint, body: str, key: str) -> int:
     incoming = Incoming(headers={"authorization": f"Bearer {key}"}, query=query, read_body=read_body)
     reply = await endpoint.invoke(incoming)
     whole = reply.status == 200
-    if isinstance(reply.body, bytes):
+    if reply.download is not None:
+        async for piece in reply.download.pieces():
+            sys.stdout.write(piece.decode())
+    elif isinstance(reply.body, bytes):
         sys.stdout.write(reply.body.decode() + "\n")
     else:
         whole = await _print_stream(reply.body) and whole

@@ -21,7 +21,20 @@ TABLES = (
     "LiteLLM_UserTable",
     "LiteLLM_VerificationToken",
     "LiteLLM_DeletedVerificationToken",
+    "LiteLLM_DeprecatedVerificationToken",
     "LiteLLM_SpendLogs",
+    "LiteLLM_TeamTable",
+    "LiteLLM_DeletedTeamTable",
+    "LiteLLM_TeamMembership",
+    "LiteLLM_OrganizationTable",
+    "LiteLLM_OrganizationMembership",
+    "LiteLLM_BudgetTable",
+    "LiteLLM_EndUserTable",
+    "LiteLLM_AccessGroupTable",
+    "LiteLLM_AuditLog",
+    "Switchgear_Account",
+    "Switchgear_Lease",
+    "Switchgear_Worker",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

@@ -4,6 +4,7 @@ A path without parameters is mounted as a raw ASGI route (Litestar only finds it
 through a Litestar handler, since only those get path parameters.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from runtime.openapi import openapi_document
 from runtime.reference import reference_page
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
+PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
+"""Ours are texts; Litestar wants that said."""
 FRAMEWORK_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
 
 
@@ -45,7 +48,8 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], max_body_bytes: int) 
     async def with_parameters() -> ASGIApp:
         return mounted.handle  # type: ignore[return-value]  # ASGI's types are aliases of ours
 
-    return route(path, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
+    typed = PLAIN_PARAMETER.sub(r"{\1:str}", path)
+    return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
 def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:

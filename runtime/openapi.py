@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from functions.function import Access, EventStream, Manifest
+from functions.function import Download, EventStream, Manifest
+from functions.roles import Access
 from runtime.catalog import Entry
 from schema.errors import ErrorEnvelope
 
@@ -53,9 +54,12 @@ def _operation(manifest: Manifest, path: str, by_kind: dict[Any, Json], componen
     for status, text in STATUSES.items():
         content = {"application/json": {"schema": by_kind[ErrorEnvelope]}}
         operation["responses"][status] = {"description": text, "content": content}
-    if manifest.method == "GET":
-        operation["parameters"] = list(_parameters(manifest, path, components))
-    else:
+    parameters = list(_parameters(manifest, path, components))
+    if manifest.method != "GET":
+        parameters = [each for each in parameters if each["in"] == "path"]
+    if parameters or manifest.method == "GET":
+        operation["parameters"] = parameters
+    if manifest.method != "GET":
         content = {"application/json": {"schema": by_kind[manifest.request]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
@@ -63,8 +67,10 @@ def _operation(manifest: Manifest, path: str, by_kind: dict[Any, Json], componen
 
 def _answer(manifest: Manifest, by_kind: dict[Any, Json]) -> Json:
     plain = [by_kind[kind] for kind in _reply_kinds(manifest)]
-    schema = plain[0] if len(plain) == 1 else {"anyOf": plain}
-    content: Json = {"application/json": {"schema": schema}}
+    schema: Json = plain[0] if len(plain) == 1 else {"anyOf": plain}
+    content: Json = {"application/json": {"schema": schema}} if plain else {}
+    if Download in _members(manifest.reply):
+        content["text/plain"] = {"schema": {"type": "string"}}
     if EventStream in _members(manifest.reply):
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {"description": "The answer", "content": content}
@@ -83,7 +89,7 @@ def _parameters(manifest: Manifest, path: str, components: Json) -> Iterable[Jso
 
 
 def _reply_kinds(manifest: Manifest) -> list[Any]:
-    return [kind for kind in _members(manifest.reply) if kind is not EventStream]
+    return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download)]
 
 
 def _members(kind: Any) -> tuple[Any, ...]:

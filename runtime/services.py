@@ -1,18 +1,25 @@
 """The composition root: the one place where ports meet their implementations."""
 
 import secrets
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from runtime.admission import Admissions
+from runtime.announcements import AUTHORITY, RECALL, Listener
 from runtime.auth import Authenticator
+from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
+from runtime.customers import Customers
 from runtime.database import Database
+from runtime.governor import Governor
 from runtime.invoke import Gateway
-from runtime.key_store import AnnouncedKeys, KeyStore
+from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.ledger_writer import LedgerWriter
 from runtime.readiness import ReadinessProbe
 from runtime.spend_reader import SpendReader
+from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
 
 FLUSH_S = 10.0
@@ -32,6 +39,9 @@ class SystemEntropy:
     def key(self) -> str:
         return f"sk-{secrets.token_urlsafe(32)}"
 
+    def id(self) -> str:
+        return str(uuid.uuid4())
+
 
 class Services:
     """A worker's parts, opened together and closed in the opposite order."""
@@ -43,36 +53,54 @@ class Services:
     async def open(self) -> Gateway:
         """Connect and start everything. Raises DatabaseUnavailable."""
         blueprint = self._blueprint
-        registry = check(blueprint.document, blueprint.env).registry
+        checked = check(blueprint.document, blueprint.env)
         self.database = await Database.connect(blueprint.dsn.reveal())
         self.upstream = AiohttpUpstream()
         await self.upstream.start()
         self.writer = LedgerWriter(self.database)
         self.writer.start()
-        store = KeyStore(self.database)
-        authenticator = Authenticator(blueprint.master_key, store)
-        ledger = BookedLedger(self.writer)
+        policy = checked.policy
+        self.governor = Governor(Leases(self.database, policy.zone))
+        await self.governor.start()
+        hears: dict[str, Callable[[str], None]] = {
+            AUTHORITY: self._changed,
+            RECALL: self.governor.recalled,
+        }
+        self.listener = Listener(blueprint.dsn.reveal(), hears)
+        self.customers = Customers(policy, self.listener)
+        self.authenticator = Authenticator(blueprint.master_key, AuthorityReader(policy), self.listener)
+        await self.listener.start()
+        ledger = BookedLedger(self.writer, Admissions(self.governor, self.customers, policy))
         self.probe = ReadinessProbe(self.database, self.writer)
         ports: Mapping[str, object] = {
-            "models": registry,
+            "models": checked.registry,
             "upstream": self.upstream,
             "ledger": ledger,
-            "keys": AnnouncedKeys(store, authenticator.forget),
+            **Stores(self.database, self._changed).ports,
+            "policy": policy,
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
             "spend": SpendReader(self.database),
             "readiness": self.probe,
         }
         return Gateway(
-            authenticator=authenticator,
+            authenticator=self.authenticator,
             ledger=ledger,
             ports=ports,
             max_body_bytes=blueprint.settings.max_body_bytes,
             log_line=self._log_line,
         )
 
+    def _changed(self, topic: str) -> None:
+        """A governed row was changed, here or elsewhere."""
+        self.authenticator.forget(topic)
+        self.customers.forget(topic)
+        self.governor.changed(topic)
+
     async def close(self) -> None:
         """Stop calling out, book what is left, let go of Postgres."""
+        await self.listener.close()
         await self.upstream.close()
-        await self.writer.close(timeout_s=FLUSH_S)
+        unbooked = await self.writer.close(timeout_s=FLUSH_S)
+        await self.governor.close(booked=not unbooked)
         await self.database.close()

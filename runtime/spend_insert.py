@@ -1,4 +1,5 @@
-"""Spend rows into Postgres: one statement a batch, and the counters of keys and users with it."""
+"""Spend rows into Postgres: one statement a batch, with what they take out of leases and add to the
+counters of keys, users, teams, members, organizations and customers."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -8,7 +9,7 @@ import asyncpg
 import msgspec
 
 from models_registry.price import usd
-from schema.spend import Outcome, SpendRow
+from schema.spend import Charge, Outcome, SpendRow
 from schema.tables import naive
 from schema.tables.partitions import create_partition, month_of, partition_name
 
@@ -35,6 +36,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("user", "text"),
     ("metadata", "jsonb"),
     ("team_id", "text"),
+    ("organization_id", "text"),
     ("end_user", "text"),
     ("requester_ip_address", "text"),
     ("status", "text"),
@@ -59,25 +61,103 @@ _NAMES = ", ".join(f'"{name}"' for name, _ in COLUMNS)
 _ARRAYS = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(COLUMNS, 1))
 _INSERT = (
     f'INSERT INTO "LiteLLM_SpendLogs" ({_NAMES}) SELECT * FROM unnest({_ARRAYS})'
-    ' ON CONFLICT (request_id, "startTime") DO NOTHING RETURNING api_key, "user", spend'
+    ' ON CONFLICT (request_id, "startTime") DO NOTHING RETURNING request_id'
 )
-_CHARGED: tuple[tuple[str, str, str], ...] = (
-    ("user", "LiteLLM_UserTable", "user_id"),
-    ("api_key", "LiteLLM_VerificationToken", "token"),
-)
-"""Ledger column, table, id column: in the order that everyone locks them in."""
 
 
-async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
-    """Book a batch in one transaction. A row that is there already changes nothing, so a batch
-    whose commit was in doubt can simply be sent again."""
+class Counter(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that sums up what somebody spent, and where its soft budget stands."""
+
+    kind: str
+    table: str
+    id: str
+    part: str | None = None
+    """The second column of its key."""
+    also: str = ""
+    """A further column that counts the same and is never reset."""
+    soft: str = "charged.soft_budget"
+
+
+_SHARED_SOFT = '(SELECT b.soft_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
+COUNTERS: tuple[Counter, ...] = (
+    Counter(kind="organization", table="LiteLLM_OrganizationTable", id="organization_id", soft=_SHARED_SOFT),
+    Counter(kind="team", table="LiteLLM_TeamTable", id="team_id"),
+    Counter(kind="user", table="LiteLLM_UserTable", id="user_id"),
+    Counter(
+        kind="member",
+        table="LiteLLM_TeamMembership",
+        id="team_id",
+        part="user_id",
+        also="total_spend",
+        soft=_SHARED_SOFT,
+    ),
+    Counter(kind="key", table="LiteLLM_VerificationToken", id="key_id"),
+    Counter(kind="customer", table="LiteLLM_EndUserTable", id="user_id", soft=_SHARED_SOFT),
+)
+"""In the order that everyone locks them in."""
+
+Sums = dict[tuple[str, str], int]
+"""Nano-USD by id and part."""
+
+
+class SoftBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """One that was just crossed."""
+
+    kind: str
+    id: str
+    part: str
+    spend: Decimal
+    soft_budget: Decimal
+
+
+async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[SoftBudget]:
+    """Book a batch in one transaction: rows, what they take out of leases, counters. A row that is
+    there already changes nothing, so a batch whose commit was in doubt can simply be sent again."""
     arrays = list(zip(*(_values(row) for row in rows), strict=True))
+    crossed: list[SoftBudget] = []
     async with connection.transaction():
-        booked = await connection.fetch(_INSERT, *arrays)
-        for column, table, id_column in _CHARGED:
-            amounts = _sums(booked, column)
-            if amounts:
-                await _charge(connection, amounts, table=table, id_column=id_column)
+        await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
+        new = {found["request_id"] for found in await connection.fetch(_INSERT, *arrays)}
+        booked = [row for row in rows if row.request_id in new]
+        sums = _sums(booked)
+        charges = [charge for row in booked for charge in row.charges]
+        for holder, unbooked in (await _settle(connection, charges)).items():
+            kind, *key = holder
+            if (key[0], key[1]) in sums.get(kind, {}):
+                sums[kind][key[0], key[1]] -= unbooked
+        for counter in COUNTERS:
+            if sums.get(counter.kind):
+                crossed += await _charge(connection, counter, sums[counter.kind])
+    return crossed
+
+
+async def _settle(
+    connection: asyncpg.Connection, charges: Sequence[Charge]
+) -> dict[tuple[str, str, str], int]:
+    """Take the charges out of the leases; gives what must not be added to the counters."""
+    together: dict[tuple[str, int, str], list[int]] = {}
+    holders: dict[str, tuple[str, str, str]] = {}
+    for charge in charges:
+        amounts = together.setdefault((charge.account, charge.epoch, charge.worker), [0, 0])
+        amounts[0] += charge.taken_nano
+        amounts[1] += charge.cost_nano
+        holders[charge.account] = (charge.kind, charge.object_id, charge.part)
+    if not together:
+        return {}
+    ordered = sorted(together)
+    rows = await connection.fetch(
+        "SELECT * FROM switchgear_settle($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])",
+        [account for account, _, _ in ordered],
+        [epoch for _, epoch, _ in ordered],
+        [worker for _, _, worker in ordered],
+        [together[each][0] for each in ordered],
+        [together[each][1] for each in ordered],
+    )
+    unbooked: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        holder = holders[row["name"]]
+        unbooked[holder] = unbooked.get(holder, 0) + row["unbooked"]
+    return unbooked
 
 
 async def ensure_partition(connection: asyncpg.Connection, month: date) -> None:
@@ -96,30 +176,63 @@ def months_of(rows: Iterable[SpendRow]) -> set[date]:
     return {month_of(row.started_at.date()) for row in rows}
 
 
-async def _charge(
-    connection: asyncpg.Connection, amounts: dict[str, Decimal], *, table: str, id_column: str
-) -> None:
+async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) -> list[SoftBudget]:
     """Add to the counters. Rows are locked in the order of their ids, so that two workers wait for
-    each other instead of deadlocking."""
-    ids = sorted(amounts)
-    await connection.execute(
-        f'SELECT 1 FROM "{table}" WHERE {id_column} = ANY($1) ORDER BY {id_column} FOR NO KEY UPDATE', ids
+    each other instead of deadlocking. Gives the soft budgets that were crossed."""
+    table, part = counter.table, counter.part
+    keys = sorted(key for key, amount in sums.items() if amount)
+    ids, parts = [key[0] for key in keys], [key[1] for key in keys]
+    columns = counter.id if part is None else f"{counter.id}, {part}"
+    matches = f"charged.{counter.id} = added.id" + (
+        "" if part is None else f" AND charged.{part} = added.part"
     )
+    also = f", {counter.also} = {counter.also} + added.amount" if counter.also else ""
     await connection.execute(
-        f'UPDATE "{table}" AS charged SET spend = spend + added.amount'
-        " FROM unnest($1::text[], $2::numeric[]) AS added(id, amount)"
-        f" WHERE charged.{id_column} = added.id",
+        f'SELECT 1 FROM "{table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
+        f" ON {matches} ORDER BY {columns} FOR NO KEY UPDATE OF charged",
         ids,
-        [amounts[each] for each in ids],
+        parts,
     )
+    rows = await connection.fetch(
+        f'UPDATE "{table}" AS charged SET spend = spend + added.amount{also}'
+        " FROM unnest($1::text[], $2::text[], $3::numeric[]) AS added(id, part, amount)"
+        f" WHERE {matches}"
+        f" RETURNING added.id, added.part, added.amount, charged.spend, {counter.soft} AS soft_budget",
+        ids,
+        parts,
+        [usd(sums[key]) for key in keys],
+    )
+    return [
+        SoftBudget(
+            kind=counter.kind,
+            id=row["id"],
+            part=row["part"],
+            spend=row["spend"],
+            soft_budget=row["soft_budget"],
+        )
+        for row in rows
+        if row["soft_budget"] is not None
+        and row["spend"] - row["amount"] < row["soft_budget"] <= row["spend"]
+    ]
 
 
-def _sums(booked: Iterable[asyncpg.Record], column: str) -> dict[str, Decimal]:
-    """What each id owes; calls that cost nothing touch no counter."""
-    sums: dict[str, Decimal] = {}
+def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:
+    """What each owes, by kind; calls that cost nothing touch no counter."""
+    sums: dict[str, Sums] = {}
     for row in booked:
-        if row["spend"] and row[column]:
-            sums[row[column]] = sums.get(row[column], Decimal(0)) + row["spend"]
+        if not row.cost_nano:
+            continue
+        for kind, id, part in (
+            ("organization", row.organization_id, ""),
+            ("team", row.team_id, ""),
+            ("user", row.user_id, ""),
+            ("member", row.team_id, row.user_id),
+            ("key", row.key_id or row.key_hash, ""),
+            ("customer", row.end_user, ""),
+        ):
+            if id and (kind != "member" or part):
+                of_kind = sums.setdefault(kind, {})
+                of_kind[id, part] = of_kind.get((id, part), 0) + row.cost_nano
     return sums
 
 
@@ -145,6 +258,7 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         row.user_id,
         _metadata(row),
         row.team_id,
+        row.organization_id,
         row.end_user,
         row.requester_ip,
         "success" if row.outcome is Outcome.OK else "failure",
@@ -172,6 +286,7 @@ def _metadata(row: SpendRow) -> str:
         "user_api_key_alias": row.key_alias,
         "user_api_key_user_id": row.user_id,
         "user_api_key_team_id": row.team_id,
+        "user_api_key_org_id": row.organization_id,
         "requester_ip_address": row.requester_ip,
         "user_agent": row.user_agent,
     }

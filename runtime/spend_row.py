@@ -27,6 +27,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     target: Target
     streamed: bool
     began_mono: float
+    customer: str | None = None
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -86,10 +87,12 @@ def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, e
         call_id=_text(call.client_call_id) or call.request_id,
         call_type=call.call_type,
         key_hash=caller.key_hash,
+        key_id=caller.key_id,
         key_alias=caller.key_alias,
         user_id=caller.user_id,
         team_id=caller.team_id,
-        end_user=None,
+        organization_id=caller.organization_id,
+        end_user=_text(attempt.customer),
         requester_ip=call.client_ip,
         user_agent=_text(call.user_agent),
         model_group=_text(target.public_name) or "",
@@ -128,6 +131,7 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
         key_alias=caller.key_alias,
         user_id=caller.user_id,
         team_id=caller.team_id,
+        organization_id=caller.organization_id,
         end_user=None,
         requester_ip=call.client_ip,
         user_agent=_text(call.user_agent),

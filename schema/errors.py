@@ -4,6 +4,9 @@
     ├── InvalidRequest                 400  the caller's body, path or query
     │   ├── UnsupportedParameter       400  understood, but the target can't honour it
     │   ├── ContextLengthExceeded      400
+    │   ├── AlreadyExists              400  LiteLLM's status for a taken id of a team or budget
+    │   ├── UnboundedCost              400  its cost has no known bound, and a budget needs one
+    │   ├── TooManyTokens              400  larger than the caller's whole token limit
     │   └── BodyTooLarge               413
     ├── NotAuthenticated               401
     │   ├── UnknownKey                 401
@@ -15,6 +18,8 @@
     │   └── ModelNotFound              404
     ├── MethodNotAllowed               405
     ├── Conflict                       409
+    ├── BudgetExceeded                 422  or what the config says
+    ├── RateLimited                    429  this gateway's own limits
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
     │   └── DatabaseUnavailable        503
@@ -88,6 +93,22 @@ class ContextLengthExceeded(InvalidRequest):
     word = "context_length_exceeded"
 
 
+class AlreadyExists(InvalidRequest):
+    type = "bad_request_error"
+
+
+class UnboundedCost(InvalidRequest):
+    """A call under a budget whose cost nobody can bound; `param` names the field."""
+
+    word = "unbounded_cost"
+    retry = False
+
+
+class TooManyTokens(InvalidRequest):
+    word = "tokens_limit_exceeded"
+    retry = False
+
+
 class BodyTooLarge(InvalidRequest):
     status = 413
     word = "request_too_large"
@@ -118,8 +139,16 @@ class NotAllowed(GatewayError):
 
 
 class ModelNotAllowed(NotAllowed):
-    type = "key_model_access_denied"
+    """`level` is whose list of models it is not on: key, user, team, org, customer."""
+
     word = "key_model_access_denied"
+
+    def __init__(self, message: str, *, param: str | None = None, level: str = "key") -> None:
+        super().__init__(message, param=param, code=f"{level}_model_access_denied")
+
+    @property
+    def error_type(self) -> str:
+        return self.code
 
 
 class NotFound(GatewayError):
@@ -140,6 +169,29 @@ class MethodNotAllowed(GatewayError):
 class Conflict(GatewayError):
     status = 409
     type = "conflict_error"
+
+
+class BudgetExceeded(GatewayError):
+    """Nothing was sent. The message has the arithmetic; waiting a moment does not help."""
+
+    status = 422
+    type = "budget_exceeded"
+    word = "budget_exceeded"
+    retry = False
+
+    def __init__(self, message: str, *, status: int = 422, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self._status = status
+
+    @property
+    def http_status(self) -> int:
+        return self._status
+
+
+class RateLimited(GatewayError):
+    status = 429
+    type = "rate_limit_error"
+    word = "rate_limit_exceeded"
 
 
 class Overloaded(GatewayError):

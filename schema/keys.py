@@ -1,62 +1,135 @@
 """Virtual keys: the record and the management wire forms (LiteLLM's field names)."""
 
 from datetime import datetime
+from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
+from schema.budgets import BudgetRecord
+from schema.governance import (
+    UNSET,
+    Json,
+    LimitFields,
+    MaybeDollars,
+    MaybeFlag,
+    MaybeText,
+    MaybeTexts,
+    MetadataRequest,
+)
 from schema.wire import Wire
 
 
-class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+class KeyRecord(LimitFields, frozen=True, kw_only=True):
     """A row of `LiteLLM_VerificationToken`. Times are UTC and aware."""
 
     token: str
     """Lower-case hex SHA-256 of the key; the key itself is nowhere."""
-    key_name: str
+    key_id: str = ""
+    """Stays when the key is replaced."""
+    key_name: str | None = None
     """`sk-...` and the last four characters."""
     key_alias: str | None = None
-    user_id: str | None = None
-    team_id: str | None = None
+    spend: Decimal = Decimal(0)
+    expires: datetime | None = None
     models: list[str] = []
     """Empty: all."""
-    metadata: dict[str, msgspec.Raw] = {}
-    expires: datetime | None = None
-    blocked: bool = False
-    spend_nano: int = 0
-    created_at: datetime
-    created_by: str
+    aliases: dict[str, str] = {}
+    user_id: str | None = None
+    team_id: str | None = None
+    organization_id: str | None = None
+    budget_id: str | None = None
+    metadata: Json = {}
+    blocked: bool | None = None
+    key_type: str | None = None
+    allowed_routes: list[str] = []
+    access_group_ids: list[str] = []
+    rotation_count: int = 0
+    last_rotation_at: datetime | None = None
 
 
-class KeyGenerateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /key/generate. Fields of LiteLLM that this version can't enforce are refused by name."""
+class DeprecatedKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `LiteLLM_DeprecatedVerificationToken`: a replaced key in its grace."""
+
+    token: str
+    active_token_id: str
+    revoke_at: datetime
+    created_at: datetime | None = None
+
+
+class KeyFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
+    """What a key can be given. Absent: as it is; null: none."""
+
+    key_alias: MaybeText = UNSET
+    key_type: Literal["default", "llm_api", "management", "read_only"] | msgspec.UnsetType | None = UNSET
+    duration: MaybeText = UNSET
+    """`30s`, `15m`, `12h`, `30d`, `2w`, `1mo`; `0s`: expires now; null or `-1`: never."""
+    models: MaybeTexts = UNSET
+    aliases: dict[str, str] | msgspec.UnsetType | None = UNSET
+    user_id: MaybeText = UNSET
+    team_id: MaybeText = UNSET
+    organization_id: MaybeText = UNSET
+    budget_id: MaybeText = UNSET
+    spend: MaybeDollars = UNSET
+    blocked: MaybeFlag = UNSET
+    allowed_routes: MaybeTexts = UNSET
+    access_group_ids: MaybeTexts = UNSET
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # it may hold a key
+
+
+class KeyGenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
+    """POST /key/generate and /key/service-account/generate."""
 
     key: str | None = None
     """The caller's own choice: starts with `sk-`, at least 16 characters."""
-    key_alias: str | None = None
-    duration: str | None = None
-    """`30s`, `15m`, `12h`, `30d`, `2w`, `1mo`; absent: never expires."""
-    models: list[str] = []
-    user_id: str | None = None
-    team_id: str | None = None
-    metadata: dict[str, msgspec.Raw] = {}
 
 
-class KeyGenerated(msgspec.Struct, frozen=True, kw_only=True):
-    """The only time `key` is shown. `token` and `token_id` are its hash."""
+class KeyUpdateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
+    """POST /key/update. `key` is a key or its hash; without it `key_alias` says which."""
+
+    key: str | None = None
+
+
+class KeyRegenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
+    """POST /key/regenerate and /key/{key}/regenerate. The old key is good for `grace_period` more."""
+
+    key: str | None = None
+    new_key: str | None = None
+    grace_period: str | None = None
+
+
+class KeyResetSpendRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /key/{key}/reset_spend."""
+
+    key: str = ""
+    reset_to: Decimal = Decimal(0)
+
+
+class KeyBlockRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /key/block and /key/unblock: `key` is a key or its hash."""
 
     key: str
-    key_name: str
-    key_alias: str | None
-    token: str
-    token_id: str
-    expires: datetime | None
-    models: list[str]
-    user_id: str | None
-    team_id: str | None
-    metadata: dict[str, msgspec.Raw]
-    spend: float
-    created_at: datetime
-    created_by: str
+
+
+class KeyDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /key/delete: `keys` are keys or hashes."""
+
+    keys: list[str] = []
+    key_aliases: list[str] = []
+
+
+class KeyBulkUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /key/bulk_update: each as in /key/update."""
+
+    keys: list[KeyUpdateRequest]
+
+
+class KeysInfoRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /v2/key/info: keys or hashes."""
+
+    keys: list[str]
 
 
 class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,23 +137,61 @@ class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str | None = None
 
+    def __repr__(self) -> str:
+        return "KeyInfoQuery(...)"  # it may hold a key
 
-class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as listings show it. `spend` is dollars; `status` is active, expired or blocked."""
 
-    token: str
-    key_name: str
-    key_alias: str | None
-    user_id: str | None
-    team_id: str | None
-    models: list[str]
-    metadata: dict[str, msgspec.Raw]
-    spend: float
-    expires: datetime | None
-    blocked: bool
+class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /key/list. Pages count from 1. `search` and, with `substring_matching`, `key_alias` and
+    `user_id` match parts of a text."""
+
+    page: int = 1
+    size: int = 10
+    user_id: str | None = None
+    team_id: str | None = None
+    organization_id: str | None = None
+    key_alias: str | None = None
+    key_hash: str | None = None
+    search: str | None = None
+    substring_matching: bool = False
+    return_full_object: bool = False
+    include_team_keys: bool = False
+    include_created_by_keys: bool = False
+    status: Literal["active", "expired", "blocked"] | None = None
+    sort_by: Literal["created_at", "updated_at", "spend", "max_budget", "key_alias", "expires"] = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+
+
+class KeyAliasesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /key/aliases."""
+
+    page: int = 1
+    size: int = 50
+    search: str | None = None
+
+
+class KeyGenerated(KeyRecord, frozen=True, kw_only=True):
+    """The only time `key` is shown. `token` and `token_id` are its hash."""
+
+    key: str
+    token_id: str
+    litellm_budget_table: BudgetRecord | None = None
+
+    def __repr__(self) -> str:
+        return "KeyGenerated(...)"
+
+
+class KeyFacts(KeyRecord, frozen=True, kw_only=True):
+    """A key as listings show it. `status` is active, expired or blocked."""
+
     status: str
-    created_at: datetime
-    created_by: str
+    litellm_budget_table: BudgetRecord | None = None
+
+
+class KeyUpdated(KeyFacts, frozen=True, kw_only=True):
+    """`key` is the hash."""
+
+    key: str
 
 
 class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,23 +199,9 @@ class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     info: KeyFacts
 
 
-class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /key/list. Pages count from 1."""
-
-    page: int = 1
-    size: int = 10
-    user_id: str | None = None
-    team_id: str | None = None
-    key_alias: str | None = None
-    key_hash: str | None = None
-    return_full_object: bool = False
-
-
-class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store gives: the page's records and how many there are in all."""
-
-    records: list[KeyRecord]
-    total: int
+class KeysInfo(msgspec.Struct, frozen=True, kw_only=True):
+    key: list[str]
+    info: list[KeyFacts]
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,12 +213,40 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
     total_pages: int
 
 
-class KeyDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /key/delete: `keys` are keys or hashes."""
-
-    keys: list[str] = []
-    key_aliases: list[str] = []
+class KeyAliases(msgspec.Struct, frozen=True, kw_only=True):
+    aliases: list[str]
+    total_count: int
+    current_page: int
+    total_pages: int
 
 
 class KeysDeleted(msgspec.Struct, frozen=True, kw_only=True):
     deleted_keys: list[str]
+
+
+class KeySpendReset(msgspec.Struct, frozen=True, kw_only=True):
+    """Dollars."""
+
+    key_hash: str
+    spend: Decimal
+    previous_spend: Decimal
+
+
+class KeyChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a bulk update that went well."""
+
+    key: str
+    key_info: KeyFacts
+
+
+class KeyNotChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """One that did not. `key` is its hash or alias."""
+
+    key: str
+    failed_reason: str
+
+
+class KeysChanged(msgspec.Struct, frozen=True, kw_only=True):
+    total_requested: int
+    successful_updates: list[KeyChanged]
+    failed_updates: list[KeyNotChanged]

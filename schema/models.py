@@ -3,6 +3,14 @@
 import msgspec
 
 
+class AllowedModels(msgspec.Struct, frozen=True, gc=False):
+    """One list that a model must be on: whose it is (key, user, team, org, customer), and names,
+    wildcards or access groups."""
+
+    level: str
+    names: tuple[str, ...]
+
+
 class ModelsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """GET /v1/models takes nothing."""
 

@@ -21,6 +21,20 @@ class Outcome(enum.Enum):
     """Sent, and nobody knows what the provider will charge."""
 
 
+class Charge(msgspec.Struct, frozen=True, gc=False):
+    """What an attempt takes out of one budget: `taken` leaves the lease, `cost` was spent. The money
+    spent stands in the row of `kind`, `object_id` and `part`, or in the account itself."""
+
+    account: str
+    epoch: int
+    worker: str
+    taken_nano: int
+    cost_nano: int
+    kind: str
+    object_id: str
+    part: str
+
+
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `LiteLLM_SpendLogs`. Times are UTC and aware; money is integer nano-USD."""
 
@@ -33,6 +47,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     key_alias: str | None
     user_id: str
     team_id: str | None
+    organization_id: str | None = None
     end_user: str | None
     requester_ip: str | None
     user_agent: str | None
@@ -62,6 +77,10 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller was answered; 499 where it left."""
     error_class: str | None
     error_message: str | None
+    key_id: str = ""
+    """By which the key's counter is kept; the hash where it is empty. In no column of the row."""
+    charges: tuple[Charge, ...] = ()
+    """Of the budgets the attempt was held on. In no column of the row."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,12 +110,17 @@ class SpendDay(msgspec.Struct, frozen=True, kw_only=True, rename={"day": "startT
 
 
 def period(query: SpendQuery) -> tuple[datetime | None, datetime | None]:
-    """The query's times as UTC: from the first, up to and without the second. An end date counts
-    as a whole day, an end time as a whole second. Raises InvalidRequest naming the parameter."""
-    start = None if query.start_date is None else _date("start_date", query.start_date)[0]
-    if query.end_date is None:
+    """The query's times, as `period_of` has them."""
+    return period_of(query.start_date, query.end_date)
+
+
+def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | None, datetime | None]:
+    """Two dates as UTC: from the first, up to and without the second. An end date counts as a whole
+    day, an end time as a whole second. Raises InvalidRequest naming the parameter."""
+    start = None if start_date is None else _date("start_date", start_date)[0]
+    if end_date is None:
         return start, None
-    last, step = _date("end_date", query.end_date)
+    last, step = _date("end_date", end_date)
     end = last + step
     if start is not None and start >= end:
         raise InvalidRequest("end_date: expected a date not before start_date.", param="end_date")

@@ -14,6 +14,9 @@ MaybeRaw = msgspec.Raw | msgspec.UnsetType
 ABSENT = msgspec.UNSET
 """What an optional raw field is where it was not sent: false, and left out when written."""
 
+to_json = msgspec.json.Encoder(decimal_format="number").encode
+"""How an answer is written: exact sums of money are numbers, with all their digits."""
+
 _NO_FIELDS: Mapping[str, msgspec.Raw] = MappingProxyType({})
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*')
@@ -61,6 +64,15 @@ def decode_body(decoder: "msgspec.json.Decoder[W]", body: bytes) -> W:
         raise InvalidRequest("The request body has the same top-level field twice; send it once.")
     request.with_raw(raw)
     return request
+
+
+def with_path(request: W, named: Mapping[str, str]) -> W:
+    """The request with the parameters of its path, which count before the body's."""
+    changed = msgspec.structs.replace(request, **named)
+    changed.with_raw(
+        {**request.raw, **{name: msgspec.Raw(msgspec.json.encode(value)) for name, value in named.items()}}
+    )
+    return changed
 
 
 def invalid(exc: msgspec.ValidationError) -> InvalidRequest:

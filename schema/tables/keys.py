@@ -1,48 +1,29 @@
-"""Virtual keys, live and deleted. Only SHA-256 hashes of keys are here."""
+"""Virtual keys: live, deleted, and replaced ones in their grace. Only SHA-256 hashes are here."""
 
-from decimal import Decimal
-
-from piccolo.columns import JSONB, Array, Boolean, Numeric, Text, Timestamp
+from piccolo.columns import Text, Timestamp
 from piccolo.table import Table
 
+from schema.tables.columns import KeyColumns
 
-class VerificationToken(Table, tablename="LiteLLM_VerificationToken"):
-    """A key. `models` empty means all; `expires` null means never."""
 
+class VerificationToken(KeyColumns, Table, tablename="LiteLLM_VerificationToken"):
     token = Text(primary_key=True, default=None)
-    key_name = Text(null=True, default=None)
-    key_alias = Text(null=True, default=None)
-    spend = Numeric(default=Decimal(0))
-    expires = Timestamp(null=True, default=None)
-    models = Array(base_column=Text(), default=list)
-    user_id = Text(null=True, default=None)
-    team_id = Text(null=True, default=None)
-    metadata = JSONB(default="{}")
-    blocked = Boolean(null=True, default=None)
-    created_at = Timestamp(default=None)
-    created_by = Text(null=True, default=None)
-    updated_at = Timestamp(default=None)
-    updated_by = Text(null=True, default=None)
 
 
-class DeletedVerificationToken(Table, tablename="LiteLLM_DeletedVerificationToken"):
+class DeletedVerificationToken(KeyColumns, Table, tablename="LiteLLM_DeletedVerificationToken"):
     """What a key was when it was deleted, and by whom."""
 
     id = Text(primary_key=True, default=None)
     token = Text(default=None)
-    key_name = Text(null=True, default=None)
-    key_alias = Text(null=True, default=None)
-    spend = Numeric(default=Decimal(0))
-    expires = Timestamp(null=True, default=None)
-    models = Array(base_column=Text(), default=list)
-    user_id = Text(null=True, default=None)
-    team_id = Text(null=True, default=None)
-    metadata = JSONB(default="{}")
-    blocked = Boolean(null=True, default=None)
-    created_at = Timestamp(default=None)
-    created_by = Text(null=True, default=None)
-    updated_at = Timestamp(default=None)
-    updated_by = Text(null=True, default=None)
     deleted_at = Timestamp(default=None)
     deleted_by = Text(null=True, default=None)
     deleted_by_api_key = Text(null=True, default=None)
+
+
+class DeprecatedVerificationToken(Table, tablename="LiteLLM_DeprecatedVerificationToken"):
+    """A key that was replaced and is good until `revoke_at`."""
+
+    token = Text(primary_key=True, default=None)
+    active_token_id = Text(default=None)
+    revoke_at = Timestamp(default=None)
+    created_at = Timestamp(default=None)

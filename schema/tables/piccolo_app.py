@@ -3,13 +3,39 @@
 from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
+from piccolo.table import Table
 
-from schema.tables.keys import DeletedVerificationToken, VerificationToken
+from schema.tables.audit import AuditLog
+from schema.tables.budgets import AccessGroup, Budget, Customer
+from schema.tables.keys import DeletedVerificationToken, DeprecatedVerificationToken, VerificationToken
+from schema.tables.leases import Account, Lease, Worker
+from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.spend_logs import SpendLog
+from schema.tables.teams import DeletedTeam, Team, TeamMembership
 from schema.tables.users import User
+
+TABLES: tuple[type[Table], ...] = (
+    User,
+    VerificationToken,
+    DeletedVerificationToken,
+    DeprecatedVerificationToken,
+    SpendLog,
+    Team,
+    DeletedTeam,
+    TeamMembership,
+    Organization,
+    OrganizationMembership,
+    Budget,
+    Customer,
+    AccessGroup,
+    AuditLog,
+    Account,
+    Lease,
+    Worker,
+)
 
 APP_CONFIG = AppConfig(
     app_name="switchgear",
     migrations_folder_path=Path(__file__).parent / "piccolo_migrations",
-    table_classes=[User, VerificationToken, DeletedVerificationToken, SpendLog],
+    table_classes=list(TABLES),
 )

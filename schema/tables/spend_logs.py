@@ -31,6 +31,7 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     cache_hit = Text(null=True, default="")
     request_tags = JSONB(null=True, default="[]")
     team_id = Text(null=True, default=None)
+    organization_id = Text(null=True, default=None)
     end_user = Text(null=True, default=None)
     requester_ip_address = Text(null=True, default=None)
     status = Text(null=True, default=None)

@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
-from piccolo.columns import JSONB, Array, Numeric, Text, Timestamp
+from piccolo.columns import JSONB, Array, Boolean, Numeric, Text
 from piccolo.table import Table
 
+from schema.tables.columns import LimitColumns, StampColumns
 
-class User(Table, tablename="LiteLLM_UserTable"):
-    """`user_role` is authority: an administrator may set it by SQL and it stays."""
+
+class User(LimitColumns, StampColumns, Table, tablename="LiteLLM_UserTable"):
+    """`user_role` is authority: an administrator may set it by SQL and it stays. `teams` is
+    written by a trigger from the memberships."""
 
     user_id = Text(primary_key=True, default=None)
     user_alias = Text(null=True, default=None)
@@ -17,5 +20,5 @@ class User(Table, tablename="LiteLLM_UserTable"):
     teams = Array(base_column=Text(), default=list)
     spend = Numeric(default=Decimal(0))
     metadata = JSONB(default="{}")
-    created_at = Timestamp(default=None)
-    updated_at = Timestamp(default=None)
+    models = Array(base_column=Text(), default=list)
+    blocked = Boolean(default=False)

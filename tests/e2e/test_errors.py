@@ -364,8 +364,9 @@ def test_a_key_works_until_it_expires_or_is_deleted(gateway: Gateway) -> None:
     assert gateway.get("/v1/models", key=gone).status_code == 401
 
 
-def test_a_virtual_key_makes_no_keys(gateway: Gateway, virtual_key: str) -> None:
-    answer = gateway.post("/key/generate", key=virtual_key, key_alias="mine")
+def test_a_service_key_makes_no_keys(gateway: Gateway) -> None:
+    service_key = gateway.virtual_key("nobody's")
+    answer = gateway.post("/key/generate", key=service_key, key_alias="mine")
     assert answer.status_code == 403
     assert answer.json()["error"]["type"] == "permission_error"
 

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from functions.roles import Scope
+from runtime.tenancy import spend_reach
 from schema.spend import SpendDay, SpendQuery, SpendRow, period
 
 
@@ -10,17 +12,17 @@ class FakeSpend:
     def __init__(self, rows: Iterable[SpendRow] = ()) -> None:
         self.booked = list(rows)
 
-    async def rows(self, query: SpendQuery, *, key_hash: str | None, user_id: str | None) -> list[SpendRow]:
+    async def rows(self, query: SpendQuery, *, scope: Scope) -> list[SpendRow]:
         period(query)
-        found = [row for row in self.booked if _fits(row, query, key_hash, user_id)]
+        found = [row for row in self.booked if _fits(row, query, scope)]
         found.sort(key=lambda row: (row.started_at, row.request_id), reverse=True)
         return found[: query.limit]
 
-    async def days(self, query: SpendQuery, *, key_hash: str | None, user_id: str | None) -> list[SpendDay]:
+    async def days(self, query: SpendQuery, *, scope: Scope) -> list[SpendDay]:
         period(query)
         by_day: dict[str, list[SpendRow]] = defaultdict(list)
         for row in self.booked:
-            if _fits(row, query, key_hash, user_id):
+            if _fits(row, query, scope):
                 by_day[row.started_at.strftime("%Y-%m-%d")].append(row)
         return [
             SpendDay(
@@ -34,17 +36,23 @@ class FakeSpend:
         ]
 
 
-def _fits(row: SpendRow, query: SpendQuery, key_hash: str | None, user_id: str | None) -> bool:
+def _fits(row: SpendRow, query: SpendQuery, scope: Scope) -> bool:
     start, end = period(query)
     wanted = (
         (row.request_id, query.request_id),
         (row.key_hash, query.api_key),
-        (row.key_hash, key_hash),
         (row.user_id, query.user_id),
-        (row.user_id, user_id),
     )
     within = (start is None or row.started_at >= start) and (end is None or row.started_at < end)
-    return within and all(value is None or found == value for found, value in wanted)
+    everything, user_id, key_hash, teams, organizations = spend_reach(scope)
+    reached = (
+        everything
+        or (user_id is not None and row.user_id == user_id)
+        or (key_hash is not None and row.key_hash == key_hash)
+        or row.team_id in teams
+        or row.organization_id in organizations
+    )
+    return reached and within and all(value is None or found == value for found, value in wanted)
 
 
 def _dollars(costs: Iterable[tuple[str, int]]) -> dict[str, float]:

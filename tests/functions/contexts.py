@@ -4,20 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.context import (
-    INTERNAL_USER,
     MASTER_KEY_HASH,
     MASTER_USER_ID,
-    PROXY_ADMIN,
     Call,
     Caller,
     CatalogueContext,
-    KeyContext,
     ModelContext,
     SpendContext,
 )
+from functions.roles import INTERNAL_USER, PROXY_ADMIN
 from models_registry.registry import Registry
 from runtime.blueprint import check
-from tests.fakes.keys import FakeKeys
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import FakeUpstream
@@ -93,10 +90,6 @@ def model_ctx(
 
 def catalogue_ctx(caller: Caller = MEMBER) -> CatalogueContext:
     return CatalogueContext(call=make_call(caller), models=make_registry())
-
-
-def key_ctx(keys: FakeKeys, caller: Caller = ADMIN) -> KeyContext:
-    return KeyContext(call=make_call(caller), keys=keys, clock=FixedClock(), entropy=FixedEntropy())
 
 
 def spend_ctx(spend: FakeSpend, caller: Caller = MEMBER) -> SpendContext:

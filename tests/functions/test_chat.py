@@ -21,6 +21,7 @@ from schema.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from schema.models import AllowedModels
 from schema.spend import Outcome, SpendRow
 from schema.wire import decode_body
 from tests.fakes import answers
@@ -121,7 +122,7 @@ def test_the_callers_key_never_reaches_the_upstream() -> None:
 
 
 def test_an_unknown_or_forbidden_model_reaches_no_upstream() -> None:
-    limited = msgspec.structs.replace(MEMBER, models=("claude",))
+    limited = msgspec.structs.replace(MEMBER, models=(AllowedModels("key", ("claude",)),))
     for model, kind in (("nope", ModelNotFound), ("gpt", ModelNotAllowed)):
         ledger = FakeLedger()
         ctx = model_ctx(FakeUpstream(), caller=limited, ledger=ledger)

@@ -1,168 +1,406 @@
+"""Virtual keys: what they can be given, by whom, and that no change is lost."""
+
 import asyncio
-import hashlib
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
 
-from functions import keys
-from functions.context import INTERNAL_USER, Caller
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
-from schema.keys import (
-    KeyDeleteRequest,
-    KeyGenerated,
-    KeyGenerateRequest,
-    KeyInfoQuery,
-    KeyListQuery,
-    KeyRecord,
+from functions import keys, users
+from functions.context import Caller
+from functions.policy import Policy
+from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
+from runtime.auth import hash_key
+from schema.errors import (
+    AlreadyExists,
+    GatewayError,
+    InvalidRequest,
+    NotAllowed,
+    NotFound,
+    UnsupportedParameter,
 )
-from schema.wire import decode_body
-from tests.fakes.keys import FakeKeys
-from tests.functions.contexts import MEMBER, NOW, key_ctx
+from tests.functions.contexts import NOW
+from tests.functions.governed import House, bodies, cases, found, in_house
+
+ADA = Caller(role=INTERNAL_USER, key_hash="a" * 64, user_id="ada")
+BOB = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="bob")
+OPS = Caller(role=DEVOPS, key_hash="d" * 64, user_id="ops")
+LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="lead", teams={"red": "admin"})
+MAKE_TEAM = """INSERT INTO "LiteLLM_TeamTable" (team_id) VALUES ($1)"""
 
 
-def generate(store: FakeKeys, **fields: Any) -> KeyGenerated:
-    return asyncio.run(keys.generate(KeyGenerateRequest(**fields), key_ctx(store)))
+async def peopled(house: House) -> None:
+    """The users of these tests, and two teams."""
+    for user_id in ("ada", "bob", "ops", "lead"):
+        await house.call(users.new, {"user_id": user_id, "auto_create_key": False})
+    for team in ("red", "blue"):
+        await house.database.pool.execute(MAKE_TEAM, team)
+    await house.database.pool.execute(
+        """INSERT INTO "LiteLLM_TeamMembership" (user_id, team_id, role) VALUES ('lead', 'red', 'admin')"""
+    )
 
 
-def record(token: str, **more: Any) -> KeyRecord:
-    facts: dict[str, Any] = {"key_name": "sk-...x", "created_at": NOW, "created_by": "admin"}
-    return KeyRecord(token=token, **(facts | more))
+def test_a_generated_key_is_shown_once_and_stored_as_its_hash(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await house.call(
+            keys.generate,
+            {"key_alias": "ci", "models": ["gpt-4"], "max_budget": 0.1, "duration": "30d", "tags": ["a"]},
+        )
+        assert made.key.startswith("sk-")
+        assert made.key not in repr(made)
+        assert (made.token, made.token_id, made.key_name) == (
+            hash_key(made.key),
+            hash_key(made.key),
+            f"sk-...{made.key[-4:]}",
+        )
+        assert (made.max_budget, made.expires) == (Decimal("0.1"), NOW + timedelta(days=30))
+        assert bytes(made.metadata["tags"]) == b'["a"]'
+        stored = await house.database.pool.fetchrow('SELECT * FROM "LiteLLM_VerificationToken"')
+        assert made.key not in str(dict(stored))
+        assert (stored["max_budget"], stored["key_id"]) == (Decimal("0.1"), made.token)
+        shown = await house.call(keys.info, {"key": made.key})
+        assert (shown.key, shown.info.status, shown.info.key_alias) == (made.token, "active", "ci")
 
-
-def test_a_new_key_is_stored_by_its_hash_alone() -> None:
-    store = FakeKeys()
-    made = generate(store, key_alias="laptop", models=["gpt"], user_id="ada", duration="30d")
-    stored = store.records[made.token]
-    assert made.token == hashlib.sha256(made.key.encode()).hexdigest()
-    assert made.key not in str(msgspec.json.encode(stored))
-    assert made.key_name == f"sk-...{made.key[-4:]}"
-    assert (stored.models, stored.user_id, stored.expires) == (["gpt"], "ada", NOW + timedelta(days=30))
-
-
-def test_a_chosen_key_is_taken_if_it_is_worth_it() -> None:
-    assert generate(FakeKeys(), key="sk-chosen-by-hand-1").key == "sk-chosen-by-hand-1"
-    for poor in ("sk-short", "chosen-by-hand-without-prefix", "sk-" + "é" * 20):
-        with pytest.raises(InvalidRequest) as caught:
-            generate(FakeKeys(), key=poor)
-        assert caught.value.param == "key"
-
-
-def test_the_same_alias_twice_is_a_conflict() -> None:
-    store = FakeKeys()
-    generate(store, key="sk-first-0123456789", key_alias="laptop")
-    with pytest.raises(Conflict):
-        generate(store, key="sk-second-0123456789", key_alias="laptop")
-
-
-def test_a_limit_that_would_not_be_kept_is_refused_by_name() -> None:
-    decoder = msgspec.json.Decoder(KeyGenerateRequest)
-    request = decode_body(decoder, b'{"key_alias":"a","max_budget":10.5}')
-    with pytest.raises(UnsupportedParameter) as caught:
-        asyncio.run(keys.generate(request, key_ctx(FakeKeys())))
-    assert caught.value.param == "max_budget"
-
-
-def test_fields_that_ask_for_nothing_pass() -> None:
-    decoder = msgspec.json.Decoder(KeyGenerateRequest)
-    request = decode_body(decoder, b'{"max_budget":null,"aliases":{},"spend":0}')
-    assert asyncio.run(keys.generate(request, key_ctx(FakeKeys()))).key
+    in_house(postgres_dsn, scenario)
 
 
 @pytest.mark.parametrize(
-    ("field", "most", "too_much"),
+    "key", ["sk-short", "pk-not-one-of-ours-0123", "sk-with a blank 01234567", "sk-ünicode-0123456"]
+)
+def test_a_chosen_key_has_to_look_like_one(postgres_dsn: str, key: str) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises(InvalidRequest, match="key: expected") as caught:
+            await house.call(keys.generate, {"key": key})
+        assert key not in caught.value.message
+        chosen = await house.call(keys.generate, {"key": "sk-0123456789abcdef"})
+        assert chosen.key == "sk-0123456789abcdef"
+        with pytest.raises(AlreadyExists):
+            await house.call(keys.generate, {"key": "sk-0123456789abcdef"})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_an_update_touches_the_named_fields_alone_and_null_clears(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await house.call(
+            keys.generate,
+            {
+                "key_alias": "k",
+                "max_budget": 5,
+                "rpm_limit": 7,
+                "duration": "1d",
+                "metadata": {"a": 1, "b": 2},
+                "model_rpm_limit": {"gpt-4": 3},
+            },
+        )
+        after = await house.call(keys.update, {"key": made.key, "max_budget": None, "tpm_limit": 9})
+        assert (after.key, after.max_budget, after.rpm_limit, after.tpm_limit) == (made.token, None, 7, 9)
+        assert after.expires == made.expires
+        after = await house.call(keys.update, {"key_alias": "k", "metadata": {"c": 3}, "duration": "-1"})
+        assert after.expires is None
+        assert {name: bytes(value) for name, value in after.metadata.items()} == {
+            "c": b"3",
+            "model_rpm_limit": b'{"gpt-4": 3}',
+        }
+        after = await house.call(keys.update, {"key": made.token, "model_rpm_limit": None, "duration": "0s"})
+        assert "model_rpm_limit" not in after.metadata
+        assert (after.status, after.expires) == ("expired", NOW)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_two_changes_at_once_lose_nothing(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await house.call(keys.generate, {"metadata": {"kept": 1}})
+        changes = bodies(
+            {"tags": ["t"]},
+            {"model_tpm_limit": {"m": 1}},
+            {"rpm_limit": 1},
+            {"tpm_limit": 2},
+            {"max_budget": 3},
+        )
+        await asyncio.gather(*(house.call(keys.update, {"key": made.key, **each}) for each in changes))
+        info = (await house.call(keys.info, {"key": made.key})).info
+        assert (info.rpm_limit, info.tpm_limit, info.max_budget) == (1, 2, Decimal(3))
+        assert set(info.metadata) == {"kept", "tags", "model_tpm_limit"}
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_of_two_keys_with_one_alias_made_at_once_one_is_made(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await asyncio.gather(
+            *(house.call(keys.generate, {"key_alias": "same"}) for _ in range(5)), return_exceptions=True
+        )
+        assert sum(isinstance(each, AlreadyExists) for each in made) == 4
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
     [
-        ("key_alias", "a" * 256, "a" * 257),
-        ("user_id", "a" * 256, "a" * 257),
-        ("team_id", "a" * 256, "a" * 257),
-        ("models", ["m"] * 1_000, ["m"] * 1_001),
-        ("models", ["m" * 256], ["m" * 257]),
-        ("metadata", {"a": msgspec.Raw(b"1" * 16_378)}, {"a": msgspec.Raw(b"1" * 16_379)}),
+        ("max_budget", "NaN"),
+        ("max_budget", "inf"),
+        ("max_budget", -0.01),
+        ("max_budget", 1e30),
+        ("rpm_limit", -1),
+        ("rpm_limit", 1.5),
+        ("duration", "0d"),
+        ("duration", "-5d"),
+        ("models", ["x" * 300]),
+        ("metadata", {"x": "y" * 20_000}),
+        ("model_rpm_limit", {"m": -1}),
+        ("temp_budget_increase", 5),
+        ("budget_id", "nope"),
+        ("team_id", "nope"),
+        ("key_type", "root"),
+        ("guardrails", ["pii"]),
     ],
 )
-def test_what_a_key_carries_is_bounded(field: str, most: object, too_much: object) -> None:
-    assert generate(FakeKeys(), **{field: most}).key
-    with pytest.raises(InvalidRequest) as caught:
-        generate(FakeKeys(), **{field: too_much})
-    assert caught.value.param == field
+def test_what_no_key_can_have_is_refused_by_name(postgres_dsn: str, field: str, value: object) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises((InvalidRequest, NotFound, UnsupportedParameter)) as caught:
+            await house.call(keys.generate, {field: value})
+        assert field in f"{caught.value.param} {caught.value.message}"
+        assert (await house.call(keys.list_keys)).total_count == 0
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_a_key_that_expires_at_once_is_refused() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        generate(FakeKeys(), duration="0s")
-    assert caught.value.param == "duration"
+def test_a_replaced_key_keeps_its_row_and_lives_on_for_its_grace(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await house.call(keys.generate, {"key_alias": "k", "max_budget": 5, "spend": 2})
+        new = await house.call(keys.regenerate_named, {"key": made.key, "grace_period": "1h", "rpm_limit": 4})
+        assert new.key != made.key
+        assert (new.key_alias, new.spend, new.rpm_limit, new.rotation_count, new.key_id) == (
+            "k",
+            Decimal(2),
+            4,
+            1,
+            made.token,
+        )
+        again = await house.call(keys.regenerate, {"key": new.token, "new_key": "sk-0123456789abcdef"})
+        rows = await house.database.pool.fetch('SELECT * FROM "Switchgear_Authority" ORDER BY presented')
+        assert {(row["presented"], row["revoke_at"] is None) for row in rows} == {
+            (again.token, True),
+            (made.token, False),
+        }
+        assert house.announced[-2:] == [f"key:{new.token}", f"key:{again.token}"]
+        actions = await house.database.pool.fetch(
+            """SELECT DISTINCT action FROM "LiteLLM_AuditLog" WHERE updated_values->>'rotation_count' = '2'"""
+        )
+        assert [row["action"] for row in actions] == ["rotated"]
+        with pytest.raises(NotFound):
+            await house.call(keys.info, {"key": made.key})
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_info_takes_the_key_or_its_hash() -> None:
-    store = FakeKeys()
-    made = generate(store)
-    for named in (made.key, made.token):
-        shown = asyncio.run(keys.info(KeyInfoQuery(key=named), key_ctx(store)))
-        assert shown.info.token == made.token
-        assert shown.info.status == "active"
+def test_a_deleted_key_leaves_a_record(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        first = await house.call(keys.generate, {"key_alias": "a"})
+        second = await house.call(keys.generate, {"key_alias": "b"})
+        gone = await house.call(keys.delete, {"keys": [first.key], "key_aliases": ["b"]})
+        assert set(gone.deleted_keys) == {first.token, second.token}
+        rows = await house.database.pool.fetch('SELECT * FROM "LiteLLM_DeletedVerificationToken"')
+        assert {(row["token"], row["deleted_by"]) for row in rows} == {
+            (first.token, "default_user_id"),
+            (second.token, "default_user_id"),
+        }
+        with pytest.raises(NotFound):
+            await house.call(keys.delete, {"keys": [first.key]})
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_a_member_sees_its_own_keys_and_no_others() -> None:
-    mine, other = record(MEMBER.key_hash, user_id="ada"), record("b" * 64, user_id="bob")
-    also_mine = record("c" * 64, user_id="ada")
-    store = FakeKeys([mine, also_mine, other])
-    ctx = key_ctx(store, MEMBER)
-    assert asyncio.run(keys.info(KeyInfoQuery(), ctx)).key == mine.token
-    assert asyncio.run(keys.info(KeyInfoQuery(key=also_mine.token), ctx)).key == also_mine.token
-    with pytest.raises(NotFound):
-        asyncio.run(keys.info(KeyInfoQuery(key=other.token), ctx))
-    listed = asyncio.run(keys.list_keys(KeyListQuery(), ctx))
-    assert sorted(str(key) for key in listed.keys) == sorted([mine.token, also_mine.token])
-    foreign = asyncio.run(keys.list_keys(KeyListQuery(user_id="bob"), ctx))
-    assert foreign.keys == []
+def test_a_team_member_manages_its_own_keys_and_sees_no_others(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        mine = await house.call(keys.generate, {"key_alias": "mine"}, by=ADA)
+        assert mine.user_id == "ada"
+        other = await house.call(keys.generate, {"key_alias": "other", "user_id": "bob"})
+        listed = await house.call(keys.list_keys, by=ADA)
+        assert (listed.keys, listed.total_count) == ([mine.token], 1)
+        assert (await house.call(keys.aliases, by=ADA)).aliases == ["mine"]
+        for function, body in cases(
+            (keys.info, {"key": other.key}),
+            (keys.update, {"key": other.key, "rpm_limit": 1}),
+            (keys.block, {"key": other.key}),
+            (keys.regenerate_named, {"key": other.key}),
+            (keys.reset_spend, {"key": other.key}),
+            (keys.delete, {"keys": [other.key]}),
+        ):
+            with pytest.raises(NotFound):
+                await house.call(function, body, by=ADA)
+        for body in bodies(
+            {"user_id": "bob"},
+            {"spend": 0},
+            {"organization_id": "acme"},
+        ):
+            with pytest.raises((NotAllowed, NotFound)):
+                await house.call(keys.generate, body, by=ADA)
+        with pytest.raises(NotFound):
+            await house.call(keys.generate, {"team_id": "red"}, by=ADA)
+        with pytest.raises(NotAllowed):
+            await house.call(keys.update, {"key": mine.key, "user_id": "bob"}, by=ADA)
+        with pytest.raises(NotAllowed):
+            await house.call(keys.reset_spend, {"key": mine.key}, by=ADA)
+        assert (await house.call(keys.block, {"key": mine.key}, by=ADA)).status == "blocked"
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_a_key_without_a_user_sees_itself_alone() -> None:
-    service = Caller(role=INTERNAL_USER, key_hash="d" * 64)
-    store = FakeKeys([record("d" * 64), record("e" * 64)])
-    listed = asyncio.run(keys.list_keys(KeyListQuery(key_hash="e" * 64), key_ctx(store, service)))
-    assert listed.keys == ["d" * 64]
+def test_a_team_admin_manages_the_teams_keys_and_no_other_teams(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        made = await house.call(keys.generate, {"team_id": "red"}, by=LEAD)
+        assert (made.team_id, made.user_id) == ("red", None)
+        service = await house.call(keys.generate_service_account, {"team_id": "red"}, by=LEAD)
+        foreign = await house.call(keys.generate, {"team_id": "blue", "user_id": "bob"})
+        assert set((await house.call(keys.list_keys, by=LEAD)).keys) == {made.token, service.token}
+        with pytest.raises(NotFound):
+            await house.call(keys.generate, {"team_id": "blue"}, by=LEAD)
+        with pytest.raises(NotFound):
+            await house.call(keys.update, {"key": made.key, "team_id": "blue"}, by=LEAD)
+        with pytest.raises(NotFound):
+            await house.call(keys.delete, {"keys": [foreign.key]}, by=LEAD)
+        assert (await house.call(keys.delete, {"keys": [made.key]}, by=LEAD)).deleted_keys == [made.token]
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_an_expired_and_a_blocked_key_are_told_apart() -> None:
-    store = FakeKeys([record("a" * 64, expires=NOW), record("b" * 64, blocked=True)])
-    listed = asyncio.run(keys.list_keys(KeyListQuery(return_full_object=True), key_ctx(store)))
-    assert {key.token[0]: key.status for key in listed.keys if not isinstance(key, str)} == {
-        "a": "expired",
-        "b": "blocked",
-    }
+def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(postgres_dsn: str) -> None:
+    policy = Policy(devops_key_duration="12h", devops_key_budget=Decimal("0.5"))
+
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        made = await house.call(keys.generate, {"key_alias": "test"}, by=OPS)
+        assert (made.max_budget, made.expires, made.user_id) == (
+            Decimal("0.5"),
+            NOW + timedelta(hours=12),
+            "ops",
+        )
+        for body in bodies(
+            {"duration": "13h"},
+            {"duration": None},
+            {"max_budget": 0.51},
+            {"max_budget": None},
+            {"budget_duration": "1d"},
+            {"user_id": "bob"},
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(keys.generate, body, by=OPS)
+        with pytest.raises(NotAllowed):
+            await house.call(keys.update, {"key": made.key, "max_budget": 1}, by=OPS)
+        other = await house.call(keys.generate, {"user_id": "ada"})
+        assert (await house.call(keys.info, {"key": other.key}, by=OPS)).key == other.token, "it may look"
+        for function, body in cases(
+            (keys.update, {"key": other.key, "rpm_limit": 1}),
+            (keys.delete, {"keys": [other.key]}),
+            (keys.block, {"key": other.key}),
+        ):
+            with pytest.raises(NotFound):
+                await house.call(function, body, by=OPS)
+        assert (await house.call(keys.delete, {"keys": [made.key]}, by=OPS)).deleted_keys == [made.token]
+
+    in_house(postgres_dsn, scenario, policy)
 
 
-def test_pages_count_from_one() -> None:
-    store = FakeKeys([record(f"{number:064x}") for number in range(25)])
-    seen: list[object] = []
-    for page in (1, 2, 3):
-        listed = asyncio.run(keys.list_keys(KeyListQuery(page=page), key_ctx(store)))
-        assert (listed.total_count, listed.total_pages, listed.current_page) == (25, 3, page)
-        seen.extend(listed.keys)
-    assert len(set(map(str, seen))) == 25
+def test_the_config_fills_bounds_and_forbids(postgres_dsn: str) -> None:
+    policy = Policy(
+        key_defaults={"rpm_limit": msgspec.Raw(b"11"), "models": msgspec.Raw(b'["gpt-4"]')},
+        key_upper_bounds={"max_budget": msgspec.Raw(b"2"), "duration": msgspec.Raw(b'"7d"')},
+        key_alias_pattern="[a-z]+",
+        personal_key_roles=("proxy_admin",),
+    )
+
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        made = await house.call(keys.generate, {"team_id": "red"}, by=LEAD)
+        assert (made.rpm_limit, made.models, made.max_budget) == (11, ["gpt-4"], Decimal(2))
+        assert made.expires == NOW + timedelta(days=7)
+        for body in bodies({"max_budget": 3}, {"duration": "8d"}, {"duration": "-1"}):
+            with pytest.raises(NotAllowed):
+                await house.call(keys.generate, {"team_id": "red", **body}, by=LEAD)
+        with pytest.raises(InvalidRequest, match="key_alias"):
+            await house.call(keys.generate, {"key_alias": "No1"})
+        with pytest.raises(NotAllowed, match="proxy_admin"):
+            await house.call(keys.generate, {}, by=ADA)
+
+    in_house(postgres_dsn, scenario, policy)
 
 
-@pytest.mark.parametrize("query", [{"page": 0}, {"size": 0}, {"size": 101}, {"page": 10**9}])
-def test_a_page_out_of_range_is_refused_by_name(query: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        asyncio.run(keys.list_keys(KeyListQuery(**query), key_ctx(FakeKeys())))
-    assert caught.value.param in query
+def test_a_list_is_paged_filtered_and_sorted(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        for number in range(5):
+            await house.call(
+                keys.generate, {"key_alias": f"key-{number}", "user_id": f"u{number % 2}", "spend": number}
+            )
+        blocked = await house.call(keys.generate, {"key_alias": "blocked_100%", "blocked": True})
+        page = await house.call(
+            keys.list_keys, {"size": 2, "page": 2, "return_full_object": True, "sort_by": "spend"}
+        )
+        assert [each.key_alias for each in page.keys if not isinstance(each, str)] == ["key-2", "key-1"]
+        assert (page.total_count, page.total_pages) == (6, 3)
+        for query, count in found(
+            ({"user_id": "u1"}, 2),
+            ({"search": "key-"}, 5),
+            ({"search": "100%"}, 1),
+            ({"search": "k%y"}, 0),
+            ({"key_alias": "key"}, 0),
+            ({"key_alias": "key", "substring_matching": True}, 5),
+            ({"status": "blocked"}, 1),
+            ({"status": "active"}, 5),
+            ({"key_hash": blocked.key}, 1),
+        ):
+            assert (await house.call(keys.list_keys, query)).total_count == count, query
+        for query in bodies({"size": 101}, {"size": 0}, {"page": 0}):
+            with pytest.raises(InvalidRequest):
+                await house.call(keys.list_keys, query)
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_deleting_takes_keys_hashes_and_aliases() -> None:
-    store = FakeKeys([record("b" * 64, key_alias="old"), record("c" * 64)])
-    made = generate(store)
-    request = KeyDeleteRequest(keys=[made.key, "c" * 64], key_aliases=["old"])
-    gone = asyncio.run(keys.delete(request, key_ctx(store)))
-    assert sorted(gone.deleted_keys) == sorted([made.token, "b" * 64, "c" * 64])
-    assert store.records == {}
-    assert {by for _, by in store.deleted} == {"default_user_id"}
+def test_a_bulk_update_says_which_failed(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await house.call(keys.generate, {})
+        result = await house.call(
+            keys.bulk_update, {"keys": [{"key": made.key, "max_budget": 1}, {"key": "sk-unknown-0123456789"}]}
+        )
+        assert (result.total_requested, len(result.successful_updates)) == (2, 1)
+        (failed,) = result.failed_updates
+        assert failed.key == hash_key("sk-unknown-0123456789")
+
+    in_house(postgres_dsn, scenario)
 
 
-def test_deleting_nothing_is_refused() -> None:
-    with pytest.raises(InvalidRequest):
-        asyncio.run(keys.delete(KeyDeleteRequest(), key_ctx(FakeKeys())))
-    with pytest.raises(NotFound):
-        asyncio.run(keys.delete(KeyDeleteRequest(keys=["sk-unknown"]), key_ctx(FakeKeys())))
+def test_a_viewer_looks_and_does_not_touch(postgres_dsn: str) -> None:
+    viewer = Caller(role=PROXY_ADMIN_VIEWER, key_hash="f" * 64, user_id="eve")
+
+    async def scenario(house: House) -> None:
+        made = await house.call(keys.generate, {})
+        assert (await house.call(keys.info, {"key": made.key}, by=viewer)).key == made.token
+        with pytest.raises(GatewayError):
+            await house.call(keys.delete, {"keys": [made.key]}, by=viewer)
+        assert (await house.call(keys.list_keys)).total_count == 1
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_temporary_increase_needs_its_end(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        ends = datetime(2026, 12, 1, tzinfo=UTC).isoformat()
+        made = await house.call(
+            keys.generate,
+            {"max_budget": 1, "temp_budget_increase": 2.5, "temp_budget_expiry": ends},
+        )
+        assert bytes(made.metadata["temp_budget_increase"]) == b"2.5"
+        with pytest.raises(InvalidRequest, match="zone"):
+            await house.call(
+                keys.update,
+                {"key": made.key, "temp_budget_increase": 1, "temp_budget_expiry": "2026-12-01T00:00:00"},
+            )
+
+    in_house(postgres_dsn, scenario)

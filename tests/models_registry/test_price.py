@@ -2,11 +2,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.price import Price, Tier, cost_nano, rate, usd
+from models_registry.price import Price, Tier, ceiling_nano, cost_nano, rate, usd
 from models_registry.price_book import find_price
 from schema.usage import Usage
 
@@ -108,3 +109,43 @@ def test_list_prices_with_tiers_come_over() -> None:
 
 def test_an_unknown_model_has_no_price() -> None:
     assert find_price("openai", "no-such-model-at-all", NOW) is None
+
+
+MAYBE_RATES = st.none() | RATES
+FLAT_PRICES = st.builds(
+    Price,
+    input=RATES,
+    output=RATES,
+    cached=MAYBE_RATES,
+    cache_write=MAYBE_RATES,
+    reasoning=MAYBE_RATES,
+    request_nano=st.integers(min_value=0, max_value=10**9),
+)
+TIERED_PRICES = st.builds(
+    lambda base, tiers: msgspec.structs.replace(
+        base, tiers=tuple(Tier(over_tokens=over, price=price) for over, price in sorted(tiers.items()))
+    ),
+    FLAT_PRICES,
+    st.dictionaries(st.integers(min_value=0, max_value=10**6), FLAT_PRICES, max_size=3),
+)
+
+
+@given(TIERED_PRICES, COUNTS, COUNTS, st.data())
+def test_no_usage_within_its_bounds_costs_more_than_the_ceiling(
+    price: Price, prompt: int, output: int, data: st.DataObject
+) -> None:
+    used = data.draw(st.integers(0, prompt))
+    answered = data.draw(st.integers(0, output))
+    usage = Usage(
+        prompt_tokens=used,
+        completion_tokens=answered,
+        cached_tokens=data.draw(st.integers(0, used)),
+        cache_write_tokens=data.draw(st.integers(0, used)),
+        reasoning_tokens=data.draw(st.integers(0, answered)),
+    )
+    assert cost_nano(price, usage) <= ceiling_nano(price, prompt, output)
+
+
+@given(TIERED_PRICES, COUNTS, COUNTS)
+def test_the_ceiling_grows_with_the_bounds(price: Price, prompt: int, output: int) -> None:
+    assert ceiling_nano(price, prompt, output) <= ceiling_nano(price, prompt + 1, output + 1)

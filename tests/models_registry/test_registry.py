@@ -9,6 +9,10 @@ from models_registry.registry import Registry, permits
 from models_registry.target import Dialect
 from runtime.blueprint import check
 from schema.errors import ModelNotAllowed, ModelNotFound
+from schema.models import AllowedModels
+
+ONLY_GPT = (AllowedModels("key", ("gpt",)),)
+NONE = (AllowedModels("team", ("gpt-none",)),)
 
 
 def entry(name: str, model: str, **params: Any) -> dict[str, Any]:
@@ -38,10 +42,10 @@ def test_a_name_leads_to_its_deployment() -> None:
 def test_an_unknown_name_is_404_and_a_forbidden_one_403() -> None:
     models = registry(entry("gpt", "openai/gpt-4"), entry("claude", "anthropic/claude-sonnet-4-6"))
     with pytest.raises(ModelNotFound) as unknown:
-        models.target("nope", allowed=("gpt",), roll=0.0)
+        models.target("nope", allowed=ONLY_GPT, roll=0.0)
     assert (unknown.value.http_status, unknown.value.code) == (404, "model_not_found")
     with pytest.raises(ModelNotAllowed) as forbidden:
-        models.target("claude", allowed=("gpt",), roll=0.0)
+        models.target("claude", allowed=ONLY_GPT, roll=0.0)
     assert (forbidden.value.http_status, forbidden.value.error_type) == (403, "key_model_access_denied")
 
 
@@ -162,12 +166,12 @@ def test_a_cloud_model_without_a_key_is_a_warning() -> None:
 def test_a_long_or_forbidden_name_is_neither_kept_nor_repeated() -> None:
     models = registry(entry("openai/*", "openai/*"))
     long = "openai/" + "x" * 5_000_000
-    for allowed, error in (((), ModelNotFound), (("gpt-none",), ModelNotFound)):
+    for allowed, error in (((), ModelNotFound), (NONE, ModelNotFound)):
         with pytest.raises(error) as caught:
             models.target(long, allowed=allowed, roll=0.0)
         assert len(caught.value.message) < 1000
     with pytest.raises(ModelNotAllowed):
-        models.target("openai/gpt-4o", allowed=("gpt-none",), roll=0.0)
+        models.target("openai/gpt-4o", allowed=NONE, roll=0.0)
     assert models._expanded == {}
 
 

@@ -8,11 +8,45 @@ from functions.context import Call, Caller
 from models_registry.price import Price
 from models_registry.target import Dialect, Target
 from schema.spend import Outcome, SpendRow
+from schema.usage import Usage
 
 RECEIVED_AT = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)
 CALLER = Caller(role="internal_user", key_hash="a" * 64, key_alias="alice's", user_id="alice", team_id="red")
 PRICE = Price(input=2 * 10**9, output=8 * 10**9, source="config")
 """2 and 8 dollars a million tokens."""
+
+
+class FixedBounds:
+    """Bounds of a call that says how long its answer may be."""
+
+    answers = 1
+    limited = True
+
+    def __init__(self, usage: Usage = Usage(prompt_tokens=1_000, completion_tokens=4_000)) -> None:  # noqa: B008  (frozen)
+        self._usage = usage
+        self.asked = 0
+        """How often anyone wanted to know."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self._usage.prompt_tokens
+
+    @property
+    def output_tokens(self) -> int | None:
+        return self._usage.completion_tokens
+
+    def cap(self, tokens: int) -> None:
+        raise AssertionError("its output is limited already")
+
+    def unbounded_field(self) -> str | None:
+        return None
+
+    def usage(self) -> Usage:
+        self.asked += 1
+        return self._usage
+
+    def estimate(self, output_tokens: int) -> int:
+        return self._usage.total_tokens
 
 
 def make_call(request_id: str = "req-1", *, received_mono: float = 100.0) -> Call:

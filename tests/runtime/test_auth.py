@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.context import INTERNAL_USER, MASTER_KEY_HASH, PROXY_ADMIN, Caller
-from runtime.auth import FRESH_S, MAX_CACHED, MAX_WAITING, STALE_S, Authenticator, credential, hash_key
+from functions.context import MASTER_KEY_HASH, Caller
+from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from runtime.auth import DEAF_S, MAX_CACHED, MAX_WAITING, STALE_S, Authenticator, credential, hash_key
+from runtime.authority import Authority
 from schema.errors import (
     BlockedKey,
     DatabaseUnavailable,
@@ -18,7 +20,9 @@ from schema.errors import (
     UnknownKey,
 )
 from schema.keys import KeyRecord
+from schema.models import AllowedModels
 from schema.secret import Secret
+from tests.fakes.authority import Silence, authority_for
 
 MASTER = "sk-master-key-of-these-tests"
 KEY = "sk-a-virtual-key-0123456789"
@@ -36,7 +40,7 @@ def record_of(key: str = KEY, **more: object) -> KeyRecord:
 
 
 class Keys:
-    """A KeyFinder whose look-ups are counted, can be held up, and can find no database."""
+    """A finder whose look-ups are counted, can be held up, and can find no database."""
 
     def __init__(self, *records: KeyRecord) -> None:
         self.records = {record.token: record for record in records}
@@ -45,14 +49,14 @@ class Keys:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def find(self, key_hash: str) -> KeyRecord | None:
+    async def find(self, key_hash: str) -> Authority | None:
         self.asked.append(key_hash)
         found = self.records.get(key_hash)
         await asyncio.sleep(0)
         await self.gate.wait()
         if self.away:
             raise DatabaseUnavailable("The database can't be reached.")
-        return found
+        return None if found is None else authority_for(found)
 
 
 class Clock:
@@ -127,7 +131,7 @@ def test_two_different_keys_are_400(headers: dict[str, str]) -> None:
 def test_the_master_key_is_the_admin_and_never_looked_up() -> None:
     async def run() -> tuple[Caller, list[str]]:
         keys = Keys()
-        return await Authenticator(Secret(MASTER), keys).caller(bearer(MASTER)), keys.asked
+        return await Authenticator(Secret(MASTER), keys, Silence()).caller(bearer(MASTER)), keys.asked
 
     caller, asked = asyncio.run(run())
     assert (caller.role, caller.key_hash, caller.is_admin) == (PROXY_ADMIN, MASTER_KEY_HASH, True)
@@ -137,7 +141,7 @@ def test_the_master_key_is_the_admin_and_never_looked_up() -> None:
 def test_a_virtual_key_is_its_owner() -> None:
     async def run() -> Caller:
         record = record_of(key_alias="laptop", user_id="ada", team_id="engines", models=["gpt"])
-        return await Authenticator(Secret(MASTER), Keys(record)).caller(bearer())
+        return await Authenticator(Secret(MASTER), Keys(record), Silence()).caller(bearer())
 
     assert asyncio.run(run()) == Caller(
         role=INTERNAL_USER,
@@ -145,7 +149,7 @@ def test_a_virtual_key_is_its_owner() -> None:
         key_alias="laptop",
         user_id="ada",
         team_id="engines",
-        models=("gpt",),
+        models=(AllowedModels("key", ("gpt",)),),
     )
 
 
@@ -160,7 +164,7 @@ def test_a_virtual_key_is_its_owner() -> None:
 def test_a_key_that_does_not_hold_is_refused(record: KeyRecord | None, error: type[GatewayError]) -> None:
     async def run() -> None:
         keys = Keys() if record is None else Keys(record)
-        authenticator = Authenticator(Secret(MASTER), keys)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence())
         for _ in range(2):
             with pytest.raises(error):
                 await authenticator.caller(bearer())
@@ -173,7 +177,7 @@ def test_a_cached_key_ends_with_its_expiry_and_not_with_the_cache() -> None:
     async def run() -> None:
         record = record_of(expires=datetime.now(UTC) + timedelta(seconds=0.05))
         keys = Keys(record)
-        authenticator = Authenticator(Secret(MASTER), keys, Clock())
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), Clock())
         await authenticator.caller(bearer())
         await asyncio.sleep(0.06)
         with pytest.raises(ExpiredKey):
@@ -186,9 +190,9 @@ def test_a_cached_key_ends_with_its_expiry_and_not_with_the_cache() -> None:
 def test_an_answer_is_asked_for_again_when_it_is_no_longer_fresh() -> None:
     async def run() -> None:
         keys, clock = Keys(record_of()), Clock()
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
-        clock.now += FRESH_S
+        clock.now += DEAF_S
         await authenticator.caller(bearer())
         assert len(keys.asked) == 1
         clock.now += 0.1
@@ -203,9 +207,9 @@ def test_an_answer_is_asked_for_again_when_it_is_no_longer_fresh() -> None:
 def test_while_one_call_asks_again_the_others_go_by_the_old_answer() -> None:
     async def run() -> None:
         keys, clock = Keys(record_of()), Clock()
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
-        clock.now += FRESH_S + 1
+        clock.now += DEAF_S + 1
         keys.gate.clear()
         slow = asyncio.create_task(authenticator.caller(bearer()))
         await asyncio.sleep(0)
@@ -221,14 +225,14 @@ def test_while_one_call_asks_again_the_others_go_by_the_old_answer() -> None:
 def test_a_known_key_goes_on_while_the_database_is_away_but_not_for_ever() -> None:
     async def run() -> None:
         keys, clock = Keys(record_of()), Clock()
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
         keys.away = True
         clock.now += STALE_S - 1
         assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
         with pytest.raises(DatabaseUnavailable):
             await authenticator.caller(bearer(OTHER))
-        clock.now += FRESH_S + 1
+        clock.now += DEAF_S + 1
         with pytest.raises(DatabaseUnavailable):
             await authenticator.caller(bearer())
 
@@ -238,11 +242,11 @@ def test_a_known_key_goes_on_while_the_database_is_away_but_not_for_ever() -> No
 def test_a_refused_key_does_not_come_to_life_while_the_database_is_away() -> None:
     async def run() -> None:
         keys, clock = Keys(record_of(blocked=True)), Clock()
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         with pytest.raises(BlockedKey):
             await authenticator.caller(bearer())
         keys.away = True
-        clock.now += FRESH_S + 1
+        clock.now += DEAF_S + 1
         with pytest.raises(DatabaseUnavailable):
             await authenticator.caller(bearer())
 
@@ -252,10 +256,10 @@ def test_a_refused_key_does_not_come_to_life_while_the_database_is_away() -> Non
 def test_a_forgotten_key_is_asked_for_at_once() -> None:
     async def run() -> None:
         keys = Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence())
         await authenticator.caller(bearer())
         keys.records.clear()
-        authenticator.forget(hash_key(KEY))
+        authenticator.forget(f"key:{hash_key(KEY)}")
         with pytest.raises(UnknownKey):
             await authenticator.caller(bearer())
 
@@ -265,13 +269,13 @@ def test_a_forgotten_key_is_asked_for_at_once() -> None:
 def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
     async def run() -> None:
         keys = Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence())
         keys.gate.clear()
         early = asyncio.create_task(authenticator.caller(bearer()))
         await asyncio.sleep(0)
         assert keys.asked
         keys.records.clear()
-        authenticator.forget(hash_key(KEY))
+        authenticator.forget(f"key:{hash_key(KEY)}")
         keys.gate.set()
         await early
         with pytest.raises(UnknownKey):
@@ -283,7 +287,7 @@ def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
 def test_a_thousand_calls_with_a_new_key_are_one_look_up() -> None:
     async def run() -> None:
         keys = Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence())
         callers = await asyncio.gather(*(authenticator.caller(bearer()) for _ in range(1000)))
         assert {caller.key_hash for caller in callers} == {hash_key(KEY)}
         assert len(keys.asked) == 1
@@ -294,7 +298,7 @@ def test_a_thousand_calls_with_a_new_key_are_one_look_up() -> None:
 def test_a_stranger_with_many_keys_is_bounded_and_holds_up_no_known_key() -> None:
     async def run() -> None:
         keys, clock = Keys(record_of()), Clock()
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
         keys.gate.clear()
         flood = [
@@ -306,7 +310,7 @@ def test_a_stranger_with_many_keys_is_bounded_and_holds_up_no_known_key() -> Non
             with pytest.raises(Overloaded):
                 await authenticator.caller(bearer("sk-stranger-more"))
         assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
-        clock.now += FRESH_S + 1
+        clock.now += DEAF_S + 1
         known = asyncio.create_task(authenticator.caller(bearer()))
         await asyncio.sleep(0)
         assert not known.done(), "it waits for its turn and is not refused"
@@ -323,7 +327,7 @@ def test_a_stranger_with_many_keys_is_bounded_and_holds_up_no_known_key() -> Non
 def test_the_cache_is_bounded() -> None:
     async def run() -> None:
         keys = Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys, Clock())
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), Clock())
         await authenticator.caller(bearer())
         for number in range(MAX_CACHED):
             with pytest.raises(UnknownKey):
@@ -338,7 +342,7 @@ def test_the_cache_is_bounded() -> None:
 def test_a_cancelled_look_up_leaves_the_next_one_free() -> None:
     async def run() -> None:
         keys = Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence())
         keys.gate.clear()
         first = asyncio.create_task(authenticator.caller(bearer()))
         second = asyncio.create_task(authenticator.caller(bearer()))
@@ -353,7 +357,7 @@ def test_a_cancelled_look_up_leaves_the_next_one_free() -> None:
 def test_a_key_does_not_outlive_its_grace_while_postgres_is_away() -> None:
     async def run() -> list[bool]:
         clock, keys = Clock(), Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
         keys.away = True
         served = []
@@ -374,7 +378,7 @@ def test_a_key_does_not_outlive_its_grace_while_postgres_is_away() -> None:
 def test_while_postgres_is_away_a_known_key_does_not_wait_for_it_each_time() -> None:
     async def run() -> int:
         clock, keys = Clock(), Keys(record_of())
-        authenticator = Authenticator(Secret(MASTER), keys, clock)
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
         keys.away = True
         for _ in range(10):

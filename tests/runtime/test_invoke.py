@@ -12,9 +12,9 @@ import pytest
 
 from functions.chat import chat
 from functions.context import CatalogueContext
-from functions.function import Access, EventStream, function, manifest_of
-from functions.keys import generate
+from functions.function import EventStream, function, manifest_of
 from functions.models import retrieve
+from functions.roles import Access
 from runtime.auth import Authenticator
 from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming, Route
@@ -26,7 +26,8 @@ from schema.secret import Secret
 from schema.spend import Outcome, SpendRow
 from schema.wire import Wire
 from tests.fakes import answers
-from tests.fakes.keys import FakeKeys
+from tests.fakes.authority import FakeFinder, Silence
+from tests.fakes.ledger import NoLimits
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import FixedClock, FixedEntropy, make_registry
@@ -61,16 +62,16 @@ class House:
         self.upstream = upstream or FakeUpstream(Answer(body=answers.openai_chat()))
         self.sink = Sink()
         self.log: list[bytes] = []
-        keys = FakeKeys([record_of(user_id="ada")])
-        ledger = BookedLedger(self.sink)
+        keys = FakeFinder(record_of(user_id="ada"))
+        ledger = BookedLedger(self.sink, NoLimits())
         self.gateway = Gateway(
-            authenticator=Authenticator(Secret(MASTER), keys),
+            authenticator=Authenticator(Secret(MASTER), keys, Silence()),
             ledger=ledger,
             ports={
+                **{name: Never() for entry in entries() for name in entry.manifest.context.__struct_fields__},
                 "models": make_registry(),
                 "upstream": self.upstream,
                 "ledger": ledger,
-                "keys": keys,
                 "clock": FixedClock(),
                 "entropy": FixedEntropy(),
                 "spend": FakeSpend(),
@@ -272,11 +273,10 @@ def test_a_wrong_method_says_which_is_right() -> None:
 
 def test_a_function_for_admins_refuses_others() -> None:
     house = House()
-    body = body_of(b'{"key_alias": "x"}')
-    refused = handle(house.route(generate), body)
+    refused = handle(house.route(admins), body_of(b"{}"))
     assert (refused.status, refused.error["type"]) == (403, "permission_error")
     assert house.sink.rows == [], "it calls no model"
-    allowed = handle(house.route(generate), body, scope=scope_of(key=MASTER))
+    allowed = handle(house.route(admins), body_of(b"{}"), scope=scope_of(key=MASTER))
     assert allowed.status == 200
 
 
@@ -291,7 +291,13 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     deep: bool = False
 
 
-@function("GET", "/numbers", access=Access.KEY)
+@function("POST", "/admins", access=Access.BUDGETS_WRITE)
+async def admins(request: Wire, ctx: CatalogueContext) -> str:
+    """For admins."""
+    return "done"
+
+
+@function("GET", "/numbers", access=Access.MODELS_READ)
 async def numbers(request: Numbers, ctx: CatalogueContext) -> str:
     """Say what came."""
     ctx.call.reply_headers["x-plain"] = "fine"

@@ -1,5 +1,6 @@
 """What each ending of an attempt costs, and what is told of it."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.context import Call
 from models_registry.price import usd
 from models_registry.target import Target
 from runtime.ledger import AttemptHold, BookedLedger, header_value
@@ -26,10 +28,9 @@ from schema.errors import (
 )
 from schema.spend import Outcome
 from schema.usage import Usage
-from tests.fakes.ledger import FakeLedger, ListSink
-from tests.runtime.attempts import RECEIVED_AT, make_call, make_target
+from tests.fakes.ledger import FakeLedger, ListSink, NoLimits
+from tests.runtime.attempts import RECEIVED_AT, FixedBounds, make_call, make_target
 
-BOUND = Usage(prompt_tokens=1_000, completion_tokens=4_000)
 BOUND_NANO = 1_000 * 2_000 + 4_000 * 8_000
 USED = Usage(prompt_tokens=10, completion_tokens=5)
 USED_NANO = 10 * 2_000 + 5 * 8_000
@@ -43,8 +44,21 @@ class Clock:
         return self.now_s
 
 
-def hold(ledger: BookedLedger, target: Target | None = None) -> AttemptHold:
-    return ledger.hold(make_call(), target or make_target(), streamed=True, bound=lambda: BOUND)
+def hold(
+    ledger: BookedLedger,
+    target: Target | None = None,
+    call: Call | None = None,
+    bounds: FixedBounds | None = None,
+) -> AttemptHold:
+    return asyncio.run(
+        ledger.hold(
+            call or make_call(),
+            target or make_target(),
+            streamed=True,
+            bounds=bounds or FixedBounds(),
+            customer=None,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,13 +98,10 @@ def test_an_ending_costs_what_the_provider_may_charge(
 
 
 def test_the_bound_is_not_worked_out_unless_it_is_needed() -> None:
-    def unwanted() -> Usage:
-        raise AssertionError("asked for the bound")
-
-    ledger = FakeLedger()
+    ledger, bounds = FakeLedger(), FixedBounds()
     for error in (UpstreamUnreachable("down"), ProviderError("no", status=401)):
-        ledger.hold(make_call(), make_target(), streamed=False, bound=unwanted).fail(error)
-    assert len(ledger.rows) == 2
+        hold(ledger, bounds=bounds).fail(error)
+    assert (len(ledger.rows), bounds.asked) == (2, 0)
 
 
 @pytest.mark.parametrize("again", ["settle", "cancel", "fail"])
@@ -106,7 +117,7 @@ def test_a_hold_that_ended_can_not_end_again(again: str) -> None:
 def test_times_are_the_calls_own_plus_the_monotonic_difference() -> None:
     sink, clock = ListSink(), Clock()
     clock.now_s = 100.25
-    held = hold(BookedLedger(sink, clock))
+    held = hold(BookedLedger(sink, NoLimits(), clock))
     clock.now_s = 101.0
     held.first_token()
     clock.now_s = 102.0
@@ -122,7 +133,7 @@ def test_times_are_the_calls_own_plus_the_monotonic_difference() -> None:
 
 def test_the_reply_tells_the_deployment_at_the_hold_and_the_cost_at_the_end() -> None:
     ledger, call = FakeLedger(), make_call()
-    held = ledger.hold(call, make_target(), streamed=False, bound=lambda: BOUND)
+    held = hold(ledger, call=call)
     assert call.reply_headers == {
         "x-litellm-model-id": "deployment-1",
         "x-litellm-model-group": "gpt-4",
@@ -135,7 +146,7 @@ def test_the_reply_tells_the_deployment_at_the_hold_and_the_cost_at_the_end() ->
 def test_without_a_price_the_row_costs_nothing_and_says_that_nothing_is_known() -> None:
     ledger, call = FakeLedger(), make_call()
     target = make_target(price=None)
-    ledger.hold(call, target, streamed=False, bound=lambda: BOUND).settle(USED)
+    hold(ledger, target, call).settle(USED)
     (row,) = ledger.rows
     assert (row.cost_nano, row.price_source) == (0, None)
     assert "x-litellm-response-cost" not in call.reply_headers
@@ -162,7 +173,7 @@ def test_a_refused_call_is_booked_once_and_a_held_one_not_again() -> None:
     refused = make_call("req-refused")
     ledger.refuse(refused, ModelNotFound("no such model"), model="nope\0")
     held = make_call("req-held")
-    ledger.hold(held, make_target(), streamed=False, bound=lambda: BOUND).fail(UpstreamUnreachable("down"))
+    hold(ledger, call=held).fail(UpstreamUnreachable("down"))
     ledger.refuse(held, UpstreamUnreachable("down"), model="gpt-4")
     assert [(row.request_id, row.outcome, row.http_status) for row in ledger.rows] == [
         ("req-refused", Outcome.REFUSED, 404),

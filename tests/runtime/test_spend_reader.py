@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from functions.context import Spend
+from functions.roles import Reach, Scope
 from runtime.database import Database
 from runtime.ledger_writer import LedgerWriter
 from runtime.spend_reader import SpendReader
@@ -17,6 +18,16 @@ from tests.runtime.attempts import ROW, make_row
 
 Scenario = Callable[[Spend], Awaitable[None]]
 Play = Callable[[Sequence[SpendRow], Scenario], None]
+
+ALL = Scope(reaches=frozenset({Reach.ALL}))
+
+
+def of_user(user_id: str) -> Scope:
+    return Scope(reaches=frozenset({Reach.MINE}), user_id=user_id)
+
+
+def of_key(key_hash: str) -> Scope:
+    return Scope(reaches=frozenset({Reach.KEY}), key_hash=key_hash)
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -61,7 +72,7 @@ def test_a_row_is_read_as_it_was_booked(play: Play) -> None:
     )
 
     async def scenario(spend: Spend) -> None:
-        assert await spend.rows(SpendQuery(), key_hash=None, user_id=None) == [ROW, refused]
+        assert await spend.rows(SpendQuery(), scope=ALL) == [ROW, refused]
 
     play([ROW, refused], scenario)
 
@@ -76,8 +87,8 @@ def test_rows_are_newest_first_filtered_and_limited(play: Play) -> None:
     ]
 
     async def scenario(spend: Spend) -> None:
-        async def ids(query: SpendQuery, key_hash: str | None = None, user_id: str | None = None) -> str:
-            found = await spend.rows(query, key_hash=key_hash, user_id=user_id)
+        async def ids(query: SpendQuery, scope: Scope = ALL) -> str:
+            found = await spend.rows(query, scope=scope)
             return "".join(row.request_id.removeprefix("req-") for row in found)
 
         assert await ids(SpendQuery()) == "54321"
@@ -85,9 +96,11 @@ def test_rows_are_newest_first_filtered_and_limited(play: Play) -> None:
         assert await ids(SpendQuery(request_id="req-3")) == "3"
         assert await ids(SpendQuery(api_key="b" * 64)) == "2"
         assert await ids(SpendQuery(user_id="bob")) == "3"
-        assert await ids(SpendQuery(), user_id="alice") == "5421"
-        assert await ids(SpendQuery(user_id="bob"), user_id="alice") == ""
-        assert await ids(SpendQuery(api_key="b" * 64), key_hash="a" * 64) == ""
+        assert await ids(SpendQuery(), of_user("alice")) == "5421"
+        assert await ids(SpendQuery(), Scope(reaches=frozenset({Reach.TEAM}), teams=frozenset({"red"}))) != ""
+        assert await ids(SpendQuery(), Scope(reaches=frozenset({Reach.TEAM}))) == ""
+        assert await ids(SpendQuery(user_id="bob"), of_user("alice")) == ""
+        assert await ids(SpendQuery(api_key="b" * 64), of_key("a" * 64)) == ""
         assert await ids(SpendQuery(start_date="2026-03-03")) == "543"
         assert await ids(SpendQuery(end_date="2026-03-03")) == "4321"
         assert await ids(SpendQuery(start_date="2026-03-02", end_date="2026-03-02")) == "2"
@@ -122,10 +135,10 @@ def test_days_sum_by_user_model_and_key(play: Play) -> None:
     query = SpendQuery(start_date="2026-03-01", end_date="2026-03-02")
 
     async def scenario(spend: Spend) -> None:
-        assert await spend.days(query, key_hash=None, user_id=None) == [first, second]
-        (own,) = await spend.days(query, key_hash=None, user_id="bob")
+        assert await spend.days(query, scope=ALL) == [first, second]
+        (own,) = await spend.days(query, scope=of_user("bob"))
         assert own.users == {"bob": 0.5}
-        assert await spend.days(query, key_hash="c" * 64, user_id=None) == []
+        assert await spend.days(query, scope=of_key("c" * 64)) == []
 
     play(rows, scenario)
 
@@ -143,7 +156,7 @@ def test_a_date_that_is_none_is_named(play: Play, query: SpendQuery, param: str)
     async def scenario(spend: Spend) -> None:
         for asking in (spend.rows, spend.days):
             with pytest.raises(InvalidRequest) as refused:
-                await asking(query, key_hash=None, user_id=None)
+                await asking(query, scope=ALL)
             assert refused.value.param == param
 
     play([], scenario)
@@ -161,9 +174,9 @@ def test_filters_that_postgres_can_not_hold_are_the_callers_mistake(postgres_dsn
         reader = SpendReader(database)
         for asking in (reader.rows, reader.days):
             with pytest.raises(InvalidRequest):
-                await asking(SpendQuery(user_id="nul\0"), key_hash=None, user_id=None)
+                await asking(SpendQuery(user_id="nul\0"), scope=ALL)
         with pytest.raises(InvalidRequest):
-            await reader.rows(SpendQuery(limit=10_001), key_hash=None, user_id=None)
+            await reader.rows(SpendQuery(limit=10_001), scope=ALL)
         await database.close()
 
     asyncio.run(run())

@@ -18,6 +18,7 @@ TYPES = {
     "Boolean": "boolean",
     "JSONB": "jsonb",
     "Timestamp": "timestamp without time zone",
+    "Timestamptz": "timestamp with time zone",
     "Array": "ARRAY",
 }
 

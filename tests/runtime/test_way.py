@@ -19,9 +19,9 @@ from runtime.ledger import BookedLedger
 from runtime.upstream import AiohttpUpstream
 from schema.keys import KeyRecord
 from schema.secret import Secret
+from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.hostile_upstream import HostileUpstream
-from tests.fakes.keys import FakeKeys
-from tests.fakes.ledger import ListSink
+from tests.fakes.ledger import ListSink, NoLimits
 from tests.functions.contexts import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -35,9 +35,9 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
     params = {"model": "openai/gpt-4", "api_base": f"{upstream_url}/v1", "api_key": "sk-provider"}
     document = {"model_list": [{"model_name": "gpt-4", "litellm_params": params}]}
     record = KeyRecord(token=hash_key(KEY), key_name="sk-...", created_at=NOW, created_by="test")
-    ledger = BookedLedger(ListSink())
+    ledger = BookedLedger(ListSink(), NoLimits())
     return Gateway(
-        authenticator=Authenticator(Secret("sk-master-0123456789"), FakeKeys([record])),
+        authenticator=Authenticator(Secret("sk-master-0123456789"), FakeFinder(record), Silence()),
         ledger=ledger,
         ports={"models": check(document, {}).registry, "upstream": upstream, "ledger": ledger},
         max_body_bytes=1_000_000,

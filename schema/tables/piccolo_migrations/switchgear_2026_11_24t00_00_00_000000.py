@@ -1,31 +1,30 @@
 """The first tables: users, keys, deleted keys, the spend ledger."""
 
-from decimal import Decimal
-from typing import Any
-
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.columns import JSONB, Array, BigInt, Boolean, Column, Integer, Numeric, Text, Timestamp
+from piccolo.columns import JSONB, Integer, Text
+
+from schema.tables.column_specs import (
+    BLANK,
+    COUNT,
+    DOLLARS,
+    FLAG,
+    KEY,
+    OBJECT,
+    OPTIONAL,
+    OPTIONAL_BLANK,
+    OPTIONAL_COUNT,
+    OPTIONAL_FLAG,
+    OPTIONAL_TIME,
+    TEXT,
+    TEXTS,
+    TIME,
+    Spec,
+    add_columns,
+)
 
 ID = "2026-11-24T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "users, keys, deleted keys, spend logs"
-
-Spec = tuple[type[Column], dict[str, Any]]
-
-KEY: Spec = (Text, {"primary_key": True, "default": None})
-TEXT: Spec = (Text, {"default": None})
-BLANK: Spec = (Text, {"default": ""})
-OPTIONAL: Spec = (Text, {"default": None, "null": True})
-OPTIONAL_BLANK: Spec = (Text, {"default": "", "null": True})
-TEXTS: Spec = (Array, {"default": list, "base_column": Text()})
-DOLLARS: Spec = (Numeric, {"default": Decimal("0")})
-OBJECT: Spec = (JSONB, {"default": "{}"})
-TIME: Spec = (Timestamp, {"default": None})
-OPTIONAL_TIME: Spec = (Timestamp, {"default": None, "null": True})
-COUNT: Spec = (BigInt, {"default": 0})
-OPTIONAL_COUNT: Spec = (BigInt, {"default": None, "null": True})
-FLAG: Spec = (Boolean, {"default": False})
-OPTIONAL_FLAG: Spec = (Boolean, {"default": None, "null": True})
 
 USER: dict[str, Spec] = {
     "user_id": KEY,
@@ -123,13 +122,5 @@ async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name="switchgear", description=DESCRIPTION)
     for class_name, tablename, columns in TABLES:
         manager.add_table(class_name=class_name, tablename=tablename)
-        for name, (column_class, params) in columns.items():
-            manager.add_column(
-                table_class_name=class_name,
-                tablename=tablename,
-                column_name=name,
-                db_column_name=RENAMED.get(name, name),
-                column_class=column_class,
-                params={**params, "db_column_name": RENAMED.get(name)},
-            )
+        add_columns(manager, class_name, tablename, columns, renamed=RENAMED)
     return manager

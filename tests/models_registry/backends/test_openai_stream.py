@@ -174,6 +174,42 @@ def test_an_event_that_is_no_chunk_is_malformed(bad: bytes) -> None:
     assert found.out == ROLE
 
 
+@pytest.mark.parametrize(
+    "halves",
+    [
+        (b'{"choices":[],"a":1', b'"b":2}'),
+        (b'{"a":[{}', b"{}]}"),
+        (b'{"a":', b'{"b":1}}'),
+        (b'{"a":"x}', b'{y"}'),
+    ],
+)
+@pytest.mark.parametrize("double", [b"{},{}", b"{}{}", b"{}\t{}"])
+def test_two_halves_of_an_event_are_none_though_another_is_two(
+    halves: tuple[bytes, bytes], double: bytes
+) -> None:
+    data = ROLE + TEXT + b"".join(map(frame, (*halves, double))) + TEXT
+    assert isinstance(run(make(), [data]).error, UpstreamMalformed)
+    found = run(make(), [ROLE, data.removeprefix(ROLE)])
+    assert isinstance(found.error, UpstreamMalformed)
+    assert found.out == ROLE + TEXT
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
+def test_a_line_end_within_an_event_ends_its_data_as_for_the_client(line_end: bytes) -> None:
+    broken = frame(b'{"choices":[],' + line_end + b'"a":1}')
+    found = feed_all_ways(make, ROLE + TEXT + broken + TEXT)
+    assert isinstance(found.error, UpstreamMalformed)
+    assert found.out == ROLE + TEXT
+
+
+def test_pieces_between_other_events_pass_untouched() -> None:
+    partial = event({"choices": [], "usage": USAGE})
+    data = ROLE + TEXT + partial + TEXT + b": ping\n\n" + TEXT + STOP + partial + partial + DONE
+    found = feed_all_ways(lambda: make(keep_usage=True), data)
+    assert found.out == data
+    assert found.usage == Usage(prompt_tokens=9, completion_tokens=4)
+
+
 def test_a_huge_event_is_refused_while_it_is_still_coming() -> None:
     stream = make()
     stream.feed(ROLE)
@@ -224,6 +260,11 @@ EVENTS = st.sampled_from(
         b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}',
         b'data: {"error":{"message":"overloaded","type":"overloaded_error"}}',
         b'data: {"choices":[]},{"z":1}',
+        b'data: {"choices":[]}{"z":1}',
+        b'data: {"choices":[],\n"z":1}',
+        b'data: {"choices":[]}\nid: 1',
+        b'data: {"z":"}',
+        b'data: {"}',
         b"data: {",
         b": ping",
         b"data: [DONE]",

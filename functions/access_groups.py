@@ -1,0 +1,73 @@
+"""Access groups: models under one name, for the lists of keys and teams."""
+
+from functions.context import AccessGroupContext
+from functions.function import function
+from functions.roles import Access
+from schema.access_groups import (
+    AccessGroupDeleteRequest,
+    AccessGroupListQuery,
+    AccessGroupNewRequest,
+    AccessGroupQuery,
+    AccessGroupRecord,
+    AccessGroupUpdateRequest,
+)
+from schema.errors import NotFound
+from schema.governance import UNSET, refuse_undeclared, text, texts
+
+MAX_LISTED = 1_000
+NO_SUCH = "There is no such access group."
+
+
+@function("POST", "/v1/access_group", access=Access.ACCESS_GROUPS_WRITE)
+async def new(request: AccessGroupNewRequest, ctx: AccessGroupContext) -> AccessGroupRecord:
+    """Make an access group."""
+    refuse_undeclared(request)
+    record = AccessGroupRecord(
+        access_group_id=ctx.entropy.id(),
+        access_group_name=text(request.access_group_name, param="access_group_name"),
+        description=text(request.description, param="description") if request.description else None,
+        access_model_names=texts(request.access_model_names, param="access_model_names"),
+    )
+    return await ctx.access_groups.add(record, call=ctx.call)
+
+
+@function("GET", "/v1/access_group", access=Access.ACCESS_GROUPS_READ)
+async def list_groups(request: AccessGroupListQuery, ctx: AccessGroupContext) -> list[AccessGroupRecord]:
+    """List access groups, newest first."""
+    return (await ctx.access_groups.page({}, call=ctx.call, size=MAX_LISTED)).records
+
+
+@function("GET", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_READ)
+async def info(request: AccessGroupQuery, ctx: AccessGroupContext) -> AccessGroupRecord:
+    """Show an access group."""
+    return _there(await ctx.access_groups.find(request.access_group_id, call=ctx.call))
+
+
+@function("PUT", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_WRITE)
+async def update(request: AccessGroupUpdateRequest, ctx: AccessGroupContext) -> AccessGroupRecord:
+    """Change an access group: what is absent stays, null clears."""
+    refuse_undeclared(request)
+    changes: dict[str, object] = {}
+    if request.access_group_name is not UNSET:
+        changes["access_group_name"] = text(request.access_group_name, param="access_group_name")
+    if request.description is not UNSET:
+        changes["description"] = (
+            text(request.description, param="description") if request.description else None
+        )
+    if request.access_model_names is not UNSET:
+        changes["access_model_names"] = texts(request.access_model_names or [], param="access_model_names")
+    return _there(await ctx.access_groups.change(request.access_group_id, changes, call=ctx.call))
+
+
+@function("DELETE", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_WRITE)
+async def delete(request: AccessGroupDeleteRequest, ctx: AccessGroupContext) -> AccessGroupRecord:
+    """Delete an access group. Lists that name it allow less from then on."""
+    refuse_undeclared(request)
+    gone = await ctx.access_groups.remove([request.access_group_id], call=ctx.call)
+    return _there(gone[0] if gone else None)
+
+
+def _there(record: AccessGroupRecord | None) -> AccessGroupRecord:
+    if record is None:
+        raise NotFound(NO_SUCH, param="access_group_id")
+    return record

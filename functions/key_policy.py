@@ -1,0 +1,203 @@
+"""What a caller may give a key: whose it may be, for how long, how much. Pure but for looking up the
+team or user a key is to belong to."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from functions.context import KeyContext
+from functions.policy import Policy
+from functions.roles import DEVOPS, Reach
+from schema.duration import after
+from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.governance import UNSET, dollars, limit_changes, metadata_change, replaced, text, texts
+from schema.keys import KeyFields, KeyRecord
+
+MIN_KEY_CHARS = 16
+MAX_KEY_CHARS = 512
+NEVER = (None, "-1", "")
+OWNERS = ("user_id", "team_id", "organization_id")
+NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
+LISTS = ("models", "allowed_routes", "access_group_ids")
+BOUNDED = (
+    "max_budget",
+    "tpm_limit",
+    "rpm_limit",
+    "tpd_limit",
+    "max_parallel_requests",
+    "duration",
+    "budget_duration",
+)
+"""What `upperbound_key_generate_params` can bound."""
+
+
+def hash_of(key_or_hash: str) -> str:
+    """A key's hash; a hash as it is. A key starts with `sk-`, so neither is taken for the other."""
+    if key_or_hash.startswith("sk-"):
+        return hashlib.sha256(key_or_hash.encode()).hexdigest()
+    return key_or_hash
+
+
+def check_chosen(key: str, param: str = "key") -> str:
+    """A key of the caller's own choice. Raises InvalidRequest."""
+    fits = key.startswith("sk-") and key.isascii() and MIN_KEY_CHARS <= len(key) <= MAX_KEY_CHARS
+    if not fits or not key.isprintable() or " " in key:
+        raise InvalidRequest(
+            f"{param}: expected `sk-` and at least {MIN_KEY_CHARS} printable ASCII characters in all.",
+            param=param,
+        )
+    return key
+
+
+def key_name(key: str) -> str:
+    return f"sk-...{key[-4:]}"
+
+
+def key_changes(request: KeyFields, ctx: KeyContext) -> dict[str, object]:
+    """The columns a body sets, checked."""
+    now = ctx.clock.now()
+    changes = limit_changes(request, now, ctx.policy.zone)
+    for name in NAMES:
+        value = getattr(request, name)
+        if value is not UNSET and not (value == "" and name in OWNERS):
+            changes[name] = None if value in (None, "") else text(value, param=name)
+    for name in LISTS:
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = texts(value or [], param=name)
+    if request.aliases is not UNSET:
+        texts([*(request.aliases or {}), *(request.aliases or {}).values()], param="aliases")
+        changes["aliases"] = request.aliases or {}
+    if request.spend is not UNSET:
+        changes["spend"] = dollars(request.spend or Decimal(0), param="spend")
+    if request.blocked is not UNSET:
+        changes["blocked"] = request.blocked
+    if request.duration is not UNSET:
+        changes["expires"] = expiry(request.duration, now)
+    metadata = metadata_change(request)
+    if metadata is not None:
+        changes["metadata"] = metadata
+    _check_alias(changes.get("key_alias"), ctx.policy)
+    return changes
+
+
+def expiry(duration: str | None, now: datetime) -> datetime | None:
+    if duration in NEVER:
+        return None
+    assert duration is not None
+    return now if duration == "0s" else after(now, duration, param="duration")
+
+
+def within_upper_bounds(request: KeyFields, bounds: Mapping[str, msgspec.Raw], now: datetime) -> KeyFields:
+    """Refuses what is above the config's bounds; what is not said gets the bound. Raises NotAllowed."""
+    if not bounds:
+        return request
+    top = msgspec.json.decode(msgspec.json.encode(dict(bounds)), type=KeyFields)
+    given: dict[str, object] = {}
+    for name in BOUNDED:
+        bound, value = getattr(top, name), getattr(request, name)
+        if bound in (UNSET, None):
+            continue
+        if value in (UNSET, None):
+            given[name] = bound
+        elif _size(name, value, now) > _size(name, bound, now):
+            raise NotAllowed(
+                f"{name}: {value} is above what this gateway's config allows ({bound}).", param=name
+            )
+    return replaced(request, given)
+
+
+def as_test_key(request: KeyFields, policy: Policy, now: datetime, *, new: bool) -> KeyFields:
+    """What devops may make: a key that does not live long and can spend little. Raises NotAllowed."""
+    caps: dict[str, object] = {
+        "duration": policy.devops_key_duration,
+        "max_budget": policy.devops_key_budget,
+    }
+    given: dict[str, object] = {}
+    for name, cap in caps.items():
+        value = getattr(request, name)
+        if value is UNSET and not new:
+            continue
+        if value is UNSET:
+            given[name] = cap
+        elif value in NEVER or _size(name, value, now) > _size(name, cap, now):
+            raise NotAllowed(f"{name}: a test key may have at most {cap}.", param=name)
+    for name in ("budget_duration", "budget_id", "budget_limits", "temp_budget_increase", "spend"):
+        if getattr(request, name) not in (UNSET, None):
+            raise NotAllowed(f"{name}: not for a test key.", param=name)
+    return replaced(request, given)
+
+
+async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None = None) -> None:
+    """Is whom the key is to belong to within the caller's reach? A new key of a user's is its own where
+    nothing is said. Raises NotAllowed, or NotFound for a team that is not there."""
+    call, scope = ctx.call, ctx.call.scope
+    user_id, team_id, organization_id = (changes.get(name) for name in OWNERS)
+    if scope.everything:
+        if isinstance(team_id, str) and await ctx.teams.find(team_id, call=call) is None:
+            raise NotFound(f"There is no team {team_id!r}.", param="team_id")
+        organizations = ctx.organizations
+        if isinstance(organization_id, str) and not await organizations.find(organization_id, call=call):
+            raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
+        return
+    if "spend" in changes:
+        raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
+    narrow = msgspec.structs.replace(
+        call, scope=msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE, Reach.CREATED})
+    )
+    if organization_id is not None and organization_id not in scope.organizations:
+        raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
+    if isinstance(team_id, str):
+        if await ctx.teams.find(team_id, call=narrow) is None:
+            raise NotFound(f"There is no team {team_id!r} whose keys you may manage.", param="team_id")
+        _check_role_in_team(team_id, ctx)
+    elif before is None and user_id is None:
+        changes["user_id"] = user_id = scope.user_id
+    if user_id is None or user_id == scope.user_id:
+        if before is None and not isinstance(team_id, str):
+            _check_personal(ctx)
+        if (
+            "user_id" in changes
+            and user_id is None
+            and before is not None
+            and before.user_id == scope.user_id
+        ):
+            raise NotAllowed("user_id: your own key stays yours.", param="user_id")
+        return
+    if not isinstance(user_id, str) or await ctx.users.find(user_id, call=narrow) is None:
+        raise NotAllowed("user_id: you may make keys for yourself and those you administer.", param="user_id")
+
+
+def is_test_maker(ctx: KeyContext) -> bool:
+    return DEVOPS in ctx.call.caller.roles and not ctx.call.scope.everything
+
+
+def _check_personal(ctx: KeyContext) -> None:
+    allowed = ctx.policy.personal_key_roles
+    if allowed and ctx.call.caller.role not in allowed:
+        raise NotAllowed("The config lets only these roles make keys of their own: " + ", ".join(allowed))
+
+
+def _check_role_in_team(team_id: str, ctx: KeyContext) -> None:
+    allowed = ctx.policy.team_key_roles
+    role = ctx.call.caller.teams.get(team_id)
+    if allowed and role is not None and role not in allowed:
+        raise NotAllowed("The config lets only these members make keys of a team: " + ", ".join(allowed))
+
+
+def _check_alias(alias: object, policy: Policy) -> None:
+    pattern = policy.key_alias_pattern
+    if isinstance(alias, str) and pattern is not None and re.fullmatch(pattern, alias) is None:
+        raise InvalidRequest(f"key_alias: expected a name that fits {pattern}", param="key_alias")
+
+
+def _size(name: str, value: object, now: datetime) -> Decimal:
+    """So that what is to be compared can be: durations as seconds."""
+    if isinstance(value, str):
+        ends = expiry(value, now) if name == "duration" else after(now, value, param=name)
+        return Decimal("Infinity") if ends is None else Decimal((ends - now).total_seconds())
+    return Decimal(str(value))

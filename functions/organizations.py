@@ -1,0 +1,188 @@
+"""Organizations: make, change, show, list, block, delete; their members."""
+
+import msgspec
+
+from functions.context import OrganizationContext
+from functions.function import function
+from functions.roles import Access
+from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.governance import UNSET, MetadataChange, limit_changes, refuse_undeclared, text, texts
+from schema.organizations import (
+    OrganizationDeleteRequest,
+    OrganizationFields,
+    OrganizationInfo,
+    OrganizationListQuery,
+    OrganizationMember,
+    OrganizationMemberAddRequest,
+    OrganizationMemberDeleteRequest,
+    OrganizationMembersAdded,
+    OrganizationMembershipRecord,
+    OrganizationMemberUpdateRequest,
+    OrganizationNewRequest,
+    OrganizationQuery,
+    OrganizationRecord,
+    OrganizationRequest,
+    OrganizationUpdateRequest,
+)
+
+MAX_LISTED = 1_000
+MAX_MEMBERS = 500
+NO_SUCH = "There is no such organization."
+OWN_FIELDS = ("organization_alias", "metadata")
+"""What an organization's own admin may change of it."""
+
+
+@function("POST", "/organization/new", access=Access.ORGANIZATIONS_CREATE)
+async def new(request: OrganizationNewRequest, ctx: OrganizationContext) -> OrganizationInfo:
+    """Make an organization, with a budget of its own unless it names one."""
+    refuse_undeclared(request)
+    limits, changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone), _changes(request)
+    if limits and changes.get("budget_id"):
+        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
+    organization_id = request.organization_id
+    organization_id = (
+        ctx.entropy.id() if organization_id is None else text(organization_id, param="organization_id")
+    )
+    if not changes.get("organization_alias"):
+        raise InvalidRequest("organization_alias: an organization needs a name.", param="organization_alias")
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange):
+        changes["metadata"] = metadata.applied({})
+    changes.setdefault("budget_id", "")
+    record = OrganizationRecord(organization_id=organization_id, **changes)  # type: ignore[arg-type]  # checked above
+    await ctx.organizations.add_with(record, limits, call=ctx.call)
+    return await _details(organization_id, ctx)
+
+
+@function("PATCH", "/organization/update", access=Access.ORGANIZATIONS_WRITE)
+async def update(request: OrganizationUpdateRequest, ctx: OrganizationContext) -> OrganizationInfo:
+    """Change an organization: what is absent stays, null clears. Limits go to its budget."""
+    refuse_undeclared(request)
+    limits, changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone), _changes(request)
+    for name in ("organization_alias", "budget_id"):
+        if name in changes and not changes[name]:
+            raise InvalidRequest(f"{name}: an organization needs one.", param=name)
+    if not ctx.call.scope.everything:
+        _there(await ctx.organizations.find(request.organization_id, call=ctx.call))
+        beyond = [name for name in (*changes, *limits) if name not in OWN_FIELDS]
+        if beyond:
+            raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
+    _there(await ctx.organizations.change_with(request.organization_id, changes, limits, call=ctx.call))
+    return await _details(request.organization_id, ctx)
+
+
+@function("POST", "/organization/block", access=Access.ORGANIZATIONS_CREATE)
+async def block(request: OrganizationRequest, ctx: OrganizationContext) -> OrganizationRecord:
+    """Refuse every key of an organization until it is unblocked."""
+    refuse_undeclared(request)
+    changes = {"blocked": True}
+    return _there(await ctx.organizations.change(request.organization_id, changes, call=ctx.call))
+
+
+@function("POST", "/organization/unblock", access=Access.ORGANIZATIONS_CREATE)
+async def unblock(request: OrganizationRequest, ctx: OrganizationContext) -> OrganizationRecord:
+    """Let a blocked organization's keys in again."""
+    refuse_undeclared(request)
+    changes = {"blocked": False}
+    return _there(await ctx.organizations.change(request.organization_id, changes, call=ctx.call))
+
+
+@function("DELETE", "/organization/delete", access=Access.ORGANIZATIONS_CREATE)
+async def delete(request: OrganizationDeleteRequest, ctx: OrganizationContext) -> list[OrganizationRecord]:
+    """Delete organizations with their teams, keys and memberships. A record of teams and keys is kept."""
+    refuse_undeclared(request)
+    ids = texts(request.organization_ids, param="organization_ids")
+    gone = await ctx.organizations.remove(ids, call=ctx.call)
+    if not gone:
+        raise NotFound(NO_SUCH, param="organization_ids")
+    return gone
+
+
+@function("GET", "/organization/list", access=Access.ORGANIZATIONS_READ)
+async def list_organizations(
+    request: OrganizationListQuery, ctx: OrganizationContext
+) -> list[OrganizationRecord]:
+    """List the organizations within the caller's reach, newest first."""
+    return (await ctx.organizations.page({}, call=ctx.call, size=MAX_LISTED)).records
+
+
+@function("GET", "/organization/info", access=Access.ORGANIZATIONS_READ)
+async def info(request: OrganizationQuery, ctx: OrganizationContext) -> OrganizationInfo:
+    """Show an organization; with its budget, members and teams for those who administer it."""
+    scope = ctx.call.scope
+    if scope.everything or request.organization_id in scope.organizations:
+        return await _details(request.organization_id, ctx)
+    record = _there(await ctx.organizations.find(request.organization_id, call=ctx.call))
+    return OrganizationInfo(**msgspec.structs.asdict(record))
+
+
+@function("POST", "/organization/member_add", access=Access.ORGANIZATIONS_WRITE)
+async def member_add(
+    request: OrganizationMemberAddRequest, ctx: OrganizationContext
+) -> OrganizationMembersAdded:
+    """Add one member or several, all or none. Who is not there yet becomes a user."""
+    refuse_undeclared(request)
+    members = request.member if isinstance(request.member, list) else [request.member]
+    if len(members) > MAX_MEMBERS:
+        raise InvalidRequest(f"member: at most {MAX_MEMBERS} at once.", param="member")
+    for member in members:
+        texts([name for name in (member.user_id, member.user_email) if name], param="member")
+    added = await ctx.organizations.add_members(request.organization_id, members, call=ctx.call)
+    if added is None:
+        raise NotFound(NO_SUCH, param="organization_id")
+    return OrganizationMembersAdded(
+        organization_id=request.organization_id, updated_organization_memberships=added
+    )
+
+
+@function("PATCH", "/organization/member_update", access=Access.ORGANIZATIONS_WRITE)
+async def member_update(
+    request: OrganizationMemberUpdateRequest, ctx: OrganizationContext
+) -> OrganizationMembershipRecord:
+    """Change a member's role in the organization."""
+    refuse_undeclared(request)
+    record = await ctx.organizations.change_member(
+        request.organization_id, request.user_id, request.role, call=ctx.call
+    )
+    if record is None:
+        raise NotFound("There is no such member or organization.", param="user_id")
+    return record
+
+
+@function("DELETE", "/organization/member_delete", access=Access.ORGANIZATIONS_WRITE)
+async def member_delete(
+    request: OrganizationMemberDeleteRequest, ctx: OrganizationContext
+) -> OrganizationMember:
+    """Take a member out of an organization."""
+    refuse_undeclared(request)
+    if not await ctx.organizations.remove_member(request.organization_id, request.user_id, call=ctx.call):
+        raise NotFound("There is no such member or organization.", param="user_id")
+    return OrganizationMember(user_id=request.user_id)
+
+
+def _changes(request: OrganizationFields) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    for name in ("organization_alias", "budget_id"):
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = text(value, param=name) if value else ""
+    if request.models is not UNSET:
+        changes["models"] = texts(request.models or [], param="models")
+    if request.metadata is not UNSET:
+        changes["metadata"] = MetadataChange(replace=request.metadata or {})
+    if request.blocked is not UNSET:
+        changes["blocked"] = bool(request.blocked)
+    return changes
+
+
+async def _details(organization_id: str, ctx: OrganizationContext) -> OrganizationInfo:
+    found = await ctx.organizations.details(organization_id, call=ctx.call)
+    if found is None:
+        raise NotFound(NO_SUCH, param="organization_id")
+    return found
+
+
+def _there(record: OrganizationRecord | None) -> OrganizationRecord:
+    if record is None:
+        raise NotFound(NO_SUCH, param="organization_id")
+    return record

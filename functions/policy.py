@@ -1,0 +1,139 @@
+"""What an operator's config says about keys, users and budgets, ready to be obeyed."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from models_registry.config import Config
+from schema.errors import InvalidRequest
+from schema.governance import Json, dollars
+from schema.window import check_duration
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """LiteLLM's settings of the same names, but for the last group, which is ours."""
+
+    zone: tzinfo = UTC
+    """`litellm_settings.timezone`: in which budget windows follow the calendar."""
+    budget: Decimal | None = None
+    """`max_budget`: of everything together, in dollars."""
+    budget_duration: str | None = None
+    budget_exceeded_status: int = 422
+    apply_user_budget_to_team_keys: bool = False
+    key_parallel: int | None = None
+    """`max_parallel_requests`: of a key that says nothing itself."""
+    parallel: int | None = None
+    """`global_max_parallel_requests`"""
+
+    key_defaults: Mapping[str, msgspec.Raw] = {}
+    """`default_key_generate_params`: fields that a request to make a key leaves out."""
+    key_upper_bounds: Mapping[str, msgspec.Raw] = {}
+    """`upperbound_key_generate_params`: what such a request may ask for at most."""
+    key_alias_pattern: str | None = None
+    personal_key_roles: tuple[str, ...] = ()
+    """`key_generation_settings.personal_key_generation.allowed_user_roles`; empty: whoever may."""
+    team_key_roles: tuple[str, ...] = ()
+    """`key_generation_settings.team_key_generation.allowed_team_member_roles`"""
+    user_defaults: Mapping[str, msgspec.Raw] = {}
+    """`default_internal_user_params`, `max_internal_user_budget`, `internal_user_budget_duration`"""
+    team_defaults: Mapping[str, msgspec.Raw] = {}
+    """`default_team_params`"""
+    customer_budget: Decimal | None = None
+    """`max_end_user_budget`: of a customer without one, in dollars."""
+    customer_budget_id: str | None = None
+    """`max_end_user_budget_id`"""
+
+    devops_key_duration: str = "24h"
+    """How long a test key made by devops lives at most (`general_settings.devops_key_duration`)."""
+    devops_key_budget: Decimal = Decimal(1)
+    """What it may spend at most, in dollars (`general_settings.devops_key_budget`)."""
+    default_output_tokens: int = 4096
+    """The output a call is given where the model's whole maximum does not fit a budget."""
+
+
+def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
+    """The policy, and what is wrong with the settings it was made from, by path."""
+    litellm, general = config.litellm_settings, config.general_settings
+    errors: list[str] = []
+
+    def dollars_of(value: float | str | None, path: str) -> Decimal | None:
+        if value is None:
+            return None
+        try:
+            return dollars(Decimal(str(value)), param=path)
+        except (InvalidOperation, InvalidRequest):
+            errors.append(f"{path}: expected a sum of dollars, found {value!r}")
+            return None
+
+    def duration_of(value: str | None, path: str) -> str | None:
+        try:
+            return check_duration(value, param=path) if value else None
+        except InvalidRequest as exc:
+            errors.append(exc.message)
+            return None
+
+    def zone_of(name: str | None) -> tzinfo:
+        try:
+            return ZoneInfo(name) if name else UTC
+        except (ZoneInfoNotFoundError, ValueError):
+            errors.append(
+                f"litellm_settings.timezone: no time zone {name!r}; expected one like Europe/Berlin"
+            )
+            return UTC
+
+    keys = litellm.key_generation_settings
+    status = litellm.budget_exceeded_status_code or 422
+    if not 400 <= status <= 499:
+        errors.append(f"litellm_settings.budget_exceeded_status_code: expected 400 to 499, found {status}")
+    if litellm.key_alias_pattern is not None and not _compiles(litellm.key_alias_pattern):
+        errors.append("litellm_settings.key_alias_pattern: not a regular expression")
+    user_defaults = dict(litellm.default_internal_user_params or {})
+    if litellm.max_internal_user_budget is not None:
+        user_defaults.setdefault("max_budget", litellm.max_internal_user_budget)
+    if litellm.internal_user_budget_duration is not None:
+        user_defaults.setdefault("budget_duration", litellm.internal_user_budget_duration)
+    defaults = Policy()
+    devops_budget = dollars_of(general.devops_key_budget, "general_settings.devops_key_budget")
+    policy = Policy(
+        zone=zone_of(litellm.timezone),
+        budget=dollars_of(litellm.max_budget, "litellm_settings.max_budget") or None,
+        budget_duration=duration_of(litellm.budget_duration, "litellm_settings.budget_duration"),
+        budget_exceeded_status=status,
+        apply_user_budget_to_team_keys=bool(general.apply_user_budget_to_team_keys),
+        key_parallel=general.max_parallel_requests,
+        parallel=general.global_max_parallel_requests,
+        key_defaults=_raw(litellm.default_key_generate_params),
+        key_upper_bounds=_raw(litellm.upperbound_key_generate_params),
+        key_alias_pattern=litellm.key_alias_pattern,
+        personal_key_roles=tuple(
+            (keys and keys.personal_key_generation and keys.personal_key_generation.allowed_user_roles) or ()
+        ),
+        team_key_roles=tuple(
+            (keys and keys.team_key_generation and keys.team_key_generation.allowed_team_member_roles) or ()
+        ),
+        user_defaults=_raw(user_defaults),
+        team_defaults=_raw(litellm.default_team_params),
+        customer_budget=dollars_of(litellm.max_end_user_budget, "litellm_settings.max_end_user_budget"),
+        customer_budget_id=litellm.max_end_user_budget_id,
+        devops_key_duration=duration_of(general.devops_key_duration, "general_settings.devops_key_duration")
+        or defaults.devops_key_duration,
+        devops_key_budget=defaults.devops_key_budget if devops_budget is None else devops_budget,
+        default_output_tokens=general.default_output_tokens or defaults.default_output_tokens,
+    )
+    return policy, tuple(errors)
+
+
+def _raw(fields: Mapping[str, object] | None) -> Json:
+    return {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in (fields or {}).items()}
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""Who may do what: one table of roles by kind of access, and how far each reaches.
+
+A route's manifest names the access it needs; `runtime/invoke.py` looks the caller's roles up here and
+puts the result into the call as its `Scope`. How far a scope reaches in each table is
+`runtime/tenancy.py`'s.
+"""
+
+import enum
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+import msgspec
+
+PROXY_ADMIN = "proxy_admin"
+PROXY_ADMIN_VIEWER = "proxy_admin_viewer"
+ORG_ADMIN = "org_admin"
+DEVOPS = "devops"
+INTERNAL_USER = "internal_user"
+INTERNAL_USER_VIEWER = "internal_user_viewer"
+ASSIGNABLE = (PROXY_ADMIN, PROXY_ADMIN_VIEWER, ORG_ADMIN, DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER)
+"""What a user's `user_role` may be, with LiteLLM's words; anything else is read as the last."""
+
+TEAM_ADMIN = "team_admin"
+"""Whoever is admin of a team has this beside the user's own role."""
+SERVICE_KEY = "service_key"
+"""A key without a user."""
+
+ROLE_LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        PROXY_ADMIN: ("Admin (all permissions)", "manages keys, users, teams and models; views all logs"),
+        PROXY_ADMIN_VIEWER: ("Admin (view only)", "views everything; changes nothing and calls no model"),
+        ORG_ADMIN: ("Organization admin", "manages the teams, members and keys of its organizations"),
+        DEVOPS: ("DevOps", "monitors, views logs, creates short-lived test keys with a small budget"),
+        INTERNAL_USER: ("Team member", "calls models with own keys and sees own usage"),
+        INTERNAL_USER_VIEWER: ("Team member (view only)", "sees own usage"),
+    }
+)
+
+
+class Access(enum.Enum):
+    """What a route needs. Decided on the matched manifest, never on the URL's text."""
+
+    OPEN = "open"
+    """Nothing, not even a key."""
+    MODEL = "model"
+    """Calls a model: refusals are booked as well."""
+    MODELS_READ = "models_read"
+    KEYS_READ = "keys_read"
+    KEYS_WRITE = "keys_write"
+    USERS_READ = "users_read"
+    USERS_WRITE = "users_write"
+    TEAMS_READ = "teams_read"
+    TEAMS_CREATE = "teams_create"
+    TEAMS_WRITE = "teams_write"
+    ORGANIZATIONS_READ = "organizations_read"
+    ORGANIZATIONS_CREATE = "organizations_create"
+    ORGANIZATIONS_WRITE = "organizations_write"
+    BUDGETS_READ = "budgets_read"
+    BUDGETS_WRITE = "budgets_write"
+    CUSTOMERS_READ = "customers_read"
+    CUSTOMERS_WRITE = "customers_write"
+    ACCESS_GROUPS_READ = "access_groups_read"
+    ACCESS_GROUPS_WRITE = "access_groups_write"
+    ROLES_READ = "roles_read"
+    SPEND_READ = "spend_read"
+    AUDIT_READ = "audit_read"
+
+
+class Reach(enum.Enum):
+    """How far a role goes where it may go at all."""
+
+    ALL = "all"
+    ORGANIZATION = "organization"
+    """What belongs to organizations the caller is admin of."""
+    TEAM = "team"
+    """What belongs to teams the caller is admin of."""
+    CREATED = "created"
+    """What the caller made."""
+    MINE = "mine"
+    """What is the caller's own: its user, keys and memberships."""
+    KEY = "key"
+    """The calling key itself, and the team it is of."""
+
+
+A, O, T, C, M, K = Reach.ALL, Reach.ORGANIZATION, Reach.TEAM, Reach.CREATED, Reach.MINE, Reach.KEY  # noqa: E741
+N: Reach | None = None
+
+_COLUMNS = (
+    PROXY_ADMIN,
+    PROXY_ADMIN_VIEWER,
+    ORG_ADMIN,
+    TEAM_ADMIN,
+    DEVOPS,
+    INTERNAL_USER,
+    INTERNAL_USER_VIEWER,
+    SERVICE_KEY,
+)
+_TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
+    #                             admin viewer org team devops user u.viewer key
+    (Access.MODEL,                  (A,  N,    M,  N,   M,     M,   N,       K)),
+    (Access.MODELS_READ,            (A,  A,    M,  N,   M,     M,   M,       K)),
+    (Access.KEYS_READ,              (A,  A,    O,  T,   A,     M,   M,       K)),
+    (Access.KEYS_WRITE,             (A,  N,    O,  T,   C,     M,   N,       N)),
+    (Access.USERS_READ,             (A,  A,    O,  T,   A,     M,   M,       N)),
+    (Access.USERS_WRITE,            (A,  N,    O,  N,   N,     N,   N,       N)),
+    (Access.TEAMS_READ,             (A,  A,    O,  T,   A,     M,   M,       K)),
+    (Access.TEAMS_CREATE,           (A,  N,    O,  N,   N,     N,   N,       N)),
+    (Access.TEAMS_WRITE,            (A,  N,    O,  T,   N,     N,   N,       N)),
+    (Access.ORGANIZATIONS_READ,     (A,  A,    O,  N,   A,     M,   M,       N)),
+    (Access.ORGANIZATIONS_CREATE,   (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.ORGANIZATIONS_WRITE,    (A,  N,    O,  N,   N,     N,   N,       N)),
+    (Access.BUDGETS_READ,           (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.BUDGETS_WRITE,          (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.CUSTOMERS_READ,         (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.CUSTOMERS_WRITE,        (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.ACCESS_GROUPS_READ,     (A,  A,    A,  A,   A,     N,   N,       N)),
+    (Access.ACCESS_GROUPS_WRITE,    (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.ROLES_READ,             (A,  A,    A,  A,   A,     A,   A,       N)),
+    (Access.SPEND_READ,             (A,  A,    O,  T,   A,     M,   M,       K)),
+    (Access.AUDIT_READ,             (A,  A,    N,  N,   A,     N,   N,       N)),
+)  # fmt: skip
+
+ROLES: Mapping[str, Mapping[Access, Reach]] = MappingProxyType(
+    {
+        role: MappingProxyType({access: reach for access, row in _TABLE if (reach := row[place]) is not None})
+        for place, role in enumerate(_COLUMNS)
+    }
+)
+"""Role -> access -> reach. What is not here is refused."""
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one caller reaches with one kind of access: the union of these."""
+
+    reaches: frozenset[Reach] = frozenset()
+    user_id: str = ""
+    key_hash: str = ""
+    team_id: str | None = None
+    """The calling key's own team."""
+    teams: frozenset[str] = frozenset()
+    """Teams the caller is admin of."""
+    memberships: frozenset[str] = frozenset()
+    """Teams the caller is in, as anything."""
+    organizations: frozenset[str] = frozenset()
+    """Organizations the caller is admin of."""
+    affiliations: frozenset[str] = frozenset()
+    """Organizations the caller is in, as anything."""
+
+    @property
+    def everything(self) -> bool:
+        return Reach.ALL in self.reaches
+
+
+@lru_cache(maxsize=1_000)
+def reaches_of(roles: frozenset[str], access: Access) -> frozenset[Reach]:
+    """How far these roles go together; empty where none may."""
+    found = (ROLES[role].get(access) for role in roles)
+    return frozenset(reach for reach in found if reach is not None)
+
+
+ROUTE_GROUPS: Mapping[str, frozenset[Access]] = MappingProxyType(
+    {
+        "llm_api_routes": frozenset({Access.MODEL, Access.MODELS_READ}),
+        "info_routes": frozenset(access for access in Access if access.value.endswith("_read")),
+        "management_routes": frozenset(access for access in Access if access is not Access.MODEL),
+    }
+)
+"""LiteLLM's groups in a key's `allowed_routes`, and what `key_type` stands for."""

@@ -1,0 +1,253 @@
+"""Users: make, change, show, list, block, delete."""
+
+import hashlib
+
+import msgspec
+
+from functions.context import UserContext
+from functions.function import function
+from functions.roles import ASSIGNABLE, INTERNAL_USER, INTERNAL_USER_VIEWER, ROLE_LABELS, Access
+from schema.duration import after
+from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
+from schema.governance import (
+    UNSET,
+    MetadataChange,
+    filled,
+    limit_changes,
+    metadata_change,
+    refuse_undeclared,
+    text,
+    texts,
+)
+from schema.keys import KeyRecord
+from schema.users import (
+    RoleLabel,
+    RolesQuery,
+    UserBlockRequest,
+    UserBulkUpdateRequest,
+    UserDeleteRequest,
+    UserFields,
+    UserInfo,
+    UserInfoQuery,
+    UserList,
+    UserListQuery,
+    UserMade,
+    UserNewRequest,
+    UserNotChanged,
+    UserRecord,
+    UsersChanged,
+    UserTeam,
+    UserUpdated,
+    UserUpdateRequest,
+)
+
+MAX_PAGE = 100
+MAX_AT_ONCE = 500
+MAX_SHOWN = 1_000
+NO_SUCH_USER = "There is no such user."
+NAMES = ("user_alias", "user_email", "sso_user_id")
+
+
+@function("POST", "/user/new", access=Access.USERS_WRITE)
+async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
+    """Make a user, in teams and organizations, and with a first key unless `auto_create_key` is false."""
+    refuse_undeclared(request)
+    request = filled(request, ctx.policy.user_defaults, "default_internal_user_params")
+    now, scope = ctx.clock.now(), ctx.call.scope
+    user_id = ctx.entropy.id() if request.user_id is None else text(request.user_id, param="user_id")
+    changes = _changes(request, ctx)
+    changes.setdefault("user_role", INTERNAL_USER)
+    _check_role(changes["user_role"], ctx)
+    organizations = texts(request.organizations, param="organizations")
+    if not scope.everything and not (organizations and set(organizations) <= scope.organizations):
+        raise NotAllowed("organizations: name those that you administer.", param="organizations")
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange):
+        changes["metadata"] = metadata.applied({})
+    record = msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
+    teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams]
+    key, first = None, None
+    if request.auto_create_key:
+        key = ctx.entropy.key()
+        first = KeyRecord(
+            token=hashlib.sha256(key.encode()).hexdigest(),
+            key_name=f"sk-...{key[-4:]}",
+            key_alias=request.key_alias,
+            user_id=user_id,
+            expires=None if request.duration is None else after(now, request.duration, param="duration"),
+        )
+    made = await ctx.users.add_with(
+        record, teams=teams, organizations=organizations, key=first, call=ctx.call
+    )
+    token = None if first is None else first.token
+    return UserMade(**msgspec.structs.asdict(made), key=key, token=token)
+
+
+@function("POST", "/user/update", access=Access.USERS_WRITE)
+async def update(request: UserUpdateRequest, ctx: UserContext) -> UserUpdated:
+    """Change a user: what is absent stays, null clears. Named by id, or by e-mail."""
+    return await _update(request, ctx)
+
+
+@function("POST", "/user/bulk_update", access=Access.USERS_WRITE)
+async def bulk_update(request: UserBulkUpdateRequest, ctx: UserContext) -> UsersChanged:
+    """Change many users, each by itself: those that can't be are named with the reason."""
+    refuse_undeclared(request)
+    if not 1 <= len(request.users) <= MAX_AT_ONCE:
+        raise InvalidRequest(f"users: expected 1 to {MAX_AT_ONCE}.", param="users")
+    changed: list[UserUpdated] = []
+    failed: list[UserNotChanged] = []
+    for each in request.users:
+        try:
+            changed.append(await _update(each, ctx))
+        except GatewayError as error:
+            failed.append(UserNotChanged(user_id=str(each.user_id or ""), failed_reason=error.message))
+    return UsersChanged(total_requested=len(request.users), successful_updates=changed, failed_updates=failed)
+
+
+async def _update(request: UserUpdateRequest, ctx: UserContext) -> UserUpdated:
+    refuse_undeclared(request)
+    changes = _changes(request, ctx)
+    if "user_role" in changes:
+        _check_role(changes["user_role"], ctx)
+    user_id = request.user_id
+    if user_id is None:
+        if not request.user_email:
+            raise InvalidRequest("user_id: name the user by user_id or user_email.", param="user_id")
+        user_id = await _by_email(str(request.user_email), ctx)
+        del changes["user_email"]
+    if not ctx.call.scope.everything:
+        _check_modest(changes)
+    record = await ctx.users.change(user_id, changes, call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_USER, param="user_id")
+    return UserUpdated(user_id=user_id, data=record)
+
+
+@function("POST", "/user/block", access=Access.USERS_WRITE)
+async def block(request: UserBlockRequest, ctx: UserContext) -> UserRecord:
+    """Refuse every key of a user until it is unblocked."""
+    return await _set_blocked(request, ctx, blocked=True)
+
+
+@function("POST", "/user/unblock", access=Access.USERS_WRITE)
+async def unblock(request: UserBlockRequest, ctx: UserContext) -> UserRecord:
+    """Let a blocked user's keys in again."""
+    return await _set_blocked(request, ctx, blocked=False)
+
+
+async def _set_blocked(request: UserBlockRequest, ctx: UserContext, *, blocked: bool) -> UserRecord:
+    refuse_undeclared(request)
+    record = await ctx.users.change(request.user_id, {"blocked": blocked}, call=ctx.call)
+    if record is None:
+        raise NotFound(NO_SUCH_USER, param="user_id")
+    return record
+
+
+@function("POST", "/user/delete", access=Access.USERS_WRITE)
+async def delete(request: UserDeleteRequest, ctx: UserContext) -> int:
+    """Delete users with their keys and memberships; gives how many. A record of each key is kept."""
+    refuse_undeclared(request)
+    if not 1 <= len(request.user_ids) <= MAX_AT_ONCE:
+        raise InvalidRequest(f"user_ids: expected 1 to {MAX_AT_ONCE}.", param="user_ids")
+    gone = await ctx.users.remove(texts(request.user_ids, param="user_ids"), call=ctx.call)
+    if not gone:
+        raise NotFound(NO_SUCH_USER, param="user_ids")
+    return len(gone)
+
+
+@function("GET", "/user/info", access=Access.USERS_READ)
+async def info(request: UserInfoQuery, ctx: UserContext) -> UserInfo:
+    """Show a user with its keys and teams: the one named, or the caller's own."""
+    record = await _found(request, ctx)
+    owned = {"user_id": record.user_id}
+    return UserInfo(
+        user_id=record.user_id,
+        user_info=record,
+        keys=(await ctx.keys.page(owned, call=ctx.call, size=MAX_SHOWN)).records,
+        teams=(await ctx.teams.page({"team_id": record.teams}, call=ctx.call, size=MAX_SHOWN)).records,
+    )
+
+
+@function("GET", "/v2/user/info", access=Access.USERS_READ)
+async def info_alone(request: UserInfoQuery, ctx: UserContext) -> UserRecord:
+    """Show a user's row alone."""
+    return await _found(request, ctx)
+
+
+@function("GET", "/user/list", access=Access.USERS_READ)
+async def list_users(request: UserListQuery, ctx: UserContext) -> UserList:
+    """List users by page: those within the caller's reach."""
+    if not 1 <= request.page_size <= MAX_PAGE:
+        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
+    if not 1 <= request.page <= 1_000_000:
+        raise InvalidRequest("page: expected 1 or more", param="page")
+    page = await ctx.users.search(request, call=ctx.call)
+    return UserList(
+        users=page.records,
+        total=page.total,
+        page=request.page,
+        page_size=request.page_size,
+        total_pages=-(-page.total // request.page_size),
+    )
+
+
+@function("GET", "/user/available_roles", access=Access.ROLES_READ)
+async def available_roles(request: RolesQuery, ctx: UserContext) -> dict[str, RoleLabel]:
+    """List the roles a user can have, with what each may do."""
+    return {
+        role: RoleLabel(description=description, ui_label=label)
+        for role, (label, description) in ROLE_LABELS.items()
+    }
+
+
+def _changes(request: UserFields, ctx: UserContext) -> dict[str, object]:
+    """The columns a body sets, checked."""
+    changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    for name in NAMES:
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = text(value, param=name) if value else None
+    if request.user_role is not UNSET:
+        changes["user_role"] = request.user_role or INTERNAL_USER
+    if request.models is not UNSET:
+        changes["models"] = texts(request.models or [], param="models")
+    if request.blocked is not UNSET:
+        changes["blocked"] = bool(request.blocked)
+    metadata = metadata_change(request)
+    if metadata is not None:
+        changes["metadata"] = metadata
+    return changes
+
+
+def _check_role(role: object, ctx: UserContext) -> None:
+    """Only an admin makes anybody more than a team member. Raises InvalidRequest or NotAllowed."""
+    if role not in ASSIGNABLE:
+        raise InvalidRequest(f"user_role: expected one of {', '.join(ASSIGNABLE)}", param="user_role")
+    if not ctx.call.scope.everything and role not in (INTERNAL_USER, INTERNAL_USER_VIEWER):
+        raise NotAllowed(f"user_role: only a proxy_admin may make someone {role}.", param="user_role")
+
+
+def _check_modest(changes: dict[str, object]) -> None:
+    """An organization's admin names its people and blocks them; who they are elsewhere, and what they may
+    spend in all, is not its to say."""
+    beyond = sorted(set(changes) - {"user_alias", "metadata", "blocked"})
+    if beyond:
+        raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
+
+
+async def _found(request: UserInfoQuery, ctx: UserContext) -> UserRecord:
+    user_id = request.user_id or ctx.call.caller.user_id
+    record = await ctx.users.find(user_id, call=ctx.call) if user_id else None
+    if record is None:
+        raise NotFound(NO_SUCH_USER, param="user_id")
+    return record
+
+
+async def _by_email(email: str, ctx: UserContext) -> str:
+    found = (await ctx.users.page({"user_email": email}, call=ctx.call, size=2)).records
+    if len(found) != 1:
+        raise NotFound(
+            f"{len(found)} users have that e-mail address; name one by user_id.", param="user_email"
+        )
+    return found[0].user_id

@@ -1,0 +1,91 @@
+"""The news of changes: one connection that LISTENs, and is probed, so that silence means no news.
+
+A statement that changes a governed row announces it (`team:platform`); so does this worker's own
+`tell`. While the connection is lost nothing cached may be trusted for long, and when it is back everything is
+dropped, since nobody knows what was missed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import asyncpg
+
+from runtime.database_errors import REACHING_ERRORS
+
+AUTHORITY = "switchgear_authority"
+RECALL = "switchgear_recall"
+EVERYTHING = "all"
+PROBE_S = 0.4
+PROBE_TIMEOUT_S = 0.8
+FIRST_BACKOFF_S = 0.1
+LAST_BACKOFF_S = 2.0
+
+log = logging.getLogger(__name__)
+Heard = Callable[[str], None]
+
+
+class Listener:
+    """Calls `on[channel]` with each announcement's text. Start it in the worker's loop."""
+
+    def __init__(self, dsn: str, on: dict[str, Heard], clock: Callable[[], float] = time.monotonic) -> None:
+        self._dsn = dsn
+        self._on = on
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._first = asyncio.Event()
+        self.heard_mono = float("-inf")
+
+    async def start(self) -> None:
+        """Gives back when it listens, or has failed to once: the worker starts all the same."""
+        self._task = asyncio.create_task(self._run(), name="announcements")
+        await self._first.wait()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                await self._listen()
+            except REACHING_ERRORS as exc:
+                if backoff_s == FIRST_BACKOFF_S:
+                    log.warning("announcements lost, trying again: %r", exc)
+            self.heard_mono = float("-inf")
+            self._first.set()
+            await asyncio.sleep(backoff_s)
+            backoff_s = FIRST_BACKOFF_S if self._listened else min(backoff_s * 2, LAST_BACKOFF_S)
+
+    async def _listen(self) -> None:
+        """Listen until the connection is lost."""
+        self._listened = False
+        connection = await asyncpg.connect(
+            self._dsn, timeout=PROBE_TIMEOUT_S * 5, server_settings={"application_name": "switchgear-listen"}
+        )
+        try:
+            for channel, heard in self._on.items():
+                await connection.add_listener(channel, _passing_on(heard))
+            for heard in self._on.values():
+                heard(EVERYTHING)
+            self._listened = True
+            while True:
+                asked_mono = self._clock()
+                await connection.fetchval("SELECT 1", timeout=PROBE_TIMEOUT_S)
+                self.heard_mono = asked_mono
+                self._first.set()
+                await asyncio.sleep(PROBE_S)
+        finally:
+            connection.terminate()
+
+    _listened = False
+
+
+def _passing_on(heard: Heard) -> Callable[[object, int, str, object], None]:
+    def receive(connection: object, pid: int, channel: str, payload: object) -> None:
+        heard(str(payload))
+
+    return receive

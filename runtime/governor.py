@@ -1,0 +1,198 @@
+"""Lets calls in: takes what they need of every budget and limit over them, or says why not.
+
+From memory while slices last; else one round trip leases for all levels. Before it refuses it asks the
+other workers to return what they do not use, and tries again for a moment.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+from runtime.leases import LIVES_S, Leases, Standing, WorkerLost
+from runtime.slices import Need, Slice, Slices, Taken
+from schema.errors import DatabaseUnavailable
+from schema.limits import Meter, Rate, Rule
+
+RECALL_S = 0.1
+"""How long a call that does not fit waits for other workers to return what is idle."""
+RETRY_S = 0.01
+IDLE_S = 2.0
+BEAT_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class NotEnough(Exception):
+    """A call does not fit: how the accounts stand that were short."""
+
+    def __init__(self, standings: Sequence[Standing]) -> None:
+        super().__init__()
+        self.standings = tuple(standings)
+
+
+class _Gate:
+    """One call at a time leases for an account; those that waited behind it go by what it found."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.refused_mono = float("-inf")
+        self.standings: Sequence[Standing] = ()
+
+    def refused(self, arrived_mono: float, short: Sequence[Need]) -> bool:
+        """Was as much or less refused since then?"""
+        if self.refused_mono < arrived_mono:
+            return False
+        missing = {need.rule.account: need.amount for need in short}
+        return any(missing.get(each.need.rule.account, -1) >= each.need.amount for each in self.standings)
+
+
+class Governor:
+    """One a worker."""
+
+    def __init__(self, leases: Leases, clock: Callable[[], float] = time.monotonic) -> None:
+        self._leases = leases
+        self._clock = clock
+        self.slices = Slices()
+        self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._seen_mono = clock()
+
+    async def start(self) -> None:
+        """Sign on. Raises DatabaseUnavailable."""
+        await self._leases.beat()
+        self._seen_mono = self._clock()
+        self._spawn(self._beating())
+
+    async def close(self, *, booked: bool) -> None:
+        """Return everything, where every call was booked; else what is left is charged in a while."""
+        self._stopping.set()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not booked:
+            return
+        try:
+            await self._leases.leave()
+        except DatabaseUnavailable:
+            log.warning("leases were not returned: the database is away; they are charged in a while")
+
+    @property
+    def now_s(self) -> float:
+        return self._leases.now_s
+
+    @property
+    def worker(self) -> str:
+        """The name under which this worker leases."""
+        return self._leases.worker
+
+    async def admit(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
+        """Take all of it. Raises NotEnough, having taken nothing, or DatabaseUnavailable where it is
+        not in memory and can't be leased. Who is not `patient` asks no other worker to return some."""
+        taken, short = self.slices.take(needs, self._clock())
+        return taken if not short else await self._lease(needs, short, patient=patient)
+
+    def release(self, taken: Taken, unused: int) -> None:
+        """A call is over, and so much of what it took was not needed."""
+        self.slices.give_back(taken, unused)
+
+    def rate(self, rule: Rule) -> Rate | None:
+        return self.slices.rate(rule, self.now_s)
+
+    def changed(self, topic: str) -> None:
+        """A governed row was changed: what is free under its limits goes back, to be leased anew."""
+        accounts = self.slices.everything() if topic == "all" else self.slices.about(topic)
+        self._return(self.slices.recall(accounts))
+
+    def recalled(self, payload: str) -> None:
+        """Another worker is short of these accounts."""
+        accounts = self.slices.everything() if payload == "all" else payload.split("\n")
+        self._return(self.slices.recall(accounts))
+
+    async def _lease(self, needs: Sequence[Need], short: Sequence[Need], *, patient: bool) -> list[Taken]:
+        arrived_mono = self._clock()
+        account = short[0].rule.account
+        gate = self._gates.get(account)
+        if gate is None:
+            gate = self._gates[account] = _Gate()
+        async with gate.lock:
+            recalled = False
+            while True:
+                taken, short = self.slices.take(needs, self._clock())
+                if not short:
+                    return taken
+                if gate.refused(arrived_mono, short):
+                    raise NotEnough(gate.standings)
+                granted, standings = await self._leases.lease(short, self.now_s)
+                now_mono = self._clock()
+                for each in granted:
+                    self.slices.put(each, now_mono)
+                if granted:
+                    continue
+                if not patient or _hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
+                    if patient:
+                        gate.refused_mono, gate.standings = now_mono, standings
+                    raise NotEnough(standings)
+                if not recalled:
+                    await self._leases.recall([each.need.rule.account for each in standings])
+                    recalled = True
+                await asyncio.sleep(RETRY_S)
+
+    async def _beating(self) -> None:
+        """Once a second: say that this worker lives, return what is idle, charge what the dead held."""
+        while not self._stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), BEAT_S)
+                return
+            try:
+                await self._beat()
+                now_mono = self._clock()
+                await self._give_back(self.slices.idle(now_mono, now_mono - IDLE_S))
+                for worker, account, amount in await self._leases.give_up_the_silent():
+                    log.error("worker %s is gone: charged what it held of %s: %d", worker, account, amount)
+            except DatabaseUnavailable:
+                continue  # readiness says so; slices go on while they last
+            except Exception:
+                log.exception("leases could not be kept up")
+
+    async def _beat(self) -> None:
+        asked_mono = self._clock()
+        try:
+            await self._leases.beat()
+        except WorkerLost:
+            log.error("this worker was silent for too long and begins anew: %s", self._leases.worker)
+            self._leases.begin_anew()
+            self.slices.drop(tuple(Meter))
+            await self._leases.beat()
+        if asked_mono - self._seen_mono >= LIVES_S:
+            self.slices.drop((Meter.PARALLEL,))  # others may have taken our slots for free
+        self._seen_mono = asked_mono
+        self.slices.renew(asked_mono + LIVES_S * 2 / 3)
+
+    async def _give_back(self, out: Sequence[tuple[Slice, int]]) -> None:
+        if not out:
+            return
+        try:
+            await self._leases.give_back(out)
+        except DatabaseUnavailable:
+            log.warning(
+                "%d leases could not be returned; they count as used until this worker ends", len(out)
+            )
+
+    def _return(self, out: Sequence[tuple[Slice, int]]) -> None:
+        if out:
+            self._spawn(self._give_back(out))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _hopeless(standings: Sequence[Standing]) -> bool:
+    """Could not even what the other workers hold make it fit?"""
+    return any(
+        each.workers == 1 or each.need.amount > each.limit - each.spent or each.leased == 0
+        for each in standings
+    )

@@ -1,0 +1,210 @@
+"""Leasing from budgets and limits in Postgres: the SQL functions, as calls. No policy here.
+
+Functions and tables: `schema/tables/piccolo_migrations/switchgear_2026_11_24t12_00_01_000000.py`.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import asyncpg
+import msgspec
+
+from runtime.announcements import RECALL
+from runtime.database import Database
+from runtime.slices import Need, Slice
+from schema.errors import Overloaded
+from schema.limits import Meter
+from schema.window import window
+
+LIVES_S = 15.0
+"""A worker that was not seen for so long is not counted, and its parallel slots are free again."""
+GIVE_UP_S = 60.0
+"""After so long what it holds of budgets is charged."""
+MAX_PAYLOAD = 7_000
+WINDOW_TRIES = 3
+
+_LEASE = """SELECT * FROM switchgear_lease($1, $2, $3::text[], $4::text[], $5::text[], $6::text[],
+    $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[])"""
+_BEAT = """
+    INSERT INTO "Switchgear_Worker" AS w (worker, started_at, seen_at)
+    VALUES ($1, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at WHERE w.given_up_at IS NULL
+    RETURNING extract(epoch FROM seen_at)::float8
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How an account stood when a lease could not be had. Amounts are in the meter's unit; `need`
+    is what was missing beside what this worker has."""
+
+    need: Need
+    limit: int
+    spent: int
+    leased: int
+    workers: int
+    window_end_s: float
+
+
+class WorkerLost(Exception):
+    """This worker was silent for too long, and what it held was charged: it begins anew."""
+
+
+class Leases:
+    """One worker's. `zone` is where budget windows follow the calendar."""
+
+    def __init__(self, database: Database, zone: tzinfo, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._zone = zone
+        self._clock = clock
+        self.worker = str(uuid.uuid4())
+        self._ahead_s = time.time() - clock()
+        """What turns our monotonic time into the database's; never behind it."""
+
+    @property
+    def now_s(self) -> float:
+        """The database's time, as far as is known: seconds since 1970, at most a round trip ahead."""
+        return self._clock() + self._ahead_s
+
+    async def lease(self, needs: Sequence[Need], now_s: float) -> tuple[list[Slice], list[Standing]]:
+        """Lease all that is missing, or nothing: then the accounts that were short. Raises
+        DatabaseUnavailable."""
+        needs = sorted(needs, key=lambda need: need.rule.account)
+        for _ in range(WINDOW_TRIES):
+            asked_mono = self._clock()
+            rows = await self._ask(needs, now_s)
+            db_now_s = rows[0]["db_now"].timestamp()
+            self._ahead_s = db_now_s - asked_mono
+            if all(row["state"] != "window" for row in rows):
+                break
+            now_s = db_now_s
+        else:
+            raise Overloaded("The database's clock could not be followed; try again.", retry_after_s=1)
+        pairs = list(zip(needs, rows, strict=True))
+        if all(row["state"] == "granted" for row in rows):
+            return [self._slice(need, row, asked_mono, now_s) for need, row in pairs], []
+        return [], [
+            Standing(
+                need=need,
+                limit=need.rule.limit_at(now_s),
+                spent=row["spent"],
+                leased=row["leased"],
+                workers=row["workers"],
+                window_end_s=_seconds(row["window_end"]),
+            )
+            for need, row in pairs
+            if row["state"] != "enough"
+        ]
+
+    async def give_back(self, out: Sequence[tuple[Slice, int]]) -> None:
+        """Return what is free. Raises DatabaseUnavailable: it is then charged until this worker ends."""
+        by_worker: dict[str, list[tuple[Slice, int]]] = {}
+        for held, amount in out:
+            by_worker.setdefault(held.worker, []).append((held, amount))
+        async with self._database.connection() as connection:
+            for worker, mine in by_worker.items():
+                mine.sort(key=lambda each: each[0].rule.account)
+                await connection.execute(
+                    "SELECT switchgear_return($1, $2::text[], $3::bigint[], $4::bigint[])",
+                    worker,
+                    [held.rule.account for held, _ in mine],
+                    [held.epoch for held, _ in mine],
+                    [amount for _, amount in mine],
+                )
+
+    async def recall(self, accounts: Sequence[str]) -> None:
+        """Ask every worker to return what it does not use of these."""
+        payload = "\n".join(accounts)
+        if len(payload.encode()) > MAX_PAYLOAD:
+            payload = "all"
+        async with self._database.connection() as connection:
+            await connection.execute("SELECT pg_notify($1, $2)", RECALL, payload)
+
+    async def beat(self) -> None:
+        """Say that this worker lives. Raises WorkerLost where it was given up, DatabaseUnavailable."""
+        asked_mono = self._clock()
+        async with self._database.connection() as connection:
+            seen_s = await connection.fetchval(_BEAT, self.worker)
+        if seen_s is None:
+            raise WorkerLost
+        self._ahead_s = seen_s - asked_mono
+
+    def begin_anew(self) -> None:
+        self.worker = str(uuid.uuid4())
+
+    async def give_up_the_silent(self) -> list[tuple[str, str, int]]:
+        """Charge what dead workers held of budgets; gives worker, account and nano-USD."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT * FROM switchgear_give_up($1)", timedelta(seconds=GIVE_UP_S)
+            )
+            await connection.execute(
+                """DELETE FROM "Switchgear_Worker" w WHERE given_up_at < now() - interval '1 day'
+                   AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.worker = w.worker)"""
+            )
+        return [(row["worker"], row["name"], row["amount"]) for row in rows]
+
+    async def leave(self) -> None:
+        """Return everything that is left and sign off: every call has been booked."""
+        async with self._database.connection() as connection:
+            await connection.execute("SELECT switchgear_leave($1)", self.worker)
+
+    async def _ask(self, needs: Sequence[Need], now_s: float) -> list[asyncpg.Record]:
+        at = datetime.fromtimestamp(self.now_s, UTC)
+        rules = [need.rule for need in needs]
+        windows = [
+            (None, None) if rule.duration is None else window(at, rule.duration, self._zone) for rule in rules
+        ]
+        async with self._database.connection() as connection:
+            return await connection.fetch(  # type: ignore[no-any-return]  # asyncpg's own records
+                _LEASE,
+                self.worker,
+                timedelta(seconds=LIVES_S),
+                [rule.account for rule in rules],
+                [
+                    rule.holder.kind if _stands_elsewhere(need) else ""
+                    for need, rule in zip(needs, rules, strict=True)
+                ],
+                [rule.holder.object_id for rule in rules],
+                [rule.holder.part for rule in rules],
+                [rule.duration for rule in rules],
+                [start for start, _ in windows],
+                [end for _, end in windows],
+                [rule.limit_at(now_s) for rule in rules],
+                [need.amount for need in needs],
+            )
+
+    def _slice(self, need: Need, row: asyncpg.Record, asked_mono: float, now_s: float) -> Slice:
+        rule, window_end_s = need.rule, _seconds(row["window_end"])
+        until_mono = float("inf")
+        if window_end_s:
+            until_mono = asked_mono + window_end_s - row["db_now"].timestamp()
+        if rule.extra and now_s < rule.extra_until:
+            until_mono = min(until_mono, asked_mono + rule.extra_until - now_s)
+        if rule.meter is Meter.PARALLEL:
+            until_mono = asked_mono + LIVES_S * 2 / 3
+        limit = rule.limit_at(now_s)
+        return Slice(
+            rule=rule,
+            epoch=row["epoch"],
+            worker=self.worker,
+            free=row["granted"],
+            until_mono=until_mono,
+            used_mono=asked_mono,
+            limit=limit,
+            elsewhere=row["spent"] + row["leased"] + row["granted"],
+            window_end_s=window_end_s,
+        )
+
+
+def _stands_elsewhere(need: Need) -> bool:
+    """Of a budget with a row of its own the money stands there; of everything else, in the account."""
+    return need.rule.meter is Meter.MONEY and bool(need.rule.holder.kind)
+
+
+def _seconds(moment: datetime | None) -> float:
+    return 0.0 if moment is None else moment.timestamp()

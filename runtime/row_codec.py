@@ -1,0 +1,58 @@
+"""Between a Piccolo table's rows and the records of `schema`: names are the same, types differ.
+
+Columns without a zone hold UTC, records have aware times; JSON columns hold text, records hold what
+the record's field declares.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar, get_type_hints
+
+import msgspec
+from piccolo.columns import JSON, JSONB, Column, Timestamp
+from piccolo.table import Table
+
+from schema.tables import aware, naive
+from schema.wire import to_json
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class RowCodec(Generic[R]):
+    """Made once for a table and its record."""
+
+    def __init__(self, table: type[Table], record: type[R]) -> None:
+        self.table = table
+        self.record = record
+        hints = get_type_hints(record)
+        self.columns: dict[str, Column] = {
+            column._meta.name: column for column in table._meta.columns if column._meta.name in hints
+        }
+        self._json: dict[str, msgspec.json.Decoder[Any]] = {  # each of its field's own type
+            name: msgspec.json.Decoder(hints[name])
+            for name, column in self.columns.items()
+            if isinstance(column, (JSON, JSONB))
+        }
+
+    def decode(self, row: Mapping[str, Any]) -> R:
+        """A row as Piccolo gives it: values by column, of the columns' own types."""
+        values: dict[str, Any] = {}
+        for name in self.columns:
+            value = row[name]
+            if value is not None and name in self._json:
+                value = self._json[name].decode(value)
+            elif isinstance(value, datetime) and value.tzinfo is None:
+                value = aware(value)
+            values[name] = value
+        return self.record(**values)
+
+    def encode(self, values: Mapping[str, object]) -> dict[Column | str, Any]:
+        """Values of a record's fields as the columns take them."""
+        return {name: self._encoded(name, value) for name, value in values.items()}
+
+    def _encoded(self, name: str, value: object) -> object:
+        if value is not None and name in self._json:
+            return to_json(value).decode()
+        if isinstance(value, datetime) and isinstance(self.columns[name], Timestamp):
+            return naive(value)
+        return value

@@ -1,0 +1,165 @@
+"""From rows to rules: which budgets and limits stand over a key. Pure."""
+
+from collections.abc import Iterator, Mapping
+from decimal import ROUND_FLOOR, Decimal
+from urllib.parse import quote
+
+import msgspec
+
+from models_registry.price import NANO_PER_USD
+from schema.governance import BudgetWindow, ModelBudget, dollars
+from schema.limits import Holder, Meter, Rule
+from schema.window import check_duration
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limit columns of a row."""
+
+    max_budget: Decimal | None = None
+    budget_duration: str | None = None
+    max_parallel_requests: int | None = None
+    tpm_limit: int | None = None
+    rpm_limit: int | None = None
+    tpd_limit: int | None = None
+    model_max_budget: dict[str, ModelBudget] | None = None
+    budget_limits: list[BudgetWindow] | None = None
+
+
+class Increase(msgspec.Struct, frozen=True, kw_only=True):
+    """A temporary increase of a budget."""
+
+    amount: Decimal
+    until_s: float
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """Something limits stand on, and how to name it."""
+
+    kind: str
+    """key, user, team, member, organization, customer or global"""
+    who: str
+    """LiteLLM's word for it in headers."""
+    subject: str
+    id: str = ""
+    part: str = ""
+    topics: tuple[str, ...] = ()
+    own: bool = False
+    """It has no row of its own: what was spent stands in the account."""
+
+    @property
+    def account(self) -> str:
+        """Its part of an account's name; ids are quoted, so that no two run into each other."""
+        names = [self.kind, *(quote(name, safe="@ ") for name in (self.id, self.part) if name)]
+        return ":".join(names)
+
+    @property
+    def holder(self) -> Holder:
+        return Holder() if self.own or self.kind == "global" else Holder(self.kind, self.id, self.part)
+
+
+def overlaid(own: Limits, shared: Limits | None) -> Limits:
+    """A row's own limits, and those of the budget it names where it has none itself. A budget's
+    duration goes with its sum."""
+    if shared is None:
+        return own
+    values = {}
+    for name in own.__struct_fields__:
+        mine, theirs = getattr(own, name), getattr(shared, name)
+        values[name] = mine if mine not in (None, {}, []) else theirs
+    if own.max_budget is not None:
+        values["budget_duration"] = own.budget_duration
+    return Limits(**values)
+
+
+def money_rules(level: Level, limits: Limits, increase: Increase | None = None) -> Iterator[Rule]:
+    """Its budgets: the one, several windows, and those of single models. Raises InvalidRequest for a
+    number or duration that is none (SQL can write what the API refuses)."""
+    if limits.max_budget is not None:
+        yield Rule(
+            account=f"money:{level.account}",
+            meter=Meter.MONEY,
+            who=level.who,
+            subject=level.subject,
+            limit=nano(limits.max_budget),
+            duration=_duration(limits.budget_duration),
+            holder=level.holder,
+            topics=level.topics,
+            extra=0 if increase is None else nano(increase.amount),
+            extra_until=0.0 if increase is None else increase.until_s,
+        )
+    for each in limits.budget_limits or ():
+        duration = check_duration(each.budget_duration, param="budget_limits")
+        yield Rule(
+            account=f"money:{level.account}:window:{duration}",
+            meter=Meter.MONEY,
+            who=level.who,
+            subject=f"{level.subject} per {duration}",
+            limit=nano(each.max_budget),
+            duration=duration,
+            topics=level.topics,
+        )
+    for model, budget in (limits.model_max_budget or {}).items():
+        if budget.dollars is not None:
+            yield Rule(
+                account=f"money:{level.account}:model:{quote(model, safe='')}",
+                meter=Meter.MONEY,
+                who=f"model_per_{level.kind}",
+                subject=f"{level.subject} on {model}",
+                limit=nano(budget.dollars),
+                duration=_duration(budget.duration),
+                model=model,
+                topics=level.topics,
+            )
+
+
+def rate_rules(
+    level: Level,
+    limits: Limits,
+    model_rpm: Mapping[str, int] | None = None,
+    model_tpm: Mapping[str, int] | None = None,
+) -> Iterator[Rule]:
+    """Its limits on calls, tokens and calls at once, in all and by model."""
+    for meter, limit in (
+        (Meter.REQUESTS, limits.rpm_limit),
+        (Meter.TOKENS, limits.tpm_limit),
+        (Meter.DAY_TOKENS, limits.tpd_limit),
+        (Meter.PARALLEL, limits.max_parallel_requests),
+    ):
+        if limit is not None:
+            yield _rate(level, meter, limit)
+    requests, tokens = dict(model_rpm or {}), dict(model_tpm or {})
+    for model, budget in (limits.model_max_budget or {}).items():
+        if budget.rpm_limit is not None:
+            requests.setdefault(model, budget.rpm_limit)
+        if budget.tpm_limit is not None:
+            tokens.setdefault(model, budget.tpm_limit)
+    for meter, by_model in ((Meter.REQUESTS, requests), (Meter.TOKENS, tokens)):
+        for model, limit in by_model.items():
+            yield _rate(level, meter, limit, model)
+
+
+def _rate(level: Level, meter: Meter, limit: int, model: str | None = None) -> Rule:
+    suffix = "" if model is None else f":model:{quote(model, safe='')}"
+    return Rule(
+        account=f"{meter.value}:{level.account}{suffix}",
+        meter=meter,
+        who=level.who if model is None else f"model_per_{level.kind}",
+        subject=level.subject if model is None else f"{level.subject} on {model}",
+        limit=max(0, limit),
+        duration=_RATE_WINDOWS.get(meter),
+        model=model,
+        topics=level.topics,
+    )
+
+
+_RATE_WINDOWS = {Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Meter.DAY_TOKENS: "1d"}
+
+
+def nano(sum_usd: Decimal) -> int:
+    """A budget in whole nano-USD, rounded down. Raises InvalidRequest for what is no sum."""
+    checked = dollars(sum_usd.quantize(Decimal("1e-9"), rounding=ROUND_FLOOR), param="max_budget")
+    return int(checked * NANO_PER_USD)
+
+
+def _duration(text: str | None) -> str | None:
+    return check_duration(text, param="budget_duration") if text else None

@@ -1,0 +1,187 @@
+"""What this worker holds of budgets and limits, in memory. Pure: no IO, no clock.
+
+A slice was leased from Postgres (`runtime/leases.py`); calls take from it and give back. It belongs to
+one window of its account: what comes back after the window has ended is not added to the next one.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from schema.limits import Meter, Rate, Rule
+
+FORGOTTEN_AFTER_S = 120.0
+"""How long a debt of tokens is remembered after its window, for the next one."""
+
+
+class Need(msgspec.Struct, frozen=True, gc=False):
+    """What a call takes of one account."""
+
+    rule: Rule
+    amount: int
+
+
+class Slice(msgspec.Struct, kw_only=True):
+    """`free` may be below zero: tokens that calls used beyond their estimate, owed by the next ones."""
+
+    rule: Rule
+    epoch: int
+    worker: str
+    """Under which this worker was known when it leased."""
+    free: int
+    held: int = 0
+    """Out with calls."""
+    calls: int = 0
+    """How many have some."""
+    until_mono: float
+    """When its window ends, or earlier."""
+    used_mono: float
+    limit: int = 0
+    elsewhere: int = 0
+    """What was spent, used or out, this slice too, when Postgres was last asked."""
+    window_end_s: float = 0.0
+    """Seconds since 1970; 0 for none."""
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """What one call has of one slice."""
+
+    slice: Slice
+    amount: int
+
+
+class Slices:
+    """By account. What is idle, empty and over is forgotten, so that it does not grow."""
+
+    def __init__(self) -> None:
+        self._slices: dict[str, Slice] = {}
+        self._by_topic: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def take(self, needs: Sequence[Need], now_mono: float) -> tuple[list[Taken], list[Need]]:
+        """Everything, or nothing and what is missing (with the amount that is short)."""
+        slices = self._slices
+        short: list[Need] = []
+        found: list[Slice] = []
+        for need in needs:
+            held = slices.get(need.rule.account)
+            if held is None or now_mono >= held.until_mono:
+                short.append(need)
+            elif held.free < need.amount:
+                short.append(Need(need.rule, need.amount - held.free))
+            else:
+                found.append(held)
+        if short:
+            return [], short
+        taken = []
+        for need, held in zip(needs, found, strict=True):
+            held.free -= need.amount
+            held.held += need.amount
+            held.calls += 1
+            held.used_mono = now_mono
+            taken.append(Taken(held, need.amount))
+        return taken, short
+
+    def put(self, granted: Slice, now_mono: float) -> None:
+        """Add what was leased. Another window of the account replaces the one before."""
+        account = granted.rule.account
+        held = self._slices.get(account)
+        if held is None or held.epoch != granted.epoch or held.worker != granted.worker:
+            if held is not None:
+                granted.free += min(held.free, 0)
+                self._forget(account)
+            self._slices[account] = granted
+            for topic in granted.rule.topics:
+                self._by_topic.setdefault(topic, set()).add(account)
+            return
+        held.free += granted.free
+        held.rule, held.limit, held.elsewhere = granted.rule, granted.limit, granted.elsewhere
+        held.until_mono, held.window_end_s = granted.until_mono, granted.window_end_s
+        held.used_mono = now_mono
+
+    def give_back(self, taken: Taken, unused: int) -> None:
+        """A call is over: so much of what it took was not needed; less than nothing where it used
+        more. A slice that was replaced meanwhile takes nothing."""
+        taken.slice.held -= taken.amount
+        taken.slice.calls -= 1
+        taken.slice.free += unused
+
+    def idle(self, now_mono: float, since_mono: float) -> list[tuple[Slice, int]]:
+        """Take out what was not used since then, and forget what is over and done with."""
+        gone = [
+            account
+            for account, held in self._slices.items()
+            if held.calls == 0
+            and (
+                (held.free == 0 and held.used_mono <= since_mono)
+                or now_mono >= held.until_mono + (FORGOTTEN_AFTER_S if held.free < 0 else 0.0)
+            )
+            and not (held.free > 0 and held.rule.meter in (Meter.MONEY, Meter.PARALLEL))
+        ]
+        for account in gone:
+            self._forget(account)
+        return self._out(
+            held
+            for held in self._slices.values()
+            if held.free > 0 and (held.used_mono <= since_mono or now_mono >= held.until_mono)
+        )
+
+    def recall(self, accounts: Iterable[str]) -> list[tuple[Slice, int]]:
+        """Take out all that is free of these accounts."""
+        return self._out(
+            held for account in accounts if (held := self._slices.get(account)) is not None and held.free > 0
+        )
+
+    def renew(self, until_mono: float) -> None:
+        """This worker was seen alive: its parallel slots are its own for longer."""
+        for held in self._slices.values():
+            if held.rule.meter is Meter.PARALLEL:
+                held.until_mono = until_mono
+
+    def drop(self, meters: Sequence[Meter]) -> None:
+        """Forget slices that Postgres no longer counts as ours. Calls that hold some go on."""
+        for account in [account for account, held in self._slices.items() if held.rule.meter in meters]:
+            self._forget(account)
+
+    def about(self, topic: str) -> list[str]:
+        """The accounts whose rule was read from a row."""
+        return list(self._by_topic.get(topic, ()))
+
+    def everything(self) -> list[str]:
+        return list(self._slices)
+
+    def calls(self, account: str) -> int:
+        """How many calls of this worker are under way on an account."""
+        held = self._slices.get(account)
+        return 0 if held is None else held.calls
+
+    def remaining(self, rule: Rule) -> int:
+        """What is left of an account, as far as this worker knows; nothing where it knows nothing."""
+        held = self._slices.get(rule.account)
+        return 0 if held is None else max(0, held.limit - held.elsewhere) + max(0, held.free)
+
+    def rate(self, rule: Rule, now_s: float) -> Rate | None:
+        """How much is left, as far as this worker knows: what others hold counts as used."""
+        held = self._slices.get(rule.account)
+        if held is None:
+            return None
+        reset_s = max(0.0, held.window_end_s - now_s) if held.window_end_s else 0.0
+        return Rate(rule=rule, limit=held.limit, remaining=self.remaining(rule), reset_s=reset_s)
+
+    def _out(self, found: Iterable[Slice]) -> list[tuple[Slice, int]]:
+        out = []
+        for held in found:
+            out.append((held, held.free))
+            held.free = 0
+        return out
+
+    def _forget(self, account: str) -> None:
+        held = self._slices.pop(account)
+        for topic in held.rule.topics:
+            accounts = self._by_topic.get(topic)
+            if accounts is not None:
+                accounts.discard(account)
+                if not accounts:
+                    del self._by_topic[topic]

@@ -1,0 +1,31 @@
+"""The stores of governed rows, put together for one database."""
+
+from collections.abc import Mapping
+
+from runtime import entities
+from runtime.audit_reader import AuditReader
+from runtime.database import Database
+from runtime.key_store import KeyStore
+from runtime.organization_store import OrganizationStore
+from runtime.row_store import Announce, RowStore
+from runtime.team_store import TeamStore
+from runtime.user_store import UserStore
+
+
+class Stores:
+    """`announce` is told of every change: `team:<id>`."""
+
+    def __init__(self, database: Database, announce: Announce) -> None:
+        self.keys = KeyStore(database, announce)
+        self.users = UserStore(database, announce, self.keys)
+        self.teams = TeamStore(database, announce, self.keys)
+        self.organizations = OrganizationStore(database, announce, self.keys, self.teams)
+        self.budgets = RowStore(database, entities.BUDGET, announce)
+        self.customers = RowStore(database, entities.CUSTOMER, announce)
+        self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
+        self.audit = AuditReader(database)
+
+    @property
+    def ports(self) -> Mapping[str, object]:
+        """By the name of the context's field."""
+        return dict(vars(self))

@@ -1,0 +1,262 @@
+"""Teams in Postgres, with their members. Implements `functions.context.Teams`.
+
+A membership is a row; the lists in the team's and the user's rows follow by trigger. Whoever changes
+members locks the team's row first, so that two at once are applied one after the other.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from functions.context import Call
+from runtime.database import Database
+from runtime.entities import BUDGET, TEAM
+from runtime.key_store import KeyStore, ensure_user, user_by_email
+from runtime.row_codec import RowCodec
+from runtime.row_store import Announce, RowStore
+from runtime.tenancy import Predicate
+from schema.budgets import BudgetRecord
+from schema.errors import InvalidRequest, NotFound
+from schema.tables.budgets import Budget
+from schema.tables.keys import VerificationToken
+from schema.tables.teams import TeamMembership
+from schema.tables.users import User
+from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
+
+ALREADY = "team_member_already_in_team"
+
+
+class TeamStore(RowStore[TeamRecord]):
+    def __init__(self, database: Database, announce: Announce, keys: KeyStore) -> None:
+        super().__init__(database, TEAM, announce)
+        self._keys = keys
+        self._budgets = RowStore(database, BUDGET, announce)
+        self._members = RowCodec(TeamMembership, TeamMembershipRecord)
+
+    async def add_with(
+        self,
+        record: TeamRecord,
+        *,
+        members: Sequence[Member],
+        member_limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> TeamRecord:
+        """A team with its members, all of it or nothing. Raises AlreadyExists."""
+        async with self.changing(call):
+            if member_limits:
+                budget_id = await self._budget(None, member_limits, call)
+                record = msgspec.structs.replace(record, member_budget_id=budget_id)
+            await self.add(record, call=call)
+            await self._join(record.team_id, members, {}, None, call)
+            return await self._again(record.team_id, call)
+
+    async def change_with(
+        self,
+        team_id: str,
+        changes: Mapping[str, object],
+        *,
+        member_limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> TeamRecord | None:
+        """Change a team, and the limits of members without their own."""
+        async with self.changing(call):
+            record = await self.locked(team_id, call=call)
+            if record is None:
+                return None
+            values = dict(changes)
+            if member_limits:
+                values["member_budget_id"] = await self._budget(record.member_budget_id, member_limits, call)
+            after = await self.write(record, values, call=call)
+            self.announce(team_id)
+        return after
+
+    async def add_models(self, team_id: str, models: Sequence[str], *, call: Call) -> TeamRecord | None:
+        """Those it has stay."""
+        return await self._change_models(
+            team_id, lambda own: [*own, *(m for m in models if m not in own)], call
+        )
+
+    async def remove_models(self, team_id: str, models: Sequence[str], *, call: Call) -> TeamRecord | None:
+        return await self._change_models(team_id, lambda own: [m for m in own if m not in models], call)
+
+    async def remove(self, ids: Sequence[str], *, call: Call) -> list[TeamRecord]:
+        """With their keys and memberships."""
+        async with self.changing(call):
+            gone = await super().remove(ids, call=call)
+            await self.empty([record.team_id for record in gone], call)
+        return gone
+
+    async def empty(self, team_ids: Sequence[str], call: Call) -> None:
+        """The keys and memberships of teams that go, in the transaction under way."""
+        if not team_ids:
+            return
+        await self._keys.take_out_all(VerificationToken.team_id.is_in(list(team_ids)), call=call)
+        members = (
+            await TeamMembership.delete()
+            .where(TeamMembership.team_id.is_in(list(team_ids)))
+            .returning(TeamMembership.user_id)
+        )
+        for member in members:
+            self._member_changed(member["user_id"])
+
+    async def members(self, team_id: str, *, call: Call) -> list[TeamMembershipShown]:
+        """The members of a team within the scope, with their budgets; newest last."""
+        if await self.find(team_id, call=call) is None:
+            return []
+        async with self.database.transaction():
+            rows = (
+                await TeamMembership.select()
+                .where(TeamMembership.team_id == team_id)
+                .order_by(TeamMembership.created_at, TeamMembership.user_id)
+            )
+            records = [self._members.decode(row) for row in rows]
+            ids = [record.budget_id for record in records if record.budget_id is not None]
+            found = await Budget.select().where(Budget.budget_id.is_in(ids)) if ids else []
+        budgets = {row["budget_id"]: self._budgets.codec.decode(row) for row in found}
+        return [
+            TeamMembershipShown(
+                **msgspec.structs.asdict(record), litellm_budget_table=budgets.get(record.budget_id or "")
+            )
+            for record in records
+        ]
+
+    async def add_members(
+        self,
+        team_id: str,
+        members: Sequence[Member],
+        *,
+        changes: Mapping[str, object],
+        limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> tuple[TeamRecord, list[TeamMembershipRecord]] | None:
+        """Add all of them or none. Raises InvalidRequest where one is in the team already."""
+        async with self.changing(call):
+            if await self.locked(team_id, call=call) is None:
+                return None
+            added = await self._join(team_id, members, changes, limits, call)
+            return await self._again(team_id, call), added
+
+    async def change_member(
+        self,
+        team_id: str,
+        member: Member,
+        *,
+        changes: Mapping[str, object],
+        limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> TeamMembershipRecord | None:
+        """None where there is no such team. Raises InvalidRequest for someone who is not in it."""
+        async with self.changing(call):
+            if await self.locked(team_id, call=call) is None:
+                return None
+            record = await self._member(team_id, member)
+            values = dict(changes)
+            if limits:
+                values["budget_id"] = await self._budget(record.budget_id, limits, call)
+            if values:
+                await TeamMembership.update(self._members.encode(values)).where(
+                    (TeamMembership.team_id == team_id) & (TeamMembership.user_id == record.user_id)
+                )
+            self._member_changed(record.user_id)
+        return msgspec.structs.replace(record, **values)
+
+    async def remove_member(self, team_id: str, member: Member, *, call: Call) -> TeamRecord | None:
+        """With the keys it has in the team. None where there is no such team; raises InvalidRequest for
+        someone who is not in it."""
+        async with self.changing(call):
+            if await self.locked(team_id, call=call) is None:
+                return None
+            record = await self._member(team_id, member)
+            await TeamMembership.delete().where(
+                (TeamMembership.team_id == team_id) & (TeamMembership.user_id == record.user_id)
+            )
+            own = (VerificationToken.team_id == team_id) & (VerificationToken.user_id == record.user_id)
+            await self._keys.take_out_all(own, call=call)
+            self._member_changed(record.user_id)
+            return await self._again(team_id, call)
+
+    async def _join(
+        self,
+        team_id: str,
+        members: Sequence[Member],
+        changes: Mapping[str, object],
+        limits: Mapping[str, object] | None,
+        call: Call,
+    ) -> list[TeamMembershipRecord]:
+        added = []
+        for member in members:
+            user_id = await self._user_of(member, call)
+            if await TeamMembership.exists().where(
+                (TeamMembership.team_id == team_id) & (TeamMembership.user_id == user_id)
+            ):
+                raise InvalidRequest(
+                    f"member: {user_id!r} is in this team already.", param="member", code=ALREADY
+                )
+            record = TeamMembershipRecord(
+                user_id=user_id,
+                team_id=team_id,
+                role=member.role,
+                budget_id=await self._budget(None, limits, call) if limits else None,
+                created_at=datetime.now(UTC),
+            )
+            record = msgspec.structs.replace(record, **changes)
+            values = {name: getattr(record, name) for name in record.__struct_fields__}
+            await TeamMembership.insert(TeamMembership(**self._members.encode(values)))  # type: ignore[arg-type]
+            self._member_changed(user_id)
+            added.append(record)
+        return added
+
+    async def _user_of(self, member: Member, call: Call) -> str:
+        """The user's id; who is not there yet is made. By e-mail where no id is given."""
+        if member.user_id:
+            await ensure_user(member.user_id, call)
+            return member.user_id
+        if not member.user_email:
+            raise InvalidRequest("member: name a user_id or a user_email.", param="member")
+        return await user_by_email(member.user_email, call)
+
+    async def _member(self, team_id: str, member: Member) -> TeamMembershipRecord:
+        condition: Predicate = TeamMembership.team_id == team_id
+        if member.user_id:
+            condition = condition & (TeamMembership.user_id == member.user_id)
+        elif member.user_email:
+            with_address = User.select(User.user_id).where(User.user_email == member.user_email)
+            condition = condition & TeamMembership.user_id.is_in(with_address)
+        else:
+            raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
+        rows = await TeamMembership.select().where(condition).limit(2)
+        if len(rows) != 1:
+            raise InvalidRequest("user_id: there is no such member in this team.", param="user_id")
+        return self._members.decode(rows[0])
+
+    async def _budget(self, budget_id: str | None, limits: Mapping[str, object], call: Call) -> str:
+        """Its limits in a budget of its own: made, or changed where it has one."""
+        if budget_id is not None and await self._budgets.changed_within(budget_id, limits, call=call):
+            return budget_id
+        made = msgspec.structs.replace(BudgetRecord(budget_id=str(uuid.uuid4())), **limits)
+        await self._budgets.add(made, call=call)
+        return made.budget_id
+
+    async def _change_models(
+        self, team_id: str, change: Callable[[list[str]], list[str]], call: Call
+    ) -> TeamRecord | None:
+        async with self.changing(call):
+            record = await self.locked(team_id, call=call)
+            if record is None:
+                return None
+            after = await self.write(record, {"models": change(record.models)}, call=call)
+            self.announce(team_id)
+        return after
+
+    async def _again(self, team_id: str, call: Call) -> TeamRecord:
+        """The row as triggers have left it."""
+        row = await self.entity.table.select(*self.codec.columns.values()).where(self._id == team_id).first()
+        if row is None:
+            raise NotFound("There is no such team.", param="team_id")
+        self.announce(team_id)
+        return self.codec.decode(row)
+
+    def _member_changed(self, user_id: str) -> None:
+        self.database.after_commit(lambda: self._announce(f"user:{user_id}"))

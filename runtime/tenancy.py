@@ -1,0 +1,129 @@
+"""How far a scope reaches in each table: the tenant predicates, in one place.
+
+A row outside them is not found, whether it is listed, read, changed or deleted.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import or_
+from types import MappingProxyType
+
+from piccolo.columns.combination import CombinableMixin
+from piccolo.table import Table
+
+from functions.roles import Reach, Scope
+from schema.tables.keys import VerificationToken
+from schema.tables.organizations import Organization, OrganizationMembership
+from schema.tables.spend_logs import SpendLog
+from schema.tables.teams import Team, TeamMembership
+from schema.tables.users import User
+
+Predicate = CombinableMixin
+
+
+class Nothing(Exception):
+    """The scope reaches no row of this table at all."""
+
+
+def _keys(scope: Scope) -> dict[Reach, Predicate | None]:
+    organizations = list(scope.organizations)
+    return {
+        Reach.MINE: VerificationToken.user_id == scope.user_id if scope.user_id else None,
+        Reach.KEY: VerificationToken.token == scope.key_hash,
+        Reach.CREATED: VerificationToken.created_by == scope.user_id if scope.user_id else None,
+        Reach.TEAM: VerificationToken.team_id.is_in(list(scope.teams)) if scope.teams else None,
+        Reach.ORGANIZATION: (VerificationToken.organization_id.is_in(organizations))
+        | (
+            VerificationToken.team_id.is_in(
+                Team.select(Team.team_id).where(Team.organization_id.is_in(organizations))
+            )
+        )
+        if organizations
+        else None,
+    }
+
+
+def _users(scope: Scope) -> dict[Reach, Predicate | None]:
+    return {
+        Reach.MINE: User.user_id == scope.user_id if scope.user_id else None,
+        Reach.TEAM: User.user_id.is_in(
+            TeamMembership.select(TeamMembership.user_id).where(
+                TeamMembership.team_id.is_in(list(scope.teams))
+            )
+        )
+        if scope.teams
+        else None,
+        Reach.ORGANIZATION: User.user_id.is_in(
+            OrganizationMembership.select(OrganizationMembership.user_id).where(
+                OrganizationMembership.organization_id.is_in(list(scope.organizations))
+            )
+        )
+        if scope.organizations
+        else None,
+    }
+
+
+def _teams(scope: Scope) -> dict[Reach, Predicate | None]:
+    return {
+        Reach.MINE: Team.team_id.is_in(list(scope.memberships)) if scope.memberships else None,
+        Reach.KEY: Team.team_id == scope.team_id if scope.team_id else None,
+        Reach.TEAM: Team.team_id.is_in(list(scope.teams)) if scope.teams else None,
+        Reach.ORGANIZATION: Team.organization_id.is_in(list(scope.organizations))
+        if scope.organizations
+        else None,
+    }
+
+
+def _organizations(scope: Scope) -> dict[Reach, Predicate | None]:
+    return {
+        Reach.MINE: Organization.organization_id.is_in(list(scope.affiliations))
+        if scope.affiliations
+        else None,
+        Reach.ORGANIZATION: Organization.organization_id.is_in(list(scope.organizations))
+        if scope.organizations
+        else None,
+    }
+
+
+def _spend(scope: Scope) -> dict[Reach, Predicate | None]:
+    return {
+        Reach.MINE: SpendLog.user == scope.user_id if scope.user_id else SpendLog.api_key == scope.key_hash,
+        Reach.KEY: SpendLog.api_key == scope.key_hash,
+        Reach.TEAM: SpendLog.team_id.is_in(list(scope.teams)) if scope.teams else None,
+        Reach.ORGANIZATION: SpendLog.organization_id.is_in(list(scope.organizations))
+        if scope.organizations
+        else None,
+    }
+
+
+def spend_reach(scope: Scope) -> tuple[bool, str | None, str | None, list[str], list[str]]:
+    """The same for SQL of one's own: everything, user, key, teams, organizations; what does not count is
+    null or empty."""
+    reaches = scope.reaches
+    mine = scope.user_id if Reach.MINE in reaches and scope.user_id else None
+    by_key = Reach.KEY in reaches or (Reach.MINE in reaches and not scope.user_id)
+    return (
+        scope.everything,
+        mine,
+        scope.key_hash if by_key else None,
+        list(scope.teams) if Reach.TEAM in reaches else [],
+        list(scope.organizations) if Reach.ORGANIZATION in reaches else [],
+    )
+
+
+PREDICATES: Mapping[type[Table], Callable[[Scope], dict[Reach, Predicate | None]]] = MappingProxyType(
+    {VerificationToken: _keys, User: _users, Team: _teams, Organization: _organizations, SpendLog: _spend}
+)
+"""Tables that are not here are seen whole or not at all."""
+
+
+def within(table: type[Table], scope: Scope) -> Predicate | None:
+    """The condition that keeps a query inside the scope; None where it reaches everything. Raises
+    Nothing where it reaches no row."""
+    if scope.everything:
+        return None
+    found = PREDICATES[table](scope) if table in PREDICATES else {}
+    reached = [predicate for reach in scope.reaches if (predicate := found.get(reach)) is not None]
+    if not reached:
+        raise Nothing
+    return reduce(or_, reached)

@@ -1,0 +1,115 @@
+"""Users in Postgres, with what belongs to them. Implements `functions.context.Users`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from piccolo.query.functions import Count
+
+from functions.context import Call
+from functions.roles import INTERNAL_USER
+from runtime.database import Database
+from runtime.entities import USER
+from runtime.key_store import KeyStore, escaped
+from runtime.row_store import Announce, RowStore
+from runtime.tenancy import Predicate
+from schema.errors import NotFound
+from schema.governance import Page
+from schema.keys import KeyRecord
+from schema.tables import naive
+from schema.tables.keys import VerificationToken
+from schema.tables.organizations import Organization, OrganizationMembership
+from schema.tables.teams import Team, TeamMembership
+from schema.tables.users import User
+from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
+
+
+class UserStore(RowStore[UserRecord]):
+    def __init__(self, database: Database, announce: Announce, keys: KeyStore) -> None:
+        super().__init__(database, USER, announce)
+        self._keys = keys
+
+    async def add_with(
+        self,
+        record: UserRecord,
+        *,
+        teams: Sequence[UserTeam],
+        organizations: Sequence[str],
+        key: KeyRecord | None,
+        call: Call,
+    ) -> UserRecord:
+        """A user with its memberships and first key, all of it or nothing. Raises Conflict, or NotFound
+        for a team or organization that is not there."""
+        now = naive(datetime.now(UTC))
+        async with self.changing(call):
+            made = await self.add(record, call=call)
+            for each in teams:
+                if not await Team.exists().where(Team.team_id == each.team_id):
+                    raise NotFound(f"There is no team {each.team_id!r}.", param="teams")
+                await TeamMembership.insert(
+                    TeamMembership(
+                        user_id=record.user_id, team_id=each.team_id, role=each.user_role, created_at=now
+                    )
+                )
+            for organization_id in organizations:
+                if not await Organization.exists().where(Organization.organization_id == organization_id):
+                    raise NotFound(f"There is no organization {organization_id!r}.", param="organizations")
+                await OrganizationMembership.insert(
+                    OrganizationMembership(
+                        user_id=record.user_id,
+                        organization_id=organization_id,
+                        user_role=INTERNAL_USER,
+                        created_at=now,
+                        updated_at=now,
+                    )
+                )
+            if key is not None:
+                await self._keys.add(key, call=call)
+        return msgspec.structs.replace(made, teams=[each.team_id for each in teams])
+
+    async def remove(self, ids: Sequence[str], *, call: Call) -> list[UserRecord]:
+        """With their keys and memberships."""
+        async with self.changing(call):
+            gone = await super().remove(ids, call=call)
+            user_ids = [record.user_id for record in gone]
+            if user_ids:
+                await self._keys.take_out_all(VerificationToken.user_id.is_in(user_ids), call=call)
+                await TeamMembership.delete().where(TeamMembership.user_id.is_in(user_ids))
+                await OrganizationMembership.delete().where(OrganizationMembership.user_id.is_in(user_ids))
+        return gone
+
+    async def search(self, query: UserListQuery, *, call: Call) -> Page[UserListed]:
+        wanted: list[Predicate] = []
+        if query.role is not None:
+            wanted.append(User.user_role == query.role)
+        if query.user_ids:
+            wanted.append(User.user_id.is_in(query.user_ids.split(",")))
+        if query.sso_user_ids:
+            wanted.append(User.sso_user_id.is_in(query.sso_user_ids.split(",")))
+        if query.user_email:
+            wanted.append(User.user_email.ilike(f"%{escaped(query.user_email)}%"))
+        if query.team:
+            members = TeamMembership.select(TeamMembership.user_id).where(
+                TeamMembership.team_id == query.team
+            )
+            wanted.append(User.user_id.is_in(members))
+        order = [(query.sort_by, query.sort_order == "asc")]
+        page = await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
+        counts = await self._key_counts([record.user_id for record in page.records])
+        users = [
+            UserListed(**msgspec.structs.asdict(record), key_count=counts.get(record.user_id, 0))
+            for record in page.records
+        ]
+        return Page(records=users, total=page.total)
+
+    async def _key_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
+        if not user_ids:
+            return {}
+        column = VerificationToken.user_id
+        async with self.database.transaction():
+            rows = await (
+                VerificationToken.select(column, Count(alias="keys"))
+                .where(column.is_in(list(user_ids)))
+                .group_by(column)
+            )
+        return {row["user_id"]: row["keys"] for row in rows}

@@ -1,0 +1,65 @@
+"""Customers (end users): the record and the management wire forms (LiteLLM's field names)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from schema.budgets import BudgetRecord
+from schema.governance import UNSET, LimitRequest, MaybeDollars, MaybeFlag, MaybeText, MaybeTexts, StampFields
+from schema.wire import Wire
+
+
+class CustomerRecord(StampFields, frozen=True, kw_only=True):
+    """A row of `LiteLLM_EndUserTable`: whoever a request's `user` names. Limits are its budget's."""
+
+    user_id: str
+    alias: str | None = None
+    spend: Decimal = Decimal(0)
+    default_model: str | None = None
+    models: list[str] = []
+    budget_id: str | None = None
+    blocked: bool = False
+
+
+class CustomerRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
+    """POST /customer/new and /customer/update. A budget's id or limits of its own, not both. Absent: as
+    it is; null: none."""
+
+    user_id: str
+    alias: MaybeText = UNSET
+    blocked: MaybeFlag = UNSET
+    budget_id: MaybeText = UNSET
+    models: MaybeTexts = UNSET
+    spend: MaybeDollars = UNSET
+
+
+class CustomersRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /customer/delete, /customer/block and /customer/unblock."""
+
+    user_ids: list[str]
+
+
+class CustomerQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /customer/info."""
+
+    end_user_id: str
+
+
+class CustomerListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /customer/list. Pages count from 1."""
+
+    page: int = 1
+    page_size: int = 1_000
+
+
+class CustomerInfo(CustomerRecord, frozen=True, kw_only=True):
+    litellm_budget_table: BudgetRecord | None = None
+
+
+class CustomersDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    deleted_customers: int
+    message: str
+
+
+class CustomersBlocked(msgspec.Struct, frozen=True, kw_only=True):
+    blocked_users: list[CustomerRecord]

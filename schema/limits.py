@@ -1,0 +1,63 @@
+"""Budgets and limits as rules, in one shape for every level and meter."""
+
+import enum
+
+import msgspec
+
+
+class Meter(enum.Enum):
+    """What is counted, and the first word of an account's name."""
+
+    MONEY = "money"
+    """nano-USD"""
+    REQUESTS = "rpm"
+    TOKENS = "tpm"
+    DAY_TOKENS = "tpd"
+    PARALLEL = "parallel"
+    """Calls at once."""
+
+
+class Holder(msgspec.Struct, frozen=True, gc=False):
+    """Whose row says how much money was spent. An empty `kind`: the account's own."""
+
+    kind: str = ""
+    """key, user, team, member, organization or customer."""
+    object_id: str = ""
+    part: str = ""
+    """Of a member, the user."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One limit that a caller is under. `account` is where every worker looks for what is left."""
+
+    account: str
+    meter: Meter
+    who: str
+    """LiteLLM's word in headers and errors: api_key, user, team, team_member, organization ..."""
+    subject: str
+    """What a message calls it: `team platform`."""
+    limit: int
+    """In the meter's unit."""
+    duration: str | None = None
+    """The window's length, as `schema/window.py` has it. None: for ever, or not windowed."""
+    model: str | None = None
+    """The public model it is for; None: all."""
+    holder: Holder = Holder()
+    topics: tuple[str, ...] = ()
+    """The rows that it was read from, as changes to them are announced: `team:platform`."""
+    extra: int = 0
+    """A temporary increase, until `extra_until` (seconds since 1970)."""
+    extra_until: float = 0.0
+
+    def limit_at(self, now_s: float) -> int:
+        return self.limit + self.extra if now_s < self.extra_until else self.limit
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The state of one limit after a call was let in, for its headers."""
+
+    rule: Rule
+    limit: int
+    remaining: int
+    reset_s: float
+    """Until the window ends; 0 for calls at once."""

@@ -1,0 +1,132 @@
+"""Organizations and their members: the records and the management wire forms (LiteLLM's field names)."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from schema.budgets import BudgetRecord
+from schema.governance import (
+    UNSET,
+    Json,
+    LimitRequest,
+    MaybeFlag,
+    MaybeJson,
+    MaybeText,
+    MaybeTexts,
+    StampFields,
+)
+from schema.teams import TeamRecord
+from schema.wire import Wire
+
+OrganizationRole = Literal["org_admin", "internal_user", "internal_user_viewer"]
+
+
+class OrganizationRecord(StampFields, frozen=True, kw_only=True):
+    """A row of `LiteLLM_OrganizationTable`. Its limits are those of its budget."""
+
+    organization_id: str
+    organization_alias: str
+    budget_id: str
+    metadata: Json = {}
+    models: list[str] = []
+    spend: Decimal = Decimal(0)
+    blocked: bool = False
+
+
+class OrganizationMembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `LiteLLM_OrganizationMembership`."""
+
+    user_id: str
+    organization_id: str
+    user_role: str | None = None
+    spend: Decimal = Decimal(0)
+    budget_id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class OrganizationFields(LimitRequest, frozen=True, kw_only=True, dict=True):
+    """What an organization can be given. Absent: as it is; null: none. Limits go to its budget."""
+
+    organization_alias: MaybeText = UNSET
+    budget_id: MaybeText = UNSET
+    models: MaybeTexts = UNSET
+    metadata: MaybeJson = UNSET
+    blocked: MaybeFlag = UNSET
+
+
+class OrganizationNewRequest(OrganizationFields, frozen=True, kw_only=True, dict=True):
+    """POST /organization/new. Without `organization_id` one is made."""
+
+    organization_id: str | None = None
+
+
+class OrganizationUpdateRequest(OrganizationFields, frozen=True, kw_only=True, dict=True):
+    """PATCH /organization/update."""
+
+    organization_id: str
+
+
+class OrganizationDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """DELETE /organization/delete."""
+
+    organization_ids: list[str]
+
+
+class OrganizationRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /organization/block and /organization/unblock."""
+
+    organization_id: str
+
+
+class OrganizationMember(msgspec.Struct, frozen=True, kw_only=True):
+    """By id, or by e-mail."""
+
+    role: OrganizationRole = "internal_user"
+    user_id: str | None = None
+    user_email: str | None = None
+
+
+class OrganizationMemberAddRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /organization/member_add. Who is not there yet becomes a user."""
+
+    organization_id: str
+    member: OrganizationMember | list[OrganizationMember]
+
+
+class OrganizationMemberUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """PATCH /organization/member_update."""
+
+    organization_id: str
+    user_id: str
+    role: OrganizationRole
+
+
+class OrganizationMemberDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """DELETE /organization/member_delete."""
+
+    organization_id: str
+    user_id: str
+
+
+class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /organization/info."""
+
+    organization_id: str
+
+
+class OrganizationListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /organization/list takes nothing."""
+
+
+class OrganizationInfo(OrganizationRecord, frozen=True, kw_only=True):
+    litellm_budget_table: BudgetRecord | None = None
+    members: list[OrganizationMembershipRecord] = []
+    teams: list[TeamRecord] = []
+
+
+class OrganizationMembersAdded(msgspec.Struct, frozen=True, kw_only=True):
+    organization_id: str
+    updated_organization_memberships: list[OrganizationMembershipRecord]

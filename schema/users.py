@@ -1,0 +1,161 @@
+"""Users: the record and the management wire forms (LiteLLM's field names)."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from schema.governance import (
+    UNSET,
+    Json,
+    LimitFields,
+    MaybeFlag,
+    MaybeText,
+    MaybeTexts,
+    MetadataRequest,
+)
+from schema.keys import KeyRecord
+from schema.teams import TeamRecord
+from schema.wire import Wire
+
+
+class UserRecord(LimitFields, frozen=True, kw_only=True):
+    """A row of `LiteLLM_UserTable`. `teams` follows the memberships."""
+
+    user_id: str
+    user_alias: str | None = None
+    sso_user_id: str | None = None
+    user_role: str | None = None
+    user_email: str | None = None
+    teams: list[str] = []
+    spend: Decimal = Decimal(0)
+    metadata: Json = {}
+    models: list[str] = []
+    blocked: bool = False
+
+
+class UserFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
+    """What a user can be given. Absent: as it is; null: none."""
+
+    user_alias: MaybeText = UNSET
+    user_email: MaybeText = UNSET
+    user_role: MaybeText = UNSET
+    sso_user_id: MaybeText = UNSET
+    models: MaybeTexts = UNSET
+    blocked: MaybeFlag = UNSET
+
+
+class UserTeam(msgspec.Struct, frozen=True, kw_only=True):
+    """A team to join, and as what."""
+
+    team_id: str
+    user_role: Literal["admin", "user"] = "user"
+
+
+class UserNewRequest(UserFields, frozen=True, kw_only=True, dict=True):
+    """POST /user/new. Without `user_id` one is made; `teams` are ids or objects."""
+
+    user_id: str | None = None
+    teams: list[str | UserTeam] = []
+    organizations: list[str] = []
+    auto_create_key: bool = True
+    key_alias: str | None = None
+    duration: str | None = None
+
+
+class UserUpdateRequest(UserFields, frozen=True, kw_only=True, dict=True):
+    """POST /user/update: by `user_id`, or by `user_email` where that is absent."""
+
+    user_id: str | None = None
+
+
+class UserBulkUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /user/bulk_update: each as in /user/update."""
+
+    users: list[UserUpdateRequest]
+
+
+class UserDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /user/delete."""
+
+    user_ids: list[str]
+
+
+class UserBlockRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /user/block and /user/unblock."""
+
+    user_id: str
+
+
+class UserInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /user/info. Absent: the caller's own."""
+
+    user_id: str | None = None
+
+
+class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /user/list. `user_ids` and `sso_user_ids` are lists with commas; `user_email` is a part."""
+
+    page: int = 1
+    page_size: int = 25
+    role: str | None = None
+    user_ids: str | None = None
+    sso_user_ids: str | None = None
+    user_email: str | None = None
+    team: str | None = None
+    sort_by: Literal["created_at", "user_id", "user_email", "user_alias", "user_role", "spend"] = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+
+
+class RolesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /user/available_roles takes nothing."""
+
+
+class UserMade(UserRecord, frozen=True, kw_only=True):
+    """A new user, and its first key where one was made: shown here and never again."""
+
+    key: str | None = None
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return "UserMade(...)"
+
+
+class UserInfo(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+    user_info: UserRecord
+    keys: list[KeyRecord]
+    teams: list[TeamRecord]
+
+
+class UserUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+    data: UserRecord
+
+
+class UserListed(UserRecord, frozen=True, kw_only=True):
+    key_count: int
+
+
+class UserList(msgspec.Struct, frozen=True, kw_only=True):
+    users: list[UserListed]
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+
+
+class UserNotChanged(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+    failed_reason: str
+
+
+class UsersChanged(msgspec.Struct, frozen=True, kw_only=True):
+    total_requested: int
+    successful_updates: list[UserUpdated]
+    failed_updates: list[UserNotChanged]
+
+
+class RoleLabel(msgspec.Struct, frozen=True, kw_only=True):
+    description: str
+    ui_label: str

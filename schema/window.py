@@ -1,0 +1,95 @@
+"""Budget windows: aligned to the calendar of a time zone, as LiteLLM's are.
+
+A day ends at midnight, a week on Monday, 30 days and a month on the first; other numbers of days end
+at a midnight so many days ahead; hours, minutes and seconds on multiples of the clock.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from schema.errors import InvalidRequest
+
+WORDS = {
+    "hourly": "1h",
+    "daily": "1d",
+    "weekly": "7d",
+    "monthly": "30d",
+    "yearly": "365d",
+}
+MAX_DAYS = 3_660
+_DURATION = re.compile(r"([0-9]{1,6})(s|mo|m|h|d|w)")
+_IN_DAYS = {"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
+
+
+def check_duration(duration: str, *, param: str) -> str:
+    """A budget's duration as it is stored: `30d`, `1mo`, a word's equal. Raises InvalidRequest."""
+    text = WORDS.get(duration.strip().lower(), duration.strip())
+    found = _DURATION.fullmatch(text)
+    if found is None or not 0 < int(found[1]) * _IN_DAYS[found[2]] <= MAX_DAYS:
+        raise InvalidRequest(
+            f"{param}: expected a number and s, m, h, d, w or mo, such as 30d, or daily, weekly, monthly; at "
+            f"most ten years; found {duration[:50]!r}",
+            param=param,
+        )
+    return text
+
+
+def window(at: datetime, duration: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The window that `at` falls into: from the first moment, up to and without the second, in UTC.
+    `duration` is one that `check_duration` gave."""
+    found = _DURATION.fullmatch(duration)
+    assert found is not None, "durations are checked where they come in"
+    count, unit = int(found[1]), found[2]
+    local = at.astimezone(zone)
+    if unit == "w":
+        count, unit = count * 7, "d"
+    if unit == "s" and count % 60 == 0:
+        count, unit = count // 60, "m"
+    if unit == "m" and count % 60 == 0:
+        count, unit = count // 60, "h"
+    if unit == "h" and count % 24 == 0:
+        count, unit = count // 24, "d"
+    if unit == "d" and count == 30:
+        count, unit = 1, "mo"
+    if unit == "mo":
+        return _midnight(local.date().replace(day=1), zone), _midnight(_month(local.date(), count), zone)
+    if unit == "d":
+        first = local.date() - timedelta(days=local.weekday() if count == 7 else 0)
+        return _midnight(first, zone), _midnight(first + timedelta(days=count), zone)
+    if unit == "h":
+        return _hours(local, count, zone)
+    return _ticks(at, local, count, unit)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _month(day: date, count: int) -> date:
+    """The first day of the month so many months ahead."""
+    year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
+    return date(year, month + 1, 1)
+
+
+def _hours(local: datetime, count: int, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Multiples of the hours since midnight, cut there; longer ones begin today and end hours ahead."""
+    midnight = datetime.combine(local.date(), time())
+    begun = local.hour // count * count
+    start = (midnight + timedelta(hours=begun)).replace(tzinfo=zone)
+    end = midnight + timedelta(hours=begun + count)
+    if count < 24:
+        end = min(end, midnight + timedelta(days=1))
+    return start.astimezone(UTC), end.replace(tzinfo=zone).astimezone(UTC)
+
+
+def _ticks(at: datetime, local: datetime, count: int, unit: str) -> tuple[datetime, datetime]:
+    """Multiples of minutes since the hour, or of seconds since the minute, cut there; a longer one begins
+    there and ends so much later."""
+    step = timedelta(minutes=count) if unit == "m" else timedelta(seconds=count)
+    whole = timedelta(hours=1) if unit == "m" else timedelta(minutes=1)
+    passed = timedelta(minutes=local.minute if unit == "m" else 0, seconds=local.second)
+    passed += timedelta(microseconds=local.microsecond)
+    origin = at.astimezone(UTC) - passed
+    start = origin + step * (passed // step)
+    end = start + step
+    return start, min(end, origin + whole) if step < whole else end

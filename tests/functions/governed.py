@@ -1,0 +1,104 @@
+"""Management functions called directly, over real stores in a real database: a `House` makes their
+contexts for whoever calls."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from functions.context import Caller
+from functions.function import manifest_of
+from functions.policy import Policy
+from runtime.database import Database
+from runtime.stores import Stores
+from schema.wire import Wire, decode_body
+from tests.functions.contexts import ADMIN, NOW, make_call
+
+T = TypeVar("T")
+
+
+DEFAULTS = Policy()
+Body = dict[str, Any]  # JSON, as a client would write it
+Case = tuple[Callable[..., Awaitable[Any]], Body]
+
+
+def cases(*pairs: Case) -> tuple[Case, ...]:
+    """Functions with a body each."""
+    return pairs
+
+
+def found(*each: tuple[Body, Any]) -> tuple[tuple[Body, Any], ...]:
+    """Queries, and what each finds."""
+    return each
+
+
+def bodies(*each: Body) -> tuple[Body, ...]:
+    return each
+
+
+class FrozenClock:
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class CountingEntropy:
+    """Keys and ids that differ, the same ones in every run."""
+
+    def __init__(self) -> None:
+        self._next = itertools.count(1)
+
+    def key(self) -> str:
+        return f"sk-{next(self._next):040d}"
+
+    def id(self) -> str:
+        return f"00000000-0000-4000-8000-{next(self._next):012d}"
+
+
+class House:
+    """The stores of one database. `announced` has what was said to have changed."""
+
+    def __init__(self, database: Database, policy: Policy = DEFAULTS) -> None:
+        self.announced: list[str] = []
+        self.clock = FrozenClock()
+        self.ports: dict[str, object] = {
+            **Stores(database, self.announced.append).ports,
+            "policy": policy,
+            "clock": self.clock,
+            "entropy": CountingEntropy(),
+        }
+        self.database = database
+
+    async def call(
+        self, function: Callable[..., Awaitable[T]], body: dict[str, Any] | None = None, by: Caller = ADMIN
+    ) -> T:
+        """Call a function as the runtime does, with a body or query of these fields."""
+        manifest = manifest_of(function)
+        if issubclass(manifest.request, Wire):
+            request: object = decode_body(
+                msgspec.json.Decoder(manifest.request), msgspec.json.encode(body or {})
+            )
+        else:
+            request = msgspec.convert(body or {}, manifest.request, strict=False)
+        wanted = [field.name for field in msgspec.structs.fields(manifest.context)]
+        call = make_call(by, scope=by.scope(manifest.access))
+        ports = {name: self.ports[name] for name in wanted if name != "call"}
+        return await function(request, manifest.context(call=call, **ports))
+
+
+def in_house(dsn: str, scenario: Callable[[House], Awaitable[T]], policy: Policy = DEFAULTS) -> T:
+    """Run a scenario against the database of a test."""
+
+    async def run() -> T:
+        database = await Database.connect(dsn)
+        try:
+            return await scenario(House(database, policy))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())

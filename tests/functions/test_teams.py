@@ -1,0 +1,299 @@
+"""Teams and their members."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from functions import budgets, keys, organizations, teams, users
+from functions.context import Caller
+from functions.roles import INTERNAL_USER
+from schema.errors import AlreadyExists, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from tests.functions.governed import House, bodies, cases, in_house
+
+LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="lead", teams={"red": "admin", "blue": "user"})
+BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
+
+
+def member_ids(record: object) -> list[str | None]:
+    return [member.user_id for member in record.members_with_roles]  # type: ignore[attr-defined]
+
+
+async def with_red(house: House) -> None:
+    await house.call(
+        teams.new, {"team_id": "red", "team_alias": "Red", "models": ["gpt-4"], "max_budget": 10}
+    )
+    await house.call(teams.new, {"team_id": "blue"})
+
+
+def test_a_team_is_made_with_its_members_and_who_makes_it_is_its_admin(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(users.new, {"user_id": "default_user_id", "auto_create_key": False})
+        made = await house.call(
+            teams.new,
+            {
+                "team_id": "red",
+                "max_budget": 5,
+                "members_with_roles": [{"role": "user", "user_email": "new@example.com"}],
+                "team_member_budget": 1.5,
+                "team_member_rpm_limit": 9,
+            },
+        )
+        assert [(each.role, each.user_email) for each in made.members_with_roles] == [
+            ("admin", None),
+            ("user", "new@example.com"),
+        ]
+        assert made.member_budget_id is not None
+        (budget,) = await house.call(budgets.info, {"budgets": [made.member_budget_id]})
+        assert (budget.max_budget, budget.rpm_limit) == (Decimal("1.5"), 9)
+        with pytest.raises(AlreadyExists):
+            await house.call(teams.new, {"team_id": "red"})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_admins_who_add_members_at_once_lose_none(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await asyncio.gather(
+            *(
+                house.call(teams.member_add, {"team_id": "red", "member": {"user_id": f"u{number}"}})
+                for number in range(12)
+            )
+        )
+        info = await house.call(teams.info, {"team_id": "red"})
+        expected = {f"u{number}" for number in range(12)}
+        assert set(member_ids(info.team_info)) == expected
+        assert {each.user_id for each in info.team_memberships} == expected
+        row = await house.call(users.info_alone, {"user_id": "u3"})
+        assert row.teams == ["red"]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_one_user_added_to_many_teams_at_once_is_in_all(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        names = [f"t{number}" for number in range(8)]
+        for name in names:
+            await house.call(teams.new, {"team_id": name})
+        await house.call(users.new, {"user_id": "ada"})
+        await asyncio.gather(
+            *(house.call(teams.member_add, {"team_id": name, "member": {"user_id": "ada"}}) for name in names)
+        )
+        assert set((await house.call(users.info_alone, {"user_id": "ada"})).teams) == set(names)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_team_changed_by_two_keeps_both_changes(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await asyncio.gather(
+            house.call(teams.update, {"team_id": "red", "rpm_limit": 5}),
+            house.call(teams.update, {"team_id": "red", "tags": ["x"]}),
+            house.call(teams.patch, {"team_id": "red", "metadata": {"a": 1}}),
+            house.call(teams.model_add, {"team_id": "red", "models": ["claude"]}),
+            house.call(teams.model_add, {"team_id": "red", "models": ["llama", "gpt-4"]}),
+        )
+        row = (await house.call(teams.info, {"team_id": "red"})).team_info
+        assert (row.rpm_limit, set(row.metadata), row.max_budget) == (5, {"tags", "a"}, Decimal(10))
+        assert sorted(row.models) == ["claude", "gpt-4", "llama"]
+        cleared = await house.call(teams.update, {"team_id": "red", "max_budget": None})
+        assert (cleared.data.max_budget, cleared.data.rpm_limit) == (None, 5)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_member_has_a_budget_and_a_role_of_its_own(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        added = await house.call(
+            teams.member_add,
+            {"team_id": "red", "member": [{"user_id": "ada"}, {"user_id": "bob"}], "max_budget_in_team": 2},
+        )
+        ada, bob = added.updated_team_memberships
+        assert ada.budget_id != bob.budget_id
+        changed = await house.call(
+            teams.member_update,
+            {
+                "team_id": "red",
+                "user_id": "ada",
+                "role": "admin",
+                "max_budget_in_team": 3,
+                "rpm_limit": 4,
+                "allowed_models": ["gpt-4"],
+            },
+        )
+        assert (changed.role, changed.budget_id, changed.allowed_models) == (
+            "admin",
+            ada.budget_id,
+            ["gpt-4"],
+        )
+        shown = (await house.call(teams.info, {"team_id": "red"})).team_memberships
+        limits = {each.user_id: each.litellm_budget_table for each in shown}
+        assert {name: each and (each.max_budget, each.rpm_limit) for name, each in limits.items()} == {
+            "ada": (Decimal(3), 4),
+            "bob": (Decimal(2), None),
+        }
+        reset = await house.call(
+            teams.member_reset_spend, {"team_id": "red", "user_id": "ada", "reset_to": 0.5}
+        )
+        assert (reset.spend, reset.previous_spend) == (Decimal("0.5"), Decimal(0))
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_member_twice_or_not_at_all_is_400(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
+        with pytest.raises(InvalidRequest) as caught:
+            await house.call(
+                teams.bulk_member_add, {"team_id": "red", "members": [{"user_id": "new"}, {"user_id": "ada"}]}
+            )
+        assert caught.value.code == "team_member_already_in_team"
+        assert member_ids((await house.call(teams.info, {"team_id": "red"})).team_info) == ["ada"], "none"
+        for function, body in cases(
+            (teams.member_delete, {"team_id": "red", "user_id": "nobody"}),
+            (teams.member_update, {"team_id": "red", "user_id": "nobody", "role": "admin"}),
+            (teams.member_add, {"team_id": "red", "member": {}}),
+        ):
+            with pytest.raises(InvalidRequest):
+                await house.call(function, body)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_who_leaves_a_team_loses_its_keys_there(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
+        await house.call(keys.generate, {"team_id": "red", "user_id": "ada"})
+        own = await house.call(keys.generate, {"user_id": "ada"})
+        left = await house.call(teams.member_delete, {"team_id": "red", "user_id": "ada"})
+        assert member_ids(left) == []
+        assert (await house.call(keys.list_keys)).keys == [own.token]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_what_belongs_to_a_deleted_team_goes_with_it_and_leaves_a_record(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
+        made = await house.call(keys.generate, {"team_id": "red"})
+        gone = await house.call(teams.delete, {"team_ids": ["red"]})
+        assert [each.team_id for each in gone] == ["red"]
+        with pytest.raises(NotFound):
+            await house.call(teams.info, {"team_id": "red"})
+        pool = house.database.pool
+        assert await pool.fetchval('SELECT team_id FROM "LiteLLM_DeletedTeamTable"') == "red"
+        assert await pool.fetchval('SELECT token FROM "LiteLLM_DeletedVerificationToken"') == made.token
+        assert (await house.call(users.info_alone, {"user_id": "ada"})).teams == []
+        assert {"team:red", f"key:{made.token}", "user:ada"} <= set(house.announced)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_teams_admin_manages_it_but_not_its_money(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(
+            users.new, {"user_id": "lead", "teams": [{"team_id": "red", "user_role": "admin"}, "blue"]}
+        )
+        changed = await house.call(
+            teams.update, {"team_id": "red", "team_alias": "Reds", "tags": ["x"]}, by=LEAD
+        )
+        assert changed.data.team_alias == "Reds"
+        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}}, by=LEAD)
+        for body in bodies(
+            {"max_budget": 100},
+            {"rpm_limit": None},
+            {"budget_limits": []},
+            {"team_member_budget": 100},
+            {"blocked": False},
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(teams.update, {"team_id": "red", **body}, by=LEAD)
+        with pytest.raises(NotAllowed):
+            await house.call(teams.update, {"team_id": "red", "organization_id": None}, by=LEAD)
+        for function, body in cases(
+            (teams.block, {"team_id": "red"}),
+            (teams.unblock, {"team_id": "red"}),
+            (teams.delete, {"team_ids": ["red"]}),
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(function, body, by=LEAD)
+        for function, body in cases(
+            (teams.update, {"team_id": "blue", "team_alias": "x"}),
+            (teams.member_add, {"team_id": "blue", "member": {"user_id": "eve"}}),
+            (teams.permissions_update, {"team_id": "blue", "team_member_permissions": []}),
+            (teams.model_add, {"team_id": "blue", "models": ["x"]}),
+        ):
+            with pytest.raises(NotFound):
+                await house.call(function, body, by=LEAD)
+        seen = {each.team_id for each in await house.call(teams.list_teams, by=LEAD)}
+        assert seen == {"red", "blue"}, "it is a member of the second"
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_an_organizations_admin_has_its_teams_and_no_others(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(organizations.new, {"organization_id": "acme", "organization_alias": "Acme"})
+        await house.call(teams.new, {"team_id": "other"})
+        made = await house.call(teams.new, {"organization_id": "acme", "max_budget": 5}, by=BOSS)
+        changed = await house.call(teams.update, {"team_id": made.team_id, "max_budget": 6}, by=BOSS)
+        assert changed.data.max_budget == 6
+        with pytest.raises(NotAllowed):
+            await house.call(teams.new, {}, by=BOSS)
+        with pytest.raises(NotFound):
+            await house.call(teams.new, {"organization_id": "other"}, by=BOSS)
+        with pytest.raises(NotAllowed):
+            await house.call(teams.update, {"team_id": made.team_id, "organization_id": None}, by=BOSS)
+        with pytest.raises(NotFound):
+            await house.call(teams.update, {"team_id": "other", "max_budget": 1}, by=BOSS)
+        assert [each.team_id for each in await house.call(teams.list_teams, by=BOSS)] == [made.team_id]
+        assert (await house.call(teams.page_teams, by=BOSS)).total == 1
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_teams_last_model_does_not_go(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        with pytest.raises(InvalidRequest, match="no-default-models"):
+            await house.call(teams.model_delete, {"team_id": "red", "models": ["gpt-4"]})
+        await house.call(teams.model_add, {"team_id": "red", "models": ["claude"]})
+        assert (await house.call(teams.model_delete, {"team_id": "red", "models": ["gpt-4"]})).models == [
+            "claude"
+        ]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_team_opens_paths_to_its_members(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        body = {"team_id": "red", "team_member_permissions": ["/key/generate"]}
+        assert (await house.call(teams.permissions_update, body)).team_member_permissions == ["/key/generate"]
+        listed = await house.call(teams.permissions_list, {"team_id": "red"})
+        assert "/key/delete" in listed.all_available_permissions
+        with pytest.raises(InvalidRequest):
+            await house.call(
+                teams.permissions_update, {"team_id": "red", "team_member_permissions": ["/user/new"]}
+            )
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("max_budget", "-inf"), ("tpm_limit", -5), ("guardrails", ["x"]), ("budget_duration", "often")],
+)
+def test_what_no_team_can_have_is_refused_by_name(postgres_dsn: str, field: str, value: object) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises((InvalidRequest, UnsupportedParameter), match=field):
+            await house.call(teams.new, {field: value})
+
+    in_house(postgres_dsn, scenario)

@@ -1,0 +1,198 @@
+"""Users: what they can be given, by whom, and what goes with them."""
+
+import asyncio
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from functions import keys, organizations, teams, users
+from functions.context import Caller
+from functions.policy import Policy
+from functions.roles import DEVOPS, INTERNAL_USER
+from schema.errors import Conflict, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from tests.functions.governed import House, bodies, cases, found, in_house
+
+ADA = Caller(role=INTERNAL_USER, key_hash="a" * 64, user_id="ada", teams={"red": "user"})
+BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
+
+
+def test_a_new_user_has_its_teams_and_a_first_key(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red"})
+        made = await house.call(
+            users.new,
+            {
+                "user_id": "ada",
+                "user_email": "ada@example.com",
+                "max_budget": 3,
+                "teams": ["red"],
+                "key_alias": "ada's",
+            },
+        )
+        assert made.key is not None
+        assert made.key not in repr(made)
+        assert (made.teams, made.user_role, made.max_budget) == (["red"], "internal_user", Decimal(3))
+        info = await house.call(users.info, by=ADA)
+        assert (
+            info.user_id,
+            [each.key_alias for each in info.keys],
+            [each.team_id for each in info.teams],
+        ) == (
+            "ada",
+            ["ada's"],
+            ["red"],
+        )
+        with pytest.raises(Conflict):
+            await house.call(users.new, {"user_id": "ada"})
+        assert (await house.call(keys.list_keys)).total_count == 1, "all of it or nothing"
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_user_in_a_team_that_is_not_there_is_not_made(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises(NotFound, match="nope"):
+            await house.call(users.new, {"user_id": "ada", "teams": ["nope"]})
+        assert (await house.call(users.list_users)).total == 0
+        assert house.announced == []
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("password", "secret", UnsupportedParameter),
+        ("user_role", "root", InvalidRequest),
+        ("max_budget", "NaN", InvalidRequest),
+        ("rpm_limit", -1, InvalidRequest),
+        ("user_email", "x" * 300, InvalidRequest),
+    ],
+)
+def test_what_no_user_can_have_is_refused_by_name(
+    postgres_dsn: str, field: str, value: object, error: type[Exception]
+) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises(error, match=field):
+            await house.call(users.new, {field: value})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_an_update_touches_the_named_fields_alone(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(users.new, {"user_id": "ada", "user_email": "a@example.com", "max_budget": 1})
+        await asyncio.gather(
+            house.call(users.update, {"user_id": "ada", "user_role": DEVOPS}),
+            house.call(users.update, {"user_id": "ada", "models": ["gpt-4"]}),
+            house.call(users.update, {"user_email": "a@example.com", "user_alias": "Ada"}),
+        )
+        row = await house.call(users.info_alone, {"user_id": "ada"})
+        assert (row.user_role, row.models, row.user_alias, row.max_budget, row.user_email) == (
+            DEVOPS,
+            ["gpt-4"],
+            "Ada",
+            Decimal(1),
+            "a@example.com",
+        )
+        cleared = await house.call(users.update, {"user_id": "ada", "max_budget": None, "user_role": None})
+        assert (cleared.data.max_budget, cleared.data.user_role) == (None, INTERNAL_USER)
+        result = await house.call(
+            users.bulk_update,
+            {"users": [{"user_id": "ada", "rpm_limit": 1}, {"user_id": "nobody", "rpm_limit": 1}]},
+        )
+        assert [each.user_id for each in result.failed_updates] == ["nobody"]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_what_belongs_to_a_deleted_user_goes_with_it(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red"})
+        made = await house.call(users.new, {"user_id": "ada", "teams": ["red"]})
+        await house.call(users.new, {"user_id": "bob"})
+        assert await house.call(users.delete, {"user_ids": ["ada", "nobody"]}) == 1
+        assert (await house.call(keys.list_keys)).total_count == 1
+        assert (await house.call(teams.info, {"team_id": "red"})).team_info.members_with_roles == []
+        deleted = await house.database.pool.fetch('SELECT token FROM "LiteLLM_DeletedVerificationToken"')
+        assert [row["token"] for row in deleted] == [made.token]
+        assert f"key:{made.token}" in house.announced
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_an_organizations_admin_manages_its_people_and_makes_no_admins(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(organizations.new, {"organization_id": "acme", "organization_alias": "Acme"})
+        await house.call(users.new, {"user_id": "stranger"})
+        mine = await house.call(users.new, {"user_id": "carl", "organizations": ["acme"]}, by=BOSS)
+        assert mine.user_role == INTERNAL_USER
+        for body in bodies(
+            {"user_id": "eve"},
+            {"user_id": "eve", "organizations": ["other"]},
+            {"user_id": "eve", "organizations": ["acme"], "user_role": "proxy_admin"},
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(users.new, body, by=BOSS)
+        assert (await house.call(users.block, {"user_id": "carl"}, by=BOSS)).blocked
+        for body in bodies({"user_role": "devops"}, {"max_budget": 10}, {"models": []}):
+            with pytest.raises(NotAllowed):
+                await house.call(users.update, {"user_id": "carl", **body}, by=BOSS)
+        for function, body in cases(
+            (users.update, {"user_id": "stranger", "user_alias": "x"}),
+            (users.block, {"user_id": "stranger"}),
+            (users.delete, {"user_ids": ["stranger"]}),
+            (users.info, {"user_id": "stranger"}),
+        ):
+            with pytest.raises(NotFound):
+                await house.call(function, body, by=BOSS)
+        assert [each.user_id for each in (await house.call(users.list_users, by=BOSS)).users] == ["carl"]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_the_list_is_filtered_and_counts_keys(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red"})
+        await house.call(users.new, {"user_id": "ada", "user_email": "ada@x.org", "teams": ["red"]})
+        await house.call(
+            users.new,
+            {"user_id": "bob", "user_email": "bob@x.org", "auto_create_key": False, "user_role": DEVOPS},
+        )
+        listed = await house.call(users.list_users, {"sort_by": "user_id", "sort_order": "asc"})
+        assert [(each.user_id, each.key_count) for each in listed.users] == [("ada", 1), ("bob", 0)]
+        for query, expected in found(
+            ({"role": DEVOPS}, ["bob"]),
+            ({"team": "red"}, ["ada"]),
+            ({"user_email": "BOB@"}, ["bob"]),
+            ({"user_ids": "ada,nobody"}, ["ada"]),
+            ({"page_size": 1, "page": 2, "sort_by": "user_id", "sort_order": "asc"}, ["bob"]),
+        ):
+            assert [each.user_id for each in (await house.call(users.list_users, query)).users] == expected
+        with pytest.raises(InvalidRequest):
+            await house.call(users.list_users, {"page_size": 101})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_the_config_gives_users_a_budget(postgres_dsn: str) -> None:
+    policy = Policy(user_defaults={"max_budget": msgspec.Raw(b"7"), "budget_duration": msgspec.Raw(b'"30d"')})
+
+    async def scenario(house: House) -> None:
+        made = await house.call(users.new, {"user_id": "ada"})
+        own = await house.call(users.new, {"user_id": "bob", "max_budget": 1})
+        assert (made.max_budget, made.budget_duration, own.max_budget) == (Decimal(7), "30d", Decimal(1))
+
+    in_house(postgres_dsn, scenario, policy)
+
+
+def test_every_role_has_a_label(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        assert set(await house.call(users.available_roles, by=ADA)) >= {
+            "proxy_admin",
+            "devops",
+            "internal_user",
+        }
+
+    in_house(postgres_dsn, scenario)

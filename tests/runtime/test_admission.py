@@ -1,0 +1,280 @@
+"""What an attempt holds: ceilings, limits on the output, what can't be bounded, headers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from functions.context import Call
+from functions.policy import Policy
+from models_registry.bounds import ChatBounds
+from models_registry.price import Price, ceiling_nano
+from models_registry.target import Target
+from runtime.admission import Admission, Admissions
+from runtime.customers import Customers
+from runtime.database import Database
+from runtime.governor import Governor
+from runtime.leases import Leases
+from schema.chat import ChatRequest
+from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.limits import Meter, Rule
+from schema.wire import decode_body
+from tests.fakes.authority import Silence
+from tests.runtime.attempts import make_call, make_row, make_target
+from tests.runtime.lease_worker import at_once, requests_a_minute
+
+T = TypeVar("T")
+CENT = 10**7
+PRICE = Price(input=10**9, output=10**10)
+"""1 dollar and 10 dollars a million tokens."""
+_decoder = msgspec.json.Decoder(ChatRequest)
+
+
+class Desk:
+    """Admissions over one worker's governor."""
+
+    def __init__(self, database: Database, governor: Governor, policy: Policy) -> None:
+        self.governor = governor
+        self.admissions = Admissions(governor, Customers(policy, Silence()), policy)
+        self.database = database
+
+    async def admit(self, rules: Sequence[Rule], target: Target, **body: object) -> tuple[Call, Admission]:
+        fields = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}], **body}
+        request = decode_body(_decoder, msgspec.json.encode(fields))
+        call = make_call()
+        caller = msgspec.structs.replace(call.caller, rules=tuple(rules))
+        call = msgspec.structs.replace(call, caller=caller, reply_headers={})
+        bounds = ChatBounds(request, target)
+        admission = await self.admissions.admit(call, target, bounds, request.user)
+        return call, admission
+
+
+def at_desk(dsn: str, scenario: Callable[[Desk], Awaitable[T]], policy: Policy | None = None) -> T:
+    async def run() -> T:
+        database = await Database.connect(dsn)
+        governor = Governor(Leases(database, UTC))
+        await governor.start()
+        try:
+            return await scenario(Desk(database, governor, policy or Policy()))
+        finally:
+            await governor.close(booked=True)
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def own_budget(nano: int, name: str = "b") -> Rule:
+    return Rule(account=f"money:key:{name}", meter=Meter.MONEY, who="api_key", subject="key b", limit=nano)
+
+
+def tokens_a_minute(limit: int) -> Rule:
+    return Rule(
+        account="tpm:key:t", meter=Meter.TOKENS, who="api_key", subject="key t", limit=limit, duration="1m"
+    )
+
+
+def test_a_limit_that_the_caller_sent_is_never_lowered(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = make_target(price=PRICE)
+        with pytest.raises(BudgetExceeded, match=r"this call can cost up to 1\.000"):
+            await desk.admit([own_budget(CENT)], target, max_tokens=100_000)
+        call, admission = await desk.admit([own_budget(CENT)], target, max_tokens=10)
+        assert admission.output_limit is None
+        assert "x-switchgear-max-tokens" not in call.reply_headers
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_model_whose_whole_output_does_not_fit_is_limited_to_the_default(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = msgspec.structs.replace(make_target(price=PRICE), context_window=1_000_000)
+        call, admission = await desk.admit([own_budget(100 * CENT)], target)
+        assert admission.output_limit == 4096
+        assert call.reply_headers["x-switchgear-max-tokens"] == "4096"
+        assert admission.taken[0].amount < 10 * CENT
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_nothing_is_limited_while_the_whole_output_fits(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = msgspec.structs.replace(make_target(price=PRICE), max_output_tokens=10_000)
+        _, admission = await desk.admit([own_budget(10**12)], target)
+        assert admission.output_limit is None
+        (taken,) = admission.taken
+        assert taken.amount > ceiling_nano(PRICE, 0, 10_000)
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_model_whose_maximum_is_known_is_given_what_is_free(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = msgspec.structs.replace(make_target(price=PRICE), max_output_tokens=100_000)
+        await desk.admit([own_budget(60 * CENT)], target, max_tokens=1)
+        _, admission = await desk.admit([own_budget(60 * CENT)], target)
+        assert admission.output_limit is not None
+        assert 4096 < admission.output_limit < 60_000
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_model_without_any_known_maximum_is_limited_under_a_budget(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        _, admission = await desk.admit([own_budget(10**12)], make_target(price=PRICE))
+        assert admission.output_limit == 4096
+        _, free = await desk.admit([], make_target(price=PRICE))
+        assert free.output_limit is None
+
+    at_desk(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
+        ({"service_tier": "priority"}, "service_tier"),
+        ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+        ({"tools": [{"type": "web_search"}]}, r"tools\[0\]"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
+            r"messages\[0\].content\[0\]",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+            r"messages\[0\].content\[0\]",
+        ),
+    ],
+)
+def test_what_has_no_known_bound_is_refused_under_a_budget_by_its_name(
+    postgres_dsn: str, body: dict[str, object], field: str
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = make_target(price=PRICE)
+        with pytest.raises(UnboundedCost, match=field) as caught:
+            await desk.admit([own_budget(10**12)], target, **body)
+        assert caught.value.code == "unbounded_cost"
+        await desk.admit([], target, **body)  # nobody's money is limited
+        bounded = msgspec.structs.replace(target, max_call_nano=CENT)
+        _, admission = await desk.admit([own_budget(10**12)], bounded, **body)
+        assert admission.taken[0].amount == CENT
+
+    at_desk(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("tier", [None, "auto", "default", "flex"])
+def test_a_service_tier_that_costs_no_more_is_let_in(postgres_dsn: str, tier: str | None) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.admit([own_budget(10**12)], make_target(price=PRICE), service_tier=tier)
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_model_without_a_price_is_refused_under_a_budget_and_a_free_one_is_not(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        with pytest.raises(UnboundedCost, match="no known price"):
+            await desk.admit([own_budget(10**12)], make_target(price=None))
+        _, admission = await desk.admit([own_budget(0)], make_target(price=Price(source="local")))
+        assert admission.taken == []
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_rule_for_one_model_leaves_the_others_alone(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        only = msgspec.structs.replace(own_budget(0), model="gpt-5")
+        await desk.admit([only], make_target(price=PRICE))
+        same = msgspec.structs.replace(own_budget(0), model="gpt-4")
+        with pytest.raises(BudgetExceeded):
+            await desk.admit([same], make_target(price=PRICE), max_tokens=1)
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_call_larger_than_the_token_limit_alone_is_400(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        with pytest.raises(TooManyTokens) as caught:
+            await desk.admit([tokens_a_minute(100)], make_target(), max_tokens=1_000)
+        assert caught.value.http_status == 400
+        _, admission = await desk.admit([tokens_a_minute(100)], make_target())
+        assert admission.taken[0].amount == 100, "a guess gives way to the limit"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_tokens_that_were_not_used_come_back_and_more_are_owed(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rule = tokens_a_minute(1_000)
+        _, admission = await desk.admit([rule], make_target(), max_tokens=900)
+        desk.admissions.settle(admission, make_row(prompt_tokens=50, completion_tokens=50))
+        _, admission = await desk.admit([rule], make_target(), max_tokens=800)
+        desk.admissions.settle(admission, make_row(prompt_tokens=500, completion_tokens=600))
+        with pytest.raises(RateLimited):
+            await desk.admit([rule], make_target(), max_tokens=1)
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_the_headers_say_what_is_left(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rules = [requests_a_minute("k", 10), tokens_a_minute(10_000), at_once("k", 3)]
+        call, _ = await desk.admit(rules, make_target(), max_tokens=10)
+        headers = call.reply_headers
+        assert headers["x-ratelimit-limit-requests"] == "10"
+        assert headers["x-ratelimit-remaining-requests"] == "9"
+        assert 0 < float(headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
+        assert headers["x-ratelimit-api_key-remaining-max_parallel_requests"] == "2"
+        assert int(headers["x-ratelimit-remaining-tokens"]) < 10_000
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_429_says_when_to_come_back(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rule = requests_a_minute("k", 1)
+        await desk.admit([rule], make_target())
+        with pytest.raises(RateLimited, match="limit 1, used 1") as caught:
+            await desk.admit([rule], make_target())
+        assert caught.value.retry_after_s is not None
+        assert 0 < caught.value.retry_after_s <= 60
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_refused_budget_says_the_arithmetic_and_is_not_to_be_retried(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = make_target(price=PRICE)
+        _, admission = await desk.admit([own_budget(2 * CENT)], target, max_tokens=1_000)
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([own_budget(2 * CENT)], target, max_tokens=1_000)
+        error = caught.value
+        assert (error.http_status, error.error_type, error.retry) == (418, "budget_exceeded", False)
+        held = admission.taken[0].amount / 10**9
+        assert error.message.startswith(
+            "Budget has been exceeded! Key=key b Current cost: 0, Max budget: 0.02"
+        )
+        assert f"held by calls under way: {held:f}".rstrip("0") in error.message
+
+    at_desk(postgres_dsn, scenario, Policy(budget_exceeded_status=418))
+
+
+def test_everything_together_can_have_a_budget(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        with pytest.raises(BudgetExceeded, match="Proxy="):
+            await desk.admit([], make_target(price=PRICE), max_tokens=10_000)
+
+    at_desk(postgres_dsn, scenario, Policy(budget=Decimal("0.01")))
+
+
+def test_a_cost_above_its_hold_is_charged_in_full_and_counted(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        _, admission = await desk.admit([own_budget(10 * CENT)], make_target(price=PRICE), max_tokens=10)
+        (taken,) = admission.taken
+        (charge,) = desk.admissions.settle(admission, make_row(cost_nano=taken.amount + 5))
+        assert (charge.taken_nano, charge.cost_nano) == (taken.amount, taken.amount + 5)
+        assert desk.admissions.exceeded == 1
+
+    at_desk(postgres_dsn, scenario)

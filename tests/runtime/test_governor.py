@@ -1,0 +1,298 @@
+"""Budgets and limits over several workers: each a governor with connections of its own, one Postgres."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+import pytest
+
+from runtime.governor import NotEnough
+from runtime.slices import Need
+from tests.conftest import execute
+from tests.runtime.lease_worker import Worker, at_once, budget, requests_a_minute
+
+T = TypeVar("T")
+CENT = 10**7
+MAKE_TEAM = """INSERT INTO "LiteLLM_TeamTable" (team_id, models, team_member_permissions, access_group_ids)
+               VALUES ('red', '{}', '{}', '{}')"""
+
+
+def with_workers(dsn: str, count: int, scenario: Callable[[list[Worker]], Awaitable[T]]) -> T:
+    """Run a scenario with so many workers; those that are left are stopped properly."""
+
+    async def run() -> T:
+        workers = [await Worker.start(dsn) for _ in range(count)]
+        try:
+            return await scenario(workers)
+        finally:
+            await asyncio.gather(*(worker.stop() for worker in workers))
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def dsn(postgres_dsn: str) -> str:
+    execute(postgres_dsn, MAKE_TEAM)
+    return postgres_dsn
+
+
+async def account(worker: Worker, name: str) -> asyncpg.Record:
+    return await worker.database.pool.fetchrow('SELECT * FROM "Switchgear_Account" WHERE account = $1', name)
+
+
+async def spent(worker: Worker) -> int:
+    dollars = await worker.database.pool.fetchval(
+        """SELECT spend FROM "LiteLLM_TeamTable" WHERE team_id = 'red'"""
+    )
+    return int(dollars * 10**9)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_of_200_calls_at_once_against_a_budget_for_one_exactly_one_passes(dsn: str, count: int) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        rule = budget("red", CENT)
+        calls = [workers[number % count].admit((rule, CENT)) for number in range(200)]
+        passed = [each for each in await asyncio.gather(*calls) if each is not None]
+        assert len(passed) == 1
+
+    with_workers(dsn, count, scenario)
+
+
+def test_calls_one_after_the_other_whose_sum_is_the_budget_all_pass(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        rule = budget("red", 40 * CENT)
+        for number in range(40):
+            worker = workers[number % 4]
+            taken = await worker.admit((rule, CENT))
+            assert taken is not None, f"call {number} was refused"
+            worker.settle(taken[0], CENT)
+            if number % 3 == 0:
+                await worker.flush()
+        assert await workers[0].admit((rule, CENT)) is None
+        await asyncio.gather(*(worker.flush() for worker in workers))
+        assert await spent(workers[0]) == 40 * CENT
+
+    with_workers(dsn, 4, scenario)
+
+
+def test_what_a_call_did_not_use_is_there_for_the_next_one_elsewhere(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        rule = budget("red", 10 * CENT)
+        for number in range(19):
+            worker = workers[number % 2]
+            taken = await worker.admit((rule, CENT))
+            assert taken is not None, f"call {number} was refused"
+            worker.settle(taken[0], CENT // 2)
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_sixty_requests_a_minute_are_sixty_over_four_workers_and_a_skew(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        rule = requests_a_minute("k", 60)
+        await until_a_minute_is_young(workers[0])
+        skewed = [workers[0] if number % 10 else workers[1 + number // 10 % 3] for number in range(500)]
+        passed = await asyncio.gather(*(worker.admit((rule, 1)) for worker in skewed))
+        assert sum(each is not None for each in passed) == 60
+
+    with_workers(dsn, 4, scenario)
+
+
+def test_calls_at_once_are_limited_over_workers_and_come_back_when_they_end(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        rule = at_once("k", 5)
+        passed = await asyncio.gather(*(workers[number % 4].admit((rule, 1)) for number in range(20)))
+        held = [(number % 4, each[0]) for number, each in enumerate(passed) if each is not None]
+        assert len(held) == 5
+        place, taken = held[0]
+        workers[place].governor.release(taken, 1)
+        other = workers[(place + 1) % 4]
+        assert await other.admit((rule, 1)) is not None
+        assert await other.admit((rule, 1)) is None
+
+    with_workers(dsn, 4, scenario)
+
+
+def test_a_refusal_takes_nothing_of_any_account(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        plenty, none = requests_a_minute("k", 100), budget("red", 0)
+        assert await workers[0].admit((plenty, 1), (none, CENT)) is None
+        row = await account(workers[0], plenty.account)
+        assert row["leased"] == 0
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_the_next_window_begins_at_zero_and_a_late_charge_stays_in_its_own(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 10 * CENT, duration="1s")
+        late = await worker.admit((rule, 10 * CENT))
+        assert late is not None
+        assert await worker.admit((rule, CENT)) is None
+        await until(worker, 'SELECT now() >= max(window_end) FROM "Switchgear_Account"')
+        fresh = await worker.admit((rule, 10 * CENT))
+        assert fresh is not None
+        worker.settle(late[0], 10 * CENT)
+        await worker.flush()
+        assert await spent(worker) == 0
+        worker.settle(fresh[0], 3 * CENT)
+        await worker.flush()
+        assert await spent(worker) in (0, 3 * CENT)
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_a_lowered_limit_is_in_force_when_the_change_is_announced(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        first, second = workers
+        assert await first.admit((budget("red", 100 * CENT), CENT)) is not None
+        lower = budget("red", 2 * CENT)
+        for worker in workers:
+            worker.governor.changed("team:red")
+        assert await second.admit((lower, CENT)) is not None
+        assert await first.admit((lower, CENT)) is None
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_spend_set_to_zero_by_sql_frees_the_budget(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", CENT)
+        taken = await worker.admit((rule, CENT))
+        assert taken is not None
+        worker.settle(taken[0], CENT)
+        await worker.flush()
+        assert await worker.admit((rule, CENT)) is None
+        await worker.database.pool.execute('UPDATE "LiteLLM_TeamTable" SET spend = 0')
+        assert await worker.admit((rule, CENT)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_idle_slices_go_back_after_two_seconds(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        taken = await worker.admit((rule, CENT))
+        assert taken is not None
+        assert (await account(worker, rule.account))["leased"] == 25 * CENT
+        await until(worker, f'SELECT leased = {CENT} FROM "Switchgear_Account"')
+        worker.settle(taken[0], CENT)
+        await worker.flush()
+        row = await account(worker, rule.account)
+        assert (row["leased"], await spent(worker)) == (0, CENT)
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_what_a_dead_worker_held_is_charged_once_it_is_given_up(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        alive = workers[0]
+        dead = await Worker.start(dsn)
+        rule = budget("red", 100 * CENT)
+        taken = await dead.admit((rule, CENT))
+        assert taken is not None
+        dead.settle(taken[0], CENT)
+        late = dead.unbooked
+        await dead.die()
+        leased = (await account(alive, rule.account))["leased"]
+        assert leased > CENT
+        assert await spent(alive) == 0
+        await alive.database.pool.execute(
+            """UPDATE "Switchgear_Worker" SET seen_at = seen_at - interval '61 s' WHERE worker = $1""",
+            dead.governor.worker,
+        )
+        await until(alive, f'SELECT spend = {leased} / 1e9 FROM "LiteLLM_TeamTable"')
+        assert (await account(alive, rule.account))["leased"] == 0
+        alive.unbooked += late  # what a replay of its journal would bring: it was charged already
+        await alive.flush()
+        assert await spent(alive) == leased
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_parallel_slots_of_a_dead_worker_are_free_again(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        alive = workers[0]
+        dead = await Worker.start(dsn)
+        rule = at_once("k", 1)
+        assert await dead.admit((rule, 1)) is not None
+        await dead.die()
+        assert await alive.admit((rule, 1)) is None
+        await alive.database.pool.execute(
+            """UPDATE "Switchgear_Worker" SET seen_at = seen_at - interval '16 s' WHERE worker = $1""",
+            dead.governor.worker,
+        )
+        assert await alive.admit((rule, 1)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_a_worker_that_was_given_up_begins_anew(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        frozen, other = workers
+        rule = budget("red", 100 * CENT)
+        assert await frozen.admit((rule, CENT)) is not None
+        before = frozen.governor.worker
+        await frozen.database.pool.execute(
+            'UPDATE "Switchgear_Worker" SET given_up_at = now() WHERE worker = $1', before
+        )
+        await until(
+            other,
+            'SELECT count(*) = 2 FROM "Switchgear_Worker" WHERE given_up_at IS NULL',
+        )
+        assert frozen.governor.worker != before
+        assert await frozen.admit((rule, CENT)) is not None
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_the_refusal_says_how_the_account_stands(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 10 * CENT)
+        assert await worker.admit((rule, 8 * CENT)) is not None
+        with pytest.raises(NotEnough) as caught:
+            await worker.governor.admit([Need(rule, 5 * CENT)])
+        (standing,) = caught.value.standings
+        assert (standing.spent, standing.leased, standing.limit) == (0, 8 * CENT, 10 * CENT)
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_a_worker_that_stops_leaves_nothing_behind(dsn: str) -> None:
+    async def use(workers: list[Worker]) -> None:
+        taken = await workers[0].admit((budget("red", 100 * CENT), CENT), (at_once("k", 9), 1))
+        assert taken is not None
+        workers[0].settle(taken[0], CENT)
+
+    async def look() -> None:
+        connection = await asyncpg.connect(dsn)
+        rows = await connection.fetch('SELECT account, leased FROM "Switchgear_Account"')
+        assert {row["account"]: row["leased"] for row in rows} == {
+            "money:team:red": 0,
+            "parallel:key:k": 0,
+        }
+        assert await connection.fetchval('SELECT count(*) FROM "Switchgear_Lease"') == 0
+        assert await connection.fetchval('SELECT count(*) FROM "Switchgear_Worker"') == 0
+        await connection.close()
+
+    with_workers(dsn, 1, use)
+    asyncio.run(look())
+
+
+async def until(worker: Worker, sql: str, within_s: float = 6.0) -> None:
+    """Wait until a query says true."""
+    async with asyncio.timeout(within_s):
+        while not await worker.database.pool.fetchval(sql):  # noqa: ASYNC110  (it is another process's)
+            await asyncio.sleep(0.02)
+
+
+async def until_a_minute_is_young(worker: Worker) -> None:
+    """So that what follows falls into one minute."""
+    seconds = await worker.database.pool.fetchval("SELECT extract(second FROM now())::float8")
+    if seconds > 50:
+        await asyncio.sleep(60.1 - seconds)

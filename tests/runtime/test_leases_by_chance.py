@@ -1,0 +1,177 @@
+"""Leases against a plain model: worker processes of their own on a real Postgres, one of them killed.
+
+What must hold, whatever happens in whatever order: what was spent and what calls may still spend never
+exceeds the budget; nobody is refused while what live workers do not use would do; in the end the team's
+`spend` is what calls cost, plus what a killed worker held.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import asyncpg
+import msgspec
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.conftest import execute
+from tests.runtime.lease_worker import budget
+from tests.runtime.test_governor import CENT, MAKE_TEAM
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 100 * CENT
+WORKERS = 3
+
+
+class Process:
+    """One worker process and the calls it has under way: ceiling by id."""
+
+    def __init__(self, dsn: str, team: str) -> None:
+        encoded = msgspec.json.encode(budget(team, LIMIT)).decode()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.runtime.lease_worker", dsn, encoded],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.calls: dict[int, int] = {}
+        self.unflushed = 0
+        self.name = str(self._read()["worker"])
+
+    def say(self, **command: object) -> dict[str, object]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.say(quit=True)
+        self.process.wait()
+
+    def _read(self) -> dict[str, object]:
+        assert self.process.stdout is not None
+        return msgspec.json.decode(self.process.stdout.readline(), type=dict[str, object])
+
+
+class Leases(RuleBasedStateMachine):
+    """The model: what was settled, what is held, and what the dead worker took with it."""
+
+    dsn = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.team = uuid.uuid4().hex
+        execute(self.dsn, MAKE_TEAM.replace("'red'", f"'{self.team}'"))
+        self.workers = [Process(self.dsn, self.team) for _ in range(WORKERS)]
+        self.settled = 0
+        self.lost = 0
+        """Charged to nobody's call: what a killed worker held when it died."""
+        self.killed: list[str] = []
+
+    @property
+    def held(self) -> int:
+        return sum(sum(worker.calls.values()) for worker in self.workers)
+
+    @rule(place=st.integers(0, WORKERS - 1), cents=st.integers(1, 60))
+    def admit(self, place: int, cents: int) -> None:
+        worker = self.workers[place % len(self.workers)]
+        answer = worker.say(admit=cents * CENT)
+        if "id" in answer:
+            worker.calls[int(str(answer["id"]))] = cents * CENT
+        else:
+            free = LIMIT - self.settled - self.held - self.lost
+            assert cents * CENT > free, f"refused {cents} cents with {free / CENT} free"
+
+    @precondition(lambda self: self.held)
+    @rule(place=st.integers(0, WORKERS - 1), share=st.integers(0, 100))
+    def settle(self, place: int, share: int) -> None:
+        busy = [worker for worker in self.workers if worker.calls]
+        worker = busy[place % len(busy)]
+        number, ceiling = worker.calls.popitem()
+        cost = ceiling * share // 100
+        worker.say(settle=number, cost=cost)
+        worker.unflushed += cost
+        self.settled += cost
+
+    @rule(place=st.integers(0, WORKERS - 1))
+    def flush(self, place: int) -> None:
+        worker = self.workers[place % len(self.workers)]
+        worker.say(flush=True)
+        worker.unflushed = 0
+
+    @precondition(lambda self: len(self.workers) > 1 and not self.killed)
+    @rule(place=st.integers(0, WORKERS - 1))
+    def kill(self, place: int) -> None:
+        worker = self.workers.pop(place % len(self.workers))
+        worker.kill()
+        self.settled -= worker.unflushed
+        self.killed.append(worker.name)
+        held = self.fetch('SELECT amount FROM "Switchgear_Lease" WHERE worker = $1', worker.name)
+        self.lost = sum(row["amount"] for row in held)
+        assert self.lost >= worker.unflushed + sum(worker.calls.values())
+
+    @invariant()
+    def nothing_is_overspent(self) -> None:
+        assert self.settled + self.held + self.lost <= LIMIT
+
+    def teardown(self) -> None:
+        for worker in self.workers:
+            for number in list(worker.calls):
+                worker.say(settle=number, cost=0)
+            worker.stop()
+        self.workers = []
+        accounts = self.fetch(
+            'SELECT leased FROM "Switchgear_Account" WHERE account = $1', f"money:team:{self.team}"
+        )
+        assert [row["leased"] for row in accounts] in ([], [self.lost])
+        assert self.spend() == self.settled
+        self.fetch(
+            """UPDATE "Switchgear_Worker" SET seen_at = seen_at - interval '1 h' WHERE worker = ANY($1)""",
+            self.killed,
+        )
+        self.fetch("SELECT * FROM switchgear_give_up(interval '60 s')")
+        assert self.spend() == self.settled + self.lost
+
+    def spend(self) -> int:
+        (row,) = self.fetch('SELECT spend FROM "LiteLLM_TeamTable" WHERE team_id = $1', self.team)
+        return int(row["spend"] * 10**9)
+
+    def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        async def run() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(self.dsn)
+            try:
+                return list(await connection.fetch(sql, *arguments))
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+
+def test_leases_hold_whatever_happens(postgres_dsn: str) -> None:
+    machine = type("LeasesHere", (Leases,), {"dsn": postgres_dsn})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=6,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

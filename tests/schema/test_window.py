@@ -1,0 +1,86 @@
+"""Budget windows follow the calendar of a time zone."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schema.errors import InvalidRequest
+from schema.window import check_duration, window
+
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "America/Santiago",
+    "Asia/Beirut",
+)
+DURATIONS = (
+    "1s", "30s", "45s", "90s", "1m", "5m", "7m", "60m", "90m", "1h", "2h", "5h", "6h", "24h", "36h",
+    "1d", "2d", "7d", "14d", "30d", "1w", "2w", "1mo", "3mo", "12mo", "365d",
+)  # fmt: skip
+CALENDAR = ("1h", "2h", "6h", "1d", "7d", "1w", "30d", "1mo")
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+
+
+@pytest.mark.parametrize(
+    ("at", "duration", "zone", "starts", "ends"),
+    [
+        ("2026-11-24T12:34:56", "1d", "UTC", "2026-11-24T00:00:00", "2026-11-25T00:00:00"),
+        ("2026-11-24T12:34:56", "24h", "UTC", "2026-11-24T00:00:00", "2026-11-25T00:00:00"),
+        ("2026-11-24T12:34:56", "7d", "UTC", "2026-11-23T00:00:00", "2026-11-30T00:00:00"),
+        ("2026-11-24T12:34:56", "1w", "UTC", "2026-11-23T00:00:00", "2026-11-30T00:00:00"),
+        ("2026-11-24T12:34:56", "30d", "UTC", "2026-11-01T00:00:00", "2026-12-01T00:00:00"),
+        ("2026-12-31T23:59:59", "1mo", "UTC", "2026-12-01T00:00:00", "2027-01-01T00:00:00"),
+        ("2026-01-31T12:00:00", "1mo", "UTC", "2026-01-01T00:00:00", "2026-02-01T00:00:00"),
+        ("2028-02-29T12:00:00", "30d", "UTC", "2028-02-01T00:00:00", "2028-03-01T00:00:00"),
+        ("2026-11-24T12:34:56", "10d", "UTC", "2026-11-24T00:00:00", "2026-12-04T00:00:00"),
+        ("2026-11-24T12:34:56", "2h", "UTC", "2026-11-24T12:00:00", "2026-11-24T14:00:00"),
+        ("2026-11-24T23:34:56", "5h", "UTC", "2026-11-24T20:00:00", "2026-11-25T00:00:00"),
+        ("2026-11-24T12:34:56", "15m", "UTC", "2026-11-24T12:30:00", "2026-11-24T12:45:00"),
+        ("2026-11-24T12:34:56", "10s", "UTC", "2026-11-24T12:34:50", "2026-11-24T12:35:00"),
+        # A day of a zone, in UTC; the day the clocks go forward has 23 hours, the one they go back has 25.
+        ("2026-11-24T12:34:56", "1d", "Europe/Berlin", "2026-11-23T23:00:00", "2026-11-24T23:00:00"),
+        ("2026-03-29T12:00:00", "1d", "Europe/Berlin", "2026-03-28T23:00:00", "2026-03-29T22:00:00"),
+        ("2026-10-25T12:00:00", "1d", "Europe/Berlin", "2026-10-24T22:00:00", "2026-10-25T23:00:00"),
+        ("2026-03-31T23:30:00", "1mo", "Europe/Berlin", "2026-03-31T22:00:00", "2026-04-30T22:00:00"),
+        ("2026-03-08T12:00:00", "7d", "America/New_York", "2026-03-02T05:00:00", "2026-03-09T04:00:00"),
+    ],
+)
+def test_a_window_begins_and_ends_where_the_calendar_says(
+    at: str, duration: str, zone: str, starts: str, ends: str
+) -> None:
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    found = window(moment, duration, ZoneInfo(zone))
+    assert [each.isoformat() for each in found] == [f"{starts}+00:00", f"{ends}+00:00"]
+
+
+@given(MOMENTS, st.sampled_from(DURATIONS), st.sampled_from(ZONES))
+def test_a_moment_is_inside_its_window(at: datetime, duration: str, zone: str) -> None:
+    start, end = window(at, duration, ZoneInfo(zone))
+    assert start <= at < end
+
+
+@given(MOMENTS, st.sampled_from(CALENDAR), st.sampled_from(ZONES))
+def test_calendar_windows_follow_each_other_without_a_gap(at: datetime, duration: str, zone: str) -> None:
+    start, end = window(at, duration, ZoneInfo(zone))
+    assert window(end, duration, ZoneInfo(zone))[0] == end
+    assert window(end - timedelta(microseconds=1), duration, ZoneInfo(zone)) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("daily", "1d"), ("weekly", "7d"), ("Monthly", "30d"), (" 12h ", "12h"), ("3mo", "3mo")],
+)
+def test_words_are_durations_too(said: str, kept: str) -> None:
+    assert check_duration(said, param="budget_duration") == kept
+
+
+@pytest.mark.parametrize("said", ["", "0d", "-1d", "1.5d", "d", "1y", "4000d", "999999mo", "1d\n2"])
+def test_what_is_no_duration_is_refused_by_name(said: str) -> None:
+    with pytest.raises(InvalidRequest, match="budget_duration"):
+        check_duration(said, param="budget_duration")
