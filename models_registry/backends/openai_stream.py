@@ -64,9 +64,9 @@ class _Piece(msgspec.Struct, gc=False):
     error: None = None
 
 
-OPENING = b"data: {"
-"""How an event of a chunk begins."""
-_NEXT_EVENT = b"}\n\n" + OPENING
+OPENING, ENDING = b"data: {", b"}\n\n"
+"""How an event of a chunk begins and ends, in the commonest spelling."""
+_NEXT_EVENT = ENDING + OPENING
 _NEXT_VALUE = b"}\t{"
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
@@ -280,16 +280,18 @@ def _before_usage(block: bytes) -> int:
 
 
 def _all_plain(block: bytes) -> bool:
-    """Whether all events are pieces in the commonest spelling: `data: {...}` and an empty line.
+    """Whether all events are pieces in the commonest spelling.
 
     One decode takes them all, as JSON values with a tab between. It can't take two for one: no JSON
     that goes on after `}` does so with `{`, and no string holds a bare tab. It takes one for two only
     where an event is several values, and then their number is not that of the events. A line end
     within an event would end its data for the client, though it is a mere blank in JSON.
     """
+    if not (block.startswith(OPENING) and block.endswith(ENDING)):
+        return False
     events = _split(block)
     values = _NEXT_VALUE.join(events)
-    if not block.startswith(OPENING) or b"\n" in values or b"\r" in values:
+    if b"\n" in values or b"\r" in values:
         return False
     try:
         if not values.isascii():

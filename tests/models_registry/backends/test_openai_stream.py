@@ -202,6 +202,14 @@ def test_a_line_end_within_an_event_ends_its_data_as_for_the_client(line_end: by
     assert found.out == ROLE + TEXT
 
 
+@pytest.mark.parametrize("before", [b"", USAGE_CHUNK])
+def test_blanks_around_an_events_json_change_nothing(before: bytes) -> None:
+    blank = TEXT.replace(b"data: {", b"data:  {").replace(b"}\n\n", b"} \t\n\n")
+    found = feed_all_ways(lambda: make(keep_usage=True), ROLE + blank + TEXT + blank + TEXT + STOP + before)
+    assert found.out == ROLE + blank + TEXT + blank + TEXT + STOP + before + DONE
+    assert found.produced_bytes == 4 * len("Grüße, you".encode())
+
+
 def test_pieces_between_other_events_pass_untouched() -> None:
     partial = event({"choices": [], "usage": USAGE})
     data = ROLE + TEXT + partial + TEXT + b": ping\n\n" + TEXT + STOP + partial + partial + DONE
@@ -263,6 +271,7 @@ EVENTS = st.sampled_from(
         b'data: {"choices":[]}{"z":1}',
         b'data: {"choices":[],\n"z":1}',
         b'data: {"choices":[]}\nid: 1',
+        b'data: {"choices":[]} ',
         b'data: {"z":"}',
         b'data: {"}',
         b"data: {",
