@@ -1,6 +1,5 @@
 """The virtual keys in Postgres. Implements `functions.context.Keys`."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -16,7 +15,6 @@ from runtime.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest
 from schema.governance import Page
 from schema.keys import KeyListQuery, KeyRecord
 from schema.tables import naive
@@ -119,19 +117,6 @@ async def ensure_user(user_id: str, call: Call, *, email: str | None = None) -> 
             updated_by=call.caller.user_id,
         )
     ).on_conflict(target=User.user_id, action="DO NOTHING")
-
-
-async def user_by_email(email: str, call: Call) -> str:
-    """The id of the user of an address; who is not there yet is made, in the transaction under way.
-    Raises InvalidRequest where several have it."""
-    found = await User.select(User.user_id).where(User.user_email == email).limit(2)
-    if len(found) > 1:
-        raise InvalidRequest("member: several users have that e-mail address.", param="member")
-    if found:
-        return str(found[0]["user_id"])
-    user_id = str(uuid.uuid4())
-    await ensure_user(user_id, call, email=email)
-    return user_id
 
 
 def _equal(column: Text, value: str | None) -> Predicate | None:

@@ -5,14 +5,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
+from piccolo.query.functions import Lower
 
 from functions.context import Call
 from runtime.database import Database
 from runtime.entities import BUDGET, ORGANIZATION
-from runtime.key_store import KeyStore, ensure_user, user_by_email
+from runtime.key_store import KeyStore
+from runtime.members import users_of
 from runtime.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
-from runtime.team_store import TeamStore
+from runtime.team_store import MAX_SHOWN, TeamStore
+from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord
 from schema.errors import InvalidRequest
 from schema.organizations import (
@@ -24,6 +27,7 @@ from schema.organizations import (
 from schema.tables.keys import VerificationToken
 from schema.tables.organizations import OrganizationMembership
 from schema.tables.teams import Team
+from schema.tables.users import User
 
 Membership = OrganizationMembership
 
@@ -65,6 +69,7 @@ class OrganizationStore(RowStore[OrganizationRecord]):
             gone = await super().remove(ids, call=call)
             names = [record.organization_id for record in gone]
             if names:
+                await self._teams.lock(Team.organization_id.is_in(names))
                 teams = await self._teams.take_out(Team.organization_id.is_in(names), call=call)
                 team_ids = [team.team_id for team in teams]
                 await self._teams.empty(team_ids, call)
@@ -89,13 +94,19 @@ class OrganizationStore(RowStore[OrganizationRecord]):
                 await Membership.select()
                 .where(Membership.organization_id == id)
                 .order_by(Membership.created_at, Membership.user_id)
+                .limit(MAX_SHOWN)
             )
             budget = await (
                 self._budgets.entity.table.select(*self._budgets.codec.columns.values())
                 .where(self._budgets.codec.columns["budget_id"] == record.budget_id)
                 .first()
             )
-            teams = await Team.select(*self._teams.codec.columns.values()).where(Team.organization_id == id)
+            teams = await (
+                Team.select(*self._teams.codec.columns.values())
+                .where(Team.organization_id == id)
+                .order_by(Team.created_at, Team.team_id)
+                .limit(MAX_SHOWN)
+            )
         return OrganizationInfo(
             **msgspec.structs.asdict(record),
             litellm_budget_table=None if budget is None else self._budgets.codec.decode(budget),
@@ -110,17 +121,16 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         async with self.changing(call):
             if await self.locked(id, call=call) is None:
                 return None
-            for member in members:
-                user_id = await self._user_of(member, call)
-                here = (Membership.organization_id == id) & (Membership.user_id == user_id)
-                if await Membership.exists().where(here):
-                    raise InvalidRequest(
-                        f"member: {user_id!r} is in this organization already.", param="member"
-                    )
+            user_ids = await users_of(members, self.database, call)
+            for user_id, member in zip(user_ids, members, strict=True):
                 now = datetime.now(UTC)
                 record = OrganizationMembershipRecord(
                     user_id=user_id, organization_id=id, user_role=member.role, created_at=now, updated_at=now
                 )
+                if await Membership.exists().where(_here(record)):
+                    raise InvalidRequest(
+                        f"member: {user_id!r} is in this organization already.", param="member"
+                    )
                 values = {name: getattr(record, name) for name in record.__struct_fields__}
                 await Membership.insert(Membership(**self._members.encode(values)))  # type: ignore[arg-type]
                 self._member_changed(user_id)
@@ -128,33 +138,49 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         return added
 
     async def change_member(
-        self, id: str, user_id: str, role: str, *, call: Call
+        self, id: str, member: OrganizationMember, *, call: Call
     ) -> OrganizationMembershipRecord | None:
-        here = (Membership.organization_id == id) & (Membership.user_id == user_id)
         async with self.changing(call):
             if await self.locked(id, call=call) is None:
                 return None
-            await Membership.update({Membership.user_role: role}).where(here)
-            row = await Membership.select().where(here).first()
-            self._member_changed(user_id)
-        return None if row is None else self._members.decode(row)
+            record = await self._member(id, member)
+            if record is None:
+                return None
+            after = msgspec.structs.replace(record, user_role=member.role, updated_at=datetime.now(UTC))
+            changes = {"user_role": after.user_role, "updated_at": after.updated_at}
+            await Membership.update(self._members.encode(changes)).where(_here(record))
+            self._member_changed(record.user_id)
+        return after
 
-    async def remove_member(self, id: str, user_id: str, *, call: Call) -> bool:
-        here = (Membership.organization_id == id) & (Membership.user_id == user_id)
+    async def remove_member(
+        self, id: str, member: OrganizationMember, *, call: Call
+    ) -> OrganizationMembershipRecord | None:
         async with self.changing(call):
             if await self.locked(id, call=call) is None:
-                return False
-            gone = await Membership.delete().where(here).returning(Membership.user_id)
-            self._member_changed(user_id)
-        return bool(gone)
+                return None
+            record = await self._member(id, member)
+            if record is None:
+                return None
+            await Membership.delete().where(_here(record))
+            self._member_changed(record.user_id)
+        return record
 
-    async def _user_of(self, member: OrganizationMember, call: Call) -> str:
+    async def _member(self, id: str, member: OrganizationMember) -> OrganizationMembershipRecord | None:
+        """None where there is none, or several have the e-mail address."""
+        condition: Predicate = Membership.organization_id == id
         if member.user_id:
-            await ensure_user(member.user_id, call)
-            return member.user_id
-        if not member.user_email:
-            raise InvalidRequest("member: name a user_id or a user_email.", param="member")
-        return await user_by_email(member.user_email, call)
+            condition = condition & (Membership.user_id == member.user_id)
+        elif member.user_email:
+            address = Lower(User.user_email) == member.user_email.lower()
+            condition = condition & Membership.user_id.is_in(User.select(User.user_id).where(address))
+        else:
+            raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
+        rows = await Membership.select().where(condition).limit(2)  # type: ignore[arg-type]
+        return self._members.decode(rows[0]) if len(rows) == 1 else None
 
     def _member_changed(self, user_id: str) -> None:
         self.database.after_commit(lambda: self._announce(f"user:{user_id}"))
+
+
+def _here(record: OrganizationMembershipRecord) -> Predicate:
+    return (Membership.organization_id == record.organization_id) & (Membership.user_id == record.user_id)

@@ -132,6 +132,11 @@ class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
     put: Json = {}
     drop: frozenset[str] = frozenset()
 
+    @property
+    def limits(self) -> list[str]:
+        """Those it touches that say how much may be spent or used."""
+        return sorted({*self.put, *self.drop} - {"tags"})
+
     def applied(self, before: Mapping[str, msgspec.Raw]) -> Json:
         """Raises InvalidRequest where it grows too large."""
         after = dict(before)
@@ -202,24 +207,38 @@ def limit_changes(request: LimitRequest, now: datetime, zone: tzinfo) -> dict[st
 
 
 def metadata_change(request: MetadataRequest) -> MetadataChange | None:
-    """What a body does to `metadata`; None where it leaves it alone. Raises InvalidRequest."""
+    """What a body does to `metadata`; None where it leaves it alone. One of METADATA_FIELDS inside it is
+    what it would be beside it, where it counts first. Raises InvalidRequest."""
     put: Json = {}
     drop: set[str] = set()
+    given = {} if request.metadata is UNSET else request.metadata or {}
+    inside = _fields_inside(given)
     for name in METADATA_FIELDS:
         value = getattr(request, name)
+        value = getattr(inside, name) if value is UNSET else value
         if value is None:
             drop.add(name)
         elif value is not UNSET:
             put[name] = _metadata_value(name, value)
-    if (request.temp_budget_increase is UNSET) != (request.temp_budget_expiry is UNSET):
+    named = {*put, *drop}
+    if ("temp_budget_increase" in named) != ("temp_budget_expiry" in named):
         raise InvalidRequest(
             "temp_budget_increase: send temp_budget_increase and temp_budget_expiry together.",
             param="temp_budget_increase",
         )
-    if request.metadata is UNSET and not put and not drop:
+    if request.metadata is UNSET and not named:
         return None
-    replace = None if request.metadata is UNSET else request.metadata or {}
+    own = {name: value for name, value in given.items() if name not in METADATA_FIELDS}
+    replace = None if request.metadata is UNSET else own
     return MetadataChange(replace=replace, put=put, drop=frozenset(drop))
+
+
+def _fields_inside(metadata: Json) -> MetadataRequest:
+    found = {name: metadata[name] for name in METADATA_FIELDS if name in metadata}
+    try:
+        return msgspec.json.decode(msgspec.json.encode(found), type=MetadataRequest)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(f"metadata: {exc}", param="metadata") from exc
 
 
 def _metadata_value(name: str, value: object) -> msgspec.Raw:
