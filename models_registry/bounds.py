@@ -6,6 +6,8 @@ a provider adds of its own has stated allowances. Images are counted apart, sinc
 have nothing to do with its bytes.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from models_registry.target import Dialect, Target
@@ -33,7 +35,7 @@ UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 """OpenAI's families that reason behind the scenes."""
 
 
-PRICED_APART = ("web_search_options", "audio", "prediction", "plugins", "prompt", "container")
+PRICED_APART = frozenset({"web_search_options", "audio", "prediction", "plugins", "prompt", "container"})
 """Fields with which a provider bills by something that no field of the request bounds."""
 TIERS = (b'"auto"', b'"default"', b'"flex"', b"null")
 """`service_tier`s that cost no more than the list price."""
@@ -47,11 +49,13 @@ BYTES_A_TOKEN = 4
 class ChatBounds:
     """How much a chat call can use, worked out when it is asked for."""
 
-    __slots__ = ("_cap", "_prompt", "_request", "_target")
+    __slots__ = ("_cap", "_fields", "_prompt", "_request", "_target")
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
         self._target = target
+        self._fields: Mapping[str, msgspec.Raw] = request.raw
+        """As they came; empty on a request that was built in code."""
         self._prompt: int | None = None
         self._cap: int | None = None
 
@@ -88,9 +92,9 @@ class ChatBounds:
 
     def unbounded_field(self) -> str | None:
         """The field for which the cost has no known bound, if there is one."""
-        request, fields = self._request, self._request.fields()
-        for name in PRICED_APART:
-            if name in fields and bytes(fields[name]) not in (b"null", b"{}", b"[]"):
+        request, fields = self._request, self._fields or self._request.fields()
+        for name in PRICED_APART & fields.keys():
+            if bytes(fields[name]) not in (b"null", b"{}", b"[]"):
                 return name
         if "service_tier" in fields and bytes(fields["service_tier"]) not in TIERS:
             return "service_tier"
@@ -114,7 +118,8 @@ class ChatBounds:
     def estimate(self, output_tokens: int) -> int:
         """Tokens it will use, more or less: for limits by the minute."""
         output = output_bound(self._request, self._target) if self.limited else output_tokens
-        return _length(self._request.fields()["messages"]) // BYTES_A_TOKEN + 1 + output
+        fields = self._fields or self._request.fields()
+        return _length(fields["messages"]) // BYTES_A_TOKEN + 1 + output
 
 
 class EmbeddingsBounds:
@@ -154,8 +159,8 @@ def with_output_limit(target: Target, tokens: int) -> Target:
 def input_bound(request: ChatRequest) -> int:
     """Most tokens the input can be. Audio and files are bounded by their bytes in the body; one
     named by an id or address alone has no bound here."""
-    fields = request.fields()
-    total = CALL_TOKENS + sum(_length(value) for value in fields.values())
+    fields = request.raw or request.fields()
+    total = CALL_TOKENS + sum(map(_length, fields.values()))
     total += MESSAGE_TOKENS * len(request.messages)
     if request.tools:
         total += TOOLS_TOKENS

@@ -65,11 +65,23 @@ def cost_nano(price: Price, usage: Usage) -> int:
 def ceiling_nano(price: Price, prompt_tokens: int, completion_tokens: int) -> int:
     """The most that a call of at most so many tokens can cost: each at its dearest rate, in any tier
     that such a prompt can reach."""
-    reached = [price, *(tier.price for tier in price.tiers if prompt_tokens > tier.over_tokens)]
-    prompt = max(max(each.input, each.cached or 0, each.cache_write or 0) for each in reached)
-    output = max(max(each.output, each.reasoning or 0) for each in reached)
+    prompt, output, request_nano = _dearest(price)
+    for tier in price.tiers:
+        if prompt_tokens > tier.over_tokens:
+            each = _dearest(tier.price)
+            prompt, output = max(prompt, each[0]), max(output, each[1])
+            request_nano = max(request_nano, each[2])
     femto = prompt_tokens * prompt + completion_tokens * output
-    return -(-femto // FEMTO_PER_NANO) + max(each.request_nano for each in reached)
+    return -(-femto // FEMTO_PER_NANO) + request_nano
+
+
+def _dearest(price: Price) -> tuple[int, int, int]:
+    """Its highest rates of input and output, and what a call costs."""
+    return (
+        max(price.input, price.cached or 0, price.cache_write or 0),
+        max(price.output, price.reasoning or 0),
+        price.request_nano,
+    )
 
 
 def usd(nano: int) -> Decimal:

@@ -13,9 +13,9 @@ from runtime.customers import Customers
 from runtime.governor import Governor, NotEnough
 from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
-from runtime.slices import Need, Taken
+from runtime.slices import Need, Taken, give_back
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
-from schema.limits import Meter, Rate, Rule
+from schema.limits import Meter, Rule
 from schema.spend import Charge, SpendRow
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
@@ -31,6 +31,20 @@ WHAT = {
 log = structlog.get_logger("switchgear.budget")
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that calls of one caller to one model are under, looked through once. `rules` is what it
+    was made from."""
+
+    source: Sequence[Rule]
+    paid: tuple[Rule, ...]
+    """All of them: for a call that costs."""
+    free: tuple[Rule, ...]
+    """Without budgets: for one that does not."""
+    rates: tuple[Rule, ...]
+    tokens: int | None
+    """The least limit on tokens."""
+
+
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an attempt holds."""
 
@@ -40,6 +54,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 NOTHING_HELD = Admission()
+MAX_PLANS = 10_000
 
 
 class Admissions:
@@ -49,6 +64,7 @@ class Admissions:
         self._governor = governor
         self._customers = customers
         self._policy = policy
+        self._plans: dict[tuple[str, str], Plan] = {}
         self.exceeded = 0
         """Attempts that cost more than was held for them."""
         level = Level(kind="global", who="proxy", subject="everything")
@@ -61,43 +77,59 @@ class Admissions:
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         """Hold everything. Raises what `functions.context.Ledger.hold` does."""
-        rules: Sequence[Rule] = call.caller.rules
-        if customer:
-            rules = (*rules, *await self._customers.rules(customer, target.public_name))
-        if self._common:
-            rules = (*rules, *self._common)
-        if not rules:
+        caller = call.caller
+        extra = await self._customers.rules(customer, target.public_name) if customer else ()
+        if not (caller.rules or extra or self._common):
             return NOTHING_HELD
-        name = target.public_name
-        rules = [rule for rule in rules if rule.model is None or rule.model == name]
-        money = any(rule.meter is Meter.MONEY for rule in rules) and not _is_free(target.price)
-        if not money:
-            rules = [rule for rule in rules if rule.meter is not Meter.MONEY]
-        admission = await self._held(rules, call.caller, target, bounds, money=money)
-        self._tell(call, rules, admission)
+        plan = self._plan(caller, extra, target.public_name)
+        paid = len(plan.paid) > len(plan.free) and not is_free(target.price)
+        rules = plan.paid if paid else plan.free
+        tokens = 0 if plan.tokens is None else _tokens(plan.tokens, caller, bounds)
+        admission = await self._held(rules, target, bounds, tokens=tokens, paid=paid)
+        if admission.output_limit is not None:
+            call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
+        if plan.rates:
+            call.reply_headers.update(rate_headers(plan.rates, self._governor))
         return admission
+
+    def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
+        """Kept while the caller's rules are the same object: until they are read anew."""
+        if extra:
+            return plan_of((*caller.rules, *extra, *self._common), model)
+        known = self._plans.get((caller.key_hash, model))
+        if known is not None and known.source is caller.rules:
+            return known
+        plan = plan_of((*caller.rules, *self._common), model)
+        plan = msgspec.structs.replace(plan, source=caller.rules)
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        self._plans[caller.key_hash, model] = plan
+        return plan
 
     def settle(self, admission: Admission, row: SpendRow) -> tuple[Charge, ...]:
         """Give back what the attempt did not use; gives what it takes out of its budgets."""
         charges = []
+        cost, used = row.cost_nano, row.prompt_tokens + row.completion_tokens
+        exceeded = False
         for taken in admission.taken:
-            rule = taken.slice.rule
-            if rule.meter is Meter.MONEY:
-                cost = row.cost_nano
-                if cost > taken.amount:
-                    self._exceeded(row, taken)
-                self._governor.release(taken, max(0, taken.amount - cost))
+            meter, amount = taken.slice.rule.meter, taken.amount
+            if meter is Meter.MONEY:
+                exceeded = exceeded or cost > amount
+                give_back(taken, max(0, amount - cost))
                 if cost:
                     charges.append(_charge(taken, cost))
-            elif rule.meter in TOKENS:
-                self._governor.release(taken, taken.amount - row.prompt_tokens - row.completion_tokens)
+            elif meter is Meter.PARALLEL:
+                give_back(taken, amount)
             else:
-                self._governor.release(taken, taken.amount if rule.meter is Meter.PARALLEL else 0)
+                give_back(taken, amount - used if meter in TOKENS else 0)
+        if exceeded:
+            self._exceeded(row, admission)
         return tuple(charges)
 
-    def _exceeded(self, row: SpendRow, taken: Taken) -> None:
+    def _exceeded(self, row: SpendRow, admission: Admission) -> None:
         """A provider charged more than was thought possible: booked in full, and an alert."""
         self.exceeded += 1
+        taken = next(each for each in admission.taken if each.slice.rule.meter is Meter.MONEY)
         log.error(
             "hold_exceeded",
             request_id=row.request_id,
@@ -108,10 +140,9 @@ class Admissions:
         )
 
     async def _held(
-        self, rules: Sequence[Rule], caller: Caller, target: Target, bounds: Bounds, *, money: bool
+        self, rules: Sequence[Rule], target: Target, bounds: Bounds, *, tokens: int, paid: bool
     ) -> Admission:
-        tokens = _tokens(rules, caller, bounds)
-        if not money:
+        if not paid:
             return await self._admitted(rules, 0, tokens)
         full = full_ceiling(target, bounds)
         if full is not None:
@@ -162,18 +193,6 @@ class Admissions:
         affordable = max(0, min(shares) - dearest) * 1_000_000 // per_token // bounds.answers
         return min(max(default, affordable), target.max_output_tokens)
 
-    def _tell(self, call: Call, rules: Sequence[Rule], admission: Admission) -> None:
-        """What is left, in the reply's headers."""
-        headers = call.reply_headers
-        if admission.output_limit is not None:
-            headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
-        rates = [
-            rate
-            for rule in rules
-            if rule.meter is not Meter.MONEY and (rate := self._governor.rate(rule)) is not None
-        ]
-        headers.update(rate_headers(rates))
-
 
 def _charge(taken: Taken, cost: int) -> Charge:
     held, rule = taken.slice, taken.slice.rule
@@ -212,46 +231,54 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     return None if output is None else ceiling_nano(price, bounds.prompt_tokens, output)
 
 
-def rate_headers(rates: Sequence[Rate]) -> Iterator[tuple[str, str]]:
-    """Each limit under its owner's name, and the tightest of each kind under OpenAI's."""
-    tightest: dict[str, Rate] = {}
-    for rate in rates:
-        what, who = WHAT[rate.rule.meter], rate.rule.who
-        yield f"x-ratelimit-{who}-limit-{what}", str(rate.limit)
-        yield f"x-ratelimit-{who}-remaining-{what}", str(rate.remaining)
-        if what not in tightest or rate.remaining < tightest[what].remaining:
-            tightest[what] = rate
-    for what in ("requests", "tokens"):
-        if what in tightest:
-            rate = tightest[what]
-            yield f"x-ratelimit-limit-{what}", str(rate.limit)
-            yield f"x-ratelimit-remaining-{what}", str(rate.remaining)
-            yield f"x-ratelimit-reset-{what}", f"{rate.reset_s:.3f}s"
+def rate_headers(rules: Sequence[Rule], governor: Governor) -> Iterator[tuple[str, str]]:
+    """The tightest limit of each kind, under OpenAI's names and its owner's."""
+    remaining = governor.slices.remaining
+    tightest: dict[str, tuple[int, Rule]] = {}
+    for rule in rules:
+        what, left = WHAT[rule.meter], remaining(rule)
+        if what not in tightest or left < tightest[what][0]:
+            tightest[what] = (left, rule)
+    for what, (left, rule) in tightest.items():
+        yield f"x-ratelimit-{rule.who}-limit-{what}", str(rule.limit)
+        yield f"x-ratelimit-{rule.who}-remaining-{what}", str(left)
+        if what in ("requests", "tokens"):
+            yield f"x-ratelimit-limit-{what}", str(rule.limit)
+            yield f"x-ratelimit-remaining-{what}", str(left)
+            yield f"x-ratelimit-reset-{what}", f"{governor.reset_s(rule):.3f}s"
 
 
-def _tokens(rules: Sequence[Rule], caller: Caller, bounds: Bounds) -> int:
+def plan_of(rules: Sequence[Rule], model: str) -> Plan:
+    """Those of the rules that are about this model, or about all."""
+    paid = tuple(rule for rule in rules if rule.model is None or rule.model == model)
+    rates = tuple(rule for rule in paid if rule.meter is not Meter.MONEY)
+    limits = [rule.limit for rule in rates if rule.meter in TOKENS]
+    return Plan(source=rules, paid=paid, free=rates, rates=rates, tokens=min(limits, default=None))
+
+
+def is_free(price: Price | None) -> bool:
+    """A price of nothing, whatever is used. An unknown price is none."""
+    if price is None or price.input or price.output or price.request_nano or price.tiers:
+        return False
+    return not (price.cached or price.cache_write or price.reasoning)
+
+
+def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:
     """Tokens to reserve. Raises TooManyTokens for a call that its own limit can never hold; where its
     output is our own guess, the guess gives way."""
-    limits = [rule.limit for rule in rules if rule.meter in TOKENS]
-    if not limits:
-        return 0
     tokens = bounds.estimate(caller.estimated_output_tokens)
-    if tokens <= min(limits):
+    if tokens <= limit:
         return tokens
     least = tokens if bounds.limited else bounds.estimate(0)
-    if least > min(limits):
+    if least > limit:
         raise TooManyTokens(
-            f"This call needs about {least} tokens, and the limit is {min(limits)}: it can never be let in.",
+            f"This call needs about {least} tokens, and the limit is {limit}: it can never be let in.",
             param="max_tokens",
         )
-    return min(limits)
+    return limit
 
 
 def _amount(rule: Rule, ceiling: int, tokens: int) -> int:
     if rule.meter is Meter.MONEY:
         return ceiling
     return tokens if rule.meter in TOKENS else 1
-
-
-def _is_free(price: Price | None) -> bool:
-    return price is not None and ceiling_nano(price, 1_000_000, 1_000_000) == 0

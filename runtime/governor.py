@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from runtime.leases import LIVES_S, Leases, Standing, WorkerLost
 from runtime.slices import Need, Slice, Slices, Taken
 from schema.errors import DatabaseUnavailable
-from schema.limits import Meter, Rate, Rule
+from schema.limits import Meter, Rule
 
 RECALL_S = 0.1
 """How long a call that does not fit waits for other workers to return what is idle."""
@@ -93,12 +93,8 @@ class Governor:
         taken, short = self.slices.take(needs, self._clock())
         return taken if not short else await self._lease(needs, short, patient=patient)
 
-    def release(self, taken: Taken, unused: int) -> None:
-        """A call is over, and so much of what it took was not needed."""
-        self.slices.give_back(taken, unused)
-
-    def rate(self, rule: Rule) -> Rate | None:
-        return self.slices.rate(rule, self.now_s)
+    def reset_s(self, rule: Rule) -> float:
+        return self.slices.reset_s(rule, self.now_s)
 
     def changed(self, topic: str) -> None:
         """A governed row was changed: what is free under its limits goes back, to be leased anew."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from schema.limits import Meter, Rate, Rule
+from schema.limits import Meter, Rule
 
 FORGOTTEN_AFTER_S = 120.0
 """How long a debt of tokens is remembered after its window, for the next one."""
@@ -48,6 +48,15 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 
     slice: Slice
     amount: int
+
+
+def give_back(taken: Taken, unused: int) -> None:
+    """A call is over: so much of what it took was not needed; less than nothing where it used more. A
+    slice that was replaced meanwhile is nobody's any more, and what comes back to it is gone."""
+    held = taken.slice
+    held.held -= taken.amount
+    held.calls -= 1
+    held.free += unused
 
 
 class Slices:
@@ -100,13 +109,6 @@ class Slices:
         held.rule, held.limit, held.elsewhere = granted.rule, granted.limit, granted.elsewhere
         held.until_mono, held.window_end_s = granted.until_mono, granted.window_end_s
         held.used_mono = now_mono
-
-    def give_back(self, taken: Taken, unused: int) -> None:
-        """A call is over: so much of what it took was not needed; less than nothing where it used
-        more. A slice that was replaced meanwhile takes nothing."""
-        taken.slice.held -= taken.amount
-        taken.slice.calls -= 1
-        taken.slice.free += unused
 
     def idle(self, now_mono: float, since_mono: float) -> list[tuple[Slice, int]]:
         """Take out what was not used since then, and forget what is over and done with."""
@@ -162,13 +164,10 @@ class Slices:
         held = self._slices.get(rule.account)
         return 0 if held is None else max(0, held.limit - held.elsewhere) + max(0, held.free)
 
-    def rate(self, rule: Rule, now_s: float) -> Rate | None:
-        """How much is left, as far as this worker knows: what others hold counts as used."""
+    def reset_s(self, rule: Rule, now_s: float) -> float:
+        """Until the account's window ends; 0 where it has none."""
         held = self._slices.get(rule.account)
-        if held is None:
-            return None
-        reset_s = max(0.0, held.window_end_s - now_s) if held.window_end_s else 0.0
-        return Rate(rule=rule, limit=held.limit, remaining=self.remaining(rule), reset_s=reset_s)
+        return 0.0 if held is None or not held.window_end_s else max(0.0, held.window_end_s - now_s)
 
     def _out(self, found: Iterable[Slice]) -> list[tuple[Slice, int]]:
         out = []

@@ -51,13 +51,3 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def limit_at(self, now_s: float) -> int:
         return self.limit + self.extra if now_s < self.extra_until else self.limit
-
-
-class Rate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The state of one limit after a call was let in, for its headers."""
-
-    rule: Rule
-    limit: int
-    remaining: int
-    reset_s: float
-    """Until the window ends; 0 for calls at once."""

@@ -1,8 +1,9 @@
 """`just bench`: the gateway beside the floor app, in one run, on one canned provider.
 
-One worker each; the gateway with key auth, prices and spend rows on. The rounds alternate (floor,
-gateway, floor, gateway, ...), so that what else happens on the machine meets both, and the median
-of each counts. `--quick` takes about half a minute; `--json PATH` says where the figures go.
+One worker each; the gateway with key auth, prices and spend rows on, called with a key without limits
+and with one under a budget and limits in a team with a budget and a limit. The rounds alternate (floor, gateway, governed,
+floor, ...), so that what else happens on the machine meets all, and the median of each counts.
+`--quick` takes about half a minute; `--json PATH` says where the figures go.
 """
 
 import argparse
@@ -63,7 +64,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     canned: Figures
     floor: Figures
     gateway: Figures
+    governed: Figures
+    """The gateway again, under budgets and limits."""
     ratios: dict[str, float]
+    governed_ratios: dict[str, float]
 
 
 SHAPES = (
@@ -96,14 +100,16 @@ def bench(rounds: int, seconds: float) -> Result:
             name="canned", url=upstream.removesuffix("/v1"), key="sk-upstream", pid=0, ready_s=0.0
         )
         own = {shape.name: measure(provider, shape, seconds) for shape in SHAPES}
-        taken: dict[str, dict[str, Measure]] = {floor.name: {}, gateway.name: {}}
+        governed = msgspec.structs.replace(gateway, name="governed", key=gateway.governed_key)
+        all_three = (floor, gateway, governed)
+        taken: dict[str, dict[str, Measure]] = {server.name: {} for server in all_three}
         for shape in SHAPES:
-            for server in (floor, gateway):
+            for server in all_three:
                 measure(server, shape, WARM_UP_S)
-            pairs = [[measure(server, shape, seconds) for server in (floor, gateway)] for _ in range(rounds)]
-            for server, measured in zip((floor, gateway), zip(*pairs, strict=True), strict=True):
+            turns = [[measure(server, shape, seconds) for server in all_three] for _ in range(rounds)]
+            for server, measured in zip(all_three, zip(*turns, strict=True), strict=True):
                 taken[server.name][shape.name] = median(list(measured))
-        figures = {server.name: figures_of(server, taken[server.name]) for server in (floor, gateway)}
+        figures = {server.name: figures_of(server, taken[server.name]) for server in all_three}
     return Result(
         at=datetime.now(UTC),
         generator=generator(),
@@ -115,7 +121,9 @@ def bench(rounds: int, seconds: float) -> Result:
         canned=Figures(measures=own, memory=None, ready_s=None),
         floor=figures["floor"],
         gateway=figures["gateway"],
+        governed=figures["governed"],
         ratios=ratios_of(figures["floor"], figures["gateway"]),
+        governed_ratios=ratios_of(figures["floor"], figures["governed"]),
     )
 
 
@@ -141,13 +149,15 @@ def table(result: Result) -> str:
     ]
     for shape in SHAPES:
         lines.append(shape.name)
-        for name in ("canned", "floor", "gateway"):
+        for name in ("canned", "floor", "gateway", "governed"):
             figures: Figures = getattr(result, name)
             m = figures.measures[shape.name]
             row = f"  {name:32}{m.calls_per_s:10.0f}{m.p50_ms:9.2f}{m.p99_ms:9.2f}{m.errors:8}"
             if name == "gateway":
                 goal = "" if shape.goal is None else f"{shape.goal:.2f}"
                 row += f"{result.ratios[shape.name]:10.2f}{goal:>7}"
+            elif name == "governed":
+                row += f"{result.governed_ratios[shape.name]:10.2f}"
             lines.append(row)
     lines += ["", f"{'':34}{'worker MB':>10}{'tree MB':>9}{'Postgres':>9}{'cold start s':>14}"]
     for name in ("floor", "gateway"):
@@ -177,7 +187,9 @@ def main(argv: list[str]) -> int:
     path.write_text(json.dumps(msgspec.to_builtins(result), indent=2) + "\n")
     print(table(result))
     print(f"\nfigures: {path}")
-    failed = sum(m.errors for f in (result.floor, result.gateway) for m in f.measures.values())
+    failed = sum(
+        m.errors for f in (result.floor, result.gateway, result.governed) for m in f.measures.values()
+    )
     return 1 if failed else 0
 
 

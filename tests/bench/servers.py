@@ -28,7 +28,15 @@ model_list:
       api_key: sk-upstream
       input_cost_per_token: 0.0000025
       output_cost_per_token: 0.00001
+    model_info:
+      max_output_tokens: 16384
 """
+AMPLE: dict[str, object] = {
+    "max_budget": 1_000_000,
+    "budget_duration": "30d",
+    "rpm_limit": 100_000_000,
+}
+"""Limits that nobody reaches, and that every call has to be under."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +47,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     pid: int
     ready_s: float
+    governed_key: str = ""
+    """Under budgets and limits."""
 
     def rss_mb(self) -> float:
         """Resident memory of the process and all below it but Postgres, in MB."""
@@ -112,7 +122,8 @@ def gateway(upstream: str) -> Iterator[Running]:
         with _gateway_process(config, master, env):
             pass  # the first start makes the database
         with _gateway_process(config, master, env) as running:
-            yield msgspec.structs.replace(running, key=_virtual_key(running))
+            keys = {"key": _virtual_key(running), "governed_key": _governed_key(running)}
+            yield msgspec.structs.replace(running, **keys)
 
 
 @contextmanager
@@ -125,14 +136,22 @@ def _gateway_process(config: Path, master: str, env: dict[str, str]) -> Iterator
 
 
 def _virtual_key(running: Running) -> str:
-    answer = httpx.post(
-        f"{running.url}/key/generate",
-        json={"key_alias": "bench", "models": ["canned"]},
-        headers={"authorization": f"Bearer {running.key}"},
-    )
+    return str(_made(running, "/key/generate", key_alias="bench", models=["canned"])["key"])
+
+
+def _governed_key(running: Running) -> str:
+    """As most keys are: a budget and a limit on calls and tokens, in a team with a budget and a limit."""
+    _made(running, "/team/new", team_id="bench", **AMPLE)
+    made = _made(running, "/key/generate", team_id="bench", tpm_limit=10**12, **AMPLE)
+    return str(made["key"])
+
+
+def _made(running: Running, path: str, **body: object) -> dict[str, object]:
+    headers = {"authorization": f"Bearer {running.key}"}
+    answer = httpx.post(running.url + path, json=body, headers=headers, timeout=10)
     answer.raise_for_status()
-    key: str = answer.json()["key"]
-    return key
+    made: dict[str, object] = answer.json()
+    return made
 
 
 @contextmanager

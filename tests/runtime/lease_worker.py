@@ -17,7 +17,7 @@ from runtime.announcements import RECALL, Listener
 from runtime.database import Database
 from runtime.governor import Governor, NotEnough
 from runtime.leases import Leases
-from runtime.slices import Need, Taken
+from runtime.slices import Need, Taken, give_back
 from runtime.spend_insert import insert_rows
 from schema.limits import Holder, Meter, Rule
 from schema.spend import Charge, SpendRow
@@ -105,7 +105,7 @@ class Worker:
             return None
 
     def settle(self, taken: Taken, cost: int) -> None:
-        self.governor.release(taken, max(0, taken.amount - cost))
+        give_back(taken, max(0, taken.amount - cost))
         self.unbooked.append(charged(taken, cost))
 
     async def flush(self) -> None:

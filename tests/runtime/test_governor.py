@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from runtime.governor import NotEnough
-from runtime.slices import Need
+from runtime.slices import Need, give_back
 from tests.conftest import execute
 from tests.runtime.lease_worker import Worker, at_once, budget, requests_a_minute
 
@@ -106,7 +106,7 @@ def test_calls_at_once_are_limited_over_workers_and_come_back_when_they_end(dsn:
         held = [(number % 4, each[0]) for number, each in enumerate(passed) if each is not None]
         assert len(held) == 5
         place, taken = held[0]
-        workers[place].governor.release(taken, 1)
+        give_back(taken, 1)
         other = workers[(place + 1) % 4]
         assert await other.admit((rule, 1)) is not None
         assert await other.admit((rule, 1)) is None
