@@ -76,7 +76,8 @@ async def _make(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
     key = ctx.entropy.key() if request.key is None else check_chosen(request.key)
     changes = await _checked(request, ctx, new=True)
     await check_owner(changes, ctx)
-    record = _fresh(KeyRecord(token=hash_of(key), key_name=key_name(key)), changes)
+    token = hash_of(key)
+    record = _fresh(KeyRecord(token=token, key_id=token, key_name=key_name(key)), changes)
     record = await ctx.keys.add(record, call=ctx.call)
     return await _generated(key, record, ctx)
 

@@ -69,8 +69,10 @@ async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
     key, first = None, None
     if request.auto_create_key:
         key = ctx.entropy.key()
+        token = hashlib.sha256(key.encode()).hexdigest()
         first = KeyRecord(
-            token=hashlib.sha256(key.encode()).hexdigest(),
+            token=token,
+            key_id=token,
             key_name=f"sk-...{key[-4:]}",
             key_alias=request.key_alias,
             user_id=user_id,
@@ -79,8 +81,7 @@ async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
     made = await ctx.users.add_with(
         record, teams=teams, organizations=organizations, key=first, call=ctx.call
     )
-    token = None if first is None else first.token
-    return UserMade(**msgspec.structs.asdict(made), key=key, token=token)
+    return UserMade(**msgspec.structs.asdict(made), key=key, token=None if first is None else first.token)
 
 
 @function("POST", "/user/update", access=Access.USERS_WRITE)

@@ -63,7 +63,7 @@ def overlaid(own: Limits, shared: Limits | None) -> Limits:
     if shared is None:
         return own
     values = {}
-    for name in own.__struct_fields__:
+    for name in Limits.__struct_fields__:
         mine, theirs = getattr(own, name), getattr(shared, name)
         values[name] = mine if mine not in (None, {}, []) else theirs
     if own.max_budget is not None:
@@ -157,8 +157,8 @@ _RATE_WINDOWS = {Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Meter.DAY_TOKENS: "1d
 
 def nano(sum_usd: Decimal) -> int:
     """A budget in whole nano-USD, rounded down. Raises InvalidRequest for what is no sum."""
-    checked = dollars(sum_usd.quantize(Decimal("1e-9"), rounding=ROUND_FLOOR), param="max_budget")
-    return int(checked * NANO_PER_USD)
+    dollars(sum_usd if not sum_usd.is_finite() else sum_usd.to_integral_value(), param="max_budget")
+    return int((sum_usd * NANO_PER_USD).to_integral_value(rounding=ROUND_FLOOR))
 
 
 def _duration(text: str | None) -> str | None:
