@@ -84,8 +84,8 @@ def test_a_key_without_a_user_is_a_service_key_without_limits(postgres_dsn: str)
         (
             (
                 """INSERT INTO "LiteLLM_BudgetTable" (budget_id) VALUES ('b')""",
-                """INSERT INTO "LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id, blocked)
-                   VALUES ('acme', 'a', 'b', true)""",
+                """INSERT INTO "LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id,
+                   blocked) VALUES ('acme', 'a', 'b', true)""",
                 row(TEAM, organization_id="acme"),
                 row(KEY, team_id="red"),
             ),
@@ -165,8 +165,14 @@ def test_every_level_has_its_rules_and_is_heard_of(postgres_dsn: str) -> None:
     assert known["rpm:key:k:model:gpt-4"].model == "gpt-4"
     assert known["money:member:red:ada"].holder.part == "ada"
     assert found.topics == {
-        "key:k", "user:ada", "team:red", "organization:acme", "budget:of-key", "budget:of-member", "budget:of-org"
-    }  # fmt: skip
+        "key:k",
+        "user:ada",
+        "team:red",
+        "organization:acme",
+        "budget:of-key",
+        "budget:of-member",
+        "budget:of-org",
+    }
 
 
 def test_a_users_budget_counts_for_team_keys_only_where_the_config_says_so(postgres_dsn: str) -> None:
