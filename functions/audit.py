@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from functions.context import Audit, AuditContext
+from functions.context import AuditContext
 from functions.function import Download, function
 from functions.roles import Access
 from schema.audit import AuditExportQuery, AuditOneQuery, AuditPage, AuditQuery, AuditRecord
 from schema.errors import InvalidRequest, NotFound
 
 MAX_PAGE = 1_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the beginning of a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the beginning of a formula, some of them in full width as well (OWASP, "CSV
+Injection")."""
 MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 
 
@@ -36,7 +37,9 @@ async def audit(request: AuditQuery, ctx: AuditContext) -> AuditPage:
 @function("GET", "/audit/export", access=Access.AUDIT_READ)
 async def export(request: AuditExportQuery, ctx: AuditContext) -> Download:
     """Download every change that fits, oldest first, as JSON lines or CSV."""
-    return Exported(ctx.audit, request)
+    records = ctx.audit.everything(request)
+    first = await anext(records, None)  # what can fail with a status does so here
+    return Exported(first, records, request.format)
 
 
 @function("GET", "/audit/{id}", access=Access.AUDIT_READ)
@@ -51,20 +54,28 @@ async def one(request: AuditOneQuery, ctx: AuditContext) -> AuditRecord:
 class Exported(Download):
     """The log as a file, read while it is sent."""
 
-    def __init__(self, log: Audit, query: AuditExportQuery) -> None:
-        self.media_type = MEDIA_TYPES[query.format]
-        self.filename = f"audit.{query.format}"
-        self._log = log
-        self._query = query
+    def __init__(self, first: AuditRecord | None, rest: AsyncIterator[AuditRecord], format: str) -> None:
+        self.media_type = MEDIA_TYPES[format]
+        self.filename = f"audit.{format}"
+        self._first = first
+        self._rest = rest
+        self._write = _csv_line if format == "csv" else _json_line
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        if self._query.format == "csv":
+        if self._write is _csv_line:
             yield _row(AuditRecord.__struct_fields__)
-        async for record in self._log.everything(self._query):
-            if self._query.format == "csv":
-                yield _row([_cell(value) for value in msgspec.structs.astuple(record)])
-            else:
-                yield msgspec.json.encode(record) + b"\n"
+        if self._first is not None:
+            yield self._write(self._first)
+        async for record in self._rest:
+            yield self._write(record)
+
+
+def _json_line(record: AuditRecord) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
+
+
+def _csv_line(record: AuditRecord) -> bytes:
+    return _row([_cell(value) for value in msgspec.structs.astuple(record)])
 
 
 def _cell(value: object) -> str:

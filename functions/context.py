@@ -4,7 +4,7 @@ A port holds only what some function calls. A context is a frozen Struct of the 
 eight ports, one type a family, put together in `runtime/services.py` (or by hand in a test).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -15,9 +15,9 @@ from functions.roles import ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, r
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
-from schema.audit import AuditQuery, AuditRecord
+from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.budgets import BudgetRecord
-from schema.customers import CustomerRecord
+from schema.customers import CustomerInfo, CustomerRecord
 from schema.governance import Page
 from schema.health import Readiness
 from schema.keys import KeyListQuery, KeyRecord
@@ -342,18 +342,27 @@ class Teams(Rows[TeamRecord], Protocol):
         changes: Mapping[str, object],
         *,
         member_limits: Mapping[str, object] | None,
+        check: Callable[[TeamRecord], None],
         call: Call,
     ) -> TeamRecord | None:
-        """Change a team, and the limits of members without their own."""
+        """Change a team, and the limits of members without their own. `check` is shown the team as it is,
+        locked, and raises where it may not be changed."""
         ...
 
-    async def add_models(self, team_id: str, models: Sequence[str], *, call: Call) -> TeamRecord | None: ...
-
-    async def remove_models(
-        self, team_id: str, models: Sequence[str], *, call: Call
+    async def change_models(
+        self,
+        team_id: str,
+        change: Callable[[list[str]], list[str]],
+        *,
+        check: Callable[[TeamRecord], None],
+        call: Call,
     ) -> TeamRecord | None: ...
 
-    async def members(self, team_id: str, *, call: Call) -> list[TeamMembershipShown]: ...
+    async def members(
+        self, team_id: str, *, call: Call, user_id: str | None = None
+    ) -> list[TeamMembershipShown]:
+        """The members, longest there first, at most 1,000; or one of them."""
+        ...
 
     async def add_members(
         self,
@@ -408,10 +417,40 @@ class Organizations(Rows[OrganizationRecord], Protocol):
         ...
 
     async def change_member(
-        self, id: str, user_id: str, role: str, *, call: Call
+        self, id: str, member: OrganizationMember, *, call: Call
+    ) -> OrganizationMembershipRecord | None:
+        """Give the member the role that it is named with."""
+        ...
+
+    async def remove_member(
+        self, id: str, member: OrganizationMember, *, call: Call
     ) -> OrganizationMembershipRecord | None: ...
 
-    async def remove_member(self, id: str, user_id: str, *, call: Call) -> bool: ...
+
+class Customers(Rows[CustomerRecord], Protocol):
+    """The end users, with their budgets."""
+
+    async def add_with(
+        self, record: CustomerRecord, limits: Mapping[str, object], *, call: Call
+    ) -> CustomerInfo:
+        """With a budget of its own where there are limits."""
+        ...
+
+    async def change_with(
+        self, id: str, changes: Mapping[str, object], limits: Mapping[str, object], *, call: Call
+    ) -> CustomerInfo | None:
+        """Change a customer, and its budget where there are limits."""
+        ...
+
+    async def details(self, id: str, *, call: Call) -> CustomerInfo | None: ...
+
+    async def block(self, ids: Sequence[str], *, call: Call) -> list[CustomerRecord]:
+        """Who is not there is entered."""
+        ...
+
+    async def unblock(self, ids: Sequence[str], *, call: Call) -> list[CustomerRecord] | None:
+        """All, or None where one is not there."""
+        ...
 
 
 class Audit(Protocol):
@@ -421,7 +460,7 @@ class Audit(Protocol):
 
     async def find(self, id: str) -> AuditRecord | None: ...
 
-    def everything(self, query: AuditQuery) -> AsyncIterator[AuditRecord]:
+    def everything(self, query: AuditFilter) -> AsyncIterator[AuditRecord]:
         """All that the query fits, oldest first, without holding it in memory."""
         ...
 
@@ -528,8 +567,7 @@ class CustomerContext(msgspec.Struct, frozen=True, kw_only=True):
     """For customers."""
 
     call: Call
-    customers: Rows[CustomerRecord]
-    budgets: Rows[BudgetRecord]
+    customers: Customers
     policy: Policy
     clock: Clock
     entropy: Entropy

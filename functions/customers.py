@@ -5,7 +5,6 @@ import msgspec
 from functions.context import CustomerContext
 from functions.function import function
 from functions.roles import Access
-from schema.budgets import BudgetRecord
 from schema.customers import (
     CustomerInfo,
     CustomerListQuery,
@@ -28,64 +27,46 @@ NO_SUCH = "There is no such customer."
 async def new(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
     """Enter a customer, with a budget's id or limits of its own."""
     refuse_undeclared(request)
-    changes = _changes(request)
-    user_id = text(request.user_id, param="user_id")
-    limits = _limits(request, ctx)
-    if limits is not None:
-        budget = msgspec.structs.replace(BudgetRecord(budget_id=ctx.entropy.id()), **limits)
-        changes["budget_id"] = (await ctx.budgets.add(budget, call=ctx.call)).budget_id
-    record = msgspec.structs.replace(CustomerRecord(user_id=user_id), **changes)
-    return await _shown(await ctx.customers.add(record, call=ctx.call), ctx)
+    record = CustomerRecord(user_id=text(request.user_id, param="user_id"))
+    record = msgspec.structs.replace(record, **_changes(request))
+    return await ctx.customers.add_with(record, _limits(request, ctx), call=ctx.call)
 
 
 @function("POST", "/customer/update", aliases=("/end_user/update",), access=Access.CUSTOMERS_WRITE)
 async def update(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
     """Change a customer: what is absent stays, null clears."""
     refuse_undeclared(request)
-    changes = _changes(request)
-    limits = _limits(request, ctx)
-    if limits is not None:
-        before = _there(await ctx.customers.find(request.user_id, call=ctx.call))
-        changed = before.budget_id and await ctx.budgets.change(before.budget_id, limits, call=ctx.call)
-        if not changed:
-            budget = msgspec.structs.replace(BudgetRecord(budget_id=ctx.entropy.id()), **limits)
-            changes["budget_id"] = (await ctx.budgets.add(budget, call=ctx.call)).budget_id
-    return await _shown(_there(await ctx.customers.change(request.user_id, changes, call=ctx.call)), ctx)
+    changed = await ctx.customers.change_with(
+        request.user_id, _changes(request), _limits(request, ctx), call=ctx.call
+    )
+    return _there(changed)
 
 
 @function("POST", "/customer/block", aliases=("/end_user/block",), access=Access.CUSTOMERS_WRITE)
 async def block(request: CustomersRequest, ctx: CustomerContext) -> CustomersBlocked:
     """Refuse calls that name these customers; who is not there is entered, blocked."""
-    return CustomersBlocked(blocked_users=await _set_blocked(request, ctx, blocked=True))
+    refuse_undeclared(request)
+    return CustomersBlocked(blocked_users=await ctx.customers.block(_ids(request), call=ctx.call))
 
 
 @function("POST", "/customer/unblock", aliases=("/end_user/unblock",), access=Access.CUSTOMERS_WRITE)
 async def unblock(request: CustomersRequest, ctx: CustomerContext) -> CustomersBlocked:
-    """Let calls that name these customers in again."""
-    await _set_blocked(request, ctx, blocked=False)
-    return CustomersBlocked(blocked_users=[])
-
-
-async def _set_blocked(
-    request: CustomersRequest, ctx: CustomerContext, *, blocked: bool
-) -> list[CustomerRecord]:
+    """Let calls that name these customers in again: all of them, or none."""
     refuse_undeclared(request)
-    records = []
-    for user_id in _ids(request):
-        record = await ctx.customers.change(user_id, {"blocked": blocked}, call=ctx.call)
-        if record is None and blocked:
-            record = await ctx.customers.add(CustomerRecord(user_id=user_id, blocked=True), call=ctx.call)
-        records.append(_there(record))
-    return records
+    if await ctx.customers.unblock(_ids(request), call=ctx.call) is None:
+        raise NotFound(NO_SUCH, param="user_ids")
+    return CustomersBlocked(blocked_users=[])
 
 
 @function("POST", "/customer/delete", aliases=("/end_user/delete",), access=Access.CUSTOMERS_WRITE)
 async def delete(request: CustomersRequest, ctx: CustomerContext) -> CustomersDeleted:
     """Delete customers. What they spent stays in the logs."""
     refuse_undeclared(request)
-    gone = await ctx.customers.remove(_ids(request), call=ctx.call)
-    if not gone:
-        raise NotFound(NO_SUCH, param="user_ids")
+    ids = _ids(request)
+    found = {record.user_id for record in await ctx.customers.some(ids, call=ctx.call)}
+    if unknown := sorted(set(ids) - found):
+        raise NotFound(f"There is no customer {unknown[0]!r}.", param="user_ids")
+    gone = await ctx.customers.remove(ids, call=ctx.call)
     names = ", ".join(record.user_id for record in gone)
     return CustomersDeleted(deleted_customers=len(gone), message=f"Deleted {names}.")
 
@@ -93,7 +74,7 @@ async def delete(request: CustomersRequest, ctx: CustomerContext) -> CustomersDe
 @function("GET", "/customer/info", aliases=("/end_user/info",), access=Access.CUSTOMERS_READ)
 async def info(request: CustomerQuery, ctx: CustomerContext) -> CustomerInfo:
     """Show a customer with its budget."""
-    return await _shown(_there(await ctx.customers.find(request.end_user_id, call=ctx.call)), ctx)
+    return _there(await ctx.customers.details(request.end_user_id, call=ctx.call))
 
 
 @function("GET", "/customer/list", aliases=("/end_user/list",), access=Access.CUSTOMERS_READ)
@@ -120,12 +101,12 @@ def _changes(request: CustomerRequest) -> dict[str, object]:
     return changes
 
 
-def _limits(request: CustomerRequest, ctx: CustomerContext) -> dict[str, object] | None:
+def _limits(request: CustomerRequest, ctx: CustomerContext) -> dict[str, object]:
     """Limits of the customer's own, where the body gives any."""
     limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
     if limits and request.budget_id:
         raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
-    return limits or None
+    return limits
 
 
 def _ids(request: CustomersRequest) -> list[str]:
@@ -134,14 +115,7 @@ def _ids(request: CustomersRequest) -> list[str]:
     return texts(request.user_ids, param="user_ids")
 
 
-async def _shown(record: CustomerRecord, ctx: CustomerContext) -> CustomerInfo:
-    budget = None
-    if record.budget_id is not None:
-        budget = await ctx.budgets.find(record.budget_id, call=ctx.call)
-    return CustomerInfo(**msgspec.structs.asdict(record), litellm_budget_table=budget)
-
-
-def _there(record: CustomerRecord | None) -> CustomerRecord:
+def _there(record: CustomerInfo | None) -> CustomerInfo:
     if record is None:
         raise NotFound(NO_SUCH, param="user_id")
     return record

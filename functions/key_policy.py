@@ -14,7 +14,16 @@ from functions.policy import Policy
 from functions.roles import DEVOPS, Reach
 from schema.duration import after
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.governance import UNSET, dollars, limit_changes, metadata_change, replaced, text, texts
+from schema.governance import (
+    UNSET,
+    MetadataChange,
+    dollars,
+    limit_changes,
+    metadata_change,
+    replaced,
+    text,
+    texts,
+)
 from schema.keys import KeyFields, KeyRecord
 
 MIN_KEY_CHARS = 16
@@ -23,6 +32,8 @@ NEVER = (None, "-1", "")
 OWNERS = ("user_id", "team_id", "organization_id")
 NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
 LISTS = ("models", "allowed_routes", "access_group_ids")
+OWN_FIELDS = ("key_alias", "metadata", "blocked", "aliases", "token", "key_name", "last_rotation_at")
+"""What an owner may change of a key that somebody else made."""
 BOUNDED = (
     "max_budget",
     "tpm_limit",
@@ -170,6 +181,31 @@ async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRe
         return
     if not isinstance(user_id, str) or await ctx.users.find(user_id, call=narrow) is None:
         raise NotAllowed("user_id: you may make keys for yourself and those you administer.", param="user_id")
+
+
+async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyRecord) -> None:
+    """Whoever has a key only because it is its own may not loosen what somebody else tied: what it may
+    spend, use and reach, how long, and that it is blocked. Raises NotAllowed."""
+    call, scope = ctx.call, ctx.call.scope
+    if scope.everything:
+        return
+    above = msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE, Reach.CREATED})
+    if await ctx.keys.find(before.token, call=msgspec.structs.replace(call, scope=above)) is not None:
+        return
+    if (
+        "blocked" in changes
+        and not changes["blocked"]
+        and before.blocked
+        and before.updated_by != scope.user_id
+    ):
+        raise NotAllowed("blocked: somebody else blocked this key, and has to unblock it.", param="blocked")
+    if before.created_by == scope.user_id:
+        return
+    metadata = changes.get("metadata")
+    inside = metadata.limits if isinstance(metadata, MetadataChange) else []
+    beyond = [name for name in (*changes, *inside) if name not in OWN_FIELDS]
+    if beyond:
+        raise NotAllowed(f"{beyond[0]}: you did not make this key, and can't change it.", param=beyond[0])
 
 
 def is_test_maker(ctx: KeyContext) -> bool:

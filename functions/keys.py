@@ -9,6 +9,7 @@ from functions.function import function
 from functions.key_policy import (
     as_test_key,
     check_chosen,
+    check_modest,
     check_owner,
     hash_of,
     is_test_maker,
@@ -129,6 +130,7 @@ async def _update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyRecord:
     if request.key is None:
         changes.pop("key_alias", None)
     await check_owner(changes, ctx, before)
+    await check_modest(changes, ctx, before)
     record = await ctx.keys.change(before.token, changes, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
@@ -205,7 +207,9 @@ async def unblock(request: KeyBlockRequest, ctx: KeyContext) -> KeyFacts:
 
 async def _set_blocked(request: KeyBlockRequest, ctx: KeyContext, *, blocked: bool) -> KeyFacts:
     refuse_undeclared(request)
-    record = await ctx.keys.change(hash_of(request.key), {"blocked": blocked}, call=ctx.call)
+    before = await _named(request.key, ctx)
+    await check_modest({"blocked": blocked}, ctx, before)
+    record = await ctx.keys.change(before.token, {"blocked": blocked}, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
     return await _facts(record, ctx)
@@ -233,6 +237,7 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGene
     key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
     changes = await _checked(request, ctx, new=False)
     await check_owner(changes, ctx, before)
+    await check_modest(changes, ctx, before)
     revoke_at = after(now, request.grace_period, param="grace_period") if request.grace_period else None
     changes |= {"token": hash_of(key), "key_name": key_name(key), "last_rotation_at": now}
     record = await ctx.keys.replace(before.token, changes, revoke_at=revoke_at, call=ctx.call)

@@ -4,9 +4,17 @@ import msgspec
 
 from functions.context import OrganizationContext
 from functions.function import function
-from functions.roles import Access
+from functions.roles import ORG_ADMIN, Access
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.governance import UNSET, MetadataChange, limit_changes, refuse_undeclared, text, texts
+from schema.governance import (
+    UNSET,
+    MetadataChange,
+    limit_changes,
+    metadata_change,
+    refuse_undeclared,
+    text,
+    texts,
+)
 from schema.organizations import (
     OrganizationDeleteRequest,
     OrganizationFields,
@@ -36,9 +44,7 @@ OWN_FIELDS = ("organization_alias", "metadata")
 async def new(request: OrganizationNewRequest, ctx: OrganizationContext) -> OrganizationInfo:
     """Make an organization, with a budget of its own unless it names one."""
     refuse_undeclared(request)
-    limits, changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone), _changes(request)
-    if limits and changes.get("budget_id"):
-        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
+    limits, changes = _limits(request, ctx), _changes(request)
     organization_id = request.organization_id
     organization_id = (
         ctx.entropy.id() if organization_id is None else text(organization_id, param="organization_id")
@@ -58,13 +64,15 @@ async def new(request: OrganizationNewRequest, ctx: OrganizationContext) -> Orga
 async def update(request: OrganizationUpdateRequest, ctx: OrganizationContext) -> OrganizationInfo:
     """Change an organization: what is absent stays, null clears. Limits go to its budget."""
     refuse_undeclared(request)
-    limits, changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone), _changes(request)
+    limits, changes = _limits(request, ctx), _changes(request)
     for name in ("organization_alias", "budget_id"):
         if name in changes and not changes[name]:
             raise InvalidRequest(f"{name}: an organization needs one.", param=name)
     if not ctx.call.scope.everything:
         _there(await ctx.organizations.find(request.organization_id, call=ctx.call))
-        beyond = [name for name in (*changes, *limits) if name not in OWN_FIELDS]
+        metadata = changes.get("metadata")
+        inside = metadata.limits if isinstance(metadata, MetadataChange) else []
+        beyond = [name for name in (*changes, *limits, *inside) if name not in OWN_FIELDS]
         if beyond:
             raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
     _there(await ctx.organizations.change_with(request.organization_id, changes, limits, call=ctx.call))
@@ -91,11 +99,13 @@ async def unblock(request: OrganizationRequest, ctx: OrganizationContext) -> Org
 async def delete(request: OrganizationDeleteRequest, ctx: OrganizationContext) -> list[OrganizationRecord]:
     """Delete organizations with their teams, keys and memberships. A record of teams and keys is kept."""
     refuse_undeclared(request)
+    if not 1 <= len(request.organization_ids) <= MAX_LISTED:
+        raise InvalidRequest(f"organization_ids: expected 1 to {MAX_LISTED}.", param="organization_ids")
     ids = texts(request.organization_ids, param="organization_ids")
-    gone = await ctx.organizations.remove(ids, call=ctx.call)
-    if not gone:
-        raise NotFound(NO_SUCH, param="organization_ids")
-    return gone
+    found = {record.organization_id for record in await ctx.organizations.some(ids, call=ctx.call)}
+    if unknown := sorted(set(ids) - found):
+        raise NotFound(f"There is no organization {unknown[0]!r}.", param="organization_ids")
+    return await ctx.organizations.remove(ids, call=ctx.call)
 
 
 @function("GET", "/organization/list", access=Access.ORGANIZATIONS_READ)
@@ -103,7 +113,8 @@ async def list_organizations(
     request: OrganizationListQuery, ctx: OrganizationContext
 ) -> list[OrganizationRecord]:
     """List the organizations within the caller's reach, newest first."""
-    return (await ctx.organizations.page({}, call=ctx.call, size=MAX_LISTED)).records
+    where = {"organization_id": request.org_id, "organization_alias": request.org_alias}
+    return (await ctx.organizations.page(where, call=ctx.call, size=MAX_LISTED)).records
 
 
 @function("GET", "/organization/info", access=Access.ORGANIZATIONS_READ)
@@ -127,11 +138,14 @@ async def member_add(
         raise InvalidRequest(f"member: at most {MAX_MEMBERS} at once.", param="member")
     for member in members:
         texts([name for name in (member.user_id, member.user_email) if name], param="member")
+        _check_role(member.role, ctx)
     added = await ctx.organizations.add_members(request.organization_id, members, call=ctx.call)
     if added is None:
         raise NotFound(NO_SUCH, param="organization_id")
     return OrganizationMembersAdded(
-        organization_id=request.organization_id, updated_organization_memberships=added
+        organization_id=request.organization_id,
+        updated_users=[each.user_id for each in added],
+        updated_organization_memberships=added,
     )
 
 
@@ -141,9 +155,9 @@ async def member_update(
 ) -> OrganizationMembershipRecord:
     """Change a member's role in the organization."""
     refuse_undeclared(request)
-    record = await ctx.organizations.change_member(
-        request.organization_id, request.user_id, request.role, call=ctx.call
-    )
+    _check_role(request.role, ctx)
+    member = OrganizationMember(role=request.role, user_id=request.user_id, user_email=request.user_email)
+    record = await ctx.organizations.change_member(request.organization_id, member, call=ctx.call)
     if record is None:
         raise NotFound("There is no such member or organization.", param="user_id")
     return record
@@ -152,12 +166,14 @@ async def member_update(
 @function("DELETE", "/organization/member_delete", access=Access.ORGANIZATIONS_WRITE)
 async def member_delete(
     request: OrganizationMemberDeleteRequest, ctx: OrganizationContext
-) -> OrganizationMember:
+) -> OrganizationMembershipRecord:
     """Take a member out of an organization."""
     refuse_undeclared(request)
-    if not await ctx.organizations.remove_member(request.organization_id, request.user_id, call=ctx.call):
+    member = OrganizationMember(user_id=request.user_id, user_email=request.user_email)
+    record = await ctx.organizations.remove_member(request.organization_id, member, call=ctx.call)
+    if record is None:
         raise NotFound("There is no such member or organization.", param="user_id")
-    return OrganizationMember(user_id=request.user_id)
+    return record
 
 
 def _changes(request: OrganizationFields) -> dict[str, object]:
@@ -168,11 +184,24 @@ def _changes(request: OrganizationFields) -> dict[str, object]:
             changes[name] = text(value, param=name) if value else ""
     if request.models is not UNSET:
         changes["models"] = texts(request.models or [], param="models")
-    if request.metadata is not UNSET:
-        changes["metadata"] = MetadataChange(replace=request.metadata or {})
+    metadata = metadata_change(request)
+    if metadata is not None:
+        changes["metadata"] = metadata
     if request.blocked is not UNSET:
         changes["blocked"] = bool(request.blocked)
     return changes
+
+
+def _limits(request: OrganizationFields, ctx: OrganizationContext) -> dict[str, object]:
+    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    if limits and request.budget_id:
+        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
+    return limits
+
+
+def _check_role(role: str, ctx: OrganizationContext) -> None:
+    if role == ORG_ADMIN and not ctx.call.scope.everything:
+        raise NotAllowed(f"role: only a proxy_admin may make someone {ORG_ADMIN}.", param="role")
 
 
 async def _details(organization_id: str, ctx: OrganizationContext) -> OrganizationInfo:

@@ -8,7 +8,7 @@ from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.row_codec import RowCodec
 from runtime.tenancy import Predicate
-from schema.audit import AuditQuery, AuditRecord
+from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.governance import Page
 from schema.spend import period_of
 from schema.tables import naive
@@ -29,7 +29,8 @@ class AuditReader:
         rows, total = AuditLog.select(), AuditLog.select(Count(alias="total"))
         for condition in self._conditions(query):
             rows, total = rows.where(condition), total.where(condition)  # type: ignore[arg-type]
-        rows = rows.order_by(AuditLog.updated_at, AuditLog.id, ascending=query.sort_order == "asc")
+        sorted_by = self._codec.columns[query.sort_by]
+        rows = rows.order_by(sorted_by, AuditLog.updated_at, AuditLog.id, ascending=query.sort_order == "asc")
         rows = rows.limit(query.page_size).offset((query.page - 1) * query.page_size)
         async with self._database.transaction():
             found = await rows
@@ -41,7 +42,7 @@ class AuditReader:
             row = await AuditLog.select().where(AuditLog.id == id).first()
         return None if row is None else self._codec.decode(row)
 
-    async def everything(self, query: AuditQuery) -> AsyncIterator[AuditRecord]:
+    async def everything(self, query: AuditFilter) -> AsyncIterator[AuditRecord]:
         """A batch at a time, each from where the one before ended."""
         conditions = self._conditions(query)
         last: Predicate | None = None
@@ -56,9 +57,10 @@ class AuditReader:
             if len(found) < BATCH:
                 return
             at, id = found[-1]["updated_at"], found[-1]["id"]
-            last = (AuditLog.updated_at > at) | ((AuditLog.updated_at == at) & (AuditLog.id > id))
+            after = (AuditLog.updated_at > at) | ((AuditLog.updated_at == at) & (AuditLog.id > id))
+            last = (AuditLog.updated_at >= at) & after  # the first half is where an index begins
 
-    def _conditions(self, query: AuditQuery) -> Sequence[Predicate]:
+    def _conditions(self, query: AuditFilter) -> Sequence[Predicate]:
         start, end = period_of(query.start_date, query.end_date)
         found: list[Predicate] = [
             self._codec.columns[name] == value

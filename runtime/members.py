@@ -30,8 +30,8 @@ class Named(Protocol):
 
 
 async def users_of(members: Sequence[Named], database: Database, call: Call) -> list[str]:
-    """Their ids, in the same order, their rows locked. Who is not there yet becomes a row. Raises InvalidRequest for one who
-    can't be told, NotAllowed for one whom only a proxy_admin may bring in."""
+    """Their ids, in the same order; their rows are locked. Who is not there yet becomes one. Raises
+    InvalidRequest for somebody who can't be told, NotAllowed for whom only a proxy_admin may bring in."""
     by_address: dict[str, str] = {}
     for address in sorted({_address(member) for member in members if not member.user_id}):
         by_address[address] = await _user_at(address, database, call)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
+from piccolo.columns.combination import And
 from piccolo.query.functions import Lower
 
 from functions.context import Call
@@ -175,12 +176,12 @@ class OrganizationStore(RowStore[OrganizationRecord]):
             condition = condition & Membership.user_id.is_in(User.select(User.user_id).where(address))
         else:
             raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
-        rows = await Membership.select().where(condition).limit(2)  # type: ignore[arg-type]
+        rows = await Membership.select().where(condition).limit(2)
         return self._members.decode(rows[0]) if len(rows) == 1 else None
 
     def _member_changed(self, user_id: str) -> None:
         self.database.after_commit(lambda: self._announce(f"user:{user_id}"))
 
 
-def _here(record: OrganizationMembershipRecord) -> Predicate:
+def _here(record: OrganizationMembershipRecord) -> And:
     return (Membership.organization_id == record.organization_id) & (Membership.user_id == record.user_id)

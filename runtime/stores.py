@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from runtime import entities
 from runtime.audit_reader import AuditReader
+from runtime.customer_store import CustomerStore
 from runtime.database import Database
 from runtime.key_store import KeyStore
 from runtime.organization_store import OrganizationStore
@@ -21,7 +22,7 @@ class Stores:
         self.teams = TeamStore(database, announce, self.keys)
         self.organizations = OrganizationStore(database, announce, self.keys, self.teams)
         self.budgets = RowStore(database, entities.BUDGET, announce)
-        self.customers = RowStore(database, entities.CUSTOMER, announce)
+        self.customers = CustomerStore(database, announce)
         self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
         self.audit = AuditReader(database)
 

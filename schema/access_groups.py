@@ -38,11 +38,11 @@ class AccessGroupDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
     access_group_id: str = ""
 
 
-class AccessGroupQuery(msgspec.Struct, frozen=True, kw_only=True):
+class AccessGroupQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /v1/access_group/{access_group_id}."""
 
     access_group_id: str
 
 
-class AccessGroupListQuery(msgspec.Struct, frozen=True, kw_only=True):
+class AccessGroupListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /v1/access_group takes nothing."""

@@ -28,11 +28,9 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     database_user: str
 
 
-class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /audit. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
 
-    page: int = 1
-    page_size: int = 50
     changed_by: str | None = None
     changed_by_api_key: str | None = None
     action: str | None = None
@@ -40,16 +38,24 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     object_id: str | None = None
     start_date: str | None = None
     end_date: str | None = None
+
+
+class AuditQuery(AuditFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /audit. Pages count from 1."""
+
+    page: int = 1
+    page_size: int = 50
+    sort_by: Literal["updated_at", "changed_by", "action", "table_name", "object_id"] = "updated_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
 
-class AuditExportQuery(AuditQuery, frozen=True, kw_only=True):
-    """GET /audit/export: everything that the query fits, oldest first."""
+class AuditExportQuery(AuditFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /audit/export: everything that fits, oldest first."""
 
     format: Literal["jsonl", "csv"] = "jsonl"
 
 
-class AuditOneQuery(msgspec.Struct, frozen=True, kw_only=True):
+class AuditOneQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /audit/{id}."""
 
     id: str

@@ -39,13 +39,13 @@ class CustomersRequest(Wire, frozen=True, kw_only=True, dict=True):
     user_ids: list[str]
 
 
-class CustomerQuery(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /customer/info."""
 
     end_user_id: str
 
 
-class CustomerListQuery(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /customer/list. Pages count from 1."""
 
     page: int = 1

@@ -10,11 +10,10 @@ from schema.budgets import BudgetRecord
 from schema.governance import (
     UNSET,
     Json,
-    LimitRequest,
     MaybeFlag,
-    MaybeJson,
     MaybeText,
     MaybeTexts,
+    MetadataRequest,
     StampFields,
 )
 from schema.teams import TeamRecord
@@ -47,13 +46,12 @@ class OrganizationMembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
-class OrganizationFields(LimitRequest, frozen=True, kw_only=True, dict=True):
+class OrganizationFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     """What an organization can be given. Absent: as it is; null: none. Limits go to its budget."""
 
     organization_alias: MaybeText = UNSET
     budget_id: MaybeText = UNSET
     models: MaybeTexts = UNSET
-    metadata: MaybeJson = UNSET
     blocked: MaybeFlag = UNSET
 
 
@@ -100,7 +98,8 @@ class OrganizationMemberUpdateRequest(Wire, frozen=True, kw_only=True, dict=True
     """PATCH /organization/member_update."""
 
     organization_id: str
-    user_id: str
+    user_id: str | None = None
+    user_email: str | None = None
     role: OrganizationRole
 
 
@@ -108,17 +107,21 @@ class OrganizationMemberDeleteRequest(Wire, frozen=True, kw_only=True, dict=True
     """DELETE /organization/member_delete."""
 
     organization_id: str
-    user_id: str
+    user_id: str | None = None
+    user_email: str | None = None
 
 
-class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True):
+class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /organization/info."""
 
     organization_id: str
 
 
-class OrganizationListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /organization/list takes nothing."""
+class OrganizationListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /organization/list."""
+
+    org_id: str | None = None
+    org_alias: str | None = None
 
 
 class OrganizationInfo(OrganizationRecord, frozen=True, kw_only=True):
@@ -129,4 +132,5 @@ class OrganizationInfo(OrganizationRecord, frozen=True, kw_only=True):
 
 class OrganizationMembersAdded(msgspec.Struct, frozen=True, kw_only=True):
     organization_id: str
+    updated_users: list[str]
     updated_organization_memberships: list[OrganizationMembershipRecord]

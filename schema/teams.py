@@ -165,19 +165,24 @@ class MemberSpendRequest(Wire, frozen=True, kw_only=True, dict=True):
     reset_to: Decimal = Decimal(0)
 
 
-class TeamQuery(msgspec.Struct, frozen=True, kw_only=True):
+class TeamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /team/info and /team/permissions_list."""
 
     team_id: str
 
 
-class TeamListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /team/list and /v2/team/list. `page` and `page_size` count in the second."""
+class TeamListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /team/list."""
 
     user_id: str | None = None
     organization_id: str | None = None
     team_id: str | None = None
     team_alias: str | None = None
+
+
+class TeamPageQuery(TeamListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /v2/team/list. Pages count from 1."""
+
     page: int = 1
     page_size: int = 25
 
@@ -201,7 +206,7 @@ class TeamUpdated(msgspec.Struct, frozen=True, kw_only=True):
 class TeamMembersAdded(TeamRecord, frozen=True, kw_only=True):
     """The team's row, and what was added."""
 
-    updated_users: list[str]
+    updated_users: list[Member]
     updated_team_memberships: list[TeamMembershipRecord]
 
 

@@ -1,9 +1,9 @@
 """`just bench`: the gateway beside the floor app, in one run, on one canned provider.
 
 One worker each; the gateway with key auth, prices and spend rows on, called with a key without limits
-and with one under a budget and limits in a team with a budget and a limit. The rounds alternate (floor, gateway, governed,
-floor, ...), so that what else happens on the machine meets all, and the median of each counts.
-`--quick` takes about half a minute; `--json PATH` says where the figures go.
+and with one under a budget and limits in a team with a budget and a limit. The rounds alternate (floor,
+gateway, governed, floor, ...), so that what else happens on the machine meets all, and the median of
+each counts. `--quick` takes about half a minute; `--json PATH` says where the figures go.
 """
 
 import argparse

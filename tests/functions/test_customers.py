@@ -1,12 +1,14 @@
-"""Customers and access groups."""
+"""Customers, their budgets, and blocking them."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
-from functions import access_groups, budgets, customers
+from functions import budgets, customers
+from functions.function import manifest_of
 from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
-from tests.functions.governed import House, cases, in_house
+from tests.functions.governed import House, bodies, cases, in_house
 
 
 def test_a_customer_has_limits_of_its_own_or_a_budget(postgres_dsn: str) -> None:
@@ -58,20 +60,113 @@ def test_customers_are_blocked_though_nobody_has_entered_them(postgres_dsn: str)
     in_house(postgres_dsn, scenario)
 
 
-def test_an_access_group_is_made_changed_and_deleted(postgres_dsn: str) -> None:
+def test_a_customer_changed_by_two_keeps_both_changes(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        made = await house.call(
-            access_groups.new, {"access_group_name": "fast", "access_model_names": ["gpt-4", "llama"]}
-        )
-        id = made.access_group_id
-        changed = await house.call(access_groups.update, {"access_group_id": id, "description": "quick ones"})
-        assert (changed.access_model_names, changed.description) == (["gpt-4", "llama"], "quick ones")
-        assert (await house.call(access_groups.info, {"access_group_id": id})).access_group_name == "fast"
-        with pytest.raises(Conflict, match="access_group_name"):
-            await house.call(access_groups.new, {"access_group_name": "fast"})
-        assert len(await house.call(access_groups.list_groups)) == 1
-        await house.call(access_groups.delete, {"access_group_id": id})
-        with pytest.raises(NotFound):
-            await house.call(access_groups.info, {"access_group_id": id})
+        for who in bodies(*({"user_id": f"c{number}"} for number in range(4))):
+            await house.call(customers.new, who)
+            await asyncio.gather(
+                house.call(customers.update, {**who, "max_budget": 3}),
+                house.call(customers.update, {**who, "rpm_limit": 4}),
+                house.call(customers.update, {**who, "tpm_limit": 5}),
+                house.call(customers.update, {**who, "alias": "Carl"}),
+                house.call(customers.update, {**who, "models": ["gpt-4"]}),
+            )
+            shown = await house.call(customers.info, {"end_user_id": who["user_id"]})
+            budget = shown.litellm_budget_table
+            assert budget is not None
+            assert (budget.max_budget, budget.rpm_limit, budget.tpm_limit) == (Decimal(3), 4, 5)
+            assert (shown.alias, shown.models) == ("Carl", ["gpt-4"])
+        assert len(await house.call(budgets.list_budgets)) == 4
 
     in_house(postgres_dsn, scenario)
+
+
+def test_null_clears_and_a_customer_let_go_of_a_budget_leaves_it_as_it_is(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(budgets.new, {"budget_id": "shared", "max_budget": 9})
+        await house.call(customers.new, {"user_id": "c", "budget_id": "shared", "alias": "Carl"})
+        left = await house.call(
+            customers.update, {"user_id": "c", "budget_id": None, "alias": None, "max_budget": 2}
+        )
+        assert left.budget_id not in (None, "shared")
+        assert left.alias is None
+        assert left.litellm_budget_table is not None
+        assert left.litellm_budget_table.max_budget == Decimal(2)
+        (shared,) = await house.call(budgets.info, {"budgets": ["shared"]})
+        assert shared.max_budget == Decimal(9)
+        free = await house.call(customers.update, {"user_id": "c", "max_budget": None})
+        assert free.litellm_budget_table is not None
+        assert free.litellm_budget_table.max_budget is None
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_customer_that_is_refused_leaves_no_budget_behind(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(customers.new, {"user_id": "c"})
+        with pytest.raises(Conflict):
+            await house.call(customers.new, {"user_id": "c", "max_budget": 1})
+        assert await house.call(budgets.list_budgets) == []
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_customers_are_blocked_by_many_at_once(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        names = [f"c{number}" for number in range(6)]
+        await asyncio.gather(
+            *(house.call(customers.block, {"user_ids": names[turn:] + names[:turn]}) for turn in range(6))
+        )
+        listed = await house.call(customers.list_customers)
+        assert {(each.user_id, each.blocked) for each in listed} == {(name, True) for name in names}
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_customers_are_unblocked_and_deleted_all_or_none(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(customers.block, {"user_ids": ["c"]})
+        for function, body in cases(
+            (customers.unblock, {"user_ids": ["c", "nope"]}), (customers.delete, {"user_ids": ["c", "nope"]})
+        ):
+            with pytest.raises(NotFound):
+                await house.call(function, body)
+        assert (await house.call(customers.info, {"end_user_id": "c"})).blocked
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_budget", "NaN"),
+        ("max_budget", -1),
+        ("spend", "Infinity"),
+        ("rpm_limit", 10**30),
+        ("budget_duration", "0d"),
+        ("alias", "x" * 257),
+        ("default_model", "gpt-4"),
+        ("object_permission", {"models": ["gpt-4"]}),
+    ],
+)
+def test_what_no_customer_can_have_is_refused_by_name(postgres_dsn: str, field: str, value: object) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises((InvalidRequest, UnsupportedParameter), match=field):
+            await house.call(customers.new, {"user_id": "c", field: value})
+        assert await house.call(customers.list_customers) == []
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_every_path_has_litellms_other_name() -> None:
+    for function in (
+        customers.new,
+        customers.info,
+        customers.list_customers,
+        customers.update,
+        customers.delete,
+        customers.block,
+        customers.unblock,
+    ):
+        manifest = manifest_of(function)
+        assert manifest.aliases == (manifest.path.replace("/customer/", "/end_user/"),)

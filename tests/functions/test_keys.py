@@ -252,6 +252,56 @@ def test_a_team_member_manages_its_own_keys_and_sees_no_others(postgres_dsn: str
     in_house(postgres_dsn, scenario)
 
 
+def test_an_owner_does_not_loosen_what_somebody_else_tied(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        given = await house.call(
+            keys.generate, {"user_id": "ada", "max_budget": 5, "duration": "1d", "models": ["gpt-4"]}
+        )
+        for body in bodies(
+            {"max_budget": 500},
+            {"max_budget": None},
+            {"rpm_limit": None},
+            {"duration": "-1"},
+            {"models": []},
+            {"budget_id": None},
+            {"budget_limits": []},
+            {"allowed_routes": []},
+            {"temp_budget_increase": 100, "temp_budget_expiry": "2030-01-01T00:00:00Z"},
+            {"model_rpm_limit": None},
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(keys.update, {"key": given.key, **body}, by=ADA)
+            with pytest.raises(NotAllowed):
+                await house.call(keys.regenerate_named, {"key": given.key, **body}, by=ADA)
+        named = await house.call(
+            keys.update, {"key": given.key, "key_alias": "mine", "metadata": {"a": 1}}, by=ADA
+        )
+        assert (named.key_alias, named.max_budget) == ("mine", Decimal(5))
+        assert (await house.call(keys.regenerate_named, {"key": given.key}, by=ADA)).max_budget == Decimal(5)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_who_is_blocked_does_not_unblock_itself(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        own = await house.call(keys.generate, {}, by=ADA)
+        await house.call(keys.block, {"key": own.key})
+        for function, body in cases(
+            (keys.unblock, {"key": own.key}),
+            (keys.update, {"key": own.key, "blocked": False}),
+            (keys.regenerate_named, {"key": own.key, "blocked": None}),
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(function, body, by=ADA)
+        await house.call(keys.unblock, {"key": own.key})
+        await house.call(keys.block, {"key": own.key}, by=ADA)
+        assert (await house.call(keys.unblock, {"key": own.key}, by=ADA)).status == "active"
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_team_admin_manages_the_teams_keys_and_no_other_teams(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await peopled(house)

@@ -1,15 +1,16 @@
-"""Teams and their members."""
+"""Teams: whose they are, what they may use, and who may say so."""
 
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from functions import budgets, keys, organizations, teams, users
+from functions import audit, budgets, keys, organizations, teams, users
 from functions.context import Caller
 from functions.roles import INTERNAL_USER
 from schema.errors import AlreadyExists, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
-from tests.functions.governed import House, bodies, cases, in_house
+from tests.functions.governed import House, bodies, cases, found, in_house
 
 LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="lead", teams={"red": "admin", "blue": "user"})
 BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
@@ -52,39 +53,6 @@ def test_a_team_is_made_with_its_members_and_who_makes_it_is_its_admin(postgres_
     in_house(postgres_dsn, scenario)
 
 
-def test_admins_who_add_members_at_once_lose_none(postgres_dsn: str) -> None:
-    async def scenario(house: House) -> None:
-        await with_red(house)
-        await asyncio.gather(
-            *(
-                house.call(teams.member_add, {"team_id": "red", "member": {"user_id": f"u{number}"}})
-                for number in range(12)
-            )
-        )
-        info = await house.call(teams.info, {"team_id": "red"})
-        expected = {f"u{number}" for number in range(12)}
-        assert set(member_ids(info.team_info)) == expected
-        assert {each.user_id for each in info.team_memberships} == expected
-        row = await house.call(users.info_alone, {"user_id": "u3"})
-        assert row.teams == ["red"]
-
-    in_house(postgres_dsn, scenario)
-
-
-def test_one_user_added_to_many_teams_at_once_is_in_all(postgres_dsn: str) -> None:
-    async def scenario(house: House) -> None:
-        names = [f"t{number}" for number in range(8)]
-        for name in names:
-            await house.call(teams.new, {"team_id": name})
-        await house.call(users.new, {"user_id": "ada"})
-        await asyncio.gather(
-            *(house.call(teams.member_add, {"team_id": name, "member": {"user_id": "ada"}}) for name in names)
-        )
-        assert set((await house.call(users.info_alone, {"user_id": "ada"})).teams) == set(names)
-
-    in_house(postgres_dsn, scenario)
-
-
 def test_a_team_changed_by_two_keeps_both_changes(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await with_red(house)
@@ -100,79 +68,6 @@ def test_a_team_changed_by_two_keeps_both_changes(postgres_dsn: str) -> None:
         assert sorted(row.models) == ["claude", "gpt-4", "llama"]
         cleared = await house.call(teams.update, {"team_id": "red", "max_budget": None})
         assert (cleared.data.max_budget, cleared.data.rpm_limit) == (None, 5)
-
-    in_house(postgres_dsn, scenario)
-
-
-def test_a_member_has_a_budget_and_a_role_of_its_own(postgres_dsn: str) -> None:
-    async def scenario(house: House) -> None:
-        await with_red(house)
-        added = await house.call(
-            teams.member_add,
-            {"team_id": "red", "member": [{"user_id": "ada"}, {"user_id": "bob"}], "max_budget_in_team": 2},
-        )
-        ada, bob = added.updated_team_memberships
-        assert ada.budget_id != bob.budget_id
-        changed = await house.call(
-            teams.member_update,
-            {
-                "team_id": "red",
-                "user_id": "ada",
-                "role": "admin",
-                "max_budget_in_team": 3,
-                "rpm_limit": 4,
-                "allowed_models": ["gpt-4"],
-            },
-        )
-        assert (changed.role, changed.budget_id, changed.allowed_models) == (
-            "admin",
-            ada.budget_id,
-            ["gpt-4"],
-        )
-        shown = (await house.call(teams.info, {"team_id": "red"})).team_memberships
-        limits = {each.user_id: each.litellm_budget_table for each in shown}
-        assert {name: each and (each.max_budget, each.rpm_limit) for name, each in limits.items()} == {
-            "ada": (Decimal(3), 4),
-            "bob": (Decimal(2), None),
-        }
-        reset = await house.call(
-            teams.member_reset_spend, {"team_id": "red", "user_id": "ada", "reset_to": 0.5}
-        )
-        assert (reset.spend, reset.previous_spend) == (Decimal("0.5"), Decimal(0))
-
-    in_house(postgres_dsn, scenario)
-
-
-def test_a_member_twice_or_not_at_all_is_400(postgres_dsn: str) -> None:
-    async def scenario(house: House) -> None:
-        await with_red(house)
-        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
-        with pytest.raises(InvalidRequest) as caught:
-            await house.call(
-                teams.bulk_member_add, {"team_id": "red", "members": [{"user_id": "new"}, {"user_id": "ada"}]}
-            )
-        assert caught.value.code == "team_member_already_in_team"
-        assert member_ids((await house.call(teams.info, {"team_id": "red"})).team_info) == ["ada"], "none"
-        for function, body in cases(
-            (teams.member_delete, {"team_id": "red", "user_id": "nobody"}),
-            (teams.member_update, {"team_id": "red", "user_id": "nobody", "role": "admin"}),
-            (teams.member_add, {"team_id": "red", "member": {}}),
-        ):
-            with pytest.raises(InvalidRequest):
-                await house.call(function, body)
-
-    in_house(postgres_dsn, scenario)
-
-
-def test_who_leaves_a_team_loses_its_keys_there(postgres_dsn: str) -> None:
-    async def scenario(house: House) -> None:
-        await with_red(house)
-        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
-        await house.call(keys.generate, {"team_id": "red", "user_id": "ada"})
-        own = await house.call(keys.generate, {"user_id": "ada"})
-        left = await house.call(teams.member_delete, {"team_id": "red", "user_id": "ada"})
-        assert member_ids(left) == []
-        assert (await house.call(keys.list_keys)).keys == [own.token]
 
     in_house(postgres_dsn, scenario)
 
@@ -295,5 +190,119 @@ def test_what_no_team_can_have_is_refused_by_name(postgres_dsn: str, field: str,
     async def scenario(house: House) -> None:
         with pytest.raises((InvalidRequest, UnsupportedParameter), match=field):
             await house.call(teams.new, {field: value})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_teams_admin_takes_models_away_and_adds_none(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red", "models": ["gpt-4", "claude", "llama/*"]})
+        fewer = await house.call(
+            teams.update, {"team_id": "red", "models": ["gpt-4", "llama/3", "llama/4"]}, by=LEAD
+        )
+        assert fewer.data.models == ["gpt-4", "llama/3", "llama/4"]
+        for function, body in cases(
+            (teams.update, {"models": ["gpt-4", "claude"]}),
+            (teams.update, {"models": []}),
+            (teams.update, {"models": None}),
+            (teams.patch, {"models": ["llama/*"]}),
+            (teams.model_add, {"models": ["all-proxy-models"]}),
+            (teams.update, {"access_group_ids": ["g"]}),
+        ):
+            with pytest.raises(NotAllowed, match=r"models|access_group_ids"):
+                await house.call(function, {"team_id": "red", **body}, by=LEAD)
+        assert (await house.call(teams.model_delete, {"team_id": "red", "models": ["gpt-4"]}, by=LEAD)).models
+        more = await house.call(teams.model_add, {"team_id": "red", "models": ["claude"]})
+        assert more.models == ["llama/3", "llama/4", "claude"]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_limit_is_one_inside_metadata_as_well(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        more = {"temp_budget_increase": 1_000, "temp_budget_expiry": "2030-01-01T00:00:00Z"}
+        limits = {"model_rpm_limit": {"gpt-4": 1}, "model_tpm_limit": {"gpt-4": 1}}
+        await house.call(teams.new, {"team_id": "red", "metadata": {**limits, "tags": ["x"], "site": "B"}})
+        for body in bodies(
+            more,
+            {"metadata": more},
+            {"metadata": {"model_rpm_limit": None}},
+            {"model_tpm_limit": None},
+            {"default_estimated_output_tokens": 1},
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(teams.update, {"team_id": "red", **body}, by=LEAD)
+        changed = await house.call(
+            teams.update, {"team_id": "red", "metadata": {"tags": ["y"], "floor": 2}}, by=LEAD
+        )
+        kept = {name: bytes(value) for name, value in changed.data.metadata.items()}
+        assert kept == {
+            "model_rpm_limit": b'{"gpt-4": 1}',
+            "model_tpm_limit": b'{"gpt-4": 1}',
+            "tags": b'["y"]',
+            "floor": b"2",
+        }
+        for metadata in bodies(
+            {"model_rpm_limit": {"gpt-4": -1}}, {"temp_budget_increase": "NaN"}, {"model_tpm_limit": "many"}
+        ):
+            with pytest.raises(InvalidRequest):
+                await house.call(teams.update, {"team_id": "red", "metadata": metadata})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_teams_are_deleted_all_or_none(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        with pytest.raises(NotFound, match="nope"):
+            await house.call(teams.delete, {"team_ids": ["red", "nope"]})
+        assert len(await house.call(teams.list_teams)) == 2
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_teams_are_listed_by_what_is_asked_and_nothing_else_is_understood(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(teams.member_add, {"team_id": "blue", "member": {"user_id": "ada"}})
+        for query, names in found(
+            ({"team_alias": "Red"}, ["red"]),
+            ({"team_id": "blue"}, ["blue"]),
+            ({"user_id": "ada"}, ["blue"]),
+            ({"user_id": "ada", "team_id": "red"}, []),
+            ({"organization_id": "acme"}, []),
+        ):
+            assert [each.team_id for each in await house.call(teams.list_teams, query)] == names, query
+        page = await house.call(teams.page_teams, {"page": 2, "page_size": 1})
+        assert (len(page.teams), page.total, page.total_pages) == (1, 2, 2)
+        for query in bodies({"page_size": 101}, {"page": 0}):
+            with pytest.raises(InvalidRequest):
+                await house.call(teams.page_teams, query)
+        with pytest.raises(msgspec.ValidationError, match="teamid"):
+            await house.call(teams.list_teams, {"teamid": "red"})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_team_without_its_id_is_400(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        with pytest.raises(InvalidRequest, match="team_id"):
+            await house.call(teams.update, {"team_alias": "x"})
+        with pytest.raises(InvalidRequest, match="reset_to"):
+            await house.call(teams.member_reset_spend, {"team_id": "red", "user_id": "a", "reset_to": -1})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_blocking_a_team_stands_in_the_audit_log(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        assert (await house.call(teams.block, {"team_id": "red"})).blocked
+        assert not (await house.call(teams.unblock, {"team_id": "red"})).blocked
+        log = await house.call(audit.audit, {"object_id": "red"})
+        assert [each.action for each in log.audit_logs] == ["unblocked", "blocked", "created"]
+        for function, body in cases((teams.block, {}), (teams.unblock, {})):
+            with pytest.raises(NotFound):
+                await house.call(function, {"team_id": "nope", **body})
 
     in_house(postgres_dsn, scenario)

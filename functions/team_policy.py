@@ -1,0 +1,158 @@
+"""What a team and its members may be given, and by whom. Pure but for looking up the team, or the
+organization it is to belong to."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from functions.context import TeamContext
+from functions.roles import Reach
+from models_registry.registry import permits
+from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.governance import UNSET, LimitRequest, limit_changes, metadata_change, text, texts
+from schema.teams import Member, MemberLimits, TeamFields, TeamRecord
+
+MAX_MEMBERS = 500
+Check = Callable[[TeamRecord], None]
+NO_SUCH_TEAM = "There is no such team."
+OWN_FIELDS = ("team_alias", "models", "metadata", "team_member_permissions")
+"""What a team's own admin may change of it: neither its money and limits, nor whose it is; and of models
+only to fewer."""
+PERMISSIONS = (
+    "/key/generate",
+    "/key/service-account/generate",
+    "/key/update",
+    "/key/delete",
+    "/key/info",
+    "/key/list",
+    "/key/block",
+    "/key/unblock",
+    "/key/regenerate",
+    "/key/{key}/regenerate",
+)
+"""Paths that a team may open to its members, for its own keys."""
+
+
+def team_changes(request: TeamFields, ctx: TeamContext) -> dict[str, object]:
+    """The columns a body sets, checked."""
+    changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    for name in ("team_alias", "organization_id"):
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = text(value, param=name) if value else None
+    for name in ("models", "access_group_ids"):
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = texts(value or [], param=name)
+    if request.blocked is not UNSET:
+        changes["blocked"] = bool(request.blocked)
+    if request.team_member_permissions is not UNSET:
+        changes["team_member_permissions"] = check_permissions(request.team_member_permissions or [])
+    metadata = metadata_change(request)
+    if metadata is not None:
+        changes["metadata"] = metadata
+    return changes
+
+
+def check_permissions(paths: list[str]) -> list[str]:
+    unknown = [path for path in paths if path not in PERMISSIONS]
+    if unknown:
+        raise InvalidRequest(
+            f"team_member_permissions: {unknown[0][:100]!r} is none of {', '.join(PERMISSIONS)}",
+            param="team_member_permissions",
+        )
+    return paths
+
+
+def member_limits(request: TeamFields, ctx: TeamContext) -> dict[str, object] | None:
+    """The limits of members without their own, where the body sets any."""
+    limits = LimitRequest(
+        max_budget=request.team_member_budget,
+        budget_duration=request.team_member_budget_duration,
+        rpm_limit=request.team_member_rpm_limit,
+        tpm_limit=request.team_member_tpm_limit,
+    )
+    return limit_changes(limits, ctx.clock.now(), ctx.policy.zone) or None
+
+
+def member_changes(
+    request: MemberLimits, ctx: TeamContext
+) -> tuple[dict[str, object], dict[str, object] | None]:
+    """What a body sets of a membership, and of its budget."""
+    changes: dict[str, object] = {}
+    if request.allowed_models is not UNSET:
+        changes["allowed_models"] = texts(request.allowed_models or [], param="allowed_models")
+    limits = LimitRequest(
+        max_budget=request.max_budget_in_team,
+        budget_duration=request.budget_duration,
+        rpm_limit=request.rpm_limit,
+        tpm_limit=request.tpm_limit,
+    )
+    return changes, limit_changes(limits, ctx.clock.now(), ctx.policy.zone) or None
+
+
+def check_members(members: Sequence[Member]) -> list[Member]:
+    if len(members) > MAX_MEMBERS:
+        raise InvalidRequest(f"members: at most {MAX_MEMBERS} at once.", param="members")
+    for member in members:
+        texts([name for name in (member.user_id, member.user_email) if name], param="member")
+    return list(members)
+
+
+async def check_organization(changes: dict[str, object], ctx: TeamContext) -> None:
+    """Is the organization a team is to belong to within the caller's reach?"""
+    if "organization_id" not in changes:
+        return
+    organization_id, scope = changes["organization_id"], ctx.call.scope
+    if organization_id is None:
+        if not scope.everything:
+            raise NotAllowed("organization_id: only a proxy_admin may take it away.", param="organization_id")
+        return
+    found = await ctx.organizations.find(str(organization_id), call=ctx.call)
+    if found is None or not (scope.everything or organization_id in scope.organizations):
+        raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
+
+
+async def check_own(team_id: str, names: Sequence[str], ctx: TeamContext) -> bool:
+    """A team's own admin may change some of it: false. Who administers its organization, all: true."""
+    scope = ctx.call.scope
+    if scope.everything:
+        return True
+    above = msgspec.structs.replace(
+        ctx.call, scope=msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.TEAM})
+    )
+    if await ctx.teams.find(team_id, call=above) is not None:
+        return True
+    there(await ctx.teams.find(team_id, call=ctx.call))
+    beyond = [name for name in names if name not in OWN_FIELDS]
+    if beyond:
+        raise NotAllowed(f"{beyond[0]}: a team's admin may not change it.", param=beyond[0])
+    return False
+
+
+def unchecked(record: TeamRecord) -> None:
+    pass
+
+
+def check_narrower(models: Sequence[str], record: TeamRecord) -> None:
+    """A team's own admin takes from what the team may use, and adds nothing to it."""
+    if not record.models and not record.access_group_ids:
+        return
+    beyond = [model for model in models if not permits(record.models, model)]
+    if beyond or not (models or record.access_group_ids):
+        named = repr(beyond[0]) if beyond else "all models"
+        raise NotAllowed(f"models: {named} is beyond what the team may use.", param="models")
+
+
+def check_some_left(models: Sequence[str], record: TeamRecord) -> None:
+    if record.models and not set(record.models) - set(models):
+        raise InvalidRequest(
+            'models: an empty list allows all models; update it to ["no-default-models"] to allow none.',
+            param="models",
+        )
+
+
+def there(record: TeamRecord | None) -> TeamRecord:
+    if record is None:
+        raise NotFound(NO_SUCH_TEAM, param="team_id")
+    return record
