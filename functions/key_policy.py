@@ -168,19 +168,24 @@ async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRe
         _check_role_in_team(team_id, ctx)
     elif before is None and user_id is None:
         changes["user_id"] = user_id = scope.user_id
-    if user_id is None or user_id == scope.user_id:
-        if before is None and not isinstance(team_id, str):
-            _check_personal(ctx)
-        if (
-            "user_id" in changes
-            and user_id is None
-            and before is not None
-            and before.user_id == scope.user_id
-        ):
-            raise NotAllowed("user_id: your own key stays yours.", param="user_id")
-        return
-    if not isinstance(user_id, str) or await ctx.users.find(user_id, call=narrow) is None:
-        raise NotAllowed("user_id: you may make keys for yourself and those you administer.", param="user_id")
+    if user_id not in (None, scope.user_id):
+        raise NotAllowed(
+            "user_id: a key acts as its user, so only a proxy_admin makes one for somebody else.",
+            param="user_id",
+        )
+    if before is None and not isinstance(team_id, str):
+        _check_personal(ctx)
+    if before is not None and "user_id" in changes and before.user_id != user_id:
+        raise NotAllowed("user_id: only a proxy_admin gives a key to somebody else.", param="user_id")
+
+
+def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
+    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else."""
+    scope = ctx.call.scope
+    if not scope.everything and before.user_id not in (None, scope.user_id):
+        raise NotAllowed(
+            "key: it acts as its user, so only that user or a proxy_admin regenerates it.", param="key"
+        )
 
 
 async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyRecord) -> None:
@@ -206,6 +211,13 @@ async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyR
     beyond = [name for name in (*changes, *inside) if name not in OWN_FIELDS]
     if beyond:
         raise NotAllowed(f"{beyond[0]}: you did not make this key, and can't change it.", param=beyond[0])
+
+
+def check_test_key(changes: dict[str, object]) -> None:
+    """Of a test key not even `metadata` says how much it may spend. Raises NotAllowed."""
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange) and metadata.limits:
+        raise NotAllowed(f"{metadata.limits[0]}: not for a test key.", param=metadata.limits[0])
 
 
 def is_test_maker(ctx: KeyContext) -> bool:

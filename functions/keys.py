@@ -11,6 +11,8 @@ from functions.key_policy import (
     check_chosen,
     check_modest,
     check_owner,
+    check_secret,
+    check_test_key,
     hash_of,
     is_test_maker,
     key_changes,
@@ -91,7 +93,10 @@ async def _checked(request: KeyFields, ctx: KeyContext, *, new: bool) -> dict[st
         request = within_upper_bounds(request, ctx.policy.key_upper_bounds, ctx.clock.now())
     if is_test_maker(ctx):
         request = as_test_key(request, ctx.policy, ctx.clock.now(), new=new)
-    return key_changes(request, ctx)
+    changes = key_changes(request, ctx)
+    if is_test_maker(ctx):
+        check_test_key(changes)
+    return changes
 
 
 @function("POST", "/key/update", access=Access.KEYS_WRITE)
@@ -233,6 +238,7 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGene
     if request.key is None:
         raise InvalidRequest("key: name the key to replace.", param="key")
     before = await _named(request.key, ctx)
+    check_secret(ctx, before)
     now = ctx.clock.now()
     key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
     changes = await _checked(request, ctx, new=False)

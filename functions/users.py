@@ -66,6 +66,7 @@ async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
         changes["metadata"] = metadata.applied({})
     record = msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
     teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams]
+    await _check_teams(teams, ctx)
     key, first = None, None
     if request.auto_create_key:
         key = ctx.entropy.key()
@@ -139,6 +140,7 @@ async def unblock(request: UserBlockRequest, ctx: UserContext) -> UserRecord:
 
 async def _set_blocked(request: UserBlockRequest, ctx: UserContext, *, blocked: bool) -> UserRecord:
     refuse_undeclared(request)
+    await _check_made([request.user_id], ctx)
     record = await ctx.users.change(request.user_id, {"blocked": blocked}, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_USER, param="user_id")
@@ -151,7 +153,9 @@ async def delete(request: UserDeleteRequest, ctx: UserContext) -> int:
     refuse_undeclared(request)
     if not 1 <= len(request.user_ids) <= MAX_AT_ONCE:
         raise InvalidRequest(f"user_ids: expected 1 to {MAX_AT_ONCE}.", param="user_ids")
-    gone = await ctx.users.remove(texts(request.user_ids, param="user_ids"), call=ctx.call)
+    user_ids = texts(request.user_ids, param="user_ids")
+    await _check_made(user_ids, ctx)
+    gone = await ctx.users.remove(user_ids, call=ctx.call)
     if not gone:
         raise NotFound(NO_SUCH_USER, param="user_ids")
     return len(gone)
@@ -221,6 +225,31 @@ def _changes(request: UserFields, ctx: UserContext) -> dict[str, object]:
     return changes
 
 
+async def _check_made(user_ids: list[str], ctx: UserContext) -> None:
+    """An organization's admin may take anybody out of it, but shut out or delete only whom it made itself:
+    others have a life elsewhere. Raises NotAllowed."""
+    if ctx.call.scope.everything:
+        return
+    for record in await ctx.users.some(user_ids, call=ctx.call):
+        if record.created_by != ctx.call.scope.user_id:
+            raise NotAllowed(
+                f"user_id: {record.user_id!r} was made by somebody else; take it out of the organization.",
+                param="user_id",
+            )
+
+
+async def _check_teams(teams: list[UserTeam], ctx: UserContext) -> None:
+    """Are they of an organization the caller administers? Raises NotFound."""
+    if ctx.call.scope.everything:
+        return
+    found = {
+        record.team_id for record in await ctx.teams.some([each.team_id for each in teams], call=ctx.call)
+    }
+    for each in teams:
+        if each.team_id not in found:
+            raise NotFound(f"There is no team {each.team_id!r}.", param="teams")
+
+
 def _check_role(role: object, ctx: UserContext) -> None:
     """Only an admin makes anybody more than a team member. Raises InvalidRequest or NotAllowed."""
     if role not in ASSIGNABLE:
@@ -230,9 +259,11 @@ def _check_role(role: object, ctx: UserContext) -> None:
 
 
 def _check_modest(changes: dict[str, object]) -> None:
-    """An organization's admin names its people and blocks them; who they are elsewhere, and what they may
-    spend in all, is not its to say."""
-    beyond = sorted(set(changes) - {"user_alias", "metadata", "blocked"})
+    """An organization's admin names its people; who they are elsewhere, whether they may come in, and what
+    they may spend in all, is not its to say."""
+    metadata = changes.get("metadata")
+    inside = metadata.limits if isinstance(metadata, MetadataChange) else []
+    beyond = sorted({*changes, *inside} - {"user_alias", "metadata"})
     if beyond:
         raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from schema.errors import DatabaseUnavailable, InvalidRequest
+from schema.errors import DatabaseUnavailable, InvalidRequest, Overloaded
 
 REACHING_ERRORS = (
     OSError,  # TimeoutError is one
@@ -37,5 +37,7 @@ def asking() -> Iterator[None]:
     try:
         with reaching():
             yield
+    except asyncpg.TransactionRollbackError as exc:  # a deadlock: nothing was changed
+        raise Overloaded("Somebody else is changing the same; try again.", retry_after_s=1) from exc
     except (asyncpg.DataError, asyncpg.InterfaceError) as exc:  # of the latter, those reaching() lets pass
         raise InvalidRequest("A value holds a character or number that the database can't store.") from exc

@@ -68,8 +68,16 @@ class UserStore(RowStore[UserRecord]):
         return msgspec.structs.replace(made, teams=[each.team_id for each in teams])
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[UserRecord]:
-        """With their keys and memberships."""
+        """With their keys and memberships. Teams are locked first, then users, as everywhere."""
         async with self.changing(call):
+            mine = TeamMembership.select(TeamMembership.team_id).where(
+                TeamMembership.user_id.is_in(list(ids))
+            )
+            if ids:
+                teams = Team.select(Team.team_id).where(Team.team_id.is_in(mine))
+                await teams.order_by(Team.team_id).lock_rows("UPDATE")
+                users = User.select(User.user_id).where(User.user_id.is_in(list(ids)))
+                await users.order_by(User.user_id).lock_rows("UPDATE")
             gone = await super().remove(ids, call=call)
             user_ids = [record.user_id for record in gone]
             if user_ids:

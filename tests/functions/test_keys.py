@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from functions import keys, users
+from functions import keys, organizations, teams, users
 from functions.context import Caller
 from functions.policy import Policy
 from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
@@ -321,6 +321,35 @@ def test_a_team_admin_manages_the_teams_keys_and_no_other_teams(postgres_dsn: st
     in_house(postgres_dsn, scenario)
 
 
+def test_nobody_but_an_admin_is_shown_a_key_that_acts_as_somebody_else(postgres_dsn: str) -> None:
+    """A team's or organization's admin would have all that the other may do, here and elsewhere."""
+    boss = Caller(role=INTERNAL_USER, key_hash="9" * 64, user_id="boss", organizations={"acme": "org_admin"})
+
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        await house.call(organizations.new, {"organization_id": "acme", "organization_alias": "a"})
+        root = {"user_id": "root", "user_role": "proxy_admin", "auto_create_key": False}
+        await house.call(users.new, root)
+        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "root"}})
+        team_key = await house.call(keys.generate, {"team_id": "red", "user_id": "root"})
+        own = await house.call(keys.generate, {"team_id": "red", "user_id": "lead"}, by=LEAD)
+        service = await house.call(keys.generate, {"team_id": "red"}, by=LEAD)
+        for caller, function, body in (
+            (LEAD, keys.generate, {"team_id": "red", "user_id": "root"}),
+            (LEAD, keys.regenerate_named, {"key": team_key.token}),
+            (LEAD, keys.update, {"key": own.token, "user_id": "root"}),
+            (LEAD, keys.update, {"key": service.token, "user_id": "root"}),
+            (LEAD, keys.update, {"key": team_key.token, "user_id": None}),
+            (boss, keys.generate, {"organization_id": "acme", "user_id": "ada"}),
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(function, body, by=caller)
+        assert (await house.call(keys.regenerate_named, {"key": own.token}, by=LEAD)).user_id == "lead"
+        assert (await house.call(keys.regenerate_named, {"key": service.token}, by=LEAD)).user_id is None
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(postgres_dsn: str) -> None:
     policy = Policy(devops_key_duration="12h", devops_key_budget=Decimal("0.5"))
 
@@ -339,6 +368,7 @@ def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(po
             {"max_budget": None},
             {"budget_duration": "1d"},
             {"user_id": "bob"},
+            {"metadata": {"temp_budget_increase": 9, "temp_budget_expiry": "2030-01-01T00:00:00Z"}},
         ):
             with pytest.raises(NotAllowed):
                 await house.call(keys.generate, body, by=OPS)

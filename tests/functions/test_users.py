@@ -136,9 +136,36 @@ def test_an_organizations_admin_manages_its_people_and_makes_no_admins(postgres_
             with pytest.raises(NotAllowed):
                 await house.call(users.new, body, by=BOSS)
         assert (await house.call(users.block, {"user_id": "carl"}, by=BOSS)).blocked
-        for body in bodies({"user_role": "devops"}, {"max_budget": 10}, {"models": []}):
+        for body in bodies(
+            {"user_role": "devops"},
+            {"max_budget": 10},
+            {"models": []},
+            {"blocked": False},
+            {"temp_budget_increase": 9, "temp_budget_expiry": "2030-01-01T00:00:00Z"},
+            {"metadata": {"temp_budget_increase": 9, "temp_budget_expiry": "2030-01-01T00:00:00Z"}},
+        ):
             with pytest.raises(NotAllowed):
                 await house.call(users.update, {"user_id": "carl", **body}, by=BOSS)
+        await house.call(teams.new, {"team_id": "foreign"})
+        with pytest.raises(NotFound):
+            await house.call(
+                users.new,
+                {"organizations": ["acme"], "teams": [{"team_id": "foreign", "user_role": "admin"}]},
+                by=BOSS,
+            )
+        claimed = {"organization_id": "acme", "member": {"user_id": "known"}}
+        await house.call(users.new, {"user_id": "known", "auto_create_key": False})
+        await house.call(organizations.member_add, claimed, by=BOSS)
+        for function, body in cases(
+            (users.delete, {"user_ids": ["known"]}),
+            (users.block, {"user_id": "known"}),
+            (users.unblock, {"user_id": "known"}),
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(function, body, by=BOSS)
+        await house.call(
+            organizations.member_delete, {"organization_id": "acme", "user_id": "known"}, by=BOSS
+        )
         for function, body in cases(
             (users.update, {"user_id": "stranger", "user_alias": "x"}),
             (users.block, {"user_id": "stranger"}),
@@ -148,6 +175,21 @@ def test_an_organizations_admin_manages_its_people_and_makes_no_admins(postgres_
             with pytest.raises(NotFound):
                 await house.call(function, body, by=BOSS)
         assert [each.user_id for each in (await house.call(users.list_users, by=BOSS)).users] == ["carl"]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_users_and_teams_that_go_at_once_do_not_wait_for_each_other(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        for number in range(10):
+            team, people = f"t{number}", [f"a{number}", f"b{number}"]
+            await house.call(teams.new, {"team_id": team})
+            members = [{"user_id": user_id} for user_id in people]
+            await house.call(teams.member_add, {"team_id": team, "member": members})
+            await asyncio.gather(
+                house.call(teams.delete, {"team_ids": [team]}),
+                house.call(users.delete, {"user_ids": people}),
+            )
 
     in_house(postgres_dsn, scenario)
 
