@@ -21,6 +21,7 @@ RECALL_S = 0.1
 RETRY_S = 0.01
 IDLE_S = 2.0
 BEAT_S = 1.0
+TIDY_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,10 @@ class Governor:
         accounts = self.slices.everything() if payload == "all" else payload.split("\n")
         self._return(self.slices.recall(accounts))
 
+    async def tidy(self) -> None:
+        """Delete what ended long ago."""
+        await self._leases.tidy()
+
     async def _lease(self, needs: Sequence[Need], short: Sequence[Need], *, patient: bool) -> list[Taken]:
         arrived_mono = self._clock()
         account = short[0].rule.account
@@ -137,6 +142,7 @@ class Governor:
 
     async def _beating(self) -> None:
         """Once a second: say that this worker lives, return what is idle, charge what the dead held."""
+        tidied_mono = self._clock() - TIDY_S
         while not self._stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), BEAT_S)
@@ -147,6 +153,9 @@ class Governor:
                 await self._give_back(self.slices.idle(now_mono, now_mono - IDLE_S))
                 for worker, account, amount in await self._leases.give_up_the_silent():
                     log.error("worker %s is gone: charged what it held of %s: %d", worker, account, amount)
+                if now_mono - tidied_mono >= TIDY_S:
+                    tidied_mono = now_mono
+                    await self.tidy()
             except DatabaseUnavailable:
                 continue  # readiness says so; slices go on while they last
             except Exception:

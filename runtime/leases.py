@@ -35,6 +35,15 @@ _BEAT = """
     RETURNING extract(epoch FROM seen_at)::float8
 """
 
+_TIDY = (
+    """DELETE FROM "Switchgear_Worker" w WHERE given_up_at < now() - interval '1 day'
+       AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.worker = w.worker)""",
+    """DELETE FROM "Switchgear_Account" a WHERE kind = '' AND window_end < now() - interval '1 hour'
+       AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.account = a.account)""",
+)
+"""What nobody needs: workers that are gone, and windows that ended long ago. (Where the money spent stands in
+another row, the account's window is what says when that begins anew: it stays.)"""
+
 log = logging.getLogger(__name__)
 
 
@@ -142,11 +151,13 @@ class Leases:
             rows = await connection.fetch(
                 "SELECT * FROM switchgear_give_up($1)", timedelta(seconds=GIVE_UP_S)
             )
-            await connection.execute(
-                """DELETE FROM "Switchgear_Worker" w WHERE given_up_at < now() - interval '1 day'
-                   AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.worker = w.worker)"""
-            )
         return [(row["worker"], row["name"], row["amount"]) for row in rows]
+
+    async def tidy(self) -> None:
+        """Delete what nobody needs any more."""
+        async with self._database.connection() as connection:
+            for statement in _TIDY:
+                await connection.execute(statement)
 
     async def leave(self) -> None:
         """Return everything that is left and sign off: every call has been booked."""

@@ -49,7 +49,8 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def account(self) -> str:
         """Its part of an account's name; ids are quoted, so that no two run into each other."""
-        names = [self.kind, *(quote(name, safe="@ ") for name in (self.id, self.part) if name)]
+        kind = f"{self.kind}-default" if self.own else self.kind
+        names = [kind, *(quote(name, safe="@ ") for name in (self.id, self.part) if name)]
         return ":".join(names)
 
     @property

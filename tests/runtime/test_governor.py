@@ -172,6 +172,33 @@ def test_spend_set_to_zero_by_sql_frees_the_budget(dsn: str) -> None:
     with_workers(dsn, 1, scenario)
 
 
+@pytest.mark.parametrize("spend", ["'NaN'", "1e30", "'Infinity'"])
+def test_a_spend_that_no_budget_can_have_shuts_it(dsn: str, spend: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        await worker.database.pool.execute(f'UPDATE "LiteLLM_TeamTable" SET spend = {spend}')
+        assert await worker.admit((budget("red", CENT), 1)) is None
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_what_ended_long_ago_is_tidied_away(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = requests_a_minute("k", 5)
+        assert await worker.admit((rule, 1), (budget("red", CENT), CENT)) is not None
+        pool = worker.database.pool
+        await pool.execute(
+            """UPDATE "Switchgear_Account" SET window_end = now() - interval '2 h' WHERE duration = '1m'"""
+        )
+        await worker.governor.tidy()
+        rows = await pool.fetch('SELECT account FROM "Switchgear_Account"')
+        assert [row["account"] for row in rows] == ["money:team:red"]
+        assert await worker.admit((rule, 1)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
 def test_idle_slices_go_back_after_two_seconds(dsn: str) -> None:
     async def scenario(workers: list[Worker]) -> None:
         (worker,) = workers

@@ -342,6 +342,7 @@ BEGIN
             IF durations[place] IS NULL OR (starts[place] <= at AND at < ends[place]) THEN
                 IF a.window_end <= at THEN
                     a.epoch := a.epoch + 1; a.leased := 0; a.spent := 0;
+                    DELETE FROM "Switchgear_Lease" l WHERE l.account = names[place];
                 END IF;
                 PERFORM switchgear_new_window(kinds[place], ids[place], parts[place], ends[place],
                                               coalesce(a.window_end <= at, false));
@@ -354,7 +355,7 @@ BEGIN
             END IF;
         END IF;
         used := CASE WHEN a.kind = '' THEN a.spent
-            ELSE ceil(coalesce(switchgear_spent(a.kind, a.object_id, a.part), 0) * 1e9) END;
+            ELSE least(ceil(coalesce(switchgear_spent(a.kind, a.object_id, a.part), 0) * 1e9), 9e18) END;
         IF limits[place] - used - a.leased < needs[place] AND names[place] LIKE 'parallel:%' THEN
             WITH gone AS (
                 DELETE FROM "Switchgear_Lease" l WHERE l.account = names[place] AND NOT EXISTS (
