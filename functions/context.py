@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from functions.policy import Policy
-from functions.roles import ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
+from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
@@ -76,9 +76,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def roles(self) -> frozenset[str]:
-        if not self.teams and not self.organizations:
+        if not self.teams and not self.organizations and self.role != ORG_ADMIN:
             return frozenset((self.role,))
-        found = {self.role}
+        found = {self.role, INTERNAL_USER} if self.role == ORG_ADMIN else {self.role}
         if "admin" in self.teams.values():
             found.add(TEAM_ADMIN)
         if ORG_ADMIN in self.organizations.values():

@@ -92,7 +92,7 @@ def key_changes(request: KeyFields, ctx: KeyContext) -> dict[str, object]:
     metadata = metadata_change(request)
     if metadata is not None:
         changes["metadata"] = metadata
-    _check_alias(changes.get("key_alias"), ctx.policy)
+    check_alias(changes.get("key_alias"), ctx.policy)
     return changes
 
 
@@ -103,19 +103,22 @@ def expiry(duration: str | None, now: datetime) -> datetime | None:
     return now if duration == "0s" else after(now, duration, param="duration")
 
 
-def within_upper_bounds(request: KeyFields, bounds: Mapping[str, msgspec.Raw], now: datetime) -> KeyFields:
-    """Refuses what is above the config's bounds; what is not said gets the bound. Raises NotAllowed."""
+def within_upper_bounds(
+    request: KeyFields, bounds: Mapping[str, msgspec.Raw], now: datetime, *, new: bool
+) -> KeyFields:
+    """Refuses what is above the config's bounds, or is to have none; of a new key, what is not said gets
+    the bound. Raises NotAllowed."""
     if not bounds:
         return request
     top = msgspec.json.decode(msgspec.json.encode(dict(bounds)), type=KeyFields)
     given: dict[str, object] = {}
     for name in BOUNDED:
         bound, value = getattr(top, name), getattr(request, name)
-        if bound in (UNSET, None):
+        if bound in (UNSET, None) or (value is UNSET and not new):
             continue
-        if value in (UNSET, None):
+        if value is UNSET or (value is None and new):
             given[name] = bound
-        elif _size(name, value, now) > _size(name, bound, now):
+        elif value is None or _size(name, value, now) > _size(name, bound, now):
             raise NotAllowed(
                 f"{name}: {value} is above what this gateway's config allows ({bound}).", param=name
             )
@@ -155,8 +158,12 @@ async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRe
         if isinstance(organization_id, str) and not await organizations.find(organization_id, call=call):
             raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
         return
-    if "spend" in changes:
-        raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
+    for name, why in (("spend", "set what was spent"), ("budget_id", "name a budget")):
+        if changes.get(name) is not None:
+            raise NotAllowed(f"{name}: only an admin may {why}.", param=name)
+    for name in ("team_id", "organization_id"):
+        if before is not None and name in changes and changes[name] is None and getattr(before, name):
+            raise NotAllowed(f"{name}: only an admin may take a key out of it.", param=name)
     narrow = msgspec.structs.replace(
         call, scope=msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE, Reach.CREATED})
     )
@@ -197,13 +204,8 @@ async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyR
     above = msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE, Reach.CREATED})
     if await ctx.keys.find(before.token, call=msgspec.structs.replace(call, scope=above)) is not None:
         return
-    if (
-        "blocked" in changes
-        and not changes["blocked"]
-        and before.blocked
-        and before.updated_by != scope.user_id
-    ):
-        raise NotAllowed("blocked: somebody else blocked this key, and has to unblock it.", param="blocked")
+    if before.blocked and before.updated_by != scope.user_id:  # any change would make the block its own
+        raise NotAllowed("key: somebody else blocked this key, and has to unblock it.", param="key")
     if before.created_by == scope.user_id:
         return
     metadata = changes.get("metadata")
@@ -213,8 +215,14 @@ async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyR
         raise NotAllowed(f"{beyond[0]}: you did not make this key, and can't change it.", param=beyond[0])
 
 
-def check_test_key(changes: dict[str, object]) -> None:
-    """Of a test key not even `metadata` says how much it may spend. Raises NotAllowed."""
+def check_test_key(changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None) -> None:
+    """Of a test key not even `metadata` says how much it may spend, and however often it is changed, it
+    ends when it would have at first. Raises NotAllowed."""
+    ends, policy = changes.get("expires"), ctx.policy
+    if before is not None and before.created_at is not None and isinstance(ends, datetime):
+        latest = after(before.created_at, policy.devops_key_duration, param="duration")
+        if ends > latest:
+            raise NotAllowed(f"duration: a test key ends by {latest:%Y-%m-%d %H:%M} UTC.", param="duration")
     metadata = changes.get("metadata")
     if isinstance(metadata, MetadataChange) and metadata.limits:
         raise NotAllowed(f"{metadata.limits[0]}: not for a test key.", param=metadata.limits[0])
@@ -237,7 +245,8 @@ def _check_role_in_team(team_id: str, ctx: KeyContext) -> None:
         raise NotAllowed("The config lets only these members make keys of a team: " + ", ".join(allowed))
 
 
-def _check_alias(alias: object, policy: Policy) -> None:
+def check_alias(alias: object, policy: Policy) -> None:
+    """Raises InvalidRequest."""
     pattern = policy.key_alias_pattern
     if isinstance(alias, str) and pattern is not None and re.fullmatch(pattern, alias) is None:
         raise InvalidRequest(f"key_alias: expected a name that fits {pattern}", param="key_alias")
@@ -245,6 +254,8 @@ def _check_alias(alias: object, policy: Policy) -> None:
 
 def _size(name: str, value: object, now: datetime) -> Decimal:
     """So that what is to be compared can be: durations as seconds."""
+    if isinstance(value, Decimal):
+        return dollars(value, param=name)
     if isinstance(value, str):
         ends = expiry(value, now) if name == "duration" else after(now, value, param=name)
         return Decimal("Infinity") if ends is None else Decimal((ends - now).total_seconds())

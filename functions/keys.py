@@ -23,7 +23,7 @@ from functions.roles import Access
 from schema.budgets import BudgetRecord
 from schema.duration import after
 from schema.errors import GatewayError, InvalidRequest, NotFound
-from schema.governance import MetadataChange, dollars, filled, refuse_undeclared, texts
+from schema.governance import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
 from schema.keys import (
     KeyAliases,
     KeyAliasesQuery,
@@ -77,7 +77,7 @@ async def generate_service_account(request: KeyGenerateRequest, ctx: KeyContext)
 async def _make(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
     refuse_undeclared(request)
     key = ctx.entropy.key() if request.key is None else check_chosen(request.key)
-    changes = await _checked(request, ctx, new=True)
+    changes = await _checked(request, ctx)
     await check_owner(changes, ctx)
     token = hash_of(key)
     record = _fresh(KeyRecord(token=token, key_id=token, key_name=key_name(key)), changes)
@@ -85,17 +85,18 @@ async def _make(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
     return await _generated(key, record, ctx)
 
 
-async def _checked(request: KeyFields, ctx: KeyContext, *, new: bool) -> dict[str, object]:
+async def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = None) -> dict[str, object]:
     """What a request sets, within what the config and the caller's role allow."""
-    if new:
+    new = before is None
+    if new and not is_test_maker(ctx):
         request = filled(request, ctx.policy.key_defaults, "default_key_generate_params")
-    if new and not ctx.call.scope.everything:
-        request = within_upper_bounds(request, ctx.policy.key_upper_bounds, ctx.clock.now())
+    if not ctx.call.scope.everything:
+        request = within_upper_bounds(request, ctx.policy.key_upper_bounds, ctx.clock.now(), new=new)
     if is_test_maker(ctx):
         request = as_test_key(request, ctx.policy, ctx.clock.now(), new=new)
     changes = key_changes(request, ctx)
     if is_test_maker(ctx):
-        check_test_key(changes)
+        check_test_key(changes, ctx, before)
     return changes
 
 
@@ -112,6 +113,7 @@ async def bulk_update(request: KeyBulkUpdateRequest, ctx: KeyContext) -> KeysCha
     refuse_undeclared(request)
     if not 1 <= len(request.keys) <= MAX_AT_ONCE:
         raise InvalidRequest(f"keys: expected 1 to {MAX_AT_ONCE}.", param="keys")
+    with_parts(request, "keys", request.keys)
     changed: list[KeyChanged] = []
     failed: list[KeyNotChanged] = []
     for each in request.keys:
@@ -131,7 +133,7 @@ async def _update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyRecord:
     before = await (
         _named(request.key, ctx) if request.key is not None else _by_alias(str(request.key_alias), ctx)
     )
-    changes = await _checked(request, ctx, new=False)
+    changes = await _checked(request, ctx, before)
     if request.key is None:
         changes.pop("key_alias", None)
     await check_owner(changes, ctx, before)
@@ -241,7 +243,9 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGene
     check_secret(ctx, before)
     now = ctx.clock.now()
     key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
-    changes = await _checked(request, ctx, new=False)
+    if hash_of(key) == before.token:
+        raise InvalidRequest("new_key: it is the key as it is; choose another.", param="new_key")
+    changes = await _checked(request, ctx, before)
     await check_owner(changes, ctx, before)
     await check_modest(changes, ctx, before)
     revoke_at = after(now, request.grace_period, param="grace_period") if request.grace_period else None

@@ -1,23 +1,24 @@
 """Users: make, change, show, list, block, delete."""
 
-import hashlib
-
 import msgspec
 
 from functions.context import UserContext
 from functions.function import function
+from functions.key_policy import check_alias, hash_of, key_name
 from functions.roles import ASSIGNABLE, INTERNAL_USER, INTERNAL_USER_VIEWER, ROLE_LABELS, Access
 from schema.duration import after
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.governance import (
     UNSET,
     MetadataChange,
+    dollars,
     filled,
     limit_changes,
     metadata_change,
     refuse_undeclared,
     text,
     texts,
+    with_parts,
 )
 from schema.keys import KeyRecord
 from schema.users import (
@@ -45,6 +46,7 @@ MAX_PAGE = 100
 MAX_AT_ONCE = 500
 MAX_SHOWN = 1_000
 NO_SUCH_USER = "There is no such user."
+MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)
 NAMES = ("user_alias", "user_email", "sso_user_id")
 
 
@@ -52,37 +54,74 @@ NAMES = ("user_alias", "user_email", "sso_user_id")
 async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
     """Make a user, in teams and organizations, and with a first key unless `auto_create_key` is false."""
     refuse_undeclared(request)
+    await _check_sent(request, ctx)
     request = filled(request, ctx.policy.user_defaults, "default_internal_user_params")
-    now, scope = ctx.clock.now(), ctx.call.scope
     user_id = ctx.entropy.id() if request.user_id is None else text(request.user_id, param="user_id")
     changes = _changes(request, ctx)
     changes.setdefault("user_role", INTERNAL_USER)
     _check_role(changes["user_role"], ctx)
-    organizations = texts(request.organizations, param="organizations")
-    if not scope.everything and not (organizations and set(organizations) <= scope.organizations):
-        raise NotAllowed("organizations: name those that you administer.", param="organizations")
     metadata = changes.get("metadata")
     if isinstance(metadata, MetadataChange):
         changes["metadata"] = metadata.applied({})
     record = msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
-    teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams]
-    await _check_teams(teams, ctx)
-    key, first = None, None
-    if request.auto_create_key:
-        key = ctx.entropy.key()
-        token = hashlib.sha256(key.encode()).hexdigest()
-        first = KeyRecord(
-            token=token,
-            key_id=token,
-            key_name=f"sk-...{key[-4:]}",
-            key_alias=request.key_alias,
-            user_id=user_id,
-            expires=None if request.duration is None else after(now, request.duration, param="duration"),
-        )
+    key = ctx.entropy.key() if _wants_key(request, ctx) else None
+    first = None if key is None else _first_key(key, user_id, request, ctx)
     made = await ctx.users.add_with(
-        record, teams=teams, organizations=organizations, key=first, call=ctx.call
+        record, teams=_teams(request), organizations=_organizations(request), key=first, call=ctx.call
     )
-    return UserMade(**msgspec.structs.asdict(made), key=key, token=None if first is None else first.token)
+    return UserMade(
+        **msgspec.structs.asdict(made),
+        key=key,
+        token=None if first is None else first.token,
+        expires=None if first is None else first.expires,
+    )
+
+
+def _wants_key(request: UserNewRequest, ctx: UserContext) -> bool:
+    """Whoever is shown a key can act as its user, now and when that is made more than it is."""
+    if ctx.call.scope.everything and request.auto_create_key is not False:
+        return True
+    for name in ("key_alias", "duration"):
+        if getattr(request, name) is not None:
+            raise InvalidRequest(f"{name}: no key is made here that could have it.", param=name)
+    return False
+
+
+def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: UserContext) -> KeyRecord:
+    token, duration = hash_of(key), request.duration
+    check_alias(request.key_alias, ctx.policy)
+    return KeyRecord(
+        token=token,
+        key_id=token,
+        key_name=key_name(key),
+        key_alias=None if request.key_alias is None else text(request.key_alias, param="key_alias"),
+        user_id=user_id,
+        expires=None if duration is None else after(ctx.clock.now(), duration, param="duration"),
+    )
+
+
+def _teams(request: UserNewRequest) -> list[UserTeam]:
+    """Once each. Raises InvalidRequest."""
+    teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams or []]
+    _once(texts([each.team_id for each in teams], param="teams"), param="teams")
+    return [
+        each
+        if each.max_budget_in_team is None
+        else msgspec.structs.replace(
+            each, max_budget_in_team=dollars(each.max_budget_in_team, param="max_budget_in_team")
+        )
+        for each in teams
+    ]
+
+
+def _organizations(request: UserNewRequest) -> list[str]:
+    return _once(texts(request.organizations or [], param="organizations"), param="organizations")
+
+
+def _once(names: list[str], *, param: str) -> list[str]:
+    if len(set(names)) != len(names):
+        raise InvalidRequest(f"{param}: one is named twice.", param=param)
+    return names
 
 
 @function("POST", "/user/update", access=Access.USERS_WRITE)
@@ -97,6 +136,7 @@ async def bulk_update(request: UserBulkUpdateRequest, ctx: UserContext) -> Users
     refuse_undeclared(request)
     if not 1 <= len(request.users) <= MAX_AT_ONCE:
         raise InvalidRequest(f"users: expected 1 to {MAX_AT_ONCE}.", param="users")
+    with_parts(request, "users", request.users)
     changed: list[UserUpdated] = []
     failed: list[UserNotChanged] = []
     for each in request.users:
@@ -226,8 +266,8 @@ def _changes(request: UserFields, ctx: UserContext) -> dict[str, object]:
 
 
 async def _check_made(user_ids: list[str], ctx: UserContext) -> None:
-    """An organization's admin may take anybody out of it, but shut out or delete only whom it made itself:
-    others have a life elsewhere. Raises NotAllowed."""
+    """An organization's admin may take anybody out of it, but shut out or delete only whom it made itself,
+    and who is no more than a team member since: others have a life elsewhere. Raises NotAllowed."""
     if ctx.call.scope.everything:
         return
     for record in await ctx.users.some(user_ids, call=ctx.call):
@@ -236,12 +276,35 @@ async def _check_made(user_ids: list[str], ctx: UserContext) -> None:
                 f"user_id: {record.user_id!r} was made by somebody else; take it out of the organization.",
                 param="user_id",
             )
+        if record.user_role not in MODEST_ROLES:
+            raise NotAllowed(
+                f"user_id: {record.user_id!r} is {record.user_role}; only a proxy_admin may do that.",
+                param="user_id",
+            )
 
 
-async def _check_teams(teams: list[UserTeam], ctx: UserContext) -> None:
-    """Are they of an organization the caller administers? Raises NotFound."""
-    if ctx.call.scope.everything:
+async def _check_sent(request: UserNewRequest, ctx: UserContext) -> None:
+    """What an organization's admin says of somebody new: in its own organizations and their teams, without
+    a key to act with, and nothing that the config says. Raises NotAllowed, or NotFound for a team."""
+    scope = ctx.call.scope
+    if scope.everything:
         return
+    organizations = _organizations(request)
+    if not organizations or not set(organizations) <= scope.organizations:
+        raise NotAllowed("organizations: name those that you administer.", param="organizations")
+    if request.auto_create_key is True:
+        raise NotAllowed(
+            "auto_create_key: a key acts as its user, so only a proxy_admin makes one for somebody else.",
+            param="auto_create_key",
+        )
+    change = metadata_change(request)
+    sent = {name for name in request.__struct_fields__ if getattr(request, name) is not UNSET}
+    sent.update(change.limits if change is not None else [])
+    tied = {"sso_user_id", "temp_budget_increase", *ctx.policy.user_defaults} - {"teams", "auto_create_key"}
+    beyond = sorted(sent & tied)
+    if beyond:
+        raise NotAllowed(f"{beyond[0]}: only a proxy_admin may say it of a new user.", param=beyond[0])
+    teams = _teams(request)
     found = {
         record.team_id for record in await ctx.teams.some([each.team_id for each in teams], call=ctx.call)
     }
@@ -254,7 +317,7 @@ def _check_role(role: object, ctx: UserContext) -> None:
     """Only an admin makes anybody more than a team member. Raises InvalidRequest or NotAllowed."""
     if role not in ASSIGNABLE:
         raise InvalidRequest(f"user_role: expected one of {', '.join(ASSIGNABLE)}", param="user_role")
-    if not ctx.call.scope.everything and role not in (INTERNAL_USER, INTERNAL_USER_VIEWER):
+    if not ctx.call.scope.everything and role not in MODEST_ROLES:
         raise NotAllowed(f"user_role: only a proxy_admin may make someone {role}.", param="user_role")
 
 
@@ -271,6 +334,8 @@ def _check_modest(changes: dict[str, object]) -> None:
 async def _found(request: UserInfoQuery, ctx: UserContext) -> UserRecord:
     user_id = request.user_id or ctx.call.caller.user_id
     record = await ctx.users.find(user_id, call=ctx.call) if user_id else None
+    if record is None and not request.user_id:
+        raise InvalidRequest("user_id: your key has no user; name one.", param="user_id")
     if record is None:
         raise NotFound(NO_SUCH_USER, param="user_id")
     return record

@@ -35,7 +35,9 @@ UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 """OpenAI's families that reason behind the scenes."""
 
 
-PRICED_APART = frozenset({"web_search_options", "audio", "prediction", "plugins", "prompt", "container"})
+PRICED_APART = frozenset(
+    {"web_search_options", "audio", "prediction", "plugins", "prompt", "container", "models", "route"}
+)
 """Fields with which a provider bills by something that no field of the request bounds."""
 TIERS = (b'"auto"', b'"default"', b'"flex"', b"null")
 """`service_tier`s that cost no more than the list price."""
@@ -189,9 +191,12 @@ def output_bound(request: ChatRequest, target: Target) -> int:
 def reasons_unseen(request: ChatRequest, target: Target) -> bool:
     """Whether the output may hold reasoning that is billed and not shown: what was relayed is then
     no bound of it."""
-    if target.local or target.dialect is not Dialect.OPENAI:
+    if target.local or target.dialect is Dialect.OLLAMA:
         return False
-    return request.reasoning_effort not in (None, "none") or target.model.startswith(UNSEEN)
+    asked = request.reasoning_effort not in (None, "none")
+    if target.dialect is Dialect.ANTHROPIC:
+        return asked or "thinking" in request.raw or "thinking" in target.params
+    return asked or target.model.startswith(UNSEEN)
 
 
 def _configured(target: Target) -> list[int]:

@@ -8,6 +8,7 @@ import structlog
 from functions.context import Bounds, Call, Caller
 from functions.policy import Policy
 from models_registry.price import Price, ceiling_nano
+from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.customers import Customers
 from runtime.governor import Governor, NotEnough
@@ -250,7 +251,7 @@ def rate_headers(rules: Sequence[Rule], governor: Governor) -> Iterator[tuple[st
 
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:
     """Those of the rules that are about this model, or about all."""
-    paid = tuple(rule for rule in rules if rule.model is None or rule.model == model)
+    paid = tuple(rule for rule in rules if rule.model is None or covers(rule.model, model))
     rates = tuple(rule for rule in paid if rule.meter is not Meter.MONEY)
     limits = [rule.limit for rule in rates if rule.meter in TOKENS]
     return Plan(source=rules, paid=paid, free=rates, rates=rates, tokens=min(limits, default=None))

@@ -131,6 +131,8 @@ class Authenticator:
         self._clock = clock
         self._cache: OrderedDict[str, _Entry] = OrderedDict()
         self._by_topic: dict[str, set[str]] = {}
+        self._met: OrderedDict[str, None] = OrderedDict()
+        """Keys that were let in: when everything is forgotten, they are no strangers."""
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
         self._changes = 0
         self._away_until = 0.0
@@ -178,6 +180,11 @@ class Authenticator:
         self._cache[key_hash] = entry
         for topic in _topics(key_hash, entry):
             self._by_topic.setdefault(topic, set()).add(key_hash)
+        if entry.caller is not None:
+            self._met[key_hash] = None
+            self._met.move_to_end(key_hash)
+            if len(self._met) > MAX_CACHED:
+                self._met.popitem(last=False)
         if len(self._cache) > MAX_CACHED:
             self._drop(next(iter(self._cache)))
 
@@ -193,7 +200,7 @@ class Authenticator:
         """One look-up for all calls that bring the same key at once."""
         asking = self._asking.get(key_hash)
         if asking is None:
-            if len(self._asking) >= MAX_WAITING:
+            if len(self._asking) >= MAX_WAITING and key_hash not in self._met:
                 raise Overloaded("Too many unknown API keys are being checked; try again.", retry_after_s=1)
             asking = self._asking[key_hash] = asyncio.Lock()
         async with asking:

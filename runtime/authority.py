@@ -149,6 +149,11 @@ def _refusal(facts: _Facts) -> GatewayError | None:
         return BlockedKey("Authentication Error, the user of this API key no longer exists.")
     if key.team_id and team is None:
         return BlockedKey("Authentication Error, the team of this API key no longer exists.")
+    of_team = team.organization_id if team is not None else None
+    if (key.organization_id or of_team) and organization is None:
+        return BlockedKey("Authentication Error, the organization of this API key no longer exists.")
+    if key.organization_id and of_team and key.organization_id != of_team:
+        return BlockedKey("Authentication Error, this API key and its team are of different organizations.")
     for noun, row in (("user", user), ("team", team), ("organization", organization)):
         if row is not None and row.blocked:
             return BlockedKey(f"Authentication Error, the {noun} of this API key is blocked.")

@@ -9,9 +9,10 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from runtime.leases import LIVES_S, Leases, Standing, WorkerLost
+from runtime.leases import LIVES_S, Leases, NotReturned, Standing, WorkerLost
 from runtime.slices import Need, Slice, Slices, Taken
 from schema.errors import DatabaseUnavailable
 from schema.limits import Meter, Rule
@@ -23,6 +24,7 @@ IDLE_S = 2.0
 BEAT_S = 1.0
 TIDY_S = 60.0
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +60,7 @@ class Governor:
         self._clock = clock
         self.slices = Slices()
         self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
         self._seen_mono = clock()
 
@@ -107,6 +109,28 @@ class Governor:
         accounts = self.slices.everything() if payload == "all" else payload.split("\n")
         self._return(self.slices.recall(accounts))
 
+    async def _fetch(self, short: Sequence[Need]) -> list[Standing]:
+        """Lease into memory, also when the call that asked is cancelled meanwhile: what Postgres gave must
+        be known here. Gives what was short; nothing where nothing was."""
+        outdated = self.slices.outdated(short)
+        if outdated:
+            await self._give_back(outdated)
+        try:
+            granted, standings = await self._leases.lease(short, self.now_s)
+        except WorkerLost:
+            await self._begin_anew()
+            granted, standings = await self._leases.lease(short, self.now_s)
+        now_mono = self._clock()
+        for each in granted:
+            self.slices.put(each, now_mono)
+        return standings
+
+    async def _begin_anew(self) -> None:
+        log.error("this worker was silent for too long and begins anew: %s", self._leases.worker)
+        self._leases.begin_anew()
+        self.slices.drop(tuple(Meter))
+        await self._leases.beat()
+
     async def tidy(self) -> None:
         """Delete what ended long ago."""
         await self._leases.tidy()
@@ -125,11 +149,9 @@ class Governor:
                     return taken
                 if gate.refused(arrived_mono, short):
                     raise NotEnough(gate.standings)
-                granted, standings = await self._leases.lease(short, self.now_s)
+                standings = await asyncio.shield(self._spawn(self._fetch(short)))
                 now_mono = self._clock()
-                for each in granted:
-                    self.slices.put(each, now_mono)
-                if granted:
+                if not standings:
                     continue
                 if not patient or _hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
                     if patient:
@@ -166,12 +188,10 @@ class Governor:
         try:
             await self._leases.beat()
         except WorkerLost:
-            log.error("this worker was silent for too long and begins anew: %s", self._leases.worker)
-            self._leases.begin_anew()
-            self.slices.drop(tuple(Meter))
-            await self._leases.beat()
-        if asked_mono - self._seen_mono >= LIVES_S:
-            self.slices.drop((Meter.PARALLEL,))  # others may have taken our slots for free
+            await self._begin_anew()
+        if asked_mono - self._seen_mono >= LIVES_S:  # others may have taken our slots for free
+            await self._leases.drop_slots()
+            self.slices.drop((Meter.PARALLEL,))
         self._seen_mono = asked_mono
         self.slices.renew(asked_mono + LIVES_S * 2 / 3)
 
@@ -180,6 +200,9 @@ class Governor:
             return
         try:
             await self._leases.give_back(out)
+        except NotReturned:
+            for held, amount in out:
+                held.free += amount
         except DatabaseUnavailable:
             log.warning(
                 "%d leases could not be returned; they count as used until this worker ends", len(out)
@@ -189,10 +212,11 @@ class Governor:
         if out:
             self._spawn(self._give_back(out))
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _hopeless(standings: Sequence[Standing]) -> bool:

@@ -202,8 +202,8 @@ class Endpoint:
             return NO_SCOPE
         scope = caller.scope(self.manifest.access)
         opened = caller.permissions.get(self.manifest.path)
-        if opened is None:
-            return scope
+        if opened is None or Reach.MINE not in scope.reaches:
+            return scope  # a team opens a route to those who have it for themselves
         return msgspec.structs.replace(
             scope, reaches=scope.reaches | {Reach.TEAM}, teams=scope.teams | opened
         )

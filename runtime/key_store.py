@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.columns.column_types import Text
 
-from functions.context import Call
+from functions.context import MASTER_USER_ID, Call
 from functions.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.database_errors import asking
@@ -15,6 +15,7 @@ from runtime.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord
+from schema.errors import InvalidRequest
 from schema.governance import Page
 from schema.keys import KeyListQuery, KeyRecord
 from schema.tables import naive
@@ -33,7 +34,9 @@ class KeyStore(RowStore[KeyRecord]):
         async with self.changing(call):
             if record.user_id:
                 await ensure_user(record.user_id, call)
-            return await super().add(record, call=call)
+            made = await super().add(record, call=call)
+            await self._leave_grace(record.token)
+            return made
 
     async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> KeyRecord | None:
         async with self.changing(call):
@@ -57,6 +60,7 @@ class KeyStore(RowStore[KeyRecord]):
             _text(VerificationToken.key_alias, query.key_alias, part=query.substring_matching),
             _equal(VerificationToken.team_id, query.team_id),
             _equal(VerificationToken.organization_id, query.organization_id),
+            _in_group(query.access_group_id),
             _equal(VerificationToken.token, query.key_hash),
             _owner(query, call),
             _found(query.search),
@@ -82,6 +86,7 @@ class KeyStore(RowStore[KeyRecord]):
             counted = {**changes, "rotation_count": record.rotation_count + 1}
             after = await self.write(record, counted, call=call)
             now = naive(datetime.now(UTC))
+            await self._leave_grace(after.token, of=key_hash)
             await old.delete().where(old.revoke_at <= now)
             await old.update({old.active_token_id: after.token}).where(old.active_token_id == key_hash)
             if revoke_at is not None:
@@ -97,14 +102,30 @@ class KeyStore(RowStore[KeyRecord]):
             self.announce(token)
         return after
 
+    async def _leave_grace(self, token: str, *, of: str = "") -> None:
+        """A hash stands for one key: it is in use again where it was in the grace of that key or is past
+        it. After the insert or update, which waits for whoever has the same. Raises AlreadyExists."""
+        old = DeprecatedVerificationToken
+        over = (old.active_token_id == of) | (old.revoke_at <= naive(datetime.now(UTC)))
+        await old.delete().where((old.token == token) & over)
+        if await old.exists().where(old.token == token):
+            raise self.entity.taken("key: another key has it; choose another.", param="key")
+
     async def budget(self, budget_id: str) -> BudgetRecord | None:
         with asking():
             row = await Budget.select().where(Budget.budget_id == budget_id).first()
         return None if row is None else self._budgets.decode(row)
 
 
+def check_user_id(user_id: str, call: Call) -> None:
+    """The audit log's words for SQL and for the master key are nobody's id. Raises InvalidRequest."""
+    if user_id.startswith("sql:") or (user_id == MASTER_USER_ID and not call.scope.everything):
+        raise InvalidRequest(f"user_id: {user_id!r} is the gateway's own word.", param="user_id")
+
+
 async def ensure_user(user_id: str, call: Call, *, email: str | None = None) -> None:
     """A row for a user, in the transaction under way."""
+    check_user_id(user_id, call)
     now = naive(datetime.now(UTC))
     await User.insert(
         User(
@@ -127,6 +148,10 @@ def _text(column: Text, value: str | None, *, part: bool) -> Predicate | None:
     if value is None:
         return None
     return column.ilike(f"%{escaped(value)}%") if part else column == value
+
+
+def _in_group(access_group_id: str | None) -> Predicate | None:
+    return None if access_group_id is None else VerificationToken.access_group_ids.any(access_group_id)
 
 
 def _owner(query: KeyListQuery, call: Call) -> Predicate | None:

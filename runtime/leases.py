@@ -6,7 +6,8 @@ Functions and tables: `schema/tables/piccolo_migrations/switchgear_2026_11_24t12
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import asyncpg
@@ -15,7 +16,7 @@ import msgspec
 from runtime.announcements import RECALL
 from runtime.database import Database
 from runtime.slices import Need, Slice
-from schema.errors import Overloaded
+from schema.errors import DatabaseUnavailable, Overloaded
 from schema.limits import Meter
 from schema.window import window
 
@@ -23,6 +24,8 @@ LIVES_S = 15.0
 """A worker that was not seen for so long is not counted, and its parallel slots are free again."""
 GIVE_UP_S = 60.0
 """After so long what it holds of budgets is charged."""
+GIVEN_UP = "SG001"
+"""The error of `switchgear_lease` for a worker that was given up."""
 MAX_PAYLOAD = 7_000
 WINDOW_TRIES = 3
 
@@ -61,6 +64,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 class WorkerLost(Exception):
     """This worker was silent for too long, and what it held was charged: it begins anew."""
+
+
+class NotReturned(Exception):
+    """What was to go back is still this worker's."""
+
+
+@contextmanager
+def _noticing_loss() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.PostgresError as exc:
+        if exc.sqlstate == GIVEN_UP:
+            raise WorkerLost from exc
+        raise
 
 
 class Leases:
@@ -110,20 +127,28 @@ class Leases:
         ]
 
     async def give_back(self, out: Sequence[tuple[Slice, int]]) -> None:
-        """Return what is free. Raises DatabaseUnavailable: it is then charged until this worker ends."""
+        """Return what is free. Raises NotReturned where it was not even begun; DatabaseUnavailable where
+        nobody knows: it is then charged until this worker ends."""
         by_worker: dict[str, list[tuple[Slice, int]]] = {}
         for held, amount in out:
             by_worker.setdefault(held.worker, []).append((held, amount))
-        async with self._database.connection() as connection:
-            for worker, mine in by_worker.items():
-                mine.sort(key=lambda each: each[0].rule.account)
-                await connection.execute(
-                    "SELECT switchgear_return($1, $2::text[], $3::bigint[], $4::bigint[])",
-                    worker,
-                    [held.rule.account for held, _ in mine],
-                    [held.epoch for held, _ in mine],
-                    [amount for _, amount in mine],
-                )
+        begun = False
+        try:
+            async with self._database.connection() as connection:
+                begun = True
+                for worker, mine in by_worker.items():
+                    mine.sort(key=lambda each: each[0].rule.account)
+                    await connection.execute(
+                        "SELECT switchgear_return($1, $2::text[], $3::bigint[], $4::bigint[])",
+                        worker,
+                        [held.rule.account for held, _ in mine],
+                        [held.epoch for held, _ in mine],
+                        [amount for _, amount in mine],
+                    )
+        except DatabaseUnavailable as exc:
+            if begun:
+                raise
+            raise NotReturned from exc
 
     async def recall(self, accounts: Sequence[str]) -> None:
         """Ask every worker to return what it does not use of these."""
@@ -141,6 +166,11 @@ class Leases:
         if seen_s is None:
             raise WorkerLost
         self._ahead_s = seen_s - asked_mono
+
+    async def drop_slots(self) -> None:
+        """Give up all parallel slots in this worker's name. Raises DatabaseUnavailable."""
+        async with self._database.connection() as connection:
+            await connection.execute("SELECT switchgear_drop_slots($1)", self.worker)
 
     def begin_anew(self) -> None:
         self.worker = str(uuid.uuid4())
@@ -171,23 +201,24 @@ class Leases:
             (None, None) if rule.duration is None else window(at, rule.duration, self._zone) for rule in rules
         ]
         async with self._database.connection() as connection:
-            return await connection.fetch(  # type: ignore[no-any-return]  # asyncpg's own records
-                _LEASE,
-                self.worker,
-                timedelta(seconds=LIVES_S),
-                [rule.account for rule in rules],
-                [
-                    rule.holder.kind if _stands_elsewhere(need) else ""
-                    for need, rule in zip(needs, rules, strict=True)
-                ],
-                [rule.holder.object_id for rule in rules],
-                [rule.holder.part for rule in rules],
-                [rule.duration for rule in rules],
-                [start for start, _ in windows],
-                [end for _, end in windows],
-                [rule.limit_at(now_s) for rule in rules],
-                [need.amount for need in needs],
-            )
+            with _noticing_loss():
+                return await connection.fetch(  # type: ignore[no-any-return]  # asyncpg's own records
+                    _LEASE,
+                    self.worker,
+                    timedelta(seconds=LIVES_S),
+                    [rule.account for rule in rules],
+                    [
+                        rule.holder.kind if _stands_elsewhere(need) else ""
+                        for need, rule in zip(needs, rules, strict=True)
+                    ],
+                    [rule.holder.object_id for rule in rules],
+                    [rule.holder.part for rule in rules],
+                    [rule.duration for rule in rules],
+                    [start for start, _ in windows],
+                    [end for _, end in windows],
+                    [rule.limit_at(now_s) for rule in rules],
+                    [need.amount for need in needs],
+                )
 
     def _slice(self, need: Need, row: asyncpg.Record, asked_mono: float, now_s: float) -> Slice:
         rule, window_end_s = need.rule, _seconds(row["window_end"])

@@ -4,6 +4,7 @@ Columns without a zone hold UTC, records have aware times; JSON columns hold tex
 the record's field declares.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -15,6 +16,7 @@ from piccolo.table import Table
 from schema.tables import aware, naive
 from schema.wire import to_json
 
+log = logging.getLogger(__name__)
 R = TypeVar("R", bound=msgspec.Struct)
 
 
@@ -35,12 +37,18 @@ class RowCodec(Generic[R]):
         }
 
     def decode(self, row: Mapping[str, Any]) -> R:
-        """A row as Piccolo gives it: values by column, of the columns' own types."""
+        """A row as Piccolo gives it: values by column, of the columns' own types. JSON that is not what
+        the field declares is left out (and keeps the key out: `runtime/authority.py`), so that the row can
+        be seen and mended."""
         values: dict[str, Any] = {}
         for name in self.columns:
             value = row[name]
             if value is not None and name in self._json:
-                value = self._json[name].decode(value)
+                try:
+                    value = self._json[name].decode(value)
+                except msgspec.ValidationError as exc:  # SQL can write what the API refuses
+                    log.warning("%s.%s of a row can't be read: %s", self.table._meta.tablename, name, exc)
+                    continue
             elif isinstance(value, datetime) and value.tzinfo is None:
                 value = aware(value)
             values[name] = value

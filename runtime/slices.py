@@ -76,7 +76,7 @@ class Slices:
         found: list[Slice] = []
         for need in needs:
             held = slices.get(need.rule.account)
-            if held is None or now_mono >= held.until_mono:
+            if held is None or now_mono >= held.until_mono or not self._is_for(held, need.rule):
                 short.append(need)
             elif held.free < need.amount:
                 short.append(Need(need.rule, need.amount - held.free))
@@ -102,13 +102,23 @@ class Slices:
                 granted.free += min(held.free, 0)
                 self._forget(account)
             self._slices[account] = granted
-            for topic in granted.rule.topics:
-                self._by_topic.setdefault(topic, set()).add(account)
+            self._index(granted, granted.rule)
             return
         held.free += granted.free
-        held.rule, held.limit, held.elsewhere = granted.rule, granted.limit, granted.elsewhere
+        self._index(held, granted.rule)
+        held.limit, held.elsewhere = granted.limit, granted.elsewhere
         held.until_mono, held.window_end_s = granted.until_mono, granted.window_end_s
         held.used_mono = now_mono
+
+    def outdated(self, needs: Sequence[Need]) -> list[tuple[Slice, int]]:
+        """Take out what was leased under other terms than these: a limit that was lowered meanwhile."""
+        return self._out(
+            held
+            for need in needs
+            if (held := self._slices.get(need.rule.account)) is not None
+            and held.free > 0
+            and _terms(held.rule) != _terms(need.rule)
+        )
 
     def idle(self, now_mono: float, since_mono: float) -> list[tuple[Slice, int]]:
         """Take out what was not used since then, and forget what is over and done with."""
@@ -169,6 +179,32 @@ class Slices:
         held = self._slices.get(rule.account)
         return 0.0 if held is None or not held.window_end_s else max(0.0, held.window_end_s - now_s)
 
+    def _is_for(self, held: Slice, rule: Rule) -> bool:
+        """Was it leased under these terms? A rule that was read anew and says the same is the slice's from
+        now on."""
+        if held.rule is rule:
+            return True
+        if _terms(held.rule) != _terms(rule):
+            return False
+        self._index(held, rule)
+        return True
+
+    def _index(self, held: Slice, rule: Rule) -> None:
+        """The slice is this rule's, and found by the rows that the rule was read from."""
+        for topic in held.rule.topics:
+            if topic not in rule.topics:
+                self._unlist(topic, rule.account)
+        held.rule = rule
+        for topic in rule.topics:
+            self._by_topic.setdefault(topic, set()).add(rule.account)
+
+    def _unlist(self, topic: str, account: str) -> None:
+        accounts = self._by_topic.get(topic)
+        if accounts is not None:
+            accounts.discard(account)
+            if not accounts:
+                del self._by_topic[topic]
+
     def _out(self, found: Iterable[Slice]) -> list[tuple[Slice, int]]:
         out = []
         for held in found:
@@ -179,8 +215,8 @@ class Slices:
     def _forget(self, account: str) -> None:
         held = self._slices.pop(account)
         for topic in held.rule.topics:
-            accounts = self._by_topic.get(topic)
-            if accounts is not None:
-                accounts.discard(account)
-                if not accounts:
-                    del self._by_topic[topic]
+            self._unlist(topic, account)
+
+
+def _terms(rule: Rule) -> tuple[int, int, float, str | None]:
+    return (rule.limit, rule.extra, rule.extra_until, rule.duration)

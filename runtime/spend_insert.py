@@ -91,7 +91,12 @@ COUNTERS: tuple[Counter, ...] = (
         also="total_spend",
         soft=_SHARED_SOFT,
     ),
-    Counter(kind="key", table="LiteLLM_VerificationToken", id="key_id"),
+    Counter(
+        kind="key",
+        table="LiteLLM_VerificationToken",
+        id="key_id",
+        soft=f"coalesce(charged.soft_budget, {_SHARED_SOFT})",
+    ),
     Counter(kind="customer", table="LiteLLM_EndUserTable", id="user_id", soft=_SHARED_SOFT),
 )
 """In the order that everyone locks them in."""

@@ -18,8 +18,8 @@ class Stores:
 
     def __init__(self, database: Database, announce: Announce) -> None:
         self.keys = KeyStore(database, announce)
-        self.users = UserStore(database, announce, self.keys)
         self.teams = TeamStore(database, announce, self.keys)
+        self.users = UserStore(database, announce, self.keys, self.teams)
         self.organizations = OrganizationStore(database, announce, self.keys, self.teams)
         self.budgets = RowStore(database, entities.BUDGET, announce)
         self.customers = CustomerStore(database, announce)

@@ -7,11 +7,12 @@ import msgspec
 from piccolo.query.functions import Count
 
 from functions.context import Call
-from functions.roles import INTERNAL_USER
+from functions.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.entities import USER
-from runtime.key_store import KeyStore, escaped
+from runtime.key_store import KeyStore, check_user_id, escaped
 from runtime.row_store import Announce, RowStore
+from runtime.team_store import TeamStore
 from runtime.tenancy import Predicate
 from schema.errors import NotFound
 from schema.governance import Page
@@ -21,13 +22,15 @@ from schema.tables.keys import VerificationToken
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
+from schema.teams import Member
 from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
 
 
 class UserStore(RowStore[UserRecord]):
-    def __init__(self, database: Database, announce: Announce, keys: KeyStore) -> None:
+    def __init__(self, database: Database, announce: Announce, keys: KeyStore, teams: TeamStore) -> None:
         super().__init__(database, USER, announce)
         self._keys = keys
+        self._teams = teams
 
     async def add_with(
         self,
@@ -41,16 +44,13 @@ class UserStore(RowStore[UserRecord]):
         """A user with its memberships and first key, all of it or nothing. Raises Conflict, or NotFound
         for a team or organization that is not there."""
         now = naive(datetime.now(UTC))
+        check_user_id(record.user_id, call)
         async with self.changing(call):
+            if teams:
+                await self._teams.lock(Team.team_id.is_in([each.team_id for each in teams]))
             made = await self.add(record, call=call)
             for each in teams:
-                if not await Team.exists().where(Team.team_id == each.team_id):
-                    raise NotFound(f"There is no team {each.team_id!r}.", param="teams")
-                await TeamMembership.insert(
-                    TeamMembership(
-                        user_id=record.user_id, team_id=each.team_id, role=each.user_role, created_at=now
-                    )
-                )
+                await self._join(record.user_id, each, call)
             for organization_id in organizations:
                 if not await Organization.exists().where(Organization.organization_id == organization_id):
                     raise NotFound(f"There is no organization {organization_id!r}.", param="organizations")
@@ -66,6 +66,19 @@ class UserStore(RowStore[UserRecord]):
             if key is not None:
                 await self._keys.add(key, call=call)
         return msgspec.structs.replace(made, teams=[each.team_id for each in teams])
+
+    async def _join(self, user_id: str, team: UserTeam, call: Call) -> None:
+        """Which teams may be joined was decided before: here any."""
+        everything = msgspec.structs.replace(call, scope=Scope(reaches=frozenset({Reach.ALL})))
+        joined = await self._teams.add_members(
+            team.team_id,
+            [Member(role=team.user_role, user_id=user_id)],
+            changes={},
+            limits=None if team.max_budget_in_team is None else {"max_budget": team.max_budget_in_team},
+            call=everything,
+        )
+        if joined is None:
+            raise NotFound(f"There is no team {team.team_id!r}.", param="teams")
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[UserRecord]:
         """With their keys and memberships. Teams are locked first, then users, as everywhere."""

@@ -4,7 +4,7 @@ A change is a partial update: a field that is absent stays, null clears. Some of
 inside `metadata`, where its readers look for them; `METADATA_FIELDS` names them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -32,6 +32,8 @@ METADATA_FIELDS = (
 )
 _ASKS_NOTHING = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 """Values with which an undeclared field asks for nothing."""
+
+_OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 UNSET = msgspec.UNSET
 MaybeText = str | msgspec.UnsetType | None
@@ -288,6 +290,13 @@ def texts(values: list[str], *, param: str) -> list[str]:
     if len(values) > MAX_MODELS:
         raise InvalidRequest(f"{param}: at most {MAX_MODELS} names.", param=param)
     return [text(value, param=param) for value in values]
+
+
+def with_parts(request: Wire, name: str, parts: Sequence[Wire]) -> None:
+    """Give each of the bodies in a body's list the fields it came with, for `refuse_undeclared`."""
+    if name in request.raw:
+        for part, raw in zip(parts, _OBJECTS.decode(request.raw[name]), strict=True):
+            part.with_raw(raw)
 
 
 def refuse_undeclared(request: Wire) -> None:

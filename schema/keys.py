@@ -75,9 +75,6 @@ class KeyFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     allowed_routes: MaybeTexts = UNSET
     access_group_ids: MaybeTexts = UNSET
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"  # it may hold a key
-
 
 class KeyGenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
     """POST /key/generate and /key/service-account/generate."""
@@ -132,7 +129,7 @@ class KeysInfoRequest(Wire, frozen=True, kw_only=True, dict=True):
     keys: list[str]
 
 
-class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
+class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /key/info. `key` is a key or its hash; absent: the caller's own."""
 
     key: str | None = None
@@ -141,7 +138,7 @@ class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
         return "KeyInfoQuery(...)"  # it may hold a key
 
 
-class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
+class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /key/list. Pages count from 1. `search` and, with `substring_matching`, `key_alias` and
     `user_id` match parts of a text."""
 
@@ -150,6 +147,7 @@ class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     team_id: str | None = None
     organization_id: str | None = None
+    access_group_id: str | None = None
     key_alias: str | None = None
     key_hash: str | None = None
     search: str | None = None
@@ -161,8 +159,11 @@ class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True):
     sort_by: Literal["created_at", "updated_at", "spend", "max_budget", "key_alias", "expires"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
+    def __repr__(self) -> str:
+        return "KeyListQuery(...)"  # `key_hash` may be a key
 
-class KeyAliasesQuery(msgspec.Struct, frozen=True, kw_only=True):
+
+class KeyAliasesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /key/aliases."""
 
     page: int = 1

@@ -1,5 +1,6 @@
 """Users: the record and the management wire forms (LiteLLM's field names)."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -45,20 +46,22 @@ class UserFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     blocked: MaybeFlag = UNSET
 
 
-class UserTeam(msgspec.Struct, frozen=True, kw_only=True):
-    """A team to join, and as what."""
+class UserTeam(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A team to join, as what, and up to how much in it (dollars)."""
 
     team_id: str
+    max_budget_in_team: Decimal | None = None
     user_role: Literal["admin", "user"] = "user"
 
 
 class UserNewRequest(UserFields, frozen=True, kw_only=True, dict=True):
-    """POST /user/new. Without `user_id` one is made; `teams` are ids or objects."""
+    """POST /user/new. Without `user_id` one is made; `teams` are ids or objects. `auto_create_key`
+    absent: yes, where the caller is an admin."""
 
     user_id: str | None = None
-    teams: list[str | UserTeam] = []
-    organizations: list[str] = []
-    auto_create_key: bool = True
+    teams: list[str | UserTeam] | msgspec.UnsetType = UNSET
+    organizations: list[str] | msgspec.UnsetType = UNSET
+    auto_create_key: bool | msgspec.UnsetType = UNSET
     key_alias: str | None = None
     duration: str | None = None
 
@@ -87,13 +90,13 @@ class UserBlockRequest(Wire, frozen=True, kw_only=True, dict=True):
     user_id: str
 
 
-class UserInfoQuery(msgspec.Struct, frozen=True, kw_only=True):
+class UserInfoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /user/info. Absent: the caller's own."""
 
     user_id: str | None = None
 
 
-class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
+class UserListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /user/list. `user_ids` and `sso_user_ids` are lists with commas; `user_email` is a part."""
 
     page: int = 1
@@ -107,7 +110,7 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
     sort_order: Literal["asc", "desc"] = "desc"
 
 
-class RolesQuery(msgspec.Struct, frozen=True, kw_only=True):
+class RolesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /user/available_roles takes nothing."""
 
 
@@ -116,6 +119,7 @@ class UserMade(UserRecord, frozen=True, kw_only=True):
 
     key: str | None = None
     token: str | None = None
+    expires: datetime | None = None
 
     def __repr__(self) -> str:
         return "UserMade(...)"

@@ -32,6 +32,9 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=T
     wire: ClassVar[bytes] = b""
     """All of it as it came, where it is sent on unchanged."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # prompts and keys are nobody's to print
+
     def with_raw(self, raw: Mapping[str, msgspec.Raw]) -> None:
         """Attach the fields the body was decoded from. Only decoders call this."""
         msgspec.structs.force_setattr(self, "raw", raw)

@@ -198,6 +198,33 @@ def test_a_replaced_key_keeps_its_row_and_lives_on_for_its_grace(postgres_dsn: s
     in_house(postgres_dsn, scenario)
 
 
+def test_a_key_in_its_grace_is_nobody_elses_and_can_be_taken_back(postgres_dsn: str) -> None:
+    presented = 'SELECT presented, revoke_at IS NULL AS active FROM "Switchgear_Authority" ORDER BY 2'
+
+    async def scenario(house: House) -> None:
+        first = await house.call(keys.generate, {})
+        with pytest.raises(InvalidRequest, match="new_key"):
+            await house.call(keys.regenerate_named, {"key": first.key, "new_key": first.key})
+        second = await house.call(keys.regenerate_named, {"key": first.key, "grace_period": "1h"})
+        other = await house.call(keys.generate, {})
+        for function, body in cases(
+            (keys.generate, {"key": first.key}),
+            (keys.regenerate_named, {"key": other.key, "new_key": first.key}),
+        ):
+            with pytest.raises(AlreadyExists):
+                await house.call(function, body)
+        await house.call(keys.delete, {"keys": [other.key]})
+        back = {"key": second.key, "new_key": first.key, "grace_period": "1h"}
+        assert (await house.call(keys.regenerate_named, back)).key == first.key
+        rows = await house.database.pool.fetch(presented)
+        assert [(row["presented"], row["active"]) for row in rows] == [
+            (second.token, False),
+            (first.token, True),
+        ]
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_deleted_key_leaves_a_record(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         first = await house.call(keys.generate, {"key_alias": "a"})
@@ -292,6 +319,9 @@ def test_who_is_blocked_does_not_unblock_itself(postgres_dsn: str) -> None:
             (keys.unblock, {"key": own.key}),
             (keys.update, {"key": own.key, "blocked": False}),
             (keys.regenerate_named, {"key": own.key, "blocked": None}),
+            (keys.update, {"key": own.key, "key_alias": "so that the block would seem its own"}),
+            (keys.block, {"key": own.key}),
+            (keys.regenerate_named, {"key": own.key}),
         ):
             with pytest.raises(NotAllowed):
                 await house.call(function, body, by=ADA)
@@ -340,6 +370,8 @@ def test_nobody_but_an_admin_is_shown_a_key_that_acts_as_somebody_else(postgres_
             (LEAD, keys.update, {"key": own.token, "user_id": "root"}),
             (LEAD, keys.update, {"key": service.token, "user_id": "root"}),
             (LEAD, keys.update, {"key": team_key.token, "user_id": None}),
+            (LEAD, keys.update, {"key": service.token, "team_id": None}),
+            (LEAD, keys.update, {"key": service.token, "budget_id": "b"}),
             (boss, keys.generate, {"organization_id": "acme", "user_id": "ada"}),
         ):
             with pytest.raises(NotAllowed):
@@ -374,6 +406,10 @@ def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(po
                 await house.call(keys.generate, body, by=OPS)
         with pytest.raises(NotAllowed):
             await house.call(keys.update, {"key": made.key, "max_budget": 1}, by=OPS)
+        house.clock.moment = NOW + timedelta(hours=13)
+        with pytest.raises(NotAllowed, match="duration"):
+            await house.call(keys.update, {"key": made.key, "duration": "12h"}, by=OPS)
+        house.clock.moment = NOW
         other = await house.call(keys.generate, {"user_id": "ada"})
         assert (await house.call(keys.info, {"key": other.key}, by=OPS)).key == other.token, "it may look"
         for function, body in cases(
@@ -404,6 +440,11 @@ def test_the_config_fills_bounds_and_forbids(postgres_dsn: str) -> None:
         for body in bodies({"max_budget": 3}, {"duration": "8d"}, {"duration": "-1"}):
             with pytest.raises(NotAllowed):
                 await house.call(keys.generate, {"team_id": "red", **body}, by=LEAD)
+        for body in bodies(
+            {"max_budget": 3}, {"max_budget": None}, {"max_budget": "NaN"}, {"duration": "-1"}
+        ):
+            with pytest.raises((NotAllowed, InvalidRequest)):
+                await house.call(keys.update, {"key": made.key, **body}, by=LEAD)
         with pytest.raises(InvalidRequest, match="key_alias"):
             await house.call(keys.generate, {"key_alias": "No1"})
         with pytest.raises(NotAllowed, match="proxy_admin"):
@@ -418,7 +459,9 @@ def test_a_list_is_paged_filtered_and_sorted(postgres_dsn: str) -> None:
             await house.call(
                 keys.generate, {"key_alias": f"key-{number}", "user_id": f"u{number % 2}", "spend": number}
             )
-        blocked = await house.call(keys.generate, {"key_alias": "blocked_100%", "blocked": True})
+        blocked = await house.call(
+            keys.generate, {"key_alias": "blocked_100%", "blocked": True, "access_group_ids": ["fast"]}
+        )
         page = await house.call(
             keys.list_keys, {"size": 2, "page": 2, "return_full_object": True, "sort_by": "spend"}
         )
@@ -434,11 +477,14 @@ def test_a_list_is_paged_filtered_and_sorted(postgres_dsn: str) -> None:
             ({"status": "blocked"}, 1),
             ({"status": "active"}, 5),
             ({"key_hash": blocked.key}, 1),
+            ({"access_group_id": "fast"}, 1),
         ):
             assert (await house.call(keys.list_keys, query)).total_count == count, query
         for query in bodies({"size": 101}, {"size": 0}, {"page": 0}):
             with pytest.raises(InvalidRequest):
                 await house.call(keys.list_keys, query)
+        with pytest.raises(msgspec.ValidationError, match="expand"):
+            await house.call(keys.list_keys, {"expand": "user"})
 
     in_house(postgres_dsn, scenario)
 
@@ -447,11 +493,20 @@ def test_a_bulk_update_says_which_failed(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         made = await house.call(keys.generate, {})
         result = await house.call(
-            keys.bulk_update, {"keys": [{"key": made.key, "max_budget": 1}, {"key": "sk-unknown-0123456789"}]}
+            keys.bulk_update,
+            {
+                "keys": [
+                    {"key": made.key, "max_budget": 1},
+                    {"key": "sk-unknown-0123456789"},
+                    {"key": made.key, "rpm_limit": 1, "guardrails": ["pii"]},
+                ]
+            },
         )
-        assert (result.total_requested, len(result.successful_updates)) == (2, 1)
-        (failed,) = result.failed_updates
+        assert (result.total_requested, len(result.successful_updates)) == (3, 1)
+        failed, undeclared = result.failed_updates
         assert failed.key == hash_key("sk-unknown-0123456789")
+        assert (undeclared.key, "guardrails" in undeclared.failed_reason) == (made.token, True)
+        assert (await house.call(keys.info, {"key": made.key})).info.rpm_limit is None
 
     in_house(postgres_dsn, scenario)
 

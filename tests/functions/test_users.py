@@ -1,6 +1,7 @@
 """Users: what they can be given, by whom, and what goes with them."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -11,10 +12,12 @@ from functions.context import Caller
 from functions.policy import Policy
 from functions.roles import DEVOPS, INTERNAL_USER
 from schema.errors import Conflict, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house
 
 ADA = Caller(role=INTERNAL_USER, key_hash="a" * 64, user_id="ada", teams={"red": "user"})
 BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
+LATER = {"temp_budget_expiry": "2030-01-01T00:00:00Z"}
 
 
 def test_a_new_user_has_its_teams_and_a_first_key(postgres_dsn: str) -> None:
@@ -46,6 +49,41 @@ def test_a_new_user_has_its_teams_and_a_first_key(postgres_dsn: str) -> None:
         with pytest.raises(Conflict):
             await house.call(users.new, {"user_id": "ada"})
         assert (await house.call(keys.list_keys)).total_count == 1, "all of it or nothing"
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_first_key_can_be_named_and_end_and_a_place_in_a_team_have_its_budget(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red", "team_member_rpm_limit": 5})
+        made = await house.call(
+            users.new,
+            {
+                "user_id": "ada",
+                "duration": "1d",
+                "teams": [{"team_id": "red", "user_role": "admin", "max_budget_in_team": 3}],
+            },
+        )
+        assert made.expires == NOW + timedelta(days=1)
+        (member,) = (await house.call(teams.info, {"team_id": "red"})).team_memberships
+        budget = member.litellm_budget_table
+        assert budget is not None
+        assert (member.user_id, member.role, budget.max_budget, budget.rpm_limit) == (
+            "ada",
+            "admin",
+            Decimal(3),
+            5,
+        ), "what the team gives its members stays beside it"
+        for body in bodies(
+            {"teams": ["red", "red"]},
+            {"teams": [{"team_id": "red", "max_budget_in_team": -1}]},
+            {"teams": [{"team_id": "red", "rpm_limit": 1}]},
+            {"auto_create_key": False, "duration": "1d"},
+            {"auto_create_key": False, "key_alias": "k"},
+        ):
+            with pytest.raises(InvalidRequest):
+                await house.call(users.new, {"user_id": "eve", **body})
+        assert (await house.call(users.list_users)).total == 1
 
     in_house(postgres_dsn, scenario)
 
@@ -100,9 +138,18 @@ def test_an_update_touches_the_named_fields_alone(postgres_dsn: str) -> None:
         assert (cleared.data.max_budget, cleared.data.user_role) == (None, INTERNAL_USER)
         result = await house.call(
             users.bulk_update,
-            {"users": [{"user_id": "ada", "rpm_limit": 1}, {"user_id": "nobody", "rpm_limit": 1}]},
+            {
+                "users": [
+                    {"user_id": "ada", "rpm_limit": 1},
+                    {"user_id": "nobody", "rpm_limit": 1},
+                    {"user_id": "ada", "password": "secret"},
+                ]
+            },
         )
-        assert [each.user_id for each in result.failed_updates] == ["nobody"]
+        assert [each.user_id for each in result.failed_updates] == ["nobody", "ada"]
+        assert "password" in result.failed_updates[1].failed_reason
+        with pytest.raises(InvalidRequest, match="user_id"):
+            await house.call(users.info)  # the master key's
 
     in_house(postgres_dsn, scenario)
 
@@ -127,14 +174,20 @@ def test_an_organizations_admin_manages_its_people_and_makes_no_admins(postgres_
         await house.call(organizations.new, {"organization_id": "acme", "organization_alias": "Acme"})
         await house.call(users.new, {"user_id": "stranger"})
         mine = await house.call(users.new, {"user_id": "carl", "organizations": ["acme"]}, by=BOSS)
-        assert mine.user_role == INTERNAL_USER
+        assert (mine.user_role, mine.key) == (INTERNAL_USER, None), "whoever has a key acts as its user"
         for body in bodies(
             {"user_id": "eve"},
             {"user_id": "eve", "organizations": ["other"]},
             {"user_id": "eve", "organizations": ["acme"], "user_role": "proxy_admin"},
+            {"user_id": "eve", "organizations": ["acme"], "auto_create_key": True},
+            {"user_id": "eve", "organizations": ["acme"], "sso_user_id": "tid:oid"},
+            {"user_id": "eve", "organizations": ["acme"], "metadata": {"temp_budget_increase": 9, **LATER}},
         ):
             with pytest.raises(NotAllowed):
                 await house.call(users.new, body, by=BOSS)
+        for user_id in ("default_user_id", "sql:postgres"):
+            with pytest.raises(InvalidRequest, match="own word"):
+                await house.call(users.new, {"user_id": user_id, "organizations": ["acme"]}, by=BOSS)
         assert (await house.call(users.block, {"user_id": "carl"}, by=BOSS)).blocked
         for body in bodies(
             {"user_role": "devops"},
@@ -156,8 +209,12 @@ def test_an_organizations_admin_manages_its_people_and_makes_no_admins(postgres_
         claimed = {"organization_id": "acme", "member": {"user_id": "known"}}
         await house.call(users.new, {"user_id": "known", "auto_create_key": False})
         await house.call(organizations.member_add, claimed, by=BOSS)
+        await house.call(users.new, {"user_id": "risen", "organizations": ["acme"]}, by=BOSS)
+        await house.call(users.update, {"user_id": "risen", "user_role": "proxy_admin"})
         for function, body in cases(
             (users.delete, {"user_ids": ["known"]}),
+            (users.delete, {"user_ids": ["carl", "risen"]}),
+            (users.block, {"user_id": "risen"}),
             (users.block, {"user_id": "known"}),
             (users.unblock, {"user_id": "known"}),
         ):
@@ -174,7 +231,8 @@ def test_an_organizations_admin_manages_its_people_and_makes_no_admins(postgres_
         ):
             with pytest.raises(NotFound):
                 await house.call(function, body, by=BOSS)
-        assert [each.user_id for each in (await house.call(users.list_users, by=BOSS)).users] == ["carl"]
+        listed = await house.call(users.list_users, {"sort_by": "user_id", "sort_order": "asc"}, by=BOSS)
+        assert [each.user_id for each in listed.users] == ["carl", "risen"]
 
     in_house(postgres_dsn, scenario)
 
@@ -214,17 +272,30 @@ def test_the_list_is_filtered_and_counts_keys(postgres_dsn: str) -> None:
             assert [each.user_id for each in (await house.call(users.list_users, query)).users] == expected
         with pytest.raises(InvalidRequest):
             await house.call(users.list_users, {"page_size": 101})
+        with pytest.raises(msgspec.ValidationError, match="all_users"):
+            await house.call(users.list_users, {"all_users": "true"})
 
     in_house(postgres_dsn, scenario)
 
 
 def test_the_config_gives_users_a_budget(postgres_dsn: str) -> None:
-    policy = Policy(user_defaults={"max_budget": msgspec.Raw(b"7"), "budget_duration": msgspec.Raw(b'"30d"')})
+    defaults = {"max_budget": 7, "budget_duration": "30d", "teams": ["red"], "auto_create_key": False}
+    policy = Policy(
+        user_defaults={name: msgspec.Raw(msgspec.json.encode(value)) for name, value in defaults.items()}
+    )
 
     async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red"})
         made = await house.call(users.new, {"user_id": "ada"})
         own = await house.call(users.new, {"user_id": "bob", "max_budget": 1})
         assert (made.max_budget, made.budget_duration, own.max_budget) == (Decimal(7), "30d", Decimal(1))
+        assert (made.teams, made.key) == (["red"], None)
+        await house.call(organizations.new, {"organization_id": "acme", "organization_alias": "Acme"})
+        carl = await house.call(users.new, {"user_id": "carl", "organizations": ["acme"]}, by=BOSS)
+        assert (carl.max_budget, carl.teams) == (Decimal(7), ["red"])
+        for body in bodies({"max_budget": 8}, {"max_budget": None}):
+            with pytest.raises(NotAllowed):
+                await house.call(users.new, {"organizations": ["acme"], **body}, by=BOSS)
 
     in_house(postgres_dsn, scenario, policy)
 

@@ -74,6 +74,11 @@ def hearing(dsn: str, scenario: Callable[[asyncpg.Connection, list[str]], Awaita
             ["all"],
         ),
         (MAKE_USERS, ["all"]),
+        ('TRUNCATE "LiteLLM_VerificationToken"', ["all"]),
+        (
+            f"SELECT set_config('switchgear.bookkeeping', 'on', false); {MAKE_KEY}",
+            [f"key:{hash_key(KEY)}"],
+        ),
     ],
 )
 def test_a_changed_row_is_announced(postgres_dsn: str, sql: str, topics: list[str]) -> None:

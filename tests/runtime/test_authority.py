@@ -79,6 +79,17 @@ def test_a_key_without_a_user_is_a_service_key_without_limits(postgres_dsn: str)
         ((row(KEY, blocked="true"),), "key is blocked"),
         ((row(KEY, user_id="gone"),), "user of this API key no longer exists"),
         ((row(KEY, team_id="gone"),), "team of this API key no longer exists"),
+        ((row(KEY, organization_id="gone"),), "organization of this API key no longer exists"),
+        (
+            (
+                """INSERT INTO "LiteLLM_BudgetTable" (budget_id) VALUES ('b')""",
+                """INSERT INTO "LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id)
+                   VALUES ('x', 'x', 'b'), ('y', 'y', 'b')""",
+                row(TEAM, organization_id="x"),
+                row(KEY, team_id="red", organization_id="y"),
+            ),
+            "of different organizations",
+        ),
         ((row(USER, blocked="true"), row(KEY, user_id="ada")), "the user of this API key is blocked"),
         ((row(TEAM, blocked="true"), row(KEY, team_id="red")), "the team of this API key is blocked"),
         (

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
+import msgspec
 import pytest
 
 from runtime.governor import NotEnough
@@ -155,6 +156,102 @@ def test_a_lowered_limit_is_in_force_when_the_change_is_announced(dsn: str) -> N
         assert await first.admit((lower, CENT)) is None
 
     with_workers(dsn, 2, scenario)
+
+
+def test_a_slice_that_was_leased_under_a_higher_limit_is_not_spent_under_a_lower_one(dsn: str) -> None:
+    """As when a call that had passed authentication before the change leases after it."""
+
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        assert await worker.admit((budget("red", 100 * CENT), CENT)) is not None
+        lower = budget("red", 3 * CENT)
+        passed = [await worker.admit((lower, CENT)) for _ in range(10)]
+        assert sum(each is not None for each in passed) == 2
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_a_rule_that_is_read_anew_is_found_by_its_new_rows(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        assert await worker.admit((rule, CENT)) is not None
+        again = msgspec.structs.replace(rule, topics=("budget:b",))
+        assert await worker.admit((again, CENT)) is not None
+        worker.governor.changed("team:red")
+        assert worker.governor.slices.remaining(again) > 50 * CENT
+        worker.governor.changed("budget:b")
+        await until(worker, f'SELECT leased = {2 * CENT} FROM "Switchgear_Account"')
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_calls_that_are_cancelled_while_they_lease_lose_nothing(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        for _ in range(20):
+            task = asyncio.create_task(worker.admit((rule, 30 * CENT)))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await until(worker, 'SELECT coalesce(sum(leased), 0) = 0 FROM "Switchgear_Account"')
+        assert await worker.admit((rule, 100 * CENT)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_what_could_not_be_returned_is_still_there(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        assert await worker.admit((rule, CENT)) is not None
+        before = worker.governor.slices.remaining(rule)
+        pool = worker.database.pool
+        worker.database.pool = Unreachable()
+        worker.governor.changed("team:red")
+        await asyncio.sleep(0.05)
+        worker.database.pool = pool
+        assert worker.governor.slices.remaining(rule) == before
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_slots_of_a_worker_that_was_out_of_sight_are_counted_anew(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = at_once("k", 2)
+        taken = await worker.admit((rule, 1))
+        assert taken is not None
+        worker.governor._seen_mono -= 60
+        await worker.governor._beat()
+        give_back(taken[0], 1)
+        assert await worker.admit((rule, 1)) is not None
+        assert await worker.admit((rule, 1)) is not None
+        assert await worker.admit((rule, 1)) is None
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_a_worker_that_was_given_up_leases_under_a_new_name(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        before = worker.governor.worker
+        await worker.database.pool.execute('UPDATE "Switchgear_Worker" SET given_up_at = now()')
+        assert await worker.admit((budget("red", 100 * CENT), CENT)) is not None
+        assert worker.governor.worker != before
+        rows = await worker.database.pool.fetch('SELECT worker FROM "Switchgear_Lease"')
+        assert [row["worker"] for row in rows] == [worker.governor.worker]
+
+    with_workers(dsn, 1, scenario)
+
+
+class Unreachable:
+    """A pool without a connection to be had."""
+
+    def acquire(self, timeout: float) -> object:
+        raise OSError("nobody answers")
 
 
 def test_spend_set_to_zero_by_sql_frees_the_budget(dsn: str) -> None:

@@ -3,8 +3,8 @@ change; the view that authentication reads; the functions that lease, return and
 
 Two settings of a transaction speak to the triggers. `switchgear.actor` is JSON saying who is behind a
 change made through the gateway; without it a change is plain SQL, and its author is the database
-user. `switchgear.bookkeeping` is `on` where the gateway itself moves counters: that is neither
-audited nor announced.
+user. `switchgear.bookkeeping` is `on` where the gateway itself moves counters: a change of those, and of
+nothing else, is neither audited nor announced.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -95,14 +95,13 @@ DECLARE
     same text;
     changed record;
     row_now jsonb;
-    ignored text[] := ARRAY['updated_at', 'updated_by'];
+    ignored text[] := ARRAY['updated_at', 'updated_by'] || CASE
+        WHEN current_setting('switchgear.bookkeeping', true) = 'on'
+        THEN ARRAY['spend', 'total_spend', 'budget_reset_at', 'members_with_roles', 'teams'] END;
     topics text[] := '{}';
     topic text;
     touched integer := 0;
 BEGIN
-    IF current_setting('switchgear.bookkeeping', true) = 'on' THEN
-        RETURN NULL;
-    END IF;
     SELECT string_agg(format('o.%1$I = n.%1$I', name), ' AND ') INTO same FROM unnest(id_columns) AS name;
     FOR changed IN EXECUTE CASE TG_OP
         WHEN 'INSERT' THEN 'SELECT NULL::jsonb AS before, to_jsonb(n) AS after FROM new_rows n'
@@ -163,6 +162,16 @@ END $$
        SELECT DISTINCT user_id, 'internal_user' FROM "LiteLLM_VerificationToken"
        WHERE user_id IS NOT NULL AND user_id <> '' ON CONFLICT DO NOTHING''',
 )
+
+TRUNCATED = """
+CREATE FUNCTION switchgear_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "LiteLLM_AuditLog" (id, changed_by, action, table_name, object_id, database_user)
+        VALUES (gen_random_uuid()::text, 'sql:' || session_user, 'truncated', TG_TABLE_NAME, '*', session_user);
+    PERFORM pg_notify('switchgear_authority', 'all');
+    RETURN NULL;
+END $$
+"""
 
 APPEND_ONLY: tuple[str, ...] = (
     """
@@ -328,6 +337,10 @@ DECLARE
     take bigint;
 BEGIN
     PERFORM set_config('switchgear.bookkeeping', 'on', true);
+    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me AND given_up_at IS NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'this worker was given up' USING ERRCODE = 'SG001';
+    END IF;
     INSERT INTO "Switchgear_Account" (account, kind, object_id, part, duration)
         SELECT * FROM unnest(names, kinds, ids, parts, durations) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
@@ -457,6 +470,20 @@ BEGIN
 END $$
 """,
     """
+CREATE FUNCTION switchgear_drop_slots(me text) RETURNS void LANGUAGE plpgsql AS $$
+-- A worker that others could not see for a while knows nothing of its slots any more.
+#variable_conflict use_column
+BEGIN
+    PERFORM 1 FROM "Switchgear_Account" WHERE account IN (
+        SELECT account FROM "Switchgear_Lease" WHERE worker = me AND account LIKE 'parallel:%')
+        ORDER BY account FOR UPDATE;
+    WITH mine AS (DELETE FROM "Switchgear_Lease" WHERE worker = me AND account LIKE 'parallel:%'
+                  RETURNING account, epoch, amount)
+    UPDATE "Switchgear_Account" a SET leased = greatest(0, a.leased - mine.amount) FROM mine
+        WHERE a.account = mine.account AND a.epoch = mine.epoch;
+END $$
+""",
+    """
 CREATE FUNCTION switchgear_leave(me text) RETURNS void LANGUAGE plpgsql AS $$
 -- A worker that has booked every call signs off: whatever is still in its name goes back.
 #variable_conflict use_column
@@ -535,8 +562,16 @@ def statements() -> list[str]:
             f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_budget_id_fkey"'
             ' FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable" (budget_id)'
         )
-    sql += [*KEY_IDS, AUDIT_FUNCTION]
+    sql.append(
+        'ALTER TABLE "LiteLLM_TeamTable" ADD CONSTRAINT "LiteLLM_TeamTable_member_budget_id_fkey"'
+        ' FOREIGN KEY (member_budget_id) REFERENCES "LiteLLM_BudgetTable" (budget_id)'
+    )
+    sql += [*KEY_IDS, AUDIT_FUNCTION, TRUNCATED]
     for table, topic, topic_column, id_columns in GOVERNED:
+        sql.append(
+            f'CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "{table}"'
+            " FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated()"
+        )
         for operation, seen in (
             ("INSERT", "NEW TABLE AS new_rows"),
             ("DELETE", "OLD TABLE AS old_rows"),
