@@ -51,7 +51,7 @@ BYTES_A_TOKEN = 4
 class ChatBounds:
     """How much a chat call can use, worked out when it is asked for."""
 
-    __slots__ = ("_cap", "_fields", "_prompt", "_request", "_target")
+    __slots__ = ("_cap", "_fields", "_prompt", "_request", "_target", "limited")
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
@@ -60,6 +60,9 @@ class ChatBounds:
         """As they came; empty on a request that was built in code."""
         self._prompt: int | None = None
         self._cap: int | None = None
+        sent = request.max_tokens is not None or request.max_completion_tokens is not None
+        self.limited = sent or bool(_configured(target))
+        """Did the caller, or the deployment, say how long an answer may be?"""
 
     @property
     def prompt_tokens(self) -> int:
@@ -70,13 +73,6 @@ class ChatBounds:
     @property
     def answers(self) -> int:
         return max(1, self._request.n or 1)
-
-    @property
-    def limited(self) -> bool:
-        """Did the caller, or the deployment, say how long an answer may be?"""
-        request = self._request
-        sent = request.max_tokens is not None or request.max_completion_tokens is not None
-        return sent or bool(_configured(self._target))
 
     @property
     def output_tokens(self) -> int | None:
@@ -200,6 +196,8 @@ def reasons_unseen(request: ChatRequest, target: Target) -> bool:
 
 
 def _configured(target: Target) -> list[int]:
+    if not target.params:
+        return []
     found = [target.params[name] for name in ("max_tokens", "max_completion_tokens") if name in target.params]
     return [int(value) for value in map(msgspec.json.decode, found) if isinstance(value, int)]
 

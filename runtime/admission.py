@@ -1,6 +1,6 @@
 """Letting one attempt in: what it may cost and use, and holding that on everything over its caller."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -232,7 +232,7 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     return None if output is None else ceiling_nano(price, bounds.prompt_tokens, output)
 
 
-def rate_headers(rules: Sequence[Rule], governor: Governor) -> Iterator[tuple[str, str]]:
+def rate_headers(rules: Sequence[Rule], governor: Governor) -> dict[str, str]:
     """The tightest limit of each kind, under OpenAI's names and its owner's."""
     remaining = governor.slices.remaining
     tightest: dict[str, tuple[int, Rule]] = {}
@@ -240,13 +240,16 @@ def rate_headers(rules: Sequence[Rule], governor: Governor) -> Iterator[tuple[st
         what, left = WHAT[rule.meter], remaining(rule)
         if what not in tightest or left < tightest[what][0]:
             tightest[what] = (left, rule)
+    headers: dict[str, str] = {}
     for what, (left, rule) in tightest.items():
-        yield f"x-ratelimit-{rule.who}-limit-{what}", str(rule.limit)
-        yield f"x-ratelimit-{rule.who}-remaining-{what}", str(left)
+        limit, left_text, who = str(rule.limit), str(left), rule.who
+        headers[f"x-ratelimit-{who}-limit-{what}"] = limit
+        headers[f"x-ratelimit-{who}-remaining-{what}"] = left_text
         if what in ("requests", "tokens"):
-            yield f"x-ratelimit-limit-{what}", str(rule.limit)
-            yield f"x-ratelimit-remaining-{what}", str(left)
-            yield f"x-ratelimit-reset-{what}", f"{governor.reset_s(rule):.3f}s"
+            headers[f"x-ratelimit-limit-{what}"] = limit
+            headers[f"x-ratelimit-remaining-{what}"] = left_text
+            headers[f"x-ratelimit-reset-{what}"] = f"{governor.reset_s(rule):.3f}s"
+    return headers
 
 
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:

@@ -75,10 +75,14 @@ class Slices:
         short: list[Need] = []
         found: list[Slice] = []
         for need in needs:
-            held = slices.get(need.rule.account)
-            if held is None or now_mono >= held.until_mono or not self._is_for(held, need.rule):
+            held, rule = slices.get(need.rule.account), need.rule
+            if held is None or now_mono >= held.until_mono:
                 short.append(need)
-            elif held.free < need.amount:
+                continue
+            if held.rule is not rule and not self._is_for(held, rule):
+                short.append(need)
+                continue
+            if held.free < need.amount:
                 short.append(Need(need.rule, need.amount - held.free))
             else:
                 found.append(held)
@@ -182,8 +186,6 @@ class Slices:
     def _is_for(self, held: Slice, rule: Rule) -> bool:
         """Was it leased under these terms? A rule that was read anew and says the same is the slice's from
         now on."""
-        if held.rule is rule:
-            return True
         if _terms(held.rule) != _terms(rule):
             return False
         self._index(held, rule)
