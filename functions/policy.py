@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from models_registry.config import Config
+from schema.duration import after
 from schema.errors import InvalidRequest
 from schema.governance import Json, dollars
 from schema.window import check_duration
+
+LEAST_ORPHAN_S = 60.0
+"""A worker may be out of Postgres's sight for as long, and go on."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How long a test key made by devops lives at most (`general_settings.devops_key_duration`)."""
     devops_key_budget: Decimal = Decimal(1)
     """What it may spend at most, in dollars (`general_settings.devops_key_budget`)."""
+    orphan_lease_after_s: float | None = None
+    """After so long without a sign of life what a worker held of budgets is written off as spent
+    (`general_settings.orphan_lease_after`). None: never; its journal says what was."""
     default_output_tokens: int = 4096
     """The output a call is given where the model's whole maximum does not fit a budget."""
 
@@ -75,6 +82,15 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         except InvalidRequest as exc:
             errors.append(exc.message)
             return None
+
+    def seconds_of(value: str | None, path: str) -> float | None:
+        if not duration_of(value, path):
+            return None
+        epoch = datetime.fromtimestamp(0, UTC)
+        seconds = (after(epoch, value or "", param=path) - epoch).total_seconds()
+        if seconds < LEAST_ORPHAN_S:
+            errors.append(f"{path}: expected at least {LEAST_ORPHAN_S:g} s, found {value}")
+        return seconds
 
     def zone_of(name: str | None) -> tzinfo:
         try:
@@ -122,6 +138,7 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         devops_key_duration=duration_of(general.devops_key_duration, "general_settings.devops_key_duration")
         or defaults.devops_key_duration,
         devops_key_budget=defaults.devops_key_budget if devops_budget is None else devops_budget,
+        orphan_lease_after_s=seconds_of(general.orphan_lease_after, "general_settings.orphan_lease_after"),
         default_output_tokens=general.default_output_tokens or defaults.default_output_tokens,
     )
     return policy, tuple(errors)

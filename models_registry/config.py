@@ -121,6 +121,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     global_max_parallel_requests: Count | None = None
     apply_user_budget_to_team_keys: bool | None = None
     devops_key_duration: str | None = None
+    orphan_lease_after: str | None = None
     devops_key_budget: Number | None = None
     default_output_tokens: Count | None = None
 

@@ -16,8 +16,8 @@ from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from runtime.slices import Need, Taken, give_back
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
-from schema.spend import Charge, SpendRow
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
 TOKENS = (Meter.TOKENS, Meter.DAY_TOKENS)
@@ -50,6 +50,10 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an attempt holds."""
 
     taken: Sequence[Taken] = ()
+    charges: tuple[HeldCharge, ...] = ()
+    """What of it is money."""
+    ceiling_nano: int | None = None
+    """The most the attempt can cost, where it was held on a budget."""
     output_limit: int | None = None
     """Of one answer, where it had to be limited to fit."""
 
@@ -107,37 +111,34 @@ class Admissions:
         self._plans[caller.key_hash, model] = plan
         return plan
 
-    def settle(self, admission: Admission, row: SpendRow) -> tuple[Charge, ...]:
-        """Give back what the attempt did not use; gives what it takes out of its budgets."""
-        charges = []
-        cost, used = row.cost_nano, row.prompt_tokens + row.completion_tokens
-        exceeded = False
+    def settle(self, admission: Admission, settled: Settled) -> None:
+        """Give back what the attempt did not use."""
+        cost, used = settled.cost_nano, settled.usage.total_tokens
         for taken in admission.taken:
             meter, amount = taken.slice.rule.meter, taken.amount
             if meter is Meter.MONEY:
-                exceeded = exceeded or cost > amount
                 give_back(taken, max(0, amount - cost))
-                if cost:
-                    charges.append(_charge(taken, cost))
             elif meter is Meter.PARALLEL:
                 give_back(taken, amount)
             else:
                 give_back(taken, amount - used if meter in TOKENS else 0)
-        if exceeded:
-            self._exceeded(row, admission)
-        return tuple(charges)
+        if admission.charges and cost > admission.charges[0].taken_nano:
+            self._exceeded(settled, admission.charges[0])
 
-    def _exceeded(self, row: SpendRow, admission: Admission) -> None:
+    def release(self, admission: Admission) -> None:
+        """The attempt was not begun after all: give back all of it."""
+        for taken in admission.taken:
+            give_back(taken, taken.amount)
+
+    def _exceeded(self, settled: Settled, charge: HeldCharge) -> None:
         """A provider charged more than was thought possible: booked in full, and an alert."""
         self.exceeded += 1
-        taken = next(each for each in admission.taken if each.slice.rule.meter is Meter.MONEY)
         log.error(
             "hold_exceeded",
-            request_id=row.request_id,
-            model=row.model_group,
-            account=taken.slice.rule.account,
-            held_nano=taken.amount,
-            cost_nano=row.cost_nano,
+            request_id=settled.request_id,
+            account=charge.account,
+            held_nano=charge.taken_nano,
+            cost_nano=settled.cost_nano,
         )
 
     async def _held(
@@ -167,7 +168,7 @@ class Admissions:
     ) -> Admission:
         needs = [Need(rule, _amount(rule, ceiling, tokens)) for rule in rules]
         try:
-            return Admission(taken=await self._governor.admit(needs, patient=patient))
+            taken = await self._governor.admit(needs, patient=patient)
         except NotEnough as short:
             standing = short.standings[0]
             rule = standing.need.rule
@@ -177,6 +178,10 @@ class Admissions:
                 now_s=self._governor.now_s,
                 budget_status=self._policy.budget_exceeded_status,
             ) from short
+        if not ceiling:
+            return Admission(taken=taken)
+        charges = tuple([_charge(each) for each in taken if each.slice.rule.meter is Meter.MONEY])
+        return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
 
     def _output_limit(self, rules: Sequence[Rule], target: Target, bounds: Bounds) -> int:
         """Tokens for one answer where all that the model could give does not fit: the default, or
@@ -195,17 +200,11 @@ class Admissions:
         return min(max(default, affordable), target.max_output_tokens)
 
 
-def _charge(taken: Taken, cost: int) -> Charge:
+def _charge(taken: Taken) -> HeldCharge:
     held, rule = taken.slice, taken.slice.rule
-    return Charge(
-        rule.account,
-        held.epoch,
-        held.worker,
-        min(cost, taken.amount),
-        cost,
-        rule.holder.kind,
-        rule.holder.object_id,
-        rule.holder.part,
+    holder = rule.holder
+    return HeldCharge(
+        rule.account, held.epoch, held.worker, taken.amount, holder.kind, holder.object_id, holder.part
     )
 
 

@@ -55,8 +55,18 @@ class _Gate:
 class Governor:
     """One a worker."""
 
-    def __init__(self, leases: Leases, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        named: Callable[[str], None] = lambda worker: None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        orphan_after_s: float | None = None,
+    ) -> None:
         self._leases = leases
+        self._orphan_after_s = orphan_after_s
+        self._named = named
+        """Told of each name under which this worker leases, before it does."""
         self._clock = clock
         self.slices = Slices()
         self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
@@ -66,20 +76,16 @@ class Governor:
 
     async def start(self) -> None:
         """Sign on. Raises DatabaseUnavailable."""
+        self._named(self._leases.worker)
         await self._leases.beat()
         self._seen_mono = self._clock()
         self._spawn(self._beating())
 
-    async def close(self, *, booked: bool) -> None:
-        """Return everything, where every call was booked; else what is left is charged in a while."""
+    async def close(self) -> None:
+        """Return what is free. The rest goes back when every call is booked: with the journal's end."""
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not booked:
-            return
-        try:
-            await self._leases.leave()
-        except DatabaseUnavailable:
-            log.warning("leases were not returned: the database is away; they are charged in a while")
+        await self._give_back(self.slices.recall(self.slices.everything()))
 
     @property
     def now_s(self) -> float:
@@ -128,12 +134,25 @@ class Governor:
     async def _begin_anew(self) -> None:
         log.error("this worker was silent for too long and begins anew: %s", self._leases.worker)
         self._leases.begin_anew()
+        self._named(self._leases.worker)
         self.slices.drop(tuple(Meter))
         await self._leases.beat()
 
     async def tidy(self) -> None:
-        """Delete what ended long ago."""
+        """Delete what ended long ago; see to what dead workers hold, where their journals don't."""
         await self._leases.tidy()
+        if self._orphan_after_s is not None:
+            for worker, account, amount in await self._leases.give_up(self._orphan_after_s):
+                log.error(
+                    "worker %s is gone: wrote off what it held of %s: %d nano-USD", worker, account, amount
+                )
+        for worker, silent_s, amount in await self._leases.orphans():
+            log.error(
+                "worker %s is silent for %.0f s and holds %d nano-USD until its journal is replayed",
+                worker,
+                silent_s,
+                amount,
+            )
 
     async def _lease(self, needs: Sequence[Need], short: Sequence[Need], *, patient: bool) -> list[Taken]:
         arrived_mono = self._clock()
@@ -163,7 +182,7 @@ class Governor:
                 await asyncio.sleep(RETRY_S)
 
     async def _beating(self) -> None:
-        """Once a second: say that this worker lives, return what is idle, charge what the dead held."""
+        """Once a second: say that this worker lives, and return what is idle."""
         tidied_mono = self._clock() - TIDY_S
         while not self._stopping.is_set():
             with suppress(TimeoutError):
@@ -173,8 +192,6 @@ class Governor:
                 await self._beat()
                 now_mono = self._clock()
                 await self._give_back(self.slices.idle(now_mono, now_mono - IDLE_S))
-                for worker, account, amount in await self._leases.give_up_the_silent():
-                    log.error("worker %s is gone: charged what it held of %s: %d", worker, account, amount)
                 if now_mono - tidied_mono >= TIDY_S:
                     tidied_mono = now_mono
                     await self.tidy()

@@ -22,8 +22,9 @@ from schema.window import window
 
 LIVES_S = 15.0
 """A worker that was not seen for so long is not counted, and its parallel slots are free again."""
-GIVE_UP_S = 60.0
-"""After so long what it holds of budgets is charged."""
+ORPHANED_S = 60.0
+"""After so long what it holds of budgets is said to be an orphan. It stays charged until its journal is
+replayed, or somebody writes it off."""
 GIVEN_UP = "SG001"
 """The error of `switchgear_lease` for a worker that was given up."""
 MAX_PAYLOAD = 7_000
@@ -38,7 +39,16 @@ _BEAT = """
     RETURNING extract(epoch FROM seen_at)::float8
 """
 
+_ORPHANS = """
+    SELECT w.worker, extract(epoch FROM clock_timestamp() - w.seen_at)::float8 AS silent_s,
+           sum(l.amount)::bigint AS amount
+    FROM "Switchgear_Worker" w JOIN "Switchgear_Lease" l USING (worker)
+    WHERE w.given_up_at IS NULL AND l.amount > 0 AND l.account LIKE 'money:%'
+      AND w.seen_at < clock_timestamp() - $1::interval
+    GROUP BY 1, 2 LIMIT 100
+"""
 _TIDY = (
+    """DELETE FROM "Switchgear_Journal" WHERE finished_at < now() - interval '7 days'""",
     """DELETE FROM "Switchgear_Worker" w WHERE given_up_at < now() - interval '1 day'
        AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.worker = w.worker)""",
     """DELETE FROM "Switchgear_Account" a WHERE kind = '' AND window_end < now() - interval '1 hour'
@@ -175,12 +185,17 @@ class Leases:
     def begin_anew(self) -> None:
         self.worker = str(uuid.uuid4())
 
-    async def give_up_the_silent(self) -> list[tuple[str, str, int]]:
-        """Charge what dead workers held of budgets; gives worker, account and nano-USD."""
+    async def orphans(self) -> list[tuple[str, float, int]]:
+        """Workers that are silent and hold money: their names, for how many seconds, and nano-USD."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "SELECT * FROM switchgear_give_up($1)", timedelta(seconds=GIVE_UP_S)
-            )
+            rows = await connection.fetch(_ORPHANS, timedelta(seconds=ORPHANED_S))
+        return [(row["worker"], row["silent_s"], row["amount"]) for row in rows]
+
+    async def give_up(self, silent_s: float) -> list[tuple[str, str, int]]:
+        """Charge what workers held of budgets that were silent for so long; gives worker, account and
+        nano-USD."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch("SELECT * FROM switchgear_give_up($1)", timedelta(seconds=silent_s))
         return [(row["worker"], row["name"], row["amount"]) for row in rows]
 
     async def tidy(self) -> None:

@@ -1,7 +1,7 @@
-"""The ledger port: a hold an upstream attempt, and one row when it ends, whichever way.
+"""The ledger port: a hold an upstream attempt, and one ending, whichever way.
 
-Nothing here waits. A finished row goes to a sink (`runtime/ledger_writer.py`); where the sink is
-full, new calls are refused, since what can't be booked may not be spent.
+Both are written down (`runtime/journal.py`) before anything else happens. Where that has no room, new
+calls are refused, since what can't be booked may not be spent.
 """
 
 import logging
@@ -13,21 +13,25 @@ from urllib.parse import quote
 import msgspec
 
 from functions.context import Bounds, Call
+from models_registry.price import ceiling_nano
 from models_registry.target import Target
 from runtime.admission import Admission
 from runtime.spend_row import (
     CLIENT_LEFT,
+    MAX_COST_NANO,
     Attempt,
     Ending,
-    attempt_row,
     believable,
     dollars_text,
     ending_of_failure,
+    held_of,
     refusal_row,
+    settled_of,
     storable,
 )
 from schema.errors import Overloaded
-from schema.spend import Charge, Outcome, SpendRow
+from schema.journal import Held, Settled
+from schema.spend import Outcome, SpendRow
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"
@@ -39,15 +43,23 @@ log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Where finished rows go."""
+    """Where it is written down. Nothing here waits."""
 
     @property
     def full(self) -> bool:
         """True while no more work should be begun."""
         ...
 
+    def hold(self, held: Held) -> None:
+        """An attempt is about to be sent."""
+        ...
+
+    def settle(self, settled: Settled) -> None:
+        """It ended; never refuses."""
+        ...
+
     def put(self, row: SpendRow) -> None:
-        """Take a row of an attempt that was begun; never refuses."""
+        """A row of a call that was never held."""
         ...
 
 
@@ -56,8 +68,12 @@ class Admitting(Protocol):
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission: ...
 
-    def settle(self, admission: Admission, row: SpendRow) -> tuple[Charge, ...]:
-        """An attempt is over and its row says what it cost."""
+    def settle(self, admission: Admission, settled: Settled) -> None:
+        """The attempt is over."""
+        ...
+
+    def release(self, admission: Admission) -> None:
+        """It was not begun after all."""
         ...
 
 
@@ -89,8 +105,21 @@ class BookedLedger:
         attempt = Attempt(
             call=call, target=target, streamed=streamed, began_mono=self._clock(), customer=customer
         )
+        try:
+            self._write_down(attempt, admission, bounds)
+        except BaseException:
+            self._admissions.release(admission)
+            raise
         call.attempts.append(call.request_id)
         return AttemptHold(attempt, admission, bounds, self)
+
+    def _write_down(self, attempt: Attempt, admission: Admission, bounds: Bounds) -> None:
+        price, bound, ceiling = attempt.target.price, bounds.usage(), admission.ceiling_nano
+        if ceiling is None:
+            ceiling = (
+                0 if price is None else ceiling_nano(price, bound.prompt_tokens, bound.completion_tokens)
+            )
+        self._sink.hold(held_of(attempt, bound, min(ceiling, MAX_COST_NANO), admission.charges))
 
     def refuse(self, call: Call, error: Exception, *, model: str) -> None:
         """Book an authenticated call that failed before it had a hold; a call with one is booked
@@ -105,17 +134,16 @@ class BookedLedger:
         self._sink.put(row)
 
     def book(self, hold: "AttemptHold", ending: Ending) -> None:
-        """Put an ended attempt's row to the sink, and give back what it held and did not use."""
+        """Write down how an attempt ended, and give back what it held and did not use."""
         attempt = hold.attempt
         if not believable(ending.usage):
             ending = msgspec.structs.replace(ending, usage=storable(hold.bounds.usage()))
-        row = attempt_row(attempt, ending, first_mono=hold.first_mono, ended_mono=self._clock())
-        if row.price_source is not None:
-            attempt.call.reply_headers[COST_HEADER] = dollars_text(row.cost_nano)
+        settled = settled_of(attempt, ending, first_mono=hold.first_mono, ended_mono=self._clock())
+        self._sink.settle(settled)
+        if attempt.target.price is not None:
+            attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
         if hold.admission.taken:
-            charges = self._admissions.settle(hold.admission, row)
-            row = msgspec.structs.replace(row, charges=charges)
-        self._sink.put(row)
+            self._admissions.settle(hold.admission, settled)
 
     def now_mono(self) -> float:
         return self._clock()

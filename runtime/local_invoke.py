@@ -1,13 +1,17 @@
 """`just invoke`: one function, called with bytes as HTTP would, without HTTP."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import msgspec
 
 from functions.function import EventStream
 from runtime.blueprint import Blueprint, check
+from runtime.bookkeeper import Bookkeeper, books_lock
+from runtime.books_process import BOOK_S
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
 from runtime.invoke import Endpoint, Incoming
@@ -57,6 +61,21 @@ async def _invoke(
             return await call(endpoint, body, master_key.reveal())
         finally:
             await services.close()
+            await _book(settings.journals, dsn.reveal())
+
+
+async def _book(journals: Path, dsn: str) -> None:
+    """What this call left; where a server keeps the books, it does. What can't be booked waits on disk."""
+    keeper = Bookkeeper(journals, dsn)
+    try:
+        async with asyncio.timeout(BOOK_S):
+            with books_lock(journals) as mine:
+                if mine:
+                    await keeper.catch_up()
+    except (DatabaseUnavailable, TimeoutError):
+        sys.stderr.write("switchgear: the spend row waits on disk until the database is back\n")
+    finally:
+        await keeper.close()
 
 
 async def call(endpoint: Endpoint, body: str, key: str) -> int:

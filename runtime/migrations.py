@@ -35,6 +35,7 @@ TABLES = (
     "Switchgear_Account",
     "Switchgear_Lease",
     "Switchgear_Worker",
+    "Switchgear_Journal",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

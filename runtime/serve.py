@@ -20,6 +20,7 @@ import msgspec
 
 from models_registry.config import read_config
 from runtime.blueprint import Blueprint
+from runtime.books_process import BooksProcess
 from runtime.config_file import Document
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.settings import Settings, body_limit, checked_master_key, read_settings, stored_master_key
@@ -148,7 +149,12 @@ def report(errors: tuple[str, ...], warnings: tuple[str, ...]) -> None:
 
 
 def run(blueprint: Blueprint, listen: Listen) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. Gives the exit code."""
+    """Serve until SIGTERM or SIGINT, then drain, and book what is left. Gives the exit code."""
+    with BooksProcess(blueprint.settings.journals, blueprint.dsn):
+        return _run(blueprint, listen)
+
+
+def _run(blueprint: Blueprint, listen: Listen) -> int:
     pause_s = 1.0
     for _ in range(CRASH_LOOPS):
         started = time.monotonic()

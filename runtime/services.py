@@ -14,16 +14,13 @@ from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
 from runtime.invoke import Gateway
+from runtime.journal import Journal
 from runtime.leases import Leases
 from runtime.ledger import BookedLedger
-from runtime.ledger_writer import LedgerWriter
 from runtime.readiness import ReadinessProbe
 from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
-
-FLUSH_S = 10.0
-"""How long a stopping worker tries to bring its last spend rows into Postgres."""
 
 
 class SystemClock:
@@ -57,10 +54,19 @@ class Services:
         self.database = await Database.connect(blueprint.dsn.reveal())
         self.upstream = AiohttpUpstream()
         await self.upstream.start()
-        self.writer = LedgerWriter(self.database)
-        self.writer.start()
+        settings = blueprint.settings
+        self.journal = Journal(
+            settings.journals,
+            max_bytes=settings.journal_mb * 1024 * 1024,
+            sync_s=settings.journal_sync_ms / 1000,
+        )
+        self.journal.start()
         policy = checked.policy
-        self.governor = Governor(Leases(self.database, policy.zone))
+        self.governor = Governor(
+            Leases(self.database, policy.zone),
+            self.journal.leases_as,
+            orphan_after_s=policy.orphan_lease_after_s,
+        )
         await self.governor.start()
         hears: dict[str, Callable[[str], None]] = {
             AUTHORITY: self._changed,
@@ -70,8 +76,8 @@ class Services:
         self.customers = Customers(policy, self.listener)
         self.authenticator = Authenticator(blueprint.master_key, AuthorityReader(policy), self.listener)
         await self.listener.start()
-        ledger = BookedLedger(self.writer, Admissions(self.governor, self.customers, policy))
-        self.probe = ReadinessProbe(self.database, self.writer)
+        ledger = BookedLedger(self.journal, Admissions(self.governor, self.customers, policy))
+        self.probe = ReadinessProbe(self.database, self.journal)
         ports: Mapping[str, object] = {
             "models": checked.registry,
             "upstream": self.upstream,
@@ -98,9 +104,9 @@ class Services:
         self.governor.changed(topic)
 
     async def close(self) -> None:
-        """Stop calling out, book what is left, let go of Postgres."""
+        """Stop calling out, leave the journal to whoever keeps the books, let go of Postgres."""
         await self.listener.close()
         await self.upstream.close()
-        unbooked = await self.writer.close(timeout_s=FLUSH_S)
-        await self.governor.close(booked=not unbooked)
+        await self.governor.close()
+        await self.journal.close()
         await self.database.close()

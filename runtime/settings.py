@@ -37,6 +37,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 32 * 1024 * 1024
     drain_s: int = 30
     """How long SIGTERM waits for calls in flight."""
+    journal_mb: int = 1024
+    """How much of a worker's journal may wait for Postgres before new calls are refused."""
+    journal_sync_ms: int = 100
+    """How often a journal is made safe from a loss of power."""
+
+    @property
+    def journals(self) -> Path:
+        return self.data_dir / "journals"
 
 
 def environment() -> dict[str, str]:
@@ -56,6 +64,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         master_key=checked_master_key(master_key) if master_key else None,
         max_body_bytes=_whole(env, "SWITCHGEAR_MAX_BODY_BYTES", 32 * 1024 * 1024),
         drain_s=_whole(env, "SWITCHGEAR_DRAIN_S", 30),
+        journal_mb=_whole(env, "SWITCHGEAR_JOURNAL_MB", 1024),
+        journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
     )
 
 

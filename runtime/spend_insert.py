@@ -57,6 +57,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 )
 """In the order of `_values`."""
 
+_COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
 _NAMES = ", ".join(f'"{name}"' for name, _ in COLUMNS)
 _ARRAYS = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(COLUMNS, 1))
 _INSERT = (
@@ -116,23 +117,36 @@ class SoftBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[SoftBudget]:
-    """Book a batch in one transaction: rows, what they take out of leases, counters. A row that is
-    there already changes nothing, so a batch whose commit was in doubt can simply be sent again."""
-    arrays = list(zip(*(_values(row) for row in rows), strict=True))
-    crossed: list[SoftBudget] = []
+    """Book rows in a transaction of their own; those that are there already change nothing."""
     async with connection.transaction():
-        await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
-        new = {found["request_id"] for found in await connection.fetch(_INSERT, *arrays)}
-        booked = [row for row in rows if row.request_id in new]
-        sums = _sums(booked)
-        charges = [charge for row in booked for charge in row.charges]
-        for holder, unbooked in (await _settle(connection, charges)).items():
-            kind, *key = holder
-            if (key[0], key[1]) in sums.get(kind, {}):
-                sums[kind][key[0], key[1]] -= unbooked
-        for counter in COUNTERS:
-            if sums.get(counter.kind):
-                crossed += await _charge(connection, counter, sums[counter.kind])
+        return await book_rows(connection, rows, may_be_there=True)
+
+
+async def book_rows(
+    connection: asyncpg.Connection, rows: Sequence[SpendRow], *, may_be_there: bool
+) -> list[SoftBudget]:
+    """Book rows in the transaction under way: the rows, what they take out of leases, the counters. Gives
+    the soft budgets that were crossed. Only what was inserted counts: a row that is there already
+    changes nothing, or raises UniqueViolationError where none `may_be_there`."""
+    if not rows:
+        return []
+    await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
+    values = [_values(row) for row in rows]
+    if may_be_there:
+        new = {found["request_id"] for found in await connection.fetch(_INSERT, *zip(*values, strict=True))}
+        rows = [row for row in rows if row.request_id in new]
+    else:
+        await connection.copy_records_to_table("LiteLLM_SpendLogs", records=values, columns=_COLUMN_NAMES)
+    sums = _sums(rows)
+    charges = [charge for row in rows for charge in row.charges]
+    for holder, unbooked in (await _settle(connection, charges)).items():
+        kind, *key = holder
+        if (key[0], key[1]) in sums.get(kind, {}):
+            sums[kind][key[0], key[1]] -= unbooked
+    crossed: list[SoftBudget] = []
+    for counter in COUNTERS:
+        if sums.get(counter.kind):
+            crossed += await _charge(connection, counter, sums[counter.kind])
     return crossed
 
 

@@ -9,6 +9,7 @@ from functions.context import Call
 from models_registry.price import cost_nano
 from models_registry.target import Target
 from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
+from schema.journal import Held, HeldCharge, Settled
 from schema.spend import Outcome, SpendRow
 from schema.usage import Usage
 
@@ -78,17 +79,17 @@ def storable(usage: Usage) -> Usage:
     )
 
 
-def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, ended_mono: float) -> SpendRow:
-    """The row of an upstream attempt. Without a price it costs zero and `price_source` is None."""
-    call, target, usage = attempt.call, attempt.target, ending.usage
-    caller, price, error = call.caller, target.price, ending.error
-    return SpendRow(
+def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[HeldCharge, ...]) -> Held:
+    """What the journal says of an attempt before it is sent."""
+    call, target = attempt.call, attempt.target
+    caller = call.caller
+    return Held(
         request_id=call.request_id,
         call_id=_text(call.client_call_id) or call.request_id,
         call_type=call.call_type,
         key_hash=caller.key_hash,
         key_id=caller.key_id,
-        key_alias=caller.key_alias,
+        key_alias=_text(caller.key_alias),
         user_id=caller.user_id,
         team_id=caller.team_id,
         organization_id=caller.organization_id,
@@ -101,18 +102,24 @@ def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, e
         provider=target.provider,
         api_base=target.api_base,
         started_at=moment(call, attempt.began_mono),
+        streamed=attempt.streamed,
+        price_source=None if target.price is None else target.price.source,
+        bound=bound,
+        ceiling_nano=ceiling_nano,
+        charges=charges,
+    )
+
+
+def settled_of(attempt: Attempt, ending: Ending, *, first_mono: float | None, ended_mono: float) -> Settled:
+    """How it ended. Without a price it costs zero."""
+    call, price, error, usage = attempt.call, attempt.target.price, ending.error, ending.usage
+    return Settled(
+        request_id=call.request_id,
         first_token_at=None if first_mono is None else moment(call, first_mono),
         ended_at=moment(call, ended_mono),
         duration_ms=int((ended_mono - attempt.began_mono) * 1000),
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.cached_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        estimated=usage.estimated,
+        usage=usage,
         cost_nano=0 if price is None else min(cost_nano(price, usage), MAX_COST_NANO),
-        price_source=None if price is None else price.source,
-        streamed=attempt.streamed,
         outcome=ending.outcome,
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,

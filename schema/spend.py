@@ -21,7 +21,7 @@ class Outcome(enum.Enum):
     """Sent, and nobody knows what the provider will charge."""
 
 
-class Charge(msgspec.Struct, frozen=True, gc=False):
+class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What an attempt takes out of one budget: `taken` leaves the lease, `cost` was spent. The money
     spent stands in the row of `kind`, `object_id` and `part`, or in the account itself."""
 
@@ -35,8 +35,9 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     part: str
 
 
-class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `LiteLLM_SpendLogs`. Times are UTC and aware; money is integer nano-USD."""
+class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A row of `LiteLLM_SpendLogs`. Times are UTC and aware; money is integer nano-USD. Journals hold it by
+    position: a new field goes to the end, with a default."""
 
     request_id: str
     call_id: str

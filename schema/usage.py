@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """What an attempt used. `prompt_tokens` is all input, the cached and cache-written part
     included; `completion_tokens` is all output, reasoning included. A backend whose provider
     counts otherwise adds up before it gives this."""

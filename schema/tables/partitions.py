@@ -26,7 +26,7 @@ def create_partition(month: date) -> tuple[str, ...]:
     """
     name = partition_name(month)
     return (
-        f'CREATE TABLE "{name}" (LIKE "{PARENT}" INCLUDING DEFAULTS)',
+        f'CREATE TABLE "{name}" (LIKE "{PARENT}" INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
         f'ALTER TABLE "{PARENT}" ATTACH PARTITION "{name}"'
         f" FOR VALUES FROM ('{month}') TO ('{month_after(month)}')",
     )

@@ -7,6 +7,7 @@ from piccolo.table import Table
 
 from schema.tables.audit import AuditLog
 from schema.tables.budgets import AccessGroup, Budget, Customer
+from schema.tables.journals import JournalPlace
 from schema.tables.keys import DeletedVerificationToken, DeprecatedVerificationToken, VerificationToken
 from schema.tables.leases import Account, Lease, Worker
 from schema.tables.organizations import Organization, OrganizationMembership
@@ -32,6 +33,7 @@ TABLES: tuple[type[Table], ...] = (
     Account,
     Lease,
     Worker,
+    JournalPlace,
 )
 
 APP_CONFIG = AppConfig(

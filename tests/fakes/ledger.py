@@ -1,16 +1,26 @@
-"""The ledger with a list where the writer would be: every rule of booking is the real one."""
+"""The ledger with a list where the journal would be: every rule of booking is the real one."""
 
 from functions.context import Bounds, Call
 from models_registry.target import Target
 from runtime.admission import NOTHING_HELD, Admission
 from runtime.ledger import BookedLedger
-from schema.spend import Charge, SpendRow
+from schema.journal import Held, Settled, row_of
+from schema.spend import SpendRow
 
 
 class ListSink:
+    """`rows` as they will be booked; `held` is what has not ended."""
+
     def __init__(self) -> None:
+        self.held: dict[str, Held] = {}
         self.rows: list[SpendRow] = []
         self.full = False
+
+    def hold(self, held: Held) -> None:
+        self.held[held.request_id] = held
+
+    def settle(self, settled: Settled) -> None:
+        self.rows.append(row_of(self.held.pop(settled.request_id), settled))
 
     def put(self, row: SpendRow) -> None:
         self.rows.append(row)
@@ -22,8 +32,11 @@ class NoLimits:
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         return NOTHING_HELD
 
-    def settle(self, admission: Admission, row: SpendRow) -> tuple[Charge, ...]:
-        return ()
+    def settle(self, admission: Admission, settled: Settled) -> None:
+        return None
+
+    def release(self, admission: Admission) -> None:
+        return None
 
 
 class FakeLedger(BookedLedger):

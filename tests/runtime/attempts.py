@@ -7,6 +7,7 @@ import msgspec
 from functions.context import Call, Caller
 from models_registry.price import Price
 from models_registry.target import Dialect, Target
+from schema.journal import Held, Settled
 from schema.spend import Outcome, SpendRow
 from schema.usage import Usage
 
@@ -110,3 +111,50 @@ ROW = SpendRow(
 
 def make_row(request_id: str = "req-1", **changes: object) -> SpendRow:
     return msgspec.structs.replace(ROW, request_id=request_id, call_id=request_id, **changes)
+
+
+HELD = Held(
+    request_id="req-1",
+    call_id="req-1",
+    call_type="acompletion",
+    key_hash="a" * 64,
+    key_id="",
+    key_alias="alice's",
+    user_id="alice",
+    team_id="red",
+    organization_id=None,
+    end_user=None,
+    requester_ip="192.0.2.7",
+    user_agent="OpenAI/Python 2.0",
+    model_group="gpt-4",
+    model="gpt-4-0613",
+    model_id="deployment-1",
+    provider="openai",
+    api_base="https://api.example.com/v1",
+    started_at=RECEIVED_AT,
+    streamed=True,
+    price_source="config",
+    bound=Usage(prompt_tokens=1_000, completion_tokens=4_000),
+    ceiling_nano=34_000_000,
+)
+SETTLED = Settled(
+    request_id="req-1",
+    first_token_at=RECEIVED_AT.replace(second=27),
+    ended_at=RECEIVED_AT.replace(second=30),
+    duration_ms=4000,
+    usage=Usage(
+        prompt_tokens=100, completion_tokens=50, cached_tokens=10, cache_write_tokens=5, reasoning_tokens=20
+    ),
+    cost_nano=1_234_567,
+    outcome=Outcome.OK,
+    http_status=200,
+)
+"""The two together are ROW."""
+
+
+def make_held(request_id: str = "req-1", **changes: object) -> Held:
+    return msgspec.structs.replace(HELD, request_id=request_id, call_id=request_id, **changes)
+
+
+def make_settled(request_id: str = "req-1", **changes: object) -> Settled:
+    return msgspec.structs.replace(SETTLED, request_id=request_id, **changes)

@@ -1,27 +1,30 @@
 """A worker process that leases and nothing else, driven by lines of JSON: for tests that kill it.
 
-Commands: {"admit": nano} -> {"id": n} or {"refused": true}; {"settle": n, "cost": nano}; {"flush": true};
-{"quit": true}. One budget, whose limit is given at the start.
+Commands: {"admit": nano} -> {"id": n} or {"refused": true}; {"settle": n, "cost": nano}; {"quit": true}.
+One budget, whose limit is given at the start.
 """
 
 import asyncio
 import json
+import os
 import sys
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from runtime.announcements import RECALL, Listener
+from runtime.bookkeeper import Bookkeeper
 from runtime.database import Database
 from runtime.governor import Governor, NotEnough
+from runtime.journal import Journal
 from runtime.leases import Leases
 from runtime.slices import Need, Taken, give_back
-from runtime.spend_insert import insert_rows
+from schema.journal import Held, HeldCharge
 from schema.limits import Holder, Meter, Rule
-from schema.spend import Charge, SpendRow
-from tests.runtime.attempts import make_row
+from tests.runtime.attempts import make_held, make_settled
 
 
 def budget(team: str, limit: int, duration: str | None = None) -> Rule:
@@ -55,69 +58,81 @@ def at_once(key: str, limit: int) -> Rule:
     )
 
 
-def charged(taken: Taken, cost: int) -> SpendRow:
-    """The row of an attempt that held `taken` and cost so much."""
-    held = taken.slice
-    charge = Charge(
+def held_for(taken: Taken) -> Held:
+    """What the journal says of an attempt that holds `taken`."""
+    held, holder = taken.slice, taken.slice.rule.holder
+    charge = HeldCharge(
         held.rule.account,
         held.epoch,
         held.worker,
-        min(cost, taken.amount),
-        cost,
-        held.rule.holder.kind,
-        held.rule.holder.object_id,
-        held.rule.holder.part,
+        taken.amount,
+        holder.kind,
+        holder.object_id,
+        holder.part,
     )
-    return make_row(
+    return make_held(
         str(uuid.uuid4()),
-        cost_nano=cost,
-        team_id=held.rule.holder.object_id,
+        team_id=holder.object_id,
         user_id="",
         key_hash="",
         started_at=datetime.now(UTC),
-        charges=(charge,) if cost else (),
+        ceiling_nano=taken.amount,
+        charges=(charge,),
     )
 
 
 class Worker:
-    """A governor on a connection of its own, and the rows that it has yet to book."""
+    """A governor on a connection of its own, and a journal under `journals`."""
 
-    def __init__(self, database: Database, governor: Governor, listener: Listener) -> None:
+    def __init__(
+        self, dsn: str, database: Database, governor: Governor, listener: Listener, journal: Journal
+    ) -> None:
+        self.dsn = dsn
         self.database = database
         self.governor = governor
         self.listener = listener
-        self.unbooked: list[SpendRow] = []
+        self.journal = journal
+        self._held: dict[int, str] = {}
+        """Request ids, by what was taken."""
 
     @classmethod
-    async def start(cls, dsn: str) -> "Worker":
+    async def start(cls, dsn: str, journals: Path) -> "Worker":
         database = await Database.connect(dsn)
-        governor = Governor(Leases(database, UTC))
+        journal = Journal(journals)
+        governor = Governor(Leases(database, UTC), journal.leases_as)
         await governor.start()
         listener = Listener(dsn, {RECALL: governor.recalled})
         await listener.start()
-        return cls(database, governor, listener)
+        return cls(dsn, database, governor, listener, journal)
 
     async def admit(self, *needs: tuple[Rule, int]) -> list[Taken] | None:
         """None where it is refused."""
         try:
-            return await self.governor.admit([Need(rule, amount) for rule, amount in needs])
+            found = await self.governor.admit([Need(rule, amount) for rule, amount in needs])
         except NotEnough:
             return None
+        for taken in found:
+            if taken.slice.rule.meter is Meter.MONEY:
+                held = held_for(taken)
+                self.journal.hold(held)
+                self._held[id(taken)] = held.request_id
+        return found
 
     def settle(self, taken: Taken, cost: int) -> None:
+        self.journal.settle(make_settled(self._held.pop(id(taken)), cost_nano=cost))
         give_back(taken, max(0, taken.amount - cost))
-        self.unbooked.append(charged(taken, cost))
+
+    @property
+    def journals(self) -> Path:
+        return self.journal.folder.parent
 
     async def flush(self) -> None:
-        rows, self.unbooked = self.unbooked, []
-        if rows:
-            async with self.database.connection() as connection:
-                await insert_rows(connection, rows)
+        await book(self.dsn, self.journals)
 
     async def stop(self) -> None:
-        await self.flush()
         await self.listener.close()
-        await self.governor.close(booked=True)
+        await self.governor.close()
+        await self.journal.close()
         await self.database.close()
 
     async def die(self) -> None:
@@ -126,11 +141,21 @@ class Worker:
         for task in list(self.governor._tasks):
             task.cancel()
         await asyncio.gather(*self.governor._tasks, return_exceptions=True)
+        os.close(self.journal._lock)
         await self.database.close()
 
 
-async def serve(dsn: str, rule: Rule, lines: asyncio.StreamReader) -> None:
-    worker = await Worker.start(dsn)
+async def book(dsn: str, journals: Path) -> None:
+    """What every worker has written down by now, and all of what the dead left."""
+    keeper = Bookkeeper(journals, dsn)
+    try:
+        await keeper.catch_up()
+    finally:
+        await keeper.close()
+
+
+async def serve(dsn: str, rule: Rule, journals: Path, lines: asyncio.StreamReader) -> None:
+    worker = await Worker.start(dsn, journals)
     holds: dict[int, Taken] = {}
     answer({"worker": worker.governor.worker})
     while line := await lines.readline():
@@ -145,9 +170,6 @@ async def serve(dsn: str, rule: Rule, lines: asyncio.StreamReader) -> None:
         elif "settle" in command:
             worker.settle(holds[command["settle"]], command["cost"])
             answer({})
-        elif "flush" in command:
-            await worker.flush()
-            answer({})
         else:
             await worker.stop()
             answer({})
@@ -160,11 +182,11 @@ def answer(content: object) -> None:
 
 
 async def main(arguments: Sequence[str]) -> None:
-    dsn, encoded = arguments
+    dsn, encoded, journals = arguments
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    await serve(dsn, msgspec.json.decode(encoded, type=Rule), lines)
+    await serve(dsn, msgspec.json.decode(encoded, type=Rule), Path(journals), lines)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,12 @@ from runtime.governor import Governor
 from runtime.leases import Leases
 from schema.chat import ChatRequest
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.journal import row_of
 from schema.limits import Meter, Rule
+from schema.usage import Usage
 from schema.wire import decode_body
 from tests.fakes.authority import Silence
-from tests.runtime.attempts import make_call, make_row, make_target
+from tests.runtime.attempts import make_call, make_held, make_settled, make_target
 from tests.runtime.lease_worker import at_once, requests_a_minute
 
 T = TypeVar("T")
@@ -61,7 +63,7 @@ def at_desk(dsn: str, scenario: Callable[[Desk], Awaitable[T]], policy: Policy |
         try:
             return await scenario(Desk(database, governor, policy or Policy()))
         finally:
-            await governor.close(booked=True)
+            await governor.close()
             await database.close()
 
     return asyncio.run(run())
@@ -209,9 +211,9 @@ def test_tokens_that_were_not_used_come_back_and_more_are_owed(postgres_dsn: str
     async def scenario(desk: Desk) -> None:
         rule = tokens_a_minute(1_000)
         _, admission = await desk.admit([rule], make_target(), max_tokens=900)
-        desk.admissions.settle(admission, make_row(prompt_tokens=50, completion_tokens=50))
+        desk.admissions.settle(admission, make_settled(usage=Usage(prompt_tokens=50, completion_tokens=50)))
         _, admission = await desk.admit([rule], make_target(), max_tokens=800)
-        desk.admissions.settle(admission, make_row(prompt_tokens=500, completion_tokens=600))
+        desk.admissions.settle(admission, make_settled(usage=Usage(prompt_tokens=500, completion_tokens=600)))
         with pytest.raises(RateLimited):
             await desk.admit([rule], make_target(), max_tokens=1)
 
@@ -272,9 +274,10 @@ def test_everything_together_can_have_a_budget(postgres_dsn: str) -> None:
 def test_a_cost_above_its_hold_is_charged_in_full_and_counted(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         _, admission = await desk.admit([own_budget(10 * CENT)], make_target(price=PRICE), max_tokens=10)
-        (taken,) = admission.taken
-        (charge,) = desk.admissions.settle(admission, make_row(cost_nano=taken.amount + 5))
-        assert (charge.taken_nano, charge.cost_nano) == (taken.amount, taken.amount + 5)
+        (charge,), cost = admission.charges, admission.taken[0].amount + 5
+        desk.admissions.settle(admission, make_settled(cost_nano=cost))
+        row = row_of(make_held(charges=(charge,)), make_settled(cost_nano=cost))
+        assert (row.charges[0].taken_nano, row.charges[0].cost_nano) == (cost - 5, cost)
         assert desk.admissions.exceeded == 1
 
     at_desk(postgres_dsn, scenario)

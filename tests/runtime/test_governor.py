@@ -1,7 +1,10 @@
 """Budgets and limits over several workers: each a governor with connections of its own, one Postgres."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
@@ -11,7 +14,7 @@ import pytest
 from runtime.governor import NotEnough
 from runtime.slices import Need, give_back
 from tests.conftest import execute
-from tests.runtime.lease_worker import Worker, at_once, budget, requests_a_minute
+from tests.runtime.lease_worker import Worker, at_once, book, budget, requests_a_minute
 
 T = TypeVar("T")
 CENT = 10**7
@@ -22,14 +25,16 @@ MAKE_TEAM = """INSERT INTO "LiteLLM_TeamTable" (team_id, models, team_member_per
 def with_workers(dsn: str, count: int, scenario: Callable[[list[Worker]], Awaitable[T]]) -> T:
     """Run a scenario with so many workers; those that are left are stopped properly."""
 
-    async def run() -> T:
-        workers = [await Worker.start(dsn) for _ in range(count)]
+    async def run(journals: Path) -> T:
+        workers = [await Worker.start(dsn, journals) for _ in range(count)]
         try:
             return await scenario(workers)
         finally:
             await asyncio.gather(*(worker.stop() for worker in workers))
+            await book(dsn, journals)
 
-    return asyncio.run(run())
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(run(Path(folder)))
 
 
 @pytest.fixture
@@ -312,15 +317,16 @@ def test_idle_slices_go_back_after_two_seconds(dsn: str) -> None:
     with_workers(dsn, 1, scenario)
 
 
-def test_what_a_dead_worker_held_is_charged_once_it_is_given_up(dsn: str) -> None:
+def test_what_a_dead_worker_held_is_charged_where_it_is_written_off(
+    dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario(workers: list[Worker]) -> None:
         alive = workers[0]
-        dead = await Worker.start(dsn)
+        dead = await Worker.start(dsn, alive.journals)
         rule = budget("red", 100 * CENT)
         taken = await dead.admit((rule, CENT))
         assert taken is not None
         dead.settle(taken[0], CENT)
-        late = dead.unbooked
         await dead.die()
         leased = (await account(alive, rule.account))["leased"]
         assert leased > CENT
@@ -329,11 +335,39 @@ def test_what_a_dead_worker_held_is_charged_once_it_is_given_up(dsn: str) -> Non
             """UPDATE "Switchgear_Worker" SET seen_at = seen_at - interval '61 s' WHERE worker = $1""",
             dead.governor.worker,
         )
-        await until(alive, f'SELECT spend = {leased} / 1e9 FROM "LiteLLM_TeamTable"')
-        assert (await account(alive, rule.account))["leased"] == 0
-        alive.unbooked += late  # what a replay of its journal would bring: it was charged already
-        await alive.flush()
+        await alive.governor.tidy()
+        assert (await account(alive, rule.account))["leased"] == leased, "it stays charged, and says so"
+        assert "is silent for 6" in caplog.text
+        alive.governor._orphan_after_s = 60.0
+        await alive.governor.tidy()
         assert await spent(alive) == leased
+        assert (await account(alive, rule.account))["leased"] == 0
+        await alive.flush()  # its journal turns up: what it booked was charged already
+        assert await spent(alive) == leased
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_what_a_dead_worker_held_is_free_again_once_its_journal_is_replayed(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        alive = workers[0]
+        dead = await Worker.start(dsn, alive.journals)
+        rule = budget("red", 100 * CENT)
+        settled, under_way = await dead.admit((rule, CENT)), await dead.admit((rule, 3 * CENT))
+        assert settled is not None
+        assert under_way is not None
+        dead.settle(settled[0], CENT // 2)
+        await dead.die()
+        await alive.flush()
+        assert await spent(alive) == CENT // 2 + 3 * CENT
+        assert (await account(alive, rule.account))["leased"] == 0
+        rows = await alive.database.pool.fetch(
+            'SELECT outcome, spend FROM "LiteLLM_SpendLogs" ORDER BY outcome'
+        )
+        assert [(row["outcome"], row["spend"]) for row in rows] == [
+            ("ok", Decimal("0.005")),
+            ("uncertain", Decimal("0.03")),
+        ]
 
     with_workers(dsn, 1, scenario)
 
@@ -341,7 +375,7 @@ def test_what_a_dead_worker_held_is_charged_once_it_is_given_up(dsn: str) -> Non
 def test_parallel_slots_of_a_dead_worker_are_free_again(dsn: str) -> None:
     async def scenario(workers: list[Worker]) -> None:
         alive = workers[0]
-        dead = await Worker.start(dsn)
+        dead = await Worker.start(dsn, alive.journals)
         rule = at_once("k", 1)
         assert await dead.admit((rule, 1)) is not None
         await dead.die()

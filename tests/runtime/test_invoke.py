@@ -23,11 +23,11 @@ from runtime.mount import mount
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
 from schema.models import ModelCard
 from schema.secret import Secret
-from schema.spend import Outcome, SpendRow
+from schema.spend import Outcome
 from schema.wire import Wire
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence
-from tests.fakes.ledger import NoLimits
+from tests.fakes.ledger import ListSink, NoLimits
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import FixedClock, FixedEntropy, make_registry
@@ -39,18 +39,6 @@ ASK = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 Message = dict[str, Any]  # ASGI's own type
 
 
-class Sink:
-    """A ledger's sink in memory."""
-
-    full = False
-
-    def __init__(self) -> None:
-        self.rows: list[SpendRow] = []
-
-    def put(self, row: SpendRow) -> None:
-        self.rows.append(row)
-
-
 class Never:
     """A port that these tests don't reach."""
 
@@ -60,7 +48,7 @@ class House:
 
     def __init__(self, upstream: FakeUpstream | None = None) -> None:
         self.upstream = upstream or FakeUpstream(Answer(body=answers.openai_chat()))
-        self.sink = Sink()
+        self.sink = ListSink()
         self.log: list[bytes] = []
         keys = FakeFinder(record_of(user_id="ada"))
         ledger = BookedLedger(self.sink, NoLimits())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from functions.context import Call
 from models_registry.price import usd
 from models_registry.target import Target
+from runtime.admission import Admission
 from runtime.ledger import AttemptHold, BookedLedger, header_value
 from runtime.spend_row import dollars_text
 from schema.errors import (
@@ -26,6 +27,7 @@ from schema.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from schema.journal import Held
 from schema.spend import Outcome
 from schema.usage import Usage
 from tests.fakes.ledger import FakeLedger, ListSink, NoLimits
@@ -97,11 +99,29 @@ def test_an_ending_costs_what_the_provider_may_charge(
     )
 
 
-def test_the_bound_is_not_worked_out_unless_it_is_needed() -> None:
-    ledger, bounds = FakeLedger(), FixedBounds()
-    for error in (UpstreamUnreachable("down"), ProviderError("no", status=401)):
-        hold(ledger, bounds=bounds).fail(error)
-    assert (len(ledger.rows), bounds.asked) == (2, 0)
+def test_what_an_attempt_may_cost_is_written_down_before_it_is_sent() -> None:
+    ledger = FakeLedger()
+    hold(ledger)
+    (held,) = ledger.sink.held.values()
+    assert (held.bound, held.ceiling_nano) == (FixedBounds().usage(), BOUND_NANO)
+    assert ledger.rows == []
+
+
+def test_a_hold_that_can_not_be_written_down_gives_back_what_it_took() -> None:
+    class Full(ListSink):
+        def hold(self, held: Held) -> None:
+            raise OSError("no room")
+
+    class Counting(NoLimits):
+        released = 0
+
+        def release(self, admission: Admission) -> None:
+            self.released += 1
+
+    admissions = Counting()
+    with pytest.raises(OSError, match="no room"):
+        hold(BookedLedger(Full(), admissions))
+    assert admissions.released == 1
 
 
 @pytest.mark.parametrize("again", ["settle", "cancel", "fail"])

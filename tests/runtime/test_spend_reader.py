@@ -9,7 +9,7 @@ import pytest
 from functions.context import Spend
 from functions.roles import Reach, Scope
 from runtime.database import Database
-from runtime.ledger_writer import LedgerWriter
+from runtime.spend_insert import ensure_partition, insert_rows, months_of
 from runtime.spend_reader import SpendReader
 from schema.errors import InvalidRequest
 from schema.spend import Outcome, SpendDay, SpendQuery, SpendRow, period
@@ -40,11 +40,10 @@ def play(request: pytest.FixtureRequest) -> Play:
             await scenario(FakeSpend(rows))
             return
         database = await Database.connect(dsn)
-        writer = LedgerWriter(database)
-        writer.start()
-        for row in rows:
-            writer.put(row)
-        assert await writer.close(10.0) == 0
+        async with database.connection() as connection:
+            for month in months_of(rows):
+                await ensure_partition(connection, month)
+            await insert_rows(connection, rows)
         await scenario(SpendReader(database))
         await database.close()
 

@@ -1,0 +1,102 @@
+"""A journal on disk: numbered segments of framed records. Pure bytes; no IO.
+
+A segment is a file of SEGMENT_BYTES, all zeros at first: its header, then frames one behind the other. A
+frame is its payload's length and CRC-32 and the payload, whose first byte is the record's kind. A length
+of zero is where nothing was written yet. A writer that is killed leaves at most one torn frame, the last:
+its checksum fails. Each segment begins by saying again what is still open, so that it can be read without
+those before it.
+"""
+
+import enum
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from schema.journal import Held, Settled
+from schema.spend import SpendRow
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+MAGIC = b"SWGRJRN1"
+HEADER = struct.Struct("<8sIxxxx")
+"""Magic and the segment's number."""
+FRAME = struct.Struct("<II")
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""More than any record has: its texts are bounded."""
+
+
+class Kind(enum.IntEnum):
+    """A payload's first byte."""
+
+    HELD = 1
+    SETTLED = 2
+    ROW = 3
+    """A row that was never held: a refusal."""
+    WORKER = 4
+    """A name under which this worker leases."""
+    END = 5
+    """The next segment goes on."""
+
+
+Record = Held | Settled | SpendRow | str | None
+
+_encode = msgspec.msgpack.Encoder().encode
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Record]] = {
+    Kind.HELD: msgspec.msgpack.Decoder(Held),
+    Kind.SETTLED: msgspec.msgpack.Decoder(Settled),
+    Kind.ROW: msgspec.msgpack.Decoder(SpendRow),
+    Kind.WORKER: msgspec.msgpack.Decoder(str),
+    Kind.END: msgspec.msgpack.Decoder(None),
+}
+_KIND_BYTES = {kind: bytes([kind]) for kind in Kind}
+
+
+class Frame(NamedTuple):
+    """One record, and where the next one begins."""
+
+    record: Record
+    kind: int
+    end: int
+
+
+class Torn(Exception):
+    """What stands at an offset is no whole record: being written just now, or cut off by a death."""
+
+
+def frame(kind: Kind, record: Record) -> bytes:
+    payload = _KIND_BYTES[kind] + _encode(record)
+    return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def header(number: int) -> bytes:
+    return HEADER.pack(MAGIC, number)
+
+
+def is_header(data: memoryview, number: int) -> bool:
+    return bytes(data[: HEADER.size]) == header(number)
+
+
+def frames(data: memoryview, offset: int) -> Iterator[Frame]:
+    """Whole records from an offset on. Ends where nothing was written yet, behind an END, or at the
+    end of the data; raises Torn where something was written and is no record."""
+    size = len(data)
+    while offset + FRAME.size <= size:
+        length, checksum = FRAME.unpack_from(data, offset)
+        if not length:
+            if checksum:
+                raise Torn
+            return
+        begin, end = offset + FRAME.size, offset + FRAME.size + length
+        if length > MAX_PAYLOAD_BYTES or end > size or zlib.crc32(data[begin:end]) != checksum:
+            raise Torn
+        kind = data[begin]
+        try:
+            record = _DECODERS[kind].decode(data[begin + 1 : end])
+        except (KeyError, msgspec.DecodeError) as exc:
+            raise Torn from exc
+        yield Frame(record, kind, end)
+        if kind == Kind.END:
+            return
+        offset = end
