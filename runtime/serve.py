@@ -37,6 +37,7 @@ KILL_AFTER_DRAIN_S = 15
 CRASH_LOOPS = 5
 """granian gives up when a respawned worker dies again within seconds. It is started anew, this
 often in a row, with a growing pause; then whoever supervises us decides."""
+FIRST_PAUSE_S = 1.0
 STEADY_S = 60.0
 
 
@@ -155,17 +156,17 @@ def run(blueprint: Blueprint, listen: Listen) -> int:
 
 
 def _run(blueprint: Blueprint, listen: Listen) -> int:
-    pause_s = 1.0
-    for _ in range(CRASH_LOOPS):
+    pause_s, tries = FIRST_PAUSE_S, 0
+    while tries < CRASH_LOOPS:
         started = time.monotonic()
         if not _crashed(blueprint, listen):
             return 0
         if time.monotonic() - started > STEADY_S:
-            pause_s = 1.0
+            pause_s, tries = FIRST_PAUSE_S, 0
         sys.stderr.write(f"switchgear: workers keep dying; starting again in {pause_s:.0f} s\n")
         leave_on_signals()
         time.sleep(pause_s)
-        pause_s = min(pause_s * 2, 30.0)
+        pause_s, tries = min(pause_s * 2, 30.0), tries + 1
     sys.stderr.write(f"switchgear: gave up after {CRASH_LOOPS} tries\n")
     return 1
 

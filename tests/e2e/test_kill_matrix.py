@@ -1,0 +1,418 @@
+"""Whatever is killed, wherever: the ledger against the bill that the provider kept.
+
+A real gateway of two workers under load, a real Postgres, and `kill -9` at named places
+(`tests/e2e/faulty.py`). The last test's seed is in its name; SWITCHGEAR_TEST_SEED=... runs it again.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import msgspec
+import psutil
+import pytest
+
+from runtime.embedded_postgres import EmbeddedPostgres
+from tests.conftest import dsn_of, execute
+from tests.e2e.faulty import (
+    AT_A_DEAD_WORKERS_END,
+    FAULTS,
+    IN_A_WORKER,
+    IN_THE_BOOKKEEPER,
+    NO_ROOM,
+    ROWS_BOOKED,
+)
+from tests.e2e.gateway import SWITCHGEAR, Gateway, query, serving, status_of, until
+from tests.fakes.billing_upstream import INPUT_NANO, MAX_TOKENS, OUTPUT_NANO, BillingUpstream
+
+FAULTY = (*SWITCHGEAR[:-1], "tests.e2e.faulty")
+WORKERS = 2
+CALLERS = 12
+CALLS = 200
+MODELS = ("answers", "answers", "answers", "breaks", "fails", "refuses")
+BUDGET_NANO = 3_000_000
+"""Less than CALLS calls cost, so that it runs out."""
+AWAY_S = 20.0
+RANDOM_S = 20.0
+ENDING_S = 0.5
+"""Within it ends at the provider, too, what its clients left."""
+
+
+class Booked(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the ledger."""
+
+    call: str
+    outcome: str
+    estimated: bool
+    nano: int
+
+
+ROWS = """
+    SELECT litellm_call_id AS call, outcome, estimated, (spend * 1000000000)::bigint AS nano
+    FROM "LiteLLM_SpendLogs" WHERE litellm_call_id LIKE $1 || '%'
+"""
+SUMS = """
+    SELECT (k.spend * 1000000000)::bigint AS key, (t.spend * 1000000000)::bigint AS team,
+        (SELECT coalesce(sum(spend * 1000000000), 0)::bigint FROM "LiteLLM_SpendLogs"
+         WHERE team_id = $1) AS rows
+    FROM "LiteLLM_VerificationToken" k JOIN "LiteLLM_TeamTable" t USING (team_id) WHERE k.team_id = $1
+"""
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway that can be hurt, and who it calls."""
+
+    gateway: Gateway
+    upstream: BillingUpstream
+    faults: Path
+    journals: Path
+
+    def arm(self, place: str, victim: int | None = None) -> None:
+        draft = self.faults / ".draft"
+        draft.write_text("" if victim is None else str(victim))
+        draft.rename(self.faults / place)
+
+    def healed(self) -> bool:
+        """All workers are up: who dies is replaced, after a second if it happens often."""
+        return (
+            len(self.gateway.process.workers()) == WORKERS
+            and status_of(f"{self.gateway.url}/health/readiness") == 200
+        )
+
+    def armed(self, place: str) -> bool:
+        return (self.faults / place).exists()
+
+
+@contextmanager
+def scene(folder: Path, dsn: str, *, port: int | None = None, upstream: BillingUpstream) -> Iterator[Scene]:
+    faults = folder / "faults"
+    faults.mkdir(exist_ok=True)
+    env = {FAULTS: str(faults), "SWITCHGEAR_JOURNAL_SYNC_MS": "20"}
+    params = {
+        "api_base": f"{upstream.url}/v1",
+        "api_key": "sk-upstream",
+        "input_cost_per_token": INPUT_NANO / 1e9,
+        "output_cost_per_token": OUTPUT_NANO / 1e9,
+    }
+    models = [
+        {"model_name": name, "litellm_params": {"model": f"openai/{name}", **params}} for name in set(MODELS)
+    ]
+    arguments = ("--workers", str(WORKERS))
+    with serving(
+        folder, {"model_list": models}, dsn, *arguments, env=env, port=port, program=FAULTY
+    ) as gateway:
+        yield Scene(
+            gateway=gateway, upstream=upstream, faults=faults, journals=folder.resolve() / "data" / "journals"
+        )
+
+
+@pytest.fixture(scope="module")
+def bills() -> Iterator[BillingUpstream]:
+    upstream = BillingUpstream()
+    with upstream.in_thread():
+        yield upstream
+        assert upstream.errors == []
+
+
+@pytest.fixture(scope="module")
+def shared(
+    postgres_server: str,
+    migrated_template: str,
+    bills: BillingUpstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scene]:
+    """One for all places: it heals. At its end nothing may be left to book or on lease."""
+    name = "kill_matrix"
+    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    folder, dsn = tmp_path_factory.mktemp("matrix"), dsn_of(postgres_server, name)
+    with scene(folder, dsn, upstream=bills) as running:
+        yield running
+    assert_at_rest(running)
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Load:
+    """Calls of one key under a budget, over and over; `prefix` is what their ids begin with."""
+
+    def __init__(self, at: Scene, prefix: str, *, budget_nano: int = BUDGET_NANO) -> None:
+        self.prefix, self.budget_nano = f"{prefix}-", budget_nano
+        self._scene, self._number = at, 0
+        self._chance = random.Random(prefix)
+        self.statuses: list[int] = []
+        team = at.gateway.post("/team/new", team_id=prefix, max_budget=budget_nano / 1e9)
+        assert team.status_code == 200, team.text
+        self._key = at.gateway.virtual_key(prefix, team_id=prefix)
+
+    async def run(self, calls: int | None = None, *, seconds: float = 120.0) -> None:
+        """So many calls, or for so long."""
+        until_mono = time.monotonic() + seconds
+
+        async def caller() -> None:
+            async with httpx.AsyncClient(base_url=self._scene.gateway.url, timeout=30) as http:
+                while time.monotonic() < until_mono and (calls is None or self._number < calls):
+                    self._number += 1
+                    await self._one(http, f"{self.prefix}{self._number}")
+
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+
+    async def _one(self, http: httpx.AsyncClient, call: str) -> None:
+        streamed = self._chance.random() < 0.5
+        leaves_after = self._chance.randint(1, 8) if self._chance.random() < 0.2 else None
+        body = {
+            "model": self._chance.choice(MODELS),
+            "messages": [{"role": "user", "content": call}],
+            "max_tokens": MAX_TOKENS,
+            "stream": streamed,
+        }
+        headers = {"authorization": f"Bearer {self._key}", "x-litellm-call-id": call}
+        try:
+            async with http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
+                self.statuses.append(answer.status_code)
+                pieces = 0
+                async for _ in answer.aiter_bytes():
+                    pieces += 1
+                    if pieces == leaves_after:
+                        return
+        except httpx.TransportError:
+            self.statuses.append(0)
+            await asyncio.sleep(0.05)
+
+
+def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
+    """One row for each attempt; what is known is the bill, what is not is no less; no budget is exceeded."""
+    time.sleep(ENDING_S)
+    bill = {call: nano for call, nano in at.upstream.bill.items() if call.startswith(load.prefix)}
+    attempts = {call for call in at.upstream.attempts if call.startswith(load.prefix)}
+    rows: list[Booked] = []
+
+    def all_there() -> bool:
+        rows[:] = [
+            msgspec.convert(dict(row), Booked)
+            for row in asyncio.run(query(at.gateway.dsn, ROWS, load.prefix))
+        ]
+        return attempts <= {row.call for row in rows}
+
+    until(all_there, timeout_s, what="a row for each attempt", pause_s=0.1)
+    assert len(rows) == len({row.call for row in rows}), "a row is doubled"
+    for row in rows:
+        charged = bill.get(row.call, 0)
+        if row.estimated or row.outcome == "uncertain":
+            assert row.nano >= charged, row
+        else:
+            assert row.nano == charged, row
+    assert {at.upstream.attempts[call] for call in attempts} == {1}
+    (sums,) = asyncio.run(query(at.gateway.dsn, SUMS, load.prefix[:-1]))
+    assert sums["key"] == sums["team"] == sums["rows"] == sum(row.nano for row in rows)
+    assert sum(bill.values()) <= sums["team"] <= load.budget_nano
+    return rows
+
+
+def assert_at_rest(at: Scene) -> None:
+    """After its end: all is booked, no journal is left, and nothing is on lease. (A journal that was never
+    begun is swept up a minute later.)"""
+    left = [path.name for path in at.journals.iterdir() if path.is_dir() and path.name[0] != "."]
+    assert left == [], left
+    sql = """SELECT (SELECT count(*) FROM "Switchgear_Journal" WHERE finished_at IS NULL) AS journals,
+        (SELECT coalesce(sum(leased), 0) FROM "Switchgear_Account") AS leased"""
+    (found,) = asyncio.run(query(at.gateway.dsn, sql))
+    assert (found["journals"], found["leased"]) == (0, 0)
+
+
+def ids(places: Sequence[str]) -> list[str]:
+    return [place.replace(" ", "-") for place in places]
+
+
+PLACES = [*IN_A_WORKER, *IN_THE_BOOKKEEPER, ROWS_BOOKED]
+
+
+async def begun(calling: "asyncio.Task[None]", load: Load, *, ok: int) -> None:
+    """Until so many calls were answered."""
+    while load.statuses.count(200) < ok and not calling.done():  # noqa: ASYNC110  (nobody tells)
+        await asyncio.sleep(0.01)
+
+
+async def stopped(calling: "asyncio.Task[None]") -> None:
+    """The clients leave, whatever they were at."""
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+
+
+def kill_at(at: Scene, load: Load, *places: str) -> list[Booked]:
+    """Run a load with places armed, and see that the first was come to; gives what was booked."""
+
+    async def run() -> None:
+        calling = asyncio.create_task(load.run(CALLS))
+        await begun(calling, load, ok=10)
+        for place in places:
+            at.arm(place)
+        await calling
+
+    asyncio.run(run())
+    until(lambda: not at.armed(places[0]), what=f"a death at: {places[0]}")
+    rows = check(at, load)
+    assert sum(row.outcome == "ok" for row in rows) > 10
+    until(at.healed, what="two workers")
+    return rows
+
+
+@pytest.mark.parametrize("place", PLACES, ids=ids(PLACES))
+def test_killed_at(shared: Scene, place: str) -> None:
+    kill_at(shared, Load(shared, f"at-{place.replace(' ', '-')}"), place)
+
+
+@pytest.mark.parametrize("place", AT_A_DEAD_WORKERS_END, ids=ids(list(AT_A_DEAD_WORKERS_END)))
+def test_killed_while_a_dead_workers_journal_is(shared: Scene, place: str) -> None:
+    kill_at(shared, Load(shared, f"end-{place}"), place, "answering")
+
+
+def test_all_of_it_killed_at_once_and_started_again(
+    tmp_path: Path, postgres_dsn: str, bills: BillingUpstream
+) -> None:
+    with scene(tmp_path, postgres_dsn, upstream=bills) as first:
+        load = Load(first, "all-at-once", budget_nano=20 * BUDGET_NANO)
+
+        async def run() -> None:
+            calling = asyncio.create_task(load.run())
+            await begun(calling, load, ok=40)
+            for process in first.gateway.process.family():
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            await stopped(calling)
+
+        asyncio.run(run())
+        assert first.gateway.process.wait() == -signal.SIGKILL
+    with scene(tmp_path, postgres_dsn, upstream=bills) as second:
+        rows = check(second, load)
+        assert any(row.outcome == "uncertain" for row in rows), "calls were under way"
+    assert_at_rest(second)
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path / "own" / "postgres")
+    yield server
+    server.stop()
+
+
+def postmaster(server: EmbeddedPostgres) -> int:
+    return int((server.data_dir / "postmaster.pid").read_text().splitlines()[0])
+
+
+def crash(server: EmbeddedPostgres) -> None:
+    """As a power loss is to Postgres, but for the disk."""
+    pid = postmaster(server)
+    os.kill(pid, signal.SIGKILL)
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(10)
+
+
+def test_postgres_killed_for_twenty_seconds_under_load(
+    tmp_path: Path, own_postgres: EmbeddedPostgres, bills: BillingUpstream
+) -> None:
+    dsn = own_postgres.start()
+    with scene(tmp_path, dsn, upstream=bills) as at:
+        load = Load(at, "postgres-away", budget_nano=10**12)
+
+        async def run() -> None:
+            calling = asyncio.create_task(load.run(seconds=AWAY_S + 4))
+            await asyncio.sleep(1.5)
+            await asyncio.to_thread(crash, own_postgres)
+            before = load.statuses.count(200)
+            await asyncio.sleep(AWAY_S)
+            assert load.statuses.count(200) > before + 100, "calls go on"
+            await asyncio.to_thread(own_postgres.start)
+            await calling
+
+        asyncio.run(run())
+        check(at, load)
+    assert_at_rest(at)
+
+
+@pytest.mark.parametrize("place", [ROWS_BOOKED, "place moved", "committed"])
+def test_postgres_killed_in_the_middle_of_a_flush(
+    tmp_path: Path, own_postgres: EmbeddedPostgres, bills: BillingUpstream, place: str
+) -> None:
+    dsn = own_postgres.start()
+    with scene(tmp_path, dsn, upstream=bills) as at:
+        load = Load(at, f"flush-{place.replace(' ', '-')}", budget_nano=10**12)
+
+        async def run() -> None:
+            calling = asyncio.create_task(load.run())
+            await begun(calling, load, ok=10)
+            for _ in range(2):
+                at.arm(place, postmaster(own_postgres))
+                while at.armed(place):  # noqa: ASYNC110  (nobody tells)
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.5)
+                await asyncio.to_thread(own_postgres.start)
+            await stopped(calling)
+
+        asyncio.run(run())
+        check(at, load)
+    assert_at_rest(at)
+
+
+def test_a_full_disk_refuses_and_loses_nothing(
+    tmp_path: Path, postgres_dsn: str, bills: BillingUpstream
+) -> None:
+    with scene(tmp_path, postgres_dsn, upstream=bills) as at:
+        load = Load(at, "full-disk", budget_nano=10**12)
+
+        async def run() -> None:
+            at.arm(NO_ROOM)
+            calling = asyncio.create_task(load.run())
+            while load.statuses.count(503) < 50:  # noqa: ASYNC110  (nobody tells)
+                await asyncio.sleep(0.01)
+            (at.faults / NO_ROOM).unlink()
+            before = load.statuses.count(200)
+            while load.statuses.count(200) < before + 100:  # noqa: ASYNC110  (nobody tells)
+                await asyncio.sleep(0.01)
+            await stopped(calling)
+
+        asyncio.run(run())
+        rows = check(at, load)
+        assert sum(row.outcome == "ok" for row in rows) > 100
+    assert_at_rest(at)
+
+
+@pytest.mark.parametrize("seed", [os.environ.get("SWITCHGEAR_TEST_SEED") or secrets.token_hex(4)])
+def test_anything_at_any_time(
+    tmp_path: Path, own_postgres: EmbeddedPostgres, bills: BillingUpstream, seed: str
+) -> None:
+    chance = random.Random(seed)
+    places = [*PLACES, *AT_A_DEAD_WORKERS_END]
+    dsn = own_postgres.start()
+    with scene(tmp_path, dsn, upstream=bills) as at:
+        load = Load(at, "any-time", budget_nano=20 * BUDGET_NANO)
+
+        async def hurt() -> None:
+            await asyncio.sleep(chance.random() * 1.5)
+            what = chance.random()
+            if what < 0.15:
+                await asyncio.to_thread(crash, own_postgres)
+                await asyncio.sleep(chance.random())
+                await asyncio.to_thread(own_postgres.start)
+            elif what < 0.3:
+                with suppress(psutil.Error, IndexError):
+                    at.gateway.process.workers()[chance.randrange(WORKERS)].kill()
+            else:
+                at.arm(chance.choice(places))
+
+        async def run() -> None:
+            calling = asyncio.create_task(load.run(seconds=RANDOM_S))
+            while not calling.done():
+                await hurt()
+            await calling
+
+        asyncio.run(run())
+        for trap in at.faults.iterdir():
+            trap.unlink()
+        check(at, load, timeout_s=60)
+    assert_at_rest(at)

@@ -1,0 +1,87 @@
+"""A provider that keeps its own bill: what it charges for each call, whatever became of who asked.
+
+A call is known by the text of its first message. What it uses is drawn from that text, so that a test that
+fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `fails` with a 500
+after its work was done, `refuses` with a 429 and charges nothing.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+
+from tests.fakes.answers import openai_chat, openai_usage, sse
+from tests.fakes.hostile_upstream import HostileUpstream, Seen
+from tests.fakes.scripts import LAST_CHUNK, Line, Request, Script, chunk, head, whole
+
+INPUT_NANO = 100
+OUTPUT_NANO = 2_000
+MAX_TOKENS = 12
+"""What the tests ask for, so the most that an answer has."""
+CHUNKED_SSE = "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
+
+
+class BillingUpstream(HostileUpstream):
+    """`bill` is nano-USD by call, `attempts` how often each came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bill: Counter[str] = Counter()
+        self.attempts: Counter[str] = Counter()
+
+    def total(self, prefix: str) -> int:
+        return sum(nano for call, nano in self.bill.items() if call.startswith(prefix))
+
+    def script_for(self, seen: Seen) -> Script:
+        return self._serve
+
+    async def _serve(self, line: Line, request: Request) -> None:
+        assert isinstance(request, Seen)
+        call = call_of(request)
+        self.attempts[call] += 1
+        chance = random.Random(call)
+        await asyncio.sleep(chance.random() / 100)
+        if request.model == "refuses":
+            await line.send(whole(b'{"error": {"message": "slow down"}}', status=429))
+            return
+        prompt, output = chance.randint(1, 8), chance.randint(2, MAX_TOKENS)
+        self.bill[call] += prompt * INPUT_NANO
+        if request.model == "fails":
+            self.bill[call] += output * OUTPUT_NANO
+            await line.send(whole(b'{"error": {"message": "out of memory"}}', status=500))
+        elif request.streamed:
+            await self._stream(line, call, prompt, output, breaks=request.model == "breaks")
+        else:
+            self.bill[call] += output * OUTPUT_NANO
+            body = whole(openai_chat(usage=openai_usage(prompt, output)))
+            if request.model == "breaks":
+                await line.send(body[: len(body) // 2])
+                line.close()
+            else:
+                await line.send(body)
+
+    async def _stream(self, line: Line, call: str, prompt: int, output: int, *, breaks: bool) -> None:
+        """A token an event, charged when it is made."""
+        await line.send(head(200, CHUNKED_SSE))
+        for number in range(output):
+            if breaks and number == output // 2:
+                line.close()
+                return
+            self.bill[call] += OUTPUT_NANO
+            await line.send(chunk(event({"content": f"tok{number} "})))
+            await asyncio.sleep(0.001)
+        await line.send(chunk(event({}, finish_reason="stop")))
+        usage = {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": []}
+        (last,) = sse([{**usage, "usage": openai_usage(prompt, output)}])
+        await line.send(chunk(last + b"data: [DONE]\n\n") + LAST_CHUNK)
+
+
+def event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    (data,) = sse([{"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}])
+    return data
+
+
+def call_of(seen: Seen) -> str:
+    messages = json.loads(seen.body)["messages"]
+    return str(messages[0]["content"])
