@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from models_registry.price import Price
+from models_registry.pricing import Pricing
 from schema.secret import Secret
 
 
@@ -53,7 +54,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     max_call_nano: int | None = None
     """The most one call can cost, where its own request does not say (`model_info.max_call_cost`)."""
     deadlines: Deadlines = Deadlines()
+    pricing: Pricing = Pricing()
     price: Price | None = None
-    """None: the price is unknown. Local models have a price of zero."""
+    """What `pricing` says for `model`. None: the price is unknown. Local models have a price of zero."""
     weight: float = 1.0
     local: bool = False
