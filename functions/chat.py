@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
+
 from functions.context import Hold, ModelContext, UpstreamResponse
 from functions.function import EventStream, function
 from functions.roles import Access
@@ -165,5 +167,12 @@ class ChatEvents:
             hold.fail(error, self._produced())
 
     def _produced(self) -> Usage:
-        """What the provider reported so far, else a bound of it."""
-        return self._parser.usage or self._bound(self._parser.produced_bytes)
+        """What the provider reported, else a bound of it: of the output alone where it reported the input."""
+        parser, usage = self._parser, self._parser.usage
+        if usage is not None and not usage.estimated:
+            return usage
+        bound = self._bound(parser.produced_bytes)
+        if usage is not None:
+            output = max(usage.completion_tokens, bound.completion_tokens)
+            return msgspec.structs.replace(usage, completion_tokens=output)
+        return msgspec.structs.replace(bound, service_tier=parser.service_tier)

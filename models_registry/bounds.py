@@ -40,7 +40,9 @@ PRICED_APART = frozenset(
 )
 """Fields with which a provider bills by something that no field of the request bounds."""
 TIERS = (b'"auto"', b'"default"', b'"flex"', b"null")
-"""`service_tier`s that cost no more than the list price."""
+"""`service_tier`s whose price is known, as far as any is: what the provider says, or a cheaper one."""
+LISTED_TIERS = (b'"default"', b'"flex"')
+"""Those that cost no more than the list price."""
 BOUNDED_PARTS = ("text", "refusal", "image_url")
 OWN_TOOLS = ("function", "custom")
 """Tools that the caller runs; the provider's own (search, code) are billed by the use."""
@@ -75,6 +77,22 @@ class ChatBounds:
         return max(1, self._request.n or 1)
 
     @property
+    def images(self) -> int:
+        """Pictures in the request."""
+        if _IMAGE not in bytes((self._fields or self._request.fields())["messages"]):
+            return 0
+        parts = (message.content for message in self._request.messages if isinstance(message.content, list))
+        return sum(part.kind == "image_url" for content in parts for part in content)
+
+    @property
+    def at_list_price(self) -> bool:
+        """Whether the call is sure to be served at the standard service tier, or at a cheaper one. Where
+        nobody says, the provider's own settings decide (OpenAI's projects have one)."""
+        raw = (self._fields or self._request.fields()).get("service_tier")
+        raw = self._target.params.get("service_tier") if raw is None else raw
+        return raw is not None and bytes(raw) in LISTED_TIERS
+
+    @property
     def output_tokens(self) -> int | None:
         """Most tokens of all answers together; None where nothing bounds them."""
         if self._cap is not None:
@@ -94,12 +112,17 @@ class ChatBounds:
         for name in PRICED_APART & fields.keys():
             if bytes(fields[name]) not in (b"null", b"{}", b"[]"):
                 return name
-        if "service_tier" in fields and bytes(fields["service_tier"]) not in TIERS:
+        if "service_tier" in fields and not self._tier_is_priced(bytes(fields["service_tier"])):
             return "service_tier"
         for place, tool in enumerate(request.tools or ()):
             if tool.kind not in OWN_TOOLS:
                 return f"tools[{place}]"
         return _unbounded_part(request)
+
+    def _tier_is_priced(self, raw: bytes) -> bool:
+        price = self._target.price
+        services = () if price is None else price.services
+        return raw in TIERS or any(raw == b'"%s"' % service.name.encode() for service in services)
 
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
@@ -126,6 +149,8 @@ class EmbeddingsBounds:
     answers = 1
     limited = True
     output_tokens = 0
+    images = 0
+    at_list_price = True
 
     def __init__(self, request: EmbeddingsRequest) -> None:
         self._request = request

@@ -84,11 +84,15 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     dearest: tuple[tuple[int, Dearest], ...] = ()
     """Worked out: the same at any service tier."""
 
+    is_free: bool = False
+    """Worked out: whatever is used costs nothing."""
+
     def __post_init__(self) -> None:
         listed = _reach((self,))
         anywhere = _reach((self, *(service.price for service in self.services)))
         msgspec.structs.force_setattr(self, "listed", listed)
         msgspec.structs.force_setattr(self, "dearest", anywhere)
+        msgspec.structs.force_setattr(self, "is_free", not any(anywhere[-1][1]))
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):

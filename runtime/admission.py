@@ -229,7 +229,11 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
             )
         return target.max_call_nano
     output = bounds.output_tokens
-    return None if output is None else ceiling_nano(price, bounds.prompt_tokens, output)
+    if output is None:
+        return None
+    images = bounds.images if price.image else 0
+    listed = bool(price.services) and bounds.at_list_price
+    return ceiling_nano(price, bounds.prompt_tokens, output, images=images, at_list_price=listed)
 
 
 def rate_headers(rules: Sequence[Rule], governor: Governor) -> dict[str, str]:
@@ -262,9 +266,7 @@ def plan_of(rules: Sequence[Rule], model: str) -> Plan:
 
 def is_free(price: Price | None) -> bool:
     """A price of nothing, whatever is used. An unknown price is none."""
-    if price is None or price.input or price.output or price.request_nano or price.tiers:
-        return False
-    return not (price.cached or price.cache_write or price.reasoning)
+    return price is not None and price.is_free
 
 
 def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:

@@ -7,7 +7,7 @@ what it restates. Unknown events and deltas are skipped, as the vendor asks.
 
 import msgspec
 
-from models_registry.backends.anthropic_usage import finish_reason, merge_usage, usage_of
+from models_registry.backends.anthropic_usage import finish_reason, merge_usage, tier_of, usage_of
 from models_registry.backends.backend import MAX_FRAME_BYTES, CallFacts
 from models_registry.backends.counts import to_wire
 from models_registry.backends.provider_errors import error_inside
@@ -46,7 +46,11 @@ class AnthropicStream:
         if usage is None or self._final:
             return usage
         output = max(usage.completion_tokens, self.produced_bytes)
-        return msgspec.structs.replace(usage, completion_tokens=output, estimated=True)
+        return msgspec.structs.replace(usage, completion_tokens=output, estimated=True, input_reported=True)
+
+    @property
+    def service_tier(self) -> str:
+        return tier_of(self._counts)
 
     @property
     def produced_bytes(self) -> int:

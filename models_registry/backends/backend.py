@@ -61,6 +61,11 @@ class ChatStream(Protocol):
     def produced_bytes(self) -> int: ...
 
     @property
+    def service_tier(self) -> str:
+        """What the provider said so far that it serves the answer at; empty: its standard tier."""
+        ...
+
+    @property
     def done(self) -> bool:
         """True once the upstream said that the answer is complete."""
         ...

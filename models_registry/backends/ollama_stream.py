@@ -26,6 +26,8 @@ from schema.wire import ABSENT
 class OllamaStream:
     """Implements ChatStream."""
 
+    service_tier = ""
+
     def __init__(self, target: Target, facts: CallFacts, *, include_usage: bool) -> None:
         self._target = target
         self._facts = facts

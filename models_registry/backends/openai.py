@@ -12,6 +12,7 @@ import msgspec
 from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.counts import from_wire
 from models_registry.backends.headers import bearer, upstream_headers
+from models_registry.backends.openai_search import search_context, with_search
 from models_registry.backends.openai_stream import OpenAIStream
 from models_registry.backends.parameters import add_defaults, take_gateway_fields
 from models_registry.backends.provider_errors import error_inside, provider_error
@@ -76,12 +77,18 @@ class OpenAI:
         if not completion.choices:
             raise UpstreamMalformed("The provider's answer has no choices.")
         completion.with_wire(body)
-        return completion, from_wire(completion.usage) if completion.usage is not None else None
+        usage = from_wire(completion.usage, completion.service_tier) if completion.usage is not None else None
+        return completion, with_search(usage, search_context(request, target))
 
     def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> OpenAIStream:
         options = request.stream_options
         keep_usage = options is not None and bool(options.include_usage)
-        return OpenAIStream(target, choices=request.n or 1, keep_usage=keep_usage)
+        return OpenAIStream(
+            target,
+            choices=request.n or 1,
+            keep_usage=keep_usage,
+            search=search_context(request, target),
+        )
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

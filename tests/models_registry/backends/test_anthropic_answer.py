@@ -225,6 +225,7 @@ def test_before_the_closing_report_the_output_is_bounded_by_what_was_produced() 
         cached_tokens=100,
         cache_write_tokens=5,
         estimated=True,
+        input_reported=True,
     )
 
 
