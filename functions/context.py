@@ -194,6 +194,11 @@ class Bounds(Protocol):
         ...
 
     @property
+    def searches(self) -> int:
+        """Searches that the provider runs itself."""
+        ...
+
+    @property
     def at_list_price(self) -> bool:
         """Whether it is sure to be served at the standard service tier, or at a cheaper one."""
         ...

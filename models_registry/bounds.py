@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from models_registry.search import search_context
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
-from schema.usage import Usage
+from schema.usage import RareMeters, Usage
 
 CALL_TOKENS = 512
 """What a chat template adds to any call: its own system text, the opening of the answer."""
@@ -85,6 +86,12 @@ class ChatBounds:
         return sum(part.kind == "image_url" for content in parts for part in content)
 
     @property
+    def searches(self) -> int:
+        """Searches that the provider runs itself: of a search model, one at every call."""
+        searching = self._target.dialect is Dialect.OPENAI
+        return int(searching and search_context(self._request, self._target) is not None)
+
+    @property
     def at_list_price(self) -> bool:
         """Whether the call is sure to be served at the standard service tier, or at a cheaper one. Where
         nobody says, the provider's own settings decide (OpenAI's projects have one)."""
@@ -127,14 +134,20 @@ class ChatBounds:
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
         output = output_bound(self._request, self._target) if self._cap is None else self._cap * self.answers
-        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=output, estimated=True)
+        return self._used(output)
 
     def produced(self, shown_bytes: int) -> Usage:
         """Of an answer that broke off: a token has at least one byte of what was shown, and all that
         was asked for may have been spent where the model reasons unseen."""
         if reasons_unseen(self._request, self._target):
             return self.usage()
-        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=shown_bytes, estimated=True)
+        return self._used(shown_bytes)
+
+    def _used(self, output_tokens: int) -> Usage:
+        usage = Usage(prompt_tokens=self.prompt_tokens, completion_tokens=output_tokens, estimated=True)
+        if not self.searches:
+            return usage
+        return msgspec.structs.replace(usage, rare=RareMeters(web_searches=self.searches))
 
     def estimate(self, output_tokens: int) -> int:
         """Tokens it will use, more or less: for limits by the minute."""
@@ -150,6 +163,7 @@ class EmbeddingsBounds:
     limited = True
     output_tokens = 0
     images = 0
+    searches = 0
     at_list_price = True
 
     def __init__(self, request: EmbeddingsRequest) -> None:

@@ -106,6 +106,6 @@ REQUEST_PARAMS = frozenset(
     """temperature top_p max_tokens max_completion_tokens stop seed presence_penalty frequency_penalty
     reasoning_effort response_format extra_body keep_alive num_ctx num_gpu num_thread top_k min_p
     repeat_penalty mirostat service_tier dimensions encoding_format user logit_bias n tools tool_choice
-    parallel_tool_calls thinking store""".split()
+    parallel_tool_calls thinking store stream_options""".split()
 )
 """Request fields people set as defaults in `litellm_params`; any other name gets a warning."""

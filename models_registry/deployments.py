@@ -59,6 +59,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     settings, router = config.litellm_settings, config.router_settings
     deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
     weight = _weight(params, path)
+    request_params, asks_for_usage = _request_params(deployment, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     return Target(
         model_id=info.id or _stable_id(deployment),
@@ -69,7 +70,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         api_base=_api_base(provider, params, config.environment, path=path),
         api_key=_api_key(provider, params, config.environment, path=path),
         headers=_headers(params, path),
-        params=_request_params(deployment, path),
+        params=request_params,
+        asks_for_usage=asks_for_usage,
         drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
@@ -198,8 +200,10 @@ def _headers(params: LitellmParams, path: str) -> dict[str, str]:
     return headers
 
 
-def _request_params(deployment: Deployment, path: str) -> dict[str, msgspec.Raw]:
-    """`extra_body` is unpacked: its fields are the body's own."""
+def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:
+    """What is sent where the caller sent none, and whether streams are asked for their usage: not with
+    `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
+    unpacked: its fields are the body's own."""
     params = dict(deployment.params)
     extra = params.pop("extra_body", None)
     if extra is not None:
@@ -207,7 +211,10 @@ def _request_params(deployment: Deployment, path: str) -> dict[str, msgspec.Raw]
             params.update(msgspec.json.decode(extra, type=dict[str, msgspec.Raw]))
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
-    return params
+    if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
+        return params, True
+    del params["stream_options"]
+    return params, False
 
 
 def _seconds(value: Number, path: str) -> float:

@@ -46,6 +46,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Fixed headers from the config (`extra_headers`)."""
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`, sent as body fields where the caller sent none."""
+    asks_for_usage: bool = True
+    """Whether a stream is asked for its usage; false where the server refuses `stream_options`."""
     drop_params: bool = False
     """Drop what the backend can't honour instead of refusing it."""
     max_output_tokens: int | None = None

@@ -231,9 +231,14 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     output = bounds.output_tokens
     if output is None:
         return None
-    images = bounds.images if price.image else 0
-    listed = bool(price.services) and bounds.at_list_price
-    return ceiling_nano(price, bounds.prompt_tokens, output, images=images, at_list_price=listed)
+    return ceiling_nano(
+        price,
+        bounds.prompt_tokens,
+        output,
+        images=bounds.images if price.image else 0,
+        searches=bounds.searches if price.searches[2] else 0,
+        at_list_price=bool(price.services) and bounds.at_list_price,
+    )
 
 
 def rate_headers(rules: Sequence[Rule], governor: Governor) -> dict[str, str]:

@@ -17,6 +17,7 @@ from models_registry.target import Target
 from runtime.admission import Admission
 from runtime.spend_row import (
     CLIENT_LEFT,
+    NOTHING,
     Attempt,
     Ending,
     attempt_row,
@@ -25,6 +26,7 @@ from runtime.spend_row import (
     ending_of_failure,
     refusal_row,
     storable,
+    with_images,
 )
 from schema.errors import Overloaded
 from schema.spend import Charge, Outcome, SpendRow
@@ -109,6 +111,9 @@ class BookedLedger:
         attempt = hold.attempt
         if not believable(ending.usage):
             ending = msgspec.structs.replace(ending, usage=storable(hold.bounds.usage()))
+        price = attempt.target.price
+        if price is not None and price.image and ending.usage != NOTHING:
+            ending = msgspec.structs.replace(ending, usage=with_images(ending.usage, hold.bounds.images))
         row = attempt_row(attempt, ending, first_mono=hold.first_mono, ended_mono=self._clock())
         if row.price_source is not None:
             attempt.call.reply_headers[COST_HEADER] = dollars_text(row.cost_nano)

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from functions.context import Call
-from models_registry.price import cost_nano
+from models_registry.price import Parts, Price, ceiling_parts, cost_parts
 from models_registry.target import Target
 from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.spend import Outcome, SpendRow
-from schema.usage import Usage
+from schema.usage import NOTHING_RARE, Usage
 
 MAX_ERROR_CHARS = 500
 MAX_TEXT_CHARS = 500
@@ -66,6 +66,7 @@ def believable(usage: Usage) -> bool:
         and 0 <= usage.cached_tokens <= MAX_COUNT
         and 0 <= usage.cache_write_tokens <= MAX_COUNT
         and 0 <= usage.reasoning_tokens <= MAX_COUNT
+        and (usage.rare is None or all(0 <= count <= MAX_COUNT for count in usage.rare.counts))
     )
 
 
@@ -78,10 +79,19 @@ def storable(usage: Usage) -> Usage:
     )
 
 
+def with_images(usage: Usage, images: int) -> Usage:
+    """The usage with the pictures of its request: no provider counts them."""
+    rare = msgspec.structs.replace(usage.rare or NOTHING_RARE, images=images)
+    return msgspec.structs.replace(usage, rare=rare)
+
+
 def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, ended_mono: float) -> SpendRow:
     """The row of an upstream attempt. Without a price it costs zero and `price_source` is None."""
     call, target, usage = attempt.call, attempt.target, ending.usage
     caller, price, error = call.caller, target.price, ending.error
+    duration_ms = int((ended_mono - attempt.began_mono) * 1000)
+    parts = () if price is None or price.is_free else _parts(price, ending, duration_ms)
+    cost_nano = sum(parts)
     return SpendRow(
         request_id=call.request_id,
         call_id=_text(call.client_call_id) or call.request_id,
@@ -103,20 +113,42 @@ def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, e
         started_at=moment(call, attempt.began_mono),
         first_token_at=None if first_mono is None else moment(call, first_mono),
         ended_at=moment(call, ended_mono),
-        duration_ms=int((ended_mono - attempt.began_mono) * 1000),
+        duration_ms=duration_ms,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         cached_tokens=usage.cached_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         estimated=usage.estimated,
-        cost_nano=0 if price is None else min(cost_nano(price, usage), MAX_COST_NANO),
+        cost_nano=min(cost_nano, MAX_COST_NANO),
+        cost_parts=parts if 0 < cost_nano <= MAX_COST_NANO else (),
         price_source=None if price is None else price.source,
+        price_version=None if price is None else price.version,
+        price_effective=None if price is None else price.effective,
+        service_tier=_clean(usage.service_tier),
+        rare=usage.rare,
         streamed=attempt.streamed,
         outcome=ending.outcome,
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,
         error_message=None if error is None else _said(error),
+    )
+
+
+def _parts(price: Price, ending: Ending, duration_ms: int) -> Parts:
+    """What the attempt cost; nothing where no work was done, and its ceiling where nobody knows."""
+    usage = ending.usage
+    if ending.outcome is not Outcome.OK and usage == NOTHING:
+        return Parts()
+    if ending.outcome is not Outcome.UNCERTAIN:
+        return cost_parts(price, usage, duration_ms)
+    rare = usage.rare or NOTHING_RARE
+    return ceiling_parts(
+        price,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        images=rare.images,
+        searches=rare.web_searches,
     )
 
 

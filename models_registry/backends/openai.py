@@ -12,11 +12,11 @@ import msgspec
 from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.counts import from_wire
 from models_registry.backends.headers import bearer, upstream_headers
-from models_registry.backends.openai_search import search_context, with_search
 from models_registry.backends.openai_stream import OpenAIStream
 from models_registry.backends.parameters import add_defaults, take_gateway_fields
 from models_registry.backends.provider_errors import error_inside, provider_error
 from models_registry.backends.vectors import as_asked
+from models_registry.search import search_context, with_search
 from models_registry.target import Target
 from schema.chat import AnswerMessage, ChatCompletion, ChatRequest, Choice, WireUsage
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
@@ -54,9 +54,9 @@ class OpenAI:
     """Implements Backend."""
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
-        """POST /chat/completions. A stream is always asked for its usage."""
+        """POST /chat/completions. A stream is asked for its usage wherever the server can be."""
         fields = _outgoing(request.fields(), target)
-        if request.stream:
+        if request.stream and target.asks_for_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         return _post(f"{target.api_base}/chat/completions", fields, target, facts)
 

@@ -13,9 +13,9 @@ import msgspec
 
 from models_registry.backends.backend import MAX_FRAME_BYTES
 from models_registry.backends.counts import from_wire
-from models_registry.backends.openai_search import with_search
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, events
+from models_registry.search import with_search
 from models_registry.target import Target
 from schema.chat import WireUsage
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
