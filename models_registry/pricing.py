@@ -42,10 +42,16 @@ _MARGIN_KEYS = ("percentage", "fixed_amount")
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's discount and the house's margin: every rate times `factor`, and `fixed_nano` a call."""
+    """A provider's discount, then the house's margin on what is left, as shares of every rate; and
+    `fixed_nano` a call."""
 
-    factor: Decimal = Decimal(1)
+    discount: Decimal = Decimal(0)
+    margin: Decimal = Decimal(0)
     fixed_nano: int = 0
+
+    @property
+    def factor(self) -> Decimal:
+        return (1 - self.discount) * (1 + self.margin)
 
 
 NO_ADJUSTMENT = Adjustment()
@@ -73,6 +79,13 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
         if price is None:
             return None
         return adjusted(timed(price, self.max_ms), self.adjustment)
+
+    def without_margin(self, model: str, at: datetime) -> Price | None:
+        """What the provider itself takes: the price without what the house adds; None where nothing is."""
+        kept = Adjustment(discount=self.adjustment.discount)
+        if kept == self.adjustment:
+            return None
+        return msgspec.structs.replace(self, adjustment=kept).price(model, at)
 
     def _configured(self, model: str, at: datetime) -> Price | None:
         start: Price | None = Price(source="local") if self.local else None
@@ -123,8 +136,10 @@ def adjusted(price: Price, adjustment: Adjustment) -> Price:
     if adjustment == NO_ADJUSTMENT:
         return price
 
+    factor = adjustment.factor
+
     def scaled(rate: int) -> int:
-        return int((rate * adjustment.factor).to_integral_value(rounding=ROUND_CEILING))
+        return int((rate * factor).to_integral_value(rounding=ROUND_CEILING))
 
     def change(flat: Price) -> Price:
         rates: dict[str, object] = {}
@@ -173,7 +188,7 @@ def adjustment_of(
     share = number(margin, path, most=MAX_MARGIN)
     fixed_usd = number(fixed, f"{path}.fixed_amount", most=MAX_FIXED_USD)
     fixed_nano = int((fixed_usd * NANO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
-    return Adjustment(factor=(1 - discount) * (1 + share), fixed_nano=fixed_nano)
+    return Adjustment(discount=discount, margin=share, fixed_nano=fixed_nano)
 
 
 def unused_adjustments(names: Mapping[str, object], known: Mapping[str, object], path: str) -> list[str]:
