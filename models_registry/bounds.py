@@ -14,7 +14,7 @@ from models_registry.search import search_context
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
-from schema.usage import RareMeters, Usage
+from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 
 CALL_TOKENS = 512
 """What a chat template adds to any call: its own system text, the opening of the answer."""
@@ -137,17 +137,27 @@ class ChatBounds:
         return self._used(output)
 
     def produced(self, shown_bytes: int) -> Usage:
-        """Of an answer that broke off: a token has at least one byte of what was shown, and all that
-        was asked for may have been spent where the model reasons unseen."""
+        """Of an answer that broke off: a token has at least one byte of what was shown, there are no more
+        than the request allows, and all of those may have been spent where the model reasons unseen."""
         if reasons_unseen(self._request, self._target):
             return self.usage()
-        return self._used(shown_bytes)
+        most = self.output_tokens
+        return self._used(shown_bytes if most is None else min(shown_bytes, most))
 
     def _used(self, output_tokens: int) -> Usage:
-        usage = Usage(prompt_tokens=self.prompt_tokens, completion_tokens=output_tokens, estimated=True)
+        usage = Usage(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=output_tokens,
+            estimated=True,
+            service_tier=UNKNOWN_TIER if self._may_be_dearer() else "",
+        )
         if not self.searches:
             return usage
         return msgspec.structs.replace(usage, rare=RareMeters(web_searches=self.searches))
+
+    def _may_be_dearer(self) -> bool:
+        price = self._target.price
+        return price is not None and bool(price.services) and not self.at_list_price
 
     def estimate(self, output_tokens: int) -> int:
         """Tokens it will use, more or less: for limits by the minute."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schema.usage import NOTHING_RARE, RareMeters, Usage
+from schema.usage import NOTHING_RARE, UNKNOWN_TIER, RareMeters, Usage
 
 FEMTO_PER_USD = 10**15
 FEMTO_PER_NANO = 10**6
@@ -247,7 +247,8 @@ def _with_rare(price: Price, usage: Usage, rare: RareMeters, duration_ms: int) -
 
 
 def _estimate(price: Price, usage: Usage, duration_ms: int) -> Parts:
-    dearest = _reached(price.listed, usage.prompt_tokens)
+    steps = price.dearest if usage.service_tier == UNKNOWN_TIER else price.listed
+    dearest = _reached(steps, usage.prompt_tokens)
     rare = usage.rare or NOTHING_RARE
     known = Parts(input=usage.prompt_tokens * dearest.input + rare.images * dearest.image)
     if usage.input_reported:

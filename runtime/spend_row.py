@@ -10,7 +10,7 @@ from models_registry.price import Parts, Price, ceiling_parts, cost_parts
 from models_registry.target import Target
 from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.spend import Outcome, SpendRow
-from schema.usage import NOTHING_RARE, Usage
+from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
 
 MAX_ERROR_CHARS = 500
 MAX_TEXT_CHARS = 500
@@ -149,6 +149,7 @@ def _parts(price: Price, ending: Ending, duration_ms: int) -> Parts:
         usage.completion_tokens,
         images=rare.images,
         searches=rare.web_searches,
+        at_list_price=usage.service_tier != UNKNOWN_TIER,
     )
 
 

@@ -57,7 +57,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True
     input_reported: bool = False
     """Of an estimate: the provider did report the input, and the output alone is a bound."""
     service_tier: str = ""
-    """What the provider says it served; empty: its standard tier, or it did not say."""
+    """What the provider says it served; empty: its standard tier, or it did not say. Of an estimate it may be
+    UNKNOWN_TIER."""
     rare: RareMeters | None = None
 
     @property
@@ -67,6 +68,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True
 
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 MAX_TIER_CHARS = 32
+UNKNOWN_TIER = "unknown"
+"""Of a bound, where the price has several tiers and nobody said which one is served: the dearest counts."""
 
 
 def tier_served(said: str | None) -> str:

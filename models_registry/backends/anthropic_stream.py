@@ -41,16 +41,15 @@ class AnthropicStream:
 
     @property
     def usage(self) -> Usage | None:
-        """Before the closing report only the input is known: the output is then a bound."""
+        """Before the closing report only the input is known."""
         usage = usage_of(self._counts)
         if usage is None or self._final:
             return usage
-        output = max(usage.completion_tokens, self.produced_bytes)
-        return msgspec.structs.replace(usage, completion_tokens=output, estimated=True, input_reported=True)
+        return msgspec.structs.replace(usage, estimated=True, input_reported=True)
 
     @property
-    def service_tier(self) -> str:
-        return tier_of(self._counts)
+    def service_tier(self) -> str | None:
+        return None if self._writer is None else tier_of(self._counts)
 
     @property
     def produced_bytes(self) -> int:

@@ -77,7 +77,7 @@ class Ollama:
             created=facts.created,
             model=answer.model or target.model,
             choices=[choice],
-            usage=to_wire(usage),
+            usage=None if usage is None else to_wire(usage),
         )
         return completion, usage
 

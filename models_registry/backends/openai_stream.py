@@ -87,7 +87,7 @@ class OpenAIStream:
         self._choices = choices
         self._keep_usage = keep_usage
         self._search = search
-        self.service_tier = ""
+        self.service_tier: str | None = None
         self._cutter = EventCutter(MAX_FRAME_BYTES)
         self._finished: set[int] = set()
         self._begun = False
@@ -99,12 +99,11 @@ class OpenAIStream:
 
     @property
     def usage(self) -> Usage | None:
-        """Of a report in the middle only the input is sure: the output is then a bound."""
+        """Of a report in the middle only the input is sure."""
         usage = self._usage
         if usage is None or self._final or self.done:
             return usage
-        output = max(usage.completion_tokens, self.produced_bytes)
-        return msgspec.structs.replace(usage, completion_tokens=output, estimated=True, input_reported=True)
+        return msgspec.structs.replace(usage, estimated=True, input_reported=True)
 
     @property
     def produced_bytes(self) -> int:
@@ -223,7 +222,7 @@ class OpenAIStream:
         self._begun = True
         self._learn(chunk)
         if chunk.service_tier:
-            self.service_tier = _tier(chunk.service_tier) or self.service_tier
+            self.service_tier = _tier(chunk.service_tier, self.service_tier)
         if present(chunk.usage):
             usage = with_search(_usage(chunk.usage, self.service_tier), self._search)
             self._usage = usage or self._usage
@@ -342,18 +341,21 @@ def _with_unsent(error: UpstreamError, out: bytes) -> UpstreamError:
     return error
 
 
-def _usage(raw: msgspec.Raw, service_tier: str) -> Usage | None:
+def _usage(raw: msgspec.Raw, service_tier: str | None) -> Usage | None:
     try:
         return from_wire(_USAGES.decode(raw), service_tier)
     except msgspec.ValidationError:
         return None
 
 
-def _tier(raw: msgspec.Raw) -> str:
+def _tier(raw: msgspec.Raw, known: str | None) -> str | None:
+    """What a chunk says of the service tier; a later one that says nothing, or the standard one, takes back
+    no other."""
     try:
-        return tier_served(msgspec.json.decode(raw, type=str | None))
+        said = msgspec.json.decode(raw, type=str | None)
     except msgspec.ValidationError:
-        return ""
+        return known
+    return known if said is None else tier_served(said) or known or ""
 
 
 def _length(delta: _Delta) -> int:
@@ -366,6 +368,27 @@ def _length(delta: _Delta) -> int:
         total += sum(_call_length(call.function) for call in delta.tool_calls or ())
         total += _call_length(delta.function_call)
     return total
+
+
+class _Told(msgspec.Struct, gc=False):
+    message: _Delta | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    choices: list[_Told]
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
+
+
+def told_bytes(body: bytes) -> int:
+    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; all of the body
+    where it has another shape."""
+    try:
+        choices = _ANSWERS.decode(body).choices
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return len(body)
+    return sum(_length(choice.message) for choice in choices if choice.message is not None)
 
 
 def _call_length(function: _Function | None) -> int:

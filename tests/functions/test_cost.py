@@ -52,7 +52,8 @@ CONFIG: dict[str, Any] = {
 
 
 def ask(function: Callable[..., Awaitable[Any]], body: dict[str, Any], caller: Caller = MEMBER) -> Any:
-    request = decode_body(msgspec.json.Decoder(manifest_of(function).request), msgspec.json.encode(body))
+    decoder: Any = msgspec.json.Decoder(manifest_of(function).request)
+    request = decode_body(decoder, msgspec.json.encode(body))
     ctx = CatalogueContext(call=make_call(caller), models=make_registry(CONFIG))
     return asyncio.run(function(request, ctx))  # type: ignore[arg-type]  # a function is a coroutine's
 
@@ -82,7 +83,7 @@ def test_an_estimate_has_the_cost_of_a_request_a_day_and_a_month_with_its_parts(
     assert (found.provider, found.price_source, found.margin_cost_per_request) == (
         "openai",
         "genai-prices",
-        0,
+        Decimal(0),
     )
     assert found.price_version
 
