@@ -38,8 +38,9 @@ class Dearest(NamedTuple):
     input: int
     output: int
     request: int
-    time: int
-    """Of all the time that a call can take."""
+    millisecond: int
+    max_ms: int
+    """After which every call has ended; 0 where time costs nothing."""
     image: int
     search: int
 
@@ -168,7 +169,7 @@ def ceiling_parts(
             output=completion_tokens * dearest.output,
             tools=searches * dearest.search,
             request=dearest.request,
-            time=dearest.time,
+            time=dearest.millisecond * dearest.max_ms,
         )
     )
 
@@ -258,7 +259,7 @@ def _estimate(price: Price, usage: Usage, duration_ms: int) -> Parts:
         reasoning=0,
         tools=rare.web_searches * dearest.search,
         request=dearest.request,
-        time=_time(price, duration_ms),
+        time=dearest.millisecond * min(max(0, duration_ms), dearest.max_ms),
     )
 
 
@@ -306,7 +307,7 @@ def _reach(prices: Iterable[Price]) -> tuple[tuple[int, Dearest], ...]:
         found.append((-1, _dearest(price)))
         found += [(tier.over_tokens, _dearest(tier.price)) for tier in price.tiers]
     steps: dict[int, Dearest] = {}
-    highest = Dearest(0, 0, 0, 0, 0, 0)
+    highest = Dearest(0, 0, 0, 0, 0, 0, 0)
     for over, dearest in sorted(found, key=lambda step: step[0]):
         highest = Dearest(*map(max, highest, dearest))
         steps[over] = highest
@@ -329,7 +330,8 @@ def _dearest(price: Price) -> Dearest:
         max(each or 0 for each in inputs),
         max(each or 0 for each in outputs),
         price.request_nano * FEMTO_PER_NANO,
-        price.millisecond * price.max_ms,
+        price.millisecond if price.max_ms else 0,
+        price.max_ms if price.millisecond else 0,
         price.image,
         max(price.searches),
     )
