@@ -168,6 +168,7 @@ def _row(row: dict[str, Any]) -> SpendRow:
         service_tier=row["service_tier"],
         rare=None if used is None else rare_of(used),
         cost_parts=() if costs is None else parts_of(costs),
+        input_reported=used is not None and used.input_reported,
     )
 
 

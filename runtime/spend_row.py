@@ -132,6 +132,7 @@ def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, e
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,
         error_message=None if error is None else _said(error),
+        input_reported=usage.input_reported,
     )
 
 

@@ -92,6 +92,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     rare: RareMeters | None = None
     cost_parts: tuple[int, ...] = ()
     """The cost by what it is for, in the order of `models_registry.price.Parts`; empty where it is 0."""
+    input_reported: bool = False
+    """Of an estimate: the provider did report the input. In the row's metadata."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +214,7 @@ def usage_of(row: SpendRow) -> Usage:
         cache_write_tokens=row.cache_write_tokens,
         reasoning_tokens=row.reasoning_tokens,
         estimated=row.estimated,
+        input_reported=row.input_reported,
         service_tier=row.service_tier,
         rare=row.rare,
     )

@@ -52,6 +52,8 @@ class UsageObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cache_creation: CacheWritten = CacheWritten()
     server_tool_use: ToolsUsed = ToolsUsed()
     images: int = 0
+    input_reported: bool = False
+    """Of an estimate: the input is no bound."""
 
 
 class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +119,7 @@ def usage_object(usage: Usage) -> UsageObject:
             web_search_requests=rare.web_searches, search_context_size=rare.search_context
         ),
         images=rare.images,
+        input_reported=usage.input_reported,
     )
 
 

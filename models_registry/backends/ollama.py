@@ -1,5 +1,9 @@
 """Ollama over its native API. A translation: its own OpenAI endpoints drop parameters and cut long
-prompts in silence."""
+prompts in silence.
+
+Nobody tells which part of a prompt came from a cache: `prompt_eval_count` is all of it. The last line of a
+stream always has the counts.
+"""
 
 import shlex
 from collections.abc import Mapping
