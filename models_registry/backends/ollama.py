@@ -111,7 +111,8 @@ class Ollama:
                 f"The provider sent {len(found.embeddings)} embeddings for {asked} texts."
             )
         encoding = BASE64 if request.encoding_format == BASE64 else None
-        usage = checked(Usage(prompt_tokens=found.prompt_eval_count or 0))
+        counted = found.prompt_eval_count
+        usage = None if counted is None else checked(Usage(prompt_tokens=counted))
         tokens = usage.prompt_tokens if usage is not None else 0
         answer = EmbeddingList(
             object="list",
