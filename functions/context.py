@@ -189,6 +189,21 @@ class Bounds(Protocol):
     def answers(self) -> int: ...
 
     @property
+    def images(self) -> int:
+        """Pictures in the request."""
+        ...
+
+    @property
+    def searches(self) -> int:
+        """Searches that the provider runs itself."""
+        ...
+
+    @property
+    def at_list_price(self) -> bool:
+        """Whether it is sure to be served at the standard service tier, or at a cheaper one."""
+        ...
+
+    @property
     def limited(self) -> bool:
         """Did the caller say how long an answer may be?"""
         ...

@@ -34,7 +34,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
             prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
             disable_add_user_agent_to_request_tags tag_budget_config priority_reservation
-            cost_discount_config cost_margin_config block_requests_for_models_without_pricing
+            block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
             add_user_information_to_llm_headers ssl_verify force_ipv4 public_model_groups
             enable_redis_auth_cache set_verbose telemetry""".split()
@@ -100,12 +100,12 @@ PARAMS_LATER = frozenset(
     merge_reasoning_content_in_choices keepalive_seconds allow_client_keepalive_override
     max_file_size_mb use_chat_completions_api use_litellm_proxy""".split()
 )
-PARAMS_LATER_PREFIXES = ("aws_", "vertex_", "input_cost_per_", "output_cost_per_", "cache_")
+PARAMS_LATER_PREFIXES = ("aws_", "vertex_", "cache_")
 
 REQUEST_PARAMS = frozenset(
     """temperature top_p max_tokens max_completion_tokens stop seed presence_penalty frequency_penalty
     reasoning_effort response_format extra_body keep_alive num_ctx num_gpu num_thread top_k min_p
     repeat_penalty mirostat service_tier dimensions encoding_format user logit_bias n tools tool_choice
-    parallel_tool_calls thinking store""".split()
+    parallel_tool_calls thinking store stream_options""".split()
 )
 """Request fields people set as defaults in `litellm_params`; any other name gets a warning."""

@@ -11,7 +11,9 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.config import Config
-from models_registry.deployments import BadDeployment, compile_targets, expand, missing_key
+from models_registry.config_values import BadDeployment
+from models_registry.deployments import compile_targets, doubts_of, expand, missing_key
+from models_registry.pricing import unused_adjustments
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
 from schema.errors import ModelNotAllowed, ModelNotFound
@@ -128,12 +130,18 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
             warning = missing_key(target, PROVIDERS[target.provider])
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
-            if target.price is None and "*" not in target.model:
-                warnings.append(f"{deployment.path}: {target.model} has no known price; its calls cost 0")
+            warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
+    settings = config.litellm_settings
+    for name, said in (
+        ("cost_discount_config", settings.cost_discount_config),
+        ("cost_margin_config", settings.cost_margin_config),
+    ):
+        warnings += unused_adjustments(said or {}, PROVIDERS, f"litellm_settings.{name}")
     exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
     wildcards = [
         Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name
     ]
+    errors = list(dict.fromkeys(errors))  # a section's error is found at each deployment it is about
     return Registry(exact, wildcards, at, access_groups), errors, warnings
 
 

@@ -9,6 +9,7 @@ from functions import (
     audit,
     budgets,
     chat,
+    cost,
     customers,
     embeddings,
     health,
@@ -102,6 +103,8 @@ CATALOG: tuple[Function, ...] = (
     audit.export,
     audit.one,
     spend.logs,
+    cost.calculate,
+    cost.estimate,
     health.liveliness,
     health.readiness,
 )

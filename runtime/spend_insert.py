@@ -9,9 +9,10 @@ import asyncpg
 import msgspec
 
 from models_registry.price import usd
-from schema.spend import Charge, Outcome, SpendRow
+from schema.spend import Charge, Outcome, SpendRow, metadata_of
 from schema.tables import naive
 from schema.tables.partitions import create_partition, month_of, partition_name
+from schema.wire import to_json
 
 PARTITION_LOCK_KEY = 0x53575250
 """The advisory lock's number ("SWRP"): one process at a time makes a partition."""
@@ -54,6 +55,9 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "bigint"),
     ("streamed", "boolean"),
     ("price_source", "text"),
+    ("price_version", "text"),
+    ("price_effective", "date"),
+    ("service_tier", "text"),
 )
 """In the order of `_values`."""
 
@@ -275,7 +279,7 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         row.provider,
         row.api_base,
         row.user_id,
-        _metadata(row),
+        to_json(metadata_of(row)).decode(),
         row.team_id,
         row.organization_id,
         row.end_user,
@@ -295,24 +299,7 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         None if first is None else int((first - row.started_at).total_seconds() * 1000),
         row.streamed,
         row.price_source,
+        row.price_version,
+        row.price_effective,
+        row.service_tier,
     )
-
-
-def _metadata(row: SpendRow) -> str:
-    """The keys of LiteLLM's `metadata` that its dashboards read."""
-    facts: dict[str, object] = {
-        "user_api_key": row.key_hash,
-        "user_api_key_alias": row.key_alias,
-        "user_api_key_user_id": row.user_id,
-        "user_api_key_team_id": row.team_id,
-        "user_api_key_org_id": row.organization_id,
-        "requester_ip_address": row.requester_ip,
-        "user_agent": row.user_agent,
-    }
-    if row.error_class is not None:
-        facts["error_information"] = {
-            "error_code": str(row.http_status),
-            "error_class": row.error_class,
-            "error_message": row.error_message,
-        }
-    return msgspec.json.encode(facts).decode()

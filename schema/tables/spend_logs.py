@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from piccolo.columns import JSONB, BigInt, Boolean, Integer, Numeric, Text, Timestamp
+from piccolo.columns import JSONB, BigInt, Boolean, Date, Integer, Numeric, Text, Timestamp
 from piccolo.table import Table
 
 
@@ -52,3 +52,6 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     ttft_ms = BigInt(null=True, default=None)
     streamed = Boolean(default=False)
     price_source = Text(null=True, default=None)
+    price_version = Text(null=True, default=None)
+    price_effective = Date(null=True, default=None)
+    service_tier = Text(default="")

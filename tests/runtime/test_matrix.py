@@ -124,6 +124,8 @@ EXPECTED: Mapping[str, Expected] = {
     "audit.one": ADMINS_AND_THEIR_VIEWERS,
     "audit.export": ADMINS_AND_THEIR_VIEWERS,
     "spend.logs": ("yyyyyyyy", "yyhhyhhh"),
+    "cost.calculate": EVERYBODY,
+    "cost.estimate": EVERYBODY,
 }
 
 
@@ -248,6 +250,8 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "customers.info": lambda case: {"end_user_id": case.customer},
     "access_groups.new": lambda case: {"access_group_name": case.name},
     "audit.one": lambda case: {"id": case.audit_id},
+    "cost.calculate": lambda case: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
+    "cost.estimate": lambda case: {"model": "gpt", "input_tokens": 1, "output_tokens": 1},
 }  # fmt: skip
 FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
     "keys": lambda case: {"key": case.key},
