@@ -11,7 +11,7 @@ import msgspec
 from models_registry.price import usd
 from schema.spend import Charge, Outcome, SpendRow
 from schema.tables import naive
-from schema.tables.partitions import create_partition, month_of, partition_name
+from schema.tables.partitions import PARENT, create_partition, month_of, partition_name
 
 PARTITION_LOCK_KEY = 0x53575250
 """The advisory lock's number ("SWRP"): one process at a time makes a partition."""
@@ -54,6 +54,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "bigint"),
     ("streamed", "boolean"),
     ("price_source", "text"),
+    ("key_id", "text"),
+    ("charged", "jsonb"),
 )
 """In the order of `_values`."""
 
@@ -165,14 +167,14 @@ async def _settle(
     return unbooked
 
 
-async def ensure_partition(connection: asyncpg.Connection, month: date) -> None:
+async def ensure_partition(connection: asyncpg.Connection, month: date, parent: str = PARENT) -> None:
     """Make the partition of a month unless it is there."""
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '5s'")
         await connection.execute(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK_KEY})")
-        name = f'"{partition_name(month)}"'
+        name = f'"{partition_name(month, parent)}"'
         if await connection.fetchval("SELECT to_regclass($1) IS NULL", name):
-            for statement in create_partition(month):
+            for statement in create_partition(month, parent):
                 await connection.execute(statement)
 
 
@@ -281,7 +283,15 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         None if first is None else int((first - row.started_at).total_seconds() * 1000),
         row.streamed,
         row.price_source,
+        row.key_id if row.key_id and row.key_id != row.key_hash else None,
+        _charged(row),
     )
+
+
+def _charged(row: SpendRow) -> str | None:
+    """The budgets whose money stands in their own account: nothing else says that they were charged."""
+    epochs = {charge.account: charge.epoch for charge in row.charges if not charge.kind}
+    return msgspec.json.encode(epochs).decode() if epochs else None
 
 
 def _metadata(row: SpendRow) -> str:

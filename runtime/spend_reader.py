@@ -158,4 +158,5 @@ def _row(row: dict[str, Any]) -> SpendRow:
         http_status=row["http_status"],
         error_class=row["error_class"],
         error_message=row["error_message"],
+        corrects=row["corrects"],
     )

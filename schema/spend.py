@@ -81,6 +81,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     """By which the key's counter is kept; the hash where it is empty. In no column of the row."""
     charges: tuple[Charge, ...] = ()
     """Of the budgets the attempt was held on. In no column of the row."""
+    corrects: str | None = None
+    """The request id of the row that this one corrects: its sums are differences, and no request is counted."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +187,7 @@ class SpendLog(
     reasoning_tokens: int
     estimated: bool
     streamed: bool
+    corrects: str | None
 
 
 def spend_log(row: SpendRow) -> SpendLog:
@@ -222,4 +225,5 @@ def spend_log(row: SpendRow) -> SpendLog:
         reasoning_tokens=row.reasoning_tokens,
         estimated=row.estimated,
         streamed=row.streamed,
+        corrects=row.corrects,
     )
