@@ -13,10 +13,12 @@ import msgspec
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.price import Price
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.budgets import BudgetRecord
+from schema.corrections import Corrected, Correction, Kind, Made, UncertainQuery
 from schema.customers import CustomerInfo, CustomerRecord
 from schema.governance import Page
 from schema.health import Readiness
@@ -477,6 +479,33 @@ class Spend(Protocol):
         ...
 
 
+class Prices(Protocol):
+    """What the registry says that things cost."""
+
+    def price_of(self, row: SpendRow) -> Price | None:
+        """The price, as it is now, of the deployment that a row is of; None where it is unknown."""
+        ...
+
+
+class Corrections(Protocol):
+    """Corrections of the ledger, as rows of their own."""
+
+    async def correct(
+        self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
+    ) -> list[Made]:
+        """Make what is missing of at most 500, all or none; rows that are not there are left out. Raises
+        InvalidRequest for one that is itself a correction."""
+        ...
+
+    async def find(self, request_id: str) -> Corrected | None:
+        """A row as it stands, with its corrections."""
+        ...
+
+    async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
+        """The rows whose cost is still an upper bound, oldest first, at most `page_size`."""
+        ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """UTC, aware."""
@@ -603,6 +632,14 @@ class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
 
     call: Call
     spend: Spend
+
+
+class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For corrections of the ledger."""
+
+    call: Call
+    corrections: Corrections
+    prices: Prices
 
 
 class HealthContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,12 @@ import msgspec
 
 from models_registry.config import Config
 from models_registry.deployments import BadDeployment, compile_targets, expand, missing_key
+from models_registry.price import Price
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
 from schema.errors import ModelNotAllowed, ModelNotFound
 from schema.models import AllowedModels, ModelCard
+from schema.spend import SpendRow
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256
@@ -77,6 +79,17 @@ class Registry:
             for name, provider in named
             if all(self._permits(each, name) for each in allowed)
         ]
+
+    def price_of(self, row: SpendRow) -> Price | None:
+        """Implements the `Prices` port. A deployment that was given another id is known by its provider and
+        model."""
+        name = row.model_group
+        targets = self._groups.get(name) or self._expanded.get(name)
+        if targets is None and len(name) <= MAX_NAME_CHARS:
+            targets = self._expand(name)
+        same = [each for each in targets or () if (each.provider, each.model) == (row.provider, row.model)]
+        found = next((each for each in same if each.model_id == row.model_id), same[0] if same else None)
+        return None if found is None else found.price
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups

@@ -9,6 +9,7 @@ from functions import (
     audit,
     budgets,
     chat,
+    corrections,
     customers,
     embeddings,
     health,
@@ -102,6 +103,8 @@ CATALOG: tuple[Function, ...] = (
     audit.export,
     audit.one,
     spend.logs,
+    corrections.correct,
+    corrections.uncertain,
     health.liveliness,
     health.readiness,
 )

@@ -10,6 +10,7 @@ from runtime.announcements import AUTHORITY, RECALL, Listener
 from runtime.auth import Authenticator
 from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
+from runtime.corrections import Corrections
 from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
@@ -81,6 +82,8 @@ class Services:
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
             "spend": SpendReader(self.database),
+            "corrections": Corrections(self.database),
+            "prices": checked.registry,
             "readiness": self.probe,
         }
         return Gateway(

@@ -82,7 +82,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     charges: tuple[Charge, ...] = ()
     """Of the budgets the attempt was held on. In no column of the row."""
     corrects: str | None = None
-    """The request id of the row that this one corrects: its sums are differences, and no request is counted."""
+    """The request id of the row that this one corrects: its sums are differences, and no call is counted."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,6 +124,8 @@ EXPECTED: Mapping[str, Expected] = {
     "audit.one": ADMINS_AND_THEIR_VIEWERS,
     "audit.export": ADMINS_AND_THEIR_VIEWERS,
     "spend.logs": ("yyyyyyyy", "yyhhyhhh"),
+    "corrections.correct": ADMINS_ONLY,
+    "corrections.uncertain": ("yyyyyyyy", "yyhhyhhh"),
 }
 
 
@@ -190,6 +192,7 @@ LISTS = frozenset(
         "teams.page_teams",
         "organizations.list_organizations",
         "spend.logs",
+        "corrections.uncertain",
         "keys.bulk_update",
         "users.bulk_update",
     ]
@@ -248,6 +251,7 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "customers.info": lambda case: {"end_user_id": case.customer},
     "access_groups.new": lambda case: {"access_group_name": case.name},
     "audit.one": lambda case: {"id": case.audit_id},
+    "corrections.correct": lambda case: {"request_id": case.name, "cost": 1, "reason": "x"},
 }  # fmt: skip
 FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
     "keys": lambda case: {"key": case.key},
@@ -271,6 +275,7 @@ BODILESS = frozenset(
         "audit",
         "audit.export",
         "spend.logs",
+        "corrections.uncertain",
     ]
 )
 
@@ -321,8 +326,8 @@ async def furnish(house: House, case: Case) -> None:
     await house.database.pool.execute(
         """INSERT INTO "LiteLLM_SpendLogs"
            (request_id, call_type, api_key, "user", team_id, organization_id, "startTime", "endTime", outcome,
-            http_status)
-           SELECT $1, 'acompletion', $2, $3, $4, $5, now, now, 'ok', 200
+            http_status, estimated)
+           SELECT $1, 'acompletion', $2, $3, $4, $5, now, now, 'cancelled', 499, true
            FROM timezone('utc', now()) AS now""",
         case.name,
         case.key,
@@ -370,6 +375,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
             "teams": case.team,
             "organizations": case.organization,
             "spend": case.name,
+            "corrections": case.name,
         }
         name = case.alias if manifest.name == "keys.aliases" else names.get(manifest.family, case.key)
         inside = f'"{name}"' in text.split('"failed_updates":[{')[0]
