@@ -84,7 +84,7 @@ def test_the_same_correction_again_writes_nothing(postgres_dsn: str) -> None:
         first = await house.call(corrections.correct, body)
         again = await house.call(corrections.correct, body)
         assert (first.correction_id, again.correction_id) == ("req-1-c1", None)
-        assert (again.spend, again.difference) == (Decimal("0.25"), 0)
+        assert (again.spend, again.difference) == (Decimal("0.25"), Decimal(0))
         rows = await fetch(house.database, 'SELECT count(*) AS rows FROM "LiteLLM_SpendLogs"')
         assert rows[0]["rows"] == 2
         assert await counters(house.database) == [Decimal("0.25")] * 6
@@ -286,7 +286,7 @@ def test_what_waits_for_a_correction_is_listed_page_by_page(postgres_dsn: str) -
         assert [row.request_id for row in (await house.call(corrections.uncertain, by=bob)).data] == ["left"]
         day = {"start_date": "2026-03-02", "end_date": "2026-03-02"}
         (only,) = (await house.call(corrections.uncertain, day)).data
-        assert (only.request_id, only.spend) == ("req-2", 2)
+        assert (only.request_id, only.spend) == ("req-2", Decimal(2))
         assert b'"spend":2' in to_json(only)
         assert (await house.call(corrections.uncertain, {"model": "nope"})).data == []
 

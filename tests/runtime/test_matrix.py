@@ -251,6 +251,7 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "customers.info": lambda case: {"end_user_id": case.customer},
     "access_groups.new": lambda case: {"access_group_name": case.name},
     "audit.one": lambda case: {"id": case.audit_id},
+    "corrections.uncertain": lambda case: {"model": case.name},
     "corrections.correct": lambda case: {"request_id": case.name, "cost": 1, "reason": "x"},
 }  # fmt: skip
 FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
@@ -275,7 +276,6 @@ BODILESS = frozenset(
         "audit",
         "audit.export",
         "spend.logs",
-        "corrections.uncertain",
     ]
 )
 
@@ -326,8 +326,8 @@ async def furnish(house: House, case: Case) -> None:
     await house.database.pool.execute(
         """INSERT INTO "LiteLLM_SpendLogs"
            (request_id, call_type, api_key, "user", team_id, organization_id, "startTime", "endTime", outcome,
-            http_status, estimated)
-           SELECT $1, 'acompletion', $2, $3, $4, $5, now, now, 'cancelled', 499, true
+            http_status, estimated, model_group)
+           SELECT $1, 'acompletion', $2, $3, $4, $5, now, now, 'cancelled', 499, true, $1
            FROM timezone('utc', now()) AS now""",
         case.name,
         case.key,
