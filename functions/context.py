@@ -31,6 +31,7 @@ from schema.organizations import (
     OrganizationMembershipRecord,
     OrganizationRecord,
 )
+from schema.recosting import RecostRequest
 from schema.spend import SpendDay, SpendQuery, SpendRow
 from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 from schema.usage import Usage
@@ -503,6 +504,11 @@ class Corrections(Protocol):
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
         """The rows whose cost is still an upper bound, oldest first, at most `page_size`."""
+        ...
+
+    def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
+        """The rows that a price was, or should have been, put on: oldest first, in batches that `correct`
+        takes, at most `max_rows`. Raises InvalidRequest for a date that is none."""
         ...
 
 

@@ -16,6 +16,7 @@ from functions import (
     keys,
     models,
     organizations,
+    recosting,
     spend,
     teams,
     users,
@@ -105,6 +106,7 @@ CATALOG: tuple[Function, ...] = (
     spend.logs,
     corrections.correct,
     corrections.uncertain,
+    recosting.recost,
     health.liveliness,
     health.readiness,
 )

@@ -1,6 +1,6 @@
 """Rows of the ledger as they stand: each original with the corrections that were made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +12,12 @@ from runtime.spend_reader import spend_row
 from runtime.tenancy import spend_reach
 from schema.corrections import Corrected, Kind, UncertainQuery
 from schema.errors import InvalidRequest
+from schema.recosting import RecostRequest
 from schema.spend import period_of
 from schema.tables import naive
 from schema.usage import Usage
 
+PREFETCH = 500
 COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 
 SUMS = """
@@ -42,6 +44,19 @@ _OPEN = f"""
       AND NOT coalesce(sums.kinds && ARRAY['manual', 'invoice'], false)
     ORDER BY o."startTime", o.request_id LIMIT $11
 """
+
+
+_PRICED = f"""
+    SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums
+    WHERE o.corrects IS NULL AND o.outcome <> 'refused' AND o.model <> ''
+      AND (o.outcome = 'ok' OR o.total_tokens > 0 OR o.spend > 0)
+      AND o."startTime" >= $1 AND ($2::timestamp IS NULL OR o."startTime" < $2)
+      AND ($3::text IS NULL OR o.model_group = $3 OR o.model = $3)
+      AND ($4::text IS NULL OR o.model_id = $4) AND ($5::text IS NULL OR o.custom_llm_provider = $5)
+      AND ($6::timestamp IS NULL OR (o."startTime", o.request_id) > ($6, $7::text))
+    ORDER BY o."startTime", o.request_id LIMIT $8
+"""
+"""An attempt that the provider refused, or that never reached it, was priced at nothing by no price."""
 
 
 def corrected(row: Mapping[str, Any]) -> Corrected:
@@ -83,6 +98,26 @@ async def open_rows(connection: asyncpg.Connection, query: UncertainQuery, scope
         query.page_size,
     )
     return [corrected(row) for row in rows]
+
+
+async def priced_rows(connection: asyncpg.Connection, request: RecostRequest) -> AsyncIterator[Corrected]:
+    """Those that a price was, or should have been, put on, oldest first. Inside a transaction."""
+    start, end = period_of(request.start_date, request.end_date)
+    after_time, after_id = (None, None) if request.after is None else read_cursor(request.after)
+    rows = connection.cursor(
+        _PRICED,
+        None if start is None else naive(start),
+        None if end is None else naive(end),
+        request.model,
+        request.model_id,
+        request.provider,
+        after_time,
+        after_id,
+        request.max_rows,
+        prefetch=PREFETCH,
+    )
+    async for row in rows:
+        yield corrected(row)
 
 
 def read_cursor(text: str) -> tuple[datetime, str]:

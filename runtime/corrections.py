@@ -6,7 +6,7 @@ accounts, counters. The original's lock makes two corrections of one row follow 
 cost that the row should have in all, so that the same one twice writes nothing the second time.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import msgspec
@@ -15,13 +15,14 @@ from piccolo.columns import BigInt, Integer, Numeric
 from functions.context import Call
 from functions.roles import Scope
 from models_registry.price import usd
-from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows
+from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.correction_charges import Difference, charge
 from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.spend_reader import spend_row
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
 from schema.errors import InvalidRequest, Overloaded
+from schema.recosting import RecostRequest
 from schema.spend import SpendRow
 from schema.tables import naive
 from schema.tables.spend_logs import SpendLog
@@ -67,6 +68,19 @@ class Corrections:
         with asking():
             async with self._database.connection() as connection:
                 return await found_row(connection, request_id)
+
+    async def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
+        """Through a server-side cursor, so that neither side holds more than a batch."""
+        with asking():
+            async with self._database.connection() as connection, connection.transaction(readonly=True):
+                batch: list[Corrected] = []
+                async for row in priced_rows(connection, request):
+                    batch.append(row)
+                    if len(batch) == MAX_AT_ONCE:
+                        yield batch
+                        batch = []
+                if batch:
+                    yield batch
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
         """Raises InvalidRequest for a date or a page that is none."""

@@ -125,6 +125,7 @@ EXPECTED: Mapping[str, Expected] = {
     "audit.export": ADMINS_AND_THEIR_VIEWERS,
     "spend.logs": ("yyyyyyyy", "yyhhyhhh"),
     "corrections.correct": ADMINS_ONLY,
+    "recosting.recost": ADMINS_ONLY,
     "corrections.uncertain": ("yyyyyyyy", "yyhhyhhh"),
 }
 
@@ -252,6 +253,7 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "access_groups.new": lambda case: {"access_group_name": case.name},
     "audit.one": lambda case: {"id": case.audit_id},
     "corrections.uncertain": lambda case: {"model": case.name},
+    "recosting.recost": lambda case: {"start_date": "2026-01-01", "model": case.name},
     "corrections.correct": lambda case: {"request_id": case.name, "cost": 1, "reason": "x"},
 }  # fmt: skip
 FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
