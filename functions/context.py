@@ -14,6 +14,7 @@ from functions.policy import Policy
 from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.price import Price
+from models_registry.reconciliation import Booked
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
@@ -487,6 +488,10 @@ class Prices(Protocol):
         """The price, as it is now, of the deployment that a row is of; None where it is unknown."""
         ...
 
+    def price_named(self, provider: str, model: str) -> Price | None:
+        """The price, as it is now, of a provider's model that some deployment has, else its list price."""
+        ...
+
 
 class Corrections(Protocol):
     """Corrections of the ledger, as rows of their own."""
@@ -500,6 +505,11 @@ class Corrections(Protocol):
 
     async def find(self, request_id: str) -> Corrected | None:
         """A row as it stands, with its corrections."""
+        ...
+
+    async def booked(self, start: datetime, end: datetime, *, provider: str | None) -> list[Booked]:
+        """What stands in the ledger by UTC day and model of a provider, with the calls whose cost is an upper
+        bound. Raises InvalidRequest where it is too much for one report."""
         ...
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:

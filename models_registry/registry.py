@@ -11,7 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.config import Config
-from models_registry.deployments import BadDeployment, compile_targets, expand, missing_key
+from models_registry.deployments import BadDeployment, compile_targets, expand, missing_key, priced
 from models_registry.price import Price
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
@@ -90,6 +90,21 @@ class Registry:
         same = [each for each in targets or () if (each.provider, each.model) == (row.provider, row.model)]
         found = next((each for each in same if each.model_id == row.model_id), same[0] if same else None)
         return None if found is None else found.price
+
+    def price_named(self, provider: str, model: str) -> Price | None:
+        """Likewise: the configured price of that very model, else its list price."""
+        known = [
+            target
+            for targets in (*self._groups.values(), *(each.targets for each in self._wildcards))
+            for target in targets
+            if target.provider == provider
+        ]
+        same = next((target for target in known if target.model == model), None)
+        if same is not None:
+            return same.price
+        if not known:
+            return None
+        return priced(msgspec.structs.replace(known[0], price=None, local=False), model, self._at).price
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups

@@ -16,6 +16,7 @@ from functions import (
     keys,
     models,
     organizations,
+    reconciliation,
     recosting,
     spend,
     teams,
@@ -107,6 +108,7 @@ CATALOG: tuple[Function, ...] = (
     corrections.correct,
     corrections.uncertain,
     recosting.recost,
+    reconciliation.compare,
     health.liveliness,
     health.readiness,
 )

@@ -65,7 +65,6 @@ def corrected(row: Mapping[str, Any]) -> Corrected:
     usage = Usage(**{name: getattr(original, name) + int(row[f"{name}_more"]) for name in COUNTS})
     return Corrected(
         original=original,
-        booked_nano=original.cost_nano,
         cost_nano=original.cost_nano + int(row["spend_more"] * NANO_PER_USD),
         usage=usage,
         kinds=frozenset(Kind(kind) for kind in row["kinds"] or ()),

@@ -7,6 +7,7 @@ cost that the row should have in all, so that the same one twice writes nothing 
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 import asyncpg
 import msgspec
@@ -15,6 +16,8 @@ from piccolo.columns import BigInt, Integer, Numeric
 from functions.context import Call
 from functions.roles import Scope
 from models_registry.price import usd
+from models_registry.reconciliation import Booked
+from runtime.booked_days import booked_days
 from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.correction_charges import Difference, charge
 from runtime.database import Database
@@ -81,6 +84,13 @@ class Corrections:
                         batch = []
                 if batch:
                     yield batch
+
+    async def booked(self, start: datetime, end: datetime, *, provider: str | None) -> list[Booked]:
+        """Raises InvalidRequest where it is too much for one report."""
+        view = {"isolation": "repeatable_read", "readonly": True}
+        with asking():
+            async with self._database.connection() as connection, connection.transaction(**view):
+                return await booked_days(connection, start, end, provider=provider)
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
         """Raises InvalidRequest for a date or a page that is none."""

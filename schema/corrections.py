@@ -51,8 +51,6 @@ class Corrected(msgspec.Struct, frozen=True, kw_only=True):
     """A row as it stands: the original with all its corrections."""
 
     original: SpendRow
-    booked_nano: int
-    """What the original says."""
     cost_nano: int
     """With its corrections."""
     usage: Usage

@@ -126,6 +126,7 @@ EXPECTED: Mapping[str, Expected] = {
     "spend.logs": ("yyyyyyyy", "yyhhyhhh"),
     "corrections.correct": ADMINS_ONLY,
     "recosting.recost": ADMINS_ONLY,
+    "reconciliation.compare": ADMINS_ONLY,
     "corrections.uncertain": ("yyyyyyyy", "yyhhyhhh"),
 }
 
@@ -253,6 +254,7 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "access_groups.new": lambda case: {"access_group_name": case.name},
     "audit.one": lambda case: {"id": case.audit_id},
     "corrections.uncertain": lambda case: {"model": case.name},
+    "reconciliation.compare": lambda case: {"csv": "date,model,cost\n2026-11-01,m,1"},
     "recosting.recost": lambda case: {"start_date": "2026-01-01", "model": case.name},
     "corrections.correct": lambda case: {"request_id": case.name, "cost": 1, "reason": "x"},
 }  # fmt: skip
