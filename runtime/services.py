@@ -19,6 +19,7 @@ from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.ledger_writer import LedgerWriter
 from runtime.readiness import ReadinessProbe
+from runtime.retention import Retention
 from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
@@ -60,6 +61,8 @@ class Services:
         await self.upstream.start()
         self.writer = LedgerWriter(self.database)
         self.writer.start()
+        self.retention = Retention(blueprint.dsn.reveal(), checked.storage)
+        self.retention.start()
         policy = checked.policy
         self.governor = Governor(Leases(self.database, policy.zone))
         await self.governor.start()
@@ -102,6 +105,7 @@ class Services:
 
     async def close(self) -> None:
         """Stop calling out, book what is left, let go of Postgres."""
+        await self.retention.close()
         await self.listener.close()
         await self.upstream.close()
         unbooked = await self.writer.close(timeout_s=FLUSH_S)

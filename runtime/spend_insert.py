@@ -67,6 +67,13 @@ _INSERT = (
 )
 
 
+_PARTITION = """
+    SELECT to_regclass($1) IS NOT NULL,
+           (SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass($1))
+"""
+"""Is it there, and is its detaching under way; null where it is attached to nothing."""
+
+
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
     """A column that sums up what somebody spent, and where its soft budget stands."""
 
@@ -173,9 +180,15 @@ async def ensure_partition(connection: asyncpg.Connection, month: date, parent: 
         await connection.execute("SET LOCAL lock_timeout = '5s'")
         await connection.execute(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK_KEY})")
         name = f'"{partition_name(month, parent)}"'
-        if await connection.fetchval("SELECT to_regclass($1) IS NULL", name):
-            for statement in create_partition(month, parent):
-                await connection.execute(statement)
+        there, detaching = await connection.fetchrow(_PARTITION, name)
+        create, attach = create_partition(month, parent)
+        if not there:
+            await connection.execute(create)
+        if detaching:  # retention was broken off
+            await connection.execute(f'ALTER TABLE "{parent}" DETACH PARTITION {name} FINALIZE')
+        if detaching is not False:  # also what retention detached and did not come to drop
+            await connection.execute(attach)
+            await connection.execute(f"COMMENT ON TABLE {name} IS NULL")
 
 
 def months_of(rows: Iterable[SpendRow]) -> set[date]:
