@@ -18,6 +18,7 @@ from models_registry.reconciliation import Booked
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
+from schema.bodies import Body
 from schema.budgets import BudgetRecord
 from schema.corrections import Corrected, Correction, Kind, Made, UncertainQuery
 from schema.customers import CustomerInfo, CustomerRecord
@@ -73,6 +74,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Budgets and limits over the key."""
     estimated_output_tokens: int = 1024
     """What a limit on tokens expects of an answer whose request sets no limit."""
+    stores_bodies: bool | None = None
+    """Are prompts and answers kept? None: as the config says."""
 
     @property
     def is_admin(self) -> bool:
@@ -481,6 +484,14 @@ class Spend(Protocol):
         ...
 
 
+class Bodies(Protocol):
+    """Prompts and answers, where they are kept."""
+
+    async def find(self, request_id: str, *, scope: Scope) -> Body | None:
+        """Of a call that is in the ledger, within the scope."""
+        ...
+
+
 class Prices(Protocol):
     """What the registry says that things cost."""
 
@@ -648,6 +659,14 @@ class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
 
     call: Call
     spend: Spend
+
+
+class BodyContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For one call with its bodies."""
+
+    call: Call
+    spend: Spend
+    bodies: Bodies
 
 
 class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 from functions import (
     access_groups,
     audit,
+    bodies,
     budgets,
     chat,
     corrections,
@@ -105,6 +106,7 @@ CATALOG: tuple[Function, ...] = (
     audit.export,
     audit.one,
     spend.logs,
+    bodies.show,
     corrections.correct,
     corrections.uncertain,
     recosting.recost,

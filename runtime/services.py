@@ -10,6 +10,8 @@ from runtime.announcements import AUTHORITY, RECALL, Listener
 from runtime.auth import Authenticator
 from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
+from runtime.bodies import Bodies
+from runtime.body_reader import BodyReader
 from runtime.corrections import Corrections
 from runtime.customers import Customers
 from runtime.database import Database
@@ -61,6 +63,8 @@ class Services:
         await self.upstream.start()
         self.writer = LedgerWriter(self.database)
         self.writer.start()
+        self.bodies = Bodies(self.database, checked.storage)
+        self.bodies.start()
         self.retention = Retention(blueprint.dsn.reveal(), checked.storage)
         self.retention.start()
         policy = checked.policy
@@ -85,6 +89,7 @@ class Services:
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
             "spend": SpendReader(self.database),
+            "bodies": BodyReader(self.database),
             "corrections": Corrections(self.database),
             "prices": checked.registry,
             "readiness": self.probe,
@@ -95,6 +100,7 @@ class Services:
             ports=ports,
             max_body_bytes=blueprint.settings.max_body_bytes,
             log_line=self._log_line,
+            bodies=self.bodies,
         )
 
     def _changed(self, topic: str) -> None:
@@ -108,6 +114,7 @@ class Services:
         await self.retention.close()
         await self.listener.close()
         await self.upstream.close()
+        await self.bodies.close(timeout_s=FLUSH_S)
         unbooked = await self.writer.close(timeout_s=FLUSH_S)
         await self.governor.close(booked=not unbooked)
         await self.database.close()

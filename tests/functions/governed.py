@@ -12,8 +12,10 @@ import msgspec
 from functions.context import Caller
 from functions.function import manifest_of
 from functions.policy import Policy
+from runtime.body_reader import BodyReader
 from runtime.corrections import Corrections
 from runtime.database import Database
+from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from schema.wire import Wire, decode_body
 from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
@@ -69,6 +71,8 @@ class House:
         self.clock = FrozenClock()
         self.ports: dict[str, object] = {
             **Stores(database, self.announced.append).ports,
+            "spend": SpendReader(database),
+            "bodies": BodyReader(database),
             "corrections": Corrections(database),
             "prices": make_registry(),
             "policy": policy,
