@@ -42,6 +42,8 @@ _LEFT_OUT = frozenset(
 """Of the moment it is made, or of the call alone."""
 _COPIED = ("http_status",)
 """The only number that is no sum."""
+_METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}'::text[]"
+"""Sums stand there too: the original's are not the correction's."""
 
 
 class Corrections:
@@ -190,7 +192,7 @@ def _insertion() -> str:
         "$11",
         "$12",
         "$13",
-        *(f'o."{name}"' for name, _ in kept),
+        *(_METADATA if name == "metadata" else f'o."{name}"' for name, _ in kept),
         *("NULL" if null else "0" for _, null in zeroed),
     ]
     listed = ", ".join(f'"{name}"' for name in names)

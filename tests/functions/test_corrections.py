@@ -59,6 +59,21 @@ def test_a_correction_is_a_row_of_its_own_beside_an_untouched_original(postgres_
     in_house(postgres_dsn, scenario)
 
 
+def test_sums_inside_metadata_stay_with_the_original(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await book(house.database, uncertain("req-1"))
+        metadata = '{"user_api_key_alias": "x", "usage_object": 9, "cost_breakdown": {"total_cost": 1}}'
+        await fetch(house.database, """UPDATE "LiteLLM_SpendLogs" SET metadata = $1::jsonb""", metadata)
+        await house.call(corrections.correct, {"request_id": "req-1", "cost": 1, "reason": REASON})
+        rows = await fetch(house.database, 'SELECT metadata FROM "LiteLLM_SpendLogs" ORDER BY request_id')
+        assert [msgspec.json.decode(row["metadata"]) for row in rows] == [
+            msgspec.json.decode(metadata),
+            {"user_api_key_alias": "x"},
+        ]
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_every_counter_of_the_call_follows(postgres_dsn: str) -> None:
     execute(postgres_dsn, *OWNERS)
 
