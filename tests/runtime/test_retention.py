@@ -9,7 +9,6 @@ import pytest
 
 from runtime import retention
 from runtime.database import Database
-from runtime.ledger_writer import LedgerWriter
 from runtime.retention import LOCK_KEY, Retention
 from runtime.spend_insert import ensure_partition
 from runtime.storage_policy import StoragePolicy
@@ -88,17 +87,11 @@ def test_the_month_under_way_is_never_dropped_and_counters_stay(postgres_dsn: st
 
 def test_a_late_row_makes_its_month_again_and_the_next_run_drops_it(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        writer = LedgerWriter(database, interval_s=0.01)
-        writer.start()
-        writer.put(make_row("first", started_at=JANUARY))
-        async with asyncio.timeout(10):
-            while await booked(database) != "first":  # noqa: ASYNC110  (Postgres tells nobody)
-                await asyncio.sleep(0.01)
+        await book(database, *rows_of(first=JANUARY))
         assert await kept(postgres_dsn).sweep()
         assert await booked(database) == ""
-        writer.put(make_row("late", started_at=JANUARY))
-        assert await writer.close(10.0) == 0
-        assert (await booked(database), writer.unstorable_rows) == ("late", 0)
+        await book(database, *rows_of(late=JANUARY))
+        assert await booked(database) == "late"
         assert await kept(postgres_dsn).sweep()
         assert await booked(database) == ""
 
