@@ -28,6 +28,8 @@ from runtime.upstream import AiohttpUpstream
 
 FLUSH_S = 10.0
 """How long a stopping worker tries to bring its last spend rows into Postgres."""
+BODIES_S = 5.0
+"""And its last bodies."""
 
 
 class SystemClock:
@@ -114,7 +116,7 @@ class Services:
         await self.retention.close()
         await self.listener.close()
         await self.upstream.close()
-        await self.bodies.close(timeout_s=FLUSH_S)
+        await self.bodies.close(timeout_s=BODIES_S)
         unbooked = await self.writer.close(timeout_s=FLUSH_S)
         await self.governor.close(booked=not unbooked)
         await self.database.close()
