@@ -171,7 +171,7 @@ class _Columns:
         counts = dict(found.counts)
         if not self._format.input_is_whole:
             counts["prompt_tokens"] += counts.get("cached_tokens", 0) + counts.get("cache_write_tokens", 0)
-        return Billed(day=day, model=model, usage=msgspec.convert(counts, Usage))
+        return Billed(day=day, model=model, usage=msgspec.structs.replace(Usage(), **counts))
 
 
 def _day(text: str, number: int) -> date:
