@@ -81,6 +81,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | None = None
     request_timeout: Number | None = None
     timezone: str | None = None
+    turn_off_message_logging: bool | None = None
     max_budget: Number | None = None
     budget_duration: str | None = None
     budget_exceeded_status_code: int | None = None
@@ -115,6 +116,12 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     orphan_lease_after: str | None = None
     devops_key_budget: Number | None = None
     default_output_tokens: Count | None = None
+    maximum_spend_logs_retention_period: str | int | None = None
+    maximum_spend_logs_retention_interval: str | int | None = None
+    store_prompts_in_spend_logs: bool | None = None
+    spend_logs_max_body_bytes: Count | None = None
+    spend_logs_redact_fields: list[str] | None = None
+    spend_logs_redact_patterns: list[str] | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             """modify_params num_retries fallbacks default_fallbacks context_window_fallbacks
             content_policy_fallbacks allowed_fails callbacks success_callback failure_callback
             audit_log_callbacks cache cache_params default_team_settings
-            disable_end_user_cost_tracking turn_off_message_logging
+            disable_end_user_cost_tracking
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
             prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
@@ -67,7 +67,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             failed_login_window_seconds failed_login_block_seconds key_management_system
             key_management_settings pass_through_endpoints user_api_key_cache_ttl
             user_api_key_cache_max_size disable_spend_logs disable_error_logs disable_spend_updates
-            disable_reset_budget store_prompts_in_spend_logs maximum_spend_logs_retention_period
+            disable_reset_budget
             maximum_spend_logs_size use_spend_logs_partitioning proxy_batch_write_at
             proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time
             proxy_config_reload_interval_seconds use_redis_transaction_buffer coordination_redis

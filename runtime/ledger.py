@@ -13,12 +13,12 @@ from urllib.parse import quote
 import msgspec
 
 from functions.context import Bounds, Call
+from models_registry.charges import NOTHING
 from models_registry.target import Target
 from runtime.admission import Admission, ceiling_of
 from runtime.spend_row import (
     CLIENT_LEFT,
     MAX_COST_NANO,
-    NOTHING,
     Attempt,
     Ending,
     believable,

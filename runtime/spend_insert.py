@@ -11,7 +11,7 @@ import msgspec
 from models_registry.price import usd
 from schema.spend import Charge, Outcome, SpendRow, metadata_of
 from schema.tables import naive
-from schema.tables.partitions import create_partition, month_of, partition_name
+from schema.tables.partitions import PARENT, create_partition, month_of, partition_name
 from schema.wire import to_json
 
 PARTITION_LOCK_KEY = 0x53575250
@@ -58,6 +58,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("price_version", "text"),
     ("price_effective", "date"),
     ("service_tier", "text"),
+    ("key_id", "text"),
+    ("charged", "jsonb"),
 )
 """In the order of `_values`."""
 
@@ -68,6 +70,13 @@ _INSERT = (
     f'INSERT INTO "LiteLLM_SpendLogs" ({_NAMES}) SELECT * FROM unnest({_ARRAYS})'
     ' ON CONFLICT (request_id, "startTime") DO NOTHING RETURNING request_id'
 )
+
+
+_PARTITION = """
+    SELECT to_regclass($1) IS NOT NULL,
+           (SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass($1))
+"""
+"""Is it there, and is its detaching under way; null where it is attached to nothing."""
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,15 +192,21 @@ async def _settle(
     return unbooked
 
 
-async def ensure_partition(connection: asyncpg.Connection, month: date) -> None:
+async def ensure_partition(connection: asyncpg.Connection, month: date, parent: str = PARENT) -> None:
     """Make the partition of a month unless it is there."""
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '5s'")
         await connection.execute(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK_KEY})")
-        name = f'"{partition_name(month)}"'
-        if await connection.fetchval("SELECT to_regclass($1) IS NULL", name):
-            for statement in create_partition(month):
-                await connection.execute(statement)
+        name = f'"{partition_name(month, parent)}"'
+        there, detaching = await connection.fetchrow(_PARTITION, name)
+        create, attach = create_partition(month, parent)
+        if not there:
+            await connection.execute(create)
+        if detaching:  # retention was broken off
+            await connection.execute(f'ALTER TABLE "{parent}" DETACH PARTITION {name} FINALIZE')
+        if detaching is not False:  # also what retention detached and did not come to drop
+            await connection.execute(attach)
+            await connection.execute(f"COMMENT ON TABLE {name} IS NULL")
 
 
 def months_of(rows: Iterable[SpendRow]) -> set[date]:
@@ -302,4 +317,12 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         row.price_version,
         row.price_effective,
         row.service_tier,
+        row.key_id if row.key_id and row.key_id != row.key_hash else None,
+        _charged(row),
     )
+
+
+def _charged(row: SpendRow) -> str | None:
+    """The budgets whose money stands in their own account: nothing else says that they were charged."""
+    epochs = {charge.account: charge.epoch for charge in row.charges if not charge.kind}
+    return msgspec.json.encode(epochs).decode() if epochs else None

@@ -1,6 +1,6 @@
 """Reads of the spend ledger. Implements `functions.context.Spend`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -69,7 +69,7 @@ class SpendReader:
         select = select.order_by(SpendLog.start_time, SpendLog.request_id, ascending=False)
         with asking():
             found = await select.limit(query.limit)
-        return [_row(row) for row in found]
+        return [spend_row(row) for row in found]
 
     async def days(self, query: SpendQuery, *, scope: Scope) -> list[SpendDay]:
         """Oldest day first; days without calls are absent."""
@@ -125,8 +125,8 @@ def _summed(groups: Sequence[_Group]) -> list[SpendDay]:
     ]
 
 
-def _row(row: dict[str, Any]) -> SpendRow:
-    """A row as Piccolo gives it: values by column, of the columns' own types."""
+def spend_row(row: Mapping[str, Any]) -> SpendRow:
+    """A row as Piccolo or asyncpg gives it: values by column, of the columns' own types."""
     first = row["completionStartTime"]
     metadata = _metadata(row["metadata"])
     used, costs = metadata.usage_object, metadata.cost_breakdown
@@ -138,6 +138,7 @@ def _row(row: dict[str, Any]) -> SpendRow:
         key_alias=row["key_alias"],
         user_id=row["user"] or "",
         team_id=row["team_id"],
+        organization_id=row["organization_id"],
         end_user=row["end_user"],
         requester_ip=row["requester_ip_address"],
         user_agent=row["user_agent"],
@@ -169,6 +170,7 @@ def _row(row: dict[str, Any]) -> SpendRow:
         rare=None if used is None else rare_of(used),
         cost_parts=() if costs is None else parts_of(costs),
         input_reported=used is not None and used.input_reported,
+        corrects=row["corrects"],
     )
 
 

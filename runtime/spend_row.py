@@ -6,18 +6,17 @@ from datetime import datetime, timedelta
 import msgspec
 
 from functions.context import Call
-from models_registry.price import Parts, Price, ceiling_parts, cost_parts
+from models_registry.charges import NOTHING, attempt_parts
 from models_registry.target import Target
 from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.journal import Held, HeldCharge, Settled
 from schema.spend import Outcome, SpendRow
-from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
+from schema.usage import NOTHING_RARE, Usage
 
 MAX_ERROR_CHARS = 500
 MAX_TEXT_CHARS = 500
 MAX_COUNT = 2**31 - 1
 MAX_COST_NANO = 2**63 - 1
-NOTHING = Usage()
 CLIENT_LEFT = 499
 
 
@@ -132,7 +131,7 @@ def settled_of(
     if usage.service_tier:
         usage = msgspec.structs.replace(usage, service_tier=_clean(usage.service_tier))
     duration_ms = int((ended_mono - attempt.began_mono) * 1000)
-    parts = () if price is None or price.is_free else _parts(price, ending, duration_ms)
+    parts = () if price is None or price.is_free else attempt_parts(price, ending.outcome, usage, duration_ms)
     cost_nano = sum(parts)
     if ending.outcome is Outcome.UNCERTAIN and ceiling_nano is not None and ceiling_nano > cost_nano:
         cost_nano, parts = ceiling_nano, ()
@@ -148,24 +147,6 @@ def settled_of(
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,
         error_message=None if error is None else _said(error),
-    )
-
-
-def _parts(price: Price, ending: Ending, duration_ms: int) -> Parts:
-    """What the attempt cost; nothing where no work was done, and its ceiling where nobody knows."""
-    usage = ending.usage
-    if ending.outcome is not Outcome.OK and usage == NOTHING:
-        return Parts()
-    if ending.outcome is not Outcome.UNCERTAIN:
-        return cost_parts(price, usage, duration_ms)
-    rare = usage.rare or NOTHING_RARE
-    return ceiling_parts(
-        price,
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        images=rare.images,
-        searches=rare.web_searches,
-        at_list_price=usage.service_tier != UNKNOWN_TIER,
     )
 
 

@@ -95,6 +95,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The cost by what it is for, in the order of `models_registry.price.Parts`; empty where it is 0."""
     input_reported: bool = False
     """Of an estimate: the provider did report the input. In the row's metadata."""
+    corrects: str | None = None
+    """The request id of the row that this one corrects: its sums are differences, and no call is counted."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +206,7 @@ class SpendLog(
     price_version: str | None
     price_effective: date | None
     service_tier: str
+    corrects: str | None
 
 
 def usage_of(row: SpendRow) -> Usage:
@@ -283,4 +286,5 @@ def spend_log(row: SpendRow) -> SpendLog:
         price_version=row.price_version,
         price_effective=row.price_effective,
         service_tier=row.service_tier,
+        corrects=row.corrects,
     )
