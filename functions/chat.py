@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
+
 from functions.context import Hold, ModelContext, UpstreamResponse
 from functions.function import EventStream, function
 from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream
+from models_registry.backends.openai_stream import told_bytes
 from models_registry.bounds import ChatBounds, with_output_limit
 from schema.chat import ChatCompletion, ChatRequest
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, UpstreamError, UpstreamMalformed
@@ -50,8 +53,9 @@ async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | Even
         if streamed:
             parser = backend.chat_stream(request, target, facts)
             return await ChatEvents.begin(response, parser, hold=hold, produced=bounds.produced)
-        completion, usage = backend.chat_response(await response.read(), request, target, facts)
-        hold.settle(usage or bounds.usage())
+        body = await response.read()
+        completion, usage = backend.chat_response(body, request, target, facts)
+        hold.settle(usage or bounds.produced(told_bytes(body)))
         return completion
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:
@@ -150,14 +154,14 @@ class ChatEvents:
         if error is not None:
             hold.fail(error, self._produced())
         elif self._parser.done and self._parser.usage is not None:
-            hold.settle(self._parser.usage)
+            hold.settle(self._produced())
         else:
             hold.cancel(self._produced())
 
     def _settle(self) -> None:
         hold, self._hold = self._hold, None
         if hold is not None:
-            hold.settle(self._parser.usage or self._produced())
+            hold.settle(self._produced())
 
     def _fail(self, error: Exception) -> None:
         hold, self._hold = self._hold, None
@@ -165,5 +169,13 @@ class ChatEvents:
             hold.fail(error, self._produced())
 
     def _produced(self) -> Usage:
-        """What the provider reported so far, else a bound of it."""
-        return self._parser.usage or self._bound(self._parser.produced_bytes)
+        """What the provider reported, else a bound of it: of the output alone where it reported the input."""
+        parser, usage = self._parser, self._parser.usage
+        if usage is not None and not usage.estimated:
+            return usage
+        bound = self._bound(parser.produced_bytes)
+        if usage is not None:
+            output = max(usage.completion_tokens, bound.completion_tokens)
+            return msgspec.structs.replace(usage, completion_tokens=output)
+        tier = parser.service_tier
+        return bound if tier is None else msgspec.structs.replace(bound, service_tier=tier)

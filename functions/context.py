@@ -13,10 +13,14 @@ import msgspec
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.price import Price
+from models_registry.reconciliation import Booked
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
+from schema.bodies import Body
 from schema.budgets import BudgetRecord
+from schema.corrections import Corrected, Correction, Kind, Made, UncertainQuery
 from schema.customers import CustomerInfo, CustomerRecord
 from schema.governance import Page
 from schema.health import Readiness
@@ -29,6 +33,7 @@ from schema.organizations import (
     OrganizationMembershipRecord,
     OrganizationRecord,
 )
+from schema.recosting import RecostRequest
 from schema.spend import SpendDay, SpendQuery, SpendRow
 from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 from schema.usage import Usage
@@ -69,6 +74,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Budgets and limits over the key."""
     estimated_output_tokens: int = 1024
     """What a limit on tokens expects of an answer whose request sets no limit."""
+    stores_bodies: bool | None = None
+    """Are prompts and answers kept? None: as the config says."""
 
     @property
     def is_admin(self) -> bool:
@@ -187,6 +194,21 @@ class Bounds(Protocol):
 
     @property
     def answers(self) -> int: ...
+
+    @property
+    def images(self) -> int:
+        """Pictures in the request."""
+        ...
+
+    @property
+    def searches(self) -> int:
+        """Searches that the provider runs itself."""
+        ...
+
+    @property
+    def at_list_price(self) -> bool:
+        """Whether it is sure to be served at the standard service tier, or at a cheaper one."""
+        ...
 
     @property
     def limited(self) -> bool:
@@ -477,6 +499,55 @@ class Spend(Protocol):
         ...
 
 
+class Bodies(Protocol):
+    """Prompts and answers, where they are kept."""
+
+    async def find(self, request_id: str, *, scope: Scope) -> Body | None:
+        """Of a call that is in the ledger, within the scope."""
+        ...
+
+
+class Prices(Protocol):
+    """What the registry says that things cost."""
+
+    def price_of(self, row: SpendRow) -> Price | None:
+        """The price, as it is now, of the deployment that a row is of; None where it is unknown."""
+        ...
+
+    def price_named(self, provider: str, model: str) -> Price | None:
+        """The price, as it is now, of a provider's model that some deployment has, else its list price."""
+        ...
+
+
+class Corrections(Protocol):
+    """Corrections of the ledger, as rows of their own."""
+
+    async def correct(
+        self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
+    ) -> list[Made]:
+        """Make what is missing of at most 500, all or none; rows that are not there are left out. Raises
+        InvalidRequest for one that is itself a correction."""
+        ...
+
+    async def find(self, request_id: str) -> Corrected | None:
+        """A row as it stands, with its corrections."""
+        ...
+
+    async def booked(self, start: datetime, end: datetime, *, provider: str | None) -> list[Booked]:
+        """What stands in the ledger by UTC day and model of a provider, with the calls whose cost is an upper
+        bound. Raises InvalidRequest where it is too much for one report."""
+        ...
+
+    async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
+        """The rows whose cost is still an upper bound, oldest first, at most `page_size`."""
+        ...
+
+    def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
+        """The rows that a price was, or should have been, put on: oldest first, in batches that `correct`
+        takes, at most `max_rows`. Raises InvalidRequest for a date that is none."""
+        ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """UTC, aware."""
@@ -603,6 +674,22 @@ class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
 
     call: Call
     spend: Spend
+
+
+class BodyContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For one call with its bodies."""
+
+    call: Call
+    spend: Spend
+    bodies: Bodies
+
+
+class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For corrections of the ledger."""
+
+    call: Call
+    corrections: Corrections
+    prices: Prices
 
 
 class HealthContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from models_registry.search import search_context
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
-from schema.usage import Usage
+from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 
 CALL_TOKENS = 512
 """What a chat template adds to any call: its own system text, the opening of the answer."""
@@ -40,7 +41,9 @@ PRICED_APART = frozenset(
 )
 """Fields with which a provider bills by something that no field of the request bounds."""
 TIERS = (b'"auto"', b'"default"', b'"flex"', b"null")
-"""`service_tier`s that cost no more than the list price."""
+"""`service_tier`s whose price is known, as far as any is: what the provider says, or a cheaper one."""
+LISTED_TIERS = (b'"default"', b'"flex"')
+"""Those that cost no more than the list price."""
 BOUNDED_PARTS = ("text", "refusal", "image_url")
 OWN_TOOLS = ("function", "custom")
 """Tools that the caller runs; the provider's own (search, code) are billed by the use."""
@@ -75,6 +78,28 @@ class ChatBounds:
         return max(1, self._request.n or 1)
 
     @property
+    def images(self) -> int:
+        """Pictures in the request."""
+        if _IMAGE not in bytes((self._fields or self._request.fields())["messages"]):
+            return 0
+        parts = (message.content for message in self._request.messages if isinstance(message.content, list))
+        return sum(part.kind == "image_url" for content in parts for part in content)
+
+    @property
+    def searches(self) -> int:
+        """Searches that the provider runs itself: of a search model, one at every call."""
+        searching = self._target.dialect is Dialect.OPENAI
+        return int(searching and search_context(self._request, self._target) is not None)
+
+    @property
+    def at_list_price(self) -> bool:
+        """Whether the call is sure to be served at the standard service tier, or at a cheaper one. Where
+        nobody says, the provider's own settings decide (OpenAI's projects have one)."""
+        raw = (self._fields or self._request.fields()).get("service_tier")
+        raw = self._target.params.get("service_tier") if raw is None else raw
+        return raw is not None and bytes(raw) in LISTED_TIERS
+
+    @property
     def output_tokens(self) -> int | None:
         """Most tokens of all answers together; None where nothing bounds them."""
         if self._cap is not None:
@@ -94,24 +119,45 @@ class ChatBounds:
         for name in PRICED_APART & fields.keys():
             if bytes(fields[name]) not in (b"null", b"{}", b"[]"):
                 return name
-        if "service_tier" in fields and bytes(fields["service_tier"]) not in TIERS:
+        if "service_tier" in fields and not self._tier_is_priced(bytes(fields["service_tier"])):
             return "service_tier"
         for place, tool in enumerate(request.tools or ()):
             if tool.kind not in OWN_TOOLS:
                 return f"tools[{place}]"
         return _unbounded_part(request)
 
+    def _tier_is_priced(self, raw: bytes) -> bool:
+        price = self._target.price
+        services = () if price is None else price.services
+        return raw in TIERS or any(raw == b'"%s"' % service.name.encode() for service in services)
+
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
         output = output_bound(self._request, self._target) if self._cap is None else self._cap * self.answers
-        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=output, estimated=True)
+        return self._used(output)
 
     def produced(self, shown_bytes: int) -> Usage:
-        """Of an answer that broke off: a token has at least one byte of what was shown, and all that
-        was asked for may have been spent where the model reasons unseen."""
+        """Of an answer that broke off: a token has at least one byte of what was shown, there are no more
+        than the request allows, and all of those may have been spent where the model reasons unseen."""
         if reasons_unseen(self._request, self._target):
             return self.usage()
-        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=shown_bytes, estimated=True)
+        most = self.output_tokens
+        return self._used(shown_bytes if most is None else min(shown_bytes, most))
+
+    def _used(self, output_tokens: int) -> Usage:
+        usage = Usage(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=output_tokens,
+            estimated=True,
+            service_tier=UNKNOWN_TIER if self._may_be_dearer() else "",
+        )
+        if not self.searches:
+            return usage
+        return msgspec.structs.replace(usage, rare=RareMeters(web_searches=self.searches))
+
+    def _may_be_dearer(self) -> bool:
+        price = self._target.price
+        return price is not None and bool(price.services) and not self.at_list_price
 
     def estimate(self, output_tokens: int) -> int:
         """Tokens it will use, more or less: for limits by the minute."""
@@ -126,6 +172,9 @@ class EmbeddingsBounds:
     answers = 1
     limited = True
     output_tokens = 0
+    images = 0
+    searches = 0
+    at_list_price = True
 
     def __init__(self, request: EmbeddingsRequest) -> None:
         self._request = request

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from models_registry import config_keys
+from models_registry.config_values import Number
+from models_registry.price_fields import PriceField, is_price_field, warning_of
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"
@@ -20,8 +22,6 @@ PROTECTED = frozenset(
 """Names that `environment_variables` must not set: they decide what code runs."""
 
 S = TypeVar("S", bound=msgspec.Struct)
-Number = float | int | str
-"""YAML 1.1 reads `3e-05` as text; it is a number all the same."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 """Of tokens or requests."""
 
@@ -42,29 +42,18 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     rpm: Count | None = None
     tpm: Count | None = None
     drop_params: bool | None = None
-    input_cost_per_token: Number | None = None
-    output_cost_per_token: Number | None = None
-    cache_read_input_token_cost: Number | None = None
-    cache_creation_input_token_cost: Number | None = None
-    output_cost_per_reasoning_token: Number | None = None
-    input_cost_per_request: Number | None = None
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     mode: str | None = None
     base_model: str | None = None
+    """Whose list price it has."""
     access_groups: list[str] | None = None
     max_call_cost: Number | None = None
     """Ours: the most one call can cost in dollars, where its request says nothing that bounds it."""
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
-    input_cost_per_token: Number | None = None
-    output_cost_per_token: Number | None = None
-    cache_read_input_token_cost: Number | None = None
-    cache_creation_input_token_cost: Number | None = None
-    output_cost_per_reasoning_token: Number | None = None
-    input_cost_per_request: Number | None = None
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +81,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | None = None
     request_timeout: Number | None = None
     timezone: str | None = None
+    turn_off_message_logging: bool | None = None
     max_budget: Number | None = None
     budget_duration: str | None = None
     budget_exceeded_status_code: int | None = None
@@ -105,6 +95,8 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_team_params: dict[str, Any] | None = None
     max_end_user_budget: Number | None = None
     max_end_user_budget_id: str | None = None
+    cost_discount_config: dict[str, Number] | None = None
+    cost_margin_config: dict[str, Number | dict[str, Number]] | None = None
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +116,12 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     orphan_lease_after: str | None = None
     devops_key_budget: Number | None = None
     default_output_tokens: Count | None = None
+    maximum_spend_logs_retention_period: str | int | None = None
+    maximum_spend_logs_retention_interval: str | int | None = None
+    store_prompts_in_spend_logs: bool | None = None
+    spend_logs_max_body_bytes: Count | None = None
+    spend_logs_redact_fields: list[str] | None = None
+    spend_logs_redact_patterns: list[str] | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +131,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     entry: ModelEntry
     params: dict[str, msgspec.Raw]
     """Keys of `litellm_params` that are not LiteLLM's own: they go to the provider."""
+    prices: Mapping[str, PriceField] = {}
+    """Price fields, of `litellm_params` before those of `model_info`."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,7 +224,7 @@ class _Reader:
             self._warn_unknown(values, path, ModelEntry)
             self._warn_unknown(values.get("model_info") or {}, f"{path}.model_info", ModelInfo)
             params = self._params(values["litellm_params"], f"{path}.litellm_params")
-            yield Deployment(path=path, entry=entry, params=params)
+            yield Deployment(path=path, entry=entry, params=params, prices=self._prices(values, path))
 
     def resolved(self, value: Any, path: str) -> Any:
         """The value with each `os.environ/NAME` looked up. LiteLLM's rule: in mappings and in
@@ -258,16 +258,29 @@ class _Reader:
         known = {field.encode_name for field in msgspec.structs.fields(kind)}
         later = config_keys.LATER.get(kind.__name__, frozenset())
         for key in values:
-            if key in known:
+            if key in known or (kind is ModelInfo and is_price_field(key)):
                 continue
             effect = "has no effect in this version" if key in later else "unknown key"
             self.warnings.append(f"{path}.{key}: {effect}")
+
+    def _prices(self, values: Mapping[str, Any], path: str) -> dict[str, PriceField]:
+        found: dict[str, PriceField] = {}
+        for section in ("model_info", "litellm_params"):
+            for name, value in (values.get(section) or {}).items():
+                if not is_price_field(name) or value is None:
+                    continue
+                warning = warning_of(name)
+                if warning is None:
+                    found[name] = PriceField(path=f"{path}.{section}.{name}", value=value)
+                else:
+                    self.warnings.append(f"{path}.{section}.{name}: {warning}")
+        return found
 
     def _params(self, values: Mapping[str, Any], path: str) -> dict[str, msgspec.Raw]:
         known = {field.encode_name for field in msgspec.structs.fields(LitellmParams)}
         params: dict[str, msgspec.Raw] = {}
         for key, value in values.items():
-            if key in known:
+            if key in known or is_price_field(key):
                 continue
             if key in config_keys.PARAMS_LATER or key.startswith(config_keys.PARAMS_LATER_PREFIXES):
                 self.warnings.append(f"{path}.{key}: has no effect in this version")

@@ -29,12 +29,12 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             """modify_params num_retries fallbacks default_fallbacks context_window_fallbacks
             content_policy_fallbacks allowed_fails callbacks success_callback failure_callback
             audit_log_callbacks cache cache_params default_team_settings
-            disable_end_user_cost_tracking turn_off_message_logging
+            disable_end_user_cost_tracking
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
             prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
             disable_add_user_agent_to_request_tags tag_budget_config priority_reservation
-            cost_discount_config cost_margin_config block_requests_for_models_without_pricing
+            block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
             add_user_information_to_llm_headers ssl_verify force_ipv4 public_model_groups
             enable_redis_auth_cache set_verbose telemetry""".split()
@@ -67,7 +67,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             failed_login_window_seconds failed_login_block_seconds key_management_system
             key_management_settings pass_through_endpoints user_api_key_cache_ttl
             user_api_key_cache_max_size disable_spend_logs disable_error_logs disable_spend_updates
-            disable_reset_budget store_prompts_in_spend_logs maximum_spend_logs_retention_period
+            disable_reset_budget
             maximum_spend_logs_size use_spend_logs_partitioning proxy_batch_write_at
             proxy_budget_rescheduler_min_time proxy_budget_rescheduler_max_time
             proxy_config_reload_interval_seconds use_redis_transaction_buffer coordination_redis
@@ -100,12 +100,12 @@ PARAMS_LATER = frozenset(
     merge_reasoning_content_in_choices keepalive_seconds allow_client_keepalive_override
     max_file_size_mb use_chat_completions_api use_litellm_proxy""".split()
 )
-PARAMS_LATER_PREFIXES = ("aws_", "vertex_", "input_cost_per_", "output_cost_per_", "cache_")
+PARAMS_LATER_PREFIXES = ("aws_", "vertex_", "cache_")
 
 REQUEST_PARAMS = frozenset(
     """temperature top_p max_tokens max_completion_tokens stop seed presence_penalty frequency_penalty
     reasoning_effort response_format extra_body keep_alive num_ctx num_gpu num_thread top_k min_p
     repeat_penalty mirostat service_tier dimensions encoding_format user logit_bias n tools tool_choice
-    parallel_tool_calls thinking store""".split()
+    parallel_tool_calls thinking store stream_options""".split()
 )
 """Request fields people set as defaults in `litellm_params`; any other name gets a warning."""

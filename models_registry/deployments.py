@@ -1,6 +1,7 @@
 """From a config entry to a target: provider, address, credential, limits and price."""
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,17 +10,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from models_registry.config import Config, Deployment, LitellmParams, ModelInfo, Number
-from models_registry.price import NANO_PER_USD, Price, rate
-from models_registry.price_book import find_price, find_window
+from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
+from models_registry.config_values import BadDeployment, Number, number
+from models_registry.price import NANO_PER_USD
+from models_registry.price_book import find_window
+from models_registry.price_fields import BASE
+from models_registry.pricing import Pricing, adjustment_of, pricing_of
 from models_registry.providers import PROVIDERS, Provider, split
 from models_registry.target import Deadlines, Target
 from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
-MAX_PRICE_USD = Decimal(1000)
 MAX_CALL_USD = Decimal(10**6)
-"""Of a token or a call: far past any price, and what follows from it fits the ledger."""
+"""Of a call: far past any price, and what follows from it fits the ledger."""
 MIN_TIMEOUT_S = Decimal("0.001")
 MAX_TIMEOUT_S = Decimal(7 * 86_400)
 MAX_WEIGHT = Decimal(10**9)
@@ -30,21 +33,6 @@ ANY_MODEL = "*/*"
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PRICES = (
-    "input_cost_per_token",
-    "output_cost_per_token",
-    "input_cost_per_request",
-    "cache_read_input_token_cost",
-    "cache_creation_input_token_cost",
-    "output_cost_per_reasoning_token",
-)
-
-
-class BadDeployment(ValueError):
-    """A deployment that can't be called; `path` is where in the config."""
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}")
 
 
 def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tuple[Target, ...]:
@@ -69,11 +57,12 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     except ValueError as exc:
         raise BadDeployment(f"{path}.model", str(exc)) from exc
     settings, router = config.litellm_settings, config.router_settings
-    price = _price(provider, model, params, info, at=at, path=path)
     deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
     weight = _weight(params, path)
+    request_params, asks_for_usage = _request_params(deployment, path)
+    pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     return Target(
-        model_id=info.id or _stable_id(entry.model_name, params),
+        model_id=info.id or _stable_id(deployment),
         public_name=entry.model_name,
         provider=provider.prefix,
         dialect=provider.dialect,
@@ -81,13 +70,15 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         api_base=_api_base(provider, params, config.environment, path=path),
         api_key=_api_key(provider, params, config.environment, path=path),
         headers=_headers(params, path),
-        params=_request_params(deployment, path),
+        params=request_params,
+        asks_for_usage=asks_for_usage,
         drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
         deadlines=deadlines,
-        price=price,
+        pricing=pricing,
+        price=pricing.price(model, at),
         weight=weight,
         local=provider.local,
     )
@@ -106,11 +97,12 @@ def expand(target: Target, matched: str, at: datetime) -> Target | None:
 
 def priced(target: Target, model: str, at: datetime) -> Target:
     """A wildcard's target for one concrete model."""
-    price = target.price
-    if price is None or price.source != "config":
-        price = _list_price(target.provider, model, at) if not target.local else price
-    window = _window(target.provider, model)
-    return msgspec.structs.replace(target, model=model, price=price, context_window=window)
+    return msgspec.structs.replace(
+        target,
+        model=model,
+        price=target.pricing.price(model, at),
+        context_window=_window(target.provider, model),
+    )
 
 
 def missing_key(target: Target, provider: Provider) -> str | None:
@@ -118,6 +110,17 @@ def missing_key(target: Target, provider: Provider) -> str | None:
     if target.api_key is not None or not provider.needs_key:
         return None
     return f"no api_key, and the environment has no {' or '.join(provider.api_key_env)}"
+
+
+def doubts_of(deployment: Deployment, target: Target) -> list[str]:
+    """Warnings about what a deployment's calls cost."""
+    if target.price is None:
+        return [] if "*" in target.model else [f"{target.model} has no known price; its calls cost 0"]
+    rates = target.pricing.grid.get(BASE, {})
+    makes_text = deployment.entry.model_info.mode in (None, "chat", "completion", "responses")
+    if makes_text and rates.get("input") and "output" not in rates:
+        return ["input_cost_per_token without output_cost_per_token: what the model answers costs 0"]
+    return []
 
 
 def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
@@ -173,10 +176,13 @@ def _api_key(
     return Secret(key)
 
 
-def _stable_id(name: str, params: LitellmParams) -> str:
+def _stable_id(deployment: Deployment) -> str:
     """The same over restarts and hosts, and free of the key: its SHA-256 would be a check on guesses."""
-    public = msgspec.structs.replace(params, api_key=None)
-    return hashlib.sha256(name.encode() + msgspec.json.encode(public)).hexdigest()
+    entry = deployment.entry
+    public = msgspec.structs.replace(entry.litellm_params, api_key=None)
+    prices = {name: str(field.value) for name, field in sorted(deployment.prices.items())}
+    facts = msgspec.json.encode((public, prices) if prices else public)
+    return hashlib.sha256(entry.model_name.encode() + facts).hexdigest()
 
 
 def _headers(params: LitellmParams, path: str) -> dict[str, str]:
@@ -194,8 +200,10 @@ def _headers(params: LitellmParams, path: str) -> dict[str, str]:
     return headers
 
 
-def _request_params(deployment: Deployment, path: str) -> dict[str, msgspec.Raw]:
-    """`extra_body` is unpacked: its fields are the body's own."""
+def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:
+    """What is sent where the caller sent none, and whether streams are asked for their usage: not with
+    `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
+    unpacked: its fields are the body's own."""
     params = dict(deployment.params)
     extra = params.pop("extra_body", None)
     if extra is not None:
@@ -203,25 +211,14 @@ def _request_params(deployment: Deployment, path: str) -> dict[str, msgspec.Raw]
             params.update(msgspec.json.decode(extra, type=dict[str, msgspec.Raw]))
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
-    return params
-
-
-def _number(value: Number, path: str, *, least: Decimal = Decimal(0), most: Decimal) -> Decimal:
-    """YAML's number, text such as 3e-05 included, as it was written and within its limits."""
-    try:
-        number = Decimal(value) if isinstance(value, int) else Decimal(str(value))
-        fits = least <= number <= most
-    except (ArithmeticError, ValueError):  # no number, NaN, or an exponent past decimal's own
-        fits = False
-    if not fits:
-        lower = f"{least}" if least else "zero or more"
-        found = f", found {value!r}" if not isinstance(value, int) and len(str(value)) < 40 else ""
-        raise BadDeployment(path, f"expected a number of {lower}, up to {most}{found}")
-    return number
+    if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
+        return params, True
+    del params["stream_options"]
+    return params, False
 
 
 def _seconds(value: Number, path: str) -> float:
-    return float(_number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
+    return float(number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
 
 
 def _deadlines(
@@ -245,35 +242,36 @@ def _weight(params: LitellmParams, path: str) -> float:
     """LiteLLM's simple shuffle: by `weight`, else by `rpm`, else by `tpm`."""
     for name, value in (("weight", params.weight), ("rpm", params.rpm), ("tpm", params.tpm)):
         if value is not None:
-            return float(_number(value, f"{path}.{name}", most=MAX_WEIGHT))
+            return float(number(value, f"{path}.{name}", most=MAX_WEIGHT))
     return 1.0
 
 
-def _price(
-    provider: Provider, model: str, params: LitellmParams, info: ModelInfo, *, at: datetime, path: str
-) -> Price | None:
-    """The config's price, field by field, `litellm_params` before `model_info`; else the list's."""
-
-    usd = {name: _configured_usd(name, params, info, path=path) for name in _PRICES}
-    input_usd, output_usd, request_usd, cached, written, reasoning = (usd[name] for name in _PRICES)
-    if input_usd is None and output_usd is None and request_usd is None:
-        if provider.local:
-            return Price(source="local")
-        return _list_price(provider.prefix, info.base_model or model, at)
-    return Price(
-        input=rate(input_usd or Decimal(0)),
-        output=rate(output_usd or Decimal(0)),
-        cached=None if cached is None else rate(cached),
-        cache_write=None if written is None else rate(written),
-        reasoning=None if reasoning is None else rate(reasoning),
-        request_nano=-(-rate(request_usd or Decimal(0)) // 10**6),
+def _pricing(config: Config, provider: Provider, deployment: Deployment, *, deadlines: Deadlines) -> Pricing:
+    info, settings = deployment.entry.model_info, config.litellm_settings
+    price_id, base_model = provider.price_id, info.base_model
+    if base_model is not None:
+        price_id, base_model = _listed_as(provider, base_model)
+    return pricing_of(
+        deployment.prices,
+        price_id=price_id,
+        base_model=base_model,
+        local=provider.local,
+        max_ms=math.ceil(deadlines.total_s * 1000),
+        adjustment=adjustment_of(
+            settings.cost_discount_config or {},
+            settings.cost_margin_config or {},
+            provider.prefix,
+            local=provider.local,
+        ),
     )
 
 
-def _configured_usd(name: str, params: LitellmParams, info: ModelInfo, *, path: str) -> Decimal | None:
-    value = getattr(params, name)
-    value = getattr(info, name) if value is None else value
-    return None if value is None else _number(value, f"{path}.{name}", most=MAX_PRICE_USD)
+def _listed_as(provider: Provider, base_model: str) -> tuple[str | None, str]:
+    """Under which provider the price data has a `base_model`, which may name one."""
+    prefix, slash, rest = base_model.partition("/")
+    if not slash:
+        return provider.price_id, base_model
+    return (PROVIDERS[prefix].price_id if prefix in PROVIDERS else prefix), rest
 
 
 def _window(prefix: str, model: str) -> int | None:
@@ -284,9 +282,4 @@ def _window(prefix: str, model: str) -> int | None:
 def _max_call_nano(info: ModelInfo, path: str) -> int | None:
     if info.max_call_cost is None:
         return None
-    return int(_number(info.max_call_cost, path, most=MAX_CALL_USD) * NANO_PER_USD)
-
-
-def _list_price(prefix: str, model: str, at: datetime) -> Price | None:
-    price_id = PROVIDERS[prefix].price_id
-    return None if price_id is None else find_price(price_id, model, at)
+    return int(number(info.max_call_cost, path, most=MAX_CALL_USD) * NANO_PER_USD)

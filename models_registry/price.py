@@ -1,39 +1,112 @@
 """What an attempt costs: integers from end to end, rounded once, and up.
 
 Rates are femto-USD (1e-15) a token, so that a hundredth of a cent a million tokens is still a
-whole number; a cost is nano-USD (1e-9).
+whole number; a cost is nano-USD (1e-9). A price is made when the config is read, with all that can be
+worked out of it then, the dearest rates for ceilings among it: per call there are only multiplications.
 """
 
+from collections.abc import Iterable
+from datetime import date
 from decimal import ROUND_CEILING, Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from schema.usage import Usage
+from schema.usage import NOTHING_RARE, UNKNOWN_TIER, RareMeters, Usage
 
 FEMTO_PER_USD = 10**15
 FEMTO_PER_NANO = 10**6
 NANO_PER_USD = 10**9
 
 
+class Parts(NamedTuple):
+    """A cost by what it is for, in one unit of money. The parts are disjoint and add up to the whole."""
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    tools: int = 0
+    request: int = 0
+    time: int = 0
+
+
+class Dearest(NamedTuple):
+    """The highest rates that a call can meet."""
+
+    input: int
+    output: int
+    request: int
+    millisecond: int
+    max_ms: int
+    """After which every call has ended; 0 where time costs nothing."""
+    image: int
+    search: int
+
+
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates of one deployment in femto-USD a token, and per call in nano-USD."""
+    """Rates of one deployment in femto-USD a token. None: such tokens cost what the others of their
+    direction do (of the cache: what other cached or cache-written ones do)."""
 
     input: int = 0
     output: int = 0
     cached: int | None = None
-    """None: cached input costs what other input costs. Likewise below."""
     cache_write: int | None = None
+    cache_write_1h: int | None = None
     reasoning: int | None = None
+    audio_input: int | None = None
+    audio_cached: int | None = None
+    audio_output: int | None = None
+    image_input: int | None = None
+    image_cached: int | None = None
+    image_output: int | None = None
     request_nano: int = 0
+    """Nano-USD a call."""
+    image: int = 0
+    """Femto-USD a picture in the request."""
+    millisecond: int = 0
+    """Femto-USD a millisecond that the attempt took, of `max_ms` at most."""
+    max_ms: int = 0
+    """After which an attempt's deadline has ended it. Always set where there is a rate by time."""
+    searches: tuple[int, int, int] = (0, 0, 0)
+    """Femto-USD a search by the provider: with a low, medium and high amount of context."""
     tiers: tuple["Tier", ...] = ()
     """Ascending; the last one reached by the prompt's size prices the whole call."""
+    services: tuple["Service", ...] = ()
     source: str = "config"
+    """`config`, `genai-prices` or `local`."""
+    version: str | None = None
+    """Of the data: the package's version, or the hash of the config's price fields."""
+    effective: date | None = None
+    """Since when this price holds, as far as its source says."""
+    listed: tuple[tuple[int, Dearest], ...] = ()
+    """Worked out: above so many prompt tokens, the dearest rates at the standard service tier."""
+    dearest: tuple[tuple[int, Dearest], ...] = ()
+    """Worked out: the same at any service tier."""
+
+    is_free: bool = False
+    """Worked out: whatever is used costs nothing."""
+
+    def __post_init__(self) -> None:
+        listed = _reach((self,))
+        anywhere = _reach((self, *(service.price for service in self.services)))
+        msgspec.structs.force_setattr(self, "listed", listed)
+        msgspec.structs.force_setattr(self, "dearest", anywhere)
+        msgspec.structs.force_setattr(self, "is_free", not any(anywhere[-1][1]))
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """Other rates for a call whose prompt has more than `over_tokens`."""
 
     over_tokens: int
+    price: Price
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Other rates for a call that the provider says it served at this tier: `flex`, `priority`, `batch`."""
+
+    name: str
     price: Price
 
 
@@ -44,46 +117,221 @@ def rate(usd_per_token: Decimal) -> int:
     return int((usd_per_token * FEMTO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
 
 
-def cost_nano(price: Price, usage: Usage) -> int:
-    """The cost of one attempt in nano-USD: the meters are disjoint, summed, then rounded up."""
-    for tier in price.tiers:
-        if usage.prompt_tokens > tier.over_tokens:
-            price = tier.price
-    cached = min(usage.cached_tokens, usage.prompt_tokens)
-    written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
-    reasoning = min(usage.reasoning_tokens, usage.completion_tokens)
-    femto = (
-        (usage.prompt_tokens - cached - written) * price.input
-        + cached * (price.input if price.cached is None else price.cached)
-        + written * (price.input if price.cache_write is None else price.cache_write)
-        + (usage.completion_tokens - reasoning) * price.output
-        + reasoning * (price.output if price.reasoning is None else price.reasoning)
+def cost_nano(price: Price, usage: Usage, duration_ms: int = 0) -> int:
+    """The cost of one attempt in nano-USD: the sum of its parts, then rounded up."""
+    return -(-sum(_femto(price, usage, duration_ms)) // FEMTO_PER_NANO)
+
+
+def cost_parts(price: Price, usage: Usage, duration_ms: int = 0) -> Parts:
+    """The same cost by what it is for, in nano-USD: the one rounding is shared out, so that the parts
+    add up to `cost_nano`."""
+    return _rounded(_femto(price, usage, duration_ms))
+
+
+def ceiling_nano(
+    price: Price,
+    prompt_tokens: int,
+    completion_tokens: int,
+    *,
+    images: int = 0,
+    searches: int = 0,
+    at_list_price: bool = False,
+) -> int:
+    """The most that a call of at most so much can cost: each meter at its dearest rate, in any tier
+    that such a prompt can reach, for as long as its deadline lets it run. `at_list_price`: it is known
+    that it is served at the standard service tier, or at a cheaper one."""
+    return sum(
+        ceiling_parts(
+            price,
+            prompt_tokens,
+            completion_tokens,
+            images=images,
+            searches=searches,
+            at_list_price=at_list_price,
+        )
     )
-    return -(-femto // FEMTO_PER_NANO) + price.request_nano
 
 
-def ceiling_nano(price: Price, prompt_tokens: int, completion_tokens: int) -> int:
-    """The most that a call of at most so many tokens can cost: each at its dearest rate, in any tier
-    that such a prompt can reach."""
-    prompt, output, request_nano = _dearest(price)
-    for tier in price.tiers:
-        if prompt_tokens > tier.over_tokens:
-            each = _dearest(tier.price)
-            prompt, output = max(prompt, each[0]), max(output, each[1])
-            request_nano = max(request_nano, each[2])
-    femto = prompt_tokens * prompt + completion_tokens * output
-    return -(-femto // FEMTO_PER_NANO) + request_nano
-
-
-def _dearest(price: Price) -> tuple[int, int, int]:
-    """Its highest rates of input and output, and what a call costs."""
-    return (
-        max(price.input, price.cached or 0, price.cache_write or 0),
-        max(price.output, price.reasoning or 0),
-        price.request_nano,
+def ceiling_parts(
+    price: Price,
+    prompt_tokens: int,
+    completion_tokens: int,
+    *,
+    images: int = 0,
+    searches: int = 0,
+    at_list_price: bool = False,
+) -> Parts:
+    """`ceiling_nano` by what it is for."""
+    dearest = _reached(price.listed if at_list_price else price.dearest, prompt_tokens)
+    return _rounded(
+        Parts(
+            input=prompt_tokens * dearest.input + images * dearest.image,
+            output=completion_tokens * dearest.output,
+            tools=searches * dearest.search,
+            request=dearest.request,
+            time=dearest.millisecond * dearest.max_ms,
+        )
     )
 
 
 def usd(nano: int) -> Decimal:
     """Nano-USD as exact dollars, for the column and the header."""
     return Decimal(nano).scaleb(-9)
+
+
+def _femto(price: Price, usage: Usage, duration_ms: int) -> Parts:
+    """The parts in femto-USD. Of an estimate the dearest rates count, since nobody knows which applied."""
+    if usage.service_tier:
+        for service in price.services:
+            if service.name == usage.service_tier:
+                price = service.price
+    if usage.estimated:
+        return _estimate(price, usage, duration_ms)
+    for tier in price.tiers:
+        if usage.prompt_tokens > tier.over_tokens:
+            price = tier.price
+    return _exact(price, usage, duration_ms)
+
+
+def _exact(price: Price, usage: Usage, duration_ms: int) -> Parts:
+    if usage.rare is not None:
+        return _with_rare(price, usage, usage.rare, duration_ms)
+    cached = min(usage.cached_tokens, usage.prompt_tokens)
+    written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
+    reasoning = min(usage.reasoning_tokens, usage.completion_tokens)
+    return Parts(
+        (usage.prompt_tokens - cached - written) * price.input,
+        cached * (price.input if price.cached is None else price.cached) if cached else 0,
+        written * (price.input if price.cache_write is None else price.cache_write) if written else 0,
+        (usage.completion_tokens - reasoning) * price.output,
+        reasoning * (price.output if price.reasoning is None else price.reasoning) if reasoning else 0,
+        0,
+        price.request_nano * FEMTO_PER_NANO,
+        _time(price, duration_ms),
+    )
+
+
+def _with_rare(price: Price, usage: Usage, rare: RareMeters, duration_ms: int) -> Parts:
+    """Audio and images are taken out of the counts that hold them; each count is believed as far as the
+    one it is part of reaches."""
+    cached = min(usage.cached_tokens, usage.prompt_tokens)
+    written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
+    reasoning = min(usage.reasoning_tokens, usage.completion_tokens)
+    written_1h = min(rare.cache_write_1h_tokens, written)
+    audio_cached = min(rare.audio_cached_tokens, cached)
+    image_cached = min(rare.image_cached_tokens, cached - audio_cached)
+    fresh = usage.prompt_tokens - cached - written
+    audio = min(max(0, rare.audio_input_tokens - rare.audio_cached_tokens), fresh)
+    image = min(max(0, rare.image_input_tokens - rare.image_cached_tokens), fresh - audio)
+    said = usage.completion_tokens - reasoning
+    audio_out = min(rare.audio_output_tokens, said)
+    image_out = min(rare.image_output_tokens, said - audio_out)
+    cached_rate = _or(price.cached, price.input)
+    write_rate = _or(price.cache_write, price.input)
+    return Parts(
+        input=(fresh - audio - image) * price.input
+        + audio * _or(price.audio_input, price.input)
+        + image * _or(price.image_input, price.input)
+        + rare.images * price.image,
+        cache_read=(cached - audio_cached - image_cached) * cached_rate
+        + audio_cached * _or(price.audio_cached, cached_rate)
+        + image_cached * _or(price.image_cached, cached_rate),
+        cache_write=(written - written_1h) * write_rate + written_1h * _or(price.cache_write_1h, write_rate),
+        output=(said - audio_out - image_out) * price.output
+        + audio_out * _or(price.audio_output, price.output)
+        + image_out * _or(price.image_output, price.output),
+        reasoning=reasoning * _or(price.reasoning, price.output),
+        tools=rare.web_searches * _search_rate(price, rare.search_context),
+        request=price.request_nano * FEMTO_PER_NANO,
+        time=_time(price, duration_ms),
+    )
+
+
+def _estimate(price: Price, usage: Usage, duration_ms: int) -> Parts:
+    steps = price.dearest if usage.service_tier == UNKNOWN_TIER else price.listed
+    dearest = _reached(steps, usage.prompt_tokens)
+    rare = usage.rare or NOTHING_RARE
+    known = Parts(input=usage.prompt_tokens * dearest.input + rare.images * dearest.image)
+    if usage.input_reported:
+        known = _femto(price, msgspec.structs.replace(usage, service_tier="", estimated=False), duration_ms)
+    return known._replace(
+        output=usage.completion_tokens * dearest.output,
+        reasoning=0,
+        tools=rare.web_searches * dearest.search,
+        request=dearest.request,
+        time=dearest.millisecond * min(max(0, duration_ms), dearest.max_ms),
+    )
+
+
+def _time(price: Price, duration_ms: int) -> int:
+    return price.millisecond * min(max(0, duration_ms), price.max_ms) if price.millisecond else 0
+
+
+def _search_rate(price: Price, context: str) -> int:
+    """Providers take a medium amount where none is asked for."""
+    low, medium, high = price.searches
+    return {"low": low, "high": high}.get(context, medium)
+
+
+def _or(own: int | None, other: int) -> int:
+    return other if own is None else own
+
+
+def _rounded(femto: Parts) -> Parts:
+    """Each part is what it adds to the sum rounded up so far."""
+    parts, total, booked = [], 0, 0
+    for part in femto:
+        if part:
+            total += part
+            whole = -(-total // FEMTO_PER_NANO)
+            parts.append(whole - booked)
+            booked = whole
+        else:
+            parts.append(0)
+    return Parts(*parts)
+
+
+def _reached(steps: tuple[tuple[int, Dearest], ...], prompt_tokens: int) -> Dearest:
+    found = steps[0][1]
+    for over, dearest in steps:
+        if prompt_tokens > over:
+            found = dearest
+    return found
+
+
+def _reach(prices: Iterable[Price]) -> tuple[tuple[int, Dearest], ...]:
+    """The dearest rates of these prices above each size at which one of them changes: a bound of a
+    prompt is a bound of the smaller ones, too, so no step is cheaper than the one before."""
+    found: list[tuple[int, Dearest]] = []
+    for price in prices:
+        found.append((-1, _dearest(price)))
+        found += [(tier.over_tokens, _dearest(tier.price)) for tier in price.tiers]
+    steps: dict[int, Dearest] = {}
+    highest = Dearest(0, 0, 0, 0, 0, 0, 0)
+    for over, dearest in sorted(found, key=lambda step: step[0]):
+        highest = Dearest(*map(max, highest, dearest))
+        steps[over] = highest
+    return tuple(steps.items())
+
+
+def _dearest(price: Price) -> Dearest:
+    inputs = (
+        price.input,
+        price.cached,
+        price.cache_write,
+        price.cache_write_1h,
+        price.audio_input,
+        price.audio_cached,
+        price.image_input,
+        price.image_cached,
+    )
+    outputs = (price.output, price.reasoning, price.audio_output, price.image_output)
+    return Dearest(
+        max(each or 0 for each in inputs),
+        max(each or 0 for each in outputs),
+        price.request_nano * FEMTO_PER_NANO,
+        price.millisecond if price.max_ms else 0,
+        price.max_ms if price.millisecond else 0,
+        price.image,
+        max(price.searches),
+    )

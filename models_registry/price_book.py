@@ -1,25 +1,96 @@
 """Prices from the `genai-prices` data, as our own integers."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from decimal import Decimal
 
+import genai_prices
 import msgspec
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelPrice, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 
-from models_registry.price import Price, Tier, rate
+from models_registry.price import FEMTO_PER_NANO, Price, Service, Tier, rate
 
-_TOKENS = 1_000_000  # the data is in dollars a million tokens
-_SOURCE = "genai-prices"
+SOURCE = "genai-prices"
+_TOKENS = 1_000_000  # the data is in dollars a million tokens, and a thousand calls
+_CALLS = 1_000
+_METERS: tuple[tuple[str, str], ...] = (
+    ("output", "output_mtok"),
+    ("cached", "cache_read_mtok"),
+    ("cache_write", "cache_write_mtok"),
+    ("cache_write_1h", "cache_write_1h_mtok"),
+    ("reasoning", "output_reasoning_mtok"),
+    ("audio_input", "input_audio_mtok"),
+    ("audio_cached", "cache_audio_read_mtok"),
+    ("audio_output", "output_audio_mtok"),
+    ("image_input", "input_image_mtok"),
+    ("image_cached", "cache_image_read_mtok"),
+    ("image_output", "output_image_mtok"),
+)
+"""Ours, and what the data calls it. The price of input alone must be there."""
+_SERVICE_KEYS = ("service_tier", "processing", "speed")
+"""Under which the data has prices of service tiers; each value is the tier's name in answers."""
 
 
 def find_price(provider_id: str, model: str, at: datetime) -> Price | None:
     """The list price of a model at a moment, or None where the data does not know it."""
+    info = _find(provider_id, model)
+    if info is None:
+        return None
+    price = _with_tiers(info.get_prices(at))
+    if price is None:
+        return None
+    services = []
+    for name, context in sorted(_contexts(info).items()):
+        here = _with_tiers(info.get_prices(at, context))
+        if here is not None and here != price:
+            services.append(Service(name=name, price=here))
+    return msgspec.structs.replace(
+        price,
+        services=tuple(services),
+        source=SOURCE,
+        version=genai_prices.__version__,
+        effective=_since(info, at),
+    )
+
+
+def find_window(provider_id: str, model: str) -> int | None:
+    """The context window of a model in tokens, or None where the data does not know it."""
+    info = _find(provider_id, model)
+    return None if info is None else info.context_window
+
+
+def _find(provider_id: str, model: str) -> ModelInfo | None:
     try:
-        _, info = get_snapshot().find_provider_model(model, None, provider_id, None)
+        return get_snapshot().find_provider_model(model, None, provider_id, None)[1]
     except LookupError:
         return None
-    prices = info.get_prices(at)
+
+
+def _contexts(info: ModelInfo) -> dict[str, Mapping[str, str]]:
+    """The service tiers with prices of their own."""
+    found: dict[str, Mapping[str, str]] = {}
+    for variant in info.price_variants or ():
+        if len(variant.when) == 1:
+            ((key, name),) = variant.when.items()
+            if key in _SERVICE_KEYS:
+                found[name] = variant.when
+    return found
+
+
+def _since(info: ModelInfo, at: datetime) -> date | None:
+    """The day from which the price in force at a moment holds, where the data says."""
+    if isinstance(info.prices, ModelPrice):
+        return None
+    for each in reversed(info.prices):
+        if each.constraint is None:
+            return None
+        if each.constraint.active(at):
+            return each.constraint.start_date if isinstance(each.constraint, StartDateConstraint) else None
+    return None
+
+
+def _with_tiers(prices: ModelPrice) -> Price | None:
     base = _price(prices, 0)
     if base is None:
         return None
@@ -28,15 +99,6 @@ def find_price(provider_id: str, model: str, at: datetime) -> Price | None:
     above = [(start, _price(prices, start)) for start in starts]
     tiers = tuple(Tier(over_tokens=start, price=price) for start, price in above if price is not None)
     return msgspec.structs.replace(base, tiers=tiers)
-
-
-def find_window(provider_id: str, model: str) -> int | None:
-    """The context window of a model in tokens, or None where the data does not know it."""
-    try:
-        _, info = get_snapshot().find_provider_model(model, None, provider_id, None)
-    except LookupError:
-        return None
-    return info.context_window
 
 
 def _at(value: Decimal | TieredPrices, start: int) -> Decimal:
@@ -50,19 +112,19 @@ def _at(value: Decimal | TieredPrices, start: int) -> Decimal:
 def _price(prices: ModelPrice, over_tokens: int) -> Price | None:
     """The rates above a prompt size; None where the model is not priced by input tokens."""
 
-    def token_rate(name: str) -> int | None:
+    def rate_of(name: str, per: int) -> int | None:
         value = getattr(prices, name, None)
-        return None if value is None else rate(_at(value, over_tokens) / _TOKENS)
+        return None if value is None else rate(_at(value, over_tokens) / per)
 
-    input_rate = token_rate("input_mtok")
+    input_rate = rate_of("input_mtok", _TOKENS)
     if input_rate is None:
         return None
-    per_thousand = getattr(prices, "requests_kcount", None)
-    return Price(
+    rates = {meter: found for meter, name in _METERS if (found := rate_of(name, _TOKENS)) is not None}
+    search = rate_of("web_searches_kcount", _CALLS) or 0
+    price = Price(
         input=input_rate,
-        output=token_rate("output_mtok") or 0,
-        cached=token_rate("cache_read_mtok"),
-        cache_write=token_rate("cache_write_mtok"),
-        request_nano=0 if per_thousand is None else -(-rate(_at(per_thousand, over_tokens) / 1000) // 10**6),
-        source=_SOURCE,
+        request_nano=-(-(rate_of("requests_kcount", _CALLS) or 0) // FEMTO_PER_NANO),
+        searches=(search, search, search),
+        source=SOURCE,
     )
+    return msgspec.structs.replace(price, **rates)

@@ -11,11 +11,15 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.config import Config
-from models_registry.deployments import BadDeployment, compile_targets, expand, missing_key
+from models_registry.config_values import BadDeployment
+from models_registry.deployments import compile_targets, doubts_of, expand, missing_key, priced
+from models_registry.price import Price
+from models_registry.pricing import unused_adjustments
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
 from schema.errors import ModelNotAllowed, ModelNotFound
 from schema.models import AllowedModels, ModelCard
+from schema.spend import SpendRow
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256
@@ -78,6 +82,32 @@ class Registry:
             if all(self._permits(each, name) for each in allowed)
         ]
 
+    def price_of(self, row: SpendRow) -> Price | None:
+        """Implements the `Prices` port: what is known today of the price at the time of the call. A
+        deployment that was given another id is known by its provider and model."""
+        name = row.model_group
+        targets = self._groups.get(name) or self._expanded.get(name)
+        if targets is None and len(name) <= MAX_NAME_CHARS:
+            targets = self._expand(name)
+        same = [each for each in targets or () if (each.provider, each.model) == (row.provider, row.model)]
+        found = next((each for each in same if each.model_id == row.model_id), same[0] if same else None)
+        return None if found is None else found.pricing.price(found.model, row.started_at)
+
+    def price_named(self, provider: str, model: str) -> Price | None:
+        """Likewise: the configured price of that very model, else its list price."""
+        known = [
+            target
+            for targets in (*self._groups.values(), *(each.targets for each in self._wildcards))
+            for target in targets
+            if target.provider == provider
+        ]
+        same = next((target for target in known if target.model == model), None)
+        if same is not None:
+            return same.price
+        if not known:
+            return None
+        return priced(msgspec.structs.replace(known[0], price=None, local=False), model, self._at).price
+
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups
         return permits(allowed.names, name) or any(
@@ -128,12 +158,18 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
             warning = missing_key(target, PROVIDERS[target.provider])
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
-            if target.price is None and "*" not in target.model:
-                warnings.append(f"{deployment.path}: {target.model} has no known price; its calls cost 0")
+            warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
+    settings = config.litellm_settings
+    for name, said in (
+        ("cost_discount_config", settings.cost_discount_config),
+        ("cost_margin_config", settings.cost_margin_config),
+    ):
+        warnings += unused_adjustments(said or {}, PROVIDERS, f"litellm_settings.{name}")
     exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
     wildcards = [
         Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name
     ]
+    errors = list(dict.fromkeys(errors))  # a section's error is found at each deployment it is about
     return Registry(exact, wildcards, at, access_groups), errors, warnings
 
 

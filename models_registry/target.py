@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from models_registry.price import Price
+from models_registry.pricing import Pricing
 from schema.secret import Secret
 
 
@@ -45,6 +46,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Fixed headers from the config (`extra_headers`)."""
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`, sent as body fields where the caller sent none."""
+    asks_for_usage: bool = True
+    """Whether a stream is asked for its usage; false where the server refuses `stream_options`."""
     drop_params: bool = False
     """Drop what the backend can't honour instead of refusing it."""
     max_output_tokens: int | None = None
@@ -53,7 +56,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     max_call_nano: int | None = None
     """The most one call can cost, where its own request does not say (`model_info.max_call_cost`)."""
     deadlines: Deadlines = Deadlines()
+    pricing: Pricing = Pricing()
     price: Price | None = None
-    """None: the price is unknown. Local models have a price of zero."""
+    """What `pricing` says for `model`. None: the price is unknown. Local models have a price of zero."""
     weight: float = 1.0
     local: bool = False

@@ -228,7 +228,19 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
             )
         return target.max_call_nano
     output = bounds.output_tokens
-    return None if output is None else ceiling_nano(price, bounds.prompt_tokens, output)
+    return None if output is None else ceiling_of(price, bounds, output)
+
+
+def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
+    """The most a call of so much output can cost in nano-USD, as far as its request bounds it."""
+    return ceiling_nano(
+        price,
+        bounds.prompt_tokens,
+        output,
+        images=bounds.images if price.image else 0,
+        searches=bounds.searches if price.searches[2] else 0,
+        at_list_price=bool(price.services) and bounds.at_list_price,
+    )
 
 
 def rate_headers(rules: Sequence[Rule], governor: Governor) -> dict[str, str]:
@@ -261,9 +273,7 @@ def plan_of(rules: Sequence[Rule], model: str) -> Plan:
 
 def is_free(price: Price | None) -> bool:
     """A price of nothing, whatever is used. An unknown price is none."""
-    if price is None or price.input or price.output or price.request_nano or price.tiers:
-        return False
-    return not (price.cached or price.cache_write or price.reasoning)
+    return price is not None and price.is_free
 
 
 def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:

@@ -34,6 +34,7 @@ class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
     temp_budget_increase: Decimal | None = None
     temp_budget_expiry: datetime | None = None
     default_estimated_output_tokens: int | None = None
+    store_prompts_in_spend_logs: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Row(Limits, frozen=True, kw_only=True):
@@ -182,7 +183,17 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         permissions=permissions,
         rules=tuple(_rules(facts, policy)),
         estimated_output_tokens=key.metadata.default_estimated_output_tokens or DEFAULT_ESTIMATE,
+        stores_bodies=_stores_bodies(facts),
     )
+
+
+def _stores_bodies(facts: _Facts) -> bool | None:
+    """Who says it first: team, organization, user, key. What is neither true nor false is a no."""
+    for row in (facts.team, facts.organization, facts.user, facts.key):
+        said = b"null" if row is None else bytes(row.metadata.store_prompts_in_spend_logs)
+        if said != b"null":
+            return said == b"true"
+    return None
 
 
 def _role(facts: _Facts) -> str:

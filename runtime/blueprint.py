@@ -10,6 +10,7 @@ from functions.policy import Policy, policy_of
 from models_registry.config import Config, read_config
 from models_registry.registry import Registry, build_registry
 from runtime.settings import Settings
+from runtime.storage_policy import StoragePolicy, storage_policy_of
 from schema.secret import Secret
 
 
@@ -29,6 +30,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     config: Config
     policy: Policy
+    storage: StoragePolicy
     registry: Registry
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -39,10 +41,12 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     config = read_config(document, env)
     registry, errors, warnings = build_registry(config, datetime.now(UTC))
     policy, unfit = policy_of(config)
+    storage, unfit_storage = storage_policy_of(config)
     return Checked(
         config=config,
         policy=policy,
+        storage=storage,
         registry=registry,
-        errors=(*config.errors, *unfit, *errors),
+        errors=(*config.errors, *unfit, *unfit_storage, *errors),
         warnings=(*config.warnings, *warnings),
     )

@@ -27,6 +27,7 @@ from functions.function import Download, EventStream, permits_route
 from functions.roles import Access, Reach, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
+from runtime.bodies import Bodies
 from runtime.catalog import Entry
 from runtime.ledger import BookedLedger
 from schema.errors import (
@@ -112,6 +113,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
+    bodies: Bodies | None = None
+    """Where prompts and answers are kept; None: nobody's are."""
 
 
 class Endpoint:
@@ -145,6 +148,7 @@ class Endpoint:
             reply = self._refuse(error, call, request)
         except asyncio.CancelledError as exc:
             if SHUTTING_DOWN not in exc.args:
+                self._kept(incoming, call, request, b"")
                 self._log(CLIENT_LEFT, call, received_mono)
                 raise
             _go_on()
@@ -152,6 +156,7 @@ class Endpoint:
         except Exception as exc:
             log.error("unexpected", function=self.manifest.name, exc_info=exc)
             reply = self._refuse(GatewayError("The gateway failed; its log says why."), call, request)
+        reply.body = self._kept(incoming, call, request, reply.body)
         reply.done = partial(self._log, reply.status, call, received_mono)
         return reply
 
@@ -236,6 +241,17 @@ class Endpoint:
             headers["www-authenticate"] = "Bearer"
         body = msgspec.json.encode(envelope(error))
         return Reply(status=error.http_status, headers=_json_headers(body, headers, call), body=body)
+
+    def _kept(
+        self, incoming: Incoming, call: Call | None, request: object, answer: bytes | EventStream
+    ) -> bytes | EventStream:
+        """Keep what was asked and answered, where somebody switched that on; gives what is to be sent."""
+        bodies = self._gateway.bodies
+        if bodies is None or call is None or self.manifest.access is not Access.MODEL:
+            return answer
+        if not isinstance(request, Wire) or not bodies.wants(call, incoming.headers):
+            return answer
+        return bodies.take(call, request, answer)
 
     def _log(self, status: int, call: Call | None, received_mono: float) -> None:
         if self.manifest.access is Access.OPEN and status < 400:

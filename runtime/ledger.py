@@ -13,9 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from functions.context import Bounds, Call
-from models_registry.price import ceiling_nano
+from models_registry.charges import NOTHING
 from models_registry.target import Target
-from runtime.admission import Admission
+from runtime.admission import Admission, ceiling_of
 from runtime.spend_row import (
     CLIENT_LEFT,
     MAX_COST_NANO,
@@ -28,6 +28,7 @@ from runtime.spend_row import (
     refusal_row,
     settled_of,
     storable,
+    with_images,
 )
 from schema.errors import Overloaded
 from schema.journal import Held, Settled
@@ -116,9 +117,7 @@ class BookedLedger:
     def _write_down(self, attempt: Attempt, admission: Admission, bounds: Bounds) -> None:
         price, bound, ceiling = attempt.target.price, bounds.usage(), admission.ceiling_nano
         if ceiling is None:
-            ceiling = (
-                0 if price is None else ceiling_nano(price, bound.prompt_tokens, bound.completion_tokens)
-            )
+            ceiling = 0 if price is None else ceiling_of(price, bounds, bound.completion_tokens)
         self._sink.hold(held_of(attempt, bound, min(ceiling, MAX_COST_NANO), admission.charges))
 
     def refuse(self, call: Call, error: Exception, *, model: str) -> None:
@@ -138,9 +137,18 @@ class BookedLedger:
         attempt = hold.attempt
         if not believable(ending.usage):
             ending = msgspec.structs.replace(ending, usage=storable(hold.bounds.usage()))
-        settled = settled_of(attempt, ending, first_mono=hold.first_mono, ended_mono=self._clock())
+        price = attempt.target.price
+        if price is not None and price.image and ending.usage != NOTHING:
+            ending = msgspec.structs.replace(ending, usage=with_images(ending.usage, hold.bounds.images))
+        settled = settled_of(
+            attempt,
+            ending,
+            first_mono=hold.first_mono,
+            ended_mono=self._clock(),
+            ceiling_nano=hold.admission.ceiling_nano,
+        )
         self._sink.settle(settled)
-        if attempt.target.price is not None:
+        if price is not None:
             attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
         if hold.admission.taken:
             self._admissions.settle(hold.admission, settled)

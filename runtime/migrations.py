@@ -32,6 +32,7 @@ TABLES = (
     "LiteLLM_EndUserTable",
     "LiteLLM_AccessGroupTable",
     "LiteLLM_AuditLog",
+    "Switchgear_Bodies",
     "Switchgear_Account",
     "Switchgear_Lease",
     "Switchgear_Worker",

@@ -10,6 +10,9 @@ from runtime.announcements import AUTHORITY, RECALL, Listener
 from runtime.auth import Authenticator
 from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
+from runtime.bodies import Bodies
+from runtime.body_reader import BodyReader
+from runtime.corrections import Corrections
 from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
@@ -18,9 +21,13 @@ from runtime.journal import Journal
 from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.readiness import ReadinessProbe
+from runtime.retention import Retention
 from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
+
+BODIES_S = 5.0
+"""How long a stopping worker tries to bring its last bodies into Postgres."""
 
 
 class SystemClock:
@@ -61,6 +68,10 @@ class Services:
             sync_s=settings.journal_sync_ms / 1000,
         )
         self.journal.start()
+        self.bodies = Bodies(self.database, checked.storage)
+        self.bodies.start()
+        self.retention = Retention(blueprint.dsn.reveal(), checked.storage)
+        self.retention.start()
         policy = checked.policy
         self.governor = Governor(
             Leases(self.database, policy.zone),
@@ -87,6 +98,9 @@ class Services:
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
             "spend": SpendReader(self.database),
+            "bodies": BodyReader(self.database),
+            "corrections": Corrections(self.database),
+            "prices": checked.registry,
             "readiness": self.probe,
         }
         return Gateway(
@@ -95,6 +109,7 @@ class Services:
             ports=ports,
             max_body_bytes=blueprint.settings.max_body_bytes,
             log_line=self._log_line,
+            bodies=self.bodies,
         )
 
     def _changed(self, topic: str) -> None:
@@ -105,8 +120,10 @@ class Services:
 
     async def close(self) -> None:
         """Stop calling out, leave the journal to whoever keeps the books, let go of Postgres."""
+        await self.retention.close()
         await self.listener.close()
         await self.upstream.close()
+        await self.bodies.close(timeout_s=BODIES_S)
         await self.governor.close()
         await self.journal.close()
         await self.database.close()

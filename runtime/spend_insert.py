@@ -9,9 +9,10 @@ import asyncpg
 import msgspec
 
 from models_registry.price import usd
-from schema.spend import Charge, Outcome, SpendRow
+from schema.spend import Charge, Outcome, SpendRow, metadata_of
 from schema.tables import naive
-from schema.tables.partitions import create_partition, month_of, partition_name
+from schema.tables.partitions import PARENT, create_partition, month_of, partition_name
+from schema.wire import to_json
 
 PARTITION_LOCK_KEY = 0x53575250
 """The advisory lock's number ("SWRP"): one process at a time makes a partition."""
@@ -54,6 +55,11 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "bigint"),
     ("streamed", "boolean"),
     ("price_source", "text"),
+    ("price_version", "text"),
+    ("price_effective", "date"),
+    ("service_tier", "text"),
+    ("key_id", "text"),
+    ("charged", "jsonb"),
 )
 """In the order of `_values`."""
 
@@ -64,6 +70,13 @@ _INSERT = (
     f'INSERT INTO "LiteLLM_SpendLogs" ({_NAMES}) SELECT * FROM unnest({_ARRAYS})'
     ' ON CONFLICT (request_id, "startTime") DO NOTHING RETURNING request_id'
 )
+
+
+_PARTITION = """
+    SELECT to_regclass($1) IS NOT NULL,
+           (SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass($1))
+"""
+"""Is it there, and is its detaching under way; null where it is attached to nothing."""
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,15 +192,21 @@ async def _settle(
     return unbooked
 
 
-async def ensure_partition(connection: asyncpg.Connection, month: date) -> None:
+async def ensure_partition(connection: asyncpg.Connection, month: date, parent: str = PARENT) -> None:
     """Make the partition of a month unless it is there."""
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '5s'")
         await connection.execute(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK_KEY})")
-        name = f'"{partition_name(month)}"'
-        if await connection.fetchval("SELECT to_regclass($1) IS NULL", name):
-            for statement in create_partition(month):
-                await connection.execute(statement)
+        name = f'"{partition_name(month, parent)}"'
+        there, detaching = await connection.fetchrow(_PARTITION, name)
+        create, attach = create_partition(month, parent)
+        if not there:
+            await connection.execute(create)
+        if detaching:  # retention was broken off
+            await connection.execute(f'ALTER TABLE "{parent}" DETACH PARTITION {name} FINALIZE')
+        if detaching is not False:  # also what retention detached and did not come to drop
+            await connection.execute(attach)
+            await connection.execute(f"COMMENT ON TABLE {name} IS NULL")
 
 
 def months_of(rows: Iterable[SpendRow]) -> set[date]:
@@ -275,7 +294,7 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         row.provider,
         row.api_base,
         row.user_id,
-        _metadata(row),
+        to_json(metadata_of(row)).decode(),
         row.team_id,
         row.organization_id,
         row.end_user,
@@ -295,24 +314,15 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         None if first is None else int((first - row.started_at).total_seconds() * 1000),
         row.streamed,
         row.price_source,
+        row.price_version,
+        row.price_effective,
+        row.service_tier,
+        row.key_id if row.key_id and row.key_id != row.key_hash else None,
+        _charged(row),
     )
 
 
-def _metadata(row: SpendRow) -> str:
-    """The keys of LiteLLM's `metadata` that its dashboards read."""
-    facts: dict[str, object] = {
-        "user_api_key": row.key_hash,
-        "user_api_key_alias": row.key_alias,
-        "user_api_key_user_id": row.user_id,
-        "user_api_key_team_id": row.team_id,
-        "user_api_key_org_id": row.organization_id,
-        "requester_ip_address": row.requester_ip,
-        "user_agent": row.user_agent,
-    }
-    if row.error_class is not None:
-        facts["error_information"] = {
-            "error_code": str(row.http_status),
-            "error_class": row.error_class,
-            "error_message": row.error_message,
-        }
-    return msgspec.json.encode(facts).decode()
+def _charged(row: SpendRow) -> str | None:
+    """The budgets whose money stands in their own account: nothing else says that they were charged."""
+    epochs = {charge.account: charge.epoch for charge in row.charges if not charge.kind}
+    return msgspec.json.encode(epochs).decode() if epochs else None

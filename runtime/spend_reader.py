@@ -1,10 +1,11 @@
 """Reads of the spend ledger. Implements `functions.context.Spend`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
 from piccolo.columns.combination import Where, WhereRaw
 
 from functions.roles import Scope
@@ -14,9 +15,11 @@ from runtime.database_errors import asking
 from runtime.tenancy import Nothing, spend_reach, within
 from schema.errors import InvalidRequest
 from schema.spend import Outcome, SpendDay, SpendQuery, SpendRow, period
+from schema.spend_metadata import SpendMetadata, parts_of, rare_of
 from schema.tables import aware, naive
 from schema.tables.spend_logs import SpendLog
 
+_METADATA = msgspec.json.Decoder(SpendMetadata)
 MAX_ROWS = 10_000
 MAX_GROUPS = 100_000
 """Groups of (day, user, model, key) in one report."""
@@ -66,7 +69,7 @@ class SpendReader:
         select = select.order_by(SpendLog.start_time, SpendLog.request_id, ascending=False)
         with asking():
             found = await select.limit(query.limit)
-        return [_row(row) for row in found]
+        return [spend_row(row) for row in found]
 
     async def days(self, query: SpendQuery, *, scope: Scope) -> list[SpendDay]:
         """Oldest day first; days without calls are absent."""
@@ -122,9 +125,11 @@ def _summed(groups: Sequence[_Group]) -> list[SpendDay]:
     ]
 
 
-def _row(row: dict[str, Any]) -> SpendRow:
-    """A row as Piccolo gives it: values by column, of the columns' own types."""
+def spend_row(row: Mapping[str, Any]) -> SpendRow:
+    """A row as Piccolo or asyncpg gives it: values by column, of the columns' own types."""
     first = row["completionStartTime"]
+    metadata = _metadata(row["metadata"])
+    used, costs = metadata.usage_object, metadata.cost_breakdown
     return SpendRow(
         request_id=row["request_id"],
         call_id=row["litellm_call_id"] or row["request_id"],
@@ -133,6 +138,7 @@ def _row(row: dict[str, Any]) -> SpendRow:
         key_alias=row["key_alias"],
         user_id=row["user"] or "",
         team_id=row["team_id"],
+        organization_id=row["organization_id"],
         end_user=row["end_user"],
         requester_ip=row["requester_ip_address"],
         user_agent=row["user_agent"],
@@ -158,4 +164,19 @@ def _row(row: dict[str, Any]) -> SpendRow:
         http_status=row["http_status"],
         error_class=row["error_class"],
         error_message=row["error_message"],
+        price_version=row["price_version"],
+        price_effective=row["price_effective"],
+        service_tier=row["service_tier"],
+        rare=None if used is None else rare_of(used),
+        cost_parts=() if costs is None else parts_of(costs),
+        input_reported=used is not None and used.input_reported,
+        corrects=row["corrects"],
     )
+
+
+def _metadata(text: str | None) -> SpendMetadata:
+    """What a row's metadata says; nothing where it is not of this gateway's making."""
+    try:
+        return _METADATA.decode(text or "{}")
+    except msgspec.DecodeError:
+        return SpendMetadata()

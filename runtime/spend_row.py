@@ -6,18 +6,17 @@ from datetime import datetime, timedelta
 import msgspec
 
 from functions.context import Call
-from models_registry.price import cost_nano
+from models_registry.charges import NOTHING, attempt_parts
 from models_registry.target import Target
 from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.journal import Held, HeldCharge, Settled
 from schema.spend import Outcome, SpendRow
-from schema.usage import Usage
+from schema.usage import NOTHING_RARE, Usage
 
 MAX_ERROR_CHARS = 500
 MAX_TEXT_CHARS = 500
 MAX_COUNT = 2**31 - 1
 MAX_COST_NANO = 2**63 - 1
-NOTHING = Usage()
 CLIENT_LEFT = 499
 
 
@@ -67,6 +66,7 @@ def believable(usage: Usage) -> bool:
         and 0 <= usage.cached_tokens <= MAX_COUNT
         and 0 <= usage.cache_write_tokens <= MAX_COUNT
         and 0 <= usage.reasoning_tokens <= MAX_COUNT
+        and (usage.rare is None or all(0 <= count <= MAX_COUNT for count in usage.rare.counts))
     )
 
 
@@ -79,10 +79,16 @@ def storable(usage: Usage) -> Usage:
     )
 
 
+def with_images(usage: Usage, images: int) -> Usage:
+    """The usage with the pictures of its request: no provider counts them."""
+    rare = msgspec.structs.replace(usage.rare or NOTHING_RARE, images=images)
+    return msgspec.structs.replace(usage, rare=rare)
+
+
 def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[HeldCharge, ...]) -> Held:
     """What the journal says of an attempt before it is sent."""
     call, target = attempt.call, attempt.target
-    caller = call.caller
+    caller, price = call.caller, target.price
     return Held(
         request_id=call.request_id,
         call_id=_text(call.client_call_id) or call.request_id,
@@ -103,23 +109,40 @@ def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[He
         api_base=target.api_base,
         started_at=moment(call, attempt.began_mono),
         streamed=attempt.streamed,
-        price_source=None if target.price is None else target.price.source,
+        price_source=None if price is None else price.source,
         bound=bound,
         ceiling_nano=ceiling_nano,
         charges=charges,
+        price_version=None if price is None else price.version,
+        price_effective=None if price is None else price.effective,
     )
 
 
-def settled_of(attempt: Attempt, ending: Ending, *, first_mono: float | None, ended_mono: float) -> Settled:
-    """How it ended. Without a price it costs zero."""
+def settled_of(
+    attempt: Attempt,
+    ending: Ending,
+    *,
+    first_mono: float | None,
+    ended_mono: float,
+    ceiling_nano: int | None = None,
+) -> Settled:
+    """How it ended. Without a price it costs zero; where nobody knows what it cost, what was held for it."""
     call, price, error, usage = attempt.call, attempt.target.price, ending.error, ending.usage
+    if usage.service_tier:
+        usage = msgspec.structs.replace(usage, service_tier=_clean(usage.service_tier))
+    duration_ms = int((ended_mono - attempt.began_mono) * 1000)
+    parts = () if price is None or price.is_free else attempt_parts(price, ending.outcome, usage, duration_ms)
+    cost_nano = sum(parts)
+    if ending.outcome is Outcome.UNCERTAIN and ceiling_nano is not None and ceiling_nano > cost_nano:
+        cost_nano, parts = ceiling_nano, ()
     return Settled(
         request_id=call.request_id,
         first_token_at=None if first_mono is None else moment(call, first_mono),
         ended_at=moment(call, ended_mono),
-        duration_ms=int((ended_mono - attempt.began_mono) * 1000),
+        duration_ms=duration_ms,
         usage=usage,
-        cost_nano=0 if price is None else min(cost_nano(price, usage), MAX_COST_NANO),
+        cost_nano=min(cost_nano, MAX_COST_NANO),
+        cost_parts=parts if 0 < cost_nano <= MAX_COST_NANO else (),
         outcome=ending.outcome,
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,

@@ -107,6 +107,18 @@ class OutputDetails(msgspec.Struct, frozen=True, kw_only=True):
     thinking_tokens: int | None = None
 
 
+class CacheCreation(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what was written to the cache, for how long."""
+
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class ServerToolUse(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the provider's own tools ran. Fetches cost their tokens alone."""
+
+    web_search_requests: int | None = None
+
+
 class AnthropicUsage(msgspec.Struct, frozen=True, kw_only=True):
     """`input_tokens` is what was neither read from nor written to the cache. In a stream, a later
     report replaces the fields it has."""
@@ -116,6 +128,12 @@ class AnthropicUsage(msgspec.Struct, frozen=True, kw_only=True):
     cache_read_input_tokens: int | None = None
     output_tokens: int | None = None
     output_tokens_details: OutputDetails | None = None
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerToolUse | None = None
+    service_tier: str | None = None
+    """`standard`, `priority` (committed in advance, at the standard rates) or `batch`."""
+    speed: str | None = None
+    """`fast` has prices of its own."""
 
 
 class MessagesResponse(msgspec.Struct, frozen=True, kw_only=True):

@@ -136,21 +136,27 @@ class PromptDetails(msgspec.Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     audio_tokens: int | None = None
     cache_write_tokens: int | None = None
+    image_tokens: int | msgspec.UnsetType | None = msgspec.UNSET
+    """Few report it: it is written only where it is known."""
 
 
 class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class WireUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """OpenAI's `usage` object; every count may be null at some compatible server."""
+    """OpenAI's `usage` object; every count may be null at some compatible server. The last two are
+    DeepSeek's and Mistral's words for cached tokens."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+    num_cached_tokens: int | None = None
 
 
 class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ METADATA_FIELDS = (
     "temp_budget_increase",
     "temp_budget_expiry",
     "default_estimated_output_tokens",
+    "store_prompts_in_spend_logs",
 )
 _ASKS_NOTHING = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 """Values with which an undeclared field asks for nothing."""
@@ -124,6 +125,8 @@ class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     temp_budget_increase: MaybeDollars = UNSET
     temp_budget_expiry: datetime | msgspec.UnsetType | None = UNSET
     default_estimated_output_tokens: MaybeCount = UNSET
+    store_prompts_in_spend_logs: MaybeFlag = UNSET
+    """Ours there: LiteLLM has it in the config alone."""
 
 
 class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):

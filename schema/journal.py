@@ -4,7 +4,7 @@ Encoded as MessagePack arrays, by position: a field may be added at the end, wit
 may be moved or taken out, since a journal can be read by a later version than wrote it.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -53,6 +53,8 @@ class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     ceiling_nano: int
     """What that costs."""
     charges: tuple[HeldCharge, ...] = ()
+    price_version: str | None = None
+    price_effective: date | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -68,6 +70,8 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
     http_status: int
     error_class: str | None = None
     error_message: str | None = None
+    cost_parts: tuple[int, ...] = ()
+    """As in SpendRow."""
 
 
 def row_of(held: Held, settled: Settled) -> SpendRow:
@@ -103,6 +107,12 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
         estimated=usage.estimated,
         cost_nano=cost,
         price_source=held.price_source,
+        price_version=held.price_version,
+        price_effective=held.price_effective,
+        service_tier=usage.service_tier,
+        rare=usage.rare,
+        cost_parts=settled.cost_parts,
+        input_reported=usage.input_reported,
         streamed=held.streamed,
         outcome=settled.outcome,
         http_status=settled.http_status,

@@ -1,11 +1,13 @@
 """The spend ledger's record: one row an upstream attempt, one a refused authenticated call."""
 
 import enum
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
 from schema.errors import InvalidRequest
+from schema.spend_metadata import ErrorInformation, SpendMetadata, cost_breakdown, usage_object
+from schema.usage import RareMeters, Usage
 
 
 class Outcome(enum.Enum):
@@ -82,6 +84,19 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """By which the key's counter is kept; the hash where it is empty. In no column of the row."""
     charges: tuple[Charge, ...] = ()
     """Of the budgets the attempt was held on. In no column of the row."""
+    price_version: str | None = None
+    """Of the price's source: the package's version, or the hash of the config's price fields."""
+    price_effective: date | None = None
+    """Since when that price holds, as far as its source says."""
+    service_tier: str = ""
+    """What the provider says it served; empty: its standard tier."""
+    rare: RareMeters | None = None
+    cost_parts: tuple[int, ...] = ()
+    """The cost by what it is for, in the order of `models_registry.price.Parts`; empty where it is 0."""
+    input_reported: bool = False
+    """Of an estimate: the provider did report the input. In the row's metadata."""
+    corrects: str | None = None
+    """The request id of the row that this one corrects: its sums are differences, and no call is counted."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +191,7 @@ class SpendLog(
     requester_ip_address: str | None
     litellm_call_id: str
     status: str
-    metadata: dict[str, str | None]
+    metadata: SpendMetadata
     outcome: str
     http_status: int
     error_class: str | None
@@ -186,6 +201,50 @@ class SpendLog(
     reasoning_tokens: int
     estimated: bool
     streamed: bool
+    price_source: str | None
+    """`genai-prices`, `config` or `local`; null: the price is unknown, and the cost is booked as zero."""
+    price_version: str | None
+    price_effective: date | None
+    service_tier: str
+    corrects: str | None
+
+
+def usage_of(row: SpendRow) -> Usage:
+    """What the row says was used: with the row's duration, all that a price needs."""
+    return Usage(
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        cached_tokens=row.cached_tokens,
+        cache_write_tokens=row.cache_write_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+        estimated=row.estimated,
+        input_reported=row.input_reported,
+        service_tier=row.service_tier,
+        rare=row.rare,
+    )
+
+
+def metadata_of(row: SpendRow) -> SpendMetadata:
+    """The row's `metadata`, as it is stored and as it is answered."""
+    failed = None
+    if row.error_class is not None:
+        failed = ErrorInformation(
+            error_code=str(row.http_status),
+            error_class=row.error_class,
+            error_message=row.error_message,
+        )
+    return SpendMetadata(
+        user_api_key=row.key_hash,
+        user_api_key_alias=row.key_alias,
+        user_api_key_user_id=row.user_id,
+        user_api_key_team_id=row.team_id,
+        user_api_key_org_id=row.organization_id,
+        requester_ip_address=row.requester_ip,
+        user_agent=row.user_agent,
+        usage_object=usage_object(usage_of(row)),
+        cost_breakdown=cost_breakdown(row.cost_parts),
+        error_information=failed,
+    )
 
 
 def spend_log(row: SpendRow) -> SpendLog:
@@ -213,7 +272,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         requester_ip_address=row.requester_ip,
         litellm_call_id=row.call_id,
         status="success" if row.outcome is Outcome.OK else "failure",
-        metadata={"user_api_key_alias": row.key_alias, "user_agent": row.user_agent},
+        metadata=metadata_of(row),
         outcome=row.outcome.value,
         http_status=row.http_status,
         error_class=row.error_class,
@@ -223,4 +282,9 @@ def spend_log(row: SpendRow) -> SpendLog:
         reasoning_tokens=row.reasoning_tokens,
         estimated=row.estimated,
         streamed=row.streamed,
+        price_source=row.price_source,
+        price_version=row.price_version,
+        price_effective=row.price_effective,
+        service_tier=row.service_tier,
+        corrects=row.corrects,
     )

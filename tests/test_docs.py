@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from models_registry.price_fields import METERS, SEARCH
 from runtime.catalog import entry_named
 from tests.test_house import ROOT
 
@@ -35,3 +36,8 @@ def test_recipes_that_are_named_exist(page: Path) -> None:
 def test_functions_that_are_invoked_exist(page: Path) -> None:
     for name in INVOKED.findall(page.read_text()):
         entry_named(name)
+
+
+def test_every_price_field_is_in_the_page_on_prices() -> None:
+    text = (ROOT / "docs" / "prices.md").read_text()
+    assert [name for name in (*METERS, SEARCH) if f"`{name}`" not in text] == []

@@ -1,4 +1,8 @@
-"""Anthropic's Messages API. A translation; it has no embeddings."""
+"""Anthropic's Messages API. A translation; it has no embeddings.
+
+Cached tokens, read and written, are beside `input_tokens` and are added to it; thinking is inside the output.
+A stream reports its input at its start and all of it at its end.
+"""
 
 from collections.abc import Mapping
 

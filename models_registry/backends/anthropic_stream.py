@@ -7,7 +7,7 @@ what it restates. Unknown events and deltas are skipped, as the vendor asks.
 
 import msgspec
 
-from models_registry.backends.anthropic_usage import finish_reason, merge_usage, usage_of
+from models_registry.backends.anthropic_usage import finish_reason, merge_usage, tier_of, usage_of
 from models_registry.backends.backend import MAX_FRAME_BYTES, CallFacts
 from models_registry.backends.counts import to_wire
 from models_registry.backends.provider_errors import error_inside
@@ -41,12 +41,15 @@ class AnthropicStream:
 
     @property
     def usage(self) -> Usage | None:
-        """Before the closing report only the input is known: the output is then a bound."""
+        """Before the closing report only the input is known."""
         usage = usage_of(self._counts)
         if usage is None or self._final:
             return usage
-        output = max(usage.completion_tokens, self.produced_bytes)
-        return msgspec.structs.replace(usage, completion_tokens=output, estimated=True)
+        return msgspec.structs.replace(usage, estimated=True, input_reported=True)
+
+    @property
+    def service_tier(self) -> str | None:
+        return None if self._writer is None else tier_of(self._counts)
 
     @property
     def produced_bytes(self) -> int:

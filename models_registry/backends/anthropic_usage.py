@@ -1,8 +1,9 @@
 """Anthropic's counts and stop reasons in our terms."""
 
-from models_registry.backends.counts import checked
+from models_registry.backends.counts import checked, whole_prompt
+from models_registry.target import Dialect
 from schema.anthropic import AnthropicUsage
-from schema.usage import Usage
+from schema.usage import RareMeters, Usage, tier_served
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -32,11 +33,16 @@ def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> Anthropi
         cache_read_input_tokens=_latest(later.cache_read_input_tokens, known.cache_read_input_tokens),
         output_tokens=_latest(later.output_tokens, known.output_tokens),
         output_tokens_details=later.output_tokens_details or known.output_tokens_details,
+        cache_creation=later.cache_creation or known.cache_creation,
+        server_tool_use=later.server_tool_use or known.server_tool_use,
+        service_tier=later.service_tier or known.service_tier,
+        speed=later.speed or known.speed,
     )
 
 
 def usage_of(counts: AnthropicUsage) -> Usage | None:
-    """The prompt is the sum of what was not cached, written and read. None without counts."""
+    """The prompt is the sum of what was not cached, written and read. None without counts. `fast` speed
+    is priced as a service tier."""
     if counts.input_tokens is None and counts.output_tokens is None:
         return None
     written = counts.cache_creation_input_tokens or 0
@@ -44,13 +50,28 @@ def usage_of(counts: AnthropicUsage) -> Usage | None:
     details = counts.output_tokens_details
     return checked(
         Usage(
-            prompt_tokens=(counts.input_tokens or 0) + written + read,
+            prompt_tokens=whole_prompt(Dialect.ANTHROPIC, counts.input_tokens or 0, written + read),
             completion_tokens=counts.output_tokens or 0,
             cached_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=(details.thinking_tokens if details else 0) or 0,
+            service_tier=tier_of(counts),
+            rare=_rare(counts),
         )
     )
+
+
+def tier_of(counts: AnthropicUsage) -> str:
+    """The service tier that was served."""
+    return tier_served("fast" if counts.speed == "fast" else counts.service_tier)
+
+
+def _rare(counts: AnthropicUsage) -> RareMeters | None:
+    hour = counts.cache_creation.ephemeral_1h_input_tokens if counts.cache_creation else 0
+    searches = counts.server_tool_use.web_search_requests if counts.server_tool_use else 0
+    if not (hour or searches):
+        return None
+    return RareMeters(cache_write_1h_tokens=hour or 0, web_searches=searches or 0)
 
 
 def _latest(later: int | None, known: int | None) -> int | None:

@@ -50,7 +50,8 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
 class ChatStream(Protocol):
     """Turns an upstream's stream bytes into OpenAI SSE bytes for the client.
 
-    `usage` is what the provider reported so far, or None. `produced_bytes` bounds the output
+    `usage` is what the provider reported so far, or None; until the report of the whole it is estimated, with
+    the input that was reported and the output as far as it was. `produced_bytes` bounds the output
     tokens from above: a token is at least one byte of text, reasoning or tool arguments.
     """
 
@@ -59,6 +60,11 @@ class ChatStream(Protocol):
 
     @property
     def produced_bytes(self) -> int: ...
+
+    @property
+    def service_tier(self) -> str | None:
+        """The tier that the provider said it serves; empty: its standard one; None: it said nothing yet."""
+        ...
 
     @property
     def done(self) -> bool:

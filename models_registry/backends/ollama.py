@@ -1,5 +1,9 @@
 """Ollama over its native API. A translation: its own OpenAI endpoints drop parameters and cut long
-prompts in silence."""
+prompts in silence.
+
+Nobody tells which part of a prompt came from a cache: `prompt_eval_count` is all of it. The last line of a
+stream always has the counts.
+"""
 
 import shlex
 from collections.abc import Mapping
@@ -77,7 +81,7 @@ class Ollama:
             created=facts.created,
             model=answer.model or target.model,
             choices=[choice],
-            usage=to_wire(usage),
+            usage=None if usage is None else to_wire(usage),
         )
         return completion, usage
 
@@ -107,7 +111,8 @@ class Ollama:
                 f"The provider sent {len(found.embeddings)} embeddings for {asked} texts."
             )
         encoding = BASE64 if request.encoding_format == BASE64 else None
-        usage = checked(Usage(prompt_tokens=found.prompt_eval_count or 0))
+        counted = found.prompt_eval_count
+        usage = None if counted is None else checked(Usage(prompt_tokens=counted))
         tokens = usage.prompt_tokens if usage is not None else 0
         answer = EmbeddingList(
             object="list",

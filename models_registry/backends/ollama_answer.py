@@ -4,9 +4,9 @@ import hashlib
 
 import msgspec
 
-from models_registry.backends.counts import checked
+from models_registry.backends.counts import checked, whole_prompt
 from models_registry.backends.provider_errors import error_inside
-from models_registry.target import Target
+from models_registry.target import Dialect, Target
 from schema.errors import UpstreamMalformed
 from schema.ollama import OllamaAnswer, OllamaToolCall
 from schema.usage import Usage
@@ -29,10 +29,14 @@ def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
     return answer
 
 
-def usage_of(answer: OllamaAnswer) -> Usage:
-    """A count of zero is left out on the wire."""
-    usage = Usage(prompt_tokens=answer.prompt_eval_count or 0, completion_tokens=answer.eval_count or 0)
-    return checked(usage) or Usage(estimated=True)
+def usage_of(answer: OllamaAnswer) -> Usage | None:
+    """A count of zero is left out on the wire. None where a count can't be true."""
+    return checked(
+        Usage(
+            prompt_tokens=whole_prompt(Dialect.OLLAMA, answer.prompt_eval_count or 0, 0),
+            completion_tokens=answer.eval_count or 0,
+        )
+    )
 
 
 def finish_reason(answer: OllamaAnswer, *, called_tools: bool) -> str:

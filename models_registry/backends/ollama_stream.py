@@ -26,6 +26,8 @@ from schema.wire import ABSENT
 class OllamaStream:
     """Implements ChatStream."""
 
+    service_tier: str | None = None
+
     def __init__(self, target: Target, facts: CallFacts, *, include_usage: bool) -> None:
         self._target = target
         self._facts = facts
@@ -87,7 +89,8 @@ class OllamaStream:
             self.done = True
             self.usage = usage_of(answer)
             pieces.append(self._writer.finish(finish_reason(answer, called_tools=self._writer.called_tools)))
-            pieces.append(self._writer.end(to_wire(self.usage) if self._include_usage else None))
+            wanted = self.usage if self._include_usage else None
+            pieces.append(self._writer.end(None if wanted is None else to_wire(wanted)))
         return b"".join(pieces)
 
     def _message(self, answer: OllamaAnswer) -> list[bytes]:

@@ -3,6 +3,9 @@
 A request is forwarded with its fields as they came; only `model` is replaced, the deployment's
 parameters are added and the gateway's own fields taken out. An answer is decoded for what the
 gateway must know and sent on with the bytes of its fields.
+
+Cached tokens are inside the prompt's count, reasoning inside the completion's. A stream reports its usage
+only where it is asked for it: it is, and the chunk is taken out again where the client did not ask.
 """
 
 from collections.abc import Mapping
@@ -16,6 +19,7 @@ from models_registry.backends.openai_stream import OpenAIStream
 from models_registry.backends.parameters import add_defaults, take_gateway_fields
 from models_registry.backends.provider_errors import error_inside, provider_error
 from models_registry.backends.vectors import as_asked
+from models_registry.search import search_context, with_search
 from models_registry.target import Target
 from schema.chat import AnswerMessage, ChatCompletion, ChatRequest, Choice, WireUsage
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
@@ -53,9 +57,9 @@ class OpenAI:
     """Implements Backend."""
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
-        """POST /chat/completions. A stream is always asked for its usage."""
+        """POST /chat/completions. A stream is asked for its usage wherever the server can be."""
         fields = _outgoing(request.fields(), target)
-        if request.stream:
+        if request.stream and target.asks_for_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         return _post(f"{target.api_base}/chat/completions", fields, target, facts)
 
@@ -76,12 +80,18 @@ class OpenAI:
         if not completion.choices:
             raise UpstreamMalformed("The provider's answer has no choices.")
         completion.with_wire(body)
-        return completion, from_wire(completion.usage) if completion.usage is not None else None
+        usage = from_wire(completion.usage, completion.service_tier) if completion.usage is not None else None
+        return completion, with_search(usage, search_context(request, target))
 
     def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> OpenAIStream:
         options = request.stream_options
         keep_usage = options is not None and bool(options.include_usage)
-        return OpenAIStream(target, choices=request.n or 1, keep_usage=keep_usage)
+        return OpenAIStream(
+            target,
+            choices=request.n or 1,
+            keep_usage=keep_usage,
+            search=search_context(request, target),
+        )
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

@@ -15,10 +15,11 @@ from models_registry.backends.backend import MAX_FRAME_BYTES
 from models_registry.backends.counts import from_wire
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, events
+from models_registry.search import with_search
 from models_registry.target import Target
 from schema.chat import WireUsage
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
-from schema.usage import Usage
+from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
 
 
@@ -50,6 +51,7 @@ class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: MaybeRaw = ABSENT
     error: MaybeRaw = ABSENT
+    service_tier: MaybeRaw = ABSENT
 
 
 class _Anything(msgspec.Struct, gc=False):
@@ -77,18 +79,31 @@ _USAGES = msgspec.json.Decoder(WireUsage)
 
 class OpenAIStream:
     """Implements ChatStream. `choices` is how many the caller asked for; `keep_usage` is false
-    where the gateway asked for the usage chunk and the caller did not."""
+    where the gateway asked for the usage chunk and the caller did not; `search` is what
+    `search_context` gives."""
 
-    def __init__(self, target: Target, *, choices: int, keep_usage: bool) -> None:
+    def __init__(self, target: Target, *, choices: int, keep_usage: bool, search: str | None = None) -> None:
         self._target = target
         self._choices = choices
         self._keep_usage = keep_usage
+        self._search = search
+        self.service_tier: str | None = None
         self._cutter = EventCutter(MAX_FRAME_BYTES)
         self._finished: set[int] = set()
         self._begun = False
         self._window = _Window()
-        self.usage: Usage | None = None
+        self._usage: Usage | None = None
+        self._final = False
+        """Whether the latest report of usage is of the whole answer; some servers send one all along."""
         self.done = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """Of a report in the middle only the input is sure."""
+        usage = self._usage
+        if usage is None or self._final or self.done:
+            return usage
+        return msgspec.structs.replace(usage, estimated=True, input_reported=True)
 
     @property
     def produced_bytes(self) -> int:
@@ -206,8 +221,12 @@ class OpenAIStream:
             raise error_inside(data, self._target)
         self._begun = True
         self._learn(chunk)
+        if chunk.service_tier:
+            self.service_tier = _tier(chunk.service_tier, self.service_tier)
         if present(chunk.usage):
-            self.usage = _usage(chunk.usage) or self.usage
+            usage = with_search(_usage(chunk.usage, self.service_tier), self._search)
+            self._usage = usage or self._usage
+            self._final = all(choice.finish_reason is not None for choice in chunk.choices or ())
             return self._keep_usage or bool(chunk.choices)
         return True
 
@@ -322,11 +341,21 @@ def _with_unsent(error: UpstreamError, out: bytes) -> UpstreamError:
     return error
 
 
-def _usage(raw: msgspec.Raw) -> Usage | None:
+def _usage(raw: msgspec.Raw, service_tier: str | None) -> Usage | None:
     try:
-        return from_wire(_USAGES.decode(raw))
+        return from_wire(_USAGES.decode(raw), service_tier)
     except msgspec.ValidationError:
         return None
+
+
+def _tier(raw: msgspec.Raw, known: str | None) -> str | None:
+    """What a chunk says of the service tier; a later one that says nothing, or the standard one, takes back
+    no other."""
+    try:
+        said = msgspec.json.decode(raw, type=str | None)
+    except msgspec.ValidationError:
+        return known
+    return known if said is None else tier_served(said) or known or ""
 
 
 def _length(delta: _Delta) -> int:
@@ -339,6 +368,27 @@ def _length(delta: _Delta) -> int:
         total += sum(_call_length(call.function) for call in delta.tool_calls or ())
         total += _call_length(delta.function_call)
     return total
+
+
+class _Told(msgspec.Struct, gc=False):
+    message: _Delta | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    choices: list[_Told]
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
+
+
+def told_bytes(body: bytes) -> int:
+    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; all of the body
+    where it has another shape."""
+    try:
+        choices = _ANSWERS.decode(body).choices
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return len(body)
+    return sum(_length(choice.message) for choice in choices if choice.message is not None)
 
 
 def _call_length(function: _Function | None) -> int:

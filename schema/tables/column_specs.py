@@ -12,6 +12,7 @@ from piccolo.columns import (
     BigInt,
     Boolean,
     Column,
+    Date,
     Integer,
     Numeric,
     Text,
@@ -43,6 +44,7 @@ OPTIONAL_JSON: Spec = (JSONB, {"default": None, "null": True})
 REQUIRED_COUNT: Spec = (BigInt, {"default": None})
 MOMENT: Spec = (Timestamptz, {"default": None})
 OPTIONAL_MOMENT: Spec = (Timestamptz, {"default": None, "null": True})
+OPTIONAL_DATE: Spec = (Date, {"default": None, "null": True})
 UNIQUE_TEXT: Spec = (Text, {"default": None, "unique": True})
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -1,8 +1,10 @@
-"""The monthly partitions of the spend ledger, as SQL text. Used by the migration and the writer."""
+"""The monthly partitions of the spend ledger and of the bodies beside it, as SQL text. Used by the
+migrations, the writers and retention."""
 
 from datetime import date
 
 PARENT = "LiteLLM_SpendLogs"
+BODIES = "Switchgear_Bodies"
 
 
 def month_of(day: date) -> date:
@@ -14,19 +16,19 @@ def month_after(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def partition_name(month: date) -> str:
-    return f"{PARENT}_{month:%Y_%m}"
+def partition_name(month: date, parent: str = PARENT) -> str:
+    return f"{parent}_{month.year:04}_{month.month:02}"
 
 
-def create_partition(month: date) -> tuple[str, ...]:
+def create_partition(month: date, parent: str = PARENT) -> tuple[str, ...]:
     """The statements that make one month's partition, to be run in one transaction.
 
     The table is made apart and then attached: attaching lets reads and writes of the other
     months go on, which CREATE ... PARTITION OF would not.
     """
-    name = partition_name(month)
+    name = partition_name(month, parent)
     return (
-        f'CREATE TABLE "{name}" (LIKE "{PARENT}" INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
-        f'ALTER TABLE "{PARENT}" ATTACH PARTITION "{name}"'
+        f'CREATE TABLE "{name}" (LIKE "{parent}" INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+        f'ALTER TABLE "{parent}" ATTACH PARTITION "{name}"'
         f" FOR VALUES FROM ('{month}') TO ('{month_after(month)}')",
     )

@@ -6,6 +6,7 @@ from piccolo.conf.apps import AppConfig
 from piccolo.table import Table
 
 from schema.tables.audit import AuditLog
+from schema.tables.bodies import Body
 from schema.tables.budgets import AccessGroup, Budget, Customer
 from schema.tables.journals import JournalPlace
 from schema.tables.keys import DeletedVerificationToken, DeprecatedVerificationToken, VerificationToken
@@ -21,6 +22,7 @@ TABLES: tuple[type[Table], ...] = (
     DeletedVerificationToken,
     DeprecatedVerificationToken,
     SpendLog,
+    Body,
     Team,
     DeletedTeam,
     TeamMembership,

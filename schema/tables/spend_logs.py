@@ -2,13 +2,17 @@
 
 from decimal import Decimal
 
-from piccolo.columns import JSONB, BigInt, Boolean, Integer, Numeric, Text, Timestamp
+from piccolo.columns import JSONB, BigInt, Boolean, Date, Integer, Numeric, Text, Timestamp
 from piccolo.table import Table
 
 
 class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
-    """One row an upstream attempt. The primary key is (request_id, "startTime"), which Piccolo
-    has no word for. The second group of columns is ours."""
+    """One row an upstream attempt, and one a correction of such a row. The primary key is (request_id,
+    "startTime"), which Piccolo has no word for. The second group of columns is ours.
+
+    `key_id` is null where it is `api_key` itself. `charged` has the budgets that keep their own account and
+    that the attempt was charged to: `{account: epoch}`. A correction has the original's id in `corrects`, and
+    in `correction` what it came from: `manual`, `invoice` or `recost`."""
 
     request_id = Text(primary_key=True, default=None)
     call_type = Text(default=None)
@@ -52,3 +56,12 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     ttft_ms = BigInt(null=True, default=None)
     streamed = Boolean(default=False)
     price_source = Text(null=True, default=None)
+    price_version = Text(null=True, default=None)
+    price_effective = Date(null=True, default=None)
+    service_tier = Text(default="")
+    key_id = Text(null=True, default=None)
+    charged = JSONB(null=True, default=None)
+    corrects = Text(null=True, default=None)
+    correction = Text(null=True, default=None)
+    reason = Text(null=True, default=None)
+    corrected_by = Text(null=True, default=None)

@@ -145,6 +145,69 @@ def test_cloud_apis_are_charged_per_token(seed: Gateway, upstream: HostileUpstre
     assert Decimal(row.spend) == expected
 
 
+PROGRAM = """
+client = OpenAI(base_url="https://litellm.deeprunner.ai/v1", api_key="sk-xxx")
+
+# Cloud API (OpenAI) - costs $0.03/1K tokens
+client.chat.completions.create(model="gpt-4", messages=[...])
+
+# Cloud API (Anthropic) - costs $0.015/1K tokens
+client.chat.completions.create(model="claude-3-sonnet", messages=[...])
+
+# Local OSS (Ollama) - FREE, private, no external call
+client.chat.completions.create(model="mistral-local", messages=[...])
+"""
+"""The document's, verbatim. Its `[...]` stands for messages."""
+
+
+def test_the_documents_program_costs_what_its_comments_say(
+    postgres_dsn: str, tmp_path: Path, upstream: HostileUpstream
+) -> None:
+    with HostileUpstream().in_thread() as ollama:
+        document = yaml.safe_load(CONFIG.read_text().replace("http://ollama:11434", ollama.url))
+        document["general_settings"].clear()
+        env = {
+            "OPENAI_API_KEY": "sk-openai",
+            "ANTHROPIC_API_KEY": "sk-ant",
+            "OPENAI_BASE_URL": f"{upstream.url}/v1",
+            "ANTHROPIC_BASE_URL": upstream.url,
+        }
+        with serving(tmp_path, document, postgres_dsn, env=env) as gateway:
+            before = len(upstream.requests)
+            program = PROGRAM.replace("https://litellm.deeprunner.ai", gateway.url)
+            program = program.replace("sk-xxx", gateway.key).replace("[...]", repr(HELLO))
+            exec(program, {"OpenAI": openai.OpenAI})
+            asked = [(seen.path, seen.model) for seen in upstream.requests[before:]]
+            others = {
+                link.raddr.ip
+                for process in gateway.process.family()
+                for link in process.net_connections(kind="inet")
+                if link.raddr
+            }
+            rows = gateway.rows(count=3)
+            logs = {row["model_group"]: row for row in gateway.get("/spend/logs").json(parse_float=Decimal)}
+    assert asked == [("/v1/chat/completions", "gpt-4"), ("/v1/messages", "claude-sonnet-4-6")]
+    assert [(seen.path, seen.model) for seen in ollama.requests] == [("/api/chat", "mistral")]
+    assert others
+    assert others <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert [row.model_group for row in rows] == ["gpt-4", "claude-3-sonnet", "mistral-local"]
+    costs = {name: row["metadata"]["cost_breakdown"] for name, row in logs.items()}
+    of_prompts = costs["gpt-4"]["input_cost"] / rows[0].prompt_tokens * 1000
+    of_answers = costs["claude-3-sonnet"]["output_cost"] / rows[1].completion_tokens * 1000
+    assert (of_prompts, of_answers) == (Decimal("0.03"), Decimal("0.015"))
+    assert Decimal(rows[2].spend) == 0
+    assert [Decimal(row.spend) for row in rows[:2]] == [
+        rows[0].prompt_tokens * Decimal("0.00003") + rows[0].completion_tokens * Decimal("0.00006"),
+        rows[1].prompt_tokens * Decimal("0.000003") + rows[1].completion_tokens * Decimal("0.000015"),
+    ]
+    assert {name: row["price_source"] for name, row in logs.items()} == {
+        "gpt-4": "genai-prices",
+        "claude-3-sonnet": "genai-prices",
+        "mistral-local": "local",
+    }
+    assert all(logs[name]["price_version"] for name in ("gpt-4", "claude-3-sonnet"))
+
+
 @pytest.mark.parametrize("model", LOCAL)
 def test_local_models_cost_0_dollars_per_request(
     seed: Gateway, upstream: HostileUpstream, model: str

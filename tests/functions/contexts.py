@@ -19,7 +19,8 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import FakeUpstream
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""The real one: the database has a clock, too."""
 ADMIN = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
 MEMBER = Caller(role=INTERNAL_USER, key_hash="a" * 64, key_alias="laptop", user_id="ada")
 CONFIG: dict[str, Any] = {

@@ -12,10 +12,13 @@ import msgspec
 from functions.context import Caller
 from functions.function import manifest_of
 from functions.policy import Policy
+from runtime.body_reader import BodyReader
+from runtime.corrections import Corrections
 from runtime.database import Database
+from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from schema.wire import Wire, decode_body
-from tests.functions.contexts import ADMIN, NOW, make_call
+from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
 
 T = TypeVar("T")
 
@@ -68,6 +71,10 @@ class House:
         self.clock = FrozenClock()
         self.ports: dict[str, object] = {
             **Stores(database, self.announced.append).ports,
+            "spend": SpendReader(database),
+            "bodies": BodyReader(database),
+            "corrections": Corrections(database),
+            "prices": make_registry(),
             "policy": policy,
             "clock": self.clock,
             "entropy": CountingEntropy(),

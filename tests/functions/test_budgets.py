@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from functions import budgets
 from schema.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, UnsupportedParameter
 from tests.conftest import execute
+from tests.functions.contexts import NOW
 from tests.functions.governed import House, in_house
 
 
@@ -15,7 +16,8 @@ def test_a_budget_is_made_changed_field_by_field_listed_and_deleted(postgres_dsn
             budgets.new, {"budget_id": "b", "max_budget": 12.5, "budget_duration": "1d", "rpm_limit": 5}
         )
         assert (made.max_budget, made.rpm_limit) == (Decimal("12.5"), 5)
-        assert made.budget_reset_at == datetime(2026, 11, 25, tzinfo=UTC)
+        midnight = datetime(NOW.year, NOW.month, NOW.day, tzinfo=UTC) + timedelta(days=1)
+        assert made.budget_reset_at == midnight
         changed = await house.call(budgets.update, {"budget_id": "b", "rpm_limit": None, "tpm_limit": 7})
         assert (changed.max_budget, changed.rpm_limit, changed.tpm_limit) == (Decimal("12.5"), None, 7)
         found = await house.call(budgets.info, {"budgets": ["b", "nope"]})

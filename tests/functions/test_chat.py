@@ -263,6 +263,64 @@ def test_a_hidden_reasoners_cancelled_stream_is_booked_at_all_it_was_asked_for()
     assert asyncio.run(run("gpt-4o")).completion_tokens < 100
 
 
+async def left_after(pieces: int, model: str, chunks: list[bytes], **fields: Any) -> SpendRow:
+    """The row of a stream whose client left after so many pieces."""
+    ledger = FakeLedger()
+    upstream = FakeUpstream(Answer(chunks=chunks, stalls=True))
+    events = await stream(ask(model, stream=True, **fields), model_ctx(upstream, ledger=ledger))
+    iterator = events.events()
+    for _ in range(pieces):
+        await anext(iterator)
+    events.close()
+    return only_row(ledger)
+
+
+def test_a_cancelled_stream_is_booked_at_a_token_a_byte_and_never_above_the_callers_limit() -> None:
+    chunks = answers.openai_stream()[:4]
+    shown = sum(map(len, answers.TEXT[:3]))
+    free = asyncio.run(left_after(4, "gpt", chunks))
+    assert (free.completion_tokens, free.estimated, free.outcome) == (shown, True, Outcome.CANCELLED)
+    capped = asyncio.run(left_after(4, "gpt", chunks, max_tokens=3))
+    assert (capped.completion_tokens, capped.estimated) == (3, True)
+    assert capped.cost_nano < free.cost_nano
+
+
+def test_what_claude_said_of_its_input_stays_where_the_client_leaves() -> None:
+    row = asyncio.run(left_after(3, "claude", answers.anthropic_stream()[:5]))
+    assert (row.prompt_tokens, row.estimated) == (answers.PROMPT_TOKENS, True)
+    assert row.completion_tokens == sum(map(len, answers.TEXT[:2]))
+    capped = asyncio.run(left_after(3, "claude", answers.anthropic_stream()[:5], max_tokens=4))
+    assert capped.completion_tokens == 4
+
+
+def test_an_answer_without_usage_is_booked_at_a_bound_that_is_the_same_for_a_stream() -> None:
+    async def both() -> tuple[SpendRow, SpendRow]:
+        of_plain, of_stream = FakeLedger(), FakeLedger()
+        whole = FakeUpstream(Answer(body=answers.openai_chat(usage={})))
+        await plain(ask(), model_ctx(whole, ledger=of_plain))
+        pieces = FakeUpstream(Answer(chunks=answers.openai_stream(usage=False)))
+        await drain(await stream(ask(stream=True), model_ctx(pieces, ledger=of_stream)))
+        return only_row(of_plain), only_row(of_stream)
+
+    in_one, in_pieces = asyncio.run(both())
+    shown = sum(map(len, answers.TEXT))
+    assert (in_one.outcome, in_one.estimated, in_one.completion_tokens) == (Outcome.OK, True, shown)
+    assert (in_pieces.outcome, in_pieces.estimated, in_pieces.completion_tokens) == (Outcome.OK, True, shown)
+
+
+def test_a_local_answer_whose_counts_cannot_be_true_is_booked_at_a_bound() -> None:
+    async def run() -> SpendRow:
+        ledger = FakeLedger()
+        body = answers.ollama_chat().replace(b'"eval_count":6', b'"eval_count":-6')
+        await plain(ask("mistral-local"), model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger))
+        return only_row(ledger)
+
+    row = asyncio.run(run())
+    assert row.estimated
+    assert row.prompt_tokens > 0
+    assert row.completion_tokens > 0
+
+
 def test_a_worker_that_stops_is_not_taken_for_a_client_that_left() -> None:
     async def plainly() -> SpendRow:
         ledger, upstream = FakeLedger(), FakeUpstream(Answer(stalls=True))

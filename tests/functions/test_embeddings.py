@@ -35,3 +35,13 @@ def test_a_refusal_of_the_provider_costs_nothing() -> None:
     with pytest.raises(ProviderError):
         asyncio.run(embeddings(EmbeddingsRequest(model="gpt", input="x"), ctx))
     assert (ledger.rows[0].outcome, ledger.rows[0].cost_nano) == (Outcome.FAILED, 0)
+
+
+def test_vectors_without_a_count_are_booked_at_a_bound() -> None:
+    ledger = FakeLedger()
+    body = answers.ollama_embed().replace(b',"prompt_eval_count":3', b"")
+    ctx = model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger)
+    asyncio.run(embeddings(EmbeddingsRequest(model="mistral-local", input="hello"), ctx))
+    (row,) = ledger.rows
+    assert (row.outcome, row.estimated) == (Outcome.OK, True)
+    assert row.prompt_tokens >= len("hello")

@@ -1,7 +1,7 @@
 """Virtual keys: what they can be given, by whom, and that no change is lost."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -527,7 +527,7 @@ def test_a_viewer_looks_and_does_not_touch(postgres_dsn: str) -> None:
 
 def test_a_temporary_increase_needs_its_end(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        ends = datetime(2026, 12, 1, tzinfo=UTC).isoformat()
+        ends = (NOW + timedelta(days=7)).isoformat()
         made = await house.call(
             keys.generate,
             {"max_budget": 1, "temp_budget_increase": 2.5, "temp_budget_expiry": ends},

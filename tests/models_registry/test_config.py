@@ -32,11 +32,9 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
     )
     assert config.errors == ()
     params = config.deployments[0].entry.litellm_params
-    assert (params.model, params.api_key, params.input_cost_per_token) == (
-        "openai/gpt-4o",
-        "sk-upstream",
-        "3e-06",
-    )
+    assert (params.model, params.api_key) == ("openai/gpt-4o", "sk-upstream")
+    price = config.deployments[0].prices["input_cost_per_token"]
+    assert (price.path, price.value) == ("model_list[0].litellm_params.input_cost_per_token", "3e-06")
     assert config.litellm_settings.drop_params is True
     assert config.master_key is not None
     assert config.master_key.reveal() == "sk-0123456789abcdef"

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from models_registry.config import Config, read_config
-from models_registry.deployments import BadDeployment, compile_target, compile_targets, expand
+from models_registry.config_values import BadDeployment
+from models_registry.deployments import compile_target, compile_targets, expand
 from models_registry.target import Target
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

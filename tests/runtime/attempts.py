@@ -22,6 +22,9 @@ class FixedBounds:
 
     answers = 1
     limited = True
+    images = 0
+    searches = 0
+    at_list_price = False
 
     def __init__(self, usage: Usage = Usage(prompt_tokens=1_000, completion_tokens=4_000)) -> None:  # noqa: B008  (frozen)
         self._usage = usage

@@ -238,3 +238,39 @@ def test_ids_that_look_like_accounts_do_not_run_into_each_other(postgres_dsn: st
         row(KEY, team_id="a:window:1d"),
     )
     assert list(rules(found)) == ["money:team:a%3Awindow%3A1d"]
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        ({}, None),
+        ({"key": "true"}, True),
+        ({"key": "true", "user": "false"}, False),
+        ({"user": "false", "team": "true"}, True),
+        ({"organization": "true", "key": "false"}, True),
+        ({"organization": "true", "team": "false"}, False),
+        ({"team": "null", "key": "true"}, True),
+        ({"team": '"perhaps"', "key": "true"}, False),
+    ],
+)
+def test_who_says_first_whether_prompts_are_kept(
+    postgres_dsn: str, said: dict[str, str], stored: bool | None
+) -> None:
+    def metadata(name: str) -> str:
+        return f'{{"store_prompts_in_spend_logs": {said[name]}}}' if name in said else "{}"
+
+    caller = authority(
+        postgres_dsn,
+        "INSERT INTO \"LiteLLM_BudgetTable\" (budget_id) VALUES ('b')",
+        row(
+            "INSERT INTO \"LiteLLM_OrganizationTable\" (organization_id, {}) VALUES ('acme', {})",
+            organization_alias="Acme",
+            budget_id="b",
+            metadata=metadata("organization"),
+        ),
+        row(TEAM, organization_id="acme", metadata=metadata("team")),
+        row(USER, metadata=metadata("user")),
+        row(KEY, user_id="ada", team_id="red", metadata=metadata("key")),
+    ).caller
+    assert caller is not None
+    assert caller.stores_bodies is stored

@@ -124,6 +124,13 @@ EXPECTED: Mapping[str, Expected] = {
     "audit.one": ADMINS_AND_THEIR_VIEWERS,
     "audit.export": ADMINS_AND_THEIR_VIEWERS,
     "spend.logs": ("yyyyyyyy", "yyhhyhhh"),
+    "cost.calculate": EVERYBODY,
+    "cost.estimate": EVERYBODY,
+    "bodies.show": ("yyyyyyyy", "yyhhyhhh"),
+    "corrections.correct": ADMINS_ONLY,
+    "recosting.recost": ADMINS_ONLY,
+    "reconciliation.compare": ADMINS_ONLY,
+    "corrections.uncertain": ("yyyyyyyy", "yyhhyhhh"),
 }
 
 
@@ -190,6 +197,7 @@ LISTS = frozenset(
         "teams.page_teams",
         "organizations.list_organizations",
         "spend.logs",
+        "corrections.uncertain",
         "keys.bulk_update",
         "users.bulk_update",
     ]
@@ -248,6 +256,13 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "customers.info": lambda case: {"end_user_id": case.customer},
     "access_groups.new": lambda case: {"access_group_name": case.name},
     "audit.one": lambda case: {"id": case.audit_id},
+    "cost.calculate": lambda case: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
+    "cost.estimate": lambda case: {"model": "gpt", "input_tokens": 1, "output_tokens": 1},
+    "bodies.show": lambda case: {"request_id": case.name},
+    "corrections.uncertain": lambda case: {"model": case.name},
+    "reconciliation.compare": lambda case: {"csv": "date,model,cost\n2026-11-01,m,1"},
+    "recosting.recost": lambda case: {"start_date": "2026-01-01", "model": case.name},
+    "corrections.correct": lambda case: {"request_id": case.name, "cost": 1, "reason": "x"},
 }  # fmt: skip
 FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
     "keys": lambda case: {"key": case.key},
@@ -321,8 +336,8 @@ async def furnish(house: House, case: Case) -> None:
     await house.database.pool.execute(
         """INSERT INTO "LiteLLM_SpendLogs"
            (request_id, call_type, api_key, "user", team_id, organization_id, "startTime", "endTime", outcome,
-            http_status)
-           SELECT $1, 'acompletion', $2, $3, $4, $5, now, now, 'ok', 200
+            http_status, estimated, model_group)
+           SELECT $1, 'acompletion', $2, $3, $4, $5, now, now, 'cancelled', 499, true, $1
            FROM timezone('utc', now()) AS now""",
         case.name,
         case.key,
@@ -370,6 +385,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
             "teams": case.team,
             "organizations": case.organization,
             "spend": case.name,
+            "corrections": case.name,
         }
         name = case.alias if manifest.name == "keys.aliases" else names.get(manifest.family, case.key)
         inside = f'"{name}"' in text.split('"failed_updates":[{')[0]

@@ -20,6 +20,7 @@ TYPES = {
     "Timestamp": "timestamp without time zone",
     "Timestamptz": "timestamp with time zone",
     "Array": "ARRAY",
+    "Date": "date",
 }
 
 

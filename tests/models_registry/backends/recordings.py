@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 
 FOLDER = Path(__file__).parents[3] / "../shared/recordings"
+OWN = Path(__file__).parents[2] / "recordings"
+"""Those of the embedded model, which are everywhere."""
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -33,9 +35,9 @@ class Exchange(msgspec.Struct, frozen=True):
         return self.response.body.encode()
 
 
-def exchanges(operation: str, *providers: str) -> Iterator[Exchange]:
+def exchanges(operation: str, *providers: str, folder: Path = FOLDER) -> Iterator[Exchange]:
     """All with that operation, of these providers or of all."""
-    for path in sorted(FOLDER.glob("*.jsonl")):
+    for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_bytes().splitlines():
             exchange = msgspec.json.decode(line, type=Exchange)
             if exchange.operation == operation and (not providers or exchange.provider in providers):

@@ -216,15 +216,16 @@ def test_usage_is_the_closing_report_over_the_opening_one() -> None:
     assert quiet.usage == found.usage
 
 
-def test_before_the_closing_report_the_output_is_bounded_by_what_was_produced() -> None:
+def test_before_the_closing_report_the_input_is_known_and_the_output_as_far_as_it_was_reported() -> None:
     found = feed_all_ways(make, START + TEXT + THINKING + SERVER)
     assert found.produced_bytes == len("Grüße".encode()) + len("hm") + len('{"q":1}')
     assert found.usage == Usage(
         prompt_tokens=115,
-        completion_tokens=found.produced_bytes,
+        completion_tokens=1,
         cached_tokens=100,
         cache_write_tokens=5,
         estimated=True,
+        input_reported=True,
     )
 
 

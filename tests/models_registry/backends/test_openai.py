@@ -14,7 +14,7 @@ from models_registry.target import Dialect
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import GatewayError, InvalidRequest, ProviderError, UnsupportedParameter, UpstreamMalformed
-from schema.usage import Usage
+from schema.usage import RareMeters, Usage
 from tests.models_registry.backends.making import FACTS, KEY, USER, body_of, chat, embeddings, target
 
 BACKEND = OpenAI()
@@ -160,7 +160,7 @@ def test_an_answer_keeps_the_bytes_of_its_fields() -> None:
                 "total_tokens": 401,
                 "prompt_tokens_details": {"audio_tokens": 375},
             },
-            Usage(prompt_tokens=386, completion_tokens=15),
+            Usage(prompt_tokens=386, completion_tokens=15, rare=RareMeters(audio_input_tokens=375)),
         ),
     ],
 )

@@ -1,0 +1,24 @@
+"""One call of the log, with what was asked and answered where that is kept."""
+
+from functions.context import BodyContext
+from functions.function import function
+from functions.roles import Access
+from schema.bodies import BodyQuery, LogDetail, log_detail
+from schema.errors import NotFound
+from schema.spend import SpendQuery, spend_log
+
+
+@function("GET", "/spend/logs/ui/{request_id}", access=Access.SPEND_READ)
+async def show(request: BodyQuery, ctx: BodyContext) -> LogDetail:
+    """Show one call; its prompt and answer to admins and to whose call it was, where they are kept."""
+    query = SpendQuery(
+        request_id=request.request_id,
+        start_date=request.start_date,
+        end_date=request.end_date,
+        limit=1,
+    )
+    rows = await ctx.spend.rows(query, scope=ctx.call.scope)
+    if not rows:
+        raise NotFound("There is no such call in the log.", param="request_id")
+    scope = ctx.call.caller.scope(Access.BODIES_READ)
+    return log_detail(spend_log(rows[0]), await ctx.bodies.find(request.request_id, scope=scope))

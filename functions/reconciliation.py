@@ -1,0 +1,124 @@
+"""Reconciliation: a provider's cost export beside what was booked, with the likely causes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from functions.context import CorrectionContext
+from functions.function import function
+from functions.roles import Access
+from models_registry.cost_exports import MAX_DAYS, Billed, Export, read_export
+from models_registry.price import cost_nano
+from models_registry.reconciliation import Line, reconcile
+from schema.corrections import Correction, Kind, checked_reason, in_dollars
+from schema.errors import InvalidRequest
+from schema.governance import refuse_undeclared, text
+from schema.reconciliation import ReconciledLine, ReconcileReport, ReconcileRequest
+from schema.spend import period_of
+
+BATCH_ROWS = 500
+MAX_ALIASES = 1_000
+
+
+@function("POST", "/spend/reconcile", access=Access.SPEND_WRITE)
+async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> ReconcileReport:
+    """Compare a provider's cost export with the ledger by model and day; correct uncertain calls if asked."""
+    refuse_undeclared(request)
+    if request.apply and request.reason is None:
+        raise InvalidRequest("reason: say why, or leave `apply` out.", param="reason")
+    reason = None if request.reason is None else checked_reason(request.reason)
+    if len(request.aliases) > MAX_ALIASES:
+        raise InvalidRequest(f"aliases: at most {MAX_ALIASES}.", param="aliases")
+    export = read_export(request.csv)
+    provider = export.provider if request.provider is None else text(request.provider, param="provider")
+    start, end = _period(request, export)
+    billed = [each for each in export.billed if start.date() <= each.day < end.date()]
+    if not export.has_costs:
+        billed = _priced(billed, provider or "", ctx)
+    booked = await ctx.corrections.booked(start, end, provider=provider)
+    lines = reconcile(booked, billed, request.aliases)
+    made = 0
+    if request.apply and reason is not None:
+        made = await _apply(lines, reason, ctx)
+    return _report(export, provider, lines, made=made if request.apply else None)
+
+
+def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, datetime]:
+    """From the first moment of a UTC day up to and without that of another."""
+    days = [each.day for each in export.billed]
+    start, end = period_of(request.start_date, request.end_date)
+    start = start or datetime.combine(min(days), time(), UTC)
+    end = end or datetime.combine(max(days) + timedelta(days=1), time(), UTC)
+    for name, moment in (("start_date", start), ("end_date", end)):
+        if moment.time() != time():
+            raise InvalidRequest(f"{name}: expected a whole day, YYYY-MM-DD.", param=name)
+    if not timedelta(0) < end - start <= timedelta(days=MAX_DAYS):
+        raise InvalidRequest(f"end_date: expected 1 to {MAX_DAYS} days.", param="end_date")
+    return start, end
+
+
+def _priced(billed: Sequence[Billed], provider: str, ctx: CorrectionContext) -> list[Billed]:
+    """An export of what was used, at our prices. Raises InvalidRequest where there is none."""
+    found = []
+    for each in billed:
+        price = ctx.prices.price_named(provider, each.model)
+        if price is None or each.usage is None:
+            raise InvalidRequest(
+                f"csv: {each.model} of {provider} has no known price here; import the export of costs.",
+                param="csv",
+            )
+        found.append(msgspec.structs.replace(each, cost_nano=cost_nano(price, each.usage), usage=None))
+    return found
+
+
+async def _apply(lines: Sequence[Line], reason: str, ctx: CorrectionContext) -> int:
+    """Correct the open rows to their shares; gives how many correction rows that took."""
+    wanted = [
+        Correction(request_id=row.request_id, cost_nano=share)
+        for line in lines
+        for row, share in zip(line.open if line.shares else (), line.shares, strict=True)
+    ]
+    made = 0
+    for place in range(0, len(wanted), BATCH_ROWS):
+        batch = wanted[place : place + BATCH_ROWS]
+        found = await ctx.corrections.correct(batch, kind=Kind.INVOICE, reason=reason, call=ctx.call)
+        made += sum(each.row_id is not None for each in found)
+    return made
+
+
+def _report(
+    export: Export, provider: str | None, lines: Sequence[Line], *, made: int | None
+) -> ReconcileReport:
+    ours = sum(line.ours_nano or 0 for line in lines)
+    theirs = sum(line.theirs_nano or 0 for line in lines)
+    return ReconcileReport(
+        format=export.format,
+        provider=provider,
+        applied=made is not None,
+        ours=in_dollars(ours),
+        theirs=in_dollars(theirs),
+        difference=in_dollars(theirs - ours),
+        unexplained=in_dollars(sum(line.unexplained_nano for line in lines)),
+        corrected_rows=made or 0,
+        lines=[_line(line) for line in lines],
+    )
+
+
+def _line(line: Line) -> ReconciledLine:
+    ratio = line.ratio
+    return ReconciledLine(
+        date=line.day.isoformat(),
+        model=line.model,
+        ours=in_dollars(line.ours_nano or 0),
+        theirs=in_dollars(line.theirs_nano or 0),
+        difference=in_dollars(line.difference_nano),
+        rows=line.rows,
+        uncertain=in_dollars(sum(row.cost_nano for row in line.open if row.uncertain)),
+        estimated=in_dollars(sum(row.cost_nano for row in line.open if not row.uncertain)),
+        causes=list(line.causes),
+        price_ratio=None if ratio is None else round(Decimal(ratio[0]) / Decimal(ratio[1]), 4),
+        corrected=in_dollars(line.corrected_nano),
+        unexplained=in_dollars(line.unexplained_nano),
+    )

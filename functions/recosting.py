@@ -1,0 +1,109 @@
+"""Re-costing: booked calls at the prices that are in the registry now."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from functions.context import CorrectionContext
+from functions.function import function
+from functions.roles import Access
+from models_registry.charges import attempt_parts
+from schema.corrections import (
+    OVERRULED,
+    Corrected,
+    Correction,
+    Kind,
+    Priced,
+    checked_reason,
+    cursor_after,
+    in_dollars,
+)
+from schema.errors import InvalidRequest
+from schema.governance import refuse_undeclared
+from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
+
+
+@function("POST", "/spend/recost", access=Access.SPEND_WRITE)
+async def recost(request: RecostRequest, ctx: CorrectionContext) -> RecostReport:
+    """Price calls anew from their stored counts, and correct those that differ unless it is a dry run."""
+    refuse_undeclared(request)
+    if not 1 <= request.max_rows <= MAX_ROWS:
+        raise InvalidRequest(f"max_rows: expected 1 to {MAX_ROWS:,}.", param="max_rows")
+    if not request.dry_run and request.reason is None:
+        raise InvalidRequest("reason: say why, or ask for a dry run.", param="reason")
+    reason = None if request.reason is None else checked_reason(request.reason)
+    sums = _Sums(request)
+    async with aclosing(ctx.corrections.priced(request)) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            wanted = sums.look(batch, ctx)
+            if wanted and not request.dry_run and reason is not None:
+                made = await ctx.corrections.correct(wanted, kind=Kind.RECOST, reason=reason, call=ctx.call)
+                sums.left_alone(sum(each.overruled for each in made))
+    return sums.report()
+
+
+class _Sums:
+    """What was looked at so far. Money is nano-USD."""
+
+    def __init__(self, request: RecostRequest) -> None:
+        self._request = request
+        self._rows = self._unpriced = self._settled = 0
+        self._days: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._last: Corrected | None = None
+
+    def look(self, batch: Sequence[Corrected], ctx: CorrectionContext) -> list[Correction]:
+        """Count a batch; gives the corrections it needs."""
+        wanted = []
+        for row in batch:
+            self._rows += 1
+            self._last = row
+            if row.kinds & OVERRULED[Kind.RECOST]:
+                self._settled += 1
+                continue
+            price = ctx.prices.price_of(row.original)
+            if price is None:
+                self._unpriced += 1
+                continue
+            original = row.original
+            cost = sum(attempt_parts(price, original.outcome, row.usage, original.duration_ms))
+            if cost != row.cost_nano:
+                self._add(row, cost)
+                wanted.append(
+                    Correction(request_id=original.request_id, cost_nano=cost, priced=Priced.by(price))
+                )
+        return wanted
+
+    def left_alone(self, rows: int) -> None:
+        """Corrected by somebody else while this was at it."""
+        self._settled += rows
+
+    def _add(self, row: Corrected, cost: int) -> None:
+        key = (row.original.started_at.strftime("%Y-%m-%d"), row.original.model_group)
+        rows, before, after = self._days.get(key, (0, 0, 0))
+        self._days[key] = (rows + 1, before + row.cost_nano, after + cost)
+
+    def report(self) -> RecostReport:
+        before = sum(before for _, before, _ in self._days.values())
+        after = sum(after for _, _, after in self._days.values())
+        more = self._last is not None and self._rows == self._request.max_rows
+        return RecostReport(
+            dry_run=self._request.dry_run,
+            rows=self._rows,
+            changed_rows=sum(rows for rows, _, _ in self._days.values()),
+            unpriced_rows=self._unpriced,
+            settled_rows=self._settled,
+            spend_before=in_dollars(before),
+            spend=in_dollars(after),
+            difference=in_dollars(after - before),
+            days=[
+                RecostedDay(
+                    date=date,
+                    model=model,
+                    rows=rows,
+                    spend_before=in_dollars(spend_before),
+                    spend=in_dollars(spend),
+                    difference=in_dollars(spend - spend_before),
+                )
+                for (date, model), (rows, spend_before, spend) in sorted(self._days.items())
+            ],
+            next=cursor_after(self._last.original) if more and self._last is not None else None,
+        )

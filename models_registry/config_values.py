@@ -1,0 +1,33 @@
+"""Numbers in the config, checked: whatever is wrong with one names its path."""
+
+from decimal import Decimal
+
+Number = float | int | str
+"""YAML 1.1 reads `3e-05` as text; it is a number all the same."""
+
+
+class BadDeployment(ValueError):
+    """A deployment that can't be called; `path` is where in the config."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+
+
+def number(value: object, path: str, *, least: Decimal = Decimal(0), most: Decimal) -> Decimal:
+    """YAML's number, text such as 3e-05 included, as it was written and within its limits. Raises
+    BadDeployment."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        found = Decimal(value) if isinstance(value, int) else Decimal(str(value))
+        fits = least <= found <= most
+    except (ArithmeticError, ValueError):  # no number, NaN, or an exponent past decimal's own
+        fits = False
+    if not fits:
+        lower = f"{least}" if least else "zero or more"
+        shown = isinstance(value, float | str) and len(str(value)) < 40
+        raise BadDeployment(
+            path,
+            f"expected a number of {lower}, up to {most}" + (f", found {value!r}" if shown else ""),
+        )
+    return found

@@ -1,0 +1,32 @@
+"""Reads of prompts and answers. Implements `functions.context.Bodies`."""
+
+from functions.roles import Scope
+from runtime.database import Database
+from runtime.database_errors import asking
+from runtime.tenancy import spend_reach
+from schema.bodies import Body
+
+_FIND = """
+    SELECT b.request, b.response, b.request_truncated, b.response_truncated
+    FROM "Switchgear_Bodies" b
+    WHERE b.request_id = $1 AND EXISTS (
+        SELECT 1 FROM "LiteLLM_SpendLogs" o
+        WHERE o.request_id = $1
+          AND ($2 OR o."user" = $3 OR o.api_key = $4 OR o.team_id = ANY ($5) OR o.organization_id = ANY ($6))
+    )
+    LIMIT 1
+"""
+
+
+class BodyReader:
+    """Raises DatabaseUnavailable, or InvalidRequest for an id that no column holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, request_id: str, *, scope: Scope) -> Body | None:
+        """Whose a body is says its row in the ledger: without one it is nobody's."""
+        with asking():
+            async with self._database.connection() as connection:
+                row = await connection.fetchrow(_FIND, request_id, *spend_reach(scope))
+        return None if row is None else Body(**dict(row))

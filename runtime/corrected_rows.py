@@ -1,0 +1,151 @@
+"""Rows of the ledger as they stand: each original with the corrections that were made of it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from functions.roles import Scope
+from models_registry.price import NANO_PER_USD
+from runtime.spend_reader import spend_row
+from runtime.tenancy import spend_reach
+from schema.corrections import Corrected, Kind, UncertainQuery
+from schema.errors import InvalidRequest
+from schema.recosting import RecostRequest
+from schema.spend import period_of, usage_of
+from schema.tables import naive
+
+PREFETCH = 500
+COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+
+SUMS = """
+    SELECT count(*) AS corrections, coalesce(sum(c.spend), 0) AS spend_more,
+           coalesce(sum(c.prompt_tokens), 0) AS prompt_tokens_more,
+           coalesce(sum(c.completion_tokens), 0) AS completion_tokens_more,
+           coalesce(sum(c.cached_tokens), 0) AS cached_tokens_more,
+           coalesce(sum(c.cache_write_tokens), 0) AS cache_write_tokens_more,
+           coalesce(sum(c.reasoning_tokens), 0) AS reasoning_tokens_more,
+           array_remove(array_agg(DISTINCT c.correction), NULL) AS kinds,
+           coalesce(sum(c.spend) FILTER (WHERE c.correction <> 'invoice'), 0) AS spend_more_otherwise
+    FROM "LiteLLM_SpendLogs" c
+    WHERE c.corrects = o.request_id AND c."startTime" = o."startTime"
+"""
+"""Of the corrections of a row `o`. They have its time, so that its partition alone is looked into."""
+
+_OPEN = f"""
+    SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums
+    WHERE o.corrects IS NULL AND (o.outcome = 'uncertain' OR o.estimated)
+      AND ($1::timestamp IS NULL OR o."startTime" >= $1) AND ($2::timestamp IS NULL OR o."startTime" < $2)
+      AND ($3::text IS NULL OR o.model_group = $3 OR o.model = $3)
+      AND ($4 OR o."user" = $5 OR o.api_key = $6 OR o.team_id = ANY ($7) OR o.organization_id = ANY ($8))
+      AND ($9::timestamp IS NULL OR (o."startTime", o.request_id) > ($9, $10::text))
+      AND NOT coalesce(sums.kinds && ARRAY['manual', 'invoice'], false)
+    ORDER BY o."startTime", o.request_id LIMIT $11
+"""
+
+
+_PRICED = f"""
+    SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums
+    WHERE o.corrects IS NULL AND o.outcome <> 'refused' AND o.model <> ''
+      AND (o.outcome = 'ok' OR o.total_tokens > 0 OR o.spend > 0)
+      AND o."startTime" >= $1 AND ($2::timestamp IS NULL OR o."startTime" < $2)
+      AND ($3::text IS NULL OR o.model_group = $3 OR o.model = $3)
+      AND ($4::text IS NULL OR o.model_id = $4) AND ($5::text IS NULL OR o.custom_llm_provider = $5)
+      AND ($6::timestamp IS NULL OR (o."startTime", o.request_id) > ($6, $7::text))
+    ORDER BY o."startTime", o.request_id LIMIT $8
+"""
+"""An attempt that the provider refused, or that never reached it, was priced at nothing by no price."""
+
+
+def corrected(row: Mapping[str, Any]) -> Corrected:
+    """A row of the ledger with its SUMS."""
+    original = spend_row(row)
+    more = {name: getattr(original, name) + int(row[f"{name}_more"]) for name in COUNTS}
+    usage = msgspec.structs.replace(usage_of(original), **more)
+    return Corrected(
+        original=original,
+        cost_nano=original.cost_nano + int(row["spend_more"] * NANO_PER_USD),
+        usage=usage,
+        kinds=frozenset(Kind(kind) for kind in row["kinds"] or ()),
+        count=row["corrections"],
+    )
+
+
+async def found_row(connection: asyncpg.Connection, request_id: str) -> Corrected | None:
+    """One row, as it stands."""
+    row = await connection.fetchrow(
+        f'SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums WHERE o.request_id = $1'
+        ' ORDER BY o."startTime" LIMIT 1',
+        request_id,
+    )
+    return None if row is None else corrected(row)
+
+
+async def open_rows(connection: asyncpg.Connection, query: UncertainQuery, scope: Scope) -> list[Corrected]:
+    """Those whose cost is still an upper bound, from where the page before ended."""
+    start, end = period_of(query.start_date, query.end_date)
+    after_time, after_id = (None, None) if query.after is None else read_cursor(query.after)
+    rows = await connection.fetch(
+        _OPEN,
+        None if start is None else naive(start),
+        None if end is None else naive(end),
+        query.model,
+        *spend_reach(scope),
+        after_time,
+        after_id,
+        query.page_size,
+    )
+    return [corrected(row) for row in rows]
+
+
+async def priced_rows(connection: asyncpg.Connection, request: RecostRequest) -> AsyncIterator[Corrected]:
+    """Those that a price was, or should have been, put on, oldest first. Inside a transaction."""
+    start, end = period_of(request.start_date, request.end_date)
+    after_time, after_id = (None, None) if request.after is None else read_cursor(request.after)
+    rows = connection.cursor(
+        _PRICED,
+        None if start is None else naive(start),
+        None if end is None else naive(end),
+        request.model,
+        request.model_id,
+        request.provider,
+        after_time,
+        after_id,
+        request.max_rows,
+        prefetch=PREFETCH,
+    )
+    async for row in rows:
+        yield corrected(row)
+
+
+def read_cursor(text: str) -> tuple[datetime, str]:
+    """Raises InvalidRequest for what `schema.corrections.cursor_after` did not make."""
+    moment, _, request_id = text.partition("~")
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or not request_id:
+        raise InvalidRequest("after: expected the `next` of the page before.", param="after")
+    return found, request_id
+
+
+async def locked_rows(
+    connection: asyncpg.Connection, request_ids: Sequence[str]
+) -> list[tuple[Corrected, asyncpg.Record]]:
+    """The originals named, locked in the order of their ids until the transaction ends, and what is known of
+    them after that: whoever waited for the lock sees the corrections of whoever had it."""
+    ids = sorted(set(request_ids))
+    await connection.execute(
+        'SELECT 1 FROM "LiteLLM_SpendLogs" WHERE request_id = ANY($1::text[])'
+        ' ORDER BY request_id, "startTime" FOR NO KEY UPDATE',
+        ids,
+    )
+    rows = await connection.fetch(
+        f'SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums'
+        ' WHERE o.request_id = ANY($1::text[]) ORDER BY o.request_id, o."startTime"',
+        ids,
+    )
+    return [(corrected(row), row) for row in rows]

@@ -1,0 +1,140 @@
+"""What a correction changes in the counters and in the windows of budgets that its original was charged to.
+
+A window that is over is left alone: its money was spent under another limit. Nothing falls below zero, since
+a counter may have been set back in the meantime.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from models_registry.price import usd
+from runtime.rules import Level
+from runtime.spend_insert import COUNTERS, Counter
+from schema.tables import aware
+
+Holder = tuple[str, str, str]
+"""Kind, id and part."""
+Sums = dict[tuple[str, str], tuple[int, int]]
+"""By id and part: nano-USD of the window, and of all time."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Nano-USD that a row's owners are to be charged, or given back."""
+
+    nano: int
+    started_at: datetime
+    holders: tuple[Holder, ...]
+    charged: dict[str, int]
+    """Budgets with an account of their own, and their epoch at the time."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, object], nano: int) -> "Difference":
+        """Of a row of the ledger, as Postgres has it."""
+        started, charged = row["startTime"], row["charged"]
+        assert isinstance(started, datetime)
+        return cls(
+            nano=nano,
+            started_at=aware(started),
+            holders=tuple(_holders(row)),
+            charged=msgspec.json.decode(charged, type=dict[str, int]) if isinstance(charged, str) else {},
+        )
+
+
+def _holders(row: Mapping[str, object]) -> Iterable[Holder]:
+    """Whose counters the row's cost is in, as `runtime/spend_insert.py` adds it."""
+    team, user = str(row["team_id"] or ""), str(row["user"] or "")
+    for kind, id, part in (
+        ("organization", row["organization_id"], ""),
+        ("team", team, ""),
+        ("user", user, ""),
+        ("member", team, user),
+        ("key", row["key_id"] or row["api_key"], ""),
+        ("customer", row["end_user"], ""),
+    ):
+        if id and (kind != "member" or part):
+            yield kind, str(id), part
+
+
+def account_of(holder: Holder) -> str:
+    """The account of a holder's main budget."""
+    kind, id, part = holder
+    return f"money:{Level(kind=kind, who='', subject='', id=id, part=part).account}"
+
+
+async def charge(connection: asyncpg.Connection, differences: Sequence[Difference]) -> None:
+    """Inside the transaction that wrote the rows, after them."""
+    if not differences:
+        return
+    names = {account_of(holder) for each in differences for holder in each.holders}
+    names |= {name for each in differences for name in each.charged}
+    accounts = await connection.fetch(
+        'SELECT account, window_start FROM "Switchgear_Account" WHERE account = ANY($1::text[])'
+        " ORDER BY account FOR UPDATE",
+        sorted(names),
+    )
+    await _charge_accounts(connection, differences)
+    began = {row["account"]: row["window_start"] for row in accounts if row["window_start"] is not None}
+    sums = summed(differences, began)
+    for counter in COUNTERS:
+        if counter.kind in sums:
+            await _charge_counter(connection, counter, sums[counter.kind])
+
+
+def summed(differences: Iterable[Difference], began: Mapping[str, datetime]) -> dict[str, Sums]:
+    """What each counter has to be changed by, by kind. `began`: when the accounts' present windows did."""
+    sums: dict[str, Sums] = {}
+    for each in differences:
+        for holder in each.holders:
+            kind, *key = holder
+            start = began.get(account_of(holder))
+            present = start is None or each.started_at >= start
+            of_kind = sums.setdefault(kind, {})
+            window, ever = of_kind.get((key[0], key[1]), (0, 0))
+            of_kind[key[0], key[1]] = (window + (each.nano if present else 0), ever + each.nano)
+    return sums
+
+
+async def _charge_accounts(connection: asyncpg.Connection, differences: Sequence[Difference]) -> None:
+    sums: dict[tuple[str, int], int] = {}
+    for each in differences:
+        for account, epoch in each.charged.items():
+            sums[account, epoch] = sums.get((account, epoch), 0) + each.nano
+    if sums:
+        ordered = sorted(sums)
+        await connection.execute(
+            'UPDATE "Switchgear_Account" a SET spent = greatest(0, a.spent + c.nano)'
+            " FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS c(account, epoch, nano)"
+            " WHERE a.account = c.account AND a.epoch = c.epoch",
+            [account for account, _ in ordered],
+            [epoch for _, epoch in ordered],
+            [sums[key] for key in ordered],
+        )
+
+
+async def _charge_counter(connection: asyncpg.Connection, counter: Counter, sums: Sums) -> None:
+    """Rows are locked in the order of their ids, as everyone locks them."""
+    keys = sorted(sums)
+    ids, parts = [key[0] for key in keys], [key[1] for key in keys]
+    columns = counter.id if counter.part is None else f"{counter.id}, {counter.part}"
+    matches = f"charged.{counter.id} = added.id" + (
+        "" if counter.part is None else f" AND charged.{counter.part} = added.part"
+    )
+    also = f", {counter.also} = greatest(0, {counter.also} + added.ever)" if counter.also else ""
+    await connection.execute(
+        f'SELECT 1 FROM "{counter.table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
+        f" ON {matches} ORDER BY {columns} FOR NO KEY UPDATE OF charged",
+        ids,
+        parts,
+    )
+    await connection.execute(
+        f'UPDATE "{counter.table}" AS charged SET spend = greatest(0, spend + added.now){also}'
+        " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
+        f" WHERE {matches}",
+        ids,
+        parts,
+        [usd(sums[key][0]) for key in keys],
+        [usd(sums[key][1]) for key in keys],
+    )

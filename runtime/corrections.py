@@ -1,0 +1,255 @@
+"""Correction rows: what an admin, an invoice or other prices say that a call cost, beside what was booked.
+
+A row is never edited. Its correction is a row with the same owner, model and time, and the difference; in
+one transaction with the counters it belongs to, in the order in which the ledger's writer locks them: rows,
+accounts, counters. The original's lock makes two corrections of one row follow each other; each gives the
+cost that the row should have in all, so that the same one twice writes nothing the second time.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+from piccolo.columns import BigInt, Integer, Numeric
+
+from functions.context import Call
+from functions.roles import Scope
+from models_registry.price import usd
+from models_registry.reconciliation import Booked
+from runtime.booked_days import booked_days
+from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
+from runtime.correction_charges import Difference, charge
+from runtime.database import Database
+from runtime.database_errors import asking
+from runtime.spend_reader import spend_row
+from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
+from schema.errors import InvalidRequest, Overloaded
+from schema.recosting import RecostRequest
+from schema.spend import SpendRow
+from schema.tables import naive
+from schema.tables.spend_logs import SpendLog
+
+MAX_AT_ONCE = 500
+LOCK_TIMEOUT = "5s"
+TABLE = "LiteLLM_SpendLogs"
+
+_PRICED = ("price_source", "price_version", "price_effective")
+_CHANGED = ("request_id", "call_type", "spend", "total_tokens", *COUNTS, *_PRICED, "estimated")
+_MADE = ("corrects", "correction", "reason", "corrected_by")
+_LEFT_OUT = frozenset(
+    {"created_at", "updated_at", "completionStartTime", "error_class", "error_message", "charged"}
+)
+"""Of the moment it is made, or of the call alone."""
+_COPIED = ("http_status",)
+"""The only number that is no sum."""
+_METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}'::text[]"
+"""Sums stand there too: the original's are not the correction's."""
+
+
+class Corrections:
+    """Implements `functions.context.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
+    where somebody else holds the same rows for long."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def correct(
+        self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
+    ) -> list[Made]:
+        """Make what is missing of these, all or none; rows that are not there are left out. Raises
+        InvalidRequest for a row that is itself a correction."""
+        assert len(corrections) <= MAX_AT_ONCE, "batches are bounded"
+        wanted = {each.request_id: each for each in corrections}
+        try:
+            with asking():
+                async with self._database.connection() as connection, connection.transaction():
+                    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                    return await _correct(connection, wanted, kind=kind, reason=reason, call=call)
+        except asyncpg.LockNotAvailableError as exc:
+            raise Overloaded("Somebody else is changing the same rows; try again.", retry_after_s=5) from exc
+
+    async def find(self, request_id: str) -> Corrected | None:
+        """A row as it stands."""
+        with asking():
+            async with self._database.connection() as connection:
+                return await found_row(connection, request_id)
+
+    async def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
+        """Through a server-side cursor, so that neither side holds more than a batch."""
+        with asking():
+            async with self._database.connection() as connection, connection.transaction(readonly=True):
+                batch: list[Corrected] = []
+                async for row in priced_rows(connection, request):
+                    batch.append(row)
+                    if len(batch) == MAX_AT_ONCE:
+                        yield batch
+                        batch = []
+                if batch:
+                    yield batch
+
+    async def booked(self, start: datetime, end: datetime, *, provider: str | None) -> list[Booked]:
+        """Raises InvalidRequest where it is too much for one report."""
+        view = {"isolation": "repeatable_read", "readonly": True}
+        with asking():
+            async with self._database.connection() as connection, connection.transaction(**view):
+                return await booked_days(connection, start, end, provider=provider)
+
+    async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
+        """Raises InvalidRequest for a date or a page that is none."""
+        with asking():
+            async with self._database.connection() as connection:
+                return await open_rows(connection, query, scope)
+
+
+async def _correct(
+    connection: asyncpg.Connection, wanted: dict[str, Correction], *, kind: Kind, reason: str, call: Call
+) -> list[Made]:
+    await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
+    found = await locked_rows(connection, list(wanted))
+    decided = [(decide(row, wanted[row.original.request_id], kind), record) for row, record in found]
+    changed = [(made, record) for made, record in decided if made.row_id is not None]
+    if changed:
+        await _insert(
+            connection,
+            [(made, wanted[made.before.original.request_id]) for made, _ in changed],
+            (kind.value, reason, call.caller.user_id),
+        )
+        await _audit(connection, [made for made, _ in changed], kind=kind, reason=reason, call=call)
+        await charge(
+            connection,
+            [
+                Difference.of(record, made.cost_nano - made.before.cost_nano)
+                for made, record in changed
+                if made.cost_nano != made.before.cost_nano
+            ],
+        )
+    return [made for made, _ in decided]
+
+
+def decide(before: Corrected, correction: Correction, kind: Kind) -> Made:
+    """What has to be written so that the row stands as it should. Raises InvalidRequest."""
+    original = before.original
+    if original.corrects is not None:
+        raise InvalidRequest(
+            f"request_id: {original.request_id} is itself a correction; correct {original.corrects}.",
+            param="request_id",
+        )
+    if before.kinds & OVERRULED[kind]:
+        return Made(before=before, cost_nano=before.cost_nano, row_id=None, overruled=True)
+    same_usage = correction.usage is None or all(
+        getattr(correction.usage, name) == getattr(before.usage, name) for name in COUNTS
+    )
+    settles = before.is_open and kind is not Kind.RECOST  # that its bound was right is worth a row
+    if correction.cost_nano == before.cost_nano and same_usage and not settles:
+        return Made(before=before, cost_nano=before.cost_nano, row_id=None)
+    row_id = f"{original.request_id}-c{before.count + 1}"
+    return Made(before=before, cost_nano=correction.cost_nano, row_id=row_id)
+
+
+async def _insert(
+    connection: asyncpg.Connection, made: Sequence[tuple[Made, Correction]], why: tuple[str, str, str]
+) -> list[SpendRow]:
+    """The rows, as copies of their originals in all that is no sum."""
+    differences = [[_difference(each, correction, name) for name in COUNTS] for each, correction in made]
+    rows = await connection.fetch(
+        _INSERT,
+        [each.before.original.request_id for each, _ in made],
+        [naive(each.before.original.started_at) for each, _ in made],
+        [each.row_id for each, _ in made],
+        [usd(each.cost_nano - each.before.cost_nano) for each, _ in made],
+        *([row[place] for row in differences] for place in range(len(COUNTS))),
+        [correction.priced is not None for _, correction in made],
+        [correction.priced and correction.priced.source for _, correction in made],
+        [correction.priced and correction.priced.version for _, correction in made],
+        [correction.priced and correction.priced.effective for _, correction in made],
+        *why,
+    )
+    return [spend_row(row) for row in rows]
+
+
+def _difference(made: Made, correction: Correction, name: str) -> int:
+    after = made.before.usage if correction.usage is None else correction.usage
+    return int(getattr(after, name)) - int(getattr(made.before.usage, name))
+
+
+def _insertion() -> str:
+    """The statement, from the table's own columns: whatever a row has besides sums is copied."""
+    kept: list[tuple[str, bool]] = []
+    zeroed: list[tuple[str, bool]] = []
+    for column in SpendLog._meta.columns:
+        name = str(column._meta.db_column_name)
+        if name in (*_CHANGED, *_MADE) or name in _LEFT_OUT:
+            continue
+        is_sum = isinstance(column, (BigInt, Integer, Numeric)) and name not in _COPIED
+        (zeroed if is_sum else kept).append((name, column._meta.null))
+    names = [*_CHANGED, *_MADE, *(name for name, _ in kept), *(name for name, _ in zeroed)]
+    values = [
+        "d.row_id",
+        "'correction'",
+        "d.spend",
+        "d.prompt_tokens + d.completion_tokens",
+        *(f"d.{name}" for name in COUNTS),
+        *(f"CASE WHEN d.priced THEN d.{name} ELSE o.{name} END" for name in _PRICED),
+        "false",
+        "o.request_id",
+        "$14",
+        "$15",
+        "$16",
+        *(_METADATA if name == "metadata" else f'o."{name}"' for name, _ in kept),
+        *("NULL" if null else "0" for _, null in zeroed),
+    ]
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f"""
+        INSERT INTO "{TABLE}" ({listed})
+        SELECT {", ".join(values)}
+        FROM unnest($1::text[], $2::timestamp[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[],
+                    $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::text[],
+                    $12::text[], $13::date[])
+             AS d(request_id, started_at, row_id, spend, {", ".join(COUNTS)}, priced, {", ".join(_PRICED)})
+        JOIN "{TABLE}" o ON o.request_id = d.request_id AND o."startTime" = d.started_at
+        RETURNING *
+    """
+
+
+_INSERT = _insertion()
+
+_AUDIT = """
+    INSERT INTO "LiteLLM_AuditLog" (id, changed_by, changed_by_api_key, action, table_name, object_id,
+        before_value, updated_values, claimed_by, source_address, request_id, database_user)
+    SELECT gen_random_uuid()::text, $4, $5, 'corrected', $6, a.object_id, a.before::jsonb, a.after::jsonb,
+           $7, $8, $9, session_user
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS a(object_id, before, after)
+"""
+
+
+async def _audit(
+    connection: asyncpg.Connection, made: Sequence[Made], *, kind: Kind, reason: str, call: Call
+) -> None:
+    """No trigger can: it would look at every row of the ledger, and would not know the row before."""
+    await connection.execute(
+        _AUDIT,
+        [each.before.original.request_id for each in made],
+        [_json({"spend": str(in_dollars(each.before.cost_nano))}) for each in made],
+        [
+            _json(
+                {
+                    "spend": str(in_dollars(each.cost_nano)),
+                    "correction": kind.value,
+                    "correction_id": each.row_id,
+                    "reason": reason,
+                }
+            )
+            for each in made
+        ],
+        call.caller.user_id,
+        call.caller.key_hash,
+        TABLE,
+        call.claimed_by,
+        call.client_ip,
+        call.request_id,
+    )
+
+
+def _json(values: dict[str, str | None]) -> str:
+    return msgspec.json.encode(values).decode()

@@ -1,0 +1,69 @@
+"""One call of the log with what was asked and answered."""
+
+import msgspec
+
+from schema.spend import SpendLog
+
+NOTHING = msgspec.Raw(b"{}")
+"""LiteLLM's word for a payload that is not there."""
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """JSON as text, redacted. Where it is `truncated`, it is only the beginning of it, or None."""
+
+    request: str | None
+    response: str | None
+    request_truncated: bool
+    response_truncated: bool
+
+    def __repr__(self) -> str:
+        return "Body(...)"  # prompts are nobody's to print
+
+
+NO_BODY = Body(request=None, response=None, request_truncated=False, response_truncated=False)
+
+
+class BodyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /spend/logs/ui/{request_id}. A date, where one is given, is where to look."""
+
+    request_id: str
+    start_date: str | None = None
+    end_date: str | None = None
+
+
+class LogDetail(SpendLog, frozen=True, kw_only=True):
+    """The row, and its bodies under LiteLLM's names: JSON, or `{}` where there is none, or a text where it
+    was cut. `proxy_server_request` is the whole request, `messages` its messages or input."""
+
+    messages: msgspec.Raw
+    response: msgspec.Raw
+    proxy_server_request: msgspec.Raw
+    request_truncated: bool
+    response_truncated: bool
+
+
+def log_detail(row: SpendLog, body: Body | None) -> LogDetail:
+    """`body` None: there is none, or it is not for whoever asks."""
+    facts = {name: getattr(row, name) for name in SpendLog.__struct_fields__}
+    body = body or NO_BODY
+    return LogDetail(
+        **facts,
+        messages=_messages(body),
+        response=_json(body.response, cut=body.response_truncated),
+        proxy_server_request=_json(body.request, cut=body.request_truncated),
+        request_truncated=body.request_truncated,
+        response_truncated=body.response_truncated,
+    )
+
+
+def _json(text: str | None, *, cut: bool) -> msgspec.Raw:
+    if text is None:
+        return NOTHING
+    return msgspec.Raw(msgspec.json.encode(text) if cut else text.encode())
+
+
+def _messages(body: Body) -> msgspec.Raw:
+    if body.request is None or body.request_truncated:
+        return NOTHING
+    fields = msgspec.json.decode(body.request, type=dict[str, msgspec.Raw])
+    return fields.get("messages") or fields.get("input") or NOTHING

@@ -1,0 +1,216 @@
+"""Corrections of the ledger: requests, answers, and what the store is told. Money is integer nano-USD inside,
+exact decimal dollars on the wire."""
+
+import enum
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from schema.errors import InvalidRequest
+from schema.governance import dollars
+from schema.spend import SpendRow
+from schema.usage import Usage
+from schema.wire import Wire
+
+NANO_PER_USD = 10**9
+MAX_REASON_CHARS = 500
+MAX_PAGE = 1_000
+
+
+class Kind(enum.Enum):
+    """Where a correction came from; what counts less gives way to what counts more."""
+
+    RECOST = "recost"
+    """The same meters at other prices."""
+    INVOICE = "invoice"
+    """A share of what a provider billed."""
+    MANUAL = "manual"
+    """An admin said so: no other kind touches the row afterwards."""
+
+
+OVERRULED: dict[Kind, frozenset[Kind]] = {
+    Kind.RECOST: frozenset({Kind.INVOICE, Kind.MANUAL}),
+    Kind.INVOICE: frozenset({Kind.MANUAL}),
+    Kind.MANUAL: frozenset(),
+}
+"""A correction of this kind leaves rows alone that have one of those."""
+
+
+class Priced(msgspec.Struct, frozen=True, kw_only=True):
+    """The price that a cost was worked out with."""
+
+    source: str
+    version: str | None
+    effective: date | None
+
+    @classmethod
+    def by(cls, price: "AnyPrice") -> "Priced":
+        return cls(source=price.source, version=price.version, effective=price.effective)
+
+
+class AnyPrice(Protocol):
+    """Of `models_registry.price.Price`, what says where it is from."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def version(self) -> str | None: ...
+
+    @property
+    def effective(self) -> date | None: ...
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row should have been. `usage` None: its counts stay."""
+
+    request_id: str
+    cost_nano: int
+    usage: Usage | None = None
+    priced: Priced | None = None
+    """None: as the original."""
+
+
+class Corrected(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as it stands: the original with all its corrections."""
+
+    original: SpendRow
+    cost_nano: int
+    """With its corrections."""
+    usage: Usage
+    """With its corrections."""
+    kinds: frozenset[Kind] = frozenset()
+    count: int = 0
+    """Of its corrections."""
+
+    @property
+    def is_open(self) -> bool:
+        """Its cost is an upper bound, and nobody has said yet what it really was."""
+        doubtful = self.original.outcome.value == "uncertain" or self.original.estimated
+        return doubtful and not self.kinds & {Kind.MANUAL, Kind.INVOICE}
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one correction. `row_id` None: nothing had to be written."""
+
+    before: Corrected
+    cost_nano: int
+    row_id: str | None
+    overruled: bool = False
+    """It was left alone: a correction of a kind that counts more is there."""
+
+
+class UsageGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a call really used, all input and all output; parts that are left out are 0."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def usage(self) -> Usage:
+        """Raises InvalidRequest for counts that no answer can have."""
+        for name in self.__struct_fields__:
+            if not 0 <= getattr(self, name) < 2**31:
+                raise InvalidRequest(
+                    f"usage.{name}: expected a whole number from 0 to {2**31 - 1}.", param=f"usage.{name}"
+                )
+        if self.cached_tokens + self.cache_write_tokens > self.prompt_tokens:
+            raise InvalidRequest(
+                "usage.prompt_tokens: counts all input, the cached and cache-written part included.",
+                param="usage.prompt_tokens",
+            )
+        if self.reasoning_tokens > self.completion_tokens:
+            raise InvalidRequest(
+                "usage.completion_tokens: counts all output, reasoning included.",
+                param="usage.completion_tokens",
+            )
+        return Usage(**msgspec.structs.asdict(self))
+
+
+class CorrectRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /spend/correct. `cost` is what the call should have cost in all, in dollars (a number or text,
+    read exactly, at most nine decimal places). With `usage` alone it is that at the price of today."""
+
+    request_id: str
+    cost: Decimal | None = None
+    usage: UsageGiven | None = None
+    reason: str
+
+
+class CorrectionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums are dollars. `correction_id` null: the row stood so already, and nothing was written."""
+
+    request_id: str
+    correction_id: str | None
+    spend_before: Decimal
+    spend: Decimal
+    difference: Decimal
+
+
+class UncertainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /spend/uncertain. Dates are UTC, the end included. `after` is the `next` of the page before."""
+
+    start_date: str | None = None
+    end_date: str | None = None
+    model: str | None = None
+    """The public name or the provider's."""
+    page_size: int = 100
+    after: str | None = None
+
+
+class UncertainRow(msgspec.Struct, frozen=True, kw_only=True, rename={"started_at": "startTime"}):
+    """A row whose cost is an upper bound. `spend` is what is booked now, in dollars."""
+
+    request_id: str
+    started_at: datetime
+    outcome: str
+    estimated: bool
+    spend: Decimal
+    prompt_tokens: int
+    completion_tokens: int
+    model_group: str
+    model: str
+    custom_llm_provider: str
+    api_key: str
+    key_alias: str | None
+    user: str
+    team_id: str | None
+    error_class: str | None
+
+
+class UncertainPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first. `next` null: there are no more."""
+
+    data: list[UncertainRow]
+    next: str | None
+
+
+def cursor_after(row: SpendRow) -> str:
+    """Where a page of rows in the order of time ended, as text that a client sends back."""
+    return f"{row.started_at.astimezone(UTC).replace(tzinfo=None).isoformat()}~{row.request_id}"
+
+
+def cost_in_nano(cost: Decimal, *, param: str) -> int:
+    """A sum of dollars in nano-USD, exactly. Raises InvalidRequest."""
+    return int(dollars(cost, param=param) * NANO_PER_USD)
+
+
+def checked_reason(reason: str) -> str:
+    """Raises InvalidRequest where it says nothing, or holds what no column can."""
+    said = reason.strip()
+    if not 0 < len(said) <= MAX_REASON_CHARS or any(ord(char) < 32 for char in said):
+        raise InvalidRequest(
+            f"reason: say why, in 1 to {MAX_REASON_CHARS} characters without control characters.",
+            param="reason",
+        )
+    return said
+
+
+def in_dollars(nano: int) -> Decimal:
+    """Nano-USD as exact dollars, without needless zeros."""
+    sum_usd = Decimal(nano).scaleb(-9).normalize()
+    return sum_usd.quantize(Decimal(1)) if sum_usd == sum_usd.to_integral_value() else sum_usd

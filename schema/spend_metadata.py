@@ -1,0 +1,180 @@
+"""A spend row's `metadata`: LiteLLM's keys, which its dashboards read.
+
+What no column has is here alone: the rare meters in `usage_object`, the cost's parts in `cost_breakdown`.
+Money is in dollars, exactly.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from schema.usage import NOTHING_RARE, RareMeters, Usage
+
+NANO_PER_USD = 10**9
+DIGITS = -9
+"""Of a part of a cost: a nano-dollar is the ninth."""
+
+
+class PromptTokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    cached_tokens: int = 0
+    audio_tokens: int = 0
+    cached_audio_tokens: int = 0
+    image_tokens: int = 0
+    cached_image_tokens: int = 0
+
+
+class CompletionTokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
+
+
+class CacheWritten(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    ephemeral_5m_input_tokens: int = 0
+    ephemeral_1h_input_tokens: int = 0
+
+
+class ToolsUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    web_search_requests: int = 0
+    search_context_size: str = ""
+
+
+class UsageObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was used: counts of zero are left out, but for the three that every usage has."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    prompt_tokens_details: PromptTokens = PromptTokens()
+    completion_tokens_details: CompletionTokens = CompletionTokens()
+    cache_creation: CacheWritten = CacheWritten()
+    server_tool_use: ToolsUsed = ToolsUsed()
+    images: int = 0
+    input_reported: bool = False
+    """Of an estimate: the input is no bound."""
+
+
+class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call cost, in dollars. The total is `input_cost`, `output_cost`, `tool_usage_cost` and all of
+    `additional_costs`; the costs of the cache are parts of the input's, that of reasoning is one of the
+    output's."""
+
+    input_cost: Decimal
+    output_cost: Decimal
+    tool_usage_cost: Decimal
+    total_cost: Decimal
+    cache_read_cost: Decimal
+    cache_creation_cost: Decimal
+    reasoning_cost: Decimal
+    additional_costs: dict[str, Decimal]
+    """`request_cost`: of the call as such. `time_cost`: of the seconds it took."""
+
+
+class ErrorInformation(msgspec.Struct, frozen=True, kw_only=True):
+    error_code: str
+    error_class: str
+    error_message: str | None
+
+
+class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    user_api_key: str | None = None
+    user_api_key_alias: str | None = None
+    user_api_key_user_id: str | None = None
+    user_api_key_team_id: str | None = None
+    user_api_key_org_id: str | None = None
+    requester_ip_address: str | None = None
+    user_agent: str | None = None
+    usage_object: UsageObject | None = None
+    cost_breakdown: CostBreakdown | None = None
+    error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def usage_object(usage: Usage) -> UsageObject:
+    rare = usage.rare or NOTHING_RARE
+    return UsageObject(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        cache_read_input_tokens=usage.cached_tokens,
+        cache_creation_input_tokens=usage.cache_write_tokens,
+        prompt_tokens_details=PromptTokens(
+            cached_tokens=usage.cached_tokens,
+            audio_tokens=rare.audio_input_tokens,
+            cached_audio_tokens=rare.audio_cached_tokens,
+            image_tokens=rare.image_input_tokens,
+            cached_image_tokens=rare.image_cached_tokens,
+        ),
+        completion_tokens_details=CompletionTokens(
+            reasoning_tokens=usage.reasoning_tokens,
+            audio_tokens=rare.audio_output_tokens,
+            image_tokens=rare.image_output_tokens,
+        ),
+        cache_creation=CacheWritten(
+            ephemeral_5m_input_tokens=max(0, usage.cache_write_tokens - rare.cache_write_1h_tokens),
+            ephemeral_1h_input_tokens=rare.cache_write_1h_tokens,
+        ),
+        server_tool_use=ToolsUsed(
+            web_search_requests=rare.web_searches, search_context_size=rare.search_context
+        ),
+        images=rare.images,
+        input_reported=usage.input_reported,
+    )
+
+
+def rare_of(used: UsageObject) -> RareMeters | None:
+    """The rare meters back from where they are stored; None where none ran."""
+    prompt, completion = used.prompt_tokens_details, used.completion_tokens_details
+    rare = RareMeters(
+        cache_write_1h_tokens=used.cache_creation.ephemeral_1h_input_tokens,
+        audio_input_tokens=prompt.audio_tokens,
+        audio_cached_tokens=prompt.cached_audio_tokens,
+        audio_output_tokens=completion.audio_tokens,
+        image_input_tokens=prompt.image_tokens,
+        image_cached_tokens=prompt.cached_image_tokens,
+        image_output_tokens=completion.image_tokens,
+        images=used.images,
+        web_searches=used.server_tool_use.web_search_requests,
+        search_context=used.server_tool_use.search_context_size,
+    )
+    return None if rare == NOTHING_RARE else rare
+
+
+def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
+    """From a cost's parts in nano-USD, in the order of `models_registry.price.Parts`; None: it was 0."""
+    if not parts:
+        return None
+    plain, read, written, output, reasoning, tools, request, time = map(_usd, parts)
+    return CostBreakdown(
+        input_cost=plain + read + written,
+        output_cost=output + reasoning,
+        tool_usage_cost=tools,
+        total_cost=_usd(sum(parts)),
+        cache_read_cost=read,
+        cache_creation_cost=written,
+        reasoning_cost=reasoning,
+        additional_costs={
+            name: cost for name, cost in (("request_cost", request), ("time_cost", time)) if cost
+        },
+    )
+
+
+def parts_of(breakdown: CostBreakdown) -> tuple[int, ...]:
+    """The parts back from where they are stored."""
+    read, written = breakdown.cache_read_cost, breakdown.cache_creation_cost
+    parts = (
+        breakdown.input_cost - read - written,
+        read,
+        written,
+        breakdown.output_cost - breakdown.reasoning_cost,
+        breakdown.reasoning_cost,
+        breakdown.tool_usage_cost,
+        breakdown.additional_costs.get("request_cost", Decimal(0)),
+        breakdown.additional_costs.get("time_cost", Decimal(0)),
+    )
+    return tuple(int(part * NANO_PER_USD) for part in parts)
+
+
+def _usd(nano: int) -> Decimal:
+    return Decimal(nano).scaleb(DIGITS)

@@ -1,0 +1,202 @@
+"""Months that are wholly too old are dropped, by one worker, whoever holds what."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from runtime import retention
+from runtime.database import Database
+from runtime.retention import LOCK_KEY, Retention
+from runtime.spend_insert import ensure_partition
+from runtime.storage_policy import StoragePolicy
+from schema.spend import SpendRow
+from schema.tables.partitions import BODIES, month_of
+from tests.conftest import execute
+from tests.functions.booked import OWNED, OWNERS, book, counters, fetch
+from tests.runtime.attempts import make_row
+
+NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
+KEPT = StoragePolicy(retention="90d")
+JANUARY, FEBRUARY, MARCH, APRIL = (datetime(2026, month, 15, tzinfo=UTC) for month in range(1, 5))
+"""Ninety days before NOW is the first of April, at noon."""
+
+
+def run(dsn: str, scenario: Callable[[Database], Awaitable[None]]) -> None:
+    async def play() -> None:
+        database = await Database.connect(dsn)
+        try:
+            await scenario(database)
+        finally:
+            await database.close()
+
+    asyncio.run(play())
+
+
+def kept(dsn: str, *, now: datetime = NOW, lock_timeout_s: float = 0.2) -> Retention:
+    return Retention(dsn, KEPT, lambda: now, lock_timeout_s=lock_timeout_s)
+
+
+async def booked(database: Database) -> str:
+    rows = await fetch(database, 'SELECT request_id FROM "LiteLLM_SpendLogs" ORDER BY 1')
+    return " ".join(row["request_id"] for row in rows)
+
+
+async def months(database: Database) -> set[str]:
+    rows = await fetch(
+        database,
+        r"""SELECT relname::text AS name FROM pg_class WHERE relkind = 'r' AND relname ~ '_2026_0[1-6]$'""",
+    )
+    return {row["name"] for row in rows}
+
+
+def rows_of(**moments: datetime) -> list[SpendRow]:
+    return [make_row(name, started_at=moment, **OWNED) for name, moment in moments.items()]
+
+
+def test_only_months_that_are_wholly_too_old_are_dropped(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, feb=FEBRUARY, mar=MARCH, apr=APRIL))
+        async with database.connection() as connection:
+            await ensure_partition(connection, month_of(MARCH.date()), BODIES)
+        assert await kept(postgres_dsn, now=NOW.replace(hour=0, day=29)).sweep()
+        assert await booked(database) == "apr mar"  # the last of March is not ninety days ago yet
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == "apr"
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_04"}
+
+    run(postgres_dsn, scenario)
+
+
+def test_the_month_under_way_is_never_dropped_and_counters_stay(postgres_dsn: str) -> None:
+    execute(postgres_dsn, *OWNERS)
+    shortest = Retention(postgres_dsn, StoragePolicy(retention="1s"), lambda: APRIL.replace(day=30, hour=23))
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, mar=MARCH, apr=APRIL))
+        before = await counters(database)
+        assert await shortest.sweep()
+        assert await booked(database) == "apr"
+        assert await counters(database) == before
+        assert before[0] > 0
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_late_row_makes_its_month_again_and_the_next_run_drops_it(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(first=JANUARY))
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == ""
+        await book(database, *rows_of(late=JANUARY))
+        assert await booked(database) == "late"
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == ""
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        async with database.connection() as reader:
+            transaction = reader.transaction()
+            await transaction.start()
+            await reader.fetch('SELECT * FROM "LiteLLM_SpendLogs"')
+            sweeping = asyncio.create_task(kept(postgres_dsn, lock_timeout_s=20).sweep())
+            await asyncio.sleep(0.3)
+            assert not sweeping.done()
+            await transaction.commit()
+            assert await sweeping
+        assert await booked(database) == "apr"
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_lock_that_is_held_for_long_leaves_the_month_to_the_next_run(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, feb=FEBRUARY, apr=APRIL))
+        async with database.connection() as reader, reader.transaction():
+            await reader.fetch('SELECT * FROM "LiteLLM_SpendLogs"')
+            assert not await kept(postgres_dsn).sweep()
+            await book(database, make_row("now", started_at=APRIL))  # nobody else waits
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == "apr now"
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_04"}
+
+    run(postgres_dsn, scenario)
+
+
+def test_while_one_worker_is_at_it_the_others_do_nothing(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY))
+        async with database.connection() as other:
+            await other.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
+            assert await kept(postgres_dsn).sweep()
+            assert await booked(database) == "jan"
+            await other.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
+        await asyncio.gather(*(kept(postgres_dsn).sweep() for _ in range(4)))
+        assert await booked(database) == ""
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_month_that_was_detached_and_not_dropped_is_used_again_or_dropped(postgres_dsn: str) -> None:
+    name = '"LiteLLM_SpendLogs_2026_01"'
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY))
+        await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
+        assert await kept(postgres_dsn).sweep()
+        assert "LiteLLM_SpendLogs_2026_01" in await months(database)  # somebody keeps it
+        await book(database, *rows_of(late=JANUARY))
+        assert await booked(database) == "jan late"
+        await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
+        await fetch(database, f"COMMENT ON TABLE {name} IS '{retention.MARK}'")
+        assert await kept(postgres_dsn).sweep()
+        assert await months(database) == set()
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_month_whose_detaching_was_broken_off_takes_late_rows(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        async with database.connection() as reader, reader.transaction():
+            await reader.fetch('SELECT * FROM "LiteLLM_SpendLogs"')
+            assert not await kept(postgres_dsn).sweep()
+        assert await booked(database) == "apr"  # half detached: no query sees it
+        await book(database, *rows_of(late=JANUARY))
+        assert await booked(database) == "apr jan late"
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == "apr"
+
+    run(postgres_dsn, scenario)
+
+
+def test_the_task_sweeps_by_itself_and_ends_when_it_is_told(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "FIRST_S", 0.01)
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY))
+        nobody = Retention(postgres_dsn, StoragePolicy())
+        nobody.start()
+        await nobody.close()
+        task = kept(postgres_dsn)
+        task.start()
+        async with asyncio.timeout(10):
+            while await booked(database):  # noqa: ASYNC110  (Postgres tells nobody)
+                await asyncio.sleep(0.01)
+        await task.close()
+        connection = await asyncpg.connect(postgres_dsn)
+        others = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'switchgear-retention'"
+        )
+        await connection.close()
+        assert others == 0
+
+    run(postgres_dsn, scenario)
