@@ -69,6 +69,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Budgets and limits over the key."""
     estimated_output_tokens: int = 1024
     """What a limit on tokens expects of an answer whose request sets no limit."""
+    tags: tuple[str, ...] = ()
+    """Request tags of the key and its team."""
 
     @property
     def is_admin(self) -> bool:
@@ -118,6 +120,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller
     scope: Scope = Scope()
     """How far the caller reaches with what this route does."""
+    tags: tuple[str, ...] = ()
+    """Request tags, the key's and its team's among them; empty: those alone."""
+    session_id: str | None = None
     claimed_by: str | None = None
     """Who the caller says is behind a change (`litellm-changed-by`): kept as said."""
     client_ip: str | None = None

@@ -35,6 +35,9 @@ TABLES = (
     "Switchgear_Account",
     "Switchgear_Lease",
     "Switchgear_Worker",
+    "Switchgear_DailySpend",
+    "Switchgear_DailyEndUserSpend",
+    "Switchgear_DailyTagSpend",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

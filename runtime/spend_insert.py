@@ -1,5 +1,5 @@
 """Spend rows into Postgres: one statement a batch, with what they take out of leases and add to the
-counters of keys, users, teams, members, organizations and customers."""
+counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from models_registry.price import usd
+from runtime import rollups
 from schema.spend import Charge, Outcome, SpendRow
 from schema.tables import naive
 from schema.tables.partitions import create_partition, month_of, partition_name
@@ -54,6 +55,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "bigint"),
     ("streamed", "boolean"),
     ("price_source", "text"),
+    ("request_tags", "jsonb"),
+    ("session_id", "text"),
 )
 """In the order of `_values`."""
 
@@ -133,6 +136,7 @@ async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) 
         for counter in COUNTERS:
             if sums.get(counter.kind):
                 crossed += await _charge(connection, counter, sums[counter.kind])
+        await rollups.add(connection, booked)
     return crossed
 
 
@@ -281,6 +285,8 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         None if first is None else int((first - row.started_at).total_seconds() * 1000),
         row.streamed,
         row.price_source,
+        msgspec.json.encode(row.tags).decode() if row.tags else "[]",
+        row.session_id,
     )
 
 

@@ -117,6 +117,8 @@ def attempt_row(attempt: Attempt, ending: Ending, *, first_mono: float | None, e
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,
         error_message=None if error is None else _said(error),
+        tags=call.tags or caller.tags,
+        session_id=call.session_id,
     )
 
 
@@ -157,6 +159,8 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
         http_status=error.http_status if isinstance(error, GatewayError) else 500,
         error_class=type(error).__name__,
         error_message=_said(error),
+        tags=call.tags or caller.tags,
+        session_id=call.session_id,
     )
 
 

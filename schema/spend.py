@@ -79,6 +79,9 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None
     key_id: str = ""
     """By which the key's counter is kept; the hash where it is empty. In no column of the row."""
+    tags: tuple[str, ...] = ()
+    """Request tags: the call's, its key's and its team's."""
+    session_id: str | None = None
     charges: tuple[Charge, ...] = ()
     """Of the budgets the attempt was held on. In no column of the row."""
 
@@ -185,6 +188,9 @@ class SpendLog(
     reasoning_tokens: int
     estimated: bool
     streamed: bool
+    organization_id: str | None = None
+    session_id: str | None = None
+    request_tags: tuple[str, ...] = ()
 
 
 def spend_log(row: SpendRow) -> SpendLog:
@@ -222,4 +228,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         reasoning_tokens=row.reasoning_tokens,
         estimated=row.estimated,
         streamed=row.streamed,
+        organization_id=row.organization_id,
+        session_id=row.session_id,
+        request_tags=row.tags,
     )
