@@ -38,6 +38,7 @@ TABLES = (
     "Switchgear_DailySpend",
     "Switchgear_DailyEndUserSpend",
     "Switchgear_DailyTagSpend",
+    "Switchgear_DailyEndUserTotal",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

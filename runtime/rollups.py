@@ -6,6 +6,7 @@ writers wait for each other instead of deadlocking.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import asyncpg
 
@@ -40,14 +41,25 @@ METRICS = (
     "timed_requests",
     "total_ttft_ms",
     "ttft_requests",
+    "rate_limited_requests",
 )
 """In the order of `_measures`. The two of money are nano-USD in code, dollars in the table."""
 MONEY = frozenset(("spend", "uncertain_spend"))
-EVERYTHING = ("Switchgear_DailySpend", "")
-OF_END_USERS = ("Switchgear_DailyEndUserSpend", "end_user")
-OF_TAGS = ("Switchgear_DailyTagSpend", "tag")
-TABLES = (EVERYTHING, OF_END_USERS, OF_TAGS)
-"""Each with the column its key has beside KEY; in the order that everyone writes them in."""
+
+
+class Rollup(NamedTuple):
+    table: str
+    key: tuple[str, ...]
+    """Its columns."""
+
+
+EVERYTHING = Rollup("Switchgear_DailySpend", KEY)
+OF_END_USERS = Rollup("Switchgear_DailyEndUserSpend", (*KEY, "end_user"))
+OF_TAGS = Rollup("Switchgear_DailyTagSpend", (*KEY, "tag"))
+END_USER_TOTALS = Rollup("Switchgear_DailyEndUserTotal", ("date", "end_user"))
+"""Beside OF_END_USERS, which can be nearly as long as the log."""
+ROLLUPS = (EVERYTHING, OF_END_USERS, OF_TAGS, END_USER_TOTALS)
+"""In the order that everyone writes them in."""
 
 Sums = dict[tuple[str, ...], list[int]]
 """By the values of a table's key, in its columns' order."""
@@ -55,24 +67,26 @@ Sums = dict[tuple[str, ...], list[int]]
 
 async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
     """Add what these rows, all of them new, come to. Belongs into the transaction that inserts them."""
-    for (table, entity), sums in zip(TABLES, sums_of(rows), strict=True):
+    for rollup, sums in zip(ROLLUPS, sums_of(rows), strict=True):
         if sums:
-            await connection.execute(_statement(table, entity), *_arrays(sums))
+            await connection.execute(_statement(rollup), *_arrays(sums))
 
 
-def sums_of(rows: Iterable[SpendRow]) -> tuple[Sums, Sums, Sums]:
-    """By table, in the order of TABLES."""
+def sums_of(rows: Iterable[SpendRow]) -> tuple[Sums, Sums, Sums, Sums]:
+    """In the order of ROLLUPS."""
     everything: Sums = {}
     of_end_users: Sums = {}
     of_tags: Sums = {}
+    end_user_totals: Sums = {}
     for row in rows:
         key, measures = _key(row), _measures(row)
         _add(everything, key, measures)
         if row.end_user:
             _add(of_end_users, (*key, row.end_user), measures)
+            _add(end_user_totals, (key[0], row.end_user), measures)
         for tag in dict.fromkeys(row.tags):
             _add(of_tags, (*key, tag), measures)
-    return everything, of_end_users, of_tags
+    return everything, of_end_users, of_tags, end_user_totals
 
 
 def digest(key: Sequence[str]) -> str:
@@ -128,17 +142,18 @@ def _measures(row: SpendRow) -> tuple[int, ...]:
         sent,
         0 if first is None else int((first - row.started_at).total_seconds() * 1000),
         0 if first is None else request,
+        request if row.http_status == 429 else 0,
     )
 
 
-def _statement(table: str, entity: str) -> str:
-    texts = ("id", *KEY, *([entity] if entity else []))
+def _statement(rollup: Rollup) -> str:
+    texts = ("id", *rollup.key)
     names = ", ".join((*texts, *METRICS))
     kinds = ["text"] * len(texts) + ["numeric" if name in MONEY else "bigint" for name in METRICS]
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, 1))
     added = ", ".join(f"{name} = daily.{name} + excluded.{name}" for name in METRICS)
     return (
-        f'INSERT INTO "{table}" AS daily ({names}) SELECT * FROM unnest({arrays})'
+        f'INSERT INTO "{rollup.table}" AS daily ({names}) SELECT * FROM unnest({arrays})'
         f" ON CONFLICT (id) DO UPDATE SET {added}, updated_at = now() AT TIME ZONE 'utc'"
     )
 
@@ -147,10 +162,7 @@ def _arrays(sums: Sums) -> list[list[object]]:
     ordered = sorted((digest(key), key, measures) for key, measures in sums.items())
     texts = zip(*((id, *key) for id, key, _ in ordered), strict=True)
     columns = zip(*(measures for _, _, measures in ordered), strict=True)
-    return [
-        *(list(column) for column in texts),
-        *(
-            [usd(value) for value in column] if name in MONEY else list(column)
-            for name, column in zip(METRICS, columns, strict=True)
-        ),
-    ]
+    arrays: list[list[object]] = [list(column) for column in texts]
+    for name, column in zip(METRICS, columns, strict=True):
+        arrays.append([usd(value) for value in column] if name in MONEY else list(column))
+    return arrays

@@ -79,11 +79,11 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None
     key_id: str = ""
     """By which the key's counter is kept; the hash where it is empty. In no column of the row."""
+    charges: tuple[Charge, ...] = ()
+    """Of the budgets the attempt was held on. In no column of the row."""
     tags: tuple[str, ...] = ()
     """Request tags: the call's, its key's and its team's."""
     session_id: str | None = None
-    charges: tuple[Charge, ...] = ()
-    """Of the budgets the attempt was held on. In no column of the row."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,12 +7,9 @@ from piccolo.columns import BigInt, Numeric, Text, Timestamp
 from piccolo.table import Table
 
 
-class RollupColumns:
-    """`id` is a digest of the key, which is the columns up to `endpoint` (texts of callers are too long
-    together for an index). Empty texts, never null. `date` is `YYYY-MM-DD`, as LiteLLM has it."""
+class KeyColumns:
+    """What calls are summed by. Empty texts, never null."""
 
-    id = Text(primary_key=True, default=None)
-    date = Text(default=None)
     api_key = Text(default="")
     user_id = Text(default="")
     team_id = Text(default="")
@@ -22,6 +19,13 @@ class RollupColumns:
     custom_llm_provider = Text(default="")
     endpoint = Text(default="")
 
+
+class SumColumns:
+    """`id` is a digest of the key: the texts of callers are too long together for an index. `date` is
+    `YYYY-MM-DD`, as LiteLLM has it."""
+
+    id = Text(primary_key=True, default=None)
+    date = Text(default=None)
     spend = Numeric(default=Decimal(0))
     prompt_tokens = BigInt(default=0)
     completion_tokens = BigInt(default=0)
@@ -38,21 +42,28 @@ class RollupColumns:
     timed_requests = BigInt(default=0)
     total_ttft_ms = BigInt(default=0)
     ttft_requests = BigInt(default=0)
+    rate_limited_requests = BigInt(default=0)
     created_at = Timestamp(default=None)
     updated_at = Timestamp(default=None)
 
 
-class DailySpend(RollupColumns, Table, tablename="Switchgear_DailySpend"):
+class DailySpend(SumColumns, KeyColumns, Table, tablename="Switchgear_DailySpend"):
     """Everything, once."""
 
 
-class DailyEndUserSpend(RollupColumns, Table, tablename="Switchgear_DailyEndUserSpend"):
+class DailyEndUserSpend(SumColumns, KeyColumns, Table, tablename="Switchgear_DailyEndUserSpend"):
     """What names an end user. Apart, since end users can be as many as calls."""
 
     end_user = Text(default=None)
 
 
-class DailyTagSpend(RollupColumns, Table, tablename="Switchgear_DailyTagSpend"):
+class DailyTagSpend(SumColumns, KeyColumns, Table, tablename="Switchgear_DailyTagSpend"):
     """Once for each tag of a row: sums over several tags count a call several times."""
 
     tag = Text(default=None)
+
+
+class DailyEndUserTotal(SumColumns, Table, tablename="Switchgear_DailyEndUserTotal"):
+    """An end user's whole day."""
+
+    end_user = Text(default=None)

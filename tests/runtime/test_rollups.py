@@ -19,12 +19,11 @@ from tests.runtime.attempts import make_row
 
 MIGRATION = importlib.import_module("schema.tables.piccolo_migrations.switchgear_2026_11_24t14_00_01_000000")
 FILL: tuple[str, ...] = MIGRATION.FILL
-COLUMNS = ", ".join(("id", *rollups.KEY, *rollups.METRICS))
 CONTENT = tuple(
-    f'SELECT {COLUMNS}{f", {entity}" if entity else ""} FROM "{table}" ORDER BY id'
-    for table, entity in rollups.TABLES
+    f'SELECT {", ".join(("id", *rollup.key, *rollups.METRICS))} FROM "{rollup.table}" ORDER BY id'
+    for rollup in rollups.ROLLUPS
 )
-EMPTY = tuple(f'TRUNCATE "{table}"' for table, _ in rollups.TABLES)
+EMPTY = tuple(f'TRUNCATE "{rollup.table}"' for rollup in rollups.ROLLUPS)
 Content = list[list[tuple[object, ...]]]
 
 NAMES = st.sampled_from(["", "a", "b", "ü", "a\x1fb"])
@@ -43,6 +42,7 @@ def row_of(
         started_at=started_at,
         first_token_at=None if first_s is None else started_at + timedelta(seconds=first_s),
         outcome=outcome,
+        http_status=429 if outcome is Outcome.REFUSED and model else 200,
         error_class="ModelNotFound" if outcome is Outcome.REFUSED and model_group == "a" else None,
         user_id=user_id,
         model=model,
@@ -109,7 +109,7 @@ def test_a_day_ends_at_midnight_utc() -> None:
         make_row("req-1", started_at=datetime(2026, 3, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
         make_row("req-2", started_at=datetime(2026, 4, 1, tzinfo=UTC)),
     ]
-    everything, _, _ = rollups.sums_of(rows)
+    everything, *_ = rollups.sums_of(rows)
     assert [key[0] for key in everything] == ["2026-03-31", "2026-04-01"]
 
 
@@ -173,7 +173,7 @@ def test_two_writers_at_once_add_up_and_never_deadlock(postgres_dsn: str) -> Non
         connection = await asyncpg.connect(postgres_dsn)
         await ensure_partition(connection, batch(0, 0)[0].started_at.date().replace(day=1))
         await asyncio.gather(*(write(writer) for writer in range(4)))
-        for (table, _), times in zip(rollups.TABLES, (1, 1, 2), strict=True):
+        for (table, _), times in zip(rollups.ROLLUPS, (1, 1, 2, 1), strict=True):
             found = await connection.fetchrow(f'SELECT count(*), sum(api_requests) AS n FROM "{table}"')
             assert (found["count"], found["n"]) == (40 * times, 4 * 15 * 40 * times)
         await connection.close()

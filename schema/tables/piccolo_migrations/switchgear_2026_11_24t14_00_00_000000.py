@@ -8,9 +8,7 @@ ID = "2026-11-24T14:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "daily rollups, sessions"
 
-ROLLUP: dict[str, Spec] = {
-    "id": KEY,
-    "date": TEXT,
+KEYS: dict[str, Spec] = {
     "api_key": BLANK,
     "user_id": BLANK,
     "team_id": BLANK,
@@ -19,6 +17,11 @@ ROLLUP: dict[str, Spec] = {
     "model": BLANK,
     "custom_llm_provider": BLANK,
     "endpoint": BLANK,
+}
+
+SUMS: dict[str, Spec] = {
+    "id": KEY,
+    "date": TEXT,
     "spend": DOLLARS,
     "prompt_tokens": COUNT,
     "completion_tokens": COUNT,
@@ -35,14 +38,16 @@ ROLLUP: dict[str, Spec] = {
     "timed_requests": COUNT,
     "total_ttft_ms": COUNT,
     "ttft_requests": COUNT,
+    "rate_limited_requests": COUNT,
     "created_at": TIME,
     "updated_at": TIME,
 }
 
 TABLES: tuple[tuple[str, str, dict[str, Spec]], ...] = (
-    ("DailySpend", "Switchgear_DailySpend", ROLLUP),
-    ("DailyEndUserSpend", "Switchgear_DailyEndUserSpend", {**ROLLUP, "end_user": TEXT}),
-    ("DailyTagSpend", "Switchgear_DailyTagSpend", {**ROLLUP, "tag": TEXT}),
+    ("DailySpend", "Switchgear_DailySpend", {**SUMS, **KEYS}),
+    ("DailyEndUserSpend", "Switchgear_DailyEndUserSpend", {**SUMS, **KEYS, "end_user": TEXT}),
+    ("DailyTagSpend", "Switchgear_DailyTagSpend", {**SUMS, **KEYS, "tag": TEXT}),
+    ("DailyEndUserTotal", "Switchgear_DailyEndUserTotal", {**SUMS, "end_user": TEXT}),
 )
 
 

@@ -16,6 +16,7 @@ ROLLUPS: tuple[str, ...] = (
     "Switchgear_DailySpend",
     "Switchgear_DailyEndUserSpend",
     "Switchgear_DailyTagSpend",
+    "Switchgear_DailyEndUserTotal",
 )
 
 ID_FUNCTION = r"""
@@ -37,6 +38,7 @@ INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Switchgear_DailyEndUserSpend", ("api_key", "date")),
     ("Switchgear_DailyTagSpend", ("date", "id")),
     ("Switchgear_DailyTagSpend", ("tag", "date")),
+    ("Switchgear_DailyEndUserTotal", ("date",)),
 )
 
 LOG_PAGE: tuple[str, ...] = (
@@ -47,6 +49,8 @@ LOG_PAGE: tuple[str, ...] = (
     " WHERE session_id IS NOT NULL",
     'CREATE INDEX "LiteLLM_SpendLogs_model_group_startTime_idx"'
     ' ON "LiteLLM_SpendLogs" (model_group, "startTime")',
+    'CREATE INDEX "LiteLLM_SpendLogs_model_startTime_idx" ON "LiteLLM_SpendLogs" (model, "startTime")',
+    'CREATE INDEX "LiteLLM_SpendLogs_spend_idx" ON "LiteLLM_SpendLogs" (spend)',
     'CREATE INDEX "LiteLLM_SpendLogs_failure_idx" ON "LiteLLM_SpendLogs" ("startTime", request_id)'
     " WHERE status = 'failure'",
 )
@@ -65,7 +69,8 @@ SUMS = """
     count(*) FILTER (WHERE outcome = 'uncertain'),
     coalesce(sum(spend) FILTER (WHERE outcome = 'uncertain'), 0),
     coalesce(sum(request_duration_ms) FILTER (WHERE outcome <> 'refused'), 0),
-    count(*) FILTER (WHERE outcome <> 'refused'), coalesce(sum(ttft_ms), 0), count(ttft_ms)
+    count(*) FILTER (WHERE outcome <> 'refused'), coalesce(sum(ttft_ms), 0), count(ttft_ms),
+    count(*) FILTER (WHERE http_status = 429)
 """
 
 KEY = "date, api_key, user_id, team_id, organization_id, model_group, model, custom_llm_provider, endpoint"
@@ -73,8 +78,10 @@ METRICS = (
     "spend, prompt_tokens, completion_tokens, cache_read_input_tokens, cache_creation_input_tokens,"
     " reasoning_tokens, api_requests, successful_requests, failed_requests, refused_requests,"
     " uncertain_requests, uncertain_spend, total_response_time_ms, timed_requests, total_ttft_ms,"
-    " ttft_requests"
+    " ttft_requests, rate_limited_requests"
 )
+
+TOTALS = ", ".join(f"sum({name.strip()})" for name in METRICS.split(","))
 
 FILL: tuple[str, ...] = (
     f"""INSERT INTO "Switchgear_DailySpend" (id, {KEY}, {METRICS})
@@ -93,6 +100,9 @@ FILL: tuple[str, ...] = (
         WHERE jsonb_typeof(request_tags) = 'array'
         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ) AS summed""",
+    f"""INSERT INTO "Switchgear_DailyEndUserTotal" (id, date, end_user, {METRICS})
+    SELECT switchgear_daily_id(date, end_user), date, end_user, {TOTALS}
+    FROM "Switchgear_DailyEndUserSpend" GROUP BY date, end_user""",
 )
 """The sums of the whole ledger, into empty tables."""
 
