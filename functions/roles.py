@@ -64,6 +64,7 @@ class Access(enum.Enum):
     ACCESS_GROUPS_WRITE = "access_groups_write"
     ROLES_READ = "roles_read"
     SPEND_READ = "spend_read"
+    SPEND_RESET = "spend_reset"
     AUDIT_READ = "audit_read"
 
 
@@ -118,6 +119,7 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.ACCESS_GROUPS_WRITE,    (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.ROLES_READ,             (A,  A,    A,  A,   A,     A,   A,       N)),
     (Access.SPEND_READ,             (A,  A,    O,  T,   A,     M,   M,       K)),
+    (Access.SPEND_RESET,            (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.AUDIT_READ,             (A,  A,    N,  N,   A,     N,   N,       N)),
 )  # fmt: skip
 

@@ -18,7 +18,6 @@ from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.ledger_writer import LedgerWriter
 from runtime.readiness import ReadinessProbe
-from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
 
@@ -80,7 +79,6 @@ class Services:
             "policy": policy,
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
-            "spend": SpendReader(self.database),
             "readiness": self.probe,
         }
         return Gateway(

@@ -2,6 +2,7 @@
 
 import enum
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -106,10 +107,10 @@ class SpendDay(msgspec.Struct, frozen=True, kw_only=True, rename={"day": "startT
 
     day: str
     """`YYYY-MM-DD`"""
-    spend: float
-    users: dict[str, float]
-    models: dict[str, float]
-    api_keys: dict[str, float]
+    spend: Decimal
+    users: dict[str, Decimal]
+    models: dict[str, Decimal]
+    api_keys: dict[str, Decimal]
 
 
 def period(query: SpendQuery) -> tuple[datetime | None, datetime | None]:
@@ -159,7 +160,7 @@ class SpendLog(
     request_id: str
     call_type: str
     api_key: str
-    spend: float
+    spend: Decimal
     total_tokens: int
     prompt_tokens: int
     completion_tokens: int
@@ -199,7 +200,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         request_id=row.request_id,
         call_type=row.call_type,
         api_key=row.key_hash,
-        spend=row.cost_nano / 1e9,
+        spend=Decimal(row.cost_nano).scaleb(-9),
         total_tokens=row.prompt_tokens + row.completion_tokens,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,

@@ -230,7 +230,7 @@ def test_a_second_gateway_does_not_share_the_first_ones_port(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["serve", "--functions", "chat,nope"], "there are access_groups, audit, budgets, chat,"),
+        (["serve", "--functions", "chat,nope"], "there are access_groups, activity, audit, budgets, chat,"),
         (["serve", "--workers", "0"], "--workers"),
         (["serve", "--port", "70000"], "--port"),
         (["serve", "--config", "/nowhere.yaml"], "/nowhere.yaml: No such file"),
