@@ -4,7 +4,7 @@ A port holds only what some function calls. A context is a frozen Struct of the 
 eight ports, one type a family, put together in `runtime/services.py` (or by hand in a test).
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -26,6 +26,7 @@ from schema.governance import Page
 from schema.health import Readiness
 from schema.keys import KeyListQuery, KeyRecord
 from schema.limits import Rule
+from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place
 from schema.models import AllowedModels, ModelCard
 from schema.organizations import (
     OrganizationInfo,
@@ -35,6 +36,7 @@ from schema.organizations import (
 )
 from schema.recosting import RecostRequest
 from schema.spend import SpendDay, SpendQuery, SpendRow
+from schema.sums import Dimension, Lines, Name, Sums, SumsQuery
 from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 from schema.usage import Usage
 from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
@@ -76,6 +78,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """What a limit on tokens expects of an answer whose request sets no limit."""
     stores_bodies: bool | None = None
     """Are prompts and answers kept? None: as the config says."""
+    tags: tuple[str, ...] = ()
+    """Request tags of the key and its team."""
 
     @property
     def is_admin(self) -> bool:
@@ -125,6 +129,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller
     scope: Scope = Scope()
     """How far the caller reaches with what this route does."""
+    tags: tuple[str, ...] = ()
+    """Request tags, the key's and its team's among them; empty: those alone."""
+    session_id: str | None = None
     claimed_by: str | None = None
     """Who the caller says is behind a change (`litellm-changed-by`): kept as said."""
     client_ip: str | None = None
@@ -289,6 +296,10 @@ class Rows(Protocol[R]):
     ) -> Page[R]:
         """One page of those that have these values, newest first. A list of values: any of them;
         None: whatever."""
+        ...
+
+    async def dearest(self, *, call: Call, limit: int) -> list[R]:
+        """Those that have spent the most."""
         ...
 
     async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> R | None:
@@ -545,6 +556,50 @@ class Corrections(Protocol):
     def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
         """The rows that a price was, or should have been, put on: oldest first, in batches that `correct`
         takes, at most `max_rows`. Raises InvalidRequest for a date that is none."""
+
+
+class Log(Protocol):
+    """The ledger's rows. Everything stays inside the scope; a filter's `api_key` is a hash here."""
+
+    async def page(self, query: LogPageQuery, *, after: Place | None, scope: Scope) -> FoundRows:
+        """Those on one page, or those after a place. Raises InvalidRequest for a date that is none, a page
+        too far down, or too many rows to sort."""
+        ...
+
+    def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:
+        """All that the query fits, oldest first, without holding it in memory."""
+        ...
+
+
+class Reports(Protocol):
+    """Sums by day, out of the rollups. Everything stays inside the scope."""
+
+    async def sums(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
+        """Raises InvalidRequest for a report that is too large."""
+        ...
+
+    async def days_of_the_dearest(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
+        """By day, of those of each of `query.by` that cost the most in the whole period."""
+        ...
+
+    async def lines(self, query: SumsQuery, *, scope: Scope) -> list[Lines]:
+        """Groups, each with its lines by model and key. Raises InvalidRequest for too many lines."""
+        ...
+
+    async def rows(self, query: SumsQuery, *, page: int, size: int, scope: Scope) -> Page[Sums]:
+        """The rollup's own rows, the latest day first; `query.by` is what is shown of each."""
+        ...
+
+    async def names(self, kind: Dimension, ids: Collection[str]) -> Mapping[str, Name]:
+        """What these are called; who is not there has no name."""
+        ...
+
+
+class Counters(Protocol):
+    """What keys and teams have spent of their budgets."""
+
+    async def reset(self, *, call: Call) -> None:
+        """Set all of them to zero. The ledger is not touched."""
         ...
 
 
@@ -670,10 +725,30 @@ class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For reports."""
+    """For the log, and what spent the most."""
 
     call: Call
     spend: Spend
+    log: Log
+    reports: Reports
+    keys: Rows[KeyRecord]
+    users: Rows[UserRecord]
+    teams: Rows[TeamRecord]
+
+
+class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For sums."""
+
+    call: Call
+    reports: Reports
+    policy: Policy
+
+
+class CounterContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For what budgets have spent."""
+
+    call: Call
+    counters: Counters
 
 
 class BodyContext(msgspec.Struct, frozen=True, kw_only=True):

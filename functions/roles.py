@@ -68,6 +68,7 @@ class Access(enum.Enum):
     """Prompts and answers of calls that SPEND_READ shows."""
     SPEND_WRITE = "spend_write"
     """Corrects what was booked."""
+    SPEND_RESET = "spend_reset"
     AUDIT_READ = "audit_read"
 
 
@@ -124,6 +125,7 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.SPEND_READ,             (A,  A,    O,  T,   A,     M,   M,       K)),
     (Access.BODIES_READ,            (A,  A,    M,  N,   M,     M,   M,       K)),
     (Access.SPEND_WRITE,            (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.SPEND_RESET,            (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.AUDIT_READ,             (A,  A,    N,  N,   A,     N,   N,       N)),
 )  # fmt: skip
 

@@ -1,16 +1,38 @@
-"""Reads of the spend ledger."""
+"""The spend ledger: its rows, by page, one by one and as a file; and who has spent the most."""
 
-import hashlib
+from collections.abc import AsyncIterator
+from typing import TypeVar
 
 import msgspec
 
 from functions.context import SpendContext
-from functions.function import function
+from functions.downloads import Exported
+from functions.function import Download, function
+from functions.key_policy import hash_of
 from functions.roles import Access
-from schema.errors import InvalidRequest
-from schema.spend import SpendDay, SpendLog, SpendQuery, spend_log
+from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.keys import KeyRecord
+from schema.log_page import (
+    LogExportQuery,
+    LogFilter,
+    LogPage,
+    LogPageQuery,
+    Place,
+    cursor_of,
+    place_of,
+)
+from schema.reports import PeriodQuery, TagSpend, TopQuery, UsersQuery
+from schema.spend import SpendDay, SpendLog, SpendQuery, SpendRow, spend_log
+from schema.sums import Dimension, SumsQuery, days_of
+from schema.teams import TeamRecord
+from schema.users import UserRecord
 
 MAX_ROWS = 10_000
+MAX_PAGE = 1_000
+MAX_LISTED = 1_000
+F = TypeVar("F", bound=LogFilter)
+WIDE = ("request_id", "session_id", "search")
+"""Filters that find few rows wherever they are; without one of them a page needs its dates."""
 
 
 @function("GET", "/spend/logs", access=Access.SPEND_READ)
@@ -21,10 +43,124 @@ async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[
     """
     if not 1 <= request.limit <= MAX_ROWS:
         raise InvalidRequest(f"limit: expected 1 to {MAX_ROWS}, found {request.limit}", param="limit")
-    if request.api_key is not None and request.api_key.startswith("sk-"):
-        key_hash = hashlib.sha256(request.api_key.encode()).hexdigest()
-        request = msgspec.structs.replace(request, api_key=key_hash)
+    if request.api_key is not None:
+        request = msgspec.structs.replace(request, api_key=hash_of(request.api_key))
     scope = ctx.call.scope
-    if request.summarize and request.start_date and request.end_date:
+    both = request.start_date is not None and request.end_date is not None
+    if request.summarize and both and request.request_id is None:
         return list(await ctx.spend.days(request, scope=scope))
     return [spend_log(row) for row in await ctx.spend.rows(request, scope=scope)]
+
+
+@function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
+async def log_page(request: LogPageQuery, ctx: SpendContext) -> LogPage:
+    """List calls by page, filtered and sorted; `next_cursor` goes on where the page ended."""
+    if not 1 <= request.page_size <= MAX_PAGE:
+        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
+    if request.page < 1:
+        raise InvalidRequest("page: expected 1 or more.", param="page")
+    if request.group_by_session:
+        raise UnsupportedParameter(
+            "group_by_session: not in this version; ask for one session by session_id.",
+            param="group_by_session",
+        )
+    if request.cursor is not None and (request.sort_by != "startTime" or request.page != 1):
+        raise InvalidRequest("cursor: only without page, and sorted by startTime.", param="cursor")
+    if not any(getattr(request, name) is not None for name in WIDE):
+        _check_dates(request)
+    found = await ctx.log.page(
+        _hashed(request),
+        after=None if request.cursor is None else place_of(request.cursor),
+        scope=ctx.call.scope,
+    )
+    goes_on = found.more and request.sort_by == "startTime"
+    return LogPage(
+        data=[spend_log(row) for row in found.rows],
+        total=found.total,
+        page=request.page,
+        page_size=request.page_size,
+        total_pages=-(-found.total // request.page_size),
+        total_is=found.total_is,
+        next_cursor=cursor_of(_place(found.rows[-1])) if goes_on else None,
+    )
+
+
+@function("GET", "/spend/logs/export", access=Access.SPEND_READ)
+async def export(request: LogExportQuery, ctx: SpendContext) -> Download:
+    """Download every call that fits, oldest first, as JSON lines or CSV."""
+    _check_dates(request)
+    rows = _as_logs(ctx.log.everything(_hashed(request), scope=ctx.call.scope))
+    first = await anext(rows, None)  # what can fail with a status does so here
+    return Exported(first, rows, kind=SpendLog, name="spend", format=request.format)
+
+
+@function("GET", "/spend/keys", access=Access.SPEND_READ)
+async def keys(request: TopQuery, ctx: SpendContext) -> list[KeyRecord]:
+    """List keys, those with the most spend first."""
+    return await ctx.keys.dearest(call=ctx.call, limit=_limit(request.limit))
+
+
+@function("GET", "/spend/users", access=Access.SPEND_READ)
+async def users(request: UsersQuery, ctx: SpendContext) -> list[UserRecord]:
+    """List users, those with the most spend first; or show one."""
+    if request.user_id is not None:
+        return await ctx.users.some([request.user_id], call=ctx.call)
+    return await ctx.users.dearest(call=ctx.call, limit=_limit(request.limit))
+
+
+@function("GET", "/spend/teams", access=Access.SPEND_READ)
+async def teams(request: TopQuery, ctx: SpendContext) -> list[TeamRecord]:
+    """List teams, those with the most spend first."""
+    return await ctx.teams.dearest(call=ctx.call, limit=_limit(request.limit))
+
+
+@function("GET", "/spend/tags", access=Access.SPEND_READ)
+async def tags(request: PeriodQuery, ctx: SpendContext) -> list[TagSpend]:
+    """List request tags and what their calls cost, the dearest first; a call counts for each of its tags."""
+    query = SumsQuery(
+        by=((Dimension.TAG,),), days=days_of(request.start_date, request.end_date), top=MAX_LISTED
+    )
+    return [
+        TagSpend(
+            individual_request_tag=each.of[Dimension.TAG],
+            log_count=each.metrics.api_requests,
+            total_spend=each.metrics.spend,
+        )
+        for each in await ctx.reports.sums(query, scope=ctx.call.scope)
+    ]
+
+
+def _check_dates(request: LogFilter) -> None:
+    for name in ("start_date", "end_date"):
+        if getattr(request, name) is None:
+            raise InvalidRequest(f"{name}: please say from when to when (UTC, YYYY-MM-DD).", param=name)
+
+
+def _hashed(request: F) -> F:
+    """The filter with a key's hash in the key's place, and without what asks for everything."""
+    if request.span_type is not None:
+        raise UnsupportedParameter(
+            "span_type: this log holds model calls alone; leave it out.", param="span_type"
+        )
+    for name in ("min_spend", "max_spend"):
+        value = getattr(request, name)
+        if value is not None and not value.is_finite():
+            raise InvalidRequest(f"{name}: expected dollars, found {value}", param=name)
+    if request.api_key is None:
+        return request
+    return msgspec.structs.replace(request, api_key=hash_of(request.api_key))
+
+
+def _limit(limit: int) -> int:
+    if not 1 <= limit <= MAX_LISTED:
+        raise InvalidRequest(f"limit: expected 1 to {MAX_LISTED}, found {limit}", param="limit")
+    return limit
+
+
+def _place(row: SpendRow) -> Place:
+    return Place(row.started_at, row.request_id)
+
+
+async def _as_logs(rows: AsyncIterator[SpendRow]) -> AsyncIterator[SpendLog]:
+    async for row in rows:
+        yield spend_log(row)

@@ -16,6 +16,7 @@ from functions.policy import Policy
 from functions.roles import ASSIGNABLE, INTERNAL_USER, INTERNAL_USER_VIEWER, SERVICE_KEY
 from runtime.rules import Increase, Level, Limits, money_rules, overlaid, rate_rules
 from schema.errors import BlockedKey, GatewayError, InvalidRequest
+from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule
 from schema.models import AllowedModels
 
@@ -35,6 +36,7 @@ class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
     temp_budget_expiry: datetime | None = None
     default_estimated_output_tokens: int | None = None
     store_prompts_in_spend_logs: msgspec.Raw = msgspec.Raw(b"null")
+    tags: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class _Row(Limits, frozen=True, kw_only=True):
@@ -184,6 +186,9 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         rules=tuple(_rules(facts, policy)),
         estimated_output_tokens=key.metadata.default_estimated_output_tokens or DEFAULT_ESTIMATE,
         stores_bodies=_stores_bodies(facts),
+        tags=together(
+            stored_tags(key.metadata.tags), stored_tags(team.metadata.tags) if team is not None else ()
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from functions.roles import Scope
 from models_registry.price import NANO_PER_USD
-from runtime.spend_reader import spend_row
+from runtime.log_row import spend_row
 from runtime.tenancy import spend_reach
 from schema.corrections import Corrected, Kind, UncertainQuery
 from schema.errors import InvalidRequest

@@ -17,12 +17,13 @@ from functions.context import Call
 from functions.roles import Scope
 from models_registry.price import usd
 from models_registry.reconciliation import Booked
+from runtime import rollups
 from runtime.booked_days import booked_days
 from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.correction_charges import Difference, charge
 from runtime.database import Database
 from runtime.database_errors import asking
-from runtime.spend_reader import spend_row
+from runtime.log_row import spend_row
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
 from schema.errors import InvalidRequest, Overloaded
 from schema.recosting import RecostRequest
@@ -110,7 +111,7 @@ async def _correct(
     decided = [(decide(row, wanted[row.original.request_id], kind), record) for row, record in found]
     changed = [(made, record) for made, record in decided if made.row_id is not None]
     if changed:
-        await _insert(
+        rows = await _insert(
             connection,
             [(made, wanted[made.before.original.request_id]) for made, _ in changed],
             (kind.value, reason, call.caller.user_id),
@@ -124,6 +125,7 @@ async def _correct(
                 if made.cost_nano != made.before.cost_nano
             ],
         )
+        await rollups.add(connection, rows)
     return [made for made, _ in decided]
 
 

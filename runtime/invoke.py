@@ -40,6 +40,8 @@ from schema.errors import (
     ShuttingDown,
     envelope,
 )
+from schema.labels import NONE as NO_LABELS
+from schema.labels import labels_of, together
 from schema.wire import Wire, decode_body, invalid, to_json, with_path
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
@@ -142,6 +144,8 @@ class Endpoint:
             if caller is not None and call is not None:
                 self._check_access(caller, call)
             request = await self._request(incoming)
+            if call is not None and self.manifest.access is Access.MODEL:
+                call = _labelled(call, incoming.headers, request)
             ctx = self.manifest.context(**(self._ports | {"call": call} if self._takes_call else self._ports))
             reply = _render(await self._function(request, ctx), call)
         except GatewayError as error:
@@ -266,6 +270,14 @@ class Endpoint:
             key=(call.caller.key_alias or call.caller.key_hash[:12]) if call else None,
         )
         self._gateway.log_line(msgspec.json.encode(line))
+
+
+def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
+    labels = labels_of(headers, request.raw if isinstance(request, Wire) else {})
+    if labels is NO_LABELS:
+        return call
+    tags = together(labels.tags, call.caller.tags)
+    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id)
 
 
 def json_reply(status: int, content: object, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:

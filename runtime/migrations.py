@@ -37,6 +37,10 @@ TABLES = (
     "Switchgear_Lease",
     "Switchgear_Worker",
     "Switchgear_Journal",
+    "Switchgear_DailySpend",
+    "Switchgear_DailyEndUserSpend",
+    "Switchgear_DailyTagSpend",
+    "Switchgear_DailyEndUserTotal",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

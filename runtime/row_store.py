@@ -87,6 +87,10 @@ class RowStore(Generic[R]):
         wanted = [self._condition(name, value) for name, value in where.items() if value is not None]
         return await self.listed(wanted, call=call, page=page, size=size)
 
+    async def dearest(self, *, call: Call, limit: int) -> list[R]:
+        """Those that have spent the most."""
+        return (await self.listed([], call=call, page=1, size=limit, order=[("spend", False)])).records
+
     async def listed(
         self,
         wanted: Sequence[Predicate],

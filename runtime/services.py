@@ -22,7 +22,6 @@ from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.readiness import ReadinessProbe
 from runtime.retention import Retention
-from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
 
@@ -97,7 +96,6 @@ class Services:
             "policy": policy,
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
-            "spend": SpendReader(self.database),
             "bodies": BodyReader(self.database),
             "corrections": Corrections(self.database),
             "prices": checked.registry,

@@ -1,5 +1,5 @@
 """Spend rows into Postgres: one statement a batch, with what they take out of leases and add to the
-counters of keys, users, teams, members, organizations and customers."""
+counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from models_registry.price import usd
+from runtime import rollups
 from schema.spend import Charge, Outcome, SpendRow, metadata_of
 from schema.tables import naive
 from schema.tables.partitions import PARENT, create_partition, month_of, partition_name
@@ -60,6 +61,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("service_tier", "text"),
     ("key_id", "text"),
     ("charged", "jsonb"),
+    ("request_tags", "jsonb"),
+    ("session_id", "text"),
 )
 """In the order of `_values`."""
 
@@ -160,6 +163,7 @@ async def book_rows(
     for counter in COUNTERS:
         if sums.get(counter.kind):
             crossed += await _charge(connection, counter, sums[counter.kind])
+    await rollups.add(connection, rows)
     return crossed
 
 
@@ -319,6 +323,8 @@ def _values(row: SpendRow) -> tuple[object, ...]:
         row.service_tier,
         row.key_id if row.key_id and row.key_id != row.key_hash else None,
         _charged(row),
+        msgspec.json.encode(row.tags).decode() if row.tags else "[]",
+        row.session_id,
     )
 
 

@@ -115,6 +115,8 @@ def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[He
         charges=charges,
         price_version=None if price is None else price.version,
         price_effective=None if price is None else price.effective,
+        tags=call.tags or caller.tags,
+        session_id=call.session_id,
     )
 
 
@@ -187,6 +189,8 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
         http_status=error.http_status if isinstance(error, GatewayError) else 500,
         error_class=type(error).__name__,
         error_message=_said(error),
+        tags=call.tags or caller.tags,
+        session_id=call.session_id,
     )
 
 

@@ -1,4 +1,4 @@
-"""The stores of governed rows, put together for one database."""
+"""The stores of governed rows and the readers of reports, put together for one database."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,12 @@ from runtime.audit_reader import AuditReader
 from runtime.customer_store import CustomerStore
 from runtime.database import Database
 from runtime.key_store import KeyStore
+from runtime.log_reader import LogReader
 from runtime.organization_store import OrganizationStore
+from runtime.report_reader import ReportReader
 from runtime.row_store import Announce, RowStore
+from runtime.spend_reader import SpendReader
+from runtime.spend_reset import SpendCounters
 from runtime.team_store import TeamStore
 from runtime.user_store import UserStore
 
@@ -25,6 +29,10 @@ class Stores:
         self.customers = CustomerStore(database, announce)
         self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
         self.audit = AuditReader(database)
+        self.counters = SpendCounters(self.keys)
+        self.spend = SpendReader(database)
+        self.reports = ReportReader(database)
+        self.log = LogReader(database, self.reports)
 
     @property
     def ports(self) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from piccolo.columns.combination import CombinableMixin
 from piccolo.table import Table
 
 from functions.roles import Reach, Scope
+from runtime.sql_text import Conditions
 from schema.tables.keys import VerificationToken
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.spend_logs import SpendLog
@@ -109,6 +110,20 @@ def spend_reach(scope: Scope) -> tuple[bool, str | None, str | None, list[str], 
         list(scope.teams) if Reach.TEAM in reaches else [],
         list(scope.organizations) if Reach.ORGANIZATION in reaches else [],
     )
+
+
+def reach_in_sql(conditions: Conditions, scope: Scope, *, user: str) -> None:
+    """Keep a query of spend inside the scope. `user` is what its table calls the user."""
+    everything, mine, key, teams, organizations = spend_reach(scope)
+    if everything:
+        return
+    reached = (
+        (user, [] if mine is None else [mine]),
+        ("api_key", [] if key is None else [key]),
+        ("team_id", teams),
+        ("organization_id", organizations),
+    )
+    conditions.either(conditions.one_of(column, values) for column, values in reached if values)
 
 
 PREDICATES: Mapping[type[Table], Callable[[Scope], dict[Reach, Predicate | None]]] = MappingProxyType(

@@ -55,6 +55,8 @@ class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     charges: tuple[HeldCharge, ...] = ()
     price_version: str | None = None
     price_effective: date | None = None
+    tags: tuple[str, ...] = ()
+    session_id: str | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -113,6 +115,8 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
         rare=usage.rare,
         cost_parts=settled.cost_parts,
         input_reported=usage.input_reported,
+        tags=held.tags,
+        session_id=held.session_id,
         streamed=held.streamed,
         outcome=settled.outcome,
         http_status=settled.http_status,

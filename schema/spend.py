@@ -2,6 +2,7 @@
 
 import enum
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -97,6 +98,9 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Of an estimate: the provider did report the input. In the row's metadata."""
     corrects: str | None = None
     """The request id of the row that this one corrects: its sums are differences, and no call is counted."""
+    tags: tuple[str, ...] = ()
+    """Request tags: the call's, its key's and its team's."""
+    session_id: str | None = None
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,10 +123,10 @@ class SpendDay(msgspec.Struct, frozen=True, kw_only=True, rename={"day": "startT
 
     day: str
     """`YYYY-MM-DD`"""
-    spend: float
-    users: dict[str, float]
-    models: dict[str, float]
-    api_keys: dict[str, float]
+    spend: Decimal
+    users: dict[str, Decimal]
+    models: dict[str, Decimal]
+    api_keys: dict[str, Decimal]
 
 
 def period(query: SpendQuery) -> tuple[datetime | None, datetime | None]:
@@ -172,7 +176,7 @@ class SpendLog(
     request_id: str
     call_type: str
     api_key: str
-    spend: float
+    spend: Decimal
     total_tokens: int
     prompt_tokens: int
     completion_tokens: int
@@ -207,6 +211,9 @@ class SpendLog(
     price_effective: date | None
     service_tier: str
     corrects: str | None
+    organization_id: str | None = None
+    session_id: str | None = None
+    request_tags: tuple[str, ...] = ()
 
 
 def usage_of(row: SpendRow) -> Usage:
@@ -253,7 +260,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         request_id=row.request_id,
         call_type=row.call_type,
         api_key=row.key_hash,
-        spend=row.cost_nano / 1e9,
+        spend=Decimal(row.cost_nano).scaleb(-9),
         total_tokens=row.prompt_tokens + row.completion_tokens,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
@@ -287,4 +294,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         price_effective=row.price_effective,
         service_tier=row.service_tier,
         corrects=row.corrects,
+        organization_id=row.organization_id,
+        session_id=row.session_id,
+        request_tags=row.tags,
     )

@@ -14,6 +14,7 @@ import msgspec
 from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.errors import GatewayError, UnsupportedParameter
+from schema.labels import METADATA_FIELDS, SESSION_FIELD, TAGS_FIELD, without_tags
 
 DROP_PARAMS = "drop_params"
 
@@ -23,7 +24,6 @@ _CONFIG = "it is set in the gateway's config, not by callers"
 GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
         (
-            "tags",
             "fallbacks",
             "context_window_fallbacks",
             "content_policy_fallbacks",
@@ -45,7 +45,6 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
             "litellm_metadata",
             "litellm_call_id",
             "litellm_trace_id",
-            "litellm_session_id",
         ),
         _NOT_YET,
     )
@@ -77,6 +76,9 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
 )
 """LiteLLM's own fields in a request's body, each with why it is refused. A value that asks for
 nothing (null, false, 0, empty) is taken out."""
+
+LABELS = frozenset({TAGS_FIELD, SESSION_FIELD})
+"""Consumed by the ledger (`schema/labels.py`), as are the tags inside METADATA_FIELDS."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
@@ -117,11 +119,18 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
 def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
     """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one that asks
     for what this version does not do."""
+    for name in METADATA_FIELDS:
+        if name in fields:
+            kept = without_tags(fields.pop(name))
+            if kept is not None:
+                fields[name] = kept
     for name in GATEWAY_FIELDS.keys() & fields.keys():
         if msgspec.json.decode(fields.pop(name)):
             raise UnsupportedParameter(
                 f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
             )
+    for name in LABELS & fields.keys():
+        del fields[name]
     fields.pop(DROP_PARAMS, None)
 
 

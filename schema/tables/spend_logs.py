@@ -40,6 +40,7 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     requester_ip_address = Text(null=True, default=None)
     status = Text(null=True, default=None)
     litellm_call_id = Text(null=True, default=None)
+    session_id = Text(null=True, default=None)
     created_at = Timestamp(default=None)
     updated_at = Timestamp(default=None)
 

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from decimal import Decimal
 
 from functions.roles import Scope
+from models_registry.price import usd
 from runtime.tenancy import spend_reach
 from schema.spend import SpendDay, SpendQuery, SpendRow, period
 
@@ -27,7 +29,7 @@ class FakeSpend:
         return [
             SpendDay(
                 day=day,
-                spend=sum(row.cost_nano for row in rows) / 1e9,
+                spend=usd(sum(row.cost_nano for row in rows)),
                 users=_dollars((row.user_id, row.cost_nano) for row in rows),
                 models=_dollars((row.model_group, row.cost_nano) for row in rows),
                 api_keys=_dollars((row.key_hash, row.cost_nano) for row in rows),
@@ -55,8 +57,8 @@ def _fits(row: SpendRow, query: SpendQuery, scope: Scope) -> bool:
     return reached and within and all(value is None or found == value for found, value in wanted)
 
 
-def _dollars(costs: Iterable[tuple[str, int]]) -> dict[str, float]:
+def _dollars(costs: Iterable[tuple[str, int]]) -> dict[str, Decimal]:
     sums: dict[str, int] = defaultdict(int)
     for name, cost_nano in costs:
         sums[name] += cost_nano
-    return {name: cost_nano / 1e9 for name, cost_nano in sums.items()}
+    return {name: usd(cost_nano) for name, cost_nano in sums.items()}

@@ -10,13 +10,11 @@ from functions.context import (
     Caller,
     CatalogueContext,
     ModelContext,
-    SpendContext,
 )
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
 from models_registry.registry import Registry
 from runtime.blueprint import check
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import FakeUpstream
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -91,7 +89,3 @@ def model_ctx(
 
 def catalogue_ctx(caller: Caller = MEMBER) -> CatalogueContext:
     return CatalogueContext(call=make_call(caller), models=make_registry())
-
-
-def spend_ctx(spend: FakeSpend, caller: Caller = MEMBER) -> SpendContext:
-    return SpendContext(call=make_call(caller), spend=spend)

@@ -186,6 +186,19 @@ def test_every_level_has_its_rules_and_is_heard_of(postgres_dsn: str) -> None:
     }
 
 
+def test_tags_are_the_keys_and_its_teams_and_what_is_no_list_is_none(postgres_dsn: str) -> None:
+    found = authority(
+        postgres_dsn,
+        row(TEAM, metadata='{"tags": ["b", "c"]}'),
+        row(KEY, team_id="red", metadata='{"tags": ["a", "b"]}'),
+    )
+    assert found.caller is not None
+    assert found.caller.tags == ("a", "b", "c")
+    again = authority(postgres_dsn, """UPDATE "LiteLLM_TeamTable" SET metadata = '{"tags": "prod"}'""")
+    assert again.caller is not None
+    assert again.caller.tags == ("a", "b")
+
+
 def test_a_users_budget_counts_for_team_keys_only_where_the_config_says_so(postgres_dsn: str) -> None:
     team = row(TEAM, team_alias="Red")
     statements = (row(USER, max_budget="5"), team, row(KEY, user_id="ada", team_id="red"))

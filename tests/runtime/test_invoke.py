@@ -180,6 +180,18 @@ def test_the_request_id_is_made_here_and_sorts_by_time() -> None:
     assert {row.call_id for row in house.sink.rows} == {"mine"}
 
 
+def test_a_call_is_labelled_by_its_headers_and_its_body_and_so_is_a_refused_one() -> None:
+    house = House()
+    scope = scope_of(("x-litellm-tags", "a,b"), ("x-litellm-session-id", "s"))
+    assert handle(house.route(), ask(metadata={"tags": ["c"]}), scope=scope).status == 200
+    assert handle(house.route(), ask(model="nope"), scope=scope).status == 404
+    bad = handle(house.route(), ask(metadata={"tags": [1]}))
+    assert (bad.status, bad.error["param"]) == (400, "metadata.tags")
+    assert [(row.tags, row.session_id) for row in house.sink.rows] == [
+        (("a", "b", "c"), "s"), (("a", "b"), "s"), ((), None),
+    ]  # fmt: skip
+
+
 def test_a_body_may_come_in_pieces() -> None:
     text = json.dumps(ASK).encode()
     pieces = [body_of(text[at : at + 7], more=True) for at in range(0, len(text), 7)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -119,24 +120,24 @@ def test_days_sum_by_user_model_and_key(play: Play) -> None:
     ]
     first = SpendDay(
         day="2026-03-01",
-        spend=1.5,
-        users={"alice": 1.0, "bob": 0.5},
-        models={"gpt-4": 1.5},
-        api_keys={"a" * 64: 1.0, "b" * 64: 0.5},
+        spend=Decimal("1.5"),
+        users={"alice": Decimal(1), "bob": Decimal("0.5")},
+        models={"gpt-4": Decimal("1.5")},
+        api_keys={"a" * 64: Decimal(1), "b" * 64: Decimal("0.5")},
     )
     second = SpendDay(
         day="2026-03-02",
-        spend=0.25,
-        users={"alice": 0.25},
-        models={"mistral-local": 0.25},
-        api_keys={"a" * 64: 0.25},
+        spend=Decimal("0.25"),
+        users={"alice": Decimal("0.25")},
+        models={"mistral-local": Decimal("0.25")},
+        api_keys={"a" * 64: Decimal("0.25")},
     )
     query = SpendQuery(start_date="2026-03-01", end_date="2026-03-02")
 
     async def scenario(spend: Spend) -> None:
         assert await spend.days(query, scope=ALL) == [first, second]
         (own,) = await spend.days(query, scope=of_user("bob"))
-        assert own.users == {"bob": 0.5}
+        assert own.users == {"bob": Decimal("0.5")}
         assert await spend.days(query, scope=of_key("c" * 64)) == []
 
     play(rows, scenario)

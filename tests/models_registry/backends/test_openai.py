@@ -110,6 +110,14 @@ def test_fields_that_openai_has_too_are_forwarded() -> None:
     assert "drop_params" not in sent(drop_params=True)
 
 
+def test_labels_are_the_ledgers_and_go_no_further() -> None:
+    assert sent(tags=["a"], litellm_session_id="s", litellm_metadata={"tags": ["b"]}) == sent()
+    assert sent(metadata={"tags": ["a"], "trace": "b"})["metadata"] == {"trace": "b"}
+    assert "metadata" not in sent(metadata={"tags": ["a"]})
+    with pytest.raises(UnsupportedParameter, match="litellm_metadata"):
+        sent(litellm_metadata={"tags": ["b"], "spend_logs_metadata": {}})
+
+
 def test_a_stream_is_asked_for_its_usage() -> None:
     assert sent(stream=True)["stream_options"] == {"include_usage": True}
     options = {"include_usage": False, "include_obfuscation": False}

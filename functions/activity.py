@@ -1,0 +1,198 @@
+"""Activity by day: requests, tokens, spend and failures, of whom one may see."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from functions.activity_days import KINDS, Names, days_of_rows, days_of_sums, totals_of
+from functions.context import ReportContext
+from functions.function import function
+from functions.key_policy import hash_of
+from functions.roles import Access
+from schema.errors import InvalidRequest
+from schema.reports import (
+    Activity,
+    ActivityQuery,
+    AggregatedQuery,
+    CustomerActivityQuery,
+    DailyActivity,
+    DayActivity,
+    DayExceptions,
+    Exceptions,
+    ExceptionsQuery,
+    ModelActivity,
+    OrganizationActivityQuery,
+    PeriodQuery,
+    TagActivityQuery,
+    TeamActivityQuery,
+    UserActivityQuery,
+)
+from schema.sums import Dimension, Sums, SumsQuery, listed, period_days, total
+
+MAX_PAGE = 1_000
+TOP_LISTED = 100
+"""Keys and users that a report without pages lists by name, the dearest: LiteLLM's bound."""
+TOP_MODELS = 10
+Where = Mapping[Dimension, tuple[str, ...]]
+
+
+@function("GET", "/user/daily/activity", access=Access.SPEND_READ)
+async def user(request: UserActivityQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up days by user, and by model, provider, endpoint and key."""
+    return await _page(request, Dimension.USER, listed("user_id", request.user_id), (), ctx)
+
+
+@function("GET", "/team/daily/activity", access=Access.SPEND_READ)
+async def team(request: TeamActivityQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up days by team, and by model, provider, endpoint and key."""
+    excluded = listed("exclude_team_ids", request.exclude_team_ids)
+    return await _page(request, Dimension.TEAM, listed("team_ids", request.team_ids), excluded, ctx)
+
+
+@function("GET", "/organization/daily/activity", access=Access.SPEND_READ)
+async def organization(request: OrganizationActivityQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up days by organization, and by model, provider, endpoint and key."""
+    wanted = listed("organization_ids", request.organization_ids)
+    excluded = listed("exclude_organization_ids", request.exclude_organization_ids)
+    return await _page(request, Dimension.ORGANIZATION, wanted, excluded, ctx)
+
+
+@function("GET", "/customer/daily/activity", aliases=("/end_user/daily/activity",), access=Access.SPEND_READ)
+async def customer(request: CustomerActivityQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up days by end user, and by model, provider, endpoint and key."""
+    wanted = listed("end_user_ids", request.end_user_ids)
+    excluded = listed("exclude_end_user_ids", request.exclude_end_user_ids)
+    return await _page(request, Dimension.END_USER, wanted, excluded, ctx)
+
+
+@function("GET", "/tag/daily/activity", access=Access.SPEND_READ)
+async def tag(request: TagActivityQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up days by request tag, and by model, provider, endpoint and key; a call counts for each tag."""
+    excluded = listed("exclude_tags", request.exclude_tags)
+    return await _page(request, Dimension.TAG, listed("tags", request.tags), excluded, ctx)
+
+
+@function("GET", "/user/daily/activity/aggregated", access=Access.SPEND_READ)
+async def aggregated(request: AggregatedQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up days in one answer, without pages; of keys and users the 100 dearest are listed."""
+    days = period_days(request.start_date, request.end_date)
+    where = _where(request.model, request.api_key) | _only(Dimension.USER, listed("user_id", request.user_id))
+    by: tuple[tuple[Dimension, ...], ...] = ((Dimension.DATE,),)
+    by += tuple((Dimension.DATE, kind) for kind in KINDS.values())
+    dearest = SumsQuery(by=((Dimension.API_KEY,), (Dimension.USER,)), days=days, where=where, top=TOP_LISTED)
+    of_days, of_dearest = await asyncio.gather(
+        ctx.reports.sums(SumsQuery(by=by, days=days, where=where), scope=ctx.call.scope),
+        ctx.reports.days_of_the_dearest(dearest, scope=ctx.call.scope),
+    )
+    everything = total([each.metrics for each in of_days if each.group == 0])
+    sums = [*of_days, *of_dearest]
+    keys, users = await _names(ctx, sums, Dimension.USER)
+    return DailyActivity(
+        results=days_of_sums(sums, Dimension.USER, keys=keys, entities=users),
+        metadata=totals_of(everything, page=1, total_pages=1),
+    )
+
+
+@function("GET", "/global/activity", access=Access.SPEND_READ)
+async def requests(request: PeriodQuery, ctx: ReportContext) -> Activity:
+    """Count requests and tokens by day."""
+    days = period_days(request.start_date, request.end_date)
+    sums = await ctx.reports.sums(SumsQuery(by=((Dimension.DATE,),), days=days), scope=ctx.call.scope)
+    return Activity(
+        daily_data=[_active(each) for each in sums],
+        sum_api_requests=sum(each.metrics.api_requests for each in sums),
+        sum_total_tokens=sum(each.metrics.total_tokens for each in sums),
+    )
+
+
+@function("GET", "/global/activity/model", access=Access.SPEND_READ)
+async def models(request: PeriodQuery, ctx: ReportContext) -> list[ModelActivity]:
+    """Count requests and tokens by day, of the ten models with the most requests."""
+    days = period_days(request.start_date, request.end_date)
+    query = SumsQuery(by=((Dimension.DATE, Dimension.MODEL_GROUP),), days=days)
+    of_models: dict[str, list[Sums]] = {}
+    for each in await ctx.reports.sums(query, scope=ctx.call.scope):
+        of_models.setdefault(each.of[Dimension.MODEL_GROUP], []).append(each)
+    found = [
+        ModelActivity(
+            model=name,
+            daily_data=[_active(each) for each in sums],
+            sum_api_requests=sum(each.metrics.api_requests for each in sums),
+            sum_total_tokens=sum(each.metrics.total_tokens for each in sums),
+        )
+        for name, sums in of_models.items()
+    ]
+    return sorted(found, key=lambda model: model.sum_api_requests, reverse=True)[:TOP_MODELS]
+
+
+@function("GET", "/global/activity/exceptions", access=Access.SPEND_READ)
+async def exceptions(request: ExceptionsQuery, ctx: ReportContext) -> Exceptions:
+    """Count the calls of a model that were answered 429, by day."""
+    query = SumsQuery(
+        by=((Dimension.DATE,),),
+        days=period_days(request.start_date, request.end_date),
+        where={Dimension.MODEL_GROUP: (request.model_group,)},
+        only=("rate_limited_requests",),
+    )
+    sums = await ctx.reports.sums(query, scope=ctx.call.scope)
+    return Exceptions(
+        daily_data=[
+            DayExceptions(
+                date=each.of[Dimension.DATE], num_rate_limit_exceptions=each.metrics.rate_limited_requests
+            )
+            for each in sums
+        ],
+        sum_num_rate_limit_exceptions=sum(each.metrics.rate_limited_requests for each in sums),
+    )
+
+
+async def _page(
+    request: ActivityQuery,
+    entity: Dimension,
+    wanted: tuple[str, ...],
+    excluded: tuple[str, ...],
+    ctx: ReportContext,
+) -> DailyActivity:
+    if not 1 <= request.page_size <= MAX_PAGE:
+        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
+    if not 1 <= request.page <= 1_000_000:
+        raise InvalidRequest("page: expected 1 or more.", param="page")
+    if entity in (Dimension.TEAM, Dimension.ORGANIZATION):
+        excluded = (*excluded, "")  # what belongs to none
+    query = SumsQuery(
+        by=((Dimension.DATE, Dimension.API_KEY, *KINDS.values(), entity),),
+        days=period_days(request.start_date, request.end_date),
+        where=_where(request.model, request.api_key) | _only(entity, wanted),
+        without=_only(entity, excluded),
+    )
+    found = await ctx.reports.rows(query, page=request.page, size=request.page_size, scope=ctx.call.scope)
+    keys, entities = await _names(ctx, found.records, entity)
+    everything = total([each.metrics for each in found.records])
+    return DailyActivity(
+        results=days_of_rows(found.records, entity, keys=keys, entities=entities),
+        metadata=totals_of(everything, page=request.page, total_pages=-(-found.total // request.page_size)),
+    )
+
+
+async def _names(ctx: ReportContext, sums: Sequence[Sums], entity: Dimension) -> tuple[Names, Names]:
+    ids = {kind: {each.of[kind] for each in sums if kind in each.of} for kind in (Dimension.API_KEY, entity)}
+    return (
+        await ctx.reports.names(Dimension.API_KEY, ids[Dimension.API_KEY]),
+        await ctx.reports.names(entity, ids[entity]),
+    )
+
+
+def _active(sums: Sums) -> DayActivity:
+    return DayActivity(
+        date=sums.of[Dimension.DATE],
+        api_requests=sums.metrics.api_requests,
+        total_tokens=sums.metrics.total_tokens,
+    )
+
+
+def _where(model: str | None, api_key: str | None) -> dict[Dimension, tuple[str, ...]]:
+    keys = tuple(hash_of(key) for key in listed("api_key", api_key))
+    return _only(Dimension.MODEL, () if model is None else (model,)) | _only(Dimension.API_KEY, keys)
+
+
+def _only(kind: Dimension, values: tuple[str, ...]) -> dict[Dimension, tuple[str, ...]]:
+    return {kind: values} if values else {}

@@ -1,0 +1,130 @@
+"""From sums to the days of an activity report, in LiteLLM's shape: pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from schema.reports import ActivityDay, ActivityTotals, Breakdown, KeyFacts, KeyMetrics, Part
+from schema.sums import Dimension, Metrics, Name, Sums, total
+
+KINDS: Mapping[str, Dimension] = {
+    "models": Dimension.MODEL,
+    "model_groups": Dimension.MODEL_GROUP,
+    "providers": Dimension.PROVIDER,
+    "endpoints": Dimension.ENDPOINT,
+}
+"""What a day is broken down by, beside keys and whom the report is about."""
+
+Names = Mapping[str, Name]
+
+
+def days_of_rows(
+    rows: Sequence[Sums], entity: Dimension, *, keys: Names, entities: Names
+) -> list[ActivityDay]:
+    """The latest first, out of rows that have every dimension: with each key's share in each part."""
+    by_day: dict[str, list[Sums]] = defaultdict(list)
+    for row in rows:
+        by_day[row.of[Dimension.DATE]].append(row)
+    return [_day(day, by_day[day], entity, keys, entities) for day in sorted(by_day, reverse=True)]
+
+
+def days_of_sums(
+    sums: Sequence[Sums], entity: Dimension, *, keys: Names, entities: Names
+) -> list[ActivityDay]:
+    """The latest first, out of sums by day, and by day and one other dimension."""
+    days: dict[str, Metrics] = {}
+    parts: dict[str, dict[Dimension, dict[str, Metrics]]] = defaultdict(lambda: defaultdict(dict))
+    for each in sums:
+        day = each.of[Dimension.DATE]
+        others = [kind for kind in each.of if kind is not Dimension.DATE]
+        if not others:
+            days[day] = each.metrics
+        for kind in others:
+            parts[day][kind][each.of[kind]] = each.metrics
+    return [
+        ActivityDay(
+            date=day,
+            metrics=days[day],
+            breakdown=Breakdown(
+                **{
+                    name: {value: Part(metrics=found) for value, found in parts[day][kind].items()}
+                    for name, kind in KINDS.items()
+                },
+                api_keys={
+                    key: KeyMetrics(metrics=found, metadata=_facts(keys, key))
+                    for key, found in parts[day][Dimension.API_KEY].items()
+                },
+                entities={
+                    id: Part(metrics=found, metadata=_called(entities, id, entity))
+                    for id, found in parts[day][entity].items()
+                },
+            ),
+        )
+        for day in sorted(days, reverse=True)
+    ]
+
+
+def totals_of(metrics: Metrics, *, page: int, total_pages: int) -> ActivityTotals:
+    return ActivityTotals(
+        total_spend=metrics.spend,
+        total_prompt_tokens=metrics.prompt_tokens,
+        total_completion_tokens=metrics.completion_tokens,
+        total_tokens=metrics.total_tokens,
+        total_api_requests=metrics.api_requests,
+        total_successful_requests=metrics.successful_requests,
+        total_failed_requests=metrics.failed_requests,
+        total_cache_read_input_tokens=metrics.cache_read_input_tokens,
+        total_cache_creation_input_tokens=metrics.cache_creation_input_tokens,
+        page=page,
+        total_pages=total_pages,
+        has_more=page < total_pages,
+    )
+
+
+def _day(day: str, rows: list[Sums], entity: Dimension, keys: Names, entities: Names) -> ActivityDay:
+    breakdown = Breakdown(
+        **{name: _parts(rows, kind, keys) for name, kind in KINDS.items()},
+        api_keys={
+            key: KeyMetrics(metrics=_total(found), metadata=_facts(keys, key))
+            for key, found in _grouped(rows, Dimension.API_KEY).items()
+        },
+        entities=_parts(rows, entity, keys, entities),
+    )
+    return ActivityDay(date=day, metrics=_total(rows), breakdown=breakdown)
+
+
+def _parts(rows: list[Sums], kind: Dimension, keys: Names, called: Names | None = None) -> dict[str, Part]:
+    return {
+        value: Part(
+            metrics=_total(found),
+            metadata={} if called is None else _called(called, value, kind),
+            api_key_breakdown={
+                key: KeyMetrics(metrics=_total(of_key), metadata=_facts(keys, key))
+                for key, of_key in _grouped(found, Dimension.API_KEY).items()
+            },
+        )
+        for value, found in _grouped(rows, kind).items()
+    }
+
+
+def _grouped(rows: Iterable[Sums], kind: Dimension) -> dict[str, list[Sums]]:
+    groups: dict[str, list[Sums]] = defaultdict(list)
+    for row in rows:
+        groups[row.of[kind]].append(row)
+    return groups
+
+
+def _total(rows: Sequence[Sums]) -> Metrics:
+    return rows[0].metrics if len(rows) == 1 else total([row.metrics for row in rows])
+
+
+def _facts(keys: Names, key: str) -> KeyFacts:
+    name = keys.get(key)
+    return KeyFacts() if name is None else KeyFacts(key_alias=name.alias, team_id=name.team_id)
+
+
+def _called(names: Names, id: str, kind: Dimension) -> dict[str, str]:
+    """`{"team_alias": ...}`, as LiteLLM has it."""
+    name = names.get(id)
+    if name is None or name.alias is None:
+        return {}
+    return {"alias" if kind is Dimension.END_USER else f"{kind.value.removesuffix('_id')}_alias": name.alias}

@@ -1,0 +1,64 @@
+"""Records as a file, read while it is sent: JSON lines, or CSV that no spreadsheet runs."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+import msgspec
+
+from functions.function import Download
+from schema.wire import to_json
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the beginning of a formula, some of them in full width as well (OWASP, "CSV
+Injection")."""
+MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Exported(Download, Generic[R]):
+    """`first` was read already, so that what can fail with a status has done so."""
+
+    def __init__(
+        self, first: R | None, rest: AsyncIterator[R], *, kind: type[R], name: str, format: str
+    ) -> None:
+        self.media_type = MEDIA_TYPES[format]
+        self.filename = f"{name}.{format}"
+        self._kind = kind
+        self._first = first
+        self._rest = rest
+        self._is_csv = format == "csv"
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        write = _csv_line if self._is_csv else _json_line
+        if self._is_csv:
+            yield _row([field.encode_name for field in msgspec.structs.fields(self._kind)])
+        if self._first is not None:
+            yield write(self._first)
+        async for record in self._rest:
+            yield write(record)
+
+
+def _json_line(record: msgspec.Struct) -> bytes:
+    return to_json(record) + b"\n"
+
+
+def _csv_line(record: msgspec.Struct) -> bytes:
+    return _row([_cell(value) for value in msgspec.structs.astuple(record)])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # never 1E-9
+    text = value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+    text = text.strip('"') if not isinstance(value, (str, dict)) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _row(cells: list[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()

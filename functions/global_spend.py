@@ -1,0 +1,273 @@
+"""Spend as a whole: today's charts and the report by team, customer or key. Within the caller's reach,
+as everything is; LiteLLM's paths and shapes."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date
+from decimal import Decimal
+
+import msgspec
+
+from functions.context import MASTER_KEY_HASH, CounterContext, ReportContext
+from functions.function import function
+from functions.key_costs import BY_KEY_AND_MODEL, key_costs
+from functions.key_policy import hash_of
+from functions.roles import Access
+from schema.errors import InvalidRequest, NotAllowed
+from schema.reports import (
+    CustomerSpend,
+    DayOfCustomers,
+    DayOfTeams,
+    DaySpend,
+    EndUserSpend,
+    EndUsersRequest,
+    KeyCost,
+    NamedTag,
+    OfKeyQuery,
+    PeriodQuery,
+    ProviderSpend,
+    Query,
+    ReportQuery,
+    ResetRequest,
+    SpendPerTag,
+    SpendReset,
+    TagsQuery,
+    TeamsByDay,
+    TeamSpend,
+    TeamTotal,
+    TopKey,
+    TopModel,
+    TopQuery,
+    TotalSpend,
+)
+from schema.sums import Days, Dimension, Lines, Sums, SumsQuery, days_until, listed, period_days
+from schema.wire import to_json
+
+DAYS = 30
+TOP_TEAMS = 10
+TOP = 100
+MOST = 1_000
+UNASSIGNED = "Unassigned"
+ALL_TAGS = "all-tags"
+ZERO = Decimal(0)
+
+
+@function("GET", "/global/spend", access=Access.SPEND_READ)
+async def total(request: Query, ctx: ReportContext) -> TotalSpend:
+    """Sum up the last 30 days."""
+    (found,) = await ctx.reports.sums(
+        SumsQuery(by=((),), days=_lately(ctx), only=("spend",)), scope=ctx.call.scope
+    )
+    return TotalSpend(spend=found.metrics.spend, max_budget=ctx.policy.budget)
+
+
+@function("GET", "/global/spend/logs", access=Access.SPEND_READ)
+async def logs(request: OfKeyQuery, ctx: ReportContext) -> list[DaySpend]:
+    """Sum up the last 30 days by day, of all or of one key."""
+    key = None if request.api_key is None else hash_of(request.api_key)
+    where = {} if key is None else {Dimension.API_KEY: (key,)}
+    query = SumsQuery(by=((Dimension.DATE,),), days=_lately(ctx), where=where)
+    return [
+        DaySpend(date=each.of[Dimension.DATE], spend=each.metrics.spend, api_key=key)
+        for each in await ctx.reports.sums(query, scope=ctx.call.scope)
+    ]
+
+
+@function("GET", "/global/spend/keys", access=Access.SPEND_READ)
+async def keys(request: TopQuery, ctx: ReportContext) -> list[TopKey]:
+    """List the dearest keys of the last 30 days."""
+    sums = await _top(ctx, Dimension.API_KEY, request.limit)
+    names = await ctx.reports.names(Dimension.API_KEY, [each.of[Dimension.API_KEY] for each in sums])
+    return [
+        TopKey(
+            api_key=key,
+            key_alias=names[key].alias if key in names else None,
+            key_name=names[key].key_name if key in names else None,
+            total_spend=each.metrics.spend,
+        )
+        for each in sums
+        for key in [each.of[Dimension.API_KEY]]
+    ]
+
+
+@function("GET", "/global/spend/models", access=Access.SPEND_READ)
+async def models(request: TopQuery, ctx: ReportContext) -> list[TopModel]:
+    """List the dearest models of the last 30 days, by the provider's names."""
+    return [
+        TopModel(
+            model=each.of[Dimension.MODEL],
+            total_spend=each.metrics.spend,
+            total_tokens=each.metrics.total_tokens,
+        )
+        for each in await _top(ctx, Dimension.MODEL, request.limit)
+    ]
+
+
+@function("GET", "/global/spend/teams", access=Access.SPEND_READ)
+async def teams(request: Query, ctx: ReportContext) -> TeamsByDay:
+    """Sum up the last 30 days by day and team."""
+    by = ((Dimension.DATE, Dimension.TEAM),)
+    sums = await ctx.reports.sums(SumsQuery(by=by, days=_lately(ctx), only=("spend",)), scope=ctx.call.scope)
+    called = await _team_names(ctx, (each.of[Dimension.TEAM] for each in sums), UNASSIGNED)
+    days: dict[str, dict[str, Decimal]] = {}
+    spent: dict[str, Decimal] = {}
+    for each in sums:
+        name, spend = called[each.of[Dimension.TEAM]], each.metrics.spend
+        day = days.setdefault(each.of[Dimension.DATE], {})
+        day[name] = day.get(name, ZERO) + spend
+        spent[name] = spent.get(name, ZERO) + spend
+    dearest = sorted(spent, key=lambda name: spent[name], reverse=True)
+    return TeamsByDay(
+        daily_spend=[_by_name(day, of_teams) for day, of_teams in sorted(days.items())],
+        teams=dearest,
+        total_spend_per_team=[
+            TeamTotal(team_id=name, total_spend=spent[name]) for name in dearest[:TOP_TEAMS]
+        ],
+    )
+
+
+@function("GET", "/global/spend/provider", access=Access.SPEND_READ)
+async def provider(request: PeriodQuery, ctx: ReportContext) -> list[ProviderSpend]:
+    """Sum up a period by provider, the dearest first. What was refused before it had one is left out."""
+    query = SumsQuery(
+        by=((Dimension.PROVIDER,),),
+        days=period_days(request.start_date, request.end_date),
+        without={Dimension.PROVIDER: ("",)},
+        top=MOST,
+    )
+    return [
+        ProviderSpend(provider=each.of[Dimension.PROVIDER], spend=each.metrics.spend)
+        for each in await ctx.reports.sums(query, scope=ctx.call.scope)
+    ]
+
+
+@function("GET", "/global/spend/tags", access=Access.SPEND_READ)
+async def tags(request: TagsQuery, ctx: ReportContext) -> SpendPerTag:
+    """Sum up a period by request tag, the dearest first; a call counts for each of its tags."""
+    wanted = listed("tags", request.tags)
+    query = SumsQuery(
+        by=((Dimension.TAG,),),
+        days=period_days(request.start_date, request.end_date),
+        where={Dimension.TAG: wanted} if wanted and ALL_TAGS not in wanted else {},
+        top=MOST,
+    )
+    return SpendPerTag(
+        spend_per_tag=[
+            NamedTag(
+                name=each.of[Dimension.TAG], spend=each.metrics.spend, log_count=each.metrics.api_requests
+            )
+            for each in await ctx.reports.sums(query, scope=ctx.call.scope)
+        ]
+    )
+
+
+@function("POST", "/global/spend/end_users", access=Access.SPEND_READ)
+async def end_users(request: EndUsersRequest, ctx: ReportContext) -> list[EndUserSpend]:
+    """List the 100 dearest end users of a period, or of the last 30 days; of all keys or of one."""
+    lately = _lately(ctx)
+    start, end = request.startTime, request.endTime
+    query = SumsQuery(
+        by=((Dimension.END_USER,),),
+        days=Days(
+            lately.first if start is None else start.astimezone(UTC).date().isoformat(),
+            lately.last if end is None else end.astimezone(UTC).date().isoformat(),
+        ),
+        where={} if request.api_key is None else {Dimension.API_KEY: (hash_of(request.api_key),)},
+        top=TOP,
+    )
+    return [
+        EndUserSpend(
+            end_user=each.of[Dimension.END_USER],
+            total_count=each.metrics.api_requests,
+            total_spend=each.metrics.spend,
+        )
+        for each in await ctx.reports.sums(query, scope=ctx.call.scope)
+    ]
+
+
+@function("GET", "/global/spend/report", access=Access.SPEND_READ)
+async def report(
+    request: ReportQuery, ctx: ReportContext
+) -> list[DayOfTeams] | list[DayOfCustomers] | list[KeyCost]:
+    """Sum up a period by day and team or customer, or by key; in each by model and key."""
+    days = period_days(request.start_date, request.end_date)
+    asked = (
+        (Dimension.API_KEY, request.api_key and hash_of(request.api_key)),
+        (Dimension.USER, request.internal_user_id),
+        (Dimension.TEAM, request.team_id),
+        (Dimension.END_USER, request.customer_id),
+    )
+    where = {kind: (value,) for kind, value in asked if value is not None}
+    scope = ctx.call.scope
+    if request.group_by == "api_key" or Dimension.API_KEY in where or Dimension.USER in where:
+        query = SumsQuery(by=(BY_KEY_AND_MODEL,), days=days, where=where)
+        return key_costs(await ctx.reports.sums(query, scope=scope))
+    kind = Dimension.END_USER if request.group_by == "customer" or request.customer_id else Dimension.TEAM
+    by = ((Dimension.DATE, kind),)
+    groups = await ctx.reports.lines(SumsQuery(by=by, days=days, where=where), scope=scope)
+    by_day: dict[str, list[Lines]] = {}
+    for each in groups:
+        by_day.setdefault(each.of[Dimension.DATE], []).append(each)
+    if kind is Dimension.END_USER:
+        return [
+            DayOfCustomers(
+                group_by_day=day,
+                customers=[
+                    CustomerSpend(customer=each.of[kind], total_spend=each.spend, metadata=each.lines)
+                    for each in of_day
+                ],
+            )
+            for day, of_day in by_day.items()
+        ]
+    called = await _team_names(ctx, (each.of[kind] for each in groups), f"{UNASSIGNED} Team")
+    return [
+        DayOfTeams(
+            group_by_day=day,
+            teams=[
+                TeamSpend(
+                    team_name=called[each.of[kind]],
+                    team_id=each.of[kind],
+                    total_spend=each.spend,
+                    metadata=each.lines,
+                )
+                for each in of_day
+            ],
+        )
+        for day, of_day in by_day.items()
+    ]
+
+
+@function("POST", "/global/spend/reset", access=Access.SPEND_RESET)
+async def reset(request: ResetRequest, ctx: CounterContext) -> SpendReset:
+    """Set what all keys and teams have spent of their budgets to zero, by the master key alone. The ledger
+    and its sums stay."""
+    if ctx.call.caller.key_hash != MASTER_KEY_HASH:
+        raise NotAllowed("/global/spend/reset: only the master key may do this.")
+    if request.raw:
+        raise InvalidRequest(f"{min(request.raw)}: this takes nothing.", param=min(request.raw))
+    await ctx.counters.reset(call=ctx.call)
+    return SpendReset(message="Spend for all API Keys and Teams reset successfully", status="success")
+
+
+def _by_name(day: str, of_teams: Mapping[str, Decimal]) -> dict[str, msgspec.Raw]:
+    line: dict[str, str | Decimal] = {"date": day, **of_teams}
+    line["date"] = day
+    return {name: msgspec.Raw(to_json(value)) for name, value in line.items()}
+
+
+def _lately(ctx: ReportContext) -> Days:
+    today: date = ctx.call.received_at.astimezone(UTC).date()
+    return days_until(today, DAYS)
+
+
+async def _top(ctx: ReportContext, kind: Dimension, limit: int) -> list[Sums]:
+    if not 1 <= limit <= MOST:
+        raise InvalidRequest(f"limit: expected 1 to {MOST}, found {limit}", param="limit")
+    query = SumsQuery(by=((kind,),), days=_lately(ctx), without={kind: ("",)}, top=limit)
+    return await ctx.reports.sums(query, scope=ctx.call.scope)
+
+
+async def _team_names(ctx: ReportContext, teams: Iterable[str], nobody: str) -> dict[str, str]:
+    """What each team is called; its id where it has no name (any more)."""
+    ids = set(teams)
+    names = await ctx.reports.names(Dimension.TEAM, ids)
+    return {id: (names[id].alias if id in names else None) or id or nobody for id in ids}

@@ -1,0 +1,58 @@
+"""What a key, user, team or organization cost in a period: LiteLLM's scoped reports."""
+
+from functions.context import ReportContext
+from functions.function import function
+from functions.key_costs import BY_KEY_AND_MODEL, key_costs
+from functions.key_policy import hash_of
+from functions.roles import Access
+from schema.errors import InvalidRequest
+from schema.reports import (
+    KeyCost,
+    KeyReportQuery,
+    OrganizationReportQuery,
+    PeriodQuery,
+    TeamReportQuery,
+    UserReportQuery,
+)
+from schema.sums import Dimension, SumsQuery, period_days
+
+
+@function("GET", "/key/spend/report", access=Access.SPEND_READ)
+async def key(request: KeyReportQuery, ctx: ReportContext) -> list[KeyCost]:
+    """Sum up a key's period by model; without `api_key` the calling key's."""
+    asked = hash_of(request.api_key) if request.api_key is not None else ctx.call.caller.key_hash
+    return await _report(request, Dimension.API_KEY, asked, ctx)
+
+
+@function("GET", "/user/spend/report", access=Access.SPEND_READ)
+async def user(request: UserReportQuery, ctx: ReportContext) -> list[KeyCost]:
+    """Sum up a user's period by key and model; without `internal_user_id` the caller's."""
+    asked = _said("internal_user_id", request.internal_user_id, ctx.call.caller.user_id)
+    return await _report(request, Dimension.USER, asked, ctx)
+
+
+@function("GET", "/team/spend/report", access=Access.SPEND_READ)
+async def team(request: TeamReportQuery, ctx: ReportContext) -> list[KeyCost]:
+    """Sum up a team's period by key and model; without `team_id` that of the calling key."""
+    asked = _said("team_id", request.team_id, ctx.call.caller.team_id)
+    return await _report(request, Dimension.TEAM, asked, ctx)
+
+
+@function("GET", "/organization/spend/report", access=Access.SPEND_READ)
+async def organization(request: OrganizationReportQuery, ctx: ReportContext) -> list[KeyCost]:
+    """Sum up an organization's period by key and model; without `organization_id` that of the calling key."""
+    asked = _said("organization_id", request.organization_id, ctx.call.caller.organization_id)
+    return await _report(request, Dimension.ORGANIZATION, asked, ctx)
+
+
+async def _report(request: PeriodQuery, kind: Dimension, id: str, ctx: ReportContext) -> list[KeyCost]:
+    days = period_days(request.start_date, request.end_date)
+    query = SumsQuery(by=(BY_KEY_AND_MODEL,), days=days, where={kind: (id,)})
+    return key_costs(await ctx.reports.sums(query, scope=ctx.call.scope))
+
+
+def _said(param: str, asked: str | None, own: str | None) -> str:
+    found = asked or own
+    if not found:
+        raise InvalidRequest(f"{param}: please say whose; the calling key has none.", param=param)
+    return found

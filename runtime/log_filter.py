@@ -1,0 +1,89 @@
+"""The log page's filters as SQL, each by the index that serves it where there is one."""
+
+from runtime.sql_text import Conditions
+from schema.log_page import LogFilter
+from schema.spend import period_of
+from schema.sums import Days, Dimension, SumsQuery
+from schema.tables import naive
+
+_EQUAL = (
+    ("api_key", "api_key"),
+    ("user_id", '"user"'),
+    ("team_id", "team_id"),
+    ("organization_id", "organization_id"),
+    ("end_user", "end_user"),
+    ("request_id", "request_id"),
+    ("session_id", "session_id"),
+    ("model", "model"),
+    ("model_id", "model_id"),
+    ("model_group", "model_group"),
+)
+_SUMMED = (
+    ("api_key", Dimension.API_KEY),
+    ("user_id", Dimension.USER),
+    ("team_id", Dimension.TEAM),
+    ("organization_id", Dimension.ORGANIZATION),
+    ("model", Dimension.MODEL),
+    ("model_group", Dimension.MODEL_GROUP),
+    ("end_user", Dimension.END_USER),
+)
+"""Filters that the daily rollups know too."""
+
+_TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
+"""Postgres takes `@>` for rare, and would read all rows of a key to sort the few; not so CASE."""
+FAILED = "status = 'failure'"
+"""As the partial index has it."""
+
+
+def add_filters(conditions: Conditions, query: LogFilter) -> None:
+    """What rows the query fits, but for its `key_alias`. `query.api_key` is a hash here. Raises
+    InvalidRequest for a date."""
+    start, end = period_of(query.start_date, query.end_date)
+    if start is not None:
+        conditions.add('"startTime" >= {}', naive(start))
+    if end is not None:
+        conditions.add('"startTime" < {}', naive(end))
+    for name, column in _EQUAL:
+        value = getattr(query, name)
+        if value is not None:
+            conditions.add(f"{column} = {{}}", value)
+    if query.tag is not None:
+        conditions.add(_TAGGED, query.tag)
+    if query.min_spend is not None:
+        conditions.add("spend >= {}", query.min_spend)
+    if query.max_spend is not None:
+        conditions.add("spend <= {}", query.max_spend)
+    if query.cache_hit_filter is not None:
+        hit = query.cache_hit_filter.lower() in ("hit", "true")
+        conditions.add("cache_hit = 'True'" if hit else "cache_hit IS DISTINCT FROM 'True'")
+    if query.search is not None:
+        text = conditions.bind(query.search)
+        conditions.either(f"{column} = {text}" for column in ("request_id", "litellm_call_id", "session_id"))
+    _add_failures(conditions, query)
+
+
+def _add_failures(conditions: Conditions, query: LogFilter) -> None:
+    if query.status_filter == "success":
+        conditions.add("status = 'success'")
+    if query.status_filter == "failure" or query.error_code is not None or query.error_message is not None:
+        conditions.add(FAILED)
+    if query.error_code is not None:
+        digits = query.error_code.isdecimal() and len(query.error_code) < 9
+        if digits:
+            conditions.add("http_status = {}", int(query.error_code))
+        else:
+            conditions.add("error_class = {}", query.error_code)
+    if query.error_message is not None:
+        escaped = query.error_message.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        conditions.add("error_message ILIKE {}", f"%{escaped}%")
+
+
+def summed_alike(query: LogFilter) -> SumsQuery | None:
+    """The query of the daily rollups that counts the same rows; None where they can't say."""
+    known = {"start_date", "end_date", "status_filter", *(name for name, _ in _SUMMED)}
+    asked = {name for name in LogFilter.__struct_fields__ if getattr(query, name) is not None}
+    whole_days = all(date is None or len(date) == 10 for date in (query.start_date, query.end_date))
+    if not asked <= known or not whole_days:
+        return None
+    where = {dimension: (getattr(query, name),) for name, dimension in _SUMMED if name in asked}
+    return SumsQuery(by=((),), days=Days(query.start_date, query.end_date), where=where)

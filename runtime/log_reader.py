@@ -1,0 +1,184 @@
+"""The ledger's rows by page, one by one, and all of them in turn. Implements `functions.context.Log`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import asyncpg
+
+from functions.roles import Scope
+from runtime.database import Database
+from runtime.database_errors import asking
+from runtime.log_filter import add_filters, summed_alike
+from runtime.log_row import COLUMNS, Columns, spend_row
+from runtime.report_reader import ReportReader
+from runtime.sql_text import Conditions
+from runtime.tenancy import reach_in_sql
+from schema.errors import InvalidRequest
+from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place, TotalIs
+from schema.spend import SpendRow
+from schema.tables import naive
+
+COUNTED = 10_000
+"""Rows that are counted one by one. Beyond, the rollups say how many there are."""
+COUNT_S = 0.1
+"""How long they may take: rows that no index finds are not all looked at just to be counted."""
+SEARCH_S = 10.0
+"""How long rows of a page may be looked for."""
+SETTINGS = "SET LOCAL statement_timeout = {}; SET LOCAL plan_cache_mode = force_custom_plan"
+"""A plan for any value at all takes the index of time also where the value asked for is rare."""
+REACHABLE = 10_000
+"""How far down a page may begin by number; a cursor has no end."""
+SORTED = 100_000
+"""Rows that are sorted by anything but time and spend, which have indexes."""
+TAGGED_KEYS = 20
+"""Keys of one tag that are looked up; going through time soon finds a tag of more."""
+BATCH = 1_000
+
+SELECT = f'SELECT {", ".join(COLUMNS)} FROM "LiteLLM_SpendLogs"'
+SORTS: Mapping[str, str] = {
+    "startTime": '"startTime"',
+    "endTime": '"endTime"',
+    "spend": "spend",
+    "total_tokens": "total_tokens",
+    "request_duration_ms": "request_duration_ms",
+    "model": "model",
+    "ttft_ms": "ttft_ms",
+}
+INDEXED = frozenset({"startTime", "spend"})
+
+_KEYS_OF_ALIAS = """
+    SELECT token FROM "LiteLLM_VerificationToken" WHERE key_alias = $1
+    UNION SELECT token FROM "LiteLLM_DeletedVerificationToken" WHERE key_alias = $1
+    ORDER BY 1 LIMIT 1000
+"""
+_KEYS_OF_TAG = 'SELECT DISTINCT api_key FROM "Switchgear_DailyTagSpend" WHERE tag = $1 LIMIT $2'
+
+
+class LogReader:
+    """Every method raises DatabaseUnavailable, or InvalidRequest for a date or text that is none."""
+
+    def __init__(self, database: Database, reports: ReportReader) -> None:
+        self._database = database
+        self._reports = reports
+
+    async def page(self, query: LogPageQuery, *, after: Place | None, scope: Scope) -> FoundRows:
+        """Those on one page, or those after a place. Raises InvalidRequest for a page too far down, too
+        many rows to sort, or to look through."""
+        offset = 0 if after is not None else (query.page - 1) * query.page_size
+        if offset > REACHABLE:
+            raise InvalidRequest(
+                f"page: a page may begin within the first {REACHABLE:,} rows; go on with next_cursor.",
+                param="page",
+            )
+        conditions = await self._conditions(query, scope)
+        counted = await self._count(conditions, COUNTED + 1)
+        few = counted is not None and counted <= COUNTED
+        if query.sort_by not in INDEXED and not few:
+            await self._check_sortable(query, conditions)
+        sql = _page_sql(query, conditions, after, sort_all=few)
+        rows = await self._search(f"{sql} LIMIT {int(query.page_size) + 1} OFFSET {int(offset)}", conditions)
+        found = [spend_row(row) for row in rows[: query.page_size]]
+        total, total_is = await self._total(query, counted, offset + len(rows), scope)
+        return FoundRows(rows=found, more=len(rows) > query.page_size, total=total, total_is=total_is)
+
+    async def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:
+        """Oldest first, a batch at a time, each from where the one before ended: nobody's slow download
+        holds a connection, or old row versions."""
+        after: Place | None = None
+        while True:
+            conditions = await self._conditions(query, scope)
+            if after is not None:
+                _add_place(conditions, ">", after)
+            sql = f'{SELECT}{conditions.where} ORDER BY "startTime", request_id LIMIT {BATCH}'
+            rows = [spend_row(row) for row in await self._search(sql, conditions)]
+            for row in rows:
+                yield row
+            if len(rows) < BATCH:
+                return
+            after = Place(rows[-1].started_at, rows[-1].request_id)
+
+    async def _conditions(self, query: LogFilter, scope: Scope) -> Conditions:
+        conditions = Conditions()
+        add_filters(conditions, query)
+        reach_in_sql(conditions, scope, user='"user"')
+        if query.key_alias is not None:
+            keys = await self._fetch(_KEYS_OF_ALIAS, [query.key_alias])
+            conditions.among("api_key", [row["token"] for row in keys])
+        if query.tag is not None:
+            keys = await self._fetch(_KEYS_OF_TAG, [query.tag, TAGGED_KEYS + 1])
+            if len(keys) <= TAGGED_KEYS:  # an index finds their rows
+                conditions.among("api_key", [row["api_key"] for row in keys])
+        return conditions
+
+    async def _total(
+        self, query: LogPageQuery, counted: int | None, seen: int, scope: Scope
+    ) -> tuple[int, TotalIs]:
+        if counted is not None and counted <= COUNTED:
+            return counted, "exact"
+        alike = summed_alike(query)
+        if alike is None:
+            return max(counted or 0, seen), "at_least"
+        (sums,) = await self._reports.sums(alike, scope=scope)
+        metrics = sums.metrics
+        found = {"success": metrics.successful_requests, "failure": metrics.failed_requests}
+        return found.get(query.status_filter or "", metrics.api_requests), "rollups"
+
+    async def _check_sortable(self, query: LogPageQuery, conditions: Conditions) -> None:
+        counted = await self._count(conditions, SORTED + 1)
+        if counted is None or counted > SORTED:
+            raise InvalidRequest(
+                f"sort_by: over {SORTED:,} rows would have to be sorted by {query.sort_by}; ask for a "
+                "shorter time, filter, or sort by startTime or spend.",
+                param="sort_by",
+            )
+
+    async def _count(self, conditions: Conditions, most: int) -> int | None:
+        """None where that takes too long."""
+        found = f'SELECT FROM "LiteLLM_SpendLogs"{conditions.where} LIMIT {most}'
+        rows = await self._within(COUNT_S, f"SELECT count(*) AS n FROM ({found}) AS found", conditions.values)
+        return None if rows is None else int(rows[0]["n"])
+
+    async def _search(self, sql: str, conditions: Conditions) -> list[Columns]:
+        rows = await self._within(SEARCH_S, sql, conditions.values)
+        if rows is None:
+            raise InvalidRequest(
+                f"start_date: the rows of this time could not be looked through in {SEARCH_S:.0f} s; ask for "
+                "a shorter one, or filter by key, user, team, model, end user or session.",
+                param="start_date",
+            )
+        return rows
+
+    async def _within(self, limit_s: float, sql: str, values: Sequence[object]) -> list[Columns] | None:
+        with asking():
+            async with self._database.connection() as connection:
+                try:
+                    async with connection.transaction(readonly=True):
+                        await connection.execute(SETTINGS.format(int(limit_s * 1000)))
+                        return list(await connection.fetch(sql, *values))
+                except asyncpg.QueryCanceledError:
+                    return None
+
+    async def _fetch(self, sql: str, values: Sequence[object]) -> list[Columns]:
+        with asking():
+            async with self._database.connection() as connection:
+                return list(await connection.fetch(sql, *values))
+
+
+def _add_place(conditions: Conditions, than: str, place: Place) -> None:
+    """Not as a row, `(a, b) < (c, d)`: beside an end date Postgres would not begin there, but go through
+    the index from the end."""
+    at = naive(place.started_at)
+    conditions.add(f'"startTime" {than}= {{}}', at)
+    conditions.add(f'("startTime" {than} {{}} OR request_id {than} {{}})', at, place.request_id)
+
+
+def _page_sql(query: LogPageQuery, conditions: Conditions, after: Place | None, *, sort_all: bool) -> str:
+    direction = query.sort_order
+    if after is not None:
+        _add_place(conditions, "<" if direction == "desc" else ">", after)
+    order = f'"startTime" {direction}, request_id {direction}'
+    if query.sort_by == "spend":
+        # few rows are sorted: going down the index until they turn up could take long
+        order = f"spend{' + 0' if sort_all else ''} {direction}, {order}"
+    elif query.sort_by != "startTime":
+        order = f"{SORTS[query.sort_by]} {direction} NULLS LAST, {order}"
+    return f"{SELECT}{conditions.where} ORDER BY {order}"

@@ -1,0 +1,168 @@
+"""The daily sums that reports read, kept with every batch of spend rows.
+
+Summing is pure; one statement a table adds the sums, its rows in the order of their ids, so that two
+writers wait for each other instead of deadlocking.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from models_registry.price import usd
+from schema.spend import Outcome, SpendRow
+
+KEY = (
+    "date",
+    "api_key",
+    "user_id",
+    "team_id",
+    "organization_id",
+    "model_group",
+    "model",
+    "custom_llm_provider",
+    "endpoint",
+)
+METRICS = (
+    "spend",
+    "prompt_tokens",
+    "completion_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "reasoning_tokens",
+    "api_requests",
+    "successful_requests",
+    "failed_requests",
+    "refused_requests",
+    "uncertain_requests",
+    "uncertain_spend",
+    "total_response_time_ms",
+    "timed_requests",
+    "total_ttft_ms",
+    "ttft_requests",
+    "rate_limited_requests",
+)
+"""In the order of `_measures`. The two of money are nano-USD in code, dollars in the table."""
+MONEY = frozenset(("spend", "uncertain_spend"))
+
+
+class Rollup(NamedTuple):
+    table: str
+    key: tuple[str, ...]
+    """Its columns."""
+
+
+EVERYTHING = Rollup("Switchgear_DailySpend", KEY)
+OF_END_USERS = Rollup("Switchgear_DailyEndUserSpend", (*KEY, "end_user"))
+OF_TAGS = Rollup("Switchgear_DailyTagSpend", (*KEY, "tag"))
+END_USER_TOTALS = Rollup("Switchgear_DailyEndUserTotal", ("date", "end_user"))
+"""Beside OF_END_USERS, which can be nearly as long as the log."""
+ROLLUPS = (EVERYTHING, OF_END_USERS, OF_TAGS, END_USER_TOTALS)
+"""In the order that everyone writes them in."""
+
+Sums = dict[tuple[str, ...], list[int]]
+"""By the values of a table's key, in its columns' order."""
+
+
+async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
+    """Add what these rows, all of them new, come to. Belongs into the transaction that inserts them."""
+    for rollup, sums in zip(ROLLUPS, sums_of(rows), strict=True):
+        if sums:
+            await connection.execute(_statement(rollup), *_arrays(sums))
+
+
+def sums_of(rows: Iterable[SpendRow]) -> tuple[Sums, Sums, Sums, Sums]:
+    """In the order of ROLLUPS."""
+    everything: Sums = {}
+    of_end_users: Sums = {}
+    of_tags: Sums = {}
+    end_user_totals: Sums = {}
+    for row in rows:
+        key, measures = _key(row), _measures(row)
+        _add(everything, key, measures)
+        if row.end_user:
+            _add(of_end_users, (*key, row.end_user), measures)
+            _add(end_user_totals, (key[0], row.end_user), measures)
+        for tag in dict.fromkeys(row.tags):
+            _add(of_tags, (*key, tag), measures)
+    return everything, of_end_users, of_tags, end_user_totals
+
+
+def digest(key: Sequence[str]) -> str:
+    """The id of a key's row; `switchgear_daily_id` in SQL."""
+    return hashlib.sha256(b"\0".join(part.encode() for part in key)).hexdigest()[:32]
+
+
+def _add(sums: Sums, key: tuple[str, ...], measures: Sequence[int]) -> None:
+    found = sums.get(key)
+    if found is None:
+        sums[key] = list(measures)
+    else:
+        for place, measure in enumerate(measures):
+            found[place] += measure
+
+
+def _key(row: SpendRow) -> tuple[str, ...]:
+    """A name that is no model's is left out: anybody with a key could make a row of each."""
+    known = row.error_class != "ModelNotFound"
+    return (
+        row.started_at.strftime("%Y-%m-%d"),
+        row.key_hash,
+        row.user_id,
+        row.team_id or "",
+        row.organization_id or "",
+        row.model_group if known else "",
+        row.model,
+        row.provider,
+        row.call_type,
+    )
+
+
+def _measures(row: SpendRow) -> tuple[int, ...]:
+    outcome = row.outcome
+    request = 0 if row.corrects is not None else 1  # a correction is no call
+    uncertain = outcome is Outcome.UNCERTAIN
+    sent = request if outcome is not Outcome.REFUSED else 0
+    first = row.first_token_at
+    return (
+        row.cost_nano,
+        row.prompt_tokens,
+        row.completion_tokens,
+        row.cached_tokens,
+        row.cache_write_tokens,
+        row.reasoning_tokens,
+        request,
+        request if outcome is Outcome.OK else 0,
+        0 if outcome is Outcome.OK else request,
+        request - sent,
+        request if uncertain else 0,
+        row.cost_nano if uncertain else 0,
+        row.duration_ms if sent else 0,
+        sent,
+        0 if first is None or not request else int((first - row.started_at).total_seconds() * 1000),
+        0 if first is None else request,
+        request if row.http_status == 429 else 0,
+    )
+
+
+def _statement(rollup: Rollup) -> str:
+    texts = ("id", *rollup.key)
+    names = ", ".join((*texts, *METRICS))
+    kinds = ["text"] * len(texts) + ["numeric" if name in MONEY else "bigint" for name in METRICS]
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, 1))
+    added = ", ".join(f"{name} = daily.{name} + excluded.{name}" for name in METRICS)
+    return (
+        f'INSERT INTO "{rollup.table}" AS daily ({names}) SELECT * FROM unnest({arrays})'
+        f" ON CONFLICT (id) DO UPDATE SET {added}, updated_at = now() AT TIME ZONE 'utc'"
+    )
+
+
+def _arrays(sums: Sums) -> list[list[object]]:
+    ordered = sorted((digest(key), key, measures) for key, measures in sums.items())
+    texts = zip(*((id, *key) for id, key, _ in ordered), strict=True)
+    columns = zip(*(measures for _, _, measures in ordered), strict=True)
+    arrays: list[list[object]] = [list(column) for column in texts]
+    for name, column in zip(METRICS, columns, strict=True):
+        arrays.append([usd(value) for value in column] if name in MONEY else list(column))
+    return arrays

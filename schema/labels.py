@@ -1,0 +1,122 @@
+"""What a call is labelled with for reports: request tags and a session. LiteLLM's names.
+
+Tags: `x-litellm-tags` (a comma list), `tags` and `metadata.tags` of the body. Session:
+`x-litellm-session-id`, `litellm_session_id` of the body or its metadata. All are texts for people: what
+can't be read as such is refused by name, since a report that misses calls misleads.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from schema.errors import InvalidRequest
+
+MAX_TAGS = 100
+MAX_CHARS = 256
+TAGS_HEADER = "x-litellm-tags"
+SESSION_HEADER = "x-litellm-session-id"
+TAGS_FIELD = "tags"
+SESSION_FIELD = "litellm_session_id"
+METADATA_FIELDS = ("metadata", "litellm_metadata")
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXTS = msgspec.json.Decoder(list[str])
+_TEXT = msgspec.json.Decoder(str)
+
+
+class Labels(NamedTuple):
+    tags: tuple[str, ...] = ()
+    session_id: str | None = None
+
+
+NONE = Labels()
+
+
+def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> Labels:
+    """A request's. `headers` have lower-case names; `fields` are the body's, as they came. Raises
+    InvalidRequest."""
+    tags: list[str] = []
+    session_id = None
+    if TAGS_HEADER in headers:
+        tags += (tag for each in headers[TAGS_HEADER].split(",") if (tag := each.strip()))
+        _check(tags, TAGS_HEADER)
+    if SESSION_HEADER in headers:
+        session_id = _session(headers[SESSION_HEADER], SESSION_HEADER)
+    for name in METADATA_FIELDS:
+        if name in fields and TAGS_FIELD.encode() in bytes(fields[name]):
+            tags += _listed(_inside(fields[name]).get(TAGS_FIELD), f"{name}.{TAGS_FIELD}")
+    if TAGS_FIELD in fields:
+        if _is_text(fields[TAGS_FIELD]):
+            raise InvalidRequest(f"{TAGS_FIELD}: expected a list of texts.", param=TAGS_FIELD)
+        tags += _listed(fields[TAGS_FIELD], TAGS_FIELD)
+    if SESSION_FIELD in fields and bytes(fields[SESSION_FIELD]) != b"null":
+        try:
+            session_id = session_id or _session(_TEXT.decode(fields[SESSION_FIELD]), SESSION_FIELD)
+        except msgspec.ValidationError as exc:
+            raise InvalidRequest(f"{SESSION_FIELD}: expected a text.", param=SESSION_FIELD) from exc
+    return Labels(together(tags), session_id) if tags or session_id else NONE
+
+
+def together(*groups: Iterable[str]) -> tuple[str, ...]:
+    """Each tag once; the first 100."""
+    return tuple(dict.fromkeys(tag for group in groups for tag in group))[:MAX_TAGS]
+
+
+def stored_tags(raw: msgspec.Raw) -> tuple[str, ...]:
+    """The tags that a key's or team's metadata holds. SQL can write anything there: what is no list of
+    texts labels nothing."""
+    try:
+        return together(tag for tag in _TEXTS.decode(raw) if _fits(tag))
+    except msgspec.ValidationError:
+        return ()
+
+
+def without_tags(metadata: msgspec.Raw) -> msgspec.Raw | None:
+    """A body's `metadata` for an upstream, which knows no lists there; None where nothing is left."""
+    fields = _inside(metadata)
+    tags = fields.pop(TAGS_FIELD, None)
+    if tags is None or _is_text(tags):
+        return metadata
+    return msgspec.Raw(msgspec.json.encode(fields)) if fields else None
+
+
+def _inside(metadata: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return _FIELDS.decode(metadata)
+    except msgspec.ValidationError:
+        return {}  # whatever it is, it has no tags
+
+
+def _is_text(raw: msgspec.Raw) -> bool:
+    """OpenAI's own metadata are texts by name, of the caller's own meaning."""
+    return bytes(raw).startswith(b'"')
+
+
+def _listed(raw: msgspec.Raw | None, param: str) -> list[str]:
+    if raw is None or bytes(raw) == b"null" or _is_text(raw):
+        return []
+    try:
+        tags = _TEXTS.decode(raw)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(f"{param}: expected a list of texts.", param=param) from exc
+    _check(tags, param)
+    return tags
+
+
+def _check(tags: list[str], param: str) -> None:
+    if len(tags) > MAX_TAGS or not all(map(_fits, tags)):
+        raise InvalidRequest(
+            f"{param}: expected at most {MAX_TAGS} tags of 1 to {MAX_CHARS} printable characters.",
+            param=param,
+        )
+
+
+def _session(text: str, param: str) -> str:
+    if not _fits(text):
+        raise InvalidRequest(f"{param}: expected 1 to {MAX_CHARS} printable characters.", param=param)
+    return text
+
+
+def _fits(text: str) -> bool:
+    return 0 < len(text) <= MAX_CHARS and text.isprintable()

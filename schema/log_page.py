@@ -1,0 +1,116 @@
+"""The log page: how the ledger's rows are asked for, sorted, paged and exported. LiteLLM's names."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from schema.errors import InvalidRequest
+from schema.spend import SpendLog, SpendRow
+
+Sorted = Literal["startTime", "endTime", "spend", "total_tokens", "request_duration_ms", "model", "ttft_ms"]
+TotalIs = Literal["exact", "at_least", "rollups"]
+
+
+class LogFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What rows have to be. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
+
+    start_date: str | None = None
+    end_date: str | None = None
+    api_key: str | None = None
+    """A key or its hash."""
+    user_id: str | None = None
+    team_id: str | None = None
+    organization_id: str | None = None
+    end_user: str | None = None
+    request_id: str | None = None
+    session_id: str | None = None
+    model: str | None = None
+    model_id: str | None = None
+    model_group: str | None = None
+    key_alias: str | None = None
+    """Of a key that has, or had when it was deleted, this alias."""
+    tag: str | None = None
+    min_spend: Decimal | None = None
+    max_spend: Decimal | None = None
+    status_filter: Literal["success", "failure"] | None = None
+    cache_hit_filter: Literal["hit", "miss", "true", "false", "True", "False"] | None = None
+    error_code: str | None = None
+    """The status the caller was answered, or the error's class."""
+    error_message: str | None = None
+    """A part of it."""
+    search: str | None = None
+    """A request id, call id or session id."""
+    span_type: str | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # `api_key` may be a key
+
+
+class LogPageQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /spend/logs/v2. Pages count from 1; `cursor` is the `next_cursor` of the page before."""
+
+    sort_by: Sorted = "startTime"
+    sort_order: Literal["asc", "desc"] = "desc"
+    page: int = 1
+    page_size: int = 50
+    cursor: str | None = None
+    group_by_session: bool = False
+
+
+class LogExportQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /spend/logs/export: every row that fits, oldest first."""
+
+    format: Literal["jsonl", "csv"] = "jsonl"
+
+
+class Place(NamedTuple):
+    """Where in the log a page ended."""
+
+    started_at: datetime
+    request_id: str
+
+
+class FoundRows(msgspec.Struct, frozen=True, kw_only=True):
+    """A page. `total`: of all that fit; `total_is` says how it is known."""
+
+    rows: list[SpendRow]
+    more: bool
+    total: int
+    total_is: TotalIs
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """`total_is`: `exact` where few enough rows fit to be counted; `rollups`, the requests that the daily
+    sums have for the same filters; `at_least`, where they can't say. `next_cursor` is null on the last
+    page, and where rows are not in the order of time."""
+
+    data: list[SpendLog]
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+    total_is: TotalIs
+    next_cursor: str | None = None
+
+
+def cursor_of(place: Place) -> str:
+    """A place as a text that can stand in a URL."""
+    text = f"{place.started_at.astimezone(UTC).isoformat()}|{place.request_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> Place:
+    """Raises InvalidRequest for a text that no page gave."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        moment, _, request_id = text.partition("|")
+        place = Place(datetime.fromisoformat(moment), request_id)
+        if place.started_at.tzinfo is None or not request_id:
+            raise ValueError(text)
+    except (ValueError, binascii.Error) as exc:
+        raise InvalidRequest("cursor: expected the next_cursor of a page.", param="cursor") from exc
+    return place

@@ -1,0 +1,148 @@
+"""Sums of what calls cost: by what they can be asked for, and what each holds."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from schema.errors import InvalidRequest
+
+MAX_LISTED = 500
+"""Ids in one filter."""
+
+
+class Dimension(enum.Enum):
+    """What calls are summed by: columns of the daily rollups."""
+
+    DATE = "date"
+    API_KEY = "api_key"
+    USER = "user_id"
+    TEAM = "team_id"
+    ORGANIZATION = "organization_id"
+    MODEL_GROUP = "model_group"
+    MODEL = "model"
+    PROVIDER = "custom_llm_provider"
+    ENDPOINT = "endpoint"
+    END_USER = "end_user"
+    TAG = "tag"
+
+
+class Days(NamedTuple):
+    """UTC days, both included, as `YYYY-MM-DD`; None: open."""
+
+    first: str | None = None
+    last: str | None = None
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """LiteLLM's names, then ours. Dollars are exact. What is refused, cancelled or uncertain is
+    among the failed; requests are timed where something was sent."""
+
+    spend: Decimal = Decimal(0)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    total_tokens: int = 0
+    successful_requests: int = 0
+    failed_requests: int = 0
+    api_requests: int = 0
+    total_response_time_ms: int = 0
+    timed_requests: int = 0
+    reasoning_tokens: int = 0
+    refused_requests: int = 0
+    uncertain_requests: int = 0
+    uncertain_spend: Decimal = Decimal(0)
+    total_ttft_ms: int = 0
+    ttft_requests: int = 0
+    rate_limited_requests: int = 0
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """One group. `of` has its values by dimension; `group` says which of the query's groupings it is of."""
+
+    of: Mapping[Dimension, str]
+    metrics: Metrics
+    group: int = 0
+
+
+class SumsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`by`: one or more groupings, each by some dimensions. Groups come in the order of the grouping's
+    values; with `top` only so many of them, the dearest first."""
+
+    by: tuple[tuple[Dimension, ...], ...]
+    days: Days = Days()
+    where: Mapping[Dimension, tuple[str, ...]] = {}
+    """Any of these values. An empty tuple: none."""
+    without: Mapping[Dimension, tuple[str, ...]] = {}
+    only: tuple[str, ...] = ()
+    """The metrics that are wanted, by name; empty: all. The others stay zero."""
+    top: int | None = None
+
+
+class Lines(msgspec.Struct, frozen=True, kw_only=True):
+    """A group with its lines, by model and key: `{"model", "api_key", "spend", "total_tokens"}` each. They
+    are JSON from the database on, since there can be tens of thousands."""
+
+    of: Mapping[Dimension, str]
+    spend: Decimal
+    lines: msgspec.Raw
+
+
+class Name(msgspec.Struct, frozen=True, kw_only=True):
+    """What people call something."""
+
+    alias: str | None = None
+    key_name: str | None = None
+    team_id: str | None = None
+
+
+def total(metrics: Sequence[Metrics]) -> Metrics:
+    """All of them together."""
+    columns = zip(*map(msgspec.structs.astuple, metrics), strict=True)
+    return Metrics(
+        **{name: sum(column) for name, column in zip(Metrics.__struct_fields__, columns, strict=False)}
+    )
+
+
+def days_of(start_date: str | None, end_date: str | None) -> Days:
+    """Two dates of a query, each of which may be absent. Raises InvalidRequest naming the parameter."""
+    days = Days(_day("start_date", start_date), _day("end_date", end_date))
+    if days.first and days.last and days.first > days.last:
+        raise InvalidRequest("end_date: expected a date not before start_date.", param="end_date")
+    return days
+
+
+def period_days(start_date: str | None, end_date: str | None) -> Days:
+    """Two dates that have to be there."""
+    for name, value in (("start_date", start_date), ("end_date", end_date)):
+        if value is None:
+            raise InvalidRequest(f"{name}: please say which days, as YYYY-MM-DD (UTC).", param=name)
+    return days_of(start_date, end_date)
+
+
+def days_until(last: date, count: int) -> Days:
+    """So many days before a day, and it."""
+    return Days(date.fromordinal(last.toordinal() - count).isoformat(), last.isoformat())
+
+
+def listed(param: str, text: str | None) -> tuple[str, ...]:
+    """Ids with commas between them."""
+    found = tuple(each.strip() for each in (text or "").split(",") if each.strip())
+    if len(found) > MAX_LISTED:
+        raise InvalidRequest(f"{param}: expected at most {MAX_LISTED}, found {len(found)}", param=param)
+    return found
+
+
+def _day(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
+    except ValueError as exc:
+        raise InvalidRequest(
+            f"{name}: sums are by whole UTC days; expected YYYY-MM-DD, found {text[:40]!r}", param=name
+        ) from exc

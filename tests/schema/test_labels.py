@@ -1,0 +1,77 @@
+"""Tags and sessions: where they are read from, and what is refused."""
+
+import msgspec
+import pytest
+
+from schema.errors import InvalidRequest
+from schema.labels import MAX_TAGS, NONE, Labels, labels_of, stored_tags, together, without_tags
+
+
+def fields(**values: object) -> dict[str, msgspec.Raw]:
+    return {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in values.items()}
+
+
+def test_tags_come_from_the_header_the_body_and_its_metadata_each_once() -> None:
+    labels = labels_of(
+        {"x-litellm-tags": "a, b,,a", "x-litellm-session-id": "s1"},
+        fields(metadata={"tags": ["c", "b"]}, litellm_metadata={"tags": ["d"]}, tags=["e"], model="gpt"),
+    )
+    assert labels == Labels(("a", "b", "c", "d", "e"), "s1")
+
+
+def test_a_session_comes_from_the_header_or_else_the_body() -> None:
+    assert labels_of({}, fields(litellm_session_id="s2")) == Labels((), "s2")
+    headers = {"x-litellm-session-id": "s1"}
+    assert labels_of(headers, fields(litellm_session_id="s2")).session_id == "s1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"metadata": {"tags": "texts are OpenAI's"}}, {"metadata": "no object"}, {"tags": None},
+     {"metadata": None}, {"metadata": {"tags": None}}, {"litellm_session_id": None}],
+)  # fmt: skip
+def test_what_labels_nothing_costs_nothing(body: dict[str, object]) -> None:
+    assert labels_of({}, fields(**body)) is NONE
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "param"),
+    [
+        ({"x-litellm-tags": "x" * 257}, {}, "x-litellm-tags"),
+        ({"x-litellm-session-id": ""}, {}, "x-litellm-session-id"),
+        ({}, {"metadata": {"tags": [1]}}, "metadata.tags"),
+        ({}, {"metadata": {"tags": ["nul\0"]}}, "metadata.tags"),
+        ({}, {"litellm_metadata": {"tags": [""]}}, "litellm_metadata.tags"),
+        ({}, {"tags": "a"}, "tags"),
+        ({}, {"tags": [f"t{n}" for n in range(MAX_TAGS + 1)]}, "tags"),
+        ({}, {"litellm_session_id": 7}, "litellm_session_id"),
+    ],
+)
+def test_a_label_that_cannot_be_kept_is_refused_by_name(
+    headers: dict[str, str], body: dict[str, object], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        labels_of(headers, fields(**body))
+    assert refused.value.param == param
+
+
+def test_tags_that_sql_wrote_as_something_else_label_nothing() -> None:
+    for stored, tags in (
+        (b'["a","b"]', ("a", "b")), (b'"a"', ()), (b"{}", ()), (b"[1]", ()), (b'["a",""]', ("a",)),
+    ):  # fmt: skip
+        assert stored_tags(msgspec.Raw(stored)) == tags
+
+
+def test_more_tags_than_a_row_holds_are_the_first_hundred() -> None:
+    assert len(together((f"a{n}" for n in range(70)), (f"b{n}" for n in range(70)))) == MAX_TAGS
+
+
+def test_metadata_goes_on_to_a_provider_without_the_tags() -> None:
+    def left(metadata: object) -> bytes | None:
+        found = without_tags(msgspec.Raw(msgspec.json.encode(metadata)))
+        return None if found is None else bytes(found)
+
+    assert left({"tags": ["a"]}) is None
+    assert left({"tags": ["a"], "trace": "b"}) == b'{"trace":"b"}'
+    assert left({"tags": "a"}) == b'{"tags":"a"}'
+    assert left({"a": "b"}) == b'{"a":"b"}'
