@@ -1,0 +1,85 @@
+"""What the ledger itself costs: a call's two records in the journal, and rows a second into Postgres.
+
+Apart from the servers, in one process each, on an embedded Postgres of their own. What a call costs in the
+server besides (building the records, finding the price) is part of the servers' figures.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from runtime.bookkeeper import Bookkeeper
+from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.journal import Journal
+from runtime.migrations import migrate
+from tests.runtime.attempts import make_held, make_settled
+
+CALLS = 20_000
+ROWS = 50_000
+KEYS = 50
+"""As many keys call in turns: what is summed up is not all of one row."""
+
+
+class Bookkeeping(msgspec.Struct, frozen=True, kw_only=True):
+    journal_us: float
+    """A call: its hold and its end."""
+    bytes_a_call: float
+    rows_per_s: float
+    """Out of the journal and into Postgres: rows, counters and daily sums."""
+
+
+def measure_bookkeeping() -> Bookkeeping:
+    folder = Path(tempfile.mkdtemp(prefix="switchgear-bench-"))
+    try:
+        journal_us, size = asyncio.run(_journal(folder / "journal"))
+        rows_per_s = _books(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Bookkeeping(journal_us=journal_us, bytes_a_call=size, rows_per_s=rows_per_s)
+
+
+async def _journal(parent: Path) -> tuple[float, float]:
+    records = [(make_held(f"req-{n}"), make_settled(f"req-{n}")) for n in range(CALLS)]
+    journal = Journal(parent)
+    journal.start()
+    await asyncio.sleep(0.1)
+    spent = 0.0
+    for begin in range(0, CALLS, 100):
+        before = time.perf_counter()
+        for held, settled in records[begin : begin + 100]:
+            journal.hold(held)
+            journal.settle(settled)
+        spent += time.perf_counter() - before
+        await asyncio.sleep(0)  # its own tasks have their turn, as in a server
+    size = journal.waiting_bytes / CALLS
+    await journal.close()
+    return spent / CALLS * 1e6, size
+
+
+def _books(folder: Path) -> float:
+    postgres = EmbeddedPostgres(folder / "own" / "postgres")
+    dsn = postgres.start()
+    try:
+        asyncio.run(migrate(dsn))
+        return asyncio.run(_booked(folder / "journals", dsn))
+    finally:
+        postgres.stop()
+
+
+async def _booked(parent: Path, dsn: str) -> float:
+    journal = Journal(parent)
+    for number in range(ROWS):
+        name = f"req-{number}"
+        journal.hold(make_held(name, key_hash=f"{number % KEYS:064x}", user_id=f"user-{number % KEYS}"))
+        journal.settle(make_settled(name))
+    await journal.close()
+    keeper = Bookkeeper(parent, dsn)
+    began = time.perf_counter()
+    await keeper.catch_up()
+    took_s = time.perf_counter() - began
+    await keeper.close()
+    return ROWS / took_s
