@@ -11,25 +11,36 @@ import os
 import shutil
 import signal
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
-from runtime.books import Books
+from runtime.books import Books, put_aside
 from runtime.database_errors import reaching
 from runtime.journal_reader import Unreadable, is_abandoned
+from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 5.0
+LAST_PUT_OFF_S = 25.6
+LOCK_TIMEOUT = "500ms"
+"""Whoever holds a counter's row keeps the bookkeeper waiting, which holds the accounts that leases need."""
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 60.0
 DRAFT_LIVES_S = 60.0
 LOCK = "bookkeeper.lock"
 
 log = logging.getLogger(__name__)
+
+
+class _Off(NamedTuple):
+    until_mono: float
+    wait_s: float
 
 
 class Bookkeeper:
@@ -40,6 +51,8 @@ class Bookkeeper:
         self._dsn = dsn
         self._interval_s = interval_s
         self._books: dict[str, Books] = {}
+        self._off: dict[str, _Off] = {}
+        """Journals that failed, and wait."""
         self._connection: asyncpg.Connection | None = None
         self._stopping = asyncio.Event()
 
@@ -48,7 +61,7 @@ class Bookkeeper:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until `stop`, and until all that was written by then is booked."""
+        """Until `stop`, and until all that was written by then is booked, but for journals that failed."""
         backoff_s = FIRST_BACKOFF_S
         try:
             while True:
@@ -75,41 +88,62 @@ class Bookkeeper:
         self._books = {}
 
     async def catch_up(self) -> None:
-        """Book all that is written, journal by journal in turn. Raises DatabaseUnavailable, and what
-        Postgres says to a statement of ours."""
+        """Book all that is written, journal by journal in turn; a journal that fails waits for its next turn
+        and keeps no other waiting. Raises DatabaseUnavailable."""
         busy = True
         while busy:
             busy = False
             for folder in self._folders():
-                books = await self._books_of(folder)
-                if books is None:
-                    continue
-                busy = await books.step(await self._connected()) or busy
-                if books.finished:
-                    del self._books[folder.name]
+                connection = await self._connected()
+                try:
+                    busy = await self._step(folder, connection) or busy
+                except DatabaseUnavailable:
+                    self._forget(folder)
+                    raise
+                except Exception as exc:
+                    self._forget(folder)
+                    self._put_off(folder, exc)
 
-    async def _books_of(self, folder: Path) -> Books | None:
-        """None for a journal that can't be read: it is put aside, and what its workers hold of budgets
-        stays charged."""
+    async def _step(self, folder: Path, connection: asyncpg.Connection) -> bool:
+        """True where there may be more at once."""
+        off = self._off.get(folder.name)
+        if off is not None and time.monotonic() < off.until_mono:
+            return False
         books = self._books.get(folder.name)
         if books is None:
-            try:
-                books = await Books.opened(await self._connected(), folder)
-            except (Unreadable, FileNotFoundError, ValueError) as exc:
-                log.error("journal %s can't be read and is put aside: %s", folder.name, exc)
-                put_aside(folder, "unreadable")
-                return None
-            self._books[folder.name] = books
-        return books
+            books = self._books[folder.name] = await Books.opened(connection, folder)
+        more = await books.step(connection)
+        self._off.pop(folder.name, None)
+        if books.finished:
+            self._forget(folder)
+        return more
+
+    def _put_off(self, folder: Path, exc: Exception) -> None:
+        """Try again later: half a minute later at last. What can't be read at all, and will not be written
+        any more, is put aside; what its workers hold of budgets stays charged."""
+        if isinstance(exc, Unreadable | FileNotFoundError) and is_abandoned(folder):
+            log.error("journal %s can't be read and is put aside: %s", folder.name, exc)
+            put_aside(folder, "unreadable")
+            return
+        off = self._off.get(folder.name)
+        wait_s = FIRST_BACKOFF_S if off is None else min(off.wait_s * 2, LAST_PUT_OFF_S)
+        self._off[folder.name] = _Off(time.monotonic() + wait_s, wait_s)
+        if wait_s in (FIRST_BACKOFF_S, LAST_PUT_OFF_S):
+            log.error("journal %s: its rows wait, trying again: %r", folder.name, exc)
+
+    def _forget(self, folder: Path) -> None:
+        books = self._books.pop(folder.name, None)
+        if books is not None:
+            books.close()
 
     def _folders(self) -> list[Path]:
-        """The journals. Removes what a worker left that died while it made one."""
+        """The journals, by their names. Removes what a worker left that died while it made one."""
         found = []
         with suppress(FileNotFoundError), os.scandir(self._parent) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     _tidy(Path(entry.path))
-                elif entry.is_dir() and not entry.name.startswith("un"):
+                elif _is_uuid(entry.name):
                     found.append(Path(entry.path))
         return sorted(found)
 
@@ -125,7 +159,7 @@ class Bookkeeper:
                         "timezone": "UTC",
                         "synchronous_commit": "on",  # what is booked is deleted here
                         "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
-                        "lock_timeout": "10s",
+                        "lock_timeout": LOCK_TIMEOUT,
                     },
                 )
         return self._connection
@@ -141,10 +175,11 @@ class Bookkeeper:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
-def put_aside(folder: Path, why: str) -> None:
-    """Out of the way, and kept for somebody to look at."""
-    with suppress(OSError):
-        folder.rename(folder.with_name(f"{why}-{folder.name}"))
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
 
 
 def _tidy(draft: Path) -> None:
@@ -168,8 +203,24 @@ def books_lock(parent: Path) -> Iterator[bool]:
         os.close(fd)
 
 
-async def keep_books(parent: Path, dsn: str) -> None:
-    """Until SIGTERM. One process a directory keeps the books; another one waits for its turn."""
+def is_booking(parent: Path) -> bool:
+    """Does a process keep the books of this directory?"""
+    try:
+        fd = os.open(parent / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+async def keep_books(parent: Path, dsn: str, *, stop_s: float) -> None:
+    """Until SIGTERM, and at most so many seconds longer. One process a directory keeps the books; another one
+    waits for its turn."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
@@ -177,8 +228,13 @@ async def keep_books(parent: Path, dsn: str) -> None:
         with books_lock(parent) as mine:
             if mine:
                 keeper = Bookkeeper(parent, dsn)
-                loop.add_signal_handler(signal.SIGTERM, keeper.stop)
-                await keeper.run()
+                keeping = asyncio.create_task(keeper.run())
+                await stopping.wait()
+                keeper.stop()
+                try:
+                    await asyncio.wait_for(keeping, stop_s)
+                except TimeoutError:
+                    log.warning("rows of the spend ledger wait on disk for the next start")
                 return
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), 1.0)

@@ -5,8 +5,10 @@ that does not find it there applies nothing. A commit whose answer was lost is f
 """
 
 import logging
+import os
 import shutil
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -17,7 +19,7 @@ import msgspec
 
 from runtime.database_errors import REACHING_ERRORS, reaching
 from runtime.journal import segment_name
-from runtime.journal_reader import Batch, Entry, JournalReader, Place, is_abandoned
+from runtime.journal_reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
 from runtime.spend_insert import book_rows, ensure_partition, months_of
 from schema.errors import DatabaseUnavailable
 from schema.spend import SpendRow
@@ -25,8 +27,15 @@ from schema.tables.partitions import month_after
 
 BATCH_ROWS = 1_000
 ASIDE = "unstorable.jsonl"
+STUCK_S = 5.0
 
-UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, OverflowError)
+UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,
+    OverflowError,
+)
 """What Postgres or its driver says to a row that no retry can save."""
 
 PASSING = (
@@ -67,9 +76,9 @@ class Books:
         self._reader: JournalReader | None = None
         self._place = Place(0, 0)
         """Up to where it is booked."""
-        self._batch: Batch | None = None
-        """Read, and not known to be booked."""
         self._months: set[date] = set()
+        self._stood_at: Place | None = None
+        self._stood_since_mono = 0.0
 
     @classmethod
     async def opened(cls, connection: asyncpg.Connection, folder: Path) -> "Books":
@@ -85,25 +94,34 @@ class Books:
 
     async def step(self, connection: asyncpg.Connection) -> bool:
         """Book one batch, or the end of a journal whose writer is gone. True where there may be more at once.
-        Raises DatabaseUnavailable, or what Postgres says: then what was read is kept, to be tried again."""
+        Raises DatabaseUnavailable, what Postgres says, and what JournalReader does. After any exception it
+        must be made anew: Postgres knows where to go on."""
         reader = self._reader
         if reader is None:
             return False
         abandoned = is_abandoned(self.folder)  # asked before reading: afterwards it could have written
-        self._batch = self._batch or reader.read(BATCH_ROWS)
+        batch = reader.read(BATCH_ROWS)
         try:
             with reaching():
-                if self._batch.entries:
-                    await self._book(connection, self._batch)
-                elif abandoned and not reader.skip_damage():
+                if batch.entries:
+                    await self._book(connection, batch)
+                    return abandoned or len(batch.entries) >= BATCH_ROWS
+                if (abandoned or self._is_stuck(reader)) and reader.skip_damage():
+                    return True
+                if abandoned:
                     await self._finish(connection, reader)
-                else:
-                    self._batch = None
-                    return abandoned
         except Moved:
             await self._open(connection)
-        self._batch = None
-        return True
+            return True
+        return False
+
+    def _is_stuck(self, reader: JournalReader) -> bool:
+        """Has reading stood for long before what is no record? Its writer takes no time to write one."""
+        now_mono = time.monotonic()
+        if reader.place != self._stood_at:
+            self._stood_at, self._stood_since_mono = reader.place, now_mono
+        waits = reader.tail_bytes() > 0 or segments(self.folder)[-1] > reader.place.segment + 1
+        return waits and now_mono - self._stood_since_mono > STUCK_S
 
     def close(self) -> None:
         if self._reader is not None:
@@ -112,26 +130,31 @@ class Books:
     async def _open(self, connection: asyncpg.Connection) -> None:
         """Begin to read where Postgres says, or not at all where it says that this is finished."""
         self.close()
-        self._reader = self._batch = None
-        reader = JournalReader(self.folder, None)
-        begin = reader.place
+        self._reader = None
+        begin = first_place(self.folder)
         with reaching():
             row = await connection.fetchrow(_PLACE, self.folder.name, socket.gethostname(), *begin)
-        self._place = Place(row["segment"], row["position"])
-        if row["finished"]:
-            reader.close()
-            self._remove()
-            return
-        if self._place != begin:
-            reader.close()
-            reader = JournalReader(self.folder, self._place)
-        self._reader = reader
+            self._place = Place(row["segment"], row["position"])
+            if row["finished"]:
+                self._remove()
+                return
+            if self._place.segment < begin.segment:
+                log.error(
+                    "journal %s: Postgres has forgotten what it booked of it before segment %d: what those"
+                    " calls cost is lost",
+                    self.folder.name,
+                    begin.segment,
+                )
+                async with connection.transaction():
+                    await self._move(connection, begin, 0)
+                self._place = begin
+        self._drop_segments(self._place.segment)
+        self._reader = JournalReader(self.folder, self._place)
         self._told(row["rows"])
 
     async def _book(self, connection: asyncpg.Connection, batch: Batch) -> None:
         """All of it at once; where a row is at fault, one by one."""
-        entries = [entry for entry in batch.entries if entry.end > self._place]
-        rows = [entry.row for entry in entries]
+        rows = [entry.row for entry in batch.entries]
         try:
             try:
                 await self._commit(connection, rows, batch.end, may_be_there=False)
@@ -144,24 +167,25 @@ class Books:
                 self._months.clear()
                 raise DatabaseUnavailable("A partition of the ledger was dropped: it is made anew.") from exc
             log.error("a batch of %d spend rows can't be stored as it is: %r", len(rows), exc)
-            for entry in entries:
-                await self._book_alone(connection, entry)
+            for entry in batch.entries:
+                await self._book_alone(connection, entry.row, entry.end)
             await self._commit(connection, [], batch.end, may_be_there=True)
 
-    async def _book_alone(self, connection: asyncpg.Connection, entry: Entry) -> None:
-        """One row; without its texts, where they can't be stored; beside the ledger, where the rest can't
-        be either."""
-        for row in (entry.row, bare(entry.row)):
+    async def _book_alone(self, connection: asyncpg.Connection, row: SpendRow, end: Place) -> None:
+        """Without its texts, where those can't be stored; beside the ledger, where the rest can't be."""
+        for form in (row, bare(row)):
             try:
-                await self._commit(connection, [row], entry.end, may_be_there=True)
+                await self._commit(connection, [form], end, may_be_there=True)
             except UNSTORABLE as exc:
                 log.error("spend row %s can't be stored: %r", row.request_id, exc)
             else:
                 return
         with (self.folder / ASIDE).open("ab") as file:
-            file.write(msgspec.json.encode(entry.row) + b"\n")
-        log.error("spend row %s is kept in %s", entry.row.request_id, self.folder / ASIDE)
-        await self._commit(connection, [], entry.end, may_be_there=True)
+            file.write(msgspec.json.encode(row) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        log.error("spend row %s is kept in %s", row.request_id, self.folder / ASIDE)
+        await self._commit(connection, [], end, may_be_there=True)
 
     async def _commit(
         self, connection: asyncpg.Connection, rows: Sequence[SpendRow], end: Place, *, may_be_there: bool
@@ -175,8 +199,8 @@ class Books:
             crossed = await book_rows(connection, rows, may_be_there=may_be_there)
         begin, self._place = self._place, end
         self._told(booked_rows)
-        for number in range(begin.segment, end.segment):
-            (self.folder / segment_name(number)).unlink(missing_ok=True)
+        if end.segment > begin.segment:
+            self._drop_segments(end.segment)
         for each in crossed:
             log.warning(
                 "soft budget crossed: %s %s spent $%s of $%s",
@@ -185,6 +209,12 @@ class Books:
                 each.spend,
                 each.soft_budget,
             )
+
+    def _drop_segments(self, before: int) -> None:
+        """They are booked."""
+        for number in segments(self.folder):
+            if number < before:
+                (self.folder / segment_name(number)).unlink(missing_ok=True)
 
     async def _move(self, connection: asyncpg.Connection, end: Place, rows: int) -> int:
         """Gives how many rows of this journal are booked with these. Raises Moved."""
@@ -203,7 +233,29 @@ class Books:
         rows = reader.unsettled_rows(datetime.now(UTC))
         if reader.tail_bytes():
             log.error("journal %s: %d bytes of a torn record are cut", self.folder.name, reader.tail_bytes())
-        for month in months_of(rows) - self._months:
+        try:
+            await self._end(connection, reader, rows)
+        except (Moved, *PASSING, *REACHING_ERRORS):
+            raise
+        except Exception as exc:
+            if _is_missing_partition(exc):
+                raise DatabaseUnavailable("A partition of the ledger was dropped: it is made anew.") from exc
+            log.error("the last %d spend rows of a worker can't be stored as they are: %r", len(rows), exc)
+            for row in rows:
+                await self._book_alone(connection, row, reader.place)
+            await self._end(connection, reader, [])
+        if rows:
+            log.error(
+                "a worker died: %d calls under way are booked as uncertain, at their ceilings", len(rows)
+            )
+        self._reader = None
+        reader.close()
+        self._remove(damaged=reader.damaged > 0)
+
+    async def _end(
+        self, connection: asyncpg.Connection, reader: JournalReader, rows: Sequence[SpendRow]
+    ) -> None:
+        for month in months_of(rows):
             await ensure_partition(connection, month)
         async with connection.transaction():
             await self._move(connection, reader.place, len(rows))
@@ -211,21 +263,24 @@ class Books:
             for worker in sorted(reader.workers):
                 await connection.execute("SELECT switchgear_leave($1)", worker)
             await connection.execute(_FINISH, self.folder.name)
-        if rows:
-            log.error(
-                "a worker died: %d calls under way are booked as uncertain, at their ceilings", len(rows)
-            )
-        self._reader = None
-        reader.close()
-        self._remove()
 
-    def _remove(self) -> None:
-        """All of it is in Postgres. What could not be stored there stays."""
-        if (self.folder / ASIDE).exists():
-            with suppress(OSError):
-                self.folder.rename(self.folder.with_name(f"unstorable-{self.folder.name}"))
-            return
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _remove(self, *, damaged: bool = False) -> None:
+        """All of it is in Postgres. What could not be stored there, or not be read, stays."""
+        if damaged:
+            put_aside(self.folder, "damaged")
+        elif (self.folder / ASIDE).exists():
+            put_aside(self.folder, "unstorable")
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def put_aside(folder: Path, why: str) -> None:
+    """Out of the way, and kept for somebody to look at."""
+    aside = folder.with_name(f"{why}-{folder.name}")
+    if aside.exists():
+        aside = folder.with_name(f"{why}-{folder.name}-{time.time_ns()}")
+    with suppress(OSError):
+        folder.rename(aside)
 
 
 def bare(row: SpendRow) -> SpendRow:
@@ -233,7 +288,7 @@ def bare(row: SpendRow) -> SpendRow:
     return msgspec.structs.replace(
         row,
         call_id=row.request_id,
-        end_user=None,
+        end_user=row.end_user if row.end_user and _plain(row.end_user) == row.end_user else None,
         requester_ip=None,
         user_agent=None,
         key_alias=None,

@@ -1,7 +1,7 @@
 """The bookkeeper as a process beside the workers, started anew when it dies.
 
-What watches it is a process of its own that imports nothing: the parent of the workers is granian's, and
-a thread in it would hold locks at the moment of a fork.
+The server's main process learns of its death by SIGCHLD, as it would of any child's: no thread watches, since
+one would hold locks at the moment when a worker is forked.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
@@ -19,66 +20,71 @@ from schema.secret import Secret
 
 BOOK_S = 10.0
 """How long a stopping server tries to bring its last rows into Postgres. What is left waits on disk."""
-PAUSE_S = 0.2
+KILL_S = 2.0
+PAUSE_S = 1.0
+"""Before one is started anew that died young."""
 NAME = "books"
 PR_SET_NAME = 15
 
 
 class BooksProcess:
-    """Keeps the books of a directory of journals while it is open."""
+    """Keeps the books of a directory of journals while it is open. Opened in the main thread."""
 
     def __init__(self, journals: Path, dsn: Secret) -> None:
         journals.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._watch = multiprocessing.get_context().Process(
-            target=_watch, args=(journals, dsn, os.getpid()), name=NAME
-        )
+        self._journals = journals
+        self._dsn = dsn
+        self._pid = os.getpid()
+        self._open = False
+        self._keeper: BaseProcess | None = None
+        self._started_mono = 0.0
 
     def __enter__(self) -> None:
-        self._watch.start()
+        self._open = True
+        self._start(pause_s=0.0)
+        signal.signal(signal.SIGCHLD, self._child_changed)
 
     def __exit__(self, *exc: object) -> None:
-        self._watch.terminate()
-        self._watch.join(BOOK_S)
-        if self._watch.is_alive():
-            sys.stderr.write("switchgear: rows of the spend ledger wait on disk for the next start\n")
-            self._watch.kill()
-            self._watch.join()
-
-
-def _watch(journals: Path, dsn: Secret, parent_pid: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the parent decides
-    stopping = False
-
-    def stop(sign: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
+        self._open = False
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        keeper = self._keeper
+        assert keeper is not None
         keeper.terminate()
+        keeper.join(BOOK_S + KILL_S)
+        if keeper.is_alive():
+            sys.stderr.write("switchgear: rows of the spend ledger wait on disk for the next start\n")
+            keeper.kill()
+            keeper.join()
 
-    keeper = _keeper(journals, dsn)
-    signal.signal(signal.SIGTERM, stop)
+    def _start(self, *, pause_s: float) -> None:
+        arguments = (self._journals, self._dsn, self._pid, pause_s)
+        self._started_mono = time.monotonic()
+        self._keeper = multiprocessing.get_context().Process(target=_keep, args=arguments, name=NAME)
+        self._keeper.start()
+
+    def _child_changed(self, sign: int, frame: FrameType | None) -> None:
+        """A fork of this process has inherited this, and no bookkeeper."""
+        keeper = self._keeper
+        if not self._open or os.getpid() != self._pid or keeper is None or keeper.is_alive():
+            return
+        sys.stderr.write(f"switchgear: the bookkeeper ended with {keeper.exitcode}; starting it again\n")
+        young = time.monotonic() - self._started_mono < PAUSE_S
+        self._start(pause_s=PAUSE_S if young else 0.0)
+
+
+def _keep(journals: Path, dsn: Secret, parent_pid: int, pause_s: float) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _call_it(NAME)
     end_with_parent(parent_pid, signal.SIGTERM)
-    while not stopping:
-        keeper.start()
-        keeper.join()
-        if not stopping:
-            sys.stderr.write(f"switchgear: the bookkeeper ended with {keeper.exitcode}; starting it again\n")
-            time.sleep(PAUSE_S)
-            keeper = _keeper(journals, dsn)
-
-
-def _keeper(journals: Path, dsn: Secret) -> "multiprocessing.process.BaseProcess":
-    return multiprocessing.get_context().Process(target=_keep, args=(journals, dsn, os.getpid()), name=NAME)
-
-
-def _keep(journals: Path, dsn: Secret, parent_pid: int) -> None:
+    time.sleep(pause_s)
     from runtime.bookkeeper import keep_books
     from runtime.logs import set_up_logs
 
-    end_with_parent(parent_pid, signal.SIGKILL)  # what it was at is found out by who comes next
     logs = set_up_logs()
     try:
-        asyncio.run(keep_books(journals, dsn.reveal()))
+        asyncio.run(keep_books(journals, dsn.reveal(), stop_s=BOOK_S))
     finally:
         logs.flush()
 

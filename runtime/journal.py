@@ -7,10 +7,13 @@ new calls, and never a record of a call that was let in.
 """
 
 import asyncio
+import errno
 import fcntl
 import logging
 import mmap
 import os
+import shutil
+import threading
 import time
 import uuid
 from contextlib import suppress
@@ -35,7 +38,8 @@ log = logging.getLogger(__name__)
 
 
 class Segment:
-    """One file, allocated and mapped. Raises OSError where there is no room for it."""
+    """One file, allocated and mapped, and on disk before anything is written. Raises OSError where there is
+    no room for it."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.number = number
@@ -47,7 +51,9 @@ class Segment:
             os.posix_fallocate(self.fd, 0, SEGMENT_BYTES)
             self.data = mmap.mmap(self.fd, SEGMENT_BYTES)
             self.data[: HEADER.size] = header(number)
+            os.fdatasync(self.fd)
             os.rename(draft, self.path)
+            sync_folder(folder)
         except BaseException:
             os.close(self.fd)
             draft.unlink(missing_ok=True)
@@ -78,12 +84,19 @@ class Journal:
         self.name = str(uuid.uuid4())
         draft, self.folder = parent / f".{self.name}", parent / self.name
         draft.mkdir(mode=0o700, parents=True)
-        self._lock = os.open(draft / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._progress = Progress.made(draft / PROGRESS)
-        self._segment = Segment(draft, 0)
+        try:
+            self._lock = os.open(draft / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._progress = Progress.made(draft / PROGRESS)
+            self._segment = Segment(draft, 0)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         draft.rename(self.folder)  # seen when it is locked and can be read, and not before
+        sync_folder(parent)
         self._spare: Segment | None = None
+        self._allocating = threading.Lock()
+        """A thread makes spares; where it is late, the loop waits for it."""
         self._max_bytes = max_bytes
         self._sync_s = sync_s
         self._open: dict[str, bytes] = {}
@@ -125,7 +138,7 @@ class Journal:
         self._workers.append(data)
 
     def hold(self, held: Held) -> None:
-        """An attempt is about to be sent. Not to be called while `full`."""
+        """An attempt is about to be sent. Not to be called while `full`. Raises TooLarge."""
         data = frame(Kind.HELD, held)
         self._append(data)
         self._open[held.request_id] = data
@@ -138,7 +151,7 @@ class Journal:
         self._rows += 1
 
     def put(self, row: SpendRow) -> None:
-        """A row of a call that was never held. Not to be called while `full`."""
+        """A row of a call that was never held. Not to be called while `full`. Raises TooLarge."""
         self._append(frame(Kind.ROW, row))
         self._rows += 1
 
@@ -180,22 +193,23 @@ class Journal:
         self._turned.set()
 
     def _allocate(self) -> None:
-        """Make a spare. Tried once a second where there is no room for one."""
-        now_mono = time.monotonic()
-        if now_mono - self._no_room_mono < ROOM_AGAIN_S:
-            return
-        try:
-            self._spare = Segment(self.folder, self._segment.number + 1)
-        except OSError as exc:
-            self._no_room_mono = now_mono
-            log.error("journal: no room for another segment, new calls are refused: %s", exc)
+        """Make a spare, if there is none. Tried once a second where there is no room for one."""
+        with self._allocating:
+            now_mono = time.monotonic()
+            if self._spare is not None or now_mono - self._no_room_mono < ROOM_AGAIN_S:
+                return
+            try:
+                self._spare = Segment(self.folder, self._segment.number + 1)
+            except OSError as exc:
+                self._no_room_mono = now_mono
+                log.error("journal: no room for another segment, new calls are refused: %s", exc)
 
     async def _keep_a_spare(self) -> None:
         while not self._closing.is_set():
             await self._turned.wait()
             self._turned.clear()
             if self._spare is None and not self._closing.is_set():
-                self._allocate()
+                await asyncio.to_thread(self._allocate)
 
     async def _keep_synced(self) -> None:
         while not self._closing.is_set():
@@ -214,10 +228,35 @@ class Journal:
             segment.close()
         if self._dirty:
             self._dirty = False
-            await asyncio.to_thread(os.fdatasync, self._segment.fd)
+            try:
+                await asyncio.to_thread(os.fdatasync, self._segment.fd)
+            except OSError:
+                self._dirty = True
+                raise
+
+
+async def begun(parent: Path, *, max_bytes: int, sync_s: float) -> Journal:
+    """A new journal, once the disk has room for it. Nothing is served before: nothing could be booked."""
+    while True:
+        try:
+            return Journal(parent, max_bytes=max_bytes, sync_s=sync_s)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            log.error("journal: no room to begin one, this worker waits for some: %s", exc)
+            await asyncio.sleep(ROOM_AGAIN_S)
 
 
 _END = frame(Kind.END, None)
+
+
+def sync_folder(folder: Path) -> None:
+    """So that the names in it survive a loss of power."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def segment_name(number: int) -> str:

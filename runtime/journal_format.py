@@ -4,7 +4,7 @@ A segment is a file of SEGMENT_BYTES, all zeros at first: its header, then frame
 frame is its payload's length and CRC-32 and the payload, whose first byte is the record's kind. A length
 of zero is where nothing was written yet. A writer that is killed leaves at most one torn frame, the last:
 its checksum fails. Each segment begins by saying again what is still open, so that it can be read without
-those before it.
+those before it. Behind a stretch that something else damaged, the next whole frame is looked for.
 """
 
 import enum
@@ -23,7 +23,7 @@ MAGIC = b"SWGRJRN1"
 HEADER = struct.Struct("<8sIxxxx")
 """Magic and the segment's number."""
 FRAME = struct.Struct("<II")
-MAX_PAYLOAD_BYTES = 64 * 1024
+MAX_PAYLOAD_BYTES = 256 * 1024
 """More than any record has: its texts are bounded."""
 
 
@@ -62,11 +62,22 @@ class Frame(NamedTuple):
 
 
 class Torn(Exception):
-    """What stands at an offset is no whole record: being written just now, or cut off by a death."""
+    """What stands at an offset is no whole record: being written just now, cut off by a death, or damaged."""
+
+
+class Newer(Exception):
+    """A whole record that this version can't read: a later one wrote it, and has to read it."""
+
+
+class TooLarge(ValueError):
+    """A record that no reader would take."""
 
 
 def frame(kind: Kind, record: Record) -> bytes:
+    """Raises TooLarge."""
     payload = _KIND_BYTES[kind] + _encode(record)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise TooLarge(f"a record of {len(payload)} bytes")
     return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
 
 
@@ -80,7 +91,7 @@ def is_header(data: memoryview, number: int) -> bool:
 
 def frames(data: memoryview, offset: int) -> Iterator[Frame]:
     """Whole records from an offset on. Ends where nothing was written yet, behind an END, or at the
-    end of the data; raises Torn where something was written and is no record."""
+    end of the data; raises Torn where something was written and is no record, or Newer."""
     size = len(data)
     while offset + FRAME.size <= size:
         length, checksum = FRAME.unpack_from(data, offset)
@@ -89,14 +100,28 @@ def frames(data: memoryview, offset: int) -> Iterator[Frame]:
                 raise Torn
             return
         begin, end = offset + FRAME.size, offset + FRAME.size + length
-        if length > MAX_PAYLOAD_BYTES or end > size or zlib.crc32(data[begin:end]) != checksum:
+        if not _is_whole(data, begin, end, checksum):
             raise Torn
         kind = data[begin]
         try:
             record = _DECODERS[kind].decode(data[begin + 1 : end])
         except (KeyError, msgspec.DecodeError) as exc:
-            raise Torn from exc
+            raise Newer(f"byte {offset}: a record of kind {kind}") from exc
         yield Frame(record, kind, end)
         if kind == Kind.END:
             return
         offset = end
+
+
+def next_frame(data: memoryview, begin: int, end: int) -> int | None:
+    """Where the first whole record stands that begins between two offsets."""
+    for place in range(begin, min(end, len(data) - FRAME.size)):
+        length, checksum = FRAME.unpack_from(data, place)
+        if length and _is_whole(data, place + FRAME.size, place + FRAME.size + length, checksum):
+            return place
+    return None
+
+
+def _is_whole(data: memoryview, begin: int, end: int, checksum: int) -> bool:
+    fits = end - begin <= MAX_PAYLOAD_BYTES and end <= len(data)
+    return fits and zlib.crc32(data[begin:end]) == checksum

@@ -31,9 +31,12 @@ class Progress:
 
     @classmethod
     def of(cls, path: Path) -> "Progress":
-        """Raises OSError or ValueError where there is none."""
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        """Of a journal that is there. Where nothing is known, since it was never synced, nothing is booked
+        that its writer knows of."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            if os.fstat(fd).st_size < _PLACES.size:
+                os.ftruncate(fd, _PLACES.size)
             return cls(mmap.mmap(fd, _PLACES.size))
         finally:
             os.close(fd)

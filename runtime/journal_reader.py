@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from runtime.journal import LOCK, segment_name
-from runtime.journal_format import HEADER, Frame, Kind, Torn, frames, is_header
+from runtime.journal_format import HEADER, Frame, Kind, Torn, frames, is_header, next_frame
 from runtime.journal_progress import PROGRESS, Progress
 from schema.journal import Held, Settled, row_of, unsettled
 from schema.spend import SpendRow
@@ -50,8 +50,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalReader:
-    """Made where Postgres says that reading goes on; None: from the beginning. Raises Unreadable,
-    OSError."""
+    """Made where Postgres says that reading goes on; None: from the beginning. Raises Unreadable, Newer,
+    OSError. After any exception out of a method it must be made anew."""
 
     def __init__(self, folder: Path, place: Place | None) -> None:
         self.folder = folder
@@ -62,12 +62,11 @@ class JournalReader:
         self._open: dict[str, Held] = {}
         self._lost: list[Held] = []
         """Open before a damaged stretch, and not open behind it."""
+        self._doubtful = False
+        """Was something lost in this segment?"""
         self.progress = Progress.of(folder / PROGRESS)
         self._data: mmap.mmap | None = None
-        first = min(self._numbers(), default=None)
-        if first is None:
-            raise Unreadable(f"{folder}: it has no segment")
-        self.place = place or Place(first, HEADER.size)
+        self.place = place or first_place(folder)
         self._seek(self.place)
 
     @property
@@ -88,22 +87,21 @@ class JournalReader:
         return Batch(entries=entries, begin=begin, end=self.place)
 
     def skip_damage(self) -> bool:
-        """Reading stands before what is no record. Go on in the next segment, if its writer did: the
-        rest of this one is lost, and said so. False where it is merely the end."""
-        following = self.place.segment + 1
-        if following not in self._numbers():
-            return False
-        before = dict(self._open)
-        if not self._goes_on(following):
-            return False
-        log.error("journal %s: records of segment %d behind byte %d are lost", self.folder.name, *self.place)
-        self.damaged += 1
-        self._open = {}
-        self.place = Place(following, HEADER.size)
-        self._map()
-        self._restate()
-        self._lost = [held for name, held in before.items() if name not in self._open]
-        return True
+        """Reading stands before what is no record, and nobody is writing it just now. Go on behind it, if
+        there is anything: what stands in between is lost, and said so. False where it is merely the end."""
+        assert self._data is not None
+        begin, written = self.place.offset, self.tail_bytes()
+        with memoryview(self._data) as view:
+            found = next_frame(view, begin, begin + written)
+        if found is not None and found > begin:  # at its beginning it is an END that leads nowhere
+            self._report(f"up to byte {found}")
+            self._doubtful = True
+            self.place = Place(self.place.segment, found)
+            return True
+        for following in sorted(number for number in segments(self.folder) if number > self.place.segment):
+            if self._skip_to(following):
+                return True
+        return False
 
     def tail_bytes(self) -> int:
         """Bytes behind the last record that are no record: cut off by a death, or being written."""
@@ -115,6 +113,37 @@ class JournalReader:
         """Rows of what will never end: the writer is gone."""
         return [row_of(held, unsettled(held, at)) for held in self._open.values()]
 
+    def _skip_to(self, number: int) -> bool:
+        """Go on in a later segment, if its writer did."""
+        try:
+            data = self._mapped(number)
+        except Unreadable as exc:
+            self._report(f"and all of the next one: {exc}")
+            return False
+        with memoryview(data) as view:
+            goes_on = self._goes_on(view)
+        if not goes_on:
+            data.close()
+            return False
+        self._report("to its end")
+        self._doubtful = True
+        self._turn_to(number, data)
+        return True
+
+    def _turn_to(self, number: int, data: mmap.mmap) -> None:
+        """Stand at the beginning of a segment. Where something was lost before it, what it does not say again
+        is not open any more."""
+        self._enter(number, data)
+        if self._doubtful:
+            before, self._open, self._doubtful = self._open, {}, False
+            self._restate()
+            self._lost += [held for name, held in before.items() if name not in self._open]
+
+    def _report(self, how_far: str) -> None:
+        self.damaged += 1
+        name, place = self.folder.name, self.place
+        log.error("journal %s: records are lost in segment %d from byte %d %s", name, *place, how_far)
+
     def _found_lost(self) -> list[Entry]:
         lost, self._lost = self._lost, []
         now = datetime.now(UTC)
@@ -123,26 +152,22 @@ class JournalReader:
     def _read_some(self, entries: list[Entry], limit: int) -> bool:
         """True where there may be more, in the next segment."""
         assert self._data is not None
-        view, over = memoryview(self._data), False
-        try:
-            for found in frames(view, self.place.offset):
-                segment = self.place.segment
-                if found.kind == Kind.END:
-                    over = True
-                    break
-                self.place = Place(segment, found.end)
-                row = self._take(found)
-                if row is not None:
-                    entries.append(Entry(row, self.place))
-                    if len(entries) >= limit:
+        over = False
+        with memoryview(self._data) as view:
+            try:
+                for found in frames(view, self.place.offset):
+                    if found.kind == Kind.END:
+                        over = True
                         break
-        except Torn:
-            pass
-        finally:
-            view.release()
-        if over:
-            self._follow()
-        return over
+                    self.place = Place(self.place.segment, found.end)
+                    row = self._take(found)
+                    if row is not None:
+                        entries.append(Entry(row, self.place))
+                        if len(entries) >= limit:
+                            break
+            except Torn:
+                pass
+        return over and self._follow()
 
     def _take(self, found: Frame) -> SpendRow | None:
         """What a record says: it changes what is open, and may make a row."""
@@ -161,54 +186,65 @@ class JournalReader:
             self.workers.add(record)
         return None
 
-    def _follow(self) -> None:
-        """Go on in the next segment, which is there before the one before it says so."""
-        self.place = Place(self.place.segment + 1, HEADER.size)
-        self._map()
+    def _follow(self) -> bool:
+        """Go on in the next segment, which was on disk before the one before it says so. False where it is
+        not there, or damaged: then `skip_damage` sees to it."""
+        number = self.place.segment + 1
+        try:
+            data = self._mapped(number)
+        except (Unreadable, FileNotFoundError):
+            return False
+        self._turn_to(number, data)
+        return True
 
     def _seek(self, place: Place) -> None:
         """Stand at a place, knowing what is open there."""
-        self.place = Place(place.segment, HEADER.size)
-        self._map()
+        self._enter(place.segment, self._mapped(place.segment))
         assert self._data is not None
-        view = memoryview(self._data)
+        with memoryview(self._data) as view:
+            offset = HEADER.size
+            while offset < place.offset:
+                offset = self._replay(view, offset, place.offset)
+        if offset != max(place.offset, HEADER.size):
+            raise Unreadable(
+                f"{self.folder}: segment {place.segment} has no record that ends at {place.offset}"
+            )
+        self.place = Place(place.segment, offset)
+
+    def _replay(self, view: memoryview, offset: int, until: int) -> int:
+        """Take in records whose rows are booked, and step over what is damaged; gives where that ends."""
         try:
-            for found in frames(view, HEADER.size):
-                if found.end > place.offset:
-                    break
+            for found in frames(view, offset):
+                if found.end > until:
+                    return until + 1
                 if isinstance(found.record, Settled):
                     self._open.pop(found.record.request_id, None)
                 elif not isinstance(found.record, SpendRow):
                     self._take(found)
-                self.place = Place(place.segment, found.end)
+                offset = found.end
+                if offset == until:
+                    return offset
         except Torn:
             pass
-        finally:
-            view.release()
-        if self.place.offset != max(place.offset, HEADER.size):
-            raise Unreadable(
-                f"{self.folder}: segment {place.segment} has no record that ends at {place.offset}"
-            )
+        self._doubtful = True
+        return next_frame(view, offset, until) or until + 1
 
     def _restate(self) -> None:
         """Read what a segment says is open, which is all before its first other record."""
         assert self._data is not None
-        view = memoryview(self._data)
-        try:
-            for found in frames(view, self.place.offset):
-                if found.kind not in (Kind.HELD, Kind.WORKER):
-                    break
-                self._take(found)
-                self.place = Place(self.place.segment, found.end)
-        except Torn:
-            pass
-        finally:
-            view.release()
+        with memoryview(self._data) as view:
+            try:
+                for found in frames(view, self.place.offset):
+                    if found.kind not in (Kind.HELD, Kind.WORKER):
+                        break
+                    self._take(found)
+                    self.place = Place(self.place.segment, found.end)
+            except Torn:
+                pass
 
-    def _goes_on(self, number: int) -> bool:
+    def _goes_on(self, view: memoryview) -> bool:
         """Does a segment hold more than what is open here? A writer that died while it turned over has
         said that much again, and nothing else."""
-        view = memoryview((self.folder / segment_name(number)).read_bytes())
         try:
             return any(
                 not isinstance(found.record, str | Held)
@@ -218,11 +254,14 @@ class JournalReader:
         except Torn:
             return True
 
-    def _numbers(self) -> list[int]:
-        return [int(path.stem) for path in self.folder.glob("[0-9]*.journal")]
+    def _enter(self, number: int, data: mmap.mmap) -> None:
+        """Stand at the beginning of a segment."""
+        if self._data is not None:
+            self._data.close()
+        self._data, self.place = data, Place(number, HEADER.size)
 
-    def _map(self) -> None:
-        path = self.folder / segment_name(self.place.segment)
+    def _mapped(self, number: int) -> mmap.mmap:
+        path = self.folder / segment_name(number)
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             data = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
@@ -230,11 +269,25 @@ class JournalReader:
             raise Unreadable(f"{path}: it is empty") from exc
         finally:
             os.close(fd)
-        if not is_header(memoryview(data), self.place.segment):
-            raise Unreadable(f"{path}: it does not begin as segment {self.place.segment} does")
-        if self._data is not None:
-            self._data.close()
-        self._data = data
+        with memoryview(data) as view:
+            begins = is_header(view, number)
+        if not begins:
+            data.close()
+            raise Unreadable(f"{path}: it does not begin as segment {number} does")
+        return data
+
+
+def segments(folder: Path) -> list[int]:
+    """The numbers of a journal's segments."""
+    return sorted(int(path.stem) for path in folder.glob("[0-9]*.journal"))
+
+
+def first_place(folder: Path) -> Place:
+    """Where a journal begins. Raises Unreadable."""
+    numbers = segments(folder)
+    if not numbers:
+        raise Unreadable(f"{folder}: it has no segment")
+    return Place(numbers[0], HEADER.size)
 
 
 def is_abandoned(folder: Path) -> bool:

@@ -130,7 +130,10 @@ class BookedLedger:
             log.error("spend ledger full: %d refusals have no row", self._unbooked)
             return
         row = refusal_row(call, error, model=model, ended_mono=self._clock())
-        self._sink.put(row)
+        try:
+            self._sink.put(row)
+        except ValueError as exc:
+            log.error("the refusal of %s has no row: %s", row.request_id, exc)
 
     def book(self, hold: "AttemptHold", ending: Ending) -> None:
         """Write down how an attempt ended, and give back what it held and did not use."""

@@ -1,5 +1,6 @@
 """The readiness probe: can this worker serve calls?"""
 
+from runtime.bookkeeper import is_booking
 from runtime.database import Database
 from runtime.journal import Journal
 from schema.errors import DatabaseUnavailable, Overloaded
@@ -21,10 +22,12 @@ class ReadinessProbe:
             raise Overloaded("This worker is stopping.")
         if self._journal.full:
             raise Overloaded("The spend ledger is full: the database has been away too long.")
+        waiting = self._journal.waiting_rows
         try:
             await self._database.ping()
         except DatabaseUnavailable:
-            return Readiness(
-                status="degraded", db="not connected", ledger_rows_waiting=self._journal.waiting_rows
-            )
-        return Readiness(status="healthy", db="connected", ledger_rows_waiting=self._journal.waiting_rows)
+            return Readiness(status="degraded", db="not connected", ledger_rows_waiting=waiting)
+        booking = is_booking(self._journal.folder.parent)
+        return Readiness(
+            status="healthy" if booking else "degraded", db="connected", ledger_rows_waiting=waiting
+        )

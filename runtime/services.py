@@ -17,7 +17,7 @@ from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
 from runtime.invoke import Gateway
-from runtime.journal import Journal
+from runtime.journal import begun
 from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.readiness import ReadinessProbe
@@ -61,7 +61,7 @@ class Services:
         self.upstream = AiohttpUpstream()
         await self.upstream.start()
         settings = blueprint.settings
-        self.journal = Journal(
+        self.journal = await begun(
             settings.journals,
             max_bytes=settings.journal_mb * 1024 * 1024,
             sync_s=settings.journal_sync_ms / 1000,

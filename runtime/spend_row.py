@@ -160,7 +160,7 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
         call_id=_text(call.client_call_id) or call.request_id,
         call_type=call.call_type,
         key_hash=caller.key_hash,
-        key_alias=caller.key_alias,
+        key_alias=_text(caller.key_alias),
         user_id=caller.user_id,
         team_id=caller.team_id,
         organization_id=caller.organization_id,

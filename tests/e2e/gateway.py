@@ -95,6 +95,10 @@ class Process:
         """granian's, which are forks of the process they serve for."""
         return [child for child in psutil.Process(self.pid).children() if _is_worker(child)]
 
+    def bookkeeper(self) -> psutil.Process:
+        (found,) = (child for child in psutil.Process(self.pid).children() if child.name() == "books")
+        return found
+
     def rss_mb(self) -> float:
         return sum(process.memory_info().rss for process in self.workers()) / 1e6
 

@@ -151,6 +151,7 @@ class Load:
     def __init__(self, at: Scene, prefix: str, *, budget_nano: int = BUDGET_NANO) -> None:
         self.prefix, self.budget_nano = f"{prefix}-", budget_nano
         self._scene, self._number = at, 0
+        until(at.healed, what="two workers")
         self._chance = random.Random(prefix)
         self.statuses: list[int] = []
         team = at.gateway.post("/team/new", team_id=prefix, max_budget=budget_nano / 1e9)
@@ -158,12 +159,12 @@ class Load:
         self._key = at.gateway.virtual_key(prefix, team_id=prefix)
 
     async def run(self, calls: int | None = None, *, seconds: float = 120.0) -> None:
-        """So many calls, or for so long."""
+        """Until so many calls found a gateway, or for so long."""
         until_mono = time.monotonic() + seconds
 
         async def caller() -> None:
             async with httpx.AsyncClient(base_url=self._scene.gateway.url, timeout=30) as http:
-                while time.monotonic() < until_mono and (calls is None or self._number < calls):
+                while time.monotonic() < until_mono and (calls is None or len(self.statuses) < calls):
                     self._number += 1
                     await self._one(http, f"{self.prefix}{self._number}")
 
@@ -187,9 +188,10 @@ class Load:
                     pieces += 1
                     if pieces == leaves_after:
                         return
+        except httpx.ConnectError:  # nobody is there just now
+            await asyncio.sleep(0.05)
         except httpx.TransportError:
             self.statuses.append(0)
-            await asyncio.sleep(0.05)
 
 
 def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
@@ -275,7 +277,7 @@ def kill_at(at: Scene, load: Load, *places: str) -> None:
     until(lambda: not at.armed(places[0]), what=f"a death at: {places[0]}")
     rows = check(at, load)
     assert sum(row.outcome == "ok" for row in rows) > 10
-    until(at.healed, what="two workers")
+    until(at.healed, what="two workers")  # who corrects is not the one that dies
     correct(at, load, rows)
 
 

@@ -150,6 +150,26 @@ def test_a_killed_worker_is_replaced_however_often(
     assert "workers keep dying; starting again" in gateway.process.log()
 
 
+def test_a_killed_bookkeeper_is_replaced_however_often(
+    tmp_path: Path, config: dict[str, object], postgres_dsn: str
+) -> None:
+    with serving(tmp_path, config, postgres_dsn) as gateway:
+        for number in range(3):
+            gateway.process.bookkeeper().kill()
+            call_id = new_id()
+            headers = {"authorization": f"Bearer {gateway.key}", "x-litellm-call-id": call_id}
+            body = {"model": "hostile/happy", "messages": ask()}
+            url = f"{gateway.url}/v1/chat/completions"
+            assert httpx.post(url, json=body, headers=headers, timeout=60).status_code == 200
+            assert gateway.row(call_id).outcome == "ok", number
+            until(
+                lambda: gateway.get("/health/readiness").json()["status"] == "healthy",
+                what="a new bookkeeper",
+            )
+        assert len(gateway.process.workers()) == 1
+    assert "the bookkeeper ended with -9; starting it again" in gateway.process.log()
+
+
 def test_two_servers_may_start_at_once_on_one_empty_database(
     tmp_path: Path, config: dict[str, object], empty_dsn: str
 ) -> None:

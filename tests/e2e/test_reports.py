@@ -83,7 +83,7 @@ def test_the_log_is_paged_by_number_and_by_cursor(gateway: Gateway) -> None:
     (row,) = tagged["data"]
     assert (row["request_tags"], row["end_user"], row["spend"]) == (["batch", "night"], "eve", CALL_USD)
     one = as_json(gateway.get(f"/spend/logs/ui/{row['request_id']}"))
-    assert one == row
+    assert one | row == one
 
 
 def test_a_day_of_activity_has_the_peers_metrics_and_breakdown(gateway: Gateway) -> None:

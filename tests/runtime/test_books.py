@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,11 +13,13 @@ import asyncpg
 import msgspec
 import pytest
 
+from runtime import books as books_module
 from runtime.bookkeeper import Bookkeeper, books_lock
 from runtime.books import BATCH_ROWS, Books
 from runtime.database import Database
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.journal import Journal
+from runtime.journal_format import FRAME
 from runtime.journal_reader import Place
 from runtime.migrations import migrate
 from runtime.spend_insert import COLUMNS
@@ -189,12 +192,12 @@ def test_a_batch_is_not_applied_twice_however_often_it_is_read(postgres_dsn: str
             journal.put(make_row(f"req-{number}"))
         connection = await asyncpg.connect(postgres_dsn)
         books = [await Books.opened(connection, journal.folder) for _ in range(2)]
-        assert await books[0].step(connection)
+        await books[0].step(connection)
         await connection.execute('DROP TABLE "LiteLLM_SpendLogs_2026_03"')
         assert await books[1].step(connection)  # it finds out, and reads on
         assert not await books[1].step(connection)
         journal.put(make_row("req-5"))
-        assert await books[1].step(connection)
+        await books[1].step(connection)
         place = await connection.fetchrow(PLACES)
         count = await connection.fetchval(COUNT)
         await connection.close()
@@ -402,6 +405,151 @@ def test_a_journal_that_can_not_be_read_is_put_aside_and_the_others_go_on(
     assert found["count"] == 1
     assert [path.name for path in tmp_path.iterdir()] == [f"unreadable-{broken.name}"]
     assert "can't be read and is put aside" in caplog.text
+
+
+def test_a_journal_that_fails_keeps_no_other_waiting(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is first in line, its writer lives, and what is wrong with it ends."""
+    failing = Journal(tmp_path)
+    failing.put(make_row("req-first"))
+    real = Books.opened
+
+    async def refused(connection: asyncpg.Connection, folder: Path) -> Books:
+        if folder == failing.folder:
+            raise PermissionError("not yours")
+        return await real(connection, folder)
+
+    monkeypatch.setattr(Books, "opened", refused)
+    (found,) = after(postgres_dsn, tmp_path, [make_row(f"req-{number}") for number in range(5)], COUNT)
+    assert found["count"] == 5
+    monkeypatch.undo()
+    os.close(failing._lock)
+    (found,) = after(postgres_dsn, tmp_path, [], COUNT)
+    assert found["count"] == 6
+
+
+def test_what_is_no_journal_is_left_alone(postgres_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (found,) = after(postgres_dsn, tmp_path, [make_row()], COUNT)
+    assert found["count"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["lost+found"]
+
+
+def test_a_damaged_journal_is_booked_as_far_as_it_can_be_and_kept(postgres_dsn: str, tmp_path: Path) -> None:
+    async def run() -> object:
+        journal = Journal(tmp_path)
+        journal.put(make_row("req-1"))
+        begin = journal._segment.position
+        journal.put(make_row("req-2"))
+        journal._segment.data[begin + 20] ^= 1
+        journal.put(make_row("req-3"))
+        await journal.close()
+        return journal.name
+
+    name = asyncio.run(run())
+    found = after(postgres_dsn, tmp_path, [], 'SELECT request_id FROM "LiteLLM_SpendLogs" ORDER BY 1')
+    assert [row["request_id"] for row in found] == ["req-1", "req-3"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"damaged-{name}"]
+
+
+def test_what_a_living_writer_damaged_is_passed_over_after_a_while(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books_module, "STUCK_S", 0.2)
+
+    async def run() -> object:
+        async with keeping(postgres_dsn, tmp_path) as (database, journal, _):
+            begin = journal._segment.position
+            journal.put(make_row("req-1"))
+            journal._segment.data[begin + 20] ^= 1
+            journal.put(make_row("req-2"))
+
+            async def is_booked() -> bool:
+                return await fetchval(database, COUNT) == 1
+
+            await until(is_booked)
+            return await fetchval(database, 'SELECT request_id FROM "LiteLLM_SpendLogs"')
+
+    assert asyncio.run(run()) == "req-2"
+
+
+def test_a_journal_of_a_later_version_waits_for_it(
+    postgres_dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path)
+    journal.put(make_row("req-1"))
+    payload = bytes([99]) + b"something"
+    journal._append(FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
+    journal.put(make_row("req-2"))
+    os.close(journal._lock)
+    after(postgres_dsn, tmp_path, [], COUNT)
+    assert journal.folder.exists()
+    assert "its rows wait, trying again" in caplog.text
+
+
+def test_a_postgres_that_lost_its_last_commits_is_told_and_given_the_rest(
+    postgres_dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a standby is that was promoted before it had everything."""
+
+    async def write() -> Journal:
+        journal = Journal(tmp_path)
+        while journal._segment.number == 0:
+            journal.put(make_row(f"req-{journal._rows}"))
+        keeper = Bookkeeper(tmp_path, postgres_dsn)
+        await keeper.catch_up()
+        await keeper.close()
+        journal.put(make_row("req-last"))
+        await journal.close()
+        return journal
+
+    journal = asyncio.run(write())
+    execute(
+        postgres_dsn,
+        'UPDATE "Switchgear_Journal" SET segment = 0, position = 16',
+        'TRUNCATE "LiteLLM_SpendLogs"',
+    )
+    (found,) = after(postgres_dsn, tmp_path, [], f"{COUNT} WHERE request_id = 'req-last'")
+    assert found["count"] == 1
+    assert "Postgres has forgotten" in caplog.text
+    assert not journal.folder.exists()
+
+
+def test_a_dead_workers_open_calls_find_a_partition_and_wait_for_no_row_that_fails(
+    postgres_dsn: str, tmp_path: Path
+) -> None:
+    async def write() -> None:
+        journal = Journal(tmp_path)
+        journal.hold(make_held("req-1", user_agent="bad\0"))
+        journal.hold(make_held("req-2"))
+        await journal.close()
+
+    asyncio.run(write())
+    found = after(
+        postgres_dsn, tmp_path, [], 'SELECT request_id, outcome FROM "LiteLLM_SpendLogs" ORDER BY 1'
+    )
+    assert [(row["request_id"], row["outcome"]) for row in found] == [
+        ("req-1", "uncertain"),
+        ("req-2", "uncertain"),
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_counter_that_somebody_locks_keeps_no_lease_waiting(postgres_dsn: str, tmp_path: Path) -> None:
+    execute(postgres_dsn, f"""INSERT INTO "LiteLLM_VerificationToken" (token) VALUES ('{"a" * 64}')""")
+
+    async def run() -> object:
+        async with keeping(postgres_dsn, tmp_path) as (database, journal, _):
+            async with database.connection() as connection, connection.transaction():
+                await connection.execute('UPDATE "LiteLLM_VerificationToken" SET spend = spend')
+                journal.put(make_row())
+                await asyncio.sleep(1.0)
+                assert journal.waiting_rows == 1
+            await booked(journal)
+            return await fetchval(database, COUNT)
+
+    assert asyncio.run(run()) == 1
 
 
 def test_one_process_a_directory_keeps_the_books(tmp_path: Path) -> None:

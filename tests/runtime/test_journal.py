@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.journal import ENDING_BYTES, SPARE_BYTES, Journal, Segment
-from runtime.journal_format import HEADER, SEGMENT_BYTES, Kind, Torn, frame, frames
+from runtime.journal_format import (
+    FRAME,
+    HEADER,
+    MAX_PAYLOAD_BYTES,
+    SEGMENT_BYTES,
+    Kind,
+    Newer,
+    TooLarge,
+    Torn,
+    frame,
+    frames,
+)
+from runtime.journal_progress import PROGRESS
 from runtime.journal_reader import JournalReader, Place, Unreadable, is_abandoned
 from schema.journal import Held, Settled, row_of, unsettled
 from schema.spend import Outcome, SpendRow
@@ -145,28 +158,103 @@ def test_a_place_that_is_no_record_s_end_is_refused(tmp_path: Path) -> None:
         JournalReader(journal.folder, Place(0, 21))
 
 
-def test_a_damaged_stretch_loses_what_is_in_it_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def spoil(journal: Journal, begin: int) -> None:
+    """Damage the record that begins at a byte."""
+    journal._segment.data[begin + 20 : begin + 24] = b"\xff\xff\xff\xff"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_damaged_record_is_lost_alone_and_what_was_open_is_charged_at_its_ceiling(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, again: bool
 ) -> None:
-    """A page that a loss of power took: what was open before it and is not said again behind it is
-    charged at its ceiling."""
+    """Read at once, or by a bookkeeper that was started anew behind the damage."""
     journal = Journal(tmp_path)
     journal.hold(make_held("req-before"))
     begin = journal._segment.position
     journal.settle(make_settled("req-before"))
-    journal._segment.data[begin + 20 : begin + 24] = b"\xff\xff\xff\xff"
+    spoil(journal, begin)
+    journal.put(make_row("req-behind"))
+    place = Place(0, journal._segment.position)
     fill_segment(journal)
     journal.hold(make_held("req-after"))
     journal.settle(make_settled("req-after"))
     die(journal)
-    reader = JournalReader(journal.folder, None)
-    assert read_all(reader) == []
-    assert reader.skip_damage()
+    reader = JournalReader(journal.folder, place if again else None)
     rows = {row.request_id: row.outcome for row in read_all(reader)}
+    if not again:
+        assert rows == {}
+        assert reader.skip_damage()
+        rows = {row.request_id: row.outcome for row in read_all(reader)}
+        assert rows["req-behind"] is Outcome.OK
+        assert "records are lost in segment 0 from byte" in caplog.text
     assert rows["req-before"] is Outcome.UNCERTAIN
     assert rows["req-after"] is Outcome.OK
-    assert "records of segment 0 behind byte" in caplog.text
     assert not reader.skip_damage()
+
+
+def test_a_segment_that_a_loss_of_power_took_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path)
+    journal.hold(make_held("req-before"))
+    fill_segment(journal)
+    spoiled = journal._segment
+    fill_segment(journal)
+    spoiled.path.write_bytes(bytes(spoiled.path.stat().st_size))
+    journal.put(make_row("req-after"))
+    die(journal)
+    reader = JournalReader(journal.folder, None)
+    before = read_all(reader)
+    assert before != []
+    assert reader.skip_damage()
+    assert "req-after" in {row.request_id for row in read_all(reader)}
+    assert [held.request_id for held in reader.open] == ["req-before"]
+    assert "all of the next one" in caplog.text
+
+
+def test_a_next_segment_that_can_not_be_opened_just_now_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    count = fill_segment(journal)
+    journal.put(make_row("req-last"))
+    reader = JournalReader(journal.folder, None)
+
+    def too_many(path: object, flags: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", too_many)
+        with pytest.raises(OSError, match="Too many"):
+            read_all(reader)
+    assert reader.place.segment == 0
+    rows = read_all(JournalReader(journal.folder, None))
+    assert len(rows) == len({row.request_id for row in rows}) == count + 1
+
+
+def test_a_record_of_a_later_version_is_left_to_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    payload = bytes([99]) + b"something"
+    journal._append(FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
+    with pytest.raises(Newer, match="kind 99"):
+        read_all(JournalReader(journal.folder, None))
+
+
+def test_a_record_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    position = journal._segment.position
+    with pytest.raises(TooLarge):
+        journal.hold(make_held(team_id="x" * MAX_PAYLOAD_BYTES))
+    assert journal._segment.position == position
+    assert not journal._open
+
+
+def test_a_journal_whose_progress_was_lost_is_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.put(make_row())
+    die(journal)
+    (journal.folder / PROGRESS).write_bytes(b"")
+    assert len(read_all(JournalReader(journal.folder, None))) == 1
 
 
 def test_a_writer_that_died_while_it_turned_over_lost_nothing(
