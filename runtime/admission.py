@@ -12,6 +12,7 @@ from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.customers import Customers
 from runtime.governor import Governor, NotEnough
+from runtime.rate_headers import RateHeaders, headers_of, rate_headers
 from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from runtime.slices import Need, Taken, give_back
@@ -21,14 +22,6 @@ from schema.limits import Meter, Rule
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
 TOKENS = (Meter.TOKENS, Meter.DAY_TOKENS)
-WHAT = {
-    Meter.REQUESTS: "requests",
-    Meter.TOKENS: "tokens",
-    Meter.DAY_TOKENS: "tokens-day",
-    Meter.PARALLEL: "max_parallel_requests",
-}
-
-
 log = structlog.get_logger("switchgear.budget")
 
 
@@ -41,7 +34,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """All of them: for a call that costs."""
     free: tuple[Rule, ...]
     """Without budgets: for one that does not."""
-    rates: tuple[Rule, ...]
+    headers: tuple[tuple[RateHeaders, ...], ...]
+    """Of the limits."""
     tokens: int | None
     """The least limit on tokens."""
 
@@ -93,8 +87,8 @@ class Admissions:
         admission = await self._held(rules, target, bounds, tokens=tokens, paid=paid)
         if admission.output_limit is not None:
             call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
-        if plan.rates:
-            call.reply_headers.update(rate_headers(plan.rates, self._governor))
+        if plan.headers:
+            call.reply_headers.update(rate_headers(plan.headers, self._governor))
         return admission
 
     def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
@@ -243,32 +237,18 @@ def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
     )
 
 
-def rate_headers(rules: Sequence[Rule], governor: Governor) -> dict[str, str]:
-    """The tightest limit of each kind, under OpenAI's names and its owner's."""
-    remaining = governor.slices.remaining
-    tightest: dict[str, tuple[int, Rule]] = {}
-    for rule in rules:
-        what, left = WHAT[rule.meter], remaining(rule)
-        if what not in tightest or left < tightest[what][0]:
-            tightest[what] = (left, rule)
-    headers: dict[str, str] = {}
-    for what, (left, rule) in tightest.items():
-        limit, left_text, who = str(rule.limit), str(left), rule.who
-        headers[f"x-ratelimit-{who}-limit-{what}"] = limit
-        headers[f"x-ratelimit-{who}-remaining-{what}"] = left_text
-        if what in ("requests", "tokens"):
-            headers[f"x-ratelimit-limit-{what}"] = limit
-            headers[f"x-ratelimit-remaining-{what}"] = left_text
-            headers[f"x-ratelimit-reset-{what}"] = f"{governor.reset_s(rule):.3f}s"
-    return headers
-
-
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:
     """Those of the rules that are about this model, or about all."""
     paid = tuple(rule for rule in rules if rule.model is None or covers(rule.model, model))
     rates = tuple(rule for rule in paid if rule.meter is not Meter.MONEY)
     limits = [rule.limit for rule in rates if rule.meter in TOKENS]
-    return Plan(source=rules, paid=paid, free=rates, rates=rates, tokens=min(limits, default=None))
+    return Plan(
+        source=rules,
+        paid=paid,
+        free=rates,
+        headers=headers_of(rates),
+        tokens=min(limits, default=None),
+    )
 
 
 def is_free(price: Price | None) -> bool:
