@@ -32,6 +32,8 @@ MAX_PAGE = 1_000
 TOP_LISTED = 100
 """Keys and users that a report without pages lists by name, the dearest: LiteLLM's bound."""
 TOP_MODELS = 10
+ACTIVE = ("api_requests", "prompt_tokens", "completion_tokens")
+"""The metrics that `_active` reads."""
 Where = Mapping[Dimension, tuple[str, ...]]
 
 
@@ -96,7 +98,9 @@ async def aggregated(request: AggregatedQuery, ctx: ReportContext) -> DailyActiv
 async def requests(request: PeriodQuery, ctx: ReportContext) -> Activity:
     """Count requests and tokens by day."""
     days = period_days(request.start_date, request.end_date)
-    sums = await ctx.reports.sums(SumsQuery(by=((Dimension.DATE,),), days=days), scope=ctx.call.scope)
+    sums = await ctx.reports.sums(
+        SumsQuery(by=((Dimension.DATE,),), days=days, only=ACTIVE), scope=ctx.call.scope
+    )
     return Activity(
         daily_data=[_active(each) for each in sums],
         sum_api_requests=sum(each.metrics.api_requests for each in sums),
@@ -108,7 +112,7 @@ async def requests(request: PeriodQuery, ctx: ReportContext) -> Activity:
 async def models(request: PeriodQuery, ctx: ReportContext) -> list[ModelActivity]:
     """Count requests and tokens by day, of the ten models with the most requests."""
     days = period_days(request.start_date, request.end_date)
-    query = SumsQuery(by=((Dimension.DATE, Dimension.MODEL_GROUP),), days=days)
+    query = SumsQuery(by=((Dimension.DATE, Dimension.MODEL_GROUP),), days=days, only=ACTIVE)
     of_models: dict[str, list[Sums]] = {}
     for each in await ctx.reports.sums(query, scope=ctx.call.scope):
         of_models.setdefault(each.of[Dimension.MODEL_GROUP], []).append(each)

@@ -1,7 +1,8 @@
 """From sums to the days of an activity report, in LiteLLM's shape: pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from schema.reports import ActivityDay, ActivityTotals, Breakdown, KeyFacts, KeyMetrics, Part
 from schema.sums import Dimension, Metrics, Name, Sums, total
@@ -15,6 +16,7 @@ KINDS: Mapping[str, Dimension] = {
 """What a day is broken down by, beside keys and whom the report is about."""
 
 Names = Mapping[str, Name]
+T = TypeVar("T")
 
 
 def days_of_rows(
@@ -35,11 +37,13 @@ def days_of_sums(
     parts: dict[str, dict[Dimension, dict[str, Metrics]]] = defaultdict(lambda: defaultdict(dict))
     for each in sums:
         day = each.of[Dimension.DATE]
-        others = [kind for kind in each.of if kind is not Dimension.DATE]
-        if not others:
+        if len(each.of) == 1:
             days[day] = each.metrics
-        for kind in others:
-            parts[day][kind][each.of[kind]] = each.metrics
+        for kind, value in each.of.items():
+            if kind is not Dimension.DATE:
+                parts[day][kind][value] = each.metrics
+    facts = _each(parts.values(), Dimension.API_KEY, lambda key: _facts(keys, key))
+    called = _each(parts.values(), entity, lambda id: _called(entities, id, entity))
     return [
         ActivityDay(
             date=day,
@@ -50,12 +54,11 @@ def days_of_sums(
                     for name, kind in KINDS.items()
                 },
                 api_keys={
-                    key: KeyMetrics(metrics=found, metadata=_facts(keys, key))
+                    key: KeyMetrics(metrics=found, metadata=facts[key])
                     for key, found in parts[day][Dimension.API_KEY].items()
                 },
                 entities={
-                    id: Part(metrics=found, metadata=_called(entities, id, entity))
-                    for id, found in parts[day][entity].items()
+                    id: Part(metrics=found, metadata=called[id]) for id, found in parts[day][entity].items()
                 },
             ),
         )
@@ -104,6 +107,13 @@ def _parts(rows: list[Sums], kind: Dimension, keys: Names, called: Names | None 
         )
         for value, found in _grouped(rows, kind).items()
     }
+
+
+def _each(
+    days: Iterable[Mapping[Dimension, Mapping[str, Metrics]]], kind: Dimension, made: Callable[[str], T]
+) -> dict[str, T]:
+    """Once for all days."""
+    return {value: made(value) for value in {value for day in days for value in day.get(kind, ())}}
 
 
 def _grouped(rows: Iterable[Sums], kind: Dimension) -> dict[str, list[Sums]]:

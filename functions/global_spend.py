@@ -9,7 +9,7 @@ import msgspec
 
 from functions.context import MASTER_KEY_HASH, CounterContext, ReportContext
 from functions.function import function
-from functions.key_costs import BY_KEY_AND_MODEL, key_costs
+from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.key_policy import hash_of
 from functions.roles import Access
 from schema.errors import InvalidRequest, NotAllowed
@@ -49,6 +49,7 @@ MOST = 1_000
 UNASSIGNED = "Unassigned"
 ALL_TAGS = "all-tags"
 ZERO = Decimal(0)
+SPEND_AND_CALLS = ("spend", "api_requests")
 
 
 @function("GET", "/global/spend", access=Access.SPEND_READ)
@@ -65,7 +66,7 @@ async def logs(request: OfKeyQuery, ctx: ReportContext) -> list[DaySpend]:
     """Sum up the last 30 days by day, of all or of one key."""
     key = None if request.api_key is None else hash_of(request.api_key)
     where = {} if key is None else {Dimension.API_KEY: (key,)}
-    query = SumsQuery(by=((Dimension.DATE,),), days=_lately(ctx), where=where)
+    query = SumsQuery(by=((Dimension.DATE,),), days=_lately(ctx), where=where, only=("spend",))
     return [
         DaySpend(date=each.of[Dimension.DATE], spend=each.metrics.spend, api_key=key)
         for each in await ctx.reports.sums(query, scope=ctx.call.scope)
@@ -132,6 +133,7 @@ async def provider(request: PeriodQuery, ctx: ReportContext) -> list[ProviderSpe
         by=((Dimension.PROVIDER,),),
         days=period_days(request.start_date, request.end_date),
         without={Dimension.PROVIDER: ("",)},
+        only=("spend",),
         top=MOST,
     )
     return [
@@ -148,6 +150,7 @@ async def tags(request: TagsQuery, ctx: ReportContext) -> SpendPerTag:
         by=((Dimension.TAG,),),
         days=period_days(request.start_date, request.end_date),
         where={Dimension.TAG: wanted} if wanted and ALL_TAGS not in wanted else {},
+        only=SPEND_AND_CALLS,
         top=MOST,
     )
     return SpendPerTag(
@@ -172,6 +175,7 @@ async def end_users(request: EndUsersRequest, ctx: ReportContext) -> list[EndUse
             lately.last if end is None else end.astimezone(UTC).date().isoformat(),
         ),
         where={} if request.api_key is None else {Dimension.API_KEY: (hash_of(request.api_key),)},
+        only=SPEND_AND_CALLS,
         top=TOP,
     )
     return [
@@ -199,7 +203,7 @@ async def report(
     where = {kind: (value,) for kind, value in asked if value is not None}
     scope = ctx.call.scope
     if request.group_by == "api_key" or Dimension.API_KEY in where or Dimension.USER in where:
-        query = SumsQuery(by=(BY_KEY_AND_MODEL,), days=days, where=where)
+        query = SumsQuery(by=(BY_KEY_AND_MODEL,), days=days, where=where, only=COSTS)
         return key_costs(await ctx.reports.sums(query, scope=scope))
     kind = Dimension.END_USER if request.group_by == "customer" or request.customer_id else Dimension.TEAM
     by = ((Dimension.DATE, kind),)
@@ -262,7 +266,7 @@ def _lately(ctx: ReportContext) -> Days:
 async def _top(ctx: ReportContext, kind: Dimension, limit: int) -> list[Sums]:
     if not 1 <= limit <= MOST:
         raise InvalidRequest(f"limit: expected 1 to {MOST}, found {limit}", param="limit")
-    query = SumsQuery(by=((kind,),), days=_lately(ctx), without={kind: ("",)}, top=limit)
+    query = SumsQuery(by=((kind,),), days=_lately(ctx), without={kind: ("",)}, only=COSTS, top=limit)
     return await ctx.reports.sums(query, scope=ctx.call.scope)
 
 

@@ -7,6 +7,8 @@ from schema.reports import KeyCost, ModelCost
 from schema.sums import Dimension, Sums
 
 BY_KEY_AND_MODEL = (Dimension.API_KEY, Dimension.MODEL)
+COSTS = ("spend", "prompt_tokens", "completion_tokens")
+"""The metrics that are read here."""
 
 
 def key_costs(sums: Iterable[Sums]) -> list[KeyCost]:

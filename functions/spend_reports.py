@@ -2,7 +2,7 @@
 
 from functions.context import ReportContext
 from functions.function import function
-from functions.key_costs import BY_KEY_AND_MODEL, key_costs
+from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.key_policy import hash_of
 from functions.roles import Access
 from schema.errors import InvalidRequest
@@ -47,7 +47,7 @@ async def organization(request: OrganizationReportQuery, ctx: ReportContext) -> 
 
 async def _report(request: PeriodQuery, kind: Dimension, id: str, ctx: ReportContext) -> list[KeyCost]:
     days = period_days(request.start_date, request.end_date)
-    query = SumsQuery(by=(BY_KEY_AND_MODEL,), days=days, where={kind: (id,)})
+    query = SumsQuery(by=(BY_KEY_AND_MODEL,), days=days, where={kind: (id,)}, only=COSTS)
     return key_costs(await ctx.reports.sums(query, scope=ctx.call.scope))
 
 

@@ -71,12 +71,10 @@ def _conditions(query: SpendQuery) -> list[Where | WhereRaw]:
     return [column == value for column, value in wanted if value is not None]
 
 
-def _by_day(spent: Iterable[tuple[str, Dimension, str, Decimal]]) -> list[SpendDay]:
+def _by_day(spent: Iterable[tuple[str, Dimension, dict[str, Decimal]]]) -> list[SpendDay]:
     days: dict[str, dict[Dimension, dict[str, Decimal]]] = {}
-    for day, kind, name, dollars in spent:
-        if day not in days:
-            days[day] = {each: {} for each in KINDS}
-        days[day][kind][name] = dollars
+    for day, kind, dollars in spent:
+        days.setdefault(day, {})[kind] = dollars
     return [
         SpendDay(
             day=day,

@@ -1,10 +1,10 @@
 """Sums of what calls cost: by what they can be asked for, and what each holds."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,9 @@ class Dimension(enum.Enum):
     END_USER = "end_user"
     TAG = "tag"
 
+    __hash__ = object.__hash__
+    """Enum's own is written in Python, and large reports look these up tens of thousands of times."""
+
 
 class Days(NamedTuple):
     """UTC days, both included, as `YYYY-MM-DD`; None: open."""
@@ -37,9 +40,11 @@ class Days(NamedTuple):
     last: str | None = None
 
 
-class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+class Metrics(msgspec.Struct, frozen=True, gc=False):
     """LiteLLM's names, then ours. Dollars are exact. What is refused, cancelled or uncertain is
-    among the failed; requests are timed where something was sent."""
+    among the failed; requests are timed where something was sent.
+
+    Not keyword-only: from a row of the database that is five times as fast."""
 
     spend: Decimal = Decimal(0)
     prompt_tokens: int = 0
@@ -102,10 +107,8 @@ class Name(msgspec.Struct, frozen=True, kw_only=True):
 
 def total(metrics: Sequence[Metrics]) -> Metrics:
     """All of them together."""
-    columns = zip(*map(msgspec.structs.astuple, metrics), strict=True)
-    return Metrics(
-        **{name: sum(column) for name, column in zip(Metrics.__struct_fields__, columns, strict=False)}
-    )
+    sums: Iterator[Any] = map(sum, zip(*map(msgspec.structs.astuple, metrics), strict=True))
+    return Metrics(*sums)  # whose types are those of Metrics' own fields
 
 
 def days_of(start_date: str | None, end_date: str | None) -> Days:

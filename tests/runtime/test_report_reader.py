@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -212,3 +213,72 @@ def test_tags_and_end_users_have_no_sums_together(postgres_dsn: str) -> None:
         assert refused.value.param == "end_user"
 
     reading(postgres_dsn, [], scenario)
+
+
+class Line(msgspec.Struct):
+    model: str
+    api_key: str
+    spend: Decimal
+    total_tokens: int
+
+
+ODD = st.sampled_from(["", "a", 'say "b"\\', "ü\n"])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=made_rows(), odd=st.lists(ODD, min_size=20, max_size=20), top=st.integers(1, 3))
+def test_large_reports_say_what_plain_sums_say(
+    postgres_dsn: str, rows: list[SpendRow], odd: list[str], top: int
+) -> None:
+    """To the last digit, as NUMERIC writes it: they are made in ways of their own."""
+    rows = [
+        msgspec.structs.replace(row, model=name, key_hash=name) for row, name in zip(rows, odd, strict=False)
+    ]
+    summed: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        day, key, team = OF[D.DATE](row), row.key_hash, row.team_id or ""
+        tokens = row.prompt_tokens + row.completion_tokens
+        for group in (
+            ("line", day, team, row.model, key),
+            ("team", day, team),
+            ("key", day, key),
+            ("user", day, row.user_id),
+            ("all", key),
+        ):
+            summed[group][0] += row.cost_nano
+            summed[group][1] += tokens
+
+    async def scenario(reports: ReportReader) -> None:
+        found = await reports.lines(SumsQuery(by=((D.DATE, D.TEAM),)), scope=ALL)
+        of_teams = [("team", each.of[D.DATE], each.of[D.TEAM]) for each in found]
+        assert of_teams == sorted(group for group in summed if group[0] == "team")
+        assert [str(each.spend) for each in found] == [str(usd(summed[group][0])) for group in of_teams]
+        lines = [
+            ("line", each.of[D.DATE], each.of[D.TEAM], line.model, line.api_key, str(line.spend),
+             line.total_tokens)
+            for each in found
+            for line in msgspec.json.decode(each.lines, type=list[Line])
+        ]  # fmt: skip
+        assert sorted(lines) == sorted(
+            (*group, str(usd(nano)), tokens) for group, (nano, tokens) in summed.items() if group[0] == "line"
+        )
+        by_day = await reports.spent_by_day((D.API_KEY, D.USER), SumsQuery(by=()), scope=ALL)
+        assert {
+            ("key" if kind is D.API_KEY else "user", day, name): str(spend)
+            for day, kind, spent in by_day
+            for name, spend in spent.items()
+        } == {group: str(usd(nano)) for group, (nano, _) in summed.items() if group[0] in ("key", "user")}
+        assert all(list(spent) == sorted(spent) for _, _, spent in by_day)
+        dearest = await reports.days_of_the_dearest(SumsQuery(by=((D.API_KEY,),), top=top), scope=ALL)
+        keys = sorted((-nano, group[1]) for group, (nano, _) in summed.items() if group[0] == "all")[:top]
+        listed = {key for _, key in keys}
+        assert [
+            ("key", each.of[D.DATE], each.of[D.API_KEY], str(each.metrics.spend), each.metrics.total_tokens)
+            for each in dearest
+        ] == sorted(
+            (*group, str(usd(nano)), tokens)
+            for group, (nano, tokens) in summed.items()
+            if group[0] == "key" and group[2] in listed
+        )
+
+    reading(postgres_dsn, rows, scenario)
