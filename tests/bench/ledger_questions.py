@@ -15,6 +15,7 @@ from functions.context import MASTER_KEY_HASH, Caller
 from functions.function import Download, manifest_of
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from runtime.body_reader import BodyReader
 from runtime.database import Database
 from runtime.stores import Stores
 from schema.errors import InvalidRequest
@@ -35,7 +36,11 @@ class Bench:
     def __init__(self, database: Database, first: date) -> None:
         self.database = database
         self.first, self.last = first, first + timedelta(days=DAYS - 1)
-        self.ports = {**Stores(database, lambda topic: None).ports, "policy": Policy()}
+        self.ports = {
+            **Stores(database, lambda topic: None).ports,
+            "bodies": BodyReader(database),
+            "policy": Policy(),
+        }
         self.draws = random.Random(1)
 
     async def ask(self, function: Callable[..., Awaitable[Any]], body: Body, by: Caller = ADMIN) -> bytes:
