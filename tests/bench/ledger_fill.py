@@ -4,7 +4,6 @@ A few keys make most of the calls and a few models take most of them; three keys
 two in ten are tagged; four calls in a hundred fail.
 """
 
-import importlib
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -13,11 +12,10 @@ import asyncpg
 
 from runtime.spend_insert import ensure_partition
 from schema.tables.partitions import month_of
+from schema.tables.rollup_fill import FILL
 
 KEYS, TEAMS, USERS, MODELS, ORGANIZATIONS, END_USERS = 500, 40, 200, 30, 8, 2_000
 DAYS = 30
-MIGRATION = importlib.import_module("schema.tables.piccolo_migrations.switchgear_2026_11_24t14_00_01_000000")
-FILL: tuple[str, ...] = MIGRATION.FILL
 
 GOVERNED = (
     f"""INSERT INTO "LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id)

@@ -1,7 +1,6 @@
 """The daily sums are what the ledger's rows come to, whoever writes them and in what pieces."""
 
 import asyncio
-import importlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,11 +13,10 @@ from hypothesis import strategies as st
 from runtime import rollups
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
 from schema.spend import Outcome, SpendRow
+from schema.tables.rollup_fill import FILL
 from tests.conftest import execute
 from tests.runtime.attempts import make_row
 
-MIGRATION = importlib.import_module("schema.tables.piccolo_migrations.switchgear_2026_11_24t14_00_01_000000")
-FILL: tuple[str, ...] = MIGRATION.FILL
 CONTENT = tuple(
     f'SELECT {", ".join(("id", *rollup.key, *rollups.METRICS))} FROM "{rollup.table}" ORDER BY id'
     for rollup in rollups.ROLLUPS
@@ -81,7 +79,7 @@ def test_the_sums_are_those_of_the_log_however_it_was_written(
     postgres_dsn: str, found: list[tuple[float, Outcome, tuple[str, str, str], tuple[str | None, ...],
     list[str], tuple[int, int, int], float | None]], cut: int
 ) -> None:  # fmt: skip
-    """The migration's own SQL adds up the log; the writer's code must have come to the same."""
+    """Plain SQL adds up the log; the writer's code must have come to the same."""
     rows = [row_of(number, *facts) for number, facts in enumerate(found)]
 
     async def run() -> None:

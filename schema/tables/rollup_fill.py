@@ -1,0 +1,69 @@
+"""The daily sums of the whole ledger, as SQL: what to run to make them anew, into empty tables.
+
+`runtime/rollups.py` comes to the same row by row. The migration that made the tables has statements of
+its own, which are older than corrections and would count those as calls.
+"""
+
+KEY: dict[str, str] = {
+    "date": """to_char("startTime", 'YYYY-MM-DD')""",
+    "api_key": "api_key",
+    "user_id": """coalesce("user", '')""",
+    "team_id": "coalesce(team_id, '')",
+    "organization_id": "coalesce(organization_id, '')",
+    "model_group": "CASE WHEN error_class = 'ModelNotFound' THEN '' ELSE coalesce(model_group, '') END",
+    "model": "model",
+    "custom_llm_provider": "coalesce(custom_llm_provider, '')",
+    "endpoint": "call_type",
+}
+CALL = "corrects IS NULL"
+"""A correction is money and tokens, and no call."""
+SENT = f"{CALL} AND outcome <> 'refused'"
+METRICS: dict[str, str] = {
+    "spend": "sum(spend)",
+    "prompt_tokens": "sum(prompt_tokens)",
+    "completion_tokens": "sum(completion_tokens)",
+    "cache_read_input_tokens": "sum(cached_tokens)",
+    "cache_creation_input_tokens": "sum(cache_write_tokens)",
+    "reasoning_tokens": "sum(reasoning_tokens)",
+    "api_requests": f"count(*) FILTER (WHERE {CALL})",
+    "successful_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'ok')",
+    "failed_requests": f"count(*) FILTER (WHERE {CALL} AND outcome <> 'ok')",
+    "refused_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'refused')",
+    "uncertain_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'uncertain')",
+    "uncertain_spend": "coalesce(sum(spend) FILTER (WHERE outcome = 'uncertain'), 0)",
+    "total_response_time_ms": f"coalesce(sum(request_duration_ms) FILTER (WHERE {SENT}), 0)",
+    "timed_requests": f"count(*) FILTER (WHERE {SENT})",
+    "total_ttft_ms": f"coalesce(sum(ttft_ms) FILTER (WHERE {CALL}), 0)",
+    "ttft_requests": f"count(ttft_ms) FILTER (WHERE {CALL})",
+    "rate_limited_requests": f"count(*) FILTER (WHERE {CALL} AND http_status = 429)",
+}
+
+
+def _fill(table: str, more: str, source: str) -> str:
+    key = ", ".join((*KEY, *([more] if more else [])))
+    shown = ", ".join(f"{made} AS {name}" for name, made in KEY.items()) + (f", {more}" if more else "")
+    return f"""
+        INSERT INTO "{table}" (id, {key}, {", ".join(METRICS)})
+        SELECT switchgear_daily_id({key}), * FROM (
+            SELECT {shown}, {", ".join(METRICS.values())} FROM "LiteLLM_SpendLogs"{source}
+            GROUP BY {", ".join(str(place + 1) for place in range(len(KEY) + bool(more)))}
+        ) AS summed
+    """
+
+
+FILL: tuple[str, ...] = (
+    _fill("Switchgear_DailySpend", "", ""),
+    _fill("Switchgear_DailyEndUserSpend", "end_user", " WHERE end_user <> ''"),
+    _fill(
+        "Switchgear_DailyTagSpend",
+        "tag",
+        ", LATERAL (SELECT DISTINCT jsonb_array_elements_text(request_tags) AS tag) AS tagged"
+        " WHERE jsonb_typeof(request_tags) = 'array'",
+    ),
+    f"""
+        INSERT INTO "Switchgear_DailyEndUserTotal" (id, date, end_user, {", ".join(METRICS)})
+        SELECT switchgear_daily_id(date, end_user), date, end_user,
+            {", ".join(f"sum({name})" for name in METRICS)}
+        FROM "Switchgear_DailyEndUserSpend" GROUP BY date, end_user
+    """,
+)
