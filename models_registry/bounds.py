@@ -12,7 +12,7 @@ import msgspec
 
 from models_registry.search import search_context
 from models_registry.target import Dialect, Target
-from schema.chat import ChatRequest, Message
+from schema.chat import ChatRequest, Part
 from schema.embeddings import EmbeddingsRequest
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 
@@ -27,9 +27,6 @@ IMAGE_TOKENS = 50_000
 INPUT_TOKENS = 8
 """The frame of one embedded text."""
 DEFAULT_OUTPUT_TOKENS = 4096
-
-_IMAGE = b'"image_url"'
-
 
 MAX_BOUND = 2**31 - 1
 UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
@@ -79,9 +76,7 @@ class ChatBounds:
 
     @property
     def images(self) -> int:
-        """Pictures in the request."""
-        if _IMAGE not in bytes((self._fields or self._request.fields())["messages"]):
-            return 0
+        """Pictures in the request, by its decoded parts: in JSON a name can be spelt in many ways."""
         parts = (message.content for message in self._request.messages if isinstance(message.content, list))
         return sum(part.kind == "image_url" for content in parts for part in content)
 
@@ -211,8 +206,9 @@ def input_bound(request: ChatRequest) -> int:
     total += MESSAGE_TOKENS * len(request.messages)
     if request.tools:
         total += TOOLS_TOKENS
-    if _IMAGE in bytes(fields["messages"]):
-        total += sum(_image_bound(message) for message in request.messages)
+    for message in request.messages:
+        if isinstance(message.content, list):
+            total += sum(map(_image_bound, message.content))
     return total
 
 
@@ -260,15 +256,12 @@ def _unbounded_part(request: ChatRequest) -> str | None:
     return None
 
 
-def _image_bound(message: Message) -> int:
-    """The ceiling of a message's images, less the bytes of those that stand in the body."""
-    total = 0
-    if isinstance(message.content, list):
-        for part in message.content:
-            if part.kind == "image_url" and part.image_url is not None:
-                url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-                total += IMAGE_TOKENS - len(url)
-    return total
+def _image_bound(part: Part) -> int:
+    """An image's ceiling, less the bytes of one that stands in the body."""
+    if part.kind != "image_url" or part.image_url is None:
+        return 0
+    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
+    return IMAGE_TOKENS - len(url)
 
 
 def _length(raw: msgspec.Raw) -> int:

@@ -1,6 +1,7 @@
 import json
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from models_registry.bounds import (
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
     TOOLS_TOKENS,
+    ChatBounds,
     embeddings_bound,
     input_bound,
     output_bound,
@@ -54,6 +56,15 @@ def test_an_image_counts_as_its_ceiling_and_not_as_its_bytes() -> None:
     assert 2 * IMAGE_TOKENS < bound(PIXEL) < 2 * IMAGE_TOKENS + 1000
     assert bound("data:image/png;base64," + "A" * 1_000_000) == bound(PIXEL)
     assert bound("https://example.com/a.png") == bound(PIXEL)
+
+
+@pytest.mark.parametrize("name", ["image_url", r"image\u005furl", r"\u0069mage_url"])
+def test_an_image_is_one_however_its_name_is_spelt(name: str) -> None:
+    part = f'{{"type":"{name}","{name}":{{"url":"https://example.com/a.png"}}}}'
+    body = f'{{"model":"m","messages":[{{"role":"user","content":[{part},{part}]}}]}}'
+    bounds = ChatBounds(decode_body(_CHAT, body.encode()), TARGET)
+    assert bounds.images == 2
+    assert bounds.prompt_tokens > 2 * IMAGE_TOKENS
 
 
 def test_a_request_built_in_code_has_the_bound_of_its_json() -> None:
