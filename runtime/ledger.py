@@ -118,6 +118,8 @@ class BookedLedger:
         price, bound, ceiling = attempt.target.price, bounds.usage(), admission.ceiling_nano
         if ceiling is None:
             ceiling = 0 if price is None else ceiling_of(price, bounds, bound.completion_tokens)
+        if price is not None and price.image:
+            bound = with_images(bound, bounds.images)
         self._sink.hold(held_of(attempt, bound, min(ceiling, MAX_COST_NANO), admission.charges))
 
     def refuse(self, call: Call, error: Exception, *, model: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from functions.roles import Reach, Scope
 from models_registry.bounds import ChatBounds
-from models_registry.price import Price, Service, cost_nano
+from models_registry.charges import attempt_parts
+from models_registry.price import FEMTO_PER_NANO, Price, Service, cost_nano
 from models_registry.target import Target
 from runtime.admission import full_ceiling
 from runtime.database import Database
@@ -18,6 +19,7 @@ from runtime.ledger import AttemptHold
 from runtime.spend_insert import ensure_partition, insert_rows
 from runtime.spend_reader import SpendReader
 from schema.errors import UpstreamTimeout
+from schema.journal import row_of, unsettled
 from schema.spend import SpendLog, SpendQuery, SpendRow, spend_log, usage_of
 from schema.tables.partitions import month_of
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
@@ -66,6 +68,14 @@ def test_a_call_that_nobody_knows_the_end_of_costs_exactly_what_its_hold_took(fi
     (row,) = ledger.rows
     assert row.cost_nano == full_ceiling(target, bounds)
     assert row.estimated
+
+
+def test_a_call_whose_worker_died_costs_the_same_again_at_the_same_price(postgres_dsn: str) -> None:
+    _, ledger, _ = held(make_target(price=PRICE), max_tokens=100, messages=PICTURE)
+    (written,) = ledger.sink.held.values()
+    row = stored(postgres_dsn, row_of(written, unsettled(written, written.started_at)))
+    assert row.cost_nano == written.ceiling_nano > PRICE.image // FEMTO_PER_NANO
+    assert sum(attempt_parts(PRICE, row.outcome, usage_of(row), row.duration_ms)) == row.cost_nano
 
 
 @pytest.mark.parametrize("end", [lambda h, usage: h.cancel(usage), lambda h, usage: h.settle(usage)])
