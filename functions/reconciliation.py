@@ -1,5 +1,6 @@
 """Reconciliation: a provider's cost export beside what was booked, with the likely causes."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -9,9 +10,10 @@ import msgspec
 from functions.context import CorrectionContext
 from functions.function import function
 from functions.roles import Access
+from models_registry.bill_lines import Line
 from models_registry.cost_exports import MAX_DAYS, Billed, Export, read_export
 from models_registry.price import cost_nano
-from models_registry.reconciliation import Line, reconcile
+from models_registry.reconciliation import reconcile
 from schema.corrections import Correction, Kind, checked_reason, in_dollars
 from schema.errors import InvalidRequest
 from schema.governance import refuse_undeclared, text
@@ -31,14 +33,14 @@ async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> Reconcil
     reason = None if request.reason is None else checked_reason(request.reason)
     if len(request.aliases) > MAX_ALIASES:
         raise InvalidRequest(f"aliases: at most {MAX_ALIASES}.", param="aliases")
-    export = read_export(request.csv)
+    export = await asyncio.to_thread(read_export, request.csv)
     provider = export.provider if request.provider is None else text(request.provider, param="provider")
     start, end = _period(request, export)
     billed = [each for each in export.billed if start.date() <= each.day < end.date()]
     if not export.has_costs:
         billed = _priced(billed, provider or "", ctx)
     booked = await ctx.corrections.booked(start, end, provider=provider)
-    lines = reconcile(booked, billed, request.aliases)
+    lines = await asyncio.to_thread(reconcile, booked, billed, request.aliases)
     made = 0
     if request.apply and reason is not None:
         made = await _apply(lines, reason, ctx)
@@ -61,9 +63,10 @@ def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, dateti
 
 def _priced(billed: Sequence[Billed], provider: str, ctx: CorrectionContext) -> list[Billed]:
     """An export of what was used, at our prices. Raises InvalidRequest where there is none."""
+    prices = {model: ctx.prices.price_named(provider, model) for model in {each.model for each in billed}}
     found = []
     for each in billed:
-        price = ctx.prices.price_named(provider, each.model)
+        price = prices[each.model]
         if price is None or each.usage is None:
             raise InvalidRequest(
                 f"csv: {each.model} of {provider} has no known price here; import the export of costs.",
