@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -36,11 +36,15 @@ async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> Reconcil
     export = await asyncio.to_thread(read_export, request.csv)
     provider = export.provider if request.provider is None else text(request.provider, param="provider")
     start, end = _period(request, export)
+    if request.apply:
+        _refuse_unknown_days(
+            export, start.date(), end.date(), today=ctx.call.received_at.astimezone(UTC).date()
+        )
     billed = [each for each in export.billed if start.date() <= each.day < end.date()]
     if not export.has_costs:
         billed = _priced(billed, provider or "", ctx)
     booked = await ctx.corrections.booked(start, end, provider=provider)
-    lines = await asyncio.to_thread(reconcile, booked, billed, request.aliases)
+    lines = await asyncio.to_thread(reconcile, booked, billed, request.aliases, span=export.span)
     made = 0
     if request.apply and reason is not None:
         made = await _apply(lines, reason, ctx)
@@ -49,16 +53,37 @@ async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> Reconcil
 
 def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, datetime]:
     """From the first moment of a UTC day up to and without that of another."""
-    days = [each.day for each in export.billed]
+    first, last = export.span
     start, end = period_of(request.start_date, request.end_date)
-    start = start or datetime.combine(min(days), time(), UTC)
-    end = end or datetime.combine(max(days) + timedelta(days=1), time(), UTC)
+    start = start or datetime.combine(first, time(), UTC)
+    end = end or datetime.combine(last + timedelta(days=1), time(), UTC)
     for name, moment in (("start_date", start), ("end_date", end)):
         if moment.time() != time():
             raise InvalidRequest(f"{name}: expected a whole day, YYYY-MM-DD.", param=name)
     if not timedelta(0) < end - start <= timedelta(days=MAX_DAYS):
         raise InvalidRequest(f"end_date: expected 1 to {MAX_DAYS} days.", param="end_date")
     return start, end
+
+
+def _refuse_unknown_days(export: Export, start: date, end: date, *, today: date) -> None:
+    """What a day cost is known when it is over and the file is about it. Raises InvalidRequest."""
+    first, last = export.span
+    if start < first:
+        raise InvalidRequest(
+            f"start_date: the file begins on {first}, and says nothing of {start}; a line of 0 would.",
+            param="start_date",
+        )
+    if end > last + timedelta(days=1):
+        raise InvalidRequest(
+            f"end_date: the file ends on {last}, and says nothing of {last + timedelta(days=1)}; "
+            "a line of 0 would.",
+            param="end_date",
+        )
+    if end > today:
+        raise InvalidRequest(
+            f"end_date: {max(start, today)} is not over yet (UTC); apply the bill of days that are.",
+            param="end_date",
+        )
 
 
 def _priced(billed: Sequence[Billed], provider: str, ctx: CorrectionContext) -> list[Billed]:

@@ -53,6 +53,12 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     billed: tuple[Billed, ...]
 
     @property
+    def span(self) -> tuple[date, date]:
+        """The first and the last day with an amount: of others the file says nothing."""
+        days = [each.day for each in self.billed]
+        return min(days), max(days)
+
+    @property
     def has_costs(self) -> bool:
         return all(each.usage is None for each in self.billed)
 

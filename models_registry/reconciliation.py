@@ -34,8 +34,16 @@ def spread(total: int, ceilings: Sequence[int]) -> list[int]:
     return shares
 
 
-def reconcile(booked: Iterable[Booked], billed: Iterable[Billed], aliases: Mapping[str, str]) -> list[Line]:
-    """The lines in the order of day and model. `aliases`: their names to ours."""
+def reconcile(
+    booked: Iterable[Booked],
+    billed: Iterable[Billed],
+    aliases: Mapping[str, str],
+    *,
+    span: tuple[date, date] | None = None,
+) -> list[Line]:
+    """The lines in the order of day and model. `aliases`: their names to ours. `span`: the first and last
+    day that the export is about, where it is about more than `billed`. In it a model that they bill at all
+    and not on a day was billed at nothing that day; outside nothing is known."""
     ours, theirs = list(booked), list(billed)
     names = _Names([each.model for each in ours], [each.model for each in theirs], aliases)
     mine: dict[_Key, list[Booked]] = {}
@@ -46,8 +54,10 @@ def reconcile(booked: Iterable[Booked], billed: Iterable[Billed], aliases: Mappi
         bills.setdefault((bill.day, names.theirs[bill.model]), []).append(bill)
     lines = {key: _line(key, mine.get(key), bills.get(key)) for key in sorted(mine.keys() | bills.keys())}
     known = {model for _, model in bills}
+    days = [day for day, _ in bills]
+    first, last = span or (min(days, default=date.max), max(days, default=date.min))
     for (day, model), line in lines.items():
-        if line.theirs_nano is None and model in known:
+        if line.theirs_nano is None and model in known and first <= day <= last:
             lines[day, model] = msgspec.structs.replace(line, theirs_nano=0)
     return with_causes([_with_shares(line) for line in lines.values()])
 

@@ -168,10 +168,22 @@ def test_a_constant_ratio_is_another_price() -> None:
     assert causes([ours(1, 100), ours(2, 30)], [theirs(1, 50), theirs(2, 20)]) == [("unexplained",)] * 2
 
 
-def test_a_day_that_they_do_not_have_was_billed_at_nothing() -> None:
-    first, second = compared([ours(1, 1), ours(2, 3, open=[doubtful("a", 2)])], [theirs(1, 1)])
-    assert first.causes == ()
-    assert (second.theirs_nano, second.shares, second.unexplained_nano) == (0, (0,), -USD)
+def test_a_day_between_theirs_that_they_do_not_have_was_billed_at_nothing() -> None:
+    booked = [ours(1, 1), ours(2, 3, open=[doubtful("a", 2)])]
+    for span in (None, (day(1), day(3))):
+        billed = [theirs(1, 1), *([] if span else [theirs(3, 1, "z")])]
+        first, second = reconcile(booked, billed, {}, span=span)[:2]
+        assert first.causes == ()
+        assert (second.theirs_nano, second.shares, second.unexplained_nano) == (0, (0,), -USD)
+
+
+def test_of_days_before_and_after_theirs_nothing_is_known() -> None:
+    before, _, after = compared(
+        [ours(number, 3, open=[doubtful(f"u{number}", 3)]) for number in (1, 2, 3)], [theirs(2, 1)]
+    )
+    for line in (before, after):
+        assert (line.theirs_nano, line.shares, line.causes) == (None, (), ("not_in_export",))
+        assert line.corrected_nano == 3 * USD
 
 
 def test_what_they_do_not_bill_at_all_is_not_corrected() -> None:
