@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from models_registry.reasoning import reasons_unseen
 from models_registry.search import search_context
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Part
@@ -29,8 +30,10 @@ INPUT_TOKENS = 8
 DEFAULT_OUTPUT_TOKENS = 4096
 
 MAX_BOUND = 2**31 - 1
-UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
-"""OpenAI's families that reason behind the scenes."""
+UNRECEIVED_TOKENS = 1024
+"""What may have been made of an answer when it broke off, and never came: half a second at 2,000 tokens a
+second, the fastest there is. That covers the last bytes on their way, and the time until the provider sees
+that nobody reads; events have some 200 bytes a token, so it is also what sockets hold."""
 
 
 PRICED_APART = frozenset(
@@ -128,14 +131,18 @@ class ChatBounds:
 
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
-        output = output_bound(self._request, self._target) if self._cap is None else self._cap * self.answers
-        return self._used(output)
+        most = self.output_tokens
+        return self._used(output_bound(self._request, self._target) if most is None else most)
 
-    def produced(self, shown_bytes: int) -> Usage:
-        """Of an answer that broke off: a token has at least one byte of what was shown, there are no more
-        than the request allows, and all of those may have been spent where the model reasons unseen."""
+    def produced(self, shown_bytes: int, *, whole: bool = False) -> Usage:
+        """Of an answer without a count: a token has at least one byte of what was shown, there are no more
+        than the request allows, and all of those may have been spent where the model reasons unseen. Of one
+        that is not `whole` some never came."""
         if reasons_unseen(self._request, self._target):
-            return self.usage()
+            bound = self.usage()
+            return msgspec.structs.replace(bound, completion_tokens=max(shown_bytes, bound.completion_tokens))
+        if not whole and not self._target.local:
+            shown_bytes += UNRECEIVED_TOKENS * self.answers
         most = self.output_tokens
         return self._used(shown_bytes if most is None else min(shown_bytes, most))
 
@@ -227,17 +234,6 @@ def output_bound(request: ChatRequest, target: Target) -> int:
     if target.max_output_tokens is not None:
         limit = min(limit, target.max_output_tokens)
     return min(max(1, request.n or 1) * max(0, limit), MAX_BOUND)
-
-
-def reasons_unseen(request: ChatRequest, target: Target) -> bool:
-    """Whether the output may hold reasoning that is billed and not shown: what was relayed is then
-    no bound of it."""
-    if target.local or target.dialect is Dialect.OLLAMA:
-        return False
-    asked = request.reasoning_effort not in (None, "none")
-    if target.dialect is Dialect.ANTHROPIC:
-        return asked or "thinking" in request.raw or "thinking" in target.params
-    return asked or target.model.startswith(UNSEEN)
 
 
 def _configured(target: Target) -> list[int]:

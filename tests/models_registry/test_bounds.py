@@ -10,6 +10,7 @@ from models_registry.bounds import (
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
     TOOLS_TOKENS,
+    UNRECEIVED_TOKENS,
     ChatBounds,
     embeddings_bound,
     input_bound,
@@ -94,3 +95,22 @@ def test_embeddings_are_bounded_by_bytes_for_text_and_for_token_ids() -> None:
 
 def test_tools_of_the_fixture_are_tools() -> None:
     assert input_bound(chat(tools=[WEATHER])) > input_bound(chat()) + TOOLS_TOKENS
+
+
+def test_what_was_made_and_never_came_is_in_the_bound_of_an_answer_that_broke_off() -> None:
+    plain = msgspec.structs.replace(TARGET, model="gpt-4o")
+    bounds = ChatBounds(chat(n=2, max_tokens=10_000), plain)
+    assert bounds.produced(100, whole=True).completion_tokens == 100
+    assert bounds.produced(100).completion_tokens == 100 + 2 * UNRECEIVED_TOKENS
+    assert ChatBounds(chat(max_tokens=500), plain).produced(100).completion_tokens == 500
+    local = msgspec.structs.replace(plain, local=True)
+    assert ChatBounds(chat(), local).produced(100).completion_tokens == 100
+
+
+def test_where_a_model_may_reason_unseen_all_that_it_can_make_is_the_bound() -> None:
+    unknown = msgspec.structs.replace(TARGET, model="openai/o3")
+    assert ChatBounds(chat(max_tokens=20_000), unknown).produced(40).completion_tokens == 20_000
+    assert ChatBounds(chat(), unknown).produced(9_000).completion_tokens == 9_000
+    wide = msgspec.structs.replace(unknown, context_window=200_000)
+    bounds = ChatBounds(chat(), wide)
+    assert bounds.produced(40).completion_tokens == bounds.usage().completion_tokens == 200_000

@@ -84,7 +84,7 @@ def test_a_bound_is_never_above_the_hold_nor_below_the_tier_that_may_have_been_s
 ) -> None:
     target = make_target(price=PRICE)
     hold, ledger, bounds = held(target, max_tokens=100)
-    end(hold, bounds.produced(60))
+    end(hold, bounds.produced(60, whole=True))
     (row,) = ledger.rows
     dearest = cost_nano(
         PRICE.services[1].price, Usage(prompt_tokens=bounds.prompt_tokens, completion_tokens=60)
@@ -99,7 +99,7 @@ def test_a_bound_is_never_above_the_hold_nor_below_the_tier_that_may_have_been_s
 
 def test_a_bound_of_a_call_at_the_list_price_is_charged_at_it() -> None:
     hold, ledger, bounds = held(make_target(price=PRICE), max_tokens=100, service_tier="default")
-    hold.cancel(bounds.produced(60))
+    hold.cancel(bounds.produced(60, whole=True))
     (row,) = ledger.rows
     assert row.service_tier == ""
     assert row.cost_nano == bounds.prompt_tokens * 2_000 + 60 * 8_000
