@@ -1,5 +1,8 @@
 """Retention: months of the ledger, and of the bodies beside it, that are wholly too old are dropped.
 
+Time is the database's: a host whose clock is ahead must not drop what is not old. Whatever any clock says,
+the month of the newest row stays.
+
 A month is detached, which lets reads and writes of the others go on, and then dropped. A lock that somebody
 holds is waited for briefly; after that the month stays half-way for the next run, which begins there. Rollups
 are no part of it: sums stay.
@@ -8,7 +11,7 @@ are no part of it: sums stay.
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 
@@ -19,7 +22,8 @@ from runtime.database_errors import reaching
 from runtime.storage_policy import StoragePolicy
 from schema.duration import after
 from schema.errors import DatabaseUnavailable
-from schema.tables.partitions import BODIES, PARENT, month_after, partition_name
+from schema.tables import aware
+from schema.tables.partitions import BODIES, PARENT, month_after, month_of, partition_name
 
 LOCK_KEY = 0x53575254
 """The advisory lock's number ("SWRT"): one worker at a time."""
@@ -43,7 +47,14 @@ _TABLES = """
     ORDER BY c.relname
 """
 
+_NEWEST = f'SELECT max("startTime") FROM "{PARENT}"'
+
 log = logging.getLogger(__name__)
+
+
+async def database_time(connection: asyncpg.Connection) -> datetime:
+    now: datetime = await connection.fetchval("SELECT now()")
+    return now.astimezone(UTC)
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +76,7 @@ class Retention:
         self,
         dsn: str,
         policy: StoragePolicy,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[asyncpg.Connection], Awaitable[datetime]] = database_time,
         *,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
     ) -> None:
@@ -125,8 +136,17 @@ class Retention:
 
     async def _drop_old(self, connection: asyncpg.Connection) -> bool:
         done = True
+        now = await self._clock(connection)
+        try:
+            newest = await connection.fetchval(_NEWEST)
+        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as exc:
+            log.warning("retention: %s is in use, trying again later: %s", PARENT, exc)
+            return False
+        last = month_of((now if newest is None else min(now, aware(newest))).date())
         for parent in PARENTS:
-            for month in await self._old_months(connection, parent):
+            for month in await self._old_months(connection, parent, now):
+                if month.first >= last:
+                    continue
                 try:
                     await _drop(connection, month)
                 except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as exc:
@@ -136,9 +156,8 @@ class Retention:
                 log.info("retention: dropped %s", month.name)
         return done
 
-    async def _old_months(self, connection: asyncpg.Connection, parent: str) -> list[Month]:
+    async def _old_months(self, connection: asyncpg.Connection, parent: str, now: datetime) -> list[Month]:
         """Those to be dropped; first the one where somebody stopped half-way."""
-        now = self._clock()
         found = [month_of_table(parent, row) for row in await connection.fetch(_TABLES, parent)]
         old = [
             month

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import asyncpg
 import pytest
@@ -36,7 +36,16 @@ def run(dsn: str, scenario: Callable[[Database], Awaitable[None]]) -> None:
 
 
 def kept(dsn: str, *, now: datetime = NOW, lock_timeout_s: float = 0.2) -> Retention:
-    return Retention(dsn, KEPT, lambda: now, lock_timeout_s=lock_timeout_s)
+    return Retention(dsn, KEPT, at(now), lock_timeout_s=lock_timeout_s)
+
+
+def at(moment: datetime) -> Callable[[asyncpg.Connection], Awaitable[datetime]]:
+    """A database where it is always then."""
+
+    async def now(_: asyncpg.Connection) -> datetime:
+        return moment
+
+    return now
 
 
 async def booked(database: Database) -> str:
@@ -72,7 +81,7 @@ def test_only_months_that_are_wholly_too_old_are_dropped(postgres_dsn: str) -> N
 
 def test_the_month_under_way_is_never_dropped_and_counters_stay(postgres_dsn: str) -> None:
     execute(postgres_dsn, *OWNERS)
-    shortest = Retention(postgres_dsn, StoragePolicy(retention="1s"), lambda: APRIL.replace(day=30, hour=23))
+    shortest = Retention(postgres_dsn, StoragePolicy(retention="1s"), at(APRIL.replace(day=30, hour=23)))
 
     async def scenario(database: Database) -> None:
         await book(database, *rows_of(jan=JANUARY, mar=MARCH, apr=APRIL))
@@ -85,15 +94,52 @@ def test_the_month_under_way_is_never_dropped_and_counters_stay(postgres_dsn: st
     run(postgres_dsn, scenario)
 
 
+def test_the_month_of_the_newest_row_stays_whatever_the_clock_says(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, feb=FEBRUARY))
+        async with database.connection() as connection:
+            await ensure_partition(connection, month_of(JANUARY.date()), BODIES)
+            await ensure_partition(connection, month_of(FEBRUARY.date()), BODIES)
+        assert await kept(postgres_dsn, now=NOW + timedelta(days=400)).sweep()
+        assert await booked(database) == "feb"
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_02", "Switchgear_Bodies_2026_02"}
+        await book(database, *rows_of(mar=MARCH))
+        assert await kept(postgres_dsn, now=NOW + timedelta(days=400)).sweep()
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_03"}
+
+    run(postgres_dsn, scenario)
+
+
+class Ahead(datetime):
+    """The clock of a host that is 400 days ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Ahead":
+        return super().now(tz) + timedelta(days=400)
+
+
+def test_time_is_the_databases(postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setattr(retention, "datetime", Ahead)
+
+    async def scenario(database: Database) -> None:
+        times = {"now": now, "lately": now - timedelta(days=70), "old": now - timedelta(days=200)}
+        await book(database, *rows_of(**times))
+        assert await Retention(postgres_dsn, KEPT).sweep()
+        assert await booked(database) == "lately now"
+
+    run(postgres_dsn, scenario)
+
+
 def test_a_late_row_makes_its_month_again_and_the_next_run_drops_it(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(first=JANUARY))
+        await book(database, *rows_of(first=JANUARY, apr=APRIL))
         assert await kept(postgres_dsn).sweep()
-        assert await booked(database) == ""
+        assert await booked(database) == "apr"
         await book(database, *rows_of(late=JANUARY))
-        assert await booked(database) == "late"
+        assert await booked(database) == "apr late"
         assert await kept(postgres_dsn).sweep()
-        assert await booked(database) == ""
+        assert await booked(database) == "apr"
 
     run(postgres_dsn, scenario)
 
@@ -131,14 +177,14 @@ def test_a_lock_that_is_held_for_long_leaves_the_month_to_the_next_run(postgres_
 
 def test_while_one_worker_is_at_it_the_others_do_nothing(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(jan=JANUARY))
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
         async with database.connection() as other:
             await other.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
             assert await kept(postgres_dsn).sweep()
-            assert await booked(database) == "jan"
+            assert await booked(database) == "apr jan"
             await other.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
         await asyncio.gather(*(kept(postgres_dsn).sweep() for _ in range(4)))
-        assert await booked(database) == ""
+        assert await booked(database) == "apr"
 
     run(postgres_dsn, scenario)
 
@@ -182,14 +228,14 @@ def test_the_task_sweeps_by_itself_and_ends_when_it_is_told(
     monkeypatch.setattr(retention, "FIRST_S", 0.01)
 
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(jan=JANUARY))
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
         nobody = Retention(postgres_dsn, StoragePolicy())
         nobody.start()
         await nobody.close()
         task = kept(postgres_dsn)
         task.start()
         async with asyncio.timeout(10):
-            while await booked(database):  # noqa: ASYNC110  (Postgres tells nobody)
+            while await booked(database) != "apr":  # noqa: ASYNC110  (Postgres tells nobody)
                 await asyncio.sleep(0.01)
         await task.close()
         connection = await asyncpg.connect(postgres_dsn)
