@@ -20,7 +20,7 @@ from runtime.spend_insert import ensure_partition, insert_rows
 from runtime.spend_reader import SpendReader
 from schema.errors import UpstreamTimeout
 from schema.journal import row_of, unsettled
-from schema.spend import SpendLog, SpendQuery, SpendRow, spend_log, usage_of
+from schema.spend import Outcome, SpendLog, SpendQuery, SpendRow, spend_log, usage_of
 from schema.tables.partitions import month_of
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 from tests.fakes.ledger import FakeLedger
@@ -103,6 +103,33 @@ def test_a_bound_of_a_call_at_the_list_price_is_charged_at_it() -> None:
     (row,) = ledger.rows
     assert row.service_tier == ""
     assert row.cost_nano == bounds.prompt_tokens * 2_000 + 60 * 8_000
+
+
+def test_a_tier_that_the_price_does_not_know_is_an_estimate_at_the_dearest_and_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used = Usage(prompt_tokens=1_000, completion_tokens=100, cached_tokens=900, service_tier="scale")
+    ledger, target = FakeLedger(), make_target(price=PRICE)
+    for _ in range(2):
+        bounds = ChatBounds(chat(), target)
+        coroutine = ledger.hold(make_call(), target, streamed=False, bounds=bounds, customer=None)
+        asyncio.run(coroutine).settle(used)
+    for row in ledger.rows:
+        assert (row.cost_nano, row.estimated, row.service_tier) == (
+            1_000 * 5_000 + 100 * 20_000,
+            True,
+            "scale",
+        )
+        assert (row.cached_tokens, row.outcome) == (900, Outcome.OK)
+    assert [record.getMessage() for record in caplog.records if "'scale'" in record.getMessage()] == [
+        "gpt-4 was served at the tier 'scale', and its price has no rates for it: booked at the dearest"
+    ]
+
+
+def test_a_tier_costs_nothing_where_the_price_is_free() -> None:
+    hold, ledger, _ = held(make_target(price=Price(source="local")))
+    hold.settle(Usage(prompt_tokens=10, completion_tokens=5, service_tier="scale"))
+    assert (ledger.rows[0].cost_nano, ledger.rows[0].estimated) == (0, False)
 
 
 def stored(dsn: str, row: SpendRow) -> SpendRow:
