@@ -13,7 +13,7 @@ from runtime.retention import LOCK_KEY, Retention
 from runtime.spend_insert import ensure_partition
 from runtime.storage_policy import StoragePolicy
 from schema.spend import SpendRow
-from schema.tables.partitions import BODIES, month_of
+from schema.tables.partitions import BODIES, TOO_OLD, month_of
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch
 from tests.runtime.attempts import make_row
@@ -193,16 +193,79 @@ def test_a_month_that_was_detached_and_not_dropped_is_used_again_or_dropped(post
     name = '"LiteLLM_SpendLogs_2026_01"'
 
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(jan=JANUARY))
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        for _ in range(2):
+            await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
+            await fetch(database, f"COMMENT ON TABLE {name} IS '{TOO_OLD}'")
+            await book(database, *rows_of(late=JANUARY))
+            assert await booked(database) == "apr jan late"
         await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
+        await fetch(database, f"COMMENT ON TABLE {name} IS '{TOO_OLD}'")
         assert await kept(postgres_dsn).sweep()
-        assert "LiteLLM_SpendLogs_2026_01" in await months(database)  # somebody keeps it
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_04"}
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_month_that_somebody_keeps_is_neither_dropped_nor_attached_again(
+    postgres_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table, beside = '"LiteLLM_SpendLogs_2026_01"', "LiteLLM_SpendLogs_2026_01_2"
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {table}')
         await book(database, *rows_of(late=JANUARY))
-        assert await booked(database) == "jan late"
-        await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
-        await fetch(database, f"COMMENT ON TABLE {name} IS '{retention.MARK}'")
+        await book(database, *rows_of(later=JANUARY))
+        assert await booked(database) == "apr late later"
+        (told,) = [each.getMessage() for each in caplog.records if beside in each.getMessage()]
+        assert table.strip('"') in told
         assert await kept(postgres_dsn).sweep()
-        assert await months(database) == set()
+        assert await booked(database) == "apr"
+        assert [row["request_id"] for row in await fetch(database, f"SELECT * FROM {table}")] == ["jan"]
+        await book(database, *rows_of(last=JANUARY))
+        await fetch(database, f"DROP TABLE {table}")
+        await book(database, *rows_of(more=JANUARY))  # the second one is still there
+        assert await booked(database) == "apr last more"
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_month_that_somebody_is_detaching_is_not_dropped_either(postgres_dsn: str) -> None:
+    table = '"LiteLLM_SpendLogs_2026_01"'
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, feb=FEBRUARY, apr=APRIL))
+        async with database.connection() as reader, reader.transaction():
+            await reader.fetch('SELECT * FROM "LiteLLM_SpendLogs"')
+            other = await asyncpg.connect(postgres_dsn, server_settings={"lock_timeout": "200ms"})
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.execute(f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {table} CONCURRENTLY')
+            await other.close()
+        assert not await kept(postgres_dsn).sweep()  # Postgres lets one at a time be half detached
+        assert await booked(database) == "apr feb"
+        await book(database, *rows_of(late=JANUARY))
+        assert await booked(database) == "apr feb late"
+        assert await kept(postgres_dsn).sweep()
+        assert [row["request_id"] for row in await fetch(database, f"SELECT * FROM {table}")] == ["jan"]
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_table_of_somebody_elses_is_no_month(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await fetch(database, "CREATE TABLE archive (at timestamp) PARTITION BY RANGE (at)")
+        await fetch(
+            database,
+            'CREATE TABLE "LiteLLM_SpendLogs_2026_01" PARTITION OF archive'
+            " FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')",
+        )
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        assert await booked(database) == "apr jan"
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == "apr"
+        assert "LiteLLM_SpendLogs_2026_01" in await months(database)
+        await fetch(database, "DROP TABLE archive")
 
     run(postgres_dsn, scenario)
 
