@@ -138,13 +138,12 @@ class ChatBounds:
         """Of an answer without a count: a token has at least one byte of what was shown, there are no more
         than the request allows, and all of those may have been spent where the model reasons unseen. Of one
         that is not `whole` some never came."""
-        if reasons_unseen(self._request, self._target):
-            bound = self.usage()
-            return msgspec.structs.replace(bound, completion_tokens=max(shown_bytes, bound.completion_tokens))
         if not whole and not self._target.local:
             shown_bytes += UNRECEIVED_TOKENS * self.answers
-        most = self.output_tokens
-        return self._used(shown_bytes if most is None else min(shown_bytes, most))
+        most, unseen = self.output_tokens, reasons_unseen(self._request, self._target)
+        if most is None:
+            return self._used(max(shown_bytes, self.usage().completion_tokens) if unseen else shown_bytes)
+        return self._used(most if unseen else min(shown_bytes, most))
 
     def _used(self, output_tokens: int) -> Usage:
         usage = Usage(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from models_registry.bounds import (
     CALL_TOKENS,
+    DEFAULT_OUTPUT_TOKENS,
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
     TOOLS_TOKENS,
@@ -110,7 +111,9 @@ def test_what_was_made_and_never_came_is_in_the_bound_of_an_answer_that_broke_of
 def test_where_a_model_may_reason_unseen_all_that_it_can_make_is_the_bound() -> None:
     unknown = msgspec.structs.replace(TARGET, model="openai/o3")
     assert ChatBounds(chat(max_tokens=20_000), unknown).produced(40).completion_tokens == 20_000
-    assert ChatBounds(chat(), unknown).produced(9_000).completion_tokens == 9_000
+    assert ChatBounds(chat(max_tokens=100), unknown).produced(400).completion_tokens == 100
+    assert ChatBounds(chat(), unknown).produced(0).completion_tokens == DEFAULT_OUTPUT_TOKENS
+    assert ChatBounds(chat(), unknown).produced(9_000, whole=True).completion_tokens == 9_000
     wide = msgspec.structs.replace(unknown, context_window=200_000)
     bounds = ChatBounds(chat(), wide)
     assert bounds.produced(40).completion_tokens == bounds.usage().completion_tokens == 200_000
