@@ -1,7 +1,7 @@
 """Chat completions: one call to one deployment, plain or streamed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -18,9 +18,6 @@ from schema.usage import Usage
 
 END_S = 0.2
 """How long a complete answer's connection may take to end, to be used again."""
-Produced = Callable[[int], Usage]
-"""A bound of what was used, from the bytes of text that were shown: a token has at least one, and
-all that was asked for may have been spent where the model reasons unseen."""
 
 
 @function(
@@ -52,10 +49,10 @@ async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | Even
             raise backend.error(response.status, response.headers, await response.read(), target)
         if streamed:
             parser = backend.chat_stream(request, target, facts)
-            return await ChatEvents.begin(response, parser, hold=hold, produced=bounds.produced)
+            return await ChatEvents.begin(response, parser, hold=hold, bounds=bounds)
         body = await response.read()
         completion, usage = backend.chat_response(body, request, target, facts)
-        hold.settle(usage or bounds.produced(told_bytes(body)))
+        hold.settle(usage or bounds.produced(told_bytes(body), whole=True))
         return completion
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:
@@ -79,22 +76,22 @@ class ChatEvents:
     """A chat stream under way: relays it, and settles the hold however it ends."""
 
     def __init__(
-        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, produced: Produced
+        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: ChatBounds
     ) -> None:
         self._response = response
         self._parser = parser
         self._hold: Hold | None = hold
-        self._bound = produced
+        self._bounds = bounds
         self._chunks = response.chunks()
         self._first = b""
         self._broken: UpstreamError | None = None
 
     @classmethod
     async def begin(
-        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, produced: Produced
+        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: ChatBounds
     ) -> "ChatEvents":
         """Read up to the first event, so that an upstream that fails at once gets its status."""
-        stream = cls(response, parser, hold=hold, produced=produced)
+        stream = cls(response, parser, hold=hold, bounds=bounds)
         async for data in stream._chunks:
             try:
                 stream._first = parser.feed(data)
@@ -173,7 +170,7 @@ class ChatEvents:
         parser, usage = self._parser, self._parser.usage
         if usage is not None and not usage.estimated:
             return usage
-        bound = self._bound(parser.produced_bytes)
+        bound = self._bounds.produced(parser.produced_bytes, whole=parser.done)
         if usage is not None:
             output = max(usage.completion_tokens, bound.completion_tokens)
             return msgspec.structs.replace(usage, completion_tokens=output)

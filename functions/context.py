@@ -13,8 +13,8 @@ import msgspec
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.bill_lines import Booked
 from models_registry.price import Price
-from models_registry.reconciliation import Booked
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
 from schema.audit import AuditFilter, AuditQuery, AuditRecord

@@ -1,7 +1,8 @@
 """Reconciliation: a provider's cost export beside what was booked, with the likely causes."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -9,9 +10,10 @@ import msgspec
 from functions.context import CorrectionContext
 from functions.function import function
 from functions.roles import Access
+from models_registry.bill_lines import Line
 from models_registry.cost_exports import MAX_DAYS, Billed, Export, read_export
 from models_registry.price import cost_nano
-from models_registry.reconciliation import Line, reconcile
+from models_registry.reconciliation import reconcile
 from schema.corrections import Correction, Kind, checked_reason, in_dollars
 from schema.errors import InvalidRequest
 from schema.governance import refuse_undeclared, text
@@ -31,14 +33,18 @@ async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> Reconcil
     reason = None if request.reason is None else checked_reason(request.reason)
     if len(request.aliases) > MAX_ALIASES:
         raise InvalidRequest(f"aliases: at most {MAX_ALIASES}.", param="aliases")
-    export = read_export(request.csv)
+    export = await asyncio.to_thread(read_export, request.csv)
     provider = export.provider if request.provider is None else text(request.provider, param="provider")
     start, end = _period(request, export)
+    if request.apply:
+        _refuse_unknown_days(
+            export, start.date(), end.date(), today=ctx.call.received_at.astimezone(UTC).date()
+        )
     billed = [each for each in export.billed if start.date() <= each.day < end.date()]
     if not export.has_costs:
         billed = _priced(billed, provider or "", ctx)
     booked = await ctx.corrections.booked(start, end, provider=provider)
-    lines = reconcile(booked, billed, request.aliases)
+    lines = await asyncio.to_thread(reconcile, booked, billed, request.aliases, span=export.span)
     made = 0
     if request.apply and reason is not None:
         made = await _apply(lines, reason, ctx)
@@ -47,10 +53,10 @@ async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> Reconcil
 
 def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, datetime]:
     """From the first moment of a UTC day up to and without that of another."""
-    days = [each.day for each in export.billed]
+    first, last = export.span
     start, end = period_of(request.start_date, request.end_date)
-    start = start or datetime.combine(min(days), time(), UTC)
-    end = end or datetime.combine(max(days) + timedelta(days=1), time(), UTC)
+    start = start or datetime.combine(first, time(), UTC)
+    end = end or datetime.combine(last + timedelta(days=1), time(), UTC)
     for name, moment in (("start_date", start), ("end_date", end)):
         if moment.time() != time():
             raise InvalidRequest(f"{name}: expected a whole day, YYYY-MM-DD.", param=name)
@@ -59,11 +65,33 @@ def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, dateti
     return start, end
 
 
+def _refuse_unknown_days(export: Export, start: date, end: date, *, today: date) -> None:
+    """What a day cost is known when it is over and the file is about it. Raises InvalidRequest."""
+    first, last = export.span
+    if start < first:
+        raise InvalidRequest(
+            f"start_date: the file begins on {first}, and says nothing of {start}; a line of 0 would.",
+            param="start_date",
+        )
+    if end > last + timedelta(days=1):
+        raise InvalidRequest(
+            f"end_date: the file ends on {last}, and says nothing of {last + timedelta(days=1)}; "
+            "a line of 0 would.",
+            param="end_date",
+        )
+    if end > today:
+        raise InvalidRequest(
+            f"end_date: {max(start, today)} is not over yet (UTC); apply the bill of days that are.",
+            param="end_date",
+        )
+
+
 def _priced(billed: Sequence[Billed], provider: str, ctx: CorrectionContext) -> list[Billed]:
     """An export of what was used, at our prices. Raises InvalidRequest where there is none."""
+    prices = {model: ctx.prices.price_named(provider, model) for model in {each.model for each in billed}}
     found = []
     for each in billed:
-        price = ctx.prices.price_named(provider, each.model)
+        price = prices[each.model]
         if price is None or each.usage is None:
             raise InvalidRequest(
                 f"csv: {each.model} of {provider} has no known price here; import the export of costs.",

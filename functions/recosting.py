@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functions.context import CorrectionContext
 from functions.function import function
 from functions.roles import Access
-from models_registry.charges import attempt_parts
+from models_registry.charges import attempt_parts, least_nano
 from schema.corrections import (
     OVERRULED,
     Corrected,
@@ -46,7 +46,7 @@ class _Sums:
 
     def __init__(self, request: RecostRequest) -> None:
         self._request = request
-        self._rows = self._unpriced = self._settled = 0
+        self._rows = self._unpriced = self._settled = self._ceilings = 0
         self._days: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._last: Corrected | None = None
 
@@ -65,6 +65,10 @@ class _Sums:
                 continue
             original = row.original
             cost = sum(attempt_parts(price, original.outcome, row.usage, original.duration_ms))
+            least = least_nano(original)
+            if cost < least:
+                self._ceilings += 1
+                cost = least
             if cost != row.cost_nano:
                 self._add(row, cost)
                 wanted.append(
@@ -91,6 +95,7 @@ class _Sums:
             changed_rows=sum(rows for rows, _, _ in self._days.values()),
             unpriced_rows=self._unpriced,
             settled_rows=self._settled,
+            ceiling_rows=self._ceilings,
             spend_before=in_dollars(before),
             spend=in_dollars(after),
             difference=in_dollars(after - before),

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from models_registry.reasoning import reasons_unseen
 from models_registry.search import search_context
 from models_registry.target import Dialect, Target
-from schema.chat import ChatRequest, Message
+from schema.chat import ChatRequest, Part
 from schema.embeddings import EmbeddingsRequest
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 
@@ -28,12 +29,11 @@ INPUT_TOKENS = 8
 """The frame of one embedded text."""
 DEFAULT_OUTPUT_TOKENS = 4096
 
-_IMAGE = b'"image_url"'
-
-
 MAX_BOUND = 2**31 - 1
-UNSEEN = ("o1", "o3", "o4", "gpt-5", "gpt-6")
-"""OpenAI's families that reason behind the scenes."""
+UNRECEIVED_TOKENS = 1024
+"""What may have been made of an answer when it broke off, and never came: half a second at 2,000 tokens a
+second, the fastest there is. That covers the last bytes on their way, and the time until the provider sees
+that nobody reads; events have some 200 bytes a token, so it is also what sockets hold."""
 
 
 PRICED_APART = frozenset(
@@ -79,9 +79,7 @@ class ChatBounds:
 
     @property
     def images(self) -> int:
-        """Pictures in the request."""
-        if _IMAGE not in bytes((self._fields or self._request.fields())["messages"]):
-            return 0
+        """Pictures in the request, by its decoded parts: in JSON a name can be spelt in many ways."""
         parts = (message.content for message in self._request.messages if isinstance(message.content, list))
         return sum(part.kind == "image_url" for content in parts for part in content)
 
@@ -133,16 +131,19 @@ class ChatBounds:
 
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
-        output = output_bound(self._request, self._target) if self._cap is None else self._cap * self.answers
-        return self._used(output)
-
-    def produced(self, shown_bytes: int) -> Usage:
-        """Of an answer that broke off: a token has at least one byte of what was shown, there are no more
-        than the request allows, and all of those may have been spent where the model reasons unseen."""
-        if reasons_unseen(self._request, self._target):
-            return self.usage()
         most = self.output_tokens
-        return self._used(shown_bytes if most is None else min(shown_bytes, most))
+        return self._used(output_bound(self._request, self._target) if most is None else most)
+
+    def produced(self, shown_bytes: int, *, whole: bool = False) -> Usage:
+        """Of an answer without a count: a token has at least one byte of what was shown, there are no more
+        than the request allows, and all of those may have been spent where the model reasons unseen. Of one
+        that is not `whole` some never came."""
+        if not whole and not self._target.local:
+            shown_bytes += UNRECEIVED_TOKENS * self.answers
+        most, unseen = self.output_tokens, reasons_unseen(self._request, self._target)
+        if most is None:
+            return self._used(max(shown_bytes, self.usage().completion_tokens) if unseen else shown_bytes)
+        return self._used(most if unseen else min(shown_bytes, most))
 
     def _used(self, output_tokens: int) -> Usage:
         usage = Usage(
@@ -211,8 +212,9 @@ def input_bound(request: ChatRequest) -> int:
     total += MESSAGE_TOKENS * len(request.messages)
     if request.tools:
         total += TOOLS_TOKENS
-    if _IMAGE in bytes(fields["messages"]):
-        total += sum(_image_bound(message) for message in request.messages)
+    for message in request.messages:
+        if isinstance(message.content, list):
+            total += sum(map(_image_bound, message.content))
     return total
 
 
@@ -233,17 +235,6 @@ def output_bound(request: ChatRequest, target: Target) -> int:
     return min(max(1, request.n or 1) * max(0, limit), MAX_BOUND)
 
 
-def reasons_unseen(request: ChatRequest, target: Target) -> bool:
-    """Whether the output may hold reasoning that is billed and not shown: what was relayed is then
-    no bound of it."""
-    if target.local or target.dialect is Dialect.OLLAMA:
-        return False
-    asked = request.reasoning_effort not in (None, "none")
-    if target.dialect is Dialect.ANTHROPIC:
-        return asked or "thinking" in request.raw or "thinking" in target.params
-    return asked or target.model.startswith(UNSEEN)
-
-
 def _configured(target: Target) -> list[int]:
     if not target.params:
         return []
@@ -260,15 +251,12 @@ def _unbounded_part(request: ChatRequest) -> str | None:
     return None
 
 
-def _image_bound(message: Message) -> int:
-    """The ceiling of a message's images, less the bytes of those that stand in the body."""
-    total = 0
-    if isinstance(message.content, list):
-        for part in message.content:
-            if part.kind == "image_url" and part.image_url is not None:
-                url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-                total += IMAGE_TOKENS - len(url)
-    return total
+def _image_bound(part: Part) -> int:
+    """An image's ceiling, less the bytes of one that stands in the body."""
+    if part.kind != "image_url" or part.image_url is None:
+        return 0
+    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
+    return IMAGE_TOKENS - len(url)
 
 
 def _length(raw: msgspec.Raw) -> int:

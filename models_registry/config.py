@@ -54,6 +54,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Ours: the most one call can cost in dollars, where its request says nothing that bounds it."""
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
+    supports_reasoning: bool | None = None
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):

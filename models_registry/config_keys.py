@@ -85,7 +85,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             health_check_timeout health_check_max_tokens disable_background_health_check blocked tier
             discoverable access_windows region db_model supports_function_calling supports_vision
             supports_response_schema supports_parallel_function_calling supports_system_messages
-            supports_prompt_caching supports_reasoning supports_audio_input supports_audio_output
+            supports_prompt_caching supports_audio_input supports_audio_output
             supports_tool_choice litellm_provider description""".split()
         ),
     }

@@ -21,6 +21,9 @@ from schema.usage import Usage
 MAX_BYTES = 16 * 1024 * 1024
 MAX_LINES = 200_000
 MAX_DAYS = 400
+MAX_GROUPS = 50_000
+"""Days of models: as many as the ledger's side of a report may have."""
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 MAX_USD = Decimal(10**9)
 ATTO_PER_NANO = 10**9
 PARAM = "csv"
@@ -48,6 +51,12 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None
     """Whose it is; None: the format is anybody's."""
     billed: tuple[Billed, ...]
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """The first and the last day with an amount: of others the file says nothing."""
+        days = [each.day for each in self.billed]
+        return min(days), max(days)
 
     @property
     def has_costs(self) -> bool:
@@ -81,6 +90,8 @@ def read_export(text: str) -> Export:
             raise _wrong(f"at most {MAX_LINES:,} lines; split the file by dates.")
         if any(cell.strip() for cell in cells):
             columns.add(cells, number, sums)
+        if len(sums) > MAX_GROUPS:
+            raise _wrong(f"at most {MAX_GROUPS:,} days of models; split the file by dates.")
     if not sums:
         raise _wrong("there is no line with an amount in it.")
     days = [day for day, _ in sums]
@@ -182,7 +193,10 @@ def _day(text: str, number: int) -> date:
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as exc:
         raise _wrong(f"line {number}: expected a date such as 2026-11-24, found {text[:40]!r}.") from exc
-    return (found if found.tzinfo is None else found.astimezone(UTC)).date()
+    day = (found if found.tzinfo is None else found.astimezone(UTC)).date()
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise _wrong(f"line {number}: expected a date of {FIRST_YEAR} to {LAST_YEAR}, found {text[:40]!r}.")
+    return day
 
 
 def _amount(text: str, number: int) -> tuple[int, int]:

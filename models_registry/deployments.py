@@ -17,6 +17,7 @@ from models_registry.price_book import find_window
 from models_registry.price_fields import BASE
 from models_registry.pricing import Pricing, adjustment_of, pricing_of
 from models_registry.providers import PROVIDERS, Provider, split
+from models_registry.reasoning import is_plain
 from models_registry.target import Deadlines, Target
 from schema.secret import Secret
 
@@ -76,6 +77,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
+        supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,
         price=pricing.price(model, at),
@@ -277,6 +279,13 @@ def _listed_as(provider: Provider, base_model: str) -> tuple[str | None, str]:
 def _window(prefix: str, model: str) -> int | None:
     price_id = PROVIDERS[prefix].price_id
     return None if price_id is None else find_window(price_id, model)
+
+
+def _supports_reasoning(info: ModelInfo) -> bool | None:
+    """As the config says it, or by the model that it says a deployment's name stands for."""
+    if info.supports_reasoning is None and info.base_model is not None:
+        return not is_plain(info.base_model)
+    return info.supports_reasoning
 
 
 def _max_call_nano(info: ModelInfo, path: str) -> int | None:

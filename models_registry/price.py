@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schema.usage import NOTHING_RARE, UNKNOWN_TIER, RareMeters, Usage
+from schema.usage import NOTHING_RARE, RareMeters, Usage
 
 FEMTO_PER_USD = 10**15
 FEMTO_PER_NANO = 10**6
@@ -94,6 +94,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "listed", listed)
         msgspec.structs.force_setattr(self, "dearest", anywhere)
         msgspec.structs.force_setattr(self, "is_free", not any(anywhere[-1][1]))
+
+    def serves(self, tier: str) -> bool:
+        """Whether it has rates for a service tier (empty: the standard one)."""
+        return not tier or any(service.name == tier for service in self.services)
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,11 +184,12 @@ def usd(nano: int) -> Decimal:
 
 
 def _femto(price: Price, usage: Usage, duration_ms: int) -> Parts:
-    """The parts in femto-USD. Of an estimate the dearest rates count, since nobody knows which applied."""
+    """The parts in femto-USD. Of an estimate, and of a service tier without rates here, the dearest rates
+    count, since nobody knows which applied."""
+    if not price.serves(usage.service_tier):
+        return _bound(_reached(price.dearest, usage.prompt_tokens), usage, duration_ms)
     if usage.service_tier:
-        for service in price.services:
-            if service.name == usage.service_tier:
-                price = service.price
+        price = next(each.price for each in price.services if each.name == usage.service_tier)
     if usage.estimated:
         return _estimate(price, usage, duration_ms)
     for tier in price.tiers:
@@ -248,15 +253,19 @@ def _with_rare(price: Price, usage: Usage, rare: RareMeters, duration_ms: int) -
 
 
 def _estimate(price: Price, usage: Usage, duration_ms: int) -> Parts:
-    steps = price.dearest if usage.service_tier == UNKNOWN_TIER else price.listed
-    dearest = _reached(steps, usage.prompt_tokens)
+    """At a service tier that is known; what of the input was reported is exact."""
+    bound = _bound(_reached(price.listed, usage.prompt_tokens), usage, duration_ms)
+    if not usage.input_reported:
+        return bound
+    known = _femto(price, msgspec.structs.replace(usage, service_tier="", estimated=False), duration_ms)
+    return bound._replace(input=known.input, cache_read=known.cache_read, cache_write=known.cache_write)
+
+
+def _bound(dearest: Dearest, usage: Usage, duration_ms: int) -> Parts:
     rare = usage.rare or NOTHING_RARE
-    known = Parts(input=usage.prompt_tokens * dearest.input + rare.images * dearest.image)
-    if usage.input_reported:
-        known = _femto(price, msgspec.structs.replace(usage, service_tier="", estimated=False), duration_ms)
-    return known._replace(
+    return Parts(
+        input=usage.prompt_tokens * dearest.input + rare.images * dearest.image,
         output=usage.completion_tokens * dearest.output,
-        reasoning=0,
         tools=rare.web_searches * dearest.search,
         request=dearest.request,
         time=dearest.millisecond * min(max(0, duration_ms), dearest.max_ms),

@@ -55,6 +55,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Most tokens of input and output together, where the price list knows it."""
     max_call_nano: int | None = None
     """The most one call can cost, where its own request does not say (`model_info.max_call_cost`)."""
+    supports_reasoning: bool | None = None
+    """Whether the model reasons, where the config says so; None: its name decides."""
     deadlines: Deadlines = Deadlines()
     pricing: Pricing = Pricing()
     price: Price | None = None

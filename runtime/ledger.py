@@ -14,6 +14,7 @@ import msgspec
 
 from functions.context import Bounds, Call
 from models_registry.charges import NOTHING
+from models_registry.price import Price
 from models_registry.target import Target
 from runtime.admission import Admission, ceiling_of
 from runtime.spend_row import (
@@ -39,6 +40,8 @@ COST_HEADER = "x-litellm-response-cost"
 MODEL_ID_HEADER = "x-litellm-model-id"
 MODEL_GROUP_HEADER = "x-litellm-model-group"
 API_BASE_HEADER = "x-litellm-model-api-base"
+MAX_UNPRICED_TIERS = 1_000
+"""Names come from providers."""
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,8 @@ class BookedLedger:
         self._admissions = admissions
         self._clock = clock
         self._unbooked = 0
+        self._unpriced_tiers: set[tuple[str, str]] = set()
+        """Of deployments: each is told of once."""
 
     async def hold(
         self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
@@ -118,6 +123,8 @@ class BookedLedger:
         price, bound, ceiling = attempt.target.price, bounds.usage(), admission.ceiling_nano
         if ceiling is None:
             ceiling = 0 if price is None else ceiling_of(price, bounds, bound.completion_tokens)
+        if price is not None and price.image:
+            bound = with_images(bound, bounds.images)
         self._sink.hold(held_of(attempt, bound, min(ceiling, MAX_COST_NANO), admission.charges))
 
     def refuse(self, call: Call, error: Exception, *, model: str) -> None:
@@ -143,6 +150,8 @@ class BookedLedger:
         price = attempt.target.price
         if price is not None and price.image and ending.usage != NOTHING:
             ending = msgspec.structs.replace(ending, usage=with_images(ending.usage, hold.bounds.images))
+        if ending.usage.service_tier and price is not None and not price.is_free:
+            ending = self._at_known_tier(ending, price, attempt.target)
         settled = settled_of(
             attempt,
             ending,
@@ -155,6 +164,23 @@ class BookedLedger:
             attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
         if hold.admission.taken:
             self._admissions.settle(hold.admission, settled)
+
+    def _at_known_tier(self, ending: Ending, price: Price, target: Target) -> Ending:
+        """Counts of a service tier that the price has no rates for are exact, and what they cost is not."""
+        usage = ending.usage
+        if usage.estimated or price.serves(usage.service_tier):
+            return ending
+        if len(self._unpriced_tiers) < MAX_UNPRICED_TIERS:
+            tier = (target.model_id, usage.service_tier)
+            if tier not in self._unpriced_tiers:
+                self._unpriced_tiers.add(tier)
+                log.warning(
+                    "%s was served at the tier %r, and its price has no rates for it: booked at the dearest",
+                    target.public_name,
+                    usage.service_tier,
+                )
+        bound = msgspec.structs.replace(usage, estimated=True, input_reported=True)
+        return msgspec.structs.replace(ending, usage=bound)
 
     def now_mono(self) -> float:
         return self._clock()

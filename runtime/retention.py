@@ -1,5 +1,8 @@
 """Retention: months of the ledger, and of the bodies beside it, that are wholly too old are dropped.
 
+Time is the database's: a host whose clock is ahead must not drop what is not old. Whatever any clock says,
+the month of the newest row stays.
+
 A month is detached, which lets reads and writes of the others go on, and then dropped. A lock that somebody
 holds is waited for briefly; after that the month stays half-way for the next run, which begins there. Rollups
 are no part of it: sums stay.
@@ -8,7 +11,7 @@ are no part of it: sums stay.
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 
@@ -19,12 +22,11 @@ from runtime.database_errors import reaching
 from runtime.storage_policy import StoragePolicy
 from schema.duration import after
 from schema.errors import DatabaseUnavailable
-from schema.tables.partitions import BODIES, PARENT, month_after, partition_name
+from schema.tables import aware
+from schema.tables.partitions import BODIES, PARENT, TOO_OLD, month_after, month_of, partition_name
 
 LOCK_KEY = 0x53575254
 """The advisory lock's number ("SWRT"): one worker at a time."""
-MARK = "switchgear: too old, to be dropped"
-"""The comment of a month on its way out: one that somebody else detached, to keep it, has none."""
 LOCK_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 600.0
 PARENTS = (BODIES, PARENT)
@@ -34,16 +36,24 @@ FIRST_S = 10.0
 RETRY_S = 60.0
 """After a run that could not finish."""
 
-_MONTH = re.compile(r"_(\d{4})_(\d{2})$")
+_MONTH = re.compile(r"_(\d{4})_(\d{2})(?:_([2-9]))?$")
 _TABLES = """
     SELECT c.relname::text AS name, i.inhparent IS NOT NULL AS attached,
            coalesce(i.inhdetachpending, false) AS pending, obj_description(c.oid, 'pg_class') AS comment
-    FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+    FROM pg_class c
+    LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = to_regclass('"' || $1 || '"')
     WHERE c.relkind = 'r' AND starts_with(c.relname::text, $1 || '_') AND pg_table_is_visible(c.oid)
     ORDER BY c.relname
 """
 
+_NEWEST = f'SELECT max("startTime") FROM "{PARENT}"'
+
 log = logging.getLogger(__name__)
+
+
+async def database_time(connection: asyncpg.Connection) -> datetime:
+    now: datetime = await connection.fetchval("SELECT now()")
+    return now.astimezone(UTC)
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +67,11 @@ class Month(msgspec.Struct, frozen=True, kw_only=True):
     """It was being detached when somebody stopped."""
     marked: bool
 
+    @property
+    def is_ours(self) -> bool:
+        """Not detached by somebody else, nor about to be."""
+        return self.marked or (self.attached and not self.pending)
+
 
 class Retention:
     """One a worker; where the policy keeps everything it does nothing."""
@@ -65,7 +80,7 @@ class Retention:
         self,
         dsn: str,
         policy: StoragePolicy,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[asyncpg.Connection], Awaitable[datetime]] = database_time,
         *,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
     ) -> None:
@@ -125,25 +140,35 @@ class Retention:
 
     async def _drop_old(self, connection: asyncpg.Connection) -> bool:
         done = True
+        now = await self._clock(connection)
+        try:
+            newest = await connection.fetchval(_NEWEST)
+        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as exc:
+            log.warning("retention: %s is in use, trying again later: %s", PARENT, exc)
+            return False
+        last = month_of((now if newest is None else min(now, aware(newest))).date())
         for parent in PARENTS:
-            for month in await self._old_months(connection, parent):
+            for month in await self._old_months(connection, parent, now):
+                if month.first >= last:
+                    continue
                 try:
                     await _drop(connection, month)
-                except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as exc:
+                except (
+                    asyncpg.LockNotAvailableError,
+                    asyncpg.QueryCanceledError,
+                    asyncpg.ObjectNotInPrerequisiteStateError,  # somebody else is detaching another
+                ) as exc:
                     log.warning("retention: %s is in use, trying again later: %s", month.name, exc)
                     done = False
                     break  # Postgres lets one partition of a table at a time be half detached
                 log.info("retention: dropped %s", month.name)
         return done
 
-    async def _old_months(self, connection: asyncpg.Connection, parent: str) -> list[Month]:
+    async def _old_months(self, connection: asyncpg.Connection, parent: str, now: datetime) -> list[Month]:
         """Those to be dropped; first the one where somebody stopped half-way."""
-        now = self._clock()
         found = [month_of_table(parent, row) for row in await connection.fetch(_TABLES, parent)]
         old = [
-            month
-            for month in found
-            if month is not None and (month.attached or month.marked) and self.is_over(month.first, now)
+            month for month in found if month is not None and month.is_ours and self.is_over(month.first, now)
         ]
         return sorted(old, key=lambda month: not month.pending)
 
@@ -160,7 +185,7 @@ def month_of_table(parent: str, row: asyncpg.Record) -> Month | None:
     if found is None or not 1 <= int(found[2]) <= 12 or int(found[1]) < 1:
         return None
     first = date(int(found[1]), int(found[2]), 1)
-    if row["name"] != partition_name(first, parent):
+    if row["name"] != partition_name(first, parent, int(found[3] or 1)):
         return None
     return Month(
         parent=parent,
@@ -168,14 +193,14 @@ def month_of_table(parent: str, row: asyncpg.Record) -> Month | None:
         first=first,
         attached=row["attached"],
         pending=row["pending"],
-        marked=row["comment"] == MARK,
+        marked=row["comment"] == TOO_OLD,
     )
 
 
 async def _drop(connection: asyncpg.Connection, month: Month) -> None:
     """Each step by itself: a concurrent detach can be in no transaction."""
     if not month.marked:
-        await connection.execute(f"COMMENT ON TABLE \"{month.name}\" IS '{MARK}'")
+        await connection.execute(f"COMMENT ON TABLE \"{month.name}\" IS '{TOO_OLD}'")
     if month.pending:
         await connection.execute(f'ALTER TABLE "{month.parent}" DETACH PARTITION "{month.name}" FINALIZE')
     elif month.attached:

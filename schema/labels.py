@@ -44,7 +44,7 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
     if SESSION_HEADER in headers:
         session_id = _session(headers[SESSION_HEADER], SESSION_HEADER)
     for name in METADATA_FIELDS:
-        if name in fields and TAGS_FIELD.encode() in bytes(fields[name]):
+        if name in fields:
             tags += _listed(_inside(fields[name]).get(TAGS_FIELD), f"{name}.{TAGS_FIELD}")
     if TAGS_FIELD in fields:
         if _is_text(fields[TAGS_FIELD]):

@@ -48,6 +48,8 @@ class RecostReport(msgspec.Struct, frozen=True, kw_only=True):
     """Whose deployment has no price now, or is not in the config any more: left alone."""
     settled_rows: int
     """Corrected by an admin or an invoice before: left alone."""
+    ceiling_rows: int
+    """Uncertain, and booked at a ceiling that is more than their counts cost now: not lowered below it."""
     spend_before: Decimal
     spend: Decimal
     difference: Decimal

@@ -7,6 +7,7 @@ import pytest
 from functions.chat import chat
 from functions.context import ModelContext
 from functions.function import EventStream
+from models_registry.bounds import UNRECEIVED_TOKENS
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.errors import (
     SHUTTING_DOWN,
@@ -250,17 +251,18 @@ def test_a_limit_that_no_row_could_hold_is_refused(fields: dict[str, int]) -> No
 
 
 def test_a_hidden_reasoners_cancelled_stream_is_booked_at_all_it_was_asked_for() -> None:
-    async def run(model: str) -> SpendRow:
+    async def run(model: str, max_tokens: int = 700) -> SpendRow:
         ledger = FakeLedger()
         upstream = FakeUpstream(Answer(chunks=answers.openai_stream()[:1], stalls=True))
         events = await stream(
-            ask(f"openai/{model}", stream=True, max_tokens=700), model_ctx(upstream, ledger=ledger)
+            ask(f"openai/{model}", stream=True, max_tokens=max_tokens), model_ctx(upstream, ledger=ledger)
         )
         events.close()
         return only_row(ledger)
 
     assert asyncio.run(run("o3")).completion_tokens == 700
-    assert asyncio.run(run("gpt-4o")).completion_tokens < 100
+    assert asyncio.run(run("gemini-2.5-pro")).completion_tokens == 700
+    assert asyncio.run(run("gpt-4o", 7_000)).completion_tokens < UNRECEIVED_TOKENS + 100
 
 
 async def left_after(pieces: int, model: str, chunks: list[bytes], **fields: Any) -> SpendRow:
@@ -277,7 +279,7 @@ async def left_after(pieces: int, model: str, chunks: list[bytes], **fields: Any
 
 def test_a_cancelled_stream_is_booked_at_a_token_a_byte_and_never_above_the_callers_limit() -> None:
     chunks = answers.openai_stream()[:4]
-    shown = sum(map(len, answers.TEXT[:3]))
+    shown = sum(map(len, answers.TEXT[:3])) + UNRECEIVED_TOKENS
     free = asyncio.run(left_after(4, "gpt", chunks))
     assert (free.completion_tokens, free.estimated, free.outcome) == (shown, True, Outcome.CANCELLED)
     capped = asyncio.run(left_after(4, "gpt", chunks, max_tokens=3))
@@ -288,7 +290,7 @@ def test_a_cancelled_stream_is_booked_at_a_token_a_byte_and_never_above_the_call
 def test_what_claude_said_of_its_input_stays_where_the_client_leaves() -> None:
     row = asyncio.run(left_after(3, "claude", answers.anthropic_stream()[:5]))
     assert (row.prompt_tokens, row.estimated) == (answers.PROMPT_TOKENS, True)
-    assert row.completion_tokens == sum(map(len, answers.TEXT[:2]))
+    assert row.completion_tokens == sum(map(len, answers.TEXT[:2])) + UNRECEIVED_TOKENS
     capped = asyncio.run(left_after(3, "claude", answers.anthropic_stream()[:5], max_tokens=4))
     assert capped.completion_tokens == 4
 

@@ -11,6 +11,7 @@ from schema.errors import InvalidRequest
 from schema.spend import Outcome, SpendRow
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total
+from tests.functions.contexts import NOW
 from tests.functions.governed import Body, House, in_house
 from tests.runtime.attempts import RECEIVED_AT, make_row
 
@@ -109,6 +110,48 @@ def test_what_an_admin_said_is_not_spread_over(postgres_dsn: str) -> None:
             Decimal("0.5"),
             Decimal("0.25"),
         ]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_calls_of_days_that_the_bill_says_nothing_of_stay_as_they_are(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        later = RECEIVED_AT + timedelta(days=2)
+        await book(house.database, uncertain("u1", 10**9), uncertain("u2", 10**9, at=later))
+        body = bill("2026-03-14,gpt-4,0.5") | {"end_date": "2026-03-17"}
+        report = await house.call(reconciliation.compare, body)
+        assert [(line.corrected, line.causes) for line in report.lines] == [
+            (Decimal("0.5"), ["uncertain_rows"]),
+            (Decimal(1), ["not_in_export"]),
+        ]
+        with pytest.raises(InvalidRequest, match="2026-03-15") as refused:
+            await house.call(reconciliation.compare, body | APPLY)
+        assert refused.value.param == "end_date"
+        with pytest.raises(InvalidRequest, match="2026-03-12") as refused:
+            await house.call(
+                reconciliation.compare, bill("2026-03-14,gpt-4,1") | {"start_date": "2026-03-12"} | APPLY
+            )
+        assert refused.value.param == "start_date"
+        assert [await total(house.database, name) for name in ("u1", "u2")] == [1, 1]
+        told = bill("2026-03-14,gpt-4,0.5", "2026-03-17,gpt-4,0") | APPLY
+        await house.call(reconciliation.compare, told)
+        assert [await total(house.database, name) for name in ("u1", "u2")] == [Decimal("0.5"), 0]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_day_that_is_not_over_is_not_settled(postgres_dsn: str) -> None:
+    today, yesterday = NOW.date(), NOW.date() - timedelta(days=1)
+
+    async def scenario(house: House) -> None:
+        await book(house.database, uncertain("u", 10**9, at=NOW))
+        body = bill(f"{yesterday},gpt-4,0", f"{today},gpt-4,0.5")
+        assert len((await house.call(reconciliation.compare, body)).lines) == 2
+        with pytest.raises(InvalidRequest, match=str(today)) as refused:
+            await house.call(reconciliation.compare, body | APPLY)
+        assert refused.value.param == "end_date"
+        await house.call(reconciliation.compare, body | APPLY | {"end_date": str(yesterday)})
+        assert await total(house.database, "u") == 1
 
     in_house(postgres_dsn, scenario)
 

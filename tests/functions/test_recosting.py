@@ -123,6 +123,31 @@ def test_what_a_person_or_an_invoice_settled_is_left_alone(postgres_dsn: str) ->
     in_house(postgres_dsn, scenario)
 
 
+def test_an_uncertain_call_is_lowered_only_where_its_counts_explain_its_cost(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        house.ports["prices"] = priced_at("0.001", "0.002")
+        uncertain: dict[str, Any] = {"outcome": Outcome.UNCERTAIN, "estimated": True}
+        parts = (400_000_000, 0, 0, 600_000_000, 0, 0, 0, 0)
+        await book(
+            house.database,
+            call("stated", **uncertain),
+            call("low", cost_nano=10**8, **uncertain),
+            call("explained", cost_parts=parts, **uncertain),
+        )
+        report = await house.call(recosting.recost, FOR_GOOD)
+        assert (report.rows, report.changed_rows, report.ceiling_rows) == (3, 2, 1)
+        costs = [await total(house.database, name) for name in ("stated", "low", "explained")]
+        assert costs == [1, Decimal("0.2"), Decimal("0.2")]
+        house.ports["prices"] = priced_at("0.01", "0.02")
+        await house.call(recosting.recost, FOR_GOOD)
+        assert await total(house.database, "stated") == 2
+        house.ports["prices"] = priced_at("0.001", "0.002")
+        await house.call(recosting.recost, FOR_GOOD)
+        assert await total(house.database, "stated") == 1
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_only_what_is_asked_for_is_recosted(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         house.ports["prices"] = priced_at("0.001", "0.002")

@@ -1,14 +1,18 @@
 import json
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.bounds import (
     CALL_TOKENS,
+    DEFAULT_OUTPUT_TOKENS,
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
     TOOLS_TOKENS,
+    UNRECEIVED_TOKENS,
+    ChatBounds,
     embeddings_bound,
     input_bound,
     output_bound,
@@ -56,6 +60,15 @@ def test_an_image_counts_as_its_ceiling_and_not_as_its_bytes() -> None:
     assert bound("https://example.com/a.png") == bound(PIXEL)
 
 
+@pytest.mark.parametrize("name", ["image_url", r"image\u005furl", r"\u0069mage_url"])
+def test_an_image_is_one_however_its_name_is_spelt(name: str) -> None:
+    part = f'{{"type":"{name}","{name}":{{"url":"https://example.com/a.png"}}}}'
+    body = f'{{"model":"m","messages":[{{"role":"user","content":[{part},{part}]}}]}}'
+    bounds = ChatBounds(decode_body(_CHAT, body.encode()), TARGET)
+    assert bounds.images == 2
+    assert bounds.prompt_tokens > 2 * IMAGE_TOKENS
+
+
 def test_a_request_built_in_code_has_the_bound_of_its_json() -> None:
     built = ChatRequest(model="m", messages=[Message(role="user", content="é" * 100)])
     assert 200 + CALL_TOKENS <= input_bound(built) < 400 + CALL_TOKENS
@@ -83,3 +96,24 @@ def test_embeddings_are_bounded_by_bytes_for_text_and_for_token_ids() -> None:
 
 def test_tools_of_the_fixture_are_tools() -> None:
     assert input_bound(chat(tools=[WEATHER])) > input_bound(chat()) + TOOLS_TOKENS
+
+
+def test_what_was_made_and_never_came_is_in_the_bound_of_an_answer_that_broke_off() -> None:
+    plain = msgspec.structs.replace(TARGET, model="gpt-4o")
+    bounds = ChatBounds(chat(n=2, max_tokens=10_000), plain)
+    assert bounds.produced(100, whole=True).completion_tokens == 100
+    assert bounds.produced(100).completion_tokens == 100 + 2 * UNRECEIVED_TOKENS
+    assert ChatBounds(chat(max_tokens=500), plain).produced(100).completion_tokens == 500
+    local = msgspec.structs.replace(plain, local=True)
+    assert ChatBounds(chat(), local).produced(100).completion_tokens == 100
+
+
+def test_where_a_model_may_reason_unseen_all_that_it_can_make_is_the_bound() -> None:
+    unknown = msgspec.structs.replace(TARGET, model="openai/o3")
+    assert ChatBounds(chat(max_tokens=20_000), unknown).produced(40).completion_tokens == 20_000
+    assert ChatBounds(chat(max_tokens=100), unknown).produced(400).completion_tokens == 100
+    assert ChatBounds(chat(), unknown).produced(0).completion_tokens == DEFAULT_OUTPUT_TOKENS
+    assert ChatBounds(chat(), unknown).produced(9_000, whole=True).completion_tokens == 9_000
+    wide = msgspec.structs.replace(unknown, context_window=200_000)
+    bounds = ChatBounds(chat(), wide)
+    assert bounds.produced(40).completion_tokens == bounds.usage().completion_tokens == 200_000

@@ -100,6 +100,7 @@ def test_digits_of_prices_a_token_are_summed_before_they_are_rounded() -> None:
         ("usage_date_utc,model,token_type\n2026-03-01,m,x", "no column cost_usd .of anthropic_costs"),
         ("start_time,amount,line_item\n1,2,3", "no column amount_value .of openai_costs"),
         ("date,model,cost\n2026-02-30,m,1", "line 2.*date"),
+        ("date,model,cost\n9999-12-31,m,1", "line 2.*2000 to 2999"),
         ("date,model,cost\n2026-03-01,,1", "line 2.*model"),
         ("date,model,cost\n2026-03-01,m,much", "line 2.*amount"),
         ("date,model,cost\n2026-03-01,m,NaN", "line 2.*amount"),
@@ -121,3 +122,8 @@ def test_what_is_wrong_with_an_export_is_said(text: str, says: str) -> None:
 def test_an_export_has_at_most_so_many_lines() -> None:
     with pytest.raises(InvalidRequest, match="lines"):
         read_export("date,model,cost\n" + "2026-03-01,m,1\n" * 200_000)
+
+
+def test_an_export_has_at_most_so_many_days_of_models() -> None:
+    with pytest.raises(InvalidRequest, match="days of models"):
+        read_export("date,model,cost\n" + "\n".join(f"2026-03-01,m{n},1" for n in range(50_001)))

@@ -4,7 +4,7 @@ the whole before the one rounding, and no usage within its bounds costs more tha
 from fractions import Fraction
 
 import msgspec
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models_registry.price import FEMTO_PER_NANO, Price, Service, Tier, ceiling_nano, cost_nano, cost_parts
@@ -130,6 +130,7 @@ def plainly(price: Price, usage: Usage, duration_ms: int) -> Fraction:
 
 @given(PRICES, usages(), st.integers(0, 100_000))
 def test_a_cost_is_the_sum_over_all_meters_rounded_up_once(price: Price, usage: Usage, ms: int) -> None:
+    assume(price.serves(usage.service_tier))
     exact = plainly(price, usage, ms)
     assert exact <= cost_nano(price, usage, ms) < exact + 1
 
@@ -176,7 +177,7 @@ def test_no_usage_within_its_bounds_costs_more_than_the_ceiling(
     ms = data.draw(st.integers(0, 60_000))
     ceiling = ceiling_nano(price, prompt, output, images=3, searches=3)
     assert cost_nano(price, usage, ms) <= ceiling
-    if usage.service_tier not in {service.name for service in price.services}:
+    if not usage.service_tier:
         listed = ceiling_nano(price, prompt, output, images=3, searches=3, at_list_price=True)
         assert cost_nano(price, usage, ms) <= listed <= ceiling
 
@@ -194,6 +195,13 @@ def test_a_bound_costs_at_least_what_it_bounds(price: Price, usage: Usage, data:
     assert cost_nano(price, bound, 1000) >= cost_nano(price, usage, 1000)
     known = msgspec.structs.replace(usage, estimated=True, input_reported=True)
     assert cost_nano(price, known, 1000) >= cost_nano(price, usage, 1000)
+
+
+@given(PRICES, usages())
+def test_a_tier_without_rates_costs_at_least_what_any_other_does(price: Price, usage: Usage) -> None:
+    unheard = cost_nano(price, msgspec.structs.replace(usage, service_tier="never heard of"), 1000)
+    for tier in ("", *(service.name for service in price.services)):
+        assert unheard >= cost_nano(price, msgspec.structs.replace(usage, service_tier=tier), 1000)
 
 
 @given(PRICES, usages())

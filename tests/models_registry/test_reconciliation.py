@@ -1,14 +1,16 @@
 """Both sides of a bill: which lines are the same, why they differ, what uncertain calls cost."""
 
+import time
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.bill_lines import Booked, Line, OpenRow
 from models_registry.cost_exports import Billed
-from models_registry.reconciliation import ALL_MODELS, Booked, Line, OpenRow, reconcile, spread
+from models_registry.reconciliation import ALL_MODELS, reconcile, spread
 
 USD = 10**9
 MONEY = st.integers(min_value=0, max_value=10**15)
@@ -166,12 +168,36 @@ def test_a_constant_ratio_is_another_price() -> None:
     assert causes([ours(1, 100), ours(2, 30)], [theirs(1, 50), theirs(2, 20)]) == [("unexplained",)] * 2
 
 
-def test_a_day_that_they_do_not_have_was_billed_at_nothing() -> None:
-    first, second = compared([ours(1, 1), ours(2, 3, open=[doubtful("a", 2)])], [theirs(1, 1)])
-    assert first.causes == ()
-    assert (second.theirs_nano, second.shares, second.unexplained_nano) == (0, (0,), -USD)
+def test_a_day_between_theirs_that_they_do_not_have_was_billed_at_nothing() -> None:
+    booked = [ours(1, 1), ours(2, 3, open=[doubtful("a", 2)])]
+    for span in (None, (day(1), day(3))):
+        billed = [theirs(1, 1), *([] if span else [theirs(3, 1, "z")])]
+        first, second = reconcile(booked, billed, {}, span=span)[:2]
+        assert first.causes == ()
+        assert (second.theirs_nano, second.shares, second.unexplained_nano) == (0, (0,), -USD)
+
+
+def test_of_days_before_and_after_theirs_nothing_is_known() -> None:
+    before, _, after = compared(
+        [ours(number, 3, open=[doubtful(f"u{number}", 3)]) for number in (1, 2, 3)], [theirs(2, 1)]
+    )
+    for line in (before, after):
+        assert (line.theirs_nano, line.shares, line.causes) == (None, (), ("not_in_export",))
+        assert line.corrected_nano == 3 * USD
 
 
 def test_what_they_do_not_bill_at_all_is_not_corrected() -> None:
     line = compared([ours(1, 3, "a", [doubtful("x", 3)])], [theirs(1, 1, "z")])[0]
     assert (line.shares, line.corrected_nano) == ((), 3 * USD)
+
+
+@pytest.mark.parametrize("named_alike", [True, False])
+def test_many_models_and_days_take_as_long_as_there_are_lines(named_alike: bool) -> None:
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(90)]
+    keys = [(each, f"m-{n}x") for each in days for n in range(160)]
+    prefix = "" if named_alike else "other-"
+    booked = [Booked(day=each, model=name, cost_nano=USD, rows=3) for each, name in keys]
+    billed = [Billed(day=each, model=prefix + name, cost_nano=2 * USD) for each, name in keys]
+    began = time.process_time()
+    assert len(compared(booked, billed)) == len(keys) * (1 if named_alike else 2)
+    assert time.process_time() - began < 2  # looked at in pairs they take five times that, and more

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -236,11 +237,13 @@ def test_bodies_that_can_not_be_written_are_lost_and_the_next_are_not(postgres_d
     run(postgres_dsn, scenario)
 
 
+async def june(_: asyncpg.Connection) -> datetime:
+    return datetime(2026, 6, 30, tzinfo=UTC)
+
+
 def test_retention_drops_bodies_with_their_rows_and_a_dropped_month_is_made_anew(postgres_dsn: str) -> None:
     january, april = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 4, 15, tzinfo=UTC)
-    retention = Retention(
-        postgres_dsn, StoragePolicy(retention="90d"), lambda: datetime(2026, 6, 30, tzinfo=UTC)
-    )
+    retention = Retention(postgres_dsn, StoragePolicy(retention="90d"), june)
 
     async def scenario(database: Database) -> None:
         bodies = Bodies(database, ON, interval_s=0.01)

@@ -10,7 +10,8 @@ import pytest
 
 from functions.roles import Reach, Scope
 from models_registry.bounds import ChatBounds
-from models_registry.price import Price, Service, cost_nano
+from models_registry.charges import attempt_parts
+from models_registry.price import FEMTO_PER_NANO, Price, Service, cost_nano
 from models_registry.target import Target
 from runtime.admission import full_ceiling
 from runtime.database import Database
@@ -18,7 +19,8 @@ from runtime.ledger import AttemptHold
 from runtime.spend_insert import ensure_partition, insert_rows
 from runtime.spend_reader import SpendReader
 from schema.errors import UpstreamTimeout
-from schema.spend import SpendLog, SpendQuery, SpendRow, spend_log, usage_of
+from schema.journal import row_of, unsettled
+from schema.spend import Outcome, SpendLog, SpendQuery, SpendRow, spend_log, usage_of
 from schema.tables.partitions import month_of
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 from tests.fakes.ledger import FakeLedger
@@ -68,13 +70,21 @@ def test_a_call_that_nobody_knows_the_end_of_costs_exactly_what_its_hold_took(fi
     assert row.estimated
 
 
+def test_a_call_whose_worker_died_costs_the_same_again_at_the_same_price(postgres_dsn: str) -> None:
+    _, ledger, _ = held(make_target(price=PRICE), max_tokens=100, messages=PICTURE)
+    (written,) = ledger.sink.held.values()
+    row = stored(postgres_dsn, row_of(written, unsettled(written, written.started_at)))
+    assert row.cost_nano == written.ceiling_nano > PRICE.image // FEMTO_PER_NANO
+    assert sum(attempt_parts(PRICE, row.outcome, usage_of(row), row.duration_ms)) == row.cost_nano
+
+
 @pytest.mark.parametrize("end", [lambda h, usage: h.cancel(usage), lambda h, usage: h.settle(usage)])
 def test_a_bound_is_never_above_the_hold_nor_below_the_tier_that_may_have_been_served(
     end: Callable[[AttemptHold, Usage], None],
 ) -> None:
     target = make_target(price=PRICE)
     hold, ledger, bounds = held(target, max_tokens=100)
-    end(hold, bounds.produced(60))
+    end(hold, bounds.produced(60, whole=True))
     (row,) = ledger.rows
     dearest = cost_nano(
         PRICE.services[1].price, Usage(prompt_tokens=bounds.prompt_tokens, completion_tokens=60)
@@ -89,10 +99,37 @@ def test_a_bound_is_never_above_the_hold_nor_below_the_tier_that_may_have_been_s
 
 def test_a_bound_of_a_call_at_the_list_price_is_charged_at_it() -> None:
     hold, ledger, bounds = held(make_target(price=PRICE), max_tokens=100, service_tier="default")
-    hold.cancel(bounds.produced(60))
+    hold.cancel(bounds.produced(60, whole=True))
     (row,) = ledger.rows
     assert row.service_tier == ""
     assert row.cost_nano == bounds.prompt_tokens * 2_000 + 60 * 8_000
+
+
+def test_a_tier_that_the_price_does_not_know_is_an_estimate_at_the_dearest_and_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used = Usage(prompt_tokens=1_000, completion_tokens=100, cached_tokens=900, service_tier="scale")
+    ledger, target = FakeLedger(), make_target(price=PRICE)
+    for _ in range(2):
+        bounds = ChatBounds(chat(), target)
+        coroutine = ledger.hold(make_call(), target, streamed=False, bounds=bounds, customer=None)
+        asyncio.run(coroutine).settle(used)
+    for row in ledger.rows:
+        assert (row.cost_nano, row.estimated, row.service_tier) == (
+            1_000 * 5_000 + 100 * 20_000,
+            True,
+            "scale",
+        )
+        assert (row.cached_tokens, row.outcome) == (900, Outcome.OK)
+    assert [record.getMessage() for record in caplog.records if "'scale'" in record.getMessage()] == [
+        "gpt-4 was served at the tier 'scale', and its price has no rates for it: booked at the dearest"
+    ]
+
+
+def test_a_tier_costs_nothing_where_the_price_is_free() -> None:
+    hold, ledger, _ = held(make_target(price=Price(source="local")))
+    hold.settle(Usage(prompt_tokens=10, completion_tokens=5, service_tier="scale"))
+    assert (ledger.rows[0].cost_nano, ledger.rows[0].estimated) == (0, False)
 
 
 def stored(dsn: str, row: SpendRow) -> SpendRow:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import asyncpg
 import pytest
@@ -13,7 +13,7 @@ from runtime.retention import LOCK_KEY, Retention
 from runtime.spend_insert import ensure_partition
 from runtime.storage_policy import StoragePolicy
 from schema.spend import SpendRow
-from schema.tables.partitions import BODIES, month_of
+from schema.tables.partitions import BODIES, TOO_OLD, month_of
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch
 from tests.runtime.attempts import make_row
@@ -36,7 +36,16 @@ def run(dsn: str, scenario: Callable[[Database], Awaitable[None]]) -> None:
 
 
 def kept(dsn: str, *, now: datetime = NOW, lock_timeout_s: float = 0.2) -> Retention:
-    return Retention(dsn, KEPT, lambda: now, lock_timeout_s=lock_timeout_s)
+    return Retention(dsn, KEPT, at(now), lock_timeout_s=lock_timeout_s)
+
+
+def at(moment: datetime) -> Callable[[asyncpg.Connection], Awaitable[datetime]]:
+    """A database where it is always then."""
+
+    async def now(_: asyncpg.Connection) -> datetime:
+        return moment
+
+    return now
 
 
 async def booked(database: Database) -> str:
@@ -72,7 +81,7 @@ def test_only_months_that_are_wholly_too_old_are_dropped(postgres_dsn: str) -> N
 
 def test_the_month_under_way_is_never_dropped_and_counters_stay(postgres_dsn: str) -> None:
     execute(postgres_dsn, *OWNERS)
-    shortest = Retention(postgres_dsn, StoragePolicy(retention="1s"), lambda: APRIL.replace(day=30, hour=23))
+    shortest = Retention(postgres_dsn, StoragePolicy(retention="1s"), at(APRIL.replace(day=30, hour=23)))
 
     async def scenario(database: Database) -> None:
         await book(database, *rows_of(jan=JANUARY, mar=MARCH, apr=APRIL))
@@ -85,15 +94,52 @@ def test_the_month_under_way_is_never_dropped_and_counters_stay(postgres_dsn: st
     run(postgres_dsn, scenario)
 
 
+def test_the_month_of_the_newest_row_stays_whatever_the_clock_says(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, feb=FEBRUARY))
+        async with database.connection() as connection:
+            await ensure_partition(connection, month_of(JANUARY.date()), BODIES)
+            await ensure_partition(connection, month_of(FEBRUARY.date()), BODIES)
+        assert await kept(postgres_dsn, now=NOW + timedelta(days=400)).sweep()
+        assert await booked(database) == "feb"
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_02", "Switchgear_Bodies_2026_02"}
+        await book(database, *rows_of(mar=MARCH))
+        assert await kept(postgres_dsn, now=NOW + timedelta(days=400)).sweep()
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_03"}
+
+    run(postgres_dsn, scenario)
+
+
+class Ahead(datetime):
+    """The clock of a host that is 400 days ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Ahead":
+        return super().now(tz) + timedelta(days=400)
+
+
+def test_time_is_the_databases(postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setattr(retention, "datetime", Ahead)
+
+    async def scenario(database: Database) -> None:
+        times = {"now": now, "lately": now - timedelta(days=70), "old": now - timedelta(days=200)}
+        await book(database, *rows_of(**times))
+        assert await Retention(postgres_dsn, KEPT).sweep()
+        assert await booked(database) == "lately now"
+
+    run(postgres_dsn, scenario)
+
+
 def test_a_late_row_makes_its_month_again_and_the_next_run_drops_it(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(first=JANUARY))
+        await book(database, *rows_of(first=JANUARY, apr=APRIL))
         assert await kept(postgres_dsn).sweep()
-        assert await booked(database) == ""
+        assert await booked(database) == "apr"
         await book(database, *rows_of(late=JANUARY))
-        assert await booked(database) == "late"
+        assert await booked(database) == "apr late"
         assert await kept(postgres_dsn).sweep()
-        assert await booked(database) == ""
+        assert await booked(database) == "apr"
 
     run(postgres_dsn, scenario)
 
@@ -131,14 +177,14 @@ def test_a_lock_that_is_held_for_long_leaves_the_month_to_the_next_run(postgres_
 
 def test_while_one_worker_is_at_it_the_others_do_nothing(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(jan=JANUARY))
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
         async with database.connection() as other:
             await other.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
             assert await kept(postgres_dsn).sweep()
-            assert await booked(database) == "jan"
+            assert await booked(database) == "apr jan"
             await other.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
         await asyncio.gather(*(kept(postgres_dsn).sweep() for _ in range(4)))
-        assert await booked(database) == ""
+        assert await booked(database) == "apr"
 
     run(postgres_dsn, scenario)
 
@@ -147,16 +193,79 @@ def test_a_month_that_was_detached_and_not_dropped_is_used_again_or_dropped(post
     name = '"LiteLLM_SpendLogs_2026_01"'
 
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(jan=JANUARY))
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        for _ in range(2):
+            await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
+            await fetch(database, f"COMMENT ON TABLE {name} IS '{TOO_OLD}'")
+            await book(database, *rows_of(late=JANUARY))
+            assert await booked(database) == "apr jan late"
         await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
+        await fetch(database, f"COMMENT ON TABLE {name} IS '{TOO_OLD}'")
         assert await kept(postgres_dsn).sweep()
-        assert "LiteLLM_SpendLogs_2026_01" in await months(database)  # somebody keeps it
+        assert await months(database) == {"LiteLLM_SpendLogs_2026_04"}
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_month_that_somebody_keeps_is_neither_dropped_nor_attached_again(
+    postgres_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table, beside = '"LiteLLM_SpendLogs_2026_01"', "LiteLLM_SpendLogs_2026_01_2"
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {table}')
         await book(database, *rows_of(late=JANUARY))
-        assert await booked(database) == "jan late"
-        await fetch(database, f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {name}')
-        await fetch(database, f"COMMENT ON TABLE {name} IS '{retention.MARK}'")
+        await book(database, *rows_of(later=JANUARY))
+        assert await booked(database) == "apr late later"
+        (told,) = [each.getMessage() for each in caplog.records if beside in each.getMessage()]
+        assert table.strip('"') in told
         assert await kept(postgres_dsn).sweep()
-        assert await months(database) == set()
+        assert await booked(database) == "apr"
+        assert [row["request_id"] for row in await fetch(database, f"SELECT * FROM {table}")] == ["jan"]
+        await book(database, *rows_of(last=JANUARY))
+        await fetch(database, f"DROP TABLE {table}")
+        await book(database, *rows_of(more=JANUARY))  # the second one is still there
+        assert await booked(database) == "apr last more"
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_month_that_somebody_is_detaching_is_not_dropped_either(postgres_dsn: str) -> None:
+    table = '"LiteLLM_SpendLogs_2026_01"'
+
+    async def scenario(database: Database) -> None:
+        await book(database, *rows_of(jan=JANUARY, feb=FEBRUARY, apr=APRIL))
+        async with database.connection() as reader, reader.transaction():
+            await reader.fetch('SELECT * FROM "LiteLLM_SpendLogs"')
+            other = await asyncpg.connect(postgres_dsn, server_settings={"lock_timeout": "200ms"})
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.execute(f'ALTER TABLE "LiteLLM_SpendLogs" DETACH PARTITION {table} CONCURRENTLY')
+            await other.close()
+        assert not await kept(postgres_dsn).sweep()  # Postgres lets one at a time be half detached
+        assert await booked(database) == "apr feb"
+        await book(database, *rows_of(late=JANUARY))
+        assert await booked(database) == "apr feb late"
+        assert await kept(postgres_dsn).sweep()
+        assert [row["request_id"] for row in await fetch(database, f"SELECT * FROM {table}")] == ["jan"]
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_table_of_somebody_elses_is_no_month(postgres_dsn: str) -> None:
+    async def scenario(database: Database) -> None:
+        await fetch(database, "CREATE TABLE archive (at timestamp) PARTITION BY RANGE (at)")
+        await fetch(
+            database,
+            'CREATE TABLE "LiteLLM_SpendLogs_2026_01" PARTITION OF archive'
+            " FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')",
+        )
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
+        assert await booked(database) == "apr jan"
+        assert await kept(postgres_dsn).sweep()
+        assert await booked(database) == "apr"
+        assert "LiteLLM_SpendLogs_2026_01" in await months(database)
+        await fetch(database, "DROP TABLE archive")
 
     run(postgres_dsn, scenario)
 
@@ -182,14 +291,14 @@ def test_the_task_sweeps_by_itself_and_ends_when_it_is_told(
     monkeypatch.setattr(retention, "FIRST_S", 0.01)
 
     async def scenario(database: Database) -> None:
-        await book(database, *rows_of(jan=JANUARY))
+        await book(database, *rows_of(jan=JANUARY, apr=APRIL))
         nobody = Retention(postgres_dsn, StoragePolicy())
         nobody.start()
         await nobody.close()
         task = kept(postgres_dsn)
         task.start()
         async with asyncio.timeout(10):
-            while await booked(database):  # noqa: ASYNC110  (Postgres tells nobody)
+            while await booked(database) != "apr":  # noqa: ASYNC110  (Postgres tells nobody)
                 await asyncio.sleep(0.01)
         await task.close()
         connection = await asyncpg.connect(postgres_dsn)

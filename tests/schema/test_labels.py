@@ -19,6 +19,10 @@ def test_tags_come_from_the_header_the_body_and_its_metadata_each_once() -> None
     assert labels == Labels(("a", "b", "c", "d", "e"), "s1")
 
 
+def test_tags_are_found_however_their_name_is_spelt() -> None:
+    assert labels_of({}, {"metadata": msgspec.Raw(rb'{"t\u0061gs":["a"]}')}).tags == ("a",)
+
+
 def test_a_session_comes_from_the_header_or_else_the_body() -> None:
     assert labels_of({}, fields(litellm_session_id="s2")) == Labels((), "s2")
     headers = {"x-litellm-session-id": "s1"}
