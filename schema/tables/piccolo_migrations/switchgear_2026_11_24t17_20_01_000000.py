@@ -1,0 +1,133 @@
+"""Epochs that no account has twice, also where it was deleted and made anew."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.table import Table
+
+ID = "2026-11-24T17:20:01:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "leases: epochs that are unique for ever"
+
+EPOCHS: tuple[str, ...] = (
+    # above all that were counted from zero, a window a second at most
+    "CREATE SEQUENCE switchgear_epoch START WITH 10000000000",
+    """ALTER TABLE "Switchgear_Account" ALTER COLUMN epoch SET DEFAULT nextval('switchgear_epoch')""",
+)
+
+LEASE = """
+CREATE OR REPLACE FUNCTION switchgear_lease(
+    me text, lives interval, names text[], kinds text[], ids text[], parts text[], durations text[],
+    starts timestamptz[], ends timestamptz[], limits bigint[], needs bigint[]
+) RETURNS TABLE (name text, state text, granted bigint, epoch bigint, window_end timestamptz,
+                 spent bigint, leased bigint, workers bigint, db_now timestamptz)
+LANGUAGE plpgsql AS $$
+-- All or nothing: take `needs` from every account, and a slice where there is plenty. `names` are in
+-- ascending order, in which everyone locks them. An open window stays as it is; `starts` and `ends` are
+-- the caller's proposal for a new one. States: granted, or of each account what stood in the way: short,
+-- window (the proposal does not hold the database's time), or enough.
+-- A slice is a quarter of a worker's fair share of what is free, so that no worker starves; where that is
+-- under ten calls' worth, just the need.
+#variable_conflict use_column
+DECLARE
+    at timestamptz;
+    alive bigint;
+    place integer;
+    a "Switchgear_Account"%ROWTYPE;
+    spents bigint[] := '{}';
+    frees bigint[] := '{}';
+    epochs bigint[] := '{}';
+    outs bigint[] := '{}';
+    states text[] := '{}';
+    closes timestamptz[] := '{}';
+    dead bigint;
+    used bigint;
+    fair bigint;
+    verdict text := 'granted';
+    take bigint;
+BEGIN
+    PERFORM set_config('switchgear.bookkeeping', 'on', true);
+    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me AND given_up_at IS NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'this worker was given up' USING ERRCODE = 'SG001';
+    END IF;
+    INSERT INTO "Switchgear_Account" (account, kind, object_id, part, duration)
+        SELECT * FROM unnest(names, kinds, ids, parts, durations) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
+    at := clock_timestamp();
+    SELECT greatest(count(*), 1) INTO alive FROM "Switchgear_Worker"
+        WHERE seen_at > at - lives AND given_up_at IS NULL;
+    FOR place IN 1 .. array_length(names, 1) LOOP
+        SELECT * INTO a FROM "Switchgear_Account" WHERE account = names[place];
+        IF a.duration IS DISTINCT FROM durations[place] OR a.window_end <= at
+           OR (durations[place] IS NOT NULL AND a.window_end IS NULL)
+        THEN
+            IF durations[place] IS NULL OR (starts[place] <= at AND at < ends[place]) THEN
+                IF a.window_end <= at THEN
+                    a.epoch := nextval('switchgear_epoch'); a.leased := 0; a.spent := 0;
+                    DELETE FROM "Switchgear_Lease" l WHERE l.account = names[place];
+                END IF;
+                PERFORM switchgear_new_window(kinds[place], ids[place], parts[place], ends[place],
+                                              coalesce(a.window_end <= at, false));
+                a.window_end := ends[place];
+                UPDATE "Switchgear_Account" SET epoch = a.epoch, leased = a.leased, spent = a.spent,
+                    duration = durations[place], window_start = starts[place], window_end = ends[place]
+                    WHERE account = names[place];
+            ELSE
+                states[place] := 'window'; verdict := 'window';
+            END IF;
+        END IF;
+        used := CASE WHEN a.kind = '' THEN a.spent
+            ELSE least(ceil(coalesce(switchgear_spent(a.kind, a.object_id, a.part), 0) * 1e9), 9e18) END;
+        IF limits[place] - used - a.leased < needs[place] AND names[place] LIKE 'parallel:%' THEN
+            WITH gone AS (
+                DELETE FROM "Switchgear_Lease" l WHERE l.account = names[place] AND NOT EXISTS (
+                    SELECT 1 FROM "Switchgear_Worker" w WHERE w.worker = l.worker AND w.seen_at > at - lives
+                        AND w.given_up_at IS NULL)
+                RETURNING amount)
+            SELECT coalesce(sum(amount), 0) INTO dead FROM gone;
+            a.leased := greatest(0, a.leased - dead);
+            UPDATE "Switchgear_Account" SET leased = a.leased WHERE account = names[place];
+        END IF;
+        IF states[place] IS NULL THEN
+            states[place] := CASE WHEN limits[place] - used - a.leased < needs[place] THEN 'short'
+                ELSE 'enough' END;
+        END IF;
+        IF states[place] = 'short' AND verdict = 'granted' THEN verdict := 'short'; END IF;
+        spents[place] := used; frees[place] := limits[place] - used - a.leased;
+        epochs[place] := a.epoch; outs[place] := a.leased; closes[place] := a.window_end;
+    END LOOP;
+    FOR place IN 1 .. array_length(names, 1) LOOP
+        take := 0;
+        IF verdict = 'granted' THEN
+            fair := frees[place] / (4 * alive);
+            take := CASE WHEN fair >= 10 * needs[place]::numeric AND needs[place] > 0 THEN fair
+                ELSE needs[place] END;
+            UPDATE "Switchgear_Account" SET leased = leased + take WHERE account = names[place];
+            IF take > 0 AND names[place] ~ '^(money|parallel):' THEN
+                INSERT INTO "Switchgear_Lease" AS l (account, epoch, worker, amount)
+                    VALUES (names[place], epochs[place], me, take)
+                    ON CONFLICT (account, epoch, worker) DO UPDATE SET amount = l.amount + excluded.amount;
+            END IF;
+            states[place] := 'granted';
+        END IF;
+        name := names[place]; state := states[place]; granted := take; epoch := epochs[place];
+        window_end := closes[place]; spent := spents[place]; leased := outs[place]; workers := alive;
+        db_now := at;
+        RETURN NEXT;
+    END LOOP;
+END $$
+"""
+
+
+class RawTable(Table):
+    """Piccolo's way to SQL of one's own."""
+
+
+async def run() -> None:
+    for statement in (*EPOCHS, LEASE):
+        await RawTable.raw(statement.replace("{", "{{").replace("}", "}}"))
+
+
+async def forwards() -> MigrationManager:
+    manager = MigrationManager(migration_id=ID, app_name="switchgear", description=DESCRIPTION)
+    manager.add_raw(run)
+    return manager
