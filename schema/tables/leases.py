@@ -28,19 +28,24 @@ class Account(Table, tablename="Switchgear_Account"):
 
 class Lease(Table, tablename="Switchgear_Lease"):
     """What one worker holds of one account's epoch. The primary key is (account, epoch, worker).
-    `written_off` was charged when the worker was given up: what it books later comes out of it."""
+    `written_off` was charged when the worker was given up: what it books later comes out of it. `ticket` is
+    that of the worker's statement that changed it last, and `granted` what that added."""
 
     account = Text(primary_key=True, default=None)
     epoch = BigInt(default=None)
     worker = Text(default=None)
     amount = BigInt(default=0)
     written_off = BigInt(default=0)
+    ticket = BigInt(default=0)
+    granted = BigInt(default=0)
 
 
 class Worker(Table, tablename="Switchgear_Worker"):
-    """A worker process that leases. `seen_at` is its last heartbeat, by the database's clock."""
+    """A worker process that leases. `seen_at` is its last heartbeat, by the database's clock. What it asked
+    under tickets up to `fenced` comes to nothing if it was not done yet."""
 
     worker = Text(primary_key=True, default=None)
     started_at = Timestamptz(default=None)
     seen_at = Timestamptz(default=None)
     given_up_at = Timestamptz(null=True, default=None)
+    fenced = BigInt(default=0)

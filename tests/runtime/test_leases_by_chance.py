@@ -1,4 +1,5 @@
-"""Leases against a plain model: worker processes of their own on a real Postgres, one of them killed.
+"""Leases against a plain model: worker processes of their own on a real Postgres, one of them killed, and
+answers of Postgres lost.
 
 What must hold, whatever happens in whatever order: what was spent and what calls may still spend never
 exceeds the budget; nobody is refused while what live workers do not use would do; once a killed worker's
@@ -51,6 +52,8 @@ class Process:
             text=True,
         )
         self.calls: dict[int, int] = {}
+        self.losing = False
+        """May an answer be lost to it?"""
         self.name = str(self._read()["worker"])
 
     def say(self, **command: object) -> dict[str, object]:
@@ -100,9 +103,22 @@ class Leases(RuleBasedStateMachine):
         answer = worker.say(admit=cents * CENT)
         if "id" in answer:
             worker.calls[int(str(answer["id"]))] = cents * CENT
-        else:
+        elif "refused" in answer:
             free = LIMIT - self.settled - self.held - self.orphaned
             assert cents * CENT > free, f"refused {cents} cents with {free / CENT} free"
+        else:
+            assert worker.losing, answer
+
+    @rule(
+        place=st.integers(0, WORKERS - 1),
+        what=st.sampled_from(["switchgear_lease", "switchgear_return", "switchgear_undo"]),
+        done=st.booleans(),
+    )
+    def lose(self, place: int, what: str, done: bool) -> None:
+        """The next answer of that kind, whenever it comes."""
+        worker = self.workers[place % len(self.workers)]
+        worker.losing = True
+        worker.say(lose=what, done=done)
 
     @precondition(lambda self: self.held)
     @rule(place=st.integers(0, WORKERS - 1), share=st.integers(0, 100))

@@ -1,11 +1,17 @@
-"""Epochs that no account has twice, also where it was deleted and made anew."""
+"""Epochs that no account has twice, also where it was deleted and made anew; lease functions whose answers
+may be lost.
+
+What a worker asks has a ticket, a number that grows. A lease keeps the ticket that changed it last, so
+that a return that is asked again is done once, and a grant that nobody heard of can be taken back. A worker
+asks one thing at a time of an account.
+"""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
 
 ID = "2026-11-24T17:20:01:000000"
 VERSION = "1.38.0"
-DESCRIPTION = "leases: epochs that are unique for ever"
+DESCRIPTION = "leases: epochs that are unique for ever, answers that may be lost"
 
 EPOCHS: tuple[str, ...] = (
     # above all that were counted from zero, a window a second at most
@@ -13,10 +19,17 @@ EPOCHS: tuple[str, ...] = (
     """ALTER TABLE "Switchgear_Account" ALTER COLUMN epoch SET DEFAULT nextval('switchgear_epoch')""",
 )
 
+BEFORE: tuple[str, ...] = (
+    "DROP FUNCTION switchgear_lease(text, interval, text[], text[], text[], text[], text[], timestamptz[],"
+    " timestamptz[], bigint[], bigint[])",
+    "DROP FUNCTION switchgear_return(text, text[], bigint[], bigint[])",
+)
+"""Functions that took no ticket."""
+
 LEASE = """
-CREATE OR REPLACE FUNCTION switchgear_lease(
+CREATE FUNCTION switchgear_lease(
     me text, lives interval, names text[], kinds text[], ids text[], parts text[], durations text[],
-    starts timestamptz[], ends timestamptz[], limits bigint[], needs bigint[]
+    starts timestamptz[], ends timestamptz[], limits bigint[], needs bigint[], asked bigint
 ) RETURNS TABLE (name text, state text, granted bigint, epoch bigint, window_end timestamptz,
                  spent bigint, leased bigint, workers bigint, db_now timestamptz)
 LANGUAGE plpgsql AS $$
@@ -25,10 +38,11 @@ LANGUAGE plpgsql AS $$
 -- the caller's proposal for a new one. States: granted, or of each account what stood in the way: short,
 -- window (the proposal does not hold the database's time), or enough.
 -- A slice is a quarter of a worker's fair share of what is free, so that no worker starves; where that is
--- under ten calls' worth, just the need.
+-- under ten calls' worth, just the need. `asked` is the ticket.
 #variable_conflict use_column
 DECLARE
     at timestamptz;
+    fence bigint;
     alive bigint;
     place integer;
     a "Switchgear_Account"%ROWTYPE;
@@ -45,9 +59,12 @@ DECLARE
     take bigint;
 BEGIN
     PERFORM set_config('switchgear.bookkeeping', 'on', true);
-    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me AND given_up_at IS NULL FOR KEY SHARE;
+    SELECT fenced INTO fence FROM "Switchgear_Worker" WHERE worker = me AND given_up_at IS NULL FOR KEY SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'this worker was given up' USING ERRCODE = 'SG001';
+    END IF;
+    IF fence >= asked THEN
+        RAISE EXCEPTION 'this worker asked for something else since' USING ERRCODE = 'SG002';
     END IF;
     INSERT INTO "Switchgear_Account" (account, kind, object_id, part, duration)
         SELECT * FROM unnest(names, kinds, ids, parts, durations) ON CONFLICT DO NOTHING;
@@ -103,9 +120,10 @@ BEGIN
                 ELSE needs[place] END;
             UPDATE "Switchgear_Account" SET leased = leased + take WHERE account = names[place];
             IF take > 0 AND names[place] ~ '^(money|parallel):' THEN
-                INSERT INTO "Switchgear_Lease" AS l (account, epoch, worker, amount)
-                    VALUES (names[place], epochs[place], me, take)
-                    ON CONFLICT (account, epoch, worker) DO UPDATE SET amount = l.amount + excluded.amount;
+                INSERT INTO "Switchgear_Lease" AS l (account, epoch, worker, amount, ticket, granted)
+                    VALUES (names[place], epochs[place], me, take, asked, take)
+                    ON CONFLICT (account, epoch, worker) DO UPDATE SET amount = l.amount + excluded.amount,
+                        ticket = excluded.ticket, granted = excluded.granted;
             END IF;
             states[place] := 'granted';
         END IF;
@@ -117,13 +135,56 @@ BEGIN
 END $$
 """
 
+RETURN = """
+CREATE FUNCTION switchgear_return(me text, asked bigint, names text[], epochs bigint[], amounts bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
+-- Give back what was not spent: once, however often it is asked, of what has leases. What belongs to a window
+-- that is over, or was written off, is gone.
+#variable_conflict use_column
+BEGIN
+    PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
+    WITH back AS (SELECT * FROM unnest(names, epochs, amounts) AS b(name, epoch, amount)),
+    kept AS (
+        UPDATE "Switchgear_Lease" l SET amount = greatest(0, l.amount - back.amount), ticket = asked, granted = 0
+        FROM back
+        WHERE l.account = back.name AND l.epoch = back.epoch AND l.worker = me AND l.amount > 0
+          AND l.ticket < asked
+        RETURNING l.account, l.epoch)
+    UPDATE "Switchgear_Account" a SET leased = greatest(0, a.leased - back.amount) FROM back
+    WHERE a.account = back.name AND a.epoch = back.epoch
+      AND (back.name ~ '^(rpm|tpm|tpd):' OR EXISTS (
+           SELECT 1 FROM kept WHERE kept.account = back.name AND kept.epoch = back.epoch));
+    DELETE FROM "Switchgear_Lease" WHERE worker = me AND account = ANY (names) AND amount = 0 AND written_off = 0;
+END $$
+"""
+
+UNDO = """
+CREATE FUNCTION switchgear_undo(me text, asked bigint, names text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- A lease whose answer was lost: what it granted goes back; where it is still on its way, it comes to
+-- nothing. The lock waits for those of this worker that have begun.
+#variable_conflict use_column
+BEGIN
+    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me FOR UPDATE;
+    UPDATE "Switchgear_Worker" SET fenced = greatest(fenced, asked) WHERE worker = me;
+    PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
+    WITH undone AS (
+        SELECT account, epoch, least(amount, granted) AS back FROM "Switchgear_Lease"
+        WHERE worker = me AND account = ANY (names) AND ticket = asked),
+    kept AS (
+        UPDATE "Switchgear_Lease" l SET amount = l.amount - undone.back, granted = 0 FROM undone
+        WHERE l.account = undone.account AND l.epoch = undone.epoch AND l.worker = me)
+    UPDATE "Switchgear_Account" a SET leased = greatest(0, a.leased - undone.back) FROM undone
+    WHERE a.account = undone.account AND a.epoch = undone.epoch;
+END $$
+"""
+
 
 class RawTable(Table):
     """Piccolo's way to SQL of one's own."""
 
 
 async def run() -> None:
-    for statement in (*EPOCHS, LEASE):
+    for statement in (*EPOCHS, *BEFORE, LEASE, RETURN, UNDO):
         await RawTable.raw(statement.replace("{", "{{").replace("}", "}}"))
 
 
