@@ -28,8 +28,9 @@ class Account(Table, tablename="Switchgear_Account"):
 
 class Lease(Table, tablename="Switchgear_Lease"):
     """What one worker holds of one account's epoch. The primary key is (account, epoch, worker).
-    `written_off` was charged when the worker was given up: what it books later comes out of it. `ticket` is
-    that of the worker's statement that changed it last, and `granted` what that added."""
+    `written_off` was charged when the worker was given up: what it books later comes out of it, and at its
+    journal's end the rest is given back. `ticket` is that of the worker's statement that changed it last, and
+    `granted` what that added."""
 
     account = Text(primary_key=True, default=None)
     epoch = BigInt(default=None)

@@ -6,15 +6,19 @@ from datetime import UTC
 from typing import TypeVar
 
 import asyncpg
+import msgspec
+import pytest
 
+from models_registry.price import usd
 from runtime.corrections import Corrections
 from runtime.database import Database
 from runtime.leases import Leases
 from runtime.slices import Need, Slice
 from schema.corrections import Correction, Kind
-from schema.limits import Meter, Rule
+from schema.limits import Holder, Meter, Rule
 from schema.spend import Charge, Outcome, SpendRow
-from tests.functions.booked import book, fetch
+from tests.conftest import execute
+from tests.functions.booked import OWNERS, book, fetch
 from tests.functions.contexts import ADMIN, make_call
 from tests.runtime.attempts import make_row
 
@@ -102,3 +106,88 @@ def test_no_account_has_an_epoch_twice_however_it_is_made_or_begins_anew(postgre
         assert sorted(set(epochs)) == epochs
 
     with_leases(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(("reset", "left"), [(False, 13 * CENT), (True, 0)])
+def test_what_was_written_off_and_not_booked_is_given_back_with_the_journal(
+    postgres_dsn: str, reset: bool, left: int
+) -> None:
+    """Of a budget with an account of its own, and of one whose money stands with a team."""
+    execute(postgres_dsn, *OWNERS)
+    red = msgspec.structs.replace(
+        EVERYTHING, account="money:team:red", holder=Holder("team", "red"), duration=None
+    )
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        held, _ = await leases.lease([Need(EVERYTHING, 60 * CENT), Need(red, 60 * CENT)], leases.now_s)
+        await fetch(database, "UPDATE \"Switchgear_Account\" SET spent = $1 WHERE kind = ''", 3 * CENT)
+        await fetch(database, 'UPDATE "LiteLLM_TeamTable" SET spend = $1', usd(3 * CENT))
+        await fetch(database, """UPDATE "Switchgear_Worker" SET seen_at = now() - interval '2 h'""")
+        assert len(await leases.give_up(3600)) == 2
+        assert await money(database) == [63 * CENT] * 2
+        if reset:
+            await fetch(database, 'UPDATE "Switchgear_Account" SET spent = 0')
+            await fetch(database, 'UPDATE "LiteLLM_TeamTable" SET spend = 0')
+        charges = tuple(
+            Charge(
+                each.rule.account,
+                each.epoch,
+                each.worker,
+                10 * CENT,
+                10 * CENT,
+                each.rule.holder.kind,
+                each.rule.holder.object_id,
+                "",
+            )
+            for each in held
+        )
+        await book(database, make_row(cost_nano=10 * CENT, charges=charges))
+        await leases.leave()
+        assert await money(database) == [left] * 2
+        assert await fetch(database, 'SELECT * FROM "Switchgear_Lease"') == []
+
+    with_leases(postgres_dsn, scenario)
+
+
+async def money(database: Database) -> list[int]:
+    """What everything and team red spent, in nano-USD."""
+    (team,) = await fetch(database, 'SELECT spend FROM "LiteLLM_TeamTable"')
+    return [(await account(database, EVERYTHING))["spent"], int(team["spend"] * 10**9)]
+
+
+def test_the_books_give_way_where_they_lock_out_of_order(postgres_dsn: str) -> None:
+    """They settle and then sign a worker off; another returns both accounts meanwhile."""
+    first = msgspec.structs.replace(EVERYTHING, account="money:a", duration=None)
+    second = msgspec.structs.replace(first, account="money:z")
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        dead = Leases(database, UTC)
+        await dead.beat()
+        slices, _ = await dead.lease([Need(first, 10 * CENT), Need(second, 10 * CENT)], dead.now_s)
+        held = next(each for each in slices if each.rule is second)
+        mine, _ = await leases.lease([Need(first, CENT), Need(second, CENT)], leases.now_s)
+        async with database.connection() as books:
+            transaction = books.transaction()
+            await transaction.start()
+            await books.execute(
+                "SELECT switchgear_settle($1, $2, $3, $4, $4)",
+                [second.account],
+                [held.epoch],
+                [dead.worker],
+                [CENT],
+            )
+            returning = asyncio.create_task(leases.give_back([(each, each.free) for each in mine]))
+            while not await database.pool.fetchval(WAITING_FOR_A_LOCK):  # noqa: ASYNC110  (another process)
+                await asyncio.sleep(0.01)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await books.execute("SELECT switchgear_leave($1)", dead.worker)
+            await transaction.rollback()
+            assert await returning == []
+            await dead.leave()
+        assert [(await account(database, each))["leased"] for each in (first, second)] == [0, 0]
+
+    with_leases(postgres_dsn, scenario)
+
+
+WAITING_FOR_A_LOCK = """SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%switchgear_return%'"""

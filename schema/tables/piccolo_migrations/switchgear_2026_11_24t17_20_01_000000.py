@@ -178,13 +178,68 @@ BEGIN
 END $$
 """
 
+CHARGE = """
+CREATE OR REPLACE FUNCTION switchgear_charge(kind text, id text, part text, amount numeric) RETURNS void
+LANGUAGE plpgsql AS $$
+-- Below zero, an amount is given back: down to zero, since the counter may have been set back meanwhile.
+BEGIN
+    CASE kind
+        WHEN 'key' THEN UPDATE "LiteLLM_VerificationToken"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE key_id = id;
+        WHEN 'user' THEN UPDATE "LiteLLM_UserTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE user_id = id;
+        WHEN 'team' THEN UPDATE "LiteLLM_TeamTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE team_id = id;
+        WHEN 'member' THEN UPDATE "LiteLLM_TeamMembership"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE team_id = id AND user_id = part;
+        WHEN 'organization' THEN UPDATE "LiteLLM_OrganizationTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE organization_id = id;
+        WHEN 'customer' THEN UPDATE "LiteLLM_EndUserTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE user_id = id;
+    END CASE;
+END $$
+"""
+
+LEAVE = """
+CREATE OR REPLACE FUNCTION switchgear_leave(me text) RETURNS void LANGUAGE plpgsql
+SET lock_timeout = '300ms' AS $$
+-- A worker that has booked every call signs off: whatever is still in its name goes back, also what was
+-- written off and then not booked, since it was never spent. Who calls this has settled before, and so holds
+-- locks that the order of accounts would have put after these: it waits for less long than it takes Postgres to
+-- look for a deadlock, so that it gives way and not a call.
+#variable_conflict use_column
+DECLARE
+    l record;
+BEGIN
+    PERFORM set_config('switchgear.bookkeeping', 'on', true);
+    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me FOR UPDATE;
+    PERFORM 1 FROM "Switchgear_Account" WHERE account IN (
+        SELECT account FROM "Switchgear_Lease" WHERE worker = me) ORDER BY account FOR UPDATE;
+    FOR l IN SELECT a.account, a.kind, a.object_id, a.part, held.written_off
+        FROM "Switchgear_Lease" held JOIN "Switchgear_Account" a USING (account, epoch)
+        WHERE held.worker = me AND held.written_off > 0
+        ORDER BY array_position('{organization,team,user,member,key,customer}'::text[], a.kind), a.object_id, a.part
+    LOOP
+        IF l.kind = '' THEN
+            UPDATE "Switchgear_Account" SET spent = greatest(0, spent - l.written_off) WHERE account = l.account;
+        ELSE
+            PERFORM switchgear_charge(l.kind, l.object_id, l.part, l.written_off / -1e9);
+        END IF;
+    END LOOP;
+    WITH mine AS (DELETE FROM "Switchgear_Lease" WHERE worker = me RETURNING account, epoch, amount)
+    UPDATE "Switchgear_Account" a SET leased = greatest(0, a.leased - mine.amount) FROM mine
+        WHERE a.account = mine.account AND a.epoch = mine.epoch;
+    DELETE FROM "Switchgear_Worker" WHERE worker = me;
+END $$
+"""
+
 
 class RawTable(Table):
     """Piccolo's way to SQL of one's own."""
 
 
 async def run() -> None:
-    for statement in (*EPOCHS, *BEFORE, LEASE, RETURN, UNDO):
+    for statement in (*EPOCHS, *BEFORE, LEASE, RETURN, UNDO, CHARGE, LEAVE):
         await RawTable.raw(statement.replace("{", "{{").replace("}", "}}"))
 
 
