@@ -1,8 +1,10 @@
 """Leases in Postgres, as one worker sees them."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
+from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
@@ -145,6 +147,22 @@ def test_what_was_written_off_and_not_booked_is_given_back_with_the_journal(
         await leases.leave()
         assert await money(database) == [left] * 2
         assert await fetch(database, 'SELECT * FROM "Switchgear_Lease"') == []
+
+    with_leases(postgres_dsn, scenario)
+
+
+def test_the_ledgers_page_frees_what_a_worker_held_whose_journal_is_put_aside(postgres_dsn: str) -> None:
+    """With the SQL that it shows, all of which runs."""
+    text = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    blocks = re.findall(r"^```sql\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        await leased(leases, EVERYTHING, 60 * CENT)
+        await fetch(database, """UPDATE "Switchgear_Worker" SET seen_at = now() - interval '1 h'""")
+        assert any("switchgear_leave" in block for block in blocks)
+        for block in blocks:
+            await database.pool.execute(block.replace("<worker>", leases.worker))
+        assert (await account(database, EVERYTHING))["leased"] == 0
 
     with_leases(postgres_dsn, scenario)
 
