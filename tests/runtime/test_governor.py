@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -271,6 +271,37 @@ def test_what_this_worker_leased_while_a_call_asked_counts_for_it(dsn: str) -> N
         assert await second is not None
 
     with_workers(dsn, 1, scenario)
+
+
+def test_a_call_does_not_overtake_what_its_own_worker_returns(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        assert await worker.admit((rule, CENT)) is not None
+        worker.database.pool = SlowAtFirst(worker.database.pool)
+        worker.governor.changed("team:red")
+        assert await worker.admit((rule, 99 * CENT)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+class SlowAtFirst:
+    """A pool that has to open a connection for who asks first."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool, name)
+
+    @asynccontextmanager
+    async def acquire(self, timeout: float) -> AsyncIterator[Any]:
+        first, self.asked = not self.asked, True
+        if first:
+            await asyncio.sleep(0.2)
+        async with self.pool.acquire(timeout=timeout) as connection:
+            yield connection
 
 
 WAITING_FOR_A_LOCK = """SELECT count(*) > 0 FROM pg_stat_activity

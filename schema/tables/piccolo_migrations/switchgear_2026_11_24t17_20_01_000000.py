@@ -42,7 +42,6 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     at timestamptz;
-    fence bigint;
     alive bigint;
     place integer;
     a "Switchgear_Account"%ROWTYPE;
@@ -59,16 +58,16 @@ DECLARE
     take bigint;
 BEGIN
     PERFORM set_config('switchgear.bookkeeping', 'on', true);
-    SELECT fenced INTO fence FROM "Switchgear_Worker" WHERE worker = me AND given_up_at IS NULL FOR KEY SHARE;
+    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me AND given_up_at IS NULL FOR KEY SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'this worker was given up' USING ERRCODE = 'SG001';
-    END IF;
-    IF fence >= asked THEN
-        RAISE EXCEPTION 'this worker asked for something else since' USING ERRCODE = 'SG002';
     END IF;
     INSERT INTO "Switchgear_Account" (account, kind, object_id, part, duration)
         SELECT * FROM unnest(names, kinds, ids, parts, durations) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
+    IF EXISTS (SELECT 1 FROM "Switchgear_Worker" WHERE worker = me AND fenced >= asked) THEN
+        RAISE EXCEPTION 'this worker asked for something else since' USING ERRCODE = 'SG002';
+    END IF;
     at := clock_timestamp();
     SELECT greatest(count(*), 1) INTO alive FROM "Switchgear_Worker"
         WHERE seen_at > at - lives AND given_up_at IS NULL;
@@ -161,11 +160,14 @@ END $$
 UNDO = """
 CREATE FUNCTION switchgear_undo(me text, asked bigint, names text[]) RETURNS void LANGUAGE plpgsql AS $$
 -- A lease whose answer was lost: what it granted goes back; where it is still on its way, it comes to
--- nothing. The lock waits for those of this worker that have begun.
+-- nothing, since it looks for the fence when it has the accounts. Of an account that is not there yet it may be
+-- the maker: so all that this worker has begun is waited for.
 #variable_conflict use_column
 BEGIN
-    PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me FOR UPDATE;
     UPDATE "Switchgear_Worker" SET fenced = greatest(fenced, asked) WHERE worker = me;
+    IF (SELECT count(*) FROM "Switchgear_Account" WHERE account = ANY (names)) < cardinality(names) THEN
+        PERFORM 1 FROM "Switchgear_Worker" WHERE worker = me FOR UPDATE;
+    END IF;
     PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
     WITH undone AS (
         SELECT account, epoch, least(amount, granted) AS back FROM "Switchgear_Lease"
