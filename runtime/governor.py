@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from runtime.leases import LIVES_S, Leases, NotReturned, Standing, WorkerLost
+from runtime.leases import LIVES_S, Leases, Standing, WorkerLost
 from runtime.slices import Need, Slice, Slices, Taken
 from schema.errors import DatabaseUnavailable
 from schema.limits import Meter, Rule
@@ -86,6 +86,7 @@ class Governor:
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._give_back(self.slices.recall(self.slices.everything()))
+        await self._clear_up()
 
     @property
     def now_s(self) -> float:
@@ -126,6 +127,9 @@ class Governor:
         except WorkerLost:
             await self._begin_anew()
             granted, standings = await self._leases.lease(short, self.now_s)
+        except DatabaseUnavailable:
+            self._spawn(self._clear_up())
+            raise
         now_mono = self._clock()
         for each in granted:
             self.slices.put(each, now_mono)
@@ -172,6 +176,11 @@ class Governor:
                 now_mono = self._clock()
                 if not standings:
                     continue
+                taken, missing = self.slices.take(needs, now_mono)
+                if not missing:
+                    return taken
+                if _is_less(missing, short):  # of what this worker leased or got back meanwhile
+                    continue
                 if not patient or _hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
                     if patient:
                         gate.refused_mono, gate.standings = now_mono, standings
@@ -190,6 +199,7 @@ class Governor:
                 return
             try:
                 await self._beat()
+                await self._clear_up()
                 now_mono = self._clock()
                 await self._give_back(self.slices.idle(now_mono, now_mono - IDLE_S))
                 if now_mono - tidied_mono >= TIDY_S:
@@ -215,15 +225,14 @@ class Governor:
     async def _give_back(self, out: Sequence[tuple[Slice, int]]) -> None:
         if not out:
             return
-        try:
-            await self._leases.give_back(out)
-        except NotReturned:
-            for held, amount in out:
-                held.free += amount
-        except DatabaseUnavailable:
-            log.warning(
-                "%d leases could not be returned; they count as used until this worker ends", len(out)
-            )
+        for held, amount in await self._leases.give_back(out):
+            held.free += amount
+        await self._clear_up()
+
+    async def _clear_up(self) -> None:
+        """Where it fails, the next statement or beat tries again."""
+        with suppress(DatabaseUnavailable):
+            await self._leases.clear_up()
 
     def _return(self, out: Sequence[tuple[Slice, int]]) -> None:
         if out:
@@ -234,6 +243,12 @@ class Governor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _is_less(missing: Sequence[Need], short: Sequence[Need]) -> bool:
+    """Is less missing of an account than was asked for?"""
+    now = {need.rule.account: need.amount for need in missing}
+    return any(now.get(need.rule.account, 0) < need.amount for need in short)
 
 
 def _hopeless(standings: Sequence[Standing]) -> bool:

@@ -1,6 +1,7 @@
 """Leasing from budgets and limits in Postgres: the SQL functions, as calls. No policy here.
 
-Functions and tables: `schema/tables/piccolo_migrations/switchgear_2026_11_24t12_00_01_000000.py`.
+Functions and tables: `schema/tables/piccolo_migrations/switchgear_2026_11_24t12_00_01_000000.py`, and
+`..._24t17_20_01_000000.py`. What holds between them and the slices in memory: `runtime/lease_turns.py`.
 """
 
 import logging
@@ -15,6 +16,7 @@ import msgspec
 
 from runtime.announcements import RECALL
 from runtime.database import Database
+from runtime.lease_turns import BUSY, RETURN, Asked, NotDone, Turns
 from runtime.slices import Need, Slice
 from schema.errors import DatabaseUnavailable, Overloaded
 from schema.limits import Meter
@@ -27,11 +29,14 @@ ORPHANED_S = 60.0
 replayed, or somebody writes it off."""
 GIVEN_UP = "SG001"
 """The error of `switchgear_lease` for a worker that was given up."""
+FENCED = "SG002"
+"""Its error for a statement that was overtaken: it was not done."""
 MAX_PAYLOAD = 7_000
-WINDOW_TRIES = 3
+TRIES = 3
+HAVE_LEASES = (Meter.MONEY, Meter.PARALLEL)
 
 _LEASE = """SELECT * FROM switchgear_lease($1, $2, $3::text[], $4::text[], $5::text[], $6::text[],
-    $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[])"""
+    $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12)"""
 _BEAT = """
     INSERT INTO "Switchgear_Worker" AS w (worker, started_at, seen_at)
     VALUES ($1, clock_timestamp(), clock_timestamp())
@@ -76,10 +81,6 @@ class WorkerLost(Exception):
     """This worker was silent for too long, and what it held was charged: it begins anew."""
 
 
-class NotReturned(Exception):
-    """What was to go back is still this worker's."""
-
-
 @contextmanager
 def _noticing_loss() -> Iterator[None]:
     try:
@@ -87,6 +88,8 @@ def _noticing_loss() -> Iterator[None]:
     except asyncpg.PostgresError as exc:
         if exc.sqlstate == GIVEN_UP:
             raise WorkerLost from exc
+        if exc.sqlstate == FENCED:
+            raise NotDone from exc
         raise
 
 
@@ -97,6 +100,7 @@ class Leases:
         self._database = database
         self._zone = zone
         self._clock = clock
+        self._turns = Turns(database)
         self.worker = str(uuid.uuid4())
         self._ahead_s = time.time() - clock()
         """What turns our monotonic time into the database's; never behind it."""
@@ -108,11 +112,10 @@ class Leases:
 
     async def lease(self, needs: Sequence[Need], now_s: float) -> tuple[list[Slice], list[Standing]]:
         """Lease all that is missing, or nothing: then the accounts that were short. Raises
-        DatabaseUnavailable."""
+        DatabaseUnavailable: then nothing is leased, or will be nothing before anybody asks again."""
         needs = sorted(needs, key=lambda need: need.rule.account)
-        for _ in range(WINDOW_TRIES):
-            asked_mono = self._clock()
-            rows = await self._ask(needs, now_s)
+        for _ in range(TRIES):
+            asked_mono, rows = await self._answer(needs, now_s)
             db_now_s = rows[0]["db_now"].timestamp()
             self._ahead_s = db_now_s - asked_mono
             if all(row["state"] != "window" for row in rows):
@@ -136,29 +139,25 @@ class Leases:
             if row["state"] != "enough"
         ]
 
-    async def give_back(self, out: Sequence[tuple[Slice, int]]) -> None:
-        """Return what is free. Raises NotReturned where it was not even begun; DatabaseUnavailable where
-        nobody knows: it is then charged until this worker ends."""
+    async def give_back(self, out: Sequence[tuple[Slice, int]]) -> list[tuple[Slice, int]]:
+        """Return what is free. Gives what is this worker's still: nothing was done about it. Where nobody
+        knows, it will be returned, once."""
         by_worker: dict[str, list[tuple[Slice, int]]] = {}
         for held, amount in out:
             by_worker.setdefault(held.worker, []).append((held, amount))
-        begun = False
-        try:
-            async with self._database.connection() as connection:
-                begun = True
-                for worker, mine in by_worker.items():
-                    mine.sort(key=lambda each: each[0].rule.account)
-                    await connection.execute(
-                        "SELECT switchgear_return($1, $2::text[], $3::bigint[], $4::bigint[])",
-                        worker,
-                        [held.rule.account for held, _ in mine],
-                        [held.epoch for held, _ in mine],
-                        [amount for _, amount in mine],
-                    )
-        except DatabaseUnavailable as exc:
-            if begun:
-                raise
-            raise NotReturned from exc
+        kept: list[tuple[Slice, int]] = []
+        for worker, mine in by_worker.items():
+            try:
+                await self._return(worker, mine)
+            except NotDone:
+                kept += mine
+            except DatabaseUnavailable:
+                log.warning("%d leases were returned, or will be: the answer was lost", len(mine))
+        return kept
+
+    async def clear_up(self) -> None:
+        """Bring to an end what had no answer. Raises DatabaseUnavailable."""
+        await self._turns.clear_up()
 
     async def recall(self, accounts: Sequence[str]) -> None:
         """Ask every worker to return what it does not use of these."""
@@ -209,31 +208,70 @@ class Leases:
         async with self._database.connection() as connection:
             await connection.execute("SELECT switchgear_leave($1)", self.worker)
 
-    async def _ask(self, needs: Sequence[Need], now_s: float) -> list[asyncpg.Record]:
-        at = datetime.fromtimestamp(self.now_s, UTC)
-        rules = [need.rule for need in needs]
-        windows = [
-            (None, None) if rule.duration is None else window(at, rule.duration, self._zone) for rule in rules
-        ]
-        async with self._database.connection() as connection:
-            with _noticing_loss():
-                return await connection.fetch(  # type: ignore[no-any-return]  # asyncpg's own records
-                    _LEASE,
-                    self.worker,
-                    timedelta(seconds=LIVES_S),
-                    [rule.account for rule in rules],
-                    [
-                        rule.holder.kind if _stands_elsewhere(need) else ""
-                        for need, rule in zip(needs, rules, strict=True)
-                    ],
-                    [rule.holder.object_id for rule in rules],
-                    [rule.holder.part for rule in rules],
-                    [rule.duration for rule in rules],
-                    [start for start, _ in windows],
-                    [end for _, end in windows],
-                    [rule.limit_at(now_s) for rule in rules],
-                    [need.amount for need in needs],
+    async def _return(self, worker: str, out: Sequence[tuple[Slice, int]]) -> None:
+        async with self._turns.turn(held.rule.account for held, _ in out) as ticket:
+            sure = [(held, amount) for held, amount in out if held.rule.meter in HAVE_LEASES]
+            asked = Asked(
+                ticket=ticket,
+                worker=worker,
+                accounts=tuple(held.rule.account for held, _ in sure),
+                epochs=tuple(held.epoch for held, _ in sure),
+                amounts=tuple(amount for _, amount in sure),
+            )
+            async with self._turns.asking(asked) as connection:
+                await connection.execute(
+                    RETURN,
+                    worker,
+                    ticket,
+                    [held.rule.account for held, _ in out],
+                    [held.epoch for held, _ in out],
+                    [amount for _, amount in out],
                 )
+
+    async def _answer(self, needs: Sequence[Need], now_s: float) -> tuple[float, list[asyncpg.Record]]:
+        """When it was asked, and what Postgres says; asked again where that was rolled back."""
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return await self._ask(needs, now_s)
+            except NotDone as exc:
+                if not tries_left or not isinstance(exc.__cause__, asyncpg.PostgresError):
+                    raise DatabaseUnavailable(BUSY) from exc
+        raise AssertionError("the last try returns or raises")
+
+    async def _ask(self, needs: Sequence[Need], now_s: float) -> tuple[float, list[asyncpg.Record]]:
+        rules = [need.rule for need in needs]
+        async with self._turns.turn(rule.account for rule in rules) as ticket:
+            asked = Asked(
+                ticket=ticket,
+                worker=self.worker,
+                accounts=tuple(rule.account for rule in rules if rule.meter in HAVE_LEASES),
+            )
+            at, asked_mono = datetime.fromtimestamp(self.now_s, UTC), self._clock()
+            windows = [
+                (None, None) if rule.duration is None else window(at, rule.duration, self._zone)
+                for rule in rules
+            ]
+            async with self._turns.asking(asked) as connection:
+                with _noticing_loss():
+                    rows = await connection.fetch(
+                        _LEASE,
+                        asked.worker,
+                        timedelta(seconds=LIVES_S),
+                        [rule.account for rule in rules],
+                        [
+                            rule.holder.kind if _stands_elsewhere(need) else ""
+                            for need, rule in zip(needs, rules, strict=True)
+                        ],
+                        [rule.holder.object_id for rule in rules],
+                        [rule.holder.part for rule in rules],
+                        [rule.duration for rule in rules],
+                        [start for start, _ in windows],
+                        [end for _, end in windows],
+                        [rule.limit_at(now_s) for rule in rules],
+                        [need.amount for need in needs],
+                        ticket,
+                    )
+            return asked_mono, rows
 
     def _slice(self, need: Need, row: asyncpg.Record, asked_mono: float, now_s: float) -> Slice:
         rule, window_end_s = need.rule, _seconds(row["window_end"])

@@ -133,8 +133,8 @@ COUNTERS: tuple[Counter, ...] = (
 )
 """In the order that everyone locks them in."""
 
-Sums = dict[tuple[str, str], int]
-"""Nano-USD by id and part."""
+Sums = dict[tuple[str, str], tuple[int, int]]
+"""By id and part: nano-USD of the window, and of all time."""
 
 
 class SoftBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,9 +171,10 @@ async def book_rows(
     sums = _sums(rows)
     charges = [charge for row in rows for charge in row.charges]
     for holder, unbooked in (await _settle(connection, charges)).items():
-        kind, *key = holder
-        if (key[0], key[1]) in sums.get(kind, {}):
-            sums[kind][key[0], key[1]] -= unbooked
+        kind, id, part = holder
+        if (id, part) in sums.get(kind, {}):
+            window, ever = sums[kind][id, part]
+            sums[kind][id, part] = (window - unbooked, ever)
     crossed: list[SoftBudget] = []
     for counter in COUNTERS:
         if sums.get(counter.kind):
@@ -185,7 +186,7 @@ async def book_rows(
 async def _settle(
     connection: asyncpg.Connection, charges: Sequence[Charge]
 ) -> dict[tuple[str, str, str], int]:
-    """Take the charges out of the leases; gives what must not be added to the counters."""
+    """Take the charges out of the leases; gives what must not be added to the counters of a window."""
     together: dict[tuple[str, int, str], list[int]] = {}
     holders: dict[str, tuple[str, str, str]] = {}
     for charge in charges:
@@ -249,13 +250,13 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
     """Add to the counters. Rows are locked in the order of their ids, so that two workers wait for
     each other instead of deadlocking. Gives the soft budgets that were crossed."""
     table, part = counter.table, counter.part
-    keys = sorted(key for key, amount in sums.items() if amount)
+    keys = sorted(key for key, (window, ever) in sums.items() if window or (counter.also and ever))
     ids, parts = [key[0] for key in keys], [key[1] for key in keys]
     columns = counter.id if part is None else f"{counter.id}, {part}"
     matches = f"charged.{counter.id} = added.id" + (
         "" if part is None else f" AND charged.{part} = added.part"
     )
-    also = f", {counter.also} = {counter.also} + added.amount" if counter.also else ""
+    also = f", {counter.also} = {counter.also} + added.ever" if counter.also else ""
     await connection.execute(
         f'SELECT 1 FROM "{table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
         f" ON {matches} ORDER BY {columns} FOR NO KEY UPDATE OF charged",
@@ -263,13 +264,14 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
         parts,
     )
     rows = await connection.fetch(
-        f'UPDATE "{table}" AS charged SET spend = spend + added.amount{also}'
-        " FROM unnest($1::text[], $2::text[], $3::numeric[]) AS added(id, part, amount)"
+        f'UPDATE "{table}" AS charged SET spend = spend + added.now{also}'
+        " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
         f" WHERE {matches}"
-        f" RETURNING added.id, added.part, added.amount, charged.spend, {counter.soft} AS soft_budget",
+        f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget",
         ids,
         parts,
-        [usd(sums[key]) for key in keys],
+        [usd(sums[key][0]) for key in keys],
+        [usd(sums[key][1]) for key in keys],
     )
     return [
         SoftBudget(
@@ -280,8 +282,7 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
             soft_budget=row["soft_budget"],
         )
         for row in rows
-        if row["soft_budget"] is not None
-        and row["spend"] - row["amount"] < row["soft_budget"] <= row["spend"]
+        if row["soft_budget"] is not None and row["spend"] - row["now"] < row["soft_budget"] <= row["spend"]
     ]
 
 
@@ -301,7 +302,8 @@ def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:
         ):
             if id and (kind != "member" or part):
                 of_kind = sums.setdefault(kind, {})
-                of_kind[id, part] = of_kind.get((id, part), 0) + row.cost_nano
+                window, ever = of_kind.get((id, part), (0, 0))
+                of_kind[id, part] = (window + row.cost_nano, ever + row.cost_nano)
     return sums
 
 

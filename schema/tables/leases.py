@@ -11,7 +11,8 @@ class Account(Table, tablename="Switchgear_Account"):
     """One budget or limit in its current window. `leased` is what is out with workers: of a rate
     limit it is also what was used. The money spent stands in the row that `kind`, `object_id` and
     `part` name (the team's own, say), so that the number people see is the one that is enforced;
-    for an empty `kind` it is `spent` here. `epoch` counts the windows."""
+    for an empty `kind` it is `spent` here. `epoch` is the window's, from a sequence: no account has one
+    twice, also where it was deleted and made anew."""
 
     account = Text(primary_key=True, default=None)
     kind = Text(default="")
@@ -27,19 +28,25 @@ class Account(Table, tablename="Switchgear_Account"):
 
 class Lease(Table, tablename="Switchgear_Lease"):
     """What one worker holds of one account's epoch. The primary key is (account, epoch, worker).
-    `written_off` was charged when the worker was given up: what it books later comes out of it."""
+    `written_off` was charged when the worker was given up: what it books later comes out of it, and at its
+    journal's end the rest is given back. `ticket` is that of the worker's statement that changed it last, and
+    `granted` what that added."""
 
     account = Text(primary_key=True, default=None)
     epoch = BigInt(default=None)
     worker = Text(default=None)
     amount = BigInt(default=0)
     written_off = BigInt(default=0)
+    ticket = BigInt(default=0)
+    granted = BigInt(default=0)
 
 
 class Worker(Table, tablename="Switchgear_Worker"):
-    """A worker process that leases. `seen_at` is its last heartbeat, by the database's clock."""
+    """A worker process that leases. `seen_at` is its last heartbeat, by the database's clock. What it asked
+    under tickets up to `fenced` comes to nothing if it was not done yet."""
 
     worker = Text(primary_key=True, default=None)
     started_at = Timestamptz(default=None)
     seen_at = Timestamptz(default=None)
     given_up_at = Timestamptz(null=True, default=None)
+    fenced = BigInt(default=0)

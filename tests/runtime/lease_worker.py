@@ -1,6 +1,7 @@
 """A worker process that leases and nothing else, driven by lines of JSON: for tests that kill it.
 
-Commands: {"admit": nano} -> {"id": n} or {"refused": true}; {"settle": n, "cost": nano}; {"quit": true}.
+Commands: {"admit": nano} -> {"id": n}, {"refused": true} or {"away": true}; {"settle": n, "cost": nano};
+{"lose": function of SQL, "done": bool}: its next answer is lost; {"quit": true}.
 One budget, whose limit is given at the start.
 """
 
@@ -22,9 +23,11 @@ from runtime.governor import Governor, NotEnough
 from runtime.journal import Journal
 from runtime.leases import Leases
 from runtime.slices import Need, Taken, give_back
+from schema.errors import DatabaseUnavailable
 from schema.journal import Held, HeldCharge
 from schema.limits import Holder, Meter, Rule
 from tests.runtime.attempts import make_held, make_settled
+from tests.runtime.losing import Losing
 
 
 def budget(team: str, limit: int, duration: str | None = None) -> Rule:
@@ -89,6 +92,7 @@ class Worker:
     ) -> None:
         self.dsn = dsn
         self.database = database
+        self.pool = database.pool
         self.governor = governor
         self.listener = listener
         self.journal = journal
@@ -161,7 +165,11 @@ async def serve(dsn: str, rule: Rule, journals: Path, lines: asyncio.StreamReade
     while line := await lines.readline():
         command = json.loads(line)
         if "admit" in command:
-            taken = await worker.admit((rule, command["admit"]))
+            try:
+                taken = await worker.admit((rule, command["admit"]))
+            except DatabaseUnavailable:
+                answer({"away": True})
+                continue
             if taken is None:
                 answer({"refused": True})
                 continue
@@ -169,6 +177,9 @@ async def serve(dsn: str, rule: Rule, journals: Path, lines: asyncio.StreamReade
             answer({"id": len(holds) - 1})
         elif "settle" in command:
             worker.settle(holds[command["settle"]], command["cost"])
+            answer({})
+        elif "lose" in command:
+            worker.database.pool = Losing(worker.pool, command["lose"], done=command["done"])
             answer({})
         else:
             await worker.stop()

@@ -567,8 +567,8 @@ def test_charges_leave_the_lease_and_stand_in_the_counter(postgres_dsn: str, tmp
         """INSERT INTO "LiteLLM_TeamTable" (team_id, models, team_member_permissions, access_group_ids)
            VALUES ('red', '{}', '{}', '{}')""",
         """INSERT INTO "Switchgear_Worker" VALUES ('worker-1', now(), now())""",
-        """INSERT INTO "Switchgear_Account" (account, kind, object_id, leased)
-           VALUES ('money:team:red', 'team', 'red', 5000000)""",
+        """INSERT INTO "Switchgear_Account" (account, kind, object_id, epoch, leased)
+           VALUES ('money:team:red', 'team', 'red', 0, 5000000)""",
         """INSERT INTO "Switchgear_Lease" (account, epoch, worker, amount)
            VALUES ('money:team:red', 0, 'worker-1', 5000000)""",
     )

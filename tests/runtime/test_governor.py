@@ -2,10 +2,11 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -13,8 +14,10 @@ import pytest
 
 from runtime.governor import NotEnough
 from runtime.slices import Need, give_back
+from schema.errors import DatabaseUnavailable
 from tests.conftest import execute
 from tests.runtime.lease_worker import Worker, at_once, book, budget, requests_a_minute
+from tests.runtime.losing import Losing
 
 T = TypeVar("T")
 CENT = 10**7
@@ -252,6 +255,172 @@ def test_a_worker_that_was_given_up_leases_under_a_new_name(dsn: str) -> None:
     with_workers(dsn, 1, scenario)
 
 
+def test_what_this_worker_leased_while_a_call_asked_counts_for_it(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        assert await worker.admit((rule, CENT)) is not None
+        worker.governor.changed("team:red")
+        await until(worker, f'SELECT leased = {CENT} FROM "Switchgear_Account"')
+        async with held_up(dsn):
+            first = asyncio.create_task(worker.admit((rule, 30 * CENT)))
+            await until(worker, WAITING_FOR_A_LOCK)
+            first.cancel()
+            second = asyncio.create_task(worker.admit((rule, 99 * CENT)))
+            await asyncio.sleep(0.05)
+        assert await second is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+def test_a_call_does_not_overtake_what_its_own_worker_returns(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        assert await worker.admit((rule, CENT)) is not None
+        worker.database.pool = SlowAtFirst(worker.database.pool)
+        worker.governor.changed("team:red")
+        assert await worker.admit((rule, 99 * CENT)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+class SlowAtFirst:
+    """A pool that has to open a connection for who asks first."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool, name)
+
+    @asynccontextmanager
+    async def acquire(self, timeout: float) -> AsyncIterator[Any]:
+        first, self.asked = not self.asked, True
+        if first:
+            await asyncio.sleep(0.2)
+        async with self.pool.acquire(timeout=timeout) as connection:
+            yield connection
+
+
+WAITING_FOR_A_LOCK = """SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%switchgear_%'"""
+
+
+@asynccontextmanager
+async def held_up(dsn: str) -> AsyncIterator[None]:
+    """While nobody can lease or return."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute('SELECT 1 FROM "Switchgear_Account" FOR UPDATE')
+            yield
+    finally:
+        await connection.close()
+
+
+def test_a_return_that_is_cut_off_is_made_again(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        worker, other = workers
+        rule = budget("red", 100 * CENT)
+        taken = await worker.admit((rule, 100 * CENT))
+        assert taken is not None
+        give_back(taken[0], 100 * CENT)
+        async with held_up(dsn):
+            worker.governor.changed("team:red")
+            await until(worker, WAITING_FOR_A_LOCK)
+            await other.database.pool.execute(
+                """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE wait_event_type = 'Lock' AND query LIKE '%switchgear_return%'"""
+            )
+        await until(worker, 'SELECT leased = 0 FROM "Switchgear_Account"')
+        assert await other.admit((rule, 100 * CENT)) is not None
+
+    with_workers(dsn, 2, scenario)
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize(
+    "what", [("switchgear_return",), ("switchgear_lease",), ("switchgear_lease", "switchgear_undo")]
+)
+def test_an_answer_that_is_lost_neither_frees_nor_ties_up_anything(
+    dsn: str, what: tuple[str, ...], done: bool
+) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        worker, other = workers
+        rule = budget("red", 100 * CENT)
+        settled, held = await worker.admit((rule, CENT)), await worker.admit((rule, 2 * CENT))
+        assert settled is not None
+        assert held is not None
+        worker.settle(settled[0], CENT)  # not booked: the lease has it still
+        pool = worker.database.pool
+        worker.database.pool = Losing(pool, *what, done=done)
+        worker.governor.changed("team:red")
+        if "switchgear_lease" in what:
+            with pytest.raises(DatabaseUnavailable):
+                await worker.admit((rule, 60 * CENT))
+        assert await other.admit((rule, 98 * CENT)) is None, "less is left"
+        assert await other.admit((rule, 97 * CENT)) is not None
+        row = await account(worker, rule.account)
+        assert row["leased"] == 100 * CENT
+        await worker.flush()
+        assert (await account(worker, rule.account))["leased"] == 99 * CENT
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_a_lease_that_was_undone_is_not_done_when_it_arrives_late(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        pool = worker.database.pool
+        late = Losing(pool, "switchgear_lease", done=False)
+        worker.database.pool = late
+        with pytest.raises(DatabaseUnavailable):
+            await worker.admit((rule, 60 * CENT))
+        assert await worker.admit((rule, CENT)) is not None
+        before = (await account(worker, rule.account))["leased"]
+        with pytest.raises(asyncpg.PostgresError, match="asked for something else"):
+            await pool.fetch(*late.lost)
+        assert (await account(worker, rule.account))["leased"] == before
+
+    with_workers(dsn, 1, scenario)
+
+
+@pytest.mark.parametrize("what", ["return", "lease"])
+def test_the_victim_of_a_deadlock_loses_nothing(dsn: str, what: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        first, second = budget("red", 100 * CENT), at_once("k", 9)
+        taken = await worker.admit((first, CENT), (second, 1))
+        assert taken is not None
+        give_back(taken[0], CENT)
+        give_back(taken[1], 1)
+        connection = await asyncpg.connect(dsn)
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL deadlock_timeout = '60s'")
+                await connection.execute(LOCK_ACCOUNT, second.account)
+                if what == "return":
+                    worker.governor._return(worker.governor.slices.recall([first.account, second.account]))
+                else:
+                    asking = asyncio.create_task(worker.admit((first, 80 * CENT), (second, 5)))
+                await until(worker, WAITING_FOR_A_LOCK)
+                await connection.execute(LOCK_ACCOUNT, first.account)
+        finally:
+            await connection.close()
+        if what == "lease":
+            assert await asking is not None
+        else:
+            assert await worker.admit((first, 100 * CENT), (second, 9)) is not None
+
+    with_workers(dsn, 1, scenario)
+
+
+LOCK_ACCOUNT = 'SELECT 1 FROM "Switchgear_Account" WHERE account = $1 FOR UPDATE'
+
+
 class Unreachable:
     """A pool without a connection to be had."""
 
@@ -342,8 +511,8 @@ def test_what_a_dead_worker_held_is_charged_where_it_is_written_off(
         await alive.governor.tidy()
         assert await spent(alive) == leased
         assert (await account(alive, rule.account))["leased"] == 0
-        await alive.flush()  # its journal turns up: what it booked was charged already
-        assert await spent(alive) == leased
+        await alive.flush()  # its journal turns up, and is exact
+        assert await spent(alive) == CENT
 
     with_workers(dsn, 1, scenario)
 
