@@ -440,7 +440,7 @@ async def book(house: House, case: Case) -> None:
         model_group=case.name,
         model=case.name,
         provider=case.name,
-        cost_nano=time.time_ns(),
+        cost_nano=time.monotonic_ns(),
         estimated=True,
     )
     async with house.database.connection() as connection:
