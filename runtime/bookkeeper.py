@@ -22,6 +22,7 @@ import asyncpg
 from runtime.books import Books, put_aside
 from runtime.database_errors import reaching
 from runtime.journal_reader import Unreadable, is_abandoned
+from runtime.locks import is_locked
 from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
@@ -205,17 +206,7 @@ def books_lock(parent: Path) -> Iterator[bool]:
 
 def is_booking(parent: Path) -> bool:
     """Does a process keep the books of this directory?"""
-    try:
-        fd = os.open(parent / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return is_locked(parent / LOCK)
 
 
 async def keep_books(parent: Path, dsn: str, *, stop_s: float) -> None:

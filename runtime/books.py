@@ -250,7 +250,7 @@ class Books:
             )
         self._reader = None
         reader.close()
-        self._remove(damaged=reader.damaged > 0)
+        self._remove()
 
     async def _end(
         self, connection: asyncpg.Connection, reader: JournalReader, rows: Sequence[SpendRow]
@@ -264,11 +264,9 @@ class Books:
                 await connection.execute("SELECT switchgear_leave($1)", worker)
             await connection.execute(_FINISH, self.folder.name)
 
-    def _remove(self, *, damaged: bool = False) -> None:
-        """All of it is in Postgres. What could not be stored there, or not be read, stays."""
-        if damaged:
-            put_aside(self.folder, "damaged")
-        elif (self.folder / ASIDE).exists():
+    def _remove(self) -> None:
+        """All of it is in Postgres. What could not be stored there stays."""
+        if (self.folder / ASIDE).exists():
             put_aside(self.folder, "unstorable")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -4,10 +4,10 @@ What is open is kept in memory: it is built anew from the beginning of the segme
 on, since every segment begins by saying what was open.
 """
 
-import fcntl
 import logging
 import mmap
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import msgspec
 from runtime.journal import LOCK, segment_name
 from runtime.journal_format import HEADER, Frame, Kind, Torn, frames, is_header, next_frame
 from runtime.journal_progress import PROGRESS, Progress
+from runtime.locks import is_locked
 from schema.journal import Held, Settled, row_of, unsettled
 from schema.spend import SpendRow
 
@@ -119,6 +120,7 @@ class JournalReader:
             data = self._mapped(number)
         except Unreadable as exc:
             self._report(f"and all of the next one: {exc}")
+            self._keep(number)
             return False
         with memoryview(data) as view:
             goes_on = self._goes_on(view)
@@ -143,6 +145,15 @@ class JournalReader:
         self.damaged += 1
         name, place = self.folder.name, self.place
         log.error("journal %s: records are lost in segment %d from byte %d %s", name, *place, how_far)
+        self._keep(place.segment)
+
+    def _keep(self, number: int) -> None:
+        """A damaged segment stays, for somebody to look at, under a second name; where that can't be, booking
+        goes on all the same."""
+        kept = self.folder.with_name(f"damaged-{self.folder.name}")
+        with suppress(OSError):
+            kept.mkdir(mode=0o700, exist_ok=True)
+            os.link(self.folder / segment_name(number), kept / segment_name(number))
 
     def _found_lost(self) -> list[Entry]:
         lost, self._lost = self._lost, []
@@ -291,15 +302,5 @@ def first_place(folder: Path) -> Place:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Is its writer gone? Who asks does not hold the lock afterwards: nobody takes up a journal anew."""
-    try:
-        fd = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True
+    """Is its writer gone? Nobody takes up a journal anew."""
+    return not is_locked(folder / LOCK)

@@ -203,11 +203,6 @@ class Leases:
             for statement in _TIDY:
                 await connection.execute(statement)
 
-    async def leave(self) -> None:
-        """Return everything that is left and sign off: every call has been booked."""
-        async with self._database.connection() as connection:
-            await connection.execute("SELECT switchgear_leave($1)", self.worker)
-
     async def _return(self, worker: str, out: Sequence[tuple[Slice, int]]) -> None:
         async with self._turns.turn(held.rule.account for held, _ in out) as ticket:
             sure = [(held, amount) for held, amount in out if held.rule.meter in HAVE_LEASES]

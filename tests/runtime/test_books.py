@@ -450,7 +450,9 @@ def test_a_damaged_journal_is_booked_as_far_as_it_can_be_and_kept(postgres_dsn: 
     name = asyncio.run(run())
     found = after(postgres_dsn, tmp_path, [], 'SELECT request_id FROM "LiteLLM_SpendLogs" ORDER BY 1')
     assert [row["request_id"] for row in found] == ["req-1", "req-3"]
-    assert [path.name for path in tmp_path.iterdir()] == [f"damaged-{name}"]
+    (kept,) = tmp_path.glob("*/*.journal")
+    assert kept == tmp_path / f"damaged-{name}" / "00000000.journal"
+    assert not (tmp_path / str(name)).exists()
 
 
 def test_what_a_living_writer_damaged_is_passed_over_after_a_while(

@@ -187,6 +187,7 @@ def test_a_damaged_record_is_lost_alone_and_what_was_open_is_charged_at_its_ceil
         rows = {row.request_id: row.outcome for row in read_all(reader)}
         assert rows["req-behind"] is Outcome.OK
         assert "records are lost in segment 0 from byte" in caplog.text
+        assert (tmp_path / f"damaged-{journal.name}" / "00000000.journal").exists()
     assert rows["req-before"] is Outcome.UNCERTAIN
     assert rows["req-after"] is Outcome.OK
     assert not reader.skip_damage()

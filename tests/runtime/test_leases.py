@@ -144,7 +144,7 @@ def test_what_was_written_off_and_not_booked_is_given_back_with_the_journal(
             for each in held
         )
         await book(database, make_row(cost_nano=10 * CENT, charges=charges))
-        await leases.leave()
+        await database.pool.execute("SELECT switchgear_leave($1)", leases.worker)
         assert await money(database) == [left] * 2
         assert await fetch(database, 'SELECT * FROM "Switchgear_Lease"') == []
 
@@ -201,7 +201,7 @@ def test_the_books_give_way_where_they_lock_out_of_order(postgres_dsn: str) -> N
                 await books.execute("SELECT switchgear_leave($1)", dead.worker)
             await transaction.rollback()
             assert await returning == []
-            await dead.leave()
+            await books.execute("SELECT switchgear_leave($1)", dead.worker)
         assert [(await account(database, each))["leased"] for each in (first, second)] == [0, 0]
 
     with_leases(postgres_dsn, scenario)
