@@ -205,11 +205,9 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
 
 def _load(blueprint: Blueprint, parent_pid: int) -> "Worker":
     """In the worker's own process, so that the parent never holds what a worker imports."""
-    from runtime.parent import end_with_parent
     from runtime.worker import load_worker
 
-    end_with_parent(parent_pid, signal.SIGTERM)
-    return load_worker(blueprint)
+    return load_worker(blueprint, parent_pid)
 
 
 def leave_on_signals() -> None:

@@ -13,6 +13,7 @@ from runtime.catalog import entries
 from runtime.invoke import RAW_SEND, Receive, Scope, Send
 from runtime.logs import LineBuffer, set_up_logs
 from runtime.mount import mount
+from runtime.parent import end_with_parent
 from runtime.services import Services
 from schema.errors import SHUTTING_DOWN
 
@@ -30,7 +31,8 @@ class Worker:
     and reach the ledger before granian's kill.
     """
 
-    def __init__(self, blueprint: Blueprint, logs: LineBuffer) -> None:
+    def __init__(self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int) -> None:
+        self._parent_pid = parent_pid
         self._blueprint = blueprint
         self._logs = logs
         self._services = Services(blueprint, log_line=logs.msg)
@@ -65,6 +67,7 @@ class Worker:
             return
         _settle_garbage()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        end_with_parent(self._parent_pid, signal.SIGTERM)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._services.close()
@@ -92,6 +95,8 @@ def _settle_garbage() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def load_worker(blueprint: Blueprint) -> Worker:
-    """Called by granian in each worker process."""
-    return Worker(blueprint, set_up_logs())
+def load_worker(blueprint: Blueprint, parent_pid: int) -> Worker:
+    """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
+    SIGTERM that comes while granian starts is lost between its handlers."""
+    end_with_parent(parent_pid, signal.SIGKILL)
+    return Worker(blueprint, set_up_logs(), parent_pid)

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -126,6 +127,31 @@ def test_workers_do_not_outlive_their_parent(
         _, left = psutil.wait_procs(workers, timeout=20)
         assert left == []
         process.wait()
+
+
+def test_workers_that_are_starting_do_not_outlive_their_parent_either(
+    postgres_dsn: str, config: dict[str, object], tmp_path: Path
+) -> None:
+    """A SIGTERM that comes while granian starts finds none of its handlers, or the wrong one."""
+    file, port = tmp_path / "config.json", free_port()
+    file.write_text(json.dumps(config))
+    env = {
+        "DATABASE_URL": postgres_dsn,
+        "SWITCHGEAR_MASTER_KEY": MASTER_KEY,
+        "SWITCHGEAR_DATA": str(tmp_path / "data"),
+    }
+    command = ("serve", "--config", str(file), "--port", str(port), "--workers", "2")
+    for moment in range(8):
+        process = Process(command, env, tmp_path / f"{moment}.log")
+        until(partial(_has_workers, process), what="two workers", pause_s=0.005)
+        time.sleep(moment * 0.1)
+        family = process.family()
+        process.send(signal.SIGKILL)
+        _, left = psutil.wait_procs(family, timeout=10)
+        process.wait()
+        for each in left:
+            each.kill()
+        assert left == [], f"killed {moment * 0.1:.1f} s after its workers were there"
 
 
 def test_a_killed_worker_is_replaced_however_often(
@@ -405,3 +431,7 @@ def test_logs_hold_no_secret(tmp_path: Path, config: dict[str, object], postgres
     for secret in (MASTER_KEY, key, PROVIDER_KEY, "sk-stranger", SECRET_PROMPT, "".join(TEXT), TEXT[2]):
         assert secret not in said
     assert "Traceback" not in said
+
+
+def _has_workers(process: Process) -> bool:
+    return len(process.workers()) == 2
