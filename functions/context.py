@@ -139,8 +139,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     pass_on: Mapping[str, str] = {}
     """Headers that go on to the upstream: the allow-list only, lower-case names."""
     reply_headers: dict[str, str] = msgspec.field(default_factory=dict)
+    limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
+    """Those that say what is left of limits, as they are sent."""
     attempts: list[str] = msgspec.field(default_factory=list)
-    """Ids of the upstream attempts the ledger has on its books for this call."""
+    """Ids of the rows that the ledger makes of this call's upstream attempts."""
 
 
 class Models(Protocol):

@@ -54,7 +54,7 @@ BYTES_A_TOKEN = 4
 class ChatBounds:
     """How much a chat call can use, worked out when it is asked for."""
 
-    __slots__ = ("_cap", "_fields", "_prompt", "_request", "_target", "limited")
+    __slots__ = ("_cap", "_fields", "_most", "_prompt", "_request", "_searches", "_target", "limited")
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
@@ -62,6 +62,8 @@ class ChatBounds:
         self._fields: Mapping[str, msgspec.Raw] = request.raw
         """As they came; empty on a request that was built in code."""
         self._prompt: int | None = None
+        self._most: int | None = None
+        self._searches: int | None = None
         self._cap: int | None = None
         sent = request.max_tokens is not None or request.max_completion_tokens is not None
         self.limited = sent or bool(_configured(target))
@@ -86,8 +88,10 @@ class ChatBounds:
     @property
     def searches(self) -> int:
         """Searches that the provider runs itself: of a search model, one at every call."""
-        searching = self._target.dialect is Dialect.OPENAI
-        return int(searching and search_context(self._request, self._target) is not None)
+        if self._searches is None:
+            searching = self._target.dialect is Dialect.OPENAI
+            self._searches = int(searching and search_context(self._request, self._target) is not None)
+        return self._searches
 
     @property
     def at_list_price(self) -> bool:
@@ -104,7 +108,7 @@ class ChatBounds:
             return self._cap * self.answers
         target = self._target
         if self.limited or target.max_output_tokens is not None:
-            return output_bound(self._request, target)
+            return self._asked()
         return None if target.context_window is None else target.context_window * self.answers
 
     def cap(self, tokens: int) -> None:
@@ -132,7 +136,7 @@ class ChatBounds:
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
         most = self.output_tokens
-        return self._used(output_bound(self._request, self._target) if most is None else most)
+        return self._used(self._asked() if most is None else most)
 
     def produced(self, shown_bytes: int, *, whole: bool = False) -> Usage:
         """Of an answer without a count: a token has at least one byte of what was shown, there are no more
@@ -156,13 +160,18 @@ class ChatBounds:
             return usage
         return msgspec.structs.replace(usage, rare=RareMeters(web_searches=self.searches))
 
+    def _asked(self) -> int:
+        if self._most is None:
+            self._most = output_bound(self._request, self._target)
+        return self._most
+
     def _may_be_dearer(self) -> bool:
         price = self._target.price
         return price is not None and bool(price.services) and not self.at_list_price
 
     def estimate(self, output_tokens: int) -> int:
         """Tokens it will use, more or less: for limits by the minute."""
-        output = output_bound(self._request, self._target) if self.limited else output_tokens
+        output = self._asked() if self.limited else output_tokens
         fields = self._fields or self._request.fields()
         return _length(fields["messages"]) // BYTES_A_TOKEN + 1 + output
 

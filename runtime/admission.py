@@ -26,14 +26,15 @@ log = structlog.get_logger("switchgear.budget")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules that calls of one caller to one model are under, looked through once. `rules` is what it
+    """The rules that calls of one caller to one model are under, looked through once. `source` is what it
     was made from."""
 
     source: Sequence[Rule]
-    paid: tuple[Rule, ...]
-    """All of them: for a call that costs."""
-    free: tuple[Rule, ...]
-    """Without budgets: for one that does not."""
+    budgets: tuple[Rule, ...]
+    """For calls that cost."""
+    token_limits: tuple[Rule, ...]
+    ones: tuple[Need, ...]
+    """Limits of which every call takes one."""
     headers: tuple[tuple[RateHeaders, ...], ...]
     """Of the limits."""
     tokens: int | None
@@ -81,14 +82,18 @@ class Admissions:
         if not (caller.rules or extra or self._common):
             return NOTHING_HELD
         plan = self._plan(caller, extra, target.public_name)
-        paid = len(plan.paid) > len(plan.free) and not is_free(target.price)
-        rules = plan.paid if paid else plan.free
-        tokens = 0 if plan.tokens is None else _tokens(plan.tokens, caller, bounds)
-        admission = await self._held(rules, target, bounds, tokens=tokens, paid=paid)
+        rates: Sequence[Need] = plan.ones
+        if plan.tokens is not None:
+            tokens = _tokens(plan.tokens, caller, bounds)
+            rates = (*[Need(rule, tokens) for rule in plan.token_limits], *rates)
+        if plan.budgets and not is_free(target.price):
+            admission = await self._held(plan.budgets, rates, target, bounds)
+        else:
+            admission = Admission(taken=await self._taken(rates))
         if admission.output_limit is not None:
             call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
         if plan.headers:
-            call.reply_headers.update(rate_headers(plan.headers, self._governor))
+            call.limit_headers[:] = rate_headers(plan.headers, self._governor)
         return admission
 
     def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
@@ -136,48 +141,51 @@ class Admissions:
         )
 
     async def _held(
-        self, rules: Sequence[Rule], target: Target, bounds: Bounds, *, tokens: int, paid: bool
+        self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
     ) -> Admission:
-        if not paid:
-            return await self._admitted(rules, 0, tokens)
         full = full_ceiling(target, bounds)
         if full is not None:
             if bounds.limited:
-                return await self._admitted(rules, full, tokens)
+                return await self._charged(budgets, rates, full)
             try:
-                return await self._admitted(rules, full, tokens, patient=False)
+                return await self._charged(budgets, rates, full, patient=False)
             except RateLimited:
-                return await self._admitted(rules, full, tokens)
+                return await self._charged(budgets, rates, full)
             except BudgetExceeded:
                 log.debug("output_limited", model=target.public_name)
-        limit = self._output_limit(rules, target, bounds)
+        limit = self._output_limit(budgets, target, bounds)
         bounds.cap(limit)
         ceiling = full_ceiling(target, bounds)
         assert ceiling is not None, "a capped call has a bound"
-        admission = await self._admitted(rules, ceiling, tokens)
+        admission = await self._charged(budgets, rates, ceiling)
         return msgspec.structs.replace(admission, output_limit=limit)
 
-    async def _admitted(
-        self, rules: Sequence[Rule], ceiling: int, tokens: int, *, patient: bool = True
+    async def _charged(
+        self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int, *, patient: bool = True
     ) -> Admission:
-        needs = [Need(rule, _amount(rule, ceiling, tokens)) for rule in rules]
+        needs = [Need(rule, ceiling) for rule in budgets]
+        taken = await self._taken([*needs, *rates], patient=patient)
+        if not ceiling:
+            return Admission(taken=taken)
+        charges = tuple([_charge(each) for each in taken[: len(needs)]])
+        return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
+
+    async def _taken(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
+        """In the order of the needs."""
         try:
-            taken = await self._governor.admit(needs, patient=patient)
+            return await self._governor.admit(needs, patient=patient)
         except NotEnough as short:
-            standing = short.standings[0]
-            rule = standing.need.rule
+            amounts = {need.rule.account: need.amount for need in needs}
+            # they may be what another call found that waited at the same gate
+            standing = next(each for each in short.standings if each.need.rule.account in amounts)
             raise refusal(
                 standing,
-                _amount(rule, ceiling, tokens),
+                amounts[standing.need.rule.account],
                 now_s=self._governor.now_s,
                 budget_status=self._policy.budget_exceeded_status,
             ) from short
-        if not ceiling:
-            return Admission(taken=taken)
-        charges = tuple([_charge(each) for each in taken if each.slice.rule.meter is Meter.MONEY])
-        return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
 
-    def _output_limit(self, rules: Sequence[Rule], target: Target, bounds: Bounds) -> int:
+    def _output_limit(self, budgets: Sequence[Rule], target: Target, bounds: Bounds) -> int:
         """Tokens for one answer where all that the model could give does not fit: the default, or
         more where it is known how much the model can give, and there is plenty left."""
         default = self._policy.default_output_tokens
@@ -185,8 +193,7 @@ class Admissions:
             return default
         shares = [
             self._governor.slices.remaining(rule) // (self._governor.slices.calls(rule.account) + 1)
-            for rule in rules
-            if rule.meter is Meter.MONEY
+            for rule in budgets
         ]
         dearest = ceiling_nano(target.price, bounds.prompt_tokens, 0)
         per_token = max(1, ceiling_nano(target.price, bounds.prompt_tokens, 1_000_000) - dearest)
@@ -239,15 +246,16 @@ def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
 
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:
     """Those of the rules that are about this model, or about all."""
-    paid = tuple(rule for rule in rules if rule.model is None or covers(rule.model, model))
-    rates = tuple(rule for rule in paid if rule.meter is not Meter.MONEY)
-    limits = [rule.limit for rule in rates if rule.meter in TOKENS]
+    mine = [rule for rule in rules if rule.model is None or covers(rule.model, model)]
+    rates = [rule for rule in mine if rule.meter is not Meter.MONEY]
+    token_limits = tuple(rule for rule in rates if rule.meter in TOKENS)
     return Plan(
         source=rules,
-        paid=paid,
-        free=rates,
+        budgets=tuple(rule for rule in mine if rule.meter is Meter.MONEY),
+        token_limits=token_limits,
+        ones=tuple(Need(rule, 1) for rule in rates if rule.meter not in TOKENS),
         headers=headers_of(rates),
-        tokens=min(limits, default=None),
+        tokens=min((rule.limit for rule in token_limits), default=None),
     )
 
 
@@ -269,9 +277,3 @@ def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:
             param="max_tokens",
         )
     return limit
-
-
-def _amount(rule: Rule, ceiling: int, tokens: int) -> int:
-    if rule.meter is Meter.MONEY:
-        return ceiling
-    return tokens if rule.meter in TOKENS else 1

@@ -317,6 +317,7 @@ def _pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, byt
     ]
     if call is not None:
         pairs.append((b"x-litellm-call-id", call.request_id.encode()))
+        pairs += call.limit_headers
     return pairs
 
 

@@ -15,32 +15,34 @@ WHAT = {
 }
 
 
+Header = tuple[bytes, bytes]
+
+
 class RateHeaders(msgspec.Struct, frozen=True):
     """What a reply says of one limit: under its owner's name and, where OpenAI has one, under OpenAI's."""
 
     rule: Rule
-    limits: dict[str, str]
+    limits: tuple[Header, ...]
     """What never changes."""
-    remaining: tuple[str, ...]
-    reset: str | None
+    remaining: tuple[bytes, ...]
+    reset: bytes | None
 
 
-def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> dict[str, str]:
+def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> list[Header]:
     """The tightest limit of each kind."""
     remaining = governor.slices.remaining
-    headers: dict[str, str] = {}
+    headers: list[Header] = []
     for kind in kinds:
         said, left = kind[0], remaining(kind[0].rule)
         for other in kind[1:]:
             others = remaining(other.rule)
             if others < left:
                 said, left = other, others
-        headers.update(said.limits)
-        text = str(left)
-        for name in said.remaining:
-            headers[name] = text
+        headers += said.limits
+        value = b"%d" % left
+        headers += [(name, value) for name in said.remaining]
         if said.reset is not None:
-            headers[said.reset] = f"{governor.reset_s(said.rule):.3f}s"
+            headers.append((said.reset, b"%.3fs" % governor.reset_s(said.rule)))
     return headers
 
 
@@ -54,9 +56,9 @@ def headers_of(rules: Sequence[Rule]) -> tuple[tuple[RateHeaders, ...], ...]:
             names.append(f"x-ratelimit-{{}}-{what}")
         said = RateHeaders(
             rule,
-            {name.format("limit"): str(rule.limit) for name in names},
-            tuple(name.format("remaining") for name in names),
-            names[1].format("reset") if len(names) > 1 else None,
+            tuple((name.format("limit").encode(), b"%d" % rule.limit) for name in names),
+            tuple(name.format("remaining").encode() for name in names),
+            names[1].format("reset").encode() if len(names) > 1 else None,
         )
         kinds.setdefault(what, []).append(said)
     return tuple(map(tuple, kinds.values()))

@@ -1,9 +1,10 @@
 """`just bench`: the gateway beside the floor app, in one run, on one canned provider.
 
 One worker each; the gateway with key auth, prices and spend rows on, called with a key without limits
-and with one under a budget and limits in a team with a budget and a limit. The rounds alternate (floor,
-gateway, governed, floor, ...), so that what else happens on the machine meets all, and the median of
-each counts. `--quick` takes about half a minute; `--json PATH` says where the figures go.
+(gateway), with one under a budget in a team under one (budgeted), and with one under limits on calls and
+tokens too, in a team with a limit on calls (governed). The rounds alternate (floor, gateway, budgeted,
+governed, floor, ...), so that what else happens on the machine meets all, and the median of each counts.
+`--quick` takes about half a minute; `--json PATH` says where the figures go.
 """
 
 import argparse
@@ -64,10 +65,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     canned: Figures
     floor: Figures
     gateway: Figures
+    budgeted: Figures
+    """The gateway again, under budgets."""
     governed: Figures
-    """The gateway again, under budgets and limits."""
-    ratios: dict[str, float]
-    governed_ratios: dict[str, float]
+    """Under budgets and limits."""
+    ratios: dict[str, dict[str, float]]
+    """To the floor, by server and shape."""
 
 
 SHAPES = (
@@ -75,6 +78,7 @@ SHAPES = (
     Shape(name="chat, 32 connections", connections=32, goal=0.6),
     Shape(name=f"streams of {CHUNKS}, 32 connections", connections=32, streamed=True, goal=0.8),
 )
+GATEWAYS = ("gateway", "budgeted", "governed")
 MAX_WORKER_MB = 130
 MAX_COLD_START_S = 3.0
 
@@ -100,16 +104,17 @@ def bench(rounds: int, seconds: float) -> Result:
             name="canned", url=upstream.removesuffix("/v1"), key="sk-upstream", pid=0, ready_s=0.0
         )
         own = {shape.name: measure(provider, shape, seconds) for shape in SHAPES}
+        budgeted = msgspec.structs.replace(gateway, name="budgeted", key=gateway.budgeted_key)
         governed = msgspec.structs.replace(gateway, name="governed", key=gateway.governed_key)
-        all_three = (floor, gateway, governed)
-        taken: dict[str, dict[str, Measure]] = {server.name: {} for server in all_three}
+        called = (floor, gateway, budgeted, governed)
+        taken: dict[str, dict[str, Measure]] = {server.name: {} for server in called}
         for shape in SHAPES:
-            for server in all_three:
+            for server in called:
                 measure(server, shape, WARM_UP_S)
-            turns = [[measure(server, shape, seconds) for server in all_three] for _ in range(rounds)]
-            for server, measured in zip(all_three, zip(*turns, strict=True), strict=True):
+            turns = [[measure(server, shape, seconds) for server in called] for _ in range(rounds)]
+            for server, measured in zip(called, zip(*turns, strict=True), strict=True):
                 taken[server.name][shape.name] = median(list(measured))
-        figures = {server.name: figures_of(server, taken[server.name]) for server in all_three}
+        figures = {server.name: figures_of(server, taken[server.name]) for server in called}
     return Result(
         at=datetime.now(UTC),
         generator=generator(),
@@ -121,9 +126,9 @@ def bench(rounds: int, seconds: float) -> Result:
         canned=Figures(measures=own, memory=None, ready_s=None),
         floor=figures["floor"],
         gateway=figures["gateway"],
+        budgeted=figures["budgeted"],
         governed=figures["governed"],
-        ratios=ratios_of(figures["floor"], figures["gateway"]),
-        governed_ratios=ratios_of(figures["floor"], figures["governed"]),
+        ratios={name: ratios_of(figures["floor"], figures[name]) for name in GATEWAYS},
     )
 
 
@@ -149,15 +154,14 @@ def table(result: Result) -> str:
     ]
     for shape in SHAPES:
         lines.append(shape.name)
-        for name in ("canned", "floor", "gateway", "governed"):
+        for name in ("canned", "floor", *GATEWAYS):
             figures: Figures = getattr(result, name)
             m = figures.measures[shape.name]
             row = f"  {name:32}{m.calls_per_s:10.0f}{m.p50_ms:9.2f}{m.p99_ms:9.2f}{m.errors:8}"
-            if name == "gateway":
-                goal = "" if shape.goal is None else f"{shape.goal:.2f}"
-                row += f"{result.ratios[shape.name]:10.2f}{goal:>7}"
-            elif name == "governed":
-                row += f"{result.governed_ratios[shape.name]:10.2f}"
+            if name in GATEWAYS:
+                row += f"{result.ratios[name][shape.name]:10.2f}"
+            if name == "gateway" and shape.goal is not None:
+                row += f"{shape.goal:7.2f}"
             lines.append(row)
     lines += ["", f"{'':34}{'worker MB':>10}{'tree MB':>9}{'Postgres':>9}{'cold start s':>14}"]
     for name in ("floor", "gateway"):
@@ -187,9 +191,8 @@ def main(argv: list[str]) -> int:
     path.write_text(json.dumps(msgspec.to_builtins(result), indent=2) + "\n")
     print(table(result))
     print(f"\nfigures: {path}")
-    failed = sum(
-        m.errors for f in (result.floor, result.gateway, result.governed) for m in f.measures.values()
-    )
+    measured = (result.floor, result.gateway, result.budgeted, result.governed)
+    failed = sum(m.errors for figures in measured for m in figures.measures.values())
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,11 +31,8 @@ model_list:
     model_info:
       max_output_tokens: 16384
 """
-AMPLE: dict[str, object] = {
-    "max_budget": 1_000_000,
-    "budget_duration": "30d",
-    "rpm_limit": 100_000_000,
-}
+BUDGET: dict[str, object] = {"max_budget": 1_000_000, "budget_duration": "30d"}
+AMPLE = BUDGET | {"rpm_limit": 100_000_000}
 """Limits that nobody reaches, and that every call has to be under."""
 
 
@@ -47,8 +44,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     pid: int
     ready_s: float
+    budgeted_key: str = ""
+    """Under a budget, in a team under one."""
     governed_key: str = ""
-    """Under budgets and limits."""
+    """Under limits, too."""
 
     def rss_mb(self) -> float:
         """Resident memory of the process and all below it but Postgres, in MB."""
@@ -122,7 +121,11 @@ def gateway(upstream: str) -> Iterator[Running]:
         with _gateway_process(config, master, env):
             pass  # the first start makes the database
         with _gateway_process(config, master, env) as running:
-            keys = {"key": _virtual_key(running), "governed_key": _governed_key(running)}
+            keys = {
+                "key": _virtual_key(running),
+                "budgeted_key": _key_in_team(running, "budgeted", BUDGET, BUDGET),
+                "governed_key": _key_in_team(running, "governed", AMPLE, AMPLE | {"tpm_limit": 10**12}),
+            }
             yield msgspec.structs.replace(running, **keys)
 
 
@@ -139,11 +142,11 @@ def _virtual_key(running: Running) -> str:
     return str(_made(running, "/key/generate", key_alias="bench", models=["canned"])["key"])
 
 
-def _governed_key(running: Running) -> str:
-    """As most keys are: a budget and a limit on calls and tokens, in a team with a budget and a limit."""
-    _made(running, "/team/new", team_id="bench", **AMPLE)
-    made = _made(running, "/key/generate", team_id="bench", tpm_limit=10**12, **AMPLE)
-    return str(made["key"])
+def _key_in_team(
+    running: Running, team_id: str, of_team: Mapping[str, object], of_key: Mapping[str, object]
+) -> str:
+    _made(running, "/team/new", team_id=team_id, **of_team)
+    return str(_made(running, "/key/generate", team_id=team_id, **of_key)["key"])
 
 
 def _made(running: Running, path: str, **body: object) -> dict[str, object]:

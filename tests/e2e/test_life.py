@@ -141,7 +141,7 @@ def test_workers_that_are_starting_do_not_outlive_their_parent_either(
         "SWITCHGEAR_DATA": str(tmp_path / "data"),
     }
     command = ("serve", "--config", str(file), "--port", str(port), "--workers", "2")
-    for moment in range(8):
+    for moment in range(5):
         process = Process(command, env, tmp_path / f"{moment}.log")
         until(partial(_has_workers, process), what="two workers", pause_s=0.005)
         time.sleep(moment * 0.1)

@@ -220,11 +220,30 @@ def test_tokens_that_were_not_used_come_back_and_more_are_owed(postgres_dsn: str
     at_desk(postgres_dsn, scenario)
 
 
+def test_who_waited_behind_another_call_is_told_of_its_own_budgets_alone(postgres_dsn: str) -> None:
+    def budget(holder: str, nano: int) -> Rule:
+        return Rule(account=f"money:{holder}", meter=Meter.MONEY, who="team", subject=holder, limit=nano)
+
+    async def scenario(desk: Desk) -> None:
+        shared, ample = budget("team:shared", 1), budget("customer:ample", 10**15)
+        theirs = [shared, budget("customer:another", 1)]
+        told = await asyncio.gather(
+            desk.admit(theirs, make_target(), max_tokens=10),
+            desk.admit([shared, ample], make_target(), max_tokens=10),
+            return_exceptions=True,
+        )
+        assert [type(each) for each in told] == [BudgetExceeded, BudgetExceeded]
+        assert "customer:another" in str(told[0])
+        assert "team:shared" in str(told[1])
+
+    at_desk(postgres_dsn, scenario)
+
+
 def test_the_headers_say_what_is_left(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         rules = [requests_a_minute("k", 10), tokens_a_minute(10_000), at_once("k", 3)]
         call, _ = await desk.admit(rules, make_target(), max_tokens=10)
-        headers = call.reply_headers
+        headers = {name.decode(): value.decode() for name, value in call.limit_headers}
         assert headers["x-ratelimit-limit-requests"] == "10"
         assert headers["x-ratelimit-remaining-requests"] == "9"
         assert 0 < float(headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
