@@ -1,4 +1,4 @@
-"""Chat completions: one call to one deployment, plain or streamed."""
+"""Chat completions, plain or streamed: an attempt at one deployment, or at several in turn."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream
 from models_registry.backends.openai_stream import told_bytes
 from models_registry.bounds import ChatBounds, with_output_limit
+from models_registry.route import Route
 from schema.chat import ChatCompletion, ChatRequest
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
@@ -29,9 +30,15 @@ END_S = 0.2
 )
 async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | EventStream:
     """Answer a conversation with the model named, in one piece or as a stream of chunks."""
-    call = ctx.call
-    name = call.caller.aliases.get(request.model, request.model)
-    target = ctx.models.target(name, allowed=call.caller.models, roll=call.roll)
+
+    async def attempt(route: Route) -> ChatCompletion | EventStream:
+        return await _attempt(request, ctx, route)
+
+    return await ctx.routes.walk(ctx.call, request.model, attempt)
+
+
+async def _attempt(request: ChatRequest, ctx: ModelContext, route: Route) -> ChatCompletion | EventStream:
+    call, target = ctx.call, route.target
     backend = BACKENDS[target.dialect]
     facts = CallFacts(
         request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
@@ -59,6 +66,10 @@ async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | Even
             hold.fail(ShuttingDown("The worker stopped."), bounds.usage())
         else:
             hold.cancel(bounds.usage())
+        _close(response)
+        raise
+    except GatewayError as error:
+        hold.fail(error, final=not route.goes_on(error))
         _close(response)
         raise
     except Exception as error:

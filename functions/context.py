@@ -4,9 +4,9 @@ A port holds only what some function calls. A context is a frozen Struct of the 
 eight ports, one type a family, put together in `runtime/services.py` (or by hand in a test).
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, A
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.bill_lines import Booked
 from models_registry.price import Price
+from models_registry.route import Route
 from models_registry.target import Deadlines, Target
 from schema.access_groups import AccessGroupRecord
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
@@ -35,6 +36,7 @@ from schema.organizations import (
     OrganizationRecord,
 )
 from schema.recosting import RecostRequest
+from schema.route_options import AS_CONFIGURED, RouteOptions
 from schema.spend import SpendDay, SpendQuery, SpendRow
 from schema.sums import Dimension, Lines, Name, Sums, SumsQuery
 from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
@@ -42,6 +44,7 @@ from schema.usage import Usage
 from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
 
 R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
 
 MASTER_KEY_HASH = "litellm_proxy_master_key"
 """What stands for the master key in spend rows: LiteLLM's word, so dashboards go on working."""
@@ -112,6 +115,12 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Attempted(NamedTuple):
+    row_id: str
+    model: str
+    """The public name of the model."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request to this gateway. `reply_headers` is filled by whoever learns a fact that the
     caller is told (deployment, cost); it is sent with the reply, with errors too."""
@@ -132,6 +141,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     """Request tags, the key's and its team's among them; empty: those alone."""
     session_id: str | None = None
+    route: RouteOptions = AS_CONFIGURED
+    """What its request says of retries and fallbacks."""
     claimed_by: str | None = None
     """Who the caller says is behind a change (`litellm-changed-by`): kept as said."""
     client_ip: str | None = None
@@ -141,20 +152,35 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     reply_headers: dict[str, str] = msgspec.field(default_factory=dict)
     limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
     """Those that say what is left of limits, as they are sent."""
-    attempts: list[str] = msgspec.field(default_factory=list)
-    """Ids of the rows that the ledger makes of this call's upstream attempts."""
+    attempts: list[Attempted] = msgspec.field(default_factory=list)
+    """Its upstream attempts that the ledger has on its books, the last one perhaps under way."""
+
+    @property
+    def has_row(self) -> bool:
+        """Does, or will, one of its attempts make the row that has the call's own id?"""
+        return bool(self.attempts) and self.attempts[-1].row_id == self.request_id
 
 
 class Models(Protocol):
     """The registry of model names."""
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
-        """The deployment for one call of a key that all lists `allowed` cover. `roll`, in [0, 1),
+        """A deployment for one call of a key that all lists `allowed` cover. `roll`, in [0, 1),
         picks among several. Raises ModelNotFound or ModelNotAllowed."""
         ...
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> Sequence[ModelCard]:
         """The models a key may use, in the config's order."""
+        ...
+
+
+class Routes(Protocol):
+    """The ways from the name of a model to an answer."""
+
+    async def walk(self, call: Call, model: str, attempt: Callable[[Route], Awaitable[T]]) -> T:
+        """Make one attempt at `route.target` after another, until one answers. An attempt that fails asks
+        its route whether the call goes on, to book what it held. Raises ModelNotFound, ModelNotAllowed,
+        and the error of the model asked for where nothing answers."""
         ...
 
 
@@ -256,9 +282,10 @@ class Hold(Protocol):
         """The answer is complete."""
         ...
 
-    def fail(self, error: Exception, usage: Usage | None = None) -> None:
+    def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
         """It broke. With `usage` that is booked; without, the error decides between nothing
-        (the provider did no work) and the hold's whole bound (nobody knows)."""
+        (the provider did no work) and the hold's whole bound (nobody knows). Not `final`: the call goes
+        on to another attempt."""
         ...
 
     def cancel(self, usage: Usage) -> None:
@@ -631,7 +658,7 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
     """For functions that call models."""
 
     call: Call
-    models: Models
+    routes: Routes
     upstream: Upstream
     ledger: Ledger
 

@@ -8,16 +8,23 @@ from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts
 from models_registry.bounds import EmbeddingsBounds
+from models_registry.route import Route
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import SHUTTING_DOWN, ShuttingDown
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 
 
 @function("POST", "/v1/embeddings", aliases=("/embeddings",), access=Access.MODEL, call_type="aembedding")
 async def embeddings(request: EmbeddingsRequest, ctx: ModelContext) -> EmbeddingList:
     """Turn one or more texts into vectors, as floats or base64."""
-    call = ctx.call
-    name = call.caller.aliases.get(request.model, request.model)
-    target = ctx.models.target(name, allowed=call.caller.models, roll=call.roll)
+
+    async def attempt(route: Route) -> EmbeddingList:
+        return await _attempt(request, ctx, route)
+
+    return await ctx.routes.walk(ctx.call, request.model, attempt)
+
+
+async def _attempt(request: EmbeddingsRequest, ctx: ModelContext, route: Route) -> EmbeddingList:
+    call, target = ctx.call, route.target
     backend = BACKENDS[target.dialect]
     facts = CallFacts(
         request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
@@ -40,6 +47,9 @@ async def embeddings(request: EmbeddingsRequest, ctx: ModelContext) -> Embedding
             hold.fail(ShuttingDown("The worker stopped."), bounds.usage())
         else:
             hold.cancel(bounds.usage())
+        raise
+    except GatewayError as error:
+        hold.fail(error, final=not route.goes_on(error))
         raise
     except Exception as error:
         hold.fail(error)

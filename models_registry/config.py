@@ -41,6 +41,7 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     weight: Number | None = None
     rpm: Count | None = None
     tpm: Count | None = None
+    num_retries: Count | None = None
     drop_params: bool | None = None
 
 
@@ -78,8 +79,16 @@ class KeyGenerationSettings(msgspec.Struct, frozen=True, kw_only=True):
     team_key_generation: TeamKeys | None = None
 
 
+ByModel = list[dict[str, list[str]]]
+
+
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | None = None
+    num_retries: int | None = None
+    fallbacks: ByModel | None = None
+    context_window_fallbacks: ByModel | None = None
+    content_policy_fallbacks: ByModel | None = None
+    default_fallbacks: list[str] | None = None
     request_timeout: Number | None = None
     timezone: str | None = None
     turn_off_message_logging: bool | None = None
@@ -104,6 +113,16 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Number | None = None
     stream_timeout: Number | None = None
     routing_strategy: str | None = None
+    num_retries: int | None = None
+    retry_after: Number | None = None
+    retry_policy: dict[str, int] | None = None
+    model_group_retry_policy: dict[str, dict[str, int]] | None = None
+    fallbacks: ByModel | None = None
+    context_window_fallbacks: ByModel | None = None
+    content_policy_fallbacks: ByModel | None = None
+    default_fallbacks: list[str] | None = None
+    max_fallbacks: Count | None = None
+    fallback_on_unsupported_params: bool | None = None
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):

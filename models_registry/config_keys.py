@@ -26,8 +26,7 @@ TOP_LEVEL_LATER = frozenset(
 LATER: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "LitellmSettings": frozenset(
-            """modify_params num_retries fallbacks default_fallbacks context_window_fallbacks
-            content_policy_fallbacks allowed_fails callbacks success_callback failure_callback
+            """modify_params allowed_fails callbacks success_callback failure_callback
             audit_log_callbacks cache cache_params default_team_settings
             disable_end_user_cost_tracking
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
@@ -40,15 +39,14 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             enable_redis_auth_cache set_verbose telemetry""".split()
         ),
         "RouterSettings": frozenset(
-            """routing_strategy_args routing_groups weights num_retries retry_after retry_policy
-            model_group_retry_policy allowed_fails allowed_fails_policy cooldown_time disable_cooldowns
-            default_litellm_params enable_weighted_failover enable_mid_stream_fallback_continuation
-            enable_health_check_routing health_check_staleness_threshold fallbacks context_window_fallbacks
-            content_policy_fallbacks default_fallbacks max_fallbacks model_group_alias
+            """routing_strategy_args routing_groups weights allowed_fails allowed_fails_policy cooldown_time
+            disable_cooldowns default_litellm_params enable_weighted_failover
+            enable_mid_stream_fallback_continuation
+            enable_health_check_routing health_check_staleness_threshold model_group_alias
             enable_pre_call_checks optional_pre_call_checks enable_tag_filtering tag_filtering_match_any
             provider_budget_config redis_host redis_port redis_password redis_url redis_db cache_responses
             caching_groups client_ttl default_max_parallel_requests default_priority
-            deployment_affinity_ttl_seconds fallback_on_unsupported_params""".split()
+            deployment_affinity_ttl_seconds""".split()
         ),
         "GeneralSettings": frozenset(
             """database_connection_pool_limit database_connection_timeout
@@ -94,7 +92,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
 PARAMS_LATER = frozenset(
     """api_version litellm_credential_name azure_ad_token tenant_id client_id client_secret azure_scope
     azure_username azure_password region_name itpm otpm rpd tpd daily_reset_time
-    default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests max_retries num_retries
+    default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests max_retries
     additional_drop_params allowed_openai_params tags tag_regex max_budget budget_duration
     mock_response use_in_pass_through configurable_clientside_auth_params
     merge_reasoning_content_in_choices keepalive_seconds allow_client_keepalive_override

@@ -82,6 +82,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         pricing=pricing,
         price=pricing.price(model, at),
         weight=weight,
+        retries=params.num_retries,
         local=provider.local,
     )
 

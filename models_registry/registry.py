@@ -50,7 +50,11 @@ class Registry:
         self._expanded: dict[str, tuple[Target, ...]] = {}
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
-        """The deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
+        """A deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
+        return pick(self.targets(name, allowed=allowed), roll)
+
+    def targets(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...]:
+        """The deployments of a model, one at least. Raises ModelNotFound or ModelNotAllowed."""
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
@@ -69,7 +73,10 @@ class Registry:
                 )
         if name not in self._groups and len(self._expanded) < MAX_EXPANDED:
             self._expanded[name] = targets
-        return targets[0] if len(targets) == 1 else _pick(targets, roll)
+        return targets
+
+    def knows(self, name: str) -> bool:
+        return name in self._groups or bool(self._expand(name))
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
         """Exact names, then wildcards as they are written: what they cover can't be listed."""
@@ -173,7 +180,7 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
     return Registry(exact, wildcards, at, access_groups), errors, warnings
 
 
-def _pick(targets: Sequence[Target], roll: float) -> Target:
+def pick(targets: Sequence[Target], roll: float) -> Target:
     """By weight: the target in whose share of the whole `roll` falls."""
     left = roll * sum(target.weight for target in targets)
     for target in targets:

@@ -62,4 +62,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     """What `pricing` says for `model`. None: the price is unknown. Local models have a price of zero."""
     weight: float = 1.0
+    retries: int | None = None
+    """Of a call whose attempt here failed, where the config says so for this deployment."""
     local: bool = False

@@ -83,6 +83,9 @@ class Admissions:
             return NOTHING_HELD
         plan = self._plan(caller, extra, target.public_name)
         rates: Sequence[Need] = plan.ones
+        if call.attempts and rates:
+            counted = self._counted(call, extra)
+            rates = [need for need in rates if need.rule.account not in counted]
         if plan.tokens is not None:
             tokens = _tokens(plan.tokens, caller, bounds)
             rates = (*[Need(rule, tokens) for rule in plan.token_limits], *rates)
@@ -95,6 +98,13 @@ class Admissions:
         if plan.headers:
             call.limit_headers[:] = rate_headers(plan.headers, self._governor)
         return admission
+
+    def _counted(self, call: Call, extra: Sequence[Rule]) -> set[str]:
+        """Limits on requests that count a call already: it is one request, however often it is attempted."""
+        plans = (self._plan(call.caller, extra, each.model) for each in call.attempts)
+        return {
+            need.rule.account for plan in plans for need in plan.ones if need.rule.meter is Meter.REQUESTS
+        }
 
     def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
         """Kept while the caller's rules are the same object: until they are read anew."""

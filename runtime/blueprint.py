@@ -9,6 +9,7 @@ import msgspec
 from functions.policy import Policy, policy_of
 from models_registry.config import Config, read_config
 from models_registry.registry import Registry, build_registry
+from models_registry.routing import Routing, routing_of
 from runtime.settings import Settings
 from runtime.storage_policy import StoragePolicy, storage_policy_of
 from schema.secret import Secret
@@ -32,6 +33,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     storage: StoragePolicy
     registry: Registry
+    routing: Routing
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -40,6 +42,7 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     """Read a config document and build its registry. Never raises for what a file can hold."""
     config = read_config(document, env)
     registry, errors, warnings = build_registry(config, datetime.now(UTC))
+    routing, misrouted, doubts = routing_of(config, registry)
     policy, unfit = policy_of(config)
     storage, unfit_storage = storage_policy_of(config)
     return Checked(
@@ -47,6 +50,7 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
         policy=policy,
         storage=storage,
         registry=registry,
-        errors=(*config.errors, *unfit, *unfit_storage, *errors),
-        warnings=(*config.warnings, *warnings),
+        routing=routing,
+        errors=(*config.errors, *unfit, *unfit_storage, *errors, *misrouted),
+        warnings=(*config.warnings, *warnings, *doubts),
     )

@@ -33,6 +33,7 @@ from runtime.ledger import BookedLedger
 from schema.errors import (
     SHUTTING_DOWN,
     BodyTooLarge,
+    ClientLeft,
     GatewayError,
     InvalidRequest,
     MethodNotAllowed,
@@ -42,6 +43,7 @@ from schema.errors import (
 )
 from schema.labels import NONE as NO_LABELS
 from schema.labels import labels_of, together
+from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, decode_body, invalid, to_json, with_path
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
@@ -60,7 +62,7 @@ CHANGED_BY_HEADER = "litellm-changed-by"
 NO_BODY = b"{}"
 NO_SCOPE = roles.Scope()
 PATH_NAME = re.compile(r"\{(\w+)")
-CLIENT_LEFT = 499  # nginx's number for it, in logs and spend rows; nobody is there to be told
+CLIENT_LEFT = ClientLeft.status
 STOPPED = "This worker is stopping, and its time for calls under way is up; try again."
 JSON = b"application/json"
 SSE_HEADERS = (
@@ -153,6 +155,7 @@ class Endpoint:
         except asyncio.CancelledError as exc:
             if SHUTTING_DOWN not in exc.args:
                 self._kept(incoming, call, request, b"")
+                self._book_leaving(call, request)
                 self._log(CLIENT_LEFT, call, received_mono)
                 raise
             _go_on()
@@ -246,6 +249,12 @@ class Endpoint:
         body = msgspec.json.encode(envelope(error))
         return Reply(status=error.http_status, headers=_json_headers(body, headers, call), body=body)
 
+    def _book_leaving(self, call: Call | None, request: object) -> None:
+        """The client left between two attempts: the call still has a row of its own."""
+        if call is not None and call.attempts:
+            error = ClientLeft("The client left before the call was over.")
+            self._gateway.ledger.refuse(call, error, model=getattr(request, "model", ""))
+
     def _kept(
         self, incoming: Incoming, call: Call | None, request: object, answer: bytes | EventStream
     ) -> bytes | EventStream:
@@ -273,11 +282,13 @@ class Endpoint:
 
 
 def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
-    labels = labels_of(headers, request.raw if isinstance(request, Wire) else {})
-    if labels is NO_LABELS:
+    """The call with what its request says of itself: labels, and what way it wants to go."""
+    fields = request.raw if isinstance(request, Wire) else {}
+    labels, route = labels_of(headers, fields), route_options_of(headers, fields)
+    if labels is NO_LABELS and route is AS_CONFIGURED:
         return call
     tags = together(labels.tags, call.caller.tags)
-    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id)
+    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id, route=route)
 
 
 def json_reply(status: int, content: object, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:

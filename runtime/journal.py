@@ -99,8 +99,8 @@ class Journal:
         """A thread makes spares; where it is late, the loop waits for it."""
         self._max_bytes = max_bytes
         self._sync_s = sync_s
-        self._open: dict[str, bytes] = {}
-        """Frames of what is held and has not ended, by request id."""
+        self._open: dict[tuple[str, int], bytes] = {}
+        """Frames of what is held and has not ended."""
         self._open_bytes = 0
         self._workers: list[bytes] = []
         self._rows = 0
@@ -141,13 +141,13 @@ class Journal:
         """An attempt is about to be sent. Not to be called while `full`. Raises TooLarge."""
         data = frame(Kind.HELD, held)
         self._append(data)
-        self._open[held.request_id] = data
+        self._open[held.key] = data
         self._open_bytes += len(data)
 
     def settle(self, settled: Settled) -> None:
         """It ended."""
         self._append(frame(Kind.SETTLED, settled))
-        self._open_bytes -= len(self._open.pop(settled.request_id))
+        self._open_bytes -= len(self._open.pop(settled.key))
         self._rows += 1
 
     def put(self, row: SpendRow) -> None:

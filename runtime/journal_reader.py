@@ -60,7 +60,7 @@ class JournalReader:
         """In whose names leases were taken."""
         self.damaged = 0
         """Times that records could not be read. Each is in the log."""
-        self._open: dict[str, Held] = {}
+        self._open: dict[tuple[str, int], Held] = {}
         self._lost: list[Held] = []
         """Open before a damaged stretch, and not open behind it."""
         self._doubtful = False
@@ -184,9 +184,9 @@ class JournalReader:
         """What a record says: it changes what is open, and may make a row."""
         record = found.record
         if isinstance(record, Held):
-            self._open.setdefault(record.request_id, record)
+            self._open.setdefault(record.key, record)
         elif isinstance(record, Settled):
-            held = self._open.pop(record.request_id, None)
+            held = self._open.pop(record.key, None)
             if held is not None:
                 return row_of(held, record)
             self.damaged += 1
@@ -229,7 +229,7 @@ class JournalReader:
                 if found.end > until:
                     return until + 1
                 if isinstance(found.record, Settled):
-                    self._open.pop(found.record.request_id, None)
+                    self._open.pop(found.record.key, None)
                 elif not isinstance(found.record, SpendRow):
                     self._take(found)
                 offset = found.end
@@ -259,7 +259,7 @@ class JournalReader:
         try:
             return any(
                 not isinstance(found.record, str | Held)
-                or (isinstance(found.record, Held) and found.record.request_id not in self._open)
+                or (isinstance(found.record, Held) and found.record.key not in self._open)
                 for found in frames(view, HEADER.size)
             )
         except Torn:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from functions.context import Bounds, Call
+from functions.context import Attempted, Bounds, Call
 from models_registry.charges import NOTHING
 from models_registry.price import Price
 from models_registry.target import Target
@@ -33,7 +33,7 @@ from runtime.spend_row import (
 )
 from schema.errors import Overloaded
 from schema.journal import Held, Settled
-from schema.spend import Outcome, SpendRow
+from schema.spend import Outcome, SpendRow, earlier_id
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"
@@ -109,14 +109,19 @@ class BookedLedger:
         headers[API_BASE_HEADER] = header_value(target.api_base)
         admission = await self._admissions.admit(call, target, bounds, customer)
         attempt = Attempt(
-            call=call, target=target, streamed=streamed, began_mono=self._clock(), customer=customer
+            call=call,
+            target=target,
+            streamed=streamed,
+            began_mono=self._clock(),
+            customer=customer,
+            number=len(call.attempts) + 1,
         )
         try:
             self._write_down(attempt, admission, bounds)
         except BaseException:
             self._admissions.release(admission)
             raise
-        call.attempts.append(call.request_id)
+        call.attempts.append(Attempted(call.request_id, target.public_name))
         return AttemptHold(attempt, admission, bounds, self)
 
     def _write_down(self, attempt: Attempt, admission: Admission, bounds: Bounds) -> None:
@@ -128,9 +133,10 @@ class BookedLedger:
         self._sink.hold(held_of(attempt, bound, min(ceiling, MAX_COST_NANO), admission.charges))
 
     def refuse(self, call: Call, error: Exception, *, model: str) -> None:
-        """Book an authenticated call that failed before it had a hold; a call with one is booked
-        by the hold, and this does nothing. While the ledger is full the row is lost, and logged."""
-        if call.attempts:
+        """Book an authenticated call that failed before it had a hold, or between two; a call whose last
+        attempt has one is booked by it, and this does nothing. While the ledger is full the row is lost,
+        and logged."""
+        if call.has_row:
             return
         if self._sink.full:
             self._unbooked += 1
@@ -145,6 +151,9 @@ class BookedLedger:
     def book(self, hold: "AttemptHold", ending: Ending) -> None:
         """Write down how an attempt ended, and give back what it held and did not use."""
         attempt = hold.attempt
+        if not ending.final:
+            row_id = earlier_id(attempt.call.request_id, attempt.number)
+            attempt.call.attempts[-1] = Attempted(row_id, attempt.target.public_name)
         if not believable(ending.usage):
             ending = msgspec.structs.replace(ending, usage=storable(hold.bounds.usage()))
         price = attempt.target.price
@@ -210,8 +219,9 @@ class AttemptHold:
     def settle(self, usage: Usage) -> None:
         self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200))
 
-    def fail(self, error: Exception, usage: Usage | None = None) -> None:
-        self._end(ending_of_failure(error, usage, self.bounds.usage))
+    def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
+        ending = ending_of_failure(error, usage, self.bounds.usage)
+        self._end(ending if final else msgspec.structs.replace(ending, final=False))
 
     def cancel(self, usage: Usage) -> None:
         self._end(Ending(outcome=Outcome.CANCELLED, usage=usage, http_status=CLIENT_LEFT))

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import msgspec
 
 from models_registry.price import NANO_PER_USD
-from schema.spend import Outcome, SpendRow
+from schema.spend import Outcome, SpendRow, is_earlier_id
 from schema.spend_metadata import SpendMetadata, parts_of, rare_of
 from schema.tables import aware
 
@@ -77,6 +77,7 @@ def spend_row(row: Columns) -> SpendRow:
         cost_parts=() if costs is None else parts_of(costs),
         input_reported=used is not None and used.input_reported,
         corrects=row["corrects"],
+        final=not is_earlier_id(row["request_id"]),
     )
 
 

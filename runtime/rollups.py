@@ -121,7 +121,7 @@ def _key(row: SpendRow) -> tuple[str, ...]:
 
 def _measures(row: SpendRow) -> tuple[int, ...]:
     outcome = row.outcome
-    request = 0 if row.corrects is not None else 1  # a correction is no call
+    request = 1 if row.final and row.corrects is None else 0  # a correction is no call
     uncertain = outcome is Outcome.UNCERTAIN
     sent = request if outcome is not Outcome.REFUSED else 0
     first = row.first_token_at
@@ -134,7 +134,7 @@ def _measures(row: SpendRow) -> tuple[int, ...]:
         row.reasoning_tokens,
         request,
         request if outcome is Outcome.OK else 0,
-        0 if outcome is Outcome.OK else request,
+        request if outcome is not Outcome.OK else 0,
         request - sent,
         request if uncertain else 0,
         row.cost_nano if uncertain else 0,

@@ -22,6 +22,7 @@ from runtime.leases import Leases
 from runtime.ledger import BookedLedger
 from runtime.readiness import ReadinessProbe
 from runtime.retention import Retention
+from runtime.router import Router
 from runtime.stores import Stores
 from runtime.upstream import AiohttpUpstream
 
@@ -90,6 +91,7 @@ class Services:
         self.probe = ReadinessProbe(self.database, self.journal)
         ports: Mapping[str, object] = {
             "models": checked.registry,
+            "routes": Router(checked.registry, checked.routing),
             "upstream": self.upstream,
             "ledger": ledger,
             **Stores(self.database, self._changed).ports,

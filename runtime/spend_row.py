@@ -28,6 +28,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     streamed: bool
     began_mono: float
     customer: str | None = None
+    number: int = 1
+    """Which of its call's."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,6 +39,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     usage: Usage
     http_status: int
     error: Exception | None = None
+    final: bool = True
+    """As in SpendRow."""
 
 
 def ending_of_failure(error: Exception, usage: Usage | None, bound: Callable[[], Usage]) -> Ending:
@@ -117,6 +121,7 @@ def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[He
         price_effective=None if price is None else price.effective,
         tags=call.tags or caller.tags,
         session_id=call.session_id,
+        attempt=attempt.number,
     )
 
 
@@ -149,11 +154,14 @@ def settled_of(
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,
         error_message=None if error is None else _said(error),
+        attempt=attempt.number,
+        final=ending.final,
     )
 
 
 def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) -> SpendRow:
-    """The row of an authenticated call that was turned away before any upstream was chosen."""
+    """The row of an authenticated call that was turned away before any upstream was chosen, or before the
+    next one was."""
     caller = call.caller
     return SpendRow(
         request_id=call.request_id,

@@ -20,6 +20,7 @@
     ├── Conflict                       409
     ├── BudgetExceeded                 422  or what the config says
     ├── RateLimited                    429  this gateway's own limits
+    ├── ClientLeft                     499  nobody is there to be told: for logs and spend rows
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
     │   └── DatabaseUnavailable        503
@@ -192,6 +193,13 @@ class RateLimited(GatewayError):
     status = 429
     type = "rate_limit_error"
     word = "rate_limit_exceeded"
+
+
+class ClientLeft(GatewayError):
+    """nginx's number for it."""
+
+    status = 499
+    type = "client_left"
 
 
 class Overloaded(GatewayError):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from schema.spend import Charge, Outcome, SpendRow
+from schema.spend import Charge, Outcome, SpendRow, earlier_id
 from schema.usage import Usage
 
 
@@ -57,6 +57,13 @@ class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     price_effective: date | None = None
     tags: tuple[str, ...] = ()
     session_id: str | None = None
+    attempt: int = 1
+    """Which of its call's."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """By which its ending is found."""
+        return self.request_id, self.attempt
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -74,13 +81,20 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
     error_message: str | None = None
     cost_parts: tuple[int, ...] = ()
     """As in SpendRow."""
+    attempt: int = 1
+    final: bool = True
+    """As in SpendRow."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.request_id, self.attempt
 
 
 def row_of(held: Held, settled: Settled) -> SpendRow:
     """The two together: a row, and what it takes out of budgets."""
     usage, cost = settled.usage, settled.cost_nano
     return SpendRow(
-        request_id=held.request_id,
+        request_id=held.request_id if settled.final else earlier_id(held.request_id, held.attempt),
         call_id=held.call_id,
         call_type=held.call_type,
         key_hash=held.key_hash,
@@ -117,6 +131,7 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
         input_reported=usage.input_reported,
         tags=held.tags,
         session_id=held.session_id,
+        final=settled.final,
         streamed=held.streamed,
         outcome=settled.outcome,
         http_status=settled.http_status,
@@ -151,6 +166,7 @@ def unsettled(held: Held, at: datetime) -> Settled:
         cost_nano=held.ceiling_nano,
         outcome=Outcome.UNCERTAIN,
         http_status=500,
+        attempt=held.attempt,
         error_class="WorkerLost",
         error_message="The gateway's worker ended before this call did; it is charged at its ceiling.",
     )

@@ -1,6 +1,7 @@
 """The spend ledger's record: one row an upstream attempt, one a refused authenticated call."""
 
 import enum
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +10,10 @@ import msgspec
 from schema.errors import InvalidRequest
 from schema.spend_metadata import ErrorInformation, SpendMetadata, cost_breakdown, usage_object
 from schema.usage import RareMeters, Usage
+
+EARLIER = "-a[1-9][0-9]{0,3}$"
+"""The end of such an id, for Postgres too. Not so long that a UUID's last group could be taken for it."""
+_EARLIER = re.compile(EARLIER)
 
 
 class Outcome(enum.Enum):
@@ -43,6 +48,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     position: a new field goes to the end, with a default."""
 
     request_id: str
+    """The call's; of an attempt that was not its last, as `earlier_id` has it."""
     call_id: str
     """The client's own id for the call where it sent one, else the request id."""
     call_type: str
@@ -101,6 +107,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     tags: tuple[str, ...] = ()
     """Request tags: the call's, its key's and its team's."""
     session_id: str | None = None
+    final: bool = True
+    """False of an attempt after which its call went on to another: no call is counted."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +222,15 @@ class SpendLog(
     organization_id: str | None = None
     session_id: str | None = None
     request_tags: tuple[str, ...] = ()
+
+
+def earlier_id(request_id: str, attempt: int) -> str:
+    """The row of an attempt after which its call went on: `<call>-a1` of the first."""
+    return f"{request_id}-a{attempt}"
+
+
+def is_earlier_id(request_id: str) -> bool:
+    return _EARLIER.search(request_id) is not None
 
 
 def usage_of(row: SpendRow) -> Usage:

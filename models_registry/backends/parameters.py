@@ -15,6 +15,7 @@ from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.errors import GatewayError, UnsupportedParameter
 from schema.labels import METADATA_FIELDS, SESSION_FIELD, TAGS_FIELD, without_tags
+from schema.route_options import ROUTE_FIELDS
 
 DROP_PARAMS = "drop_params"
 
@@ -24,11 +25,6 @@ _CONFIG = "it is set in the gateway's config, not by callers"
 GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
         (
-            "fallbacks",
-            "context_window_fallbacks",
-            "content_policy_fallbacks",
-            "disable_fallbacks",
-            "num_retries",
             "max_retries",
             "timeout",
             "request_timeout",
@@ -77,8 +73,9 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
 """LiteLLM's own fields in a request's body, each with why it is refused. A value that asks for
 nothing (null, false, 0, empty) is taken out."""
 
-LABELS = frozenset({TAGS_FIELD, SESSION_FIELD})
-"""Consumed by the ledger (`schema/labels.py`), as are the tags inside METADATA_FIELDS."""
+CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD}) | ROUTE_FIELDS
+"""By the ledger (`schema/labels.py`), as are the tags inside METADATA_FIELDS, and by the router
+(`schema/route_options.py`)."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
@@ -129,7 +126,7 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
             raise UnsupportedParameter(
                 f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
             )
-    for name in LABELS & fields.keys():
+    for name in CONSUMED & fields.keys():
         del fields[name]
     fields.pop(DROP_PARAMS, None)
 

@@ -55,6 +55,8 @@ STATUS_BY_TYPE: Mapping[str, int] = MappingProxyType(
 
 CREDENTIAL_STATUSES = frozenset({401, 402, 403})
 CONTEXT_CODE = "context_length_exceeded"
+CONTENT_CODE = "content_policy_violation"
+"""A request that a provider won't answer for what it says."""
 OVERFLOW = re.compile(
     r"exceed_context_size|exceeds the available context size"  # llama.cpp
     r"|maximum context length"  # OpenAI, vLLM, DeepSeek, OpenRouter
@@ -63,8 +65,13 @@ OVERFLOW = re.compile(
     r"|context_length_exceeded|context window",
     re.IGNORECASE,
 )
-
-
+CONTENT_CODES = frozenset({"content_policy_violation", "content_filter", "cyber_policy"})
+CONTENT = re.compile(
+    r"content_policy_violation|violating our usage policy|as a result of (the|our) safety system"  # OpenAI
+    r"|ResponsibleAIPolicyViolation|content management policy"  # Azure
+    r"|content filtering policy",  # Anthropic
+    re.IGNORECASE,
+)
 MAX_WAIT_S = 86_400.0
 
 
@@ -107,6 +114,8 @@ def build_error(status: int, found: Found, target: Target, *, retry_after_s: flo
     overflow = OVERFLOW.search(f"{code} {found.kind} {found.message}") is not None
     if overflow and status in (400, 413, 422, 500):
         status, code = 400, CONTEXT_CODE
+    elif status in (400, 403, 422) and (code in CONTENT_CODES or CONTENT.search(found.message)):
+        status, code = 400, CONTENT_CODE
     if status in CREDENTIAL_STATUSES:
         return ProviderError(
             f"{_who(target)} refused the gateway's credential (status {status}). "

@@ -4,6 +4,8 @@
 its own, which are older than corrections and would count those as calls.
 """
 
+from schema.spend import EARLIER
+
 KEY: dict[str, str] = {
     "date": """to_char("startTime", 'YYYY-MM-DD')""",
     "api_key": "api_key",
@@ -15,8 +17,8 @@ KEY: dict[str, str] = {
     "custom_llm_provider": "coalesce(custom_llm_provider, '')",
     "endpoint": "call_type",
 }
-CALL = "corrects IS NULL"
-"""A correction is money and tokens, and no call."""
+CALL = f"corrects IS NULL AND request_id !~ '{EARLIER}'"
+"""A correction, and an attempt after which its call went on to another, are money and tokens, and no call."""
 SENT = f"{CALL} AND outcome <> 'refused'"
 METRICS: dict[str, str] = {
     "spend": "sum(spend)",

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from runtime.embedded_postgres import EmbeddedPostgres
+from schema.spend import is_earlier_id
 from tests.conftest import dsn_of, execute
 from tests.e2e.faulty import (
     AT_A_DEAD_WORKERS_END,
@@ -30,13 +31,22 @@ from tests.e2e.faulty import (
     ROWS_BOOKED,
 )
 from tests.e2e.gateway import SWITCHGEAR, Gateway, query, serving, status_of, until
-from tests.fakes.billing_upstream import INPUT_NANO, MAX_TOKENS, OUTPUT_NANO, BillingUpstream
+from tests.fakes.billing_upstream import INPUT_NANO, MAX_TOKENS, OUTPUT_NANO, Attempt, BillingUpstream
 
 FAULTY = (*SWITCHGEAR[:-1], "tests.e2e.faulty")
 WORKERS = 2
 CALLERS = 12
 CALLS = 200
-MODELS = ("answers", "answers", "answers", "breaks", "fails", "refuses")
+DEPLOYMENTS = {
+    "answers": ("answers",),
+    "breaks": ("breaks",),
+    "fails": ("fails",),
+    "refuses": ("refuses",),
+    "retries": ("refuses", "fails", "answers"),
+    "falls back": ("fails", "refuses"),
+}
+"""By the model's name; each of them is tried once. What falls back does so to `answers`."""
+MODELS = ("answers", "answers", "breaks", "fails", "refuses", "retries", "retries", "falls back")
 BUDGET_NANO = 3_000_000
 """Less than CALLS calls cost, so that it runs out."""
 AWAY_S = 20.0
@@ -50,17 +60,28 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
 
     request_id: str
     call: str
+    model: str
     outcome: str
     estimated: bool
     nano: int
 
     @property
+    def attempt(self) -> Attempt:
+        return self.call, self.model
+
+    @property
     def is_known(self) -> bool:
         return not self.estimated and self.outcome != "uncertain"
 
+    @property
+    def is_earlier(self) -> bool:
+        """Of an attempt after which the call went on."""
+        return is_earlier_id(self.request_id)
+
 
 ROWS = """
-    SELECT request_id, litellm_call_id AS call, outcome, estimated, (spend * 1000000000)::bigint AS nano
+    SELECT request_id, litellm_call_id AS call, model, outcome, estimated,
+        (spend * 1000000000)::bigint AS nano
     FROM "LiteLLM_SpendLogs" WHERE litellm_call_id LIKE $1 || '%'
 """
 SUMS = """
@@ -109,12 +130,18 @@ def scene(folder: Path, dsn: str, *, port: int | None = None, upstream: BillingU
         "output_cost_per_token": OUTPUT_NANO / 1e9,
     }
     models = [
-        {"model_name": name, "litellm_params": {"model": f"openai/{name}", **params}} for name in set(MODELS)
+        {"model_name": name, "litellm_params": {"model": f"openai/{model}", **params}}
+        for name, deployments in DEPLOYMENTS.items()
+        for model in deployments
     ]
+    policy = {
+        name: {"DefaultRetries": len(deployments) - 1, "BadRequestErrorRetries": 0}
+        for name, deployments in DEPLOYMENTS.items()
+    }
+    router = {"model_group_retry_policy": policy, "fallbacks": [{"falls back": ["answers"]}]}
+    config = {"model_list": models, "router_settings": router}
     arguments = ("--workers", str(WORKERS))
-    with serving(
-        folder, {"model_list": models}, dsn, *arguments, env=env, port=port, program=FAULTY
-    ) as gateway:
+    with serving(folder, config, dsn, *arguments, env=env, port=port, program=FAULTY) as gateway:
         yield Scene(
             gateway=gateway, upstream=upstream, faults=faults, journals=folder.resolve() / "data" / "journals"
         )
@@ -195,10 +222,10 @@ class Load:
 
 
 def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
-    """One row for each attempt; what is known is the bill, what is not is no less; no budget is exceeded."""
+    """One row for each attempt, and one at most that is its call's last; what is known is the bill, what is
+    not is no less; nothing cost more than was held for it, and no budget is exceeded."""
     time.sleep(ENDING_S)
-    bill = {call: nano for call, nano in at.upstream.bill.items() if call.startswith(load.prefix)}
-    attempts = {call for call in at.upstream.attempts if call.startswith(load.prefix)}
+    attempts = at.upstream.attempts_of(load.prefix)
     rows: list[Booked] = []
 
     def all_there() -> bool:
@@ -206,17 +233,20 @@ def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
             msgspec.convert(dict(row), Booked)
             for row in asyncio.run(query(at.gateway.dsn, ROWS, load.prefix))
         ]
-        return attempts <= {row.call for row in rows}
+        return attempts <= {row.attempt for row in rows}
 
     until(all_there, timeout_s, what="a row for each attempt", pause_s=0.1)
-    assert len(rows) == len({row.call for row in rows}), "a row is doubled"
+    assert len(rows) == len({row.attempt for row in rows}), "a row is doubled"
+    last = [row.call for row in rows if not row.is_earlier]
+    assert len(last) == len(set(last)), "a call has one last row"
     for row in rows:
-        charged = bill.get(row.call, 0)
+        charged = at.upstream.bill[row.attempt]
         assert row.nano == charged if row.is_known else row.nano >= charged, row
-    assert {at.upstream.attempts[call] for call in attempts} == {1}
+    assert {at.upstream.attempts[attempt] for attempt in attempts} == {1}
     (sums,) = asyncio.run(query(at.gateway.dsn, SUMS, load.prefix[:-1]))
     assert set(sums.values()) == {sum(row.nano for row in rows)}, "counters and daily sums are the rows"
-    assert sum(bill.values()) <= sums["team"] <= load.budget_nano
+    assert "hold_exceeded" not in at.gateway.process.log()
+    assert at.upstream.total(load.prefix) <= sums["team"] <= load.budget_nano
     return rows
 
 
@@ -224,7 +254,7 @@ def correct(at: Scene, load: Load, rows: Sequence[Booked]) -> None:
     """Put what is not known right from the bill: then the ledger is the bill."""
     for row in rows:
         if not row.is_known:
-            cost = f"{at.upstream.bill[row.call] / 1e9:.9f}"
+            cost = f"{at.upstream.bill[row.attempt] / 1e9:.9f}"
             answer = at.gateway.post(
                 "/spend/correct", request_id=row.request_id, cost=cost, reason="as billed"
             )

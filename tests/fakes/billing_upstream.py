@@ -1,8 +1,8 @@
-"""A provider that keeps its own bill: what it charges for each call, whatever became of who asked.
+"""A provider that keeps its own bill: what it charges for each attempt, whatever became of who asked.
 
-A call is known by the text of its first message. What it uses is drawn from that text, so that a test that
-fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `fails` with a 500
-after its work was done, `refuses` with a 429 and charges nothing.
+An attempt is known by the text of its first message and its model. What it uses is drawn from those, so that
+a test that fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `fails`
+with a 500 after its work was done, `refuses` with a 429 and charges nothing.
 """
 
 import asyncio
@@ -21,38 +21,45 @@ MAX_TOKENS = 12
 CHUNKED_SSE = "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
 
 
+Attempt = tuple[str, str]
+"""A call, and the model it came to."""
+
+
 class BillingUpstream(HostileUpstream):
-    """`bill` is nano-USD by call, `attempts` how often each came."""
+    """`bill` is nano-USD by attempt, `attempts` how often each came."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bill: Counter[str] = Counter()
-        self.attempts: Counter[str] = Counter()
+        self.bill: Counter[Attempt] = Counter()
+        self.attempts: Counter[Attempt] = Counter()
+
+    def attempts_of(self, prefix: str) -> set[Attempt]:
+        return {attempt for attempt in self.attempts if attempt[0].startswith(prefix)}
 
     def total(self, prefix: str) -> int:
-        return sum(nano for call, nano in self.bill.items() if call.startswith(prefix))
+        return sum(nano for (call, _), nano in self.bill.items() if call.startswith(prefix))
 
     def script_for(self, seen: Seen) -> Script:
         return self._serve
 
     async def _serve(self, line: Line, request: Request) -> None:
         assert isinstance(request, Seen)
-        call = call_of(request)
-        self.attempts[call] += 1
-        chance = random.Random(call)
+        attempt = (call_of(request), request.model)
+        self.attempts[attempt] += 1
+        chance = random.Random("/".join(attempt))
         await asyncio.sleep(chance.random() / 100)
         if request.model == "refuses":
             await line.send(whole(b'{"error": {"message": "slow down"}}', status=429))
             return
         prompt, output = chance.randint(1, 8), chance.randint(2, MAX_TOKENS)
-        self.bill[call] += prompt * INPUT_NANO
+        self.bill[attempt] += prompt * INPUT_NANO
         if request.model == "fails":
-            self.bill[call] += output * OUTPUT_NANO
+            self.bill[attempt] += output * OUTPUT_NANO
             await line.send(whole(b'{"error": {"message": "out of memory"}}', status=500))
         elif request.streamed:
-            await self._stream(line, call, prompt, output, breaks=request.model == "breaks")
+            await self._stream(line, attempt, prompt, output, breaks=request.model == "breaks")
         else:
-            self.bill[call] += output * OUTPUT_NANO
+            self.bill[attempt] += output * OUTPUT_NANO
             body = whole(openai_chat(usage=openai_usage(prompt, output)))
             if request.model == "breaks":
                 await line.send(body[: len(body) // 2])
@@ -60,14 +67,14 @@ class BillingUpstream(HostileUpstream):
             else:
                 await line.send(body)
 
-    async def _stream(self, line: Line, call: str, prompt: int, output: int, *, breaks: bool) -> None:
+    async def _stream(self, line: Line, attempt: Attempt, prompt: int, output: int, *, breaks: bool) -> None:
         """A token an event, charged when it is made."""
         await line.send(head(200, CHUNKED_SSE))
         for number in range(output):
             if breaks and number == output // 2:
                 line.close()
                 return
-            self.bill[call] += OUTPUT_NANO
+            self.bill[attempt] += OUTPUT_NANO
             await line.send(chunk(event({"content": f"tok{number} "})))
             await asyncio.sleep(0.001)
         await line.send(chunk(event({}, finish_reason="stop")))

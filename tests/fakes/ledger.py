@@ -12,15 +12,15 @@ class ListSink:
     """`rows` as they will be booked; `held` is what has not ended."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Held] = {}
+        self.held: dict[tuple[str, int], Held] = {}
         self.rows: list[SpendRow] = []
         self.full = False
 
     def hold(self, held: Held) -> None:
-        self.held[held.request_id] = held
+        self.held[held.key] = held
 
     def settle(self, settled: Settled) -> None:
-        self.rows.append(row_of(self.held.pop(settled.request_id), settled))
+        self.rows.append(row_of(self.held.pop(settled.key), settled))
 
     def put(self, row: SpendRow) -> None:
         self.rows.append(row)

@@ -1,5 +1,6 @@
 """Contexts for functions called directly: fakes in place of every port that does IO."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from functions.context import (
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
 from models_registry.registry import Registry
 from runtime.blueprint import check
+from runtime.router import Router
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import FakeUpstream
 
@@ -53,6 +55,7 @@ CONFIG: dict[str, Any] = {
         },
     ]
 }
+ONE_ATTEMPT = CONFIG | {"router_settings": {"num_retries": 0}}
 
 
 def make_registry(config: dict[str, Any] = CONFIG) -> Registry:
@@ -76,12 +79,30 @@ class FixedEntropy:
         return "sk-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+async def no_sleep(seconds: float) -> None:
+    return None
+
+
+def make_router(
+    config: dict[str, Any] = ONE_ATTEMPT, sleep: Callable[[float], Awaitable[None]] = no_sleep
+) -> Router:
+    checked = check(config, {})
+    assert checked.errors == ()
+    return Router(checked.registry, checked.routing, sleep=sleep)
+
+
 def model_ctx(
-    upstream: FakeUpstream, *, caller: Caller = MEMBER, ledger: FakeLedger | None = None
+    upstream: FakeUpstream,
+    *,
+    caller: Caller = MEMBER,
+    ledger: FakeLedger | None = None,
+    config: dict[str, Any] = ONE_ATTEMPT,
+    sleep: Callable[[float], Awaitable[None]] = no_sleep,
+    **facts: Any,
 ) -> ModelContext:
     return ModelContext(
-        call=make_call(caller, call_type="acompletion"),
-        models=make_registry(),
+        call=make_call(caller, call_type="acompletion", **facts),
+        routes=make_router(config, sleep),
         upstream=upstream,
         ledger=ledger or FakeLedger(),
     )

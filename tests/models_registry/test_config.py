@@ -24,7 +24,7 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
               input_cost_per_token: 3e-06
             model_info: {id: one, mode: chat}
         litellm_settings: {drop_params: true, callbacks: [prometheus]}
-        router_settings: {routing_strategy: simple-shuffle, num_retries: 2}
+        router_settings: {routing_strategy: simple-shuffle, cooldown_time: 5}
         general_settings: {master_key: os.environ/MASTER, alerting: [slack]}
         """,
         KEY="sk-upstream",
@@ -40,7 +40,7 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
     assert config.master_key.reveal() == "sk-0123456789abcdef"
     assert set(config.warnings) == {
         "litellm_settings.callbacks: has no effect in this version",
-        "router_settings.num_retries: has no effect in this version",
+        "router_settings.cooldown_time: has no effect in this version",
         "general_settings.alerting: has no effect in this version",
     }
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from functions.context import Call
+from functions.context import Attempted, Call
 from functions.policy import Policy
 from models_registry.bounds import ChatBounds
 from models_registry.price import Price, ceiling_nano
@@ -235,6 +235,29 @@ def test_who_waited_behind_another_call_is_told_of_its_own_budgets_alone(postgre
         assert [type(each) for each in told] == [BudgetExceeded, BudgetExceeded]
         assert "customer:another" in str(told[0])
         assert "team:shared" in str(told[1])
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_call_is_one_request_however_often_it_is_attempted(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        of_n = msgspec.structs.replace(requests_a_minute("n", 1), model="n")
+        rules = (requests_a_minute("k", 1), at_once("k", 1), own_budget(10**15), of_n)
+        request = decode_body(_decoder, b'{"model": "gpt-4", "messages": [], "max_tokens": 10}')
+        call = make_call()
+        call = msgspec.structs.replace(call, caller=msgspec.structs.replace(call.caller, rules=rules))
+
+        async def attempt(model: str, calls: Call = call) -> Admission:
+            target = msgspec.structs.replace(make_target(), public_name=model)
+            return await desk.admissions.admit(calls, target, ChatBounds(request, target), None)
+
+        for model in ("m", "m", "n", "n"):
+            admission = await attempt(model)
+            call.attempts.append(Attempted(f"{len(call.attempts)}", model))
+            desk.admissions.settle(admission, make_settled(usage=Usage(prompt_tokens=1, completion_tokens=1)))
+        for model in ("m", "n"):
+            with pytest.raises(RateLimited):
+                await attempt(model, msgspec.structs.replace(call, attempts=[]))
 
     at_desk(postgres_dsn, scenario)
 

@@ -30,7 +30,7 @@ from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.ledger import ListSink, NoLimits
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.contexts import FixedClock, FixedEntropy, make_registry
+from tests.functions.contexts import CONFIG, FixedClock, FixedEntropy, make_registry, make_router
 from tests.runtime.test_auth import KEY, record_of
 
 MASTER = "sk-master-key-of-these-tests"
@@ -58,6 +58,7 @@ class House:
             ports={
                 **{name: Never() for entry in entries() for name in entry.manifest.context.__struct_fields__},
                 "models": make_registry(),
+                "routes": make_router(),
                 "upstream": self.upstream,
                 "ledger": ledger,
                 "clock": FixedClock(),
@@ -362,6 +363,32 @@ def test_a_client_that_leaves_stops_a_plain_call() -> None:
     assert house.upstream.responses[0].closed
     (row,) = house.sink.rows
     assert (row.outcome, row.http_status, row.estimated) == (Outcome.CANCELLED, 499, True)
+
+
+def test_a_client_that_leaves_between_two_attempts_has_a_row_of_the_call() -> None:
+    async def run() -> House:
+        waiting = asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            waiting.set()
+            await asyncio.Event().wait()
+
+        house = House(FakeUpstream(Answer(status=500)))
+        ports = {**house.gateway.ports, "routes": make_router(CONFIG, sleep)}
+        house.gateway = msgspec.structs.replace(house.gateway, ports=ports)
+        client = Client(ask())
+        task = asyncio.create_task(house.route().handle(scope_of(), client.receive, client.send))
+        async with asyncio.timeout(5):
+            await waiting.wait()
+            client.leave()
+            await task
+        return house
+
+    house = asyncio.run(run())
+    first, call = house.sink.rows
+    assert (first.outcome, first.final) == (Outcome.UNCERTAIN, False)
+    assert (call.outcome, call.http_status, call.cost_nano) == (Outcome.REFUSED, 499, 0)
+    assert first.request_id == f"{call.request_id}-a1"
 
 
 @pytest.mark.parametrize("reads", [True, False])

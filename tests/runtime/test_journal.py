@@ -408,6 +408,22 @@ def test_fields_stand_where_earlier_versions_wrote_them() -> None:
     )  # fmt: skip
 
 
+def test_attempts_of_one_call_have_rows_of_their_own(tmp_path: Path) -> None:
+    """Also where the worker dies at the second, and where the first one's end is damaged."""
+    journal = Journal(tmp_path)
+    journal.hold(make_held("call"))
+    journal.settle(make_settled("call", final=False, outcome=Outcome.UNCERTAIN, cost_nano=5))
+    journal.hold(make_held("call", attempt=2, model="second"))
+    reader = JournalReader(journal.folder, None)
+    (first,) = reader.read(10).entries
+    assert (first.row.request_id, first.row.final, first.row.cost_nano) == ("call-a1", False, 5)
+    (second,) = reader.unsettled_rows(RECEIVED_AT)
+    assert (second.request_id, second.final, second.model) == ("call", True, "second")
+    journal.settle(make_settled("call", attempt=2))
+    (ended,) = reader.read(10).entries
+    assert (ended.row.request_id, ended.row.model) == ("call", "second")
+
+
 def test_an_unsettled_attempt_never_ends_before_it_began() -> None:
     held = make_held(started_at=datetime(2027, 1, 1, tzinfo=UTC))
     row = row_of(held, unsettled(held, LATER))

@@ -35,7 +35,7 @@ from tests.conftest import dsn_of, execute
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.contexts import make_registry
+from tests.functions.contexts import make_registry, make_router
 from tests.functions.governed import Body, House, in_house
 from tests.runtime.attempts import make_row
 
@@ -466,6 +466,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
         ports={
             **house.ports,
             "models": make_registry(),
+            "routes": make_router(),
             "upstream": answer,
             "ledger": ledger,
             "readiness": Ready(),

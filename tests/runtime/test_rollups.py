@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runtime import rollups
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
-from schema.spend import Outcome, SpendRow
+from schema.spend import Outcome, SpendRow, earlier_id
 from schema.tables.rollup_fill import FILL
 from tests.conftest import execute
 from tests.runtime.attempts import make_row
@@ -35,8 +35,10 @@ def row_of(
 ) -> SpendRow:  # fmt: skip
     started_at = DAY + timedelta(seconds=second)
     user_id, model, model_group = names
+    final = number % 4 != 3
     return make_row(
-        f"req-{number}",
+        f"req-{number}" if final else earlier_id(f"req-{number}", 1),
+        final=final,
         started_at=started_at,
         first_token_at=None if first_s is None else started_at + timedelta(seconds=first_s),
         outcome=outcome,
@@ -123,6 +125,19 @@ def test_what_was_refused_counts_as_a_request_and_takes_no_time() -> None:
     counts = ("api", "successful", "failed", "refused", "uncertain", "timed", "ttft")
     assert [found[f"{name}_requests"] for name in counts] == [4, 1, 3, 1, 1, 3, 3]
     assert (found["total_response_time_ms"], found["uncertain_spend"]) == (42, 5)
+
+
+def test_an_attempt_after_which_the_call_went_on_is_money_and_no_request() -> None:
+    rows = [
+        make_row("req-1-a1", final=False, outcome=Outcome.UNCERTAIN, http_status=500, cost_nano=7),
+        make_row("req-1-a2", final=False, outcome=Outcome.FAILED, http_status=429, cost_nano=0),
+        make_row("req-1", cost_nano=2, duration_ms=5),
+    ]
+    (measures,) = rollups.sums_of(rows)[0].values()
+    found = dict(zip(rollups.METRICS, measures, strict=True))
+    counts = ("api", "successful", "failed", "refused", "uncertain", "timed", "ttft", "rate_limited")
+    assert [found[f"{name}_requests"] for name in counts] == [1, 1, 0, 0, 0, 1, 1, 0]
+    assert (found["spend"], found["uncertain_spend"], found["total_response_time_ms"]) == (9, 7, 5)
 
 
 def test_a_name_that_is_no_models_makes_no_row_of_its_own() -> None:

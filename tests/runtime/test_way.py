@@ -16,6 +16,7 @@ from runtime.blueprint import check
 from runtime.catalog import entry_named
 from runtime.invoke import Endpoint, Gateway, Route
 from runtime.ledger import BookedLedger
+from runtime.router import Router
 from runtime.upstream import AiohttpUpstream
 from schema.keys import KeyRecord
 from schema.secret import Secret
@@ -36,10 +37,15 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
     document = {"model_list": [{"model_name": "gpt-4", "litellm_params": params}]}
     record = KeyRecord(token=hash_key(KEY), key_name="sk-...", created_at=NOW, created_by="test")
     ledger = BookedLedger(ListSink(), NoLimits())
+    checked = check(document, {})
     return Gateway(
         authenticator=Authenticator(Secret("sk-master-0123456789"), FakeFinder(record), Silence()),
         ledger=ledger,
-        ports={"models": check(document, {}).registry, "upstream": upstream, "ledger": ledger},
+        ports={
+            "routes": Router(checked.registry, checked.routing),
+            "upstream": upstream,
+            "ledger": ledger,
+        },
         max_body_bytes=1_000_000,
         log_line=lambda line: None,
     )
@@ -98,10 +104,10 @@ def test_a_chat_call_goes_the_way_that_the_architecture_describes(streamed: bool
     text = (ROOT / "docs" / "architecture.md").read_text()
     section = text.split("## One chat call")[1].split("\n## ")[0]
     stops = STOP.findall(section)
-    leaves = {Path(name).name for name in LEAF.findall(section.split("Each of the eight")[1])}
+    leaves = {Path(name).name for name in LEAF.findall(section.split("Each of the ten")[1])}
     with HostileUpstream().in_thread() as provider:
         seen = asyncio.run(files_of_a_call(provider.url, streamed=streamed))
-    assert len(stops) == 8
+    assert len(stops) == 10
     assert [name for name in seen if name in stops][:3] == stops[:3]
     assert set(stops) <= set(seen)
     strangers = [name for name in seen if name not in stops and Path(name).name not in leaves]

@@ -1,0 +1,77 @@
+"""Walks a call's way: attempt, wait, attempt again, until one answers or none is left.
+
+Which deployment is next is decided in `models_registry/route.py`; an attempt is the function's own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from functions.context import Call
+from models_registry.registry import Registry
+from models_registry.route import Route
+from models_registry.routing import Routing
+from schema.errors import GatewayError
+
+T = TypeVar("T")
+RETRIES_HEADER = "x-litellm-attempted-retries"
+FALLBACKS_HEADER = "x-litellm-attempted-fallbacks"
+
+log = structlog.get_logger("switchgear.router")
+
+
+class Router:
+    """Implements `functions.context.Routes`."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        routing: Routing,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._registry = registry
+        self._routing = routing
+        self._sleep = sleep
+
+    async def walk(self, call: Call, model: str, attempt: Callable[[Route], Awaitable[T]]) -> T:
+        caller = call.caller
+        route = Route(
+            self._registry,
+            self._routing,
+            caller.aliases.get(model, model),
+            allowed=caller.models,
+            options=call.route,
+            roll=call.roll,
+        )
+        while True:
+            target = route.target
+            try:
+                return await attempt(route)
+            except GatewayError as error:
+                if not route.goes_on(error):
+                    if route.error is None or route.error is error:
+                        raise
+                    raise route.error from error
+                _tell(call, route)
+                log.info(
+                    "attempt_failed",
+                    request_id=call.request_id,
+                    model=target.public_name,
+                    model_id=target.model_id,
+                    error=type(error).__name__,
+                    status=error.http_status,
+                    next_model=route.target.public_name,
+                    next_model_id=route.target.model_id,
+                    wait_s=round(route.wait_s, 3),
+                )
+            if route.wait_s:
+                await self._sleep(route.wait_s)
+
+
+def _tell(call: Call, route: Route) -> None:
+    """In the reply's headers, where there was more than one attempt."""
+    headers = call.reply_headers
+    headers[RETRIES_HEADER] = str(route.retries)
+    headers[FALLBACKS_HEADER] = str(route.fallbacks)

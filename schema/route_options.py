@@ -1,0 +1,124 @@
+"""What a caller asks of its call's way: retries and fallbacks. LiteLLM's names.
+
+`x-litellm-num-retries` before `num_retries` of the body; `fallbacks` (model names in order),
+`disable_fallbacks`, `context_window_fallbacks` and `content_policy_fallbacks` (names by model) of the body.
+What can't be read is refused by name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from schema.errors import InvalidRequest, UnsupportedParameter
+
+MAX_RETRIES = 10
+MAX_FALLBACKS = 20
+"""Names that a request may give; how many are tried the config says."""
+RETRIES_HEADER = "x-litellm-num-retries"
+RETRIES_FIELD = "num_retries"
+FALLBACKS_FIELD = "fallbacks"
+BY_MODEL_FIELDS = ("context_window_fallbacks", "content_policy_fallbacks")
+ROUTE_FIELDS = frozenset({RETRIES_FIELD, FALLBACKS_FIELD, "disable_fallbacks", *BY_MODEL_FIELDS})
+"""Fields of a body that are consumed here."""
+
+ByModel = Mapping[str, tuple[str, ...]]
+T = TypeVar("T")
+
+
+class RouteOptions(NamedTuple):
+    """None: as the config says."""
+
+    retries: int | None = None
+    fallbacks: tuple[str, ...] | None = None
+    context_window_fallbacks: ByModel | None = None
+    content_policy_fallbacks: ByModel | None = None
+    falls_back: bool = True
+
+
+AS_CONFIGURED = RouteOptions()
+
+
+def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> RouteOptions:
+    """A request's. `headers` have lower-case names; `fields` are the body's, as they came. Raises
+    InvalidRequest."""
+    asked = ROUTE_FIELDS & fields.keys()
+    if not asked and RETRIES_HEADER not in headers:
+        return AS_CONFIGURED
+    found = {name: value for name in asked if (value := _decoded(fields[name], name)) is not None}
+    retries = _count(headers[RETRIES_HEADER]) if RETRIES_HEADER in headers else found.get(RETRIES_FIELD)
+    by_model = {name: _by_model(found[name], name) for name in BY_MODEL_FIELDS if name in found}
+    fallbacks = found.get(FALLBACKS_FIELD)
+    return RouteOptions(
+        retries=None if retries is None else _retries(retries),
+        fallbacks=None if fallbacks is None else _names(fallbacks),
+        falls_back=not found.get("disable_fallbacks", False),
+        **by_model,
+    )
+
+
+_KINDS: Mapping[str, Any] = {
+    RETRIES_FIELD: int,
+    FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
+    "disable_fallbacks": bool,
+    **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
+}
+_WANTED = {
+    RETRIES_FIELD: "a number",
+    FALLBACKS_FIELD: "a list of model names",
+    "disable_fallbacks": "true or false",
+    **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
+}
+
+
+def _decoded(raw: msgspec.Raw, name: str) -> Any:  # one of _KINDS
+    if bytes(raw) == b"null":
+        return None
+    try:
+        return msgspec.json.decode(raw, type=_KINDS[name])
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(f"{name}: expected {_WANTED[name]}.", param=name) from exc
+
+
+def _count(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as exc:
+        raise InvalidRequest(f"{RETRIES_HEADER}: expected a number.", param=RETRIES_HEADER) from exc
+
+
+def _retries(count: int) -> int:
+    if not 0 <= count <= MAX_RETRIES:
+        raise InvalidRequest(f"{RETRIES_FIELD}: expected 0 to {MAX_RETRIES}.", param=RETRIES_FIELD)
+    return count
+
+
+def _names(given: list[str | dict[str, msgspec.Raw]]) -> tuple[str, ...]:
+    """LiteLLM takes a mapping too, whose `model` is the name and the rest changes the request."""
+    if len(given) > MAX_FALLBACKS:
+        raise InvalidRequest(f"{FALLBACKS_FIELD}: expected at most {MAX_FALLBACKS}.", param=FALLBACKS_FIELD)
+    names = []
+    for each in given:
+        if isinstance(each, str):
+            names.append(each)
+            continue
+        if each.keys() != {"model"}:
+            raise UnsupportedParameter(
+                f"{FALLBACKS_FIELD}: a fallback is the name of a model; this gateway does not change the "
+                "request for it.",
+                param=FALLBACKS_FIELD,
+            )
+        try:
+            names.append(msgspec.json.decode(each["model"], type=str))
+        except msgspec.ValidationError as exc:
+            raise InvalidRequest(
+                f"{FALLBACKS_FIELD}: expected a list of model names.", param=FALLBACKS_FIELD
+            ) from exc
+    return tuple(names)
+
+
+def _by_model(given: list[dict[str, list[str]]], name: str) -> dict[str, tuple[str, ...]]:
+    found = {model: tuple(names) for each in given for model, names in each.items()}
+    if sum(map(len, found.values())) > MAX_FALLBACKS:
+        raise InvalidRequest(f"{name}: expected at most {MAX_FALLBACKS} names.", param=name)
+    return found

@@ -1,0 +1,289 @@
+"""A call that is attempted more than once: what is answered, and what is booked of each attempt."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from functions.chat import chat
+from functions.context import Call, ModelContext
+from functions.embeddings import embeddings
+from models_registry.target import Target
+from runtime.admission import Admission
+from runtime.ledger import BookedLedger
+from runtime.router import FALLBACKS_HEADER, RETRIES_HEADER
+from schema.chat import ChatCompletion, ChatRequest, Message
+from schema.embeddings import EmbeddingsRequest
+from schema.errors import (
+    BudgetExceeded,
+    ProviderError,
+    UnsupportedParameter,
+    UpstreamCut,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from schema.route_options import RouteOptions
+from schema.spend import Outcome
+from tests.fakes import answers
+from tests.fakes.ledger import FakeLedger, ListSink, NoLimits
+from tests.fakes.upstream import Answer, FakeUpstream
+from tests.functions.contexts import model_ctx
+
+HELLO = [Message(role="user", content="Say hello.")]
+BROKEN = Answer(status=500, body=b'{"error": {"message": "out of memory"}}')
+SLOW_DOWN = Answer(status=429, body=b'{"error": {"message": "slow down"}}')
+TOO_LONG = Answer(status=400, body=b'{"error": {"message": "no", "code": "context_length_exceeded"}}')
+GOOD = Answer(body=answers.openai_chat())
+
+
+def config(*names: str, **router: Any) -> dict[str, Any]:
+    """Deployments of these public names, each with a price of its own: the second at twice the first's."""
+    entries = []
+    for place, name in enumerate(names, 1):
+        params = {
+            "model": f"openai/deployment-{place}",
+            "api_base": f"http://{place}.test/v1",
+            "api_key": "sk-x",
+            "input_cost_per_token": place / 1e6,
+            "output_cost_per_token": place / 1e6,
+        }
+        entries.append(
+            {"model_name": name, "litellm_params": params, "model_info": {"id": f"deployment-{place}"}}
+        )
+    return {"model_list": entries, "router_settings": router}
+
+
+def ask(**fields: Any) -> ChatRequest:
+    return ChatRequest(model="m", messages=HELLO, max_tokens=10, **fields)
+
+
+class Scene:
+    """`failed` is the error that the caller got, if it got one."""
+
+    def __init__(self, upstream: FakeUpstream, given: dict[str, Any], **facts: Any) -> None:
+        self.upstream = upstream
+        self.ledger = FakeLedger()
+        self.ctx = model_ctx(upstream, ledger=self.ledger, config=given, **facts)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return self.ctx.call.reply_headers
+
+    @property
+    def booked(self) -> list[tuple[str, str, Outcome, int]]:
+        return [(row.request_id, row.model, row.outcome, row.http_status) for row in self.ledger.rows]
+
+    def ask(self, request: ChatRequest) -> ChatCompletion:
+        async def run() -> ChatCompletion:
+            answer = await chat(request, self.ctx)
+            assert isinstance(answer, ChatCompletion)
+            return answer
+
+        return asyncio.run(run())
+
+
+def test_each_attempt_has_a_row_and_the_last_has_the_calls_id() -> None:
+    scene = Scene(FakeUpstream(BROKEN, SLOW_DOWN, GOOD), config("m"))
+    scene.ask(ask())
+    assert scene.booked == [
+        ("0190-call-a1", "deployment-1", Outcome.UNCERTAIN, 500),
+        ("0190-call-a2", "deployment-1", Outcome.FAILED, 429),
+        ("0190-call", "deployment-1", Outcome.OK, 200),
+    ]
+    assert [row.final for row in scene.ledger.rows] == [False, False, True]
+    assert scene.ledger.sink.held == {}
+    first, second, third = scene.ledger.rows
+    assert first.cost_nano > third.cost_nano > second.cost_nano == 0, "a bound, the cost, and nothing"
+    assert {row.call_id for row in scene.ledger.rows} == {"0190-call"}
+    assert (scene.headers[RETRIES_HEADER], scene.headers[FALLBACKS_HEADER]) == ("2", "0")
+
+
+def test_a_call_that_is_answered_at_once_says_nothing_of_retries() -> None:
+    scene = Scene(FakeUpstream(GOOD), config("m"))
+    scene.ask(ask())
+    assert RETRIES_HEADER not in scene.headers
+    assert len(scene.ledger.rows) == 1
+
+
+def test_a_fallback_is_booked_at_its_own_price() -> None:
+    given = config("m", "n", num_retries=0, fallbacks=[{"m": ["n"]}])
+    scene = Scene(FakeUpstream(SLOW_DOWN, GOOD), given)
+    scene.ask(ask())
+    assert scene.booked == [
+        ("0190-call-a1", "deployment-1", Outcome.FAILED, 429),
+        ("0190-call", "deployment-2", Outcome.OK, 200),
+    ]
+    row = scene.ledger.rows[-1]
+    assert (row.model_group, row.model_id) == ("n", "deployment-2")
+    assert row.cost_nano == 2_000 * (row.prompt_tokens + row.completion_tokens)
+    assert scene.headers["x-litellm-model-group"] == "n"
+    assert scene.headers["x-litellm-model-id"] == "deployment-2"
+    assert scene.headers[FALLBACKS_HEADER] == "1"
+    assert [request.url for request in scene.upstream.requests] == [
+        "http://1.test/v1/chat/completions",
+        "http://2.test/v1/chat/completions",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome"),
+    [
+        (UpstreamUnreachable("x"), Outcome.FAILED),
+        (UpstreamTimeout("x"), Outcome.UNCERTAIN),
+        (UpstreamCut("x"), Outcome.UNCERTAIN),
+        (Answer(body=b"garbage"), Outcome.UNCERTAIN),
+        (Answer(body=answers.openai_chat()[:40], error=UpstreamCut("x")), Outcome.UNCERTAIN),
+        (Answer(body=b'{"error": {"message": "x", "type": "rate_limit_error"}}'), Outcome.FAILED),
+    ],
+)
+def test_whatever_broke_before_an_answer_is_tried_again(first: Any, outcome: Outcome) -> None:
+    scene = Scene(FakeUpstream(first, GOOD), config("m"))
+    assert scene.ask(ask()).choices
+    assert [row.outcome for row in scene.ledger.rows] == [outcome, Outcome.OK]
+
+
+def test_where_nothing_answers_the_last_attempt_has_the_calls_id() -> None:
+    scene = Scene(FakeUpstream(BROKEN), config("m", num_retries=1))
+    with pytest.raises(ProviderError) as failed:
+        scene.ask(ask())
+    assert failed.value.http_status == 500
+    assert [row.request_id for row in scene.ledger.rows] == ["0190-call-a1", "0190-call"]
+    scene.ledger.refuse(scene.ctx.call, failed.value, model="m")
+    assert len(scene.ledger.rows) == 2, "its last attempt is its row"
+
+
+def test_the_caller_is_told_of_the_model_it_asked_for() -> None:
+    given = config("m", "n", num_retries=0, fallbacks=[{"m": ["n"]}])
+    scene = Scene(FakeUpstream(SLOW_DOWN, BROKEN), given)
+    with pytest.raises(ProviderError) as failed:
+        scene.ask(ask())
+    assert failed.value.http_status == 429
+    assert isinstance(failed.value.__cause__, ProviderError)
+    assert [row.http_status for row in scene.ledger.rows] == [429, 500]
+
+
+def test_a_stream_that_breaks_before_its_first_event_is_tried_again() -> None:
+    whole = Answer(chunks=answers.openai_stream())
+    scene = Scene(FakeUpstream(Answer(error=UpstreamCut("x")), BROKEN, whole), config("m"))
+
+    async def run() -> bytes:
+        events = await chat(ask(stream=True), scene.ctx)
+        assert not isinstance(events, ChatCompletion)
+        try:
+            return b"".join([piece async for piece in events.events()])
+        finally:
+            events.close()
+
+    assert asyncio.run(run()).endswith(b"data: [DONE]\n\n")
+    assert [row.request_id for row in scene.ledger.rows] == ["0190-call-a1", "0190-call-a2", "0190-call"]
+
+
+def test_a_stream_that_has_begun_is_not_tried_again() -> None:
+    begun = Answer(chunks=answers.openai_stream()[:2], error=UpstreamCut("x"))
+    scene = Scene(FakeUpstream(begun, GOOD), config("m"))
+
+    async def run() -> None:
+        events = await chat(ask(stream=True), scene.ctx)
+        assert not isinstance(events, ChatCompletion)
+        with pytest.raises(UpstreamCut):
+            async for _ in events.events():
+                pass
+        events.close()
+
+    asyncio.run(run())
+    assert [row.request_id for row in scene.ledger.rows] == ["0190-call"]
+    assert len(scene.upstream.requests) == 1
+
+
+class OneHold(NoLimits):
+    """Lets a single attempt in."""
+
+    def __init__(self) -> None:
+        self.admitted = 0
+
+    async def admit(self, call: Call, target: Target, bounds: Any, customer: str | None) -> Admission:
+        self.admitted += 1
+        if self.admitted > 1:
+            raise BudgetExceeded("Budget has been exceeded!")
+        return await super().admit(call, target, bounds, customer)
+
+
+def test_a_hold_that_does_not_fit_ends_the_walk_with_the_first_error() -> None:
+    sink = ListSink()
+    ledger = BookedLedger(sink, OneHold())
+    upstream = FakeUpstream(BROKEN, GOOD)
+    ctx = model_ctx(upstream, ledger=ledger, config=config("m"))  # type: ignore[arg-type]
+    with pytest.raises(ProviderError) as failed:
+        asyncio.run(chat(ask(), ctx))
+    assert isinstance(failed.value.__cause__, BudgetExceeded)
+    assert len(upstream.requests) == 1
+    ledger.refuse(ctx.call, failed.value, model="m")  # as runtime/invoke.py does
+    assert [(row.request_id, row.outcome, row.cost_nano > 0) for row in sink.rows] == [
+        ("0190-call-a1", Outcome.UNCERTAIN, True),
+        ("0190-call", Outcome.REFUSED, False),
+    ]
+
+
+def test_a_parameter_that_one_deployment_cannot_honour_is_asked_of_another() -> None:
+    given = config("m", "n", num_retries=0, fallbacks=[{"m": ["n"]}])
+    given["model_list"][0]["litellm_params"] |= {"model": "ollama/x", "api_base": "http://ollama.test"}
+    scene = Scene(FakeUpstream(GOOD), given)
+    scene.ask(ask(n=2))
+    assert scene.booked == [("0190-call", "deployment-2", Outcome.OK, 200)], "nothing was sent before"
+    alone = Scene(FakeUpstream(GOOD), {"model_list": given["model_list"][:1]})
+    with pytest.raises(UnsupportedParameter):
+        alone.ask(ask(n=2))
+
+
+def test_a_prompt_that_is_too_long_goes_to_the_model_for_it() -> None:
+    given = config("m", "long", context_window_fallbacks=[{"m": ["long"]}])
+    scene = Scene(FakeUpstream(TOO_LONG, GOOD), given)
+    scene.ask(ask())
+    assert [row.model_group for row in scene.ledger.rows] == ["m", "long"]
+
+
+def test_a_request_says_how_it_wants_to_go() -> None:
+    given = config("m", "n", num_retries=2)
+    facts = {"route": RouteOptions(retries=0, fallbacks=("n",))}
+    scene = Scene(FakeUpstream(BROKEN, GOOD), given, **facts)
+    scene.ask(ask())
+    assert [row.model for row in scene.ledger.rows] == ["deployment-1", "deployment-2"]
+
+
+def test_what_is_for_the_gateway_is_not_sent_on() -> None:
+    scene = Scene(FakeUpstream(GOOD), config("m"))
+    request = ask()
+    request.with_raw(request.fields() | {"num_retries": b"3", "fallbacks": b'["n"]'})  # type: ignore[arg-type]
+    scene.ask(request)
+    assert b"num_retries" not in scene.upstream.requests[0].body
+    assert b"fallbacks" not in scene.upstream.requests[0].body
+
+
+def test_embeddings_are_tried_again() -> None:
+    scene = Scene(FakeUpstream(BROKEN, Answer(body=answers.openai_embeddings())), config("m"))
+    asyncio.run(embeddings(EmbeddingsRequest(model="m", input="hello"), scene.ctx))
+    assert [(row.request_id, row.call_type) for row in scene.ledger.rows] == [
+        ("0190-call-a1", "acompletion"),
+        ("0190-call", "acompletion"),
+    ]
+
+
+def test_who_leaves_while_the_gateway_waits_has_a_row_of_the_call() -> None:
+    async def run() -> tuple[FakeLedger, ModelContext]:
+        waiting = asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            waiting.set()
+            await asyncio.Event().wait()
+
+        ledger = FakeLedger()
+        ctx = model_ctx(FakeUpstream(BROKEN), ledger=ledger, config=config("m"), sleep=sleep)
+        calling = asyncio.create_task(chat(ask(), ctx))
+        await waiting.wait()
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+        return ledger, ctx
+
+    ledger, ctx = asyncio.run(run())
+    assert [row.request_id for row in ledger.rows] == ["0190-call-a1"]
+    assert not ctx.call.has_row
