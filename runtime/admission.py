@@ -96,7 +96,7 @@ class Admissions:
         if admission.output_limit is not None:
             call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
         if plan.headers:
-            call.limit_headers[:] = rate_headers(plan.headers, self._governor)
+            call.limit_headers.extend(rate_headers(plan.headers, self._governor))
         return admission
 
     def _counted(self, call: Call, extra: Sequence[Rule]) -> set[str]:

@@ -16,7 +16,7 @@ from functions.context import Attempted, Bounds, Call
 from models_registry.charges import NOTHING
 from models_registry.price import Price
 from models_registry.target import Target
-from runtime.admission import Admission, ceiling_of
+from runtime.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
 from runtime.spend_row import (
     CLIENT_LEFT,
     MAX_COST_NANO,
@@ -104,6 +104,10 @@ class BookedLedger:
                 "The spend ledger is full: the database has been away too long.", retry_after_s=5
             )
         headers = call.reply_headers
+        if call.attempts:  # what the one before it said is not true of this one
+            call.limit_headers.clear()
+            headers.pop(MAX_TOKENS_HEADER, None)
+            headers.pop(COST_HEADER, None)
         headers[MODEL_ID_HEADER] = header_value(target.model_id)
         headers[MODEL_GROUP_HEADER] = header_value(target.public_name)
         headers[API_BASE_HEADER] = header_value(target.api_base)

@@ -3,14 +3,15 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.chat import chat
 from functions.context import Call, ModelContext
 from functions.embeddings import embeddings
 from models_registry.target import Target
-from runtime.admission import Admission
-from runtime.ledger import BookedLedger
+from runtime.admission import MAX_TOKENS_HEADER, NOTHING_HELD, Admission
+from runtime.ledger import COST_HEADER, BookedLedger
 from runtime.router import FALLBACKS_HEADER, RETRIES_HEADER
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
@@ -176,6 +177,32 @@ def test_a_stream_that_breaks_before_its_first_event_is_tried_again() -> None:
 
     assert asyncio.run(run()).endswith(b"data: [DONE]\n\n")
     assert [row.request_id for row in scene.ledger.rows] == ["0190-call-a1", "0190-call-a2", "0190-call"]
+
+
+def test_a_reply_says_nothing_of_an_attempt_that_failed() -> None:
+    """A stream's headers go out before its cost is known."""
+    scene = Scene(FakeUpstream(BROKEN, Answer(chunks=answers.openai_stream())), config("m"))
+    headers, limits = scene.headers, scene.ctx.call.limit_headers
+
+    class Limiting(NoLimits):
+        async def admit(self, call: Call, target: Target, bounds: Any, customer: str | None) -> Admission:
+            if not call.attempts:
+                headers[MAX_TOKENS_HEADER] = "7"
+                limits.append((b"x-ratelimit-remaining-requests", b"3"))
+            return NOTHING_HELD
+
+    ledger = BookedLedger(ListSink(), Limiting())
+    ctx = msgspec.structs.replace(scene.ctx, ledger=ledger)
+
+    async def run() -> None:
+        events = await chat(ask(stream=True), ctx)
+        assert not isinstance(events, ChatCompletion)
+        assert MAX_TOKENS_HEADER not in headers
+        assert COST_HEADER not in headers
+        assert limits == []
+        events.close()
+
+    asyncio.run(run())
 
 
 def test_a_stream_that_has_begun_is_not_tried_again() -> None:
