@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from functions.context import Hold, ModelContext, UpstreamResponse
+from functions.context import ModelContext
 from functions.function import EventStream, function
+from functions.model_ports import Hold, UpstreamResponse
 from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from functions.context import ModelContext, UpstreamResponse
+from functions.context import ModelContext
 from functions.function import function
+from functions.model_ports import UpstreamResponse
 from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts

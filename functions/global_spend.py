@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
-from functions.context import MASTER_KEY_HASH, CounterContext, ReportContext
+from functions.call import MASTER_KEY_HASH
+from functions.context import CounterContext, ReportContext
 from functions.function import function
 from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.key_policy import hash_of

@@ -5,7 +5,8 @@ from functools import partial
 
 import msgspec
 
-from functions.context import Call, TeamContext
+from functions.call import Call
+from functions.context import TeamContext
 from functions.function import function
 from functions.roles import Access, Reach
 from functions.team_policy import (

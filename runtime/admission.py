@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from functions.context import Bounds, Call, Caller
+from functions.call import Call, Caller
+from functions.model_ports import Bounds
 from functions.policy import Policy
 from models_registry.price import Price, ceiling_nano
 from models_registry.registry import covers
@@ -76,7 +77,7 @@ class Admissions:
         self._common = (*money_rules(level, limits), *rate_rules(level, limits))
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
-        """Hold everything. Raises what `functions.context.Ledger.hold` does."""
+        """Hold everything. Raises what `functions.model_ports.Ledger.hold` does."""
         caller = call.caller
         extra = await self._customers.rules(customer, target.public_name) if customer else ()
         if not (caller.rules or extra or self._common):

@@ -1,4 +1,4 @@
-"""Reads of the audit log. Implements `functions.context.Audit`."""
+"""Reads of the audit log. Implements `functions.governance_ports.Audit`."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from functions.context import MASTER_KEY_HASH, MASTER_USER_ID, Caller
+from functions.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
 from functions.roles import PROXY_ADMIN
 from runtime.authority import Authority
 from schema.errors import (

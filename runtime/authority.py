@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from functions.context import Caller
+from functions.call import Caller
 from functions.policy import Policy
 from functions.roles import ASSIGNABLE, INTERNAL_USER, INTERNAL_USER_VIEWER, SERVICE_KEY
 from runtime.rules import Increase, Level, Limits, money_rules, overlaid, rate_rules

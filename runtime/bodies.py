@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 import asyncpg
 
-from functions.context import Call
+from functions.call import Call
 from functions.function import EventStream
 from runtime.body_copy import MAX_RAW_BYTES, Body, Copied
 from runtime.body_text import NOTHING, TOO_LONG, Kept, Redactor, Unreadable, value_of

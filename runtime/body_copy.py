@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from functions.context import Call
+from functions.call import Call
 from functions.function import EventStream
 from schema.errors import GatewayError
 

@@ -1,4 +1,4 @@
-"""Reads of prompts and answers. Implements `functions.context.Bodies`."""
+"""Reads of prompts and answers. Implements `functions.spend_ports.Bodies`."""
 
 from functions.roles import Scope
 from runtime.database import Database

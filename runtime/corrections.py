@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 from piccolo.columns import BigInt, Integer, Numeric
 
-from functions.context import Call
+from functions.call import Call
 from functions.roles import Scope
 from models_registry.bill_lines import Booked
 from models_registry.price import usd
@@ -49,7 +49,7 @@ _METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}
 
 
 class Corrections:
-    """Implements `functions.context.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
+    """Implements `functions.spend_ports.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
     where somebody else holds the same rows for long."""
 
     def __init__(self, database: Database) -> None:

@@ -1,11 +1,11 @@
-"""Customers in Postgres, with their budgets. Implements `functions.context.Customers`."""
+"""Customers in Postgres, with their budgets. Implements `functions.governance_ports.Customers`."""
 
 import uuid
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from functions.context import Call
+from functions.call import Call
 from runtime.database import Database
 from runtime.entities import BUDGET, CUSTOMER
 from runtime.row_store import Announce, RowStore

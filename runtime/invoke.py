@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from functions import roles
-from functions.context import Call, Caller
+from functions.call import Call, Caller
 from functions.function import Download, EventStream, permits_route
 from functions.roles import Access, Reach, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS

@@ -1,4 +1,4 @@
-"""The virtual keys in Postgres. Implements `functions.context.Keys`."""
+"""The virtual keys in Postgres. Implements `functions.governance_ports.Keys`."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.columns.column_types import Text
 
-from functions.context import MASTER_USER_ID, Call
+from functions.call import MASTER_USER_ID, Call
 from functions.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.database_errors import asking

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from functions.context import Attempted, Bounds, Call
+from functions.call import Attempted, Call
+from functions.model_ports import Bounds
 from models_registry.charges import NOTHING
 from models_registry.price import Price
 from models_registry.target import Target
@@ -82,7 +83,7 @@ class Admitting(Protocol):
 
 
 class BookedLedger:
-    """Implements `functions.context.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
+    """Implements `functions.model_ports.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
 
     def __init__(
         self, sink: Sink, admissions: Admitting, clock: Callable[[], float] = time.monotonic
@@ -98,7 +99,7 @@ class BookedLedger:
         self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
     ) -> "AttemptHold":
         """Let an attempt in. Raises Overloaded while the ledger can take no more, and what
-        `functions.context.Ledger.hold` does."""
+        `functions.model_ports.Ledger.hold` does."""
         if self._sink.full:
             raise Overloaded(
                 "The spend ledger is full: the database has been away too long.", retry_after_s=5
@@ -200,7 +201,7 @@ class BookedLedger:
 
 
 class AttemptHold:
-    """Implements `functions.context.Hold`. A second ending is a bug and raises RuntimeError."""
+    """Implements `functions.model_ports.Hold`. A second ending is a bug and raises RuntimeError."""
 
     __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono")
 

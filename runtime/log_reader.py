@@ -1,4 +1,4 @@
-"""The ledger's rows by page, one by one, and all of them in turn. Implements `functions.context.Log`."""
+"""The ledger's rows by page, one by one, and all of them in turn. Implements `functions.spend_ports.Log`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from piccolo.query.functions import Lower
 
-from functions.context import Call
+from functions.call import Call
 from functions.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
 from runtime.database import Database
 from runtime.key_store import ensure_user

@@ -1,4 +1,7 @@
-"""Organizations in Postgres, with their members and budgets. Implements `functions.context.Organizations`."""
+"""Organizations in Postgres, with their members and budgets.
+
+Implements `functions.governance_ports.Organizations`.
+"""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -8,7 +11,7 @@ import msgspec
 from piccolo.columns.combination import And
 from piccolo.query.functions import Lower
 
-from functions.context import Call
+from functions.call import Call
 from runtime.database import Database
 from runtime.entities import BUDGET, ORGANIZATION
 from runtime.key_store import KeyStore

@@ -1,4 +1,4 @@
-"""Sums out of the daily rollups; the log is never read. Implements `functions.context.Reports`."""
+"""Sums out of the daily rollups; the log is never read. Implements `functions.spend_ports.Reports`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from functions.context import Call
+from functions.call import Call
 from models_registry.registry import Registry
 from models_registry.route import Route
 from models_registry.routing import Routing
@@ -23,7 +23,7 @@ log = structlog.get_logger("switchgear.router")
 
 
 class Router:
-    """Implements `functions.context.Routes`."""
+    """Implements `functions.model_ports.Routes`."""
 
     def __init__(
         self,

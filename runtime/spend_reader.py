@@ -1,4 +1,4 @@
-"""Reads of the spend ledger. Implements `functions.context.Spend`."""
+"""Reads of the spend ledger. Implements `functions.spend_ports.Spend`."""
 
 from collections.abc import Iterable
 from decimal import Decimal

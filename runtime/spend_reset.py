@@ -1,8 +1,8 @@
-"""All budgets' counters back to zero. Implements `functions.context.Counters`."""
+"""All budgets' counters back to zero. Implements `functions.spend_ports.Counters`."""
 
 from decimal import Decimal
 
-from functions.context import Call
+from functions.call import Call
 from runtime.key_store import KeyStore
 from schema.tables.keys import VerificationToken
 from schema.tables.teams import Team

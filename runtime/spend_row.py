@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from functions.context import Call
+from functions.call import Call
 from models_registry.charges import NOTHING, attempt_parts
 from models_registry.target import Target
 from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable

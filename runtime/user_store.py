@@ -1,4 +1,4 @@
-"""Users in Postgres, with what belongs to them. Implements `functions.context.Users`."""
+"""Users in Postgres, with what belongs to them. Implements `functions.governance_ports.Users`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.query.functions import Count
 
-from functions.context import Call
+from functions.call import Call
 from functions.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.entities import USER

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from functions import activity, bodies, global_spend, spend, spend_reports
-from functions.context import MASTER_KEY_HASH, Caller
+from functions.call import MASTER_KEY_HASH, Caller
 from functions.function import Download, manifest_of
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, PROXY_ADMIN

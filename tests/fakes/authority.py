@@ -1,6 +1,6 @@
 """What Postgres would say of keys, in a dict."""
 
-from functions.context import Caller
+from functions.call import Caller
 from functions.roles import INTERNAL_USER, SERVICE_KEY
 from runtime.authority import Authority
 from schema.errors import BlockedKey

@@ -4,14 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.context import (
-    MASTER_KEY_HASH,
-    MASTER_USER_ID,
-    Call,
-    Caller,
-    CatalogueContext,
-    ModelContext,
-)
+from functions.call import MASTER_KEY_HASH, MASTER_USER_ID, Call, Caller
+from functions.context import CatalogueContext, ModelContext
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
 from models_registry.registry import Registry
 from runtime.blueprint import check

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from functions.context import Caller
+from functions.call import Caller
 from functions.function import manifest_of
 from functions.policy import Policy
 from runtime.body_reader import BodyReader

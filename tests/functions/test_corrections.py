@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from functions import corrections
-from functions.context import Caller
+from functions.call import Caller
 from functions.roles import INTERNAL_USER
 from schema.errors import InvalidRequest, NotFound, UnsupportedParameter
 from schema.spend import Charge, Outcome

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from functions import cost
+from functions.call import Caller
 from functions.chat import chat
-from functions.context import Caller, CatalogueContext
+from functions.context import CatalogueContext
 from functions.function import manifest_of
 from schema.chat import ChatCompletion
 from schema.cost import CalculatedCost, CostEstimate

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from functions import global_spend, keys, teams, users
-from functions.context import Caller
+from functions.call import Caller
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
 from schema.errors import NotAllowed

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from functions import keys, organizations, teams, users
-from functions.context import Caller
+from functions.call import Caller
 from functions.policy import Policy
 from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
 from runtime.auth import hash_key

@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions import spend
-from functions.context import Caller
+from functions.call import Caller
 from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER, SERVICE_KEY
 from runtime.catalog import CATALOG
 from schema.spend import Outcome

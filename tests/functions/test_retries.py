@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from functions.call import Call
 from functions.chat import chat
-from functions.context import Call, ModelContext
+from functions.context import ModelContext
 from functions.embeddings import embeddings
 from models_registry.target import Target
 from runtime.admission import MAX_TOKENS_HEADER, NOTHING_HELD, Admission

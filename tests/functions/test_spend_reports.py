@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions import spend_reports
-from functions.context import Caller
+from functions.call import Caller
 from functions.roles import INTERNAL_USER, SERVICE_KEY
 from schema.errors import InvalidRequest
 from tests.functions.contexts import ADMIN

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from functions.context import Call, Caller
+from functions.call import Call, Caller
 from models_registry.price import Price
 from models_registry.target import Dialect, Target
 from schema.journal import Held, Settled

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from functions.context import Attempted, Call
+from functions.call import Attempted, Call
 from functions.policy import Policy
 from models_registry.bounds import ChatBounds
 from models_registry.price import Price, ceiling_nano

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.context import MASTER_KEY_HASH, Caller
+from functions.call import MASTER_KEY_HASH, Caller
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.auth import DEAF_S, MAX_CACHED, MAX_WAITING, STALE_S, Authenticator, credential, hash_key
 from runtime.authority import Authority

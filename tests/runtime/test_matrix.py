@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from functions import access_groups, budgets, customers, keys, organizations, teams, users
-from functions.context import Caller
+from functions.call import Caller
 from functions.function import Manifest
 from functions.roles import (
     DEVOPS,
