@@ -14,7 +14,8 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from runtime.catalog import Entry
-from runtime.invoke import Endpoint, Gateway, Route
+from runtime.door import Route
+from runtime.invoke import Endpoint, Gateway
 from runtime.openapi import openapi_document
 from runtime.reference import reference_page
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope

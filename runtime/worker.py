@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
-from runtime.invoke import RAW_SEND, Receive, Scope, Send
+from runtime.door import RAW_SEND, Receive, Scope, Send
 from runtime.logs import LineBuffer, set_up_logs
 from runtime.mount import mount
 from runtime.parent import end_with_parent

@@ -17,7 +17,8 @@ from functions.models import retrieve
 from functions.roles import Access
 from runtime.auth import Authenticator
 from runtime.catalog import Entry, entries
-from runtime.invoke import Endpoint, Gateway, Incoming, Route
+from runtime.door import Route
+from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger import BookedLedger
 from runtime.mount import mount
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut

@@ -14,7 +14,8 @@ import pytest
 from runtime.auth import Authenticator, hash_key
 from runtime.blueprint import check
 from runtime.catalog import entry_named
-from runtime.invoke import Endpoint, Gateway, Route
+from runtime.door import Route
+from runtime.invoke import Endpoint, Gateway
 from runtime.ledger import BookedLedger
 from runtime.router import Router
 from runtime.upstream import AiohttpUpstream

@@ -1,0 +1,248 @@
+"""The ASGI door of an endpoint: reads the body within limits, writes the reply, and cancels the function when
+the client leaves."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from functions.function import Download, EventStream
+from functions.roles import Access
+from runtime.invoke import Endpoint, Incoming
+from runtime.reply import Reply, json_reply
+from runtime.stopping import STOPPED, go_on
+from schema.errors import (
+    SHUTTING_DOWN,
+    BodyTooLarge,
+    GatewayError,
+    InvalidRequest,
+    MethodNotAllowed,
+    ShuttingDown,
+    envelope,
+)
+
+Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+BODY_TIMEOUT_S = 120.0
+
+MAX_QUERY_FIELDS = 100
+
+WATCH_AFTER_S = 0.25
+"""When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
+microseconds, and most plain calls are over before."""
+
+RAW_SEND = "switchgear.send"
+"""Where the worker leaves the server's own `send`: the framework wraps it for errors that a route
+of ours never lets out, at two coroutines for every piece of a stream."""
+
+
+class Route:
+    """One path's functions by method, as an ASGI application."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> None:
+        self._endpoints = dict(endpoints)
+        self._max_body_bytes = max_body_bytes
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            await _send_whole(send, self._wrong_method(scope["method"]))
+            return
+        try:
+            query = _query(scope)
+        except InvalidRequest as error:
+            await _send_whole(send, json_reply(error.http_status, envelope(error)))
+            return
+        headers = _headers(scope["headers"])
+        body = _Body(receive, headers, self._max_body_bytes)
+        client = scope.get("client")
+        incoming = Incoming(
+            headers=headers,
+            query=query,
+            read_body=body.read,
+            client_ip=client[0] if client else None,
+        )
+        if endpoint.manifest.access is not Access.MODEL:
+            await _send_reply(send, await endpoint.invoke(incoming))
+            return
+        send = scope.get(RAW_SEND, send)
+        with _WhileClientStays(body):
+            await _send_reply(send, await endpoint.invoke(incoming))
+
+    def _wrong_method(self, method: str) -> Reply:
+        allowed = ", ".join(self._endpoints)
+        error = MethodNotAllowed(f"{method} is not allowed here; use {allowed}.")
+        return json_reply(405, envelope(error), {"allow": allowed})
+
+
+class _Body:
+    """A request's body, read at most once and within limits."""
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str], max_bytes: int) -> None:
+        self.receive = receive
+        self._headers = headers
+        self._max_bytes = max_bytes
+        self.ended = False
+
+    async def read(self) -> bytes:
+        """Raises BodyTooLarge, or InvalidRequest where the client stalls or leaves half-way."""
+        text = self._headers.get("content-length", "")
+        length = int(text) if text.isdecimal() else None
+        if length is not None and length > self._max_bytes:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise InvalidRequest("The client left before its request was complete.")
+                body: bytes = message.get("body", b"")
+                if message.get("more_body") and len(body) != length:
+                    body = await self._rest(body)
+        except TimeoutError as exc:
+            raise InvalidRequest("The request body did not arrive in time.") from exc
+        if len(body) > self._max_bytes:
+            raise self._too_large()
+        self.ended = True
+        return body
+
+    async def _rest(self, first: bytes) -> bytes:
+        pieces, size, more = [first], len(first), True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The client left before its request was complete.")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > self._max_bytes:
+                raise self._too_large()
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The request body is larger than {self._max_bytes} bytes.")
+
+
+class _WhileClientStays:
+    """Cancels the task inside when the client leaves, and lets that pass quietly."""
+
+    def __init__(self, body: _Body) -> None:
+        self._body = body
+        self._left = False
+        self._watch: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(WATCH_AFTER_S, self._begin)
+
+    def _begin(self) -> None:
+        if not self._body.ended:
+            self._timer = self._loop.call_later(WATCH_AFTER_S, self._begin)
+            return
+        self._watch = self._loop.create_task(self._until_gone())
+        self._watch.add_done_callback(self._gone)
+
+    async def _until_gone(self) -> None:
+        while (await self._body.receive())["type"] != "http.disconnect":
+            pass
+
+    def _gone(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and watch.exception() is None and self._task is not None:
+            self._left = True
+            self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.remove_done_callback(self._gone)
+            self._watch.cancel()
+        return kind is asyncio.CancelledError and self._left
+
+
+async def _send_reply(send: Send, reply: Reply) -> None:
+    if reply.download is not None:
+        await _send_download(send, reply, reply.download)
+        return
+    if isinstance(reply.body, bytes):
+        await _send_whole(send, reply)
+        return
+    stream = reply.body
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        async with aclosing(sse_of(stream)) as events:
+            async for piece in events:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN in exc.args:  # while a slow client was being written to
+            stream.close(ShuttingDown(STOPPED))
+        raise
+    finally:
+        stream.close()
+        reply.done()
+
+
+async def _send_download(send: Send, reply: Reply, download: Download) -> None:
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        async with aclosing(download.pieces()) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        reply.done()
+
+
+async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
+    """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
+    error: GatewayError
+    try:
+        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
+            async for piece in events:
+                yield piece
+        return
+    except GatewayError as exc:
+        error = exc
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN not in exc.args:
+            raise
+        go_on()
+        error = ShuttingDown(STOPPED)
+        stream.close(error)
+    yield b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
+
+
+async def _send_whole(send: Send, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+    reply.done()
+
+
+def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; one sent twice is joined, so that no reader picks one of them."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _query(scope: Scope) -> Mapping[str, str]:
+    """Query and path parameters. Raises InvalidRequest where there are too many."""
+    text = scope["query_string"]
+    path_params = scope.get("path_params") or {}
+    if not text and not path_params:
+        return {}
+    try:
+        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError as exc:
+        raise InvalidRequest(f"The query has more than {MAX_QUERY_FIELDS} parameters.") from exc
+    query = dict(pairs)
+    return query | {name: str(value).removeprefix("/") for name, value in path_params.items()}
