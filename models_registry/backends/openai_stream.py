@@ -70,6 +70,8 @@ OPENING, ENDING = b"data: {", b"}\n\n"
 """How an event of a chunk begins and ends, in the commonest spelling."""
 _NEXT_EVENT = ENDING + OPENING
 _NEXT_VALUE = b"}\t{"
+LINE_ENDS = b"\r\n"
+"""Before an event they are empty lines, which mean nothing; whether they come with it depends on the reads."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
@@ -139,7 +141,7 @@ class OpenAIStream:
         if not self._begun and rest.lstrip().startswith(b"{"):
             raise self._plain(rest)
         try:
-            return self._relay(rest.rstrip(b"\r\n") + b"\n\n")
+            return self._relay(rest.strip(LINE_ENDS) + b"\n\n")
         except UpstreamMalformed as exc:
             if not self._begun:
                 raise
@@ -181,7 +183,7 @@ class OpenAIStream:
         for event in events(block):
             at += len(event.raw)
             if not self.done and self._passes(event):
-                kept.append(event.raw)
+                kept.append(event.raw.lstrip(LINE_ENDS))
             if until_begun and self._begun:
                 break
         return at
@@ -208,7 +210,7 @@ class OpenAIStream:
         begun: before it, an error still gets its own status."""
         data = event.data
         if data is None:
-            return self._begun and event.raw.startswith(b":")
+            return self._begun and event.raw.lstrip(LINE_ENDS).startswith(b":")
         if data.strip() == DONE_DATA:
             if not self._begun:
                 raise UpstreamMalformed("The provider ended the stream before it began.")

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models_registry.backends.backend import MAX_FRAME_BYTES
@@ -85,6 +85,8 @@ def test_arbitrary_bytes_end_in_one_kind_of_error(data: bytes, at: list[int]) ->
 
 
 @given(st.binary(min_size=1, max_size=40), CUTS)
+@example(b"\r:", [])
+@example(b"\r:\n\n", [len(ROLE) + 2])
 def test_arbitrary_bytes_after_the_first_event_never_pass_for_an_answer(data: bytes, at: list[int]) -> None:
     found = feed_all_ways(make, ROLE + data, at)
     assert found.error is not None
