@@ -107,7 +107,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     """Request tags, the key's and its team's among them; empty: those alone."""
     session_id: str | None = None
-    route: RouteOptions = AS_CONFIGURED
+    route_options: RouteOptions = AS_CONFIGURED
     """What its request says of retries and fallbacks."""
     claimed_by: str | None = None
     """Who the caller says is behind a change (`litellm-changed-by`): kept as said."""

@@ -115,8 +115,8 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     routing_strategy: str | None = None
     num_retries: int | None = None
     retry_after: Number | None = None
-    retry_policy: dict[str, int] | None = None
-    model_group_retry_policy: dict[str, dict[str, int]] | None = None
+    retry_policy: dict[str, int | None] | None = None
+    model_group_retry_policy: dict[str, dict[str, int | None]] | None = None
     fallbacks: ByModel | None = None
     context_window_fallbacks: ByModel | None = None
     content_policy_fallbacks: ByModel | None = None

@@ -7,14 +7,14 @@ import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import msgspec
-
 from models_registry.backends.provider_errors import CONTENT_CODE, CONTEXT_CODE
 from schema.errors import (
     ContextLengthExceeded,
     GatewayError,
+    ProviderError,
     UnsupportedParameter,
     UpstreamError,
+    UpstreamMalformed,
     UpstreamTimeout,
 )
 
@@ -30,51 +30,61 @@ class Again(enum.Enum):
     """Every deployment of the model will."""
 
 
-class Kind(msgspec.Struct, frozen=True):
-    """`policy` is the field of a retry policy that counts its retries."""
+class Kind(enum.Enum):
+    """The value: a name, the field of a retry policy that counts its retries, and where they go."""
 
-    policy: str
-    again: Again
+    TIMEOUT = ("timeout", "TimeoutErrorRetries", Again.ANYWHERE)
+    BROKEN = ("broken", "InternalServerErrorRetries", Again.ANYWHERE)
+    MALFORMED = ("malformed", "InternalServerErrorRetries", Again.ELSEWHERE)
+    UNAVAILABLE = ("unavailable", "ServiceUnavailableErrorRetries", Again.ANYWHERE)
+    RATE_LIMIT = ("rate limit", "RateLimitErrorRetries", Again.ANYWHERE)
+    CONFLICT = ("conflict", "DefaultRetries", Again.ANYWHERE)
+    CREDENTIAL = ("credential", "AuthenticationErrorRetries", Again.ELSEWHERE)
+    NOT_FOUND = ("not found", "NotFoundErrorRetries", Again.ELSEWHERE)
+    UNSUPPORTED = ("unsupported parameter", "BadRequestErrorRetries", Again.ELSEWHERE)
+    BAD_REQUEST = ("bad request", "BadRequestErrorRetries", Again.NOWHERE)
+    CONTEXT_WINDOW = ("context window", "BadRequestErrorRetries", Again.NOWHERE)
+    CONTENT_POLICY = ("content policy", "ContentPolicyViolationErrorRetries", Again.NOWHERE)
 
+    @property
+    def policy(self) -> str:
+        return self.value[1]
 
-TIMEOUT = Kind("TimeoutErrorRetries", Again.ANYWHERE)
-BROKEN = Kind("InternalServerErrorRetries", Again.ANYWHERE)
-BAD_REQUEST = Kind("BadRequestErrorRetries", Again.NOWHERE)
-CONTEXT_WINDOW = Kind("BadRequestErrorRetries", Again.NOWHERE)
-CONTENT_POLICY = Kind("ContentPolicyViolationErrorRetries", Again.NOWHERE)
-UNSUPPORTED = Kind("BadRequestErrorRetries", Again.ELSEWHERE)
-CREDENTIAL = Kind("AuthenticationErrorRetries", Again.ELSEWHERE)
+    @property
+    def again(self) -> Again:
+        return self.value[2]
+
 
 BY_STATUS: Mapping[int, Kind] = MappingProxyType(
     {
-        401: CREDENTIAL,
-        402: CREDENTIAL,
-        403: CREDENTIAL,
-        404: Kind("NotFoundErrorRetries", Again.ELSEWHERE),
-        408: TIMEOUT,
-        409: Kind("DefaultRetries", Again.ANYWHERE),
-        429: Kind("RateLimitErrorRetries", Again.ANYWHERE),
-        503: Kind("ServiceUnavailableErrorRetries", Again.ANYWHERE),
+        401: Kind.CREDENTIAL,
+        402: Kind.CREDENTIAL,
+        403: Kind.CREDENTIAL,
+        404: Kind.NOT_FOUND,
+        408: Kind.TIMEOUT,
+        409: Kind.CONFLICT,
+        429: Kind.RATE_LIMIT,
+        503: Kind.UNAVAILABLE,
     }
 )
 """Of errors of providers; any other 5xx is BROKEN, any other 4xx BAD_REQUEST."""
-POLICIES = frozenset(
-    {kind.policy for kind in (BROKEN, BAD_REQUEST, CONTENT_POLICY, *BY_STATUS.values())} | {"DefaultRetries"}
-)
+POLICIES = frozenset({kind.policy for kind in Kind} | {"DefaultRetries"})
 """The fields of a retry policy."""
 
 
 def kind_of(error: GatewayError) -> Kind | None:
     """None: an error of the caller's or of this gateway's own, which ends the call."""
     if isinstance(error, UnsupportedParameter):
-        return UNSUPPORTED
+        return Kind.UNSUPPORTED
     if isinstance(error, ContextLengthExceeded) or error.code == CONTEXT_CODE:
-        return CONTEXT_WINDOW
+        return Kind.CONTEXT_WINDOW
     if not isinstance(error, UpstreamError):
         return None
     if error.code == CONTENT_CODE:
-        return CONTENT_POLICY
+        return Kind.CONTENT_POLICY
     if isinstance(error, UpstreamTimeout):
-        return TIMEOUT
+        return Kind.TIMEOUT
+    if isinstance(error, UpstreamMalformed) or (isinstance(error, ProviderError) and error.no_work):
+        return Kind.MALFORMED
     status = error.http_status
-    return BY_STATUS.get(status, BROKEN if status >= 500 else BAD_REQUEST)
+    return BY_STATUS.get(status, Kind.BROKEN if status >= 500 else Kind.BAD_REQUEST)

@@ -4,6 +4,7 @@ Built once from a config; looking up is pure. A wildcard (`openai/*`) puts what 
 in place of the star of `litellm_params.model`; the longest pattern that fits wins.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -51,7 +52,8 @@ class Registry:
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
         """A deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
-        return pick(self.targets(name, allowed=allowed), roll)
+        targets = self.targets(name, allowed=allowed)
+        return targets[pick(targets, roll)]
 
     def targets(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...]:
         """The deployments of a model, one at least. Raises ModelNotFound or ModelNotAllowed."""
@@ -152,12 +154,23 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
     access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
     warnings: list[str] = []
+    ids: Counter[str] = Counter()
     for deployment in config.deployments:
         try:
             targets = compile_targets(config, deployment, at)
         except BadDeployment as exc:
             errors.append(str(exc))
             continue
+        known_as = targets[0].model_id
+        ids[known_as] += 1
+        if ids[known_as] > 1:
+            if deployment.entry.model_info.id is not None:
+                errors.append(f"{deployment.path}.model_info.id: another deployment is called {known_as!r}")
+                continue
+            # two that differ in their keys alone, or in nothing
+            targets = tuple(
+                msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
+            )
         for name in deployment.entry.model_info.access_groups or ():
             access_groups.setdefault(name, []).append(deployment.entry.model_name)
         for target in targets:
@@ -180,11 +193,11 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
     return Registry(exact, wildcards, at, access_groups), errors, warnings
 
 
-def pick(targets: Sequence[Target], roll: float) -> Target:
-    """By weight: the target in whose share of the whole `roll` falls."""
+def pick(targets: Sequence[Target], roll: float) -> int:
+    """By weight: the place of the target in whose share of the whole `roll` falls."""
     left = roll * sum(target.weight for target in targets)
-    for target in targets:
+    for place, target in enumerate(targets):
         left -= target.weight
         if left < 0:
-            return target
-    return targets[-1]
+            return place
+    return len(targets) - 1

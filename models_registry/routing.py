@@ -14,7 +14,7 @@ from models_registry.failures import POLICIES
 from models_registry.registry import Registry
 
 DEFAULT_RETRIES = 2
-MAX_RETRIES = 100
+MAX_RETRIES = 20
 MAX_FALLBACKS = 20
 """Models that one call is taken to, whatever the config says."""
 MAX_WAIT_S = Decimal(60)
@@ -62,16 +62,15 @@ def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], 
     default_fallbacks = router.default_fallbacks or litellm.default_fallbacks
     if default_fallbacks:
         reader.check_names(default_fallbacks, "default_fallbacks")
+        if ANY in fallbacks:
+            reader.warnings.append('default_fallbacks: has no effect beside "*" in fallbacks')
         fallbacks.setdefault(ANY, tuple(default_fallbacks))
     retries = router.num_retries if router.num_retries is not None else litellm.num_retries
     routing = Routing(
         retries=defaults.retries if retries is None else reader.count(retries, "num_retries"),
         least_wait_s=reader.seconds(router.retry_after, "router_settings.retry_after"),
         policy=reader.policy(router.retry_policy, "router_settings.retry_policy"),
-        model_policies={
-            model: reader.policy(policy, f"router_settings.model_group_retry_policy.{model}")
-            for model, policy in (router.model_group_retry_policy or {}).items()
-        },
+        model_policies=reader.model_policies(),
         fallbacks=fallbacks,
         context_window_fallbacks=reader.fallbacks("context_window_fallbacks"),
         content_policy_fallbacks=reader.fallbacks("content_policy_fallbacks"),
@@ -98,7 +97,8 @@ class _Reader:
             for model, names in each.items():
                 path = f"{section}.{name}[{place}].{model}"
                 if model in found:
-                    self.errors.append(f"{path}: the model stands twice")
+                    self.warnings.append(f"{path}: the model stands twice, and the first counts")
+                    continue
                 if model != ANY:
                     self.check_names([model], path)
                 self.check_names(names, path)
@@ -106,14 +106,26 @@ class _Reader:
         return found
 
     def check_names(self, names: Iterable[str], path: str) -> None:
-        self.warnings += [
-            f"{path}: no model is called {name!r}" for name in names if not self._registry.knows(name)
-        ]
+        for name in names:
+            if "*" in name:
+                self.warnings.append(f"{path}: {name!r} is a wildcard; a model has to be named here")
+            elif not self._registry.knows(name):
+                self.warnings.append(f"{path}: no model is called {name!r}")
 
-    def policy(self, given: Mapping[str, int] | None, path: str) -> dict[str, int]:
+    def model_policies(self) -> dict[str, dict[str, int]]:
+        path = "router_settings.model_group_retry_policy"
+        given = self._config.router_settings.model_group_retry_policy or {}
+        self.check_names(given, path)
+        return {model: self.policy(policy, f"{path}.{model}") for model, policy in given.items()}
+
+    def policy(self, given: Mapping[str, int | None] | None, path: str) -> dict[str, int]:
         unknown = (given or {}).keys() - POLICIES
         self.errors += [f"{path}.{name}: no kind of error; expected one of {_KINDS}" for name in unknown]
-        return {name: self.count(value, f"{path}.{name}") for name, value in (given or {}).items()}
+        return {
+            name: self.count(value, f"{path}.{name}")
+            for name, value in (given or {}).items()
+            if value is not None
+        }
 
     def count(self, value: int, path: str) -> int:
         if not 0 <= value <= MAX_RETRIES:

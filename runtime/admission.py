@@ -186,12 +186,11 @@ class Admissions:
         try:
             return await self._governor.admit(needs, patient=patient)
         except NotEnough as short:
-            amounts = {need.rule.account: need.amount for need in needs}
-            # they may be what another call found that waited at the same gate
-            standing = next(each for each in short.standings if each.need.rule.account in amounts)
+            standing = short.standings[0]
+            account = standing.need.rule.account
             raise refusal(
                 standing,
-                amounts[standing.need.rule.account],
+                next(need.amount for need in needs if need.rule.account == account),
                 now_s=self._governor.now_s,
                 budget_status=self._policy.budget_exceeded_status,
             ) from short

@@ -43,7 +43,7 @@ RAW_SEND = "switchgear.send"
 of ours never lets out, at two coroutines for every piece of a stream."""
 
 
-class Route:
+class Door:
     """One path's functions by method, as an ASGI application."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> None:

@@ -44,12 +44,14 @@ class _Gate:
         self.refused_mono = float("-inf")
         self.standings: Sequence[Standing] = ()
 
-    def refused(self, arrived_mono: float, short: Sequence[Need]) -> bool:
-        """Was as much or less refused since then?"""
+    def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Standing]:
+        """Where as much or less was refused since then."""
         if self.refused_mono < arrived_mono:
-            return False
+            return []
         missing = {need.rule.account: need.amount for need in short}
-        return any(missing.get(each.need.rule.account, -1) >= each.need.amount for each in self.standings)
+        return [
+            each for each in self.standings if missing.get(each.need.rule.account, -1) >= each.need.amount
+        ]
 
 
 class Governor:
@@ -170,8 +172,9 @@ class Governor:
                 taken, short = self.slices.take(needs, self._clock())
                 if not short:
                     return taken
-                if gate.refused(arrived_mono, short):
-                    raise NotEnough(gate.standings)
+                refused = gate.refused(arrived_mono, short)
+                if refused:
+                    raise NotEnough(refused)
                 standings = await asyncio.shield(self._spawn(self._fetch(short)))
                 now_mono = self._clock()
                 if not standings:

@@ -251,11 +251,11 @@ class Endpoint:
 def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
     """The call with what its request says of itself: labels, and what way it wants to go."""
     fields = request.raw if isinstance(request, Wire) else {}
-    labels, route = labels_of(headers, fields), route_options_of(headers, fields)
-    if labels is NO_LABELS and route is AS_CONFIGURED:
+    labels, options = labels_of(headers, fields), route_options_of(headers, fields)
+    if labels is NO_LABELS and options is AS_CONFIGURED:
         return call
     tags = together(labels.tags, call.caller.tags)
-    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id, route=route)
+    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id, route_options=options)
 
 
 def _uuid7(at: datetime, luck: bytes) -> str:

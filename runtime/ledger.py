@@ -109,10 +109,10 @@ class BookedLedger:
             call.limit_headers.clear()
             headers.pop(MAX_TOKENS_HEADER, None)
             headers.pop(COST_HEADER, None)
+        admission = await self._admissions.admit(call, target, bounds, customer)
         headers[MODEL_ID_HEADER] = header_value(target.model_id)
         headers[MODEL_GROUP_HEADER] = header_value(target.public_name)
         headers[API_BASE_HEADER] = header_value(target.api_base)
-        admission = await self._admissions.admit(call, target, bounds, customer)
         attempt = Attempt(
             call=call,
             target=target,

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from runtime.catalog import Entry
-from runtime.door import Route
+from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
 from runtime.openapi import openapi_document
 from runtime.reference import reference_page
@@ -42,7 +42,7 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
 
 
 def _handler(path: str, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> ControllerRouterHandler:
-    mounted = Route(endpoints, max_body_bytes)
+    mounted = Door(endpoints, max_body_bytes)
     if "{" not in path:
         return asgi(path, copy_scope=False)(mounted.handle)
 

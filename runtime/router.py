@@ -4,7 +4,7 @@ Which deployment is next is decided in `models_registry/route.py`; an attempt is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -16,8 +16,8 @@ from models_registry.routing import Routing
 from schema.errors import GatewayError
 
 T = TypeVar("T")
-RETRIES_HEADER = "x-litellm-attempted-retries"
-FALLBACKS_HEADER = "x-litellm-attempted-fallbacks"
+ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
+ATTEMPTED_FALLBACKS = "x-litellm-attempted-fallbacks"
 
 log = structlog.get_logger("switchgear.router")
 
@@ -42,17 +42,22 @@ class Router:
             self._routing,
             caller.aliases.get(model, model),
             allowed=caller.models,
-            options=call.route,
+            options=call.route_options,
             roll=call.roll,
         )
+        told: Mapping[str, str] = {}
         while True:
             target = route.target
             try:
                 return await attempt(route)
             except GatewayError as error:
-                if not route.goes_on(error):
+                goes_on = route.goes_on(error)
+                if route.error is error:
+                    told = dict(call.reply_headers)
+                if not goes_on:
                     if route.error is None or route.error is error:
                         raise
+                    _tell_again(call, told)
                     raise route.error from error
                 _tell(call, route)
                 log.info(
@@ -70,8 +75,16 @@ class Router:
                 await self._sleep(route.wait_s)
 
 
+def _tell_again(call: Call, told: Mapping[str, str]) -> None:
+    """The headers of the attempt whose error is told, with the number of all."""
+    headers = call.reply_headers
+    numbers = {name: headers[name] for name in (ATTEMPTED_RETRIES, ATTEMPTED_FALLBACKS) if name in headers}
+    headers.clear()
+    headers.update({**told, **numbers})
+
+
 def _tell(call: Call, route: Route) -> None:
     """In the reply's headers, where there was more than one attempt."""
     headers = call.reply_headers
-    headers[RETRIES_HEADER] = str(route.retries)
-    headers[FALLBACKS_HEADER] = str(route.fallbacks)
+    headers[ATTEMPTED_RETRIES] = str(route.retries)
+    headers[ATTEMPTED_FALLBACKS] = str(route.fallbacks)

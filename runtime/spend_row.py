@@ -8,7 +8,7 @@ import msgspec
 from functions.call import Call
 from models_registry.charges import NOTHING, attempt_parts
 from models_registry.target import Target
-from schema.errors import GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
+from schema.errors import ClientLeft, GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.journal import Held, HeldCharge, Settled
 from schema.spend import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, Usage
@@ -160,9 +160,13 @@ def settled_of(
 
 
 def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) -> SpendRow:
-    """The row of an authenticated call that was turned away before any upstream was chosen, or before the
-    next one was."""
-    caller = call.caller
+    """The row of an authenticated call that ended without a hold: before any upstream was chosen, or after
+    one failed and before the next. Then it says what ended the call, where that is not what failed."""
+    caller, cause = call.caller, error.__cause__
+    why = cause if call.attempts and isinstance(cause, GatewayError) else error
+    outcome = Outcome.FAILED if call.attempts else Outcome.REFUSED
+    if isinstance(error, ClientLeft):
+        outcome = Outcome.CANCELLED
     return SpendRow(
         request_id=call.request_id,
         call_id=_text(call.client_call_id) or call.request_id,
@@ -175,7 +179,7 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
         end_user=None,
         requester_ip=call.client_ip,
         user_agent=_text(call.user_agent),
-        model_group=_text(model) or "",
+        model_group=_text(call.attempts[-1].model if call.attempts else model) or "",
         model="",
         model_id="",
         provider="",
@@ -193,10 +197,10 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
         cost_nano=0,
         price_source=None,
         streamed=False,
-        outcome=Outcome.REFUSED,
+        outcome=outcome,
         http_status=error.http_status if isinstance(error, GatewayError) else 500,
-        error_class=type(error).__name__,
-        error_message=_said(error),
+        error_class=type(why).__name__,
+        error_message=_said(why),
         tags=call.tags or caller.tags,
         session_id=call.session_id,
     )

@@ -53,7 +53,7 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
     if SESSION_FIELD in fields and bytes(fields[SESSION_FIELD]) != b"null":
         try:
             session_id = session_id or _session(_TEXT.decode(fields[SESSION_FIELD]), SESSION_FIELD)
-        except msgspec.ValidationError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise InvalidRequest(f"{SESSION_FIELD}: expected a text.", param=SESSION_FIELD) from exc
     return Labels(together(tags), session_id) if tags or session_id else NONE
 
@@ -84,7 +84,7 @@ def without_tags(metadata: msgspec.Raw) -> msgspec.Raw | None:
 def _inside(metadata: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return _FIELDS.decode(metadata)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}  # whatever it is, it has no tags
 
 
@@ -98,7 +98,7 @@ def _listed(raw: msgspec.Raw | None, param: str) -> list[str]:
         return []
     try:
         tags = _TEXTS.decode(raw)
-    except msgspec.ValidationError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise InvalidRequest(f"{param}: expected a list of texts.", param=param) from exc
     _check(tags, param)
     return tags

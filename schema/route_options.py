@@ -5,15 +5,15 @@
 What can't be read is refused by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from schema.errors import InvalidRequest, UnsupportedParameter
 
-MAX_RETRIES = 10
-MAX_FALLBACKS = 20
+MAX_ASKED_RETRIES = 10
+MAX_ASKED_FALLBACKS = 20
 """Names that a request may give; how many are tried the config says."""
 RETRIES_HEADER = "x-litellm-num-retries"
 RETRIES_FIELD = "num_retries"
@@ -34,6 +34,16 @@ class RouteOptions(NamedTuple):
     context_window_fallbacks: ByModel | None = None
     content_policy_fallbacks: ByModel | None = None
     falls_back: bool = True
+
+    def named(self) -> Iterator[tuple[str, Iterable[str]]]:
+        """The models that a request names itself, by the field it names them in."""
+        if self.fallbacks is not None:
+            yield FALLBACKS_FIELD, self.fallbacks
+        for field, lists in zip(
+            BY_MODEL_FIELDS, (self.context_window_fallbacks, self.content_policy_fallbacks), strict=True
+        ):
+            for names in (lists or {}).values():
+                yield field, names
 
 
 AS_CONFIGURED = RouteOptions()
@@ -76,27 +86,28 @@ def _decoded(raw: msgspec.Raw, name: str) -> Any:  # one of _KINDS
         return None
     try:
         return msgspec.json.decode(raw, type=_KINDS[name])
-    except msgspec.ValidationError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise InvalidRequest(f"{name}: expected {_WANTED[name]}.", param=name) from exc
 
 
 def _count(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as exc:
-        raise InvalidRequest(f"{RETRIES_HEADER}: expected a number.", param=RETRIES_HEADER) from exc
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise InvalidRequest(f"{RETRIES_HEADER}: expected a number.", param=RETRIES_HEADER)
+    return int(text)
 
 
 def _retries(count: int) -> int:
-    if not 0 <= count <= MAX_RETRIES:
-        raise InvalidRequest(f"{RETRIES_FIELD}: expected 0 to {MAX_RETRIES}.", param=RETRIES_FIELD)
+    if not 0 <= count <= MAX_ASKED_RETRIES:
+        raise InvalidRequest(f"{RETRIES_FIELD}: expected 0 to {MAX_ASKED_RETRIES}.", param=RETRIES_FIELD)
     return count
 
 
 def _names(given: list[str | dict[str, msgspec.Raw]]) -> tuple[str, ...]:
     """LiteLLM takes a mapping too, whose `model` is the name and the rest changes the request."""
-    if len(given) > MAX_FALLBACKS:
-        raise InvalidRequest(f"{FALLBACKS_FIELD}: expected at most {MAX_FALLBACKS}.", param=FALLBACKS_FIELD)
+    if len(given) > MAX_ASKED_FALLBACKS:
+        raise InvalidRequest(
+            f"{FALLBACKS_FIELD}: expected at most {MAX_ASKED_FALLBACKS}.", param=FALLBACKS_FIELD
+        )
     names = []
     for each in given:
         if isinstance(each, str):
@@ -110,7 +121,7 @@ def _names(given: list[str | dict[str, msgspec.Raw]]) -> tuple[str, ...]:
             )
         try:
             names.append(msgspec.json.decode(each["model"], type=str))
-        except msgspec.ValidationError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise InvalidRequest(
                 f"{FALLBACKS_FIELD}: expected a list of model names.", param=FALLBACKS_FIELD
             ) from exc
@@ -118,7 +129,10 @@ def _names(given: list[str | dict[str, msgspec.Raw]]) -> tuple[str, ...]:
 
 
 def _by_model(given: list[dict[str, list[str]]], name: str) -> dict[str, tuple[str, ...]]:
-    found = {model: tuple(names) for each in given for model, names in each.items()}
-    if sum(map(len, found.values())) > MAX_FALLBACKS:
-        raise InvalidRequest(f"{name}: expected at most {MAX_FALLBACKS} names.", param=name)
+    pairs = [(model, tuple(names)) for each in given for model, names in each.items()]
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidRequest(f"{name}: a model stands twice.", param=name)
+    if sum(map(len, found.values())) > MAX_ASKED_FALLBACKS:
+        raise InvalidRequest(f"{name}: expected at most {MAX_ASKED_FALLBACKS} names.", param=name)
     return found

@@ -84,7 +84,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     streamed: bool
     outcome: Outcome
     http_status: int
-    """What the caller was answered; 499 where it left."""
+    """How the attempt ended, as a status; of a call's last one mostly what the caller was answered. 499 where
+    the caller left."""
     error_class: str | None
     error_message: str | None
     key_id: str = ""

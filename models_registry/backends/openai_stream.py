@@ -71,7 +71,7 @@ OPENING, ENDING = b"data: {", b"}\n\n"
 _NEXT_EVENT = ENDING + OPENING
 _NEXT_VALUE = b"}\t{"
 LINE_ENDS = b"\r\n"
-"""Before an event they are empty lines, which mean nothing; whether they come with it depends on the reads."""
+"""Before an event they are empty lines: they mean nothing, and come with it or not, as the reads fell."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)

@@ -13,7 +13,7 @@ from functions.embeddings import embeddings
 from models_registry.target import Target
 from runtime.admission import MAX_TOKENS_HEADER, NOTHING_HELD, Admission
 from runtime.ledger import COST_HEADER, BookedLedger
-from runtime.router import FALLBACKS_HEADER, RETRIES_HEADER
+from runtime.router import ATTEMPTED_FALLBACKS, ATTEMPTED_RETRIES
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import (
@@ -21,6 +21,7 @@ from schema.errors import (
     ProviderError,
     UnsupportedParameter,
     UpstreamCut,
+    UpstreamMalformed,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -97,13 +98,13 @@ def test_each_attempt_has_a_row_and_the_last_has_the_calls_id() -> None:
     first, second, third = scene.ledger.rows
     assert first.cost_nano > third.cost_nano > second.cost_nano == 0, "a bound, the cost, and nothing"
     assert {row.call_id for row in scene.ledger.rows} == {"0190-call"}
-    assert (scene.headers[RETRIES_HEADER], scene.headers[FALLBACKS_HEADER]) == ("2", "0")
+    assert (scene.headers[ATTEMPTED_RETRIES], scene.headers[ATTEMPTED_FALLBACKS]) == ("2", "0")
 
 
 def test_a_call_that_is_answered_at_once_says_nothing_of_retries() -> None:
     scene = Scene(FakeUpstream(GOOD), config("m"))
     scene.ask(ask())
-    assert RETRIES_HEADER not in scene.headers
+    assert ATTEMPTED_RETRIES not in scene.headers
     assert len(scene.ledger.rows) == 1
 
 
@@ -120,7 +121,7 @@ def test_a_fallback_is_booked_at_its_own_price() -> None:
     assert row.cost_nano == 2_000 * (row.prompt_tokens + row.completion_tokens)
     assert scene.headers["x-litellm-model-group"] == "n"
     assert scene.headers["x-litellm-model-id"] == "deployment-2"
-    assert scene.headers[FALLBACKS_HEADER] == "1"
+    assert scene.headers[ATTEMPTED_FALLBACKS] == "1"
     assert [request.url for request in scene.upstream.requests] == [
         "http://1.test/v1/chat/completions",
         "http://2.test/v1/chat/completions",
@@ -133,7 +134,6 @@ def test_a_fallback_is_booked_at_its_own_price() -> None:
         (UpstreamUnreachable("x"), Outcome.FAILED),
         (UpstreamTimeout("x"), Outcome.UNCERTAIN),
         (UpstreamCut("x"), Outcome.UNCERTAIN),
-        (Answer(body=b"garbage"), Outcome.UNCERTAIN),
         (Answer(body=answers.openai_chat()[:40], error=UpstreamCut("x")), Outcome.UNCERTAIN),
         (Answer(body=b'{"error": {"message": "x", "type": "rate_limit_error"}}'), Outcome.FAILED),
     ],
@@ -142,6 +142,15 @@ def test_whatever_broke_before_an_answer_is_tried_again(first: Any, outcome: Out
     scene = Scene(FakeUpstream(first, GOOD), config("m"))
     assert scene.ask(ask()).choices
     assert [row.outcome for row in scene.ledger.rows] == [outcome, Outcome.OK]
+
+
+def test_garbage_is_asked_of_another_deployment_alone() -> None:
+    scene = Scene(FakeUpstream(Answer(body=b"garbage"), GOOD), config("m", "m"))
+    assert scene.ask(ask()).choices
+    assert len({row.model for row in scene.ledger.rows}) == 2
+    alone = Scene(FakeUpstream(Answer(body=b"garbage"), GOOD), config("m"))
+    with pytest.raises(UpstreamMalformed):
+        alone.ask(ask())
 
 
 def test_where_nothing_answers_the_last_attempt_has_the_calls_id() -> None:
@@ -161,6 +170,8 @@ def test_the_caller_is_told_of_the_model_it_asked_for() -> None:
         scene.ask(ask())
     assert failed.value.http_status == 429
     assert isinstance(failed.value.__cause__, ProviderError)
+    assert scene.headers["x-litellm-model-id"] == "deployment-1"
+    assert scene.headers[ATTEMPTED_FALLBACKS] == "1"
     assert [row.http_status for row in scene.ledger.rows] == [429, 500]
 
 
@@ -248,8 +259,10 @@ def test_a_hold_that_does_not_fit_ends_the_walk_with_the_first_error() -> None:
     ledger.refuse(ctx.call, failed.value, model="m")  # as runtime/invoke.py does
     assert [(row.request_id, row.outcome, row.cost_nano > 0) for row in sink.rows] == [
         ("0190-call-a1", Outcome.UNCERTAIN, True),
-        ("0190-call", Outcome.REFUSED, False),
+        ("0190-call", Outcome.FAILED, False),
     ]
+    last = sink.rows[-1]
+    assert (last.http_status, last.error_class, last.model_group) == (500, "BudgetExceeded", "m")
 
 
 def test_a_parameter_that_one_deployment_cannot_honour_is_asked_of_another() -> None:
@@ -272,7 +285,7 @@ def test_a_prompt_that_is_too_long_goes_to_the_model_for_it() -> None:
 
 def test_a_request_says_how_it_wants_to_go() -> None:
     given = config("m", "n", num_retries=2)
-    facts = {"route": RouteOptions(retries=0, fallbacks=("n",))}
+    facts = {"route_options": RouteOptions(retries=0, fallbacks=("n",))}
     scene = Scene(FakeUpstream(BROKEN, GOOD), given, **facts)
     scene.ask(ask())
     assert [row.model for row in scene.ledger.rows] == ["deployment-1", "deployment-2"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.failures import POLICIES
-from models_registry.route import LONGEST_WAIT_S, Route
+from models_registry.failures import POLICIES, Kind
+from models_registry.route import LONGEST_WAIT_S, MOST_ATTEMPTS, MOST_WAITING_S, Route
 from models_registry.routing import MAX_FALLBACKS, Routing
 from runtime.blueprint import check
 from schema.errors import (
@@ -29,6 +29,12 @@ from schema.errors import (
 )
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
+
+
+def redirect() -> ProviderError:
+    error = provider(502)
+    error.no_work = True
+    return error
 
 
 def config(*names: str, **router: Any) -> dict[str, Any]:
@@ -85,7 +91,6 @@ def another(error: GatewayError) -> GatewayError:
         UpstreamUnreachable("x"),
         UpstreamTimeout("x"),
         UpstreamCut("x"),
-        UpstreamMalformed("x"),
         *map(provider, (408, 409, 429, 500, 502, 503, 504)),
     ],
     ids=lambda error: f"{type(error).__name__}-{error.http_status}",
@@ -128,9 +133,65 @@ def test_a_retry_goes_at_once_to_a_deployment_that_was_not_tried() -> None:
     assert all(wait_s > 0 for wait_s in waits[2:])
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refused_credential_is_tried_elsewhere_alone(status: int) -> None:
-    assert sorted(walked(route(config("m", "m", num_retries=9)), provider(status))) == ["m/a", "m/b"]
+@pytest.mark.parametrize(
+    "error",
+    [*map(provider, (401, 402, 403, 404)), redirect(), UpstreamMalformed("x"), UnsupportedParameter("x")],
+    ids=lambda error: f"{type(error).__name__}-{error.http_status}",
+)
+def test_what_this_deployment_will_say_again_is_asked_of_others_alone(error: GatewayError) -> None:
+    way = route(config("m", "m", num_retries=9))
+    first = way.target.model_id
+    assert way.goes_on(error)
+    assert way.target.model_id != first
+    assert way.wait_s == 0
+    others = [way.target.model_id]
+    while way.goes_on(provider(500)):
+        others.append(way.target.model_id)
+    assert set(others) == {way.target.model_id}, "the first one is not asked again"
+    assert len(others) == 9
+
+
+def test_a_wait_is_the_deployments_own() -> None:
+    way = route(config("m", "m", num_retries=2))
+    first = way.target.model_id
+    assert way.goes_on(provider(429, retry_after_s=30))
+    assert way.goes_on(provider(500))
+    assert way.target.model_id != first, "it may be asked much sooner"
+    assert way.wait_s < 2
+
+
+def test_a_deployment_that_said_to_stay_away_is_not_asked_after_another_failed() -> None:
+    way = route(config("m", "m", num_retries=5))
+    first = way.target.model_id
+    assert way.goes_on(provider(429, retry_after_s=3600))
+    while way.goes_on(provider(500)):
+        assert way.target.model_id != first
+
+
+def test_deployments_that_differ_in_their_keys_alone_are_two() -> None:
+    given = config("m", "m", num_retries=1)
+    for place, entry in enumerate(given["model_list"]):
+        del entry["model_info"]
+        entry["litellm_params"] |= {"model": "openai/same", "api_key": f"sk-{place}"}
+    way = route(given)
+    first = way.target
+    assert way.goes_on(provider(401))
+    assert first.api_key != way.target.api_key
+    assert first.model_id != way.target.model_id
+
+
+def test_a_drained_deployment_is_tried_last() -> None:
+    given = config("m", "m", "m", num_retries=2)
+    given["model_list"][0]["litellm_params"]["weight"] = 0
+    assert walked(route(given), provider(500))[-1] == "m/a"
+
+
+def test_all_waits_of_a_call_together_are_bounded() -> None:
+    way = route(config("m", "n", num_retries=20, fallbacks=[{"m": ["n"]}]))
+    waited_s = 0.0
+    while way.goes_on(provider(429, retry_after_s=50)):
+        waited_s += way.wait_s
+    assert 50 <= waited_s <= MOST_WAITING_S
 
 
 def test_a_parameter_one_deployment_cannot_honour_may_suitanother() -> None:
@@ -313,8 +374,12 @@ def test_fallbacks_a_request_names_are_checked_before_anything_is_sent() -> None
     allowed = (AllowedModels("key", ("m",)),)
     with pytest.raises(ModelNotAllowed):
         route(config("m", "n"), options=RouteOptions(fallbacks=("n",)), allowed=allowed)
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(ModelNotFound) as missing:
         route(config("m"), options=RouteOptions(fallbacks=("nobody",)))
+    assert missing.value.param == "fallbacks"
+    by_model = RouteOptions(context_window_fallbacks={"m": ("n",)})
+    with pytest.raises(ModelNotAllowed):
+        route(config("m", "n"), options=by_model, allowed=allowed)
 
 
 @pytest.mark.parametrize("error", [provider(400), UnsupportedParameter("x")])
@@ -322,6 +387,29 @@ def test_a_bad_request_does_not_fall_back_where_the_config_says_so(error: Gatewa
     given = config("m", "n", fallbacks=[{"m": ["n"]}], fallback_on_unsupported_params=False)
     assert walked(route(given), error) == ["m/a"]
     assert walked(route(given), provider(401)) == ["m/a", "n/a"]
+
+
+def test_a_context_falls_back_also_where_bad_requests_do_not() -> None:
+    lists = {"context_window_fallbacks": [{"m": ["n"]}], "fallback_on_unsupported_params": False}
+    assert walked(route(config("m", "n", **lists)), provider(400, code="context_length_exceeded")) == [
+        "m/a",
+        "n/a",
+    ]
+
+
+def test_a_fallback_that_is_not_for_this_customer_is_passed_over() -> None:
+    way = route(config("m", "n", "o", num_retries=0, fallbacks=[{"m": ["n", "o"]}]))
+    first = provider(500)
+    assert way.goes_on(first)
+    assert way.goes_on(ModelNotAllowed("x", level="customer"))
+    assert way.target.model_id == "o/a"
+    assert not way.goes_on(ModelNotAllowed("x", level="customer"))
+    assert way.error is first
+    assert not route(config("m", "n", fallbacks=[{"m": ["n"]}])).goes_on(ModelNotAllowed("x"))
+
+
+def test_kinds_are_told_apart() -> None:
+    assert len({kind.value for kind in Kind}) == len(Kind.__members__) == 12
 
 
 ERRORS = st.sampled_from(
@@ -362,6 +450,7 @@ def test_every_way_ends(
     by_model = Counter(id.partition("/")[0] for id in attempted)
     assert max(by_model.values()) <= most
     assert len(by_model) <= 1 + MAX_FALLBACKS
+    assert len(attempted) <= MOST_ATTEMPTS
     assert way.error is not None
 
 

@@ -239,6 +239,21 @@ def test_who_waited_behind_another_call_is_told_of_its_own_budgets_alone(postgre
     at_desk(postgres_dsn, scenario)
 
 
+def test_who_waited_is_not_told_of_a_budget_that_it_fits(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rules = [own_budget(CENT), requests_a_minute("k", 1)]
+        target = make_target(price=PRICE)
+        await desk.admit(rules, target, max_tokens=1)
+        told = await asyncio.gather(
+            desk.admit(rules, target, max_tokens=100_000),
+            desk.admit(rules, target, max_tokens=1),
+            return_exceptions=True,
+        )
+        assert [type(each) for each in told] == [BudgetExceeded, RateLimited]
+
+    at_desk(postgres_dsn, scenario)
+
+
 def test_a_call_is_one_request_however_often_it_is_attempted(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         of_n = msgspec.structs.replace(requests_a_minute("n", 1), model="n")

@@ -17,7 +17,7 @@ from functions.models import retrieve
 from functions.roles import Access
 from runtime.auth import Authenticator
 from runtime.catalog import Entry, entries
-from runtime.door import Route
+from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger import BookedLedger
 from runtime.mount import mount
@@ -74,9 +74,9 @@ class House:
     def endpoint(self, fn: Callable[..., Any] = chat) -> Endpoint:
         return Endpoint(Entry(function=fn, manifest=manifest_of(fn)), self.gateway)
 
-    def route(self, fn: Callable[..., Any] = chat) -> Route:
+    def route(self, fn: Callable[..., Any] = chat) -> Door:
         endpoint = self.endpoint(fn)
-        return Route({endpoint.manifest.method: endpoint}, MAX_BODY)
+        return Door({endpoint.manifest.method: endpoint}, MAX_BODY)
 
 
 class Client:
@@ -145,7 +145,7 @@ def ask(**fields: object) -> Message:
     return body_of(json.dumps({**ASK, **fields}).encode())
 
 
-def handle(route: Route, *messages: Message, scope: dict[str, Any] | None = None) -> Client:
+def handle(route: Door, *messages: Message, scope: dict[str, Any] | None = None) -> Client:
     """One request, from a client that stays."""
 
     async def run() -> Client:
@@ -388,7 +388,7 @@ def test_a_client_that_leaves_between_two_attempts_has_a_row_of_the_call() -> No
     house = asyncio.run(run())
     first, call = house.sink.rows
     assert (first.outcome, first.final) == (Outcome.UNCERTAIN, False)
-    assert (call.outcome, call.http_status, call.cost_nano) == (Outcome.REFUSED, 499, 0)
+    assert (call.outcome, call.http_status, call.cost_nano) == (Outcome.CANCELLED, 499, 0)
     assert first.request_id == f"{call.request_id}-a1"
 
 

@@ -14,7 +14,7 @@ import pytest
 from runtime.auth import Authenticator, hash_key
 from runtime.blueprint import check
 from runtime.catalog import entry_named
-from runtime.door import Route
+from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
 from runtime.ledger import BookedLedger
 from runtime.router import Router
@@ -52,7 +52,7 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
     )
 
 
-async def one_call(route: Route, *, streamed: bool) -> bytes:
+async def one_call(route: Door, *, streamed: bool) -> bytes:
     """Through the ASGI door; gives the reply's body."""
     message = {"role": "user", "content": "Hello"}
     body = msgspec.json.encode({"model": "gpt-4", "messages": [message], "stream": streamed})
@@ -87,7 +87,7 @@ async def files_of_a_call(url: str, *, streamed: bool) -> list[str]:
     await upstream.start()
     try:
         endpoint = Endpoint(entry_named("chat"), gateway_on(url, upstream))
-        route = Route({"POST": endpoint}, 1_000_000)
+        route = Door({"POST": endpoint}, 1_000_000)
         assert b"choices" in await one_call(route, streamed=streamed)  # fills the key cache
         seen: list[str] = []
         sys.setprofile(traced(seen))
