@@ -91,9 +91,12 @@ class Admissions:
             tokens = _tokens(plan.tokens, caller, bounds)
             rates = (*[Need(rule, tokens) for rule in plan.token_limits], *rates)
         if plan.budgets and not is_free(target.price):
-            admission = await self._held(plan.budgets, rates, target, bounds)
+            full = full_ceiling(target, bounds)
+            admission = None if full is None else self._at_once(plan.budgets, rates, full)
+            if admission is None:
+                admission = await self._held(plan.budgets, rates, target, bounds)
         else:
-            admission = Admission(taken=await self._taken(rates))
+            admission = Admission(taken=self._governor.take(rates) or await self._taken(rates))
         if admission.output_limit is not None:
             call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
         if plan.headers:
@@ -171,15 +174,16 @@ class Admissions:
         admission = await self._charged(budgets, rates, ceiling)
         return msgspec.structs.replace(admission, output_limit=limit)
 
+    def _at_once(self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int) -> Admission | None:
+        """From what is in memory; None where that is not enough."""
+        taken = self._governor.take([*[Need(rule, ceiling) for rule in budgets], *rates])
+        return _charging(taken, len(budgets), ceiling) if taken else None
+
     async def _charged(
         self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int, *, patient: bool = True
     ) -> Admission:
-        needs = [Need(rule, ceiling) for rule in budgets]
-        taken = await self._taken([*needs, *rates], patient=patient)
-        if not ceiling:
-            return Admission(taken=taken)
-        charges = tuple([_charge(each) for each in taken[: len(needs)]])
-        return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
+        taken = await self._taken([*[Need(rule, ceiling) for rule in budgets], *rates], patient=patient)
+        return _charging(taken, len(budgets), ceiling)
 
     async def _taken(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
         """In the order of the needs."""
@@ -209,6 +213,14 @@ class Admissions:
         per_token = max(1, ceiling_nano(target.price, bounds.prompt_tokens, 1_000_000) - dearest)
         affordable = max(0, min(shares) - dearest) * 1_000_000 // per_token // bounds.answers
         return min(max(default, affordable), target.max_output_tokens)
+
+
+def _charging(taken: list[Taken], budgets: int, ceiling: int) -> Admission:
+    """What was taken, that of the budgets first."""
+    if not ceiling:
+        return Admission(taken=taken)
+    charges = tuple([_charge(each) for each in taken[:budgets]])
+    return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
 
 
 def _charge(taken: Taken) -> HeldCharge:

@@ -72,30 +72,35 @@ class Slices:
     def take(self, needs: Sequence[Need], now_mono: float) -> tuple[list[Taken], list[Need]]:
         """Everything, or nothing and what is missing (with the amount that is short)."""
         slices = self._slices
-        short: list[Need] = []
-        found: list[Slice] = []
+        taken: list[Taken] = []
         for need in needs:
-            held, rule = slices.get(need.rule.account), need.rule
-            if held is None or now_mono >= held.until_mono:
-                short.append(need)
-                continue
-            if held.rule is not rule and not self._is_for(held, rule):
-                short.append(need)
-                continue
-            if held.free < need.amount:
-                short.append(Need(need.rule, need.amount - held.free))
-            else:
-                found.append(held)
-        if short:
-            return [], short
-        taken = []
-        for need, held in zip(needs, found, strict=True):
-            held.free -= need.amount
-            held.held += need.amount
+            held, rule, amount = slices.get(need.rule.account), need.rule, need.amount
+            if (
+                held is None
+                or held.free < amount
+                or now_mono >= held.until_mono
+                or (held.rule is not rule and not self._is_for(held, rule))
+            ):
+                return [], self._missing(needs, now_mono)
+            taken.append(Taken(held, amount))
+        for each in taken:
+            held, amount = each.slice, each.amount
+            held.free -= amount
+            held.held += amount
             held.calls += 1
             held.used_mono = now_mono
-            taken.append(Taken(held, need.amount))
-        return taken, short
+        return taken, []
+
+    def _missing(self, needs: Sequence[Need], now_mono: float) -> list[Need]:
+        """What is short, of each account for itself."""
+        short = []
+        for need in needs:
+            held = self._slices.get(need.rule.account)
+            if held is None or now_mono >= held.until_mono or not self._is_for(held, need.rule):
+                short.append(need)
+            elif held.free < need.amount:
+                short.append(Need(need.rule, need.amount - held.free))
+        return short
 
     def put(self, granted: Slice, now_mono: float) -> None:
         """Add what was leased. Another window of the account replaces the one before."""
