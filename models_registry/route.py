@@ -13,7 +13,7 @@ from math import inf
 
 from models_registry.failures import Again, Kind, kind_of
 from models_registry.registry import Registry, pick
-from models_registry.routing import MAX_FALLBACKS, Routing, fallbacks_of
+from models_registry.routing import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
 from schema.errors import GatewayError, ModelNotAllowed, ModelNotFound
 from schema.models import AllowedModels
@@ -171,24 +171,33 @@ class Route:
             return False
         depth = leg.depth + 1
         if depth <= self._routing.max_fallbacks:
-            self._ahead[:0] = [(name, depth) for name in self._next_of(leg.model, kind)]
+            self._ahead[:0] = [(name, depth) for name in self._next_of(leg, kind)]
         return self._enter_next()
 
-    def _next_of(self, model: str, kind: Kind) -> Sequence[str]:
+    def _next_of(self, leg: _Leg, kind: Kind) -> Sequence[str]:
         """The fallbacks of a model for such an error. A request's own count before the config's, and its
         `fallbacks` for every model."""
         options, routing = self._options, self._routing
         special = None
         if kind is Kind.CONTEXT_WINDOW:
             lists = options.context_window_fallbacks
-            special = fallbacks_of(routing.context_window_fallbacks if lists is None else lists, model)
+            special = self._listed(routing.context_window_fallbacks if lists is None else lists, leg)
         elif kind is Kind.CONTENT_POLICY:
             lists = options.content_policy_fallbacks
-            special = fallbacks_of(routing.content_policy_fallbacks if lists is None else lists, model)
+            special = self._listed(routing.content_policy_fallbacks if lists is None else lists, leg)
         if special is not None:
             return special
         general = options.fallbacks
-        return (fallbacks_of(routing.fallbacks, model) or ()) if general is None else general
+        return (self._listed(routing.fallbacks, leg) or ()) if general is None else general
+
+    def _listed(self, lists: Fallbacks, leg: _Leg) -> Sequence[str] | None:
+        """A model's own, else those for any. Of these a local model is given none but local ones: what was
+        said of every model was not said of what must not leave."""
+        own, for_any = fallbacks_of(lists, leg.model), lists.get(ANY)
+        if own is not None or for_any is None or not _are_local(leg.targets):
+            return for_any if own is None else own
+        known = [name for name in for_any if self._registry.knows(name)]
+        return [name for name in known if _are_local(self._registry.targets(name, allowed=()))]
 
     def _enter_next(self) -> bool:
         """Go on with the next model of those ahead that there is, and that the caller may use."""
@@ -211,3 +220,7 @@ class Route:
     def _luck(self) -> float:
         self._roll = (self._roll + GOLDEN) % 1.0
         return self._roll
+
+
+def _are_local(targets: Sequence[Target]) -> bool:
+    return all(target.local for target in targets)

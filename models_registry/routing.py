@@ -46,11 +46,9 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fallbacks_of(lists: Fallbacks, model: str) -> tuple[str, ...] | None:
-    """By the model's name, by it without its provider, or those for any."""
+    """By the model's name, or by it without its provider; not those for any."""
     found = lists.get(model)
-    if found is None and "/" in model:
-        found = lists.get(model.partition("/")[2])
-    return lists.get(ANY) if found is None else found
+    return lists.get(model.partition("/")[2]) if found is None and "/" in model else found
 
 
 def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], list[str]]:

@@ -25,15 +25,10 @@ from schema.errors import (
 )
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
-
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
 BODY_TIMEOUT_S = 120.0
-
 MAX_QUERY_FIELDS = 100
-
 WATCH_AFTER_S = 0.25
 """When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
 microseconds, and most plain calls are over before."""

@@ -41,9 +41,7 @@ from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, decode_body, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"
-
 NO_BODY = b"{}"
-
 NO_SCOPE = roles.Scope()
 
 PATH_NAME = re.compile(r"\{(\w+)")

@@ -10,7 +10,6 @@ from functions.function import Download, EventStream
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"
-
 SSE_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),

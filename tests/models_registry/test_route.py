@@ -408,6 +408,23 @@ def test_a_fallback_that_is_not_for_this_customer_is_passed_over() -> None:
     assert not route(config("m", "n", fallbacks=[{"m": ["n"]}])).goes_on(ModelNotAllowed("x"))
 
 
+@pytest.mark.parametrize(
+    "lists", [{"fallbacks": [{"*": ["cloud", "near"]}]}, {"default_fallbacks": ["cloud", "near"]}]
+)
+def test_what_was_asked_of_a_local_model_leaves_only_where_that_model_is_named(lists: dict[str, Any]) -> None:
+    """A list for every model was not made with what must not leave in mind."""
+    given = config("cloud", "other", num_retries=0, **lists)
+    for name in ("home", "near"):
+        params = {"model": f"ollama/{name}", "api_base": "http://ollama.test"}
+        given["model_list"].append(
+            {"model_name": name, "litellm_params": params, "model_info": {"id": f"{name}/a"}}
+        )
+    assert walked(route(given, "home"), provider(500)) == ["home/a", "near/a"]
+    assert walked(route(given, "other"), provider(500)) == ["other/a", "cloud/a", "near/a"]
+    given["router_settings"]["fallbacks"] = [{"home": ["cloud"]}]
+    assert walked(route(given, "home"), provider(500))[:2] == ["home/a", "cloud/a"]
+
+
 def test_kinds_are_told_apart() -> None:
     assert len({kind.value for kind in Kind}) == len(Kind.__members__) == 12
 
