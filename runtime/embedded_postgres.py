@@ -125,7 +125,10 @@ class EmbeddedPostgres:
     def _launch(self, who: Owner) -> None:
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
         settings = {**SETTINGS, "unix_socket_directories": self._socket_dir(who)}
-        with open(os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
+        with (
+            open(os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log,
+            _signals_later(),
+        ):
             self._child = subprocess.Popen(
                 [
                     str(binaries() / "postgres"),
@@ -219,6 +222,16 @@ class EmbeddedPostgres:
     def _last_words(self) -> str:
         lines = self.log_path.read_text(errors="replace").strip().splitlines()
         return " | ".join(lines[-3:]) or f"see {self.log_path}"
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """What asks us to end waits until we know whom we started. Postgres sets the mask that it inherits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _open_lock(path: Path) -> int:

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import asyncpg
 import psutil
 import pytest
 
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.postgres_cluster import EmbeddedPostgresError
+from runtime.postgres_cluster import EmbeddedPostgresError, ensure_cluster, owner
 
 ROOT = Path(__file__).parents[2]
 
@@ -267,3 +267,32 @@ def _use_as(uid: int, gid: int, data_dir: Path, tell: int) -> NoReturn:
         signal.pause()
     finally:
         os._exit(1)
+
+
+def test_a_signal_that_comes_while_postgres_is_launched_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `serve` is asked to end between the fork and our knowing of it."""
+    launched: list[subprocess.Popen[bytes]] = []
+
+    def popen(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        made: subprocess.Popen[bytes] = real(*args, **kwargs)
+        launched.append(made)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)  # where a handler that need not wait would run
+        return made
+
+    def leave(sign: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    real, before = subprocess.Popen, signal.signal(signal.SIGTERM, leave)
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    ensure_cluster(server.data_dir, owner(server.data_dir))
+    monkeypatch.setattr("runtime.embedded_postgres.subprocess.Popen", popen)
+    try:
+        with pytest.raises(SystemExit):
+            server.start()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (child,) = launched
+    assert child.poll() is not None
