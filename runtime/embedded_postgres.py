@@ -14,10 +14,12 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -226,12 +228,20 @@ class EmbeddedPostgres:
 
 @contextmanager
 def _signals_later() -> Iterator[None]:
-    """What asks us to end waits until we know whom we started. Postgres sets the mask that it inherits."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    """What asks us to end waits until we know whom we started. Handlers run in the main thread, whichever
+    thread the kernel tells, so no mask would do."""
+    came: list[int] = []
+    before: dict[signal.Signals, Any] = {}  # what `signal.signal` gives and takes
+    if threading.current_thread() is threading.main_thread():
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            before[sign] = signal.signal(sign, lambda number, frame: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _open_lock(path: Path) -> int:
