@@ -16,13 +16,12 @@ from runtime.governor import Governor, NotEnough
 from runtime.rate_headers import RateHeaders, headers_of, rate_headers
 from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
-from runtime.slices import Need, Taken, give_back
+from runtime.slices import TOKENS, Need, Taken, give_back
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
 from schema.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
-TOKENS = (Meter.TOKENS, Meter.DAY_TOKENS)
 log = structlog.get_logger("switchgear.budget")
 
 
@@ -130,12 +129,13 @@ class Admissions:
         for taken in admission.taken:
             meter, amount = taken.slice.rule.meter, taken.amount
             if meter is Meter.MONEY:
-                give_back(taken, max(0, amount - cost))
+                give_back(taken, amount - cost)
             elif meter is Meter.PARALLEL:
                 give_back(taken, amount)
             else:
                 give_back(taken, amount - used if meter in TOKENS else 0)
         if admission.charges and cost > admission.charges[0].taken_nano:
+            self._governor.overdrawn(admission.taken)
             self._exceeded(settled, admission.charges[0])
 
     def release(self, admission: Admission) -> None:
@@ -195,6 +195,7 @@ class Admissions:
             raise refusal(
                 standing,
                 next(need.amount for need in needs if need.rule.account == account),
+                held=self._governor.slices.held(account),
                 now_s=self._governor.now_s,
                 budget_status=self._policy.budget_exceeded_status,
             ) from short
@@ -216,9 +217,8 @@ class Admissions:
 
 
 def _charging(taken: list[Taken], budgets: int, ceiling: int) -> Admission:
-    """What was taken, that of the budgets first."""
-    if not ceiling:
-        return Admission(taken=taken)
+    """What was taken, that of the budgets first. An attempt of which no cost is expected has its charges too:
+    it may cost something all the same."""
     charges = tuple([_charge(each) for each in taken[:budgets]])
     return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
 

@@ -122,6 +122,11 @@ class Governor:
         accounts = self.slices.everything() if payload == "all" else payload.split("\n")
         self._return(self.slices.recall(accounts))
 
+    def overdrawn(self, taken: Sequence[Taken]) -> None:
+        """A call cost more than it held: charge what no slice covers, on every budget that it took from.
+        Calls after it are judged by what Postgres says."""
+        self._return(self.slices.overdrawn(taken))
+
     async def _fetch(self, short: Sequence[Need]) -> list[Standing]:
         """Lease into memory, also when the call that asked is cancelled meanwhile: what Postgres gave must
         be known here. Gives what was short; nothing where nothing was."""
@@ -233,7 +238,7 @@ class Governor:
         if not out:
             return
         for held, amount in await self._leases.give_back(out):
-            held.free += amount
+            self.slices.keep(held, amount)
         await self._clear_up()
 
     async def _clear_up(self) -> None:

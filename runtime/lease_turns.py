@@ -1,14 +1,15 @@
 """The order in which one worker speaks to Postgres of its leases, and what becomes of an answer that is lost.
 
 One statement at a time of an account; each has a ticket, a number that grows. What holds of a budget or a
-parallel limit between two of them, in its window and under this worker's name:
+parallel limit between two of them, in its window and under this worker's name, in signed numbers:
 
     Switchgear_Lease.amount = free + out with calls + settled and not yet booked
 
-Calls move it from left to right on this worker's side, and the bookkeeper takes the last part off both sides
-when it books, so neither has to know how far the other is. A lease adds to `amount` and to `free`, a return
-takes off both: only there can one side change without the other. So what `free` should be is never reckoned
-from `amount`, in which settled calls are that only the journal knows. The statement itself is brought to one
+Calls move it from left to right on this worker's side (one that costs more than it held leaves `free` below
+zero), and the bookkeeper takes the last part off both sides when it books, so neither has to know how far
+the other is. A lease adds to `amount` and to `free`, a return takes off both, and one of less than nothing
+adds: only there can one side change without the other. So what `free` should be is never reckoned from
+`amount`, in which settled calls are that only the journal knows. The statement itself is brought to one
 end: a return is asked again until it is known to be done, and its ticket sees to it that it is done once; a
 lease that nobody heard of is undone. What was free before is free again, exactly.
 
@@ -62,6 +63,12 @@ class Turns:
         """By ticket. An account is in one at most."""
         self._by_account: dict[str, int] = {}
         self._last = 0
+        self._under_way: set[int] = set()
+
+    @property
+    def over(self) -> int:
+        """Tickets up to this one are over: no statement of them is under way, or will be asked again."""
+        return min((*self._under_way, *self._unanswered), default=self._last + 1) - 1
 
     @asynccontextmanager
     async def turn(self, accounts: Iterable[str]) -> AsyncIterator[int]:
@@ -81,7 +88,12 @@ class Turns:
                     except DatabaseUnavailable as exc:
                         raise NotDone from exc
             self._last += 1
-            yield self._last
+            ticket = self._last
+            self._under_way.add(ticket)
+            try:
+                yield ticket
+            finally:
+                self._under_way.discard(ticket)
 
     @asynccontextmanager
     async def asking(self, asked: Asked) -> AsyncIterator[asyncpg.Connection]:

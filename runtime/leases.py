@@ -1,7 +1,7 @@
 """Leasing from budgets and limits in Postgres: the SQL functions, as calls. No policy here.
 
-Functions and tables: `schema/tables/piccolo_migrations/switchgear_2026_11_24t12_00_01_000000.py`, and
-`..._24t17_20_01_000000.py`. What holds between them and the slices in memory: `runtime/lease_turns.py`.
+Functions: `schema/tables/piccolo_migrations/switchgear_2026_11_29t02_00_00_000000.py`; tables:
+`schema/tables/leases.py`. What holds between them and the slices in memory: `runtime/lease_turns.py`.
 """
 
 import logging
@@ -17,7 +17,7 @@ import msgspec
 from runtime.announcements import RECALL
 from runtime.database import Database
 from runtime.lease_turns import BUSY, RETURN, Asked, NotDone, Turns
-from runtime.slices import Need, Slice
+from runtime.slices import HAVE_LEASES, Need, Slice
 from schema.errors import DatabaseUnavailable, Overloaded
 from schema.limits import Meter
 from schema.window import window
@@ -33,7 +33,6 @@ FENCED = "SG002"
 """Its error for a statement that was overtaken: it was not done."""
 MAX_PAYLOAD = 7_000
 TRIES = 3
-HAVE_LEASES = (Meter.MONEY, Meter.PARALLEL)
 
 _LEASE = """SELECT * FROM switchgear_lease($1, $2, $3::text[], $4::text[], $5::text[], $6::text[],
     $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12)"""
@@ -61,6 +60,9 @@ _TIDY = (
 )
 """What nobody needs: workers that are gone, and windows that ended long ago. (Where the money spent stands in
 another row, the account's window is what says when that begins anew: it stays.)"""
+_TIDY_OWN = """DELETE FROM "Switchgear_Lease"
+    WHERE worker = $1 AND amount = 0 AND written_off = 0 AND ticket <= $2"""
+"""An empty lease says which ticket changed it last, as long as that can be asked again."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     limit: int
     spent: int
     leased: int
+    """By all workers: held by calls, settled and not yet booked, or free."""
+    mine: int
+    """Of `leased`, this worker's."""
+    silent: int
+    """Of `leased`, what workers have that were not seen for LIVES_S."""
     workers: int
     window_end_s: float
 
@@ -132,6 +139,8 @@ class Leases:
                 limit=need.rule.limit_at(now_s),
                 spent=row["spent"],
                 leased=row["leased"],
+                mine=row["mine"],
+                silent=row["silent"],
                 workers=row["workers"],
                 window_end_s=_seconds(row["window_end"]),
             )
@@ -200,6 +209,7 @@ class Leases:
     async def tidy(self) -> None:
         """Delete what nobody needs any more."""
         async with self._database.connection() as connection:
+            await connection.execute(_TIDY_OWN, self.worker, self._turns.over)
             for statement in _TIDY:
                 await connection.execute(statement)
 

@@ -25,14 +25,15 @@ UNITS = {
 PARALLEL_RETRY_S = 1.0
 
 
-def refusal(standing: Standing, amount: int, *, now_s: float, budget_status: int) -> GatewayError:
-    """The error for the account that was short. `amount` is what the whole call needs of it."""
+def refusal(standing: Standing, amount: int, *, held: int, now_s: float, budget_status: int) -> GatewayError:
+    """The error for the account that was short. `amount` is what the whole call needs of it, `held` what this
+    worker's calls under way hold of it."""
     if standing.need.rule.meter is Meter.MONEY:
-        return BudgetExceeded(_sum(standing, amount), status=budget_status)
+        return BudgetExceeded(_sum(standing, amount, held), status=budget_status)
     return _too_many(standing, amount, now_s)
 
 
-def _sum(standing: Standing, amount: int) -> str:
+def _sum(standing: Standing, amount: int, held: int) -> str:
     """LiteLLM's opening words, then what stands against the limit."""
     rule = standing.need.rule
     word = WORDS.get(rule.who, rule.who.replace("_", " ").capitalize())
@@ -40,9 +41,22 @@ def _sum(standing: Standing, amount: int) -> str:
     return (
         f"Budget has been exceeded! {word}={rule.subject} "
         f"Current cost: {_dollars(standing.spent)}, Max budget: {_dollars(standing.limit)}; "
-        f"held by calls under way: {_dollars(standing.leased)}; this call can cost up to {_dollars(amount)}; "
+        f"{_held(standing, amount, held)}this call can cost up to {_dollars(amount)}; "
         f"resets: {resets}."
     )
+
+
+def _held(standing: Standing, amount: int, held: int) -> str:
+    """What is neither spent nor free, by who has it. What this worker has includes what is free there."""
+    free = amount - standing.need.amount
+    others = standing.leased - standing.mine - standing.silent
+    parts = {
+        "held by calls under way": held,
+        "settled and not yet booked": standing.mine - held - free,
+        "leased by other workers": others,
+        "uncertain until the journals of workers that are gone are read": standing.silent,
+    }
+    return "".join(f"{words}: {_dollars(nano)}; " for words, nano in parts.items() if nano > 0)
 
 
 def _too_many(standing: Standing, amount: int, now_s: float) -> RateLimited:

@@ -12,6 +12,13 @@ from schema.limits import Meter, Rule
 
 FORGOTTEN_AFTER_S = 120.0
 """How long a debt of tokens is remembered after its window, for the next one."""
+RECALLED = float("-inf")
+"""`until_mono` of a slice that may not be taken from until its account is leased from anew."""
+
+
+TOKENS = (Meter.TOKENS, Meter.DAY_TOKENS)
+HAVE_LEASES = (Meter.MONEY, Meter.PARALLEL)
+"""Meters of which Postgres knows what each worker has. Of the others it knows the sum."""
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -22,7 +29,8 @@ class Need(msgspec.Struct, frozen=True, gc=False):
 
 
 class Slice(msgspec.Struct, kw_only=True):
-    """`free` may be below zero: tokens that calls used beyond their estimate, owed by the next ones."""
+    """`free` may be below zero, where calls used more than was held for them. Tokens stay owed by the next
+    calls; money is charged at once (`overdrawn`)."""
 
     rule: Rule
     epoch: int
@@ -108,7 +116,8 @@ class Slices:
         held = self._slices.get(account)
         if held is None or held.epoch != granted.epoch or held.worker != granted.worker:
             if held is not None:
-                granted.free += min(held.free, 0)
+                if held.rule.meter in TOKENS:
+                    granted.free += min(held.free, 0)
                 self._forget(account)
             self._slices[account] = granted
             self._index(granted, granted.rule)
@@ -120,14 +129,23 @@ class Slices:
         held.used_mono = now_mono
 
     def outdated(self, needs: Sequence[Need]) -> list[tuple[Slice, int]]:
-        """Take out what was leased under other terms than these: a limit that was lowered meanwhile."""
+        """Take out what was leased under other terms than these (a limit that was lowered meanwhile), and
+        what was recalled."""
         return self._out(
             held
             for need in needs
             if (held := self._slices.get(need.rule.account)) is not None
-            and held.free > 0
-            and _terms(held.rule) != _terms(need.rule)
+            and (held.until_mono == RECALLED or _terms(held.rule) != _terms(need.rule))
         )
+
+    def overdrawn(self, taken: Iterable[Taken]) -> list[tuple[Slice, int]]:
+        """Take out the money below zero: calls cost more than this worker had leased. Nothing is taken from
+        such an account before it was leased from anew, whatever other calls give back to it."""
+        found = {each.slice.rule.account: each.slice for each in taken}
+        owing = [held for held in found.values() if held.free < 0 and held.rule.meter is Meter.MONEY]
+        for held in owing:
+            held.until_mono = RECALLED
+        return self._out(owing)
 
     def idle(self, now_mono: float, since_mono: float) -> list[tuple[Slice, int]]:
         """Take out what was not used since then, and forget what is over and done with."""
@@ -139,21 +157,32 @@ class Slices:
                 (held.free == 0 and held.used_mono <= since_mono)
                 or now_mono >= held.until_mono + (FORGOTTEN_AFTER_S if held.free < 0 else 0.0)
             )
-            and not (held.free > 0 and held.rule.meter in (Meter.MONEY, Meter.PARALLEL))
+            and not (held.free and held.rule.meter in HAVE_LEASES)
         ]
         for account in gone:
             self._forget(account)
         return self._out(
             held
             for held in self._slices.values()
-            if held.free > 0 and (held.used_mono <= since_mono or now_mono >= held.until_mono)
+            if held.free < 0 or held.used_mono <= since_mono or now_mono >= held.until_mono
         )
 
     def recall(self, accounts: Iterable[str]) -> list[tuple[Slice, int]]:
-        """Take out all that is free of these accounts."""
-        return self._out(
-            held for account in accounts if (held := self._slices.get(account)) is not None and held.free > 0
-        )
+        """Take out all that is free of these accounts. Of money, what calls give back later is not taken by
+        others before the account was leased from anew."""
+        found = [held for account in accounts if (held := self._slices.get(account)) is not None]
+        for held in found:
+            if held.rule.meter is Meter.MONEY:
+                held.until_mono = RECALLED
+        return self._out(found)
+
+    def keep(self, held: Slice, amount: int) -> None:
+        """What was taken out of a slice could not be returned: it is this worker's still."""
+        now = self._slices.setdefault(held.rule.account, held)
+        if now is held:
+            self._index(held, held.rule)
+        if (now.epoch, now.worker) == (held.epoch, held.worker):
+            now.free += amount
 
     def renew(self, until_mono: float) -> None:
         """This worker was seen alive: its parallel slots are its own for longer."""
@@ -177,6 +206,11 @@ class Slices:
         """How many calls of this worker are under way on an account."""
         held = self._slices.get(account)
         return 0 if held is None else held.calls
+
+    def held(self, account: str) -> int:
+        """What calls of this worker hold of an account."""
+        held = self._slices.get(account)
+        return 0 if held is None else held.held
 
     def remaining(self, rule: Rule) -> int:
         """What is left of an account, as far as this worker knows; nothing where it knows nothing."""
@@ -213,10 +247,12 @@ class Slices:
                 del self._by_topic[topic]
 
     def _out(self, found: Iterable[Slice]) -> list[tuple[Slice, int]]:
+        """What is free of these; of money also what is below zero."""
         out = []
         for held in found:
-            out.append((held, held.free))
-            held.free = 0
+            if held.free > 0 or (held.free < 0 and held.rule.meter is Meter.MONEY):
+                out.append((held, held.free))
+                held.free = 0
         return out
 
     def _forget(self, account: str) -> None:

@@ -16,7 +16,8 @@ from schema.usage import NOTHING_RARE, Usage
 MAX_ERROR_CHARS = 500
 MAX_TEXT_CHARS = 500
 MAX_COUNT = 2**31 - 1
-MAX_COST_NANO = 2**63 - 1
+MAX_COST_NANO = 10**17
+"""A hundred million dollars: what an attempt costs at most, so that no sum of them leaves 64 bits."""
 CLIENT_LEFT = 499
 
 

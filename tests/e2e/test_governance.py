@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -98,6 +99,75 @@ async def ask(http: httpx.AsyncClient, **more: object) -> httpx.Response:
 def spent(gateway: Gateway, alias: str) -> Decimal:
     sql = """SELECT spend FROM "LiteLLM_VerificationToken" WHERE key_alias = $1"""
     return Decimal(asyncio.run(query(gateway.dsn, sql, alias))[0]["spend"])
+
+
+def over_billed(gateway: Gateway, level: str, name: str) -> tuple[str, dict[str, object]]:
+    """A key under a budget on one level, for one call and a part of the next; and what its calls name."""
+    limit: dict[str, Any] = {"max_budget": float(CALL_USD * Decimal("1.5"))}
+    match level:
+        case "key":
+            return gateway.virtual_key(name, **limit), {}
+        case "a model of a key":
+            return gateway.virtual_key(
+                name, model_max_budget={"paid": {"budget_limit": limit["max_budget"]}}
+            ), {}
+        case "a window of a key":
+            windows = [{"budget_duration": "1d", **limit}]
+            return gateway.virtual_key(name, budget_limits=windows), {}
+        case "user":
+            made = gateway.post("/user/new", user_id=name, auto_create_key=False, **limit)
+            key = gateway.virtual_key(name, user_id=name)
+        case "team":
+            made = gateway.post("/team/new", team_id=name, **limit)
+            key = gateway.virtual_key(name, team_id=name)
+        case "member":
+            gateway.post("/user/new", user_id=name, auto_create_key=False)
+            gateway.post("/team/new", team_id=name)
+            member = {"role": "user", "user_id": name}
+            made = gateway.post(
+                "/team/member_add", team_id=name, member=member, max_budget_in_team=limit["max_budget"]
+            )
+            key = gateway.virtual_key(name, team_id=name, user_id=name)
+        case "organization":
+            made = gateway.post("/organization/new", organization_id=name, organization_alias=name, **limit)
+            organization = made.json()["organization_id"]
+            key = gateway.virtual_key(name, organization_id=organization)
+        case _:
+            made = gateway.post("/customer/new", user_id=name, **limit)
+            return gateway.virtual_key(name), {"user": name}
+    assert made.status_code == 200, made.text
+    return key, {}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "level",
+    [
+        "key",
+        "a model of a key",
+        "a window of a key",
+        "user",
+        "team",
+        "member",
+        "organization",
+        "end user",
+    ],
+)
+def test_a_call_that_is_billed_beyond_its_hold_is_the_last_one(
+    four: Gateway, level: str, *, stream: bool
+) -> None:
+    """Each call holds one token, and is billed for all of an answer. The second is the last that fits."""
+    key, names = over_billed(four, level, f"over-billed-{level}-{stream}")
+
+    async def one_after_the_other() -> list[int]:
+        statuses = []
+        for _ in range(12):
+            async with client(four, key) as http:  # any worker
+                answer = await ask(http, max_tokens=1, stream=stream, **names)
+                statuses.append(answer.status_code)
+        return statuses
+
+    assert asyncio.run(one_after_the_other()) == [200, 200] + [422] * 10
 
 
 @pytest.mark.parametrize("workers", ["one", "four"])

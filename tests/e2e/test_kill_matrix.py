@@ -7,6 +7,7 @@ A real gateway of two workers under load, a real Postgres, and `kill -9` at name
 import asyncio
 import os
 import random
+import re
 import secrets
 import signal
 import time
@@ -44,8 +45,11 @@ DEPLOYMENTS = {
     "refuses": ("refuses",),
     "retries": ("refuses", "fails", "answers"),
     "falls back": ("fails", "refuses"),
+    "exceeds": ("exceeds",),
 }
 """By the model's name; each of them is tried once. What falls back does so to `answers`."""
+EXCEEDING = ("answers", "exceeds")
+"""Models of a load whose provider bills more than was held."""
 MODELS = ("answers", "answers", "breaks", "fails", "refuses", "retries", "retries", "falls back")
 BUDGET_NANO = 3_000_000
 """Less than CALLS calls cost, so that it runs out."""
@@ -175,8 +179,16 @@ def shared(
 class Load:
     """Calls of one key under a budget, over and over; `prefix` is what their ids begin with."""
 
-    def __init__(self, at: Scene, prefix: str, *, budget_nano: int = BUDGET_NANO) -> None:
+    def __init__(
+        self,
+        at: Scene,
+        prefix: str,
+        *,
+        budget_nano: int = BUDGET_NANO,
+        models: Sequence[str] = MODELS,
+    ) -> None:
         self.prefix, self.budget_nano = f"{prefix}-", budget_nano
+        self.models = models
         self._scene, self._number = at, 0
         until(at.healed, what="two workers")
         self._chance = random.Random(prefix)
@@ -201,7 +213,7 @@ class Load:
         streamed = self._chance.random() < 0.5
         leaves_after = self._chance.randint(1, 8) if self._chance.random() < 0.2 else None
         body = {
-            "model": self._chance.choice(MODELS),
+            "model": self._chance.choice(self.models),
             "messages": [{"role": "user", "content": call}],
             "max_tokens": MAX_TOKENS,
             "stream": streamed,
@@ -241,11 +253,15 @@ def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
     assert len(last) == len(set(last)), "a call has one last row"
     for row in rows:
         charged = at.upstream.bill[row.attempt]
-        assert row.nano == charged if row.is_known else row.nano >= charged, row
+        bounded = row.model != "exceeds"
+        assert row.nano == charged if row.is_known else not bounded or row.nano >= charged, row
     assert {at.upstream.attempts[attempt] for attempt in attempts} == {1}
     (sums,) = asyncio.run(query(at.gateway.dsn, SUMS, load.prefix[:-1]))
     assert set(sums.values()) == {sum(row.nano for row in rows)}, "counters and daily sums are the rows"
-    assert "hold_exceeded" not in at.gateway.process.log()
+    if "exceeds" in load.models:
+        return rows
+    exceeded = re.findall(r'"hold_exceeded".*?"request_id": ?"([^"]+)"', at.gateway.process.log())
+    assert not [row for row in rows if row.request_id.startswith(tuple(exceeded))]
     assert at.upstream.total(load.prefix) <= sums["team"] <= load.budget_nano
     return rows
 
@@ -279,6 +295,7 @@ def ids(places: Sequence[str]) -> list[str]:
 
 
 PLACES = [*IN_A_WORKER, *IN_THE_BOOKKEEPER, ROWS_BOOKED]
+EXCEEDED_AT = ["returning a slice", "slice returned", "settled", "replying", "booking", ROWS_BOOKED]
 
 
 async def begun(calling: "asyncio.Task[None]", load: Load, *, ok: int) -> None:
@@ -319,6 +336,29 @@ def test_killed_at(shared: Scene, place: str) -> None:
 @pytest.mark.parametrize("place", AT_A_DEAD_WORKERS_END, ids=ids(list(AT_A_DEAD_WORKERS_END)))
 def test_killed_while_a_dead_workers_journal_is(shared: Scene, place: str) -> None:
     kill_at(shared, Load(shared, f"end-{place}"), place, "answering")
+
+
+@pytest.mark.parametrize("place", EXCEEDED_AT, ids=ids(EXCEEDED_AT))
+def test_killed_while_a_provider_bills_more_than_was_held(shared: Scene, place: str) -> None:
+    """What it bills is booked in full, wherever the worker is killed; then no call is let in."""
+    load = Load(shared, f"exceeds-{place.replace(' ', '-')}", models=EXCEEDING)
+
+    async def run() -> None:
+        calling = asyncio.create_task(load.run(CALLS))
+        await begun(calling, load, ok=10)
+        shared.arm(place)
+        await calling
+
+    asyncio.run(run())
+    (shared.faults / place).unlink(missing_ok=True)  # a budget that is shut leads to few places
+    rows = check(shared, load)
+    until(shared.healed, what="two workers")
+    billed, load.statuses = shared.upstream.total(load.prefix), []
+    assert any(row.model == "exceeds" and row.is_known for row in rows)
+    asyncio.run(load.run(CALLS))
+    assert set(load.statuses) == {422}
+    assert shared.upstream.total(load.prefix) == billed
+    correct(shared, load, rows)
 
 
 def test_all_of_it_killed_at_once_and_started_again(

@@ -2,7 +2,8 @@
 
 An attempt is known by the text of its first message and its model. What it uses is drawn from those, so that
 a test that fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `fails`
-with a 500 after its work was done, `refuses` with a 429 and charges nothing.
+with a 500 after its work was done, `refuses` with a 429 and charges nothing, `exceeds` what the request
+allows by charging for OUTPUT_TIMES as many tokens.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ INPUT_NANO = 100
 OUTPUT_NANO = 2_000
 MAX_TOKENS = 12
 """What the tests ask for, so the most that an answer has."""
+OUTPUT_TIMES = 20
 CHUNKED_SSE = "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
 
 
@@ -56,6 +58,11 @@ class BillingUpstream(HostileUpstream):
         if request.model == "fails":
             self.bill[attempt] += output * OUTPUT_NANO
             await line.send(whole(b'{"error": {"message": "out of memory"}}', status=500))
+        elif request.model == "exceeds":
+            output *= OUTPUT_TIMES
+            self.bill[attempt] += output * OUTPUT_NANO
+            usage = openai_usage(prompt, output)
+            await line.send(whole(openai_chat(usage=usage)) if not request.streamed else streamed(usage))
         elif request.streamed:
             await self._stream(line, attempt, prompt, output, breaks=request.model == "breaks")
         else:
@@ -78,9 +85,18 @@ class BillingUpstream(HostileUpstream):
             await line.send(chunk(event({"content": f"tok{number} "})))
             await asyncio.sleep(0.001)
         await line.send(chunk(event({}, finish_reason="stop")))
-        usage = {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": []}
-        (last,) = sse([{**usage, "usage": openai_usage(prompt, output)}])
-        await line.send(chunk(last + b"data: [DONE]\n\n") + LAST_CHUNK)
+        await line.send(ending(openai_usage(prompt, output)))
+
+
+def streamed(usage: dict[str, object]) -> bytes:
+    """A whole stream in one piece."""
+    return head(200, CHUNKED_SSE) + chunk(event({"content": "all"}, finish_reason="stop")) + ending(usage)
+
+
+def ending(usage: dict[str, object]) -> bytes:
+    last = {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": usage}
+    (data,) = sse([last])
+    return chunk(data + b"data: [DONE]\n\n") + LAST_CHUNK
 
 
 def event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:

@@ -1,7 +1,8 @@
 """A worker process that leases and nothing else, driven by lines of JSON: for tests that kill it.
 
 Commands: {"admit": nano} -> {"id": n}, {"refused": true} or {"away": true}; {"settle": n, "cost": nano};
-{"lose": function of SQL, "done": bool}: its next answer is lost; {"quit": true}.
+{"lose": function of SQL, "done": bool}: its next answer is lost; {"hear": true} -> {"free": nano,
+"held": nano}, when all that was announced until now is heard and no answer is missing; {"quit": true}.
 One budget, whose limit is given at the start.
 """
 
@@ -98,6 +99,9 @@ class Worker:
         self.journal = journal
         self._held: dict[int, str] = {}
         """Request ids, by what was taken."""
+        self._heard: dict[str, asyncio.Event] = {}
+        self._for_ever = set(governor._tasks)
+        """Its heart-beat."""
 
     @classmethod
     async def start(cls, dsn: str, journals: Path) -> "Worker":
@@ -105,9 +109,29 @@ class Worker:
         journal = Journal(journals)
         governor = Governor(Leases(database, UTC), journal.leases_as)
         await governor.start()
-        listener = Listener(dsn, {RECALL: governor.recalled})
+        heard: dict[str, asyncio.Event] = {}
+
+        def recalled(payload: str) -> None:
+            if payload in heard:
+                heard[payload].set()
+            governor.recalled(payload)
+
+        listener = Listener(dsn, {RECALL: recalled})
         await listener.start()
-        return cls(dsn, database, governor, listener, journal)
+        worker = cls(dsn, database, governor, listener, journal)
+        worker._heard = heard
+        return worker
+
+    async def hear(self) -> None:
+        """Until what was announced before this is heard, and no answer of Postgres is missing."""
+        name = uuid.uuid4().hex
+        event = self._heard[name] = asyncio.Event()
+        await self.database.pool.execute("SELECT pg_notify($1, $2)", RECALL, name)
+        await event.wait()
+        governor = self.governor
+        while governor._tasks - self._for_ever or governor._leases._turns._unanswered:
+            await asyncio.gather(*(governor._tasks - self._for_ever), return_exceptions=True)
+            await governor._clear_up()
 
     async def admit(self, *needs: tuple[Rule, int]) -> list[Taken] | None:
         """None where it is refused."""
@@ -124,7 +148,8 @@ class Worker:
 
     def settle(self, taken: Taken, cost: int) -> None:
         self.journal.settle(make_settled(self._held.pop(id(taken)), cost_nano=cost))
-        give_back(taken, max(0, taken.amount - cost))
+        give_back(taken, taken.amount - cost)
+        self.governor.overdrawn([taken])
 
     @property
     def journals(self) -> Path:
@@ -178,6 +203,10 @@ async def serve(dsn: str, rule: Rule, journals: Path, lines: asyncio.StreamReade
         elif "settle" in command:
             worker.settle(holds[command["settle"]], command["cost"])
             answer({})
+        elif "hear" in command:
+            await worker.hear()
+            slice = worker.governor.slices._slices.get(rule.account)
+            answer({"free": slice.free, "held": slice.held} if slice else {"free": 0, "held": 0})
         elif "lose" in command:
             worker.database.pool = Losing(worker.pool, command["lose"], done=command["done"])
             answer({})

@@ -328,7 +328,20 @@ def test_everything_together_can_have_a_budget(postgres_dsn: str) -> None:
     at_desk(postgres_dsn, scenario, Policy(budget=Decimal("0.01")))
 
 
-def test_a_cost_above_its_hold_is_charged_in_full_and_counted(postgres_dsn: str) -> None:
+def test_a_cost_above_its_hold_is_charged_in_full_and_shuts_the_budget(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = make_target(price=PRICE)
+        _, admission = await desk.admit([own_budget(CENT)], target, max_tokens=10)
+        desk.admissions.settle(admission, make_settled(cost_nano=CENT))
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([own_budget(CENT)], target, max_tokens=10)
+        assert "settled and not yet booked: 0.01; " in caught.value.message
+        assert "under way" not in caught.value.message
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_cost_above_its_hold_is_booked_in_full_and_counted(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         _, admission = await desk.admit([own_budget(10 * CENT)], make_target(price=PRICE), max_tokens=10)
         (charge,), cost = admission.charges, admission.taken[0].amount + 5

@@ -1,10 +1,14 @@
 """Leases against a plain model: worker processes of their own on a real Postgres, one of them killed, and
 answers of Postgres lost.
 
-What must hold, whatever happens in whatever order: what was spent and what calls may still spend never
-exceeds the budget; nobody is refused while what live workers do not use would do; once a killed worker's
-journal is replayed, its calls under way are charged at their ceilings and the rest of what it held is
-free again; in the end the team's `spend` is exactly what calls cost.
+Calls cost up to three times what was held for them. What must hold, whatever happens in whatever order:
+
+- What was spent and what calls may still spend exceeds the budget by no more than calls cost beyond their
+  holds.
+- No call is let in that does not fit beside that. None is refused while what live workers don't use would do.
+- What a worker has leased is what is free there, held by its calls, and settled and not booked.
+- Once a killed worker's journal is replayed, its calls under way are charged at their ceilings, and the rest
+  is free again. In the end the team's `spend` is exactly what calls cost, and nothing is leased.
 """
 
 import asyncio
@@ -54,6 +58,8 @@ class Process:
             text=True,
         )
         self.calls: dict[int, int] = {}
+        self.unbooked = 0
+        """What its calls cost that are settled and not booked."""
         self.losing = False
         """May an answer be lost to it?"""
         self.name = str(self._read()["worker"])
@@ -89,6 +95,8 @@ class Leases(RuleBasedStateMachine):
         self.journals = tempfile.mkdtemp(prefix="switchgear-journals-")
         self.workers = [Process(self.dsn, self.team, self.journals) for _ in range(WORKERS)]
         self.settled = 0
+        self.beyond = 0
+        """Of that, what calls cost beyond their holds."""
         self.orphaned = 0
         """Leased to a killed worker: its journal is not replayed yet."""
         self.dying = 0
@@ -117,6 +125,7 @@ class Leases(RuleBasedStateMachine):
         worker = self.workers[place % len(self.workers)]
         answer = self.asked(worker, cents * CENT)
         if "id" in answer:
+            assert cents * CENT <= self.free, f"let in {cents} cents with {self.free / CENT} free"
             worker.calls[int(str(answer["id"]))] = cents * CENT
         elif "refused" in answer:
             assert cents * CENT > self.free, f"refused {cents} cents with {self.free / CENT} free"
@@ -135,19 +144,66 @@ class Leases(RuleBasedStateMachine):
         worker.say(lose=what, done=done)
 
     @precondition(lambda self: self.held)
-    @rule(place=st.integers(0, WORKERS - 1), share=st.integers(0, 100))
-    def settle(self, place: int, share: int) -> None:
+    @rule(
+        place=st.integers(0, WORKERS - 1),
+        share=st.one_of(st.integers(0, 100), st.integers(0, 300)),
+        booked=st.booleans(),
+    )
+    def settle(self, place: int, share: int, booked: bool) -> None:
+        """What costs more than was held is charged at once, whether it is booked first or not."""
+        _, beyond = self.ended(place, share)
+        if booked:
+            self.book()
+        if beyond:
+            self.hear()
+
+    @precondition(lambda self: self.held and len(self.workers) > 1)
+    @rule(place=st.integers(0, WORKERS - 1), share=st.integers(101, 300))
+    def settle_and_die(self, place: int, share: int) -> None:
+        """A worker is killed before it can say that a call cost more than was held."""
+        self.book()
+        worker, _ = self.ended(place, share)
+        self.workers.remove(worker)
+        worker.kill()
+        self.killed.append(worker.name)
+        self.dying = sum(worker.calls.values())
+        self.book()
+        self.hear()
+
+    def ended(self, place: int, share: int) -> tuple[Process, int]:
+        """A call ended at a share of its hold. Who made it, and by how much it cost more."""
         busy = [worker for worker in self.workers if worker.calls]
         worker = busy[place % len(busy)]
         number, ceiling = worker.calls.popitem()
         cost = ceiling * share // 100
         worker.say(settle=number, cost=cost)
+        worker.unbooked += cost
         self.settled += cost
+        self.beyond += max(0, cost - ceiling)
+        return worker, max(0, cost - ceiling)
+
+    def hear(self) -> list[dict[str, object]]:
+        """What was announced is heard by every worker; gives what each has. Twice, since what one of them
+        returns may be announced."""
+        for worker in self.workers:
+            worker.say(hear=True)
+        return [worker.say(hear=True) for worker in self.workers]
+
+    @rule()
+    def look(self) -> None:
+        """The leases, against what the workers know."""
+        for worker, has in zip(self.workers, self.hear(), strict=True):
+            rows = self.fetch('SELECT amount FROM "Switchgear_Lease" WHERE worker = $1', worker.name)
+            known = int(str(has["free"])) + int(str(has["held"])) + worker.unbooked
+            assert sum(row["amount"] for row in rows) == known
+            assert has["held"] == sum(worker.calls.values())
 
     @rule()
     def book(self) -> None:
         """Replays what a killed worker left, too."""
         asyncio.run(book(self.dsn, Path(self.journals)))
+        for worker in self.workers:
+            worker.unbooked = 0
         self.settled += self.dying
         self.dying = self.orphaned = 0
         assert self.fetch('SELECT * FROM "Switchgear_Lease" WHERE worker = ANY ($1)', self.killed) == []
@@ -167,7 +223,7 @@ class Leases(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_overspent(self) -> None:
-        assert self.settled + self.held + self.orphaned <= LIMIT
+        assert self.settled + self.held + self.orphaned <= LIMIT + self.beyond
 
     def teardown(self) -> None:
         for worker in self.workers:
