@@ -14,6 +14,7 @@ from functions.governance_ports import Audit, Customers, Keys, Organizations, Ro
 from functions.model_ports import Ledger, Models, Routes, Upstream
 from functions.policy import Policy
 from functions.spend_ports import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.telemetry_ports import Alerts, Metrics
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 from schema.health import Readiness
@@ -187,6 +188,18 @@ class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     corrections: Corrections
     prices: Prices
+
+
+class MetricsContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For what the gateway has counted."""
+
+    metrics: Metrics
+
+
+class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For alerts."""
+
+    alerts: Alerts
 
 
 class HealthContext(msgspec.Struct, frozen=True, kw_only=True):

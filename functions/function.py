@@ -35,6 +35,13 @@ class EventStream(Protocol):
         ...
 
 
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply that is a text of some kind, such as `text/plain`."""
+
+    media_type: str
+    content: str
+
+
 class Download:
     """A reply that is made piece by piece, of whatever length. An error in the middle cuts it off."""
 

@@ -70,6 +70,8 @@ class Access(enum.Enum):
     """Corrects what was booked."""
     SPEND_RESET = "spend_reset"
     AUDIT_READ = "audit_read"
+    METRICS_READ = "metrics_read"
+    ALERTS_READ = "alerts_read"
 
 
 class Reach(enum.Enum):
@@ -127,6 +129,8 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.SPEND_WRITE,            (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.SPEND_RESET,            (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.AUDIT_READ,             (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.METRICS_READ,           (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.ALERTS_READ,            (A,  A,    N,  N,   A,     N,   N,       N)),
 )  # fmt: skip
 
 ROLES: Mapping[str, Mapping[Access, Reach]] = MappingProxyType(

@@ -52,7 +52,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             """database_connection_pool_limit database_connection_timeout
             database_max_idle_connection_lifetime database_socket_timeout
             database_disable_prepared_statements database_extra_connection_params store_model_in_db
-            supported_db_objects completion_model alerting alert_types alerting_threshold
+            supported_db_objects completion_model alert_types alerting_threshold
             alert_to_webhook_url alerting_args
             max_in_flight_requests_per_worker max_queued_requests_per_worker
             admission_queue_timeout_seconds max_response_size_mb background_health_checks

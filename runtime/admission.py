@@ -65,8 +65,6 @@ class Admissions:
         self._customers = customers
         self._policy = policy
         self._plans: dict[tuple[str, str], Plan] = {}
-        self.exceeded = 0
-        """Attempts that cost more than was held for them."""
         level = Level(kind="global", who="proxy", subject="everything")
         limits = Limits(
             max_budget=policy.budget,
@@ -123,8 +121,8 @@ class Admissions:
         self._plans[caller.key_hash, model] = plan
         return plan
 
-    def settle(self, admission: Admission, settled: Settled) -> None:
-        """Give back what the attempt did not use."""
+    def settle(self, admission: Admission, settled: Settled) -> bool:
+        """Give back what the attempt did not use. True where it cost more than was held for it."""
         cost, used = settled.cost_nano, settled.usage.total_tokens
         for taken in admission.taken:
             meter, amount = taken.slice.rule.meter, taken.amount
@@ -134,25 +132,16 @@ class Admissions:
                 give_back(taken, amount)
             else:
                 give_back(taken, amount - used if meter in TOKENS else 0)
-        if admission.charges and cost > admission.charges[0].taken_nano:
-            self._governor.overdrawn(admission.taken)
-            self._exceeded(settled, admission.charges[0])
+        if not admission.charges or cost <= admission.charges[0].taken_nano:
+            return False
+        self._governor.overdrawn(admission.taken)
+        _tell_exceeded(settled, admission.charges[0])
+        return True
 
     def release(self, admission: Admission) -> None:
         """The attempt was not begun after all: give back all of it."""
         for taken in admission.taken:
             give_back(taken, taken.amount)
-
-    def _exceeded(self, settled: Settled, charge: HeldCharge) -> None:
-        """A provider charged more than was thought possible: booked in full, and an alert."""
-        self.exceeded += 1
-        log.error(
-            "hold_exceeded",
-            request_id=settled.request_id,
-            account=charge.account,
-            held_nano=charge.taken_nano,
-            cost_nano=settled.cost_nano,
-        )
 
     async def _held(
         self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
@@ -228,6 +217,17 @@ def _charge(taken: Taken) -> HeldCharge:
     holder = rule.holder
     return HeldCharge(
         rule.account, held.epoch, held.worker, taken.amount, holder.kind, holder.object_id, holder.part
+    )
+
+
+def _tell_exceeded(settled: Settled, charge: HeldCharge) -> None:
+    """A provider charged more than was thought possible."""
+    log.error(
+        "hold_exceeded",
+        request_id=settled.request_id,
+        account=charge.account,
+        held_nano=charge.taken_nano,
+        cost_nano=settled.cost_nano,
     )
 
 

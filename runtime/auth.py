@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from functions.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
-from functions.roles import PROXY_ADMIN
+from functions.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from runtime.authority import Authority
 from schema.errors import (
     DatabaseUnavailable,
@@ -32,6 +32,9 @@ from schema.secret import Secret
 GATEWAY_HEADER = "x-litellm-api-key"
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 """What Anthropic's, Azure's and Google's SDKs send beside OpenAI's `Authorization: Bearer`."""
+METRICS_PATH = "/metrics"
+"""The one path of `SWITCHGEAR_METRICS_TOKEN`."""
+METRICS_TOKEN_HASH = "metrics-token"
 MIN_KEY_CHARS = 8
 MAX_KEY_CHARS = 512
 
@@ -124,8 +127,11 @@ class Authenticator:
         finder: AuthorityFinder,
         announcements: Announcements,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        metrics_token: Secret | None = None,
     ) -> None:
         self._master_hash = hash_key(master_key.reveal())
+        self._metrics_hash = "" if metrics_token is None else hash_key(metrics_token.reveal())
         self._finder = finder
         self._announcements = announcements
         self._clock = clock
@@ -138,12 +144,20 @@ class Authenticator:
         self._away_until = 0.0
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
+        self._scraper = Caller(
+            role=PROXY_ADMIN_VIEWER,
+            key_hash=METRICS_TOKEN_HASH,
+            user_id=MASTER_USER_ID,
+            routes=(METRICS_PATH,),
+        )
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
         """Raises NotAuthenticated and its kin, InvalidRequest, Overloaded or DatabaseUnavailable."""
         key_hash = hash_key(credential(headers))
         if hmac.compare_digest(key_hash, self._master_hash):
             return self._master
+        if self._metrics_hash and hmac.compare_digest(key_hash, self._metrics_hash):
+            return self._scraper
         entry = self._cache.get(key_hash)
         if entry is None or not self._is_fresh(entry):
             known = entry is not None and entry.caller is not None

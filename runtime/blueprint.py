@@ -12,6 +12,7 @@ from models_registry.registry import Registry, build_registry
 from models_registry.routing import Routing, routing_of
 from runtime.settings import Settings
 from runtime.storage_policy import StoragePolicy, storage_policy_of
+from runtime.telemetry.webhooks import webhooks_of
 from schema.secret import Secret
 
 
@@ -45,12 +46,13 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     routing, misrouted, doubts = routing_of(config, registry)
     policy, unfit = policy_of(config)
     storage, unfit_storage = storage_policy_of(config)
+    _, unfit_webhooks = webhooks_of(config)
     return Checked(
         config=config,
         policy=policy,
         storage=storage,
         registry=registry,
         routing=routing,
-        errors=(*config.errors, *unfit, *unfit_storage, *errors, *misrouted),
+        errors=(*config.errors, *unfit, *unfit_storage, *unfit_webhooks, *errors, *misrouted),
         warnings=(*config.warnings, *warnings, *doubts),
     )

@@ -21,8 +21,13 @@ import asyncpg
 
 from runtime.books import Books, put_aside
 from runtime.database_errors import reaching
-from runtime.journal_reader import Unreadable, is_abandoned
+from runtime.journal import MAX_BYTES
+from runtime.journal_format import SEGMENT_BYTES
+from runtime.journal_reader import Unreadable, is_abandoned, segments
 from runtime.locks import is_locked
+from runtime.outbound import post_json
+from runtime.telemetry.alerts import Desk
+from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
@@ -35,6 +40,10 @@ CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 60.0
 DRAFT_LIVES_S = 60.0
 LOCK = "bookkeeper.lock"
+LOOK_S = 1.0
+AWAY_S = 5.0
+"""How long Postgres is away before that is an alert."""
+BEHIND_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +54,26 @@ class _Off(NamedTuple):
 
 
 class Bookkeeper:
-    """Keeps the books of every journal in a directory. `dsn` is Postgres's address."""
+    """Keeps the books of every journal in a directory, and raises the alerts of it. `dsn` is Postgres's
+    address, `journal_bytes` what a journal may hold."""
 
-    def __init__(self, parent: Path, dsn: str, *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self,
+        parent: Path,
+        dsn: str,
+        *,
+        interval_s: float = INTERVAL_S,
+        desk: Desk | None = None,
+        journal_bytes: int = MAX_BYTES,
+    ) -> None:
         self._parent = parent
         self._dsn = dsn
         self._interval_s = interval_s
+        self._desk = desk or Desk((), post_json)
+        self._journal_bytes = journal_bytes
+        self._well_mono = time.monotonic()
+        """When all that was written was booked."""
+        self._looked_mono = float("-inf")
         self._books: dict[str, Books] = {}
         self._off: dict[str, _Off] = {}
         """Journals that failed, and wait."""
@@ -70,6 +93,7 @@ class Bookkeeper:
                     stopping = self._stopping.is_set()
                     await self.catch_up()
                     backoff_s = FIRST_BACKOFF_S
+                    await self._look()
                     if stopping:
                         return
                     await self._pause(self._interval_s)
@@ -77,12 +101,14 @@ class Bookkeeper:
                     if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
                         log.warning("spend ledger: rows wait, trying again: %r", exc)
                     await self._disconnect()
+                    self._look_without(exc)
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
         finally:
             await self.close()
 
     async def close(self) -> None:
+        await self._desk.close()
         await self._disconnect()
         for books in self._books.values():
             books.close()
@@ -112,12 +138,59 @@ class Bookkeeper:
             return False
         books = self._books.get(folder.name)
         if books is None:
-            books = self._books[folder.name] = await Books.opened(connection, folder)
+            books = await Books.opened(connection, folder, self._desk.raised)
+            self._books[folder.name] = books
         more = await books.step(connection)
         self._off.pop(folder.name, None)
+        if books.behind_s > BEHIND_S and not is_abandoned(folder):
+            self._raise_behind(f"Rows are booked {books.behind_s:.0f} s after their calls.")
         if books.finished:
             self._forget(folder)
         return more
+
+    async def _look(self) -> None:
+        """All is booked that can be: store the alerts, and see how full the journals are."""
+        now_mono = time.monotonic()
+        if now_mono - self._looked_mono < LOOK_S:
+            return
+        self._looked_mono = now_mono
+        host = self._desk.host
+        self._desk.ended(AlertKind.POSTGRES_AWAY, host)
+        if not self._off:
+            self._well_mono = now_mono
+            self._desk.ended(AlertKind.BOOKS_BEHIND, host)
+        elif now_mono - self._well_mono > BEHIND_S:
+            self._raise_behind(f"Journals that can't be booked: {', '.join(sorted(self._off)[:10])}.")
+        self._look_at_journals()
+        with reaching():
+            await self._desk.store(await self._connected())
+
+    def _look_without(self, exc: Exception) -> None:
+        """Nothing can be booked or stored just now."""
+        now_mono = time.monotonic()
+        if now_mono - self._well_mono > AWAY_S and isinstance(exc, DatabaseUnavailable):
+            message = "The bookkeeper can't reach Postgres. Calls go on from memory; rows wait in journals."
+            self._desk.raised(AlertKind.POSTGRES_AWAY, self._desk.host, message)
+            self._desk.say_unstored(AlertKind.POSTGRES_AWAY)
+        elif now_mono - self._well_mono > BEHIND_S:
+            self._raise_behind(f"Nothing can be booked: {type(exc).__name__}.")
+            self._desk.say_unstored(AlertKind.BOOKS_BEHIND)
+        self._look_at_journals()
+        self._desk.say_unstored(AlertKind.JOURNAL_FILLING)
+
+    def _look_at_journals(self) -> None:
+        sizes = [len(segments(folder)) * SEGMENT_BYTES for folder in self._folders()]
+        fullest, host = max(sizes, default=0), self._desk.host
+        if fullest > SEGMENT_BYTES and fullest * 2 >= self._journal_bytes:
+            message = (
+                f"A journal holds {fullest >> 20} MiB of {self._journal_bytes >> 20}; then calls are refused."
+            )
+            self._desk.raised(AlertKind.JOURNAL_FILLING, host, message)
+        else:
+            self._desk.ended(AlertKind.JOURNAL_FILLING, host)
+
+    def _raise_behind(self, message: str) -> None:
+        self._desk.raised(AlertKind.BOOKS_BEHIND, self._desk.host, message)
 
     def _put_off(self, folder: Path, exc: Exception) -> None:
         """Try again later: half a minute later at last. What can't be read at all, and will not be written
@@ -209,7 +282,7 @@ def is_booking(parent: Path) -> bool:
     return is_locked(parent / LOCK)
 
 
-async def keep_books(parent: Path, dsn: str, *, stop_s: float) -> None:
+async def keep_books(keeper: Bookkeeper, parent: Path, *, stop_s: float) -> None:
     """Until SIGTERM, and at most so many seconds longer. One process a directory keeps the books; another one
     waits for its turn."""
     stopping = asyncio.Event()
@@ -218,7 +291,6 @@ async def keep_books(parent: Path, dsn: str, *, stop_s: float) -> None:
     while not stopping.is_set():
         with books_lock(parent) as mine:
             if mine:
-                keeper = Bookkeeper(parent, dsn)
                 keeping = asyncio.create_task(keeper.run())
                 await stopping.wait()
                 keeper.stop()

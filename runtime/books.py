@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,10 +17,12 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from models_registry.price import usd
 from runtime.database_errors import REACHING_ERRORS, reaching
 from runtime.journal import segment_name
 from runtime.journal_reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
-from runtime.spend_insert import book_rows, ensure_partition, months_of
+from runtime.spend_insert import Crossed, book_rows, ensure_partition, months_of
+from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.spend import SpendRow
 from schema.tables.partitions import month_after
@@ -61,6 +63,9 @@ _MOVE = """
 """
 _FINISH = 'UPDATE "Switchgear_Journal" SET finished_at = clock_timestamp() WHERE journal = $1'
 
+Raised = Callable[[AlertKind, str, str], None]
+"""Takes the kind, object and message of an alert. Does no IO."""
+
 log = logging.getLogger(__name__)
 
 
@@ -71,19 +76,25 @@ class Moved(Exception):
 class Books:
     """One journal's. `step` until it is `finished`. Made by `opened`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, raised: Raised) -> None:
         self.folder = folder
+        self._raised = raised
         self._reader: JournalReader | None = None
         self._place = Place(0, 0)
         """Up to where it is booked."""
         self._months: set[date] = set()
         self._stood_at: Place | None = None
         self._stood_since_mono = 0.0
+        self.behind_s = 0.0
+        """How old the newest row of the last batch was when it was booked."""
 
     @classmethod
-    async def opened(cls, connection: asyncpg.Connection, folder: Path) -> "Books":
-        """Raises Unreadable, OSError, DatabaseUnavailable."""
-        books = cls(folder)
+    async def opened(
+        cls, connection: asyncpg.Connection, folder: Path, raised: Raised = lambda kind, name, message: None
+    ) -> "Books":
+        """`raised` is told of what somebody should look at. Raises Unreadable, OSError,
+        DatabaseUnavailable."""
+        books = cls(folder, raised)
         await books._open(connection)
         return books
 
@@ -105,6 +116,7 @@ class Books:
             with reaching():
                 if batch.entries:
                     await self._book(connection, batch)
+                    self.behind_s = (datetime.now(UTC) - batch.entries[-1].row.ended_at).total_seconds()
                     return abandoned or len(batch.entries) >= BATCH_ROWS
                 if (abandoned or self._is_stuck(reader)) and reader.skip_damage():
                     return True
@@ -201,14 +213,8 @@ class Books:
         self._told(booked_rows)
         if end.segment > begin.segment:
             self._drop_segments(end.segment)
-        for each in crossed:
-            log.warning(
-                "soft budget crossed: %s %s spent $%s of $%s",
-                each.kind,
-                ":".join(name for name in (each.id, each.part) if name),
-                each.spend,
-                each.soft_budget,
-            )
+        for kind, name, message in alerts_of(rows, crossed):
+            self._raised(kind, name, message)
 
     def _drop_segments(self, before: int) -> None:
         """They are booked."""
@@ -259,10 +265,12 @@ class Books:
             await ensure_partition(connection, month)
         async with connection.transaction():
             await self._move(connection, reader.place, len(rows))
-            await book_rows(connection, rows, may_be_there=True)
+            crossed = await book_rows(connection, rows, may_be_there=True)
             for worker in sorted(reader.workers):
                 await connection.execute("SELECT switchgear_leave($1)", worker)
             await connection.execute(_FINISH, self.folder.name)
+        for kind, name, message in alerts_of(rows, crossed):
+            self._raised(kind, name, message)
 
     def _remove(self) -> None:
         """All of it is in Postgres. What could not be stored there stays."""
@@ -270,6 +278,21 @@ class Books:
             put_aside(self.folder, "unstorable")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def alerts_of(rows: Sequence[SpendRow], crossed: Sequence[Crossed]) -> Iterator[tuple[AlertKind, str, str]]:
+    """What of a batch somebody should look at: kind, object and message."""
+    for each in crossed:
+        yield each.kind, each.holder, f"{each.holder} has spent ${each.spend:f} of ${each.budget:f}."
+    for row in rows:
+        held = min((charge.taken_nano for charge in row.charges), default=row.cost_nano)
+        if held < row.cost_nano:
+            message = (
+                f"A call to {row.model_group} cost ${usd(row.cost_nano):f}, and ${usd(held):f} was held: "
+                f"{row.provider} billed more than the request allowed, or the deployment's price is wrong. "
+                f"request_id {row.request_id}"
+            )
+            yield AlertKind.HOLD_EXCEEDED, f"{row.model_group} ({row.model_id})", message
 
 
 def put_aside(folder: Path, why: str) -> None:

@@ -12,11 +12,10 @@ import signal
 import sys
 import time
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from types import FrameType
 
+from runtime.blueprint import Blueprint
 from runtime.parent import end_with_parent
-from schema.secret import Secret
 
 BOOK_S = 10.0
 """How long a stopping server tries to bring its last rows into Postgres. What is left waits on disk."""
@@ -28,12 +27,11 @@ PR_SET_NAME = 15
 
 
 class BooksProcess:
-    """Keeps the books of a directory of journals while it is open. Opened in the main thread."""
+    """Keeps the books of a data directory while it is open. Opened in the main thread."""
 
-    def __init__(self, journals: Path, dsn: Secret) -> None:
-        journals.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._journals = journals
-        self._dsn = dsn
+    def __init__(self, blueprint: Blueprint) -> None:
+        blueprint.settings.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._blueprint = blueprint
         self._pid = os.getpid()
         self._open = False
         self._keeper: BaseProcess | None = None
@@ -57,7 +55,7 @@ class BooksProcess:
             keeper.join()
 
     def _start(self, *, pause_s: float) -> None:
-        arguments = (self._journals, self._dsn, self._pid, pause_s)
+        arguments = (self._blueprint, self._pid, pause_s)
         self._started_mono = time.monotonic()
         self._keeper = multiprocessing.get_context().Process(target=_keep, args=arguments, name=NAME)
         self._keeper.start()
@@ -72,19 +70,31 @@ class BooksProcess:
         self._start(pause_s=PAUSE_S if young else 0.0)
 
 
-def _keep(journals: Path, dsn: Secret, parent_pid: int, pause_s: float) -> None:
+def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _call_it(NAME)
     end_with_parent(parent_pid, signal.SIGTERM)
     time.sleep(pause_s)
-    from runtime.bookkeeper import keep_books
+    from models_registry.config import read_config
+    from runtime.bookkeeper import Bookkeeper, keep_books
     from runtime.logs import set_up_logs
+    from runtime.outbound import post_json
+    from runtime.telemetry.alerts import Desk
+    from runtime.telemetry.webhooks import webhooks_of
 
     logs = set_up_logs()
+    settings = blueprint.settings
+    webhooks, _ = webhooks_of(read_config(blueprint.document, blueprint.env))
+    keeper = Bookkeeper(
+        settings.journals,
+        blueprint.dsn.reveal(),
+        desk=Desk(webhooks, post_json),
+        journal_bytes=settings.journal_mb * 1024 * 1024,
+    )
     try:
-        asyncio.run(keep_books(journals, dsn.reveal(), stop_s=BOOK_S))
+        asyncio.run(keep_books(keeper, settings.journals, stop_s=BOOK_S))
     finally:
         logs.flush()
 

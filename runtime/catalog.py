@@ -1,12 +1,14 @@
 """Everything that is mounted, in one table. A function that is not here does not exist."""
 
 from collections.abc import Awaitable, Callable, Collection
+from types import MappingProxyType
 
 import msgspec
 
 from functions import (
     access_groups,
     activity,
+    alerts,
     audit,
     bodies,
     budgets,
@@ -18,6 +20,7 @@ from functions import (
     global_spend,
     health,
     keys,
+    metrics,
     models,
     organizations,
     reconciliation,
@@ -28,6 +31,7 @@ from functions import (
     users,
 )
 from functions.function import Manifest, manifest_of
+from functions.roles import Access
 
 Function = Callable[..., Awaitable[object]]
 
@@ -146,6 +150,8 @@ CATALOG: tuple[Function, ...] = (
     activity.requests,
     activity.models,
     activity.exceptions,
+    metrics.metrics,
+    alerts.alerts,
     health.liveliness,
     health.readiness,
 )
@@ -170,8 +176,22 @@ def entries(families: Collection[str] | None = None) -> tuple[Entry, ...]:
     unknown = [name for name in families if name not in known]
     if unknown:
         raise UnknownFunction(f"no functions {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    wanted = {*families, "health"}
+    wanted = {*families, "health", "metrics"}
     return tuple(entry for entry in everything if entry.manifest.family in wanted)
+
+
+_MODEL_ROUTES = MappingProxyType(
+    {
+        manifest.name: manifest.path
+        for manifest in map(manifest_of, CATALOG)
+        if manifest.access is Access.MODEL
+    }
+)
+
+
+def route_of(name: str) -> str | None:
+    """The path of a function that calls a model, by its name; None for any other."""
+    return _MODEL_ROUTES.get(name)
 
 
 def entry_named(name: str) -> Entry:

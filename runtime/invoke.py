@@ -27,6 +27,7 @@ from runtime.catalog import Entry
 from runtime.ledger import BookedLedger
 from runtime.reply import Reply, json_headers, render
 from runtime.stopping import STOPPED, go_on
+from runtime.telemetry.tally import Tally
 from schema.errors import (
     SHUTTING_DOWN,
     ClientLeft,
@@ -84,6 +85,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """Takes one JSON line for the log."""
     bodies: Bodies | None = None
     """Where prompts and answers are kept; None: nobody's are."""
+    tally: Tally = msgspec.field(default_factory=lambda: Tally(()))
 
 
 class Endpoint:
@@ -232,6 +234,8 @@ class Endpoint:
         return bodies.take(call, request, answer)
 
     def _log(self, status: int, call: Call | None, received_mono: float) -> None:
+        ms = (time.monotonic() - received_mono) * 1000
+        self._gateway.tally.request(self.manifest.name, status, ms)
         if self.manifest.access is Access.OPEN and status < 400:
             return  # probes, every few seconds
         line = RequestLine(
@@ -239,7 +243,7 @@ class Endpoint:
             level="error" if status >= 500 else "info",
             function=self.manifest.name,
             status=status,
-            ms=round((time.monotonic() - received_mono) * 1000, 1),
+            ms=round(ms, 1),
             request_id=call.request_id if call else None,
             key=(call.caller.key_alias or call.caller.key_hash[:12]) if call else None,
         )

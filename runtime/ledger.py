@@ -32,6 +32,7 @@ from runtime.spend_row import (
     storable,
     with_images,
 )
+from runtime.telemetry.tally import Tally
 from schema.errors import Overloaded
 from schema.journal import Held, Settled
 from schema.spend import Outcome, SpendRow, earlier_id
@@ -73,8 +74,8 @@ class Admitting(Protocol):
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission: ...
 
-    def settle(self, admission: Admission, settled: Settled) -> None:
-        """The attempt is over."""
+    def settle(self, admission: Admission, settled: Settled) -> bool:
+        """The attempt is over. True where it cost more than was held for it."""
         ...
 
     def release(self, admission: Admission) -> None:
@@ -86,11 +87,17 @@ class BookedLedger:
     """Implements `functions.model_ports.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
 
     def __init__(
-        self, sink: Sink, admissions: Admitting, clock: Callable[[], float] = time.monotonic
+        self,
+        sink: Sink,
+        admissions: Admitting,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tally: Tally | None = None,
     ) -> None:
         self._sink = sink
         self._admissions = admissions
         self._clock = clock
+        self._tally = tally or Tally(())
         self._unbooked = 0
         self._unpriced_tiers: set[tuple[str, str]] = set()
         """Of deployments: each is told of once."""
@@ -176,8 +183,10 @@ class BookedLedger:
         self._sink.settle(settled)
         if price is not None:
             attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
-        if hold.admission.taken:
-            self._admissions.settle(hold.admission, settled)
+        first_ms = None if hold.first_mono is None else (hold.first_mono - attempt.began_mono) * 1000
+        self._tally.attempt(attempt.target, settled, first_ms)
+        if hold.admission.taken and self._admissions.settle(hold.admission, settled):
+            self._tally.hold_exceeded()
 
     def _at_known_tier(self, ending: Ending, price: Price, target: Target) -> Ending:
         """Counts of a service tier that the price has no rates for are exact, and what they cost is not."""

@@ -37,6 +37,7 @@ TABLES = (
     "Switchgear_Lease",
     "Switchgear_Worker",
     "Switchgear_Journal",
+    "Switchgear_Alert",
     "Switchgear_DailySpend",
     "Switchgear_DailyEndUserSpend",
     "Switchgear_DailyTagSpend",

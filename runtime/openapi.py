@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from functions.function import Download, EventStream, Manifest
+from functions.function import Download, EventStream, Manifest, Text
 from functions.roles import Access
 from runtime.catalog import Entry
 from schema.errors import ErrorEnvelope
@@ -69,7 +69,7 @@ def _answer(manifest: Manifest, by_kind: dict[Any, Json]) -> Json:
     plain = [by_kind[kind] for kind in _reply_kinds(manifest)]
     schema: Json = plain[0] if len(plain) == 1 else {"anyOf": plain}
     content: Json = {"application/json": {"schema": schema}} if plain else {}
-    if Download in _members(manifest.reply):
+    if {Download, Text} & set(_members(manifest.reply)):
         content["text/plain"] = {"schema": {"type": "string"}}
     if EventStream in _members(manifest.reply):
         content["text/event-stream"] = {"schema": {"type": "string"}}
@@ -89,7 +89,7 @@ def _parameters(manifest: Manifest, path: str, components: Json) -> Iterable[Jso
 
 
 def _reply_kinds(manifest: Manifest) -> list[Any]:
-    return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download)]
+    return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download, Text)]
 
 
 def _members(kind: Any) -> tuple[Any, ...]:

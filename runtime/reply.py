@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from functions.call import Call
-from functions.function import Download, EventStream
+from functions.function import Download, EventStream, Text
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"
@@ -37,6 +37,10 @@ def json_reply(status: int, content: object, headers: Mapping[str, str] = Mappin
 
 def render(answer: object, call: Call | None) -> Reply:
     extra = call.reply_headers if call is not None else {}
+    if isinstance(answer, Text):
+        body = answer.content.encode()
+        headers = [(b"content-type", answer.media_type.encode()), (b"content-length", b"%d" % len(body))]
+        return Reply(status=200, headers=[*headers, *pairs(extra, call)], body=body)
     if isinstance(answer, msgspec.Struct | str | list | int | dict):
         body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
         return Reply(status=200, headers=json_headers(body, extra, call), body=body)

@@ -151,7 +151,7 @@ def report(errors: tuple[str, ...], warnings: tuple[str, ...]) -> None:
 
 def run(blueprint: Blueprint, listen: Listen) -> int:
     """Serve until SIGTERM or SIGINT, then drain, and book what is left. Gives the exit code."""
-    with BooksProcess(blueprint.settings.journals, blueprint.dsn):
+    with BooksProcess(blueprint):
         return _run(blueprint, listen)
 
 

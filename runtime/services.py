@@ -1,6 +1,7 @@
 """The composition root: the one place where ports meet their implementations."""
 
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
 from runtime.bodies import Bodies
 from runtime.body_reader import BodyReader
+from runtime.catalog import route_of
 from runtime.corrections import Corrections
 from runtime.customers import Customers
 from runtime.database import Database
@@ -24,8 +26,13 @@ from runtime.readiness import ReadinessProbe
 from runtime.retention import Retention
 from runtime.router import Router
 from runtime.stores import Stores
+from runtime.telemetry.alert_reader import AlertReader
+from runtime.telemetry.exposition import Metrics
+from runtime.telemetry.snapshots import Snapshots, memory_bytes
+from runtime.telemetry.tally import Gauges, Tally
 from runtime.upstream import AiohttpUpstream
 
+DEAF_AFTER_S = 2.0
 BODIES_S = 5.0
 """How long a stopping worker tries to bring its last bodies into Postgres."""
 
@@ -50,9 +57,17 @@ class SystemEntropy:
 class Services:
     """A worker's parts, opened together and closed in the opposite order."""
 
-    def __init__(self, blueprint: Blueprint, *, log_line: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        log_line: Callable[[bytes], None],
+        calls: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`calls` says how many requests are being answered."""
         self._blueprint = blueprint
         self._log_line = log_line
+        self._calls = calls
 
     async def open(self) -> Gateway:
         """Connect and start everything. Raises DatabaseUnavailable."""
@@ -85,9 +100,19 @@ class Services:
         }
         self.listener = Listener(blueprint.dsn.reveal(), hears)
         self.customers = Customers(policy, self.listener)
-        self.authenticator = Authenticator(blueprint.master_key, AuthorityReader(policy), self.listener)
+        self.authenticator = Authenticator(
+            blueprint.master_key,
+            AuthorityReader(policy),
+            self.listener,
+            metrics_token=settings.metrics_token,
+        )
         await self.listener.start()
-        ledger = BookedLedger(self.journal, Admissions(self.governor, self.customers, policy))
+        names = [card.id for card in checked.registry.cards(allowed=())]
+        tally = Tally(names, self._gauges)
+        self.snapshots = Snapshots(settings.metrics, tally)
+        self.snapshots.start()
+        admissions = Admissions(self.governor, self.customers, policy)
+        ledger = BookedLedger(self.journal, admissions, tally=tally)
         self.probe = ReadinessProbe(self.database, self.journal)
         ports: Mapping[str, object] = {
             "models": checked.registry,
@@ -102,6 +127,8 @@ class Services:
             "corrections": Corrections(self.database),
             "prices": checked.registry,
             "readiness": self.probe,
+            "metrics": Metrics(self.snapshots, route_of),
+            "alerts": AlertReader(self.database),
         }
         return Gateway(
             authenticator=self.authenticator,
@@ -110,6 +137,16 @@ class Services:
             max_body_bytes=blueprint.settings.max_body_bytes,
             log_line=self._log_line,
             bodies=self.bodies,
+            tally=tally,
+        )
+
+    def _gauges(self) -> Gauges:
+        return Gauges(
+            calls_under_way=self._calls(),
+            ledger_rows_waiting=self.journal.waiting_rows,
+            journal_bytes_waiting=self.journal.waiting_bytes,
+            memory_bytes=memory_bytes(),
+            hears_changes=time.monotonic() - self.listener.heard_mono < DEAF_AFTER_S,
         )
 
     def _changed(self, topic: str) -> None:
@@ -120,6 +157,7 @@ class Services:
 
     async def close(self) -> None:
         """Stop calling out, leave the journal to whoever keeps the books, let go of Postgres."""
+        await self.snapshots.close()
         await self.retention.close()
         await self.listener.close()
         await self.upstream.close()

@@ -41,10 +41,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a worker's journal may wait for Postgres before new calls are refused."""
     journal_sync_ms: int = 100
     """How often a journal is made safe from a loss of power."""
+    metrics_token: Secret | None = None
+    """A key that may read `/metrics` and nothing else."""
 
     @property
     def journals(self) -> Path:
         return self.data_dir / "journals"
+
+    @property
+    def metrics(self) -> Path:
+        """Where workers leave what they have counted."""
+        return self.data_dir / "metrics"
 
 
 def environment() -> dict[str, str]:
@@ -66,6 +73,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         drain_s=_whole(env, "SWITCHGEAR_DRAIN_S", 30),
         journal_mb=_whole(env, "SWITCHGEAR_JOURNAL_MB", 1024),
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
+        metrics_token=_metrics_token(env.get("SWITCHGEAR_METRICS_TOKEN")),
     )
 
 
@@ -90,6 +98,14 @@ def checked_master_key(key: str) -> Secret:
             f"{MIN_KEY_LENGTH} characters that can't be guessed; leave it unset and one is made"
         )
     return Secret(key)
+
+
+def _metrics_token(token: str | None) -> Secret | None:
+    if token and (len(token) < MIN_KEY_LENGTH or not token.startswith("sk-")):
+        raise SettingsError(
+            f"SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least {MIN_KEY_LENGTH} characters, as keys have"
+        )
+    return Secret(token) if token else None
 
 
 def stored_master_key(data_dir: Path) -> tuple[Secret, bool]:

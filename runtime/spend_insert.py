@@ -2,7 +2,7 @@
 counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ import msgspec
 
 from models_registry.price import usd
 from runtime import rollups
+from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.spend import Charge, Outcome, SpendRow, metadata_of
 from schema.tables import naive
@@ -98,7 +99,7 @@ _PARTITIONS = """
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
-    """A column that sums up what somebody spent, and where its soft budget stands."""
+    """A column that sums up what somebody spent, and where its budgets stand."""
 
     kind: str
     table: str
@@ -108,11 +109,19 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
     also: str = ""
     """A further column that counts the same and is never reset."""
     soft: str = "charged.soft_budget"
+    most: str = "charged.max_budget"
 
 
 _SHARED_SOFT = '(SELECT b.soft_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
+_SHARED = '(SELECT b.max_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
 COUNTERS: tuple[Counter, ...] = (
-    Counter(kind="organization", table="LiteLLM_OrganizationTable", id="organization_id", soft=_SHARED_SOFT),
+    Counter(
+        kind="organization",
+        table="LiteLLM_OrganizationTable",
+        id="organization_id",
+        soft=_SHARED_SOFT,
+        most=_SHARED,
+    ),
     Counter(kind="team", table="LiteLLM_TeamTable", id="team_id"),
     Counter(kind="user", table="LiteLLM_UserTable", id="user_id"),
     Counter(
@@ -122,14 +131,16 @@ COUNTERS: tuple[Counter, ...] = (
         part="user_id",
         also="total_spend",
         soft=_SHARED_SOFT,
+        most=_SHARED,
     ),
     Counter(
         kind="key",
         table="LiteLLM_VerificationToken",
         id="key_id",
         soft=f"coalesce(charged.soft_budget, {_SHARED_SOFT})",
+        most=f"coalesce(charged.max_budget, {_SHARED})",
     ),
-    Counter(kind="customer", table="LiteLLM_EndUserTable", id="user_id", soft=_SHARED_SOFT),
+    Counter(kind="customer", table="LiteLLM_EndUserTable", id="user_id", soft=_SHARED_SOFT, most=_SHARED),
 )
 """In the order that everyone locks them in."""
 
@@ -137,17 +148,24 @@ Sums = dict[tuple[str, str], tuple[int, int]]
 """By id and part: nano-USD of the window, and of all time."""
 
 
-class SoftBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """One that was just crossed."""
+THRESHOLDS: tuple[tuple[AlertKind, Decimal], ...] = (
+    (AlertKind.BUDGET_REACHED, Decimal(1)),
+    (AlertKind.BUDGET_95, Decimal("0.95")),
+    (AlertKind.BUDGET_85, Decimal("0.85")),
+)
+"""Parts of a budget whose crossing is an alert: of several at once, the first here."""
 
-    kind: str
-    id: str
-    part: str
+
+class Crossed(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold of somebody's budget that was just crossed. `holder` is `team:platform`."""
+
+    kind: AlertKind
+    holder: str
     spend: Decimal
-    soft_budget: Decimal
+    budget: Decimal
 
 
-async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[SoftBudget]:
+async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[Crossed]:
     """Book rows in a transaction of their own; those that are there already change nothing."""
     async with connection.transaction():
         return await book_rows(connection, rows, may_be_there=True)
@@ -155,9 +173,9 @@ async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) 
 
 async def book_rows(
     connection: asyncpg.Connection, rows: Sequence[SpendRow], *, may_be_there: bool
-) -> list[SoftBudget]:
+) -> list[Crossed]:
     """Book rows in the transaction under way: the rows, what they take out of leases, the counters. Gives
-    the soft budgets that were crossed. Only what was inserted counts: a row that is there already
+    the thresholds that were crossed. Only what was inserted counts: a row that is there already
     changes nothing, or raises UniqueViolationError where none `may_be_there`."""
     if not rows:
         return []
@@ -175,7 +193,7 @@ async def book_rows(
         if (id, part) in sums.get(kind, {}):
             window, ever = sums[kind][id, part]
             sums[kind][id, part] = (window - unbooked, ever)
-    crossed: list[SoftBudget] = []
+    crossed: list[Crossed] = []
     for counter in COUNTERS:
         if sums.get(counter.kind):
             crossed += await _charge(connection, counter, sums[counter.kind])
@@ -246,9 +264,9 @@ def months_of(rows: Iterable[SpendRow]) -> set[date]:
     return {month_of(row.started_at.date()) for row in rows}
 
 
-async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) -> list[SoftBudget]:
+async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) -> list[Crossed]:
     """Add to the counters. Rows are locked in the order of their ids, so that two workers wait for
-    each other instead of deadlocking. Gives the soft budgets that were crossed."""
+    each other instead of deadlocking. Gives the thresholds that were crossed."""
     table, part = counter.table, counter.part
     keys = sorted(key for key, (window, ever) in sums.items() if window or (counter.also and ever))
     ids, parts = [key[0] for key in keys], [key[1] for key in keys]
@@ -267,23 +285,27 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
         f'UPDATE "{table}" AS charged SET spend = spend + added.now{also}'
         " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
         f" WHERE {matches}"
-        f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget",
+        f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget,"
+        f" {counter.most} AS max_budget",
         ids,
         parts,
         [usd(sums[key][0]) for key in keys],
         [usd(sums[key][1]) for key in keys],
     )
-    return [
-        SoftBudget(
-            kind=counter.kind,
-            id=row["id"],
-            part=row["part"],
-            spend=row["spend"],
-            soft_budget=row["soft_budget"],
-        )
-        for row in rows
-        if row["soft_budget"] is not None and row["spend"] - row["now"] < row["soft_budget"] <= row["spend"]
-    ]
+    return [each for row in rows for each in _crossed(counter, row)]
+
+
+def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
+    after = row["spend"]
+    before = after - row["now"]
+    holder = ":".join(name for name in (counter.kind, row["id"], row["part"]) if name)
+    soft, most = row["soft_budget"], row["max_budget"]
+    if soft is not None and before < soft <= after:
+        yield Crossed(kind=AlertKind.SOFT_BUDGET, holder=holder, spend=after, budget=soft)
+    for kind, part in THRESHOLDS:
+        if most is not None and before < most * part <= after:
+            yield Crossed(kind=kind, holder=holder, spend=after, budget=most)
+            return
 
 
 def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:

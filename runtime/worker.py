@@ -35,9 +35,9 @@ class Worker:
         self._parent_pid = parent_pid
         self._blueprint = blueprint
         self._logs = logs
-        self._services = Services(blueprint, log_line=logs.msg)
-        self._app: Litestar | None = None
         self._calls: set[asyncio.Task[object]] = set()
+        self._services = Services(blueprint, log_line=logs.msg, calls=lambda: len(self._calls))
+        self._app: Litestar | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -93,7 +93,7 @@ def test_every_context_has_at_most_eight_ports() -> None:
 
 def test_families_can_be_mounted_apart() -> None:
     families = {entry.manifest.family for entry in entries(["chat", "embeddings"])}
-    assert families == {"chat", "embeddings", "health"}
+    assert families == {"chat", "embeddings", "health", "metrics"}
     with pytest.raises(UnknownFunction, match="nope"):
         entries(["nope"])
 

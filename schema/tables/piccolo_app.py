@@ -5,6 +5,7 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig
 from piccolo.table import Table
 
+from schema.tables.alerts import Alert
 from schema.tables.audit import AuditLog
 from schema.tables.bodies import Body
 from schema.tables.budgets import AccessGroup, Budget, Customer
@@ -37,6 +38,7 @@ TABLES: tuple[type[Table], ...] = (
     Lease,
     Worker,
     JournalPlace,
+    Alert,
     DailySpend,
     DailyEndUserSpend,
     DailyTagSpend,

@@ -33,8 +33,8 @@ class NoLimits:
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         return NOTHING_HELD
 
-    def settle(self, admission: Admission, settled: Settled) -> None:
-        return None
+    def settle(self, admission: Admission, settled: Settled) -> bool:
+        return False
 
     def release(self, admission: Admission) -> None:
         return None

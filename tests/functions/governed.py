@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from functions.call import Caller
-from functions.function import manifest_of
+from functions.function import Text, manifest_of
 from functions.policy import Policy
 from runtime.body_reader import BodyReader
 from runtime.corrections import Corrections
 from runtime.database import Database
 from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
+from runtime.telemetry.alert_reader import AlertReader
 from schema.wire import Wire, decode_body
 from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
 
@@ -63,6 +64,11 @@ class CountingEntropy:
         return f"00000000-0000-4000-8000-{next(self._next):012d}"
 
 
+class NoMetrics:
+    def text(self) -> Text:
+        return Text(media_type="text/plain", content="")
+
+
 class House:
     """The stores of one database. `announced` has what was said to have changed."""
 
@@ -71,6 +77,8 @@ class House:
         self.clock = FrozenClock()
         self.ports: dict[str, object] = {
             **Stores(database, self.announced.append).ports,
+            "alerts": AlertReader(database),
+            "metrics": NoMetrics(),
             "spend": SpendReader(database),
             "bodies": BodyReader(database),
             "corrections": Corrections(database),

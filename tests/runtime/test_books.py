@@ -15,7 +15,7 @@ import pytest
 
 from runtime import books as books_module
 from runtime.bookkeeper import Bookkeeper, books_lock
-from runtime.books import BATCH_ROWS, Books
+from runtime.books import BATCH_ROWS, Books, Raised
 from runtime.database import Database
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.journal import Journal
@@ -415,10 +415,10 @@ def test_a_journal_that_fails_keeps_no_other_waiting(
     failing.put(make_row("req-first"))
     real = Books.opened
 
-    async def refused(connection: asyncpg.Connection, folder: Path) -> Books:
+    async def refused(connection: asyncpg.Connection, folder: Path, raised: Raised) -> Books:
         if folder == failing.folder:
             raise PermissionError("not yours")
-        return await real(connection, folder)
+        return await real(connection, folder, raised)
 
     monkeypatch.setattr(Books, "opened", refused)
     (found,) = after(postgres_dsn, tmp_path, [make_row(f"req-{number}") for number in range(5)], COUNT)

@@ -100,6 +100,7 @@ def test_a_part_of_the_catalogue_is_a_part_of_the_document() -> None:
         "/health/liveliness",
         "/health/liveness",
         "/health/readiness",
+        "/metrics",
     }
 
 

@@ -164,3 +164,9 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
         made = pool.starmap(_make, [(str(tmp_path / "data"), start)] * 4, chunksize=1)
     assert len({key for key, _ in made}) == 1
     assert sum(is_new for _, is_new in made) == 1
+
+
+@pytest.mark.parametrize("token", ["short", "sk-short", "0123456789abcdef0123"])
+def test_a_metrics_token_is_as_long_as_a_key(token: str) -> None:
+    with pytest.raises(SettingsError, match="SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least 16"):
+        read_settings({"SWITCHGEAR_METRICS_TOKEN": token})

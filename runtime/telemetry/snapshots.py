@@ -1,0 +1,146 @@
+"""The counts of every process of a data directory, as files: each worker writes its own once a second, and
+whoever is asked for metrics adds them up.
+
+A worker holds the lock of its file while it lives. What a dead one counted is added to `gone`, so that no
+counter goes back and no file is left behind.
+"""
+
+import asyncio
+import fcntl
+import os
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from runtime.locks import is_locked
+from runtime.telemetry.tally import Counted, Gauges, Tally
+
+EVERY_S = 1.0
+GONE = "gone"
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One process's numbers; in the file `gone`, those of all the dead named in `of`."""
+
+    counted: Counted
+    gauges: Gauges | None = None
+    of: tuple[str, ...] = ()
+
+
+_decoder = msgspec.msgpack.Decoder(Snapshot)
+
+
+class Snapshots:
+    """One worker's part of a folder of them. Raises OSError where the folder can't be made."""
+
+    def __init__(self, folder: Path, tally: Tally) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._tally = tally
+        self._name = str(uuid.uuid4())
+        draft = folder / f".{self._name}.lock"
+        self._lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft.rename(folder / f"{self._name}.lock")  # seen when it is locked, and not before
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._writing(), name="metrics")
+
+    async def close(self) -> None:
+        """Write a last time, and let go: what was counted stays."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        with suppress(OSError):
+            self._write(gauges=None)
+        os.close(self._lock)
+
+    def together(self) -> tuple[Counted, list[Gauges]]:
+        """What all have counted, dead or alive, and how those that live stand. `gone` is read last: who is
+        added to it meanwhile is taken from there."""
+        names = [name for name in _names(self._folder) if name != self._name]
+        found = {name: _read(self._folder / name) for name in names}
+        gauges = [found[name].gauges for name in names if is_locked(self._folder / f"{name}.lock")]
+        gone = _read(self._folder / GONE)
+        others = [each.counted for name, each in found.items() if name not in gone.of]
+        return (
+            self._tally.counted().merged([gone.counted, *others]),
+            [self._tally.gauges(), *(each for each in gauges if each is not None)],
+        )
+
+    async def _writing(self) -> None:
+        while True:
+            with suppress(OSError):  # a full disk costs metrics, and no call
+                self._write(gauges=self._tally.gauges())
+                fold(self._folder)
+            await asyncio.sleep(EVERY_S)
+
+    def _write(self, *, gauges: Gauges | None) -> None:
+        _replace(self._folder / self._name, Snapshot(counted=self._tally.counted(), gauges=gauges))
+
+
+def fold(folder: Path) -> None:
+    """Add what dead workers counted to `gone`, and delete their files. One process at a time does it. The
+    name of each is kept with the sum until its file is gone, so that no reader counts it twice or not at
+    all."""
+    names = _names(folder)
+    dead = [name for name in names if not is_locked(folder / f"{name}.lock")]
+    if not dead:
+        return
+    lock = os.open(folder / f"{GONE}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        gone = _read(folder / GONE)
+        new = [name for name in dead if name not in gone.of]
+        counted = gone.counted.merged(_read(folder / name).counted for name in new)
+        _replace(folder / GONE, Snapshot(counted=counted, of=tuple(dead)))
+        for name in dead:
+            (folder / name).unlink(missing_ok=True)
+            (folder / f"{name}.lock").unlink(missing_ok=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(lock)
+
+
+def _names(folder: Path) -> list[str]:
+    """Of the files that hold counts, but for `gone`."""
+    return [path.name.removesuffix(".lock") for path in folder.glob("*-*.lock")]
+
+
+def _read(path: Path) -> Snapshot:
+    """Nothing, where it is not there or can't be read."""
+    try:
+        return _decoder.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return Snapshot(counted=Counted())
+
+
+def _replace(path: Path, content: Snapshot) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(msgspec.msgpack.encode(content))
+    draft.replace(path)
+
+
+def memory_bytes() -> int:
+    """What of this process is in RAM; 0 where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def sum_of(gauges: Iterable[Gauges]) -> Gauges:
+    """How a server stands: the sums of its workers, and whether all of them hear of changes."""
+    found = list(gauges)
+    return Gauges(
+        calls_under_way=sum(each.calls_under_way for each in found),
+        ledger_rows_waiting=sum(each.ledger_rows_waiting for each in found),
+        journal_bytes_waiting=sum(each.journal_bytes_waiting for each in found),
+        memory_bytes=sum(each.memory_bytes for each in found),
+        hears_changes=all(each.hears_changes for each in found),
+    )

@@ -1,0 +1,183 @@
+"""What one worker has counted since it started, in memory: a call adds to a few numbers and does no IO.
+
+Labels come from bounded sets: functions of the catalogue, HTTP statuses, models and providers of the config.
+Nothing that a caller chose is one, nor a key, user or team.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from itertools import zip_longest
+
+import msgspec
+
+from models_registry.registry import covers
+from models_registry.target import Target
+from schema.journal import Settled
+from schema.spend import Outcome
+
+BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000)
+"""Upper bounds of a histogram's buckets; what took longer is in one more."""
+OTHER = "other"
+"""The model of calls to a name that the config does not have."""
+MAX_NAMES = 10_000
+"""Names of models remembered, with what they are counted as."""
+
+
+class Timing(msgspec.Struct):
+    """A histogram of milliseconds."""
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS_MS) + 1))
+    sum_ms: float = 0.0
+
+    def add(self, ms: float) -> None:
+        self.counts[bisect_left(BUCKETS_MS, ms)] += 1
+        self.sum_ms += ms
+
+    def merge(self, other: "Timing") -> None:
+        self.counts = [mine + theirs for mine, theirs in zip_longest(self.counts, other.counts, fillvalue=0)]
+        self.sum_ms += other.sum_ms
+
+
+class Requests(msgspec.Struct, kw_only=True):
+    """HTTP requests that one function answered with one status."""
+
+    function: str
+    status: int
+    number: int = 0
+    timing: Timing = msgspec.field(default_factory=Timing)
+
+    @property
+    def labels(self) -> tuple[object, ...]:
+        return self.function, self.status
+
+    def merge(self, other: "Requests") -> None:
+        self.number += other.number
+        self.timing.merge(other.timing)
+
+
+class Attempts(msgspec.Struct, kw_only=True):
+    """Upstream attempts at one model of one provider that ended in one way."""
+
+    model: str
+    provider: str
+    outcome: Outcome
+    number: int = 0
+    cost_nano: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    timing: Timing = msgspec.field(default_factory=Timing)
+    first_token: Timing = msgspec.field(default_factory=Timing)
+
+    @property
+    def labels(self) -> tuple[object, ...]:
+        return self.model, self.provider, self.outcome
+
+    def merge(self, other: "Attempts") -> None:
+        self.number += other.number
+        self.cost_nano += other.cost_nano
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cached_tokens += other.cached_tokens
+        self.reasoning_tokens += other.reasoning_tokens
+        self.timing.merge(other.timing)
+        self.first_token.merge(other.first_token)
+
+
+class Gauges(msgspec.Struct, frozen=True, kw_only=True):
+    """How one process stands now. `memory_bytes` is what of it is in RAM."""
+
+    calls_under_way: int = 0
+    ledger_rows_waiting: int = 0
+    journal_bytes_waiting: int = 0
+    memory_bytes: int = 0
+    hears_changes: bool = True
+    """Do announcements of changes come from Postgres?"""
+
+
+class Counted(msgspec.Struct, kw_only=True):
+    """All that one process has counted, or several together."""
+
+    requests: list[Requests] = []
+    attempts: list[Attempts] = []
+    holds_exceeded: int = 0
+
+    def merged(self, others: Iterable["Counted"]) -> "Counted":
+        """A sum that shares nothing with what it is the sum of."""
+        requests: dict[tuple[object, ...], Requests] = {}
+        attempts: dict[tuple[object, ...], Attempts] = {}
+        sum_of = Counted(holds_exceeded=0)
+        for each in (self, *others):
+            sum_of.holds_exceeded += each.holds_exceeded
+            for request in each.requests:
+                into = requests.setdefault(
+                    request.labels, Requests(function=request.function, status=request.status)
+                )
+                into.merge(request)
+            for attempt in each.attempts:
+                empty = Attempts(model=attempt.model, provider=attempt.provider, outcome=attempt.outcome)
+                attempts.setdefault(attempt.labels, empty).merge(attempt)
+        sum_of.requests, sum_of.attempts = list(requests.values()), list(attempts.values())
+        return sum_of
+
+
+class Tally:
+    """One worker's. `models` are the config's names, wildcards too; `gauges` says how the worker stands."""
+
+    def __init__(self, models: Iterable[str], gauges: Callable[[], Gauges] = Gauges) -> None:
+        self._models = tuple(models)
+        self._gauges = gauges
+        self._names: dict[str, str] = {}
+        self._requests: dict[tuple[str, int], Requests] = {}
+        self._attempts: dict[tuple[str, str, Outcome], Attempts] = {}
+        self._holds_exceeded = 0
+
+    def request(self, function: str, status: int, ms: float) -> None:
+        """A request was answered."""
+        counts = self._requests.get((function, status))
+        if counts is None:
+            counts = self._requests[function, status] = Requests(function=function, status=status)
+        counts.number += 1
+        counts.timing.add(ms)
+
+    def attempt(self, target: Target, settled: Settled, first_token_ms: float | None) -> None:
+        """An upstream attempt ended, and was booked."""
+        key = (self._model(target.public_name), target.provider, settled.outcome)
+        counts = self._attempts.get(key)
+        if counts is None:
+            counts = self._attempts[key] = Attempts(model=key[0], provider=key[1], outcome=key[2])
+        usage = settled.usage
+        counts.number += 1
+        counts.cost_nano += settled.cost_nano
+        counts.input_tokens += usage.prompt_tokens
+        counts.output_tokens += usage.completion_tokens
+        counts.cached_tokens += usage.cached_tokens
+        counts.reasoning_tokens += usage.reasoning_tokens
+        counts.timing.add(settled.duration_ms)
+        if first_token_ms is not None:
+            counts.first_token.add(first_token_ms)
+
+    def hold_exceeded(self) -> None:
+        """A call cost more than was held for it."""
+        self._holds_exceeded += 1
+
+    def counted(self) -> Counted:
+        return Counted(
+            requests=list(self._requests.values()),
+            attempts=list(self._attempts.values()),
+            holds_exceeded=self._holds_exceeded,
+        )
+
+    def gauges(self) -> Gauges:
+        return self._gauges()
+
+    def _model(self, name: str) -> str:
+        """The config's name that a model goes by: itself, or the wildcard that covers it."""
+        known = self._names.get(name)
+        if known is None:
+            exact = name if name in self._models else None
+            known = exact or next((each for each in self._models if covers(each, name)), OTHER)
+            if len(self._names) < MAX_NAMES:
+                self._names[name] = known
+        return known

@@ -1,0 +1,85 @@
+"""Alerts as the bodies of webhooks: Slack's, Teams', and one of our own."""
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from models_registry.config import Config
+from schema.alerts import AlertRecord
+from schema.secret import Secret
+
+
+class Style(enum.Enum):
+    """What `general_settings.alerting` calls it, with LiteLLM's words."""
+
+    SLACK = "slack"
+    TEAMS = "ms_teams"
+    GENERIC = "webhook"
+
+
+ADDRESSES: Mapping[Style, str] = {
+    Style.SLACK: "SLACK_WEBHOOK_URL",
+    Style.TEAMS: "MS_TEAMS_WEBHOOK_URL",
+    Style.GENERIC: "WEBHOOK_URL",
+}
+"""Which variable has the address of each."""
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """One place that is told of every alert. Its address lets whoever has it post there."""
+
+    style: Style
+    url: Secret
+
+
+def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
+    """The places of a config, and what is wrong with it, by path."""
+    found, errors = [], []
+    for place, name in enumerate(config.general_settings.alerting or ()):
+        path = f"general_settings.alerting[{place}]"
+        try:
+            style = Style(name)
+        except ValueError:
+            known = ", ".join(style.value for style in Style)
+            errors.append(f"{path}: expected {known}, found {name!r}")
+            continue
+        url = config.environment.get(ADDRESSES[style], "")
+        if not url.startswith(("https://", "http://")):
+            errors.append(f"{path}: {name} needs {ADDRESSES[style]}, an address that starts with https://")
+            continue
+        found.append(Webhook(style=style, url=Secret(url)))
+    return tuple(found), tuple(errors)
+
+
+def body_of(style: Style, alert: AlertRecord) -> object:
+    """What is posted, as JSON."""
+    title = f"Switchgear: {alert.kind} {alert.object}"
+    if style is Style.SLACK:
+        return {"text": f"*{_plain(title)}*\n{_plain(alert.message)}"}
+    if style is Style.TEAMS:
+        blocks = [
+            {"type": "TextBlock", "text": title, "weight": "Bolder", "wrap": True},
+            {"type": "TextBlock", "text": alert.message, "wrap": True},
+        ]
+        card = {
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "body": blocks,
+        }
+        kind = "application/vnd.microsoft.card.adaptive"
+        return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+    return {
+        "id": alert.id,
+        "event": alert.kind,
+        "object": alert.object,
+        "event_message": alert.message,
+        "host": alert.host,
+        "first_at": alert.first_at,
+    }
+
+
+def _plain(text: str) -> str:
+    """Without what Slack reads as markup: a name can hold `<!channel>`."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
