@@ -148,13 +148,16 @@ def test_a_call_beyond_its_hold_and_a_budget_that_runs_out_are_alerts_told_once(
     (exceeded,) = hook.of("hold_exceeded")
     assert exceeded["object"].startswith("paid (")
     assert "openai billed more than the request allowed" in exceeded["event_message"]
-    lines = [line for line in two.process.log().splitlines() if '"event":"alert"' in line.replace(" ", "")]
-    assert len(lines) == len(hook.got)
+    until(lambda: alert_lines(two) == len(hook.got), what="a log line for each")
     assert "hook-with-a-secret" not in two.process.log()
     listed = httpx.get(f"{two.url}/alerts", headers={"authorization": f"Bearer {two.key}"}).json()
     by_kind = {alert["kind"]: alert for alert in listed["alerts"]}
     assert by_kind["hold_exceeded"]["times"] == 2
     until(lambda: told(two) == listed["total"], what="that all are told")
+
+
+def alert_lines(gateway: Gateway) -> int:
+    return sum('"event":"alert"' in line.replace(" ", "") for line in gateway.process.log().splitlines())
 
 
 def told(gateway: Gateway) -> int:
