@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from runtime.telemetry.snapshots import EVERY_S
 from tests.conftest import dsn_of, execute
 from tests.e2e.gateway import Gateway, query, serving, until
 from tests.fakes.answers import COMPLETION_TOKENS
@@ -107,6 +109,7 @@ def test_every_worker_is_in_the_metrics_also_one_that_was_killed(two: Gateway) -
         assert ask(two, key) == 200
     until(lambda: scraped(two).get(calls, 0.0) == before + 20, what="20 attempts of two workers")
     until(lambda: scraped(two)["switchgear_workers", ()] == 2, what="two workers")
+    time.sleep(3 * EVERY_S)  # what a worker counted in its last second dies with it
     two.process.workers()[0].kill()
     until(lambda: scraped(two)["switchgear_workers", ()] == 2, what="another worker")
     assert scraped(two)[calls] == before + 20
