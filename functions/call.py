@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from functions.roles import INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN, TEAM_ADMIN, Access, Scope, reaches_of
+from functions.roles import (
+    INTERNAL_USER,
+    ORG_ADMIN,
+    PROXY_ADMIN,
+    TEAM_ADMIN,
+    Access,
+    Reach,
+    Scope,
+    reaches_of,
+)
 from schema.limits import Rule
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
@@ -65,14 +74,20 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
             found.add(ORG_ADMIN)
         return frozenset(found)
 
-    def scope(self, access: Access) -> Scope:
-        """How far this caller reaches with one kind of access."""
+    def scope(self, access: Access, path: str = "") -> Scope:
+        """How far this caller reaches with one kind of access; at a path that teams open to their members, to
+        those teams too, where it reaches what is its own."""
+        reaches = reaches_of(self.roles, access)
+        teams = frozenset(team for team, role in self.teams.items() if role == "admin")
+        opened = self.permissions.get(path)
+        if opened is not None and Reach.MINE in reaches:
+            reaches, teams = reaches | {Reach.TEAM}, teams | opened
         return Scope(
-            reaches=reaches_of(self.roles, access),
+            reaches=reaches,
             user_id=self.user_id,
             key_hash=self.key_hash,
             team_id=self.team_id,
-            teams=frozenset(team for team, role in self.teams.items() if role == "admin"),
+            teams=teams,
             memberships=frozenset(self.teams),
             organizations=frozenset(
                 organization for organization, role in self.organizations.items() if role == ORG_ADMIN

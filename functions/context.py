@@ -70,7 +70,7 @@ class KeyContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     keys: Keys
     users: Rows[UserRecord]
-    teams: Rows[TeamRecord]
+    teams: Teams
     organizations: Rows[OrganizationRecord]
     policy: Policy
     clock: Clock

@@ -24,6 +24,10 @@ from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
 R = TypeVar("R", bound=msgspec.Struct)
 
 
+def anything(record: msgspec.Struct) -> None:
+    """A check that nothing fails."""
+
+
 class Rows(Protocol[R]):
     """Governed rows of one kind. Everything stays inside `call.scope`: a row outside it is not there.
     Changes are audited as made by `call`."""
@@ -62,7 +66,17 @@ class Rows(Protocol[R]):
 
 
 class Keys(Rows[KeyRecord], Protocol):
-    """The virtual keys, by SHA-256 of the key."""
+    """The virtual keys, by SHA-256 of the key. `check` is shown a key as it will be, its row locked, and
+    raises where it may not be so."""
+
+    async def change(
+        self,
+        id: str,
+        changes: Mapping[str, object],
+        *,
+        check: Callable[[KeyRecord], None] = anything,
+        call: Call,
+    ) -> KeyRecord | None: ...
 
     async def search(
         self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
@@ -71,7 +85,13 @@ class Keys(Rows[KeyRecord], Protocol):
         ...
 
     async def replace(
-        self, key_hash: str, changes: Mapping[str, object], *, revoke_at: datetime | None, call: Call
+        self,
+        key_hash: str,
+        changes: Mapping[str, object],
+        *,
+        revoke_at: datetime | None,
+        check: Callable[[KeyRecord], None] = anything,
+        call: Call,
     ) -> KeyRecord | None:
         """Give a key's row another hash; the old one is good until `revoke_at`."""
         ...

@@ -3,7 +3,6 @@ team or user a key is to belong to."""
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,7 +10,7 @@ import msgspec
 
 from functions.context import KeyContext
 from functions.policy import Policy
-from functions.roles import DEVOPS, Reach
+from functions.roles import DEVOPS, Access, Reach
 from schema.duration import after
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.governance import (
@@ -34,16 +33,6 @@ NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
 LISTS = ("models", "allowed_routes", "access_group_ids")
 OWN_FIELDS = ("key_alias", "metadata", "blocked", "aliases", "token", "key_name", "last_rotation_at")
 """What an owner may change of a key that somebody else made."""
-BOUNDED = (
-    "max_budget",
-    "tpm_limit",
-    "rpm_limit",
-    "tpd_limit",
-    "max_parallel_requests",
-    "duration",
-    "budget_duration",
-)
-"""What `upperbound_key_generate_params` can bound."""
 
 
 def hash_of(key_or_hash: str) -> str:
@@ -103,28 +92,6 @@ def expiry(duration: str | None, now: datetime) -> datetime | None:
     return now if duration == "0s" else after(now, duration, param="duration")
 
 
-def within_upper_bounds(
-    request: KeyFields, bounds: Mapping[str, msgspec.Raw], now: datetime, *, new: bool
-) -> KeyFields:
-    """Refuses what is above the config's bounds, or is to have none; of a new key, what is not said gets
-    the bound. Raises NotAllowed."""
-    if not bounds:
-        return request
-    top = msgspec.json.decode(msgspec.json.encode(dict(bounds)), type=KeyFields)
-    given: dict[str, object] = {}
-    for name in BOUNDED:
-        bound, value = getattr(top, name), getattr(request, name)
-        if bound in (UNSET, None) or (value is UNSET and not new):
-            continue
-        if value is UNSET or (value is None and new):
-            given[name] = bound
-        elif value is None or _size(name, value, now) > _size(name, bound, now):
-            raise NotAllowed(
-                f"{name}: {value} is above what this gateway's config allows ({bound}).", param=name
-            )
-    return replaced(request, given)
-
-
 def as_test_key(request: KeyFields, policy: Policy, now: datetime, *, new: bool) -> KeyFields:
     """What devops may make: a key that does not live long and can spend little. Raises NotAllowed."""
     caps: dict[str, object] = {
@@ -146,9 +113,12 @@ def as_test_key(request: KeyFields, policy: Policy, now: datetime, *, new: bool)
     return replaced(request, given)
 
 
-async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None = None) -> None:
-    """Is whom the key is to belong to within the caller's reach? A new key of a user's is its own where
-    nothing is said. Raises NotAllowed, or NotFound for a team that is not there."""
+async def check_owner(
+    changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None = None, *, service: bool = False
+) -> None:
+    """Is whom the key is to belong to within the caller's reach? A new key of a user's, or of a plain member
+    of a team, is its own where nothing is said; a `service` account's is nobody's. Raises NotAllowed, or
+    NotFound for a team that is not there."""
     call, scope = ctx.call, ctx.call.scope
     user_id, team_id, organization_id = (changes.get(name) for name in OWNERS)
     if scope.everything:
@@ -173,6 +143,11 @@ async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRe
         if await ctx.teams.find(team_id, call=narrow) is None:
             raise NotFound(f"There is no team {team_id!r} whose keys you may manage.", param="team_id")
         _check_role_in_team(team_id, ctx)
+        if before is None and user_id is None and not await _manages(team_id, ctx):
+            if service:
+                await check_unlimited(team_id, ctx)
+            else:
+                changes["user_id"] = user_id = scope.user_id
     elif before is None and user_id is None:
         changes["user_id"] = user_id = scope.user_id
     if user_id not in (None, scope.user_id):
@@ -186,9 +161,36 @@ async def check_owner(changes: dict[str, object], ctx: KeyContext, before: KeyRe
         raise NotAllowed("user_id: only a proxy_admin gives a key to somebody else.", param="user_id")
 
 
-def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
-    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else."""
+async def check_unlimited(team_id: str, ctx: KeyContext) -> None:
+    """A team's key that is nobody's leaves its holder's limits as a member behind. Raises NotAllowed for a
+    plain member that has any."""
+    found = await ctx.teams.members(team_id, call=ctx.call, user_id=ctx.call.scope.user_id)
+    team = await ctx.teams.find(team_id, call=ctx.call)
+    of_all = team is not None and team.member_budget_id is not None
+    if of_all or not found or any(each.budget_id or each.allowed_models for each in found):
+        raise NotAllowed(
+            "user_id: you have limits of your own in this team, which don't hold for a key without a user; "
+            "the team's admin can make it.",
+            param="user_id",
+        )
+
+
+async def _manages(team_id: str, ctx: KeyContext) -> bool:
+    """Does the caller administer the team, or its organization? Not if it only opened a route to its
+    members."""
+    own = ctx.call.caller.scope(Access.KEYS_WRITE)
+    scope = msgspec.structs.replace(own, reaches=own.reaches - {Reach.MINE, Reach.CREATED})
+    call = msgspec.structs.replace(ctx.call, scope=scope)
+    return await ctx.teams.find(team_id, call=call) is not None
+
+
+async def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
+    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else, or nobody,
+    and the caller has limits."""
     scope = ctx.call.scope
+    team_id = before.team_id if before.user_id is None and not scope.everything else None
+    if team_id is not None and not await _manages(team_id, ctx):
+        await check_unlimited(team_id, ctx)
     if not scope.everything and before.user_id not in (None, scope.user_id):
         raise NotAllowed(
             "key: it acts as its user, so only that user or a proxy_admin regenerates it.", param="key"

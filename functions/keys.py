@@ -6,6 +6,7 @@ import msgspec
 
 from functions.context import KeyContext
 from functions.function import function
+from functions.key_bounds import Bounds
 from functions.key_policy import (
     as_test_key,
     check_chosen,
@@ -17,7 +18,6 @@ from functions.key_policy import (
     is_test_maker,
     key_changes,
     key_name,
-    within_upper_bounds,
 )
 from functions.roles import Access
 from schema.budgets import BudgetRecord
@@ -71,27 +71,31 @@ async def generate_service_account(request: KeyGenerateRequest, ctx: KeyContext)
         raise InvalidRequest("team_id: a service account's key needs a team.", param="team_id")
     if request.user_id:
         raise InvalidRequest("user_id: a service account's key has no user.", param="user_id")
-    return await _make(request, ctx)
+    return await _make(request, ctx, service=True)
 
 
-async def _make(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
+async def _make(request: KeyGenerateRequest, ctx: KeyContext, *, service: bool = False) -> KeyGenerated:
     refuse_undeclared(request)
     key = ctx.entropy.key() if request.key is None else check_chosen(request.key)
-    changes = await _checked(request, ctx)
-    await check_owner(changes, ctx)
+    changes = _checked(request, ctx)
+    await check_owner(changes, ctx, service=service)
     token = hash_of(key)
-    record = _fresh(KeyRecord(token=token, key_id=token, key_name=key_name(key)), changes)
+    record = KeyRecord(token=token, key_id=token, key_name=key_name(key), created_at=ctx.clock.now())
+    for_ever = isinstance(request.duration, str) and changes.get("expires") is None
+    record = await _bounds(ctx).made(_fresh(record, changes), for_ever=for_ever)
     record = await ctx.keys.add(record, call=ctx.call)
     return await _generated(key, record, ctx)
 
 
-async def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = None) -> dict[str, object]:
-    """What a request sets, within what the config and the caller's role allow."""
+def _bounds(ctx: KeyContext) -> Bounds:
+    return Bounds(ctx.call, ctx.keys, ctx.policy)
+
+
+def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = None) -> dict[str, object]:
+    """What a request sets, within what the caller's role allows."""
     new = before is None
     if new and not is_test_maker(ctx):
         request = filled(request, ctx.policy.key_defaults, "default_key_generate_params")
-    if not ctx.call.scope.everything:
-        request = within_upper_bounds(request, ctx.policy.key_upper_bounds, ctx.clock.now(), new=new)
     if is_test_maker(ctx):
         request = as_test_key(request, ctx.policy, ctx.clock.now(), new=new)
     changes = key_changes(request, ctx)
@@ -133,12 +137,13 @@ async def _update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyRecord:
     before = await (
         _named(request.key, ctx) if request.key is not None else _by_alias(str(request.key_alias), ctx)
     )
-    changes = await _checked(request, ctx, before)
+    changes = _checked(request, ctx, before)
     if request.key is None:
         changes.pop("key_alias", None)
     await check_owner(changes, ctx, before)
     await check_modest(changes, ctx, before)
-    record = await ctx.keys.change(before.token, changes, call=ctx.call)
+    check = await _bounds(ctx).changed(before, changes)
+    record = await ctx.keys.change(before.token, changes, check=check, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
     return record
@@ -240,17 +245,18 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGene
     if request.key is None:
         raise InvalidRequest("key: name the key to replace.", param="key")
     before = await _named(request.key, ctx)
-    check_secret(ctx, before)
+    await check_secret(ctx, before)
     now = ctx.clock.now()
     key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
     if hash_of(key) == before.token:
         raise InvalidRequest("new_key: it is the key as it is; choose another.", param="new_key")
-    changes = await _checked(request, ctx, before)
+    changes = _checked(request, ctx, before)
     await check_owner(changes, ctx, before)
     await check_modest(changes, ctx, before)
     revoke_at = after(now, request.grace_period, param="grace_period") if request.grace_period else None
+    check = await _bounds(ctx).changed(before, changes, shown=True)
     changes |= {"token": hash_of(key), "key_name": key_name(key), "last_rotation_at": now}
-    record = await ctx.keys.replace(before.token, changes, revoke_at=revoke_at, call=ctx.call)
+    record = await ctx.keys.replace(before.token, changes, revoke_at=revoke_at, check=check, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
     return await _generated(key, record, ctx)

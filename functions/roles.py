@@ -178,4 +178,13 @@ ROUTE_GROUPS: Mapping[str, frozenset[Access]] = MappingProxyType(
         "management_routes": frozenset(access for access in Access if access is not Access.MODEL),
     }
 )
-"""LiteLLM's groups in a key's `allowed_routes`, and what `key_type` stands for."""
+"""LiteLLM's groups in a key's `allowed_routes`."""
+
+ROUTES_OF_TYPE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "llm_api": ("llm_api_routes",),
+        "management": ("management_routes",),
+        "read_only": ("info_routes",),
+    }
+)
+"""What a key's `key_type` stands for."""

@@ -4,8 +4,10 @@ import msgspec
 
 from functions.context import UserContext
 from functions.function import function
+from functions.key_bounds import Bounds
 from functions.key_policy import check_alias, hash_of, key_name
-from functions.roles import ASSIGNABLE, INTERNAL_USER, INTERNAL_USER_VIEWER, ROLE_LABELS, Access
+from functions.roles import ASSIGNABLE, ROLE_LABELS, Access
+from functions.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
 from schema.duration import after
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.governance import (
@@ -13,7 +15,6 @@ from schema.governance import (
     MetadataChange,
     dollars,
     filled,
-    limit_changes,
     metadata_change,
     refuse_undeclared,
     text,
@@ -46,8 +47,6 @@ MAX_PAGE = 100
 MAX_AT_ONCE = 500
 MAX_SHOWN = 1_000
 NO_SUCH_USER = "There is no such user."
-MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)
-NAMES = ("user_alias", "user_email", "sso_user_id")
 
 
 @function("POST", "/user/new", access=Access.USERS_WRITE)
@@ -55,17 +54,12 @@ async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
     """Make a user, in teams and organizations, and with a first key unless `auto_create_key` is false."""
     refuse_undeclared(request)
     await _check_sent(request, ctx)
-    request = filled(request, ctx.policy.user_defaults, "default_internal_user_params")
+    request = filled(request, ctx.policy.user_defaults, DEFAULTS)
     user_id = ctx.entropy.id() if request.user_id is None else text(request.user_id, param="user_id")
-    changes = _changes(request, ctx)
-    changes.setdefault("user_role", INTERNAL_USER)
-    _check_role(changes["user_role"], ctx)
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
-    record = msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
+    record = user_made(user_id, _changes(request, ctx))
+    _check_role(record.user_role, ctx)
     key = ctx.entropy.key() if _wants_key(request, ctx) else None
-    first = None if key is None else _first_key(key, user_id, request, ctx)
+    first = None if key is None else await _first_key(key, user_id, request, ctx)
     made = await ctx.users.add_with(
         record, teams=_teams(request), organizations=_organizations(request), key=first, call=ctx.call
     )
@@ -87,17 +81,19 @@ def _wants_key(request: UserNewRequest, ctx: UserContext) -> bool:
     return False
 
 
-def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: UserContext) -> KeyRecord:
-    token, duration = hash_of(key), request.duration
+async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: UserContext) -> KeyRecord:
+    token, duration, now = hash_of(key), request.duration, ctx.clock.now()
     check_alias(request.key_alias, ctx.policy)
-    return KeyRecord(
+    record = KeyRecord(
         token=token,
         key_id=token,
+        created_at=now,
         key_name=key_name(key),
         key_alias=None if request.key_alias is None else text(request.key_alias, param="key_alias"),
         user_id=user_id,
-        expires=None if duration is None else after(ctx.clock.now(), duration, param="duration"),
+        expires=None if duration is None else after(now, duration, param="duration"),
     )
+    return await Bounds(ctx.call, ctx.keys, ctx.policy).made(record)
 
 
 def _teams(request: UserNewRequest) -> list[UserTeam]:
@@ -247,22 +243,7 @@ async def available_roles(request: RolesQuery, ctx: UserContext) -> dict[str, Ro
 
 
 def _changes(request: UserFields, ctx: UserContext) -> dict[str, object]:
-    """The columns a body sets, checked."""
-    changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
-    for name in NAMES:
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
-    if request.user_role is not UNSET:
-        changes["user_role"] = request.user_role or INTERNAL_USER
-    if request.models is not UNSET:
-        changes["models"] = texts(request.models or [], param="models")
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
-    return changes
+    return user_changes(request, ctx.clock.now(), ctx.policy.zone)
 
 
 async def _check_made(user_ids: list[str], ctx: UserContext) -> None:

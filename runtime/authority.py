@@ -13,7 +13,13 @@ import msgspec
 
 from functions.call import Caller
 from functions.policy import Policy
-from functions.roles import ASSIGNABLE, INTERNAL_USER, INTERNAL_USER_VIEWER, SERVICE_KEY
+from functions.roles import (
+    ASSIGNABLE,
+    INTERNAL_USER,
+    INTERNAL_USER_VIEWER,
+    ROUTES_OF_TYPE,
+    SERVICE_KEY,
+)
 from runtime.rules import Increase, Level, Limits, money_rules, overlaid, rate_rules
 from schema.errors import BlockedKey, GatewayError, InvalidRequest
 from schema.labels import stored_tags, together
@@ -22,11 +28,6 @@ from schema.models import AllowedModels
 
 DEFAULT_ESTIMATE = 1024
 TEAM_MODELS = "all-team-models"
-ROUTES_OF_TYPE: Mapping[str, tuple[str, ...]] = {
-    "llm_api": ("llm_api_routes",),
-    "management": ("management_routes",),
-    "read_only": ("info_routes",),
-}
 
 
 class _Metadata(msgspec.Struct, frozen=True, kw_only=True):

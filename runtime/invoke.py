@@ -19,7 +19,7 @@ import structlog
 from functions import roles
 from functions.call import Call, Caller
 from functions.function import EventStream, permits_route
-from functions.roles import Access, Reach, reaches_of
+from functions.roles import Access, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.bodies import Bodies
@@ -175,17 +175,10 @@ class Endpoint:
         )
 
     def _scope(self, caller: Caller) -> roles.Scope:
-        """The role's, and the teams that open this route to their members. Calling a model reads no
-        row, and needs none."""
+        """Calling a model reads no row, and needs none."""
         if self.manifest.access is Access.MODEL:
             return NO_SCOPE
-        scope = caller.scope(self.manifest.access)
-        opened = caller.permissions.get(self.manifest.path)
-        if opened is None or Reach.MINE not in scope.reaches:
-            return scope  # a team opens a route to those who have it for themselves
-        return msgspec.structs.replace(
-            scope, reaches=scope.reaches | {Reach.TEAM}, teams=scope.teams | opened
-        )
+        return caller.scope(self.manifest.access, self.manifest.path)
 
     async def _request(self, incoming: Incoming) -> object:
         kind = self.manifest.request

@@ -1,49 +1,60 @@
 """The virtual keys in Postgres. Implements `functions.governance_ports.Keys`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 from piccolo.columns.column_types import Text
 
-from functions.call import MASTER_USER_ID, Call
-from functions.roles import INTERNAL_USER, Reach, Scope
+from functions.call import Call
+from functions.governance_ports import anything
+from functions.roles import Reach, Scope
 from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.entities import KEY
+from runtime.newcomers import Newcomers
 from runtime.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest
 from schema.governance import Page
 from schema.keys import KeyListQuery, KeyRecord
 from schema.tables import naive
 from schema.tables.budgets import Budget
 from schema.tables.keys import DeprecatedVerificationToken, VerificationToken
-from schema.tables.users import User
 
 
 class KeyStore(RowStore[KeyRecord]):
-    def __init__(self, database: Database, announce: Announce) -> None:
+    def __init__(self, database: Database, announce: Announce, newcomers: Newcomers) -> None:
         super().__init__(database, KEY, announce)
+        self.newcomers = newcomers
         self._budgets = RowCodec(Budget, BudgetRecord)
 
     async def add(self, record: KeyRecord, *, call: Call) -> KeyRecord:
         """A user that a key is made for, and who is not there, becomes a row, as at LiteLLM."""
         async with self.changing(call):
             if record.user_id:
-                await ensure_user(record.user_id, call)
+                await self.newcomers.ensure(record.user_id, call)
             made = await super().add(record, call=call)
             await self._leave_grace(record.token)
             return made
 
-    async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> KeyRecord | None:
+    async def change(
+        self,
+        id: str,
+        changes: Mapping[str, object],
+        *,
+        check: Callable[[KeyRecord], None] = anything,
+        call: Call,
+    ) -> KeyRecord | None:
         async with self.changing(call):
             user_id = changes.get("user_id")
             if isinstance(user_id, str):
-                await ensure_user(user_id, call)
-            return await super().change(id, changes, call=call)
+                await self.newcomers.ensure(user_id, call)
+            after = await super().change(id, changes, call=call)
+            if after is not None:
+                check(after)
+            return after
 
     async def take_out_all(self, condition: Predicate, *, call: Call) -> list[KeyRecord]:
         """Delete the keys of what is being deleted, whoever may manage them, in its transaction."""
@@ -75,7 +86,13 @@ class KeyStore(RowStore[KeyRecord]):
         return await self.listed(conditions, call=call, page=query.page, size=query.size, order=order)
 
     async def replace(
-        self, key_hash: str, changes: Mapping[str, object], *, revoke_at: datetime | None, call: Call
+        self,
+        key_hash: str,
+        changes: Mapping[str, object],
+        *,
+        revoke_at: datetime | None,
+        check: Callable[[KeyRecord], None] = anything,
+        call: Call,
     ) -> KeyRecord | None:
         """One row all along: hash, name and count change, `key_id` and what it has spent stay."""
         old = DeprecatedVerificationToken
@@ -85,6 +102,7 @@ class KeyStore(RowStore[KeyRecord]):
                 return None
             counted = {**changes, "rotation_count": record.rotation_count + 1}
             after = await self.write(record, counted, call=call)
+            check(after)
             now = naive(datetime.now(UTC))
             await self._leave_grace(after.token, of=key_hash)
             await old.delete().where(old.revoke_at <= now)
@@ -115,29 +133,6 @@ class KeyStore(RowStore[KeyRecord]):
         with asking():
             row = await Budget.select().where(Budget.budget_id == budget_id).first()
         return None if row is None else self._budgets.decode(row)
-
-
-def check_user_id(user_id: str, call: Call) -> None:
-    """The audit log's words for SQL and for the master key are nobody's id. Raises InvalidRequest."""
-    if user_id.startswith("sql:") or (user_id == MASTER_USER_ID and not call.scope.everything):
-        raise InvalidRequest(f"user_id: {user_id!r} is the gateway's own word.", param="user_id")
-
-
-async def ensure_user(user_id: str, call: Call, *, email: str | None = None) -> None:
-    """A row for a user, in the transaction under way."""
-    check_user_id(user_id, call)
-    now = naive(datetime.now(UTC))
-    await User.insert(
-        User(
-            user_id=user_id,
-            user_email=email,
-            user_role=INTERNAL_USER,
-            created_at=now,
-            created_by=call.caller.user_id,
-            updated_at=now,
-            updated_by=call.caller.user_id,
-        )
-    ).on_conflict(target=User.user_id, action="DO NOTHING")
 
 
 def _equal(column: Text, value: str | None) -> Predicate | None:

@@ -10,7 +10,7 @@ from piccolo.query.functions import Lower
 from functions.call import Call
 from functions.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
 from runtime.database import Database
-from runtime.key_store import ensure_user
+from runtime.newcomers import Newcomers
 from schema.errors import InvalidRequest, NotAllowed
 from schema.tables.users import User
 
@@ -29,15 +29,17 @@ class Named(Protocol):
     def user_email(self) -> str | None: ...
 
 
-async def users_of(members: Sequence[Named], database: Database, call: Call) -> list[str]:
+async def users_of(
+    members: Sequence[Named], database: Database, newcomers: Newcomers, call: Call
+) -> list[str]:
     """Their ids, in the same order; their rows are locked. Who is not there yet becomes one. Raises
     InvalidRequest for somebody who can't be told, NotAllowed for whom only a proxy_admin may bring in."""
     by_address: dict[str, str] = {}
     for address in sorted({_address(member) for member in members if not member.user_id}):
-        by_address[address] = await _user_at(address, database, call)
+        by_address[address] = await _user_at(address, database, newcomers, call)
     addresses = {member.user_id: member.user_email for member in members if member.user_id}
     for user_id in sorted(addresses):  # in one order, in which nobody waits for each other
-        await ensure_user(user_id, call, email=addresses[user_id])
+        await newcomers.ensure(user_id, call, email=addresses[user_id])
     found = [member.user_id or by_address[_address(member)] for member in members]
     if found:
         rows = User.select(User.user_id, User.user_role).where(User.user_id.is_in(found))
@@ -51,7 +53,7 @@ def _address(member: Named) -> str:
     return member.user_email
 
 
-async def _user_at(address: str, database: Database, call: Call) -> str:
+async def _user_at(address: str, database: Database, newcomers: Newcomers, call: Call) -> str:
     """One at a time, so that an address that is new does not become two users."""
     transaction = database.engine.current_transaction.get()
     assert transaction is not None, "members are looked up in the transaction that adds them"
@@ -64,7 +66,7 @@ async def _user_at(address: str, database: Database, call: Call) -> str:
     if found:
         return str(found[0]["user_id"])
     user_id = str(uuid.uuid4())
-    await ensure_user(user_id, call, email=address)
+    await newcomers.ensure(user_id, call, email=address)
     return user_id
 
 

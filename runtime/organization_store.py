@@ -125,7 +125,7 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         async with self.changing(call):
             if await self.locked(id, call=call) is None:
                 return None
-            user_ids = await users_of(members, self.database, call)
+            user_ids = await users_of(members, self.database, self._keys.newcomers, call)
             for user_id, member in zip(user_ids, members, strict=True):
                 now = datetime.now(UTC)
                 record = OrganizationMembershipRecord(

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from functions.user_policy import newcomer
 from runtime.admission import Admissions
 from runtime.announcements import AUTHORITY, RECALL, Listener
 from runtime.auth import Authenticator
@@ -119,7 +120,9 @@ class Services:
             "routes": Router(checked.registry, checked.routing),
             "upstream": self.upstream,
             "ledger": ledger,
-            **Stores(self.database, self._changed).ports,
+            **Stores(
+                self.database, self._changed, lambda user_id: newcomer(user_id, policy, datetime.now(UTC))
+            ).ports,
             "policy": policy,
             "clock": SystemClock(),
             "entropy": SystemEntropy(),

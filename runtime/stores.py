@@ -1,6 +1,6 @@
 """The stores of governed rows and the readers of reports, put together for one database."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from runtime import entities
 from runtime.audit_reader import AuditReader
@@ -8,6 +8,7 @@ from runtime.customer_store import CustomerStore
 from runtime.database import Database
 from runtime.key_store import KeyStore
 from runtime.log_reader import LogReader
+from runtime.newcomers import Newcomers
 from runtime.organization_store import OrganizationStore
 from runtime.report_reader import ReportReader
 from runtime.row_store import Announce, RowStore
@@ -15,13 +16,15 @@ from runtime.spend_reader import SpendReader
 from runtime.spend_reset import SpendCounters
 from runtime.team_store import TeamStore
 from runtime.user_store import UserStore
+from schema.users import UserRecord
 
 
 class Stores:
-    """`announce` is told of every change: `team:<id>`."""
+    """`announce` is told of every change: `team:<id>`. `fresh` says what a user is given that comes to be by
+    the way."""
 
-    def __init__(self, database: Database, announce: Announce) -> None:
-        self.keys = KeyStore(database, announce)
+    def __init__(self, database: Database, announce: Announce, fresh: Callable[[str], UserRecord]) -> None:
+        self.keys = KeyStore(database, announce, Newcomers(fresh))
         self.teams = TeamStore(database, announce, self.keys)
         self.users = UserStore(database, announce, self.keys, self.teams)
         self.organizations = OrganizationStore(database, announce, self.keys, self.teams)

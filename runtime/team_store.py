@@ -220,7 +220,7 @@ class TeamStore(RowStore[TeamRecord]):
         limits: Mapping[str, object] | None,
         call: Call,
     ) -> list[TeamMembershipRecord]:
-        user_ids = await users_of(members, self.database, call)
+        user_ids = await users_of(members, self.database, self._keys.newcomers, call)
         added = []
         for user_id, member in zip(user_ids, members, strict=True):
             here = (TeamMembership.team_id == team.team_id) & (TeamMembership.user_id == user_id)

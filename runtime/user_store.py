@@ -10,7 +10,8 @@ from functions.call import Call
 from functions.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.entities import USER
-from runtime.key_store import KeyStore, check_user_id, escaped
+from runtime.key_store import KeyStore, escaped
+from runtime.newcomers import check_user_id
 from runtime.row_store import Announce, RowStore
 from runtime.team_store import TeamStore
 from runtime.tenancy import Predicate

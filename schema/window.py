@@ -6,6 +6,7 @@ at a midnight so many days ahead; hours, minutes and seconds on multiples of the
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from fractions import Fraction
 
 from schema.errors import InvalidRequest
 
@@ -93,3 +94,19 @@ def _ticks(at: datetime, local: datetime, count: int, unit: str) -> tuple[dateti
     start = origin + step * (passed // step)
     end = start + step
     return start, min(end, origin + whole) if step < whole else end
+
+
+def windows_a_day(duration: str) -> tuple[Fraction, Fraction]:
+    """How many windows of a duration a day has, at least and at most: `7h` begins four times a day, since the
+    last one is cut at midnight; `1mo` is 28 to 31 days. `duration` is one that `check_duration` gave."""
+    found = _DURATION.fullmatch(duration)
+    assert found is not None, "durations are checked where they come in"
+    count, unit = int(found[1]), found[2]
+    if unit == "mo" or (unit == "d" and count == 30):
+        months = count if unit == "mo" else 1
+        return Fraction(1, 31 * months), Fraction(1, 28 * months)
+    if unit in ("d", "w"):
+        return Fraction(1, count * int(_IN_DAYS[unit])), Fraction(1, count * int(_IN_DAYS[unit]))
+    whole, of_whole = {"s": (60, 1440), "m": (60, 24), "h": (24, 1)}[unit]
+    often = Fraction(-(-whole // count)) if count < whole else Fraction(whole, count)
+    return often * of_whole, often * of_whole

@@ -20,6 +20,7 @@ from runtime.database import Database
 from runtime.stores import Stores
 from schema.errors import InvalidRequest
 from schema.log_page import Place, cursor_of
+from schema.users import UserRecord
 from schema.wire import Wire, decode_body, to_json
 from tests.bench.ledger_fill import DAYS, END_USERS, KEYS, MODELS, TEAMS, USERS
 from tests.functions.contexts import make_call
@@ -37,7 +38,7 @@ class Bench:
         self.database = database
         self.first, self.last = first, first + timedelta(days=DAYS - 1)
         self.ports = {
-            **Stores(database, lambda topic: None).ports,
+            **Stores(database, lambda topic: None, lambda user_id: UserRecord(user_id=user_id)).ports,
             "bodies": BodyReader(database),
             "policy": Policy(),
         }

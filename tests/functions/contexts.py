@@ -16,7 +16,7 @@ from tests.fakes.upstream import FakeUpstream
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The real one: the database has a clock, too."""
 ADMIN = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
-MEMBER = Caller(role=INTERNAL_USER, key_hash="a" * 64, key_alias="laptop", user_id="ada")
+MEMBER = Caller(role=INTERNAL_USER, key_hash="a" * 8, key_alias="laptop", user_id="ada")
 CONFIG: dict[str, Any] = {
     "model_list": [
         {

@@ -12,6 +12,7 @@ import msgspec
 from functions.call import Caller
 from functions.function import Text, manifest_of
 from functions.policy import Policy
+from functions.user_policy import newcomer
 from runtime.body_reader import BodyReader
 from runtime.corrections import Corrections
 from runtime.database import Database
@@ -76,7 +77,9 @@ class House:
         self.announced: list[str] = []
         self.clock = FrozenClock()
         self.ports: dict[str, object] = {
-            **Stores(database, self.announced.append).ports,
+            **Stores(
+                database, self.announced.append, lambda user_id: newcomer(user_id, policy, self.clock.now())
+            ).ports,
             "alerts": AlertReader(database),
             "metrics": NoMetrics(),
             "spend": SpendReader(database),
@@ -101,7 +104,7 @@ class House:
         else:
             request = msgspec.convert(body or {}, manifest.request, strict=False)
         wanted = [field.name for field in msgspec.structs.fields(manifest.context)]
-        call = make_call(by, scope=by.scope(manifest.access))
+        call = make_call(by, scope=by.scope(manifest.access, manifest.path))
         ports = {name: self.ports[name] for name in wanted if name != "call"}
         return await function(request, manifest.context(call=call, **ports))
 

@@ -10,7 +10,7 @@ from functions.roles import INTERNAL_USER
 from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
 from tests.functions.governed import House, cases, in_house
 
-LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="lead", teams={"red": "admin"})
+LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 8, user_id="lead", teams={"red": "admin"})
 FAST = {"access_group_name": "fast", "access_model_names": ["gpt-4", "llama"]}
 
 

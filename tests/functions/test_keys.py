@@ -23,10 +23,10 @@ from schema.errors import (
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house
 
-ADA = Caller(role=INTERNAL_USER, key_hash="a" * 64, user_id="ada")
-BOB = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="bob")
-OPS = Caller(role=DEVOPS, key_hash="d" * 64, user_id="ops")
-LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="lead", teams={"red": "admin"})
+ADA = Caller(role=INTERNAL_USER, key_hash="a" * 8, user_id="ada")
+BOB = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="bob")
+OPS = Caller(role=DEVOPS, key_hash="d" * 8, user_id="ops")
+LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 8, user_id="lead", teams={"red": "admin"})
 MAKE_TEAM = """INSERT INTO "LiteLLM_TeamTable" (team_id) VALUES ($1)"""
 
 
@@ -354,7 +354,7 @@ def test_a_team_admin_manages_the_teams_keys_and_no_other_teams(postgres_dsn: st
 
 def test_nobody_but_an_admin_is_shown_a_key_that_acts_as_somebody_else(postgres_dsn: str) -> None:
     """A team's or organization's admin would have all that the other may do, here and elsewhere."""
-    boss = Caller(role=INTERNAL_USER, key_hash="9" * 64, user_id="boss", organizations={"acme": "org_admin"})
+    boss = Caller(role=INTERNAL_USER, key_hash="9" * 8, user_id="boss", organizations={"acme": "org_admin"})
 
     async def scenario(house: House) -> None:
         await peopled(house)
@@ -513,7 +513,7 @@ def test_a_bulk_update_says_which_failed(postgres_dsn: str) -> None:
 
 
 def test_a_viewer_looks_and_does_not_touch(postgres_dsn: str) -> None:
-    viewer = Caller(role=PROXY_ADMIN_VIEWER, key_hash="f" * 64, user_id="eve")
+    viewer = Caller(role=PROXY_ADMIN_VIEWER, key_hash="f" * 8, user_id="eve")
 
     async def scenario(house: House) -> None:
         made = await house.call(keys.generate, {})

@@ -11,8 +11,8 @@ from functions.roles import INTERNAL_USER
 from schema.errors import InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
 from tests.functions.governed import House, bodies, cases, in_house
 
-BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
-WORKER = Caller(role=INTERNAL_USER, key_hash="c" * 64, user_id="w", organizations={"acme": "internal_user"})
+BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="boss", organizations={"acme": "org_admin"})
+WORKER = Caller(role=INTERNAL_USER, key_hash="c" * 8, user_id="w", organizations={"acme": "internal_user"})
 
 
 async def with_acme(house: House) -> None:

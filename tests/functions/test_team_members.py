@@ -11,8 +11,8 @@ from functions.roles import INTERNAL_USER
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from tests.functions.governed import House, bodies, cases, in_house
 
-LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="lead", teams={"red": "admin", "blue": "user"})
-BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
+LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 8, user_id="lead", teams={"red": "admin", "blue": "user"})
+BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="boss", organizations={"acme": "org_admin"})
 
 
 def member_ids(record: object) -> list[str | None]:

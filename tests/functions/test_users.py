@@ -15,8 +15,8 @@ from schema.errors import Conflict, InvalidRequest, NotAllowed, NotFound, Unsupp
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house
 
-ADA = Caller(role=INTERNAL_USER, key_hash="a" * 64, user_id="ada", teams={"red": "user"})
-BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="boss", organizations={"acme": "org_admin"})
+ADA = Caller(role=INTERNAL_USER, key_hash="a" * 8, user_id="ada", teams={"red": "user"})
+BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="boss", organizations={"acme": "org_admin"})
 LATER = {"temp_budget_expiry": "2030-01-01T00:00:00Z"}
 
 

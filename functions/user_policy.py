@@ -1,0 +1,54 @@
+"""What a user is given: by a body, and by the config where nobody says anything. Pure."""
+
+from datetime import datetime, tzinfo
+
+import msgspec
+
+from functions.policy import Policy
+from functions.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
+from schema.governance import UNSET, MetadataChange, filled, limit_changes, metadata_change, text, texts
+from schema.users import UserFields, UserNewRequest, UserRecord
+
+MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)
+DEFAULTS = "default_internal_user_params"
+NAMES = ("user_alias", "user_email", "sso_user_id")
+
+
+def user_changes(request: UserFields, now: datetime, zone: tzinfo) -> dict[str, object]:
+    """The columns a body sets, checked."""
+    changes = limit_changes(request, now, zone)
+    for name in NAMES:
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = text(value, param=name) if value else None
+    if request.user_role is not UNSET:
+        changes["user_role"] = request.user_role or INTERNAL_USER
+    if request.models is not UNSET:
+        changes["models"] = texts(request.models or [], param="models")
+    if request.blocked is not UNSET:
+        changes["blocked"] = bool(request.blocked)
+    metadata = metadata_change(request)
+    if metadata is not None:
+        changes["metadata"] = metadata
+    return changes
+
+
+def user_made(user_id: str, changes: dict[str, object]) -> UserRecord:
+    """A new user with these columns."""
+    changes.setdefault("user_role", INTERNAL_USER)
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange):
+        changes["metadata"] = metadata.applied({})
+    return msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
+
+
+def newcomer(user_id: str, policy: Policy, now: datetime) -> UserRecord:
+    """A user that comes to be by the way, since a key or a membership names it: with the config's limits,
+    models and role, but for a role that only a proxy_admin may give. Raises InvalidRequest where the config's
+    don't fit.
+    """
+    request = filled(UserNewRequest(user_id=user_id), policy.user_defaults, DEFAULTS)
+    record = user_made(user_id, user_changes(request, now, policy.zone))
+    if record.user_role not in MODEST_ROLES:
+        record = msgspec.structs.replace(record, user_role=INTERNAL_USER)
+    return record
