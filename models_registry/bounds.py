@@ -6,7 +6,7 @@ a provider adds of its own has stated allowances. Images are counted apart, sinc
 have nothing to do with its bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -35,6 +35,9 @@ UNRECEIVED_TOKENS = 1024
 second, the fastest there is. That covers the last bytes on their way, and the time until the provider sees
 that nobody reads; events have some 200 bytes a token, so it is also what sockets hold."""
 
+LONGEST_TOKEN_BYTES = 512
+"""No token of a known vocabulary stands for more text (o200k's longest has 128 bytes). A count of output
+below what that makes of the answer's bytes can't be true."""
 
 PRICED_APART = frozenset(
     {"web_search_options", "audio", "prediction", "plugins", "prompt", "container", "models", "route"}
@@ -149,6 +152,41 @@ class ChatBounds:
             return self._used(max(shown_bytes, self.usage().completion_tokens) if unseen else shown_bytes)
         return self._used(most if unseen else min(shown_bytes, most))
 
+    def completed(self, usage: Usage | None, most_bytes: int, shown_bytes: Callable[[], int]) -> Usage:
+        """What a complete answer is booked at: its report, and a bound of what is missing of that or can't be
+        true. `most_bytes` is no less than `shown_bytes` gives, which is asked only in doubt."""
+        if usage is None:
+            return self.produced(shown_bytes(), whole=True)
+        counted = usage.completion_tokens
+        short = usage.estimated and (usage.input_reported or not counted)
+        if short or most_bytes > counted * LONGEST_TOKEN_BYTES:
+            shown = shown_bytes()
+            if short or shown > counted * LONGEST_TOKEN_BYTES:
+                short, counted = True, max(counted, self.produced(shown, whole=True).completion_tokens)
+        if usage.prompt_tokens and not (short or usage.estimated):
+            return usage
+        return msgspec.structs.replace(
+            usage,
+            prompt_tokens=usage.prompt_tokens or self.prompt_tokens,
+            completion_tokens=counted,
+            estimated=True,
+            input_reported=usage.prompt_tokens > 0,
+        )
+
+    def broken(self, usage: Usage | None, shown_bytes: int) -> Usage:
+        """What an answer that broke off is booked at: the input as it was reported, and a bound of the
+        output."""
+        bound = self.produced(shown_bytes)
+        if usage is None:
+            return bound
+        return msgspec.structs.replace(
+            usage,
+            prompt_tokens=usage.prompt_tokens or bound.prompt_tokens,
+            completion_tokens=max(usage.completion_tokens, bound.completion_tokens),
+            estimated=True,
+            input_reported=usage.prompt_tokens > 0,
+        )
+
     def _used(self, output_tokens: int) -> Usage:
         usage = Usage(
             prompt_tokens=self.prompt_tokens,
@@ -201,6 +239,10 @@ class EmbeddingsBounds:
 
     def usage(self) -> Usage:
         return Usage(prompt_tokens=self.prompt_tokens, estimated=True)
+
+    def completed(self, usage: Usage | None) -> Usage:
+        """What an answer is booked at: its report, else the bound. No embedded text has no tokens."""
+        return usage if usage is not None and usage.prompt_tokens else self.usage()
 
     def estimate(self, output_tokens: int) -> int:
         return _length(self._request.fields()["input"]) // BYTES_A_TOKEN + 1

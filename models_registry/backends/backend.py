@@ -62,6 +62,11 @@ class ChatStream(Protocol):
     def produced_bytes(self) -> int: ...
 
     @property
+    def most_bytes(self) -> int:
+        """No less than `produced_bytes`, and known without a look at what was sent on."""
+        ...
+
+    @property
     def service_tier(self) -> str | None:
         """The tier that the provider said it serves; empty: its standard one; None: it said nothing yet."""
         ...
