@@ -32,7 +32,7 @@ async def _attempt(request: EmbeddingsRequest, ctx: ModelContext, route: Route) 
     )
     upstream_request = backend.embeddings_request(request, target, facts)
 
-    bounds = EmbeddingsBounds(request)
+    bounds = EmbeddingsBounds(request, target)
     hold = await ctx.ledger.hold(call, target, streamed=False, bounds=bounds, customer=request.user)
     response: UpstreamResponse | None = None
     try:

@@ -10,15 +10,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from models_registry.allowances import template_tokens
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.config_values import BadDeployment, Number, number
+from models_registry.field_costs import OUTPUT_LIMITS, is_agent
+from models_registry.judgement import unbounded_param
 from models_registry.price import NANO_PER_USD
 from models_registry.price_book import find_window
 from models_registry.price_fields import BASE
 from models_registry.pricing import Pricing, adjustment_of, pricing_of
-from models_registry.providers import PROVIDERS, Provider, split
+from models_registry.providers import PROVIDERS, Provider, limit_field, split
 from models_registry.reasoning import is_plain
 from models_registry.target import Deadlines, Target
+from schema.chat import TokenLimit
 from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
@@ -62,13 +66,14 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
+    api_base = _api_base(provider, params, config.environment, path=path)
     return Target(
         model_id=info.id or _stable_id(deployment),
         public_name=entry.model_name,
         provider=provider.prefix,
         dialect=provider.dialect,
         model=model,
-        api_base=_api_base(provider, params, config.environment, path=path),
+        api_base=api_base,
         api_key=_api_key(provider, params, config.environment, path=path),
         headers=_headers(params, path),
         params=request_params,
@@ -77,6 +82,10 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
+        free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
+        is_agent=is_agent(model),
+        template_tokens=_template_tokens(provider, info, api_base, model),
+        limit_field=limit_field(provider.prefix, api_base, model),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,
@@ -105,6 +114,9 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         model=model,
         price=target.pricing.price(model, at),
         context_window=_window(target.provider, model),
+        is_agent=is_agent(model),
+        template_tokens=template_tokens(target.template_tokens, target.api_base, model),
+        limit_field=limit_field(target.provider, target.api_base, model),
     )
 
 
@@ -117,6 +129,19 @@ def missing_key(target: Target, provider: Provider) -> str | None:
 
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
     """Warnings about what a deployment's calls cost."""
+    doubts = _price_doubts(deployment, target)
+    if target.price is None or not target.price.is_free:
+        found = unbounded_param(target)
+        if found is not None and target.max_call_nano is None:
+            doubts.append(
+                f"{found.path}: what this costs has no known bound, so calls under a budget are refused. "
+                f"model_info.free_params: [{found.name}] says that it costs nothing, "
+                "model_info.max_call_cost states a bound"
+            )
+    return doubts
+
+
+def _price_doubts(deployment: Deployment, target: Target) -> list[str]:
     if target.price is None:
         return [] if "*" in target.model else [f"{target.model} has no known price; its calls cost 0"]
     rates = target.pricing.grid.get(BASE, {})
@@ -208,6 +233,8 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
     `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
     unpacked: its fields are the body's own."""
     params = dict(deployment.params)
+    for name in OUTPUT_LIMITS & params.keys():
+        _check_limit(params[name], f"{path}.{name}")
     extra = params.pop("extra_body", None)
     if extra is not None:
         try:
@@ -218,6 +245,14 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
         return params, True
     del params["stream_options"]
     return params, False
+
+
+def _check_limit(raw: msgspec.Raw, path: str) -> None:
+    """As a caller's limit is checked at the decoding."""
+    try:
+        msgspec.json.decode(raw, type=TokenLimit | None)
+    except msgspec.ValidationError as exc:
+        raise BadDeployment(path, "expected a whole number of 1 or more") from exc
 
 
 def _seconds(value: Number, path: str) -> float:
@@ -287,6 +322,12 @@ def _supports_reasoning(info: ModelInfo) -> bool | None:
     if info.supports_reasoning is None and info.base_model is not None:
         return not is_plain(info.base_model)
     return info.supports_reasoning
+
+
+def _template_tokens(provider: Provider, info: ModelInfo, api_base: str, model: str) -> int:
+    if info.template_tokens is not None:
+        return info.template_tokens
+    return template_tokens(provider.template_tokens, api_base, model)
 
 
 def _max_call_nano(info: ModelInfo, path: str) -> int | None:

@@ -245,9 +245,10 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     if field is not None:
         if target.max_call_nano is None:
             raise UnboundedCost(
-                f"{field}: what this costs has no known bound, and this call is under a budget. "
-                "The deployment's model_info.max_call_cost can state one.",
-                param=field,
+                f"{field.path}: what this costs has no known bound, and this call is under a budget. "
+                f"The config can say that it costs nothing (free_params: [{field.name}] in the deployment's "
+                "model_info or in general_settings), or state a bound (model_info.max_call_cost).",
+                param=field.path,
             )
         return target.max_call_nano
     output = bounds.output_tokens

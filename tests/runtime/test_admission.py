@@ -141,6 +141,11 @@ def test_a_model_without_any_known_maximum_is_limited_under_a_budget(postgres_ds
         ({"service_tier": "priority"}, "service_tier"),
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"tools": [{"type": "web_search"}]}, r"tools\[0\]"),
+        ({"max_tokens": 1, "n_predict": 4_000}, "n_predict"),
+        ({"max_tokens": 1, "options": {"num_predict": 4_000}}, r"options\.num_predict"),
+        ({"max_tokens": 1, "use_beam_search": True}, "use_beam_search"),
+        ({"search_parameters": {"mode": "on"}}, "search_parameters"),
+        ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, r"messages\[0\].audio"),
         (
             {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
             r"messages\[0\].content\[0\]",
@@ -158,11 +163,15 @@ def test_what_has_no_known_bound_is_refused_under_a_budget_by_its_name(
         target = make_target(price=PRICE)
         with pytest.raises(UnboundedCost, match=field) as caught:
             await desk.admit([own_budget(10**12)], target, **body)
-        assert caught.value.code == "unbounded_cost"
+        assert (caught.value.code, caught.value.http_status) == ("unbounded_cost", 400)
+        assert "free_params: [" in caught.value.message
+        assert "model_info.max_call_cost" in caught.value.message
         await desk.admit([], target, **body)  # nobody's money is limited
         bounded = msgspec.structs.replace(target, max_call_nano=CENT)
         _, admission = await desk.admit([own_budget(10**12)], bounded, **body)
         assert admission.taken[0].amount == CENT
+        free = msgspec.structs.replace(target, price=Price(source="local"))
+        await desk.admit([own_budget(0)], free, **body)  # it costs nothing
 
     at_desk(postgres_dsn, scenario)
 
