@@ -140,6 +140,7 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     orphan_lease_after: str | None = None
     devops_key_budget: Number | None = None
     default_output_tokens: Count | None = None
+    min_output_tokens: Count | None = None
     free_params: list[str] | None = None
     maximum_spend_logs_retention_period: str | int | None = None
     maximum_spend_logs_retention_interval: str | int | None = None
