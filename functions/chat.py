@@ -60,7 +60,7 @@ async def _attempt(request: ChatRequest, ctx: ModelContext, route: Route) -> Cha
             return await ChatEvents.begin(response, parser, hold=hold, bounds=bounds)
         body = await response.read()
         completion, usage = backend.chat_response(body, request, target, facts)
-        hold.settle(bounds.completed(usage, len(body), lambda: told_bytes(body)))
+        hold.settle(bounds.completed(usage, len(body), lambda: told_bytes(completion)))
         return completion
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:
@@ -181,7 +181,7 @@ class ChatEvents:
         """What the provider reported, else a bound of it: of the output alone where it reported the input."""
         parser, usage, bounds = self._parser, self._parser.usage, self._bounds
         if parser.done or (usage is not None and not usage.estimated):
-            booked = bounds.completed(usage, parser.most_bytes, lambda: parser.produced_bytes)
+            booked = bounds.completed(usage, parser.most_bytes, lambda: parser.told_bytes)
         else:
             booked = bounds.broken(usage, parser.produced_bytes)
         tier = parser.service_tier

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from models_registry.allowances import IMAGE_TOKENS, TOOLS_TOKENS
-from models_registry.input_bounds import Text, embeddings_bound, messages_bound, text_of
+from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TOOLS_TOKENS
+from models_registry.input_bounds import embeddings_bound, is_plain, text_of
 from models_registry.judgement import (
-    Judged,
     Unbounded,
     judge,
     judge_embeddings,
@@ -43,7 +42,7 @@ BYTES_A_TOKEN = 4
 
 
 class ChatBounds:
-    """How much a chat call can use, worked out when it is asked for."""
+    """How much a chat call can use."""
 
     __slots__ = ("_cap", "_judged", "_prompt", "_request", "_searches", "_sent", "_target", "_text")
 
@@ -52,8 +51,8 @@ class ChatBounds:
         self._target = target
         self._sent = sent_fields(request.raw or request.fields(), target)
         """The fields that go to the provider; of a request that was built in code, its JSON's."""
-        self._judged: Judged | None = None
-        self._text: Text | None = None
+        self._judged = judge(self._sent, target)
+        self._text = text_of(request.messages, self._sent["messages"])
         self._prompt: int | None = None
         self._searches: int | None = None
         self._cap: int | None = None
@@ -61,7 +60,7 @@ class ChatBounds:
     @property
     def limited(self) -> bool:
         """Did the caller, or the deployment, say how long an answer may be?"""
-        return self._judgement.limit is not None
+        return self._judged.limit is not None
 
     @property
     def reasons(self) -> bool:
@@ -72,8 +71,9 @@ class ChatBounds:
     def prompt_tokens(self) -> int:
         """Most tokens the input can be. Files and audio have no bound here."""
         if self._prompt is None:
-            judged, text, fields = self._judgement, self._messages, self._sent
-            total = messages_bound(self._request.messages, text) + IMAGE_TOKENS * text.images
+            judged, text, fields = self._judged, self._text, self._sent
+            total = text.max_bytes + MESSAGE_TOKENS * len(self._request.messages)
+            total += IMAGE_TOKENS * text.images
             total += self._target.template_tokens + judged.text_bytes + judged.added
             tools = fields.get("tools")
             if tools is not None:
@@ -87,12 +87,12 @@ class ChatBounds:
 
     @property
     def answers(self) -> int:
-        return self._judgement.answers
+        return self._judged.answers
 
     @property
     def images(self) -> int:
         """Pictures in the request, by its decoded parts: in JSON a name can be spelt in many ways."""
-        return self._messages.images
+        return self._text.images
 
     @property
     def searches(self) -> int:
@@ -112,7 +112,7 @@ class ChatBounds:
     @property
     def output_tokens(self) -> int | None:
         """Most tokens of all answers together; None where nothing bounds them."""
-        judged, target = self._judgement, self._target
+        judged, target = self._judged, self._target
         if self._cap is not None:
             return self._answers_of(self._cap)
         if judged.limit is not None:
@@ -129,12 +129,13 @@ class ChatBounds:
 
     def unbounded_field(self) -> Unbounded | None:
         """The field for which the cost has no known bound, if there is one."""
-        found, fields, target = self._judgement.unbounded, self._sent, self._target
+        found, fields, target = self._judged.unbounded, self._sent, self._target
         if found is None and "service_tier" in fields and not tier_is_priced(fields, target):
             found = Unbounded("service_tier", "service_tier")
-        if found is not None or (self._messages.plain and "tools" not in fields):
+        if found is not None:
             return found
-        return unbounded_content(fields, target, plain=self._messages.plain)
+        plain = is_plain(self._request.messages, fields["messages"], self._text)
+        return None if plain and "tools" not in fields else unbounded_content(fields, target, plain=plain)
 
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
@@ -152,17 +153,22 @@ class ChatBounds:
             return self._used(max(shown_bytes, self.usage().completion_tokens) if unseen else shown_bytes)
         return self._used(most if unseen else min(shown_bytes, most))
 
-    def completed(self, usage: Usage | None, most_bytes: int, shown_bytes: Callable[[], int]) -> Usage:
+    def completed(self, usage: Usage | None, most_bytes: int, told_bytes: Callable[[], int | None]) -> Usage:
         """What a complete answer is booked at: its report, and a bound of what is missing of that or can't be
-        true. `most_bytes` is no less than `shown_bytes` gives, which is asked only in doubt."""
-        if usage is None:
-            return self.produced(shown_bytes(), whole=True)
-        counted = usage.completion_tokens
-        short = usage.estimated and (usage.input_reported or not counted)
+        true. `told_bytes` is how much the model said, None where its answer has another shape; it is asked
+        only in doubt, and `most_bytes` is no less."""
+        counted = 0 if usage is None else usage.completion_tokens
+        short = usage is None or (usage.estimated and (usage.input_reported or not counted))
         if short or most_bytes > counted * LONGEST_TOKEN_BYTES:
-            shown = shown_bytes()
-            if short or shown > counted * LONGEST_TOKEN_BYTES:
-                short, counted = True, max(counted, self.produced(shown, whole=True).completion_tokens)
+            told = told_bytes()
+            low = counted == 0 if told is None else told > counted * LONGEST_TOKEN_BYTES
+            short = short or low
+            if short:
+                bound = self.produced(most_bytes if told is None else told, whole=True)
+                if usage is None:
+                    return bound
+                counted = max(counted, bound.completion_tokens)
+        assert usage is not None, "what nobody counted is short"
         if usage.prompt_tokens and not (short or usage.estimated):
             return usage
         return msgspec.structs.replace(
@@ -192,28 +198,16 @@ class ChatBounds:
         output = self._asked() if self.limited else output_tokens
         return memoryview(self._sent["messages"]).nbytes // BYTES_A_TOKEN + 1 + output
 
-    @property
-    def _judgement(self) -> Judged:
-        if self._judged is None:
-            self._judged = judge(self._sent, self._target)
-        return self._judged
-
-    @property
-    def _messages(self) -> Text:
-        if self._text is None:
-            self._text = text_of(self._request.messages, self._sent["messages"])
-        return self._text
-
     def _asked(self) -> int:
         """Most tokens of the answers by the limit that was sent, else by the model's maximum, else by the
         default."""
-        limit, most = self._judgement.limit, self._target.max_output_tokens
+        limit, most = self._judged.limit, self._target.max_output_tokens
         if limit is None:
             return self._answers_of(most or DEFAULT_OUTPUT_TOKENS)
         return self._answers_of(limit if most is None else min(limit, most))
 
     def _answers_of(self, tokens: int) -> int:
-        judged = self._judgement
+        judged = self._judged
         return min(judged.answers * (max(tokens, judged.at_least) + judged.beside), MAX_BOUND)
 
     def _used(self, output_tokens: int) -> Usage:

@@ -127,21 +127,26 @@ def missing_key(target: Target, provider: Provider) -> str | None:
     return f"no api_key, and the environment has no {' or '.join(provider.api_key_env)}"
 
 
+def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
+    """A warning for a deployment that costs money and whose own parameters have no known bound, with the
+    path."""
+    if target.max_call_nano is not None or (target.price is not None and target.price.is_free):
+        return None
+    found = unbounded_param(target)
+    if found is None:
+        return None
+    top = re.split(r"[.\[]", found.path)[0]
+    inside = "" if top == "model" or top in deployment.params else "extra_body."
+    path = f"{deployment.path}.litellm_params.{inside}{found.path}"
+    return (
+        f"{path}: what this costs has no known bound, so calls under a budget are refused; "
+        f"model_info.free_params: [{found.name}] says that it costs nothing, model_info.max_call_cost "
+        "states a bound"
+    )
+
+
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
     """Warnings about what a deployment's calls cost."""
-    doubts = _price_doubts(deployment, target)
-    if target.price is None or not target.price.is_free:
-        found = unbounded_param(target)
-        if found is not None and target.max_call_nano is None:
-            doubts.append(
-                f"{found.path}: what this costs has no known bound, so calls under a budget are refused. "
-                f"model_info.free_params: [{found.name}] says that it costs nothing, "
-                "model_info.max_call_cost states a bound"
-            )
-    return doubts
-
-
-def _price_doubts(deployment: Deployment, target: Target) -> list[str]:
     if target.price is None:
         return [] if "*" in target.model else [f"{target.model} has no known price; its calls cost 0"]
     rates = target.pricing.grid.get(BASE, {})

@@ -57,12 +57,18 @@ Rule = Does | Adds | Only | Members
 class Table:
     """Rules by the names of fields."""
 
-    __slots__ = ("idle", "rules")
+    __slots__ = ("idle", "numbers", "rules")
 
     def __init__(self, *rules: Mapping[str, Rule]) -> None:
         self.rules: Mapping[str, Rule] = MappingProxyType({k: v for each in rules for k, v in each.items()})
         self.idle = frozenset(name for name, rule in self.rules.items() if rule in (Does.NOTHING, Does.APART))
         """Fields that need no look at their values."""
+        self.numbers = frozenset(
+            name
+            for name, rule in self.rules.items()
+            if rule in (Does.LIMIT, Does.LENGTHENS, Does.BESIDE, Does.ANSWERS)
+        )
+        """Fields that count something."""
 
 
 OFF = frozenset({b"null", b"false", b"{}", b"[]", b'""'})

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from models_registry.allowances import INPUT_TOKENS, MESSAGE_TOKENS
+from models_registry.allowances import INPUT_TOKENS
 from schema.chat import Message, Part
 from schema.embeddings import EmbeddingsRequest
 
@@ -32,34 +32,40 @@ class Text(NamedTuple):
     """The text of messages."""
 
     max_bytes: int
-    plain: bool
-    """Whether it is certain that nothing was sent but roles and contents that are strings: each further byte
-    is a backslash before a character. A field more has other bytes, and no content here has a backslash of
-    its own."""
     images: int
+    has_parts: bool
+    """Whether a message has a content that is no string."""
 
 
 def text_of(messages: list[Message], raw: msgspec.Raw) -> Text:
     """The text of messages, in bytes; pictures are counted and not measured."""
-    frame, said, images = _LIST_FRAME, 0, 0
-    plain = True
+    frame = _LIST_FRAME + _MESSAGE_FRAME * len(messages)
+    images = texts = 0
     for message in messages:
         content, role = message.content, len(message.role)
-        frame += _MESSAGE_FRAME + (role if role < WORD_CHARS else WORD_CHARS)
+        frame += role if role < WORD_CHARS else WORD_CHARS
         if isinstance(content, str):
-            frame += _TEXT_FRAME
-            said += len(content)
-            plain = plain and "\\" not in content
-        else:
-            plain = False
-            if content is not None:
-                frame += _PARTS_FRAME
-                for part in content:
-                    frame += _frame_of(part)
-                    images += part.image_url is not None
-    text = bytes(raw)
-    most = len(text) - frame
-    return Text(max(most, 0), plain and (most == said or most - said == text.count(b"\\")), images)
+            texts += 1
+        elif content is not None:
+            frame += _PARTS_FRAME
+            for part in content:
+                frame += _frame_of(part)
+                images += part.image_url is not None
+    frame += _TEXT_FRAME * texts
+    return Text(max(memoryview(raw).nbytes - frame, 0), images, texts < len(messages))
+
+
+def is_plain(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
+    """Whether it is certain that nothing was sent but roles and contents that are strings: each byte more is
+    a backslash before a character. A field more has other bytes, and no content here has a backslash of its
+    own."""
+    if text.has_parts:
+        return False
+    contents = [message.content for message in messages if isinstance(message.content, str)]
+    more = text.max_bytes - sum(map(len, contents))
+    if not more:
+        return True
+    return more == bytes(raw).count(b"\\") and not any("\\" in content for content in contents)
 
 
 def _frame_of(part: Part) -> int:
@@ -73,11 +79,6 @@ def _frame_of(part: Part) -> int:
     elif image is not None:
         frame += _IMAGE_FRAME + len(image.url)
     return frame
-
-
-def messages_bound(messages: list[Message], text: Text) -> int:
-    """Most tokens of the messages, pictures apart."""
-    return text.max_bytes + MESSAGE_TOKENS * len(messages)
 
 
 def embeddings_bound(request: EmbeddingsRequest) -> int:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from models_registry.backends.parameters import LIMITS
 from models_registry.field_costs import (
     EMBEDDINGS,
     FORWARDS_UNKNOWN,
@@ -22,6 +23,7 @@ from models_registry.field_costs import (
     Does,
     Members,
     Only,
+    Rule,
     Table,
     table_of,
 )
@@ -31,10 +33,11 @@ from schema.chat import ImageUrl
 T = TypeVar("T")
 Fields = Mapping[str, msgspec.Raw]
 MAX_COUNT = 2**31 - 1
+MAX_DIGITS = 10
 TIERS = (b'"auto"', b'"default"', b'"flex"', b'"on_demand"', b"null")
 """`service_tier`s whose price is known, as far as any is: what the provider says, or a cheaper one."""
 
-NUMBERS = frozenset({Does.LIMIT, Does.LENGTHENS, Does.BESIDE, Does.ANSWERS})
+LIMIT, LENGTHENS, BESIDE = Does.LIMIT, Does.LENGTHENS, Does.BESIDE
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -71,10 +74,13 @@ class Judged(msgspec.Struct, gc=False):
 
 
 def sent_fields(fields: Fields, target: Target) -> Fields:
-    """What goes to the provider: the caller's fields, and the deployment's where the caller sent none."""
+    """What goes to the provider: the caller's fields, and the deployment's where the caller sent none, as
+    `add_defaults` puts them together."""
     if not target.params:
         return fields
-    return {**target.params, **{name: raw for name, raw in fields.items() if bytes(raw) != b"null"}}
+    sent = {name: raw for name, raw in fields.items() if bytes(raw) != b"null"}
+    limited = not LIMITS.isdisjoint(sent)
+    return {name: raw for name, raw in target.params.items() if not (limited and name in LIMITS)} | sent
 
 
 def judge(fields: Fields, target: Target) -> Judged:
@@ -100,10 +106,12 @@ def _judge(fields: Fields, table: Table, target: Target, judged: Judged, inside:
         if text in OFF or (free and path in free):
             continue
         if rule is None:
-            judged.text_bytes += len(text)
             fits = target.dialect not in FORWARDS_UNKNOWN
+            judged.text_bytes += 0 if fits else len(text)
+        elif name in table.numbers:
+            fits = _counts(rule, text, judged)
         elif isinstance(rule, Does):
-            fits = _counts(rule, text, judged) if rule in NUMBERS else _weighs(rule, text, judged)
+            fits = _weighs(rule, text, judged)
         else:
             fits = _is_known(rule, text, target, judged, path)
         if not fits and judged.unbounded is None:
@@ -131,19 +139,19 @@ def _is_known(rule: Adds | Only | Members, text: bytes, target: Target, judged: 
     return members is not None
 
 
-def _counts(rule: Does, text: bytes, judged: Judged) -> bool:
+def _counts(rule: Rule, text: bytes, judged: Judged) -> bool:
     """Take in a number. False: it is none that bounds anything (an endless limit is -1 at some servers)."""
-    count = _decoded(_COUNTS, text)
+    count = int(text) if text.isdigit() and len(text) < MAX_DIGITS else _decoded(_COUNTS, text)
     if count is None or count < 0:
         return False
     count = min(count, MAX_COUNT)
-    if rule is Does.LENGTHENS:
+    if rule is LENGTHENS:
         judged.at_least = max(count, judged.at_least)
-    elif rule is Does.BESIDE:
+    elif rule is BESIDE:
         judged.beside += count
     elif count == 0:
         return False
-    elif rule is Does.LIMIT:
+    elif rule is LIMIT:
         judged.limit = max(count, judged.limit or 0)
     else:
         judged.answers = max(count, judged.answers)

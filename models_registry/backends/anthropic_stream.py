@@ -60,6 +60,10 @@ class AnthropicStream:
     def most_bytes(self) -> int:
         return self.produced_bytes
 
+    @property
+    def told_bytes(self) -> int | None:
+        return self.produced_bytes
+
     def feed(self, data: bytes) -> bytes:
         """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
         out: list[bytes] = []

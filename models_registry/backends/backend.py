@@ -67,6 +67,12 @@ class ChatStream(Protocol):
         ...
 
     @property
+    def told_bytes(self) -> int | None:
+        """The same as `produced_bytes` where that is how much the model said; None where some of the stream
+        has another shape, and all of its bytes are in that bound."""
+        ...
+
+    @property
     def service_tier(self) -> str | None:
         """The tier that the provider said it serves; empty: its standard one; None: it said nothing yet."""
         ...

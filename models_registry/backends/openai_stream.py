@@ -18,6 +18,7 @@ from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, ev
 from models_registry.backends.tolerance import decoded
 from models_registry.search import with_search
 from models_registry.target import Target
+from schema.chat import ChatCompletion
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
@@ -113,6 +114,11 @@ class OpenAIStream:
     @property
     def most_bytes(self) -> int:
         return self._window.most
+
+    @property
+    def told_bytes(self) -> int | None:
+        told = self._window.counted
+        return None if self._window.is_odd else told
 
     def feed(self, data: bytes) -> bytes:
         """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
@@ -255,6 +261,8 @@ class _Window:
         self._size = 0
         self._total = 0
         self._finished: set[int] = set()
+        self.is_odd = False
+        """Whether some of it has another shape, so that all of its bytes were counted as text."""
 
     def add(self, block: bytes) -> None:
         """Whole events in the commonest spelling, each a piece of the answer."""
@@ -291,6 +299,7 @@ class _Window:
                 chunks = _CHUNKS.decode_lines(_NEXT_VALUE.join(_split(block)))
             except msgspec.ValidationError:  # a delta of another shape: all of it bounds its text
                 self._total += len(block)
+                self.is_odd = True
                 continue
             for chunk in chunks:
                 for choice in chunk.choices or ():
@@ -389,13 +398,13 @@ class _Answer(msgspec.Struct, gc=False):
 _ANSWERS = msgspec.json.Decoder(_Answer)
 
 
-def told_bytes(body: bytes) -> int:
-    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; all of the body
-    where it has another shape."""
+def told_bytes(completion: ChatCompletion) -> int | None:
+    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; None where it has
+    another shape."""
     try:
-        choices = decoded(_ANSWERS, body).choices
+        choices = decoded(_ANSWERS, completion.wire or msgspec.json.encode(completion)).choices
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return len(body)
+        return None
     return sum(_length(choice.message) for choice in choices if choice.message is not None)
 
 

@@ -419,3 +419,14 @@ def test_an_answer_with_nan_reaches_the_client_as_it_came() -> None:
     completion = asyncio.run(plain(ask(), model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger)))
     assert completion.wire == body
     assert (only_row(ledger).outcome, only_row(ledger).estimated) == (Outcome.OK, False)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("model", ["gpt", "claude", "mistral-local"])
+def test_a_short_answer_in_a_long_envelope_is_booked_at_its_count(model: str, streamed: bool) -> None:
+    """A word of one token in a body of kilobytes."""
+    answer = counting(model, 9, 1, streamed=streamed)
+    padded = re.sub(rb'\{"(id|type|model)"', rb'{"padding":"%s","\1"' % (b"x" * 3_000), answer.body)
+    assert len(padded) > 3_000
+    row = booked(ask(model, stream=streamed), Answer(body=padded))
+    assert (row.completion_tokens, row.estimated) == (1, False)

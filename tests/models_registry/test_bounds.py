@@ -212,6 +212,14 @@ def completed(usage: Usage | None, shown_bytes: int, **fields: object) -> Usage:
     return bounds.completed(usage, shown_bytes, lambda: shown_bytes)
 
 
+def test_an_answer_of_another_shape_overrides_no_count_but_none() -> None:
+    bounds = ChatBounds(chat(), PLAIN)
+    report = Usage(prompt_tokens=9, completion_tokens=1)
+    assert bounds.completed(report, 3_000, lambda: None) is report
+    assert bounds.completed(Usage(prompt_tokens=9), 3_000, lambda: None).completion_tokens == 3_000
+    assert bounds.completed(None, 3_000, lambda: None).completion_tokens == 3_000
+
+
 def test_an_honest_report_is_booked_as_it_is_and_the_answer_is_not_looked_at() -> None:
     def nobody() -> int:
         raise AssertionError("the bytes were counted")

@@ -230,10 +230,10 @@ def warned(info: dict[str, object] | None = None, **params: Any) -> tuple[str, .
     ("params", "path"),
     [
         ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
-        ({"extra_body": {"plugins": [{"id": "web"}]}}, "plugins"),
+        ({"extra_body": {"plugins": [{"id": "web"}]}}, "extra_body.plugins"),
         (
             {"extra_body": {"venice_parameters": {"enable_web_search": "on"}}},
-            "venice_parameters.enable_web_search",
+            "extra_body.venice_parameters.enable_web_search",
         ),
         ({"service_tier": "priority", "model": "openai/unheard-of"}, "service_tier"),
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
@@ -244,7 +244,7 @@ def test_params_of_a_deployment_without_a_bound_are_told_of_where_they_cost(
     params: dict[str, Any], path: str
 ) -> None:
     (told,) = (each for each in warned(**params) if "no known bound" in each)
-    assert told.startswith(f"model_list[0]: {path}: ")
+    assert told.startswith(f"model_list[0].litellm_params.{path}: ")
     assert not [each for each in warned({"max_call_cost": 1}, **params) if "no known bound" in each]
     assert warned(**(params | {"model": "ollama/llama3"})) == ()
 

@@ -265,6 +265,13 @@ def test_a_model_that_runs_tools_of_its_own_has_no_bound() -> None:
     assert not is_agent("gpt-4o")
 
 
+def test_a_callers_limit_counts_alone_before_the_deployments() -> None:
+    """As it is sent: both names of the limit are one."""
+    long = target(Dialect.OPENAI, params={"max_completion_tokens": 9_000, "n": 3})
+    assert ChatBounds(chat(max_tokens=5), long).output_tokens == 15
+    assert ChatBounds(chat(max_tokens=None), long).output_tokens == 27_000
+
+
 def test_a_callers_field_counts_before_the_deployments() -> None:
     dear = target(Dialect.OPENAI, params={"service_tier": "priority", "modalities": ["audio"]})
     assert name_of(chat(), dear) == "modalities"
