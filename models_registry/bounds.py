@@ -19,7 +19,7 @@ from models_registry.judgement import (
     tier_is_priced,
     unbounded_content,
 )
-from models_registry.reasoning import reasons_unseen
+from models_registry.reasoning import may_reason, reasons_unseen
 from models_registry.search import search_context
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
@@ -65,7 +65,7 @@ class ChatBounds:
     @property
     def reasons(self) -> bool:
         """Whether the model may think before it answers, so that a short limit leaves nothing to read."""
-        return self._target.supports_reasoning or reasons_unseen(self._request, self._target)
+        return may_reason(self._request, self._target)
 
     @property
     def prompt_tokens(self) -> int:

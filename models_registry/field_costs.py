@@ -9,6 +9,7 @@ Sources: OpenAI's OpenAPI document 2.3.0; vLLM's and SGLang's `ChatCompletionReq
 """
 
 import enum
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -252,8 +253,9 @@ TOOL_FIELDS = frozenset({"type", "function", "custom", "cache_control", "strict"
 TOOL_KINDS = frozenset({"function", "custom"})
 """Tools that the caller runs. The provider's own (search, code) are billed by the use."""
 
-AGENTS = ("compound-beta", "compound")
-"""How the names of models begin that run tools of their own at every call (Groq's): no field bounds them."""
+_AGENTS = re.compile(r"(?:.*/)?compound\b|.*deep-research|.*:online$|openrouter/auto$")
+"""The names of models that run tools or other models at every call, so that no field bounds them: Groq's
+compound systems, deep research, OpenRouter's searching variants and its choice of a model."""
 
 
 def table_of(target: Target) -> Table:
@@ -262,5 +264,5 @@ def table_of(target: Target) -> Table:
 
 
 def is_agent(model: str) -> bool:
-    """Whether a model is one of AGENTS, whatever stands before its name: `groq/compound-mini`."""
-    return model.rpartition("/")[2].lower().startswith(AGENTS)
+    """Whether a model works by tools of its own: `groq/compound-mini`, `openai/gpt-4o:online`."""
+    return _AGENTS.match(model.lower()) is not None

@@ -33,7 +33,7 @@ def test_a_short_prompt_is_bound_by_its_text_and_small_allowances() -> None:
     text = "What is the weather like in Berlin today, and"  # 44 bytes and one
     request = chat(messages=[{"role": "user", "content": text[:44]}])
     blanks = 3  # json.dumps puts them between names and values
-    assert prompt(request) == 44 + MESSAGE_TOKENS + TEMPLATE_TOKENS + blanks
+    assert prompt(request) == 44 + 8 + 32 + blanks
 
 
 def test_what_reaches_no_model_is_no_input() -> None:

@@ -258,11 +258,19 @@ def test_a_tier_is_bounded_where_the_price_has_rates_for_it() -> None:
 
 
 def test_a_model_that_runs_tools_of_its_own_has_no_bound() -> None:
-    for model in ("compound-beta", "groq/compound", "compound-beta-mini"):
+    for model in (
+        "compound-beta",
+        "groq/compound",
+        "compound-beta-mini",
+        "openai/gpt-4o:online",
+        "sonar-deep-research",
+        "openrouter/auto",
+    ):
         assert is_agent(model)
         agent = msgspec.structs.replace(TARGET, is_agent=is_agent(model))
         assert name_of(chat(max_tokens=1), agent) == "model"
-    assert not is_agent("gpt-4o")
+    for model in ("gpt-4o", "openrouter/autoround-7b", "compoundlm-7b", "openai/gpt-4o:nitro"):
+        assert not is_agent(model)
 
 
 def test_a_callers_limit_counts_alone_before_the_deployments() -> None:

@@ -8,11 +8,14 @@ import msgspec
 import pytest
 
 from models_registry.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS, template_tokens
-from models_registry.bounds import ChatBounds
+from models_registry.bounds import ChatBounds, EmbeddingsBounds
 from models_registry.field_costs import is_agent
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
+from schema.embeddings import EmbeddingsRequest
+from schema.errors import InvalidRequest
 from schema.usage import Usage
+from schema.wire import decode_body
 from tests.models_registry.backends.asking import OPERATIONS, asked
 from tests.models_registry.backends.making import target
 from tests.models_registry.backends.recordings import FOLDER, Exchange, exchanges
@@ -113,3 +116,19 @@ def test_every_recorded_request_in_openais_dialect_is_known_or_refused_by_name()
     assert seen > 800
     assert refused.keys() <= UNBOUNDED
     assert sum(map(len, refused.values())) < 50
+
+
+@there
+def test_every_recorded_embeddings_request_is_known() -> None:
+    decoder = msgspec.json.Decoder(EmbeddingsRequest)
+    seen = 0
+    for exchange in exchanges("embeddings"):
+        try:
+            request = decode_body(decoder, exchange.request.body.encode())
+        except InvalidRequest:  # Cohere's and Google's own forms
+            continue
+        seen += 1
+        assert EmbeddingsBounds(request, deployed(Dialect.OPENAI, exchange)).unbounded_field() is None, (
+            exchange.id
+        )
+    assert seen > 20
