@@ -21,6 +21,8 @@ from schema.usage import NOTHING_RARE, RareMeters, Usage, tier_served
 from schema.wire import MaybeRaw, present
 
 S = TypeVar("S", bound=msgspec.Struct)
+MOST = 2**53 - 1
+"""The largest whole number that every JSON reader takes. It is far past what the ledger believes."""
 USAGES = msgspec.json.Decoder(WireUsage)
 _ANYTHING = msgspec.json.Decoder()
 
@@ -51,7 +53,8 @@ def whole_prompt(dialect: Dialect, counted: int, cached: int) -> int:
 
 
 def count_of(value: object) -> int | None:
-    """A count, however it is spelt: 12, 12.0, "12". None for what is no number of zero or more."""
+    """A count, however it is spelt: 12, 12.0, "12"; MOST where it is more. None for what is no number of zero
+    or more."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -59,7 +62,7 @@ def count_of(value: object) -> int | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return math.ceil(value) if 0 <= value < math.inf else None
+    return min(math.ceil(value), MOST) if 0 <= value < math.inf else None
 
 
 def count_in(raw: MaybeRaw) -> int | None:

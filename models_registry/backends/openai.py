@@ -62,6 +62,8 @@ class _LooseEmbeddings(msgspec.Struct, frozen=True):
     usage: Any = None  # an object, as a rule
 
 
+_EMBEDDINGS = msgspec.json.Decoder(_Embeddings)
+_LOOSE_EMBEDDINGS = msgspec.json.Decoder(_LooseEmbeddings)
 _LOOSE_COMPLETIONS = msgspec.json.Decoder(_LooseCompletion)
 
 
@@ -194,7 +196,11 @@ def _loosely(body: bytes) -> ChatCompletion:
 def _embeddings(body: bytes) -> _Embeddings:
     """Embeddings whose numbers or usage may be odd."""
     try:
-        return msgspec.json.decode(body, type=_Embeddings)
+        return decoded(_EMBEDDINGS, body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        found = decoded(_LOOSE_EMBEDDINGS, body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = msgspec.convert(loosely(body), _LooseEmbeddings)
     usage = report_in(msgspec.Raw(msgspec.json.encode(found.usage)), USAGES)

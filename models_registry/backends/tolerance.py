@@ -13,6 +13,8 @@ import msgspec
 
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
+MAX_MENDED_BYTES = 8 * 1024 * 1024
+"""What is longer has to be strict JSON: reading it again would hold the worker up."""
 SAFE_DIGITS = 18
 """An integer of no more fits 64 bits."""
 
@@ -24,7 +26,10 @@ def decoded(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
-        strict = _strict(bytes(data))
+        rest = bytes(data)
+        if rest.startswith(BOM):
+            return decoded(decoder, rest.removeprefix(BOM))
+        strict = _strict(rest) if len(rest) <= MAX_MENDED_BYTES else None
         if strict is None:
             raise
         return decoder.decode(strict)
@@ -32,8 +37,11 @@ def decoded(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
 
 def loosely(data: bytes | msgspec.Raw) -> Any:  # any JSON
     """An answer's values, NaN and Infinity included. Raises msgspec.DecodeError."""
+    rest = bytes(data).removeprefix(BOM)
+    if len(rest) > MAX_MENDED_BYTES:
+        raise msgspec.DecodeError(f"more than {MAX_MENDED_BYTES} bytes that are not strict JSON")
     try:
-        return json.loads(bytes(data).removeprefix(BOM).decode())
+        return json.loads(rest.decode())
     except (ValueError, RecursionError) as exc:
         raise msgspec.DecodeError(str(exc)) from exc
 
@@ -41,9 +49,7 @@ def loosely(data: bytes | msgspec.Raw) -> Any:  # any JSON
 def _strict(data: bytes) -> bytes | None:
     """The same as strict JSON; None where it can't be read at all."""
     try:
-        value = json.loads(
-            data.removeprefix(BOM).decode(), parse_constant=_nothing, parse_int=_whole, parse_float=_finite
-        )
+        value = json.loads(data.decode(), parse_constant=_nothing, parse_int=_whole, parse_float=_finite)
         return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         return None

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +118,13 @@ def test_an_odd_part_of_the_usage_costs_that_part_alone(odd: object) -> None:
     delta = event("message_delta", delta={"stop_reason": "end_turn"}, usage=report)
     found = feed_all_ways(make, start + delta + STOP)
     assert (found.usage, found.error) == (expected, None)
+
+
+def test_a_count_past_every_column_is_an_answer_all_the_same() -> None:
+    completion, usage = respond(usage={"input_tokens": 10**30, "output_tokens": 1e300})
+    assert usage is not None
+    assert min(usage.prompt_tokens, usage.completion_tokens) > 2**31
+    assert json.loads(msgspec.json.encode(completion))["usage"]["prompt_tokens"] == usage.prompt_tokens
 
 
 def test_counts_come_as_floats_and_as_text() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.backends.counts import USAGES, count_in, count_of, from_wire, report_in
-from models_registry.backends.tolerance import decoded, loosely
+from models_registry.backends.counts import MOST, USAGES, count_in, count_of, from_wire, report_in
+from models_registry.backends.tolerance import MAX_MENDED_BYTES, decoded, loosely
 from schema.chat import PromptDetails, WireUsage
 from schema.wire import ABSENT
 
@@ -30,6 +30,8 @@ DETAILS = ("prompt_tokens_details", "completion_tokens_details", "prompt_cache_h
         ("12", 12),
         (" 12 ", 12),
         (2**40, 2**40),
+        (10**30, MOST),
+        (1e300, MOST),
         (-1, None),
         (True, None),
         (None, None),
@@ -103,3 +105,13 @@ def test_what_no_client_reads_stays_an_error(data: bytes) -> None:
         decoded(msgspec.json.Decoder(), data)
     with pytest.raises(msgspec.DecodeError):
         loosely(data)
+
+
+def test_what_is_not_strict_and_too_long_to_be_read_again_stays_an_error() -> None:
+    long = b'["' + b"x" * MAX_MENDED_BYTES + b'",NaN]'
+    with pytest.raises(msgspec.DecodeError):
+        decoded(msgspec.json.Decoder(), long)
+    with pytest.raises(msgspec.DecodeError):
+        loosely(long)
+    strict = b'\xef\xbb\xbf["' + b"x" * MAX_MENDED_BYTES + b'"]'
+    assert len(decoded(msgspec.json.Decoder(), strict)[0]) == MAX_MENDED_BYTES
