@@ -76,11 +76,16 @@ class Judged(msgspec.Struct, gc=False):
 def sent_fields(fields: Fields, target: Target) -> Fields:
     """What goes to the provider: the caller's fields, and the deployment's where the caller sent none, as
     `add_defaults` puts them together."""
-    if not target.params:
+    params = target.params
+    if not params:
         return fields
-    sent = {name: raw for name, raw in fields.items() if bytes(raw) != b"null"}
-    limited = not LIMITS.isdisjoint(sent)
-    return {name: raw for name, raw in target.params.items() if not (limited and name in LIMITS)} | sent
+    if any(name in fields and bytes(fields[name]) != b"null" for name in LIMITS):
+        params = {name: raw for name, raw in params.items() if name not in LIMITS}
+    sent = {**params, **fields}
+    for name in params.keys() & fields.keys():
+        if bytes(fields[name]) == b"null":
+            sent[name] = params[name]
+    return sent
 
 
 def judge(fields: Fields, target: Target) -> Judged:

@@ -277,6 +277,7 @@ def test_a_callers_limit_counts_alone_before_the_deployments() -> None:
     """As it is sent: both names of the limit are one."""
     long = target(Dialect.OPENAI, params={"max_completion_tokens": 9_000, "n": 3})
     assert ChatBounds(chat(max_tokens=5), long).output_tokens == 15
+    assert ChatBounds(chat(max_tokens=5, max_completion_tokens=None), long).output_tokens == 15
     assert ChatBounds(chat(max_tokens=None), long).output_tokens == 27_000
 
 
