@@ -1,12 +1,16 @@
 """What of a request costs something, and what of it nobody can bound."""
 
+import json
 from typing import Any  # JSON as a client writes it
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models_registry.backends.anthropic_request import HONOURED as ANTHROPIC_HONOURED
 from models_registry.backends.ollama_request import HONOURED as OLLAMA_HONOURED
+from models_registry.backends.openai import OpenAI
 from models_registry.bounds import ChatBounds, EmbeddingsBounds
 from models_registry.field_costs import (
     ANTHROPIC,
@@ -18,11 +22,11 @@ from models_registry.field_costs import (
     Does,
     is_agent,
 )
-from models_registry.judgement import Unbounded, unbounded_param
+from models_registry.judgement import Unbounded, sent_fields, unbounded_param
 from models_registry.price import Price, Service
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
-from tests.models_registry.backends.making import PIXEL, WEATHER, chat, embeddings, target
+from tests.models_registry.backends.making import FACTS, PIXEL, WEATHER, body_of, chat, embeddings, target
 
 TARGET = target(Dialect.OPENAI)
 
@@ -279,6 +283,21 @@ def test_a_callers_limit_counts_alone_before_the_deployments() -> None:
     assert ChatBounds(chat(max_tokens=5), long).output_tokens == 15
     assert ChatBounds(chat(max_tokens=5, max_completion_tokens=None), long).output_tokens == 15
     assert ChatBounds(chat(max_tokens=None), long).output_tokens == 27_000
+
+
+SOME = st.dictionaries(
+    st.sampled_from(["max_tokens", "max_completion_tokens", "n", "best_of", "seed"]),
+    st.none() | st.integers(1, 9),
+)
+
+
+@given(SOME, SOME)
+def test_what_is_judged_is_what_is_sent(asked: dict[str, Any], configured: dict[str, Any]) -> None:
+    at = target(Dialect.OPENAI, params={name: value for name, value in configured.items() if value})
+    request = chat(**asked)
+    body = body_of(OpenAI().chat_request(request, at, FACTS))
+    judged = {name: json.loads(bytes(raw)) for name, raw in sent_fields(request.raw, at).items()}
+    assert judged == body | {"model": "public"}
 
 
 def test_a_callers_field_counts_before_the_deployments() -> None:
