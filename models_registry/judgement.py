@@ -237,9 +237,9 @@ def _unknown(
     """A field that is not known, where such go on to the provider."""
     if fields.keys() <= known or target.dialect not in FORWARDS_UNKNOWN:
         return None
-    for name in fields.keys() - known:
+    for name, raw in fields.items():
         allowed = f"{inside}.{name}"
-        if bytes(fields[name]) not in OFF and allowed not in target.free_params:
+        if name not in known and bytes(raw) not in OFF and allowed not in target.free_params:
             return Unbounded(f"{where}.{name}", allowed)
     return None
 
