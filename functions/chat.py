@@ -60,7 +60,7 @@ async def _attempt(request: ChatRequest, ctx: ModelContext, route: Route) -> Cha
             return await ChatEvents.begin(response, parser, hold=hold, bounds=bounds)
         body = await response.read()
         completion, usage = backend.chat_response(body, request, target, facts)
-        hold.settle(usage or bounds.produced(told_bytes(body), whole=True))
+        hold.settle(bounds.completed(usage, len(body), lambda: told_bytes(completion)))
         return completion
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:
@@ -179,12 +179,14 @@ class ChatEvents:
 
     def _produced(self) -> Usage:
         """What the provider reported, else a bound of it: of the output alone where it reported the input."""
-        parser, usage = self._parser, self._parser.usage
-        if usage is not None and not usage.estimated:
-            return usage
-        bound = self._bounds.produced(parser.produced_bytes, whole=parser.done)
-        if usage is not None:
-            output = max(usage.completion_tokens, bound.completion_tokens)
-            return msgspec.structs.replace(usage, completion_tokens=output)
+        parser, usage, bounds = self._parser, self._parser.usage, self._bounds
+        if parser.done or (usage is not None and not usage.estimated):
+            booked = bounds.completed(usage, parser.most_bytes, lambda: parser.told_bytes)
+        else:
+            booked = bounds.broken(usage, parser.produced_bytes)
         tier = parser.service_tier
-        return bound if tier is None else msgspec.structs.replace(bound, service_tier=tier)
+        return (
+            booked
+            if usage is not None or tier is None
+            else msgspec.structs.replace(booked, service_tier=tier)
+        )

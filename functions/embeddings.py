@@ -32,7 +32,7 @@ async def _attempt(request: EmbeddingsRequest, ctx: ModelContext, route: Route) 
     )
     upstream_request = backend.embeddings_request(request, target, facts)
 
-    bounds = EmbeddingsBounds(request)
+    bounds = EmbeddingsBounds(request, target)
     hold = await ctx.ledger.hold(call, target, streamed=False, bounds=bounds, customer=request.user)
     response: UpstreamResponse | None = None
     try:
@@ -41,7 +41,7 @@ async def _attempt(request: EmbeddingsRequest, ctx: ModelContext, route: Route) 
         if response.status != 200:
             raise backend.error(response.status, response.headers, body, target)
         answer, usage = backend.embeddings_response(body, request, target, facts)
-        hold.settle(usage or bounds.usage())
+        hold.settle(bounds.completed(usage))
         return answer
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN in exc.args:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from functions.call import Call
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.judgement import Unbounded
 from models_registry.route import Route
 from models_registry.target import Deadlines, Target
 from schema.models import AllowedModels, ModelCard
@@ -103,11 +104,16 @@ class Bounds(Protocol):
         """Did the caller say how long an answer may be?"""
         ...
 
+    @property
+    def reasons(self) -> bool:
+        """Whether the model may think before it answers."""
+        ...
+
     def cap(self, tokens: int) -> None:
         """An answer is limited to so many tokens after all."""
         ...
 
-    def unbounded_field(self) -> str | None:
+    def unbounded_field(self) -> Unbounded | None:
         """The field for which the cost has no known bound, if there is one."""
         ...
 

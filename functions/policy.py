@@ -17,6 +17,10 @@ from schema.window import check_duration
 LEAST_ORPHAN_S = 60.0
 """A worker may be out of Postgres's sight for as long, and go on."""
 
+MIN_OUTPUT_TOKENS = 256
+MIN_REASONED_TOKENS = 2048
+"""Of a model that reasons: with less it ends before it has answered."""
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """LiteLLM's settings of the same names, but for the last group, which is ours."""
@@ -60,6 +64,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     (`general_settings.orphan_lease_after`). None: never; its journal says what was."""
     default_output_tokens: int = 4096
     """The output a call is given where the model's whole maximum does not fit a budget."""
+    min_output_tokens: int | None = None
+    """The least output that a call is given where that does not fit either. None: MIN_OUTPUT_TOKENS, or
+    MIN_REASONED_TOKENS where the model reasons."""
 
 
 def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
@@ -140,6 +147,7 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         devops_key_budget=defaults.devops_key_budget if devops_budget is None else devops_budget,
         orphan_lease_after_s=seconds_of(general.orphan_lease_after, "general_settings.orphan_lease_after"),
         default_output_tokens=general.default_output_tokens or defaults.default_output_tokens,
+        min_output_tokens=general.min_output_tokens or None,
     )
     return policy, tuple(errors)
 

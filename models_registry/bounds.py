@@ -1,89 +1,98 @@
 """Upper bounds of what a call can use, from the request alone. They are what a budget holds.
 
-A token of a byte-level tokenizer is at least one byte of text, and a JSON text is at least as long
-as the UTF-8 in it, so the length of the body bounds the tokens of the text in it from above. What
-a provider adds of its own has stated allowances. Images are counted apart, since a picture's tokens
-have nothing to do with its bytes.
+The input is bounded by its bytes (`models_registry/input_bounds.py`) and by stated allowances for what a
+provider adds of its own; the output by the limit that was sent, else by what the model can make. What the
+other fields do to the cost is judged by an allow-list (`models_registry/field_costs.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import msgspec
 
-from models_registry.reasoning import reasons_unseen
+from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TOOLS_TOKENS
+from models_registry.input_bounds import embeddings_bound, is_plain, text_of
+from models_registry.judgement import (
+    Unbounded,
+    judge,
+    judge_embeddings,
+    sent_fields,
+    tier_is_priced,
+    unbounded_content,
+)
+from models_registry.reasoning import may_reason, reasons_unseen
 from models_registry.search import search_context
 from models_registry.target import Dialect, Target
-from schema.chat import ChatRequest, Part
+from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 
-CALL_TOKENS = 512
-"""What a chat template adds to any call: its own system text, the opening of the answer."""
-MESSAGE_TOKENS = 16
-"""Role and separators of a message, beside its text."""
-TOOLS_TOKENS = 1024
-"""The prompt a provider adds when there are tools (Anthropic: up to 530; llama.cpp's templates)."""
-IMAGE_TOKENS = 50_000
-"""An image at its dearest: gpt-4o-mini at high detail takes 2,833 + 8 tiles of 5,667."""
-INPUT_TOKENS = 8
-"""The frame of one embedded text."""
 DEFAULT_OUTPUT_TOKENS = 4096
-
 MAX_BOUND = 2**31 - 1
 UNRECEIVED_TOKENS = 1024
 """What may have been made of an answer when it broke off, and never came: half a second at 2,000 tokens a
 second, the fastest there is. That covers the last bytes on their way, and the time until the provider sees
 that nobody reads; events have some 200 bytes a token, so it is also what sockets hold."""
-
-
-PRICED_APART = frozenset(
-    {"web_search_options", "audio", "prediction", "plugins", "prompt", "container", "models", "route"}
-)
-"""Fields with which a provider bills by something that no field of the request bounds."""
-TIERS = (b'"auto"', b'"default"', b'"flex"', b"null")
-"""`service_tier`s whose price is known, as far as any is: what the provider says, or a cheaper one."""
+LONGEST_TOKEN_BYTES = 512
+"""No token of a known vocabulary stands for more text (o200k's longest has 128 bytes). A count of output
+below what that makes of the answer's bytes can't be true."""
 LISTED_TIERS = (b'"default"', b'"flex"')
-"""Those that cost no more than the list price."""
-BOUNDED_PARTS = ("text", "refusal", "image_url")
-OWN_TOOLS = ("function", "custom")
-"""Tools that the caller runs; the provider's own (search, code) are billed by the use."""
+"""`service_tier`s that cost no more than the list price."""
 BYTES_A_TOKEN = 4
 """What text has, more or less: for estimates, never for bounds."""
 
 
 class ChatBounds:
-    """How much a chat call can use, worked out when it is asked for."""
+    """How much a chat call can use."""
 
-    __slots__ = ("_cap", "_fields", "_most", "_prompt", "_request", "_searches", "_target", "limited")
+    __slots__ = ("_cap", "_judged", "_prompt", "_request", "_searches", "_sent", "_target", "_text")
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
         self._target = target
-        self._fields: Mapping[str, msgspec.Raw] = request.raw
-        """As they came; empty on a request that was built in code."""
+        self._sent = sent_fields(request.raw or request.fields(), target)
+        """The fields that go to the provider; of a request that was built in code, its JSON's."""
+        self._judged = judge(self._sent, target)
+        self._text = text_of(request.messages, self._sent["messages"])
         self._prompt: int | None = None
-        self._most: int | None = None
         self._searches: int | None = None
         self._cap: int | None = None
-        sent = request.max_tokens is not None or request.max_completion_tokens is not None
-        self.limited = sent or bool(_configured(target))
+
+    @property
+    def limited(self) -> bool:
         """Did the caller, or the deployment, say how long an answer may be?"""
+        return self._judged.limit is not None
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the model may think before it answers, so that a short limit leaves nothing to read."""
+        return may_reason(self._request, self._target)
 
     @property
     def prompt_tokens(self) -> int:
+        """Most tokens the input can be. Files and audio have no bound here."""
         if self._prompt is None:
-            self._prompt = input_bound(self._request)
+            judged, text, fields = self._judged, self._text, self._sent
+            total = text.max_bytes + MESSAGE_TOKENS * len(self._request.messages)
+            total += IMAGE_TOKENS * text.images
+            total += self._target.template_tokens + judged.text_bytes + judged.added
+            tools = fields.get("tools")
+            if tools is not None:
+                total += memoryview(tools).nbytes
+            if tools is not None or judged.has_schema:
+                total += TOOLS_TOKENS
+            if judged.has_schema and self._target.dialect is Dialect.OLLAMA:
+                total += judged.limit or DEFAULT_OUTPUT_TOKENS  # it reads what it thought again as its prompt
+            self._prompt = total
         return self._prompt
 
     @property
     def answers(self) -> int:
-        return max(1, self._request.n or 1)
+        return self._judged.answers
 
     @property
     def images(self) -> int:
         """Pictures in the request, by its decoded parts: in JSON a name can be spelt in many ways."""
-        parts = (message.content for message in self._request.messages if isinstance(message.content, list))
-        return sum(part.kind == "image_url" for content in parts for part in content)
+        return self._text.images
 
     @property
     def searches(self) -> int:
@@ -97,41 +106,36 @@ class ChatBounds:
     def at_list_price(self) -> bool:
         """Whether the call is sure to be served at the standard service tier, or at a cheaper one. Where
         nobody says, the provider's own settings decide (OpenAI's projects have one)."""
-        raw = (self._fields or self._request.fields()).get("service_tier")
-        raw = self._target.params.get("service_tier") if raw is None else raw
+        raw = self._sent.get("service_tier")
         return raw is not None and bytes(raw) in LISTED_TIERS
 
     @property
     def output_tokens(self) -> int | None:
         """Most tokens of all answers together; None where nothing bounds them."""
+        judged, target = self._judged, self._target
         if self._cap is not None:
-            return self._cap * self.answers
-        target = self._target
-        if self.limited or target.max_output_tokens is not None:
+            return self._answers_of(self._cap)
+        if judged.limit is not None:
             return self._asked()
-        return None if target.context_window is None else target.context_window * self.answers
+        if judged.runs_on:
+            return None
+        if target.max_output_tokens is not None:
+            return self._asked()
+        return None if target.context_window is None else self._answers_of(target.context_window)
 
     def cap(self, tokens: int) -> None:
         """An answer is limited to so many tokens after all."""
         self._cap = tokens
 
-    def unbounded_field(self) -> str | None:
+    def unbounded_field(self) -> Unbounded | None:
         """The field for which the cost has no known bound, if there is one."""
-        request, fields = self._request, self._fields or self._request.fields()
-        for name in PRICED_APART & fields.keys():
-            if bytes(fields[name]) not in (b"null", b"{}", b"[]"):
-                return name
-        if "service_tier" in fields and not self._tier_is_priced(bytes(fields["service_tier"])):
-            return "service_tier"
-        for place, tool in enumerate(request.tools or ()):
-            if tool.kind not in OWN_TOOLS:
-                return f"tools[{place}]"
-        return _unbounded_part(request)
-
-    def _tier_is_priced(self, raw: bytes) -> bool:
-        price = self._target.price
-        services = () if price is None else price.services
-        return raw in TIERS or any(raw == b'"%s"' % service.name.encode() for service in services)
+        found, fields, target = self._judged.unbounded, self._sent, self._target
+        if found is None and "service_tier" in fields and not tier_is_priced(fields, target):
+            found = Unbounded("service_tier", "service_tier")
+        if found is not None:
+            return found
+        plain = is_plain(self._request.messages, fields["messages"], self._text)
+        return None if plain and "tools" not in fields else unbounded_content(fields, target, plain=plain)
 
     def usage(self) -> Usage:
         """All of it, for an attempt that nobody knows the end of."""
@@ -149,6 +153,63 @@ class ChatBounds:
             return self._used(max(shown_bytes, self.usage().completion_tokens) if unseen else shown_bytes)
         return self._used(most if unseen else min(shown_bytes, most))
 
+    def completed(self, usage: Usage | None, most_bytes: int, told_bytes: Callable[[], int | None]) -> Usage:
+        """What a complete answer is booked at: its report, and a bound of what is missing of that or can't be
+        true. `told_bytes` is how much the model said, None where its answer has another shape; it is asked
+        only in doubt, and `most_bytes` is no less."""
+        counted = 0 if usage is None else usage.completion_tokens
+        short = usage is None or (usage.estimated and (usage.input_reported or not counted))
+        if short or most_bytes > counted * LONGEST_TOKEN_BYTES:
+            told = told_bytes()
+            low = counted == 0 if told is None else told > counted * LONGEST_TOKEN_BYTES
+            short = short or low
+            if short:
+                bound = self.produced(most_bytes if told is None else told, whole=True)
+                if usage is None:
+                    return bound
+                counted = max(counted, bound.completion_tokens)
+        assert usage is not None, "what nobody counted is short"
+        if usage.prompt_tokens and not (short or usage.estimated):
+            return usage
+        return msgspec.structs.replace(
+            usage,
+            prompt_tokens=usage.prompt_tokens or self.prompt_tokens,
+            completion_tokens=counted,
+            estimated=True,
+            input_reported=usage.prompt_tokens > 0,
+        )
+
+    def broken(self, usage: Usage | None, shown_bytes: int) -> Usage:
+        """What an answer that broke off is booked at: the input as it was reported, and a bound of the
+        output."""
+        bound = self.produced(shown_bytes)
+        if usage is None:
+            return bound
+        return msgspec.structs.replace(
+            usage,
+            prompt_tokens=usage.prompt_tokens or bound.prompt_tokens,
+            completion_tokens=max(usage.completion_tokens, bound.completion_tokens),
+            estimated=True,
+            input_reported=usage.prompt_tokens > 0,
+        )
+
+    def estimate(self, output_tokens: int) -> int:
+        """Tokens it will use, more or less: for limits by the minute."""
+        output = self._asked() if self.limited else output_tokens
+        return memoryview(self._sent["messages"]).nbytes // BYTES_A_TOKEN + 1 + output
+
+    def _asked(self) -> int:
+        """Most tokens of the answers by the limit that was sent, else by the model's maximum, else by the
+        default."""
+        limit, most = self._judged.limit, self._target.max_output_tokens
+        if limit is None:
+            return self._answers_of(most or DEFAULT_OUTPUT_TOKENS)
+        return self._answers_of(limit if most is None else min(limit, most))
+
+    def _answers_of(self, tokens: int) -> int:
+        judged = self._judged
+        return min(judged.answers * (max(tokens, judged.at_least) + judged.beside), MAX_BOUND)
+
     def _used(self, output_tokens: int) -> Usage:
         usage = Usage(
             prompt_tokens=self.prompt_tokens,
@@ -160,20 +221,9 @@ class ChatBounds:
             return usage
         return msgspec.structs.replace(usage, rare=RareMeters(web_searches=self.searches))
 
-    def _asked(self) -> int:
-        if self._most is None:
-            self._most = output_bound(self._request, self._target)
-        return self._most
-
     def _may_be_dearer(self) -> bool:
         price = self._target.price
         return price is not None and bool(price.services) and not self.at_list_price
-
-    def estimate(self, output_tokens: int) -> int:
-        """Tokens it will use, more or less: for limits by the minute."""
-        output = self._asked() if self.limited else output_tokens
-        fields = self._fields or self._request.fields()
-        return _length(fields["messages"]) // BYTES_A_TOKEN + 1 + output
 
 
 class EmbeddingsBounds:
@@ -181,13 +231,15 @@ class EmbeddingsBounds:
 
     answers = 1
     limited = True
+    reasons = False
     output_tokens = 0
     images = 0
     searches = 0
     at_list_price = True
 
-    def __init__(self, request: EmbeddingsRequest) -> None:
+    def __init__(self, request: EmbeddingsRequest, target: Target) -> None:
         self._request = request
+        self._target = target
 
     @property
     def prompt_tokens(self) -> int:
@@ -196,77 +248,22 @@ class EmbeddingsBounds:
     def cap(self, tokens: int) -> None:
         raise AssertionError("an embedding has no output to limit")
 
-    def unbounded_field(self) -> str | None:
-        return None
+    def unbounded_field(self) -> Unbounded | None:
+        fields = self._request.raw or self._request.fields()
+        return judge_embeddings(sent_fields(fields, self._target), self._target)
 
     def usage(self) -> Usage:
         return Usage(prompt_tokens=self.prompt_tokens, estimated=True)
 
+    def completed(self, usage: Usage | None) -> Usage:
+        """What an answer is booked at: its report, else the bound. No embedded text has no tokens."""
+        return usage if usage is not None and usage.prompt_tokens else self.usage()
+
     def estimate(self, output_tokens: int) -> int:
-        return _length(self._request.fields()["input"]) // BYTES_A_TOKEN + 1
+        return memoryview(self._request.fields()["input"]).nbytes // BYTES_A_TOKEN + 1
 
 
 def with_output_limit(target: Target, tokens: int) -> Target:
-    """The deployment with a limit of its own, sent where the caller sent none. OpenAI's reasoning models
-    know only the newer name; compatible servers often only the older."""
-    name = "max_completion_tokens" if target.provider == "openai" else "max_tokens"
-    return msgspec.structs.replace(target, params={**target.params, name: msgspec.Raw(b"%d" % tokens)})
-
-
-def input_bound(request: ChatRequest) -> int:
-    """Most tokens the input can be. Audio and files are bounded by their bytes in the body; one
-    named by an id or address alone has no bound here."""
-    fields = request.raw or request.fields()
-    total = CALL_TOKENS + sum(map(_length, fields.values()))
-    total += MESSAGE_TOKENS * len(request.messages)
-    if request.tools:
-        total += TOOLS_TOKENS
-    for message in request.messages:
-        if isinstance(message.content, list):
-            total += sum(map(_image_bound, message.content))
-    return total
-
-
-def embeddings_bound(request: EmbeddingsRequest) -> int:
-    """Most tokens the input can be: its bytes, whether text or token ids, and a frame each."""
-    count = 1 if isinstance(request.input, str) else len(request.input)
-    return _length(request.fields()["input"]) + INPUT_TOKENS * count
-
-
-def output_bound(request: ChatRequest, target: Target) -> int:
-    """Most tokens the answers can be: the caller's limit (the larger, where both names are used),
-    else the deployment's own, else the model's maximum, else DEFAULT_OUTPUT_TOKENS; times `n`."""
-    limits = [limit for limit in (request.max_tokens, request.max_completion_tokens) if limit is not None]
-    limits = limits or _configured(target)
-    limit = max(limits) if limits else target.max_output_tokens or DEFAULT_OUTPUT_TOKENS
-    if target.max_output_tokens is not None:
-        limit = min(limit, target.max_output_tokens)
-    return min(max(1, request.n or 1) * max(0, limit), MAX_BOUND)
-
-
-def _configured(target: Target) -> list[int]:
-    if not target.params:
-        return []
-    found = [target.params[name] for name in ("max_tokens", "max_completion_tokens") if name in target.params]
-    return [int(value) for value in map(msgspec.json.decode, found) if isinstance(value, int)]
-
-
-def _unbounded_part(request: ChatRequest) -> str | None:
-    """A part of a message whose tokens its bytes do not bound: a file's pages, seconds of audio."""
-    for place, message in enumerate(request.messages):
-        for at, part in enumerate(message.content if isinstance(message.content, list) else ()):
-            if part.kind not in BOUNDED_PARTS:
-                return f"messages[{place}].content[{at}]"
-    return None
-
-
-def _image_bound(part: Part) -> int:
-    """An image's ceiling, less the bytes of one that stands in the body."""
-    if part.kind != "image_url" or part.image_url is None:
-        return 0
-    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-    return IMAGE_TOKENS - len(url)
-
-
-def _length(raw: msgspec.Raw) -> int:
-    return memoryview(raw).nbytes
+    """The deployment with a limit of its own, sent where the caller sent none."""
+    limited = {**target.params, target.limit_field: msgspec.Raw(b"%d" % tokens)}
+    return msgspec.structs.replace(target, params=limited)

@@ -53,6 +53,10 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     access_groups: list[str] | None = None
     max_call_cost: Number | None = None
     """Ours: the most one call can cost in dollars, where its request says nothing that bounds it."""
+    free_params: list[str] | None = None
+    """Ours: fields of a request that cost nothing here, though this version does not know it."""
+    template_tokens: Count | None = None
+    """Ours: what the host and the chat template add to a call's input at most."""
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
     supports_reasoning: bool | None = None
@@ -137,6 +141,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     devops_key_budget: Number | None = None
     default_output_tokens: Count | None = None
     alerting: list[str] | None = None
+    min_output_tokens: Count | None = None
+    free_params: list[str] | None = None
     maximum_spend_logs_retention_period: str | int | None = None
     maximum_spend_logs_retention_interval: str | int | None = None
     store_prompts_in_spend_logs: bool | None = None

@@ -10,15 +10,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from models_registry.allowances import template_tokens
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.config_values import BadDeployment, Number, number
+from models_registry.field_costs import OUTPUT_LIMITS, is_agent
+from models_registry.judgement import unbounded_param
 from models_registry.price import NANO_PER_USD
 from models_registry.price_book import find_window
 from models_registry.price_fields import BASE
 from models_registry.pricing import Pricing, adjustment_of, pricing_of
-from models_registry.providers import PROVIDERS, Provider, split
+from models_registry.providers import PROVIDERS, Provider, limit_field, split
 from models_registry.reasoning import is_plain
 from models_registry.target import Deadlines, Target
+from schema.chat import TokenLimit
 from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
@@ -62,13 +66,14 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
+    api_base = _api_base(provider, params, config.environment, path=path)
     return Target(
         model_id=info.id or _stable_id(deployment),
         public_name=entry.model_name,
         provider=provider.prefix,
         dialect=provider.dialect,
         model=model,
-        api_base=_api_base(provider, params, config.environment, path=path),
+        api_base=api_base,
         api_key=_api_key(provider, params, config.environment, path=path),
         headers=_headers(params, path),
         params=request_params,
@@ -77,6 +82,10 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
+        free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
+        is_agent=is_agent(model),
+        template_tokens=_template_tokens(provider, info, api_base, model),
+        limit_field=limit_field(provider.prefix, api_base, model),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,
@@ -105,6 +114,9 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         model=model,
         price=target.pricing.price(model, at),
         context_window=_window(target.provider, model),
+        is_agent=is_agent(model),
+        template_tokens=template_tokens(target.template_tokens, target.api_base, model),
+        limit_field=limit_field(target.provider, target.api_base, model),
     )
 
 
@@ -113,6 +125,24 @@ def missing_key(target: Target, provider: Provider) -> str | None:
     if target.api_key is not None or not provider.needs_key:
         return None
     return f"no api_key, and the environment has no {' or '.join(provider.api_key_env)}"
+
+
+def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
+    """A warning for a deployment that costs money and whose own parameters have no known bound, with the
+    path."""
+    if target.max_call_nano is not None or (target.price is not None and target.price.is_free):
+        return None
+    found = unbounded_param(target)
+    if found is None:
+        return None
+    top = re.split(r"[.\[]", found.path)[0]
+    inside = "" if top == "model" or top in deployment.params else "extra_body."
+    path = f"{deployment.path}.litellm_params.{inside}{found.path}"
+    return (
+        f"{path}: what this costs has no known bound, so calls under a budget are refused; "
+        f"model_info.free_params: [{found.name}] says that it costs nothing, model_info.max_call_cost "
+        "states a bound"
+    )
 
 
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
@@ -208,6 +238,8 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
     `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
     unpacked: its fields are the body's own."""
     params = dict(deployment.params)
+    for name in OUTPUT_LIMITS & params.keys():
+        _check_limit(params[name], f"{path}.{name}")
     extra = params.pop("extra_body", None)
     if extra is not None:
         try:
@@ -218,6 +250,14 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
         return params, True
     del params["stream_options"]
     return params, False
+
+
+def _check_limit(raw: msgspec.Raw, path: str) -> None:
+    """As a caller's limit is checked at the decoding."""
+    try:
+        msgspec.json.decode(raw, type=TokenLimit | None)
+    except msgspec.ValidationError as exc:
+        raise BadDeployment(path, "expected a whole number of 1 or more") from exc
 
 
 def _seconds(value: Number, path: str) -> float:
@@ -287,6 +327,12 @@ def _supports_reasoning(info: ModelInfo) -> bool | None:
     if info.supports_reasoning is None and info.base_model is not None:
         return not is_plain(info.base_model)
     return info.supports_reasoning
+
+
+def _template_tokens(provider: Provider, info: ModelInfo, api_base: str, model: str) -> int:
+    if info.template_tokens is not None:
+        return info.template_tokens
+    return template_tokens(provider.template_tokens, api_base, model)
 
 
 def _max_call_nano(info: ModelInfo, path: str) -> int | None:

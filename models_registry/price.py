@@ -144,16 +144,16 @@ def ceiling_nano(
     """The most that a call of at most so much can cost: each meter at its dearest rate, in any tier
     that such a prompt can reach, for as long as its deadline lets it run. `at_list_price`: it is known
     that it is served at the standard service tier, or at a cheaper one."""
-    return sum(
-        ceiling_parts(
-            price,
-            prompt_tokens,
-            completion_tokens,
-            images=images,
-            searches=searches,
-            at_list_price=at_list_price,
-        )
+    dearest = _reached(price.listed if at_list_price else price.dearest, prompt_tokens)
+    femto = (
+        prompt_tokens * dearest.input
+        + images * dearest.image
+        + completion_tokens * dearest.output
+        + searches * dearest.search
+        + dearest.request
+        + dearest.millisecond * dearest.max_ms
     )
+    return -(-femto // FEMTO_PER_NANO)
 
 
 def ceiling_parts(

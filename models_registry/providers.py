@@ -5,9 +5,11 @@ A provider that speaks a known dialect is a row here and no code.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import msgspec
 
+from models_registry.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
 
 
@@ -24,6 +26,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Runs on the user's own machines: calls cost nothing unless the config says otherwise."""
     price_id: str | None = None
     """The provider's id in the price data."""
+    template_tokens: int = TEMPLATE_TOKENS
+    """What its chat templates add to a call at most (`models_registry/allowances.py`)."""
 
 
 _ROWS = (
@@ -46,6 +50,7 @@ _ROWS = (
     Provider(
         prefix="ollama",
         dialect=Dialect.OLLAMA,
+        template_tokens=OWN_TEXT_TOKENS,
         api_base="http://localhost:11434",
         api_base_env=("OLLAMA_API_BASE",),
         api_key_env=("OLLAMA_API_KEY",),
@@ -55,6 +60,7 @@ _ROWS = (
     Provider(
         prefix="ollama_chat",
         dialect=Dialect.OLLAMA,
+        template_tokens=OWN_TEXT_TOKENS,
         api_base="http://localhost:11434",
         api_base_env=("OLLAMA_API_BASE",),
         api_key_env=("OLLAMA_API_KEY",),
@@ -112,6 +118,20 @@ _BARE_NAMES = (
     (("claude-",), "anthropic"),
 )
 """LiteLLM lets the prefix be left out for these families."""
+
+
+_NEWER_LIMIT_HOSTS = ("openai.com", "azure.com")
+_NEWER_LIMIT_MODELS = ("gpt-", "chatgpt-", "o1", "o3", "o4")
+
+
+def limit_field(prefix: str, api_base: str, model: str) -> str:
+    """The field for a limit on the output. OpenAI's reasoning models know only the newer name; compatible
+    servers often only the older, and what a server does not know limits nothing."""
+    name = model.rpartition("/")[2]
+    known = name.startswith(_NEWER_LIMIT_MODELS) and not name.startswith("gpt-oss")
+    host = (urlsplit(api_base).hostname or "").rstrip(".")
+    own = any(host == each or host.endswith(f".{each}") for each in _NEWER_LIMIT_HOSTS)
+    return "max_completion_tokens" if prefix == "openai" and (known or own) else "max_tokens"
 
 
 def split(model: str, forced: str | None) -> tuple[Provider, str]:

@@ -42,11 +42,16 @@ SWITCHES = (
     "reasoning",
     "thinking",
     "thinking_budget",
+    "thinking_budget_tokens",
+    "thinking_token_budget",
     "enable_thinking",
     "chat_template_kwargs",
     "extra_body",
+    "google",
+    "generation_config",
 )
-"""Fields with which a request asks for it, at one provider or another (Google's stands in `extra_body`)."""
+"""Fields with which a request asks for it, at one provider or another (Google's stands in `extra_body`, which
+a deployment's own parameters are unpacked from)."""
 OFF = (b"null", b"false", b'"none"', b'{"type":"disabled"}')
 """Without blanks."""
 
@@ -58,13 +63,21 @@ _VARIANT = re.compile(r"think|reason")
 
 def reasons_unseen(request: ChatRequest, target: Target) -> bool:
     """Whether the answer may have cost more than what of it can be seen."""
-    if target.local or target.dialect is Dialect.OLLAMA:
-        return False
+    return not _is_near(target) and may_reason(request, target)
+
+
+def may_reason(request: ChatRequest, target: Target) -> bool:
+    """Whether the model may reason before it answers. What runs on one's own machines does where it is asked
+    to, or the config says so."""
     if _asks(request.raw or request.fields()) or _asks(target.params):
         return True
     if target.supports_reasoning is not None:
         return target.supports_reasoning
-    return not is_plain(target.model)
+    return not (_is_near(target) or is_plain(target.model))
+
+
+def _is_near(target: Target) -> bool:
+    return target.local or target.dialect is Dialect.OLLAMA
 
 
 def is_plain(model: str) -> bool:

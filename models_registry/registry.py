@@ -13,7 +13,14 @@ import msgspec
 
 from models_registry.config import Config
 from models_registry.config_values import BadDeployment
-from models_registry.deployments import compile_targets, doubts_of, expand, missing_key, priced
+from models_registry.deployments import (
+    compile_targets,
+    doubts_of,
+    expand,
+    missing_key,
+    priced,
+    unbounded_warning,
+)
 from models_registry.price import Price
 from models_registry.pricing import unused_adjustments
 from models_registry.providers import PROVIDERS
@@ -179,6 +186,9 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
             warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
+            unbounded = unbounded_warning(deployment, target)
+            if unbounded is not None:
+                warnings.append(unbounded)
     settings = config.litellm_settings
     for name, said in (
         ("cost_discount_config", settings.cost_discount_config),

@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from models_registry.allowances import TEMPLATE_TOKENS
 from models_registry.price import Price
 from models_registry.pricing import Pricing
 from schema.secret import Secret
@@ -55,6 +56,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Most tokens of input and output together, where the price list knows it."""
     max_call_nano: int | None = None
     """The most one call can cost, where its own request does not say (`model_info.max_call_cost`)."""
+    free_params: frozenset[str] = frozenset()
+    """Fields that the config says cost nothing (`free_params`), as `judgement.Unbounded` names them."""
+    is_agent: bool = False
+    """Whether the model runs tools of its own at every call, so that no field bounds what it costs."""
+    template_tokens: int = TEMPLATE_TOKENS
+    """What the chat template and the host add to a call's input at most."""
+    limit_field: str = "max_tokens"
+    """The field in which the server takes a limit on the output that is not the caller's own."""
     supports_reasoning: bool | None = None
     """Whether the model reasons, where the config says so; None: its name decides."""
     deadlines: Deadlines = Deadlines()

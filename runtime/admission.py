@@ -1,13 +1,14 @@
 """Letting one attempt in: what it may cost and use, and holding that on everything over its caller."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
 
 from functions.call import Call, Caller
 from functions.model_ports import Bounds
-from functions.policy import Policy
+from functions.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
 from models_registry.price import Price, ceiling_nano
 from models_registry.registry import covers
 from models_registry.target import Target
@@ -156,12 +157,33 @@ class Admissions:
                 return await self._charged(budgets, rates, full)
             except BudgetExceeded:
                 log.debug("output_limited", model=target.public_name)
+        return await self._limited(budgets, rates, target, bounds)
+
+    async def _limited(
+        self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
+    ) -> Admission:
+        """With a limit on its output: the default or more, else what fits, else the least that is of use.
+        Raises BudgetExceeded with the sum for the last."""
         limit = self._output_limit(budgets, target, bounds)
-        bounds.cap(limit)
-        ceiling = full_ceiling(target, bounds)
-        assert ceiling is not None, "a capped call has a bound"
-        admission = await self._charged(budgets, rates, ceiling)
-        return msgspec.structs.replace(admission, output_limit=limit)
+        least = min(limit, self._least_output(target, bounds))
+
+        async def at(tokens: int, *, patient: bool = True) -> Admission:
+            bounds.cap(tokens)
+            ceiling = full_ceiling(target, bounds)
+            assert ceiling is not None, "a capped call has a bound"
+            admission = await self._charged(budgets, rates, ceiling, patient=patient)
+            return msgspec.structs.replace(admission, output_limit=tokens)
+
+        try:
+            return await at(limit)
+        except BudgetExceeded as error:
+            if limit <= least:
+                raise
+            fits = min(limit - 1, _affordable(target, bounds, _free_nano(error, target, bounds)))
+        if fits > least:
+            with suppress(BudgetExceeded):
+                return await at(fits, patient=False)
+        return await at(least)
 
     def _at_once(self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int) -> Admission | None:
         """From what is in memory; None where that is not enough."""
@@ -193,16 +215,37 @@ class Admissions:
         """Tokens for one answer where all that the model could give does not fit: the default, or
         more where it is known how much the model can give, and there is plenty left."""
         default = self._policy.default_output_tokens
-        if target.max_output_tokens is None or target.price is None:
+        if target.max_output_tokens is None:
             return default
         shares = [
             self._governor.slices.remaining(rule) // (self._governor.slices.calls(rule.account) + 1)
             for rule in budgets
         ]
-        dearest = ceiling_nano(target.price, bounds.prompt_tokens, 0)
-        per_token = max(1, ceiling_nano(target.price, bounds.prompt_tokens, 1_000_000) - dearest)
-        affordable = max(0, min(shares) - dearest) * 1_000_000 // per_token // bounds.answers
-        return min(max(default, affordable), target.max_output_tokens)
+        return min(max(default, _affordable(target, bounds, min(shares))), target.max_output_tokens)
+
+    def _least_output(self, target: Target, bounds: Bounds) -> int:
+        """With less an answer is of no use."""
+        least = MIN_REASONED_TOKENS if bounds.reasons else MIN_OUTPUT_TOKENS
+        least = self._policy.min_output_tokens or least
+        return least if target.max_output_tokens is None else min(least, target.max_output_tokens)
+
+
+def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
+    """How many tokens each answer can have for so much money."""
+    price = target.price
+    assert price is not None, "what has no price is not let in under a budget"
+    base = ceiling_of(price, bounds, 0)
+    per_million = max(1, ceiling_of(price, bounds, 1_000_000) - base)
+    return max(0, nano - base) * 1_000_000 // per_million // bounds.answers
+
+
+def _free_nano(error: BudgetExceeded, target: Target, bounds: Bounds) -> int:
+    """What the budgets had for a call that was refused: what it asked for, less what was missing most."""
+    asked, short = full_ceiling(target, bounds), error.__cause__
+    if asked is None or not isinstance(short, NotEnough):
+        return 0
+    missing = (each.need.amount - max(0, each.limit - each.spent - each.leased) for each in short.standings)
+    return asked - max(missing)
 
 
 def _charging(taken: list[Taken], budgets: int, ceiling: int) -> Admission:
@@ -245,9 +288,10 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     if field is not None:
         if target.max_call_nano is None:
             raise UnboundedCost(
-                f"{field}: what this costs has no known bound, and this call is under a budget. "
-                "The deployment's model_info.max_call_cost can state one.",
-                param=field,
+                f"{field.path}: what this costs has no known bound, and this call is under a budget. "
+                f"The config can say that it costs nothing (free_params: [{field.name}] in the deployment's "
+                "model_info or in general_settings), or state a bound (model_info.max_call_cost).",
+                param=field.path,
             )
         return target.max_call_nano
     output = bounds.output_tokens

@@ -27,9 +27,9 @@ from runtime.spend_row import (
     dollars_text,
     ending_of_failure,
     held_of,
+    mended,
     refusal_row,
     settled_of,
-    storable,
     with_images,
 )
 from runtime.telemetry.tally import Tally
@@ -167,7 +167,12 @@ class BookedLedger:
             row_id = earlier_id(attempt.call.request_id, attempt.number)
             attempt.call.attempts[-1] = Attempted(row_id, attempt.target.public_name)
         if not believable(ending.usage):
-            ending = msgspec.structs.replace(ending, usage=storable(hold.bounds.usage()))
+            log.error(
+                "the provider of %s counted what no answer can have, and a bound is booked: %s",
+                attempt.target.public_name,
+                ending.usage,
+            )
+            ending = msgspec.structs.replace(ending, usage=mended(ending.usage, hold.bounds.usage()))
         price = attempt.target.price
         if price is not None and price.image and ending.usage != NOTHING:
             ending = msgspec.structs.replace(ending, usage=with_images(ending.usage, hold.bounds.images))

@@ -75,13 +75,19 @@ def believable(usage: Usage) -> bool:
     )
 
 
-def storable(usage: Usage) -> Usage:
-    """An estimate with every count within what a column holds."""
-    return Usage(
-        prompt_tokens=min(max(usage.prompt_tokens, 0), MAX_COUNT),
-        completion_tokens=min(max(usage.completion_tokens, 0), MAX_COUNT),
+def mended(usage: Usage, bound: Usage) -> Usage:
+    """A report with counts that no answer can have, as an estimate: the bound in place of those, and of the
+    zeros beside them. A count that can be true holds, however far above the bound it is."""
+    return msgspec.structs.replace(
+        bound,
+        prompt_tokens=_likely(usage.prompt_tokens, bound.prompt_tokens),
+        completion_tokens=_likely(usage.completion_tokens, bound.completion_tokens),
         estimated=True,
     )
+
+
+def _likely(count: int, bound: int) -> int:
+    return count if 0 < count <= MAX_COUNT else min(max(bound, 0), MAX_COUNT)
 
 
 def with_images(usage: Usage, images: int) -> Usage:

@@ -143,7 +143,8 @@ class MessagesResponse(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     content: list[AnswerBlock]
     stop_reason: str | None = None
-    usage: AnthropicUsage | None = None
+    usage: MaybeRaw = ABSENT
+    """An AnthropicUsage."""
 
 
 class BlockDelta(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
@@ -164,5 +165,6 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "t
     message: MessagesResponse | None = None
     content_block: AnswerBlock | None = None
     delta: BlockDelta | None = None
-    usage: AnthropicUsage | None = None
+    usage: MaybeRaw = ABSENT
+    """An AnthropicUsage."""
     error: MaybeRaw = ABSENT

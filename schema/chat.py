@@ -12,7 +12,8 @@ from schema.wire import ABSENT, MaybeRaw, Wire
 
 MAX_ANSWERS = 128
 """OpenAI's own maximum of `n`."""
-TokenLimit = Annotated[int, msgspec.Meta(le=2**31 - 1)]
+TokenLimit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""Below 1 it limits nothing: some servers take -1 for "no limit", and 0 for their own."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -115,6 +116,11 @@ class ChatRequest(Wire, frozen=True, kw_only=True, dict=True):
     stream_options: StreamOptions | None = None
     max_tokens: TokenLimit | None = None
     max_completion_tokens: TokenLimit | None = None
+    max_output_tokens: TokenLimit | None = None
+    max_new_tokens: TokenLimit | None = None
+    n_predict: TokenLimit | None = None
+    num_predict: TokenLimit | None = None
+    """The last four are other servers' names; see `models_registry/field_costs.py`."""
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
     temperature: float | None = None
     top_p: float | None = None

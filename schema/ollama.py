@@ -72,8 +72,8 @@ class OllamaAnswer(msgspec.Struct, frozen=True, kw_only=True):
     message: OllamaMessage | None = None
     done: bool = False
     done_reason: str | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
+    prompt_eval_count: MaybeRaw = ABSENT
+    eval_count: MaybeRaw = ABSENT
     logprobs: MaybeRaw = ABSENT
     error: MaybeRaw = ABSENT
 
@@ -92,4 +92,4 @@ class OllamaEmbed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class OllamaEmbeddings(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     embeddings: list[list[float]]
-    prompt_eval_count: int | None = None
+    prompt_eval_count: int | float | str | None = None

@@ -10,11 +10,12 @@ import msgspec
 
 from models_registry.backends.anthropic_request import messages_request
 from models_registry.backends.anthropic_stream import AnthropicStream
-from models_registry.backends.anthropic_usage import finish_reason, usage_of
+from models_registry.backends.anthropic_usage import counts_in, finish_reason, usage_of
 from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.counts import to_wire
 from models_registry.backends.headers import upstream_headers
 from models_registry.backends.provider_errors import error_inside, provider_error
+from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from schema.anthropic import AnswerBlock, MessagesResponse
 from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
@@ -32,6 +33,10 @@ _FOREIGN = ("openai-", "anthropic-version")
 class _Answer(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     kind: str = ""
     error: MaybeRaw = ABSENT
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
+_MESSAGES = msgspec.json.Decoder(MessagesResponse)
 
 
 class Anthropic:
@@ -52,7 +57,8 @@ class Anthropic:
         """Raises UpstreamMalformed for a body that is no message, the mapped error for an error in a
         200. Blocks of the provider's own tools are left out."""
         message = _decode(body, target)
-        usage = usage_of(message.usage) if message.usage is not None else None
+        counts = counts_in(message.usage)
+        usage = None if counts is None else usage_of(counts)
         completion = ChatCompletion(
             id=message.id,
             object="chat.completion",
@@ -94,10 +100,10 @@ class Anthropic:
 
 def _decode(body: bytes, target: Target) -> MessagesResponse:
     try:
-        answer = msgspec.json.decode(body, type=_Answer)
+        answer = decoded(_ANSWERS, body)
         if answer.kind == "error" or present(answer.error):
             raise error_inside(bytes(answer.error) if answer.error else b"{}", target)
-        return msgspec.json.decode(body, type=MessagesResponse)
+        return decoded(_MESSAGES, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamMalformed(f"The provider's answer is not a message: {exc}") from exc
 

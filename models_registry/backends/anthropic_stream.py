@@ -7,12 +7,13 @@ what it restates. Unknown events and deltas are skipped, as the vendor asks.
 
 import msgspec
 
-from models_registry.backends.anthropic_usage import finish_reason, merge_usage, tier_of, usage_of
+from models_registry.backends.anthropic_usage import counts_in, finish_reason, merge_usage, tier_of, usage_of
 from models_registry.backends.backend import MAX_FRAME_BYTES, CallFacts
 from models_registry.backends.counts import to_wire
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.sse import EventCutter, events
 from models_registry.backends.stream import ChunkWriter
+from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from schema.anthropic import AnthropicUsage, MessageEvent
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
@@ -45,7 +46,7 @@ class AnthropicStream:
         usage = usage_of(self._counts)
         if usage is None or self._final:
             return usage
-        return msgspec.structs.replace(usage, estimated=True, input_reported=True)
+        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
 
     @property
     def service_tier(self) -> str | None:
@@ -54,6 +55,14 @@ class AnthropicStream:
     @property
     def produced_bytes(self) -> int:
         return self._writer.produced_bytes if self._writer is not None else 0
+
+    @property
+    def most_bytes(self) -> int:
+        return self.produced_bytes
+
+    @property
+    def told_bytes(self) -> int | None:
+        return self.produced_bytes
 
     def feed(self, data: bytes) -> bytes:
         """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
@@ -89,7 +98,7 @@ class AnthropicStream:
             self._writer = ChunkWriter(
                 id=message.id, created=self._facts.created, model=message.model or self._target.model
             )
-            self._counts = merge_usage(self._counts, message.usage)
+            self._counts = merge_usage(self._counts, counts_in(message.usage))
             return self._writer.role()
         if self._writer is None:
             if event.kind.startswith(("content_block", "message_")):
@@ -106,8 +115,9 @@ class AnthropicStream:
             case "content_block_stop":
                 return self._close_block(event, writer)
             case "message_delta":
-                self._counts = merge_usage(self._counts, event.usage)
-                self._final = self._final or event.usage is not None
+                counts = counts_in(event.usage)
+                self._counts = merge_usage(self._counts, counts)
+                self._final = self._final or counts is not None
                 return self._finish(event.delta.stop_reason if event.delta else None, writer)
             case "message_stop":
                 self.done = True
@@ -162,6 +172,6 @@ class AnthropicStream:
 
 def _decode(data: bytes) -> MessageEvent:
     try:
-        return _EVENTS.decode(data)
+        return decoded(_EVENTS, data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamMalformed("The provider sent an event that is not one of its API.") from exc

@@ -1,9 +1,12 @@
 """Anthropic's counts and stop reasons in our terms."""
 
-from models_registry.backends.counts import checked, whole_prompt
+import msgspec
+
+from models_registry.backends.counts import count_of, rare_from, report_in, usage_from, whole_prompt
 from models_registry.target import Dialect
 from schema.anthropic import AnthropicUsage
 from schema.usage import RareMeters, Usage, tier_served
+from schema.wire import MaybeRaw
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -14,6 +17,14 @@ FINISH_REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+
+
+_REPORTS = msgspec.json.Decoder(AnthropicUsage)
+
+
+def counts_in(raw: MaybeRaw) -> AnthropicUsage | None:
+    """A report of usage, as far as it can be read."""
+    return report_in(raw, _REPORTS)
 
 
 def finish_reason(stop_reason: str | None) -> str:
@@ -43,22 +54,18 @@ def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> Anthropi
 def usage_of(counts: AnthropicUsage) -> Usage | None:
     """The prompt is the sum of what was not cached, written and read. None without counts. `fast` speed
     is priced as a service tier."""
-    if counts.input_tokens is None and counts.output_tokens is None:
-        return None
-    written = counts.cache_creation_input_tokens or 0
-    read = counts.cache_read_input_tokens or 0
-    details = counts.output_tokens_details
-    return checked(
-        Usage(
-            prompt_tokens=whole_prompt(Dialect.ANTHROPIC, counts.input_tokens or 0, written + read),
-            completion_tokens=counts.output_tokens or 0,
-            cached_tokens=read,
-            cache_write_tokens=written,
-            reasoning_tokens=(details.thinking_tokens if details else 0) or 0,
-            service_tier=tier_of(counts),
-            rare=_rare(counts),
-        )
+    written = count_of(counts.cache_creation_input_tokens) or 0
+    read = count_of(counts.cache_read_input_tokens) or 0
+    fresh, details = count_of(counts.input_tokens), counts.output_tokens_details
+    parts = Usage(
+        cached_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=count_of(details.thinking_tokens if details else 0) or 0,
+        service_tier=tier_of(counts),
+        rare=_rare(counts),
     )
+    prompt = None if fresh is None else whole_prompt(Dialect.ANTHROPIC, fresh, written + read)
+    return usage_from(prompt, counts.output_tokens, parts)
 
 
 def tier_of(counts: AnthropicUsage) -> str:
@@ -69,9 +76,7 @@ def tier_of(counts: AnthropicUsage) -> str:
 def _rare(counts: AnthropicUsage) -> RareMeters | None:
     hour = counts.cache_creation.ephemeral_1h_input_tokens if counts.cache_creation else 0
     searches = counts.server_tool_use.web_search_requests if counts.server_tool_use else 0
-    if not (hour or searches):
-        return None
-    return RareMeters(cache_write_1h_tokens=hour or 0, web_searches=searches or 0)
+    return rare_from(cache_write_1h_tokens=hour, web_searches=searches)
 
 
 def _latest(later: int | None, known: int | None) -> int | None:

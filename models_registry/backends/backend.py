@@ -62,6 +62,17 @@ class ChatStream(Protocol):
     def produced_bytes(self) -> int: ...
 
     @property
+    def most_bytes(self) -> int:
+        """No less than `produced_bytes`, and known without a look at what was sent on."""
+        ...
+
+    @property
+    def told_bytes(self) -> int | None:
+        """The same as `produced_bytes` where that is how much the model said; None where some of the stream
+        has another shape, and all of its bytes are in that bound."""
+        ...
+
+    @property
     def service_tier(self) -> str | None:
         """The tier that the provider said it serves; empty: its standard one; None: it said nothing yet."""
         ...

@@ -1,19 +1,30 @@
-"""Token counts between the wire and `Usage`. A report that can't be true counts as none.
+"""Token counts between the wire and `Usage`. What can be read of a report counts: a field of it that is odd
+is missing, and the others hold. A count past 32 bits is passed on as it is: the ledger books a bound, and
+says so.
 
 Where cached tokens stand, by dialect (`CACHED`): `Usage.prompt_tokens` holds all input, so what a provider
 counts beside its prompt is added to it, and what it counts inside is not.
 """
 
 import enum
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, TypeVar, get_args
 
+import msgspec
+
+from models_registry.backends.tolerance import decoded, loosely
 from models_registry.target import Dialect
 from schema.chat import CompletionDetails, PromptDetails, WireUsage
-from schema.usage import RareMeters, Usage, tier_served
+from schema.usage import NOTHING_RARE, RareMeters, Usage, tier_served
+from schema.wire import MaybeRaw, present
 
-MAX_COUNT = 2**31 - 1
-"""The largest count believed, and the largest the ledger's columns hold."""
+S = TypeVar("S", bound=msgspec.Struct)
+MOST = 2**53 - 1
+"""The largest whole number that every JSON reader takes. It is far past what the ledger believes."""
+USAGES = msgspec.json.Decoder(WireUsage)
+_ANYTHING = msgspec.json.Decoder()
 
 
 class Cached(enum.Enum):
@@ -41,61 +52,128 @@ def whole_prompt(dialect: Dialect, counted: int, cached: int) -> int:
     return counted + cached if CACHED[dialect] is Cached.BESIDE else counted
 
 
-def checked(usage: Usage) -> Usage | None:
-    """The usage, or None where a count is negative or beyond MAX_COUNT."""
-    counts: tuple[int, ...] = (
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        usage.cached_tokens,
-        usage.cache_write_tokens,
-        usage.reasoning_tokens,
+def count_of(value: object) -> int | None:
+    """A count, however it is spelt: 12, 12.0, "12"; MOST where it is more. None for what is no number of zero
+    or more."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return min(math.ceil(value), MOST) if 0 <= value < math.inf else None
+
+
+def count_in(raw: MaybeRaw) -> int | None:
+    """The count that stands in a field of its own."""
+    if not present(raw):
+        return None
+    try:
+        return count_of(decoded(_ANYTHING, raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def report_in(raw: MaybeRaw, decoder: "msgspec.json.Decoder[S]") -> S | None:
+    """A provider's report of usage: what can be read of it, where some can't."""
+    if not present(raw):
+        return None
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        found = loosely(raw)
+    except msgspec.DecodeError:
+        return None
+    return _fitted(found, decoder.type) if isinstance(found, dict) else None
+
+
+def _fitted(found: dict[str, Any], kind: type[S]) -> S:  # any JSON
+    """The fields of a Struct of counts that can be read; all of them may be missing."""
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in found:
+            continue
+        value, types = found.get(field.encode_name), get_args(field.type)
+        inner = next(
+            (each for each in types if isinstance(each, type) and issubclass(each, msgspec.Struct)), None
+        )
+        if inner is not None:
+            values[field.name] = _fitted(value, inner) if isinstance(value, dict) else None
+        elif str in types:
+            values[field.name] = value if isinstance(value, str) else None
+        else:
+            values[field.name] = count_of(value)
+    return kind(**values)
+
+
+def usage_from(prompt: int | None, completion: int | None, parts: Usage) -> Usage | None:
+    """The usage by what was counted of it, with the `parts` and the service tier given. None without any
+    count; where the input or the output is missing it is 0, and the usage `estimated`: the caller knows a
+    bound of it."""
+    prompt, completion = count_of(prompt), count_of(completion)
+    if prompt is None and completion is None:
+        return None
+    whole = prompt is not None and completion is not None
+    return msgspec.structs.replace(
+        parts,
+        prompt_tokens=prompt or 0,
+        completion_tokens=completion or 0,
+        estimated=not whole,
+        input_reported=not whole and prompt is not None,
     )
-    if usage.rare is not None:
-        counts += usage.rare.counts
-    return usage if min(counts) >= 0 and max(counts) <= MAX_COUNT else None
+
+
+def rare_from(**counts: int | msgspec.UnsetType | None) -> RareMeters | None:
+    """The rare meters by their names; None where all are zero or missing."""
+    found = {name: count for name, each in counts.items() if (count := count_of(each))}
+    return msgspec.structs.replace(NOTHING_RARE, **found) if found else None
 
 
 def from_wire(wire: WireUsage, service_tier: str | None = None) -> Usage | None:
     """OpenAI's usage: the cached part is inside the prompt's count, reasoning inside the
     completion's, and so are audio and images. Where the total is more than the two, a provider has left
     something out of them: audio input (Mistral), else reasoning (xAI, Gemini). None where all counts
-    are missing."""
-    prompt, completion = wire.prompt_tokens or 0, wire.completion_tokens or 0
-    if wire.prompt_tokens is None and wire.completion_tokens is None and wire.total_tokens is None:
-        return None
+    are missing. Of a total alone each half may be all of it: it counts as output, which costs more."""
+    prompt, completion = count_of(wire.prompt_tokens), count_of(wire.completion_tokens)
     of_prompt, of_completion = wire.prompt_tokens_details, wire.completion_tokens_details
-    beside = max(0, (wire.total_tokens or 0) - prompt - completion)
-    if beside and (wire.prompt_tokens is None or (of_prompt and of_prompt.audio_tokens == beside)):
-        prompt += beside
-    else:
-        completion += beside
-    cached = (of_prompt.cached_tokens if of_prompt else 0) or 0
-    cached = cached or wire.prompt_cache_hit_tokens or wire.num_cached_tokens or 0
-    return checked(
-        Usage(
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            cached_tokens=cached,
-            cache_write_tokens=(of_prompt.cache_write_tokens if of_prompt else 0) or 0,
-            reasoning_tokens=(of_completion.reasoning_tokens if of_completion else 0) or 0,
-            service_tier=tier_served(service_tier),
-            rare=_rare(of_prompt, of_completion),
-        )
+    beside = max(0, (count_of(wire.total_tokens) or 0) - (prompt or 0) - (completion or 0))
+    if beside:
+        spoken = of_prompt is not None and of_prompt.audio_tokens == beside
+        if prompt is None and completion is not None:
+            prompt = beside
+        elif prompt is not None and spoken:
+            prompt += beside
+        else:
+            completion = (completion or 0) + beside
+    cached = count_of(of_prompt.cached_tokens) if of_prompt else 0
+    cached = cached or count_of(wire.prompt_cache_hit_tokens) or count_of(wire.num_cached_tokens)
+    parts = Usage(
+        cached_tokens=cached or 0,
+        cache_write_tokens=count_of(of_prompt.cache_write_tokens if of_prompt else 0) or 0,
+        reasoning_tokens=count_of(of_completion.reasoning_tokens if of_completion else 0) or 0,
+        service_tier=tier_served(service_tier),
+        rare=_rare(of_prompt, of_completion) if of_prompt or of_completion else None,
     )
+    return usage_from(prompt, completion, parts)
+
+
+def embedded(wire: WireUsage | None) -> Usage | None:
+    """OpenAI's usage of embeddings, which have no output: some servers count a total alone."""
+    if wire is None:
+        return None
+    counted = max(count_of(wire.prompt_tokens) or 0, count_of(wire.total_tokens) or 0)
+    return Usage(prompt_tokens=counted) if counted else None
 
 
 def _rare(of_prompt: PromptDetails | None, of_completion: CompletionDetails | None) -> RareMeters | None:
-    audio_in = of_prompt.audio_tokens if of_prompt else 0
-    image_in = of_prompt.image_tokens if of_prompt else 0
-    audio_out = of_completion.audio_tokens if of_completion else 0
-    image_out = of_completion.image_tokens if of_completion else 0
-    if not (audio_in or image_in or audio_out or image_out):
-        return None
-    return RareMeters(
-        audio_input_tokens=audio_in or 0,
-        image_input_tokens=image_in or 0,
-        audio_output_tokens=audio_out or 0,
-        image_output_tokens=image_out or 0,
+    return rare_from(
+        audio_input_tokens=of_prompt.audio_tokens if of_prompt else 0,
+        image_input_tokens=of_prompt.image_tokens if of_prompt else 0,
+        audio_output_tokens=of_completion.audio_tokens if of_completion else 0,
+        image_output_tokens=of_completion.image_tokens if of_completion else 0,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.backends.backend import CallFacts, UpstreamRequest
-from models_registry.backends.counts import checked, to_wire
+from models_registry.backends.counts import count_of, to_wire
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama_answer import (
     arguments_of,
@@ -24,6 +24,7 @@ from models_registry.backends.ollama_answer import (
 from models_registry.backends.ollama_request import chat_body, embed_body
 from models_registry.backends.ollama_stream import OllamaStream
 from models_registry.backends.provider_errors import provider_error, read_error, retry_after
+from models_registry.backends.tolerance import loosely
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
 from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
@@ -102,7 +103,7 @@ class Ollama:
     ) -> tuple[EmbeddingList, Usage | None]:
         """Raises UpstreamMalformed where there isn't one vector for each text."""
         try:
-            found = msgspec.json.decode(body, type=OllamaEmbeddings)
+            found = _embeddings(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise UpstreamMalformed(f"The provider's answer is not a list of embeddings: {exc}") from exc
         asked = 1 if isinstance(request.input, str) else len(request.input)
@@ -111,8 +112,8 @@ class Ollama:
                 f"The provider sent {len(found.embeddings)} embeddings for {asked} texts."
             )
         encoding = BASE64 if request.encoding_format == BASE64 else None
-        counted = found.prompt_eval_count
-        usage = None if counted is None else checked(Usage(prompt_tokens=counted))
+        counted = count_of(found.prompt_eval_count)
+        usage = None if counted is None else Usage(prompt_tokens=counted)
         tokens = usage.prompt_tokens if usage is not None else 0
         answer = EmbeddingList(
             object="list",
@@ -144,6 +145,15 @@ class Ollama:
                 retry_after_s=retry_after(headers) or QUEUE_RETRY_S,
             )
         return provider_error(status, headers, body, target)
+
+
+def _embeddings(body: bytes) -> OllamaEmbeddings:
+    try:
+        return msgspec.json.decode(body, type=OllamaEmbeddings)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.convert(loosely(body), OllamaEmbeddings)
 
 
 def _post(url: str, body: msgspec.Struct, target: Target, facts: CallFacts) -> UpstreamRequest:

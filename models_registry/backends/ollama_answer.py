@@ -4,13 +4,14 @@ import hashlib
 
 import msgspec
 
-from models_registry.backends.counts import checked, whole_prompt
+from models_registry.backends.counts import count_in, usage_from, whole_prompt
 from models_registry.backends.provider_errors import error_inside
+from models_registry.backends.tolerance import decoded
 from models_registry.target import Dialect, Target
 from schema.errors import UpstreamMalformed
 from schema.ollama import OllamaAnswer, OllamaToolCall
 from schema.usage import Usage
-from schema.wire import present
+from schema.wire import ABSENT, present
 
 _ANSWERS = msgspec.json.Decoder(OllamaAnswer)
 
@@ -19,7 +20,7 @@ def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
     """One answer or line. Raises the mapped error for `{"error": ...}`, UpstreamMalformed for
     anything that is no answer."""
     try:
-        answer = _ANSWERS.decode(data)
+        answer = decoded(_ANSWERS, data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamMalformed(f"The provider's answer is not one of Ollama's: {exc}") from exc
     if present(answer.error):
@@ -30,13 +31,12 @@ def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
 
 
 def usage_of(answer: OllamaAnswer) -> Usage | None:
-    """A count of zero is left out on the wire. None where a count can't be true."""
-    return checked(
-        Usage(
-            prompt_tokens=whole_prompt(Dialect.OLLAMA, answer.prompt_eval_count or 0, 0),
-            completion_tokens=answer.eval_count or 0,
-        )
-    )
+    """A count of zero is left out on the wire: of the output it may be one, of a prompt it can't be."""
+    prompt, completion = count_in(answer.prompt_eval_count), count_in(answer.eval_count)
+    if completion is None and answer.eval_count is ABSENT:
+        completion = 0
+    prompt = None if prompt is None else whole_prompt(Dialect.OLLAMA, prompt, 0)
+    return usage_from(prompt, completion, Usage())
 
 
 def finish_reason(answer: OllamaAnswer, *, called_tools: bool) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from models_registry.bounds import CALL_TOKENS, MESSAGE_TOKENS
 from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.ollama import OllamaMessage, Option
@@ -19,6 +18,9 @@ BYTES_PER_TOKEN = 2
 ANSWER_TOKENS = 2048
 """Room for the answer where the caller set no limit: it ends at the end of the context."""
 IMAGE_TOKENS = 2048
+CALL_TOKENS = 512
+"""Room for a system text of the model's own."""
+MESSAGE_TOKENS = 16
 
 SAMPLING = frozenset(
     {"top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "tfs_z", "mirostat"}

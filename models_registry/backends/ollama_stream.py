@@ -45,6 +45,14 @@ class OllamaStream:
     def produced_bytes(self) -> int:
         return self._writer.produced_bytes
 
+    @property
+    def most_bytes(self) -> int:
+        return self.produced_bytes
+
+    @property
+    def told_bytes(self) -> int | None:
+        return self.produced_bytes
+
     def feed(self, data: bytes) -> bytes:
         """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
         return b"" if self.done else self._lines(self._cutter.feed(data))

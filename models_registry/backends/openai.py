@@ -9,15 +9,17 @@ only where it is asked for it: it is, and the chunk is taken out again where the
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from models_registry.backends.backend import CallFacts, UpstreamRequest
-from models_registry.backends.counts import from_wire
+from models_registry.backends.counts import USAGES, embedded, from_wire, report_in
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.openai_stream import OpenAIStream
 from models_registry.backends.parameters import add_defaults, take_gateway_fields
 from models_registry.backends.provider_errors import error_inside, provider_error
+from models_registry.backends.tolerance import decoded, loosely
 from models_registry.backends.vectors import as_asked
 from models_registry.search import search_context, with_search
 from models_registry.target import Target
@@ -44,6 +46,7 @@ class _LooseChoice(msgspec.Struct, frozen=True):
 class _LooseCompletion(msgspec.Struct, frozen=True):
     choices: list[_LooseChoice]
     usage: MaybeRaw = ABSENT
+    service_tier: Any = None  # text, as a rule
 
 
 class _Embeddings(msgspec.Struct, frozen=True):
@@ -51,6 +54,17 @@ class _Embeddings(msgspec.Struct, frozen=True):
     object: str = "list"
     model: str = ""
     usage: WireUsage | None = None
+
+
+class _LooseEmbeddings(msgspec.Struct, frozen=True):
+    data: list[Embedding]
+    model: str = ""
+    usage: Any = None  # an object, as a rule
+
+
+_EMBEDDINGS = msgspec.json.Decoder(_Embeddings)
+_LOOSE_EMBEDDINGS = msgspec.json.Decoder(_LooseEmbeddings)
+_LOOSE_COMPLETIONS = msgspec.json.Decoder(_LooseCompletion)
 
 
 class OpenAI:
@@ -69,7 +83,7 @@ class OpenAI:
         """Raises UpstreamMalformed for a body that is no chat completion or an empty one, the mapped
         error for an `error` inside it."""
         try:
-            completion = _COMPLETIONS.decode(body)
+            completion = decoded(_COMPLETIONS, body)
         except msgspec.ValidationError:
             _fields_of(body, target)
             completion = _loosely(body)
@@ -106,11 +120,11 @@ class OpenAI:
         none had to be changed the answer keeps its bytes."""
         _fields_of(body, target)
         try:
-            found = msgspec.json.decode(body, type=_Embeddings)
-        except (msgspec.ValidationError, UnicodeDecodeError) as exc:
+            found = _embeddings(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise UpstreamMalformed(f"The provider's answer is not a list of embeddings: {exc}") from exc
         data = [as_asked(embedding, request.encoding_format) for embedding in found.data]
-        usage = from_wire(found.usage) if found.usage is not None else None
+        usage = embedded(found.usage)
         tokens = usage.total_tokens if usage is not None else 0
         answer = EmbeddingList(
             object="list",
@@ -151,7 +165,7 @@ def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
 
 def _fields_of(body: bytes, target: Target) -> dict[str, msgspec.Raw]:
     try:
-        fields = _FIELDS.decode(body)
+        fields = decoded(_FIELDS, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamMalformed("The provider's answer is not a JSON object.") from exc
     error = fields.get("error")
@@ -164,7 +178,7 @@ def _loosely(body: bytes) -> ChatCompletion:
     """An answer with a message or usage of another shape: its bytes are sent on all the same, and
     in code its text is the JSON that stands there."""
     try:
-        found = msgspec.json.decode(body, type=_LooseCompletion)
+        found = decoded(_LOOSE_COMPLETIONS, body)
     except (msgspec.ValidationError, UnicodeDecodeError) as exc:
         raise UpstreamMalformed(f"The provider's answer is not a chat completion: {exc}") from exc
     choices = [
@@ -175,11 +189,22 @@ def _loosely(body: bytes) -> ChatCompletion:
         )
         for choice in found.choices
     ]
+    tier = found.service_tier if isinstance(found.service_tier, str) else None
+    return ChatCompletion(choices=choices, usage=report_in(found.usage, USAGES), service_tier=tier)
+
+
+def _embeddings(body: bytes) -> _Embeddings:
+    """Embeddings whose numbers or usage may be odd."""
     try:
-        usage = msgspec.json.decode(found.usage, type=WireUsage) if present(found.usage) else None
-    except msgspec.ValidationError:
-        usage = None
-    return ChatCompletion(choices=choices, usage=usage)
+        return decoded(_EMBEDDINGS, body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        found = decoded(_LOOSE_EMBEDDINGS, body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = msgspec.convert(loosely(body), _LooseEmbeddings)
+    usage = report_in(msgspec.Raw(msgspec.json.encode(found.usage)), USAGES)
+    return _Embeddings(data=found.data, model=found.model, usage=usage)
 
 
 def _text(content: msgspec.Raw | None) -> str | None:

@@ -12,12 +12,13 @@ Strings that the gateway doesn't read are checked for UTF-8 with the whole event
 import msgspec
 
 from models_registry.backends.backend import MAX_FRAME_BYTES
-from models_registry.backends.counts import from_wire
+from models_registry.backends.counts import USAGES, from_wire, report_in
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, events
+from models_registry.backends.tolerance import decoded
 from models_registry.search import with_search
 from models_registry.target import Target
-from schema.chat import WireUsage
+from schema.chat import ChatCompletion
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
@@ -76,7 +77,6 @@ WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
 _PIECES = msgspec.json.Decoder(_Piece)
-_USAGES = msgspec.json.Decoder(WireUsage)
 
 
 class OpenAIStream:
@@ -105,11 +105,20 @@ class OpenAIStream:
         usage = self._usage
         if usage is None or self._final or self.done:
             return usage
-        return msgspec.structs.replace(usage, estimated=True, input_reported=True)
+        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
 
     @property
     def produced_bytes(self) -> int:
         return self._window.counted
+
+    @property
+    def most_bytes(self) -> int:
+        return self._window.most
+
+    @property
+    def told_bytes(self) -> int | None:
+        told = self._window.counted
+        return None if self._window.is_odd else told
 
     def feed(self, data: bytes) -> bytes:
         """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
@@ -150,7 +159,7 @@ class OpenAIStream:
     def _plain(self, body: bytes) -> UpstreamError:
         """The error for a JSON body where a stream was asked for."""
         try:
-            error = _CHUNKS.decode(body).error
+            error = decoded(_CHUNKS, body).error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             error = ABSENT
         if present(error):
@@ -236,7 +245,7 @@ class OpenAIStream:
         try:
             if not data.isascii():
                 data.decode()
-            return _CHUNKS.decode(data)
+            return decoded(_CHUNKS, data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise UpstreamMalformed(
                 "The provider sent an event that is not a chat completion chunk."
@@ -252,6 +261,8 @@ class _Window:
         self._size = 0
         self._total = 0
         self._finished: set[int] = set()
+        self.is_odd = False
+        """Whether some of it has another shape, so that all of its bytes were counted as text."""
 
     def add(self, block: bytes) -> None:
         """Whole events in the commonest spelling, each a piece of the answer."""
@@ -271,6 +282,11 @@ class _Window:
         return self._total
 
     @property
+    def most(self) -> int:
+        """No less than `counted`: what was not yet taken apart counts whole."""
+        return self._total + self._size
+
+    @property
     def finished(self) -> set[int]:
         """The choices that these events ended."""
         self._take_apart()
@@ -283,6 +299,7 @@ class _Window:
                 chunks = _CHUNKS.decode_lines(_NEXT_VALUE.join(_split(block)))
             except msgspec.ValidationError:  # a delta of another shape: all of it bounds its text
                 self._total += len(block)
+                self.is_odd = True
                 continue
             for chunk in chunks:
                 for choice in chunk.choices or ():
@@ -344,10 +361,8 @@ def _with_unsent(error: UpstreamError, out: bytes) -> UpstreamError:
 
 
 def _usage(raw: msgspec.Raw, service_tier: str | None) -> Usage | None:
-    try:
-        return from_wire(_USAGES.decode(raw), service_tier)
-    except msgspec.ValidationError:
-        return None
+    report = report_in(raw, USAGES)
+    return None if report is None else from_wire(report, service_tier)
 
 
 def _tier(raw: msgspec.Raw, known: str | None) -> str | None:
@@ -383,13 +398,13 @@ class _Answer(msgspec.Struct, gc=False):
 _ANSWERS = msgspec.json.Decoder(_Answer)
 
 
-def told_bytes(body: bytes) -> int:
-    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; all of the body
-    where it has another shape."""
+def told_bytes(completion: ChatCompletion) -> int | None:
+    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; None where it has
+    another shape."""
     try:
-        choices = _ANSWERS.decode(body).choices
+        choices = decoded(_ANSWERS, completion.wire or msgspec.json.encode(completion)).choices
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return len(body)
+        return None
     return sum(_length(choice.message) for choice in choices if choice.message is not None)
 
 

@@ -13,9 +13,11 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from schema.errors import ProviderError, UpstreamError, UpstreamMalformed
 
+_ANYTHING = msgspec.json.Decoder()
 MAX_MESSAGE_CHARS = 1000
 MAX_WORD_CHARS = 200
 MAX_ERROR_BYTES = 256 * 1024
@@ -158,7 +160,7 @@ def read_error(body: bytes) -> Found:
     if len(body) > MAX_ERROR_BYTES:
         return Found()
     try:
-        value = msgspec.json.decode(body)
+        value = decoded(_ANYTHING, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Found()
     if isinstance(value, list) and value:

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -349,3 +350,83 @@ def test_what_happens_to_the_connection_after_done_is_nobodys_business(ending: d
     sent, row = asyncio.run(run())
     assert sent.endswith(b"data: [DONE]\n\n")
     assert row.outcome is Outcome.OK
+
+
+def counting(model: str, prompt: int, completion: int, *, streamed: bool) -> Answer:
+    """An answer of a provider that counts so much, whatever it said."""
+    bodies = {
+        "gpt": (answers.openai_chat(), answers.openai_stream()),
+        "claude": (answers.anthropic_message(), answers.anthropic_stream()),
+        "mistral-local": (answers.ollama_chat(), answers.ollama_stream()),
+    }
+    names = (
+        (b'"prompt_tokens":', b'"input_tokens":', b'"prompt_eval_count":'),
+        (b'"completion_tokens":', b'"output_tokens":', b'"eval_count":'),
+    )
+    whole, chunks = bodies[model]
+    data = b"".join(chunks) if streamed else whole
+    for spelt, count in zip(names, (prompt, completion), strict=True):
+        for name in spelt:
+            data = re.sub(rb"(?<!_)" + name + rb"\s*\d+", name + b"%d" % count, data)
+    return Answer(body=data.replace(b'"total_tokens":18', b'"total_tokens":%d' % (prompt + completion)))
+
+
+def booked(request: ChatRequest, answer: Answer) -> SpendRow:
+    async def run() -> SpendRow:
+        ledger = FakeLedger()
+        ctx = model_ctx(FakeUpstream(answer), ledger=ledger)
+        if request.stream:
+            await drain(await stream(request, ctx))
+        else:
+            await plain(request, ctx)
+        return only_row(ledger)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("model", ["gpt", "claude", "mistral-local"])
+def test_a_provider_that_counts_no_output_is_booked_at_a_bound_of_what_came(
+    model: str, streamed: bool
+) -> None:
+    row = booked(ask(model, stream=streamed), counting(model, 9, 0, streamed=streamed))
+    assert (row.outcome, row.prompt_tokens, row.estimated) == (Outcome.OK, 9, True)
+    assert row.completion_tokens >= len("".join(answers.TEXT))
+    honest = booked(ask(model, stream=streamed), counting(model, 9, 6, streamed=streamed))
+    assert (honest.prompt_tokens, honest.completion_tokens, honest.estimated) == (9, 6, False)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("model", ["gpt", "claude", "mistral-local"])
+def test_a_provider_that_counts_no_input_is_booked_at_a_bound_of_it(model: str, streamed: bool) -> None:
+    row = booked(ask(model, stream=streamed), counting(model, 0, 6, streamed=streamed))
+    assert (row.completion_tokens, row.estimated) == (6, True)
+    assert row.prompt_tokens > len("Say hello.")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_count_far_above_the_limit_is_booked_in_full(streamed: bool) -> None:
+    request = ask("gpt", stream=streamed, max_tokens=1)
+    row = booked(request, counting("gpt", 9, 50_000, streamed=streamed))
+    assert (row.completion_tokens, row.estimated) == (50_000, False)
+
+
+def test_an_answer_with_nan_reaches_the_client_as_it_came() -> None:
+    body = answers.openai_chat().replace(
+        b'"logprobs":null', b'"logprobs":{"content":[{"logprob":-Infinity}]}'
+    )
+    ledger = FakeLedger()
+    completion = asyncio.run(plain(ask(), model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger)))
+    assert completion.wire == body
+    assert (only_row(ledger).outcome, only_row(ledger).estimated) == (Outcome.OK, False)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("model", ["gpt", "claude", "mistral-local"])
+def test_a_short_answer_in_a_long_envelope_is_booked_at_its_count(model: str, streamed: bool) -> None:
+    """A word of one token in a body of kilobytes."""
+    answer = counting(model, 9, 1, streamed=streamed)
+    padded = re.sub(rb'\{"(id|type|model)"', rb'{"padding":"%s","\1"' % (b"x" * 3_000), answer.body)
+    assert len(padded) > 3_000
+    row = booked(ask(model, stream=streamed), Answer(body=padded))
+    assert (row.completion_tokens, row.estimated) == (1, False)

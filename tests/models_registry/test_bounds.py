@@ -1,59 +1,88 @@
-import json
-
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TEMPLATE_TOKENS, TOOLS_TOKENS
 from models_registry.bounds import (
-    CALL_TOKENS,
     DEFAULT_OUTPUT_TOKENS,
-    IMAGE_TOKENS,
-    MESSAGE_TOKENS,
-    TOOLS_TOKENS,
+    LONGEST_TOKEN_BYTES,
     UNRECEIVED_TOKENS,
     ChatBounds,
-    embeddings_bound,
-    input_bound,
-    output_bound,
+    EmbeddingsBounds,
+    with_output_limit,
 )
-from models_registry.target import Dialect
+from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
-from schema.embeddings import EmbeddingsRequest
+from schema.usage import RareMeters, Usage
 from schema.wire import decode_body
 from tests.models_registry.backends.making import PIXEL, WEATHER, chat, embeddings, target
 
 TARGET = target(Dialect.OPENAI)
+PLAIN = msgspec.structs.replace(TARGET, model="gpt-4o")
 _CHAT = msgspec.json.Decoder(ChatRequest)
 
 
-@given(st.lists(st.text(max_size=40), max_size=4), st.booleans())
-def test_the_bound_is_above_the_utf8_of_all_text_however_it_is_escaped(
-    texts: list[str], ascii_only: bool
-) -> None:
-    messages = [{"role": "user", "name": text, "content": text} for text in texts]
-    body = json.dumps({"model": "m", "messages": messages}, ensure_ascii=ascii_only)
-    request = decode_body(_CHAT, body.encode("utf-8", "surrogatepass"))
-    total = sum(2 * len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    assert input_bound(request) >= total + CALL_TOKENS + MESSAGE_TOKENS * len(texts)
+def prompt(request: ChatRequest, at: Target = TARGET) -> int:
+    return ChatBounds(request, at).prompt_tokens
 
 
-def test_tools_calls_and_schemas_count() -> None:
+def output(request: ChatRequest, at: Target = TARGET) -> int:
+    return ChatBounds(request, at).usage().completion_tokens
+
+
+def test_a_short_prompt_is_bound_by_its_text_and_small_allowances() -> None:
+    text = "What is the weather like in Berlin today, and"  # 44 bytes and one
+    request = chat(messages=[{"role": "user", "content": text[:44]}])
+    blanks = 3  # json.dumps puts them between names and values
+    assert prompt(request) == 44 + 8 + 32 + blanks
+
+
+def test_what_reaches_no_model_is_no_input() -> None:
+    labels = {"metadata": {"a": "x" * 500}, "user": "y" * 500, "logit_bias": {"1": 1}, "stop": ["z" * 100]}
+    assert prompt(chat(**labels)) == prompt(chat())
+
+
+@pytest.mark.parametrize("place", ["request", "deployment"])
+def test_every_text_that_may_reach_the_model_counts(place: str) -> None:
+    long = "x" * 1000
+    tool = {"type": "function", "function": {"name": "f", "description": long}}
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"description": long}}}
+    plain = prompt(chat())
+    for fields, allowance in (
+        ({"tools": [tool]}, TOOLS_TOKENS),
+        ({"functions": [tool]}, TOOLS_TOKENS),
+        ({"response_format": schema}, TOOLS_TOKENS),
+        ({"grammar": long}, TOOLS_TOKENS),
+        ({"documents": [{"text": long}]}, 0),
+        ({"chat_template_kwargs": {"preamble": long}}, 0),
+        ({"nobody_knows": long}, 0),
+    ):
+        here = target(Dialect.OPENAI, params=fields) if place == "deployment" else TARGET
+        asked = chat() if place == "deployment" else chat(**fields)
+        assert prompt(asked, here) >= plain + 1000 + allowance, fields
+
+
+def test_calls_and_unknown_fields_of_messages_count() -> None:
     long = "x" * 1000
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": long}}
-    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"description": long}}}
-    tool = {"type": "function", "function": {"name": "f", "description": long}}
-    plain = input_bound(chat())
-    assert input_bound(chat(messages=[{"role": "assistant", "tool_calls": [call]}])) >= 1000
-    assert input_bound(chat(response_format=schema)) >= plain + 1000
-    assert input_bound(chat(tools=[tool])) >= plain + 1000 + TOOLS_TOKENS
-    assert input_bound(chat(functions=[tool])) >= plain + 1000
+    for message in (
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "assistant", "content": "a", "reasoning_content": long},
+        {"role": "user", "content": "a", "brand_new": long},
+        {"role": long, "content": "a"},
+        {"role": "user", "content": [{"type": "text", "text": "a", "brand_new": long}]},
+        {"role": "user", "content": [{"type": long}]},
+    ):
+        assert prompt(chat(messages=[message])) >= 1000
+
+
+def test_a_provider_that_adds_a_text_where_it_is_asked_to_is_allowed_for() -> None:
+    assert prompt(chat(safe_prompt=True)) > prompt(chat(safe_prompt=False)) + 100
 
 
 def test_an_image_counts_as_its_ceiling_and_not_as_its_bytes() -> None:
     def bound(url: str) -> int:
         part = {"type": "image_url", "image_url": {"url": url}}
-        return input_bound(chat(messages=[{"role": "user", "content": [part, part]}]))
+        return prompt(chat(messages=[{"role": "user", "content": [part, part]}]))
 
     assert 2 * IMAGE_TOKENS < bound(PIXEL) < 2 * IMAGE_TOKENS + 1000
     assert bound("data:image/png;base64," + "A" * 1_000_000) == bound(PIXEL)
@@ -69,42 +98,101 @@ def test_an_image_is_one_however_its_name_is_spelt(name: str) -> None:
     assert bounds.prompt_tokens > 2 * IMAGE_TOKENS
 
 
+def test_an_image_in_a_part_of_another_kind_is_one() -> None:
+    part = {"type": "text", "text": "look", "image_url": {"url": "https://example.com/a.png"}}
+    bounds = ChatBounds(chat(messages=[{"role": "user", "content": [part]}]), TARGET)
+    assert (bounds.images, bounds.prompt_tokens > IMAGE_TOKENS) == (1, True)
+
+
 def test_a_request_built_in_code_has_the_bound_of_its_json() -> None:
     built = ChatRequest(model="m", messages=[Message(role="user", content="é" * 100)])
-    assert 200 + CALL_TOKENS <= input_bound(built) < 400 + CALL_TOKENS
+    assert prompt(built) == 200 + MESSAGE_TOKENS + TEMPLATE_TOKENS
 
 
-def test_the_output_is_bounded_by_the_callers_limit_times_the_answers() -> None:
-    assert output_bound(chat(max_tokens=5), TARGET) == 5
-    assert output_bound(chat(max_tokens=5, max_completion_tokens=9, n=3), TARGET) == 27
-    assert output_bound(chat(n=2), TARGET) == 8192
-    assert output_bound(chat(max_tokens=-1), TARGET) == 0
+def test_a_local_model_that_thinks_in_a_form_reads_its_thoughts_again() -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    ollama = target(Dialect.OLLAMA)
+    assert prompt(chat(response_format=schema, max_tokens=9_000), ollama) > prompt(chat(), ollama) + 9_000
+
+
+def test_the_output_is_bounded_by_the_largest_limit_times_the_answers() -> None:
+    assert output(chat(max_tokens=5)) == 5
+    assert output(chat(max_tokens=5, max_completion_tokens=9, n=3)) == 27
+    assert output(chat(n=2)) == 8192
+    assert output(chat(max_tokens=5, n=2, best_of=7)) == 35
+
+
+@pytest.mark.parametrize(
+    ("fields", "most"),
+    [
+        ({"min_tokens": 900}, 900),
+        ({"reasoning": {"effort": "high", "max_tokens": 900}}, 900),
+        ({"thinking": {"type": "enabled", "budget_tokens": 900}}, 900),
+        ({"google": {"thinking_config": {"thinking_budget": 900}}}, 900),
+        ({"thinking_budget": 900}, 901),
+        ({"ignore_eos": True}, 1),
+    ],
+)
+def test_what_may_make_an_answer_longer_than_its_limit_is_in_the_bound(
+    fields: dict[str, object], most: int
+) -> None:
+    assert output(chat(max_tokens=1, **fields)) == most
+    assert output(chat(max_tokens=1), target(Dialect.OPENAI, params=fields)) == most
+
+
+def test_an_answer_that_goes_on_for_ever_is_bounded_by_a_limit_alone() -> None:
+    known = target(Dialect.OPENAI, max_output_tokens=64_000)
+    assert ChatBounds(chat(), known).output_tokens == 64_000
+    assert ChatBounds(chat(ignore_eos=True), known).output_tokens is None
+    assert ChatBounds(chat(ignore_eos=True, max_tokens=9), known).output_tokens == 9
+
+
+def test_a_servers_own_name_of_the_limit_counts_where_it_is_honoured() -> None:
+    llamacpp = msgspec.structs.replace(TARGET, provider="llamacpp")
+    assert output(chat(max_tokens=1, n_predict=4_000), llamacpp) == 4_000
+    assert ChatBounds(chat(n_predict=4_000), llamacpp).limited
+    assert not ChatBounds(chat(n_predict=4_000), TARGET).limited
 
 
 def test_without_a_callers_limit_the_deployments_holds() -> None:
     big = target(Dialect.OPENAI, max_output_tokens=64000)
-    assert output_bound(chat(), big) == 64000
-    assert output_bound(chat(), target(Dialect.OPENAI, params={"max_tokens": 7}, max_output_tokens=9)) == 7
+    assert output(chat(), big) == 64000
+    assert output(chat(), target(Dialect.OPENAI, params={"max_tokens": 7}, max_output_tokens=9)) == 7
+    assert output(chat(), target(Dialect.OPENAI, params={"max_tokens": 7, "n": 3})) == 21
+
+
+def test_a_limit_of_our_own_has_the_name_that_the_server_knows() -> None:
+    newer = msgspec.structs.replace(TARGET, limit_field="max_completion_tokens")
+    assert with_output_limit(TARGET, 5).params == {"max_tokens": msgspec.Raw(b"5")}
+    assert with_output_limit(newer, 5).params == {"max_completion_tokens": msgspec.Raw(b"5")}
 
 
 def test_embeddings_are_bounded_by_bytes_for_text_and_for_token_ids() -> None:
-    assert embeddings_bound(embeddings(input="é" * 50)) >= 100
-    assert embeddings_bound(embeddings(input=[1, 2, 3])) >= 3
-    assert embeddings_bound(embeddings(input=[[1, 2], [3]])) >= 3
-    assert embeddings_bound(EmbeddingsRequest(model="m", input=["ab", "cd"])) >= 4
+    def bound(given: object) -> int:
+        return EmbeddingsBounds(embeddings(input=given), TARGET).prompt_tokens
+
+    assert bound("é" * 50) >= 100
+    assert bound([1, 2, 3]) >= 3
+    assert bound([[1, 2], [3]]) >= 3
+    assert bound(["ab", "cd"]) >= 4
+
+
+def test_embeddings_that_nobody_counted_are_an_estimate() -> None:
+    bounds = EmbeddingsBounds(embeddings(input="abc"), TARGET)
+    assert bounds.completed(Usage(prompt_tokens=2)) == Usage(prompt_tokens=2)
+    assert bounds.completed(Usage()) == bounds.completed(None) == bounds.usage()
 
 
 def test_tools_of_the_fixture_are_tools() -> None:
-    assert input_bound(chat(tools=[WEATHER])) > input_bound(chat()) + TOOLS_TOKENS
+    assert prompt(chat(tools=[WEATHER])) > prompt(chat()) + TOOLS_TOKENS
 
 
 def test_what_was_made_and_never_came_is_in_the_bound_of_an_answer_that_broke_off() -> None:
-    plain = msgspec.structs.replace(TARGET, model="gpt-4o")
-    bounds = ChatBounds(chat(n=2, max_tokens=10_000), plain)
+    bounds = ChatBounds(chat(n=2, max_tokens=10_000), PLAIN)
     assert bounds.produced(100, whole=True).completion_tokens == 100
     assert bounds.produced(100).completion_tokens == 100 + 2 * UNRECEIVED_TOKENS
-    assert ChatBounds(chat(max_tokens=500), plain).produced(100).completion_tokens == 500
-    local = msgspec.structs.replace(plain, local=True)
+    assert ChatBounds(chat(max_tokens=500), PLAIN).produced(100).completion_tokens == 500
+    local = msgspec.structs.replace(PLAIN, local=True)
     assert ChatBounds(chat(), local).produced(100).completion_tokens == 100
 
 
@@ -117,3 +205,59 @@ def test_where_a_model_may_reason_unseen_all_that_it_can_make_is_the_bound() -> 
     wide = msgspec.structs.replace(unknown, context_window=200_000)
     bounds = ChatBounds(chat(), wide)
     assert bounds.produced(40).completion_tokens == bounds.usage().completion_tokens == 200_000
+
+
+def completed(usage: Usage | None, shown_bytes: int, **fields: object) -> Usage:
+    bounds = ChatBounds(chat(**fields), PLAIN)
+    return bounds.completed(usage, shown_bytes, lambda: shown_bytes)
+
+
+def test_an_answer_of_another_shape_overrides_no_count_but_none() -> None:
+    bounds = ChatBounds(chat(), PLAIN)
+    report = Usage(prompt_tokens=9, completion_tokens=1)
+    assert bounds.completed(report, 3_000, lambda: None) is report
+    assert bounds.completed(Usage(prompt_tokens=9), 3_000, lambda: None).completion_tokens == 3_000
+    assert bounds.completed(None, 3_000, lambda: None).completion_tokens == 3_000
+
+
+def test_an_honest_report_is_booked_as_it_is_and_the_answer_is_not_looked_at() -> None:
+    def nobody() -> int:
+        raise AssertionError("the bytes were counted")
+
+    report = Usage(prompt_tokens=9, completion_tokens=40, rare=RareMeters(audio_input_tokens=1))
+    assert ChatBounds(chat(), PLAIN).completed(report, 40 * LONGEST_TOKEN_BYTES, nobody) is report
+    far_above = Usage(prompt_tokens=9, completion_tokens=10**6)
+    assert ChatBounds(chat(max_tokens=1), PLAIN).completed(far_above, 1, nobody) is far_above
+    empty = Usage(prompt_tokens=9)
+    assert completed(empty, 0) is empty
+
+
+@pytest.mark.parametrize(("counted", "shown"), [(0, 1), (0, 5_000), (1, LONGEST_TOKEN_BYTES + 1), (9, 5_000)])
+def test_what_was_produced_is_not_booked_below_what_its_bytes_say(counted: int, shown: int) -> None:
+    booked = completed(Usage(prompt_tokens=9, completion_tokens=counted), shown)
+    assert booked.completion_tokens == min(shown, DEFAULT_OUTPUT_TOKENS) or booked.completion_tokens == shown
+    assert (booked.prompt_tokens, booked.estimated, booked.input_reported) == (9, True, True)
+
+
+def test_an_input_that_was_not_counted_is_booked_at_its_bound() -> None:
+    bound = prompt(chat(), PLAIN)
+    for report in (Usage(completion_tokens=7), Usage(completion_tokens=7, estimated=True)):
+        booked = completed(report, 20)
+        assert (booked.prompt_tokens, booked.completion_tokens) == (bound, 7)
+        assert (booked.estimated, booked.input_reported) == (True, False)
+
+
+def test_an_output_that_was_not_counted_is_booked_at_its_bound() -> None:
+    booked = completed(Usage(prompt_tokens=9, estimated=True, input_reported=True), 33)
+    assert (booked.prompt_tokens, booked.completion_tokens, booked.estimated) == (9, 33, True)
+    assert completed(None, 33) == ChatBounds(chat(), PLAIN).produced(33, whole=True)
+
+
+def test_an_answer_that_broke_off_has_the_input_that_was_reported_and_a_bound_of_the_rest() -> None:
+    bounds = ChatBounds(chat(), PLAIN)
+    reported = Usage(prompt_tokens=9, completion_tokens=2, estimated=True, input_reported=True)
+    booked = bounds.broken(reported, 50)
+    assert (booked.prompt_tokens, booked.completion_tokens) == (9, 50 + UNRECEIVED_TOKENS)
+    unknown = bounds.broken(Usage(completion_tokens=9_999, estimated=True), 50)
+    assert (unknown.prompt_tokens, unknown.completion_tokens) == (bounds.prompt_tokens, 9_999)
+    assert not unknown.input_reported

@@ -6,6 +6,7 @@ import pytest
 from models_registry.config import Config, read_config
 from models_registry.config_values import BadDeployment
 from models_registry.deployments import compile_target, compile_targets, expand
+from models_registry.registry import build_registry
 from models_registry.target import Target
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -156,3 +157,97 @@ def test_a_wildcard_of_one_provider_keeps_it() -> None:
     expanded = expand(target, "anthropic/x", AT)
     assert expanded is not None
     assert (expanded.provider, expanded.model) == ("openai", "anthropic/x")
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "n_predict", "num_predict"])
+@pytest.mark.parametrize("value", [0, -1, "many", 1.5])
+def test_a_limit_in_the_config_that_limits_nothing_is_an_error_of_its_path(name: str, value: Any) -> None:
+    assert refusal(**{name: value}) == f"{name}: expected a whole number of 1 or more"
+
+
+def test_free_params_are_those_of_the_deployment_and_of_all() -> None:
+    document = {
+        "model_list": [
+            {
+                "model_name": "m",
+                "litellm_params": {"model": "openai/gpt-4", "api_key": "k"},
+                "model_info": {"free_params": ["plugins"], "template_tokens": 300},
+            }
+        ],
+        "general_settings": {"free_params": ["messages.audio"]},
+    }
+    config = read_config(document, {})
+    assert (config.errors, config.warnings) == ((), ())
+    target = compile_target(config, config.deployments[0], AT)
+    assert target.free_params == {"plugins", "messages.audio"}
+    assert target.template_tokens == 300
+
+
+@pytest.mark.parametrize(
+    ("params", "tokens"),
+    [
+        ({}, 32),
+        ({"model": "ollama/llama3"}, 512),
+        ({"api_base": "https://api.venice.ai/api/v1"}, 2048),
+        ({"api_base": "https://openrouter.ai/api/v1"}, 768),
+        ({"api_base": "https://openrouter.ai.evil.test/v1"}, 32),
+        ({"api_base": "https://notopenrouter.ai/v1"}, 32),
+        ({"model": "openai/openai/gpt-oss-20b", "api_base": "https://api.groq.com/openai/v1"}, 96),
+    ],
+)
+def test_hosts_and_models_with_a_text_of_their_own_have_a_larger_allowance(
+    params: dict[str, Any], tokens: int
+) -> None:
+    assert compiled(api_key="k", **params).template_tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({}, "max_completion_tokens"),
+        ({"model": "openai/o3", "api_base": "https://proxy.test/v1"}, "max_completion_tokens"),
+        ({"model": "openai/prod", "api_base": "https://x.openai.azure.com/v1"}, "max_completion_tokens"),
+        ({"model": "openai/qwen", "api_base": "https://gpu.test/v1"}, "max_tokens"),
+        ({"model": "openai/gpt-oss-20b", "api_base": "https://gpu.test/v1"}, "max_tokens"),
+        ({"model": "openai/prod", "api_base": "https://azure.com.evil.test/v1"}, "max_tokens"),
+        ({"model": "anthropic/claude-opus-5"}, "max_tokens"),
+        ({"model": "hosted_vllm/gpt-4", "api_base": "http://gpu.test/v1"}, "max_tokens"),
+    ],
+)
+def test_a_limit_of_ours_goes_in_the_field_that_the_server_knows(params: dict[str, Any], field: str) -> None:
+    assert compiled(api_key="k", **params).limit_field == field
+
+
+def warned(info: dict[str, object] | None = None, **params: Any) -> tuple[str, ...]:
+    entry = {"model_name": "m", "litellm_params": {"model": "openai/gpt-4", "api_key": "k"} | params}
+    config = read_config({"model_list": [entry | ({"model_info": info} if info else {})]}, {})
+    _, errors, warnings = build_registry(config, AT)
+    assert errors == []
+    return tuple(warnings)
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
+        ({"extra_body": {"plugins": [{"id": "web"}]}}, "extra_body.plugins"),
+        (
+            {"extra_body": {"venice_parameters": {"enable_web_search": "on"}}},
+            "extra_body.venice_parameters.enable_web_search",
+        ),
+        ({"service_tier": "priority", "model": "openai/unheard-of"}, "service_tier"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"model": "openai/groq/compound"}, "model"),
+    ],
+)
+def test_params_of_a_deployment_without_a_bound_are_told_of_where_they_cost(
+    params: dict[str, Any], path: str
+) -> None:
+    (told,) = (each for each in warned(**params) if "no known bound" in each)
+    assert told.startswith(f"model_list[0].litellm_params.{path}: ")
+    assert not [each for each in warned({"max_call_cost": 1}, **params) if "no known bound" in each]
+    assert warned(**(params | {"model": "ollama/llama3"})) == ()
+
+
+def test_params_that_cost_nothing_are_told_of_by_nobody() -> None:
+    assert warned(temperature=0.2, n=2, stream_options={"include_usage": False}) == ()

@@ -5,7 +5,7 @@ import pytest
 
 from models_registry.config import read_config
 from models_registry.deployments import compile_target
-from models_registry.reasoning import is_plain, reasons_unseen
+from models_registry.reasoning import is_plain, may_reason, reasons_unseen
 from models_registry.target import Dialect, Target
 from tests.models_registry.backends.making import chat, target
 from tests.models_registry.test_deployments import AT
@@ -15,6 +15,8 @@ ASKED: tuple[dict[str, object], ...] = (
     {"thinking": {"type": "enabled", "budget_tokens": 2000}},
     {"reasoning": {"max_tokens": 100}},
     {"extra_body": {"google": {"thinking_config": {}}}},
+    {"google": {"thinking_config": {"thinking_budget": 100}}},
+    {"thinking_token_budget": 100},
 )
 
 
@@ -74,6 +76,14 @@ def test_the_config_says_it_for_any_name() -> None:
     assert not reasons_unseen(chat(), named("house-model", supports_reasoning=False))
     assert reasons_unseen(chat(), named("gpt-4", supports_reasoning=True))
     assert reasons_unseen(chat(reasoning_effort="high"), named("house-model", supports_reasoning=False))
+
+
+def test_what_runs_on_ones_own_machines_reasons_where_it_is_asked_to() -> None:
+    near = named("deepseek-r1", local=True)
+    assert not may_reason(chat(), near)
+    assert may_reason(chat(reasoning_effort="low"), near)
+    assert may_reason(chat(), named("deepseek-r1", local=True, supports_reasoning=True))
+    assert may_reason(chat(), named("o3"))
 
 
 def test_what_runs_on_ones_own_machines_reasons_where_it_is_seen() -> None:

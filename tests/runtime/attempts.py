@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from functions.call import Call, Caller
+from models_registry.judgement import Unbounded
 from models_registry.price import Price
 from models_registry.target import Dialect, Target
 from schema.journal import Held, Settled
@@ -25,6 +26,7 @@ class FixedBounds:
     images = 0
     searches = 0
     at_list_price = False
+    reasons = False
 
     def __init__(self, usage: Usage = Usage(prompt_tokens=1_000, completion_tokens=4_000)) -> None:  # noqa: B008  (frozen)
         self._usage = usage
@@ -42,7 +44,7 @@ class FixedBounds:
     def cap(self, tokens: int) -> None:
         raise AssertionError("its output is limited already")
 
-    def unbounded_field(self) -> str | None:
+    def unbounded_field(self) -> Unbounded | None:
         return None
 
     def usage(self) -> Usage:

@@ -1,6 +1,7 @@
 """What an attempt holds: ceilings, limits on the output, what can't be bounded, headers."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from decimal import Decimal
@@ -134,6 +135,81 @@ def test_a_model_without_any_known_maximum_is_limited_under_a_budget(postgres_ds
     at_desk(postgres_dsn, scenario)
 
 
+def wide(model: str = "gpt-4-0613", **facts: object) -> Target:
+    """A deployment whose whole output fits no budget of these tests."""
+    facts = {"context_window": 1_000_000, "model": model, **facts}
+    return msgspec.structs.replace(make_target(price=PRICE), **facts)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_where_the_default_does_not_fit_the_limit_is_what_fits(postgres_dsn: str, others: int) -> None:
+    async def scenario(desk: Desk) -> None:
+        rules = [own_budget(CENT), own_budget(10**12, "large")]
+        for _ in range(others):
+            await desk.admit(rules, wide(), max_tokens=400)
+        call, admission = await desk.admit(rules, wide())
+        limit = admission.output_limit
+        assert limit is not None
+        fits = 1_000 - 405 * others  # a cent buys 1,000 tokens, less those of the prompts
+        assert fits - 20 < limit < fits
+        assert call.reply_headers["x-switchgear-max-tokens"] == str(limit)
+        assert admission.taken[0].amount <= CENT - 4_000_000 * others
+        with pytest.raises(BudgetExceeded):
+            await desk.admit(rules, wide())
+
+    at_desk(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("model", "facts", "policy", "least"),
+    [
+        ("gpt-4", {}, Policy(), 256),
+        ("gpt-5-mini", {}, Policy(), 2048),
+        ("gpt-4", {"supports_reasoning": True}, Policy(), 2048),
+        ("gpt-5-mini", {"supports_reasoning": False}, Policy(), 256),
+        ("gpt-5-mini", {}, Policy(min_output_tokens=100), 100),
+        ("gpt-4", {"max_output_tokens": 50}, Policy(), 50),
+        ("gpt-4", {}, Policy(default_output_tokens=70), 70),
+    ],
+)
+def test_an_answer_too_short_to_be_of_use_is_refused_with_the_sum(
+    postgres_dsn: str, model: str, facts: dict[str, object], policy: Policy, least: int
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([own_budget(least * 10_000)], wide(model, **facts))
+        said = re.search(r"can cost up to ([0-9.]+)", caught.value.message)
+        assert said is not None
+        assert least * 10_000 < Decimal(said[1]) * 10**9 < least * 10_000 + 10**5
+        _, admission = await desk.admit([own_budget(least * 10_000 + 10**5, "enough")], wide(model, **facts))
+        assert least <= (admission.output_limit or wide(model, **facts).max_output_tokens or 0) < least + 10
+
+    at_desk(postgres_dsn, scenario, policy)
+
+
+def test_an_answer_that_goes_on_for_ever_is_limited_though_its_maximum_fits(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = wide(max_output_tokens=8_000)
+        _, free = await desk.admit([own_budget(10**12)], target)
+        assert free.output_limit is None
+        _, endless = await desk.admit([own_budget(10**12)], target, ignore_eos=True)
+        assert endless.output_limit == 8_000
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_limit_on_requests_that_is_reached_is_told_before_the_budget_is_asked_for_less(
+    postgres_dsn: str,
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        rules = [own_budget(CENT), requests_a_minute("rpm:key:r", 1)]
+        await desk.admit(rules, make_target(price=PRICE), max_tokens=1)
+        with pytest.raises(RateLimited):
+            await desk.admit(rules, wide())
+
+    at_desk(postgres_dsn, scenario)
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -141,6 +217,11 @@ def test_a_model_without_any_known_maximum_is_limited_under_a_budget(postgres_ds
         ({"service_tier": "priority"}, "service_tier"),
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"tools": [{"type": "web_search"}]}, r"tools\[0\]"),
+        ({"max_tokens": 1, "n_predict": 4_000}, "n_predict"),
+        ({"max_tokens": 1, "options": {"num_predict": 4_000}}, r"options\.num_predict"),
+        ({"max_tokens": 1, "use_beam_search": True}, "use_beam_search"),
+        ({"search_parameters": {"mode": "on"}}, "search_parameters"),
+        ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, r"messages\[0\].audio"),
         (
             {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
             r"messages\[0\].content\[0\]",
@@ -158,11 +239,15 @@ def test_what_has_no_known_bound_is_refused_under_a_budget_by_its_name(
         target = make_target(price=PRICE)
         with pytest.raises(UnboundedCost, match=field) as caught:
             await desk.admit([own_budget(10**12)], target, **body)
-        assert caught.value.code == "unbounded_cost"
+        assert (caught.value.code, caught.value.http_status) == ("unbounded_cost", 400)
+        assert "free_params: [" in caught.value.message
+        assert "model_info.max_call_cost" in caught.value.message
         await desk.admit([], target, **body)  # nobody's money is limited
         bounded = msgspec.structs.replace(target, max_call_nano=CENT)
         _, admission = await desk.admit([own_budget(10**12)], bounded, **body)
         assert admission.taken[0].amount == CENT
+        free = msgspec.structs.replace(target, price=Price(source="local"))
+        await desk.admit([own_budget(0)], free, **body)  # it costs nothing
 
     at_desk(postgres_dsn, scenario)
 

@@ -83,6 +83,14 @@ def hold(
         (lambda h: h.fail(KeyError("bug")), Outcome.UNCERTAIN, 500, BOUND_NANO, True),
         (lambda h: h.settle(Usage(prompt_tokens=-1)), Outcome.OK, 200, BOUND_NANO, True),
         (lambda h: h.settle(Usage(completion_tokens=2**31)), Outcome.OK, 200, BOUND_NANO, True),
+        (lambda h: h.settle(Usage(completion_tokens=10**6)), Outcome.OK, 200, 8 * 10**9, False),
+        (
+            lambda h: h.settle(Usage(prompt_tokens=2**40, completion_tokens=10**6)),
+            Outcome.OK,
+            200,
+            2 * 10**6 + 8 * 10**9,
+            True,
+        ),
     ],
 )
 def test_an_ending_costs_what_the_provider_may_charge(

@@ -12,6 +12,7 @@ OWN = Path(__file__).parents[2] / "recordings"
 
 class Recorded(msgspec.Struct, frozen=True):
     body: str = ""
+    url: str | None = None
 
 
 class RecordedAnswer(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ class Exchange(msgspec.Struct, frozen=True):
     request: Recorded
     response: RecordedAnswer
     body_encoding: str | None = None
+    model: str | None = None
 
     @property
     def body(self) -> bytes:

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,9 +98,46 @@ def test_the_prompt_is_the_sum_of_fresh_written_and_read() -> None:
     assert wire.prompt_tokens_details.cached_tokens == 100
 
 
-def test_usage_that_cannot_be_true_counts_as_none() -> None:
-    assert respond(usage={"input_tokens": -1, "output_tokens": 2})[1] is None
+def test_a_count_that_cannot_be_true_is_missing_and_the_others_hold() -> None:
+    assert respond(usage={"input_tokens": -1, "output_tokens": 2})[1] == Usage(
+        completion_tokens=2, estimated=True
+    )
+    assert respond(usage={"input_tokens": 3, "output_tokens": "x"})[1] == Usage(
+        prompt_tokens=3, estimated=True, input_reported=True
+    )
     assert respond(usage=None)[1] is None
+    assert respond(usage=[1])[1] is None
+
+
+@pytest.mark.parametrize("odd", [[], "x", 7, {"thinking_tokens": "many"}])
+def test_an_odd_part_of_the_usage_costs_that_part_alone(odd: object) -> None:
+    report = START_USAGE | {"output_tokens": 50, "output_tokens_details": odd, "cache_creation": odd}
+    expected = Usage(prompt_tokens=115, completion_tokens=50, cached_tokens=100, cache_write_tokens=5)
+    assert respond(usage=report)[1] == expected
+    start = event("message_start", message=MESSAGE | {"usage": START_USAGE | {"server_tool_use": odd}})
+    delta = event("message_delta", delta={"stop_reason": "end_turn"}, usage=report)
+    found = feed_all_ways(make, start + delta + STOP)
+    assert (found.usage, found.error) == (expected, None)
+
+
+def test_a_count_past_every_column_is_an_answer_all_the_same() -> None:
+    completion, usage = respond(usage={"input_tokens": 10**30, "output_tokens": 1e300})
+    assert usage is not None
+    assert min(usage.prompt_tokens, usage.completion_tokens) > 2**31
+    assert json.loads(msgspec.json.encode(completion))["usage"]["prompt_tokens"] == usage.prompt_tokens
+
+
+def test_counts_come_as_floats_and_as_text() -> None:
+    usage = {"input_tokens": "10", "output_tokens": 5.0, "cache_read_input_tokens": "2"}
+    assert respond(usage=usage)[1] == Usage(prompt_tokens=12, completion_tokens=5, cached_tokens=2)
+
+
+def test_nan_and_a_byte_order_mark_cost_no_answer() -> None:
+    body = json.dumps(MESSAGE | {"stop_reason": "end_turn", "score": float("nan")}).encode()
+    for each in (body, b"\xef\xbb\xbf" + body):
+        assert BACKEND.chat_response(each, chat(), TARGET, FACTS)[0].id == "msg_1"
+    start = event("message_start", message=MESSAGE | {"score": float("-inf")})
+    assert feed_all_ways(make, start + STOP).done
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"id":"x"}', b"<html>", b"\xff", b"[" * 9999])

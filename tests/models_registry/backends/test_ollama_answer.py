@@ -98,11 +98,45 @@ def test_finish_reasons(reason: str | None, called: bool, finish: str) -> None:
     assert finishes(out) == [finish]
 
 
-def test_counts_that_are_left_out_are_zero() -> None:
-    completion, usage = respond({"content": "x"}, prompt_eval_count=None, eval_count=None)
-    assert usage == Usage()
+def test_a_prompt_that_was_not_counted_is_an_estimate() -> None:
+    last = {name: value for name, value in LAST.items() if name != "prompt_eval_count"}
+    completion, usage = BACKEND.chat_response(line({"content": "x"}, **last), chat(), TARGET, FACTS)
+    assert usage == Usage(completion_tokens=6, estimated=True)
     assert completion.usage is not None
-    assert completion.usage.total_tokens == 0
+    assert completion.usage.completion_tokens == 6
+    assert feed_all_ways(make, line({"content": "x"}) + line(None, **last)).usage == usage
+    del last["eval_count"]
+    assert BACKEND.chat_response(line({}, **last), chat(), TARGET, FACTS)[1] == Usage(estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "expected"),
+    [
+        (12.0, "6", Usage(prompt_tokens=12, completion_tokens=6)),
+        (-1, 6, Usage(completion_tokens=6, estimated=True)),
+        ([], 6, Usage(completion_tokens=6, estimated=True)),
+        (12, {}, Usage(prompt_tokens=12, estimated=True, input_reported=True)),
+        (12, True, Usage(prompt_tokens=12, estimated=True, input_reported=True)),
+    ],
+)
+def test_an_odd_count_costs_that_count_alone(prompt: object, answer: object, expected: Usage) -> None:
+    assert respond({"content": "x"}, prompt_eval_count=prompt, eval_count=answer)[1] == expected
+
+
+def test_nan_and_a_byte_order_mark_cost_no_answer() -> None:
+    body = line({"content": "a"}, **LAST, logprobs=[{"token": "a", "logprob": float("-inf")}])
+    for each in (body, b"\xef\xbb\xbf" + body):
+        completion, usage = BACKEND.chat_response(each, chat(), TARGET, FACTS)
+        assert bytes(completion.choices[0].logprobs or b"").endswith(b'"logprob": null}],"refusal":null}')
+        assert usage == Usage(prompt_tokens=12, completion_tokens=6)
+    assert feed_all_ways(make, b"\xef\xbb\xbf" + line({"content": "a"}) + body).done
+
+
+def test_an_embedding_with_nan_is_one() -> None:
+    body = b'{"model":"m","embeddings":[[0.5,NaN]],"prompt_eval_count":"3"}'
+    answer, usage = BACKEND.embeddings_response(body, embeddings(), TARGET, FACTS)
+    assert answer.data[0].embedding[0] == 0.5
+    assert usage == Usage(prompt_tokens=3)
 
 
 def test_logprobs_have_their_place() -> None:

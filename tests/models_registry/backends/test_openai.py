@@ -139,9 +139,37 @@ def test_an_answer_keeps_the_bytes_of_its_fields() -> None:
     [
         (None, None),
         ({}, None),
-        ({"prompt_tokens": None, "completion_tokens": 3}, Usage(completion_tokens=3)),
-        ({"prompt_tokens": 3, "completion_tokens": -1}, None),
-        ({"prompt_tokens": 3.5}, None),
+        ([1], None),
+        ({"prompt_tokens": None, "completion_tokens": 3}, Usage(completion_tokens=3, estimated=True)),
+        (
+            {"prompt_tokens": 3, "completion_tokens": -1},
+            Usage(prompt_tokens=3, estimated=True, input_reported=True),
+        ),
+        ({"prompt_tokens": 3.5}, Usage(prompt_tokens=4, estimated=True, input_reported=True)),
+        ({"prompt_tokens": 3, "completion_tokens": 9.0}, Usage(prompt_tokens=3, completion_tokens=9)),
+        ({"prompt_tokens": "3", "completion_tokens": "9"}, Usage(prompt_tokens=3, completion_tokens=9)),
+        ({"prompt_tokens": 3, "total_tokens": 12}, Usage(prompt_tokens=3, completion_tokens=9)),
+        ({"completion_tokens": 9, "total_tokens": 12}, Usage(prompt_tokens=3, completion_tokens=9)),
+        ({"total_tokens": 12}, Usage(completion_tokens=12, estimated=True)),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 50,
+                "prompt_tokens_details": [],
+                "completion_tokens_details": {"reasoning_tokens": "40", "audio_tokens": -2},
+            },
+            Usage(prompt_tokens=100, completion_tokens=50, reasoning_tokens=40),
+        ),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 50,
+                "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": "none"},
+                "completion_tokens_details": "n/a",
+                "num_cached_tokens": {},
+            },
+            Usage(prompt_tokens=100, completion_tokens=50, cached_tokens=60),
+        ),
         (
             {
                 "prompt_tokens": 100,
@@ -176,6 +204,40 @@ def test_usage_is_read_as_the_provider_means_it(usage: object, expected: Usage |
     assert respond(answer(usage=usage)) == expected
 
 
+@pytest.mark.parametrize("spelling", ["NaN", "Infinity", "-Infinity", "1e999", r'"\ud800"'])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_clients_read_all_the_same_costs_no_answer_and_goes_on_untouched(
+    spelling: str, mark: bytes
+) -> None:
+    body = mark + answer().replace(b'"kept"', b'"odd": %s, "kept"' % spelling.encode())
+    completion, usage = BACKEND.chat_response(body, chat(), TARGET, FACTS)
+    assert completion.wire == body
+    assert usage == Usage(prompt_tokens=5, completion_tokens=2)
+
+
+def test_an_odd_usage_costs_no_service_tier() -> None:
+    odd = {"prompt_tokens": 5, "completion_tokens": 2.0, "prompt_tokens_details": []}
+    found = respond(answer(usage=odd, service_tier="priority"))
+    assert found == Usage(prompt_tokens=5, completion_tokens=2, service_tier="priority")
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [("{}", 0), ('{"total_tokens":7}', 7), ('{"prompt_tokens":"7","total_tokens":7}', 7), ("[]", 0)],
+)
+@pytest.mark.parametrize("number", ["1.5", "NaN"])
+def test_embeddings_with_an_odd_usage_or_nan_are_embeddings(usage: str, tokens: int, number: str) -> None:
+    body = f'{{"data":[{{"index":0,"embedding":[0.5,{number}]}}],"model":"m","usage":{usage}}}'.encode()
+    found, counted = BACKEND.embeddings_response(body, embeddings(), TARGET, FACTS)
+    assert found.wire == body
+    assert (counted.prompt_tokens if counted else 0) == tokens
+
+
+def test_an_error_with_nan_keeps_the_providers_words() -> None:
+    body = b'\xef\xbb\xbf{"error":{"message":"too long","score":NaN}}'
+    assert "too long" in BACKEND.error(400, {}, body, TARGET).message
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -187,6 +249,8 @@ def test_usage_is_read_as_the_provider_means_it(usage: object, expected: Usage |
         b'{"choices":[]}',
         b'{"choices":{}}',
         b'{"a":',
+        b"NaN",
+        b"\xef\xbb\xbf",
         b"\xff",
         b"[" * 9999,
     ],

@@ -10,7 +10,7 @@ from models_registry.backends.sse import DONE, frame
 from models_registry.target import Dialect
 from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
-from tests.models_registry.backends.feeding import feed_all_ways, run
+from tests.models_registry.backends.feeding import cut, feed_all_ways, run
 from tests.models_registry.backends.making import KEY, target
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
@@ -265,19 +265,44 @@ def test_produced_bytes_are_at_least_the_text_in_utf8() -> None:
 
 
 @pytest.mark.parametrize(
-    "usage",
+    ("usage", "expected"),
     [
-        {"prompt_tokens": -5, "completion_tokens": 1},
-        {"prompt_tokens": 2**40, "completion_tokens": 1},
-        {"prompt_tokens": "many"},
-        {"prompt_tokens": None, "completion_tokens": None},
-        {},
+        ({"prompt_tokens": -5, "completion_tokens": 1}, Usage(completion_tokens=1, estimated=True)),
+        ({"prompt_tokens": "many"}, None),
+        ({"prompt_tokens": None, "completion_tokens": None}, None),
+        ({}, None),
+        ([], None),
+        (USAGE | {"prompt_tokens_details": []}, Usage(prompt_tokens=9, completion_tokens=4)),
+        (USAGE | {"completion_tokens": 4.0}, Usage(prompt_tokens=9, completion_tokens=4)),
+        (
+            USAGE | {"completion_tokens_details": {"reasoning_tokens": "3"}},
+            Usage(prompt_tokens=9, completion_tokens=4, reasoning_tokens=3),
+        ),
     ],
 )
-def test_usage_that_cannot_be_true_counts_as_none(usage: object) -> None:
-    found = run(make(), [ROLE + STOP + event({"choices": [], "usage": usage}) + DONE])
+def test_of_an_odd_usage_what_can_be_read_counts(usage: object, expected: Usage | None) -> None:
+    found = feed_all_ways(make, ROLE + STOP + event({"choices": [], "usage": usage}) + DONE)
     assert found.done
-    assert found.usage is None
+    assert found.usage == expected
+
+
+@pytest.mark.parametrize("spelling", [b"NaN", b"-Infinity", b"1e999", rb'"\ud800"'])
+def test_what_clients_read_all_the_same_costs_no_stream_and_goes_on_untouched(spelling: bytes) -> None:
+    odd = TEXT.replace(b'"logprobs":null', b'"logprobs":{"content":[{"logprob":%s}]}' % spelling)
+    assert odd.count(spelling) == 2
+    found = feed_all_ways(make, ROLE + odd + STOP + USAGE_CHUNK + DONE)
+    assert (found.out, found.error) == (ROLE + odd + STOP + DONE, None)
+    assert found.produced_bytes == len("Grüße, you".encode())
+    assert found.usage == Usage(prompt_tokens=9, completion_tokens=4)
+
+
+@given(CUTS)
+def test_the_cheap_bound_of_what_was_produced_is_no_less_than_the_count(at: list[int]) -> None:
+    stream = make()
+    for part in cut(ROLE + TEXT * 900 + STOP, at):
+        stream.feed(part)
+    assert stream.most_bytes >= stream.produced_bytes
+    assert stream.most_bytes >= 900 * len("Grüße, you".encode())
 
 
 BLANKS = st.sampled_from([b"\n\n", b"\n\n\n", b"\n\n\n\n", b"\r\n\r\n"])

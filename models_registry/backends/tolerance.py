@@ -1,0 +1,68 @@
+"""Answers that are not quite JSON, and that the readers of clients take all the same: with a byte order mark,
+with NaN and Infinity (which Python writes), with half a surrogate pair, with numbers past a float's range.
+
+What is strict JSON costs nothing here. Of anything else the gateway reads a copy with null in place of such
+numbers; on the byte path the client gets the bytes as they came.
+"""
+
+import json
+import math
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+BOM = b"\xef\xbb\xbf"
+MAX_MENDED_BYTES = 8 * 1024 * 1024
+"""What is longer has to be strict JSON: reading it again would hold the worker up."""
+SAFE_DIGITS = 18
+"""An integer of no more fits 64 bits."""
+
+
+def decoded(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
+    """Decode an answer. Raises what the decoder does for what no client could read."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rest = bytes(data)
+        if rest.startswith(BOM):
+            return decoded(decoder, rest.removeprefix(BOM))
+        strict = _strict(rest) if len(rest) <= MAX_MENDED_BYTES else None
+        if strict is None:
+            raise
+        return decoder.decode(strict)
+
+
+def loosely(data: bytes | msgspec.Raw) -> Any:  # any JSON
+    """An answer's values, NaN and Infinity included. Raises msgspec.DecodeError."""
+    rest = bytes(data).removeprefix(BOM)
+    if len(rest) > MAX_MENDED_BYTES:
+        raise msgspec.DecodeError(f"more than {MAX_MENDED_BYTES} bytes that are not strict JSON")
+    try:
+        return json.loads(rest.decode())
+    except (ValueError, RecursionError) as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
+
+
+def _strict(data: bytes) -> bytes | None:
+    """The same as strict JSON; None where it can't be read at all."""
+    try:
+        value = json.loads(data.decode(), parse_constant=_nothing, parse_int=_whole, parse_float=_finite)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _nothing(name: str) -> None:
+    return None
+
+
+def _whole(text: str) -> int | float | None:
+    return int(text) if len(text) <= SAFE_DIGITS else _finite(text)
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,90 @@
+import json
+from typing import Any  # JSON as a client writes it
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.input_bounds import WORD_CHARS, Text, is_plain, text_of
+from schema.chat import ChatRequest
+from schema.wire import decode_body
+
+_CHAT = msgspec.json.Decoder(ChatRequest)
+TEXTS = st.text(max_size=40)
+PARTS = st.lists(
+    st.fixed_dictionaries({"type": st.just("text"), "text": TEXTS}, optional={"more": TEXTS}), max_size=3
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"]) | TEXTS, "content": TEXTS | PARTS | st.none()},
+        optional={"name": TEXTS, "more": TEXTS, "refusal": TEXTS},
+    ),
+    max_size=4,
+)
+
+
+def decode(messages: Any, **form: Any) -> ChatRequest:
+    body = json.dumps({"model": "m", "messages": messages}, **form)
+    return decode_body(_CHAT, body.encode("utf-8", "surrogatepass"))
+
+
+def measured(request: ChatRequest) -> Text:
+    return text_of(request.messages, request.raw["messages"])
+
+
+def plain(request: ChatRequest) -> bool:
+    return is_plain(request.messages, request.raw["messages"], measured(request))
+
+
+COMPACT: Any = (",", ":")
+
+
+def utf8(value: Any, name: str = "") -> int:
+    """Bytes of all text that is not a role or a kind that everybody knows."""
+    if isinstance(value, str):
+        known = name in ("role", "type") and value in ("user", "assistant", "text")
+        return 0 if known else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        return sum(utf8(inner, name) for name, inner in value.items())
+    return sum(map(utf8, value)) if isinstance(value, list) else 0
+
+
+@given(MESSAGES, st.booleans(), st.sampled_from([None, (",", ":")]))
+def test_the_bound_is_above_the_utf8_of_all_text_however_it_is_written(
+    messages: Any, ascii_only: bool, separators: Any
+) -> None:
+    found = measured(decode(messages, ensure_ascii=ascii_only, separators=separators))
+    assert found.max_bytes + WORD_CHARS * len(messages) >= utf8(messages)
+
+
+@given(MESSAGES)
+def test_messages_are_plain_only_where_nothing_else_was_sent(messages: Any) -> None:
+    expected = all(
+        each.keys() == {"role", "content"} and isinstance(each["content"], str) for each in messages
+    )
+    assert expected or not plain(decode(messages, separators=COMPACT))
+
+
+def test_plain_english_is_known_to_be_plain_with_its_quotes_and_line_ends() -> None:
+    said = [{"role": "user", "content": 'He said "hi".\n\tAnd went.'}, {"role": "assistant", "content": "Oh"}]
+    request = decode(said, separators=COMPACT)
+    assert plain(request)
+    assert (
+        measured(request).max_bytes == len(said[0]["content"]) + 2 + 4
+    )  # four characters are written with a backslash
+
+
+def test_no_backslashes_make_an_unknown_field_look_like_text() -> None:
+    """A field of n bytes, and n escapes that count two backslashes each."""
+    for count in range(60):
+        said = [{"role": "user", "content": "\\" * count + "\n" * 7, "audio": {"id": "x"}}]
+        assert not plain(decode(said, separators=COMPACT))
+        hidden = [{"role": "user", "content": "\n" * count, "audio": {"id": "\\" * 30}}]
+        assert not plain(decode(hidden, separators=COMPACT))
+
+
+def test_a_field_that_stands_twice_counts_twice() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"%s","content":"b"}]}' % (b"a" * 500)
+    request = decode_body(_CHAT, body)
+    assert measured(request).max_bytes > 500
+    assert not plain(request)
