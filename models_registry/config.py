@@ -56,6 +56,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
     supports_reasoning: bool | None = None
+    bills_failures: bool | None = None
+    """Ours: whether the provider charges for calls that it answers with an error."""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):

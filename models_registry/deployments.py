@@ -84,6 +84,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         weight=weight,
         retries=params.num_retries,
         local=provider.local,
+        bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
     )
 
 

@@ -24,6 +24,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Runs on the user's own machines: calls cost nothing unless the config says otherwise."""
     price_id: str | None = None
     """The provider's id in the price data."""
+    bills_failures: bool = False
+    """Whether it charges for calls that it answers with an error, where `model_info` does not say."""
 
 
 _ROWS = (

@@ -65,3 +65,5 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None = None
     """Of a call whose attempt here failed, where the config says so for this deployment."""
     local: bool = False
+    bills_failures: bool = False
+    """Whether the provider charges for calls that it answers with an error."""

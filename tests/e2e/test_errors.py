@@ -117,6 +117,7 @@ CASES = (
         raised=openai.InternalServerError,
         code="500",
         kind="server_error",
+        outcome="failed",
     ),
     Case(
         model="hostile/status_503",
@@ -124,6 +125,15 @@ CASES = (
         raised=openai.InternalServerError,
         code="503",
         kind="server_error",
+        outcome="failed",
+    ),
+    Case(
+        model="hostile/status_529",
+        status=503,
+        raised=openai.InternalServerError,
+        code="503",
+        kind="overloaded_error",
+        outcome="failed",
     ),
     Case(
         model="hostile/html_error",
@@ -150,7 +160,7 @@ CASES = (
             code="upstream_cut",
             error_class="UpstreamCut",
         )
-        for script in ("hangs_up", "short_body")
+        for script in ("hangs_up", "short_body", "short_error")
     ),
 )
 

@@ -31,7 +31,15 @@ from tests.e2e.faulty import (
     ROWS_BOOKED,
 )
 from tests.e2e.gateway import SWITCHGEAR, Gateway, query, serving, status_of, until
-from tests.fakes.billing_upstream import INPUT_NANO, MAX_TOKENS, OUTPUT_NANO, Attempt, BillingUpstream
+from tests.fakes.billing_upstream import (
+    BILLS,
+    INPUT_NANO,
+    MAX_TOKENS,
+    OUTPUT_NANO,
+    REFUSALS,
+    Attempt,
+    BillingUpstream,
+)
 
 FAULTY = (*SWITCHGEAR[:-1], "tests.e2e.faulty")
 WORKERS = 2
@@ -41,12 +49,13 @@ DEPLOYMENTS = {
     "answers": ("answers",),
     "breaks": ("breaks",),
     "fails": ("fails",),
+    "bills": ("bills",),
     "refuses": ("refuses",),
-    "retries": ("refuses", "fails", "answers"),
-    "falls back": ("fails", "refuses"),
+    "retries": ("refuses", "bills", "answers"),
+    "falls back": ("fails", "bills", "refuses"),
 }
 """By the model's name; each of them is tried once. What falls back does so to `answers`."""
-MODELS = ("answers", "answers", "breaks", "fails", "refuses", "retries", "retries", "falls back")
+MODELS = ("answers", "answers", "breaks", "fails", "bills", "refuses", "retries", "retries", "falls back")
 BUDGET_NANO = 3_000_000
 """Less than CALLS calls cost, so that it runs out."""
 AWAY_S = 20.0
@@ -130,7 +139,11 @@ def scene(folder: Path, dsn: str, *, port: int | None = None, upstream: BillingU
         "output_cost_per_token": OUTPUT_NANO / 1e9,
     }
     models = [
-        {"model_name": name, "litellm_params": {"model": f"openai/{model}", **params}}
+        {
+            "model_name": name,
+            "litellm_params": {"model": f"openai/{model}", **params},
+            "model_info": {"bills_failures": model == BILLS},
+        }
         for name, deployments in DEPLOYMENTS.items()
         for model in deployments
     ]
@@ -241,6 +254,7 @@ def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
     assert len(last) == len(set(last)), "a call has one last row"
     for row in rows:
         charged = at.upstream.bill[row.attempt]
+        assert not charged or row.model not in REFUSALS, row
         assert row.nano == charged if row.is_known else row.nano >= charged, row
     assert {at.upstream.attempts[attempt] for attempt in attempts} == {1}
     (sums,) = asyncio.run(query(at.gateway.dsn, SUMS, load.prefix[:-1]))

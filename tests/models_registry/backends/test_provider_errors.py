@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models_registry.backends import BACKENDS
 from models_registry.backends.provider_errors import MAX_MESSAGE_CHARS, error_inside, provider_error
 from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamError, UpstreamMalformed
+from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, WholeAnswer
 from tests.models_registry.backends.making import KEY, target
 
 TARGET = target(Dialect.OPENAI)
@@ -28,13 +28,54 @@ def error(status: int, body: object, headers: dict[str, str] | None = None) -> U
 def test_statuses_are_kept_or_mapped(status: int, ours: int) -> None:
     found = error(status, {"error": {"message": "x"}})
     assert found.http_status == ours
-    assert isinstance(found, UpstreamMalformed) == (status in (101, 202, 204, 600))
+    assert isinstance(found, UpstreamMalformed) == (not 400 <= status < 600)
 
 
-def test_a_redirect_did_no_work() -> None:
-    found = error(302, b"")
-    assert isinstance(found, ProviderError)
-    assert found.no_work
+@pytest.mark.parametrize(
+    ("dialect", "body", "in_envelope"),
+    [
+        (Dialect.OPENAI, b'{"error": {"message": "x", "type": "server_error"}}', True),
+        (Dialect.OPENAI, b'{"error": {"message": "x"}}', True),
+        (Dialect.OPENAI, b'{"error": "x", "code": "internal"}', True),  # xAI
+        (Dialect.OPENAI, b'{"object": "error", "message": "x"}', True),  # vLLM, Mistral
+        (
+            Dialect.OPENAI,
+            b'[{"error": {"code": 503, "message": "The model is overloaded."}}]',
+            True,
+        ),  # Gemini
+        (
+            Dialect.ANTHROPIC,
+            b'{"type": "error", "error": {"type": "overloaded_error", "message": "x"}}',
+            True,
+        ),
+        (Dialect.OLLAMA, b'{"error": "model requires more system memory (9 GiB) than is available"}', True),
+        (Dialect.OPENAI, b'{"message": "Service Unavailable"}', False),  # Kong, Amazon's gateway
+        (Dialect.OPENAI, b'{"error": {"code": 503}}', False),
+        (Dialect.OPENAI, b'{"error": null}', False),
+        (Dialect.OPENAI, b'{"error": ""}', False),
+        (Dialect.OPENAI, b'{"error": {"message": "x"}', False),
+        (Dialect.OPENAI, b"[]", False),
+        (Dialect.OPENAI, b'[{"error": "a"}, {"error": "b"}]', False),
+        (Dialect.OPENAI, b'{"type": "about:blank", "status": 503, "detail": "x"}', False),  # RFC 9457
+        (Dialect.OPENAI, b"<html><h1>503 Service Unavailable</h1></html>", False),
+        (Dialect.OPENAI, b"", False),
+        (Dialect.OPENAI, b'{"error": {"message": "' + b"x" * 300_000 + b'"}}', False),
+        (Dialect.ANTHROPIC, b'{"error": {"type": "overloaded_error"}}', False),
+        (Dialect.ANTHROPIC, b'{"type": "error", "error": "overloaded"}', False),
+        (Dialect.OLLAMA, b'{"error": {"message": "x"}}', False),
+        (Dialect.OLLAMA, b'"error"', False),
+    ],
+)
+def test_an_answer_says_whose_status_it_has_and_whether_the_provider_itself_spoke(
+    dialect: Dialect, body: bytes, in_envelope: bool
+) -> None:
+    for status in (404, 500, 503, 529):
+        found = BACKENDS[dialect].error(status, {}, body, target(dialect))
+        assert found.answer == WholeAnswer(status=status, in_envelope=in_envelope)
+
+
+def test_an_error_inside_an_answer_has_no_answer_of_its_own() -> None:
+    assert error_inside(b'{"message": "x", "code": 500}', TARGET).answer is None
 
 
 @pytest.mark.parametrize(
