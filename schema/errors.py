@@ -21,6 +21,7 @@
     ├── BudgetExceeded                 422  or what the config says
     ├── RateLimited                    429  this gateway's own limits
     ├── ClientLeft                     499  nobody is there to be told: for logs and spend rows
+    ├── ModelInError                   503  the config of all its deployments is wrong
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
     │   └── DatabaseUnavailable        503
@@ -160,6 +161,16 @@ class NotFound(GatewayError):
 class ModelNotFound(NotFound):
     type = "invalid_request_error"
     word = "model_not_found"
+
+
+class ModelInError(GatewayError):
+    """A model that the config names and none of whose deployments can be called. The message has the
+    reasons, by path in the config; waiting does not help."""
+
+    status = 503
+    type = "service_unavailable"
+    word = "deployment_in_error"
+    retry = False
 
 
 class MethodNotAllowed(GatewayError):
