@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
+from runtime.journal_folder import private_folder
 from runtime.parent import end_with_parent
 from schema.secret import Secret
 
@@ -28,10 +29,11 @@ PR_SET_NAME = 15
 
 
 class BooksProcess:
-    """Keeps the books of a directory of journals while it is open. Opened in the main thread."""
+    """Keeps the books of a directory of journals while it is open. Opened in the main thread. Raises
+    SettingsError for a directory that others use."""
 
     def __init__(self, journals: Path, dsn: Secret) -> None:
-        journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(journals)
         self._journals = journals
         self._dsn = dsn
         self._pid = os.getpid()
