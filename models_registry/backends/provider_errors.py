@@ -1,8 +1,8 @@
 """A provider's error answer, in whatever shape, as one of ours.
 
 Client errors keep the provider's words, since they say what is wrong with the request. The words
-are bounded and the deployment's credentials are cut out of them. A refused credential is the
-gateway's own affair: the caller learns which deployment, not what the provider wrote.
+are bounded, and the deployment's credentials and whatever looks like one are cut out of them. A refused
+credential is the gateway's own affair: the caller learns which deployment, not what the provider wrote.
 """
 
 import math
@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.credentials import CUT, without_credentials
 from models_registry.target import Dialect, Target
 from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, WholeAnswer
 
@@ -155,7 +156,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         until, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
         return min(max((until - now).total_seconds(), 0.0), MAX_WAIT_S)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 
@@ -254,5 +255,5 @@ def _scrub(text: str, target: Target) -> str:
         secrets.append(target.api_key.reveal())
     for secret in secrets:
         if secret:
-            text = text.replace(secret, "***")
-    return text
+            text = text.replace(secret, CUT)
+    return without_credentials(text)

@@ -88,6 +88,8 @@ def test_an_error_inside_an_answer_has_no_answer_of_its_own() -> None:
         ({"retry-after": "1e300"}, 86_400.0),
         ({"retry-after": "Tue, 24 Nov 2026 08:00:30 GMT"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "9" * 5_000}, None),
+        ({"retry-after": f"Tue, {'9' * 20} Nov 2026 08:00:30 GMT", "date": "x"}, None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], wait_s: float | None) -> None:
@@ -161,6 +163,80 @@ def test_a_servers_own_failure_shows_no_text_of_it() -> None:
 def test_the_deployments_key_is_cut_out_of_every_word(field: str) -> None:
     found = error(400, {"error": {"message": "m", field: f"bad {KEY} here"}})
     assert KEY not in f"{found.message}{found.param}{found.code}{found.error_type}"
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        "sk-proj-abcDEF123456789",
+        "sk-ant-api03-abc_DEF-123",
+        "sk-pr***abcd",
+        "sk-...wxyz",
+        "sk-wrong****-key",
+        "sk-inval**************-key",
+        "invalid-*****2345",
+        "test-key***enai",
+        "****-key",
+        "\u2022\u2022\u2022\u2022\u2022abcd",
+        "gsk_abcDEF123456",
+        "xai-abcdef123456",
+        "AIzaSyA-1234567890abcdef",
+        "AIza...cdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AKIA********MPLE",
+        "hf_abcdefghijklmnop",
+        "nvapi-abc123DEF456",
+        "ya29.a0AfH6SMB",
+        "ghp_abcdefghijklmnop",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+        "0123456789abcdef0123456789abcdef",
+        "aB3" * 20,
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 429])
+def test_what_looks_like_a_credential_is_cut_whole_or_shortened(credential: str, status: int) -> None:
+    said = f"Incorrect key ({credential}) in the request, see https://platform.example/keys"
+    body = {"error": {"message": said, "code": credential, "type": credential, "param": credential}}
+    for dialect, backend in BACKENDS.items():
+        found = backend.error(status, {}, json.dumps(body).encode(), target(dialect))
+        assert credential not in f"{found.message}{found.param}{found.code}{found.error_type}"
+        assert "in the request, see https://platform.example/keys" in found.message
+    inside = error_inside(json.dumps({"message": said, "code": 400}).encode(), TARGET)
+    assert credential not in inside.message
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Authorization: Bearer abc.DEF-123456 is not valid", "Authorization: Bearer *** is not valid"),
+        ("basic dXNlcjpwYXNz= was refused", "basic *** was refused"),
+        ("Incorrect API key provided: invalid-key, sorry", "Incorrect API key provided: ***, sorry"),
+        ('{"api_key": "short"} is wrong', '{"api_key": "***"} is wrong'),
+        ("GET /v1?access_token=abcdef&x=1", "GET /v1?access_token=***&x=1"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE\nvQIB", "***"),
+    ],
+)
+def test_what_is_named_a_credential_is_cut_behind_its_name(said: str, shown: str) -> None:
+    assert error(400, {"error": {"message": said}}).message == shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens: 5000 in the messages.",
+        "Invalid 'tools[0].function.name': 'get-weather' in request req_011CeCGmBjaWkq37Sf5iU7so.",
+        "The model `meta-llama/Llama-3.3-70B-Instruct-Turbo` was not found; task-12345678 failed.",
+        "You exceeded **your** quota: bearer authentication is fine, basic plan, 3 * 4.",
+        "Unknown parameter: 'max_tokens'; 2026-11-24T12:49:00Z, 01a20d9a-36a4-7080-b59b-392dab8e412c",
+    ],
+)
+def test_what_is_no_credential_stays_as_it_is(said: str) -> None:
+    assert error(400, {"error": {"message": said}}).message == said
+
+
+def test_a_long_hostile_text_is_looked_at_in_no_time() -> None:
+    for text in ("a" * 250_000, "sk-" * 80_000, "*" * 250_000, "eyJ" * 80_000, "a-" * 120_000, "=" * 250_000):
+        assert len(error(400, {"error": {"message": text}}).message) <= MAX_MESSAGE_CHARS
 
 
 def test_a_key_at_the_limit_of_the_message_is_not_cut_in_half() -> None:
