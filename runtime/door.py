@@ -29,6 +29,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
+MAX_LENGTH_DIGITS = 18
+"""Of a `Content-Length`; a longer one is larger than any limit."""
 WATCH_AFTER_S = 0.25
 """When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
 microseconds, and most plain calls are over before."""
@@ -89,7 +91,9 @@ class _Body:
     async def read(self) -> bytes:
         """Raises BodyTooLarge, or InvalidRequest where the client stalls or leaves half-way."""
         text = self._headers.get("content-length", "")
-        length = int(text) if text.isdecimal() else None
+        length = None
+        if text.isdecimal():
+            length = int(text) if len(text) <= MAX_LENGTH_DIGITS else self._max_bytes + 1
         if length is not None and length > self._max_bytes:
             raise self._too_large()
         try:

@@ -36,6 +36,21 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.model
 
 
+ODD_ANSWERS = (
+    "garbage_json",
+    "garbage_http",
+    "empty_200",
+    "bad_gzip",
+    "endless_body",
+    "status_101",
+    "status_204",
+    "status_205",
+    "status_304",
+    "status_600",
+    "length_of_5000_digits",
+    "chunk_of_5000_digits",
+)
+
 CASES = (
     Case(
         model="no-such-model",
@@ -150,7 +165,7 @@ CASES = (
             code="upstream_malformed",
             error_class="UpstreamMalformed",
         )
-        for script in ("garbage_json", "garbage_http", "empty_200", "bad_gzip", "endless_body")
+        for script in ODD_ANSWERS
     ),
     *(
         Case(

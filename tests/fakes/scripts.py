@@ -305,6 +305,15 @@ async def html_error(line: Line, request: Request) -> None:
     await line.send(whole(page, status=502, headers="content-type: text/html\r\n"))
 
 
+def _head_only(status: int, headers: str = "") -> Script:
+    """An answer without a body, as its status or its head says."""
+
+    async def script(line: Line, request: Request) -> None:
+        await line.send(head(status, headers))
+
+    return script
+
+
 async def short_error(line: Line, request: Request) -> None:
     """A refusal that breaks off before the length that its head tells."""
     answer = whole(b'{"error": {"message": "Scripted 429"}}', status=429)
@@ -374,6 +383,13 @@ SCRIPTS: dict[str, Script] = {
         hangs_up, redirects, sets_cookie, ollama_not_pulled,
     )
 } | {
+    "status_101": _head_only(101, "upgrade: websocket\r\nconnection: upgrade\r\n"),
+    "status_204": _head_only(204),
+    "status_205": _head_only(205, "content-length: 0\r\n"),
+    "status_304": _head_only(304, "etag: x\r\ncontent-length: 7\r\n"),
+    "status_600": _head_only(600, "content-length: 0\r\n"),
+    "length_of_5000_digits": _head_only(200, f"content-length: {'9' * 5_000}\r\n"),
+    "chunk_of_5000_digits": _head_only(200, f"{CHUNKED}\r\n{'f' * 5_000}\r\n"),
     "status_400_context": _refusal(400, "invalid_request_error", "context_length_exceeded"),
     "status_401": _refusal(401, "invalid_request_error", "invalid_api_key"),
     "status_403": _refusal(403, "permission_error", None),
