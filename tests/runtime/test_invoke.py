@@ -76,7 +76,7 @@ class House:
 
     def route(self, fn: Callable[..., Any] = chat) -> Door:
         endpoint = self.endpoint(fn)
-        return Door({endpoint.manifest.method: endpoint}, MAX_BODY)
+        return Door({endpoint.manifest.method: endpoint}, MAX_BODY, self.gateway.decoder)
 
 
 class Client:

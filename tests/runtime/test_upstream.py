@@ -196,6 +196,21 @@ def test_an_error_that_breaks_off_before_its_length_is_cut() -> None:
     run(test)
 
 
+def test_a_large_body_arrives_whole_and_as_one() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for size in (1, 3_000_000, 3 * 1024 * 1024, 9_999_999):
+            request = request_to(provider.url, "happy", stream=False, filler="x" * size)
+            response = await client.open(request, Deadlines())
+            assert json.loads(await response.read())["choices"]
+            seen = provider.requests[-1]
+            assert seen.body == request.body
+            assert seen.headers["content-length"] == str(len(request.body))
+            assert seen.headers["content-type"] == "application/json"
+            assert "transfer-encoding" not in seen.headers
+
+    run(test)
+
+
 def test_connections_are_used_again() -> None:
     async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
         for script in ("happy", "status_500", "empty_200", "double_final"):
