@@ -8,7 +8,7 @@ from typing import ClassVar, TypeGuard, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.shape import MAX_DEPTH, check_lists, may_hold_too_much, scan
+from schema.shape import check_lists, check_shape
 
 COPIED_BYTES = 64 * 1024
 """A body that is not copied to see whether a field stands twice."""
@@ -60,10 +60,7 @@ W = TypeVar("W", bound=Wire)
 def decode_body(decoder: "msgspec.json.Decoder[W]", body: bytes) -> W:
     """Decode a caller's JSON body. Raises InvalidRequest naming the path of a wrong type, broken JSON, too
     much of something, or a top-level key that stands twice (parsers disagree on which one counts)."""
-    nested = MAX_DEPTH
-    if may_hold_too_much(body):
-        for counts in scan(body):
-            nested = counts.nested
+    nested = check_shape(body)
     return typed_body(decoder, body, fields_of(body, nested))
 
 

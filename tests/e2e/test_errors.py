@@ -293,7 +293,7 @@ BODIES = (
     Body(name="malformed", content=b'{"model": "x", ', says="not valid JSON"),
     Body(name="empty", content=b"", says="not valid JSON"),
     Body(name="not utf-8", content=b'{"model": "\xff", "messages": []}', says="not valid JSON"),
-    Body(name="deep", content=chat_body()[:-1] + b', "x": ' + b"[" * 100_000, says="not valid JSON"),
+    Body(name="deep", content=chat_body()[:-1] + b', "x": ' + b"[" * 100_000, says="400 levels"),
     Body(name="array", content=b"[]", says="object"),
     Body(name="no model", content=b'{"messages": []}', says="model", param="model"),
     Body(name="wrong type", content=chat_body(temperature="hot"), says="float", param="temperature"),
