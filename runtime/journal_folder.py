@@ -35,7 +35,16 @@ def private_folder(folder: Path) -> None:
             f"{folder}: others could write here, and {foreign!r} in it is another user's: it would be "
             "booked. See what it is, remove it, and start again"
         )
-    folder.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+    try:
+        folder.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+        closed = not folder.stat().st_mode & OTHERS
+    except OSError:
+        closed = False
+    if not closed:
+        raise SettingsError(
+            f"{folder}: others than this user may use it, and its file system does not let that be changed. "
+            "Set SWITCHGEAR_DATA to a folder on a disk that keeps modes"
+        )
     log.warning(
         "%s: other users could use it (mode %o); it is closed now", folder, stat.S_IMODE(found.st_mode)
     )

@@ -76,3 +76,15 @@ def test_an_open_folder_of_another_user_is_refused() -> None:
                 private_folder(folder)
         finally:
             os.seteuid(0)
+
+
+def test_a_folder_that_can_not_be_closed_is_refused(tmp_path: Path) -> None:
+    class Stubborn(type(tmp_path)):  # type: ignore[misc]  # a file system that keeps no modes
+        def chmod(self, mode: int, *, follow_symlinks: bool = True) -> None:
+            return None
+
+    folder = Stubborn(tmp_path / "journals")
+    folder.mkdir()
+    Path(folder).chmod(0o777)
+    with pytest.raises(SettingsError, match="does not let that be changed"):
+        private_folder(folder)
