@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -11,9 +12,13 @@ import msgspec
 from functions.function import Download
 from schema.wire import to_json
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BEGINS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 """What spreadsheets take for the beginning of a formula, some of them in full width as well (OWASP, "CSV
 Injection")."""
+_LEADING = re.compile(rf'[\t\r\n]|[\s"]{{0,8}}{_BEGINS}')
+_BEHIND_A_SEPARATOR = re.compile(rf'([;|\t\r\n])(?=[\s"]{{0,8}}{_BEGINS})')
+"""Where spreadsheets of other languages begin a new cell: they separate by semicolons, and look for quotes at
+a cell's beginning alone, so that quoting the whole does not help."""
 MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -55,7 +60,8 @@ def _cell(value: object) -> str:
         return f"{value:f}"  # never 1E-9
     text = value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
     text = text.strip('"') if not isinstance(value, (str, dict)) else text
-    return f"'{text}" if text.startswith(FORMULA) else text
+    text = _BEHIND_A_SEPARATOR.sub(r"\1'", text)
+    return f"'{text}" if _LEADING.match(text) else text
 
 
 def _row(cells: list[str]) -> bytes:

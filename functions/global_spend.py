@@ -2,7 +2,7 @@
 as everything is; LiteLLM's paths and shapes."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -172,8 +172,8 @@ async def end_users(request: EndUsersRequest, ctx: ReportContext) -> list[EndUse
     query = SumsQuery(
         by=((Dimension.END_USER,),),
         days=Days(
-            lately.first if start is None else start.astimezone(UTC).date().isoformat(),
-            lately.last if end is None else end.astimezone(UTC).date().isoformat(),
+            lately.first if start is None else _utc_day(start, "startTime"),
+            lately.last if end is None else _utc_day(end, "endTime"),
         ),
         where={} if request.api_key is None else {Dimension.API_KEY: (hash_of(request.api_key),)},
         only=SPEND_AND_CALLS,
@@ -257,6 +257,13 @@ def _by_name(day: str, of_teams: Mapping[str, Decimal]) -> dict[str, msgspec.Raw
     line: dict[str, str | Decimal] = {"date": day, **of_teams}
     line["date"] = day
     return {name: msgspec.Raw(to_json(value)) for name, value in line.items()}
+
+
+def _utc_day(moment: datetime, param: str) -> str:
+    try:
+        return moment.astimezone(UTC).date().isoformat()
+    except OverflowError as exc:  # an hour before the year 1
+        raise InvalidRequest(f"{param}: expected a time of the years 1 to 9999 in UTC.", param=param) from exc
 
 
 def _lately(ctx: ReportContext) -> Days:

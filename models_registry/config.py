@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from models_registry import config_keys
-from models_registry.config_values import Number
+from models_registry.config_values import BadDeployment, Number
 from models_registry.price_fields import PriceField, is_price_field, warning_of
 from schema.secret import Secret
 
@@ -60,6 +60,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
     supports_reasoning: bool | None = None
+    bills_failures: bool | None = None
+    """Ours: whether the provider charges for calls that it answers with an error."""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,12 +162,24 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of `litellm_params` that are not LiteLLM's own: they go to the provider."""
     prices: Mapping[str, PriceField] = {}
     """Price fields, of `litellm_params` before those of `model_info`."""
+    empty: Mapping[str, str] = {}
+    """Addresses and keys that are written down and have no value: by name the variable that was to give it,
+    such as `GPU_HOST`; empty text where none is named."""
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `model_list` that can't be called, and why. The reason has its path, and no secret."""
+
+    model_name: str
+    """Empty where the entry has none."""
+    reason: str
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config. It can be used when `errors` is empty."""
 
     deployments: tuple[Deployment, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     litellm_settings: LitellmSettings = LitellmSettings()
     router_settings: RouterSettings = RouterSettings()
     general_settings: GeneralSettings = GeneralSettings()
@@ -191,6 +205,7 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
             reader.warnings.append(f"{key}: unknown key")
     return Config(
         deployments=tuple(reader.deployments(document.get("model_list"))),
+        skipped=tuple(reader.skipped),
         litellm_settings=reader.section(document, "litellm_settings", LitellmSettings),
         router_settings=reader.section(document, "router_settings", RouterSettings),
         general_settings=reader.section(document, "general_settings", GeneralSettings),
@@ -206,6 +221,7 @@ class _Reader:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = dict(env)
         self.errors: list[str] = []
+        self.skipped: list[Skipped] = []
         self.warnings: list[str] = []
 
     def export(self, variables: Any) -> None:
@@ -241,17 +257,37 @@ class _Reader:
             self.errors.append(f"model_list: expected a list, found {_kind(model_list)}")
             return
         for index, item in enumerate(model_list):
-            path = f"model_list[{index}]"
-            values = self.resolved(item, path)
-            if isinstance(values, dict) and values.get("model_info", "absent") is None:
-                del values["model_info"]
-            entry = self._convert(values, path, ModelEntry)
-            if entry is None:
+            try:
+                yield self._deployment(item, f"model_list[{index}]")
+            except BadDeployment as exc:
+                name = item.get("model_name") if isinstance(item, Mapping) else None
+                self.skipped.append(
+                    Skipped(model_name=name if isinstance(name, str) else "", reason=str(exc))
+                )
+
+    def _deployment(self, item: Any, path: str) -> Deployment:
+        values = self.resolved(item, path)
+        if isinstance(values, dict) and values.get("model_info", "absent") is None:
+            del values["model_info"]
+        entry = _converted(values, path, ModelEntry)
+        self._warn_unknown(values, path, ModelEntry)
+        self._warn_unknown(values.get("model_info") or {}, f"{path}.model_info", ModelInfo)
+        return Deployment(
+            path=path,
+            entry=entry,
+            params=self._params(values["litellm_params"], f"{path}.litellm_params"),
+            prices=self._prices(values, path),
+            empty=self._empty(item["litellm_params"], values["litellm_params"]),
+        )
+
+    def _empty(self, written: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
+        found = {}
+        for name in ("api_base", "base_url", "api_key"):
+            if name not in values or (values[name] is not None and str(values[name]).strip()):
                 continue
-            self._warn_unknown(values, path, ModelEntry)
-            self._warn_unknown(values.get("model_info") or {}, f"{path}.model_info", ModelInfo)
-            params = self._params(values["litellm_params"], f"{path}.litellm_params")
-            yield Deployment(path=path, entry=entry, params=params, prices=self._prices(values, path))
+            text = str(written[name])
+            found[name] = text.removeprefix(ENV_PREFIX) if text.startswith(ENV_PREFIX) else ""
+        return found
 
     def resolved(self, value: Any, path: str) -> Any:
         """The value with each `os.environ/NAME` looked up. LiteLLM's rule: in mappings and in
@@ -272,13 +308,10 @@ class _Reader:
         return {"True": True, "true": True, "False": False, "false": False}.get(text or "", text)
 
     def _convert(self, values: Any, path: str, kind: type[S]) -> S | None:
-        """Not strict: the environment gives `os.environ/RPM` as text. Text stays text where text
-        is declared, and a number there stays an error."""
         try:
-            return msgspec.convert(values, kind, strict=False)
-        except msgspec.ValidationError as exc:
-            what, _, where = str(exc).partition(" - at `$")
-            self.errors.append(f"{path}{where.rstrip('`')}: {what}")
+            return _converted(values, path, kind)
+        except BadDeployment as exc:
+            self.errors.append(str(exc))
             return None
 
     def _warn_unknown(self, values: Mapping[str, Any], path: str, kind: type[msgspec.Struct]) -> None:
@@ -315,11 +348,20 @@ class _Reader:
             try:
                 params[key] = msgspec.Raw(msgspec.json.encode(value))
             except (TypeError, ValueError, OverflowError):
-                self.errors.append(f"{path}.{key}: {_kind(value)} can't be sent as JSON")
-                continue
+                raise BadDeployment(f"{path}.{key}", f"{_kind(value)} can't be sent as JSON") from None
             if key not in config_keys.REQUEST_PARAMS:
                 self.warnings.append(f"{path}.{key}: unknown key, sent to the provider with every request")
         return params
+
+
+def _converted(values: Any, path: str, kind: type[S]) -> S:
+    """Not strict: the environment gives `os.environ/RPM` as text. Text stays text where text is declared, and
+    a number there stays an error. Raises BadDeployment."""
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as exc:
+        what, _, where = str(exc).partition(" - at `$")
+        raise BadDeployment(f"{path}{where.rstrip('`')}", what) from None
 
 
 def _kind(value: object) -> str:

@@ -11,6 +11,7 @@ class BadDeployment(ValueError):
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
+        self.path = path
 
 
 def number(value: object, path: str, *, least: Decimal = Decimal(0), most: Decimal) -> Decimal:

@@ -191,9 +191,9 @@ def _day(text: str, number: int) -> date:
         if _UNIX.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC).date()
         found = datetime.fromisoformat(text)
+        day = (found if found.tzinfo is None else found.astimezone(UTC)).date()
     except (ValueError, OverflowError) as exc:
         raise _wrong(f"line {number}: expected a date such as 2026-11-24, found {text[:40]!r}.") from exc
-    day = (found if found.tzinfo is None else found.astimezone(UTC)).date()
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise _wrong(f"line {number}: expected a date of {FIRST_YEAR} to {LAST_YEAR}, found {text[:40]!r}.")
     return day

@@ -14,6 +14,7 @@ from models_registry.allowances import template_tokens
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.config_values import BadDeployment, Number, number
 from models_registry.field_costs import OUTPUT_LIMITS, is_agent
+from models_registry.hosts import is_near, is_provider, takes_environment_key
 from models_registry.judgement import unbounded_param
 from models_registry.price import NANO_PER_USD
 from models_registry.price_book import find_window
@@ -35,6 +36,18 @@ ANY_PROVIDER = "*"
 """A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
 ANY_MODEL = "*/*"
 """`Target.model` of such a deployment; see `expand`."""
+
+CREDENTIAL_HEADERS = frozenset(
+    {
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "ocp-apim-subscription-key",
+        "cf-aig-authorization",
+    }
+)
+"""Names of `extra_headers` that stand for a key."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -65,17 +78,17 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
+    address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
-    api_base = _api_base(provider, params, config.environment, path=path)
     return Target(
         model_id=info.id or _stable_id(deployment),
         public_name=entry.model_name,
         provider=provider.prefix,
         dialect=provider.dialect,
         model=model,
-        api_base=api_base,
-        api_key=_api_key(provider, params, config.environment, path=path),
-        headers=_headers(params, path),
+        api_base=address,
+        api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
+        headers=headers,
         params=request_params,
         asks_for_usage=asks_for_usage,
         drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
@@ -84,8 +97,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
         free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
         is_agent=is_agent(model),
-        template_tokens=_template_tokens(provider, info, api_base, model),
-        limit_field=limit_field(provider.prefix, api_base, model),
+        template_tokens=_template_tokens(provider, info, address, model),
+        limit_field=limit_field(provider.prefix, address, model),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,
@@ -93,6 +106,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         weight=weight,
         retries=params.num_retries,
         local=provider.local,
+        takes_metadata=provider.takes_metadata and is_provider(provider, address, config.environment),
+        bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
     )
 
 
@@ -120,11 +135,19 @@ def priced(target: Target, model: str, at: datetime) -> Target:
     )
 
 
-def missing_key(target: Target, provider: Provider) -> str | None:
-    """A warning for a cloud deployment without a credential, else None."""
-    if target.api_key is not None or not provider.needs_key:
+def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:
+    """A warning where a deployment is called without a key, and somebody may have meant one; else None."""
+    if target.api_key is not None or CREDENTIAL_HEADERS & target.headers.keys():
         return None
-    return f"no api_key, and the environment has no {' or '.join(provider.api_key_env)}"
+    kept = next((name for name in provider.api_key_env if env.get(name)), None)
+    if kept is not None:
+        return (
+            f"it is called without a key: {kept} goes to the provider's own hosts alone. To send it there, "
+            f"add `api_key: os.environ/{kept}`; `api_key: none` says that none is needed"
+        )
+    return (
+        "it is called without a key; `api_key: none` says that none is needed" if provider.needs_key else None
+    )
 
 
 def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
@@ -157,8 +180,11 @@ def doubts_of(deployment: Deployment, target: Target) -> list[str]:
 
 
 def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
-    has_key = not provider.needs_key or params.api_key or _first(env, provider.api_key_env)
-    return bool(has_key and (params.api_base or params.base_url or _default_base(provider, env)))
+    address = params.api_base or params.base_url or _default_base(provider, env)
+    if not address:
+        return False
+    known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
+    return bool(not provider.needs_key or params.api_key or known)
 
 
 def _for_provider(deployment: Deployment, provider: Provider) -> Deployment:
@@ -175,11 +201,22 @@ def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
     return _first(env, provider.api_base_env) or provider.api_base
 
 
-def _api_base(provider: Provider, params: LitellmParams, env: Mapping[str, str], *, path: str) -> str:
-    """The address, checked. No message has it in it: people put passwords there."""
-    given = "base_url" if params.base_url and not params.api_base else "api_base"
-    path = f"{path}.{given}"
-    address = params.api_base or params.base_url or _default_base(provider, env)
+def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> str:
+    """The address, checked. No message has it in it: people put passwords there. One that is written down and
+    empty is an error: the default would send to a vendor what was meant for another host."""
+    params, empty = deployment.entry.litellm_params, deployment.empty
+    blank = next((name for name in ("api_base", "base_url") if name in empty), None)
+    written = {"api_base": params.api_base, "base_url": params.base_url}
+    given = next(
+        (name for name, value in written.items() if value and name not in empty), blank or "api_base"
+    )
+    path = f"{deployment.path}.litellm_params.{given}"
+    if given == blank:
+        raise BadDeployment(
+            path,
+            f"{_no_value(empty[given])}. Give it an address, or leave the line out for the provider's own",
+        )
+    address = written[given] or _default_base(provider, env)
     if address is None:
         raise BadDeployment(path, f"provider {provider.prefix} needs an address")
     try:
@@ -199,14 +236,51 @@ def _api_base(provider: Provider, params: LitellmParams, env: Mapping[str, str],
 
 
 def _api_key(
-    provider: Provider, params: LitellmParams, env: Mapping[str, str], *, path: str
+    provider: Provider,
+    deployment: Deployment,
+    env: Mapping[str, str],
+    *,
+    address: str,
+    headers: Mapping[str, str],
 ) -> Secret | None:
-    key = params.api_key or _first(env, provider.api_key_env)
+    """The deployment's own key, which goes where the deployment says; else the environment's, which goes to
+    the provider's own hosts. Without a key a server on this network is called, since many ask for none."""
+    path = f"{deployment.path}.litellm_params"
+    key = None if "api_key" in deployment.empty else deployment.entry.litellm_params.api_key
+    if key is None and takes_environment_key(provider, address, env):
+        key = _first(env, provider.api_key_env)
     if not key:
+        promised = bool(deployment.empty.get("api_key"))
+        needed = provider.needs_key and not CREDENTIAL_HEADERS & headers.keys()
+        if needed and (promised or not is_near(address)):
+            raise BadDeployment(f"{path}.api_key", _no_key(provider, deployment, address, env))
         return None
     if not (key.isascii() and key.isprintable()):
         raise BadDeployment(f"{path}.api_key", "holds a line break or another character no header can carry")
     return Secret(key)
+
+
+def _no_key(provider: Provider, deployment: Deployment, address: str, env: Mapping[str, str]) -> str:
+    """What is missing, and the line to add."""
+    variable = deployment.empty.get("api_key")
+    why = "there is none" if variable is None else _no_value(variable)
+    names = " or ".join(provider.api_key_env)
+    if is_provider(provider, address, env):
+        return f"{why}, and the environment has no {names}. Set it, or add `api_key: os.environ/NAME`"
+    kept = (
+        f", and {names} goes to {provider.prefix}'s own hosts alone"
+        if _first(env, provider.api_key_env)
+        else ""
+    )
+    return (
+        f"{why}{kept}. Add `api_key: os.environ/NAME` with the variable that holds this server's key, or "
+        "`api_key: none` if it asks for none"
+    )
+
+
+def _no_value(variable: str) -> str:
+    """Of something that is written down and empty."""
+    return f"the environment has no value for {variable}" if variable else "it has no value"
 
 
 def _stable_id(deployment: Deployment) -> str:

@@ -11,7 +11,6 @@ from models_registry.backends.provider_errors import CONTENT_CODE, CONTEXT_CODE
 from schema.errors import (
     ContextLengthExceeded,
     GatewayError,
-    ProviderError,
     UnsupportedParameter,
     UpstreamError,
     UpstreamMalformed,
@@ -84,7 +83,7 @@ def kind_of(error: GatewayError) -> Kind | None:
         return Kind.CONTENT_POLICY
     if isinstance(error, UpstreamTimeout):
         return Kind.TIMEOUT
-    if isinstance(error, UpstreamMalformed) or (isinstance(error, ProviderError) and error.no_work):
+    if isinstance(error, UpstreamMalformed):
         return Kind.MALFORMED
     status = error.http_status
     return BY_STATUS.get(status, Kind.BROKEN if status >= 500 else Kind.BAD_REQUEST)

@@ -14,11 +14,13 @@ from models_registry.target import Dialect
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """`api_base` None: the config must give one. The environment names are tried in order."""
+    """`api_base` None: the config must give one. The environment names are tried in order. `hosts` are the
+    provider's own, where the environment's key may go: names in which `*` is one label."""
 
     prefix: str
     dialect: Dialect
     api_base: str | None
+    hosts: tuple[str, ...] = ()
     api_base_env: tuple[str, ...] = ()
     api_key_env: tuple[str, ...] = ()
     needs_key: bool = True
@@ -28,6 +30,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id in the price data."""
     template_tokens: int = TEMPLATE_TOKENS
     """What its chat templates add to a call at most (`models_registry/allowances.py`)."""
+    takes_metadata: bool = False
+    """Whether it keeps a request's `metadata` with a stored answer."""
+    bills_failures: bool = False
+    """Whether it charges for calls that it answers with an error, where `model_info` does not say."""
 
 
 _ROWS = (
@@ -35,14 +41,17 @@ _ROWS = (
         prefix="openai",
         dialect=Dialect.OPENAI,
         api_base="https://api.openai.com/v1",
+        hosts=("api.openai.com", "*.api.openai.com"),  # eu.api.openai.com: data residency
         api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         api_key_env=("OPENAI_API_KEY",),
+        takes_metadata=True,
         price_id="openai",
     ),
     Provider(
         prefix="anthropic",
         dialect=Dialect.ANTHROPIC,
         api_base="https://api.anthropic.com",
+        hosts=("api.anthropic.com",),
         api_base_env=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
         api_key_env=("ANTHROPIC_API_KEY",),
         price_id="anthropic",
@@ -52,6 +61,7 @@ _ROWS = (
         dialect=Dialect.OLLAMA,
         template_tokens=OWN_TEXT_TOKENS,
         api_base="http://localhost:11434",
+        hosts=("ollama.com",),
         api_base_env=("OLLAMA_API_BASE",),
         api_key_env=("OLLAMA_API_KEY",),
         needs_key=False,
@@ -62,6 +72,7 @@ _ROWS = (
         dialect=Dialect.OLLAMA,
         template_tokens=OWN_TEXT_TOKENS,
         api_base="http://localhost:11434",
+        hosts=("ollama.com",),
         api_base_env=("OLLAMA_API_BASE",),
         api_key_env=("OLLAMA_API_KEY",),
         needs_key=False,

@@ -11,26 +11,28 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.config import Config
+from models_registry.config import Config, Skipped
 from models_registry.config_values import BadDeployment
 from models_registry.deployments import (
     compile_targets,
     doubts_of,
     expand,
-    missing_key,
     priced,
     unbounded_warning,
+    without_key,
 )
 from models_registry.price import Price
 from models_registry.pricing import unused_adjustments
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
-from schema.errors import ModelNotAllowed, ModelNotFound
+from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.models import AllowedModels, ModelCard
 from schema.spend import SpendRow
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256
+MAX_REASONS = 3
+"""Told of a model whose deployments are in error."""
 MAX_EXPANDED = 1_000
 """Concrete models remembered for wildcards; past it each call looks its price up again."""
 
@@ -49,8 +51,11 @@ class Registry:
         wildcards: Sequence[Wildcard],
         at: datetime,
         access_groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        skipped: Sequence[Skipped] = (),
     ) -> None:
-        """`access_groups`: names that stand for several models in a key's list."""
+        """`access_groups`: names that stand for several models in a key's list. `skipped`: deployments that
+        can't be called."""
+        self._skipped = tuple(skipped)
         self._access_groups = dict(access_groups)
         self._groups = dict(groups)
         self._wildcards = sorted(wildcards, key=lambda wildcard: -len(wildcard.name))
@@ -58,16 +63,16 @@ class Registry:
         self._expanded: dict[str, tuple[Target, ...]] = {}
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
-        """A deployment for one call. Raises ModelNotFound or ModelNotAllowed."""
+        """A deployment for one call. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
         targets = self.targets(name, allowed=allowed)
         return targets[pick(targets, roll)]
 
     def targets(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...]:
-        """The deployments of a model, one at least. Raises ModelNotFound or ModelNotAllowed."""
+        """The deployments of a model, one at least. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
-        if not targets:
+        if not targets and not self.why_not(name):
             raise ModelNotFound(
                 f"The model `{name[:MAX_NAME_CHARS]}` does not exist here. "
                 "GET /v1/models lists those you may use.",
@@ -80,12 +85,30 @@ class Registry:
                     param="model",
                     level=each.level,
                 )
+        if not targets:
+            raise self._in_error(name)
         if name not in self._groups and len(self._expanded) < MAX_EXPANDED:
             self._expanded[name] = targets
         return targets
 
     def knows(self, name: str) -> bool:
+        """Whether there is a deployment to call."""
         return name in self._groups or bool(self._expand(name))
+
+    def why_not(self, name: str) -> list[str]:
+        """Why deployments of a model can't be called; empty where nothing is wrong, or nothing is known."""
+        if len(name) > MAX_NAME_CHARS:
+            return []
+        return [each.reason for each in self._skipped if each.model_name and covers(each.model_name, name)]
+
+    def _in_error(self, name: str) -> GatewayError:
+        reasons = self.why_not(name)
+        more = "" if len(reasons) <= MAX_REASONS else f" (and {len(reasons) - MAX_REASONS} more)"
+        return ModelInError(
+            f"The model `{name}` can't be called: an administrator has to mend its config. "
+            f"{'; '.join(reasons[:MAX_REASONS])}{more}",
+            param="model",
+        )
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
         """Exact names, then wildcards as they are written: what they cover can't be listed."""
@@ -155,34 +178,50 @@ def covers(pattern: str, name: str) -> bool:
     return len(name) > len(head) + len(tail) and name.startswith(head) and name.endswith(tail)
 
 
-def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], list[str]]:
-    """The registry with the errors and warnings of its deployments, by path in the config."""
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """A registry with what was found wrong, by path in the config. `skipped` are deployments that can't be
+    called: the others serve."""
+
+    registry: Registry
+    skipped: tuple[Skipped, ...]
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def build_registry(config: Config, at: datetime) -> Built:
+    """The registry of a config."""
     groups: dict[str, list[Target]] = {}
     access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
     warnings: list[str] = []
+    skipped = list(config.skipped)
     ids: Counter[str] = Counter()
     for deployment in config.deployments:
+        name = deployment.entry.model_name
         try:
             targets = compile_targets(config, deployment, at)
         except BadDeployment as exc:
-            errors.append(str(exc))
+            if exc.path.startswith(f"{deployment.path}."):
+                skipped.append(Skipped(model_name=name, reason=str(exc)))
+            else:
+                errors.append(str(exc))  # a section's
             continue
         known_as = targets[0].model_id
         ids[known_as] += 1
         if ids[known_as] > 1:
             if deployment.entry.model_info.id is not None:
-                errors.append(f"{deployment.path}.model_info.id: another deployment is called {known_as!r}")
+                reason = f"{deployment.path}.model_info.id: another deployment is called {known_as!r}"
+                skipped.append(Skipped(model_name=name, reason=reason))
                 continue
             # two that differ in their keys alone, or in nothing
             targets = tuple(
                 msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
             )
-        for name in deployment.entry.model_info.access_groups or ():
-            access_groups.setdefault(name, []).append(deployment.entry.model_name)
+        for group in deployment.entry.model_info.access_groups or ():
+            access_groups.setdefault(group, []).append(name)
         for target in targets:
             groups.setdefault(target.public_name, []).append(target)
-            warning = missing_key(target, PROVIDERS[target.provider])
+            warning = without_key(target, PROVIDERS[target.provider], config.environment)
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
             warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
@@ -190,17 +229,21 @@ def build_registry(config: Config, at: datetime) -> tuple[Registry, list[str], l
             if unbounded is not None:
                 warnings.append(unbounded)
     settings = config.litellm_settings
-    for name, said in (
+    for section, said in (
         ("cost_discount_config", settings.cost_discount_config),
         ("cost_margin_config", settings.cost_margin_config),
     ):
-        warnings += unused_adjustments(said or {}, PROVIDERS, f"litellm_settings.{name}")
+        warnings += unused_adjustments(said or {}, PROVIDERS, f"litellm_settings.{section}")
     exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
     wildcards = [
         Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name
     ]
-    errors = list(dict.fromkeys(errors))  # a section's error is found at each deployment it is about
-    return Registry(exact, wildcards, at, access_groups), errors, warnings
+    return Built(
+        registry=Registry(exact, wildcards, at, access_groups, skipped),
+        skipped=tuple(skipped),
+        errors=tuple(dict.fromkeys(errors)),  # a section's error is found at each deployment it is about
+        warnings=tuple(warnings),
+    )
 
 
 def pick(targets: Sequence[Target], roll: float) -> int:

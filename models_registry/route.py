@@ -15,7 +15,7 @@ from models_registry.failures import Again, Kind, kind_of
 from models_registry.registry import Registry, pick
 from models_registry.routing import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
-from schema.errors import GatewayError, ModelNotAllowed, ModelNotFound
+from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.models import AllowedModels
 from schema.route_options import RouteOptions
 
@@ -208,7 +208,7 @@ class Route:
             self._seen.add(name)
             try:
                 targets = self._registry.targets(name, allowed=self._allowed)
-            except (ModelNotFound, ModelNotAllowed):
+            except (ModelNotFound, ModelInError, ModelNotAllowed):
                 continue
             self.fallbacks += 1
             self.retries = 0

@@ -107,7 +107,7 @@ class _Reader:
         for name in names:
             if "*" in name:
                 self.warnings.append(f"{path}: {name!r} is a wildcard; a model has to be named here")
-            elif not self._registry.knows(name):
+            elif not self._registry.knows(name) and not self._registry.why_not(name):
                 self.warnings.append(f"{path}: no model is called {name!r}")
 
     def model_policies(self) -> dict[str, dict[str, int]]:

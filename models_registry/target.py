@@ -74,3 +74,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None = None
     """Of a call whose attempt here failed, where the config says so for this deployment."""
     local: bool = False
+    takes_metadata: bool = False
+    """Whether `metadata` may go there with an answer that is stored there."""
+    bills_failures: bool = False
+    """Whether the provider charges for calls that it answers with an error."""

@@ -89,9 +89,10 @@ def _serve(arguments: argparse.Namespace) -> int:
         from runtime.blueprint import check
 
         checked = check(document, env)
-        report(checked.errors, checked.warnings)
-        print(f"{len(checked.errors)} errors, {len(checked.warnings)} warnings")
-        return 2 if checked.errors else 0
+        report(checked)
+        errors = len(checked.errors) + len(checked.skipped)
+        print(f"{errors} errors, {len(checked.warnings)} warnings")
+        return 2 if errors else 0
     check_address(_listen(arguments))
     families = tuple(arguments.functions.split(",")) if arguments.functions else None
     settings, master_key, is_new = settings_of(document, env)

@@ -36,14 +36,17 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     registry: Registry
     routing: Routing
     errors: tuple[str, ...]
+    """What keeps a server from starting."""
+    skipped: tuple[str, ...]
+    """Deployments that can't be called, and why. The others serve."""
     warnings: tuple[str, ...]
 
 
 def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     """Read a config document and build its registry. Never raises for what a file can hold."""
     config = read_config(document, env)
-    registry, errors, warnings = build_registry(config, datetime.now(UTC))
-    routing, misrouted, doubts = routing_of(config, registry)
+    built = build_registry(config, datetime.now(UTC))
+    routing, misrouted, doubts = routing_of(config, built.registry)
     policy, unfit = policy_of(config)
     storage, unfit_storage = storage_policy_of(config)
     _, unfit_webhooks = webhooks_of(config)
@@ -51,8 +54,9 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
         config=config,
         policy=policy,
         storage=storage,
-        registry=registry,
+        registry=built.registry,
         routing=routing,
-        errors=(*config.errors, *unfit, *unfit_storage, *unfit_webhooks, *errors, *misrouted),
-        warnings=(*config.warnings, *warnings, *doubts),
+        errors=(*config.errors, *unfit, *unfit_storage, *unfit_webhooks, *built.errors, *misrouted),
+        skipped=tuple(each.reason for each in built.skipped),
+        warnings=(*config.warnings, *built.warnings, *doubts),
     )

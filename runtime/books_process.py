@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from runtime.blueprint import Blueprint
+from runtime.journal_folder import private_folder
 from runtime.parent import end_with_parent
 
 BOOK_S = 10.0
@@ -27,10 +28,11 @@ PR_SET_NAME = 15
 
 
 class BooksProcess:
-    """Keeps the books of a data directory while it is open. Opened in the main thread."""
+    """Keeps the books of a data directory while it is open. Opened in the main thread. Raises SettingsError
+    for a directory that others use."""
 
     def __init__(self, blueprint: Blueprint) -> None:
-        blueprint.settings.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(blueprint.settings.journals)
         self._blueprint = blueprint
         self._pid = os.getpid()
         self._open = False

@@ -11,6 +11,7 @@ import msgspec
 
 from functions.function import Download, EventStream
 from functions.roles import Access
+from runtime.body_decoder import BodyDecoder
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
 from runtime.stopping import STOPPED, go_on
@@ -29,6 +30,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
+MAX_LENGTH_DIGITS = 18
+"""Of a `Content-Length`; a longer one is larger than any limit."""
 WATCH_AFTER_S = 0.25
 """When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
 microseconds, and most plain calls are over before."""
@@ -41,9 +44,10 @@ of ours never lets out, at two coroutines for every piece of a stream."""
 class Door:
     """One path's functions by method, as an ASGI application."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int, decoder: BodyDecoder) -> None:
         self._endpoints = dict(endpoints)
         self._max_body_bytes = max_body_bytes
+        self._decoder = decoder
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])
@@ -56,7 +60,7 @@ class Door:
             await _send_whole(send, json_reply(error.http_status, envelope(error)))
             return
         headers = _headers(scope["headers"])
-        body = _Body(receive, headers, self._max_body_bytes)
+        body = _Body(receive, headers, self._max_body_bytes, self._decoder)
         client = scope.get("client")
         incoming = Incoming(
             headers=headers,
@@ -80,8 +84,11 @@ class Door:
 class _Body:
     """A request's body, read at most once and within limits."""
 
-    def __init__(self, receive: Receive, headers: Mapping[str, str], max_bytes: int) -> None:
+    def __init__(
+        self, receive: Receive, headers: Mapping[str, str], max_bytes: int, decoder: BodyDecoder
+    ) -> None:
         self.receive = receive
+        self._decoder = decoder
         self._headers = headers
         self._max_bytes = max_bytes
         self.ended = False
@@ -89,7 +96,9 @@ class _Body:
     async def read(self) -> bytes:
         """Raises BodyTooLarge, or InvalidRequest where the client stalls or leaves half-way."""
         text = self._headers.get("content-length", "")
-        length = int(text) if text.isdecimal() else None
+        length = None
+        if text.isdecimal():
+            length = int(text) if len(text) <= MAX_LENGTH_DIGITS else self._max_bytes + 1
         if length is not None and length > self._max_bytes:
             raise self._too_large()
         try:
@@ -98,17 +107,19 @@ class _Body:
                 if message["type"] == "http.disconnect":
                     raise InvalidRequest("The client left before its request was complete.")
                 body: bytes = message.get("body", b"")
-                if message.get("more_body") and len(body) != length:
-                    body = await self._rest(body)
+                pieces, size = [body], len(body)
+                if message.get("more_body") and size != length:
+                    size = await self._rest(pieces)
         except TimeoutError as exc:
             raise InvalidRequest("The request body did not arrive in time.") from exc
-        if len(body) > self._max_bytes:
+        if size > self._max_bytes:
             raise self._too_large()
         self.ended = True
-        return body
+        return body if len(pieces) == 1 else await self._decoder.joined(pieces, size)
 
-    async def _rest(self, first: bytes) -> bytes:
-        pieces, size, more = [first], len(first), True
+    async def _rest(self, pieces: list[bytes]) -> int:
+        """Add what comes to the pieces; gives their size."""
+        size, more = len(pieces[0]), True
         while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -118,7 +129,7 @@ class _Body:
             if size > self._max_bytes:
                 raise self._too_large()
             more = message.get("more_body", False)
-        return b"".join(pieces)
+        return size
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The request body is larger than {self._max_bytes} bytes.")

@@ -23,6 +23,7 @@ from functions.roles import Access, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.bodies import Bodies
+from runtime.body_decoder import BodyDecoder
 from runtime.catalog import Entry
 from runtime.ledger import BookedLedger
 from runtime.reply import Reply, json_headers, render
@@ -39,7 +40,7 @@ from schema.errors import (
 from schema.labels import NONE as NO_LABELS
 from schema.labels import labels_of, together
 from schema.route_options import AS_CONFIGURED, route_options_of
-from schema.wire import Wire, decode_body, invalid, with_path
+from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"
 NO_BODY = b"{}"
@@ -83,6 +84,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
+    decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
     bodies: Bodies | None = None
     """Where prompts and answers are kept; None: nobody's are."""
     tally: Tally = msgspec.field(default_factory=lambda: Tally(()))
@@ -190,7 +192,7 @@ class Endpoint:
         body = await incoming.read_body()
         if not body and self._path_names:
             body = NO_BODY  # the path says it all
-        request = decode_body(self._decoder, body)
+        request = await self._gateway.decoder.decode(self._decoder, body)
         named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
         return with_path(request, named) if named else request
 

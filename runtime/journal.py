@@ -19,6 +19,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from runtime.journal_folder import private_folder
 from runtime.journal_format import HEADER, SEGMENT_BYTES, Kind, frame, header
 from runtime.journal_progress import PROGRESS, Progress
 from schema.journal import Held, Settled
@@ -236,7 +237,9 @@ class Journal:
 
 
 async def begun(parent: Path, *, max_bytes: int, sync_s: float) -> Journal:
-    """A new journal, once the disk has room for it. Nothing is served before: nothing could be booked."""
+    """A new journal, once the disk has room for it. Nothing is served before: nothing could be booked. Raises
+    SettingsError for a directory that others use."""
+    private_folder(parent)
     while True:
         try:
             return Journal(parent, max_bytes=max_bytes, sync_s=sync_s)

@@ -239,7 +239,7 @@ class AttemptHold:
         self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200))
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
-        ending = ending_of_failure(error, usage, self.bounds.usage)
+        ending = ending_of_failure(error, usage, self.bounds.usage, self.attempt.target)
         self._end(ending if final else msgspec.structs.replace(ending, final=False))
 
     def cancel(self, usage: Usage) -> None:

@@ -48,8 +48,9 @@ async def _invoke(
             found = stack.enter_context(local_models(env))
             document, env = found.document, found.env
         checked = check(document, env)
+        if checked.errors or checked.skipped:
+            report(msgspec.structs.replace(checked, warnings=()))
         if checked.errors:
-            report(checked.errors, ())
             return 2
         settings, master_key, _ = settings_of(document, dict(env))
         dsn = stack.enter_context(Database(settings))

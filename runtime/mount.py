@@ -32,7 +32,7 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
         endpoint = Endpoint(entry, gateway)
         for path in (entry.manifest.path, *entry.manifest.aliases):
             by_path.setdefault(path, {})[entry.manifest.method] = endpoint
-    handlers = [_handler(path, endpoints, gateway.max_body_bytes) for path, endpoints in by_path.items()]
+    handlers = [_handler(path, endpoints, gateway) for path, endpoints in by_path.items()]
     return Litestar(
         [*handlers, *_documents(entries)],
         openapi_config=None,
@@ -41,8 +41,8 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
     )
 
 
-def _handler(path: str, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> ControllerRouterHandler:
-    mounted = Door(endpoints, max_body_bytes)
+def _handler(path: str, endpoints: Mapping[str, Endpoint], gateway: Gateway) -> ControllerRouterHandler:
+    mounted = Door(endpoints, gateway.max_body_bytes, gateway.decoder)
     if "{" not in path:
         return asgi(path, copy_scope=False)(mounted.handle)
 

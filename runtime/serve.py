@@ -27,6 +27,7 @@ from runtime.settings import Settings, body_limit, checked_master_key, read_sett
 from schema.secret import Secret
 
 if TYPE_CHECKING:
+    from runtime.blueprint import Checked
     from runtime.worker import Worker
 
 BACKPRESSURE = 10_000
@@ -126,7 +127,7 @@ def _prepare(blueprint: Blueprint) -> None:
     from schema.errors import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env)
-    report(checked.errors, checked.warnings)
+    report(checked)
     if checked.errors:
         sys.exit(2)
     try:
@@ -141,9 +142,13 @@ def _prepare(blueprint: Blueprint) -> None:
         sys.exit(3)
 
 
-def report(errors: tuple[str, ...], warnings: tuple[str, ...]) -> None:
+def report(checked: "Checked") -> None:
     """Config problems on stderr, one a line."""
-    for kind, lines in (("warning", warnings), ("error", errors)):
+    for kind, lines in (
+        ("warning", checked.warnings),
+        ("error", [f"{reason} (this deployment is skipped)" for reason in checked.skipped]),
+        ("error", checked.errors),
+    ):
         for line in lines:
             sys.stderr.write(f"config {kind}: {line}\n")
     sys.stderr.flush()

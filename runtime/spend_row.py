@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from functions.call import Call
-from models_registry.charges import NOTHING, attempt_parts
+from models_registry.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.target import Target
-from schema.errors import ClientLeft, GatewayError, ProviderError, UpstreamError, UpstreamUnreachable
+from schema.errors import ClientLeft, GatewayError, UpstreamError
 from schema.journal import Held, HeldCharge, Settled
 from schema.spend import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, Usage
@@ -44,21 +44,26 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """As in SpendRow."""
 
 
-def ending_of_failure(error: Exception, usage: Usage | None, bound: Callable[[], Usage]) -> Ending:
+def ending_of_failure(
+    error: Exception, usage: Usage | None, bound: Callable[[], Usage], target: Target
+) -> Ending:
     """What a broken attempt costs.
 
-    What the provider reported, where it did; nothing where no work was done: no connection, a
-    refusal (4xx), or an error of ours before anything was sent; the whole bound where nobody
-    knows: timeouts, cuts, garbage, the provider's 5xx, and faults of our own.
+    What the provider reported, where it did; nothing where no work was done: no connection, an answer that
+    says so (`models_registry/charges.py`), or an error of ours before anything was sent; the whole bound
+    where nobody knows: timeouts, cuts, garbage, a proxy's 5xx, and faults of our own. A deployment that
+    costs nothing has no bill to doubt, so that a failure there uses no tokens of a limit.
     """
     status = error.http_status if isinstance(error, GatewayError) else 500
     if usage is not None:
         return Ending(outcome=Outcome.FAILED, usage=usage, http_status=status, error=error)
-    refused = isinstance(error, ProviderError) and (status < 500 or error.no_work)
-    if refused or isinstance(error, UpstreamUnreachable):
-        return Ending(outcome=Outcome.FAILED, usage=NOTHING, http_status=status, error=error)
     if isinstance(error, GatewayError) and not isinstance(error, UpstreamError) and status != 500:
         return Ending(outcome=Outcome.REFUSED, usage=NOTHING, http_status=status, error=error)
+    billed = target.price is None or not target.price.is_free
+    if not billed or (
+        isinstance(error, UpstreamError) and costs_nothing(error, bills_failures=target.bills_failures)
+    ):
+        return Ending(outcome=Outcome.FAILED, usage=NOTHING, http_status=status, error=error)
     doubtful = msgspec.structs.replace(bound(), estimated=True)
     return Ending(outcome=Outcome.UNCERTAIN, usage=doubtful, http_status=status, error=error)
 

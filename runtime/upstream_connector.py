@@ -12,6 +12,7 @@ from weakref import WeakSet
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.streams import EmptyStreamReader
 
 if TYPE_CHECKING:
     from aiohttp.tracing import Trace
@@ -62,6 +63,8 @@ ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
 async def read_buffered(content: aiohttp.StreamReader) -> bytes:
     """`content.readany()`, without settling aiohttp's books anew for each HTTP chunk: a stream has
     one an event, and nobody here asks where they ended. Empty at the end of the body."""
+    if isinstance(content, EmptyStreamReader):  # of 101, 204 and 304, which have no body
+        return b""
     if content._exception is not None:
         raise content._exception
     while not content._buffer and not content._eof:

@@ -21,6 +21,7 @@
     ├── BudgetExceeded                 422  or what the config says
     ├── RateLimited                    429  this gateway's own limits
     ├── ClientLeft                     499  nobody is there to be told: for logs and spend rows
+    ├── ModelInError                   503  the config of all its deployments is wrong
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
     │   └── DatabaseUnavailable        503
@@ -162,6 +163,16 @@ class ModelNotFound(NotFound):
     word = "model_not_found"
 
 
+class ModelInError(GatewayError):
+    """A model that the config names and none of whose deployments can be called. The message has the
+    reasons, by path in the config; waiting does not help."""
+
+    status = 503
+    type = "service_unavailable"
+    word = "deployment_in_error"
+    retry = False
+
+
 class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"
@@ -218,11 +229,23 @@ class DatabaseUnavailable(Overloaded):
     word = "no_db_connection"
 
 
+class WholeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back where head and body are complete. `status` is the provider's own, such as 529, not the
+    one that the caller is told."""
+
+    status: int
+    in_envelope: bool
+    """True where the body is an error of the provider's dialect: nothing in between wrote it."""
+
+
 class UpstreamError(GatewayError):
     """A provider did not deliver."""
 
     status = 502
     type = "upstream_error"
+
+    answer: WholeAnswer | None = None
+    """The failing answer; None where none was complete, or the error stood inside a 200."""
 
     unsent: bytes = b""
     """What a stream held ahead of the error in the same read, ready to be sent on before it."""
@@ -265,9 +288,6 @@ PROVIDER_ERROR_TYPES: dict[int, str] = {
 
 class ProviderError(UpstreamError):
     """The provider answered with an error of its own; status, code and Retry-After are kept."""
-
-    no_work: bool = False
-    """True where a status of 500 and more is ours, and the provider did nothing."""
 
     def __init__(
         self,

@@ -1,8 +1,10 @@
 """What a call is labelled with for reports: request tags and a session. LiteLLM's names.
 
 Tags: `x-litellm-tags` (a comma list), `tags` and `metadata.tags` of the body. Session:
-`x-litellm-session-id`, `litellm_session_id` of the body or its metadata. All are texts for people: what
-can't be read as such is refused by name, since a report that misses calls misleads.
+`x-litellm-session-id`, `litellm_session_id` of the body, `session_id` or `trace_id` of its metadata. All are
+texts for people: what can't be read as such is refused by name, since a report that misses calls misleads.
+The rest of `metadata` is the caller's own, of any shape. None of it leaves with a call, but for the texts of
+an answer that OpenAI is asked to store.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +20,15 @@ TAGS_HEADER = "x-litellm-tags"
 SESSION_HEADER = "x-litellm-session-id"
 TAGS_FIELD = "tags"
 SESSION_FIELD = "litellm_session_id"
-METADATA_FIELDS = ("metadata", "litellm_metadata")
+METADATA_FIELD = "metadata"
+OWN_METADATA_FIELD = "litellm_metadata"
+METADATA_FIELDS = (METADATA_FIELD, OWN_METADATA_FIELD)
+SESSION_NAMES = ("session_id", "trace_id")
+"""Inside metadata; the first that is a text counts."""
+MAX_STORED = 16
+MAX_STORED_NAME_CHARS = 64
+MAX_STORED_CHARS = 512
+"""What OpenAI keeps of metadata: https://platform.openai.com/docs/api-reference/chat/create#metadata"""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXTS = msgspec.json.Decoder(list[str])
@@ -37,7 +47,7 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
     """A request's. `headers` have lower-case names; `fields` are the body's, as they came. Raises
     InvalidRequest."""
     tags: list[str] = []
-    session_id = None
+    session_id = traced = None
     if TAGS_HEADER in headers:
         tags += (tag for each in headers[TAGS_HEADER].split(",") if (tag := each.strip()))
         _check(tags, TAGS_HEADER)
@@ -45,7 +55,9 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
         session_id = _session(headers[SESSION_HEADER], SESSION_HEADER)
     for name in METADATA_FIELDS:
         if name in fields:
-            tags += _listed(_inside(fields[name]).get(TAGS_FIELD), f"{name}.{TAGS_FIELD}")
+            inside = _inside(fields[name])
+            tags += _listed(inside.get(TAGS_FIELD), f"{name}.{TAGS_FIELD}")
+            traced = traced or _traced(inside)
     if TAGS_FIELD in fields:
         if _is_text(fields[TAGS_FIELD]):
             raise InvalidRequest(f"{TAGS_FIELD}: expected a list of texts.", param=TAGS_FIELD)
@@ -55,6 +67,7 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
             session_id = session_id or _session(_TEXT.decode(fields[SESSION_FIELD]), SESSION_FIELD)
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise InvalidRequest(f"{SESSION_FIELD}: expected a text.", param=SESSION_FIELD) from exc
+    session_id = session_id or traced
     return Labels(together(tags), session_id) if tags or session_id else NONE
 
 
@@ -72,13 +85,26 @@ def stored_tags(raw: msgspec.Raw) -> tuple[str, ...]:
         return ()
 
 
-def without_tags(metadata: msgspec.Raw) -> msgspec.Raw | None:
-    """A body's `metadata` for an upstream, which knows no lists there; None where nothing is left."""
+def without_labels(metadata: msgspec.Raw) -> msgspec.Raw | None:
+    """A body's metadata but for what labels its row; None where nothing is left."""
     fields = _inside(metadata)
-    tags = fields.pop(TAGS_FIELD, None)
-    if tags is None or _is_text(tags):
+    if not fields:
         return metadata
-    return msgspec.Raw(msgspec.json.encode(fields)) if fields else None
+    left = {name: value for name, value in fields.items() if name not in (TAGS_FIELD, *SESSION_NAMES)}
+    return msgspec.Raw(msgspec.json.encode(left)) if left else None
+
+
+def stored_texts(metadata: msgspec.Raw) -> msgspec.Raw | None:
+    """The part of a body's metadata that OpenAI keeps with a stored answer: texts, as many and as long as it
+    takes. None where there are none."""
+    texts: dict[str, msgspec.Raw] = {}
+    for name, value in _inside(metadata).items():
+        if len(texts) == MAX_STORED:
+            break
+        text = _text(value)
+        if text is not None and len(name) <= MAX_STORED_NAME_CHARS and len(text) <= MAX_STORED_CHARS:
+            texts[name] = value
+    return msgspec.Raw(msgspec.json.encode(texts)) if texts else None
 
 
 def _inside(metadata: msgspec.Raw) -> dict[str, msgspec.Raw]:
@@ -86,6 +112,21 @@ def _inside(metadata: msgspec.Raw) -> dict[str, msgspec.Raw]:
         return _FIELDS.decode(metadata)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}  # whatever it is, it has no tags
+
+
+def _traced(inside: Mapping[str, msgspec.Raw]) -> str | None:
+    for name in SESSION_NAMES:
+        text = _text(inside[name]) if name in inside else None
+        if text is not None and _fits(text):
+            return text
+    return None
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    try:
+        return _TEXT.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _is_text(raw: msgspec.Raw) -> bool:

@@ -8,6 +8,10 @@ from typing import ClassVar, TypeGuard, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest
+from schema.shape import check_lists, check_shape
+
+COPIED_BYTES = 64 * 1024
+"""A body that is not copied to see whether a field stands twice."""
 
 MaybeRaw = msgspec.Raw | msgspec.UnsetType
 """An optional field kept as its bytes. (`Raw | None` would take null alone.)"""
@@ -54,17 +58,35 @@ W = TypeVar("W", bound=Wire)
 
 
 def decode_body(decoder: "msgspec.json.Decoder[W]", body: bytes) -> W:
-    """Decode a caller's JSON body. Raises InvalidRequest naming the path of a wrong type,
-    broken JSON, or a top-level key that stands twice (parsers disagree on which one counts)."""
+    """Decode a caller's JSON body. Raises InvalidRequest naming the path of a wrong type, broken JSON, too
+    much of something, or a top-level key that stands twice (parsers disagree on which one counts)."""
+    nested = check_shape(body)
+    return typed_body(decoder, body, fields_of(body, nested))
+
+
+def fields_of(body: bytes, nested: int) -> Mapping[str, msgspec.Raw]:
+    """The top-level fields of a body that was scanned and has so many objects and lists at most. Raises
+    InvalidRequest as `decode_body` does."""
     try:
-        request = decoder.decode(body)
         raw = _FIELDS.decode(body)
     except msgspec.ValidationError as exc:
         raise invalid(exc) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidRequest(f"The request body is not valid JSON: {exc}") from exc
+    check_lists(raw, nested)
     if _repeats_a_key(body, raw):
         raise InvalidRequest("The request body has the same top-level field twice; send it once.")
+    return raw
+
+
+def typed_body(decoder: "msgspec.json.Decoder[W]", body: bytes, raw: Mapping[str, msgspec.Raw]) -> W:
+    """The request of a body with these fields. Raises InvalidRequest as `decode_body` does."""
+    try:
+        request = decoder.decode(body)
+    except msgspec.ValidationError as exc:
+        raise invalid(exc) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise InvalidRequest(f"The request body is not valid JSON: {exc}") from exc
     request.with_raw(raw)
     return request
 
@@ -97,7 +119,7 @@ def present(value: MaybeRaw) -> TypeGuard[msgspec.Raw]:
 def _repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
     """Written again without blanks a body of distinct keys is as long as it came from most clients.
     Else walk along the decoded values: valid JSON with distinct keys fits exactly."""
-    if len(msgspec.json.encode(raw)) == len(body):
+    if len(body) < COPIED_BYTES and len(msgspec.json.encode(raw)) == len(body):
         return False
     at = 0
     for value in raw.values():

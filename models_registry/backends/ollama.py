@@ -23,7 +23,7 @@ from models_registry.backends.ollama_answer import (
 )
 from models_registry.backends.ollama_request import chat_body, embed_body
 from models_registry.backends.ollama_stream import OllamaStream
-from models_registry.backends.provider_errors import provider_error, read_error, retry_after
+from models_registry.backends.provider_errors import provider_error, read_error, retry_after, whole_answer
 from models_registry.backends.tolerance import loosely
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
@@ -129,22 +129,26 @@ class Ollama:
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         """A model that isn't there is answered with the commands that pull it."""
         text = read_error(body).message.lower()
+        error: UpstreamError
         if status == 404 and "model" in text and "not found" in text:
             pull = f"ollama pull {shlex.quote(target.model)}"
-            return ProviderError(
+            error = ProviderError(
                 f"The model '{target.model}' is not pulled on the Ollama host of '{target.public_name}'. "
                 f"Pull it with: {pull} (with docker compose: docker exec {CONTAINER} {pull})",
                 status=404,
                 code="model_not_found",
             )
-        if status == 503:
-            return ProviderError(
+        elif status == 503:
+            error = ProviderError(
                 f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.",
                 status=503,
                 kind="service_unavailable",
                 retry_after_s=retry_after(headers) or QUEUE_RETRY_S,
             )
-        return provider_error(status, headers, body, target)
+        else:
+            return provider_error(status, headers, body, target)
+        error.answer = whole_answer(status, body, target)
+        return error
 
 
 def _embeddings(body: bytes) -> OllamaEmbeddings:

@@ -17,7 +17,7 @@ from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.counts import USAGES, embedded, from_wire, report_in
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.openai_stream import OpenAIStream
-from models_registry.backends.parameters import add_defaults, take_gateway_fields
+from models_registry.backends.parameters import add_defaults, keep_metadata_here, take_gateway_fields
 from models_registry.backends.provider_errors import error_inside, provider_error
 from models_registry.backends.tolerance import decoded, loosely
 from models_registry.backends.vectors import as_asked
@@ -72,7 +72,7 @@ class OpenAI:
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /chat/completions. A stream is asked for its usage wherever the server can be."""
-        fields = _outgoing(request.fields(), target)
+        fields = _outgoing(request.fields(), target, stored_there=target.takes_metadata)
         if request.stream and target.asks_for_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         return _post(f"{target.api_base}/chat/completions", fields, target, facts)
@@ -111,7 +111,8 @@ class OpenAI:
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> UpstreamRequest:
         """POST /embeddings."""
-        return _post(f"{target.api_base}/embeddings", _outgoing(request.fields(), target), target, facts)
+        fields = _outgoing(request.fields(), target, stored_there=False)
+        return _post(f"{target.api_base}/embeddings", fields, target, facts)
 
     def embeddings_response(
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
@@ -140,10 +141,13 @@ class OpenAI:
         return provider_error(status, headers, body, target)
 
 
-def _outgoing(fields: dict[str, msgspec.Raw], target: Target) -> dict[str, msgspec.Raw]:
+def _outgoing(
+    fields: dict[str, msgspec.Raw], target: Target, *, stored_there: bool
+) -> dict[str, msgspec.Raw]:
     take_gateway_fields(fields)
     fields["model"] = msgspec.Raw(msgspec.json.encode(target.model))
     add_defaults(fields, target)
+    keep_metadata_here(fields, stored_there=stored_there)
     return fields
 
 

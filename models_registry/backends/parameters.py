@@ -14,10 +14,18 @@ import msgspec
 from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.errors import GatewayError, UnsupportedParameter
-from schema.labels import METADATA_FIELDS, SESSION_FIELD, TAGS_FIELD, without_tags
+from schema.labels import (
+    METADATA_FIELD,
+    OWN_METADATA_FIELD,
+    SESSION_FIELD,
+    TAGS_FIELD,
+    stored_texts,
+    without_labels,
+)
 from schema.route_options import ROUTE_FIELDS
 
 DROP_PARAMS = "drop_params"
+STORE = "store"
 
 _NOT_YET = "this version of the gateway does not have it"
 _CONFIG = "it is set in the gateway's config, not by callers"
@@ -74,7 +82,7 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
 nothing (null, false, 0, empty) is taken out."""
 
 CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD}) | ROUTE_FIELDS
-"""By the ledger (`schema/labels.py`), as are the tags inside METADATA_FIELDS, and by the router
+"""By the ledger (`schema/labels.py`), as are the labels inside the two metadata fields, and by the router
 (`schema/route_options.py`)."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -98,8 +106,8 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
         "parallel_tool_calls": Ignorable("true is what the provider does", (True,)),
         "modalities": Ignorable("text is what the provider gives", (["text"],)),
         "service_tier": Ignorable("it is the provider's default", ("auto", "default")),
-        "store": Ignorable("nothing is stored", (False,)),
-        "metadata": Ignorable("labels of stored answers; none is stored"),
+        STORE: Ignorable("nothing is stored", (False,)),
+        METADATA_FIELD: Ignorable("labels of the row, which is here; no answer is stored there"),
         "user": Ignorable("a label for the provider's abuse reports; the answer is the same"),
         "safety_identifier": Ignorable("a label for the provider's abuse reports; the answer is the same"),
         "prompt_cache_key": Ignorable("a hint to OpenAI's cache; the answer is the same"),
@@ -116,11 +124,10 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
 def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
     """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one that asks
     for what this version does not do."""
-    for name in METADATA_FIELDS:
-        if name in fields:
-            kept = without_tags(fields.pop(name))
-            if kept is not None:
-                fields[name] = kept
+    if OWN_METADATA_FIELD in fields:
+        left = without_labels(fields.pop(OWN_METADATA_FIELD))
+        if left is not None:
+            fields[OWN_METADATA_FIELD] = left
     for name in GATEWAY_FIELDS.keys() & fields.keys():
         if msgspec.json.decode(fields.pop(name)):
             raise UnsupportedParameter(
@@ -129,6 +136,17 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
     for name in CONSUMED & fields.keys():
         del fields[name]
     fields.pop(DROP_PARAMS, None)
+
+
+def keep_metadata_here(fields: dict[str, msgspec.Raw], *, stored_there: bool) -> None:
+    """Take `metadata` out of a body that goes to a provider. It is LiteLLM's: labels of the row. Its texts go
+    along with an answer that the provider is asked to store."""
+    metadata = fields.pop(METADATA_FIELD, None)
+    if metadata is None or not stored_there or bytes(fields.get(STORE, b"")) != b"true":
+        return
+    texts = stored_texts(metadata)
+    if texts is not None:
+        fields[METADATA_FIELD] = texts
 
 
 def add_defaults(fields: dict[str, msgspec.Raw], target: Target) -> None:

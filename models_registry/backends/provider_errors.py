@@ -1,21 +1,22 @@
 """A provider's error answer, in whatever shape, as one of ours.
 
 Client errors keep the provider's words, since they say what is wrong with the request. The words
-are bounded and the deployment's credentials are cut out of them. A refused credential is the
-gateway's own affair: the caller learns which deployment, not what the provider wrote.
+are bounded, and the deployment's credentials and whatever looks like one are cut out of them. A refused
+credential is the gateway's own affair: the caller learns which deployment, not what the provider wrote.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.credentials import CUT, without_credentials
 from models_registry.backends.tolerance import decoded
-from models_registry.target import Target
-from schema.errors import ProviderError, UpstreamError, UpstreamMalformed
+from models_registry.target import Dialect, Target
+from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, WholeAnswer
 
 _ANYTHING = msgspec.json.Decoder()
 MAX_MESSAGE_CHARS = 1000
@@ -31,6 +32,8 @@ STATUSES: Mapping[int, int] = MappingProxyType(
     }
 )
 """What the caller is answered. Any other 5xx is 500; anything else is no answer of an API."""
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 STATUS_BY_TYPE: Mapping[str, int] = MappingProxyType(
     {
@@ -88,17 +91,22 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provider_error(status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
-    """An answer with a failing status. `headers` have lower-case names."""
-    if 300 <= status < 400:
-        error = ProviderError(
-            f"{_who(target)} redirects (status {status}), which is not followed.", status=502
-        )
-        error.no_work = True
-        return error
-    if not 400 <= status < 600:
-        return UpstreamMalformed(f"{_who(target)} answered with the unexpected status {status}.")
-    mapped = STATUSES.get(status, status if status < 500 else 500)
-    return build_error(mapped, read_error(body), target, retry_after_s=retry_after(headers))
+    """A whole answer with a failing status. `headers` have lower-case names."""
+    error: UpstreamError
+    if status in REDIRECTS:
+        error = UpstreamMalformed(f"{_who(target)} redirects (status {status}), which is not followed.")
+    elif not 400 <= status < 600:
+        error = UpstreamMalformed(f"{_who(target)} answered with the unexpected status {status}.")
+    else:
+        mapped = STATUSES.get(status, status if status < 500 else 500)
+        error = build_error(mapped, read_error(body), target, retry_after_s=retry_after(headers))
+    error.answer = whole_answer(status, body, target)
+    return error
+
+
+def whole_answer(status: int, body: bytes, target: Target) -> WholeAnswer:
+    """What an answer with a failing status says of itself."""
+    return WholeAnswer(status=status, in_envelope=ENVELOPES[target.dialect](_json(body)))
 
 
 def error_inside(error: bytes, target: Target) -> UpstreamError:
@@ -150,19 +158,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         until, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
         return min(max((until - now).total_seconds(), 0.0), MAX_WAIT_S)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 
 def read_error(body: bytes) -> Found:
     """Find the message in OpenAI's, Anthropic's, Ollama's, FastAPI's and kindred shapes. Gives an
     empty one for HTML, garbage and bodies over MAX_ERROR_BYTES."""
-    if len(body) > MAX_ERROR_BYTES:
-        return Found()
-    try:
-        value = decoded(_ANYTHING, body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Found()
+    value = _json(body)
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
@@ -179,6 +182,57 @@ def read_error(body: bytes) -> Found:
         param=_text(fields.get("param")),
         status=_status(fields.get("status_code")) or _status(fields.get("code")),
     )
+
+
+def _json(body: bytes) -> object:
+    """None for what is no JSON or longer than MAX_ERROR_BYTES."""
+    if len(body) > MAX_ERROR_BYTES:
+        return None
+    try:
+        return decoded(_ANYTHING, body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _is_openais(value: object) -> bool:
+    """`{"error": {"message": ...}}` of OpenAI and llama.cpp, in a list of one at Gemini; `{"error": "..."}`
+    of xAI and Venice; `{"object": "error", "message": ...}` of vLLM and Mistral."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        return False
+    error = value.get("error")
+    if isinstance(error, dict):
+        return isinstance(error.get("message"), str)
+    says = error if error is not None else value.get("object") == "error" and value.get("message")
+    return isinstance(says, str) and bool(says)
+
+
+def _is_anthropics(value: object) -> bool:
+    """`{"type": "error", "error": {"type": ..., "message": ...}}`."""
+    if not isinstance(value, dict) or value.get("type") != "error":
+        return False
+    error = value.get("error")
+    return isinstance(error, dict) and isinstance(error.get("type"), str)
+
+
+def _is_ollamas(value: object) -> bool:
+    """`{"error": "..."}`."""
+    if not isinstance(value, dict):
+        return False
+    error = value.get("error")
+    return isinstance(error, str) and bool(error)
+
+
+ENVELOPES: Mapping[Dialect, Callable[[object], bool]] = MappingProxyType(
+    {
+        Dialect.OPENAI: _is_openais,
+        Dialect.ANTHROPIC: _is_anthropics,
+        Dialect.OLLAMA: _is_ollamas,
+    }
+)
+"""Whether a decoded body is an error of the dialect. JSON of another shape, such as `{"message": "Service
+Unavailable"}`, is what proxies say."""
 
 
 def _text(value: object) -> str | None:
@@ -203,5 +257,5 @@ def _scrub(text: str, target: Target) -> str:
         secrets.append(target.api_key.reveal())
     for secret in secrets:
         if secret:
-            text = text.replace(secret, "***")
-    return text
+            text = text.replace(secret, CUT)
+    return without_credentials(text)

@@ -36,6 +36,21 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.model
 
 
+ODD_ANSWERS = (
+    "garbage_json",
+    "garbage_http",
+    "empty_200",
+    "bad_gzip",
+    "endless_body",
+    "status_101",
+    "status_204",
+    "status_205",
+    "status_304",
+    "status_600",
+    "length_of_5000_digits",
+    "chunk_of_5000_digits",
+)
+
 CASES = (
     Case(
         model="no-such-model",
@@ -117,6 +132,7 @@ CASES = (
         raised=openai.InternalServerError,
         code="500",
         kind="server_error",
+        outcome="failed",
     ),
     Case(
         model="hostile/status_503",
@@ -124,6 +140,15 @@ CASES = (
         raised=openai.InternalServerError,
         code="503",
         kind="server_error",
+        outcome="failed",
+    ),
+    Case(
+        model="hostile/status_529",
+        status=503,
+        raised=openai.InternalServerError,
+        code="503",
+        kind="overloaded_error",
+        outcome="failed",
     ),
     Case(
         model="hostile/html_error",
@@ -140,7 +165,7 @@ CASES = (
             code="upstream_malformed",
             error_class="UpstreamMalformed",
         )
-        for script in ("garbage_json", "garbage_http", "empty_200", "bad_gzip", "endless_body")
+        for script in ODD_ANSWERS
     ),
     *(
         Case(
@@ -150,7 +175,7 @@ CASES = (
             code="upstream_cut",
             error_class="UpstreamCut",
         )
-        for script in ("hangs_up", "short_body")
+        for script in ("hangs_up", "short_body", "short_error")
     ),
 )
 
@@ -268,7 +293,7 @@ BODIES = (
     Body(name="malformed", content=b'{"model": "x", ', says="not valid JSON"),
     Body(name="empty", content=b"", says="not valid JSON"),
     Body(name="not utf-8", content=b'{"model": "\xff", "messages": []}', says="not valid JSON"),
-    Body(name="deep", content=chat_body()[:-1] + b', "x": ' + b"[" * 100_000, says="not valid JSON"),
+    Body(name="deep", content=chat_body()[:-1] + b', "x": ' + b"[" * 100_000, says="400 levels"),
     Body(name="array", content=b"[]", says="object"),
     Body(name="no model", content=b'{"messages": []}', says="model", param="model"),
     Body(name="wrong type", content=chat_body(temperature="hot"), says="float", param="temperature"),

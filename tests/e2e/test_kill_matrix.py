@@ -32,7 +32,15 @@ from tests.e2e.faulty import (
     ROWS_BOOKED,
 )
 from tests.e2e.gateway import SWITCHGEAR, Gateway, query, serving, status_of, until
-from tests.fakes.billing_upstream import INPUT_NANO, MAX_TOKENS, OUTPUT_NANO, Attempt, BillingUpstream
+from tests.fakes.billing_upstream import (
+    BILLS,
+    INPUT_NANO,
+    MAX_TOKENS,
+    OUTPUT_NANO,
+    REFUSALS,
+    Attempt,
+    BillingUpstream,
+)
 
 FAULTY = (*SWITCHGEAR[:-1], "tests.e2e.faulty")
 WORKERS = 2
@@ -42,15 +50,16 @@ DEPLOYMENTS = {
     "answers": ("answers",),
     "breaks": ("breaks",),
     "fails": ("fails",),
+    "bills": ("bills",),
     "refuses": ("refuses",),
-    "retries": ("refuses", "fails", "answers"),
-    "falls back": ("fails", "refuses"),
+    "retries": ("refuses", "bills", "answers"),
+    "falls back": ("fails", "bills", "refuses"),
     "exceeds": ("exceeds",),
 }
 """By the model's name; each of them is tried once. What falls back does so to `answers`."""
 EXCEEDING = ("answers", "exceeds")
 """Models of a load whose provider bills more than was held."""
-MODELS = ("answers", "answers", "breaks", "fails", "refuses", "retries", "retries", "falls back")
+MODELS = ("answers", "answers", "breaks", "fails", "bills", "refuses", "retries", "retries", "falls back")
 BUDGET_NANO = 3_000_000
 """Less than CALLS calls cost, so that it runs out."""
 AWAY_S = 20.0
@@ -134,7 +143,11 @@ def scene(folder: Path, dsn: str, *, port: int | None = None, upstream: BillingU
         "output_cost_per_token": OUTPUT_NANO / 1e9,
     }
     models = [
-        {"model_name": name, "litellm_params": {"model": f"openai/{model}", **params}}
+        {
+            "model_name": name,
+            "litellm_params": {"model": f"openai/{model}", **params},
+            "model_info": {"bills_failures": model == BILLS},
+        }
         for name, deployments in DEPLOYMENTS.items()
         for model in deployments
     ]
@@ -253,6 +266,7 @@ def check(at: Scene, load: Load, *, timeout_s: float = 30.0) -> list[Booked]:
     assert len(last) == len(set(last)), "a call has one last row"
     for row in rows:
         charged = at.upstream.bill[row.attempt]
+        assert not charged or row.model not in REFUSALS, row
         bounded = row.model != "exceeds"
         assert row.nano == charged if row.is_known else not bounded or row.nano >= charged, row
     assert {at.upstream.attempts[attempt] for attempt in attempts} == {1}

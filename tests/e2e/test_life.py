@@ -325,11 +325,37 @@ def test_check_config_prints_errors_and_warnings_and_starts_nothing(tmp_path: Pa
 
 
 def test_a_config_with_errors_is_not_served(tmp_path: Path, postgres_dsn: str) -> None:
-    wrong = {"model_list": [{"model_name": "a", "litellm_params": {"model": "nobody/x"}}]}
+    wrong = {"router_settings": {"num_retries": -1}}
     arguments = ["serve", "--config", written(tmp_path, wrong), "--port", str(free_port())]
     code, said = run_to_end(arguments, tmp_path, DATABASE_URL=postgres_dsn)
     assert code == 2
-    assert "model_list[0].litellm_params.model" in said
+    assert "config error: num_retries: expected 0 to 20" in said
+
+
+def test_a_deployment_in_error_is_skipped_and_told_and_the_others_serve(
+    tmp_path: Path, config: dict[str, object], postgres_dsn: str
+) -> None:
+    broken = [
+        {
+            "model_name": "lost",
+            "litellm_params": {"model": "openai/x", "api_base": "os.environ/NO_SUCH_HOST"},
+        },
+        {"model_name": "keyless", "litellm_params": {"model": "openai/x", "api_base": "https://llm.test/v1"}},
+    ]
+    models = config["model_list"]
+    assert isinstance(models, list)
+    document = config | {"model_list": [*broken, *models]}
+    with serving(tmp_path, document, postgres_dsn, env={"OPENAI_API_KEY": "sk-s3cret"}) as gateway:
+        assert gateway.post("/v1/chat/completions", model="hostile/happy", messages=ask()).status_code == 200
+        for name, says in (("lost", "NO_SUCH_HOST"), ("keyless", "api_key: os.environ/NAME")):
+            for path in ("/v1/chat/completions", "/v1/embeddings"):
+                answer = gateway.post(path, model=name, messages=ask(), input="x")
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "deployment_in_error")
+                assert says in answer.text
+                assert "s3cret" not in answer.text
+        log = gateway.process.log()
+    assert "config error: model_list[0].litellm_params.api_base" in log
+    assert log.count("(this deployment is skipped)") == 2
 
 
 def test_functions_can_be_served_apart(tmp_path: Path, config: dict[str, object], postgres_dsn: str) -> None:

@@ -8,9 +8,9 @@ import openai
 import pytest
 
 from tests.e2e.gateway import Gateway, serving
-from tests.fakes.billing_upstream import INPUT_NANO, OUTPUT_NANO, BillingUpstream
+from tests.fakes.billing_upstream import BILLS, INPUT_NANO, OUTPUT_NANO, BillingUpstream
 
-DEPLOYMENTS = {"lucky": ("fails", "answers"), "hopeless": ("refuses",), "falls back": ("refuses",)}
+DEPLOYMENTS = {"lucky": ("bills", "answers"), "hopeless": ("refuses",), "falls back": ("refuses",)}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,11 @@ def walking(tmp_path: Path, postgres_dsn: str, bills: BillingUpstream) -> Iterat
     }
     config = {
         "model_list": [
-            {"model_name": name, "litellm_params": {"model": f"openai/{model}", **params}}
+            {
+                "model_name": name,
+                "litellm_params": {"model": f"openai/{model}", **params},
+                "model_info": {"bills_failures": model == BILLS},
+            }
             for name, models in DEPLOYMENTS.items()
             for model in models
         ],
@@ -71,6 +75,7 @@ def test_a_call_is_answered_by_whoever_can_and_every_attempt_is_on_the_bill(
         for row in rows:
             charged = bills.bill[call_id, row.model]
             nano = round(float(row.spend) * 1e9)
+            assert (row.outcome == "uncertain") == (row.model == BILLS)
             assert nano == charged if row.outcome != "uncertain" else nano >= charged
     left = int(answer.headers["x-ratelimit-api_key-remaining-requests"])
     assert left == 10, "a call is one request, however often it was attempted"

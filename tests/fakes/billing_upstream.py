@@ -1,9 +1,10 @@
 """A provider that keeps its own bill: what it charges for each attempt, whatever became of who asked.
 
 An attempt is known by the text of its first message and its model. What it uses is drawn from those, so that
-a test that fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `fails`
-with a 500 after its work was done, `refuses` with a 429 and charges nothing, `exceeds` what the request
-allows by charging for OUTPUT_TIMES as many tokens.
+a test that fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `refuses`
+with a 429 or `fails` with a 500 and charges nothing, `bills` for a 500 after its work was done, as providers
+do whose deployment says `bills_failures`, `exceeds` what the request allows by charging for OUTPUT_TIMES as
+many tokens.
 """
 
 import asyncio
@@ -22,6 +23,9 @@ MAX_TOKENS = 12
 OUTPUT_TIMES = 20
 CHUNKED_SSE = "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
 
+
+REFUSALS = {"refuses": 429, "fails": 500}
+BILLS = "bills"
 
 Attempt = tuple[str, str]
 """A call, and the model it came to."""
@@ -50,12 +54,12 @@ class BillingUpstream(HostileUpstream):
         self.attempts[attempt] += 1
         chance = random.Random("/".join(attempt))
         await asyncio.sleep(chance.random() / 100)
-        if request.model == "refuses":
-            await line.send(whole(b'{"error": {"message": "slow down"}}', status=429))
+        if request.model in REFUSALS:
+            await line.send(whole(b'{"error": {"message": "slow down"}}', status=REFUSALS[request.model]))
             return
         prompt, output = chance.randint(1, 8), chance.randint(2, MAX_TOKENS)
         self.bill[attempt] += prompt * INPUT_NANO
-        if request.model == "fails":
+        if request.model == BILLS:
             self.bill[attempt] += output * OUTPUT_NANO
             await line.send(whole(b'{"error": {"message": "out of memory"}}', status=500))
         elif request.model == "exceeds":

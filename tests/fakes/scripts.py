@@ -305,6 +305,22 @@ async def html_error(line: Line, request: Request) -> None:
     await line.send(whole(page, status=502, headers="content-type: text/html\r\n"))
 
 
+def _head_only(status: int, headers: str = "") -> Script:
+    """An answer without a body, as its status or its head says."""
+
+    async def script(line: Line, request: Request) -> None:
+        await line.send(head(status, headers))
+
+    return script
+
+
+async def short_error(line: Line, request: Request) -> None:
+    """A refusal that breaks off before the length that its head tells."""
+    answer = whole(b'{"error": {"message": "Scripted 429"}}', status=429)
+    await line.send(answer[:-10])
+    line.close()
+
+
 async def wrong_usage(line: Line, request: Request) -> None:
     """Counts that can't be: negative, and a total that is not the sum."""
     usage: dict[str, object] = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 7}
@@ -363,10 +379,17 @@ SCRIPTS: dict[str, Script] = {
         head_then_late, cut_mid_token, cut_after_event, reset_mid_stream, reset_until_eof,
         whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,
         huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,
-        garbage_json, garbage_http, huge_headers, html_error, wrong_usage, no_usage, resets, hangs_up,
-        redirects, sets_cookie, ollama_not_pulled,
+        garbage_json, garbage_http, huge_headers, html_error, short_error, wrong_usage, no_usage, resets,
+        hangs_up, redirects, sets_cookie, ollama_not_pulled,
     )
 } | {
+    "status_101": _head_only(101, "upgrade: websocket\r\nconnection: upgrade\r\n"),
+    "status_204": _head_only(204),
+    "status_205": _head_only(205, "content-length: 0\r\n"),
+    "status_304": _head_only(304, "etag: x\r\ncontent-length: 7\r\n"),
+    "status_600": _head_only(600, "content-length: 0\r\n"),
+    "length_of_5000_digits": _head_only(200, f"content-length: {'9' * 5_000}\r\n"),
+    "chunk_of_5000_digits": _head_only(200, f"{CHUNKED}\r\n{'f' * 5_000}\r\n"),
     "status_400_context": _refusal(400, "invalid_request_error", "context_length_exceeded"),
     "status_401": _refusal(401, "invalid_request_error", "invalid_api_key"),
     "status_403": _refusal(403, "permission_error", None),

@@ -19,6 +19,7 @@ from schema.errors import (
     ProviderError,
     UnsupportedParameter,
     UpstreamCut,
+    UpstreamError,
     UpstreamMalformed,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -29,7 +30,7 @@ from schema.wire import decode_body
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.contexts import MEMBER, model_ctx
+from tests.functions.contexts import CONFIG, MEMBER, model_ctx
 
 HELLO = [Message(role="user", content="Say hello.")]
 
@@ -162,6 +163,96 @@ def test_a_failed_call_is_booked_by_what_it_may_have_cost(
     assert (row.outcome, row.cost_nano > 0) == (outcome, costs)
     assert row.error_class == kind.__name__
     assert all(response.closed or response.status for response in upstream.responses)
+
+
+OVERLOADS = {
+    "gpt": b'{"error": {"message": "overloaded", "type": "server_error"}}',
+    "claude": b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("status", [500, 503, 529])
+@pytest.mark.parametrize("model", ["gpt", "claude"])
+def test_an_overload_that_the_provider_itself_tells_costs_nothing(
+    model: str, status: int, streamed: bool
+) -> None:
+    ledger, upstream = FakeLedger(), FakeUpstream(Answer(status=status, body=OVERLOADS[model]))
+    with pytest.raises(ProviderError):
+        asyncio.run(chat(ask(model, stream=streamed), model_ctx(upstream, ledger=ledger)))
+    row = only_row(ledger)
+    assert (row.outcome, row.cost_nano, row.prompt_tokens) == (Outcome.FAILED, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=408, body=OVERLOADS["gpt"]),
+        Answer(status=499, body=OVERLOADS["gpt"]),
+        Answer(status=502, body=OVERLOADS["gpt"]),
+        Answer(status=504, body=OVERLOADS["gpt"]),
+        Answer(status=524, body=OVERLOADS["gpt"]),
+        Answer(status=503, body=b"<html>503 Service Temporarily Unavailable</html>"),
+        Answer(status=503, body=b'{"message": "no healthy upstream"}'),
+        Answer(status=520, body=b'{"error": {"message": "maximum context length"}}'),
+        Answer(status=429, chunks=[b'{"error": {"mess'], error=UpstreamCut("cut")),
+        Answer(status=500, chunks=[OVERLOADS["gpt"]], error=UpstreamCut("cut")),
+    ],
+)
+def test_what_something_in_between_says_or_was_cut_off_is_booked_at_the_ceiling(answer: Answer) -> None:
+    ledger = FakeLedger()
+    with pytest.raises(UpstreamError):
+        asyncio.run(chat(ask(), model_ctx(FakeUpstream(answer), ledger=ledger)))
+    row = only_row(ledger)
+    assert (row.outcome, row.cost_nano > 0, row.estimated) == (Outcome.UNCERTAIN, True, True)
+
+
+def test_a_deployment_that_bills_failures_is_booked_at_the_ceiling() -> None:
+    entry = CONFIG["model_list"][0] | {"model_info": {"bills_failures": True}}
+    ledger, upstream = FakeLedger(), FakeUpstream(Answer(status=500, body=OVERLOADS["gpt"]))
+    ctx = model_ctx(
+        upstream, ledger=ledger, config={"model_list": [entry], "router_settings": {"num_retries": 0}}
+    )
+    with pytest.raises(ProviderError):
+        asyncio.run(chat(ask(), ctx))
+    row = only_row(ledger)
+    assert (row.outcome, row.cost_nano > 0) == (Outcome.UNCERTAIN, True)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Answer(status=500, body=b'{"error": "model requires more system memory"}'),
+        Answer(status=500, body=b"<html>"),
+        Answer(status=502, body=b""),
+        Answer(body=b"garbage"),
+        UpstreamTimeout("slow"),
+        UpstreamCut("cut"),
+    ],
+)
+def test_a_failed_attempt_that_costs_nothing_uses_no_tokens(script: Any) -> None:
+    ledger = FakeLedger()
+    with pytest.raises(GatewayError):
+        asyncio.run(chat(ask("mistral-local"), model_ctx(FakeUpstream(script), ledger=ledger)))
+    row = only_row(ledger)
+    assert (row.outcome, row.cost_nano) == (Outcome.FAILED, 0)
+    assert (row.prompt_tokens, row.completion_tokens, row.estimated) == (0, 0, False)
+
+
+def test_a_free_attempt_that_is_cancelled_keeps_what_may_have_been_produced() -> None:
+    async def run() -> SpendRow:
+        ledger, upstream = FakeLedger(), FakeUpstream(Answer(stalls=True))
+        ctx = model_ctx(upstream, ledger=ledger)
+        task = asyncio.create_task(chat(ask("mistral-local", max_tokens=50), ctx))
+        for _ in range(10):  # turns of the loop: past the head, into the wait for the body
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return only_row(ledger)
+
+    row = asyncio.run(run())
+    assert (row.outcome, row.completion_tokens) == (Outcome.CANCELLED, 50)
 
 
 def test_a_rate_limit_keeps_its_retry_after() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from functions.embeddings import embeddings
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest, ProviderError
+from schema.errors import InvalidRequest, ProviderError, UpstreamCut, UpstreamError
 from schema.spend import Outcome
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
@@ -35,6 +35,32 @@ def test_a_refusal_of_the_provider_costs_nothing() -> None:
     with pytest.raises(ProviderError):
         asyncio.run(embeddings(EmbeddingsRequest(model="gpt", input="x"), ctx))
     assert (ledger.rows[0].outcome, ledger.rows[0].cost_nano) == (Outcome.FAILED, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Answer(status=503, body=b'{"error": {"message": "overloaded"}}'), Outcome.FAILED),
+        (Answer(status=503, body=b"<html>"), Outcome.UNCERTAIN),
+        (Answer(status=504, body=b'{"error": {"message": "overloaded"}}'), Outcome.UNCERTAIN),
+        (Answer(status=500, chunks=[b'{"error": {"mess'], error=UpstreamCut("cut")), Outcome.UNCERTAIN),
+    ],
+)
+def test_a_failure_costs_nothing_where_the_provider_itself_tells_it(answer: Answer, outcome: Outcome) -> None:
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(answer), ledger=ledger)
+    with pytest.raises(UpstreamError):
+        asyncio.run(embeddings(EmbeddingsRequest(model="gpt", input="x"), ctx))
+    (row,) = ledger.rows
+    assert (row.outcome, row.prompt_tokens > 0) == (outcome, outcome is Outcome.UNCERTAIN)
+
+
+def test_a_failed_local_embedding_uses_no_tokens() -> None:
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(Answer(status=500, body=b'{"error": "out of memory"}')), ledger=ledger)
+    with pytest.raises(ProviderError):
+        asyncio.run(embeddings(EmbeddingsRequest(model="mistral-local", input="x"), ctx))
+    assert (ledger.rows[0].outcome, ledger.rows[0].prompt_tokens) == (Outcome.FAILED, 0)
 
 
 def test_vectors_without_a_count_are_booked_at_a_bound() -> None:

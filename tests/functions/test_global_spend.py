@@ -11,7 +11,7 @@ from functions import global_spend, keys, teams, users
 from functions.call import Caller
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
-from schema.errors import NotAllowed
+from schema.errors import InvalidRequest, NotAllowed
 from tests.functions.governed import Body, House, in_house
 from tests.functions.reported import MONTH, book, row_at
 from tests.functions.test_audit import served
@@ -104,6 +104,13 @@ def test_providers_tags_and_end_users_are_summed(postgres_dsn: str) -> None:
         for body, found in end_users:
             got = await house.call(global_spend.end_users, body)
             assert [(each.end_user, each.total_count, each.total_spend) for each in got] == found, body
+        for name, moment in (
+            ("startTime", "0001-01-01T00:00:00+23:59"),
+            ("endTime", "9999-12-31T23:59:59-23:59"),
+        ):
+            with pytest.raises(InvalidRequest) as refused:
+                await house.call(global_spend.end_users, {name: moment})
+            assert refused.value.param == name
 
     in_house(postgres_dsn, scenario)
 

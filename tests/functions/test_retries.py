@@ -33,7 +33,7 @@ from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import model_ctx
 
 HELLO = [Message(role="user", content="Say hello.")]
-BROKEN = Answer(status=500, body=b'{"error": {"message": "out of memory"}}')
+BROKEN = Answer(status=500, body=b"<html>out of memory</html>")
 SLOW_DOWN = Answer(status=429, body=b'{"error": {"message": "slow down"}}')
 TOO_LONG = Answer(status=400, body=b'{"error": {"message": "no", "code": "context_length_exceeded"}}')
 GOOD = Answer(body=answers.openai_chat())

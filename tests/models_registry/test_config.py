@@ -41,7 +41,6 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
     assert set(config.warnings) == {
         "litellm_settings.callbacks: has no effect in this version",
         "router_settings.cooldown_time: has no effect in this version",
-        "general_settings.alerting: has no effect in this version",
     }
 
 
@@ -63,12 +62,15 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
     ],
 )
 def test_an_error_names_its_path(text: str, error: str) -> None:
-    assert any(line.startswith(error) for line in read(text).errors), read(text).errors
+    config = read(text)
+    lines = [*config.errors, *(each.reason for each in config.skipped)]
+    assert any(line.startswith(error) for line in lines), lines
 
 
 def test_every_error_is_told_at_once() -> None:
     config = read("model_list: [{model_name: 1}, {litellm_params: {}}]\nrouter_settings: []")
-    assert len(config.errors) == 3
+    assert len(config.errors) == 1
+    assert [each.model_name for each in config.skipped] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,8 @@ def test_text_of_the_environment_becomes_the_number_or_boolean_that_is_declared(
 @pytest.mark.parametrize("field", ["api_key", "api_base", "organization", "custom_llm_provider"])
 def test_a_number_is_no_text(field: str) -> None:
     config = read(f"model_list: [{{model_name: m, litellm_params: {{model: openai/m, {field}: 123}}}}]")
-    assert config.errors == (f"model_list[0].litellm_params.{field}: Expected `str | null`, got `int`",)
+    (skipped,) = config.skipped
+    assert skipped.reason == f"model_list[0].litellm_params.{field}: Expected `str | null`, got `int`"
 
 
 def test_text_that_looks_like_another_kind_stays_text() -> None:
@@ -179,9 +182,9 @@ def test_a_number_of_thousands_of_digits_is_an_error_with_its_path(field: str) -
     section = "model_info" if field == "max_tokens" else "litellm_params"
     entry: dict[str, Any] = {"model_name": "m", "litellm_params": {"model": "openai/m"}, "model_info": {}}
     entry[section][field] = 10**5000
-    errors = read_config({"model_list": [entry]}, {}).errors
-    assert len(errors) == 1
-    assert errors[0].startswith(f"model_list[0].{section}.{field}: ")
+    (skipped,) = read_config({"model_list": [entry]}, {}).skipped
+    assert (skipped.model_name, skipped.reason[:14]) == ("m", "model_list[0].")
+    assert skipped.reason.startswith(f"model_list[0].{section}.{field}: ")
 
 
 def test_no_error_shows_what_stands_where_a_mapping_belongs() -> None:
@@ -203,4 +206,5 @@ SECTIONS = st.sampled_from(
 @given(st.dictionaries(SECTIONS | st.text(max_size=8), YAML_VALUES, max_size=5))
 def test_no_file_makes_the_reader_raise(document: dict[str, Any]) -> None:
     config = read_config(document, {})
-    assert all(isinstance(line, str) for line in (*config.errors, *config.warnings))
+    skipped = [each.reason for each in config.skipped]
+    assert all(isinstance(line, str) for line in (*config.errors, *skipped, *config.warnings))

@@ -101,6 +101,8 @@ def test_digits_of_prices_a_token_are_summed_before_they_are_rounded() -> None:
         ("start_time,amount,line_item\n1,2,3", "no column amount_value .of openai_costs"),
         ("date,model,cost\n2026-02-30,m,1", "line 2.*date"),
         ("date,model,cost\n9999-12-31,m,1", "line 2.*2000 to 2999"),
+        ("date,model,cost\n0001-01-01T00:00:00+23:59,m,1", "line 2.*date"),
+        ("date,model,cost\n9999-12-31T23:59:59-23:59,m,1", "line 2.*date"),
         ("date,model,cost\n2026-03-01,,1", "line 2.*model"),
         ("date,model,cost\n2026-03-01,m,much", "line 2.*amount"),
         ("date,model,cost\n2026-03-01,m,NaN", "line 2.*amount"),

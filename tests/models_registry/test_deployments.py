@@ -13,9 +13,11 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def config_of(env: dict[str, str] | None = None, **params: Any) -> Config:
-    params.setdefault("model", "openai/gpt-4")
+    """With a key, unless `api_key` says otherwise; `api_key=...` (the ellipsis) leaves the line out."""
+    params = {"model": "openai/gpt-4", "api_key": "sk-x"} | params
+    params = {name: value for name, value in params.items() if value is not ...}
     config = read_config({"model_list": [{"model_name": "m", "litellm_params": params}]}, env or {})
-    assert config.errors == ()
+    assert (config.errors, config.skipped) == ((), ())
     return config
 
 
@@ -62,7 +64,7 @@ def test_an_address_is_taken_without_its_last_slash() -> None:
 
 @pytest.mark.parametrize("key", ["sk-s3cret\n", "sk-\r\ns3cret: x", "sk-s3cret\0", "sk-s3cret\u00e9"])
 def test_a_key_that_no_header_can_carry_is_refused_unshown(key: str) -> None:
-    for message in (refusal(api_key=key), refusal({"OPENAI_API_KEY": key})):
+    for message in (refusal(api_key=key), refusal({"OPENAI_API_KEY": key}, api_key=...)):
         assert message.startswith("api_key: ")
         assert "s3cret" not in message
 
@@ -124,7 +126,7 @@ def test_the_limits_themselves_are_in_range() -> None:
 
 
 def test_a_star_for_a_model_is_every_provider_that_can_be_called() -> None:
-    config = config_of({"OPENAI_API_KEY": "sk-o"}, model="*")
+    config = config_of({"OPENAI_API_KEY": "sk-o"}, model="*", api_key=...)
     targets = compile_targets(config, config.deployments[0], AT)
     assert {"openai", "ollama"} <= {target.provider for target in targets}
     assert not {"anthropic", "hosted_vllm"} & {target.provider for target in targets}
@@ -143,7 +145,7 @@ def test_a_star_for_a_model_is_every_provider_that_can_be_called() -> None:
     ],
 )
 def test_the_caller_of_a_star_names_the_provider(asked: str, provider: str | None, model: str | None) -> None:
-    config = config_of({"OPENAI_API_KEY": "sk-o", "ANTHROPIC_API_KEY": "sk-a"}, model="*")
+    config = config_of({"OPENAI_API_KEY": "sk-o", "ANTHROPIC_API_KEY": "sk-a"}, model="*", api_key=...)
     targets = compile_targets(config, config.deployments[0], AT)
     found = [target for each in targets if (target := expand(each, asked, AT)) is not None]
     assert [(target.provider, target.model) for target in found] == ([(provider, model)] if provider else [])
@@ -221,9 +223,9 @@ def test_a_limit_of_ours_goes_in_the_field_that_the_server_knows(params: dict[st
 def warned(info: dict[str, object] | None = None, **params: Any) -> tuple[str, ...]:
     entry = {"model_name": "m", "litellm_params": {"model": "openai/gpt-4", "api_key": "k"} | params}
     config = read_config({"model_list": [entry | ({"model_info": info} if info else {})]}, {})
-    _, errors, warnings = build_registry(config, AT)
-    assert errors == []
-    return tuple(warnings)
+    built = build_registry(config, AT)
+    assert (built.errors, built.skipped) == ((), ())
+    return tuple(built.warnings)
 
 
 @pytest.mark.parametrize(
@@ -251,3 +253,144 @@ def test_params_of_a_deployment_without_a_bound_are_told_of_where_they_cost(
 
 def test_params_that_cost_nothing_are_told_of_by_nobody() -> None:
     assert warned(temperature=0.2, n=2, stream_options={"include_usage": False}) == ()
+
+
+ENV = {
+    "OPENAI_API_KEY": "sk-env-openai",
+    "ANTHROPIC_API_KEY": "sk-env-anthropic",
+    "HOSTED_VLLM_API_KEY": "sk-env-vllm",
+}
+
+
+def key_of(env: dict[str, str], **params: Any) -> str | None:
+    key = compiled(env, **({"api_key": ...} | params)).api_key
+    return None if key is None else key.reveal()
+
+
+def test_the_environments_key_goes_to_the_providers_own_hosts() -> None:
+    assert key_of(ENV) == "sk-env-openai"
+    assert key_of(ENV, api_base="https://eu.api.openai.com/v1") == "sk-env-openai"
+    assert key_of(ENV, api_key=None) == "sk-env-openai"
+    assert key_of(ENV, api_key="os.environ/SECOND_KEY") == "sk-env-openai"
+    assert key_of(ENV, model="anthropic/claude-sonnet-4-6") == "sk-env-anthropic"
+    proxied = {**ENV, "OPENAI_BASE_URL": "https://llm.corp.example/v1"}
+    assert key_of(proxied) == "sk-env-openai"
+    assert key_of(proxied, api_base="https://llm.corp.example/eu/v1") == "sk-env-openai"
+
+
+@pytest.mark.parametrize("model", ["openai/llama", "anthropic/claude-sonnet-4-6", "openai/*"])
+@pytest.mark.parametrize("key", [..., None, "", "  ", "os.environ/GROQ_API_KEY", "os.environ/EMPTY"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://api.groq.com/openai/v1",
+        "https://api.openai.com.evil.tld/v1",
+        "https://api.anthropic.com.evil.tld",
+        "http://api.openai.com/v1",
+        "http://api.anthropic.com",
+    ],
+)
+def test_no_environment_key_goes_to_another_vendor_and_the_line_to_add_is_told(
+    model: str, key: Any, address: str
+) -> None:
+    env = {**ENV, "EMPTY": ""}
+    for name in ("api_base", "base_url"):
+        message = refusal(env, **{"model": model, "api_key": key, name: address})
+        assert message.startswith("api_key: ")
+        assert "own hosts alone. Add `api_key: os.environ/NAME`" in message
+        assert "`api_key: none`" in message
+        assert "sk-env" not in message
+
+
+def test_an_explicit_key_goes_where_the_deployment_says() -> None:
+    assert key_of(ENV, api_base="https://api.groq.com/openai/v1", api_key="gsk_own") == "gsk_own"
+    assert key_of(ENV, api_base="https://api.groq.com/openai/v1", api_key="none") == "none"
+    named = key_of(
+        {**ENV, "GROQ": "gsk_env"}, api_base="https://api.groq.com/openai/v1", api_key="os.environ/GROQ"
+    )
+    assert named == "gsk_env"
+
+
+def test_without_a_key_the_message_names_the_variable_that_would_give_one() -> None:
+    assert "the environment has no OPENAI_API_KEY. Set it" in refusal(api_key=...)
+    assert "no value for MINE, and the environment has no ANTHROPIC_API_KEY" in refusal(
+        model="anthropic/claude-sonnet-4-6", api_key="os.environ/MINE"
+    )
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"model": "openai/qwen", "api_base": "http://gpu-1:8000/v1"},
+        {"model": "openai/qwen", "api_base": "http://192.168.1.5:8000/v1", "api_key": ""},
+        {"model": "custom_openai/qwen", "api_base": "https://gpu.example.com/v1"},
+        {"model": "ollama/mistral"},
+        {
+            "model": "ollama_chat/mistral",
+            "api_base": "http://ollama:11434",
+            "api_key": "os.environ/NONE_SUCH",
+        },
+        {"model": "llamacpp/x", "api_base": "http://127.0.0.1:8080/v1"},
+        {"model": "lm_studio/x", "api_base": "http://localhost:1234/v1", "api_key": None},
+        {"model": "openai/x", "api_base": "https://gw.example.com/v1", "extra_headers": {"Api-Key": "k"}},
+    ],
+)
+def test_a_server_that_may_need_no_key_is_called_without_one(params: dict[str, Any]) -> None:
+    assert key_of({"OPENAI_API_KEY": "sk-env-openai"}, **params) is None
+
+
+def test_a_key_that_a_variable_was_to_give_is_missed_on_this_network_too() -> None:
+    assert "no value for GPU_KEY" in refusal(api_base="http://gpu-1:8000/v1", api_key="os.environ/GPU_KEY")
+
+
+def test_a_local_providers_key_stays_on_this_network() -> None:
+    assert key_of(ENV, model="hosted_vllm/x", api_base="http://gpu-1:8000/v1") == "sk-env-vllm"
+    assert key_of(ENV, model="hosted_vllm/x", api_base="https://api.groq.com/openai/v1") is None
+
+
+EMPTY_ADDRESSES = ["", "  ", None, "os.environ/NO_SUCH", "os.environ/EMPTY"]
+
+
+@pytest.mark.parametrize("address", EMPTY_ADDRESSES)
+@pytest.mark.parametrize("name", ["api_base", "base_url"])
+@pytest.mark.parametrize(
+    "model",
+    ["openai/local", "anthropic/x", "ollama/mistral", "ollama_chat/x", "hosted_vllm/x", "llamafile/x"],
+)
+def test_an_address_without_a_value_is_an_error_and_no_default_takes_its_place(
+    model: str, name: str, address: Any
+) -> None:
+    env = {
+        **ENV,
+        "EMPTY": "",
+        "OLLAMA_API_BASE": "http://ollama:11434",
+        "HOSTED_VLLM_API_BASE": "http://gpu:1/v1",
+    }
+    message = refusal(env, **{"model": model, name: address})
+    assert message.startswith(f"{name}: ")
+    assert "Give it an address" in message
+    assert ("NO_SUCH" in message) == (address == "os.environ/NO_SUCH")
+
+
+def test_an_empty_address_beside_a_full_one_is_no_doubt() -> None:
+    assert compiled(api_base=None, base_url="http://gpu:1/v1").api_base == "http://gpu:1/v1"
+    assert compiled(api_base="http://gpu:1/v1", base_url="os.environ/NO_SUCH").api_base == "http://gpu:1/v1"
+
+
+def test_a_star_offers_no_provider_the_key_of_another() -> None:
+    config = config_of(ENV, model="*", api_key=..., api_base="https://api.groq.com/openai/v1")
+    targets = compile_targets(config, config.deployments[0], AT)
+    assert {target.provider for target in targets}.isdisjoint({"openai", "anthropic"})
+    assert all(target.api_key is None for target in targets)
+
+
+def test_only_openais_own_hosts_take_metadata() -> None:
+    assert compiled().takes_metadata
+    assert compiled(api_base="https://eu.api.openai.com/v1").takes_metadata
+    others: list[dict[str, Any]] = [
+        {"api_base": "https://api.groq.com/openai/v1"},
+        {"model": "custom_openai/x", "api_base": "https://api.openai.com/v1"},
+        {"model": "anthropic/claude-sonnet-4-6"},
+        {"model": "hosted_vllm/x", "api_base": "http://gpu-1:8000/v1"},
+    ]
+    assert not any(compiled(**other).takes_metadata for other in others)

@@ -23,7 +23,11 @@ def priced(**fields: Any) -> Price:
 def entry(model: str, params: dict[str, Any], info: dict[str, Any], **settings: Any) -> Target:
     document = {
         "model_list": [
-            {"model_name": "m", "litellm_params": {"model": model, **params}, "model_info": info},
+            {
+                "model_name": "m",
+                "litellm_params": {"model": model, "api_key": "sk-x", **params},
+                "model_info": info,
+            },
         ],
         "litellm_settings": settings,
     }

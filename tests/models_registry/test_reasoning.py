@@ -102,7 +102,11 @@ def test_what_runs_on_ones_own_machines_reasons_where_it_is_seen() -> None:
     ],
 )
 def test_a_deployment_is_known_by_its_model_info(info: dict[str, object], unseen: bool) -> None:
-    entry = {"model_name": "m", "litellm_params": {"model": "openai/prod-eu"}, "model_info": info}
+    entry = {
+        "model_name": "m",
+        "litellm_params": {"model": "openai/prod-eu", "api_key": "k"},
+        "model_info": info,
+    }
     config = read_config({"model_list": [entry]}, {})
     assert (config.errors, config.warnings) == ((), ())
     assert reasons_unseen(chat(), compile_target(config, config.deployments[0], AT)) == unseen

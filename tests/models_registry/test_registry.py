@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.registry import Registry, permits
+from models_registry.route import Route
 from models_registry.target import Dialect
 from runtime.blueprint import check
-from schema.errors import ModelNotAllowed, ModelNotFound
+from schema.errors import ModelInError, ModelNotAllowed, ModelNotFound, ProviderError
 from schema.models import AllowedModels
+from schema.route_options import AS_CONFIGURED
 
 ONLY_GPT = (AllowedModels("key", ("gpt",)),)
 NONE = (AllowedModels("team", ("gpt-none",)),)
@@ -114,10 +116,12 @@ def test_a_keys_list_covers_names_and_wildcards(allowed: tuple[str, ...], name: 
 def test_a_deployment_that_cannot_be_called_is_an_error_with_its_path(
     params: dict[str, Any], error: str
 ) -> None:
+    params = {"api_key": "sk-x", **params}
     checked = check({"model_list": [{"model_name": "m", "litellm_params": params}]}, {})
-    assert len(checked.errors) == 1
-    assert checked.errors[0].startswith("model_list[0].")
-    assert error in checked.errors[0]
+    assert checked.errors == ()
+    (reason,) = checked.skipped
+    assert reason.startswith("model_list[0].")
+    assert error in reason
 
 
 def test_settings_of_the_file_reach_the_target() -> None:
@@ -151,16 +155,134 @@ def test_the_deployments_id_is_stable_and_free_of_the_key() -> None:
     assert first == second
 
 
-def test_a_cloud_model_without_a_key_is_a_warning() -> None:
-    checked = check({"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/gpt-4"}}]}, {})
-    assert any("no api_key, and the environment has no OPENAI_API_KEY" in line for line in checked.warnings)
-    assert (
-        check(
-            {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/gpt-4"}}]},
-            {"OPENAI_API_KEY": "k"},
-        ).warnings
-        == ()
+def test_a_cloud_model_without_a_key_is_skipped() -> None:
+    document = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/gpt-4"}}]}
+    (reason,) = check(document, {}).skipped
+    assert "the environment has no OPENAI_API_KEY" in reason
+    checked = check(document, {"OPENAI_API_KEY": "k"})
+    assert (checked.skipped, checked.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("model", "address", "env", "says"),
+    [
+        ("openai/x", "http://gpu-1:8000/v1", {}, "it is called without a key; `api_key: none`"),
+        (
+            "openai/x",
+            "http://gpu-1:8000/v1",
+            {"OPENAI_API_KEY": "sk-env"},
+            "OPENAI_API_KEY goes to the provider's own hosts alone",
+        ),
+        (
+            "hosted_vllm/x",
+            "https://gpu.example.com/v1",
+            {"HOSTED_VLLM_API_KEY": "sk-env"},
+            "add `api_key: os.environ/HOSTED_VLLM_API_KEY`",
+        ),
+        ("hosted_vllm/x", "https://gpu.example.com/v1", {}, None),
+        ("ollama/mistral", "http://localhost:11434", {}, None),
+    ],
+)
+def test_a_call_without_a_key_is_a_warning_where_somebody_may_have_meant_one(
+    model: str, address: str, env: dict[str, str], says: str | None
+) -> None:
+    params = {"model": model, "api_base": address, "input_cost_per_token": 0, "output_cost_per_token": 0}
+    checked = check({"model_list": [{"model_name": "m", "litellm_params": params}]}, env)
+    assert checked.skipped == ()
+    assert len(checked.warnings) == (says is not None)
+    assert says is None or says in checked.warnings[0]
+
+
+BROKEN: list[Any] = [
+    {"model_name": "m", "litellm_params": {"model": "azure/gpt-4", "api_key": "s3cret"}},
+    {"model_name": "m", "litellm_params": {"model": "openai/x", "api_base": None, "api_key": "s3cret"}},
+    {"model_name": "m", "litellm_params": {"model": "openai/x", "rpm": "many", "api_key": "s3cret"}},
+    {"model_name": "m", "litellm_params": {"model": ["openai/x"], "api_key": "s3cret"}},
+    {"model_name": "m", "litellm_params": {"model": "openai/x", "api_key": "s3cret", "seed": 10**5000}},
+    {"model_name": "m", "litellm_params": {"model": "openai/x"}},
+    {"model_name": "m", "litellm_params": "s3cret"},
+    {"model_name": "m"},
+    "s3cret",
+    None,
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_deployment_in_error_is_skipped_and_the_others_serve(broken: Any) -> None:
+    checked = check({"model_list": [entry("gpt", "openai/gpt-4"), broken, entry("m", "openai/o3")]}, {})
+    assert checked.errors == ()
+    (reason,) = checked.skipped
+    assert reason.startswith("model_list[1]")
+    assert "s3cret" not in reason
+    assert checked.registry.target("gpt", allowed=(), roll=0.0).model == "gpt-4"
+    assert [target.model for target in checked.registry.targets("m", allowed=())] == ["o3"]
+    assert [card.id for card in checked.registry.cards(allowed=())] == ["gpt", "m"]
+
+
+@pytest.mark.parametrize("broken", [each for each in BROKEN if isinstance(each, dict)])
+def test_a_model_whose_deployments_are_all_in_error_says_why(broken: dict[str, Any]) -> None:
+    checked = check({"model_list": [entry("gpt", "openai/gpt-4"), broken]}, {})
+    with pytest.raises(ModelInError) as caught:
+        checked.registry.target("m", allowed=(), roll=0.0)
+    error = caught.value
+    assert (error.http_status, error.code, error.param) == (503, "deployment_in_error", "model")
+    assert checked.skipped[0] in error.message
+    assert "s3cret" not in error.message
+    with pytest.raises(ModelNotAllowed):
+        checked.registry.target("m", allowed=ONLY_GPT, roll=0.0)
+    assert not checked.registry.knows("m")
+    assert checked.registry.cards(allowed=())[-1].id == "gpt"
+
+
+def test_a_wildcard_in_error_says_why_for_what_it_would_cover() -> None:
+    models = check(
+        {"model_list": [{"model_name": "openai/*", "litellm_params": {"model": "openai/*"}}]}, {}
+    ).registry
+    with pytest.raises(ModelInError, match="OPENAI_API_KEY"):
+        models.target("openai/gpt-4o", allowed=(), roll=0.0)
+    with pytest.raises(ModelNotFound):
+        models.target("anthropic/x", allowed=(), roll=0.0)
+
+
+def test_many_reasons_are_told_in_part() -> None:
+    broken = [{"model_name": "m", "litellm_params": {"model": f"nowhere/{number}"}} for number in range(9)]
+    models = check({"model_list": broken}, {}).registry
+    with pytest.raises(ModelInError, match=r"\(and 6 more\)"):
+        models.target("m", allowed=(), roll=0.0)
+
+
+def test_the_second_deployment_with_one_id_is_skipped() -> None:
+    twins = [entry("m", "openai/a") | {"model_info": {"id": "one"}} for _ in range(2)]
+    checked = check({"model_list": twins}, {})
+    assert checked.skipped == ("model_list[1].model_info.id: another deployment is called 'one'",)
+    assert len(checked.registry.targets("m", allowed=())) == 1
+
+
+def test_a_sections_error_keeps_the_server_from_starting() -> None:
+    checked = check(
+        {
+            "model_list": [entry("m", "openai/a"), entry("n", "openai/b")],
+            "litellm_settings": {"cost_discount_config": {"openai": 7}},
+        },
+        {},
     )
+    assert len(checked.errors) == 1
+    assert checked.errors[0].startswith("litellm_settings.cost_discount_config")
+    assert checked.skipped == ()
+
+
+def test_a_fallback_in_error_is_known_by_name_and_passed_over() -> None:
+    broken = {"model_name": "spare", "litellm_params": {"model": "nowhere/x"}}
+    checked = check(
+        {
+            "model_list": [entry("m", "openai/a"), broken],
+            "router_settings": {"fallbacks": [{"m": ["spare"]}]},
+        },
+        {},
+    )
+    assert not any("no model is called" in line for line in checked.warnings)
+    route = Route(checked.registry, checked.routing, "m", allowed=(), options=AS_CONFIGURED, roll=0.0)
+    assert not route.goes_on(ProviderError("no", status=400))
 
 
 def test_a_long_or_forbidden_name_is_neither_kept_nor_repeated() -> None:

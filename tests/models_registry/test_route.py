@@ -31,12 +31,6 @@ from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
 
 
-def redirect() -> ProviderError:
-    error = provider(502)
-    error.no_work = True
-    return error
-
-
 def config(*names: str, **router: Any) -> dict[str, Any]:
     """A deployment for each name; those of one name are called `a`, `b`, `c` upstream."""
     seen: Counter[str] = Counter()
@@ -135,7 +129,7 @@ def test_a_retry_goes_at_once_to_a_deployment_that_was_not_tried() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [*map(provider, (401, 402, 403, 404)), redirect(), UpstreamMalformed("x"), UnsupportedParameter("x")],
+    [*map(provider, (401, 402, 403, 404)), UpstreamMalformed("x"), UnsupportedParameter("x")],
     ids=lambda error: f"{type(error).__name__}-{error.http_status}",
 )
 def test_what_this_deployment_will_say_again_is_asked_of_others_alone(error: GatewayError) -> None:

@@ -76,7 +76,7 @@ class House:
 
     def route(self, fn: Callable[..., Any] = chat) -> Door:
         endpoint = self.endpoint(fn)
-        return Door({endpoint.manifest.method: endpoint}, MAX_BODY)
+        return Door({endpoint.manifest.method: endpoint}, MAX_BODY, self.gateway.decoder)
 
 
 class Client:
@@ -166,6 +166,19 @@ def test_a_call_is_answered_with_its_length_and_its_id() -> None:
     (row,) = house.sink.rows
     assert client.headers["x-litellm-call-id"] == row.request_id
     assert (row.outcome, row.requester_ip, row.user_id) == (Outcome.OK, "192.0.2.7", "ada")
+
+
+@pytest.mark.parametrize("digits", [19, 400, 5_000])
+def test_a_length_of_many_digits_is_too_large(digits: int) -> None:
+    client = handle(House().route(), ask(), scope=scope_of(("content-length", "9" * digits)))
+    assert (client.status, client.error["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "\u00b2", "1e3", "1, 1", ""])
+def test_a_length_that_is_no_number_is_not_believed(length: str) -> None:
+    scope = scope_of()
+    scope["headers"].append((b"content-length", length.encode("latin-1")))
+    assert handle(House().route(), ask(), scope=scope).status == 200
 
 
 def test_the_request_id_is_made_here_and_sorts_by_time() -> None:

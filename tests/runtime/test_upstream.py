@@ -161,6 +161,56 @@ def test_refusals_and_redirects_are_answers_not_errors() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("script", ["status_101", "status_204", "status_205", "status_304", "status_600"])
+def test_an_answer_without_a_body_is_an_answer(script: str) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, script), QUICK)
+        assert response.status == int(script[-3:])
+        assert await response.read() == b""
+        response.close()
+        again = await client.open(request_to(provider.url, script), QUICK)
+        assert [piece async for piece in again.chunks()] == []
+        again.close()
+        happy = await client.open(request_to(provider.url, "happy", stream=False), QUICK)
+        assert json.loads(await happy.read())["choices"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("script", ["length_of_5000_digits", "chunk_of_5000_digits"])
+def test_a_size_of_thousands_of_digits_is_garbage(script: str) -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        with pytest.raises(UpstreamMalformed):
+            await drain(client, request_to(provider.url, script), QUICK)
+
+    run(test)
+
+
+def test_an_error_that_breaks_off_before_its_length_is_cut() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        response = await client.open(request_to(provider.url, "short_error"), QUICK)
+        assert response.status == 429
+        with pytest.raises(UpstreamCut):
+            await response.read()
+
+    run(test)
+
+
+def test_a_large_body_arrives_whole_and_as_one() -> None:
+    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+        for size in (1, 3_000_000, 3 * 1024 * 1024, 9_999_999):
+            request = request_to(provider.url, "happy", stream=False, filler="x" * size)
+            response = await client.open(request, Deadlines())
+            assert json.loads(await response.read())["choices"]
+            seen = provider.requests[-1]
+            assert seen.body == request.body
+            assert seen.headers["content-length"] == str(len(request.body))
+            assert seen.headers["content-type"] == "application/json"
+            assert "transfer-encoding" not in seen.headers
+
+    run(test)
+
+
 def test_connections_are_used_again() -> None:
     async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
         for script in ("happy", "status_500", "empty_200", "double_final"):

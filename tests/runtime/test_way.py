@@ -13,6 +13,7 @@ import pytest
 
 from runtime.auth import Authenticator, hash_key
 from runtime.blueprint import check
+from runtime.body_decoder import BodyDecoder
 from runtime.catalog import entry_named
 from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
@@ -87,7 +88,7 @@ async def files_of_a_call(url: str, *, streamed: bool) -> list[str]:
     await upstream.start()
     try:
         endpoint = Endpoint(entry_named("chat"), gateway_on(url, upstream))
-        route = Door({"POST": endpoint}, 1_000_000)
+        route = Door({"POST": endpoint}, 1_000_000, BodyDecoder())
         assert b"choices" in await one_call(route, streamed=streamed)  # fills the key cache
         seen: list[str] = []
         sys.setprofile(traced(seen))

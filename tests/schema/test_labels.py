@@ -4,7 +4,16 @@ import msgspec
 import pytest
 
 from schema.errors import InvalidRequest
-from schema.labels import MAX_TAGS, NONE, Labels, labels_of, stored_tags, together, without_tags
+from schema.labels import (
+    MAX_TAGS,
+    NONE,
+    Labels,
+    labels_of,
+    stored_tags,
+    stored_texts,
+    together,
+    without_labels,
+)
 
 
 def fields(**values: object) -> dict[str, msgspec.Raw]:
@@ -70,12 +79,46 @@ def test_more_tags_than_a_row_holds_are_the_first_hundred() -> None:
     assert len(together((f"a{n}" for n in range(70)), (f"b{n}" for n in range(70)))) == MAX_TAGS
 
 
-def test_metadata_goes_on_to_a_provider_without_the_tags() -> None:
+@pytest.mark.parametrize("field", ["metadata", "litellm_metadata"])
+def test_a_session_or_trace_in_metadata_is_the_session_where_nothing_else_says_one(field: str) -> None:
+    def session(**metadata: object) -> str | None:
+        return labels_of({}, fields(**{field: metadata})).session_id
+
+    assert session(session_id="s", trace_id="t") == "s"
+    assert session(trace_id="t") == "t"
+    assert session(session_id=7, trace_id="t") == "t"
+    for unfit in (7, None, "", "x" * 257, "nul\0", ["s"], {"a": 1}):
+        assert session(session_id=unfit) is None
+    body = fields(litellm_session_id="own", **{field: {"session_id": "s"}})
+    assert labels_of({}, body).session_id == "own"
+    assert labels_of({"x-litellm-session-id": "head"}, body).session_id == "head"
+
+
+def raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def test_metadata_of_the_gateways_own_field_is_what_is_no_label() -> None:
     def left(metadata: object) -> bytes | None:
-        found = without_tags(msgspec.Raw(msgspec.json.encode(metadata)))
+        found = without_labels(raw(metadata))
         return None if found is None else bytes(found)
 
-    assert left({"tags": ["a"]}) is None
-    assert left({"tags": ["a"], "trace": "b"}) == b'{"trace":"b"}'
-    assert left({"tags": "a"}) == b'{"tags":"a"}'
-    assert left({"a": "b"}) == b'{"a":"b"}'
+    assert left({"tags": ["a"], "session_id": "s", "trace_id": "t"}) is None
+    assert left({"tags": ["a"], "guardrails": ["b"]}) == b'{"guardrails":["b"]}'
+
+
+def test_what_is_stored_with_an_answer_are_texts_as_many_and_as_long_as_openai_takes() -> None:
+    def stored(metadata: object) -> object:
+        found = stored_texts(raw(metadata))
+        return None if found is None else msgspec.json.decode(found)
+
+    mixed = {"trace_id": "t", "tags": ["a"], "user": {"id": 1}, "n": 7, "none": None, "on": True}
+    assert stored(mixed) == {"trace_id": "t"}
+    assert stored({f"k{n}": "v" for n in range(40)}) == {f"k{n}": "v" for n in range(16)}
+    assert stored({"k" * 64: "v" * 512}) == {"k" * 64: "v" * 512}
+    assert stored({"k" * 65: "v", "long": "v" * 513, "umlauts": "\u00fc" * 512}) == {
+        "umlauts": "\u00fc" * 512
+    }
+    empty: tuple[object, ...] = ({}, [], "text", 7, None, {"a": 1})
+    for nothing in empty:
+        assert stored(nothing) is None

@@ -273,7 +273,7 @@ def test_what_cannot_be_honoured_is_refused_by_name_or_dropped_on_request(name: 
         ("logit_bias", {}),
         ("stream_options", {"include_usage": True}),
         ("store", False),
-        ("metadata", {"a": "b"}),
+        ("metadata", {"a": "b", "tags": ["c"], "user_id": "ada"}),
         ("service_tier", "auto"),
         ("modalities", ["text"]),
         ("seed", None),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models_registry.backends.backend import CallFacts
 from models_registry.backends.openai import OpenAI
 from models_registry.backends.parameters import GATEWAY_FIELDS, with_defaults
-from models_registry.target import Dialect
+from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import GatewayError, InvalidRequest, ProviderError, UnsupportedParameter, UpstreamMalformed
@@ -105,17 +105,45 @@ def test_a_field_of_the_gateway_is_refused_by_name_and_never_forwarded(name: str
 
 
 def test_fields_that_openai_has_too_are_forwarded() -> None:
-    fields = {"metadata": {"a": "b"}, "user": "u", "store": True, "brand_new": 1, "max_completion_tokens": 3}
+    fields = {"user": "u", "store": True, "brand_new": 1, "max_completion_tokens": 3}
     assert fields.items() <= sent(**fields).items()
     assert "drop_params" not in sent(drop_params=True)
 
 
 def test_labels_are_the_ledgers_and_go_no_further() -> None:
     assert sent(tags=["a"], litellm_session_id="s", litellm_metadata={"tags": ["b"]}) == sent()
-    assert sent(metadata={"tags": ["a"], "trace": "b"})["metadata"] == {"trace": "b"}
-    assert "metadata" not in sent(metadata={"tags": ["a"]})
     with pytest.raises(UnsupportedParameter, match="litellm_metadata"):
         sent(litellm_metadata={"tags": ["b"], "spend_logs_metadata": {}})
+
+
+OPENAI_ITSELF = msgspec.structs.replace(TARGET, takes_metadata=True)
+LABELS = {"trace_id": "t", "trace_user_id": "ada", "tags": ["a"], "nested": {"a": 1}, "count": 3}
+
+
+@pytest.mark.parametrize("store", [..., False, None, "true", 1])
+def test_metadata_stays_here_where_nothing_is_stored(store: object) -> None:
+    fields = {"metadata": LABELS} | ({} if store is ... else {"store": store})
+    for to in (TARGET, OPENAI_ITSELF):
+        assert "metadata" not in body_of(BACKEND.chat_request(chat(**fields), to, FACTS))
+
+
+def test_the_texts_of_metadata_go_to_openai_with_an_answer_to_store() -> None:
+    def metadata(to: Target, **fields: object) -> object:
+        return body_of(BACKEND.chat_request(chat(**fields), to, FACTS)).get("metadata")
+
+    assert metadata(OPENAI_ITSELF, metadata=LABELS, store=True) == {"trace_id": "t", "trace_user_id": "ada"}
+    assert metadata(OPENAI_ITSELF, metadata={"tags": ["a"]}, store=True) is None
+    assert metadata(TARGET, metadata=LABELS, store=True) is None, "another server of the dialect"
+    storing = msgspec.structs.replace(OPENAI_ITSELF, params={"store": msgspec.Raw(b"true")})
+    assert metadata(storing, metadata=LABELS) == {"trace_id": "t", "trace_user_id": "ada"}
+    labelled = msgspec.structs.replace(OPENAI_ITSELF, params={"metadata": msgspec.Raw(b'{"team":"red"}')})
+    assert metadata(labelled) is None
+
+
+def test_metadata_of_embeddings_stays_here() -> None:
+    for fields in ({"metadata": LABELS}, {"metadata": LABELS, "store": True}):
+        request = BACKEND.embeddings_request(embeddings(**fields), OPENAI_ITSELF, FACTS)
+        assert "metadata" not in body_of(request)
 
 
 def test_a_stream_is_asked_for_its_usage() -> None:

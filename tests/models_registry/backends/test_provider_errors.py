@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models_registry.backends import BACKENDS
 from models_registry.backends.provider_errors import MAX_MESSAGE_CHARS, error_inside, provider_error
 from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamError, UpstreamMalformed
+from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, WholeAnswer
 from tests.models_registry.backends.making import KEY, target
 
 TARGET = target(Dialect.OPENAI)
@@ -28,13 +28,54 @@ def error(status: int, body: object, headers: dict[str, str] | None = None) -> U
 def test_statuses_are_kept_or_mapped(status: int, ours: int) -> None:
     found = error(status, {"error": {"message": "x"}})
     assert found.http_status == ours
-    assert isinstance(found, UpstreamMalformed) == (status in (101, 202, 204, 600))
+    assert isinstance(found, UpstreamMalformed) == (not 400 <= status < 600)
 
 
-def test_a_redirect_did_no_work() -> None:
-    found = error(302, b"")
-    assert isinstance(found, ProviderError)
-    assert found.no_work
+@pytest.mark.parametrize(
+    ("dialect", "body", "in_envelope"),
+    [
+        (Dialect.OPENAI, b'{"error": {"message": "x", "type": "server_error"}}', True),
+        (Dialect.OPENAI, b'{"error": {"message": "x"}}', True),
+        (Dialect.OPENAI, b'{"error": "x", "code": "internal"}', True),  # xAI
+        (Dialect.OPENAI, b'{"object": "error", "message": "x"}', True),  # vLLM, Mistral
+        (
+            Dialect.OPENAI,
+            b'[{"error": {"code": 503, "message": "The model is overloaded."}}]',
+            True,
+        ),  # Gemini
+        (
+            Dialect.ANTHROPIC,
+            b'{"type": "error", "error": {"type": "overloaded_error", "message": "x"}}',
+            True,
+        ),
+        (Dialect.OLLAMA, b'{"error": "model requires more system memory (9 GiB) than is available"}', True),
+        (Dialect.OPENAI, b'{"message": "Service Unavailable"}', False),  # Kong, Amazon's gateway
+        (Dialect.OPENAI, b'{"error": {"code": 503}}', False),
+        (Dialect.OPENAI, b'{"error": null}', False),
+        (Dialect.OPENAI, b'{"error": ""}', False),
+        (Dialect.OPENAI, b'{"error": {"message": "x"}', False),
+        (Dialect.OPENAI, b"[]", False),
+        (Dialect.OPENAI, b'[{"error": "a"}, {"error": "b"}]', False),
+        (Dialect.OPENAI, b'{"type": "about:blank", "status": 503, "detail": "x"}', False),  # RFC 9457
+        (Dialect.OPENAI, b"<html><h1>503 Service Unavailable</h1></html>", False),
+        (Dialect.OPENAI, b"", False),
+        (Dialect.OPENAI, b'{"error": {"message": "' + b"x" * 300_000 + b'"}}', False),
+        (Dialect.ANTHROPIC, b'{"error": {"type": "overloaded_error"}}', False),
+        (Dialect.ANTHROPIC, b'{"type": "error", "error": "overloaded"}', False),
+        (Dialect.OLLAMA, b'{"error": {"message": "x"}}', False),
+        (Dialect.OLLAMA, b'"error"', False),
+    ],
+)
+def test_an_answer_says_whose_status_it_has_and_whether_the_provider_itself_spoke(
+    dialect: Dialect, body: bytes, in_envelope: bool
+) -> None:
+    for status in (404, 500, 503, 529):
+        found = BACKENDS[dialect].error(status, {}, body, target(dialect))
+        assert found.answer == WholeAnswer(status=status, in_envelope=in_envelope)
+
+
+def test_an_error_inside_an_answer_has_no_answer_of_its_own() -> None:
+    assert error_inside(b'{"message": "x", "code": 500}', TARGET).answer is None
 
 
 @pytest.mark.parametrize(
@@ -47,6 +88,8 @@ def test_a_redirect_did_no_work() -> None:
         ({"retry-after": "1e300"}, 86_400.0),
         ({"retry-after": "Tue, 24 Nov 2026 08:00:30 GMT"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "9" * 5_000}, None),
+        ({"retry-after": f"Tue, {'9' * 20} Nov 2026 08:00:30 GMT", "date": "x"}, None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], wait_s: float | None) -> None:
@@ -120,6 +163,80 @@ def test_a_servers_own_failure_shows_no_text_of_it() -> None:
 def test_the_deployments_key_is_cut_out_of_every_word(field: str) -> None:
     found = error(400, {"error": {"message": "m", field: f"bad {KEY} here"}})
     assert KEY not in f"{found.message}{found.param}{found.code}{found.error_type}"
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        "sk-proj-abcDEF123456789",
+        "sk-ant-api03-abc_DEF-123",
+        "sk-pr***abcd",
+        "sk-...wxyz",
+        "sk-wrong****-key",
+        "sk-inval**************-key",
+        "invalid-*****2345",
+        "test-key***enai",
+        "****-key",
+        "\u2022\u2022\u2022\u2022\u2022abcd",
+        "gsk_abcDEF123456",
+        "xai-abcdef123456",
+        "AIzaSyA-1234567890abcdef",
+        "AIza...cdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AKIA********MPLE",
+        "hf_abcdefghijklmnop",
+        "nvapi-abc123DEF456",
+        "ya29.a0AfH6SMB",
+        "ghp_abcdefghijklmnop",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+        "0123456789abcdef0123456789abcdef",
+        "aB3" * 20,
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 429])
+def test_what_looks_like_a_credential_is_cut_whole_or_shortened(credential: str, status: int) -> None:
+    said = f"Incorrect key ({credential}) in the request, see https://platform.example/keys"
+    body = {"error": {"message": said, "code": credential, "type": credential, "param": credential}}
+    for dialect, backend in BACKENDS.items():
+        found = backend.error(status, {}, json.dumps(body).encode(), target(dialect))
+        assert credential not in f"{found.message}{found.param}{found.code}{found.error_type}"
+        assert "in the request, see https://platform.example/keys" in found.message
+    inside = error_inside(json.dumps({"message": said, "code": 400}).encode(), TARGET)
+    assert credential not in inside.message
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Authorization: Bearer abc.DEF-123456 is not valid", "Authorization: Bearer *** is not valid"),
+        ("basic dXNlcjpwYXNz= was refused", "basic *** was refused"),
+        ("Incorrect API key provided: invalid-key, sorry", "Incorrect API key provided: ***, sorry"),
+        ('{"api_key": "short"} is wrong', '{"api_key": "***"} is wrong'),
+        ("GET /v1?access_token=abcdef&x=1", "GET /v1?access_token=***&x=1"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE\nvQIB", "***"),
+    ],
+)
+def test_what_is_named_a_credential_is_cut_behind_its_name(said: str, shown: str) -> None:
+    assert error(400, {"error": {"message": said}}).message == shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens: 5000 in the messages.",
+        "Invalid 'tools[0].function.name': 'get-weather' in request req_011CeCGmBjaWkq37Sf5iU7so.",
+        "The model `meta-llama/Llama-3.3-70B-Instruct-Turbo` was not found; task-12345678 failed.",
+        "You exceeded **your** quota: bearer authentication is fine, basic plan, 3 * 4.",
+        "Unknown parameter: 'max_tokens'; 2026-11-24T12:49:00Z, 01a20d9a-36a4-7080-b59b-392dab8e412c",
+    ],
+)
+def test_what_is_no_credential_stays_as_it_is(said: str) -> None:
+    assert error(400, {"error": {"message": said}}).message == said
+
+
+def test_a_long_hostile_text_is_looked_at_in_no_time() -> None:
+    for text in ("a" * 250_000, "sk-" * 80_000, "*" * 250_000, "eyJ" * 80_000, "a-" * 120_000, "=" * 250_000):
+        assert len(error(400, {"error": {"message": text}}).message) <= MAX_MESSAGE_CHARS
 
 
 def test_a_key_at_the_limit_of_the_message_is_not_cut_in_half() -> None:

@@ -1,0 +1,46 @@
+"""Cuts what looks like a credential out of a provider's text, whole or shortened.
+
+Providers repeat the key that they refuse, most of them with its middle masked. The deployment's own key is
+known and cut as it is (`provider_errors.py`); these patterns are for any other: another deployment's, one in
+the caller's own request, one of a service behind the provider.
+"""
+
+import re
+
+CUT = "***"
+MAX_CHARS = 4_096
+"""A longer text is looked at, and kept, up to here."""
+
+_TAIL = r"[\w*.\u2022\u2026-]"
+"""What a key goes on with: letters, digits, and the stars, dots and bullets that mask its middle."""
+_PATTERNS = (
+    # OpenAI, Anthropic, OpenRouter and many others; also `sk-...abcd` and `sk-pr***abcd`
+    rf"\bsk[-_]{_TAIL}{{4,}}",
+    rf"\b(?:gsk|xai|csk|nvapi|pplx|glpat|github_pat|gh[pousr]|xox[abeprs]|tgp_v1|jina|sess)[-_]{_TAIL}{{6,}}",
+    rf"\b(?:hf|r8|fw|rk|pk)[-_]{_TAIL}{{12,}}",
+    r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9*.\u2022\u2026]{8,}",  # Amazon
+    rf"\bAIza{_TAIL}{{6,}}",  # Google
+    rf"\bya29\.{_TAIL}{{6,}}",
+    rf"\bdapi[0-9a-f*]{_TAIL}{{8,}}",  # Databricks
+    rf"\beyJ{_TAIL}{{8,}}",  # JSON Web Tokens
+    r"-----BEGIN [A-Z ]{0,40}-----.{0,4096}",
+    rf"{_TAIL}{{0,64}}[*\u2022]{{3,}}{_TAIL}{{0,64}}",  # whatever somebody masked
+    r"\b(?:[0-9a-f]{32}|[0-9A-F]{32}|[0-9a-f]{64})\b",  # Azure and others
+    r"\b(?=[A-Za-z]{0,64}[0-9])(?=[a-z0-9]{0,64}[A-Z])(?=[A-Z0-9]{0,64}[a-z])[A-Za-z0-9]{40,}\b",
+)
+_KEY = re.compile("|".join(_PATTERNS), re.DOTALL)
+_BEARER = re.compile(r"\b(bearer|basic)(\s+)(?=\S{0,64}[0-9*=._-])[\w.~+/=*-]{8,}", re.IGNORECASE)
+_NAMED = re.compile(
+    r"((?:api|access|auth|secret|subscription)[ _-]?(?:key|token)s?(?: provided)?"
+    r"[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
+    r"[^\s\"',;&]{4,}",
+    re.IGNORECASE,
+)
+
+
+def without_credentials(text: str) -> str:
+    """The text with `***` in place of each."""
+    text = text[:MAX_CHARS]
+    text = _BEARER.sub(rf"\1\2{CUT}", text)
+    text = _NAMED.sub(rf"\1{CUT}", text)
+    return _KEY.sub(CUT, text)

@@ -1,0 +1,159 @@
+"""How many things a JSON body holds, found by a scan of its bytes before it is decoded.
+
+Decoding makes an object of each thing, so that a body of 20 MB with two million fields stops a worker for
+seconds. The scan takes slices of the body. In each it drops the escapes, cuts at the quotes, and counts the
+commas, colons and brackets in every second piece, which is what stands outside of texts: a prompt may be full
+of them. What is no JSON is counted wrongly only behind the place where a decoder stops.
+
+Most bodies are too short to hold too much, and are not scanned at all. Where one has many brackets, how deep
+they go is found by formatting it, which costs a fifth of a scan.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from types import MappingProxyType
+
+import msgspec
+
+from schema.errors import InvalidRequest
+
+MAX_FIELDS = 100_000
+"""Of all objects together."""
+MAX_VALUES = 1_000_000
+"""Of all lists and objects together: an embedding's tokens are many."""
+MAX_TEXTS = 250_000
+"""Names of fields are texts too."""
+MAX_NESTED = 100_000
+"""Objects and lists."""
+MAX_DEPTH = 400
+MAX_TOP_FIELDS = 1_000
+MAX_ELEMENTS: Mapping[str, int] = MappingProxyType({"messages": 10_000, "tools": 2_000, "functions": 2_000})
+"""Of a list at the top of a body."""
+MAX_PARTS = 20_000
+"""Of the contents of all messages."""
+CODE = "request_too_complex"
+
+SLICE_BYTES = 256 * 1024
+UNSCANNED_BYTES = 5 * MAX_FIELDS
+"""The shortest field is `"":1,`, so that a shorter body holds too much of nothing but brackets."""
+MAX_FORMATTED = 20_000
+"""Lines of a body that is formatted: 8 MB of them at the greatest depth."""
+DEPTH = "levels of nesting"
+_TOO_DEEP = b"\n" + b" " * (MAX_DEPTH + 1)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_DELTA = tuple({ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}.get(byte, 0) for byte in range(256))
+
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Message(msgspec.Struct, frozen=True):
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+
+
+def check_shape(body: bytes) -> int:
+    """Raise InvalidRequest for a body that holds too much of something. Gives how many objects and lists it
+    has at most."""
+    nested = body.count(b"{") + body.count(b"[")
+    if len(body) <= UNSCANNED_BYTES:
+        if nested <= MAX_DEPTH:
+            return nested
+        if nested + body.count(b",") <= MAX_FORMATTED:
+            _check_depth(body)
+            return nested
+    for counts in scan(body):
+        nested = counts.nested
+    return nested
+
+
+def _check_depth(body: bytes) -> None:
+    """By the indentation of its lines. In JSON no text holds the end of a line."""
+    try:
+        too_deep = _TOO_DEEP in msgspec.json.format(body, indent=1)
+    except RecursionError:
+        too_deep = True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return  # its decoder says what is wrong
+    _check(MAX_DEPTH + too_deep, MAX_DEPTH, DEPTH)
+
+
+def scan(body: bytes) -> Iterator["Counts"]:
+    """Raise InvalidRequest for a body that holds too much of something. A slice at a time, so that a loop can
+    turn in between; gives what was found so far."""
+    counts = Counts()
+    for start in range(0, len(body), SLICE_BYTES):
+        counts.take(body[start : start + SLICE_BYTES])
+        yield counts
+
+
+def check_lists(raw: Mapping[str, msgspec.Raw], nested: int) -> None:
+    """Raise InvalidRequest where a body's fields are too many, or a list among them is too long. `nested` is
+    how many objects and lists the body has at most. What is no list is left to its decoder."""
+    _check(len(raw), MAX_TOP_FIELDS, "fields at its top")
+    if nested <= min(MAX_ELEMENTS.values()):
+        return
+    for name, limit in MAX_ELEMENTS.items():
+        if name not in raw:
+            continue
+        try:
+            _check(len(_ELEMENTS.decode(raw[name])), limit, name, param=name)
+            if name == "messages":
+                parts = sum(map(_parts, _MESSAGES.decode(raw[name])))
+                _check(parts, MAX_PARTS, "parts of messages", param=name)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+
+
+def _parts(message: _Message) -> int:
+    return len(_ELEMENTS.decode(message.content)) if bytes(message.content).startswith(b"[") else 0
+
+
+class Counts:
+    """What was found so far. `depth` is that of the place reached."""
+
+    def __init__(self) -> None:
+        self.fields = self.values = self.quotes = self.nested = self.depth = 0
+        self._in_text = False
+        self._left = b""
+        """A backslash at a slice's end, which escapes what the next one begins with."""
+
+    def take(self, piece: bytes) -> None:
+        piece = self._left + piece
+        self._left = b""
+        if piece.endswith(b"\\") and (len(piece) - len(piece.rstrip(b"\\"))) % 2:
+            piece, self._left = piece[:-1], b"\\"
+        if b"\\" in piece:
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        pieces = piece.split(b'"')
+        self.quotes += len(pieces) - 1
+        _check(self.quotes // 2, MAX_TEXTS, "texts")
+        outside = b"".join(pieces[1 if self._in_text else 0 :: 2])
+        self._in_text ^= len(pieces) % 2 == 0
+        if outside:
+            self._count(outside)
+
+    def _count(self, outside: bytes) -> None:
+        self.fields += outside.count(b":")
+        self.values += outside.count(b",")
+        opened = outside.count(b"{") + outside.count(b"[")
+        self.nested += opened
+        _check(self.fields, MAX_FIELDS, "fields")
+        _check(self.values, MAX_VALUES, "values")
+        if self.depth + opened > MAX_DEPTH:
+            brackets = outside.translate(None, _NOT_BRACKETS)
+            _check(
+                max(accumulate(map(_DELTA.__getitem__, brackets), initial=self.depth)),
+                MAX_DEPTH,
+                DEPTH,
+            )
+        _check(self.nested, MAX_NESTED, "objects and lists")
+        self.depth += opened - outside.count(b"}") - outside.count(b"]")
+
+
+def _check(found: int, limit: int, what: str, *, param: str | None = None) -> None:
+    if found > limit:
+        raise InvalidRequest(
+            f"The request body has more than {limit:,} {what}, which is the limit.", param=param, code=CODE
+        )
