@@ -49,14 +49,14 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     routing, misrouted, doubts = routing_of(config, built.registry)
     policy, unfit = policy_of(config)
     storage, unfit_storage = storage_policy_of(config)
-    _, unfit_webhooks = webhooks_of(config)
+    _, untold = webhooks_of(config)
     return Checked(
         config=config,
         policy=policy,
         storage=storage,
         registry=built.registry,
         routing=routing,
-        errors=(*config.errors, *unfit, *unfit_storage, *unfit_webhooks, *built.errors, *misrouted),
+        errors=(*config.errors, *unfit, *unfit_storage, *built.errors, *misrouted),
         skipped=tuple(each.reason for each in built.skipped),
-        warnings=(*config.warnings, *built.warnings, *doubts),
+        warnings=(*config.warnings, *built.warnings, *doubts, *untold),
     )

@@ -34,22 +34,26 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
-    """The places of a config, and what is wrong with it, by path."""
-    found, errors = [], []
+    """The places of a config, and warnings of those that can't be told, by path: a config with `email` serves
+    all the same."""
+    found, warnings = [], []
     for place, name in enumerate(config.general_settings.alerting or ()):
         path = f"general_settings.alerting[{place}]"
         try:
             style = Style(name)
         except ValueError:
             known = ", ".join(style.value for style in Style)
-            errors.append(f"{path}: expected {known}, found {name!r}")
+            warnings.append(f"{path}: {name!r} is told of no alert; known are {known}")
             continue
         url = config.environment.get(ADDRESSES[style], "")
         if not url.startswith(("https://", "http://")):
-            errors.append(f"{path}: {name} needs {ADDRESSES[style]}, an address that starts with https://")
+            warnings.append(
+                f"{path}: {name} is told of no alert: it needs {ADDRESSES[style]}, an address that starts with "
+                "https://"
+            )
             continue
         found.append(Webhook(style=style, url=Secret(url)))
-    return tuple(found), tuple(errors)
+    return tuple(found), tuple(warnings)
 
 
 def body_of(style: Style, alert: AlertRecord) -> object:
