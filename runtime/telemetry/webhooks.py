@@ -48,8 +48,8 @@ def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
         url = config.environment.get(ADDRESSES[style], "")
         if not url.startswith(("https://", "http://")):
             warnings.append(
-                f"{path}: {name} is told of no alert: it needs {ADDRESSES[style]}, an address that starts with "
-                "https://"
+                f"{path}: {name} is told of no alert: it needs {ADDRESSES[style]}, an address that starts "
+                "with https://"
             )
             continue
         found.append(Webhook(style=style, url=Secret(url)))
