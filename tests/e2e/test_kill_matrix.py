@@ -62,6 +62,9 @@ EXCEEDING = ("answers", "exceeds")
 MODELS = ("answers", "answers", "breaks", "fails", "bills", "refuses", "retries", "retries", "falls back")
 BUDGET_NANO = 3_000_000
 """Less than CALLS calls cost, so that it runs out."""
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+SEED = os.environ.get("SWITCHGEAR_TEST_SEED") or RUN[:8] or secrets.token_hex(4)
+"""The same in every process that pytest collects in."""
 AWAY_S = 20.0
 RANDOM_S = 20.0
 ENDING_S = 0.5
@@ -486,7 +489,7 @@ def test_a_full_disk_refuses_and_loses_nothing(
     assert_at_rest(at)
 
 
-@pytest.mark.parametrize("seed", [os.environ.get("SWITCHGEAR_TEST_SEED") or secrets.token_hex(4)])
+@pytest.mark.parametrize("seed", [SEED])
 def test_anything_at_any_time(
     tmp_path: Path, own_postgres: EmbeddedPostgres, bills: BillingUpstream, seed: str
 ) -> None:
