@@ -129,6 +129,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     database_url: str | None = None
     max_request_size_mb: Number | None = None
+    max_request_bodies_mb: Number | None = None
+    """Ours: of all requests that a worker has under way."""
     max_parallel_requests: Count | None = None
     global_max_parallel_requests: Count | None = None
     apply_user_budget_to_team_keys: bool | None = None

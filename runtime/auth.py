@@ -10,7 +10,6 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from copy import copy
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -154,7 +153,9 @@ class Authenticator:
         if authority.expires_at is not None and time.time() >= authority.expires_at:
             raise ExpiredKey("Authentication Error, this API key has expired.")
         if authority.caller is None:
-            raise copy(authority.refusal or UnknownKey("Authentication Error, no such API key."))
+            if authority.refusal is None:
+                raise UnknownKey("Authentication Error, no such API key.")
+            raise authority.refusal.error()
         return authority.caller
 
     def forget(self, topic: str) -> None:

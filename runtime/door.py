@@ -11,6 +11,7 @@ import msgspec
 
 from functions.function import Download, EventStream
 from functions.roles import Access
+from runtime.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
 from runtime.stopping import STOPPED, go_on
@@ -41,9 +42,10 @@ of ours never lets out, at two coroutines for every piece of a stream."""
 class Door:
     """One path's functions by method, as an ASGI application."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int, room: BodyRoom) -> None:
         self._endpoints = dict(endpoints)
         self._max_body_bytes = max_body_bytes
+        self._room = room
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])
@@ -56,20 +58,20 @@ class Door:
             await _send_whole(send, json_reply(error.http_status, envelope(error)))
             return
         headers = _headers(scope["headers"])
-        body = _Body(receive, headers, self._max_body_bytes)
         client = scope.get("client")
-        incoming = Incoming(
-            headers=headers,
-            query=query,
-            read_body=body.read,
-            client_ip=client[0] if client else None,
-        )
-        if endpoint.manifest.access is not Access.MODEL:
-            await _send_reply(send, await endpoint.invoke(incoming))
-            return
-        send = scope.get(RAW_SEND, send)
-        with _WhileClientStays(body):
-            await _send_reply(send, await endpoint.invoke(incoming))
+        with _Body(receive, headers, self._max_body_bytes, self._room) as body:
+            incoming = Incoming(
+                headers=headers,
+                query=query,
+                read_body=body.read,
+                client_ip=client[0] if client else None,
+            )
+            if endpoint.manifest.access is not Access.MODEL:
+                await _send_reply(send, await endpoint.invoke(incoming))
+                return
+            send = scope.get(RAW_SEND, send)
+            with _WhileClientStays(body):
+                await _send_reply(send, await endpoint.invoke(incoming))
 
     def _wrong_method(self, method: str) -> Reply:
         allowed = ", ".join(self._endpoints)
@@ -78,16 +80,31 @@ class Door:
 
 
 class _Body:
-    """A request's body, read at most once and within limits."""
+    """A request's body, read at most once and within limits. Its room is given back at the end of the `with`:
+    the call is over by then."""
 
-    def __init__(self, receive: Receive, headers: Mapping[str, str], max_bytes: int) -> None:
+    def __init__(self, receive: Receive, headers: Mapping[str, str], max_bytes: int, room: BodyRoom) -> None:
         self.receive = receive
         self._headers = headers
         self._max_bytes = max_bytes
+        self._room = room
+        self._held_bytes = 0
         self.ended = False
 
+    def __enter__(self) -> "_Body":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._room.give_back(self._held_bytes)
+        self._held_bytes = 0
+
+    def _hold(self, piece: bytes) -> None:
+        self._room.take(len(piece))
+        self._held_bytes += len(piece)
+
     async def read(self) -> bytes:
-        """Raises BodyTooLarge, or InvalidRequest where the client stalls or leaves half-way."""
+        """Raises BodyTooLarge, Overloaded where the worker holds too much already, or InvalidRequest where
+        the client stalls or leaves half-way."""
         text = self._headers.get("content-length", "")
         length = int(text) if text.isdecimal() else None
         if length is not None and length > self._max_bytes:
@@ -98,6 +115,7 @@ class _Body:
                 if message["type"] == "http.disconnect":
                     raise InvalidRequest("The client left before its request was complete.")
                 body: bytes = message.get("body", b"")
+                self._hold(body)
                 if message.get("more_body") and len(body) != length:
                     body = await self._rest(body)
         except TimeoutError as exc:
@@ -114,6 +132,7 @@ class _Body:
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client left before its request was complete.")
             pieces.append(message.get("body", b""))
+            self._hold(pieces[-1])
             size += len(pieces[-1])
             if size > self._max_bytes:
                 raise self._too_large()
@@ -131,6 +150,7 @@ class _WhileClientStays:
         self._body = body
         self._left = False
         self._watch: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> None:
         self._task = asyncio.current_task()
@@ -158,6 +178,7 @@ class _WhileClientStays:
         if self._watch is not None:
             self._watch.remove_done_callback(self._gone)
             self._watch.cancel()
+        self._watch = self._task = None  # both tasks' frames hold this object, and one the request's body
         return kind is asyncio.CancelledError and self._left
 
 
@@ -197,21 +218,21 @@ async def _send_download(send: Send, reply: Reply, download: Download) -> None:
 
 async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
     """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
-    error: GatewayError
     try:
         async with aclosing(stream.events()) as events:  # type: ignore[type-var]
             async for piece in events:
                 yield piece
         return
-    except GatewayError as exc:
-        error = exc
+    except GatewayError as error:
+        last = envelope(error)
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN not in exc.args:
             raise
         go_on()
-        error = ShuttingDown(STOPPED)
-        stream.close(error)
-    yield b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
+        stopped = ShuttingDown(STOPPED)
+        stream.close(stopped)
+        last = envelope(stopped)
+    yield b"data: " + msgspec.json.encode(last) + b"\n\n"
 
 
 async def _send_whole(send: Send, reply: Reply) -> None:

@@ -23,6 +23,7 @@ from functions.roles import Access, Reach, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.bodies import Bodies
+from runtime.body_room import BodyRoom
 from runtime.catalog import Entry
 from runtime.ledger import BookedLedger
 from runtime.reply import Reply, json_headers, render
@@ -80,6 +81,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     ledger: BookedLedger
     ports: Mapping[str, object]
     max_body_bytes: int
+    body_room: BodyRoom
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     bodies: Bodies | None = None

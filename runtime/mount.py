@@ -32,7 +32,8 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
         endpoint = Endpoint(entry, gateway)
         for path in (entry.manifest.path, *entry.manifest.aliases):
             by_path.setdefault(path, {})[entry.manifest.method] = endpoint
-    handlers = [_handler(path, endpoints, gateway.max_body_bytes) for path, endpoints in by_path.items()]
+    doors = {path: Door(each, gateway.max_body_bytes, gateway.body_room) for path, each in by_path.items()}
+    handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     return Litestar(
         [*handlers, *_documents(entries)],
         openapi_config=None,
@@ -41,8 +42,7 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
     )
 
 
-def _handler(path: str, endpoints: Mapping[str, Endpoint], max_body_bytes: int) -> ControllerRouterHandler:
-    mounted = Door(endpoints, max_body_bytes)
+def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> ControllerRouterHandler:
     if "{" not in path:
         return asgi(path, copy_scope=False)(mounted.handle)
 

@@ -23,7 +23,13 @@ from runtime.blueprint import Blueprint
 from runtime.books_process import BooksProcess
 from runtime.config_file import Document
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.settings import Settings, body_limit, checked_master_key, read_settings, stored_master_key
+from runtime.settings import (
+    Settings,
+    checked_master_key,
+    read_settings,
+    stored_master_key,
+    with_body_limits,
+)
 from schema.secret import Secret
 
 if TYPE_CHECKING:
@@ -99,9 +105,7 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     general = config.general_settings
     if settings.database_url is None and general.database_url:
         settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
-    if general.max_request_size_mb is not None:
-        max_body_bytes = body_limit(general.max_request_size_mb)
-        settings = msgspec.structs.replace(settings, max_body_bytes=max_body_bytes)
+    settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
     key = settings.master_key
     if key is None and config.master_key is not None:
         key = checked_master_key(config.master_key.reveal())

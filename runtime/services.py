@@ -12,6 +12,7 @@ from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
 from runtime.bodies import Bodies
 from runtime.body_reader import BodyReader
+from runtime.body_room import BodyRoom
 from runtime.corrections import Corrections
 from runtime.customers import Customers
 from runtime.database import Database
@@ -107,7 +108,8 @@ class Services:
             authenticator=self.authenticator,
             ledger=ledger,
             ports=ports,
-            max_body_bytes=blueprint.settings.max_body_bytes,
+            max_body_bytes=settings.max_body_bytes,
+            body_room=BodyRoom(settings.max_bodies_bytes),
             log_line=self._log_line,
             bodies=self.bodies,
         )

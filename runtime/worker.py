@@ -8,6 +8,7 @@ import signal
 import structlog
 from litestar import Litestar
 
+from runtime.allocator import give_large_blocks_back
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
 from runtime.door import RAW_SEND, Receive, Scope, Send
@@ -99,4 +100,5 @@ def load_worker(blueprint: Blueprint, parent_pid: int) -> Worker:
     """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
     SIGTERM that comes while granian starts is lost between its handlers."""
     end_with_parent(parent_pid, signal.SIGKILL)
+    give_large_blocks_back()
     return Worker(blueprint, set_up_logs(), parent_pid)

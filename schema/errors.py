@@ -35,6 +35,7 @@
 known and the status as text otherwise.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -291,6 +292,30 @@ class ProviderError(UpstreamError):
     @property
     def error_type(self) -> str:
         return self._kind
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as a value, for whoever keeps one.
+
+    An exception that was raised holds the frames that it passed, and these hold the call's body. Where one of
+    them reaches the object that keeps it, nothing is freed before the next garbage collection.
+    """
+
+    kind: type[GatewayError]
+    facts: Mapping[str, object]
+    """The attributes of the exception, such as `message` and `retry_after_s`; without its `unsent`."""
+
+    @classmethod
+    def of(cls, error: GatewayError) -> "Told":
+        return cls(
+            kind=type(error), facts={name: each for name, each in vars(error).items() if name != "unsent"}
+        )
+
+    def error(self) -> GatewayError:
+        """A new exception that says the same."""
+        error = self.kind.__new__(self.kind, self.facts["message"])
+        vars(error).update(self.facts)
+        return error
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

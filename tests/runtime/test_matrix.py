@@ -25,6 +25,7 @@ from functions.roles import (
     PROXY_ADMIN_VIEWER,
     SERVICE_KEY,
 )
+from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.services import SystemEntropy
@@ -472,6 +473,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
             "readiness": Ready(),
         },
         max_body_bytes=100_000,
+        body_room=BodyRoom(1_000_000),
         log_line=lambda line: None,
     )
 

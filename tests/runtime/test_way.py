@@ -13,6 +13,7 @@ import pytest
 
 from runtime.auth import Authenticator, hash_key
 from runtime.blueprint import check
+from runtime.body_room import BodyRoom
 from runtime.catalog import entry_named
 from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
@@ -48,6 +49,7 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
             "ledger": ledger,
         },
         max_body_bytes=1_000_000,
+        body_room=BodyRoom(1_000_000),
         log_line=lambda line: None,
     )
 
@@ -87,7 +89,7 @@ async def files_of_a_call(url: str, *, streamed: bool) -> list[str]:
     await upstream.start()
     try:
         endpoint = Endpoint(entry_named("chat"), gateway_on(url, upstream))
-        route = Door({"POST": endpoint}, 1_000_000)
+        route = Door({"POST": endpoint}, 1_000_000, BodyRoom(1_000_000))
         assert b"choices" in await one_call(route, streamed=streamed)  # fills the key cache
         seen: list[str] = []
         sys.setprofile(traced(seen))
