@@ -101,7 +101,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         blueprint = Blueprint(
             document=document, env=env, settings=settings, master_key=master_key, dsn=dsn, families=families
         )
-        return prepare(blueprint) or run(blueprint, _listen(arguments))
+        return prepare(blueprint, workers=arguments.workers) or run(blueprint, _listen(arguments))
 
 
 def _dev(arguments: argparse.Namespace) -> int:
@@ -124,7 +124,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
     settings, master_key, _ = settings_of(document, env)
     with Database(settings) as dsn:
         blueprint = Blueprint(document={}, env=env, settings=settings, master_key=master_key, dsn=dsn)
-        return prepare(blueprint)
+        return prepare(blueprint, workers=0)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ is booked at once. While Postgres is away it waits; nothing is lost meanwhile.
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +20,7 @@ import asyncpg
 from runtime.books import Books, put_aside
 from runtime.database_errors import reaching
 from runtime.journal_reader import Unreadable, is_abandoned
-from runtime.locks import is_locked
+from runtime.locks import is_locked, locked
 from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
@@ -189,19 +187,9 @@ def _tidy(draft: Path) -> None:
             shutil.rmtree(draft)
 
 
-@contextmanager
-def books_lock(parent: Path) -> Iterator[bool]:
+def books_lock(parent: Path) -> AbstractContextManager[bool]:
     """One process a directory keeps the books. False: another one does."""
-    fd = os.open(parent / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = True
-        except BlockingIOError:
-            mine = False
-        yield mine
-    finally:
-        os.close(fd)
+    return locked(parent / LOCK)
 
 
 def is_booking(parent: Path) -> bool:

@@ -29,6 +29,7 @@ from runtime.settings import (
     read_settings,
     stored_master_key,
     with_body_limits,
+    with_connections,
 )
 from schema.secret import Secret
 
@@ -105,6 +106,7 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     general = config.general_settings
     if settings.database_url is None and general.database_url:
         settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
+    settings = with_connections(settings, general.database_connection_pool_limit)
     settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
     key = settings.master_key
     if key is None and config.master_key is not None:
@@ -115,18 +117,20 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     return settings, made, is_new
 
 
-def prepare(blueprint: Blueprint) -> int:
-    """Check the config and bring the tables up to date, in a child process. Gives its exit code."""
-    child = multiprocessing.get_context().Process(target=_prepare, args=(blueprint,))
+def prepare(blueprint: Blueprint, *, workers: int) -> int:
+    """Check the config and bring the tables up to date, in a child process. Gives its exit code, which is 3
+    where so many workers would ask for more connections than Postgres has. `workers` is 0 where none run."""
+    child = multiprocessing.get_context().Process(target=_prepare, args=(blueprint, workers))
     child.start()
     child.join()
     return child.exitcode or 0
 
 
-def _prepare(blueprint: Blueprint) -> None:
+def _prepare(blueprint: Blueprint, workers: int) -> None:
     from runtime.blueprint import check
     from runtime.catalog import UnknownFunction, entries
-    from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
+    from runtime.lanes import excess
+    from runtime.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
     from schema.errors import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env)
@@ -140,8 +144,13 @@ def _prepare(blueprint: Blueprint) -> None:
         sys.exit(2)
     try:
         asyncio.run(migrate(blueprint.dsn.reveal()))
+        most = asyncio.run(max_connections(blueprint.dsn.reveal())) if workers else 0
     except (ForeignDatabase, MigrationFailed, DatabaseUnavailable) as exc:
         sys.stderr.write(f"switchgear: {exc}\n")
+        sys.exit(3)
+    too_many = excess(workers, blueprint.settings.connections, most) if workers else None
+    if too_many is not None:
+        sys.stderr.write(f"switchgear: {too_many}\n")
         sys.exit(3)
 
 

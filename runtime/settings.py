@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from runtime.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
 from schema.secret import Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 32 * 1024 * 1024
     max_bodies_bytes: int = MAX_BODIES_BYTES
     """Of all requests that a worker has under way: what does not fit is refused with 503."""
+    connections: int = DEFAULT_CONNECTIONS
+    """To Postgres, of a worker."""
     drain_s: int = 30
     """How long SIGTERM waits for calls in flight."""
     journal_mb: int = 1024
@@ -71,6 +74,18 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         journal_mb=_whole(env, "SWITCHGEAR_JOURNAL_MB", 1024),
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
     )
+
+
+def with_connections(settings: Settings, limit: int | None) -> Settings:
+    """The settings with `general_settings.database_connection_pool_limit`. Raises SettingsError."""
+    if limit is None:
+        return settings
+    if limit < LEAST_CONNECTIONS:
+        raise SettingsError(
+            f"general_settings.database_connection_pool_limit: expected at least {LEAST_CONNECTIONS}, one "
+            f"for each of announcements, keys, leases, management and reports; found {limit}"
+        )
+    return msgspec.structs.replace(settings, connections=limit)
 
 
 Megabytes = float | int | str

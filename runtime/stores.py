@@ -18,9 +18,9 @@ from runtime.user_store import UserStore
 
 
 class Stores:
-    """`announce` is told of every change: `team:<id>`."""
+    """`announce` is told of every change: `team:<id>`. `reports` is where logs and sums are read."""
 
-    def __init__(self, database: Database, announce: Announce) -> None:
+    def __init__(self, database: Database, announce: Announce, reports: Database) -> None:
         self.keys = KeyStore(database, announce)
         self.teams = TeamStore(database, announce, self.keys)
         self.users = UserStore(database, announce, self.keys, self.teams)
@@ -28,11 +28,11 @@ class Stores:
         self.budgets = RowStore(database, entities.BUDGET, announce)
         self.customers = CustomerStore(database, announce)
         self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
-        self.audit = AuditReader(database)
+        self.audit = AuditReader(reports)
         self.counters = SpendCounters(self.keys)
-        self.spend = SpendReader(database)
-        self.reports = ReportReader(database)
-        self.log = LogReader(database, self.reports)
+        self.spend = SpendReader(reports)
+        self.reports = ReportReader(reports)
+        self.log = LogReader(reports, self.reports)
 
     @property
     def ports(self) -> Mapping[str, object]:

@@ -204,8 +204,20 @@ class ClientLeft(GatewayError):
 
 
 class Overloaded(GatewayError):
+    """It always says when to try again: in a second, unless it knows better."""
+
     status = 503
     type = "service_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = 1.0,
+    ) -> None:
+        super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
 
 
 class ShuttingDown(Overloaded):

@@ -37,7 +37,7 @@ class Bench:
         self.database = database
         self.first, self.last = first, first + timedelta(days=DAYS - 1)
         self.ports = {
-            **Stores(database, lambda topic: None).ports,
+            **Stores(database, lambda topic: None, database).ports,
             "bodies": BodyReader(database),
             "policy": Policy(),
         }

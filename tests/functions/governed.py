@@ -70,10 +70,10 @@ class House:
         self.announced: list[str] = []
         self.clock = FrozenClock()
         self.ports: dict[str, object] = {
-            **Stores(database, self.announced.append).ports,
+            **Stores(database, self.announced.append, database).ports,
             "spend": SpendReader(database),
             "bodies": BodyReader(database),
-            "corrections": Corrections(database),
+            "corrections": Corrections(database, database),
             "prices": make_registry(),
             "policy": policy,
             "clock": self.clock,

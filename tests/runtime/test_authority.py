@@ -32,7 +32,7 @@ def authority(dsn: str, *statements: str, policy: Policy | None = None) -> Autho
     async def run() -> Authority | None:
         database = await Database.connect(dsn)
         try:
-            return await AuthorityReader(policy or Policy()).find("k")
+            return await AuthorityReader(policy or Policy(), database).find("k")
         finally:
             await database.close()
 

@@ -28,6 +28,7 @@ from functions.roles import (
 from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming
+from runtime.searches import Searches
 from runtime.services import SystemEntropy
 from runtime.spend_insert import ensure_partition, insert_rows
 from schema.spend import SpendRow
@@ -474,6 +475,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
         },
         max_body_bytes=100_000,
         body_room=BodyRoom(1_000_000),
+        searches=Searches(),
         log_line=lambda line: None,
     )
 

@@ -19,6 +19,7 @@ from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
 from runtime.ledger import BookedLedger
 from runtime.router import Router
+from runtime.searches import Searches
 from runtime.upstream import AiohttpUpstream
 from schema.keys import KeyRecord
 from schema.secret import Secret
@@ -50,6 +51,7 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
         },
         max_body_bytes=1_000_000,
         body_room=BodyRoom(1_000_000),
+        searches=Searches(),
         log_line=lambda line: None,
     )
 
