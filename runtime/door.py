@@ -1,33 +1,20 @@
-"""The ASGI door of an endpoint: reads the body within limits, writes the reply, and cancels the function when
-the client leaves."""
+"""The ASGI door of an endpoint: reads the body within limits, has the reply sent, and cancels the function
+when the client leaves."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-
-from functions.function import Download, EventStream
 from functions.roles import Access
 from runtime.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
-from runtime.stopping import STOPPED, go_on
-from schema.errors import (
-    SHUTTING_DOWN,
-    BodyTooLarge,
-    GatewayError,
-    InvalidRequest,
-    MethodNotAllowed,
-    ShuttingDown,
-    envelope,
-)
+from runtime.sending import Send, send_reply, send_whole
+from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, envelope
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
 WATCH_AFTER_S = 0.25
@@ -50,12 +37,12 @@ class Door:
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])
         if endpoint is None:
-            await _send_whole(send, self._wrong_method(scope["method"]))
+            await send_whole(send, self._wrong_method(scope["method"]))
             return
         try:
             query = _query(scope)
         except InvalidRequest as error:
-            await _send_whole(send, json_reply(error.http_status, envelope(error)))
+            await send_whole(send, json_reply(error.http_status, envelope(error)))
             return
         headers = _headers(scope["headers"])
         client = scope.get("client")
@@ -67,11 +54,11 @@ class Door:
                 client_ip=client[0] if client else None,
             )
             if endpoint.manifest.access is not Access.MODEL:
-                await _send_reply(send, await endpoint.invoke(incoming))
+                await send_reply(send, await endpoint.invoke(incoming))
                 return
             send = scope.get(RAW_SEND, send)
             with _WhileClientStays(body):
-                await _send_reply(send, await endpoint.invoke(incoming))
+                await send_reply(send, await endpoint.invoke(incoming))
 
     def _wrong_method(self, method: str) -> Reply:
         allowed = ", ".join(self._endpoints)
@@ -180,65 +167,6 @@ class _WhileClientStays:
             self._watch.cancel()
         self._watch = self._task = None  # both tasks' frames hold this object, and one the request's body
         return kind is asyncio.CancelledError and self._left
-
-
-async def _send_reply(send: Send, reply: Reply) -> None:
-    if reply.download is not None:
-        await _send_download(send, reply, reply.download)
-        return
-    if isinstance(reply.body, bytes):
-        await _send_whole(send, reply)
-        return
-    stream = reply.body
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        async with aclosing(sse_of(stream)) as events:
-            async for piece in events:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except asyncio.CancelledError as exc:
-        if SHUTTING_DOWN in exc.args:  # while a slow client was being written to
-            stream.close(ShuttingDown(STOPPED))
-        raise
-    finally:
-        stream.close()
-        reply.done()
-
-
-async def _send_download(send: Send, reply: Reply, download: Download) -> None:
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        async with aclosing(download.pieces()) as pieces:  # type: ignore[type-var]
-            async for piece in pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        reply.done()
-
-
-async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
-    """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
-    try:
-        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
-            async for piece in events:
-                yield piece
-        return
-    except GatewayError as error:
-        last = envelope(error)
-    except asyncio.CancelledError as exc:
-        if SHUTTING_DOWN not in exc.args:
-            raise
-        go_on()
-        stopped = ShuttingDown(STOPPED)
-        stream.close(stopped)
-        last = envelope(stopped)
-    yield b"data: " + msgspec.json.encode(last) + b"\n\n"
-
-
-async def _send_whole(send: Send, reply: Reply) -> None:
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
-    reply.done()
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

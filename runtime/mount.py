@@ -14,10 +14,12 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from runtime.catalog import Entry
-from runtime.door import Door
+from runtime.door import RAW_SEND, Door, Receive, Scope
 from runtime.invoke import Endpoint, Gateway
 from runtime.openapi import openapi_document
 from runtime.reference import reference_page
+from runtime.reply import Reply
+from runtime.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
@@ -56,17 +58,27 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
 def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
     """The OpenAPI document and a page that shows it; both are made here, once."""
     document = openapi_document(entries)
-    encoded, page = msgspec.json.encode(document), reference_page(document)
+    encoded, page = msgspec.json.encode(document), reference_page(document).encode()
 
-    @get(["/openapi.json"], media_type=MediaType.JSON, sync_to_thread=False)
-    def openapi_json() -> bytes:
-        return encoded
+    @get(["/openapi.json"], sync_to_thread=False)
+    def openapi_json() -> ASGIApp:
+        return _sends(encoded, b"application/json")
 
-    @get(["/", "/docs"], media_type=MediaType.HTML, sync_to_thread=False)
-    def reference() -> str:
-        return page
+    @get(["/", "/docs"], sync_to_thread=False)
+    def reference() -> ASGIApp:
+        return _sends(page, b"text/html; charset=utf-8")
 
     return [openapi_json, reference]
+
+
+def _sends(body: bytes, kind: bytes) -> ASGIApp:
+    """They are large and open to all: as every reply, they are sent only as far as they are read."""
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+
+    async def send_page(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_whole(scope.get(RAW_SEND, send), Reply(status=200, headers=headers, body=body))
+
+    return send_page  # type: ignore[return-value]  # ASGI's types are aliases of ours
 
 
 def _framework_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:

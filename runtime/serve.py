@@ -39,6 +39,16 @@ if TYPE_CHECKING:
 BACKPRESSURE = 10_000
 """Requests a worker works on at once; granian's own default would cap streams far lower."""
 BACKLOG = 2_048
+HEAD_S = 30
+"""How long a request's head may take, and how long a connection may say nothing before one."""
+BUFFER_BYTES = 128 * 1024
+"""Of a connection, in each direction; a head is no longer than that."""
+PING_S = 20
+"""How often an HTTP/2 client is asked whether it is there, and how long its answer may take."""
+STREAMS = 100
+"""Requests at once on one HTTP/2 connection."""
+HEADERS_BYTES = 64 * 1024
+STREAM_BUFFER_BYTES = 16 * 1024
 KILL_AFTER_DRAIN_S = 15
 """granian's kill comes this long after the drain deadline: settled calls still have to be flushed."""
 CRASH_LOOPS = 5
@@ -58,6 +68,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 4000
     workers: int = 1
+    http2: bool = False
+    """Beside HTTP/1: a proxy in front speaks it to its clients, and HTTP/1 to us."""
 
 
 def check_address(listen: Listen) -> None:
@@ -187,6 +199,7 @@ def _run(blueprint: Blueprint, listen: Listen) -> int:
 def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     """One run of granian. True where it gave up by itself."""
     from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+    from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -198,7 +211,15 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
         workers=listen.workers,
         loop=Loops.auto,
         runtime_mode=RuntimeModes.st,
-        http=HTTPModes.auto,
+        http=HTTPModes.auto if listen.http2 else HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_S * 1000, max_buffer_size=BUFFER_BYTES),
+        http2_settings=HTTP2Settings(
+            keep_alive_interval=PING_S * 1000,
+            keep_alive_timeout=PING_S,
+            max_concurrent_streams=STREAMS,
+            max_headers_size=HEADERS_BYTES,
+            max_send_buffer_size=STREAM_BUFFER_BYTES,
+        ),
         websockets=False,
         backlog=BACKLOG,
         backpressure=BACKPRESSURE,
@@ -208,7 +229,7 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
         working_dir=Path.cwd(),
     )
     try:
-        server.serve(target_loader=partial(_load, blueprint, os.getpid()), wrap_loader=False)
+        server.serve(target_loader=partial(_load, blueprint, listen, os.getpid()), wrap_loader=False)
     except SystemExit as exc:
         # A terminal's Ctrl-C reaches the workers too, and one that ends before granian asked it to
         # counts as crashed.
@@ -216,11 +237,11 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     return False
 
 
-def _load(blueprint: Blueprint, parent_pid: int) -> "Worker":
+def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "Worker":
     """In the worker's own process, so that the parent never holds what a worker imports."""
     from runtime.worker import load_worker
 
-    return load_worker(blueprint, parent_pid)
+    return load_worker(blueprint, parent_pid, http2=listen.http2)
 
 
 def leave_on_signals() -> None:
