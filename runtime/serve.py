@@ -23,6 +23,7 @@ from runtime.blueprint import Blueprint
 from runtime.books_process import BooksProcess
 from runtime.config_file import Document
 from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.postgres_watch import PostgresWatch
 from runtime.settings import (
     Settings,
     checked_master_key,
@@ -91,22 +92,26 @@ def check_address(listen: Listen) -> None:
 
 
 class Database:
-    """The Postgres in use: the one of `DATABASE_URL`, else the embedded one while it is open."""
+    """The Postgres in use: the one of `DATABASE_URL`, else the embedded one, which is watched while this is
+    open."""
 
     def __init__(self, settings: Settings) -> None:
         self._embedded = None
         self.dsn = settings.database_url
         if self.dsn is None:
             self._embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+            self._watch = PostgresWatch(self._embedded)
 
     def __enter__(self) -> Secret:
         if self._embedded is not None:
             self.dsn = Secret(self._embedded.start())
+            self._watch.__enter__()
         assert self.dsn is not None, "one of the two is there"
         return self.dsn
 
     def __exit__(self, *exc: object) -> None:
         if self._embedded is not None:
+            self._watch.__exit__()
             self._embedded.stop()
 
 

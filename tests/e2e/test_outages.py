@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -248,3 +249,18 @@ def test_an_open_transaction_on_a_teams_row_keeps_no_other_waiting(house: Gatewa
 def timed_status(gateway: Gateway, key: str) -> tuple[int, float]:
     answer = call(gateway, key)
     return answer.status_code, answer.elapsed.total_seconds()
+
+
+def test_an_embedded_postgres_that_is_killed_is_started_again(
+    upstream: HostileUpstream, tmp_path: Path
+) -> None:
+    with serving(tmp_path, config_for(upstream.url), "", env={"DATABASE_URL": ""}) as gateway:
+        poor = gateway.virtual_key("poor", max_budget=1.0)
+        assert call(gateway, poor).status_code == 200
+        pid_file = tmp_path / "data" / "postgres" / "postmaster.pid"
+        killed = int(pid_file.read_text().split()[0])
+        psutil.Process(killed).kill()
+        until(lambda: pid_file.exists() and str(killed) not in pid_file.read_text(), what="another server")
+        is_back(gateway)
+        until(lambda: call(gateway, poor).status_code == 200, what="a call under a budget")
+        assert "the embedded Postgres ended; starting it again" in gateway.process.log()
