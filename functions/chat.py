@@ -15,7 +15,7 @@ from models_registry.backends.openai_stream import told_bytes
 from models_registry.bounds import ChatBounds, with_output_limit
 from models_registry.route import Route
 from schema.chat import ChatCompletion, ChatRequest
-from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, UpstreamError, UpstreamMalformed
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, Told, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
 END_S = 0.2
@@ -96,7 +96,8 @@ class ChatEvents:
         self._bounds = bounds
         self._chunks = response.chunks()
         self._first = b""
-        self._broken: UpstreamError | None = None
+        self._broken: Told | None = None
+        """What comes after the first event."""
 
     @classmethod
     async def begin(
@@ -110,7 +111,7 @@ class ChatEvents:
             except UpstreamError as error:
                 if not error.unsent:
                     raise
-                stream._first, stream._broken = error.unsent, error
+                stream._first, stream._broken = error.unsent, Told.of(error)
             if stream._first:
                 break
         else:
@@ -125,7 +126,7 @@ class ChatEvents:
             if self._first:
                 yield self._first
             if self._broken is not None:
-                raise self._broken
+                raise self._broken.error()
             while not self._parser.done:
                 data = await anext(self._chunks, None)
                 out = self._parser.close() if data is None else feed(data)
@@ -138,7 +139,7 @@ class ChatEvents:
         except GatewayError as error:
             self._fail(error)
             unsent = getattr(error, "unsent", b"")
-            if unsent and error is not self._broken:
+            if unsent:
                 yield unsent
             raise
         except Exception as error:

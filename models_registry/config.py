@@ -134,7 +134,11 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     database_url: str | None = None
+    database_connection_pool_limit: Count | None = None
+    """Of a worker, as it is of LiteLLM's."""
     max_request_size_mb: Number | None = None
+    max_request_bodies_mb: Number | None = None
+    """Ours: of all requests that a worker has under way."""
     max_parallel_requests: Count | None = None
     global_max_parallel_requests: Count | None = None
     apply_user_budget_to_team_keys: bool | None = None

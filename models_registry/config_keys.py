@@ -49,7 +49,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             deployment_affinity_ttl_seconds""".split()
         ),
         "GeneralSettings": frozenset(
-            """database_connection_pool_limit database_connection_timeout
+            """database_connection_timeout
             database_max_idle_connection_lifetime database_socket_timeout
             database_disable_prepared_statements database_extra_connection_params store_model_in_db
             supported_db_objects completion_model alert_types alerting_threshold

@@ -15,7 +15,7 @@ from models_registry.failures import Again, Kind, kind_of
 from models_registry.registry import Registry, pick
 from models_registry.routing import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
-from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
+from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound, Told
 from schema.models import AllowedModels
 from schema.route_options import RouteOptions
 
@@ -53,20 +53,24 @@ class _Leg:
 
 
 class Route:
-    """`target` is the deployment to attempt now, `wait_s` how long to wait before."""
+    """`target` is the deployment to attempt now, `wait_s` how long to wait before.
+
+    It keeps no exception: a traceback holds the frames of the call, and one of these holds the route."""
 
     retries = 0
     """Of the model attempted now."""
     fallbacks = 0
     """How many models were fallen back to."""
     wait_s = 0.0
-    error: GatewayError | None = None
+    told: Told | None = None
     """What the caller is told where nothing else succeeds."""
+    tells_last = False
+    """Is that the error of the last attempt?"""
     _place = 0
     _attempts = 1
     _waited_s = 0.0
-    _goes_on = False
-    _decided: GatewayError | None = None
+    _goes_on: bool | None = None
+    """Decided, after the attempt at hand; None while that is under way."""
     _leg: _Leg | None = None
 
     def __init__(
@@ -93,13 +97,21 @@ class Route:
             for name in names:
                 self._check(name, field)
 
+    def begin(self) -> Target:
+        """Where the attempt goes that begins now."""
+        self._goes_on = None
+        return self.target
+
     def goes_on(self, error: GatewayError) -> bool:
         """Is there another attempt after the one that ended with this? Then `target` and `wait_s` are its.
-        Decided once for an error."""
-        if error is not self._decided:
-            self._decided = error
+        Decided once for an attempt: it ends with one error."""
+        if self._goes_on is None:
+            self.tells_last = False
             self._goes_on = self._step(error)
         return self._goes_on
+
+    def _tell(self, error: GatewayError) -> None:
+        self.told, self.tells_last = Told.of(error), True
 
     def _check(self, name: str, field: str) -> None:
         try:
@@ -115,11 +127,12 @@ class Route:
             self._seen = {self._model}
         kind = kind_of(error)
         if kind is None:
-            self.error = self.error or error
+            if self.told is None:
+                self._tell(error)
             # a fallback that is not for this customer is passed over
             return bool(self.fallbacks) and isinstance(error, ModelNotAllowed) and self._enter_next()
         if not self.fallbacks:
-            self.error = error
+            self._tell(error)
         if self._attempts >= MOST_ATTEMPTS:
             return False
         return self._retry(leg, kind, error) or self._fall_back(leg, kind)

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, dev):
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=_port, default=env.get("PORT") or "4000")
+        command.add_argument("--http2", action="store_true", help="beside HTTP/1, without a proxy")
         command.add_argument("--workers", type=_count, default=env.get("NUM_WORKERS") or "1")
     serve.add_argument("--functions", help="mount these families alone: chat,embeddings,...")
     serve.add_argument("--check-config", action="store_true", help="print errors and warnings, and exit")
@@ -80,7 +81,7 @@ def _document(arguments: argparse.Namespace) -> Document:
 
 
 def _listen(arguments: argparse.Namespace) -> Listen:
-    return Listen(host=arguments.host, port=arguments.port, workers=arguments.workers)
+    return Listen(host=arguments.host, port=arguments.port, workers=arguments.workers, http2=arguments.http2)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -102,7 +103,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         blueprint = Blueprint(
             document=document, env=env, settings=settings, master_key=master_key, dsn=dsn, families=families
         )
-        return prepare(blueprint) or run(blueprint, _listen(arguments))
+        return prepare(blueprint, workers=arguments.workers) or run(blueprint, _listen(arguments))
 
 
 def _dev(arguments: argparse.Namespace) -> int:
@@ -125,7 +126,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
     settings, master_key, _ = settings_of(document, env)
     with Database(settings) as dsn:
         blueprint = Blueprint(document={}, env=env, settings=settings, master_key=master_key, dsn=dsn)
-        return prepare(blueprint)
+        return prepare(blueprint, workers=0)
 
 
 if __name__ == "__main__":

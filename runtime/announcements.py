@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 import asyncpg
 
-from runtime.database_errors import REACHING_ERRORS
-
 AUTHORITY = "switchgear_authority"
 RECALL = "switchgear_recall"
 EVERYTHING = "all"
@@ -52,7 +50,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except REACHING_ERRORS as exc:
+            except Exception as exc:  # whatever Postgres says: a worker that listens no more trusts nothing
                 if backoff_s == FIRST_BACKOFF_S:
                     log.warning("announcements lost, trying again: %r", exc)
             self.heard_mono = float("-inf")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from piccolo.query.functions import Count
 
 from runtime.database import Database
-from runtime.database_errors import asking
 from runtime.row_codec import RowCodec
 from runtime.tenancy import Predicate
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
@@ -38,7 +37,7 @@ class AuditReader:
         return Page(records=[self._codec.decode(row) for row in found], total=counted[0]["total"])
 
     async def find(self, id: str) -> AuditRecord | None:
-        with asking():
+        with self._database.asking():
             row = await AuditLog.select().where(AuditLog.id == id).first()
         return None if row is None else self._codec.decode(row)
 
@@ -50,7 +49,7 @@ class AuditReader:
             rows = AuditLog.select()
             for condition in [*conditions, *([last] if last is not None else [])]:
                 rows = rows.where(condition)  # type: ignore[arg-type]
-            with asking():
+            with self._database.asking():
                 found = await rows.order_by(AuditLog.updated_at, AuditLog.id).limit(BATCH)
             for row in found:
                 yield self._codec.decode(row)

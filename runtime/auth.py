@@ -10,7 +10,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from copy import copy
+from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -19,6 +19,7 @@ import msgspec
 from functions.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
 from functions.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from runtime.authority import Authority
+from runtime.look_ups import LookUps
 from schema.errors import (
     DatabaseUnavailable,
     ExpiredKey,
@@ -46,11 +47,9 @@ DEAF_S = 0.5
 """How long an entry is good for while announcements can't be heard."""
 STALE_S = 300.0
 """How long a known key goes on while Postgres can't be asked."""
-KNOWN_TIMEOUT_S = 1.0
-"""How long a known key waits for Postgres before it goes on by what was last read."""
-AWAY_S = 5.0
-"""How long known keys then don't ask at all."""
 MAX_CACHED = 10_000
+MAX_STRANGERS = 1_000
+"""Keys that are not known here are remembered apart: whoever sends many pushes out no key that is."""
 MAX_LOOKUPS = 64
 """Look-ups under way at once."""
 MAX_WAITING = 256
@@ -127,21 +126,24 @@ class Authenticator:
         finder: AuthorityFinder,
         announcements: Announcements,
         clock: Callable[[], float] = time.monotonic,
+        look_ups: LookUps | None = None,
         *,
         metrics_token: Secret | None = None,
     ) -> None:
+        """`look_ups` is shared by those that go on by what they know while Postgres is away."""
         self._master_hash = hash_key(master_key.reveal())
         self._metrics_hash = "" if metrics_token is None else hash_key(metrics_token.reveal())
         self._finder = finder
         self._announcements = announcements
         self._clock = clock
+        self._look_ups = look_ups or LookUps(clock)
         self._cache: OrderedDict[str, _Entry] = OrderedDict()
+        self._strangers: OrderedDict[str, _Entry] = OrderedDict()
         self._by_topic: dict[str, set[str]] = {}
         self._met: OrderedDict[str, None] = OrderedDict()
         """Keys that were let in: when everything is forgotten, they are no strangers."""
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
         self._changes = 0
-        self._away_until = 0.0
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
         self._scraper = Caller(
@@ -158,7 +160,7 @@ class Authenticator:
             return self._master
         if self._metrics_hash and hmac.compare_digest(key_hash, self._metrics_hash):
             return self._scraper
-        entry = self._cache.get(key_hash)
+        entry = self._found(key_hash)
         if entry is None or not self._is_fresh(entry):
             known = entry is not None and entry.caller is not None
             entry = await (self._look_up(key_hash, entry) if known else self._look_up_unknown(key_hash))
@@ -168,7 +170,9 @@ class Authenticator:
         if authority.expires_at is not None and time.time() >= authority.expires_at:
             raise ExpiredKey("Authentication Error, this API key has expired.")
         if authority.caller is None:
-            raise copy(authority.refusal or UnknownKey("Authentication Error, no such API key."))
+            if authority.refusal is None:
+                raise UnknownKey("Authentication Error, no such API key.")
+            raise authority.refusal.error()
         return authority.caller
 
     def forget(self, topic: str) -> None:
@@ -177,10 +181,15 @@ class Authenticator:
         self._changes += 1
         if topic == "all":
             self._cache.clear()
+            self._strangers.clear()
             self._by_topic.clear()
             return
+        self._strangers.pop(topic.removeprefix("key:"), None)
         for key_hash in list(self._by_topic.get(topic, ())):
             self._drop(key_hash)
+
+    def _found(self, key_hash: str) -> _Entry | None:
+        return self._cache.get(key_hash) or self._strangers.get(key_hash)
 
     def _is_fresh(self, entry: _Entry) -> bool:
         now = self._clock()
@@ -191,8 +200,14 @@ class Authenticator:
     def _keep(self, key_hash: str, entry: _Entry) -> None:
         if key_hash in self._cache:
             self._drop(key_hash)
+        self._strangers.pop(key_hash, None)
+        if entry.authority is None:
+            self._strangers[key_hash] = entry
+            if len(self._strangers) > MAX_STRANGERS:
+                self._strangers.popitem(last=False)
+            return
         self._cache[key_hash] = entry
-        for topic in _topics(key_hash, entry):
+        for topic in entry.authority.topics:
             self._by_topic.setdefault(topic, set()).add(key_hash)
         if entry.caller is not None:
             self._met[key_hash] = None
@@ -203,8 +218,8 @@ class Authenticator:
             self._drop(next(iter(self._cache)))
 
     def _drop(self, key_hash: str) -> None:
-        entry = self._cache.pop(key_hash)
-        for topic in _topics(key_hash, entry):
+        authority = self._cache.pop(key_hash).authority
+        for topic in authority.topics if authority is not None else ():
             hashes = self._by_topic[topic]
             hashes.discard(key_hash)
             if not hashes:
@@ -218,33 +233,29 @@ class Authenticator:
                 raise Overloaded("Too many unknown API keys are being checked; try again.", retry_after_s=1)
             asking = self._asking[key_hash] = asyncio.Lock()
         async with asking:
-            entry = self._cache.get(key_hash)
+            entry = self._found(key_hash)
             if entry is None or not self._is_fresh(entry):
                 entry = await self._look_up(key_hash, None)
             return entry
 
     async def _look_up(self, key_hash: str, stale: _Entry | None) -> _Entry:
-        began = self._clock()
-        usable = stale if stale is not None and began - stale.read_mono < STALE_S else None
-        if usable is not None:
-            if began < self._away_until:
-                return usable
-            usable.asked_mono = began
+        """Raises DatabaseUnavailable where nothing is known that will do."""
+        now = self._clock()
+        if stale is None or now - stale.read_mono >= STALE_S:
+            return await self._ask(key_hash)
+        stale.asked_mono = now
+        return await self._look_ups.newer(f"key:{key_hash}", partial(self._ask, key_hash)) or stale
+
+    async def _ask(self, key_hash: str) -> _Entry:
         changes = self._changes
         try:
-            async with asyncio.timeout(KNOWN_TIMEOUT_S if usable else None), self._lookups:
+            async with self._lookups:
                 read_mono = self._clock()
                 authority = await self._finder.find(key_hash)
-        except (DatabaseUnavailable, TimeoutError):
-            self._away_until = self._clock() + AWAY_S
-            if usable is None:
-                raise
-            return usable
+        except DatabaseUnavailable:
+            self._look_ups.away()
+            raise
         entry = _Entry(authority=authority, read_mono=read_mono, asked_mono=read_mono)
         if changes == self._changes:
             self._keep(key_hash, entry)
         return entry
-
-
-def _topics(key_hash: str, entry: _Entry) -> frozenset[str]:
-    return frozenset({f"key:{key_hash}"}) if entry.authority is None else entry.authority.topics

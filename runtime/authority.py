@@ -21,7 +21,7 @@ from functions.roles import (
     SERVICE_KEY,
 )
 from runtime.rules import Increase, Level, Limits, money_rules, overlaid, rate_rules
-from schema.errors import BlockedKey, GatewayError, InvalidRequest
+from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
 from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule
 from schema.models import AllowedModels
@@ -106,7 +106,7 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a presented key. `refusal` is why its caller may not come in."""
 
     caller: Caller | None
-    refusal: GatewayError | None = None
+    refusal: Told | None = None
     expires_at: float | None = None
     """Seconds since 1970: of the key, or of its grace."""
     topics: frozenset[str] = frozenset()
@@ -133,12 +133,12 @@ def authority_of(row: Mapping[str, Any], policy: Policy) -> Authority:
         caller = _caller(facts, policy)
     except (msgspec.ValidationError, InvalidRequest) as exc:
         unreadable = GatewayError(f"What the database says of this API key can't be read: {exc}")
-        return Authority(caller=None, refusal=unreadable, topics=frozenset(topics))
+        return Authority(caller=None, refusal=Told.of(unreadable), topics=frozenset(topics))
     ends = [moment for moment in (facts.revoke_at, facts.expires) if moment is not None]
     refusal = _refusal(facts)
     return Authority(
         caller=None if refusal is not None else caller,
-        refusal=refusal,
+        refusal=None if refusal is None else Told.of(refusal),
         expires_at=min(ends, default=None),
         topics=frozenset(topics),
     )

@@ -2,18 +2,19 @@
 
 from functions.policy import Policy
 from runtime import authority
-from runtime.database_errors import asking
+from runtime.database import Database
 from schema.tables.authority import Authority
 
 
 class AuthorityReader:
     """Implements `runtime.auth.AuthorityFinder`."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, database: Database) -> None:
         self._policy = policy
+        self._database = database
 
     async def find(self, key_hash: str) -> authority.Authority | None:
         """Raises DatabaseUnavailable."""
-        with asking():
+        with self._database.asking():
             row = await Authority.select().where(Authority.presented == key_hash).first()
         return None if row is None else authority.authority_of(row, self._policy)

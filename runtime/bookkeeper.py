@@ -5,15 +5,13 @@ is booked at once. While Postgres is away it waits; nothing is lost meanwhile.
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +22,7 @@ from runtime.database_errors import reaching
 from runtime.journal import MAX_BYTES
 from runtime.journal_format import SEGMENT_BYTES
 from runtime.journal_reader import Unreadable, is_abandoned, segments
-from runtime.locks import is_locked
+from runtime.locks import is_locked, locked
 from runtime.outbound import post_json
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind
@@ -262,19 +260,9 @@ def _tidy(draft: Path) -> None:
             shutil.rmtree(draft)
 
 
-@contextmanager
-def books_lock(parent: Path) -> Iterator[bool]:
+def books_lock(parent: Path) -> AbstractContextManager[bool]:
     """One process a directory keeps the books. False: another one does."""
-    fd = os.open(parent / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = True
-        except BlockingIOError:
-            mine = False
-        yield mine
-    finally:
-        os.close(fd)
+    return locked(parent / LOCK)
 
 
 def is_booking(parent: Path) -> bool:

@@ -25,7 +25,7 @@ from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.log_row import spend_row
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
-from schema.errors import InvalidRequest, Overloaded
+from schema.errors import InvalidRequest
 from schema.recosting import RecostRequest
 from schema.spend import SpendRow
 from schema.tables import naive
@@ -52,8 +52,10 @@ class Corrections:
     """Implements `functions.spend_ports.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
     where somebody else holds the same rows for long."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reports: Database) -> None:
+        """`reports` is where rows are read that are not about to be changed."""
         self._database = database
+        self._reports = reports
 
     async def correct(
         self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
@@ -62,24 +64,21 @@ class Corrections:
         InvalidRequest for a row that is itself a correction."""
         assert len(corrections) <= MAX_AT_ONCE, "batches are bounded"
         wanted = {each.request_id: each for each in corrections}
-        try:
-            with asking():
-                async with self._database.connection() as connection, connection.transaction():
-                    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-                    return await _correct(connection, wanted, kind=kind, reason=reason, call=call)
-        except asyncpg.LockNotAvailableError as exc:
-            raise Overloaded("Somebody else is changing the same rows; try again.", retry_after_s=5) from exc
+        with asking():
+            async with self._database.connection() as connection, connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                return await _correct(connection, wanted, kind=kind, reason=reason, call=call)
 
     async def find(self, request_id: str) -> Corrected | None:
         """A row as it stands."""
         with asking():
-            async with self._database.connection() as connection:
+            async with self._reports.connection() as connection:
                 return await found_row(connection, request_id)
 
     async def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
         """Through a server-side cursor, so that neither side holds more than a batch."""
         with asking():
-            async with self._database.connection() as connection, connection.transaction(readonly=True):
+            async with self._reports.connection() as connection, connection.transaction(readonly=True):
                 batch: list[Corrected] = []
                 async for row in priced_rows(connection, request):
                     batch.append(row)
@@ -93,13 +92,13 @@ class Corrections:
         """Raises InvalidRequest where it is too much for one report."""
         view = {"isolation": "repeatable_read", "readonly": True}
         with asking():
-            async with self._database.connection() as connection, connection.transaction(**view):
+            async with self._reports.connection() as connection, connection.transaction(**view):
                 return await booked_days(connection, start, end, provider=provider)
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
         """Raises InvalidRequest for a date or a page that is none."""
         with asking():
-            async with self._database.connection() as connection:
+            async with self._reports.connection() as connection:
                 return await open_rows(connection, query, scope)
 
 

@@ -3,22 +3,25 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from functions.policy import Policy
 from models_registry.registry import permits
 from runtime.auth import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
-from runtime.database_errors import asking
+from runtime.database import Database
+from runtime.look_ups import LookUps
 from runtime.row_codec import RowCodec
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord
-from schema.errors import DatabaseUnavailable, ModelNotAllowed, NotAllowed
+from schema.errors import ModelNotAllowed, NotAllowed
 from schema.limits import Rule
 from schema.tables.budgets import Budget, Customer
 
 MAX_CACHED = 10_000
+"""Of those that somebody entered, and as many of the others: a caller may name whom it likes."""
 MAX_ID_CHARS = 256
 
 
@@ -26,6 +29,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A customer, known or not, as it was last read."""
 
     read_mono: float
+    entered: bool = False
     blocked: bool = False
     models: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -35,12 +39,20 @@ class Customers:
     """By the id in a request's `user`. A customer nobody has entered has the config's default budget."""
 
     def __init__(
-        self, policy: Policy, announcements: Announcements, clock: Callable[[], float] = time.monotonic
+        self,
+        policy: Policy,
+        announcements: Announcements,
+        database: Database,
+        look_ups: LookUps,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy
         self._announcements = announcements
+        self._database = database
+        self._look_ups = look_ups
         self._clock = clock
         self._cache: OrderedDict[str, Known] = OrderedDict()
+        self._strangers: OrderedDict[str, Known] = OrderedDict()
         self._changes = 0
         self._customers = RowCodec(Customer, CustomerRecord)
         self._budgets = RowCodec(Budget, BudgetRecord)
@@ -50,7 +62,7 @@ class Customers:
         to be entered as an id names nobody."""
         if len(customer) > MAX_ID_CHARS:
             return ()
-        known = self._cache.get(customer)
+        known = self._cache.get(customer) or self._strangers.get(customer)
         if known is None or not self._is_fresh(known):
             known = await self._read(customer, known)
         if known.blocked:
@@ -68,8 +80,10 @@ class Customers:
         self._changes += 1
         if topic == "all" or topic.startswith("budget:"):
             self._cache.clear()
+            self._strangers.clear()
         elif topic.startswith("customer:"):
             self._cache.pop(topic.removeprefix("customer:"), None)
+            self._strangers.pop(topic.removeprefix("customer:"), None)
 
     def _is_fresh(self, known: Known) -> bool:
         now = self._clock()
@@ -77,23 +91,26 @@ class Customers:
         return now - known.read_mono <= (KNOWN_S if heard else DEAF_S)
 
     async def _read(self, customer: str, before: Known | None) -> Known:
-        changes, read_mono = self._changes, self._clock()
-        try:
-            known = await self._find(customer, read_mono)
-        except DatabaseUnavailable:
-            if before is None or read_mono - before.read_mono >= STALE_S:
-                raise
-            return before
+        ask = partial(self._ask, customer)
+        if before is None or self._clock() - before.read_mono >= STALE_S:
+            return await ask()
+        return await self._look_ups.newer(f"customer:{customer}", ask) or before
+
+    async def _ask(self, customer: str) -> Known:
+        changes = self._changes
+        known = await self._find(customer, self._clock())
         if changes == self._changes:
-            self._cache[customer] = known
-            self._cache.move_to_end(customer)
-            if len(self._cache) > MAX_CACHED:
-                self._cache.popitem(last=False)
+            self._cache.pop(customer, None)
+            self._strangers.pop(customer, None)
+            cache = self._cache if known.entered else self._strangers
+            cache[customer] = known
+            if len(cache) > MAX_CACHED:
+                cache.popitem(last=False)
         return known
 
     async def _find(self, customer: str, read_mono: float) -> Known:
         budget_id = self._policy.customer_budget_id
-        with asking():
+        with self._database.asking():
             row = await Customer.select().where(Customer.user_id == customer).first()
             record = None if row is None else self._customers.decode(row)
             if record is not None and record.budget_id is not None:
@@ -117,6 +134,7 @@ class Customers:
         )
         return Known(
             read_mono=read_mono,
+            entered=record is not None,
             blocked=record is not None and record.blocked,
             models=tuple(record.models) if record is not None else (),
             rules=(*money_rules(level, limits), *rate_rules(level, limits)),

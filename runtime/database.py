@@ -1,11 +1,12 @@
-"""The connection to Postgres: one small pool a worker, and Piccolo bound to it."""
+"""A pool of connections to Postgres, and Piccolo bound to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 import asyncpg
+import msgspec
 from piccolo.table import Table
 
 from runtime.database_errors import asking, reaching
@@ -16,11 +17,17 @@ from schema.tables.piccolo_app import TABLES
 MIN_CONNECTIONS = 1
 MAX_CONNECTIONS = 10
 CONNECT_TIMEOUT_S = 5.0
-STATEMENT_TIMEOUT_S = 15.0
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a statement of a pool may take, and wait for a lock."""
+
+    statement_timeout_s: int = 15
+    lock_timeout_s: int = 5
 
 
 class Database:
-    """Postgres as this worker sees it. Made by `connect`."""
+    """Postgres as one pool sees it. Made by `connect`."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", engine: QuietEngine) -> None:
         self.pool = pool
@@ -28,30 +35,40 @@ class Database:
         self._after: ContextVar[list[Callable[[], None]] | None] = ContextVar("after", default=None)
 
     @classmethod
-    async def connect(cls, dsn: str) -> "Database":
-        """Open the pool and give the Piccolo tables their engine. Raises DatabaseUnavailable.
+    async def connect(
+        cls,
+        dsn: str,
+        terms: Terms = Terms(),  # noqa: B008  (a frozen Struct)
+        *,
+        size: int = MAX_CONNECTIONS,
+        engine: QuietEngine | None = None,
+    ) -> "Database":
+        """Open the pool; without an engine that it shares, give the Piccolo tables one. Raises
+        DatabaseUnavailable.
 
-        A process has one database: Piccolo's tables belong to the one connected last.
+        A process has one engine: Piccolo's tables belong to the one that was made last.
         """
         with reaching():
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=MIN_CONNECTIONS,
-                max_size=MAX_CONNECTIONS,
+                max_size=size,
                 timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S + 1,
+                command_timeout=terms.statement_timeout_s + 1,
                 server_settings={
                     "application_name": "switchgear",
                     "timezone": "UTC",
-                    "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
+                    "statement_timeout": f"{terms.statement_timeout_s}s",
+                    "lock_timeout": f"{terms.lock_timeout_s}s",
                     "idle_in_transaction_session_timeout": "60s",
                 },
             )
-        engine = QuietEngine(config={})
-        engine.pool = pool
-        tables: tuple[type[Table], ...] = (*TABLES, Authority)
-        for table in tables:
-            table._meta.db = engine
+        if engine is None:
+            engine = QuietEngine()
+            engine.pool = pool
+            tables: tuple[type[Table], ...] = (*TABLES, Authority)
+            for table in tables:
+                table._meta.db = engine
         return cls(pool, engine)
 
     @asynccontextmanager
@@ -59,7 +76,17 @@ class Database:
         """A connection of the pool, for SQL that Piccolo has no words for. Raises DatabaseUnavailable."""
         with reaching():
             async with self.pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
+                    connection.terminate()  # it hangs, or has become a standby's: the next one is a new one
+                    raise
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Piccolo queries inside take this pool's connections. Raises what `database_errors.asking` does."""
+        with asking(), self.engine.using(self.pool):
+            yield
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -71,7 +98,7 @@ class Database:
         pending: list[Callable[[], None]] = []
         outside = self._after.set(pending)
         try:
-            with asking():
+            with self.asking():
                 async with self.engine.transaction():
                     yield
         finally:
@@ -86,11 +113,6 @@ class Database:
             do()
         else:
             pending.append(do)
-
-    async def ping(self) -> None:
-        """Raises DatabaseUnavailable unless Postgres answers."""
-        async with self.connection() as connection:
-            await connection.fetchval("SELECT 1", timeout=2.0)
 
     async def close(self) -> None:
         """Close every connection, waiting a moment for those in use."""

@@ -24,7 +24,7 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
             blueprint = Blueprint(
                 document=whole, env=found.env, settings=settings, master_key=master_key, dsn=dsn
             )
-            failed = prepare(blueprint)
+            failed = prepare(blueprint, workers=listen.workers)
             if failed:
                 return failed
             where = "DATABASE_URL" if settings.database_url else str(settings.data_dir / "postgres")

@@ -1,33 +1,21 @@
-"""The ASGI door of an endpoint: reads the body within limits, writes the reply, and cancels the function when
-the client leaves."""
+"""The ASGI door of an endpoint: reads the body within limits, has the reply sent, and cancels the function
+when the client leaves."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-
-from functions.function import Download, EventStream
 from functions.roles import Access
 from runtime.body_decoder import BodyDecoder
+from runtime.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
-from runtime.stopping import STOPPED, go_on
-from schema.errors import (
-    SHUTTING_DOWN,
-    BodyTooLarge,
-    GatewayError,
-    InvalidRequest,
-    MethodNotAllowed,
-    ShuttingDown,
-    envelope,
-)
+from runtime.sending import Send, send_reply, send_whole
+from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, envelope
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
 MAX_LENGTH_DIGITS = 18
@@ -44,36 +32,39 @@ of ours never lets out, at two coroutines for every piece of a stream."""
 class Door:
     """One path's functions by method, as an ASGI application."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], max_body_bytes: int, decoder: BodyDecoder) -> None:
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], max_body_bytes: int, *, room: BodyRoom, decoder: BodyDecoder
+    ) -> None:
         self._endpoints = dict(endpoints)
         self._max_body_bytes = max_body_bytes
+        self._room = room
         self._decoder = decoder
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])
         if endpoint is None:
-            await _send_whole(send, self._wrong_method(scope["method"]))
+            await send_whole(send, self._wrong_method(scope["method"]))
             return
         try:
             query = _query(scope)
         except InvalidRequest as error:
-            await _send_whole(send, json_reply(error.http_status, envelope(error)))
+            await send_whole(send, json_reply(error.http_status, envelope(error)))
             return
         headers = _headers(scope["headers"])
-        body = _Body(receive, headers, self._max_body_bytes, self._decoder)
         client = scope.get("client")
-        incoming = Incoming(
-            headers=headers,
-            query=query,
-            read_body=body.read,
-            client_ip=client[0] if client else None,
-        )
-        if endpoint.manifest.access is not Access.MODEL:
-            await _send_reply(send, await endpoint.invoke(incoming))
-            return
-        send = scope.get(RAW_SEND, send)
-        with _WhileClientStays(body):
-            await _send_reply(send, await endpoint.invoke(incoming))
+        with _Body(receive, headers, self._max_body_bytes, room=self._room, decoder=self._decoder) as body:
+            incoming = Incoming(
+                headers=headers,
+                query=query,
+                read_body=body.read,
+                client_ip=client[0] if client else None,
+            )
+            if endpoint.manifest.access is not Access.MODEL:
+                await send_reply(send, await endpoint.invoke(incoming))
+                return
+            send = scope.get(RAW_SEND, send)
+            with _WhileClientStays(body):
+                await send_reply(send, await endpoint.invoke(incoming))
 
     def _wrong_method(self, method: str) -> Reply:
         allowed = ", ".join(self._endpoints)
@@ -82,19 +73,40 @@ class Door:
 
 
 class _Body:
-    """A request's body, read at most once and within limits."""
+    """A request's body, read at most once and within limits. Its room is given back at the end of the `with`:
+    the call is over by then."""
 
     def __init__(
-        self, receive: Receive, headers: Mapping[str, str], max_bytes: int, decoder: BodyDecoder
+        self,
+        receive: Receive,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        *,
+        room: BodyRoom,
+        decoder: BodyDecoder,
     ) -> None:
         self.receive = receive
         self._decoder = decoder
         self._headers = headers
         self._max_bytes = max_bytes
+        self._room = room
+        self._held_bytes = 0
         self.ended = False
 
+    def __enter__(self) -> "_Body":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._room.give_back(self._held_bytes)
+        self._held_bytes = 0
+
+    def _hold(self, piece: bytes) -> None:
+        self._room.take(len(piece))
+        self._held_bytes += len(piece)
+
     async def read(self) -> bytes:
-        """Raises BodyTooLarge, or InvalidRequest where the client stalls or leaves half-way."""
+        """Raises BodyTooLarge, Overloaded where the worker holds too much already, or InvalidRequest where
+        the client stalls or leaves half-way."""
         text = self._headers.get("content-length", "")
         length = None
         if text.isdecimal():
@@ -107,6 +119,7 @@ class _Body:
                 if message["type"] == "http.disconnect":
                     raise InvalidRequest("The client left before its request was complete.")
                 body: bytes = message.get("body", b"")
+                self._hold(body)
                 pieces, size = [body], len(body)
                 if message.get("more_body") and size != length:
                     size = await self._rest(pieces)
@@ -125,6 +138,7 @@ class _Body:
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client left before its request was complete.")
             pieces.append(message.get("body", b""))
+            self._hold(pieces[-1])
             size += len(pieces[-1])
             if size > self._max_bytes:
                 raise self._too_large()
@@ -142,6 +156,7 @@ class _WhileClientStays:
         self._body = body
         self._left = False
         self._watch: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> None:
         self._task = asyncio.current_task()
@@ -169,66 +184,8 @@ class _WhileClientStays:
         if self._watch is not None:
             self._watch.remove_done_callback(self._gone)
             self._watch.cancel()
+        self._watch = self._task = None  # both tasks' frames hold this object, and one the request's body
         return kind is asyncio.CancelledError and self._left
-
-
-async def _send_reply(send: Send, reply: Reply) -> None:
-    if reply.download is not None:
-        await _send_download(send, reply, reply.download)
-        return
-    if isinstance(reply.body, bytes):
-        await _send_whole(send, reply)
-        return
-    stream = reply.body
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        async with aclosing(sse_of(stream)) as events:
-            async for piece in events:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except asyncio.CancelledError as exc:
-        if SHUTTING_DOWN in exc.args:  # while a slow client was being written to
-            stream.close(ShuttingDown(STOPPED))
-        raise
-    finally:
-        stream.close()
-        reply.done()
-
-
-async def _send_download(send: Send, reply: Reply, download: Download) -> None:
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        async with aclosing(download.pieces()) as pieces:  # type: ignore[type-var]
-            async for piece in pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        reply.done()
-
-
-async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
-    """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
-    error: GatewayError
-    try:
-        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
-            async for piece in events:
-                yield piece
-        return
-    except GatewayError as exc:
-        error = exc
-    except asyncio.CancelledError as exc:
-        if SHUTTING_DOWN not in exc.args:
-            raise
-        go_on()
-        error = ShuttingDown(STOPPED)
-        stream.close(error)
-    yield b"data: " + msgspec.json.encode(envelope(error)) + b"\n\n"
-
-
-async def _send_whole(send: Send, reply: Reply) -> None:
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
-    reply.done()
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

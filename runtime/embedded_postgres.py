@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from runtime.locks import locked
 from runtime.postgres_cluster import EmbeddedPostgresError, Owner, binaries, ensure_cluster, owner, run_as
 
 MAX_SOCKET_PATH_BYTES = 103
@@ -38,7 +39,7 @@ READY = "ready"
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "64",
+    "max_connections": "200",
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     "log_checkpoints": "off",
@@ -60,6 +61,7 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.resolve()
         self.log_path = self.data_dir.with_name(f"{self.data_dir.name}.log")
+        self._lock_path = self.data_dir.with_name(f"{self.data_dir.name}.lock")
         self._in_use: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -82,8 +84,8 @@ class EmbeddedPostgres:
             try:
                 who = owner(self.data_dir)
                 ensure_cluster(self.data_dir, who)
-                found = self._running()
-                if found is None:
+                if self._running() is None:
+                    self._outlive_the_last()
                     self._launch(who)
                 return _dsn(self._ready().socket_dir)
             except BaseException:
@@ -99,10 +101,34 @@ class EmbeddedPostgres:
             if self._let_go():
                 self._shut_down()
 
+    def is_running(self) -> bool:
+        return self._running() is not None
+
+    def start_again(self) -> bool:
+        """Launch a server that has died; nobody waits until it is ready. False where another process is at
+        it, or something of the dead one is left, beside which a second server would ruin the data."""
+        with locked(self._lock_path) as mine:
+            if not mine or self._in_use is None or self._running() is not None:
+                return False
+            if self._child is not None:
+                self._child.poll()
+            if self._left_behind():
+                return False
+            self._launch(owner(self.data_dir))
+        return True
+
+    def _left_behind(self) -> bool:
+        """Postgres stands in its data directory, all of its processes do, and nothing else does."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self.data_dir:
+                    return True
+        return False
+
     @contextmanager
     def _starting(self) -> Iterator[None]:
         """One process at a time starts or stops the server of a data directory."""
-        lock = _open_lock(self.data_dir.with_name(f"{self.data_dir.name}.lock"))
+        lock = _open_lock(self._lock_path)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -124,9 +150,22 @@ class EmbeddedPostgres:
             fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
+    def _outlive_the_last(self) -> None:
+        """What a killed server left ends by itself when it notices."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self._left_behind():
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"processes of a Postgres that was killed still run in {self.data_dir}: end them"
+                )
+            time.sleep(POLL_S)
+
     def _launch(self, who: Owner) -> None:
-        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
-        settings = {**SETTINGS, "unix_socket_directories": self._socket_dir(who)}
+        socket_dir = self._socket_dir(who)
+        # What a crash left names a process that is gone, or that nobody has waited for, or is another by now.
+        for left in (self.data_dir / "postmaster.pid", Path(socket_dir) / f"{SOCKET_NAME}.lock"):
+            left.unlink(missing_ok=True)
+        settings = {**SETTINGS, "unix_socket_directories": socket_dir}
         with (
             open(os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log,
             _signals_later(),
@@ -217,9 +256,7 @@ class EmbeddedPostgres:
                 if self._child is not None:
                     self._child.poll()
                 time.sleep(POLL_S)
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
+        self._abandon()  # one that was launched and has not said yet that it runs
 
     def _last_words(self) -> str:
         lines = self.log_path.read_text(errors="replace").strip().splitlines()

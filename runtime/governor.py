@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from runtime.lease_turns import BUSY
 from runtime.leases import LIVES_S, Leases, Standing, WorkerLost
 from runtime.slices import Need, Slice, Slices, Taken
 from schema.errors import DatabaseUnavailable
@@ -20,6 +21,8 @@ from schema.limits import Meter, Rule
 RECALL_S = 0.1
 """How long a call that does not fit waits for other workers to return what is idle."""
 RETRY_S = 0.01
+MOST_S = 3.0
+"""How long a call waits for a lease in all: somebody's open transaction may hold a team's row for ever."""
 IDLE_S = 2.0
 BEAT_S = 1.0
 TIDY_S = 60.0
@@ -107,7 +110,13 @@ class Governor:
         """Take all of it. Raises NotEnough, having taken nothing, or DatabaseUnavailable where it is
         not in memory and can't be leased. Who is not `patient` asks no other worker to return some."""
         taken, short = self.slices.take(needs, self._clock())
-        return taken if not short else await self._lease(needs, short, patient=patient)
+        if not short:
+            return taken
+        try:
+            async with asyncio.timeout(MOST_S):
+                return await self._lease(needs, short, patient=patient)
+        except TimeoutError as exc:
+            raise DatabaseUnavailable(BUSY, retry_after_s=1) from exc
 
     def reset_s(self, rule: Rule) -> float:
         return self.slices.reset_s(rule, self.now_s)

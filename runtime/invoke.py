@@ -24,9 +24,11 @@ from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.bodies import Bodies
 from runtime.body_decoder import BodyDecoder
+from runtime.body_room import BodyRoom
 from runtime.catalog import Entry
 from runtime.ledger import BookedLedger
 from runtime.reply import Reply, json_headers, render
+from runtime.searches import SEARCHES, Searches, Turn
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.tally import Tally
 from schema.errors import (
@@ -82,6 +84,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     ledger: BookedLedger
     ports: Mapping[str, object]
     max_body_bytes: int
+    body_room: BodyRoom
+    searches: Searches
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
@@ -101,6 +105,7 @@ class Endpoint:
         wanted = [field.name for field in msgspec.structs.fields(context)]
         self._takes_call = "call" in wanted
         self._ports = {name: gateway.ports[name] for name in wanted if name != "call"}
+        self._is_search = entry.manifest.access in SEARCHES
         self._path_names = PATH_NAME.findall(entry.manifest.path)
         self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
 
@@ -109,12 +114,16 @@ class Endpoint:
         received_at, received_mono = datetime.now(UTC), time.monotonic()
         call: Call | None = None
         request: object = None
+        turn: Turn | None = None
         try:
             caller = await self._caller(incoming.headers)
             call = self._call(incoming, caller, received_at, received_mono)
             if caller is not None and call is not None:
                 self._check_access(caller, call)
             request = await self._request(incoming)
+            if self._is_search and caller is not None:
+                turn = self._gateway.searches.turn(caller.user_id or caller.key_hash)
+                await turn.begin()
             if call is not None and self.manifest.access is Access.MODEL:
                 call = _labelled(call, incoming.headers, request)
             ctx = self.manifest.context(**(self._ports | {"call": call} if self._takes_call else self._ports))
@@ -122,6 +131,8 @@ class Endpoint:
         except GatewayError as error:
             reply = self._refuse(error, call, request)
         except asyncio.CancelledError as exc:
+            if turn is not None:
+                turn.end()
             if SHUTTING_DOWN not in exc.args:
                 self._kept(incoming, call, request, b"")
                 self._book_leaving(call, request)
@@ -134,6 +145,8 @@ class Endpoint:
             reply = self._refuse(GatewayError("The gateway failed; its log says why."), call, request)
         reply.body = self._kept(incoming, call, request, reply.body)
         reply.done = partial(self._log, reply.status, call, received_mono)
+        if turn is not None:
+            _end_with(reply, turn)
         return reply
 
     async def _caller(self, headers: Mapping[str, str]) -> Caller | None:
@@ -243,6 +256,20 @@ class Endpoint:
             key=(call.caller.key_alias or call.caller.key_hash[:12]) if call else None,
         )
         self._gateway.log_line(msgspec.json.encode(line))
+
+
+def _end_with(reply: Reply, turn: Turn) -> None:
+    """A download is still to be searched for, piece by piece."""
+    if reply.download is None:
+        turn.end()
+        return
+    done = reply.done
+
+    def both() -> None:
+        turn.end()
+        done()
+
+    reply.done = both
 
 
 def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:

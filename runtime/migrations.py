@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from runtime.database_errors import REACHING_ERRORS
+from runtime.database_errors import AWAY_ERRORS
 from schema.errors import DatabaseUnavailable
 
 ROOT = Path(__file__).parents[1]
@@ -81,13 +81,26 @@ def known_migrations() -> list[str]:
     return sorted(match[1] for match in found if match)
 
 
-async def _applied(dsn: str) -> set[str]:
+async def max_connections(dsn: str) -> int:
+    """How many Postgres has for everybody. Raises DatabaseUnavailable."""
+    connection = await _connected(dsn)
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+        return int(await connection.fetchval("SHOW max_connections"))
+    finally:
+        await connection.close()
+
+
+async def _connected(dsn: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
     except ValueError:  # of the address: its own text may hold the password
         raise DatabaseUnavailable("The database can't be reached: its address can't be read.") from None
-    except REACHING_ERRORS as exc:
+    except AWAY_ERRORS as exc:
         raise DatabaseUnavailable(f"The database can't be reached: {exc}") from exc
+
+
+async def _applied(dsn: str) -> set[str]:
+    connection = await _connected(dsn)
     try:
         row = await connection.fetchrow(_LOOK, [*TABLES, "_prisma_migrations"])
         done: set[str] = set()

@@ -14,10 +14,12 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from runtime.catalog import Entry
-from runtime.door import Door
+from runtime.door import RAW_SEND, Door, Receive, Scope
 from runtime.invoke import Endpoint, Gateway
 from runtime.openapi import openapi_document
 from runtime.reference import reference_page
+from runtime.reply import Reply
+from runtime.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
@@ -32,7 +34,8 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
         endpoint = Endpoint(entry, gateway)
         for path in (entry.manifest.path, *entry.manifest.aliases):
             by_path.setdefault(path, {})[entry.manifest.method] = endpoint
-    handlers = [_handler(path, endpoints, gateway) for path, endpoints in by_path.items()]
+    doors = {path: _door(each, gateway) for path, each in by_path.items()}
+    handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     return Litestar(
         [*handlers, *_documents(entries)],
         openapi_config=None,
@@ -41,8 +44,11 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
     )
 
 
-def _handler(path: str, endpoints: Mapping[str, Endpoint], gateway: Gateway) -> ControllerRouterHandler:
-    mounted = Door(endpoints, gateway.max_body_bytes, gateway.decoder)
+def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway) -> Door:
+    return Door(endpoints, gateway.max_body_bytes, room=gateway.body_room, decoder=gateway.decoder)
+
+
+def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> ControllerRouterHandler:
     if "{" not in path:
         return asgi(path, copy_scope=False)(mounted.handle)
 
@@ -56,17 +62,27 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], gateway: Gateway) -> 
 def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
     """The OpenAPI document and a page that shows it; both are made here, once."""
     document = openapi_document(entries)
-    encoded, page = msgspec.json.encode(document), reference_page(document)
+    encoded, page = msgspec.json.encode(document), reference_page(document).encode()
 
-    @get(["/openapi.json"], media_type=MediaType.JSON, sync_to_thread=False)
-    def openapi_json() -> bytes:
-        return encoded
+    @get(["/openapi.json"], sync_to_thread=False)
+    def openapi_json() -> ASGIApp:
+        return _sends(encoded, b"application/json")
 
-    @get(["/", "/docs"], media_type=MediaType.HTML, sync_to_thread=False)
-    def reference() -> str:
-        return page
+    @get(["/", "/docs"], sync_to_thread=False)
+    def reference() -> ASGIApp:
+        return _sends(page, b"text/html; charset=utf-8")
 
     return [openapi_json, reference]
+
+
+def _sends(body: bytes, kind: bytes) -> ASGIApp:
+    """They are large and open to all: as every reply, they are sent only as far as they are read."""
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+
+    async def send_page(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_whole(scope.get(RAW_SEND, send), Reply(status=200, headers=headers, body=body))
+
+    return send_page  # type: ignore[return-value]  # ASGI's types are aliases of ours
 
 
 def _framework_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:

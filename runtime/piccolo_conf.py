@@ -10,5 +10,5 @@ from piccolo.conf.apps import AppRegistry
 
 from runtime.piccolo_engine import QuietEngine
 
-DB = QuietEngine(config={})
+DB = QuietEngine()
 APP_REGISTRY = AppRegistry(apps=["schema.tables.piccolo_app"])

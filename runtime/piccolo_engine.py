@@ -1,10 +1,91 @@
-"""Piccolo's engine, without the connection that Piccolo makes when one is constructed."""
+"""Piccolo's engine on pools of ours, without the connection that Piccolo makes when one is constructed."""
 
-from piccolo.engine.postgres import PostgresEngine
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+ACQUIRE_S = 5.0
+"""How long a query waits for a connection of its pool."""
+
+
+class QuietTransaction(PostgresTransaction):
+    """Gives its connection back however it ends: Piccolo's own keeps it where the rollback fails, because
+    Postgres went away in the middle, and such a pool has fewer connections each time."""
+
+    async def get_connection(self) -> Any:  # asyncpg has no types
+        if self._from is None:
+            return await self.engine.get_new_connection()
+        return await self._from.acquire(timeout=ACQUIRE_S)
+
+    async def _let_go(self) -> None:
+        if self._from is None:
+            await self.connection.close()
+        else:
+            await self._from.release(self.connection)
+
+    async def __aenter__(self) -> PostgresTransaction:
+        if self._parent is not None:
+            return self._parent
+        self._from: Any = self.engine.pool
+        self.connection = await self.get_connection()
+        try:
+            self.transaction = self.connection.transaction()
+            await self.begin()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await self._let_go()
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(self, kind: Any, exception: Any, trace: Any) -> bool:
+        if self._parent is not None:
+            return exception is None
+        try:
+            if exception is None:
+                await self.commit()  # type: ignore[no-untyped-call]
+            else:
+                await self.rollback()  # type: ignore[no-untyped-call]
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            await self._let_go()
+        return exception is None
 
 
 class QuietEngine(PostgresEngine):
     """Neither asks the server's version nor creates extensions: constructing it does no IO."""
+
+    def __init__(self) -> None:
+        self._default: Any = None
+        self._chosen: ContextVar[Any] = ContextVar("pool", default=None)
+        super().__init__(config={})
+
+    @property
+    def pool(self) -> Any:  # asyncpg has no types
+        """The one chosen by `using`, else the one that was set."""
+        return self._chosen.get() or self._default
+
+    @pool.setter
+    def pool(self, pool: Any) -> None:
+        self._default = pool
+
+    @contextmanager
+    def using(self, pool: Any) -> Iterator[None]:
+        """Queries inside take their connection from this pool."""
+        before = self._chosen.set(pool)
+        try:
+            yield
+        finally:
+            self._chosen.reset(before)
+
+    def transaction(self, allow_nested: bool = True) -> PostgresTransaction:
+        return QuietTransaction(engine=self, allow_nested=allow_nested)
+
+    async def _run_in_pool(self, query: str, args: Any = None) -> Any:
+        async with self.pool.acquire(timeout=ACQUIRE_S) as connection:
+            return await connection.fetch(query, *(args or ()))
 
     async def check_version(self) -> None:
         return None

@@ -1,19 +1,36 @@
 """The readiness probe: can this worker serve calls?"""
 
+import time
+import uuid
+from collections.abc import Callable
+
 from runtime.bookkeeper import is_booking
 from runtime.database import Database
 from runtime.journal import Journal
-from schema.errors import DatabaseUnavailable, Overloaded
+from runtime.look_ups import LookUps
+from schema.errors import Overloaded
 from schema.health import Readiness
+
+GOOD_S = 1.0
+"""How long an answer of Postgres is good for: probes come from anybody, as often as they like."""
+_TRY = """
+    INSERT INTO "Switchgear_Worker" (worker, started_at, seen_at)
+    VALUES ($1, clock_timestamp(), clock_timestamp())
+"""
 
 
 class ReadinessProbe:
-    """Implements the `Probe` port. Known keys go on for minutes without Postgres, so that its
-    absence is `degraded` while the ledger still takes rows."""
+    """Implements the `Probe` port. Known keys go on for minutes without Postgres, so that its absence is
+    `degraded` while the ledger still takes rows. `database` is the one that leases are had from."""
 
-    def __init__(self, database: Database, journal: Journal) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._journal = journal
+        self._clock = clock
+        self._look_ups = LookUps(clock)
+        self._wrote_mono = float("-inf")
         self.draining = False
 
     async def check(self) -> Readiness:
@@ -23,11 +40,26 @@ class ReadinessProbe:
         if self._journal.full:
             raise Overloaded("The spend ledger is full: the database has been away too long.")
         waiting = self._journal.waiting_rows
-        try:
-            await self._database.ping()
-        except DatabaseUnavailable:
+        if self._clock() - self._wrote_mono > GOOD_S and not await self._look_ups.newer("write", self._write):
             return Readiness(status="degraded", db="not connected", ledger_rows_waiting=waiting)
         booking = is_booking(self._journal.folder.parent)
         return Readiness(
             status="healthy" if booking else "degraded", db="connected", ledger_rows_waiting=waiting
         )
+
+    async def close(self) -> None:
+        await self._look_ups.close()
+
+    async def _write(self) -> bool:
+        """What a call under a budget needs of Postgres; nothing of it stays. A standby answers too, and takes
+        no writes. Raises DatabaseUnavailable."""
+        asked_mono = self._clock()
+        async with self._database.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await connection.execute(_TRY, f"readiness-{uuid.uuid4()}")
+            finally:
+                await transaction.rollback()
+        self._wrote_mono = asked_mono
+        return True

@@ -14,11 +14,13 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import asyncpg
 import msgspec
 
 from runtime.database_errors import reaching
+from runtime.locks import locked
 from runtime.storage_policy import StoragePolicy
 from schema.duration import after
 from schema.errors import DatabaseUnavailable
@@ -83,11 +85,14 @@ class Retention:
         clock: Callable[[asyncpg.Connection], Awaitable[datetime]] = database_time,
         *,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
+        lock_path: Path | None = None,
     ) -> None:
+        """`lock_path` is a file that this host's workers share: one of them at a time connects for this."""
         self._dsn = dsn
         self._policy = policy
         self._clock = clock
         self._lock_timeout_s = lock_timeout_s
+        self._lock_path = lock_path
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -121,6 +126,12 @@ class Retention:
     async def sweep(self) -> bool:
         """Drop what is too old, unless another worker is at it; false where something stood in the way.
         Raises DatabaseUnavailable."""
+        if self._lock_path is None:
+            return await self._sweep()
+        with locked(self._lock_path) as mine:
+            return await self._sweep() if mine else True
+
+    async def _sweep(self) -> bool:
         with reaching():
             connection = await asyncpg.connect(
                 self._dsn,

@@ -47,18 +47,18 @@ class Router:
         )
         told: Mapping[str, str] = {}
         while True:
-            target = route.target
+            target = route.begin()
             try:
                 return await attempt(route)
             except GatewayError as error:
                 goes_on = route.goes_on(error)
-                if route.error is error:
+                if route.tells_last:
                     told = dict(call.reply_headers)
                 if not goes_on:
-                    if route.error is None or route.error is error:
+                    if route.told is None or route.tells_last:
                         raise
                     _tell_again(call, told)
-                    raise route.error from error
+                    raise route.told.error() from error
                 _tell(call, route)
                 log.info(
                     "attempt_failed",

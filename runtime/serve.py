@@ -23,7 +23,15 @@ from runtime.blueprint import Blueprint
 from runtime.books_process import BooksProcess
 from runtime.config_file import Document
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.settings import Settings, body_limit, checked_master_key, read_settings, stored_master_key
+from runtime.postgres_watch import PostgresWatch
+from runtime.settings import (
+    Settings,
+    checked_master_key,
+    read_settings,
+    stored_master_key,
+    with_body_limits,
+    with_connections,
+)
 from schema.secret import Secret
 
 if TYPE_CHECKING:
@@ -33,6 +41,16 @@ if TYPE_CHECKING:
 BACKPRESSURE = 10_000
 """Requests a worker works on at once; granian's own default would cap streams far lower."""
 BACKLOG = 2_048
+HEAD_S = 30
+"""How long a request's head may take, and how long a connection may say nothing before one."""
+BUFFER_BYTES = 128 * 1024
+"""Of a connection, in each direction; a head is no longer than that."""
+PING_S = 20
+"""How often an HTTP/2 client is asked whether it is there, and how long its answer may take."""
+STREAMS = 100
+"""Requests at once on one HTTP/2 connection."""
+HEADERS_BYTES = 64 * 1024
+STREAM_BUFFER_BYTES = 16 * 1024
 KILL_AFTER_DRAIN_S = 15
 """granian's kill comes this long after the drain deadline: settled calls still have to be flushed."""
 CRASH_LOOPS = 5
@@ -52,6 +70,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 4000
     workers: int = 1
+    http2: bool = False
+    """Beside HTTP/1: a proxy in front speaks it to its clients, and HTTP/1 to us."""
 
 
 def check_address(listen: Listen) -> None:
@@ -73,22 +93,26 @@ def check_address(listen: Listen) -> None:
 
 
 class Database:
-    """The Postgres in use: the one of `DATABASE_URL`, else the embedded one while it is open."""
+    """The Postgres in use: the one of `DATABASE_URL`, else the embedded one, which is watched while this is
+    open."""
 
     def __init__(self, settings: Settings) -> None:
         self._embedded = None
         self.dsn = settings.database_url
         if self.dsn is None:
             self._embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+            self._watch = PostgresWatch(self._embedded)
 
     def __enter__(self) -> Secret:
         if self._embedded is not None:
             self.dsn = Secret(self._embedded.start())
+            self._watch.__enter__()
         assert self.dsn is not None, "one of the two is there"
         return self.dsn
 
     def __exit__(self, *exc: object) -> None:
         if self._embedded is not None:
+            self._watch.__exit__()
             self._embedded.stop()
 
 
@@ -100,9 +124,8 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     general = config.general_settings
     if settings.database_url is None and general.database_url:
         settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
-    if general.max_request_size_mb is not None:
-        max_body_bytes = body_limit(general.max_request_size_mb)
-        settings = msgspec.structs.replace(settings, max_body_bytes=max_body_bytes)
+    settings = with_connections(settings, general.database_connection_pool_limit)
+    settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
     key = settings.master_key
     if key is None and config.master_key is not None:
         key = checked_master_key(config.master_key.reveal())
@@ -112,18 +135,20 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     return settings, made, is_new
 
 
-def prepare(blueprint: Blueprint) -> int:
-    """Check the config and bring the tables up to date, in a child process. Gives its exit code."""
-    child = multiprocessing.get_context().Process(target=_prepare, args=(blueprint,))
+def prepare(blueprint: Blueprint, *, workers: int) -> int:
+    """Check the config and bring the tables up to date, in a child process. Gives its exit code, which is 3
+    where so many workers would ask for more connections than Postgres has. `workers` is 0 where none run."""
+    child = multiprocessing.get_context().Process(target=_prepare, args=(blueprint, workers))
     child.start()
     child.join()
     return child.exitcode or 0
 
 
-def _prepare(blueprint: Blueprint) -> None:
+def _prepare(blueprint: Blueprint, workers: int) -> None:
     from runtime.blueprint import check
     from runtime.catalog import UnknownFunction, entries
-    from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
+    from runtime.lanes import excess
+    from runtime.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
     from schema.errors import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env)
@@ -137,8 +162,13 @@ def _prepare(blueprint: Blueprint) -> None:
         sys.exit(2)
     try:
         asyncio.run(migrate(blueprint.dsn.reveal()))
+        most = asyncio.run(max_connections(blueprint.dsn.reveal())) if workers else 0
     except (ForeignDatabase, MigrationFailed, DatabaseUnavailable) as exc:
         sys.stderr.write(f"switchgear: {exc}\n")
+        sys.exit(3)
+    too_many = excess(workers, blueprint.settings.connections, most) if workers else None
+    if too_many is not None:
+        sys.stderr.write(f"switchgear: {too_many}\n")
         sys.exit(3)
 
 
@@ -179,6 +209,7 @@ def _run(blueprint: Blueprint, listen: Listen) -> int:
 def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     """One run of granian. True where it gave up by itself."""
     from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+    from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -190,7 +221,15 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
         workers=listen.workers,
         loop=Loops.auto,
         runtime_mode=RuntimeModes.st,
-        http=HTTPModes.auto,
+        http=HTTPModes.auto if listen.http2 else HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_S * 1000, max_buffer_size=BUFFER_BYTES),
+        http2_settings=HTTP2Settings(
+            keep_alive_interval=PING_S * 1000,
+            keep_alive_timeout=PING_S,
+            max_concurrent_streams=STREAMS,
+            max_headers_size=HEADERS_BYTES,
+            max_send_buffer_size=STREAM_BUFFER_BYTES,
+        ),
         websockets=False,
         backlog=BACKLOG,
         backpressure=BACKPRESSURE,
@@ -200,7 +239,7 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
         working_dir=Path.cwd(),
     )
     try:
-        server.serve(target_loader=partial(_load, blueprint, os.getpid()), wrap_loader=False)
+        server.serve(target_loader=partial(_load, blueprint, listen, os.getpid()), wrap_loader=False)
     except SystemExit as exc:
         # A terminal's Ctrl-C reaches the workers too, and one that ends before granian asked it to
         # counts as crashed.
@@ -208,11 +247,11 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     return False
 
 
-def _load(blueprint: Blueprint, parent_pid: int) -> "Worker":
+def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "Worker":
     """In the worker's own process, so that the parent never holds what a worker imports."""
     from runtime.worker import load_worker
 
-    return load_worker(blueprint, parent_pid)
+    return load_worker(blueprint, parent_pid, http2=listen.http2)
 
 
 def leave_on_signals() -> None:

@@ -14,18 +14,21 @@ from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
 from runtime.bodies import Bodies
 from runtime.body_reader import BodyReader
+from runtime.body_room import BodyRoom
 from runtime.catalog import route_of
 from runtime.corrections import Corrections
 from runtime.customers import Customers
-from runtime.database import Database
+from runtime.databases import Databases
 from runtime.governor import Governor
 from runtime.invoke import Gateway
 from runtime.journal import begun
 from runtime.leases import Leases
 from runtime.ledger import BookedLedger
+from runtime.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
 from runtime.retention import Retention
 from runtime.router import Router
+from runtime.searches import Searches
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Metrics
@@ -74,7 +77,7 @@ class Services:
         """Connect and start everything. Raises DatabaseUnavailable."""
         blueprint = self._blueprint
         checked = check(blueprint.document, blueprint.env)
-        self.database = await Database.connect(blueprint.dsn.reveal())
+        databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
         self.upstream = AiohttpUpstream()
         await self.upstream.start()
         settings = blueprint.settings
@@ -84,13 +87,15 @@ class Services:
             sync_s=settings.journal_sync_ms / 1000,
         )
         self.journal.start()
-        self.bodies = Bodies(self.database, checked.storage)
+        self.bodies = Bodies(databases.management, checked.storage)
         self.bodies.start()
-        self.retention = Retention(blueprint.dsn.reveal(), checked.storage)
+        self.retention = Retention(
+            blueprint.dsn.reveal(), checked.storage, lock_path=settings.data_dir / "retention.lock"
+        )
         self.retention.start()
         policy = checked.policy
         self.governor = Governor(
-            Leases(self.database, policy.zone),
+            Leases(databases.leases, policy.zone),
             self.journal.leases_as,
             orphan_after_s=policy.orphan_lease_after_s,
         )
@@ -100,11 +105,13 @@ class Services:
             RECALL: self.governor.recalled,
         }
         self.listener = Listener(blueprint.dsn.reveal(), hears)
-        self.customers = Customers(policy, self.listener)
+        self.look_ups = LookUps()
+        self.customers = Customers(policy, self.listener, databases.auth, self.look_ups)
         self.authenticator = Authenticator(
             blueprint.master_key,
-            AuthorityReader(policy),
+            AuthorityReader(policy, databases.auth),
             self.listener,
+            look_ups=self.look_ups,
             metrics_token=settings.metrics_token,
         )
         await self.listener.start()
@@ -114,30 +121,35 @@ class Services:
         self.snapshots.start()
         admissions = Admissions(self.governor, self.customers, policy)
         ledger = BookedLedger(self.journal, admissions, tally=tally)
-        self.probe = ReadinessProbe(self.database, self.journal)
+        self.probe = ReadinessProbe(databases.leases, self.journal)
         ports: Mapping[str, object] = {
             "models": checked.registry,
             "routes": Router(checked.registry, checked.routing),
             "upstream": self.upstream,
             "ledger": ledger,
             **Stores(
-                self.database, self._changed, lambda user_id: newcomer(user_id, policy, datetime.now(UTC))
+                databases.management,
+                self._changed,
+                reports=databases.reports,
+                fresh=lambda user_id: newcomer(user_id, policy, datetime.now(UTC)),
             ).ports,
             "policy": policy,
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
-            "bodies": BodyReader(self.database),
-            "corrections": Corrections(self.database),
+            "bodies": BodyReader(databases.reports),
+            "corrections": Corrections(databases.management, databases.reports),
             "prices": checked.registry,
             "readiness": self.probe,
             "metrics": Metrics(self.snapshots, route_of),
-            "alerts": AlertReader(self.database),
+            "alerts": AlertReader(databases.reports),
         }
         return Gateway(
             authenticator=self.authenticator,
             ledger=ledger,
             ports=ports,
-            max_body_bytes=blueprint.settings.max_body_bytes,
+            max_body_bytes=settings.max_body_bytes,
+            body_room=BodyRoom(settings.max_bodies_bytes),
+            searches=Searches(),
             log_line=self._log_line,
             bodies=self.bodies,
             tally=tally,
@@ -167,4 +179,6 @@ class Services:
         await self.bodies.close(timeout_s=BODIES_S)
         await self.governor.close()
         await self.journal.close()
-        await self.database.close()
+        await self.probe.close()
+        await self.look_ups.close()
+        await self.databases.close()

@@ -13,11 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from runtime.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
 from schema.secret import Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
 MIN_KEY_LENGTH = 16
 MAX_BODY_MB = 4096
+MAX_BODIES_BYTES = 256 * 1024 * 1024
 _HOSTS = re.compile(
     r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]*)(:[0-9]{1,5})?(,(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]+)(:[0-9]{1,5})?)*"
 )
@@ -35,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """None: the embedded Postgres under `data_dir`."""
     master_key: Secret | None
     max_body_bytes: int = 32 * 1024 * 1024
+    max_bodies_bytes: int = MAX_BODIES_BYTES
+    """Of all requests that a worker has under way: what does not fit is refused with 503."""
+    connections: int = DEFAULT_CONNECTIONS
+    """To Postgres, of a worker."""
     drain_s: int = 30
     """How long SIGTERM waits for calls in flight."""
     journal_mb: int = 1024
@@ -70,6 +76,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         database_url=Secret(database_url) if database_url else None,
         master_key=checked_master_key(master_key) if master_key else None,
         max_body_bytes=_whole(env, "SWITCHGEAR_MAX_BODY_BYTES", 32 * 1024 * 1024),
+        max_bodies_bytes=_whole(env, "SWITCHGEAR_MAX_BODIES_BYTES", MAX_BODIES_BYTES),
         drain_s=_whole(env, "SWITCHGEAR_DRAIN_S", 30),
         journal_mb=_whole(env, "SWITCHGEAR_JOURNAL_MB", 1024),
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
@@ -77,16 +84,44 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     )
 
 
-def body_limit(megabytes: float | int | str) -> int:
-    """The bytes of `general_settings.max_request_size_mb`. Raises SettingsError."""
+def with_connections(settings: Settings, limit: int | None) -> Settings:
+    """The settings with `general_settings.database_connection_pool_limit`. Raises SettingsError."""
+    if limit is None:
+        return settings
+    if limit < LEAST_CONNECTIONS:
+        raise SettingsError(
+            f"general_settings.database_connection_pool_limit: expected at least {LEAST_CONNECTIONS}, one "
+            f"for each of announcements, keys, leases, management and reports; found {limit}"
+        )
+    return msgspec.structs.replace(settings, connections=limit)
+
+
+Megabytes = float | int | str
+
+
+def with_body_limits(settings: Settings, one_mb: Megabytes | None, all_mb: Megabytes | None) -> Settings:
+    """The settings with what `general_settings` says of the size of one request's body, and of all bodies of
+    a worker together, which is at least that of one. Raises SettingsError."""
+    one, together = settings.max_body_bytes, settings.max_bodies_bytes
+    if one_mb is not None:
+        one = _bytes_of(one_mb, "max_request_size_mb")
+    if all_mb is not None:
+        together = _bytes_of(all_mb, "max_request_bodies_mb")
+        if together < one:
+            raise SettingsError(
+                f"general_settings.max_request_bodies_mb: expected at least the {one / 1024 / 1024:g} of one "
+                f"request's body (max_request_size_mb), found {all_mb}"
+            )
+    return msgspec.structs.replace(settings, max_body_bytes=one, max_bodies_bytes=max(one, together))
+
+
+def _bytes_of(megabytes: Megabytes, name: str) -> int:
     try:
         limit = float(megabytes)
     except (ValueError, OverflowError):
         limit = math.nan
     if not 1 <= limit * 1024 * 1024 <= MAX_BODY_MB * 1024 * 1024:
-        raise SettingsError(
-            f"general_settings.max_request_size_mb: expected a number above zero, up to {MAX_BODY_MB}"
-        )
+        raise SettingsError(f"general_settings.{name}: expected a number above zero, up to {MAX_BODY_MB}")
     return int(limit * 1024 * 1024)
 
 

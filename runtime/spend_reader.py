@@ -7,7 +7,6 @@ from piccolo.columns.combination import Where, WhereRaw
 
 from functions.roles import Scope
 from runtime.database import Database
-from runtime.database_errors import asking
 from runtime.log_row import spend_row
 from runtime.report_reader import ReportReader
 from runtime.tenancy import Nothing, within
@@ -26,6 +25,7 @@ class SpendReader:
     """Rows and sums. Every method raises DatabaseUnavailable, or InvalidRequest for bad dates."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._reports = ReportReader(database)
 
     async def rows(self, query: SpendQuery, *, scope: Scope) -> list[SpendRow]:
@@ -47,7 +47,7 @@ class SpendReader:
         if end is not None:
             select = select.where(SpendLog.start_time < naive(end))
         select = select.order_by(SpendLog.start_time, SpendLog.request_id, ascending=False)
-        with asking():
+        with self._database.asking():
             found = await select.limit(query.limit)
         return [spend_row(row) for row in found]
 

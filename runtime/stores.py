@@ -20,10 +20,17 @@ from schema.users import UserRecord
 
 
 class Stores:
-    """`announce` is told of every change: `team:<id>`. `fresh` says what a user is given that comes to be by
-    the way."""
+    """`announce` is told of every change: `team:<id>`. `reports` is where logs and sums are read. `fresh`
+    says what a user is given that comes to be by the way."""
 
-    def __init__(self, database: Database, announce: Announce, fresh: Callable[[str], UserRecord]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        announce: Announce,
+        *,
+        reports: Database,
+        fresh: Callable[[str], UserRecord],
+    ) -> None:
         self.keys = KeyStore(database, announce, Newcomers(fresh))
         self.teams = TeamStore(database, announce, self.keys)
         self.users = UserStore(database, announce, self.keys, self.teams)
@@ -31,11 +38,11 @@ class Stores:
         self.budgets = RowStore(database, entities.BUDGET, announce)
         self.customers = CustomerStore(database, announce)
         self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
-        self.audit = AuditReader(database)
+        self.audit = AuditReader(reports)
         self.counters = SpendCounters(self.keys)
-        self.spend = SpendReader(database)
-        self.reports = ReportReader(database)
-        self.log = LogReader(database, self.reports)
+        self.spend = SpendReader(reports)
+        self.reports = ReportReader(reports)
+        self.log = LogReader(reports, self.reports)
 
     @property
     def ports(self) -> Mapping[str, object]:

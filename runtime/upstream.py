@@ -113,7 +113,7 @@ class AiohttpResponse:
                     raise UpstreamMalformed(f"{self._host} sent more than {limit >> 20} MiB.")
                 yield piece
         except (aiohttp.ClientError, TimeoutError) as exc:
-            raise self._body_error(exc) from exc
+            raise self._body_error(exc) from without_frames(exc)
         finally:
             if not content.is_eof() or content.exception() is not None:
                 self.close()
@@ -169,14 +169,14 @@ class AiohttpUpstream:
             return await self._send(request, deadlines, attempt)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
             if not attempt.was_stale():
-                raise _open_error(exc, request, deadlines, attempt) from exc
+                raise _open_error(exc, request, deadlines, attempt) from without_frames(exc)
         except (aiohttp.ClientError, TimeoutError) as exc:
-            raise _open_error(exc, request, deadlines, attempt) from exc
+            raise _open_error(exc, request, deadlines, attempt) from without_frames(exc)
         attempt = Attempt(deadlines.first_byte_s)
         try:
             return await self._send(request, deadlines, attempt)
         except (aiohttp.ClientError, TimeoutError) as exc:
-            raise _open_error(exc, request, deadlines, attempt) from exc
+            raise _open_error(exc, request, deadlines, attempt) from without_frames(exc)
 
     async def _send(
         self, request: UpstreamRequest, deadlines: Deadlines, attempt: Attempt
@@ -206,6 +206,23 @@ class AiohttpUpstream:
             attempt.abort()
             raise
         return AiohttpResponse(response, deadlines, first_byte_left_s=attempt.first_byte_left_s())
+
+
+def without_frames(exc: BaseException) -> BaseException:
+    """The exception, and those it came from, without their tracebacks.
+
+    aiohttp keeps exceptions where their own frames find them (a connector's `last_exc`, a reader's
+    `_exception`), and these frames hold the request's body.
+    """
+    seen: set[int] = set()
+    behind: list[BaseException | None] = [exc]
+    while behind:
+        each = behind.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            behind += (each.__cause__, each.__context__)
+    return exc
 
 
 def _open_error(

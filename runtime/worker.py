@@ -8,12 +8,15 @@ import signal
 import structlog
 from litestar import Litestar
 
+from runtime.allocator import give_large_blocks_back
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
-from runtime.door import RAW_SEND, Receive, Scope, Send
+from runtime.door import RAW_SEND, Receive, Scope
+from runtime.listening import bound_connections
 from runtime.logs import LineBuffer, set_up_logs
 from runtime.mount import mount
 from runtime.parent import end_with_parent
+from runtime.sending import Send
 from runtime.services import Services
 from schema.errors import SHUTTING_DOWN
 
@@ -31,7 +34,8 @@ class Worker:
     and reach the ledger before granian's kill.
     """
 
-    def __init__(self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int) -> None:
+    def __init__(self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int, *, http2: bool) -> None:
+        self._http2 = http2
         self._parent_pid = parent_pid
         self._blueprint = blueprint
         self._logs = logs
@@ -68,8 +72,11 @@ class Worker:
         _settle_garbage()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
         end_with_parent(self._parent_pid, signal.SIGTERM)
+        bounds = asyncio.create_task(bound_connections(silent_too=self._http2), name="connections")
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        bounds.cancel()
+        await asyncio.gather(bounds, return_exceptions=True)
         await self._services.close()
         self._logs.flush()
         await send({"type": "lifespan.shutdown.complete"})
@@ -95,8 +102,9 @@ def _settle_garbage() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def load_worker(blueprint: Blueprint, parent_pid: int) -> Worker:
+def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool) -> Worker:
     """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
     SIGTERM that comes while granian starts is lost between its handlers."""
     end_with_parent(parent_pid, signal.SIGKILL)
-    return Worker(blueprint, set_up_logs(), parent_pid)
+    give_large_blocks_back()
+    return Worker(blueprint, set_up_logs(), parent_pid, http2=http2)

@@ -36,6 +36,7 @@
 known and the status as text otherwise.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -214,8 +215,20 @@ class ClientLeft(GatewayError):
 
 
 class Overloaded(GatewayError):
+    """It always says when to try again: in a second, unless it knows better."""
+
     status = 503
     type = "service_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = 1.0,
+    ) -> None:
+        super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
 
 
 class ShuttingDown(Overloaded):
@@ -311,6 +324,30 @@ class ProviderError(UpstreamError):
     @property
     def error_type(self) -> str:
         return self._kind
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as a value, for whoever keeps one.
+
+    An exception that was raised holds the frames that it passed, and these hold the call's body. Where one of
+    them reaches the object that keeps it, nothing is freed before the next garbage collection.
+    """
+
+    kind: type[GatewayError]
+    facts: Mapping[str, object]
+    """The attributes of the exception, such as `message` and `retry_after_s`; without its `unsent`."""
+
+    @classmethod
+    def of(cls, error: GatewayError) -> "Told":
+        return cls(
+            kind=type(error), facts={name: each for name, each in vars(error).items() if name != "unsent"}
+        )
+
+    def error(self) -> GatewayError:
+        """A new exception that says the same."""
+        error = self.kind.__new__(self.kind, self.facts["message"])
+        vars(error).update(self.facts)
+        return error
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,3 +139,52 @@ def test_there_is_no_module_level_mutable_state() -> None:
             ):
                 found.append(f"{name}: {target}")
     assert found == []
+
+
+def kept_exceptions(tree: ast.AST) -> list[int]:
+    """Lines that give a caught exception a second name, which outlives its handler, and lines that raise a
+    name: there the frame holds the exception, whose traceback holds the frame."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            for each in ast.walk(node):
+                if isinstance(each, ast.Assign | ast.AnnAssign | ast.NamedExpr) and each.value is not None:
+                    values = each.value.elts if isinstance(each.value, ast.Tuple) else [each.value]
+                    found += [
+                        each.lineno
+                        for value in values
+                        if isinstance(value, ast.Name) and value.id == node.name
+                    ]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            caught = {each.name for each in ast.walk(node) if isinstance(each, ast.ExceptHandler)}
+            found += [
+                each.lineno
+                for each in ast.walk(node)
+                if isinstance(each, ast.Raise)
+                and isinstance(each.exc, ast.Name)
+                and each.exc.id not in caught
+                and each.exc.id[:1].islower()
+            ]
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n    try: g()\n    except E as exc: kept = exc",
+        "def f(self):\n    try: g()\n    except E as exc: self.first, self.error = b'', exc",
+        "def f():\n    error = E()\n    raise error",
+    ],
+)
+def test_the_search_for_kept_exceptions_finds_them(code: str) -> None:
+    assert kept_exceptions(ast.parse(code)) == [3]
+
+
+def test_no_frame_keeps_the_exception_that_holds_it() -> None:
+    found = [
+        f"{name}:{line}"
+        for name in tracked()
+        if name.endswith(".py") and name.startswith(PACKAGES)
+        for line in kept_exceptions(ast.parse((ROOT / name).read_text()))
+    ]
+    assert found == []

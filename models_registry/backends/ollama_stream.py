@@ -71,9 +71,7 @@ class OllamaStream:
             return out
         if not self._begun:
             raise UpstreamMalformed("The provider answered with an empty stream.")
-        error = UpstreamCut("The provider's stream broke off before it was complete.")
-        error.unsent = out
-        raise error
+        raise _cut_after(out)
 
     def _lines(self, lines: list[bytes]) -> bytes:
         out: list[bytes] = []
@@ -116,3 +114,9 @@ class OllamaStream:
             pieces.append(self._writer.tool(id=id, name=call.function.name, arguments=arguments_of(call)))
             self._calls += 1
         return pieces
+
+
+def _cut_after(out: bytes) -> UpstreamCut:
+    error = UpstreamCut("The provider's stream broke off before it was complete.")
+    error.unsent = out
+    return error

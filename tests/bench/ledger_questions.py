@@ -38,7 +38,12 @@ class Bench:
         self.database = database
         self.first, self.last = first, first + timedelta(days=DAYS - 1)
         self.ports = {
-            **Stores(database, lambda topic: None, lambda user_id: UserRecord(user_id=user_id)).ports,
+            **Stores(
+                database,
+                lambda topic: None,
+                reports=database,
+                fresh=lambda user_id: UserRecord(user_id=user_id),
+            ).ports,
             "bodies": BodyReader(database),
             "policy": Policy(),
         }

@@ -3,7 +3,7 @@
 from functions.call import Caller
 from functions.roles import INTERNAL_USER, SERVICE_KEY
 from runtime.authority import Authority
-from schema.errors import BlockedKey
+from schema.errors import BlockedKey, Told
 from schema.keys import KeyRecord
 from schema.models import AllowedModels
 
@@ -30,7 +30,7 @@ def authority_for(record: KeyRecord) -> Authority:
     topics |= {f"team:{record.team_id}"} if record.team_id else set()
     return Authority(
         caller=None if blocked else caller,
-        refusal=blocked,
+        refusal=None if blocked is None else Told.of(blocked),
         expires_at=None if record.expires is None else record.expires.timestamp(),
         topics=frozenset(topics),
     )

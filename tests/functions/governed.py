@@ -78,13 +78,16 @@ class House:
         self.clock = FrozenClock()
         self.ports: dict[str, object] = {
             **Stores(
-                database, self.announced.append, lambda user_id: newcomer(user_id, policy, self.clock.now())
+                database,
+                self.announced.append,
+                reports=database,
+                fresh=lambda user_id: newcomer(user_id, policy, self.clock.now()),
             ).ports,
             "alerts": AlertReader(database),
             "metrics": NoMetrics(),
             "spend": SpendReader(database),
             "bodies": BodyReader(database),
-            "corrections": Corrections(database),
+            "corrections": Corrections(database, database),
             "prices": make_registry(),
             "policy": policy,
             "clock": self.clock,

@@ -34,7 +34,7 @@ def bounds(defaults: Mapping[str, object] | None = None, **upper: object) -> Pol
 
 async def holder(house: House, made: KeyGenerated) -> Caller:
     """Who calls with a key, as authentication reads it."""
-    authority = await AuthorityReader(Policy()).find(hash_of(made.key))
+    authority = await AuthorityReader(Policy(), house.database).find(hash_of(made.key))
     assert authority is not None
     assert authority.caller is not None, authority.refusal
     return authority.caller

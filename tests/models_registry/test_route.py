@@ -1,5 +1,6 @@
 """Which deployment is attempted after which error."""
 
+import gc
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -21,11 +22,13 @@ from schema.errors import (
     Overloaded,
     ProviderError,
     RateLimited,
+    Told,
     UnsupportedParameter,
     UpstreamCut,
     UpstreamMalformed,
     UpstreamTimeout,
     UpstreamUnreachable,
+    envelope,
 )
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
@@ -67,16 +70,20 @@ def walked(way: Route, *errors: GatewayError) -> list[str]:
     error again and again."""
     attempted = [way.target.model_id]
     for number in range(500):
-        if not way.goes_on(another(errors[min(number, len(errors) - 1)])):
+        if not failed(way, errors[min(number, len(errors) - 1)]):
             return attempted
         attempted.append(way.target.model_id)
     raise AssertionError("the way has no end")
 
 
-def another(error: GatewayError) -> GatewayError:
-    if isinstance(error, ProviderError):
-        return provider(error.http_status, code=error.code, retry_after_s=error.retry_after_s)
-    return type(error)(error.message)
+def failed(way: Route, error: GatewayError) -> bool:
+    """The attempt at hand ended so: is there another?"""
+    way.begin()
+    return way.goes_on(error)
+
+
+def tells(way: Route, error: GatewayError) -> bool:
+    return way.told == Told.of(error)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_what_is_the_callers_or_our_own_ends_the_call(error: GatewayError) -> No
 def test_a_retry_goes_at_once_to_a_deployment_that_was_not_tried() -> None:
     way = route(config("m", "m", "m", num_retries=4))
     waits, tried = [], [way.target.model_id]
-    while way.goes_on(provider(500)):
+    while failed(way, provider(500)):
         waits.append(way.wait_s)
         tried.append(way.target.model_id)
     assert set(tried[:3]) == {"m/a", "m/b", "m/c"}
@@ -135,11 +142,11 @@ def test_a_retry_goes_at_once_to_a_deployment_that_was_not_tried() -> None:
 def test_what_this_deployment_will_say_again_is_asked_of_others_alone(error: GatewayError) -> None:
     way = route(config("m", "m", num_retries=9))
     first = way.target.model_id
-    assert way.goes_on(error)
+    assert failed(way, error)
     assert way.target.model_id != first
     assert way.wait_s == 0
     others = [way.target.model_id]
-    while way.goes_on(provider(500)):
+    while failed(way, provider(500)):
         others.append(way.target.model_id)
     assert set(others) == {way.target.model_id}, "the first one is not asked again"
     assert len(others) == 9
@@ -148,8 +155,8 @@ def test_what_this_deployment_will_say_again_is_asked_of_others_alone(error: Gat
 def test_a_wait_is_the_deployments_own() -> None:
     way = route(config("m", "m", num_retries=2))
     first = way.target.model_id
-    assert way.goes_on(provider(429, retry_after_s=30))
-    assert way.goes_on(provider(500))
+    assert failed(way, provider(429, retry_after_s=30))
+    assert failed(way, provider(500))
     assert way.target.model_id != first, "it may be asked much sooner"
     assert way.wait_s < 2
 
@@ -157,8 +164,8 @@ def test_a_wait_is_the_deployments_own() -> None:
 def test_a_deployment_that_said_to_stay_away_is_not_asked_after_another_failed() -> None:
     way = route(config("m", "m", num_retries=5))
     first = way.target.model_id
-    assert way.goes_on(provider(429, retry_after_s=3600))
-    while way.goes_on(provider(500)):
+    assert failed(way, provider(429, retry_after_s=3600))
+    while failed(way, provider(500)):
         assert way.target.model_id != first
 
 
@@ -169,7 +176,7 @@ def test_deployments_that_differ_in_their_keys_alone_are_two() -> None:
         entry["litellm_params"] |= {"model": "openai/same", "api_key": f"sk-{place}"}
     way = route(given)
     first = way.target
-    assert way.goes_on(provider(401))
+    assert failed(way, provider(401))
     assert first.api_key != way.target.api_key
     assert first.model_id != way.target.model_id
 
@@ -183,7 +190,7 @@ def test_a_drained_deployment_is_tried_last() -> None:
 def test_all_waits_of_a_call_together_are_bounded() -> None:
     way = route(config("m", "n", num_retries=20, fallbacks=[{"m": ["n"]}]))
     waited_s = 0.0
-    while way.goes_on(provider(429, retry_after_s=50)):
+    while failed(way, provider(429, retry_after_s=50)):
         waited_s += way.wait_s
     assert 50 <= waited_s <= MOST_WAITING_S
 
@@ -196,7 +203,7 @@ def test_waits_grow_up_to_a_limit_and_are_spread() -> None:
     def waits(roll: float) -> list[float]:
         way = route(config("m", num_retries=8), roll=roll)
         found = []
-        while way.goes_on(provider(500)):
+        while failed(way, provider(500)):
             found.append(way.wait_s)
         return found
 
@@ -209,7 +216,7 @@ def test_waits_grow_up_to_a_limit_and_are_spread() -> None:
 @pytest.mark.parametrize(("asked_s", "least"), [(0.2, 0.2), (7.0, 7.0), (LONGEST_WAIT_S, LONGEST_WAIT_S)])
 def test_a_provider_says_how_long_to_wait(asked_s: float, least: float) -> None:
     way = route(config("m"))
-    assert way.goes_on(provider(429, retry_after_s=asked_s))
+    assert failed(way, provider(429, retry_after_s=asked_s))
     assert least <= way.wait_s <= least * 1.25
 
 
@@ -221,7 +228,7 @@ def test_a_provider_that_says_to_stay_away_for_long_is_left_alone() -> None:
 
 def test_the_config_says_how_long_a_wait_is_at_least() -> None:
     way = route(config("m", retry_after=3))
-    assert way.goes_on(provider(500))
+    assert failed(way, provider(500))
     assert 3 <= way.wait_s <= 3.75
 
 
@@ -279,24 +286,37 @@ def test_a_model_falls_back_after_its_retries(status: int) -> None:
 def test_what_is_told_in_the_end_is_the_error_of_the_model_asked_for() -> None:
     way = route(config("m", "n", num_retries=1, fallbacks=[{"m": ["n"]}]))
     errors = [provider(status) for status in (500, 503, 429, 401)]
-    assert [way.goes_on(error) for error in errors] == [True, True, True, False]
-    assert way.error is errors[1]
+    assert [failed(way, error) for error in errors] == [True, True, True, False]
+    assert tells(way, errors[1])
 
 
 def test_a_hold_that_does_not_fit_ends_the_walk_with_the_first_error() -> None:
     way = route(config("m"))
     first = provider(500)
-    assert way.goes_on(first)
-    assert not way.goes_on(BudgetExceeded("x"))
-    assert way.error is first
+    assert failed(way, first)
+    assert not failed(way, BudgetExceeded("x"))
+    assert tells(way, first)
 
 
-def test_an_error_is_decided_once() -> None:
+def test_an_attempt_is_decided_once() -> None:
     way = route(config("m", num_retries=1))
-    error = provider(500)
-    assert [way.goes_on(error) for _ in range(3)] == [True] * 3
+    way.begin()
+    assert [way.goes_on(provider(500)) for _ in range(3)] == [True] * 3
     assert way.retries == 1
-    assert not way.goes_on(provider(500))
+    assert not failed(way, provider(500))
+
+
+def test_the_way_keeps_what_an_error_said_and_no_exception() -> None:
+    way = route(config("m", "n", num_retries=0, fallbacks=[{"m": ["n"]}]))
+    for error in (provider(429, code="slow_down", retry_after_s=7), UpstreamTimeout("late")):
+        failed(way, error)
+    assert [each for each in gc.get_referents(vars(way)) if isinstance(each, BaseException)] == []
+    assert way.told is not None
+    again = way.told.error()
+    assert isinstance(again, ProviderError)
+    assert envelope(again) == envelope(provider(429, code="slow_down", retry_after_s=7))
+    assert (again.http_status, again.retry_after_s, str(again)) == (429, 7, "no")
+    assert again.__traceback__ is None
 
 
 def test_a_context_that_is_too_long_goes_to_the_models_for_it() -> None:
@@ -394,11 +414,11 @@ def test_a_context_falls_back_also_where_bad_requests_do_not() -> None:
 def test_a_fallback_that_is_not_for_this_customer_is_passed_over() -> None:
     way = route(config("m", "n", "o", num_retries=0, fallbacks=[{"m": ["n", "o"]}]))
     first = provider(500)
-    assert way.goes_on(first)
-    assert way.goes_on(ModelNotAllowed("x", level="customer"))
+    assert failed(way, first)
+    assert failed(way, ModelNotAllowed("x", level="customer"))
     assert way.target.model_id == "o/a"
-    assert not way.goes_on(ModelNotAllowed("x", level="customer"))
-    assert way.error is first
+    assert not failed(way, ModelNotAllowed("x", level="customer"))
+    assert tells(way, first)
     assert not route(config("m", "n", fallbacks=[{"m": ["n"]}])).goes_on(ModelNotAllowed("x"))
 
 
@@ -462,7 +482,7 @@ def test_every_way_ends(
     assert max(by_model.values()) <= most
     assert len(by_model) <= 1 + MAX_FALLBACKS
     assert len(attempted) <= MOST_ATTEMPTS
-    assert way.error is not None
+    assert way.told is not None
 
 
 def test_the_defaults_are_the_peers() -> None:

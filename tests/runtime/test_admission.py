@@ -20,6 +20,7 @@ from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
 from runtime.leases import Leases
+from runtime.look_ups import LookUps
 from schema.chat import ChatRequest
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
 from schema.journal import row_of
@@ -42,7 +43,7 @@ class Desk:
 
     def __init__(self, database: Database, governor: Governor, policy: Policy) -> None:
         self.governor = governor
-        self.admissions = Admissions(governor, Customers(policy, Silence()), policy)
+        self.admissions = Admissions(governor, Customers(policy, Silence(), database, LookUps()), policy)
         self.database = database
 
     async def admit(self, rules: Sequence[Rule], target: Target, **body: object) -> tuple[Call, Admission]:

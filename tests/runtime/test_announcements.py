@@ -32,6 +32,8 @@ MAKE_USERS = """
     INSERT INTO "LiteLLM_UserTable" (user_id, teams, models)
     SELECT 'u' || n, '{}', '{}' FROM generate_series(1, 300) AS n"""
 
+MASTER = Secret("sk-master-0123456789")
+
 
 def hearing(dsn: str, scenario: Callable[[asyncpg.Connection, list[str]], Awaitable[None]]) -> list[str]:
     """What is announced while the scenario runs."""
@@ -144,7 +146,9 @@ def authenticated(
                 each.forget(topic)
 
         listener = Listener(through, {AUTHORITY: heard})
-        authenticator = Authenticator(Secret("sk-master-0123456789"), AuthorityReader(Policy()), listener)
+        authenticator = Authenticator(
+            Secret("sk-master-0123456789"), AuthorityReader(Policy(), database), listener
+        )
         authenticators.append(authenticator)
         await listener.start()
         try:
@@ -199,7 +203,9 @@ def test_with_a_half_open_connection_nothing_cached_is_trusted_for_longer_than_a
         database = await Database.connect(postgres_dsn)
         heard: list[str] = []
         listener = Listener(door.dsn, {AUTHORITY: heard.append})
-        authenticator = Authenticator(Secret("sk-master-0123456789"), AuthorityReader(Policy()), listener)
+        authenticator = Authenticator(
+            Secret("sk-master-0123456789"), AuthorityReader(Policy(), database), listener
+        )
         await listener.start()
         await authenticator.caller(BEARER)
         door.freeze()

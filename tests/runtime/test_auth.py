@@ -7,8 +7,18 @@ import pytest
 
 from functions.call import MASTER_KEY_HASH, Caller
 from functions.roles import INTERNAL_USER, PROXY_ADMIN
-from runtime.auth import DEAF_S, MAX_CACHED, MAX_WAITING, STALE_S, Authenticator, credential, hash_key
+from runtime.auth import (
+    DEAF_S,
+    MAX_CACHED,
+    MAX_STRANGERS,
+    MAX_WAITING,
+    STALE_S,
+    Authenticator,
+    credential,
+    hash_key,
+)
 from runtime.authority import Authority
+from runtime.look_ups import TIMEOUT_S
 from schema.errors import (
     BlockedKey,
     DatabaseUnavailable,
@@ -46,6 +56,8 @@ class Keys:
         self.records = {record.token: record for record in records}
         self.asked: list[str] = []
         self.away = False
+        self.stubborn = False
+        """It does not end when it is cancelled, as a driver that waits for a server that hangs."""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -53,7 +65,12 @@ class Keys:
         self.asked.append(key_hash)
         found = self.records.get(key_hash)
         await asyncio.sleep(0)
-        await self.gate.wait()
+        while not self.gate.is_set():
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                if not self.stubborn:
+                    raise
         if self.away:
             raise DatabaseUnavailable("The database can't be reached.")
         return None if found is None else authority_for(found)
@@ -326,15 +343,70 @@ def test_a_stranger_with_many_keys_is_bounded_and_holds_up_no_known_key() -> Non
 
 def test_the_cache_is_bounded() -> None:
     async def run() -> None:
-        keys = Keys(record_of())
+        records = [record_of(token=hash_key(f"sk-known-{number}")) for number in range(MAX_CACHED + 1)]
+        keys = Keys(*records)
         authenticator = Authenticator(Secret(MASTER), keys, Silence(), Clock())
+        for number in range(MAX_CACHED + 1):
+            await authenticator.caller(bearer(f"sk-known-{number}"))
+        asked = len(keys.asked)
+        await authenticator.caller(bearer("sk-known-0"))
+        assert len(keys.asked) == asked + 1, "the oldest answer went"
+
+    asyncio.run(run())
+
+
+def test_strangers_push_no_known_key_out_and_it_is_served_while_postgres_is_away() -> None:
+    async def run() -> None:
+        keys, clock = Keys(record_of()), Clock()
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
-        for number in range(MAX_CACHED):
+        for number in range(10_400):
             with pytest.raises(UnknownKey):
                 await authenticator.caller(bearer(f"sk-stranger-{number}"))
-        asked = len(keys.asked)
+        keys.away = True
+        clock.now += DEAF_S + 1
+        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
+        assert len(authenticator._strangers) <= MAX_STRANGERS
+
+    asyncio.run(run())
+
+
+def test_a_stranger_that_becomes_a_key_is_let_in_when_that_is_announced() -> None:
+    async def run() -> None:
+        keys = Keys()
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), Clock())
+        for _ in range(2):
+            with pytest.raises(UnknownKey):
+                await authenticator.caller(bearer())
+        assert len(keys.asked) == 1
+        keys.records[hash_key(KEY)] = record_of()
+        authenticator.forget(f"key:{hash_key(KEY)}")
+        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
+        del keys.records[hash_key(KEY)]
+        authenticator.forget("all")
+        with pytest.raises(UnknownKey):
+            await authenticator.caller(bearer())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("calls", [1, 8])
+def test_a_look_up_that_takes_long_is_left_and_the_call_goes_by_what_was_last_read(calls: int) -> None:
+    async def run() -> None:
+        keys, clock = Keys(record_of()), Clock()
+        authenticator = Authenticator(Secret(MASTER), keys, Silence(), clock)
         await authenticator.caller(bearer())
-        assert len(keys.asked) == asked + 1, "the oldest answer went"
+        clock.now += DEAF_S + 1
+        keys.gate.clear()
+        keys.stubborn = True
+        async with asyncio.timeout(TIMEOUT_S + 0.2):
+            found = await asyncio.gather(*(authenticator.caller(bearer()) for _ in range(calls)))
+        assert {caller.key_hash for caller in found} == {hash_key(KEY)}
+        clock.now += DEAF_S + 1
+        async with asyncio.timeout(0.2):
+            await authenticator.caller(bearer())
+        assert len(keys.asked) == 2, "one look-up was left; nobody asks again at once"
+        keys.gate.set()
 
     asyncio.run(run())
 

@@ -44,7 +44,7 @@ def test_the_counters_are_the_sum_of_the_rows_at_all_times(
 
     async def run() -> None:
         database = await Database.connect(postgres_dsn)
-        store = Corrections(database)
+        store = Corrections(database, database)
         rows = [make_row(f"r{place}", cost_nano=cost, **OWNED) for place, cost in enumerate(booked)]
         await book(database, *rows)
         expected, ranks = dict(enumerate(booked)), dict.fromkeys(range(4), 0)
@@ -70,7 +70,7 @@ def test_two_admins_at_once_follow_each_other(postgres_dsn: str) -> None:
 
     async def run() -> None:
         database = await Database.connect(postgres_dsn)
-        store = Corrections(database)
+        store = Corrections(database, database)
         rows = [make_row(f"r{n}", outcome=Outcome.UNCERTAIN, cost_nano=10**9, **OWNED) for n in range(6)]
         await book(database, *rows)
 
@@ -93,7 +93,7 @@ def test_two_admins_at_once_follow_each_other(postgres_dsn: str) -> None:
 def test_the_same_correction_by_two_admins_at_once_is_one_row(postgres_dsn: str) -> None:
     async def run() -> None:
         database = await Database.connect(postgres_dsn)
-        store = Corrections(database)
+        store = Corrections(database, database)
         await book(database, make_row("r", outcome=Outcome.UNCERTAIN, cost_nano=10**9))
         wanted = [Correction(request_id="r", cost_nano=5)]
         made = await asyncio.gather(
@@ -118,7 +118,7 @@ def test_rows_that_somebody_holds_for_long_are_said_to_be_busy(
         async with database.connection() as connection, connection.transaction():
             await connection.execute('SELECT 1 FROM "LiteLLM_SpendLogs" FOR UPDATE')
             with pytest.raises(Overloaded):
-                await Corrections(database).correct(
+                await Corrections(database, database).correct(
                     [Correction(request_id="r", cost_nano=5)], kind=Kind.MANUAL, reason="x", call=CALL
                 )
         assert await total(database, "r") == usd(make_row("r").cost_nano)

@@ -17,6 +17,7 @@ from runtime.database import Database
 from runtime.governor import Governor
 from runtime.leases import Leases
 from runtime.ledger import AttemptHold, BookedLedger
+from runtime.look_ups import LookUps
 from schema.errors import (
     BudgetExceeded,
     ProviderError,
@@ -69,7 +70,8 @@ def at_desk(dsn: str, rules: Sequence[Rule], scenario: Callable[[Desk], Awaitabl
         governor = Governor(Leases(database, UTC))
         await governor.start()
         try:
-            admissions = Admissions(governor, Customers(Policy(), Silence()), Policy())
+            customers = Customers(Policy(), Silence(), database, LookUps())
+            admissions = Admissions(governor, customers, Policy())
             await scenario(Desk(BookedLedger(ListSink(), admissions), rules))
         finally:
             await governor.close()

@@ -16,11 +16,13 @@ from functions.function import EventStream, function, manifest_of
 from functions.models import retrieve
 from functions.roles import Access
 from runtime.auth import Authenticator
+from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries
 from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger import BookedLedger
 from runtime.mount import mount
+from runtime.searches import Searches
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
 from schema.models import ModelCard
 from schema.secret import Secret
@@ -36,6 +38,7 @@ from tests.runtime.test_auth import KEY, record_of
 
 MASTER = "sk-master-key-of-these-tests"
 MAX_BODY = 4096
+ROOM = 3 * MAX_BODY
 ASK = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 Message = dict[str, Any]  # ASGI's own type
 
@@ -53,6 +56,7 @@ class House:
         self.log: list[bytes] = []
         keys = FakeFinder(record_of(user_id="ada"))
         ledger = BookedLedger(self.sink, NoLimits())
+        self.room = BodyRoom(ROOM)
         self.gateway = Gateway(
             authenticator=Authenticator(Secret(MASTER), keys, Silence()),
             ledger=ledger,
@@ -68,6 +72,8 @@ class House:
                 "readiness": Never(),
             },
             max_body_bytes=MAX_BODY,
+            body_room=self.room,
+            searches=Searches(),
             log_line=self.log.append,
         )
 
@@ -76,7 +82,8 @@ class House:
 
     def route(self, fn: Callable[..., Any] = chat) -> Door:
         endpoint = self.endpoint(fn)
-        return Door({endpoint.manifest.method: endpoint}, MAX_BODY, self.gateway.decoder)
+        decoder = self.gateway.decoder
+        return Door({endpoint.manifest.method: endpoint}, MAX_BODY, room=self.room, decoder=decoder)
 
 
 class Client:
@@ -228,6 +235,70 @@ def test_a_body_over_the_limit_is_refused_without_a_length(pieces: int) -> None:
     client = handle(House().route(), *messages, body_of(b"never read"))
     assert client.status == 413
     assert client.received == pieces
+
+
+def test_bodies_together_have_a_limit_that_is_counted_while_they_are_read() -> None:
+    async def run() -> tuple[House, Client, Client]:
+        house = House(FakeUpstream(Answer(stalls=True)))
+        text = json.dumps({**ASK, "user": "u" * (MAX_BODY - 100)}).encode()
+        slow = [Client(body_of(text[:2000], more=True)) for _ in range(3)]
+        held = [Client(body_of(text)) for _ in range(2)]
+        tasks = [
+            asyncio.create_task(house.route().handle(scope_of(), each.receive, each.send))
+            for each in (*slow, *held)
+        ]
+        async with asyncio.timeout(5):
+            while len(house.upstream.responses) < 1:  # noqa: ASYNC110  (the fake tells nobody)
+                await asyncio.sleep(0)
+        refused = held[1]
+        assert house.room.held_bytes == 6000 + len(text), "half a body counts too"
+        for each in (*slow, held[0]):
+            each.leave()
+        await asyncio.wait(tasks, timeout=5)
+        after = Client(ask())
+        house.upstream = FakeUpstream(Answer(body=answers.openai_chat()))
+        ports = {**house.gateway.ports, "upstream": house.upstream}
+        house.gateway = msgspec.structs.replace(house.gateway, ports=ports)
+        await house.route().handle(scope_of(), after.receive, after.send)
+        return house, refused, after
+
+    house, refused, after = asyncio.run(run())
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert "at most; try again" in refused.error["message"]
+    assert (after.status, house.room.held_bytes) == (200, 0)
+
+
+BROKEN = (body_of(b"{", more=True), {"type": "http.disconnect"})
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (ask(),),
+        (ask(stream=True),),
+        (ask(model="nope"),),
+        (ask(messages=3),),
+        (body_of(b"no json"),),
+        (body_of(b" " * MAX_BODY, more=True), body_of(b"more")),
+        BROKEN,
+    ],
+)
+def test_whatever_becomes_of_a_body_its_room_is_given_back(messages: tuple[Message, ...]) -> None:
+    streamed = b'"stream": true' in messages[0]["body"]
+    answer = Answer(chunks=answers.openai_stream()) if streamed else Answer(body=answers.openai_chat())
+    house = House(FakeUpstream(answer))
+    house.room = Watched(ROOM)
+    handle(house.route(), *messages)
+    assert house.room.most_bytes > 0
+    assert house.room.held_bytes == 0
+
+
+class Watched(BodyRoom):
+    most_bytes = 0
+
+    def take(self, size: int) -> None:
+        super().take(size)
+        self.most_bytes = max(self.most_bytes, self.held_bytes)
 
 
 @pytest.mark.parametrize("first", [[], [body_of(b'{"model"', more=True)]])

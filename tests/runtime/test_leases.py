@@ -79,7 +79,7 @@ def test_what_belongs_to_an_account_that_was_tidied_away_is_nothing_to_the_one_m
         assert await fetch(database, 'SELECT account FROM "Switchgear_Account"') == []
         today = await leased(leases, EVERYTHING, 10 * CENT)
         await book(database, charged_to(yesterday, "late", 5 * CENT), charged_to(today, "now", 2 * CENT))
-        await Corrections(database).correct(
+        await Corrections(database, database).correct(
             [Correction(request_id="req-1", cost_nano=50 * CENT)],
             kind=Kind.MANUAL,
             reason="the bill",

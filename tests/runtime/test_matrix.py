@@ -25,8 +25,10 @@ from functions.roles import (
     PROXY_ADMIN_VIEWER,
     SERVICE_KEY,
 )
+from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming
+from runtime.searches import Searches
 from runtime.services import SystemEntropy
 from runtime.spend_insert import ensure_partition, insert_rows
 from schema.spend import SpendRow
@@ -476,6 +478,8 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
             "readiness": Ready(),
         },
         max_body_bytes=100_000,
+        body_room=BodyRoom(1_000_000),
+        searches=Searches(),
         log_line=lambda line: None,
     )
 

@@ -115,6 +115,19 @@ def test_a_body_limit_that_is_none_is_refused(tmp_path: Path, limit: float | str
         settings_of({"general_settings": {"max_request_size_mb": limit}}, env)
 
 
+def test_all_bodies_together_are_limited_too_and_never_to_less_than_one(tmp_path: Path) -> None:
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": "sk-0123456789abcdef"}
+
+    def limit(**general: float) -> int:
+        return settings_of({"general_settings": general}, env)[0].max_bodies_bytes
+
+    assert limit() == 2**28
+    assert limit(max_request_size_mb=1, max_request_bodies_mb=3) == 3 * 2**20
+    assert limit(max_request_size_mb=1000) == 1000 * 2**20
+    with pytest.raises(SettingsError, match="max_request_bodies_mb: expected at least the 32"):
+        limit(max_request_bodies_mb=31)
+
+
 def test_a_body_limit_may_be_part_of_a_megabyte(tmp_path: Path) -> None:
     env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD}
     assert settings_of({"general_settings": {"max_request_size_mb": "0.5"}}, env)[0].max_body_bytes == 2**19

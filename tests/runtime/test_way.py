@@ -14,11 +14,13 @@ import pytest
 from runtime.auth import Authenticator, hash_key
 from runtime.blueprint import check
 from runtime.body_decoder import BodyDecoder
+from runtime.body_room import BodyRoom
 from runtime.catalog import entry_named
 from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
 from runtime.ledger import BookedLedger
 from runtime.router import Router
+from runtime.searches import Searches
 from runtime.upstream import AiohttpUpstream
 from schema.keys import KeyRecord
 from schema.secret import Secret
@@ -49,6 +51,8 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
             "ledger": ledger,
         },
         max_body_bytes=1_000_000,
+        body_room=BodyRoom(1_000_000),
+        searches=Searches(),
         log_line=lambda line: None,
     )
 
@@ -88,7 +92,8 @@ async def files_of_a_call(url: str, *, streamed: bool) -> list[str]:
     await upstream.start()
     try:
         endpoint = Endpoint(entry_named("chat"), gateway_on(url, upstream))
-        route = Door({"POST": endpoint}, 1_000_000, BodyDecoder())
+        room, decoder = BodyRoom(1_000_000), BodyDecoder()
+        route = Door({"POST": endpoint}, 1_000_000, room=room, decoder=decoder)
         assert b"choices" in await one_call(route, streamed=streamed)  # fills the key cache
         seen: list[str] = []
         sys.setprofile(traced(seen))

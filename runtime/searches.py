@@ -1,0 +1,84 @@
+"""Whose turn it is to search the log and to sum: each caller has two at once, and a few more that wait."""
+
+import asyncio
+
+from functions.roles import Access
+from schema.errors import RateLimited
+
+SEARCHES = frozenset({Access.SPEND_READ, Access.SPEND_WRITE, Access.BODIES_READ, Access.AUDIT_READ})
+"""What goes to the connections for reports."""
+AT_ONCE = 2
+MOST_WAITING = 8
+"""A page with a dozen charts asks for all of them at once."""
+WAIT_S = 10.0
+RETRY_S = 1.0
+
+
+class Searches:
+    """One a worker."""
+
+    def __init__(self, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
+        self._queues: dict[str, _Queue] = {}
+
+    def turn(self, caller: str) -> "Turn":
+        """One search's; it begins with `begin`."""
+        return Turn(self, caller)
+
+    async def take(self, caller: str) -> None:
+        """Raises RateLimited where too many wait, or it takes too long."""
+        queue = self._queues.setdefault(caller, _Queue())
+        if queue.users >= AT_ONCE + MOST_WAITING:
+            raise RateLimited(
+                f"You have {AT_ONCE} searches under way and {MOST_WAITING} that wait; try again when one has "
+                "ended.",
+                retry_after_s=RETRY_S,
+            )
+        queue.users += 1
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await queue.places.acquire()
+        except BaseException as exc:
+            self._leave(caller, queue)
+            if isinstance(exc, TimeoutError):
+                raise RateLimited(
+                    f"Your {AT_ONCE} searches under way took over {self._wait_s:g} s; try again when one has "
+                    "ended.",
+                    retry_after_s=RETRY_S,
+                ) from exc
+            raise
+
+    def give_back(self, caller: str) -> None:
+        queue = self._queues[caller]
+        queue.places.release()
+        self._leave(caller, queue)
+
+    def _leave(self, caller: str, queue: "_Queue") -> None:
+        queue.users -= 1
+        if not queue.users:
+            del self._queues[caller]
+
+
+class _Queue:
+    def __init__(self) -> None:
+        self.users = 0
+        self.places = asyncio.Semaphore(AT_ONCE)
+
+
+class Turn:
+    """May be ended at any time, more than once."""
+
+    def __init__(self, searches: Searches, caller: str) -> None:
+        self._searches = searches
+        self._caller = caller
+        self._begun = False
+
+    async def begin(self) -> None:
+        """Raises RateLimited."""
+        await self._searches.take(self._caller)
+        self._begun = True
+
+    def end(self) -> None:
+        if self._begun:
+            self._begun = False
+            self._searches.give_back(self._caller)

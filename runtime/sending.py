@@ -1,0 +1,138 @@
+"""Sends replies: whole ones, streams and downloads, to clients that read them or do not."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from functions.function import Download, EventStream
+from runtime.reply import Reply
+from runtime.stopping import STOPPED, go_on
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, envelope
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]  # ASGI's own types: a mapping by the specification
+PIECE_BYTES = 16 * 1024
+"""A larger body is handed over in such pieces, of which the server takes five at a time: the rest of what a
+client does not read stays here, where its time is up one day."""
+WRITE_S = 60.0
+"""How long a client may read nothing. Its reply is cut off then."""
+
+
+class Writing:
+    """Cuts a reply off whose client reads nothing: the server has not taken one piece for so long. Between
+    two pieces a provider is waited for, which has deadlines of its own."""
+
+    def __init__(self, send: Send, limit_s: float) -> None:
+        self._send = send
+        self._step_s = limit_s / 2
+        self._sending = False
+        self._pieces = self._seen = 0
+        self._stuck = False
+        self._task: asyncio.Task[object] | None = None
+
+    async def piece(self, body: bytes) -> None:
+        self._pieces += 1
+        self._sending = True
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        self._sending = False
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def __enter__(self) -> "Writing":
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(self._step_s, self._look)
+        return self
+
+    def _look(self) -> None:
+        if self._sending and self._seen == self._pieces and self._task is not None:
+            self._stuck = True
+            self._task.cancel()
+            return
+        self._seen = self._pieces
+        self._timer = asyncio.get_running_loop().call_later(self._step_s, self._look)
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
+        """Nobody is there to be told."""
+        self._timer.cancel()
+        self._task = None
+        if kind is not asyncio.CancelledError or not self._stuck:
+            return False
+        go_on()
+        return True
+
+
+async def send_reply(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> None:
+    if reply.download is not None:
+        await _send_download(send, reply, reply.download, write_s)
+    elif isinstance(reply.body, bytes):
+        await send_whole(send, reply, write_s=write_s)
+    else:
+        await _send_stream(send, reply, reply.body, write_s)
+
+
+async def _send_stream(send: Send, reply: Reply, stream: EventStream, write_s: float) -> None:
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        with Writing(send, write_s) as writing:
+            async with aclosing(sse_of(stream)) as events:
+                async for piece in events:
+                    await writing.piece(piece)
+            await writing.end()
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN in exc.args:  # while a slow client was being written to
+            stream.close(ShuttingDown(STOPPED))
+        raise
+    finally:
+        stream.close()
+        reply.done()
+
+
+async def _send_download(send: Send, reply: Reply, download: Download, write_s: float) -> None:
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        with Writing(send, write_s) as writing:
+            async with aclosing(download.pieces()) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    await writing.piece(piece)
+            await writing.end()
+    finally:
+        reply.done()
+
+
+async def send_whole(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> None:
+    """A reply whose body is there."""
+    body = reply.body
+    assert isinstance(body, bytes), "a stream is sent otherwise"
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        if len(body) <= PIECE_BYTES:
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        with Writing(send, write_s) as writing:
+            for at in range(0, len(body), PIECE_BYTES):
+                await writing.piece(body[at : at + PIECE_BYTES])
+            await writing.end()
+    finally:
+        reply.done()
+
+
+async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
+    """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
+    try:
+        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
+            async for piece in events:
+                yield piece
+        return
+    except GatewayError as error:
+        last = envelope(error)
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN not in exc.args:
+            raise
+        go_on()
+        stopped = ShuttingDown(STOPPED)
+        stream.close(stopped)
+        last = envelope(stopped)
+    yield b"data: " + msgspec.json.encode(last) + b"\n\n"
