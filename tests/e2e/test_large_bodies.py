@@ -24,6 +24,7 @@ def quiet(tmp_path: Path, postgres_dsn: str) -> Iterator[Gateway]:
     config = {
         "model_list": [{"model_name": "m", "litellm_params": params}],
         "router_settings": {"num_retries": 0},
+        "general_settings": {"max_request_bodies_mb": 1024},
     }
     with serving(tmp_path, config, postgres_dsn) as gateway:
         yield gateway
