@@ -126,7 +126,7 @@ def _stands_in(process: psutil.Process, folder: str) -> bool:
 def test_known_keys_are_served_while_postgres_hangs(
     house: Gateway, server: EmbeddedPostgres, user: str | None
 ) -> None:
-    """A call waits for a look-up of its key no longer than a second, and none waits for the next look-ups."""
+    """A call waits for a look-up of its key for half a second, and none waits for the next look-ups."""
     is_back(house)
     keys = [house.virtual_key(f"hang {user} {number}") for number in range(8)]
     more = {} if user is None else {"user": user}
