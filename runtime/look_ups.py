@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from schema.errors import DatabaseUnavailable
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 0.5
 """How long a call waits for a newer answer. The look-up is left then and not cancelled: the driver would wait
 for a server that hangs to say that it stopped."""
 AWAY_S = 5.0

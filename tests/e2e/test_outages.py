@@ -126,11 +126,13 @@ def _stands_in(process: psutil.Process, folder: str) -> bool:
 def test_known_keys_are_served_while_postgres_hangs(
     house: Gateway, server: EmbeddedPostgres, user: str | None
 ) -> None:
-    """A call waits for a look-up of its key no longer than a second, and none waits for the next look-ups."""
+    """A call waits for a look-up of its key for half a second, and none waits for the next look-ups."""
     is_back(house)
     keys = [house.virtual_key(f"hang {user} {number}") for number in range(8)]
     more = {} if user is None else {"user": user}
-    assert {call(house, key, **more).status_code for key in keys} == {200}
+    for _ in range(2):  # what is read while a change is announced is not kept: the keys were made just now
+        assert {call(house, key, **more).status_code for key in keys} == {200}
+        time.sleep(1)
     with hanging(server):
         time.sleep(1.5)  # announcements are no longer heard
         with ThreadPoolExecutor(8) as pool:
