@@ -14,6 +14,7 @@ import asyncpg
 
 AUTHORITY = "switchgear_authority"
 RECALL = "switchgear_recall"
+OVERDRAWN = "switchgear_overdrawn"
 EVERYTHING = "all"
 PROBE_S = 0.4
 PROBE_TIMEOUT_S = 0.8

@@ -7,10 +7,13 @@ other workers to return what they do not use, and tries again for a moment.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from runtime.lease_turns import BUSY
 from runtime.leases import LIVES_S, Leases, Standing, WorkerLost
@@ -48,12 +51,14 @@ class _Gate:
         self.standings: Sequence[Standing] = ()
 
     def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Standing]:
-        """Where as much or less was refused since then."""
+        """The accounts of which as much as is missing, or less, was refused to another call since then."""
         if self.refused_mono < arrived_mono:
             return []
-        missing = {need.rule.account: need.amount for need in short}
+        missing = {need.rule.account: need for need in short}
         return [
-            each for each in self.standings if missing.get(each.need.rule.account, -1) >= each.need.amount
+            msgspec.structs.replace(each, need=mine)
+            for each in self.standings
+            if (mine := missing.get(each.need.rule.account)) is not None and mine.amount >= each.need.amount
         ]
 
 
@@ -76,6 +81,10 @@ class Governor:
         self.slices = Slices()
         self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: Counter[str] = Counter()
+        """Accounts that are being leased from, and by how many."""
+        self._doubted: dict[str, float] = {}
+        """Of those, when they were last known to be overdrawn."""
         self._stopping = asyncio.Event()
         self._seen_mono = clock()
 
@@ -131,29 +140,57 @@ class Governor:
         accounts = self.slices.everything() if payload == "all" else payload.split("\n")
         self._return(self.slices.recall(accounts))
 
+    def overdrawn_elsewhere(self, account: str) -> None:
+        """More is spent and leased of an account than it has (`all`: of some): what this worker has of it
+        goes back, also what is on its way to it, and the next call is judged by what Postgres says."""
+        accounts = self.slices.everything() if account == "all" else [account]
+        self._doubt(list(self._asked) if account == "all" else accounts)
+        self._return(self.slices.recall(accounts, overdrawn=True))
+
     def overdrawn(self, taken: Sequence[Taken]) -> None:
         """A call cost more than it held: charge what no slice covers, on every budget that it took from.
         Calls after it are judged by what Postgres says."""
-        self._return(self.slices.overdrawn(taken))
+        out = self.slices.overdrawn(taken)
+        self._doubt(held.rule.account for held, _ in out)
+        self._return(out)
 
     async def _fetch(self, short: Sequence[Need]) -> list[Standing]:
         """Lease into memory, also when the call that asked is cancelled meanwhile: what Postgres gave must
         be known here. Gives what was short; nothing where nothing was."""
-        outdated = self.slices.outdated(short)
-        if outdated:
-            await self._give_back(outdated)
+        accounts, asked_mono = [need.rule.account for need in short], self._clock()
+        self._asked.update(accounts)
         try:
-            granted, standings = await self._leases.lease(short, self.now_s)
+            outdated = self.slices.outdated(short)
+            if outdated:
+                await self._give_back(outdated)
+            granted, standings = await self._granted(short)
+            now_mono = self._clock()
+            for each in granted:
+                self.slices.put(each, now_mono)
+            doubted = [name for name in accounts if self._doubted.get(name, -1.0) >= asked_mono]
+            self._return(self.slices.recall(doubted, overdrawn=True))
+            return standings
+        finally:
+            self._asked.subtract(accounts)
+            for name in accounts:
+                if self._asked[name] <= 0:
+                    del self._asked[name]
+                    self._doubted.pop(name, None)
+
+    async def _granted(self, short: Sequence[Need]) -> tuple[list[Slice], list[Standing]]:
+        try:
+            return await self._leases.lease(short, self.now_s)
         except WorkerLost:
             await self._begin_anew()
-            granted, standings = await self._leases.lease(short, self.now_s)
+            return await self._leases.lease(short, self.now_s)
         except DatabaseUnavailable:
             self._spawn(self._clear_up())
             raise
+
+    def _doubt(self, accounts: Iterable[str]) -> None:
+        """What is being leased of these was asked for before it was known that they are overdrawn."""
         now_mono = self._clock()
-        for each in granted:
-            self.slices.put(each, now_mono)
-        return standings
+        self._doubted.update((name, now_mono) for name in accounts if name in self._asked)
 
     async def _begin_anew(self) -> None:
         log.error("this worker was silent for too long and begins anew: %s", self._leases.worker)
@@ -163,7 +200,8 @@ class Governor:
         await self._leases.beat()
 
     async def tidy(self) -> None:
-        """Delete what ended long ago; see to what dead workers hold, where their journals don't."""
+        """Delete what ended long ago. Write off what silent workers hold, if the config says so, and name
+        them."""
         await self._leases.tidy()
         if self._orphan_after_s is not None:
             for worker, account, amount in await self._leases.give_up(self._orphan_after_s):
@@ -244,11 +282,10 @@ class Governor:
         self.slices.renew(asked_mono + LIVES_S * 2 / 3)
 
     async def _give_back(self, out: Sequence[tuple[Slice, int]]) -> None:
-        if not out:
-            return
-        for held, amount in await self._leases.give_back(out):
-            self.slices.keep(held, amount)
-        await self._clear_up()
+        for together in _apart(out):
+            for held, amount in await self._leases.give_back(together):
+                self.slices.keep(held, amount)
+            await self._clear_up()
 
     async def _clear_up(self) -> None:
         """Where it fails, the next statement or beat tries again."""
@@ -256,14 +293,22 @@ class Governor:
             await self._leases.clear_up()
 
     def _return(self, out: Sequence[tuple[Slice, int]]) -> None:
-        if out:
-            self._spawn(self._give_back(out))
+        """At once: what is leased after this waits for its turn behind it."""
+        for together in _apart(out):
+            self._spawn(self._give_back(together))
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _apart(out: Sequence[tuple[Slice, int]]) -> list[Sequence[tuple[Slice, int]]]:
+    """What is below zero goes by itself, so that no other account that is locked keeps it waiting."""
+    owed: list[Sequence[tuple[Slice, int]]] = [[each] for each in out if each[1] < 0]
+    rest = [each for each in out if each[1] >= 0]
+    return [*owed, rest] if rest else owed
 
 
 def _is_less(missing: Sequence[Need], short: Sequence[Need]) -> bool:

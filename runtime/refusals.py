@@ -65,10 +65,9 @@ def _too_many(standing: Standing, amount: int, now_s: float) -> RateLimited:
     retry_s = PARALLEL_RETRY_S
     if standing.window_end_s:
         retry_s = max(0.001, standing.window_end_s - now_s)
-    used = min(standing.leased, standing.limit)
     return RateLimited(
-        f"Rate limit reached for {rule.subject}: {unit} {per}, limit {standing.limit}, used {used}, "
-        f"this call needs {amount}; try again in {retry_s:.1f} s.",
+        f"Rate limit reached for {rule.subject}: {unit} {per}, limit {standing.limit}, "
+        f"used {standing.leased}, this call needs {amount}; try again in {retry_s:.1f} s.",
         retry_after_s=retry_s,
     )
 

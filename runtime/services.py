@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from functions.user_policy import newcomer
 from runtime.admission import Admissions
-from runtime.announcements import AUTHORITY, RECALL, Listener
+from runtime.announcements import AUTHORITY, OVERDRAWN, RECALL, Listener
 from runtime.auth import Authenticator
 from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
@@ -103,6 +103,7 @@ class Services:
         hears: dict[str, Callable[[str], None]] = {
             AUTHORITY: self._changed,
             RECALL: self.governor.recalled,
+            OVERDRAWN: self.governor.overdrawn_elsewhere,
         }
         self.listener = Listener(blueprint.dsn.reveal(), hears)
         self.look_ups = LookUps()

@@ -167,12 +167,12 @@ class Slices:
             if held.free < 0 or held.used_mono <= since_mono or now_mono >= held.until_mono
         )
 
-    def recall(self, accounts: Iterable[str]) -> list[tuple[Slice, int]]:
-        """Take out all that is free of these accounts. Of money, what calls give back later is not taken by
-        others before the account was leased from anew."""
+    def recall(self, accounts: Iterable[str], *, overdrawn: bool = False) -> list[tuple[Slice, int]]:
+        """Take out all that is free of these accounts. Of one that is `overdrawn`, what calls give back later
+        is not taken by others before it was leased from anew."""
         found = [held for account in accounts if (held := self._slices.get(account)) is not None]
         for held in found:
-            if held.rule.meter is Meter.MONEY:
+            if overdrawn and held.rule.meter is Meter.MONEY:
                 held.until_mono = RECALLED
         return self._out(found)
 

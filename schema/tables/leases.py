@@ -8,11 +8,11 @@ from piccolo.table import Table
 
 
 class Account(Table, tablename="Switchgear_Account"):
-    """One budget or limit in its current window. `leased` is what is out with workers: of a rate
-    limit it is also what was used. The money spent stands in the row that `kind`, `object_id` and
-    `part` name (the team's own, say), so that the number people see is the one that is enforced;
-    for an empty `kind` it is `spent` here. `epoch` is the window's, from a sequence: no account has one
-    twice, also where it was deleted and made anew."""
+    """One budget or limit in its current window. `leased` is what is out with workers: of a rate limit it is
+    also what was used. The money spent stands in the row that `kind`, `object_id` and `part` name (the team's
+    own, say), so that the number people see is the one that is enforced; for an empty `kind` it is `spent`
+    here. `ceiling` is the limit that it was leased under last. `epoch` is the window's, from a sequence: no
+    account has one twice, also where it was deleted and made anew."""
 
     account = Text(primary_key=True, default=None)
     kind = Text(default="")
@@ -24,6 +24,7 @@ class Account(Table, tablename="Switchgear_Account"):
     window_end = Timestamptz(null=True, default=None)
     leased = BigInt(default=0)
     spent = BigInt(default=0)
+    ceiling = BigInt(default=0)
 
 
 class Lease(Table, tablename="Switchgear_Lease"):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.announcements import RECALL, Listener
+from runtime.announcements import OVERDRAWN, RECALL, Listener
 from runtime.bookkeeper import Bookkeeper
 from runtime.database import Database
 from runtime.governor import Governor, NotEnough
@@ -116,7 +116,7 @@ class Worker:
                 heard[payload].set()
             governor.recalled(payload)
 
-        listener = Listener(dsn, {RECALL: recalled})
+        listener = Listener(dsn, {RECALL: recalled, OVERDRAWN: governor.overdrawn_elsewhere})
         await listener.start()
         worker = cls(dsn, database, governor, listener, journal)
         worker._heard = heard

@@ -1,13 +1,18 @@
 """Calls that cost more than was held for them: every budget over them is charged at once, so that such a
 call is the last one that passes."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from runtime.governor import NotEnough
+from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules
-from runtime.slices import give_back
+from runtime.slices import Need, give_back
 from schema.errors import DatabaseUnavailable
 from schema.governance import BudgetWindow, ModelBudget
 from schema.limits import Meter, Rule
@@ -17,6 +22,7 @@ from tests.runtime.losing import Losing
 from tests.runtime.test_governor import (
     CENT,
     MAKE_TEAM,
+    WAITING_FOR_A_LOCK,
     Unreachable,
     account,
     spent,
@@ -312,5 +318,115 @@ def test_an_empty_lease_is_forgotten_once_nobody_can_ask_for_it_again(dsn: str) 
         async with worker.governor._leases._turns.turn([held.account]):
             await worker.governor._leases.tidy()
         assert await worker.database.pool.fetchval(leases) == 0
+
+    with_workers(dsn, 1, scenario)
+
+
+class Late:
+    """A pool whose first answer to a lease comes when it is told to."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.answered, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool, name)
+
+    @asynccontextmanager
+    async def acquire(self, timeout: float) -> AsyncIterator[Any]:
+        async with self.pool.acquire(timeout=timeout) as connection:
+            yield connection
+            if not self.answered.is_set():
+                self.answered.set()
+                await self.go_on.wait()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_lease_that_was_under_way_when_its_account_was_overdrawn_is_not_spent_from(
+    dsn: str, elsewhere: bool
+) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        worker, other = workers
+        rule = budget("red", 1_000 * CENT)
+        dear = await (other if elsewhere else worker).admit((rule, 100 * CENT))
+        assert dear is not None
+        pool = worker.database.pool
+        late = worker.database.pool = Late(pool)
+        under_way = asyncio.create_task(worker.admit((rule, CENT)))
+        await late.answered.wait()
+        (other if elsewhere else worker).settle(dear[0], 5_000 * CENT)
+        if elsewhere:
+            await other.hear()
+            worker.governor.overdrawn_elsewhere(rule.account)
+        late.go_on.set()
+        await under_way
+        worker.database.pool = Unreachable()
+        with pytest.raises(DatabaseUnavailable):
+            await worker.admit((rule, CENT))
+        worker.database.pool = pool
+        await heard(workers)
+        assert await refused(worker, rule, 1)
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_a_debt_does_not_wait_for_another_account_that_is_locked(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        worker, other = workers
+        key = Rule(
+            account="money:key:k", meter=Meter.MONEY, who="api_key", subject="key k", limit=1_000 * CENT
+        )
+        team = budget("red", 60 * CENT)
+        admitted = await worker.admit((key, CENT), (team, CENT))
+        assert admitted is not None
+        async with other.database.pool.acquire() as holder, holder.transaction():
+            locked = 'SELECT 1 FROM "Switchgear_Account" WHERE account = $1 FOR UPDATE'
+            await holder.execute(locked, key.account)
+            stuck = asyncio.create_task(worker.admit((key, 900 * CENT)))
+            await until(other, WAITING_FOR_A_LOCK)
+            for taken in admitted:
+                give_back(taken, CENT - 500 * CENT)
+            worker.governor.overdrawn(admitted)
+            for _ in range(5):
+                assert await refused(worker, team, 1)
+                assert await refused(other, team, 1)
+        await stuck
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_workers_are_told_of_an_overrun_only_where_there_is_no_room_for_it(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        worker, other = workers
+        rule = budget("red", 100_000 * CENT)
+        assert await other.admit((rule, CENT)) is not None
+        before = other.governor.slices.remaining(rule)
+        for _ in range(3):
+            await overrun(worker, rule, held=CENT, cost=20_000 * CENT)
+            await heard(workers)
+            await worker.flush()
+        await heard(workers)
+        assert other.governor.slices.remaining(rule) == before
+        await overrun(worker, rule, held=CENT, cost=50_000 * CENT)
+        await heard(workers)
+        assert await refused(other, rule, 1)
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_who_waited_behind_a_refused_call_is_told_the_same_sum(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        (worker,) = workers
+        rule = budget("red", 100 * CENT)
+        taken = await worker.admit((rule, 90 * CENT))
+        assert taken is not None
+        worker.settle(taken[0], 90 * CENT)
+        needs = [[Need(rule, amount * CENT)] for amount in (20, 60, 95)]
+        told = await asyncio.gather(*map(worker.governor.admit, needs), return_exceptions=True)
+        for error, (need,) in zip(told, needs, strict=True):
+            assert isinstance(error, NotEnough)
+            (standing,) = error.standings
+            said = refusal(standing, need.amount, held=0, now_s=0.0, budget_status=422).message
+            assert "settled and not yet booked: 0.9; " in said
 
     with_workers(dsn, 1, scenario)

@@ -6,7 +6,8 @@ What holds of every account of money, in its epoch, for every worker, as signed 
 
 A call that costs 5 where 1 was held leaves its slice at -4. The worker returns -4: `amount` and `leased` rise by 4.
 Booking takes the whole 5 out of `amount` and `leased`, and adds it to what was spent. So spent + leased rises by
-the cost, whichever comes first. What is below zero in between is no room for another worker.
+the cost, whichever comes first. What is below zero in between is no room for another worker. An account keeps the limit that it was leased
+under last (`ceiling`), so that workers are told when more is spent and leased than that.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -126,7 +127,8 @@ BEGIN
             fair := trunc(frees[place] / (4 * alive));
             take := CASE WHEN fair >= 10 * needs[place]::numeric AND needs[place] > 0 THEN fair
                 ELSE needs[place] END;
-            UPDATE "Switchgear_Account" SET leased = leased + take WHERE account = names[place];
+            UPDATE "Switchgear_Account" SET leased = leased + take, ceiling = limits[place]
+                WHERE account = names[place];
             IF take > 0 AND names[place] ~ '^(money|parallel):' THEN
                 INSERT INTO "Switchgear_Lease" AS l (account, epoch, worker, amount, ticket, granted)
                     VALUES (names[place], epochs[place], me, take, asked, take)
@@ -149,11 +151,26 @@ BEGIN
 END $$
 """
 
-RECALL = """
-CREATE FUNCTION switchgear_recall(account text) RETURNS void LANGUAGE sql AS $$
--- Every worker returns what it has of an account, and leases anew before its next call.
-    SELECT pg_notify('switchgear_recall', CASE WHEN octet_length(account) > 7000 THEN 'all' ELSE account END)
-$$
+OVERDRAWN = """
+CREATE FUNCTION switchgear_overdrawn(name text, pending numeric) RETURNS void LANGUAGE plpgsql AS $$
+-- Where more is spent and leased of an account than it has, every worker returns what it has of it, and leases
+-- anew before its next call. `pending` is what this transaction has yet to add to what was spent; a lease below
+-- zero is not returned yet, and takes nothing off what the others have.
+#variable_conflict use_column
+DECLARE
+    a "Switchgear_Account"%ROWTYPE;
+    owed numeric;
+    used numeric;
+BEGIN
+    SELECT * INTO a FROM "Switchgear_Account" WHERE account = name;
+    SELECT coalesce(-sum(amount), 0) INTO owed FROM "Switchgear_Lease"
+        WHERE account = name AND epoch = a.epoch AND amount < 0;
+    used := CASE WHEN a.kind = '' THEN a.spent
+        ELSE ceil(coalesce(switchgear_spent(a.kind, a.object_id, a.part), 0) * 1e9) END;
+    IF a.ceiling < used + pending + a.leased + owed THEN
+        PERFORM pg_notify('switchgear_overdrawn', CASE WHEN octet_length(name) > 7000 THEN 'all' ELSE name END);
+    END IF;
+END $$
 """
 
 SETTLE = """
@@ -161,7 +178,7 @@ CREATE OR REPLACE FUNCTION switchgear_settle(
     names text[], epochs bigint[], workers text[], taken bigint[], costs bigint[]
 ) RETURNS TABLE (name text, unbooked bigint) LANGUAGE plpgsql AS $$
 -- Charges, in the order of their accounts: `costs` was spent and leaves the worker's lease, which may go below
--- zero. `taken` is the part of it that was held; where that is less, the account is recalled from all workers. A
+-- zero. `taken` is the part of it that was held; where that is less, workers are told if the account is overdrawn. A
 -- worker that was given up, or has left, has no lease to take it from. Gives what the caller must not add to the
 -- row that holds the money spent: charges of a window that is over, and what was charged already when the lease
 -- was written off.
@@ -171,10 +188,14 @@ DECLARE
     a "Switchgear_Account"%ROWTYPE;
     covered bigint;
     rest bigint;
+    pending bigint[] := '{}';
+    told text;
+    sum_of numeric;
 BEGIN
     PERFORM 1 FROM "Switchgear_Account" WHERE account = ANY (names) ORDER BY account FOR UPDATE;
     FOR place IN 1 .. coalesce(array_length(names, 1), 0) LOOP
         name := names[place];
+        pending[place] := 0;
         SELECT * INTO a FROM "Switchgear_Account" WHERE account = names[place];
         IF a.epoch IS DISTINCT FROM epochs[place] THEN
             DELETE FROM "Switchgear_Lease" WHERE account = names[place] AND epoch = epochs[place]
@@ -199,14 +220,18 @@ BEGIN
         rest := costs[place] - covered;
         IF a.kind = '' THEN
             UPDATE "Switchgear_Account" SET spent = spent + rest WHERE account = names[place];
-        END IF;
-        IF costs[place] > taken[place] THEN
-            PERFORM switchgear_recall(names[place]);
+        ELSE
+            pending[place] := rest;
         END IF;
         IF covered > 0 THEN
             unbooked := covered;
             RETURN NEXT;
         END IF;
+    END LOOP;
+    FOR told, sum_of IN SELECT b.n, sum(b.rest) FROM unnest(names, pending, taken, costs) AS b(n, rest, held, cost)
+        GROUP BY b.n HAVING sum(b.cost) > sum(b.held)
+    LOOP
+        PERFORM switchgear_overdrawn(told, sum_of);
     END LOOP;
 END $$
 """
@@ -216,7 +241,7 @@ CREATE OR REPLACE FUNCTION switchgear_return(
     me text, asked bigint, names text[], epochs bigint[], amounts bigint[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 -- Give back what was not spent: once, however often it is asked, of what has leases. Of money an amount below zero
--- is what calls cost beyond what was leased: it is charged, and the account is recalled from the other workers.
+-- is what calls cost beyond what was leased: it is charged, and workers are told if the account is overdrawn.
 -- What belongs to a window that is over, or was written off, is gone.
 #variable_conflict use_column
 DECLARE
@@ -247,7 +272,7 @@ BEGIN
         IF done THEN
             UPDATE "Switchgear_Account" SET leased = leased - amounts[place] WHERE account = names[place];
             IF amounts[place] < 0 THEN
-                PERFORM switchgear_recall(names[place]);
+                PERFORM switchgear_overdrawn(names[place], 0);
             END IF;
         END IF;
     END LOOP;
@@ -378,7 +403,7 @@ class RawTable(Table):
 
 
 async def run() -> None:
-    for statement in (*BEFORE, SQUARE, RECALL, LEASE, SETTLE, RETURN, UNDO, DROP_SLOTS, LEAVE, GIVE_UP):
+    for statement in (*BEFORE, SQUARE, OVERDRAWN, LEASE, SETTLE, RETURN, UNDO, DROP_SLOTS, LEAVE, GIVE_UP):
         await RawTable.raw(statement.replace("{", "{{").replace("}", "}}"))
 
 
