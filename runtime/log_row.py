@@ -78,6 +78,7 @@ def spend_row(row: Columns) -> SpendRow:
         input_reported=used is not None and used.input_reported,
         corrects=row["corrects"],
         final=not is_earlier_id(row["request_id"]),
+        held_nano=None if metadata.held_cost is msgspec.UNSET else int(metadata.held_cost * NANO_PER_USD),
     )
 
 

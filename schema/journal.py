@@ -137,6 +137,7 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
         http_status=settled.http_status,
         error_class=settled.error_class,
         error_message=settled.error_message,
+        held_nano=_exceeded(held, cost),
         charges=tuple(
             Charge(
                 account=each.account,
@@ -153,6 +154,12 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
         if cost
         else (),
     )
+
+
+def _exceeded(held: Held, cost_nano: int) -> int | None:
+    """The least that a budget held, where the cost is above it."""
+    least = min((each.taken_nano for each in held.charges), default=cost_nano)
+    return least if least < cost_nano else None
 
 
 def unsettled(held: Held, at: datetime) -> Settled:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.spend_metadata import ErrorInformation, SpendMetadata, cost_breakdown, usage_object
+from schema.spend_metadata import ErrorInformation, SpendMetadata, cost_breakdown, held_cost, usage_object
 from schema.usage import RareMeters, Usage
 
 EARLIER = "-a[1-9][0-9]{0,3}$"
@@ -110,6 +110,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     session_id: str | None = None
     final: bool = True
     """False of an attempt after which its call went on to another: no call is counted."""
+    held_nano: int | None = None
+    """What budgets held for the attempt, where it cost more. In the row's metadata."""
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,6 +271,7 @@ def metadata_of(row: SpendRow) -> SpendMetadata:
         usage_object=usage_object(usage_of(row)),
         cost_breakdown=cost_breakdown(row.cost_parts),
         error_information=failed,
+        held_cost=held_cost(row.held_nano),
     )
 
 

@@ -89,6 +89,8 @@ class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
     usage_object: UsageObject | None = None
     cost_breakdown: CostBreakdown | None = None
     error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
+    held_cost: Decimal | msgspec.UnsetType = msgspec.UNSET
+    """What budgets held for the attempt, in dollars, where it cost more."""
 
 
 def usage_object(usage: Usage) -> UsageObject:
@@ -174,6 +176,10 @@ def parts_of(breakdown: CostBreakdown) -> tuple[int, ...]:
         breakdown.additional_costs.get("time_cost", Decimal(0)),
     )
     return tuple(int(part * NANO_PER_USD) for part in parts)
+
+
+def held_cost(held_nano: int | None) -> Decimal | msgspec.UnsetType:
+    return msgspec.UNSET if held_nano is None else _usd(held_nano)
 
 
 def _usd(nano: int) -> Decimal:

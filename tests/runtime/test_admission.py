@@ -433,6 +433,8 @@ def test_a_cost_above_its_hold_is_booked_in_full_and_counted(postgres_dsn: str) 
         (charge,), cost = admission.charges, admission.taken[0].amount + 5
         assert desk.admissions.settle(admission, make_settled(cost_nano=cost))
         row = row_of(make_held(charges=(charge,)), make_settled(cost_nano=cost))
+        assert row.held_nano == cost - 5
+        assert row_of(make_held(charges=(charge,)), make_settled(cost_nano=cost - 5)).held_nano is None
         assert (row.charges[0].taken_nano, row.charges[0].cost_nano) == (cost - 5, cost)
 
     at_desk(postgres_dsn, scenario)

@@ -26,7 +26,7 @@ from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 from tests.fakes.ledger import FakeLedger
 from tests.models_registry.backends.making import PIXEL, chat
 from tests.models_registry.test_deployments import compiled
-from tests.runtime.attempts import make_call, make_target
+from tests.runtime.attempts import make_call, make_row, make_target
 
 USD = 10**9
 PRICE = Price(
@@ -191,3 +191,9 @@ def test_a_stored_row_can_be_costed_again_at_the_price_of_another_date(postgres_
     assert before is not None
     assert (row.cost_nano, row.price_effective) == (10_000_000, date(2025, 6, 10))
     assert cost_nano(before, usage_of(row), row.duration_ms) == 50_000_000
+
+
+@pytest.mark.parametrize("held_nano", [1_500_000_000, None])
+def test_a_row_that_cost_more_than_was_held_says_so(postgres_dsn: str, held_nano: int | None) -> None:
+    row = msgspec.structs.replace(make_row("req-dear", cost_nano=9 * 10**9), held_nano=held_nano)
+    assert stored(postgres_dsn, row).held_nano == held_nano
