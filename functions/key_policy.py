@@ -143,8 +143,9 @@ async def check_owner(
         if await ctx.teams.find(team_id, call=narrow) is None:
             raise NotFound(f"There is no team {team_id!r} whose keys you may manage.", param="team_id")
         _check_role_in_team(team_id, ctx)
-        if before is None and user_id is None and not await _manages(team_id, ctx):
-            if service:
+        nobodys = user_id is None and (before is None or before.user_id is None)
+        if nobodys and not await _manages(team_id, ctx):
+            if service or before is not None:
                 await check_unlimited(team_id, ctx)
             else:
                 changes["user_id"] = user_id = scope.user_id
@@ -185,12 +186,14 @@ async def _manages(team_id: str, ctx: KeyContext) -> bool:
 
 
 async def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
-    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else, or nobody,
-    and the caller has limits."""
+    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else; where it is
+    nobody, as for a key that is made in its team. `check_owner` judges the team that it moves into."""
     scope = ctx.call.scope
     team_id = before.team_id if before.user_id is None and not scope.everything else None
-    if team_id is not None and not await _manages(team_id, ctx):
-        await check_unlimited(team_id, ctx)
+    if team_id is not None:
+        _check_role_in_team(team_id, ctx)
+        if not await _manages(team_id, ctx):
+            await check_unlimited(team_id, ctx)
     if not scope.everything and before.user_id not in (None, scope.user_id):
         raise NotAllowed(
             "key: it acts as its user, so only that user or a proxy_admin regenerates it.", param="key"
