@@ -128,9 +128,12 @@ async def check_owner(
         if isinstance(organization_id, str) and not await organizations.find(organization_id, call=call):
             raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
         return
-    for name, why in (("spend", "set what was spent"), ("budget_id", "name a budget")):
-        if changes.get(name) is not None:
-            raise NotAllowed(f"{name}: only an admin may {why}.", param=name)
+    if changes.get("spend") is not None:
+        raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
+    if "budget_id" in changes and changes.pop("budget_id") != (before and before.budget_id):
+        raise NotAllowed(
+            "budget_id: only an admin may put a key under a budget or out of it.", param="budget_id"
+        )
     for name in ("team_id", "organization_id"):
         if before is not None and name in changes and changes[name] is None and getattr(before, name):
             raise NotAllowed(f"{name}: only an admin may take a key out of it.", param=name)
