@@ -130,9 +130,9 @@ async def check_owner(
         return
     if changes.get("spend") is not None:
         raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
-    if "budget_id" in changes and changes.pop("budget_id") != (before and before.budget_id):
+    if "budget_id" in changes and (before is not None or changes["budget_id"] is not None):
         raise NotAllowed(
-            "budget_id: only an admin may put a key under a budget or out of it.", param="budget_id"
+            "budget_id: only an admin may put a key under a budget or take it out.", param="budget_id"
         )
     for name in ("team_id", "organization_id"):
         if before is not None and name in changes and changes[name] is None and getattr(before, name):
