@@ -21,7 +21,7 @@ from functions.key_ceiling import (
     routes_of,
 )
 from functions.policy import Policy
-from functions.roles import Reach, Scope
+from functions.roles import Accesses, Reach, Scope
 from schema.budgets import BudgetRecord
 from schema.duration import after
 from schema.errors import Conflict, InvalidRequest, NotAllowed
@@ -37,10 +37,11 @@ MINTER = "what the key has that it is made with"
 class Bounds:
     """What bounds the keys that one call makes or changes. An admin is bound by its own key alone."""
 
-    def __init__(self, call: Call, keys: Keys, policy: Policy) -> None:
+    def __init__(self, call: Call, keys: Keys, policy: Policy, accesses: Accesses) -> None:
         self._call = call
         self._keys = keys
         self._policy = policy
+        self._accesses = accesses
 
     async def made(self, record: KeyRecord, *, for_ever: bool = False) -> KeyRecord:
         """A new key within its ceilings: what it does not say is what they allow. `for_ever` says that it is
@@ -80,7 +81,8 @@ class Bounds:
         found = []
         own = await _minter(self._call, self._keys)
         if own is not None:
-            found.append(_of_minter(overlaid(own, await self._budget(own.budget_id)), self._call))
+            own = overlaid(own, await self._budget(own.budget_id))
+            found.append(_of_minter(own, self._call, self._accesses))
         if self._call.scope.everything:
             return found
         if self._policy.key_upper_bounds:
@@ -140,7 +142,7 @@ async def _minter(call: Call, keys: Keys) -> KeyRecord | None:
     return own.records[0]
 
 
-def _of_minter(own: KeyRecord, call: Call) -> Ceiling:
+def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> Ceiling:
     """Its own limits, without a temporary increase: that ends, and what is made with the key does not."""
     return Ceiling(
         source=MINTER,
@@ -152,6 +154,7 @@ def _of_minter(own: KeyRecord, call: Call) -> Ceiling:
         access_group_ids=tuple(own.access_group_ids),
         within_team=own.team_id if TEAM_MODELS in own.models else None,
         routes=call.caller.routes,
+        accesses=accesses,
         model_max_budget=_sums(own.model_max_budget),
         budget_limits=tuple(own.budget_limits),
         by_model=rates_by_model(own),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from functions.roles import ROUTE_GROUPS, ROUTES_OF_TYPE
+from functions.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
 from models_registry.registry import permits
 from schema.budgets import BudgetRecord
 from schema.errors import InvalidRequest, NotAllowed
@@ -42,6 +42,8 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     within_team: str | None = None
     """The team whose models it is limited to."""
     routes: tuple[str, ...] = ()
+    accesses: Accesses = {}
+    """Of the paths that there are, for those of a group's."""
     model_max_budget: Mapping[str, ModelBudget] = {}
     """Sums alone."""
     budget_limits: tuple[BudgetWindow, ...] = ()
@@ -145,7 +147,7 @@ def _check_routes(record: KeyRecord, ceiling: Ceiling) -> None:
     if not ceiling.routes:
         return
     routes = routes_of(record)
-    beyond = [route for route in routes if not _covered(route, ceiling.routes)]
+    beyond = [route for route in routes if not _covered(route, ceiling)]
     if beyond or not routes:
         name = "key_type" if beyond and beyond[0] not in record.allowed_routes else "allowed_routes"
         raise _beyond(name, beyond[0] if beyond else "all", ", ".join(ceiling.routes[:20]), ceiling)
@@ -208,15 +210,19 @@ def routes_of(record: KeyRecord) -> tuple[str, ...]:
     return (*record.allowed_routes, *ROUTES_OF_TYPE.get(record.key_type or "", ()))
 
 
-def _covered(route: str, routes: Collection[str]) -> bool:
-    """Is all that a route opens open by one of these?"""
+def _covered(route: str, ceiling: Ceiling) -> bool:
+    """Is all that a route opens open by the ceiling's? A path ending in `*` is in no group: it opens what is
+    yet to come."""
+    routes = ceiling.routes
     if route in routes:
         return True
-    group = ROUTE_GROUPS.get(route)
-    if group is not None:
-        opened = frozenset().union(*(ROUTE_GROUPS.get(each, frozenset()) for each in routes))
-        return group <= opened
-    return any(each.endswith("*") and route.startswith(each[:-1]) for each in routes)
+    needed = ROUTE_GROUPS.get(route) or ceiling.accesses.get(route)
+    opened = frozenset().union(*(ROUTE_GROUPS.get(each, frozenset()) for each in routes))
+    if needed and needed <= opened:
+        return True
+    return route not in ROUTE_GROUPS and any(
+        each.endswith("*") and route.startswith(each[:-1]) for each in routes
+    )
 
 
 def rates_by_model(record: KeyRecord | BudgetRecord) -> dict[str, dict[str, int]]:

@@ -88,7 +88,7 @@ async def _make(request: KeyGenerateRequest, ctx: KeyContext, *, service: bool =
 
 
 def _bounds(ctx: KeyContext) -> Bounds:
-    return Bounds(ctx.call, ctx.keys, ctx.policy)
+    return Bounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses)
 
 
 def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = None) -> dict[str, object]:

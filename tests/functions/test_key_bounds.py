@@ -246,6 +246,32 @@ def test_routes_within_a_keys_own_are_given(postgres_dsn: str) -> None:
     in_house(postgres_dsn, scenario)
 
 
+@pytest.mark.parametrize(
+    ("own", "path", "within"),
+    [
+        ({"key_type": "llm_api"}, "/v1/chat/completions", True),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/v1/embeddings", True),
+        ({"allowed_routes": ["info_routes", "/key/*"]}, "/team/info", True),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/team/info", False),
+        ({"allowed_routes": ["info_routes", "/key/*"]}, "/user/new", False),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/v1/*", False),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/v1/nothing", False),
+    ],
+)
+def test_a_path_is_within_the_group_that_opens_it(
+    postgres_dsn: str, own: Body, path: str, within: bool
+) -> None:
+    async def scenario(house: House) -> None:
+        by = await holder(house, await house.call(keys.generate, {"user_id": "ada", **own}))
+        if within:
+            made = await house.call(keys.generate, {"allowed_routes": [path]}, by=by)
+            assert made.allowed_routes == [path]
+        else:
+            await refused(house, by, {"allowed_routes": [path]}, "allowed_routes")
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_key_without_limits_of_its_own_makes_what_its_role_may(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         by = await holder(house, await house.call(keys.generate, {"user_id": "ada"}))
