@@ -56,7 +56,10 @@ class Bounds:
         self, before: KeyRecord, changes: Mapping[str, object], *, shown: bool = False
     ) -> Callable[[KeyRecord], None]:
         """What refuses a changed key, given as it will be. Only what has to do with the changed columns
-        counts, unless the key is `shown` to whoever changes it with another: that is as good as made."""
+        counts, unless the key is `shown` to whoever changes it with another: that is as good as made. No key
+        sets what it has spent itself. Raises NotAllowed."""
+        if "spend" in changes and self._is_own(before):
+            raise NotAllowed("spend: a key does not set what it has spent itself.", param="spend")
         touched = _touched(changes)
         budget_id = changes.get("budget_id", before.budget_id)
         was = await self._budget(before.budget_id)

@@ -249,3 +249,21 @@ def test_a_key_above_a_bound_that_came_later_is_replaced_as_it_is(postgres_dsn: 
             await house.call(keys.regenerate_named, body, by=ADA)
 
     in_house(postgres_dsn, scenario, bounds(max_budget=5, rpm_limit=60))
+
+
+@pytest.mark.parametrize(
+    ("door", "field"),
+    [(keys.update, "spend"), (keys.regenerate_named, "spend"), (keys.reset_spend, "reset_to")],
+)
+def test_no_key_sets_what_it_has_spent_itself(postgres_dsn: str, door: Any, field: str) -> None:
+    """Not even an admin's: its budget would bind nothing."""
+
+    async def scenario(house: House) -> None:
+        own = await house.call(keys.generate, {"user_id": "root", "max_budget": 5})
+        by = msgspec.structs.replace(await holder(house, own), role=PROXY_ADMIN)
+        await refused(house, by, {"key": own.key, field: 0}, "spend", door)
+        other = await house.call(keys.generate, {"user_id": "root", "max_budget": 5})
+        await house.call(door, {"key": other.key, field: 0}, by=by)
+        await house.call(door, {"key": own.key, field: 0})
+
+    in_house(postgres_dsn, scenario)
