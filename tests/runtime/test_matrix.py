@@ -217,7 +217,7 @@ class Case:
         service = self.role == "service_key"
         return Caller(
             role=roles.get(self.role, INTERNAL_USER),
-            key_hash=self.key if service and self.own else "0" * 64,
+            key_hash=self.key if service and self.own else "0" * 8,
             user_id="" if service else self.me,
             team_id=self.team if service and self.own else None,
             teams={self.team: team_role} if mine and not service else {"red": team_role},
