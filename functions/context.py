@@ -13,6 +13,7 @@ from functions.call import Call
 from functions.governance_ports import Audit, Customers, Keys, Organizations, Rows, Teams, Users
 from functions.model_ports import Ledger, Models, Routes, Upstream
 from functions.policy import Policy
+from functions.roles import Accesses
 from functions.spend_ports import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
 from functions.telemetry_ports import Alerts, Metrics
 from schema.access_groups import AccessGroupRecord
@@ -73,6 +74,7 @@ class KeyContext(msgspec.Struct, frozen=True, kw_only=True):
     teams: Teams
     organizations: Rows[OrganizationRecord]
     policy: Policy
+    accesses: Accesses
     clock: Clock
     entropy: Entropy
 
@@ -85,6 +87,7 @@ class UserContext(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys
     teams: Rows[TeamRecord]
     policy: Policy
+    accesses: Accesses
     clock: Clock
     entropy: Entropy
 

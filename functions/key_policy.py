@@ -128,9 +128,12 @@ async def check_owner(
         if isinstance(organization_id, str) and not await organizations.find(organization_id, call=call):
             raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
         return
-    for name, why in (("spend", "set what was spent"), ("budget_id", "name a budget")):
-        if changes.get(name) is not None:
-            raise NotAllowed(f"{name}: only an admin may {why}.", param=name)
+    if changes.get("spend") is not None:
+        raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
+    if "budget_id" in changes and (before is not None or changes["budget_id"] is not None):
+        raise NotAllowed(
+            "budget_id: only an admin may put a key under a budget or take it out.", param="budget_id"
+        )
     for name in ("team_id", "organization_id"):
         if before is not None and name in changes and changes[name] is None and getattr(before, name):
             raise NotAllowed(f"{name}: only an admin may take a key out of it.", param=name)
@@ -143,8 +146,9 @@ async def check_owner(
         if await ctx.teams.find(team_id, call=narrow) is None:
             raise NotFound(f"There is no team {team_id!r} whose keys you may manage.", param="team_id")
         _check_role_in_team(team_id, ctx)
-        if before is None and user_id is None and not await _manages(team_id, ctx):
-            if service:
+        nobodys = user_id is None and (before is None or before.user_id is None)
+        if nobodys and not await _manages(team_id, ctx):
+            if service or before is not None:
                 await check_unlimited(team_id, ctx)
             else:
                 changes["user_id"] = user_id = scope.user_id
@@ -185,12 +189,14 @@ async def _manages(team_id: str, ctx: KeyContext) -> bool:
 
 
 async def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
-    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else, or nobody,
-    and the caller has limits."""
+    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else; where it is
+    nobody, as for a key that is made in its team. `check_owner` judges the team that it moves into."""
     scope = ctx.call.scope
     team_id = before.team_id if before.user_id is None and not scope.everything else None
-    if team_id is not None and not await _manages(team_id, ctx):
-        await check_unlimited(team_id, ctx)
+    if team_id is not None:
+        _check_role_in_team(team_id, ctx)
+        if not await _manages(team_id, ctx):
+            await check_unlimited(team_id, ctx)
     if not scope.everything and before.user_id not in (None, scope.user_id):
         raise NotAllowed(
             "key: it acts as its user, so only that user or a proxy_admin regenerates it.", param="key"

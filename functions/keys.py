@@ -88,7 +88,7 @@ async def _make(request: KeyGenerateRequest, ctx: KeyContext, *, service: bool =
 
 
 def _bounds(ctx: KeyContext) -> Bounds:
-    return Bounds(ctx.call, ctx.keys, ctx.policy)
+    return Bounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses)
 
 
 def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = None) -> dict[str, object]:
@@ -269,7 +269,8 @@ async def reset_spend(request: KeyResetSpendRequest, ctx: KeyContext) -> KeySpen
     before = await _named(request.key, ctx)
     changes: dict[str, object] = {"spend": dollars(request.reset_to, param="reset_to")}
     await check_owner(changes, ctx, before)
-    record = await ctx.keys.change(before.token, changes, call=ctx.call)
+    check = await _bounds(ctx).changed(before, changes)
+    record = await ctx.keys.change(before.token, changes, check=check, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
     return KeySpendReset(key_hash=record.token, spend=record.spend, previous_spend=before.spend)

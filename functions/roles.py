@@ -74,6 +74,10 @@ class Access(enum.Enum):
     ALERTS_READ = "alerts_read"
 
 
+Accesses = Mapping[str, frozenset[Access]]
+"""Path -> what the functions there need."""
+
+
 class Reach(enum.Enum):
     """How far a role goes where it may go at all."""
 

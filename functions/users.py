@@ -93,7 +93,7 @@ async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: UserC
         user_id=user_id,
         expires=None if duration is None else after(now, duration, param="duration"),
     )
-    return await Bounds(ctx.call, ctx.keys, ctx.policy).made(record)
+    return await Bounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses).made(record)
 
 
 def _teams(request: UserNewRequest) -> list[UserTeam]:

@@ -20,11 +20,12 @@ from functions.roles import (
     ROUTES_OF_TYPE,
     SERVICE_KEY,
 )
-from runtime.rules import Increase, Level, Limits, money_rules, overlaid, rate_rules
+from runtime.rules import Increase, Level, Limits, money_rules, rate_rules
 from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
 from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule
 from schema.models import AllowedModels
+from schema.overlay import overlaid
 
 DEFAULT_ESTIMATE = 1024
 TEAM_MODELS = "all-team-models"
@@ -254,7 +255,7 @@ def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
         id=key.key_id,
         topics=_named(f"key:{key.token}", key.budget_id),
     )
-    limits = overlaid(key, budgets.get(key.budget_id or ""))
+    limits: Limits = overlaid(key, budgets.get(key.budget_id or ""))
     if limits.max_parallel_requests is None and policy.key_parallel is not None:
         limits = msgspec.structs.replace(limits, max_parallel_requests=policy.key_parallel)
     yield from _of(level, limits, key.metadata)

@@ -1,6 +1,6 @@
 """Everything that is mounted, in one table. A function that is not here does not exist."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -187,6 +187,18 @@ _MODEL_ROUTES = MappingProxyType(
         if manifest.access is Access.MODEL
     }
 )
+
+
+def _accesses() -> Mapping[str, frozenset[Access]]:
+    found: dict[str, frozenset[Access]] = {}
+    for manifest in map(manifest_of, CATALOG):
+        for path in (manifest.path, *manifest.aliases):
+            found[path] = found.get(path, frozenset()) | {manifest.access}
+    return MappingProxyType(found)
+
+
+ACCESSES = _accesses()
+"""Path -> what its functions need."""
 
 
 def route_of(name: str) -> str | None:

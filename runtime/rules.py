@@ -9,6 +9,7 @@ import msgspec
 from models_registry.price import NANO_PER_USD
 from schema.governance import BudgetWindow, ModelBudget, dollars
 from schema.limits import Holder, Meter, Rule
+from schema.overlay import model_rates
 from schema.window import check_duration
 
 
@@ -56,20 +57,6 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holder(self) -> Holder:
         return Holder() if self.own or self.kind == "global" else Holder(self.kind, self.id, self.part)
-
-
-def overlaid(own: Limits, shared: Limits | None) -> Limits:
-    """A row's own limits, and those of the budget it names where it has none itself. A budget's
-    duration goes with its sum."""
-    if shared is None:
-        return own
-    values = {}
-    for name in Limits.__struct_fields__:
-        mine, theirs = getattr(own, name), getattr(shared, name)
-        values[name] = mine if mine not in (None, {}, []) else theirs
-    if own.max_budget is not None:
-        values["budget_duration"] = own.budget_duration
-    return Limits(**values)
 
 
 def money_rules(level: Level, limits: Limits, increase: Increase | None = None) -> Iterator[Rule]:
@@ -128,12 +115,7 @@ def rate_rules(
     ):
         if limit is not None:
             yield _rate(level, meter, limit)
-    requests, tokens = dict(model_rpm or {}), dict(model_tpm or {})
-    for model, budget in (limits.model_max_budget or {}).items():
-        if budget.rpm_limit is not None:
-            requests.setdefault(model, budget.rpm_limit)
-        if budget.tpm_limit is not None:
-            tokens.setdefault(model, budget.tpm_limit)
+    requests, tokens = model_rates(limits.model_max_budget, model_rpm, model_tpm)
     for meter, by_model in ((Meter.REQUESTS, requests), (Meter.TOKENS, tokens)):
         for model, limit in by_model.items():
             yield _rate(level, meter, limit, model)

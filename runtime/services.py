@@ -15,7 +15,7 @@ from runtime.blueprint import Blueprint, check
 from runtime.bodies import Bodies
 from runtime.body_reader import BodyReader
 from runtime.body_room import BodyRoom
-from runtime.catalog import route_of
+from runtime.catalog import ACCESSES, route_of
 from runtime.corrections import Corrections
 from runtime.customers import Customers
 from runtime.databases import Databases
@@ -135,6 +135,7 @@ class Services:
                 fresh=lambda user_id: newcomer(user_id, policy, datetime.now(UTC)),
             ).ports,
             "policy": policy,
+            "accesses": ACCESSES,
             "clock": SystemClock(),
             "entropy": SystemEntropy(),
             "bodies": BodyReader(databases.reports),

@@ -19,6 +19,10 @@ WORDS = {
 }
 MAX_DAYS = 3_660
 _DURATION = re.compile(r"([0-9]{1,6})(s|mo|m|h|d|w)")
+_WHOLE = (("s", 60, "m"), ("m", 60, "h"), ("h", 24, "d"))
+"""How many of a unit are the next one."""
+_LEAP_CYCLE = date(2024, 1, 1)
+"""Four years from here have a leap year, and whatever else the months can be."""
 _IN_DAYS = {"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
 
 
@@ -35,23 +39,24 @@ def check_duration(duration: str, *, param: str) -> str:
     return text
 
 
-def window(at: datetime, duration: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """The window that `at` falls into: from the first moment, up to and without the second, in UTC.
-    `duration` is one that `check_duration` gave."""
+def normal(duration: str) -> tuple[int, str]:
+    """A number and `mo`, `d`, `h`, `m` or `s`: the same for durations with the same windows, such as `30d`,
+    `720h` and `1mo`. `duration` is one that `check_duration` gave."""
     found = _DURATION.fullmatch(duration)
     assert found is not None, "durations are checked where they come in"
     count, unit = int(found[1]), found[2]
-    local = at.astimezone(zone)
     if unit == "w":
         count, unit = count * 7, "d"
-    if unit == "s" and count % 60 == 0:
-        count, unit = count // 60, "m"
-    if unit == "m" and count % 60 == 0:
-        count, unit = count // 60, "h"
-    if unit == "h" and count % 24 == 0:
-        count, unit = count // 24, "d"
-    if unit == "d" and count == 30:
-        count, unit = 1, "mo"
+    for small, of, large in _WHOLE:
+        if unit == small and count % of == 0:
+            count, unit = count // of, large
+    return (1, "mo") if (count, unit) == (30, "d") else (count, unit)
+
+
+def window(at: datetime, duration: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The window that `at` falls into: from the first moment, up to and without the second, in UTC.
+    `duration` is one that `check_duration` gave."""
+    (count, unit), local = normal(duration), at.astimezone(zone)
     if unit == "mo":
         return _midnight(local.date().replace(day=1), zone), _midnight(_month(local.date(), count), zone)
     if unit == "d":
@@ -97,16 +102,23 @@ def _ticks(at: datetime, local: datetime, count: int, unit: str) -> tuple[dateti
 
 
 def windows_a_day(duration: str) -> tuple[Fraction, Fraction]:
-    """How many windows of a duration a day has, at least and at most: `7h` begins four times a day, since the
-    last one is cut at midnight; `1mo` is 28 to 31 days. `duration` is one that `check_duration` gave."""
-    found = _DURATION.fullmatch(duration)
-    assert found is not None, "durations are checked where they come in"
-    count, unit = int(found[1]), found[2]
-    if unit == "mo" or (unit == "d" and count == 30):
-        months = count if unit == "mo" else 1
-        return Fraction(1, 31 * months), Fraction(1, 28 * months)
-    if unit in ("d", "w"):
-        return Fraction(1, count * int(_IN_DAYS[unit])), Fraction(1, count * int(_IN_DAYS[unit]))
+    """How many windows of a duration begin in a day, at least and at most, where calls don't pause. `7h`
+    begins four times a day, since the last one is cut at midnight. `36h` begins each day: it ends at noon,
+    and the next one begins at the midnight before. `1mo` is 28 to 31 days. `duration` is one that
+    `check_duration` gave."""
+    count, unit = normal(duration)
+    if unit == "mo":
+        shortest, longest = _days_of_months(count)
+        return Fraction(1, longest), Fraction(1, shortest)
+    if unit == "d":
+        return Fraction(1, count), Fraction(1, count)
     whole, of_whole = {"s": (60, 1440), "m": (60, 24), "h": (24, 1)}[unit]
-    often = Fraction(-(-whole // count)) if count < whole else Fraction(whole, count)
+    often = Fraction(-(-whole // count)) if count < whole else Fraction(1, count // whole)
     return often * of_whole, often * of_whole
+
+
+def _days_of_months(count: int) -> tuple[int, int]:
+    """How few and how many days so many months in a row have."""
+    firsts = [_month(_LEAP_CYCLE, month) for month in range(48)]
+    days = [(_month(first, count) - first).days for first in firsts]
+    return min(days), max(days)

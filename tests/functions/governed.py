@@ -14,6 +14,7 @@ from functions.function import Text, manifest_of
 from functions.policy import Policy
 from functions.user_policy import newcomer
 from runtime.body_reader import BodyReader
+from runtime.catalog import ACCESSES
 from runtime.corrections import Corrections
 from runtime.database import Database
 from runtime.spend_reader import SpendReader
@@ -90,6 +91,7 @@ class House:
             "corrections": Corrections(database, database),
             "prices": make_registry(),
             "policy": policy,
+            "accesses": ACCESSES,
             "clock": self.clock,
             "entropy": CountingEntropy(),
         }

@@ -246,6 +246,32 @@ def test_routes_within_a_keys_own_are_given(postgres_dsn: str) -> None:
     in_house(postgres_dsn, scenario)
 
 
+@pytest.mark.parametrize(
+    ("own", "path", "within"),
+    [
+        ({"key_type": "llm_api"}, "/v1/chat/completions", True),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/v1/embeddings", True),
+        ({"allowed_routes": ["info_routes", "/key/*"]}, "/team/info", True),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/team/info", False),
+        ({"allowed_routes": ["info_routes", "/key/*"]}, "/user/new", False),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/v1/*", False),
+        ({"allowed_routes": ["llm_api_routes", "/key/*"]}, "/v1/nothing", False),
+    ],
+)
+def test_a_path_is_within_the_group_that_opens_it(
+    postgres_dsn: str, own: Body, path: str, within: bool
+) -> None:
+    async def scenario(house: House) -> None:
+        by = await holder(house, await house.call(keys.generate, {"user_id": "ada", **own}))
+        if within:
+            made = await house.call(keys.generate, {"allowed_routes": [path]}, by=by)
+            assert made.allowed_routes == [path]
+        else:
+            await refused(house, by, {"allowed_routes": [path]}, "allowed_routes")
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_key_without_limits_of_its_own_makes_what_its_role_may(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         by = await holder(house, await house.call(keys.generate, {"user_id": "ada"}))
@@ -308,6 +334,54 @@ def test_a_member_with_limits_gets_no_key_without_a_user(postgres_dsn: str) -> N
         await refused(house, ada, {"key": nobodys.key}, "user_id", keys.regenerate_named)
 
     in_house(postgres_dsn, scenario)
+
+
+async def with_own_team(house: House) -> tuple[Caller, KeyGenerated]:
+    """Ada of `red_team`, admin of a team of her own with nobody's key in it."""
+    ada = await red_team(house)
+    await house.call(teams.new, {"team_id": "mine"})
+    await house.call(teams.member_add, {"team_id": "mine", "member": {"role": "admin", "user_id": "ada"}})
+    ada = msgspec.structs.replace(ada, teams={**ada.teams, "mine": "admin"})
+    return ada, await house.call(keys.generate_service_account, {"team_id": "mine"}, by=ada)
+
+
+@pytest.mark.parametrize("door", [keys.update, keys.regenerate_named])
+def test_a_member_with_limits_moves_no_key_without_a_user_into_the_team(postgres_dsn: str, door: Any) -> None:
+    async def scenario(house: House) -> None:
+        ada, made = await with_own_team(house)
+        await refused(house, ada, {"key": made.key, "team_id": "red"}, "user_id", door)
+        own = await house.call(keys.generate, {"team_id": "mine", "user_id": "ada"}, by=ada)
+        moved = await house.call(door, {"key": own.key, "team_id": "red"}, by=ada)
+        assert (moved.team_id, moved.user_id) == ("red", "ada")
+        lead = msgspec.structs.replace(ada, user_id="lead", teams={"red": "admin", "mine": "admin"})
+        assert (await house.call(door, {"key": made.key, "team_id": "red"}, by=lead)).team_id == "red"
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_bulk_update_moves_none_either(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        ada, made = await with_own_team(house)
+        opened = {**ada.permissions, "/key/bulk_update": frozenset({"red"})}
+        ada = msgspec.structs.replace(ada, permissions=opened)
+        body = {"keys": [{"key": made.key, "team_id": "red"}]}
+        found = await house.call(keys.bulk_update, body, by=ada)
+        assert not found.successful_updates
+        assert "limits of your own" in found.failed_updates[0].failed_reason
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_who_may_not_make_a_teams_keys_is_shown_none_without_a_user(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await red_team(house)
+        await house.call(teams.member_add, {"team_id": "red", "member": {"role": "user", "user_id": "bob"}})
+        bob = await holder(house, await house.call(keys.generate, {"user_id": "bob", "team_id": "red"}))
+        nobodys = await house.call(keys.generate, {"team_id": "red"})
+        with pytest.raises(NotAllowed, match="only these members"):
+            await house.call(keys.regenerate_named, {"key": nobodys.key}, by=bob)
+
+    in_house(postgres_dsn, scenario, Policy(team_key_roles=("admin",)))
 
 
 @pytest.mark.parametrize("limits", [{"team_member_budget": 1}, {}])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.errors import InvalidRequest
-from schema.window import check_duration, window
+from schema.window import check_duration, normal, window, windows_a_day
 
 ZONES = (
     "UTC",
@@ -84,3 +84,58 @@ def test_words_are_durations_too(said: str, kept: str) -> None:
 def test_what_is_no_duration_is_refused_by_name(said: str) -> None:
     with pytest.raises(InvalidRequest, match="budget_duration"):
         check_duration(said, param="budget_duration")
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        ("30d", "1mo", "720h"),
+        ("1w", "7d", "168h"),
+        ("24h", "1d", "1440m", "86400s"),
+        ("2h", "120m"),
+        ("1m", "60s"),
+    ],
+)
+def test_durations_with_the_same_windows_are_the_same(same: tuple[str, ...]) -> None:
+    assert len({normal(duration) for duration in same}) == 1
+    assert len({windows_a_day(duration) for duration in same}) == 1
+
+
+UNITS = {"s": 1 / 86_400, "m": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7, "mo": 31}
+LENGTHS = st.one_of(
+    st.tuples(st.integers(1, 4_000), st.sampled_from(("m", "h"))),
+    st.tuples(st.integers(1, 200_000), st.just("s")),
+    st.tuples(st.integers(1, 40), st.just("d")),
+    st.tuples(st.integers(1, 4), st.sampled_from(("w", "mo"))),
+)
+
+
+@given(MOMENTS, LENGTHS)
+def test_so_many_windows_begin_in_a_day(at: datetime, length: tuple[int, str]) -> None:
+    """Walked from the end of one window to the next: 300 of them, or four weeks, or five windows."""
+    count, unit = length
+    duration = f"{count}{unit}"
+    steps = max(5, min(300, round(28 / (count * UNITS[unit]))))
+    begins = [window(at, duration, UTC)[0]]
+    for _ in range(steps):
+        begins.append(window(window(begins[-1], duration, UTC)[1], duration, UTC)[0])
+    days = (begins[-1] - begins[0]) / timedelta(days=1)
+    least, most = windows_a_day(duration)
+    assert days * float(least) - 1 <= steps <= days * float(most) + cut(duration)
+
+
+def cut(duration: str) -> float:
+    """Those that begin before what they are cut at, and don't fill it: `7h` four times a day."""
+    return max(1.0, float(windows_a_day(duration)[1]) / {"s": 1440, "m": 24}.get(normal(duration)[1], 1))
+
+
+@pytest.mark.parametrize(
+    ("duration", "a_day"),
+    [
+        ("47h", 1), ("36h", 1), ("25h", 1), ("49h", 1 / 2), ("119m", 24), ("90m", 24), ("119s", 1440),
+        ("7h", 4), ("1439m", 24 / 23), ("720h", 1 / 28), ("30d", 1 / 28),
+        ("12mo", 1 / 365), ("45s", 2880), ("40m", 48),
+    ],
+)  # fmt: skip
+def test_at_most_so_many_windows_begin_in_a_day(duration: str, a_day: float) -> None:
+    assert float(windows_a_day(duration)[1]) == pytest.approx(a_day)

@@ -1,0 +1,271 @@
+"""The most that a key may be given, and whether a key is within it. Pure.
+
+What SQL or another program wrote and nobody can read is no bound and no limit either: it is refused by name.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+import msgspec
+
+from functions.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
+from models_registry.registry import permits
+from schema.budgets import BudgetRecord
+from schema.errors import InvalidRequest, NotAllowed
+from schema.governance import BudgetWindow, Json, ModelBudget
+from schema.keys import KeyRecord
+from schema.overlay import COUNTS, model_rates
+from schema.window import check_duration, normal, windows_a_day
+
+BY_MODEL = ("model_rpm_limit", "model_tpm_limit")
+"""Limits by model: in `metadata`, or in `model_max_budget`."""
+TEAM_MODELS = "all-team-models"
+
+
+class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
+    """The most a key may be given. Nothing, None and empty: no bound."""
+
+    source: str
+    """What a refusal says is exceeded."""
+    max_budget: Decimal | None = None
+    budget_duration: str | None = None
+    longest_window: str | None = None
+    """Of `budget_duration`, whatever the budget."""
+    counts: Mapping[str, int] = {}
+    """Of COUNTS."""
+    expires: datetime | None = None
+    models: tuple[str, ...] = ()
+    access_group_ids: tuple[str, ...] = ()
+    within_team: str | None = None
+    """The team whose models it is limited to."""
+    routes: tuple[str, ...] = ()
+    accesses: Accesses = {}
+    """Of the paths that there are, for those of a group's."""
+    model_max_budget: Mapping[str, ModelBudget] = {}
+    """Sums alone."""
+    budget_limits: tuple[BudgetWindow, ...] = ()
+    by_model: Mapping[str, Mapping[str, int]] = {}
+    """Of BY_MODEL, wherever it is said."""
+
+
+def check_within(record: KeyRecord, ceiling: Ceiling, touched: Collection[str] | None = None) -> None:
+    """Raises NotAllowed, naming the field, the value and what is allowed. `touched`: only what has to do with
+    these columns; None: everything."""
+    for columns, check in CHECKS:
+        if touched is None or not columns.isdisjoint(touched):
+            check(record, ceiling)
+
+
+def _check_budget(record: KeyRecord, ceiling: Ceiling) -> None:
+    """`max_budget` and a temporary increase together, over the window: 5 a day are beyond 100 a month."""
+    allowed = Sum(ceiling.max_budget, ceiling.budget_duration)
+    if allowed.dollars is None:
+        return
+    most = _most(record)
+    found = _beyond_sum(Sum(most, record.budget_duration), allowed)
+    if found is not None:
+        name = found.name
+        if name == "max_budget" and most != record.max_budget:
+            name = "temp_budget_increase"
+        raise _beyond(name, found.value, found.allowed, ceiling)
+
+
+class Sum(NamedTuple):
+    dollars: Decimal | None
+    duration: str | None
+    """None: for ever."""
+
+
+class Beyond(NamedTuple):
+    name: str
+    value: object
+    allowed: object
+
+
+def _beyond_sum(mine: Sum, allowed: Sum) -> Beyond | None:
+    """What of a budget is more than another. Raises InvalidRequest for what nobody can read."""
+    most, top = _sum(mine.dollars), _sum(allowed.dollars)
+    if top is None:
+        return None
+    if most is None or most > top:
+        return Beyond("max_budget", most, top)
+    every, of = _duration(mine.duration), _duration(allowed.duration)
+    if every is None or (of is not None and normal(every) == normal(of)):
+        return None
+    if of is None:
+        return Beyond("budget_duration", f"{most} every {every}", f"{top} for ever")
+    if most * _per(windows_a_day(every)[1]) > top * _per(windows_a_day(of)[0]):
+        return Beyond("budget_duration", f"{most} every {every}", f"{top} every {of}")
+    return None
+
+
+def _check_window(record: KeyRecord, ceiling: Ceiling) -> None:
+    """A bound of the duration alone, as LiteLLM has it: a longer one is above it."""
+    if ceiling.longest_window is None:
+        return
+    mine, theirs = _duration(record.budget_duration), _duration(ceiling.longest_window)
+    if mine is None or theirs is None or normal(mine) == normal(theirs):
+        return
+    if windows_a_day(mine)[0] < windows_a_day(theirs)[0]:
+        raise _beyond("budget_duration", mine, theirs, ceiling)
+
+
+def _check_counts(record: KeyRecord, ceiling: Ceiling) -> None:
+    for name, allowed in ceiling.counts.items():
+        value = getattr(record, name)
+        if value is None or value > allowed:
+            raise _beyond(name, value, allowed, ceiling)
+
+
+def _check_expiry(record: KeyRecord, ceiling: Ceiling) -> None:
+    allowed = ceiling.expires
+    if allowed is not None and (record.expires is None or record.expires > allowed):
+        ends = None if record.expires is None else f"{record.expires:%Y-%m-%d %H:%M:%S} UTC"
+        raise _beyond("duration", ends, f"until {allowed:%Y-%m-%d %H:%M:%S} UTC", ceiling)
+
+
+def _check_models(record: KeyRecord, ceiling: Ceiling) -> None:
+    if ceiling.within_team is not None and record.team_id != ceiling.within_team:
+        raise _beyond("team_id", record.team_id, f"models of team {ceiling.within_team}", ceiling)
+    if not ceiling.models and not ceiling.access_group_ids:
+        return
+    names = [name for name in record.models if name != TEAM_MODELS]
+    beyond = [name for name in names if not permits(ceiling.models, name)]
+    if beyond:
+        raise _beyond("models", beyond[0], ", ".join(ceiling.models[:20]), ceiling)
+    groups = [each for each in record.access_group_ids if each not in ceiling.access_group_ids]
+    if groups:
+        raise _beyond("access_group_ids", groups[0], ", ".join(ceiling.access_group_ids[:20]), ceiling)
+    if TEAM_MODELS in record.models or not (names or record.access_group_ids):
+        raise _beyond("models", "all", ", ".join(ceiling.models[:20]), ceiling)
+
+
+def _check_routes(record: KeyRecord, ceiling: Ceiling) -> None:
+    if not ceiling.routes:
+        return
+    routes = routes_of(record)
+    beyond = [route for route in routes if not _covered(route, ceiling)]
+    if beyond or not routes:
+        name = "key_type" if beyond and beyond[0] not in record.allowed_routes else "allowed_routes"
+        raise _beyond(name, beyond[0] if beyond else "all", ", ".join(ceiling.routes[:20]), ceiling)
+
+
+def _check_model_budgets(record: KeyRecord, ceiling: Ceiling) -> None:
+    for model, allowed in ceiling.model_max_budget.items():
+        mine, name = record.model_max_budget.get(model, ModelBudget()), f"model_max_budget.{model}"
+        found = _beyond_sum(Sum(mine.dollars, mine.duration), Sum(allowed.dollars, allowed.duration))
+        if found is not None:
+            beyond = _beyond(f"{name}.{found.name}", found.value, found.allowed, ceiling)
+            raise NotAllowed(beyond.message, param=name)
+
+
+def _check_windows(record: KeyRecord, ceiling: Ceiling) -> None:
+    """Each of the ceiling's windows is there, with no more in it."""
+    if not ceiling.budget_limits:
+        return
+    mine = [(_duration(each.budget_duration), _sum(each.max_budget)) for each in record.budget_limits]
+    for window in ceiling.budget_limits:
+        duration, top = _duration(window.budget_duration), _sum(window.max_budget)
+        if duration is None or top is None:
+            continue
+        same = [usd for every, usd in mine if every and usd is not None and normal(every) == normal(duration)]
+        if not same or min(same) > top:
+            value = min(same) if same else None
+            raise _beyond("budget_limits", value, f"{top} every {duration}", ceiling)
+
+
+def _check_by_model(record: KeyRecord, ceiling: Ceiling) -> None:
+    if not any(ceiling.by_model.values()):
+        return
+    mine = rates_by_model(record)
+    for name, limits in ceiling.by_model.items():
+        for model, allowed in limits.items():
+            value = mine[name].get(model)
+            if value is None or value > allowed:
+                raise _beyond(f"{name}.{model}", value, allowed, ceiling)
+
+
+BUDGET = frozenset(
+    {"max_budget", "budget_duration", "budget_id", "temp_budget_increase", "temp_budget_expiry"}
+)
+CHECKS: tuple[tuple[frozenset[str], Callable[[KeyRecord, Ceiling], None]], ...] = (
+    (BUDGET, _check_budget),
+    (BUDGET, _check_window),
+    (frozenset({*COUNTS, "budget_id"}), _check_counts),
+    (frozenset({"expires"}), _check_expiry),
+    (frozenset({"models", "access_group_ids", "team_id"}), _check_models),
+    (frozenset({"allowed_routes", "key_type"}), _check_routes),
+    (frozenset({"model_max_budget", "budget_id"}), _check_model_budgets),
+    (frozenset({"budget_limits", "budget_id"}), _check_windows),
+    (frozenset({*BY_MODEL, "model_max_budget", "budget_id"}), _check_by_model),
+)
+"""By the columns that each has to do with."""
+
+
+def routes_of(record: KeyRecord) -> tuple[str, ...]:
+    """The paths and groups of paths that a key is limited to; none: all that its role may."""
+    return (*record.allowed_routes, *ROUTES_OF_TYPE.get(record.key_type or "", ()))
+
+
+def _covered(route: str, ceiling: Ceiling) -> bool:
+    """Is all that a route opens open by the ceiling's? A path ending in `*` is in no group: it opens what is
+    yet to come."""
+    routes = ceiling.routes
+    if route in routes:
+        return True
+    needed = ROUTE_GROUPS.get(route) or ceiling.accesses.get(route)
+    opened = frozenset().union(*(ROUTE_GROUPS.get(each, frozenset()) for each in routes))
+    if needed and needed <= opened:
+        return True
+    return route not in ROUTE_GROUPS and any(
+        each.endswith("*") and route.startswith(each[:-1]) for each in routes
+    )
+
+
+def rates_by_model(record: KeyRecord | BudgetRecord) -> dict[str, dict[str, int]]:
+    """Of BY_MODEL, as they are in force. Raises InvalidRequest for what nobody can read."""
+    metadata = record.metadata if isinstance(record, KeyRecord) else {}
+    inside = (limits_inside(metadata, name) for name in BY_MODEL)
+    return dict(zip(BY_MODEL, model_rates(record.model_max_budget, *inside), strict=True))
+
+
+def limits_inside(metadata: Json, name: str) -> dict[str, int]:
+    """A limit by model that stands in `metadata`. Raises InvalidRequest for what nobody can read."""
+    try:
+        return msgspec.json.decode(metadata.get(name, b"{}"), type=dict[str, int] | None) or {}
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(f"{name}: what the key has there is no limit by model.", param=name) from exc
+
+
+def _most(record: KeyRecord) -> Decimal | None:
+    """What the budget can be, with its temporary increase, whenever that ends."""
+    if record.max_budget is None:
+        return None
+    name = "temp_budget_increase"
+    try:
+        increase = msgspec.json.decode(record.metadata.get(name, b"null"), type=Decimal | None)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(f"{name}: what the key has there is no sum of dollars.", param=name) from exc
+    return record.max_budget + (_sum(increase, name) or 0)
+
+
+def _sum(dollars: Decimal | None, name: str = "max_budget") -> Decimal | None:
+    if dollars is not None and not dollars.is_finite():
+        raise InvalidRequest(f"{name}: {dollars} is no sum of dollars.", param=name)
+    return dollars
+
+
+def _duration(text: str | None) -> str | None:
+    return check_duration(text, param="budget_duration") if text else None
+
+
+def _per(windows: Fraction) -> Decimal:
+    return Decimal(windows.numerator) / Decimal(windows.denominator)
+
+
+def _beyond(name: str, value: object, allowed: object, ceiling: Ceiling) -> NotAllowed:
+    found = "no limit" if value is None else value
+    return NotAllowed(f"{name}: {found} is above {ceiling.source} ({allowed}).", param=name)
