@@ -194,7 +194,10 @@ class Bookkeeper:
         """Nothing can be booked or stored just now."""
         behind_s = time.monotonic() - self._well_mono
         if behind_s > AWAY_S and isinstance(exc, DatabaseUnavailable):
-            message = "The bookkeeper can't reach Postgres. Calls go on from memory; rows wait in journals."
+            message = (
+                f"The bookkeeper of {self._desk.host} can't reach Postgres. Calls go on from memory; rows "
+                "wait in journals."
+            )
             self._desk.raised(AlertKind.POSTGRES_AWAY, self._desk.host, message)
             self._desk.say_unstored(AlertKind.POSTGRES_AWAY)
         elif behind_s > BEHIND_S:
@@ -206,9 +209,8 @@ class Bookkeeper:
         sizes = [len(segments(folder)) * SEGMENT_BYTES for folder in self._folders()]
         fullest, host = max(sizes, default=0), self._desk.host
         if fullest > SEGMENT_BYTES and fullest * 2 >= self._journal_bytes:
-            message = (
-                f"A journal holds {fullest >> 20} MiB of {self._journal_bytes >> 20}; then calls are refused."
-            )
+            full = self._journal_bytes >> 20
+            message = f"A journal of {host} holds {fullest >> 20} MiB of {full}; then calls are refused."
             self._desk.raised(AlertKind.JOURNAL_FILLING, host, message)
         else:
             self._desk.ended(AlertKind.JOURNAL_FILLING, host)
@@ -218,7 +220,8 @@ class Bookkeeper:
         return time.monotonic() - self._well_mono > BEHIND_S
 
     def _raise_behind(self, message: str) -> None:
-        self._desk.raised(AlertKind.BOOKS_BEHIND, self._desk.host, message)
+        host = self._desk.host
+        self._desk.raised(AlertKind.BOOKS_BEHIND, host, f"{host}: {message}")
 
     def _put_off(self, folder: Path, exc: Exception) -> None:
         """Try again later: half a minute later at last. What can't be read at all, and will not be written

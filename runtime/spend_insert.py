@@ -3,7 +3,7 @@ counters of keys, users, teams, members, organizations and customers, and to the
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import asyncpg
@@ -96,6 +96,9 @@ _PARTITIONS = """
     LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = to_regclass('"' || $2::text || '"')
     ORDER BY n.place
 """
+_WINDOWS = """SELECT account, window_start FROM "Switchgear_Account"
+    WHERE account = ANY ($1) AND window_start IS NOT NULL ORDER BY window_start"""
+"""The latest last."""
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +166,8 @@ class Crossed(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     spend: Decimal
     budget: Decimal
+    since: datetime | None = None
+    """When the budget's window began; None where it has none."""
 
 
 async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[Crossed]:
@@ -198,7 +203,22 @@ async def book_rows(
         if sums.get(counter.kind):
             crossed += await _charge(connection, counter, sums[counter.kind])
     await rollups.add(connection, rows)
-    return crossed
+    return await _with_windows(connection, crossed, charges) if crossed else []
+
+
+async def _with_windows(
+    connection: asyncpg.Connection, crossed: Sequence[Crossed], charges: Sequence[Charge]
+) -> list[Crossed]:
+    """With when the window of each began: what is crossed in the next window is something new."""
+    holders = {charge.account: _holder(charge.kind, charge.object_id, charge.part) for charge in charges}
+    rows = await connection.fetch(_WINDOWS, list(holders))
+    began = {holders[row["account"]]: row["window_start"] for row in rows}
+    return [msgspec.structs.replace(each, since=began.get(each.holder)) for each in crossed]
+
+
+def _holder(kind: str, id: str, part: str | None) -> str:
+    """What an alert calls it: `team:platform`."""
+    return ":".join(name for name in (kind, id, part) if name)
 
 
 async def _settle(
@@ -298,7 +318,7 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
 def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
     after = row["spend"]
     before = after - row["now"]
-    holder = ":".join(name for name in (counter.kind, row["id"], row["part"]) if name)
+    holder = _holder(counter.kind, row["id"], row["part"])
     soft, most = row["soft_budget"], row["max_budget"]
     if soft is not None and before < soft <= after:
         yield Crossed(kind=AlertKind.SOFT_BUDGET, holder=holder, spend=after, budget=soft)

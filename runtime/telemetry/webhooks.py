@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.config import Config
+from runtime.outbound import flaw_of
 from schema.alerts import AlertRecord
 from schema.secret import Secret
 
@@ -24,6 +25,9 @@ ADDRESSES: Mapping[Style, str] = {
     Style.GENERIC: "WEBHOOK_URL",
 }
 """Which variable has the address of each."""
+
+PROXIES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+"""Variables that send webhooks through a proxy."""
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +50,19 @@ def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
             warnings.append(f"{path}: {name!r} is told of no alert; known are {known}")
             continue
         url = config.environment.get(ADDRESSES[style], "")
-        if not url.startswith(("https://", "http://")):
+        flaw = flaw_of(url) if url else "it is not set"
+        if flaw is not None:
             warnings.append(
                 f"{path}: {name} is told of no alert: it needs {ADDRESSES[style]}, an address that starts "
-                "with https://"
+                f"with https://; {flaw}"
             )
             continue
         found.append(Webhook(style=style, url=Secret(url)))
+    proxies = [name for name in PROXIES if config.environment.get(name, "").startswith("socks")]
+    if found and proxies:
+        warnings.append(
+            f"general_settings.alerting: {proxies[0]} is a SOCKS proxy, through which none is told"
+        )
     return tuple(found), tuple(warnings)
 
 

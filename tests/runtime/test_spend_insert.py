@@ -1,11 +1,15 @@
 """What rows add to the counters of their owners."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 
+import asyncpg
 import pytest
 
 from runtime.database import Database
+from runtime.spend_insert import ensure_partition, insert_rows
+from schema.alerts import AlertKind
 from schema.spend import Charge
 from tests.conftest import execute
 from tests.functions.booked import OWNERS, book, fetch
@@ -33,5 +37,32 @@ def test_what_a_member_spent_for_ever_has_the_windows_that_are_over(
         (member,) = await fetch(database, 'SELECT spend, total_spend FROM "LiteLLM_TeamMembership"')
         assert (member["spend"], member["total_spend"]) == (Decimal(spend), Decimal(2))
         await database.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("began", [None, datetime(2026, 11, 29, tzinfo=UTC)])
+def test_a_budget_that_is_crossed_has_its_window(postgres_dsn: str, began: datetime | None) -> None:
+    account = "money:team:red"
+    execute(
+        postgres_dsn,
+        *OWNERS,
+        """UPDATE "LiteLLM_TeamTable" SET max_budget = 1 WHERE team_id = 'red'""",
+        f"""INSERT INTO "Switchgear_Account" (account, kind, object_id, part, epoch, window_start)
+            VALUES ('{account}', 'team', 'red', '', 1, {"NULL" if began is None else f"'{began}'"})""",
+    )
+    charge = Charge(account, 1, "w", 2 * USD, 2 * USD, "team", "red", "")
+
+    async def run() -> None:
+        connection = await asyncpg.connect(postgres_dsn)
+        row = make_row(cost_nano=2 * USD, charges=(charge,), team_id="red")
+        await ensure_partition(connection, row.started_at.date())
+        (crossed,) = await insert_rows(connection, [row])
+        assert (crossed.kind, crossed.holder, crossed.since) == (
+            AlertKind.BUDGET_REACHED,
+            "team:red",
+            began,
+        )
+        await connection.close()
 
     asyncio.run(run())
