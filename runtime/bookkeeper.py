@@ -54,6 +54,13 @@ class _Off(NamedTuple):
     wait_s: float
 
 
+class _Trouble(NamedTuple):
+    """An exception's name, and whether it means that Postgres is away."""
+
+    name: str
+    is_away: bool
+
+
 class Bookkeeper:
     """Keeps the books of every journal in a directory, and raises the alerts of it. `dsn` is Postgres's
     address, `journal_bytes` what a journal may hold."""
@@ -75,7 +82,7 @@ class Bookkeeper:
         self._alerts = AlertStore(self._desk, dsn)
         self._well_mono = self._stepped_mono = time.monotonic()
         """When all that was written was booked, and when Postgres last took a step of a journal."""
-        self._trouble: Exception | None = None
+        self._trouble: _Trouble | None = None
         """Why nothing can be booked just now."""
         self._books: dict[str, Books] = {}
         self._off: dict[str, _Off] = {}
@@ -105,7 +112,7 @@ class Bookkeeper:
                 except Exception as exc:  # whatever it was, what is in the journals stays there
                     if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
                         log.warning("spend ledger: rows wait, trying again: %r", exc)
-                    self._trouble = exc
+                    self._trouble = _Trouble(type(exc).__name__, isinstance(exc, DatabaseUnavailable))
                     await self._disconnect()
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
@@ -190,10 +197,10 @@ class Bookkeeper:
             self._raise_behind(f"Journals that can't be booked: {', '.join(sorted(self._off)[:10])}.")
         self._alerts.begin()
 
-    def _look_without(self, exc: Exception) -> None:
+    def _look_without(self, trouble: _Trouble) -> None:
         """Nothing can be booked or stored just now."""
         behind_s = time.monotonic() - self._well_mono
-        if behind_s > AWAY_S and isinstance(exc, DatabaseUnavailable):
+        if behind_s > AWAY_S and trouble.is_away:
             message = (
                 f"The bookkeeper of {self._desk.host} can't reach Postgres. Calls go on from memory; rows "
                 "wait in journals."
@@ -201,7 +208,7 @@ class Bookkeeper:
             self._desk.raised(AlertKind.POSTGRES_AWAY, self._desk.host, message)
             self._desk.say_unstored(AlertKind.POSTGRES_AWAY)
         elif behind_s > BEHIND_S:
-            self._raise_behind(f"Nothing can be booked: {type(exc).__name__}.")
+            self._raise_behind(f"Nothing can be booked: {trouble.name}.")
             self._desk.say_unstored(AlertKind.BOOKS_BEHIND)
         self._desk.say_unstored(AlertKind.JOURNAL_FILLING)
 
