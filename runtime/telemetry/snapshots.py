@@ -1,5 +1,6 @@
 """The counts of every process of a data directory, as files: each worker writes its own once a second, and
-whoever is asked for metrics adds them up.
+whoever is asked for metrics adds up the files. It takes its own from its file too: so each worker answers
+from the same numbers, and no counter goes back when another one is asked.
 
 A worker holds the lock of its file while it lives. What a dead one counted is added to `gone`, so that no
 counter goes back and no file is left behind.
@@ -20,6 +21,8 @@ from runtime.telemetry.tally import Counted, Gauges, Tally
 
 EVERY_S = 1.0
 GONE = "gone"
+MAX_READS = 10
+"""How often the folder is read again where dead workers are being added to `gone`."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +49,7 @@ class Snapshots:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         draft.rename(folder / f"{self._name}.lock")  # seen when it is locked, and not before
         self._task: asyncio.Task[None] | None = None
+        self.write()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._writing(), name="metrics")
@@ -55,32 +59,47 @@ class Snapshots:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        with suppress(OSError):
-            self._write(gauges=None)
+        self._write(gauges=None)
         os.close(self._lock)
 
-    def together(self) -> tuple[Counted, list[Gauges]]:
-        """What all have counted, dead or alive, and how those that live stand. `gone` is read last: who is
-        added to it meanwhile is taken from there."""
-        names = [name for name in _names(self._folder) if name != self._name]
-        found = {name: _read(self._folder / name) for name in names}
-        gauges = [found[name].gauges for name in names if is_locked(self._folder / f"{name}.lock")]
-        gone = _read(self._folder / GONE)
-        others = [each.counted for name, each in found.items() if name not in gone.of]
+    def write(self) -> None:
+        """What was counted until now. A disk that is full costs metrics, and no call."""
+        self._write(gauges=self._tally.gauges())
+
+    def state(self) -> object:
+        """The files as they are: what all have counted is the same while this is equal."""
+        return _state(self._folder)
+
+    async def together(self) -> tuple[list[Counted], list[Gauges]]:
+        """What each has written, dead or alive, and how those that live stand. The event loop goes on between
+        two files. A folder that somebody folds meanwhile is read again."""
+        for _ in range(MAX_READS):
+            before = _stamp(self._folder / GONE)
+            gone = _read(self._folder / GONE)
+            names = _names(self._folder)
+            found = {}
+            for name in names:
+                found[name] = _read(self._folder / name)
+                await asyncio.sleep(0)
+            alive = [name for name in names if is_locked(self._folder / f"{name}.lock")]
+            if _stamp(self._folder / GONE) == before:
+                break
+        gauges = [found[name].gauges for name in alive]
         return (
-            self._tally.counted().merged([gone.counted, *others]),
-            [self._tally.gauges(), *(each for each in gauges if each is not None)],
+            [gone.counted, *(each.counted for name, each in found.items() if name not in gone.of)],
+            [each for each in gauges if each is not None],
         )
 
     async def _writing(self) -> None:
         while True:
-            with suppress(OSError):  # a full disk costs metrics, and no call
-                self._write(gauges=self._tally.gauges())
-                fold(self._folder)
+            self.write()
+            with suppress(OSError):
+                await asyncio.to_thread(fold, self._folder)
             await asyncio.sleep(EVERY_S)
 
     def _write(self, *, gauges: Gauges | None) -> None:
-        _replace(self._folder / self._name, Snapshot(counted=self._tally.counted(), gauges=gauges))
+        with suppress(OSError):
+            _replace(self._folder / self._name, Snapshot(counted=self._tally.counted(), gauges=gauges))
 
 
 def fold(folder: Path) -> None:
@@ -110,6 +129,20 @@ def fold(folder: Path) -> None:
 def _names(folder: Path) -> list[str]:
     """Of the files that hold counts, but for `gone`."""
     return [path.name.removesuffix(".lock") for path in folder.glob("*-*.lock")]
+
+
+def _state(folder: Path) -> object:
+    """When each file with counts was written."""
+    return [(name, _stamp(folder / name)) for name in sorted(_names(folder))], _stamp(folder / GONE)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Another one for every time that a file was replaced; None where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _read(path: Path) -> Snapshot:

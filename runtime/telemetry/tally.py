@@ -5,8 +5,9 @@ Nothing that a caller chose is one, nor a key, user or team.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
+from operator import add
 
 import msgspec
 
@@ -34,7 +35,10 @@ class Timing(msgspec.Struct):
         self.sum_ms += ms
 
     def merge(self, other: "Timing") -> None:
-        self.counts = [mine + theirs for mine, theirs in zip_longest(self.counts, other.counts, fillvalue=0)]
+        if len(self.counts) == len(other.counts):
+            self.counts = list(map(add, self.counts, other.counts))
+        else:
+            self.counts = [mine + more for mine, more in zip_longest(self.counts, other.counts, fillvalue=0)]
         self.sum_ms += other.sum_ms
 
 
@@ -99,27 +103,39 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
 class Counted(msgspec.Struct, kw_only=True):
     """All that one process has counted, or several together."""
 
-    requests: list[Requests] = []
-    attempts: list[Attempts] = []
+    requests: list[Requests] = msgspec.field(default_factory=list)
+    attempts: list[Attempts] = msgspec.field(default_factory=list)
     holds_exceeded: int = 0
 
     def merged(self, others: Iterable["Counted"]) -> "Counted":
         """A sum that shares nothing with what it is the sum of."""
-        requests: dict[tuple[object, ...], Requests] = {}
-        attempts: dict[tuple[object, ...], Attempts] = {}
-        sum_of = Counted(holds_exceeded=0)
-        for each in (self, *others):
-            sum_of.holds_exceeded += each.holds_exceeded
-            for request in each.requests:
-                into = requests.setdefault(
-                    request.labels, Requests(function=request.function, status=request.status)
-                )
-                into.merge(request)
-            for attempt in each.attempts:
-                empty = Attempts(model=attempt.model, provider=attempt.provider, outcome=attempt.outcome)
-                attempts.setdefault(attempt.labels, empty).merge(attempt)
-        sum_of.requests, sum_of.attempts = list(requests.values()), list(attempts.values())
+        sum_of = Counted()
+        for _ in sum_of.adding([self, *others]):
+            pass
         return sum_of
+
+    def adding(self, others: Iterable["Counted"]) -> Iterator[None]:
+        """Add all that others counted, in steps between which a caller can do something else."""
+        requests = {each.labels: each for each in self.requests}
+        attempts = {each.labels: each for each in self.attempts}
+        for each in others:
+            self.holds_exceeded += each.holds_exceeded
+            for request in each.requests:
+                known = requests.get(request.labels)
+                if known is None:
+                    known = Requests(function=request.function, status=request.status)
+                    requests[request.labels] = known
+                    self.requests.append(known)
+                known.merge(request)
+                yield
+            for attempt in each.attempts:
+                total = attempts.get(attempt.labels)
+                if total is None:
+                    total = Attempts(model=attempt.model, provider=attempt.provider, outcome=attempt.outcome)
+                    attempts[attempt.labels] = total
+                    self.attempts.append(total)
+                total.merge(attempt)
+                yield
 
 
 class Tally:
