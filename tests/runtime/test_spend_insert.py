@@ -66,3 +66,45 @@ def test_a_budget_that_is_crossed_has_its_window(postgres_dsn: str, began: datet
         await connection.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("holder", "table", "where"),
+    [
+        ("team:red", "LiteLLM_TeamTable", "team_id = 'red'"),
+        ("user:alice", "LiteLLM_UserTable", "user_id = 'alice'"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("metadata", "kind"),
+    [
+        ('{"temp_budget_increase": 2, "temp_budget_expiry": "2999-01-01T00:00:00Z"}', None),
+        ('{"temp_budget_increase": 0.3, "temp_budget_expiry": "2999-01-01T00:00:00Z"}', AlertKind.BUDGET_85),
+        (
+            '{"temp_budget_increase": 2, "temp_budget_expiry": "2001-01-01T00:00:00Z"}',
+            AlertKind.BUDGET_REACHED,
+        ),
+        ('{"temp_budget_increase": "much", "temp_budget_expiry": "soon"}', AlertKind.BUDGET_REACHED),
+        ('{"temp_budget_increase": "NaN", "temp_budget_expiry": "2999-01-01"}', AlertKind.BUDGET_REACHED),
+        ("[]", AlertKind.BUDGET_REACHED),
+    ],
+)
+def test_a_temporary_increase_counts_while_it_runs(
+    postgres_dsn: str, holder: str, table: str, where: str, metadata: str, kind: AlertKind | None
+) -> None:
+    execute(
+        postgres_dsn,
+        *OWNERS,
+        f"""UPDATE "{table}" SET max_budget = 1, metadata = '{metadata}' WHERE {where}""",
+    )
+
+    async def run() -> None:
+        connection = await asyncpg.connect(postgres_dsn)
+        row = make_row(cost_nano=6 * USD // 5, team_id="red", user_id="alice")
+        await ensure_partition(connection, row.started_at.date())
+        crossed = await insert_rows(connection, [row])
+        found = [each.kind for each in crossed if each.holder == holder]
+        assert found == ([] if kind is None else [kind])
+        await connection.close()
+
+    asyncio.run(run())
