@@ -192,7 +192,6 @@ class Bookkeeper:
         self._desk.ended(AlertKind.POSTGRES_AWAY, self._desk.host)
         if now_mono - self._stepped_mono > BEHIND_S:
             self._raise_behind(f"Postgres has taken no rows for {now_mono - self._stepped_mono:.0f} s.")
-            self._desk.say_unstored(AlertKind.BOOKS_BEHIND)
         elif self._off and now_mono - self._well_mono > BEHIND_S:
             self._raise_behind(f"Journals that can't be booked: {', '.join(sorted(self._off)[:10])}.")
         self._alerts.begin()

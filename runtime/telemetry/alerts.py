@@ -90,6 +90,8 @@ class Desk:
         """Ended, and not stored as such."""
         self._said: set[str] = set()
         """Ids of those that wait to be stored and were told already."""
+        self._open: set[_Key] = set()
+        """States that are stored as open: while nothing can be stored they are not told anew."""
         self._refused: set[_Key] = set()
         """Those that Postgres does not take. They are told once."""
         self._told: list[str] = []
@@ -143,15 +145,17 @@ class Desk:
                 failures.append(exc)
             else:
                 self._over.discard(key)
+                self._open.discard(key)
         await self._store_told(connection)
         await self._end_old(connection)
         if failures:
             raise failures[0]
 
     def say_unstored(self, kind: AlertKind) -> None:
-        """Tell what can't be stored now; it is stored later, and not told again."""
-        for alert in self._waiting.values():
-            if alert.kind == kind.value and alert.id not in self._said:
+        """Tell what can't be stored now, unless it is stored as open; it is stored later, and not told
+        again."""
+        for key, alert in self._waiting.items():
+            if alert.kind == kind.value and alert.id not in self._said and key not in self._open:
                 self._said.add(alert.id)
                 self._say(alert)
 
@@ -197,7 +201,10 @@ class Desk:
         told_at = alert.last_at if alert.id in self._said else None
         values = (alert.id, alert.kind, alert.object, alert.message, alert.host)
         counts = (alert.first_at, alert.last_at, alert.times, told_at)
-        return bool(await connection.fetchval(_RAISE, *values, *counts))
+        is_new = bool(await connection.fetchval(_RAISE, *values, *counts))
+        if AlertKind(alert.kind) in STATES:
+            self._open.add(key)
+        return is_new
 
     async def _store_told(self, connection: asyncpg.Connection) -> None:
         """What is stored as told is forgotten here, and not before: a process cut off between would tell

@@ -20,6 +20,8 @@ from tests.runtime.attempts import make_row
 
 HOOK = Webhook(style=Style.GENERIC, url=Secret("https://hook.example/x"))
 
+TIMES = 'SELECT coalesce(max(times), 0) FROM "Switchgear_Alert"'
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +90,10 @@ def test_a_step_that_hangs_is_told_while_it_hangs(
 
     async def scenario(desk: Desk, told: Told) -> None:
         await told.first.wait()
+        connection = await asyncpg.connect(postgres_dsn)
+        while await connection.fetchval(TIMES) < 5:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.01)
+        await connection.close()
         assert told.kinds == ["books_behind"]
 
     at_work(postgres_dsn, tmp_path, scenario)

@@ -484,3 +484,27 @@ def test_what_is_raised_while_it_is_stored_is_counted_and_told_once(
 
     at_desk(postgres_dsn, scenario, posts)
     assert len(posts.took) == 2
+
+
+@pytest.mark.parametrize("kind", [AlertKind.JOURNAL_FILLING, AlertKind.BOOKS_BEHIND])
+def test_a_state_that_is_open_is_not_told_again_while_nothing_can_be_stored(
+    postgres_dsn: str, kind: AlertKind
+) -> None:
+    posts = Posts()
+
+    async def scenario(desk: Desk, connection: asyncpg.Connection) -> None:
+        desk.raised(kind, "here", "it began")
+        await desk.store(connection)
+        for _ in range(3):
+            desk.raised(kind, "here", "it goes on")
+            desk.say_unstored(kind)
+        await desk.finish()
+        assert len(posts.took) == 2
+        desk.ended(kind, "here")
+        await desk.store(connection)
+        desk.raised(kind, "here", "it began again")
+        desk.say_unstored(kind)
+        await desk.finish()
+
+    at_desk(postgres_dsn, scenario, posts)
+    assert len(posts.took) == 4
