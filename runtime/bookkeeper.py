@@ -153,7 +153,7 @@ class Bookkeeper:
             self._desk.ended(AlertKind.BOOKS_BEHIND, self._desk.host)
 
     def _step_taken(self) -> None:
-        """Postgres answers."""
+        """Note that Postgres answers."""
         self._stepped_mono, self._trouble = time.monotonic(), None
 
     async def _step(self, folder: Path, connection: asyncpg.Connection) -> bool:

@@ -34,7 +34,7 @@ class AlertStore:
             self._storing = asyncio.create_task(self._store(), name="alerts")
 
     async def finish(self, within_s: float) -> None:
-        """Wait for what is under way, so long at most."""
+        """Wait until the store that was begun is over, `within_s` seconds at most."""
         if self._storing is not None:
             await asyncio.wait([self._storing], timeout=within_s)
 

@@ -1,9 +1,9 @@
 """Alerts: one log line, one row and one webhook for each kind and object, until it is over.
 
 One process a data directory raises them all: the bookkeeper, which sees every row, every journal and whether
-Postgres is there. What is raised waits in memory for `store`, which brings it to Postgres; of what has a row
-there and is open, the row only counts. What nobody can store, since Postgres is away, is told all the same,
-once.
+Postgres is there. An alert waits in memory until `store` brings it to Postgres. Where an open row of the same
+kind and object is there already, that row counts one more. While Postgres is away an alert is told without
+being stored, once.
 """
 
 import logging
@@ -28,7 +28,7 @@ RENEWED_WITHIN = timedelta(minutes=15)
 END_OLD_S = 60.0
 """How often the alerts are ended whose time is over."""
 MAX_WAITING = 1_000
-"""Kinds and objects that wait to be stored or told."""
+"""How many alerts wait to be stored at most; further ones are logged and dropped."""
 MAX_OBJECT_CHARS = 500
 MAX_MESSAGE_CHARS = 1_000
 
@@ -83,25 +83,26 @@ class Desk:
         self._webhooks = tuple(webhooks)
         self.host = socket.gethostname() if host is None else host
         self._waiting: dict[_Key, AlertRecord] = {}
-        """Raised, and not stored."""
+        """Alerts that were raised and are not stored yet."""
         self._since: dict[_Key, datetime] = {}
-        """Of those that wait: an alert that was raised before this time is another one."""
+        """When the window of a waiting alert's budget began: an open alert from before then is ended
+        first."""
         self._over: set[_Key] = set()
-        """Ended, and not stored as such."""
+        """Alerts that are over and have no `ended_at` in Postgres yet."""
         self._said: set[str] = set()
-        """Ids of those that wait to be stored and were told already."""
+        """Ids of waiting alerts that were told already."""
         self._open: set[_Key] = set()
         """States that are stored as open: while nothing can be stored they are not told anew."""
         self._refused: set[_Key] = set()
-        """Those that Postgres does not take. They are told once."""
+        """Alerts that Postgres does not take. Each is told once."""
         self._told: list[str] = []
         self._deliveries = Deliveries(webhooks, post, self._told.append)
         self._asked_untold = False
         self._ended_old_mono: float | None = None
 
     def raised(self, kind: AlertKind, name: str, message: str, since: datetime | None = None) -> None:
-        """Something happened, or goes on. Does no IO. `since` is when the budget's window began: what was
-        raised in an earlier window is another alert."""
+        """Note that something happened, or goes on. Does no IO. `since` is when the budget's window began:
+        what was raised in an earlier window is another alert."""
         key, now = _key(kind, name), datetime.now(UTC)
         self._over.discard(key)
         known = self._waiting.get(key)
@@ -124,13 +125,13 @@ class Desk:
         )
 
     def ended(self, kind: AlertKind, name: str) -> None:
-        """What went on is over. Does no IO."""
+        """Note that what went on is over. Does no IO."""
         if len(self._over) < MAX_WAITING:
             self._over.add(_key(kind, name))
 
     async def store(self, connection: asyncpg.Connection) -> None:
-        """Bring to Postgres what was raised, ended and told, and tell what is new there. What fails stays for
-        the next time and keeps nothing else waiting; then the first failure is raised at the end."""
+        """Bring to Postgres what was raised, ended and told, and tell what is new there. An alert that fails
+        stays for the next time and keeps no other waiting; the first failure is raised at the end."""
         await self._tell_untold(connection)
         failures: list[Exception] = []
         for key, alert in list(self._waiting.items()):
@@ -164,11 +165,11 @@ class Desk:
         await self._deliveries.finish()
 
     async def close(self) -> None:
-        """Give what is being told a moment."""
+        """Wait a moment for webhooks that are being called, then give up."""
         await self._deliveries.close()
 
     async def _tell_untold(self, connection: asyncpg.Connection) -> None:
-        """What the process before this one of the same data directory stored, and could not tell."""
+        """Tell what an earlier process of the same data directory stored and could not tell."""
         if self._asked_untold:
             return
         rows = await connection.fetch(_UNTOLD, self.host.rpartition("/")[2])
@@ -207,16 +208,16 @@ class Desk:
         return is_new
 
     async def _store_told(self, connection: asyncpg.Connection) -> None:
-        """What is stored as told is forgotten here, and not before: a process cut off between would tell
-        it twice."""
+        """Write `told_at`. An id is kept here until it is written: else a failure in between would make the
+        next process tell the alert again."""
         told = list(self._told)
         if told:
             await connection.execute(_TOLD, told)
             del self._told[: len(told)]
 
     async def _end_old(self, connection: asyncpg.Connection) -> None:
-        """Of every host. The first time is a while after the start: until then those whose states go on
-        say so."""
+        """End the old alerts of every host, once a minute. The first time is a minute after the start, so
+        that hosts whose states go on have said so."""
         now_mono = time.monotonic()
         if self._ended_old_mono is None:
             self._ended_old_mono = now_mono

@@ -14,7 +14,7 @@ FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 60.0
 POST_TIMEOUT_S = 10.0
 LAST_MOMENT_S = 1.0
-"""How long what is under way may take when the process ends."""
+"""How long calls of webhooks may still take when the process ends."""
 
 Post = Callable[[str, object, float], Awaitable[None]]
 """Posts JSON to an address within seconds. Raises Unreachable."""
@@ -41,12 +41,12 @@ class Deliveries:
         task.add_done_callback(self._under_way.discard)
 
     async def finish(self) -> None:
-        """Wait until all of them are over."""
+        """Wait until every alert is told or given up."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def close(self) -> None:
-        """Give what is under way a moment."""
+        """Wait a moment for webhooks that are being called, then give up."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=LAST_MOMENT_S)
         for task in self._under_way:
@@ -54,12 +54,12 @@ class Deliveries:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _deliver(self, alert: AlertRecord) -> None:
-        """To each place at the same time, so that none waits for one that hangs."""
+        """Tell each place at the same time, so that none waits for one that hangs."""
         if all(await asyncio.gather(*(self._tell(webhook, alert) for webhook in self._webhooks))):
             self._told(alert.id)
 
     async def _tell(self, webhook: Webhook, alert: AlertRecord) -> bool:
-        """To one place, with growing pauses. False: it never took the alert."""
+        """Tell one place, with growing pauses between tries. Returns False if it never took the alert."""
         pause_s = FIRST_PAUSE_S
         for number in range(MAX_TRIES):
             if number:

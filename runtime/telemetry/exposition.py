@@ -33,8 +33,8 @@ class Metrics:
         """The last answer, and the files that it came from."""
 
     async def text(self) -> Text:
-        """All workers of this data directory together, as they last wrote. Who asks while another one is
-        answered waits, and gets the same text unless a worker has written since."""
+        """Give the sums over all workers of this data directory, as they last wrote. A caller waits while
+        another one is answered, and gets the same text unless a worker has written since."""
         async with self._one_at_a_time:
             state = self._snapshots.state()
             if self._known is not None and self._known[0] == state:

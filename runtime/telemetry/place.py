@@ -31,7 +31,7 @@ def id_of(data_dir: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Of two processes that make it at once, one does."""
+    """Make the file. If two processes do so at once, the first one's id stays."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(f"{secrets.token_hex(4)}\n", encoding="ascii")
     try:

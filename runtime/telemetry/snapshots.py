@@ -55,7 +55,7 @@ class Snapshots:
         self._task = asyncio.create_task(self._writing(), name="metrics")
 
     async def close(self) -> None:
-        """Write a last time, and let go: what was counted stays."""
+        """Write a last time and release the lock. The file stays until its counts are added to `gone`."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -63,16 +63,16 @@ class Snapshots:
         os.close(self._lock)
 
     def write(self) -> None:
-        """What was counted until now. A disk that is full costs metrics, and no call."""
+        """Write what was counted until now. If the disk is full, metrics stand still and calls go on."""
         self._write(gauges=self._tally.gauges())
 
     def state(self) -> object:
-        """The files as they are: what all have counted is the same while this is equal."""
+        """Give a value that changes whenever a worker writes."""
         return _state(self._folder)
 
     async def together(self) -> tuple[list[Counted], list[Gauges]]:
-        """What each has written, dead or alive, and how those that live stand. The event loop goes on between
-        two files. A folder that somebody folds meanwhile is read again."""
+        """Give what each worker has written, dead or alive, and how the living ones stand. The event loop
+        goes on between two files. All is read again where a worker adds the dead to `gone` meanwhile."""
         for _ in range(MAX_READS):
             before = _stamp(self._folder / GONE)
             gone = _read(self._folder / GONE)
@@ -127,17 +127,17 @@ def fold(folder: Path) -> None:
 
 
 def _names(folder: Path) -> list[str]:
-    """Of the files that hold counts, but for `gone`."""
+    """The names of the workers that have a file."""
     return [path.name.removesuffix(".lock") for path in folder.glob("*-*.lock")]
 
 
 def _state(folder: Path) -> object:
-    """When each file with counts was written."""
+    """The stamp of each worker's file, and of `gone`."""
     return [(name, _stamp(folder / name)) for name in sorted(_names(folder))], _stamp(folder / GONE)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Another one for every time that a file was replaced; None where it is not there."""
+    """A value that changes whenever the file is replaced; None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -146,7 +146,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _read(path: Path) -> Snapshot:
-    """Nothing, where it is not there or can't be read."""
+    """A file that is not there or can't be read counts nothing."""
     try:
         return _decoder.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
@@ -161,14 +161,14 @@ def _replace(path: Path, content: Snapshot) -> None:
 
 
 def memory_bytes() -> int:
-    """What of this process is in RAM; 0 where the system does not say."""
+    """How much RAM this process uses; 0 if the system does not say."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
 def sum_of(gauges: Iterable[Gauges]) -> Gauges:
-    """How a server stands: the sums of its workers, and whether all of them hear of changes."""
+    """Add up how the workers stand. `hears_changes` is true if it is true of each."""
     found = list(gauges)
     return Gauges(
         calls_under_way=sum(each.calls_under_way for each in found),

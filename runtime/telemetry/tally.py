@@ -97,7 +97,7 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     journal_bytes_waiting: int = 0
     memory_bytes: int = 0
     hears_changes: bool = True
-    """Do announcements of changes come from Postgres?"""
+    """True while the process is connected to Postgres, which announces changes."""
 
 
 class Counted(msgspec.Struct, kw_only=True):
@@ -139,7 +139,8 @@ class Counted(msgspec.Struct, kw_only=True):
 
 
 class Tally:
-    """One worker's. `models` are the config's names, wildcards too; `gauges` says how the worker stands."""
+    """One worker's counts. `models` are the config's names, wildcards too; `gauges` says how the worker
+    stands."""
 
     def __init__(self, models: Iterable[str], gauges: Callable[[], Gauges] = Gauges) -> None:
         self._models = tuple(models)
@@ -150,7 +151,7 @@ class Tally:
         self._holds_exceeded = 0
 
     def request(self, function: str, status: int, ms: float) -> None:
-        """A request was answered."""
+        """Count a request that was answered."""
         counts = self._requests.get((function, status))
         if counts is None:
             counts = self._requests[function, status] = Requests(function=function, status=status)
@@ -158,7 +159,7 @@ class Tally:
         counts.timing.add(ms)
 
     def attempt(self, target: Target, settled: Settled, first_token_ms: float | None) -> None:
-        """An upstream attempt ended, and was booked."""
+        """Count an upstream attempt that ended and was booked."""
         key = (self._model(target.public_name), target.provider, settled.outcome)
         counts = self._attempts.get(key)
         if counts is None:
@@ -175,7 +176,7 @@ class Tally:
             counts.first_token.add(first_token_ms)
 
     def hold_exceeded(self) -> None:
-        """A call cost more than was held for it."""
+        """Count a call that cost more than was held for it."""
         self._holds_exceeded += 1
 
     def counted(self) -> Counted:

@@ -24,7 +24,7 @@ def gauge(name: str, help_text: str, value: float) -> Iterator[str]:
 def counter(
     name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[Key, float]]
 ) -> Iterator[str]:
-    """What has the same labels is one series. The name gets its `_total` here."""
+    """A counter's lines. Values with the same labels are added up; `_total` is added to the name."""
     sums: dict[Key, float] = {}
     for key, value in found:
         sums[key] = sums.get(key, 0) + value
@@ -39,7 +39,7 @@ def counter(
 def histogram(
     name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[Key, Timing]]
 ) -> Iterator[str]:
-    """What has the same labels is one series. One that counted nothing is left out."""
+    """A histogram's lines. Timings with the same labels are added up; a series without any is left out."""
     sums: dict[Key, Timing] = {}
     for key, timing in found:
         if any(timing.counts):

@@ -38,8 +38,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
-    """The places of a config, and warnings of those that can't be told, by path: a config with `email` serves
-    all the same."""
+    """Give the places of a config, and a warning for each that can't be told. A server starts all the
+    same, also with `email`."""
     found, warnings = [], []
     for place, name in enumerate(config.general_settings.alerting or ()):
         path = f"general_settings.alerting[{place}]"
@@ -95,5 +95,5 @@ def body_of(style: Style, alert: AlertRecord) -> object:
 
 
 def _plain(text: str) -> str:
-    """Without what Slack reads as markup: a name can hold `<!channel>`."""
+    """Escape what Slack reads as markup: a name can hold `<!channel>`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
