@@ -9,4 +9,4 @@ from schema.health import ProbeQuery
 @function("GET", "/metrics", access=Access.METRICS_READ)
 async def metrics(request: ProbeQuery, ctx: MetricsContext) -> Text:
     """Show what all workers have counted, in Prometheus' text format."""
-    return ctx.metrics.text()
+    return await ctx.metrics.text()

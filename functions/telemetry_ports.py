@@ -10,7 +10,7 @@ from schema.alerts import AlertRecord
 class Metrics(Protocol):
     """What all workers have counted."""
 
-    def text(self) -> Text:
+    async def text(self) -> Text:
         """In Prometheus' text format."""
         ...
 

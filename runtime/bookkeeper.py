@@ -24,6 +24,7 @@ from runtime.journal_format import SEGMENT_BYTES
 from runtime.journal_reader import Unreadable, is_abandoned, segments
 from runtime.locks import is_locked, locked
 from runtime.outbound import post_json
+from runtime.telemetry.alert_store import AlertStore
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
@@ -42,6 +43,8 @@ LOOK_S = 1.0
 AWAY_S = 5.0
 """How long Postgres is away before that is an alert."""
 BEHIND_S = 60.0
+LAST_ALERTS_S = 2.0
+"""How long the alerts of the last look may take when the bookkeeper ends."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,13 @@ log = logging.getLogger(__name__)
 class _Off(NamedTuple):
     until_mono: float
     wait_s: float
+
+
+class _Trouble(NamedTuple):
+    """An exception's name, and whether it means that Postgres is away."""
+
+    name: str
+    is_away: bool
 
 
 class Bookkeeper:
@@ -69,9 +79,11 @@ class Bookkeeper:
         self._interval_s = interval_s
         self._desk = desk or Desk((), post_json)
         self._journal_bytes = journal_bytes
-        self._well_mono = time.monotonic()
-        """When all that was written was booked."""
-        self._looked_mono = float("-inf")
+        self._alerts = AlertStore(self._desk, dsn)
+        self._well_mono = self._stepped_mono = time.monotonic()
+        """When all that was written was booked, and when Postgres last took a step of a journal."""
+        self._trouble: _Trouble | None = None
+        """Why nothing can be booked just now."""
         self._books: dict[str, Books] = {}
         self._off: dict[str, _Off] = {}
         """Journals that failed, and wait."""
@@ -85,28 +97,33 @@ class Bookkeeper:
     async def run(self) -> None:
         """Until `stop`, and until all that was written by then is booked, but for journals that failed."""
         backoff_s = FIRST_BACKOFF_S
+        looking = asyncio.create_task(self._looking(), name="looking")
         try:
             while True:
                 try:
                     stopping = self._stopping.is_set()
                     await self.catch_up()
                     backoff_s = FIRST_BACKOFF_S
-                    await self._look()
                     if stopping:
+                        self._look()
+                        await self._alerts.finish(LAST_ALERTS_S)
                         return
                     await self._pause(self._interval_s)
                 except Exception as exc:  # whatever it was, what is in the journals stays there
                     if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
                         log.warning("spend ledger: rows wait, trying again: %r", exc)
+                    self._trouble = _Trouble(type(exc).__name__, isinstance(exc, DatabaseUnavailable))
                     await self._disconnect()
-                    self._look_without(exc)
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
         finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             await self.close()
 
     async def close(self) -> None:
         await self._desk.close()
+        await self._alerts.close()
         await self._disconnect()
         for books in self._books.values():
             books.close()
@@ -115,6 +132,7 @@ class Bookkeeper:
     async def catch_up(self) -> None:
         """Book all that is written, journal by journal in turn; a journal that fails waits for its next turn
         and keeps no other waiting. Raises DatabaseUnavailable."""
+        await self._connected()
         busy = True
         while busy:
             busy = False
@@ -128,6 +146,15 @@ class Bookkeeper:
                 except Exception as exc:
                     self._forget(folder)
                     self._put_off(folder, exc)
+                self._step_taken()
+        self._step_taken()
+        if not self._off:
+            self._well_mono = time.monotonic()
+            self._desk.ended(AlertKind.BOOKS_BEHIND, self._desk.host)
+
+    def _step_taken(self) -> None:
+        """Note that Postgres answers."""
+        self._stepped_mono, self._trouble = time.monotonic(), None
 
     async def _step(self, folder: Path, connection: asyncpg.Connection) -> bool:
         """True where there may be more at once."""
@@ -140,55 +167,67 @@ class Bookkeeper:
             self._books[folder.name] = books
         more = await books.step(connection)
         self._off.pop(folder.name, None)
-        if books.behind_s > BEHIND_S and not is_abandoned(folder):
+        if books.behind_s > BEHIND_S and (not is_abandoned(folder) or self._is_long_unwell()):
             self._raise_behind(f"Rows are booked {books.behind_s:.0f} s after their calls.")
         if books.finished:
             self._forget(folder)
         return more
 
-    async def _look(self) -> None:
-        """All is booked that can be: store the alerts, and see how full the journals are."""
-        now_mono = time.monotonic()
-        if now_mono - self._looked_mono < LOOK_S:
-            return
-        self._looked_mono = now_mono
-        host = self._desk.host
-        self._desk.ended(AlertKind.POSTGRES_AWAY, host)
-        if not self._off:
-            self._well_mono = now_mono
-            self._desk.ended(AlertKind.BOOKS_BEHIND, host)
-        elif now_mono - self._well_mono > BEHIND_S:
-            self._raise_behind(f"Journals that can't be booked: {', '.join(sorted(self._off)[:10])}.")
-        self._look_at_journals()
-        with reaching():
-            await self._desk.store(await self._connected())
+    async def _looking(self) -> None:
+        """Look by time, also while a backlog is booked or Postgres answers nothing."""
+        while True:
+            try:
+                self._look()
+            except Exception as exc:  # booking goes on without alerts
+                log.error("the bookkeeper can't look for alerts: %r", exc)
+            await asyncio.sleep(LOOK_S)
 
-    def _look_without(self, exc: Exception) -> None:
-        """Nothing can be booked or stored just now."""
+    def _look(self) -> None:
+        """See how the books and the journals stand, and begin to store the alerts. Waits for nothing."""
+        self._look_at_journals()
+        if self._trouble is not None:
+            self._look_without(self._trouble)
+            return
         now_mono = time.monotonic()
-        if now_mono - self._well_mono > AWAY_S and isinstance(exc, DatabaseUnavailable):
-            message = "The bookkeeper can't reach Postgres. Calls go on from memory; rows wait in journals."
+        self._desk.ended(AlertKind.POSTGRES_AWAY, self._desk.host)
+        if now_mono - self._stepped_mono > BEHIND_S:
+            self._raise_behind(f"Postgres has taken no rows for {now_mono - self._stepped_mono:.0f} s.")
+        elif self._off and now_mono - self._well_mono > BEHIND_S:
+            self._raise_behind(f"Journals that can't be booked: {', '.join(sorted(self._off)[:10])}.")
+        self._alerts.begin()
+
+    def _look_without(self, trouble: _Trouble) -> None:
+        """Nothing can be booked or stored just now."""
+        behind_s = time.monotonic() - self._well_mono
+        if behind_s > AWAY_S and trouble.is_away:
+            message = (
+                f"The bookkeeper of {self._desk.host} can't reach Postgres. Calls go on from memory; rows "
+                "wait in journals."
+            )
             self._desk.raised(AlertKind.POSTGRES_AWAY, self._desk.host, message)
             self._desk.say_unstored(AlertKind.POSTGRES_AWAY)
-        elif now_mono - self._well_mono > BEHIND_S:
-            self._raise_behind(f"Nothing can be booked: {type(exc).__name__}.")
+        elif behind_s > BEHIND_S:
+            self._raise_behind(f"Nothing can be booked: {trouble.name}.")
             self._desk.say_unstored(AlertKind.BOOKS_BEHIND)
-        self._look_at_journals()
         self._desk.say_unstored(AlertKind.JOURNAL_FILLING)
 
     def _look_at_journals(self) -> None:
         sizes = [len(segments(folder)) * SEGMENT_BYTES for folder in self._folders()]
         fullest, host = max(sizes, default=0), self._desk.host
         if fullest > SEGMENT_BYTES and fullest * 2 >= self._journal_bytes:
-            message = (
-                f"A journal holds {fullest >> 20} MiB of {self._journal_bytes >> 20}; then calls are refused."
-            )
+            full = self._journal_bytes >> 20
+            message = f"A journal of {host} holds {fullest >> 20} MiB of {full}; then calls are refused."
             self._desk.raised(AlertKind.JOURNAL_FILLING, host, message)
         else:
             self._desk.ended(AlertKind.JOURNAL_FILLING, host)
 
+    def _is_long_unwell(self) -> bool:
+        """What a dead worker left is old when it is booked: by itself that is no backlog."""
+        return time.monotonic() - self._well_mono > BEHIND_S
+
     def _raise_behind(self, message: str) -> None:
-        self._desk.raised(AlertKind.BOOKS_BEHIND, self._desk.host, message)
+        host = self._desk.host
+        self._desk.raised(AlertKind.BOOKS_BEHIND, host, f"{host}: {message}")
 
     def _put_off(self, folder: Path, exc: Exception) -> None:
         """Try again later: half a minute later at last. What can't be read at all, and will not be written

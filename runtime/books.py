@@ -63,8 +63,8 @@ _MOVE = """
 """
 _FINISH = 'UPDATE "Switchgear_Journal" SET finished_at = clock_timestamp() WHERE journal = $1'
 
-Raised = Callable[[AlertKind, str, str], None]
-"""Takes the kind, object and message of an alert. Does no IO."""
+Raised = Callable[[AlertKind, str, str, datetime | None], None]
+"""Takes the kind, object and message of an alert, and since when it can be the same one. Does no IO."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Books:
 
     @classmethod
     async def opened(
-        cls, connection: asyncpg.Connection, folder: Path, raised: Raised = lambda kind, name, message: None
+        cls, connection: asyncpg.Connection, folder: Path, raised: Raised = lambda *alert: None
     ) -> "Books":
         """`raised` is told of what somebody should look at. Raises Unreadable, OSError,
         DatabaseUnavailable."""
@@ -213,8 +213,8 @@ class Books:
         self._told(booked_rows)
         if end.segment > begin.segment:
             self._drop_segments(end.segment)
-        for kind, name, message in alerts_of(rows, crossed):
-            self._raised(kind, name, message)
+        for each in alerts_of(rows, crossed):
+            self._raised(*each)
 
     def _drop_segments(self, before: int) -> None:
         """They are booked."""
@@ -269,8 +269,8 @@ class Books:
             for worker in sorted(reader.workers):
                 await connection.execute("SELECT switchgear_leave($1)", worker)
             await connection.execute(_FINISH, self.folder.name)
-        for kind, name, message in alerts_of(rows, crossed):
-            self._raised(kind, name, message)
+        for each in alerts_of(rows, crossed):
+            self._raised(*each)
 
     def _remove(self) -> None:
         """All of it is in Postgres. What could not be stored there stays."""
@@ -280,10 +280,13 @@ class Books:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def alerts_of(rows: Sequence[SpendRow], crossed: Sequence[Crossed]) -> Iterator[tuple[AlertKind, str, str]]:
-    """What of a batch somebody should look at: kind, object and message."""
+def alerts_of(
+    rows: Sequence[SpendRow], crossed: Sequence[Crossed]
+) -> Iterator[tuple[AlertKind, str, str, datetime | None]]:
+    """What of a batch somebody should look at: kind, object, message, and when the budget's window began."""
     for each in crossed:
-        yield each.kind, each.holder, f"{each.holder} has spent ${each.spend:f} of ${each.budget:f}."
+        message = f"{each.holder} has spent ${each.spend:f} of ${each.budget:f}."
+        yield each.kind, each.holder, message, each.since
     for row in rows:
         held = min((charge.taken_nano for charge in row.charges), default=row.cost_nano)
         if held < row.cost_nano:
@@ -292,7 +295,7 @@ def alerts_of(rows: Sequence[SpendRow], crossed: Sequence[Crossed]) -> Iterator[
                 f"{row.provider} billed more than the request allowed, or the deployment's price is wrong. "
                 f"request_id {row.request_id}"
             )
-            yield AlertKind.HOLD_EXCEEDED, f"{row.model_group} ({row.model_id})", message
+            yield AlertKind.HOLD_EXCEEDED, f"{row.model_group} ({row.model_id})", message, None
 
 
 def put_aside(folder: Path, why: str) -> None:

@@ -84,6 +84,7 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     from runtime.logs import set_up_logs
     from runtime.outbound import post_json
     from runtime.telemetry.alerts import Desk
+    from runtime.telemetry.place import place_of
     from runtime.telemetry.webhooks import webhooks_of
 
     logs = set_up_logs()
@@ -92,7 +93,7 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     keeper = Bookkeeper(
         settings.journals,
         blueprint.dsn.reveal(),
-        desk=Desk(webhooks, post_json),
+        desk=Desk(webhooks, post_json, host=place_of(settings.data_dir)),
         journal_bytes=settings.journal_mb * 1024 * 1024,
     )
     try:

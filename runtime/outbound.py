@@ -1,6 +1,7 @@
 """The way out for everything that is not model traffic: one configured httpx client."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -10,6 +11,24 @@ MAX_BYTES = 4 * 1024 * 1024
 
 class Unreachable(Exception):
     """No usable answer; the message says why in a few words."""
+
+
+def flaw_of(url: str) -> str | None:
+    """Why nothing can ever be posted to an address, in words that have nothing of it; None where it may
+    work."""
+    try:
+        url.encode()
+        urlsplit(url)  # stricter with an IPv6 address
+        parsed = httpx.Request("POST", url).url
+    except Exception:  # each kind of bad address is another exception
+        return "it is no address"
+    if parsed.scheme not in ("http", "https"):
+        return "it does not start with https://"
+    if not parsed.host:
+        return "it has no host"
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        return "its port is not one of 1 to 65535"
+    return None
 
 
 async def post_json(url: str, content: object, timeout_s: float) -> None:
@@ -23,7 +42,9 @@ async def post_json(url: str, content: object, timeout_s: float) -> None:
         ):
             if not answer.is_success:
                 raise Unreachable(f"status {answer.status_code}")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+    except Unreachable:
+        raise
+    except Exception as exc:  # a proxy of the environment, a port beyond 65535, half of a surrogate pair
         raise Unreachable(type(exc).__name__) from None
 
 

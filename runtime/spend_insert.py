@@ -2,8 +2,9 @@
 counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import asyncpg
@@ -96,6 +97,9 @@ _PARTITIONS = """
     LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = to_regclass('"' || $2::text || '"')
     ORDER BY n.place
 """
+_WINDOWS = """SELECT account, window_start FROM "Switchgear_Account"
+    WHERE account = ANY ($1) AND window_start IS NOT NULL ORDER BY window_start"""
+"""The latest last."""
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,10 +114,14 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
     """A further column that counts the same and is never reset."""
     soft: str = "charged.soft_budget"
     most: str = "charged.max_budget"
+    increase: str = "charged.metadata ->> 'temp_budget_increase'"
+    """What a `max_budget` is raised by for a while, and until when, as texts."""
+    expiry: str = "charged.metadata ->> 'temp_budget_expiry'"
 
 
 _SHARED_SOFT = '(SELECT b.soft_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
 _SHARED = '(SELECT b.max_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
+_NONE = "NULL::text"
 COUNTERS: tuple[Counter, ...] = (
     Counter(
         kind="organization",
@@ -132,6 +140,8 @@ COUNTERS: tuple[Counter, ...] = (
         also="total_spend",
         soft=_SHARED_SOFT,
         most=_SHARED,
+        increase=_NONE,
+        expiry=_NONE,
     ),
     Counter(
         kind="key",
@@ -140,7 +150,15 @@ COUNTERS: tuple[Counter, ...] = (
         soft=f"coalesce(charged.soft_budget, {_SHARED_SOFT})",
         most=f"coalesce(charged.max_budget, {_SHARED})",
     ),
-    Counter(kind="customer", table="LiteLLM_EndUserTable", id="user_id", soft=_SHARED_SOFT, most=_SHARED),
+    Counter(
+        kind="customer",
+        table="LiteLLM_EndUserTable",
+        id="user_id",
+        soft=_SHARED_SOFT,
+        most=_SHARED,
+        increase=_NONE,
+        expiry=_NONE,
+    ),
 )
 """In the order that everyone locks them in."""
 
@@ -163,6 +181,8 @@ class Crossed(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     spend: Decimal
     budget: Decimal
+    since: datetime | None = None
+    """When the budget's window began; None where it has none."""
 
 
 async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[Crossed]:
@@ -198,7 +218,22 @@ async def book_rows(
         if sums.get(counter.kind):
             crossed += await _charge(connection, counter, sums[counter.kind])
     await rollups.add(connection, rows)
-    return crossed
+    return await _with_windows(connection, crossed, charges) if crossed else []
+
+
+async def _with_windows(
+    connection: asyncpg.Connection, crossed: Sequence[Crossed], charges: Sequence[Charge]
+) -> list[Crossed]:
+    """With when the window of each began: what is crossed in the next window is something new."""
+    holders = {charge.account: _holder(charge.kind, charge.object_id, charge.part) for charge in charges}
+    rows = await connection.fetch(_WINDOWS, list(holders))
+    began = {holders[row["account"]]: row["window_start"] for row in rows}
+    return [msgspec.structs.replace(each, since=began.get(each.holder)) for each in crossed]
+
+
+def _holder(kind: str, id: str, part: str | None) -> str:
+    """What an alert calls it: `team:platform`."""
+    return ":".join(name for name in (kind, id, part) if name)
 
 
 async def _settle(
@@ -286,7 +321,7 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
         " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
         f" WHERE {matches}"
         f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget,"
-        f" {counter.most} AS max_budget",
+        f" {counter.most} AS max_budget, {counter.increase} AS increase, {counter.expiry} AS expiry",
         ids,
         parts,
         [usd(sums[key][0]) for key in keys],
@@ -298,14 +333,29 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
 def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
     after = row["spend"]
     before = after - row["now"]
-    holder = ":".join(name for name in (counter.kind, row["id"], row["part"]) if name)
+    holder = _holder(counter.kind, row["id"], row["part"])
     soft, most = row["soft_budget"], row["max_budget"]
+    if most is not None:
+        most += _increase(row["increase"], row["expiry"])
     if soft is not None and before < soft <= after:
         yield Crossed(kind=AlertKind.SOFT_BUDGET, holder=holder, spend=after, budget=soft)
     for kind, part in THRESHOLDS:
         if most is not None and before < most * part <= after:
             yield Crossed(kind=kind, holder=holder, spend=after, budget=most)
             return
+
+
+def _increase(dollars: str | None, expiry: str | None) -> Decimal:
+    """What a budget is raised by just now. Nothing where the texts are none of ours: they are only here for
+    alerts."""
+    if dollars is None or expiry is None:
+        return Decimal(0)
+    try:
+        amount, until = Decimal(dollars), msgspec.convert(expiry, datetime, strict=False)
+        runs = until.timestamp() > time.time()
+    except (ArithmeticError, ValueError, msgspec.ValidationError):
+        return Decimal(0)
+    return amount if runs and amount.is_finite() else Decimal(0)
 
 
 def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:

@@ -18,10 +18,15 @@ class AlertKind(enum.Enum):
     BUDGET_95 = "budget_95"
     BUDGET_REACHED = "budget_reached"
     BOOKS_BEHIND = "books_behind"
-    """Rows wait for Postgres for a minute, and it answers. The object of this and the rest is the host."""
+    """Rows wait for Postgres for a minute, and it answers. The object of this and the rest is the host with
+    its data directory: `web-1/3f2a9c01`."""
     POSTGRES_AWAY = "postgres_away"
     JOURNAL_FILLING = "journal_filling"
     """Half of what a journal may hold waits for Postgres; at the whole, new calls are refused."""
+
+
+STATES = frozenset({AlertKind.BOOKS_BEHIND, AlertKind.POSTGRES_AWAY, AlertKind.JOURNAL_FILLING})
+"""Kinds that go on until they are over. The others are events."""
 
 
 class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +42,8 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime
     times: int = 1
     ended_at: datetime | None = None
-    """When it was over. An alert of an event is over a day after its first time."""
+    """When it was over. An alert of an event is over a day after its first time, a budget's also when its
+    next window has one."""
     told_at: datetime | None = None
     """When the webhook took it."""
 

@@ -1,42 +1,46 @@
 """Alerts: one log line, one row and one webhook for each kind and object, until it is over.
 
 One process a data directory raises them all: the bookkeeper, which sees every row, every journal and whether
-Postgres is there. What is raised waits in memory for `store`, which brings it to Postgres; of what has a row
-there and is open, the row only counts. What nobody can store, since Postgres is away, is told all the same,
-once.
+Postgres is there. An alert waits in memory until `store` brings it to Postgres. Where an open row of the same
+kind and object is there already, that row counts one more. While Postgres is away an alert is told without
+being stored, once.
 """
 
-import asyncio
 import logging
 import socket
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import msgspec
 import structlog
 
-from runtime.outbound import Unreachable
-from runtime.telemetry.webhooks import Webhook, body_of
-from schema.alerts import AlertKind, AlertRecord
+from runtime.telemetry.deliveries import Deliveries, Post
+from runtime.telemetry.webhooks import Webhook
+from schema.alerts import STATES, AlertKind, AlertRecord
 
 AGAIN_AFTER = timedelta(days=1)
 """An event's alert is over after so long: then the next one is an alert of its own."""
+RENEWED_WITHIN = timedelta(minutes=15)
+"""A state's alert is over when nobody has said for so long that it goes on: its host is gone, say."""
+END_OLD_S = 60.0
+"""How often the alerts are ended whose time is over."""
 MAX_WAITING = 1_000
-"""Kinds and objects that wait to be stored or told."""
+"""How many alerts wait to be stored at most; further ones are logged and dropped."""
+MAX_OBJECT_CHARS = 500
 MAX_MESSAGE_CHARS = 1_000
-MAX_TRIES = 8
-FIRST_PAUSE_S = 1.0
-LAST_PAUSE_S = 60.0
-POST_TIMEOUT_S = 10.0
 
 _Key = tuple[str, str]
-Post = Callable[[str, object, float], Awaitable[None]]
-"""Posts JSON to an address within seconds. Raises Unreachable."""
 
-_END_OLD = """UPDATE "Switchgear_Alert" SET ended_at = last_at
-    WHERE kind = $1 AND object = $2 AND ended_at IS NULL AND first_at < clock_timestamp() - $3::interval"""
+_END_BEFORE = """UPDATE "Switchgear_Alert" SET ended_at = last_at
+    WHERE kind = $1 AND object = $2 AND ended_at IS NULL
+    AND first_at < greatest(clock_timestamp() - $3::interval, $4::timestamptz)"""
+_END_OLD = """UPDATE "Switchgear_Alert"
+    SET ended_at = CASE WHEN kind = ANY ($1) THEN last_at ELSE first_at + $3::interval END
+    WHERE ended_at IS NULL AND CASE WHEN kind = ANY ($1) THEN last_at < clock_timestamp() - $2::interval
+    ELSE first_at < clock_timestamp() - $3::interval END"""
 _RAISE = """
     INSERT INTO "Switchgear_Alert" AS a (id, kind, object, message, host, first_at, last_at, times, told_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -49,125 +53,193 @@ _END = """UPDATE "Switchgear_Alert" SET ended_at = clock_timestamp()
 _TOLD = """UPDATE "Switchgear_Alert" SET told_at = clock_timestamp() WHERE id = ANY ($1)"""
 _UNTOLD = """
     SELECT id, kind, object, message, host, first_at, last_at, times FROM "Switchgear_Alert"
-    WHERE host = $1 AND told_at IS NULL AND first_at > clock_timestamp() - interval '1 hour' LIMIT 100
+    WHERE regexp_replace(host, '^.*/', '') = $1 AND told_at IS NULL
+    AND first_at > clock_timestamp() - interval '1 hour' LIMIT 100
 """
+REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,
+    OverflowError,
+)
+"""What Postgres or its driver says to an alert that no retry can save."""
+PASSING = (
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that is not to be had
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionRollbackError,  # deadlocks too
+)
+"""What one alert's row can meet while those of the others are free."""
 
 log = structlog.get_logger("switchgear.alert")
 plain_log = logging.getLogger(__name__)
 
 
 class Desk:
-    """One process's alerts. `post` is how a webhook is called."""
+    """One process's alerts. `post` is how a webhook is called. `host` names the data directory that the
+    alerts are of: no two have the same, also on one machine."""
 
     def __init__(self, webhooks: Sequence[Webhook], post: Post, *, host: str | None = None) -> None:
         self._webhooks = tuple(webhooks)
-        self._post = post
         self.host = socket.gethostname() if host is None else host
         self._waiting: dict[_Key, AlertRecord] = {}
-        """Raised, and not stored."""
+        """Alerts that were raised and are not stored yet."""
+        self._since: dict[_Key, datetime] = {}
+        """When the window of a waiting alert's budget began: an open alert from before then is ended
+        first."""
         self._over: set[_Key] = set()
-        """Ended, and not stored as such."""
+        """Alerts that are over and have no `ended_at` in Postgres yet."""
         self._said: set[str] = set()
-        """Ids of those that wait to be stored and were told already."""
+        """Ids of waiting alerts that were told already."""
+        self._open: set[_Key] = set()
+        """States that are stored as open: while nothing can be stored they are not told anew."""
+        self._refused: set[_Key] = set()
+        """Alerts that Postgres does not take. Each is told once."""
         self._told: list[str] = []
-        self._telling: set[asyncio.Task[None]] = set()
+        self._deliveries = Deliveries(webhooks, post, self._told.append)
         self._asked_untold = False
+        self._ended_old_mono: float | None = None
 
-    def raised(self, kind: AlertKind, name: str, message: str) -> None:
-        """Something happened, or goes on. Does no IO."""
-        key, now = (kind.value, name[:500]), datetime.now(UTC)
+    def raised(self, kind: AlertKind, name: str, message: str, since: datetime | None = None) -> None:
+        """Note that something happened, or goes on. Does no IO. `since` is when the budget's window began:
+        what was raised in an earlier window is another alert."""
+        key, now = _key(kind, name), datetime.now(UTC)
         self._over.discard(key)
         known = self._waiting.get(key)
+        if known is None and len(self._waiting) >= MAX_WAITING:
+            plain_log.error("too many alerts: %s %s has none", *key)
+            return
+        if since is not None:
+            self._since[key] = since
         if known is not None:
             self._waiting[key] = msgspec.structs.replace(known, last_at=now, times=known.times + 1)
-        elif len(self._waiting) < MAX_WAITING:
-            self._waiting[key] = AlertRecord(
-                id=str(uuid.uuid4()),
-                kind=key[0],
-                object=key[1],
-                message=message[:MAX_MESSAGE_CHARS],
-                host=self.host,
-                first_at=now,
-                last_at=now,
-            )
-        else:
-            plain_log.error("too many alerts: %s %s has none", kind.value, name)
+            return
+        self._waiting[key] = AlertRecord(
+            id=str(uuid.uuid4()),
+            kind=key[0],
+            object=key[1],
+            message=_storable(message[:MAX_MESSAGE_CHARS]),
+            host=self.host,
+            first_at=now,
+            last_at=now,
+        )
 
     def ended(self, kind: AlertKind, name: str) -> None:
-        """What went on is over. Does no IO."""
+        """Note that what went on is over. Does no IO."""
         if len(self._over) < MAX_WAITING:
-            self._over.add((kind.value, name[:500]))
+            self._over.add(_key(kind, name))
 
     async def store(self, connection: asyncpg.Connection) -> None:
-        """Bring to Postgres what was raised, ended and told, and tell what is new there. What fails stays,
-        for the next time."""
-        if not self._asked_untold:
-            for row in await connection.fetch(_UNTOLD, self.host):
-                self._tell(AlertRecord(**dict(row)))
-            self._asked_untold = True
+        """Bring to Postgres what was raised, ended and told, and tell what is new there. An alert that fails
+        stays for the next time and keeps no other waiting; the first failure is raised at the end."""
+        await self._tell_untold(connection)
+        failures: list[Exception] = []
         for key, alert in list(self._waiting.items()):
-            is_new = await self._store(connection, alert)
-            if self._waiting.get(key) is alert:
-                del self._waiting[key]
-            if is_new and alert.id not in self._said:
-                self._say(alert)
-            self._said.discard(alert.id)
+            try:
+                await self._store_one(connection, key, alert)
+            except PASSING as exc:
+                failures.append(exc)
         for key in list(self._over):
-            await connection.execute(_END, *key)
-            self._over.discard(key)
-        if self._told:
-            told, self._told = self._told, []
-            await connection.execute(_TOLD, told)
+            try:
+                await connection.execute(_END, *key)
+            except PASSING as exc:
+                failures.append(exc)
+            else:
+                self._over.discard(key)
+                self._open.discard(key)
+        await self._store_told(connection)
+        await self._end_old(connection)
+        if failures:
+            raise failures[0]
 
     def say_unstored(self, kind: AlertKind) -> None:
-        """Tell what can't be stored now; it is stored later, and not told again."""
-        for alert in self._waiting.values():
-            if alert.kind == kind.value and alert.id not in self._said:
+        """Tell what can't be stored now, unless it is stored as open; it is stored later, and not told
+        again."""
+        for key, alert in self._waiting.items():
+            if alert.kind == kind.value and alert.id not in self._said and key not in self._open:
                 self._said.add(alert.id)
                 self._say(alert)
 
-    async def close(self) -> None:
-        """Give what is being told a moment."""
-        if self._telling:
-            await asyncio.wait(self._telling, timeout=1.0)
-        for task in self._telling:
-            task.cancel()
-        await asyncio.gather(*self._telling, return_exceptions=True)
+    async def finish(self) -> None:
+        """Wait until the webhooks are told."""
+        await self._deliveries.finish()
 
-    async def _store(self, connection: asyncpg.Connection, alert: AlertRecord) -> bool:
-        await connection.execute(_END_OLD, alert.kind, alert.object, AGAIN_AFTER)
+    async def close(self) -> None:
+        """Wait a moment for webhooks that are being called, then give up."""
+        await self._deliveries.close()
+
+    async def _tell_untold(self, connection: asyncpg.Connection) -> None:
+        """Tell what an earlier process of the same data directory stored and could not tell."""
+        if self._asked_untold:
+            return
+        rows = await connection.fetch(_UNTOLD, self.host.rpartition("/")[2])
+        self._asked_untold = True
+        for row in rows:
+            self._tell(AlertRecord(**dict(row)))
+
+    async def _store_one(self, connection: asyncpg.Connection, key: _Key, alert: AlertRecord) -> None:
+        try:
+            is_new = await self._insert(connection, key, alert)
+        except REFUSALS as exc:
+            plain_log.error("alert %s %s can't be stored: %r", *key, exc)
+            is_new = key not in self._refused
+            if len(self._refused) < MAX_WAITING:
+                self._refused.add(key)
+        now_waiting = self._waiting.get(key)
+        if now_waiting is alert:
+            del self._waiting[key]
+            self._since.pop(key, None)
+        elif now_waiting is not None:  # raised again meanwhile: only that is left to count
+            again = now_waiting.times - alert.times
+            self._waiting[key] = msgspec.structs.replace(now_waiting, id=str(uuid.uuid4()), times=again)
+        if is_new and alert.id not in self._said:
+            self._say(alert)
+        self._said.discard(alert.id)
+
+    async def _insert(self, connection: asyncpg.Connection, key: _Key, alert: AlertRecord) -> bool:
+        if AlertKind(alert.kind) not in STATES:
+            await connection.execute(_END_BEFORE, *key, AGAIN_AFTER, self._since.get(key))
         told_at = alert.last_at if alert.id in self._said else None
         values = (alert.id, alert.kind, alert.object, alert.message, alert.host)
         counts = (alert.first_at, alert.last_at, alert.times, told_at)
-        return bool(await connection.fetchval(_RAISE, *values, *counts))
+        is_new = bool(await connection.fetchval(_RAISE, *values, *counts))
+        if AlertKind(alert.kind) in STATES:
+            self._open.add(key)
+        return is_new
+
+    async def _store_told(self, connection: asyncpg.Connection) -> None:
+        """Write `told_at`. An id is kept here until it is written: else a failure in between would make the
+        next process tell the alert again."""
+        told = list(self._told)
+        if told:
+            await connection.execute(_TOLD, told)
+            del self._told[: len(told)]
+
+    async def _end_old(self, connection: asyncpg.Connection) -> None:
+        """End the old alerts of every host, once a minute. The first time is a minute after the start, so
+        that hosts whose states go on have said so."""
+        now_mono = time.monotonic()
+        if self._ended_old_mono is None:
+            self._ended_old_mono = now_mono
+        if now_mono - self._ended_old_mono >= END_OLD_S:
+            await connection.execute(_END_OLD, [kind.value for kind in STATES], RENEWED_WITHIN, AGAIN_AFTER)
+            self._ended_old_mono = now_mono
 
     def _say(self, alert: AlertRecord) -> None:
         log.error("alert", kind=alert.kind, object=alert.object, message=alert.message, id=alert.id)
         self._tell(alert)
 
     def _tell(self, alert: AlertRecord) -> None:
-        if not self._webhooks:
+        if self._webhooks:
+            self._deliveries.begin(alert)
+        else:
             self._told.append(alert.id)
-        elif len(self._telling) < MAX_WAITING:
-            task = asyncio.create_task(self._deliver(alert), name="alert")
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
 
-    async def _deliver(self, alert: AlertRecord) -> None:
-        """To each place, with growing pauses; a place that takes it is not asked again."""
-        left, pause_s = list(self._webhooks), FIRST_PAUSE_S
-        for number in range(MAX_TRIES):
-            if number:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LAST_PAUSE_S)
-            for webhook in list(left):
-                try:
-                    await self._post(webhook.url.reveal(), body_of(webhook.style, alert), POST_TIMEOUT_S)
-                except Unreachable as exc:
-                    if number in (0, MAX_TRIES - 1):
-                        plain_log.warning("alert %s: the %s webhook: %s", alert.id, webhook.style.value, exc)
-                else:
-                    left.remove(webhook)
-            if not left:
-                self._told.append(alert.id)
-                return
+
+def _key(kind: AlertKind, name: str) -> _Key:
+    return kind.value, _storable(name[:MAX_OBJECT_CHARS])
+
+
+def _storable(text: str) -> str:
+    """Without what Postgres and JSON don't take: NUL and half of a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -4,24 +4,21 @@ A name of LiteLLM's has the labels here that come from bounded sets (`model`, `r
 `api_provider`); its labels of keys, users and teams are left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from functions.function import Text
 from runtime.telemetry.snapshots import Snapshots, sum_of
-from runtime.telemetry.tally import BUCKETS_MS, Attempts, Counted, Gauges, Timing
+from runtime.telemetry.tally import Attempts, Counted, Gauges
+from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
 from schema.spend import Outcome
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NANO = 10**9
-BOUNDS = (*(f"{ms / 1000:g}" for ms in BUCKETS_MS), "+Inf")
-"""Upper bounds in seconds, as `le` says them."""
-
-_Key = tuple[str, ...]
+T = TypeVar("T")
+STEP_S = 0.004
+"""For how long the event loop waits for metrics at a time."""
 
 
 class Metrics:
@@ -31,60 +28,78 @@ class Metrics:
     def __init__(self, snapshots: Snapshots, routes: Callable[[str], str | None]) -> None:
         self._snapshots = snapshots
         self._routes = routes
+        self._one_at_a_time = asyncio.Lock()
+        self._known: tuple[object, Text] | None = None
+        """The last answer, and the files that it came from."""
 
-    def text(self) -> Text:
-        """All workers of this data directory together."""
-        counted, gauges = self._snapshots.together()
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*_ours(counted, gauges), *_peers(counted, gauges, self._routes)]))
-        return Text(media_type=MEDIA_TYPE, content=generate_latest(registry).decode())
+    async def text(self) -> Text:
+        """Give the sums over all workers of this data directory, as they last wrote. A caller waits while
+        another one is answered, and gets the same text unless a worker has written since."""
+        async with self._one_at_a_time:
+            state = self._snapshots.state()
+            if self._known is not None and self._known[0] == state:
+                return self._known[1]
+            text = Text(media_type=MEDIA_TYPE, content=await self._rendered())
+            self._known = state, text
+            return text
+
+    async def _rendered(self) -> str:
+        written, gauges = await self._snapshots.together()
+        counted = Counted()
+        pieces: list[str] = []
+        await _in_steps(counted.adding(written), lambda nothing: None)
+        await _in_steps(_ours(counted, gauges), pieces.append)
+        await _in_steps(_peers(counted, gauges, self._routes), pieces.append)
+        return "".join(pieces)
 
 
-class _Collected:
-    def __init__(self, families: Sequence[Metric]) -> None:
-        self._families = families
+async def _in_steps(steps: Iterator[T], take: Callable[[T], object]) -> None:
+    """Go through all of it, and let the event loop go on in between."""
+    until_mono = time.monotonic() + STEP_S
+    for each in steps:
+        take(each)
+        if time.monotonic() >= until_mono:
+            await asyncio.sleep(0)
+            until_mono = time.monotonic() + STEP_S
 
-    def collect(self) -> Iterable[Metric]:
-        return self._families
 
-
-def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[Metric]:
+def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
     requests, attempts, now = counted.requests, counted.attempts, sum_of(gauges)
     by_status = [((each.function, str(each.status)), each) for each in requests]
     by_function = [((each.function,), each) for each in requests]
     by_outcome = [((each.model, each.provider, each.outcome.value), each) for each in attempts]
     by_model = [((each.model, each.provider), each) for each in attempts]
-    yield _counter(
+    yield from counter(
         "switchgear_requests",
         "HTTP requests, by function and status.",
         ("function", "status"),
         [(key, each.number) for key, each in by_status],
     )
-    yield _histogram(
+    yield from histogram(
         "switchgear_request_seconds",
         "How long an HTTP request took, a stream to its end.",
         ("function",),
         [(key, each.timing) for key, each in by_function],
     )
-    yield _counter(
+    yield from counter(
         "switchgear_attempts",
         "Upstream attempts: one row of the ledger each.",
         ("model", "provider", "outcome"),
         [(key, each.number) for key, each in by_outcome],
     )
-    yield _histogram(
+    yield from histogram(
         "switchgear_attempt_seconds",
         "How long an upstream attempt took.",
         ("model", "provider"),
         [(key, each.timing) for key, each in by_model],
     )
-    yield _histogram(
+    yield from histogram(
         "switchgear_first_token_seconds",
         "When the first event of a stream came.",
         ("model", "provider"),
         [(key, each.first_token) for key, each in by_model],
     )
-    yield _counter(
+    yield from counter(
         "switchgear_spend_usd",
         "What attempts cost, in dollars.",
         ("model", "provider"),
@@ -96,13 +111,13 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[Metric]:
         ("output", lambda each: each.output_tokens),
         ("reasoning", lambda each: each.reasoning_tokens),
     )
-    yield _counter(
+    yield from counter(
         "switchgear_tokens",
         "Tokens: cached ones are among those of the input, reasoning among those of the output.",
         ("model", "provider", "kind"),
         [((*key, kind), count(each)) for key, each in by_model for kind, count in kinds],
     )
-    yield _counter(
+    yield from counter(
         "switchgear_hold_exceeded",
         "Attempts that cost more than was held for them.",
         (),
@@ -124,29 +139,29 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[Metric]:
         ("switchgear_memory_bytes", "RAM of the workers together.", now.memory_bytes),
         ("switchgear_hears_changes", "1 while every worker is connected to Postgres.", now.hears_changes),
     ):
-        yield GaugeMetricFamily(name, help_text, value=float(value))
+        yield from gauge(name, help_text, value)
 
 
 def _peers(
     counted: Counted, gauges: Sequence[Gauges], route_of: Callable[[str], str | None]
-) -> Iterator[Metric]:
+) -> Iterator[str]:
     attempts = counted.attempts
     requests = [(route, each) for each in counted.requests if (route := route_of(each.function)) is not None]
     statuses = [((route, str(each.status)), each) for route, each in requests]
     by_deployment = [((each.model, each.provider), each) for each in attempts]
-    yield _counter(
+    yield from counter(
         "litellm_proxy_total_requests_metric",
         "Requests that call a model.",
         ("route", "status_code"),
         [(key, each.number) for key, each in statuses],
     )
-    yield _counter(
+    yield from counter(
         "litellm_proxy_failed_requests_metric",
         "Requests that call a model and failed.",
         ("route", "status_code"),
         [(key, each.number) for key, each in statuses if each.status >= 400],
     )
-    yield _histogram(
+    yield from histogram(
         "litellm_request_total_latency_metric",
         "Seconds of a request that calls a model.",
         ("route",),
@@ -163,14 +178,14 @@ def _peers(
         ("litellm_output_tokens_metric", "Tokens out.", lambda each: each.output_tokens),
     )
     for name, help_text, value in sums:
-        yield _counter(name, help_text, ("model",), [((each.model,), value(each)) for each in attempts])
-    yield _histogram(
+        yield from counter(name, help_text, ("model",), [((each.model,), value(each)) for each in attempts])
+    yield from histogram(
         "litellm_llm_api_latency_metric",
         "Seconds of an upstream attempt.",
         ("model",),
         [((each.model,), each.timing) for each in attempts],
     )
-    yield _histogram(
+    yield from histogram(
         "litellm_llm_api_time_to_first_token_metric",
         "Seconds to the first event of a stream.",
         ("model",),
@@ -191,33 +206,9 @@ def _peers(
     )
     for name, help_text, counts in ends:
         found = [(key, each.number) for key, each in by_deployment if counts(each)]
-        yield _counter(name, help_text, ("litellm_model_name", "api_provider"), found)
-    yield GaugeMetricFamily(
+        yield from counter(name, help_text, ("litellm_model_name", "api_provider"), found)
+    yield from gauge(
         "litellm_in_flight_requests",
         "Requests that are being answered.",
-        value=sum_of(gauges).calls_under_way,
+        sum_of(gauges).calls_under_way,
     )
-
-
-def _counter(name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[_Key, float]]) -> Metric:
-    """What has the same labels is one series."""
-    sums: dict[_Key, float] = {}
-    for key, value in found:
-        sums[key] = sums.get(key, 0) + value
-    family = CounterMetricFamily(name, help_text, labels=labels)
-    for key, value in sums.items():
-        family.add_metric(key, value)
-    return family
-
-
-def _histogram(
-    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[_Key, Timing]]
-) -> Metric:
-    sums: dict[_Key, Timing] = {}
-    for key, timing in found:
-        sums.setdefault(key, Timing()).merge(timing)
-    family = HistogramMetricFamily(name, help_text, labels=labels)
-    for key, timing in sums.items():
-        buckets = list(zip(BOUNDS, accumulate(timing.counts), strict=True))
-        family.add_metric(key, buckets=buckets, sum_value=timing.sum_ms / 1000)
-    return family

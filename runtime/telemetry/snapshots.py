@@ -1,5 +1,6 @@
 """The counts of every process of a data directory, as files: each worker writes its own once a second, and
-whoever is asked for metrics adds them up.
+whoever is asked for metrics adds up the files. It takes its own from its file too: so each worker answers
+from the same numbers, and no counter goes back when another one is asked.
 
 A worker holds the lock of its file while it lives. What a dead one counted is added to `gone`, so that no
 counter goes back and no file is left behind.
@@ -20,6 +21,8 @@ from runtime.telemetry.tally import Counted, Gauges, Tally
 
 EVERY_S = 1.0
 GONE = "gone"
+MAX_READS = 10
+"""How often the folder is read again where dead workers are being added to `gone`."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,41 +49,57 @@ class Snapshots:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         draft.rename(folder / f"{self._name}.lock")  # seen when it is locked, and not before
         self._task: asyncio.Task[None] | None = None
+        self.write()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._writing(), name="metrics")
 
     async def close(self) -> None:
-        """Write a last time, and let go: what was counted stays."""
+        """Write a last time and release the lock. The file stays until its counts are added to `gone`."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        with suppress(OSError):
-            self._write(gauges=None)
+        self._write(gauges=None)
         os.close(self._lock)
 
-    def together(self) -> tuple[Counted, list[Gauges]]:
-        """What all have counted, dead or alive, and how those that live stand. `gone` is read last: who is
-        added to it meanwhile is taken from there."""
-        names = [name for name in _names(self._folder) if name != self._name]
-        found = {name: _read(self._folder / name) for name in names}
-        gauges = [found[name].gauges for name in names if is_locked(self._folder / f"{name}.lock")]
-        gone = _read(self._folder / GONE)
-        others = [each.counted for name, each in found.items() if name not in gone.of]
+    def write(self) -> None:
+        """Write what was counted until now. If the disk is full, metrics stand still and calls go on."""
+        self._write(gauges=self._tally.gauges())
+
+    def state(self) -> object:
+        """Give a value that changes whenever a worker writes."""
+        return _state(self._folder)
+
+    async def together(self) -> tuple[list[Counted], list[Gauges]]:
+        """Give what each worker has written, dead or alive, and how the living ones stand. The event loop
+        goes on between two files. All is read again where a worker adds the dead to `gone` meanwhile."""
+        for _ in range(MAX_READS):
+            before = _stamp(self._folder / GONE)
+            gone = _read(self._folder / GONE)
+            names = _names(self._folder)
+            found = {}
+            for name in names:
+                found[name] = _read(self._folder / name)
+                await asyncio.sleep(0)
+            alive = [name for name in names if is_locked(self._folder / f"{name}.lock")]
+            if _stamp(self._folder / GONE) == before:
+                break
+        gauges = [found[name].gauges for name in alive]
         return (
-            self._tally.counted().merged([gone.counted, *others]),
-            [self._tally.gauges(), *(each for each in gauges if each is not None)],
+            [gone.counted, *(each.counted for name, each in found.items() if name not in gone.of)],
+            [each for each in gauges if each is not None],
         )
 
     async def _writing(self) -> None:
         while True:
-            with suppress(OSError):  # a full disk costs metrics, and no call
-                self._write(gauges=self._tally.gauges())
-                fold(self._folder)
+            self.write()
+            with suppress(OSError):
+                await asyncio.to_thread(fold, self._folder)
             await asyncio.sleep(EVERY_S)
 
     def _write(self, *, gauges: Gauges | None) -> None:
-        _replace(self._folder / self._name, Snapshot(counted=self._tally.counted(), gauges=gauges))
+        with suppress(OSError):
+            _replace(self._folder / self._name, Snapshot(counted=self._tally.counted(), gauges=gauges))
 
 
 def fold(folder: Path) -> None:
@@ -108,12 +127,26 @@ def fold(folder: Path) -> None:
 
 
 def _names(folder: Path) -> list[str]:
-    """Of the files that hold counts, but for `gone`."""
+    """The names of the workers that have a file."""
     return [path.name.removesuffix(".lock") for path in folder.glob("*-*.lock")]
 
 
+def _state(folder: Path) -> object:
+    """The stamp of each worker's file, and of `gone`."""
+    return [(name, _stamp(folder / name)) for name in sorted(_names(folder))], _stamp(folder / GONE)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """A value that changes whenever the file is replaced; None if there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def _read(path: Path) -> Snapshot:
-    """Nothing, where it is not there or can't be read."""
+    """A file that is not there or can't be read counts nothing."""
     try:
         return _decoder.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
@@ -128,14 +161,14 @@ def _replace(path: Path, content: Snapshot) -> None:
 
 
 def memory_bytes() -> int:
-    """What of this process is in RAM; 0 where the system does not say."""
+    """How much RAM this process uses; 0 if the system does not say."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
 def sum_of(gauges: Iterable[Gauges]) -> Gauges:
-    """How a server stands: the sums of its workers, and whether all of them hear of changes."""
+    """Add up how the workers stand. `hears_changes` is true if it is true of each."""
     found = list(gauges)
     return Gauges(
         calls_under_way=sum(each.calls_under_way for each in found),

@@ -5,8 +5,9 @@ Nothing that a caller chose is one, nor a key, user or team.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
+from operator import add
 
 import msgspec
 
@@ -34,7 +35,10 @@ class Timing(msgspec.Struct):
         self.sum_ms += ms
 
     def merge(self, other: "Timing") -> None:
-        self.counts = [mine + theirs for mine, theirs in zip_longest(self.counts, other.counts, fillvalue=0)]
+        if len(self.counts) == len(other.counts):
+            self.counts = list(map(add, self.counts, other.counts))
+        else:
+            self.counts = [mine + more for mine, more in zip_longest(self.counts, other.counts, fillvalue=0)]
         self.sum_ms += other.sum_ms
 
 
@@ -93,37 +97,50 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     journal_bytes_waiting: int = 0
     memory_bytes: int = 0
     hears_changes: bool = True
-    """Do announcements of changes come from Postgres?"""
+    """True while the process is connected to Postgres, which announces changes."""
 
 
 class Counted(msgspec.Struct, kw_only=True):
     """All that one process has counted, or several together."""
 
-    requests: list[Requests] = []
-    attempts: list[Attempts] = []
+    requests: list[Requests] = msgspec.field(default_factory=list)
+    attempts: list[Attempts] = msgspec.field(default_factory=list)
     holds_exceeded: int = 0
 
     def merged(self, others: Iterable["Counted"]) -> "Counted":
         """A sum that shares nothing with what it is the sum of."""
-        requests: dict[tuple[object, ...], Requests] = {}
-        attempts: dict[tuple[object, ...], Attempts] = {}
-        sum_of = Counted(holds_exceeded=0)
-        for each in (self, *others):
-            sum_of.holds_exceeded += each.holds_exceeded
-            for request in each.requests:
-                into = requests.setdefault(
-                    request.labels, Requests(function=request.function, status=request.status)
-                )
-                into.merge(request)
-            for attempt in each.attempts:
-                empty = Attempts(model=attempt.model, provider=attempt.provider, outcome=attempt.outcome)
-                attempts.setdefault(attempt.labels, empty).merge(attempt)
-        sum_of.requests, sum_of.attempts = list(requests.values()), list(attempts.values())
+        sum_of = Counted()
+        for _ in sum_of.adding([self, *others]):
+            pass
         return sum_of
+
+    def adding(self, others: Iterable["Counted"]) -> Iterator[None]:
+        """Add all that others counted, in steps between which a caller can do something else."""
+        requests = {each.labels: each for each in self.requests}
+        attempts = {each.labels: each for each in self.attempts}
+        for each in others:
+            self.holds_exceeded += each.holds_exceeded
+            for request in each.requests:
+                known = requests.get(request.labels)
+                if known is None:
+                    known = Requests(function=request.function, status=request.status)
+                    requests[request.labels] = known
+                    self.requests.append(known)
+                known.merge(request)
+                yield
+            for attempt in each.attempts:
+                total = attempts.get(attempt.labels)
+                if total is None:
+                    total = Attempts(model=attempt.model, provider=attempt.provider, outcome=attempt.outcome)
+                    attempts[attempt.labels] = total
+                    self.attempts.append(total)
+                total.merge(attempt)
+                yield
 
 
 class Tally:
-    """One worker's. `models` are the config's names, wildcards too; `gauges` says how the worker stands."""
+    """One worker's counts. `models` are the config's names, wildcards too; `gauges` says how the worker
+    stands."""
 
     def __init__(self, models: Iterable[str], gauges: Callable[[], Gauges] = Gauges) -> None:
         self._models = tuple(models)
@@ -134,7 +151,7 @@ class Tally:
         self._holds_exceeded = 0
 
     def request(self, function: str, status: int, ms: float) -> None:
-        """A request was answered."""
+        """Count a request that was answered."""
         counts = self._requests.get((function, status))
         if counts is None:
             counts = self._requests[function, status] = Requests(function=function, status=status)
@@ -142,7 +159,7 @@ class Tally:
         counts.timing.add(ms)
 
     def attempt(self, target: Target, settled: Settled, first_token_ms: float | None) -> None:
-        """An upstream attempt ended, and was booked."""
+        """Count an upstream attempt that ended and was booked."""
         key = (self._model(target.public_name), target.provider, settled.outcome)
         counts = self._attempts.get(key)
         if counts is None:
@@ -159,7 +176,7 @@ class Tally:
             counts.first_token.add(first_token_ms)
 
     def hold_exceeded(self) -> None:
-        """A call cost more than was held for it."""
+        """Count a call that cost more than was held for it."""
         self._holds_exceeded += 1
 
     def counted(self) -> Counted:

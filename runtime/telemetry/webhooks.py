@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.config import Config
+from runtime.outbound import flaw_of
 from schema.alerts import AlertRecord
 from schema.secret import Secret
 
@@ -25,6 +26,9 @@ ADDRESSES: Mapping[Style, str] = {
 }
 """Which variable has the address of each."""
 
+PROXIES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+"""Variables that send webhooks through a proxy."""
+
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """One place that is told of every alert. Its address lets whoever has it post there."""
@@ -34,8 +38,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
-    """The places of a config, and warnings of those that can't be told, by path: a config with `email` serves
-    all the same."""
+    """Give the places of a config, and a warning for each that can't be told. A server starts all the
+    same, also with `email`."""
     found, warnings = [], []
     for place, name in enumerate(config.general_settings.alerting or ()):
         path = f"general_settings.alerting[{place}]"
@@ -46,13 +50,19 @@ def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
             warnings.append(f"{path}: {name!r} is told of no alert; known are {known}")
             continue
         url = config.environment.get(ADDRESSES[style], "")
-        if not url.startswith(("https://", "http://")):
+        flaw = flaw_of(url) if url else "it is not set"
+        if flaw is not None:
             warnings.append(
                 f"{path}: {name} is told of no alert: it needs {ADDRESSES[style]}, an address that starts "
-                "with https://"
+                f"with https://; {flaw}"
             )
             continue
         found.append(Webhook(style=style, url=Secret(url)))
+    proxies = [name for name in PROXIES if config.environment.get(name, "").startswith("socks")]
+    if found and proxies:
+        warnings.append(
+            f"general_settings.alerting: {proxies[0]} is a SOCKS proxy, through which none is told"
+        )
     return tuple(found), tuple(warnings)
 
 
@@ -85,5 +95,5 @@ def body_of(style: Style, alert: AlertRecord) -> object:
 
 
 def _plain(text: str) -> str:
-    """Without what Slack reads as markup: a name can hold `<!channel>`."""
+    """Escape what Slack reads as markup: a name can hold `<!channel>`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,10 +1,14 @@
 """The text that Prometheus reads."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.catalog import route_of
+from runtime.telemetry import exposition
 from runtime.telemetry.exposition import Metrics
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Gauges, Tally
@@ -14,7 +18,7 @@ from tests.runtime.attempts import make_settled, make_target
 
 
 def samples(tmp_path: Path, tally: Tally) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = Metrics(Snapshots(tmp_path, tally), route_of).text()
+    text = asyncio.run(Metrics(Snapshots(tmp_path, tally), route_of).text())
     assert text.media_type.startswith("text/plain; version=0.0.4")
     found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for family in text_string_to_metric_families(text.content):
@@ -72,3 +76,66 @@ def test_what_dashboards_for_litellm_ask_for_is_there(tmp_path: Path) -> None:
 
 def test_an_idle_gateway_has_metrics_too(tmp_path: Path) -> None:
     assert samples(tmp_path, Tally(()))["switchgear_workers", ()] == 1
+
+
+def test_a_histogram_that_counted_nothing_is_left_out(tmp_path: Path) -> None:
+    tally = Tally(["gpt-4"])
+    tally.attempt(make_target(), make_settled(), None)
+    names = {name for name, _ in samples(tmp_path, tally)}
+    assert "switchgear_attempt_seconds_count" in names
+    assert not {name for name in names if "first_token" in name}
+
+
+def test_a_name_with_quotes_newlines_and_backslashes_is_read_as_it_is(tmp_path: Path) -> None:
+    name = 'a "model"\\with\nall of \\n'
+    tally = Tally([name])
+    tally.attempt(msgspec.structs.replace(make_target(), public_name=name), make_settled(), 1.0)
+    assert any(("model", name) in labels for _, labels in samples(tmp_path, tally))
+
+
+def many_models(number: int) -> Tally:
+    tally = Tally([f"model-{each}" for each in range(number)])
+    for each in range(number):
+        target = msgspec.structs.replace(make_target(), public_name=f"model-{each}")
+        tally.attempt(target, make_settled(), 1.0)
+    return tally
+
+
+def test_the_event_loop_goes_on_while_metrics_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposition, "STEP_S", 0.0)
+
+    async def run() -> int:
+        asking = asyncio.create_task(Metrics(Snapshots(tmp_path, many_models(50)), route_of).text())
+        turns = 0
+        while not asking.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert asyncio.run(run()) > 50 * 10, "a turn for each model in each family"
+
+
+def test_the_text_is_written_anew_only_when_a_worker_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = []
+    render = Metrics._rendered
+
+    async def counted(metrics: Metrics) -> str:
+        rendered.append(1)
+        return await render(metrics)
+
+    monkeypatch.setattr(Metrics, "_rendered", counted)
+
+    async def run() -> None:
+        snapshots = Snapshots(tmp_path, busy())
+        metrics = Metrics(snapshots, route_of)
+        texts = await asyncio.gather(*(metrics.text() for _ in range(5)))
+        assert len({text.content for text in texts}) == len(rendered) == 1
+        snapshots.write()
+        await metrics.text()
+        assert len(rendered) == 2
+
+    asyncio.run(run())

@@ -60,6 +60,12 @@ def test_the_config_names_the_places_and_the_environment_has_their_addresses() -
         (["email"], {}, "alerting[0]: 'email' is told of no alert; known are slack, ms_teams, webhook"),
         (["slack"], {}, "SLACK_WEBHOOK_URL"),
         (["ms_teams"], {"MS_TEAMS_WEBHOOK_URL": "file:///etc/passwd"}, "MS_TEAMS_WEBHOOK_URL"),
+        (["webhook"], {"WEBHOOK_URL": "http://127.0.0.1:99999/x"}, "its port is not one of 1 to 65535"),
+        (["webhook"], {"WEBHOOK_URL": "http://127.0.0.1:0/x"}, "its port is not one of 1 to 65535"),
+        (["webhook"], {"WEBHOOK_URL": "https:///x"}, "it has no host"),
+        (["slack"], {"SLACK_WEBHOOK_URL": "https://hook.example/\ud800"}, "it is no address"),
+        (["slack"], {"SLACK_WEBHOOK_URL": "https://[/x"}, "it is no address"),
+        (["slack"], {"SLACK_WEBHOOK_URL": "https://hook.example:port/x"}, "it is no address"),
     ],
 )
 def test_a_place_that_can_not_be_told_is_named_and_the_server_starts(
@@ -112,7 +118,29 @@ def test_what_is_no_success_is_said_without_the_address(status: int) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/hook-with-a-secret", "http://[/hook-with-a-secret"])
+def test_a_proxy_that_webhooks_can_not_use_is_named() -> None:
+    env = {"SLACK_WEBHOOK_URL": "https://hooks.example/s", "ALL_PROXY": "socks5://127.0.0.1:1080"}
+    _, warnings = webhooks_of(read_config({"general_settings": {"alerting": ["slack"]}}, env))
+    assert [warning.split(",")[0] for warning in warnings] == [
+        "general_settings.alerting: ALL_PROXY is a SOCKS proxy"
+    ]
+
+
+def test_a_proxy_that_breaks_the_client_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    with pytest.raises(Unreachable):
+        asyncio.run(post_json("https://hooks.example/hook-with-a-secret", {}, 2.0))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/hook-with-a-secret",
+        "http://[/hook-with-a-secret",
+        "http://127.0.0.1:99999/hook-with-a-secret",
+        "http://127.0.0.1:1/hook-with-a-secret\ud800",
+    ],
+)
 def test_an_address_that_nobody_answers_is_not_told(url: str) -> None:
     with pytest.raises(Unreachable) as caught:
         asyncio.run(post_json(url, {}, 2.0))

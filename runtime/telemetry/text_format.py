@@ -1,0 +1,66 @@
+"""Prometheus' text format, version 0.0.4, piece by piece.
+
+A family of a thousand models is thousands of lines. Each function gives a few of them at a time, so that the
+event loop can do something else in between; a piece may be empty.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from runtime.telemetry.tally import BUCKETS_MS, Timing
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BOUNDS = (*(f"{ms / 1000:g}" for ms in BUCKETS_MS), "+Inf")
+"""Upper bounds in seconds, as `le` says them."""
+
+Key = tuple[str, ...]
+"""The values of a series' labels, in the order of their names."""
+
+
+def gauge(name: str, help_text: str, value: float) -> Iterator[str]:
+    yield f"{_head(name, help_text, 'gauge')}{name} {float(value)!r}\n"
+
+
+def counter(
+    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[Key, float]]
+) -> Iterator[str]:
+    """A counter's lines. Values with the same labels are added up; `_total` is added to the name."""
+    sums: dict[Key, float] = {}
+    for key, value in found:
+        sums[key] = sums.get(key, 0) + value
+        yield ""
+    name = f"{name}_total"
+    yield _head(name, help_text, "counter")
+    for key, value in sums.items():
+        said = ",".join(_pairs(labels, key))
+        yield f"{name}{{{said}}} {float(value)!r}\n" if said else f"{name} {float(value)!r}\n"
+
+
+def histogram(
+    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[Key, Timing]]
+) -> Iterator[str]:
+    """A histogram's lines. Timings with the same labels are added up; a series without any is left out."""
+    sums: dict[Key, Timing] = {}
+    for key, timing in found:
+        if any(timing.counts):
+            sums.setdefault(key, Timing()).merge(timing)
+        yield ""
+    yield _head(name, help_text, "histogram")
+    for key, timing in sums.items():
+        said = ",".join(_pairs(labels, key))
+        start, counts = f'{name}_bucket{{{said},le="', list(accumulate(timing.counts))
+        lines = [f'{start}{bound}"}} {count}.0\n' for bound, count in zip(BOUNDS, counts, strict=True)]
+        lines.append(f"{name}_count{{{said}}} {counts[-1]}.0\n")
+        lines.append(f"{name}_sum{{{said}}} {timing.sum_ms / 1000!r}\n")
+        yield "".join(lines)
+
+
+def _head(name: str, help_text: str, kind: str) -> str:
+    said = help_text.replace("\\", "\\\\").replace("\n", "\\n")
+    return f"# HELP {name} {said}\n# TYPE {name} {kind}\n"
+
+
+def _pairs(labels: Sequence[str], key: Key) -> Iterator[str]:
+    for label, value in zip(labels, key, strict=True):
+        said = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+        yield f'{label}="{said}"'
