@@ -23,9 +23,9 @@ LISTENING = 1
 LEAST_CONNECTIONS = LISTENING + len(Lane)
 DEFAULT_CONNECTIONS = 10
 """Of a worker."""
-HOST_CONNECTIONS = 5
-"""Of a host, beside its workers': the bookkeeper's two (rows, alerts), retention, a start's migrations, and a
-command."""
+HOST_CONNECTIONS = 4
+"""Of a host, beside its workers': the bookkeeper's two (rows, alerts), retention, and a command. A start's
+migrations are over before the first of them."""
 LEFT_FREE = 10
 """Of `max_connections`: for an administrator, a backup, another host's start."""
 _MORE = (Lane.REPORTS, Lane.LEASES, Lane.AUTH, Lane.MANAGEMENT)

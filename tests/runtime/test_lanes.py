@@ -29,12 +29,12 @@ def test_a_worker_has_ten_and_two_searches_of_one_caller_leave_reports_one() -> 
 
 
 def test_more_workers_than_postgres_has_connections_for_are_refused_with_the_sum() -> None:
-    assert excess(8, 10, 95) is None
-    said = excess(8, 10, 94)
+    assert excess(8, 10, 94) is None
+    said = excess(8, 10, 93)
     assert said is not None
     assert "8 workers x 10 connections" in said
-    assert "+ 5 of the host = 85" in said
-    assert "94 (max_connections) - 10 that stay free = 84" in said
+    assert "+ 4 of the host = 84" in said
+    assert "93 (max_connections) - 10 that stay free = 83" in said
 
 
 def test_the_peers_pool_limit_is_a_workers(tmp_path: object) -> None:
