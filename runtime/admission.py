@@ -18,7 +18,7 @@ from runtime.rate_headers import RateHeaders, headers_of, rate_headers
 from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from runtime.slices import TOKENS, Need, Taken, give_back
-from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
 from schema.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
 
@@ -287,11 +287,12 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     field = bounds.unbounded_field()
     if field is not None:
         if target.max_call_nano is None:
+            path, name = shortened(field.path), shortened(field.name)
             raise UnboundedCost(
-                f"{field.path}: what this costs has no known bound, and this call is under a budget. "
-                f"The config can say that it costs nothing (free_params: [{field.name}] in the deployment's "
+                f"{path}: what this costs has no known bound, and this call is under a budget. "
+                f"The config can say that it costs nothing (free_params: [{name}] in the deployment's "
                 "model_info or in general_settings), or state a bound (model_info.max_call_cost).",
-                param=field.path,
+                param=path,
             )
         return target.max_call_nano
     output = bounds.output_tokens

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeGuard, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.shape import check_lists, check_shape
+from schema.shape import check_lists, check_names, check_shape
 
 COPIED_BYTES = 64 * 1024
 """A body that is not copied to see whether a field stands twice."""
@@ -23,7 +23,8 @@ to_json = msgspec.json.Encoder(decimal_format="number").encode
 
 _NO_FIELDS: Mapping[str, msgspec.Raw] = MappingProxyType({})
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NAME = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_NAME = re.compile(rb'\s*+[{,]\s*+"(?:[^"\\]++|\\.)*+"\s*+:\s*+')
+"""Possessive: a match that could be taken back keeps a state for each character of a name."""
 _PATH = re.compile(r"^(?P<what>.*) - at `(?P<path>\$[^`]*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
@@ -73,6 +74,7 @@ def fields_of(body: bytes, nested: int) -> Mapping[str, msgspec.Raw]:
         raise invalid(exc) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidRequest(f"The request body is not valid JSON: {exc}") from exc
+    check_names(raw)
     check_lists(raw, nested)
     if _repeats_a_key(body, raw):
         raise InvalidRequest("The request body has the same top-level field twice; send it once.")

@@ -13,7 +13,7 @@ import msgspec
 
 from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.errors import GatewayError, UnsupportedParameter
+from schema.errors import GatewayError, UnsupportedParameter, shortened
 from schema.labels import (
     METADATA_FIELD,
     OWN_METADATA_FIELD,
@@ -201,7 +201,7 @@ def unsupported(param: str, target: Target, why: str = "") -> UnsupportedParamet
     if param in target.params:
         origin = " (it is in the deployment's litellm_params)"
     return UnsupportedParameter(
-        f"'{param}' is not supported by the provider '{target.provider}' of "
+        f"'{shortened(param)}' is not supported by the provider '{target.provider}' of "
         f"'{target.public_name}'{origin}{': ' + why if why else ''}. "
         "Leave it out, or set drop_params to have it dropped.",
         param=param,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ from functions.policy import Policy
 from models_registry.bounds import ChatBounds
 from models_registry.price import Price, ceiling_nano
 from models_registry.target import Target
-from runtime.admission import Admission, Admissions
+from runtime.admission import Admission, Admissions, full_ceiling
 from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
@@ -436,3 +436,23 @@ def test_a_cost_above_its_hold_is_booked_in_full_and_counted(postgres_dsn: str) 
         assert (row.charges[0].taken_nano, row.charges[0].cost_nano) == (cost - 5, cost)
 
     at_desk(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"a" * 200: 1},
+        {"messages": [{"role": "user", "content": "x", "a" * 100_000: 1}]},
+        {"messages": [{"role": "user", "content": [{"type": "a" * 100_000}]}]},
+        {"tools": [{"type": "a" * 100_000}]},
+        {"options": {"a" * 100_000: 1}},
+    ],
+)
+def test_a_refusal_names_a_long_name_by_its_beginning_and_says_what_to_do(fields: dict[str, Any]) -> None:
+    body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}], **fields}
+    request = decode_body(_decoder, msgspec.json.encode(body))
+    target = make_target(price=PRICE)
+    with pytest.raises(UnboundedCost, match="has no known bound") as caught:
+        full_ceiling(target, ChatBounds(request, target))
+    assert len(caught.value.message) < 1_000
+    assert "model_info.max_call_cost" in caught.value.message
