@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from models_registry.allowances import template_tokens
+from models_registry.allowances import least_output, template_tokens, thinking_of
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.config_values import BadDeployment, Number, number
 from models_registry.field_costs import OUTPUT_LIMITS, is_agent
@@ -98,6 +98,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
         is_agent=is_agent(model),
         template_tokens=_template_tokens(provider, info, address, model),
+        least_output_tokens=least_output(address),
+        thinking=thinking_of(address, info.base_model or model),
         limit_field=limit_field(provider.prefix, address, model),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
@@ -131,6 +133,7 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         context_window=_window(target.provider, model),
         is_agent=is_agent(model),
         template_tokens=template_tokens(target.template_tokens, target.api_base, model),
+        thinking=thinking_of(target.api_base, model),
         limit_field=limit_field(target.provider, target.api_base, model),
     )
 

@@ -28,7 +28,9 @@ class Does(enum.Enum):
     SCHEMA = "the same, and the provider may add a prompt of its own for it"
     LIMIT = "an answer has no more tokens; of several names the largest counts"
     LENGTHENS = "an answer may have so many tokens, whatever its limit is"
-    BESIDE = "so many tokens may come beside the limit"
+    BESIDE = "so many tokens of thinking may come beside the limit; -1 bounds none"
+    THINKS = "an answer may think for so many tokens, whatever its limit is; -1: inside its limit"
+    THINKS_BESIDE = "thinking comes beside the limit, and only a budget of its own bounds it"
     ANSWERS = "so many answers are made"
     RUNS_ON = "the answer goes on up to its limit, so it needs one"
     APART = "judged by code of its own: messages, tools, the service tier"
@@ -67,7 +69,7 @@ class Table:
         self.numbers = frozenset(
             name
             for name, rule in self.rules.items()
-            if rule in (Does.LIMIT, Does.LENGTHENS, Does.BESIDE, Does.ANSWERS)
+            if rule in (Does.LIMIT, Does.LENGTHENS, Does.THINKS, Does.BESIDE, Does.ANSWERS)
         )
         """Fields that count something."""
 
@@ -104,7 +106,7 @@ _SAMPLING = _free(
 _ANSWER_FORM = _free(
     """stream stream_options verbosity reasoning_effort reasoning_format include_reasoning
     separate_reasoning stream_reasoning reasoning_in_content reasoning_split thinking_forced_open
-    enable_thinking clear_thinking tool_choice function_call parallel_tool_calls parse_tool_calls
+    clear_thinking tool_choice function_call parallel_tool_calls parse_tool_calls
     disable_tool_validation echo return_tokens_as_token_ids return_token_ids return_hidden_states
     return_routed_experts return_cached_tokens_details return_meta_info return_prompt_token_ids
     return_progress return_tokens timings_per_token response_fields citation_options chat_format grammar_lazy
@@ -144,15 +146,15 @@ _OPTIONS = Table(
 _THINKING_CONFIG = Members(
     Table(
         _free("include_thoughts thinking_level includeThoughts thinkingLevel"),
-        {"thinking_budget": Does.LENGTHENS, "thinkingBudget": Does.LENGTHENS},
+        {"thinking_budget": Does.THINKS, "thinkingBudget": Does.THINKS},
     )
 )
 _NESTED: Mapping[str, Rule] = {
     "options": Members(_OPTIONS),
     "reasoning": Members(
-        Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.LENGTHENS})
+        Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.THINKS})
     ),
-    "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.LENGTHENS})),
+    "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.THINKS})),
     "generation_config": Members(
         Table(_SAMPLING, {"thinking_config": _THINKING_CONFIG, "thinkingConfig": _THINKING_CONFIG})
     ),
@@ -188,9 +190,10 @@ OPENAI_COMPATIBLE = Table(
     {
         "best_of": Does.ANSWERS,
         "min_tokens": Does.LENGTHENS,
-        "thinking_token_budget": Does.LENGTHENS,
-        "thinking_budget_tokens": Does.LENGTHENS,
+        "thinking_token_budget": Does.THINKS,
+        "thinking_budget_tokens": Does.THINKS,
         "thinking_budget": Does.BESIDE,
+        "enable_thinking": Does.THINKS_BESIDE,
         "ignore_eos": Does.RUNS_ON,
         "modalities": Only((b'["text"]',)),
         "safe_prompt": Adds(128),
@@ -205,7 +208,7 @@ ANTHROPIC = Table(
     _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
     {
         "response_format": Does.SCHEMA,
-        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.LENGTHENS})),
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
     },
 )
 """What the translation honours; all else is refused, or dropped, before a call is judged."""

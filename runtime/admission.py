@@ -234,8 +234,9 @@ def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
     """How many tokens each answer can have for so much money."""
     price = target.price
     assert price is not None, "what has no price is not let in under a budget"
-    base = ceiling_of(price, bounds, 0)
-    per_million = max(1, ceiling_of(price, bounds, 1_000_000) - base)
+    beside = bounds.beside * bounds.answers
+    base = ceiling_of(price, bounds, beside)
+    per_million = max(1, ceiling_of(price, bounds, beside + 1_000_000) - base)
     return max(0, nano - base) * 1_000_000 // per_million // bounds.answers
 
 
