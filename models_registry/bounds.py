@@ -20,7 +20,7 @@ from models_registry.judgement import (
     unbounded_content,
 )
 from models_registry.reasoning import may_reason, reasons_unseen
-from models_registry.search import search_context
+from models_registry.search import search_context, unpriced_search
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
@@ -141,6 +141,9 @@ class ChatBounds:
             found = Unbounded("model", "model")
         if found is None and "service_tier" in fields and not tier_is_priced(fields, target):
             found = Unbounded("service_tier", "service_tier")
+        search = unpriced_search(fields, target) if found is None else None
+        if search is not None:
+            return Unbounded(search, search)
         if found is not None:
             return found
         plain = is_plain(self._request.messages, fields["messages"], self._text)

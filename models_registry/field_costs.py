@@ -74,8 +74,9 @@ class Table:
         """Fields that count something."""
 
 
-OFF = frozenset({b"null", b"false", b"{}", b"[]", b'""'})
-"""Values that ask for nothing, whatever the field is called."""
+OFF = frozenset({b"null", b"false", b"[]", b'""'})
+"""Values that ask for nothing, whatever the field is called. An empty object is none: it asks for a feature
+with its defaults (`search_parameters`, `web_search_options`)."""
 
 
 def _each(rule: Rule, names: str) -> dict[str, Rule]:
@@ -173,6 +174,7 @@ _EVERYWHERE: Mapping[str, Rule] = {
     "messages": Does.APART,
     "tools": Does.APART,
     "service_tier": Does.APART,
+    "web_search_options": Does.APART,
     "max_tokens": Does.LIMIT,
     "max_completion_tokens": Does.LIMIT,
     "n": Does.ANSWERS,

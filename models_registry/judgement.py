@@ -27,6 +27,7 @@ from models_registry.field_costs import (
     Table,
     table_of,
 )
+from models_registry.search import unpriced_search
 from models_registry.target import Target
 from schema.chat import ImageUrl
 
@@ -256,6 +257,9 @@ def _unknown(
 def unbounded_param(target: Target) -> Unbounded | None:
     """What of a deployment's own parameters has no known bound."""
     found = judge(target.params, target).unbounded or unbounded_content(target.params, target, plain=True)
+    search = unpriced_search(target.params, target) if found is None else None
+    if search is not None:
+        return Unbounded(search, search)
     if found is None and not tier_is_priced(target.params, target):
         return Unbounded("service_tier", "service_tier")
     return found
