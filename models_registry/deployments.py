@@ -34,6 +34,8 @@ MAX_TIMEOUT_S = Decimal(7 * 86_400)
 MAX_WEIGHT = Decimal(10**9)
 ANY_PROVIDER = "*"
 """A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
+NO_KEY = "none"
+"""An `api_key` that says that none is needed."""
 ANY_MODEL = "*/*"
 """`Target.model` of such a deployment; see `expand`."""
 
@@ -59,6 +61,7 @@ def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tup
     params = deployment.entry.litellm_params
     if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
         return (compile_target(config, deployment, at),)
+    _check_for_all(params, deployment)
     rows = [row for row in PROVIDERS.values() if _usable(row, params, config.environment)]
     if not rows:
         raise BadDeployment(f"{deployment.path}.litellm_params.model", "no provider has an address and a key")
@@ -188,6 +191,22 @@ def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -
         return False
     known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
     return bool(not provider.needs_key or params.api_key or known)
+
+
+def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
+    """A key that is written down is one vendor's, and without an address an entry for every provider would
+    send it to all of them."""
+    if params.api_base or params.base_url:
+        return
+    named = {name.lower() for name in params.extra_headers or {}}
+    has_key = bool(params.api_key) and params.api_key != NO_KEY
+    field = "api_key" if has_key else "extra_headers" if CREDENTIAL_HEADERS & named else None
+    if field is not None:
+        raise BadDeployment(
+            f"{deployment.path}.litellm_params.{field}",
+            'it would go to every provider, since the model is "*". Name the provider (model: "openai/*"), '
+            "or add the api_base that it is for",
+        )
 
 
 def _for_provider(deployment: Deployment, provider: Provider) -> Deployment:

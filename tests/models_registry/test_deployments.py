@@ -153,6 +153,29 @@ def test_the_caller_of_a_star_names_the_provider(asked: str, provider: str | Non
         assert found[0].price is not None
 
 
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"api_key": "sk-s3cret"}, "api_key"),
+        ({"api_key": "os.environ/OPENAI_API_KEY"}, "api_key"),
+        ({"api_key": ..., "extra_headers": {"Authorization": "Bearer s3cret"}}, "extra_headers"),
+        ({"api_key": ..., "extra_headers": {"X-Goog-Api-Key": "s3cret"}}, "extra_headers"),
+    ],
+)
+def test_a_key_that_is_written_down_goes_to_no_provider_that_nobody_named(
+    params: dict[str, Any], field: str
+) -> None:
+    env = {"OPENAI_API_KEY": "sk-s3cret", "HOSTED_VLLM_API_BASE": "http://gpu:8000/v1"}
+    config = config_of(env, model="*", **params)
+    with pytest.raises(BadDeployment, match="every provider") as caught:
+        compile_targets(config, config.deployments[0], AT)
+    assert caught.value.path == f"model_list[0].litellm_params.{field}"
+    assert "s3cret" not in str(caught.value)
+    for named in ({"api_base": "https://one.test/v1"}, {"model": "openai/*"}):
+        config = config_of(env, **{"model": "*", **params, **named})
+        assert compile_targets(config, config.deployments[0], AT)
+
+
 def test_a_wildcard_of_one_provider_keeps_it() -> None:
     config = config_of(model="openai/*")
     (target,) = compile_targets(config, config.deployments[0], AT)
