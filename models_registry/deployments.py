@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from models_registry.allowances import least_output, template_tokens, thinking_of
+from models_registry.backends.credentials import without_credentials
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.config_values import BadDeployment, Number, number
 from models_registry.field_costs import OUTPUT_LIMITS, is_agent
@@ -20,7 +21,7 @@ from models_registry.price import NANO_PER_USD
 from models_registry.price_book import find_window
 from models_registry.price_fields import BASE
 from models_registry.pricing import Pricing, adjustment_of, pricing_of
-from models_registry.providers import PROVIDERS, Provider, limit_field, split
+from models_registry.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
 from models_registry.reasoning import is_plain
 from models_registry.target import Deadlines, Target
 from schema.chat import TokenLimit
@@ -75,8 +76,9 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     params, info = entry.litellm_params, entry.model_info
     try:
         provider, model = split(params.model, params.custom_llm_provider)
-    except ValueError as exc:
-        raise BadDeployment(f"{path}.model", str(exc)) from exc
+    except UnknownProvider as exc:
+        field = "custom_llm_provider" if exc.forced else "model"
+        raise BadDeployment(f"{path}.{field}", str(exc)) from exc
     settings, router = config.litellm_settings, config.router_settings
     deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
     weight = _weight(params, path)
@@ -177,7 +179,7 @@ def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
     """Warnings about what a deployment's calls cost."""
     if target.price is None:
-        return [] if "*" in target.model else [f"{target.model} has no known price; its calls cost 0"]
+        return [] if "*" in target.model else ["its model has no known price; its calls cost 0"]
     rates = target.pricing.grid.get(BASE, {})
     makes_text = deployment.entry.model_info.mode in (None, "chat", "completion", "responses")
     if makes_text and rates.get("input") and "output" not in rates:
@@ -315,13 +317,14 @@ def _stable_id(deployment: Deployment) -> str:
 
 
 def _headers(params: LitellmParams, path: str) -> dict[str, str]:
-    """Lower-case names. No message has a value in it."""
+    """Lower-case names. No message has a value in it, nor a name that may be one."""
     headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise BadDeployment(f"{path}.extra_headers", f"{name[:100]!r} is no name of a header")
+            raise BadDeployment(f"{path}.extra_headers", "holds what is no name of a header")
         if _CONTROL.search(value):
-            raise BadDeployment(f"{path}.extra_headers.{name}", "holds a line break or control character")
+            where = f"{path}.extra_headers.{without_credentials(name[:100])}"
+            raise BadDeployment(where, "holds a line break or control character")
     if params.organization:
         if _CONTROL.search(params.organization):
             raise BadDeployment(f"{path}.organization", "holds a line break or control character")

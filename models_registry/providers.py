@@ -145,12 +145,20 @@ def limit_field(prefix: str, api_base: str, model: str) -> str:
     return "max_completion_tokens" if prefix == "openai" and (known or own) else "max_tokens"
 
 
+class UnknownProvider(ValueError):
+    """It says what is wrong without the name. `forced`: the name stands in `custom_llm_provider`."""
+
+    def __init__(self, message: str, *, forced: bool = False) -> None:
+        super().__init__(message)
+        self.forced = forced
+
+
 def split(model: str, forced: str | None) -> tuple[Provider, str]:
-    """The provider and the provider's own model name. Raises ValueError naming what is wrong."""
+    """The provider and the provider's own model name. Raises UnknownProvider."""
     prefix, slash, rest = model.partition("/")
     if forced is not None:
         if forced not in PROVIDERS:
-            raise ValueError(f"unknown provider {forced!r}; known are {', '.join(PROVIDERS)}")
+            raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)
         return PROVIDERS[forced], rest if slash and prefix == forced else model
     if slash and prefix in PROVIDERS:
         return PROVIDERS[prefix], rest
@@ -158,7 +166,7 @@ def split(model: str, forced: str | None) -> tuple[Provider, str]:
         for starts, name in _BARE_NAMES:
             if model.startswith(starts):
                 return PROVIDERS[name], model
-    raise ValueError(
-        f"{model!r} names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
+    raise UnknownProvider(
+        f"names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
         " (any server that speaks OpenAI's dialect: openai/<model> with api_base)"
     )
