@@ -101,7 +101,7 @@ _SAMPLING = _free(
     allowed_token_ids stop_token_ids stop_regex include_stop_str_in_output no_stop_trim
     skip_special_tokens spaces_between_special_tokens logits_processors custom_logit_processor
     max_repetition_pattern_size min_repetition_pattern_size repetition_min_count repetition_detection
-    truncate_prompt_tokens"""
+    truncate_prompt_tokens do_sample stop_sequences"""
 )
 """How a token is chosen, and what stops an answer early."""
 _ANSWER_FORM = _free(
@@ -110,7 +110,8 @@ _ANSWER_FORM = _free(
     clear_thinking tool_choice function_call parallel_tool_calls parse_tool_calls
     disable_tool_validation echo return_tokens_as_token_ids return_token_ids return_hidden_states
     return_routed_experts return_cached_tokens_details return_meta_info return_prompt_token_ids
-    return_progress return_tokens timings_per_token response_fields citation_options chat_format grammar_lazy
+    return_progress return_tokens tool_stream moderation safety_settings
+    timings_per_token response_fields citation_options chat_format grammar_lazy
     grammar_triggers preserved_tokens"""
 )
 _LABELS = _free(
@@ -122,7 +123,7 @@ _ROUTING = _free(
     """provider transforms priority data_parallel_rank routed_dp_rank bootstrap_host bootstrap_port
     bootstrap_room kv_transfer_params id_slot lora lora_path speculative.n_max speculative.n_min
     speculative.p_min speculative.type t_max_predict_ms t_max_prompt_ms n_indent n_keep n_discard
-    n_cache_reuse"""
+    n_cache_reuse keep_alive"""
 )
 """Which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts of a model
 without `provider`, too."""
@@ -247,10 +248,15 @@ FORWARDS_UNKNOWN = frozenset({Dialect.OPENAI})
 
 MESSAGE_FIELDS = _names(
     """role content name refusal tool_calls tool_call_id function_call reasoning_content reasoning
-    reasoning_details annotations prefix partial thinking cache_control prompt_cache_breakpoint"""
+    reasoning_details annotations prefix partial thinking cache_control prompt_cache_breakpoint
+    parsed provider_specific_fields thinking_blocks extra_content id weight"""
 )
-"""Fields of a message that hold text or nothing. `audio` names a recording by its id."""
-PART_FIELDS = _names("type text refusal thinking signature image_url cache_control prompt_cache_breakpoint")
+"""Fields of a message that hold text or nothing, with those that SDKs add to answers and send back with the
+next call. `audio` names a recording by its id."""
+PART_FIELDS = _names(
+    """type text refusal thinking signature image_url cache_control prompt_cache_breakpoint annotations
+    extra_content"""
+)
 PART_KINDS = frozenset({"text", "refusal", "thinking", "image_url"})
 """Kinds of parts whose bytes bound their tokens, or whose tokens have a ceiling (a picture). A file's pages
 and seconds of audio or video have none."""

@@ -169,6 +169,45 @@ def test_what_has_no_known_bound_is_refused_by_its_name_beside_a_limit(fields: d
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"moderation": {"mode": "low"}},
+        {"stop_sequences": ["x"]},
+        {"do_sample": True},
+        {"tool_stream": True},
+        {"keep_alive": "5m"},
+        {"safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]},
+    ],
+    ids=str,
+)
+def test_fields_of_everyday_requests_cost_nothing(fields: dict[str, Any]) -> None:
+    assert found(chat(**fields)) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parsed": {"city": "Berlin"}},
+        {"provider_specific_fields": {"citations": ["x"]}},
+        {"provider_specific_fields": {}},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": "s"}]},
+        {"extra_content": {"google": {"thought_signature": "s"}}},
+        {"id": "msg_1"},
+        {"weight": 1},
+    ],
+    ids=str,
+)
+def test_what_sdks_add_to_an_answer_is_text_when_it_comes_back(fields: dict[str, Any]) -> None:
+    user = {"role": "user", "content": "Hello"}
+    answer = {"role": "assistant", "content": "Hi", **fields}
+    request = chat(messages=[user, answer])
+    assert found(request) is None
+    bare = ChatBounds(chat(messages=[user, {"role": "assistant", "content": "Hi"}]), TARGET)
+    more = ChatBounds(request, TARGET).prompt_tokens - bare.prompt_tokens
+    assert more >= len(msgspec.json.encode(fields)) - 2
+
+
+@pytest.mark.parametrize(
     "model",
     [
         "gpt-4o-search-preview",
