@@ -91,8 +91,8 @@ class ChatBounds:
 
     @property
     def at_least(self) -> int:
-        """An answer may have so many tokens, whatever its limit is."""
-        return max(self._judged.at_least, self._target.least_output_tokens)
+        """An answer may have so many tokens, whatever its limit is: a budget for thinking, a minimum."""
+        return self._judged.at_least
 
     @property
     def images(self) -> int:
@@ -218,12 +218,13 @@ class ChatBounds:
         default."""
         limit, most = self._judged.limit, self._target.max_output_tokens
         if limit is None:
-            return self._answers_of(most or DEFAULT_OUTPUT_TOKENS)
+            return self._answers_of(most or self.at_least + DEFAULT_OUTPUT_TOKENS)
         return self._answers_of(limit if most is None else min(limit, most))
 
     def _answers_of(self, tokens: int) -> int:
         """Most tokens of the answers with so long a limit each, and of what they think beside it."""
-        return min(self.answers * (max(tokens, self.at_least) + self.beside), MAX_BOUND)
+        tokens = max(tokens, self.at_least, self._target.least_output_tokens)
+        return min(self.answers * (tokens + self.beside), MAX_BOUND)
 
     @property
     def beside(self) -> int:

@@ -165,7 +165,7 @@ class Admissions:
         """With a limit on its output: the default or more, else what fits, else the least that is of use.
         Raises BudgetExceeded with the sum for the last."""
         limit = self._output_limit(budgets, target, bounds)
-        least = min(limit, self._least_output(target, bounds))
+        least = min(limit, bounds.at_least + self._least_output(target, bounds))
 
         async def at(tokens: int, *, patient: bool = True) -> Admission:
             bounds.cap(tokens)
@@ -212,9 +212,10 @@ class Admissions:
             ) from short
 
     def _output_limit(self, budgets: Sequence[Rule], target: Target, bounds: Bounds) -> int:
-        """Tokens for one answer where all that the model could give does not fit: the default, or
-        more where it is known how much the model can give, and there is plenty left."""
-        default = self._policy.default_output_tokens
+        """Tokens for one answer where all that the model could give does not fit: the default beside what it
+        may think or has to say, or more where it is known how much the model can give, and there is plenty
+        left."""
+        default = bounds.at_least + self._policy.default_output_tokens
         if target.max_output_tokens is None:
             return default
         shares = [

@@ -188,6 +188,35 @@ def test_an_answer_too_short_to_be_of_use_is_refused_with_the_sum(
     at_desk(postgres_dsn, scenario, policy)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thinking": {"type": "enabled", "budget_tokens": 10_000}},
+        {"reasoning": {"max_tokens": 10_000}},
+        {"min_tokens": 10_000},
+        {"google": {"thinking_config": {"thinking_budget": 10_000}}},
+    ],
+    ids=str,
+)
+def test_a_limit_of_ours_leaves_room_for_what_is_thought_or_has_to_be_said(
+    postgres_dsn: str, fields: dict[str, object]
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = wide(supports_reasoning=False)
+        _, plenty = await desk.admit([own_budget(100 * CENT)], target, **fields)
+        assert plenty.output_limit == 10_000 + 4_096
+        _, fits = await desk.admit([own_budget(13 * CENT, "some")], target, **fields)
+        assert 10_000 + least <= (fits.output_limit or 0) < 13_000
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([own_budget(10 * CENT, "little")], target, **fields)
+        said = re.search(r"can cost up to ([0-9.]+)", caught.value.message)
+        assert said is not None
+        assert Decimal(said[1]) * 10**9 >= (10_000 + least) * 10_000
+
+    least = 2_048 if "min_tokens" not in fields else 256
+    at_desk(postgres_dsn, scenario)
+
+
 def test_an_answer_that_goes_on_for_ever_is_limited_though_its_maximum_fits(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         target = wide(max_output_tokens=8_000)
