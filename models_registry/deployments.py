@@ -337,26 +337,28 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
     `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
     unpacked: its fields are the body's own."""
     params = dict(deployment.params)
-    for name in OUTPUT_LIMITS & params.keys():
-        _check_limit(params[name], f"{path}.{name}")
     extra = params.pop("extra_body", None)
+    _check_limits(params, path)
     if extra is not None:
         try:
-            params.update(msgspec.json.decode(extra, type=dict[str, msgspec.Raw]))
+            inside = msgspec.json.decode(extra, type=dict[str, msgspec.Raw])
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
+        _check_limits(inside, f"{path}.extra_body")
+        params.update(inside)
     if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
         return params, True
     del params["stream_options"]
     return params, False
 
 
-def _check_limit(raw: msgspec.Raw, path: str) -> None:
-    """As a caller's limit is checked at the decoding."""
-    try:
-        msgspec.json.decode(raw, type=TokenLimit | None)
-    except msgspec.ValidationError as exc:
-        raise BadDeployment(path, "expected a whole number of 1 or more") from exc
+def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
+    """As a caller's limits are checked at the decoding."""
+    for name in OUTPUT_LIMITS & fields.keys():
+        try:
+            msgspec.json.decode(fields[name], type=TokenLimit | None)
+        except msgspec.ValidationError as exc:
+            raise BadDeployment(f"{path}.{name}", "expected a whole number of 1 or more") from exc
 
 
 def _seconds(value: Number, path: str) -> float:

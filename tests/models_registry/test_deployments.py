@@ -188,6 +188,8 @@ def test_a_wildcard_of_one_provider_keeps_it() -> None:
 @pytest.mark.parametrize("value", [0, -1, "many", 1.5])
 def test_a_limit_in_the_config_that_limits_nothing_is_an_error_of_its_path(name: str, value: Any) -> None:
     assert refusal(**{name: value}) == f"{name}: expected a whole number of 1 or more"
+    unpacked = refusal(extra_body={name: value})
+    assert unpacked == f"extra_body.{name}: expected a whole number of 1 or more"
 
 
 def test_free_params_are_those_of_the_deployment_and_of_all() -> None:
