@@ -103,6 +103,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
         is_agent=is_agent(model),
         template_tokens=_template_tokens(provider, info, address, model),
+        states_template=info.template_tokens is not None,
         least_output_tokens=least_output(address),
         thinking=thinking_of(address, info.base_model or model),
         limit_field=limit_field(provider.prefix, address, model),
@@ -137,7 +138,9 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         price=target.pricing.price(model, at),
         context_window=_window(target.provider, model),
         is_agent=is_agent(model),
-        template_tokens=template_tokens(target.template_tokens, target.api_base, model),
+        template_tokens=target.template_tokens
+        if target.states_template
+        else template_tokens(target.template_tokens, target.api_base, model),
         thinking=thinking_of(target.api_base, model),
         limit_field=limit_field(target.provider, target.api_base, model),
     )

@@ -30,6 +30,7 @@ from models_registry.field_costs import (
 from models_registry.search import unpriced_search
 from models_registry.target import Target
 from schema.chat import ImageUrl
+from schema.wire import repeats_a_key
 
 T = TypeVar("T")
 Fields = Mapping[str, msgspec.Raw]
@@ -147,9 +148,10 @@ def _is_known(rule: Adds | Only | Members, text: bytes, target: Target, judged: 
         judged.added += rule.tokens
         return True
     members = _decoded(_FIELDS, text)
-    if members is not None:
-        _judge(members, rule.fields, target, judged, f"{path}.")
-    return members is not None
+    if members is None or repeats_a_key(text, members):
+        return False  # servers disagree on which of two counts
+    _judge(members, rule.fields, target, judged, f"{path}.")
+    return True
 
 
 def _counts(rule: Rule, text: bytes, judged: Judged) -> bool:

@@ -62,6 +62,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the model runs tools of its own at every call, so that no field bounds what it costs."""
     template_tokens: int = TEMPLATE_TOKENS
     """What the chat template and the host add to a call's input at most."""
+    states_template: bool = False
+    """Whether the config says how much that is."""
     least_output_tokens: int = 0
     """What the host makes of a smaller limit on the output."""
     thinking: Thinking = Thinking.INSIDE

@@ -76,7 +76,7 @@ def fields_of(body: bytes, nested: int) -> Mapping[str, msgspec.Raw]:
         raise InvalidRequest(f"The request body is not valid JSON: {exc}") from exc
     check_names(raw)
     check_lists(raw, nested)
-    if _repeats_a_key(body, raw):
+    if repeats_a_key(body, raw):
         raise InvalidRequest("The request body has the same top-level field twice; send it once.")
     return raw
 
@@ -118,8 +118,9 @@ def present(value: MaybeRaw) -> TypeGuard[msgspec.Raw]:
     return isinstance(value, msgspec.Raw) and bytes(value) != b"null"
 
 
-def _repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
-    """Written again without blanks a body of distinct keys is as long as it came from most clients.
+def repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether the object that has these fields has one of them twice. Written again without blanks a body of
+    distinct keys is as long as it came from most clients.
     Else walk along the decoded values: valid JSON with distinct keys fits exactly."""
     if len(body) < COPIED_BYTES and len(msgspec.json.encode(raw)) == len(body):
         return False

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from models_registry.allowances import Thinking
 from models_registry.config import Config, read_config
 from models_registry.config_values import BadDeployment
 from models_registry.deployments import compile_target, compile_targets, expand
@@ -208,6 +209,34 @@ def test_free_params_are_those_of_the_deployment_and_of_all() -> None:
     target = compile_target(config, config.deployments[0], AT)
     assert target.free_params == {"plugins", "messages.audio"}
     assert target.template_tokens == 300
+
+
+def test_a_stated_template_holds_for_every_model_of_a_wildcard() -> None:
+    def allowance(info: dict[str, int]) -> int:
+        params = {"model": "openai/*", "api_key": "k", "api_base": "https://openrouter.ai/api/v1"}
+        entry = {"model_name": "openai/*", "litellm_params": params, "model_info": info}
+        config = read_config({"model_list": [entry]}, {})
+        (target,) = compile_targets(config, config.deployments[0], AT)
+        expanded = expand(target, "gpt-oss-20b", AT)
+        assert expanded is not None
+        return expanded.template_tokens
+
+    assert allowance({"template_tokens": 40}) == 40
+    assert allowance({}) == 768
+
+
+def test_thinking_beside_the_limit_is_known_of_every_model_of_a_wildcard() -> None:
+    def thinks(pattern: str, asked: str, base: str) -> Thinking:
+        config = config_of(model=pattern, api_base=base)
+        (target,) = compile_targets(config, config.deployments[0], AT)
+        expanded = expand(target, asked, AT)
+        assert expanded is not None
+        return expanded.thinking
+
+    assert thinks("openai/*", "qwen3", "https://api.x.ai/v1") is Thinking.BESIDE
+    assert thinks("openai/*", "x-ai/grok-4", "https://openrouter.ai/api/v1") is Thinking.BESIDE
+    assert thinks("openai/*", "gpt-5", "https://openrouter.ai/api/v1") is Thinking.INSIDE
+    assert compiled(api_base="https://openrouter.ai/api/v1").least_output_tokens == 16
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from models_registry.judgement import Unbounded, sent_fields, unbounded_param
 from models_registry.price import Price, Service
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
+from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, PIXEL, WEATHER, body_of, chat, embeddings, target
 
 TARGET = target(Dialect.OPENAI)
@@ -460,3 +461,23 @@ def test_embeddings_are_judged_by_a_list_of_their_own(fields: dict[str, Any], na
     configured = target(Dialect.OPENAI, params=fields)
     unbounded = EmbeddingsBounds(embeddings(), configured).unbounded_field()
     assert (None if unbounded is None else unbounded.name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("thinking", '{"budget_tokens":99999,"type":"enabled","budget_tokens":1}'),
+        ("reasoning", '{"max_tokens": 99999, "max_tokens": 1}'),
+        ("google", '{"thinking_config":{"thinking_budget":99999,"thinking_budget":1}}'),
+        ("venice_parameters", '{"disable_thinking":true,"disable_thinking":false}'),
+        ("options", '{"num_\\u0063tx":1,"num_ctx":2}'),
+    ],
+)
+def test_an_object_that_has_a_field_twice_has_no_bound(name: str, inside: str) -> None:
+    plain = (
+        f'{{"model":"public","max_tokens":5,"messages":[{{"role":"user","content":"x"}}],"{name}":{inside}}}'
+    )
+    request = decode_body(msgspec.json.Decoder(ChatRequest), plain.encode())
+    unbounded = found(request)
+    assert unbounded is not None
+    assert unbounded.path.split(".")[0] == name
