@@ -5,7 +5,8 @@ some models put a system text of their own before that. The figures are above th
 """
 
 import enum
-from urllib.parse import urlsplit
+
+from models_registry.addresses import is_at
 
 MESSAGE_TOKENS = 8
 """Role and separators of a message."""
@@ -59,23 +60,18 @@ THINKING_MODELS = ("grok",)
 
 def least_output(api_base: str) -> int:
     """What a host makes of a smaller limit on the output; 0 where it takes any."""
-    return max((tokens for name, tokens in LEAST_OUTPUT if _is_at(name, api_base)), default=0)
+    return max((tokens for name, tokens in LEAST_OUTPUT if is_at(name, api_base)), default=0)
 
 
 def thinking_of(api_base: str, model: str) -> Thinking:
     """Where the thinking of a model is counted at a host."""
     if any(part in model.lower() for part in THINKING_MODELS):
         return Thinking.BESIDE
-    return next((each for name, each in THINKING_HOSTS if _is_at(name, api_base)), Thinking.INSIDE)
+    return next((each for name, each in THINKING_HOSTS if is_at(name, api_base)), Thinking.INSIDE)
 
 
 def template_tokens(own: int, api_base: str, model: str) -> int:
     """The template allowance of a deployment: `own` is its provider row's."""
-    of_host = (tokens for name, tokens in HOSTS if _is_at(name, api_base))
+    of_host = (tokens for name, tokens in HOSTS if is_at(name, api_base))
     of_model = (tokens for part, tokens in MODELS if part in model.lower())
     return max(own, *of_host, *of_model, 0)
-
-
-def _is_at(name: str, api_base: str) -> bool:
-    host = (urlsplit(api_base).hostname or "").rstrip(".")
-    return host == name or host.endswith(f".{name}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TOOLS_TOKENS, Thinking
-from models_registry.input_bounds import embeddings_bound, is_plain, text_of
+from models_registry.input_bounds import embeddings_bound, is_text_alone, text_of
 from models_registry.judgement import (
     Unbounded,
     judge,
@@ -146,7 +146,7 @@ class ChatBounds:
             return Unbounded(search, search)
         if found is not None:
             return found
-        plain = is_plain(self._request.messages, fields["messages"], self._text)
+        plain = is_text_alone(self._request.messages, fields["messages"], self._text)
         return None if plain and "tools" not in fields else unbounded_content(fields, target, plain=plain)
 
     def usage(self) -> Usage:

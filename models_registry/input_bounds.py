@@ -58,7 +58,7 @@ def text_of(messages: list[Message], raw: msgspec.Raw) -> Text:
     return Text(max(memoryview(raw).nbytes - frame, 0), images, texts < len(messages))
 
 
-def is_plain(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
+def is_text_alone(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
     """Whether it is certain that nothing was sent but roles and contents that are strings: each byte more is
     a backslash before a character. A field more has other bytes, and no content or role here has a backslash
     of its own, of which JSON makes two."""

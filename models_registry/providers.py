@@ -5,10 +5,10 @@ A provider that speaks a known dialect is a row here and no code.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 import msgspec
 
+from models_registry.addresses import is_at
 from models_registry.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
 
@@ -140,8 +140,7 @@ def limit_field(prefix: str, api_base: str, model: str) -> str:
     servers often only the older, and what a server does not know limits nothing."""
     name = model.rpartition("/")[2]
     known = name.startswith(_NEWER_LIMIT_MODELS) and not name.startswith("gpt-oss")
-    host = (urlsplit(api_base).hostname or "").rstrip(".")
-    own = any(host == each or host.endswith(f".{each}") for each in _NEWER_LIMIT_HOSTS)
+    own = any(is_at(host, api_base) for host in _NEWER_LIMIT_HOSTS)
     return "max_completion_tokens" if prefix == "openai" and (known or own) else "max_tokens"
 
 

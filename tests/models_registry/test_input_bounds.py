@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.bounds import ChatBounds
-from models_registry.input_bounds import WORD_CHARS, Text, is_plain, text_of
+from models_registry.input_bounds import WORD_CHARS, Text, is_text_alone, text_of
 from models_registry.target import Dialect
 from schema.chat import ChatRequest
 from schema.wire import decode_body
@@ -37,7 +37,7 @@ def measured(request: ChatRequest) -> Text:
 
 
 def plain(request: ChatRequest) -> bool:
-    return is_plain(request.messages, request.raw["messages"], measured(request))
+    return is_text_alone(request.messages, request.raw["messages"], measured(request))
 
 
 COMPACT: Any = (",", ":")
