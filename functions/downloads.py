@@ -15,10 +15,13 @@ from schema.wire import to_json
 _BEGINS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 """What spreadsheets take for the beginning of a formula, some of them in full width as well (OWASP, "CSV
 Injection")."""
-_LEADING = re.compile(rf'[\t\r\n]|[\s"]{{0,8}}{_BEGINS}')
-_BEHIND_A_SEPARATOR = re.compile(rf'([;|\t\r\n])(?=[\s"]{{0,8}}{_BEGINS})')
+_UNSEEN = '\\s"\\x00-\\x1f\\x7f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff'
+"""What spreadsheets leave out before it: blanks, quotes, control characters, what has no width."""
+_LEADING = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*+{_BEGINS}")
+_BEHIND_A_SEPARATOR = re.compile(rf"([;|\t\r\n][;|{_UNSEEN}]*+)({_BEGINS}?+)")
 """Where spreadsheets of other languages begin a new cell: they separate by semicolons, and look for quotes at
-a cell's beginning alone, so that quoting the whole does not help."""
+a cell's beginning alone, so that quoting the whole does not help. What is no formula fits as well, so that
+each character is looked at once."""
 MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -60,8 +63,12 @@ def _cell(value: object) -> str:
         return f"{value:f}"  # never 1E-9
     text = value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
     text = text.strip('"') if not isinstance(value, (str, dict)) else text
-    text = _BEHIND_A_SEPARATOR.sub(r"\1'", text)
+    text = _BEHIND_A_SEPARATOR.sub(_quoted, text)
     return f"'{text}" if _LEADING.match(text) else text
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return f"{found[1]}'{found[2]}" if found[2] else found[0]
 
 
 def _row(cells: list[str]) -> bytes:

@@ -85,6 +85,16 @@ class Bounds(Protocol):
     def answers(self) -> int: ...
 
     @property
+    def at_least(self) -> int:
+        """An answer may have so many tokens, whatever its limit is."""
+        ...
+
+    @property
+    def beside(self) -> int:
+        """So many tokens may come beside the limit of one answer."""
+        ...
+
+    @property
     def images(self) -> int:
         """Pictures in the request."""
         ...

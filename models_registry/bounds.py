@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TOOLS_TOKENS
-from models_registry.input_bounds import embeddings_bound, is_plain, text_of
+from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TOOLS_TOKENS, Thinking
+from models_registry.input_bounds import embeddings_bound, is_text_alone, text_of
 from models_registry.judgement import (
     Unbounded,
     judge,
@@ -20,7 +20,7 @@ from models_registry.judgement import (
     unbounded_content,
 )
 from models_registry.reasoning import may_reason, reasons_unseen
-from models_registry.search import search_context
+from models_registry.search import search_context, unpriced_search
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
@@ -90,6 +90,11 @@ class ChatBounds:
         return self._judged.answers
 
     @property
+    def at_least(self) -> int:
+        """An answer may have so many tokens, whatever its limit is: a budget for thinking, a minimum."""
+        return self._judged.at_least
+
+    @property
     def images(self) -> int:
         """Pictures in the request, by its decoded parts: in JSON a name can be spelt in many ways."""
         return self._text.images
@@ -121,7 +126,9 @@ class ChatBounds:
             return None
         if target.max_output_tokens is not None:
             return self._asked()
-        return None if target.context_window is None else self._answers_of(target.context_window)
+        if target.context_window is None:
+            return None
+        return self._answers_of(target.context_window - (self._thinking or 0))  # which is all of it, or none
 
     def cap(self, tokens: int) -> None:
         """An answer is limited to so many tokens after all."""
@@ -130,11 +137,16 @@ class ChatBounds:
     def unbounded_field(self) -> Unbounded | None:
         """The field for which the cost has no known bound, if there is one."""
         found, fields, target = self._judged.unbounded, self._sent, self._target
+        if found is None and self._thinking is None and "model" not in target.free_params:
+            found = Unbounded("model", "model")
         if found is None and "service_tier" in fields and not tier_is_priced(fields, target):
             found = Unbounded("service_tier", "service_tier")
+        search = unpriced_search(fields, target) if found is None else None
+        if search is not None:
+            return Unbounded(search, search)
         if found is not None:
             return found
-        plain = is_plain(self._request.messages, fields["messages"], self._text)
+        plain = is_text_alone(self._request.messages, fields["messages"], self._text)
         return None if plain and "tools" not in fields else unbounded_content(fields, target, plain=plain)
 
     def usage(self) -> Usage:
@@ -194,8 +206,11 @@ class ChatBounds:
         )
 
     def estimate(self, output_tokens: int) -> int:
-        """Tokens it will use, more or less: for limits by the minute."""
-        output = self._asked() if self.limited else output_tokens
+        """Tokens it will use, more or less: for limits by the minute. What it may think beside its limit is
+        not in it: that is far less than it could be."""
+        output = output_tokens
+        if self.limited:
+            output = self._asked() - self.answers * (self._thinking or 0)
         return memoryview(self._sent["messages"]).nbytes // BYTES_A_TOKEN + 1 + output
 
     def _asked(self) -> int:
@@ -203,12 +218,30 @@ class ChatBounds:
         default."""
         limit, most = self._judged.limit, self._target.max_output_tokens
         if limit is None:
-            return self._answers_of(most or DEFAULT_OUTPUT_TOKENS)
+            return self._answers_of(most or self.at_least + DEFAULT_OUTPUT_TOKENS)
         return self._answers_of(limit if most is None else min(limit, most))
 
     def _answers_of(self, tokens: int) -> int:
-        judged = self._judged
-        return min(judged.answers * (max(tokens, judged.at_least) + judged.beside), MAX_BOUND)
+        """Most tokens of the answers with so long a limit each, and of what they think beside it."""
+        tokens = max(tokens, self.at_least, self._target.least_output_tokens)
+        return min(self.answers * (tokens + self.beside), MAX_BOUND)
+
+    @property
+    def beside(self) -> int:
+        """Most tokens that come beside the limit of one answer, as far as they are bounded."""
+        return self._judged.beside + (self._thinking or 0)
+
+    @property
+    def _thinking(self) -> int | None:
+        """Most tokens of thinking beside the limit of one answer, where no budget of their own bounds them;
+        None where nothing does."""
+        judged, target = self._judged, self._target
+        if target.thinking is Thinking.INSIDE:
+            apart = judged.thinks_beside and not judged.beside and not target.local
+        else:
+            apart = not (target.thinking is Thinking.BUDGETED and judged.beside)
+            apart = apart and may_reason(self._request, target)
+        return (target.context_window or target.max_output_tokens) if apart else 0
 
     def _used(self, output_tokens: int) -> Usage:
         usage = Usage(
@@ -233,6 +266,8 @@ class EmbeddingsBounds:
     limited = True
     reasons = False
     output_tokens = 0
+    at_least = 0
+    beside = 0
     images = 0
     searches = 0
     at_list_price = True

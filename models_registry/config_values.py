@@ -7,7 +7,8 @@ Number = float | int | str
 
 
 class BadDeployment(ValueError):
-    """A deployment that can't be called; `path` is where in the config."""
+    """A deployment that can't be called; `path` is where in the config. Callers are told of it, so that no
+    message has a value: it may come from the environment, or be a secret in the wrong place."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
@@ -26,9 +27,5 @@ def number(value: object, path: str, *, least: Decimal = Decimal(0), most: Decim
         fits = False
     if not fits:
         lower = f"{least}" if least else "zero or more"
-        shown = isinstance(value, float | str) and len(str(value)) < 40
-        raise BadDeployment(
-            path,
-            f"expected a number of {lower}, up to {most}" + (f", found {value!r}" if shown else ""),
-        )
+        raise BadDeployment(path, f"expected a number of {lower}, up to {most}")
     return found

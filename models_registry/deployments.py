@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from models_registry.allowances import template_tokens
+from models_registry.allowances import least_output, template_tokens, thinking_of
+from models_registry.backends.credentials import without_credentials
 from models_registry.config import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.config_values import BadDeployment, Number, number
 from models_registry.field_costs import OUTPUT_LIMITS, is_agent
@@ -20,7 +21,7 @@ from models_registry.price import NANO_PER_USD
 from models_registry.price_book import find_window
 from models_registry.price_fields import BASE
 from models_registry.pricing import Pricing, adjustment_of, pricing_of
-from models_registry.providers import PROVIDERS, Provider, limit_field, split
+from models_registry.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
 from models_registry.reasoning import is_plain
 from models_registry.target import Deadlines, Target
 from schema.chat import TokenLimit
@@ -34,6 +35,8 @@ MAX_TIMEOUT_S = Decimal(7 * 86_400)
 MAX_WEIGHT = Decimal(10**9)
 ANY_PROVIDER = "*"
 """A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
+NO_KEY = "none"
+"""An `api_key` that says that none is needed."""
 ANY_MODEL = "*/*"
 """`Target.model` of such a deployment; see `expand`."""
 
@@ -59,6 +62,7 @@ def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tup
     params = deployment.entry.litellm_params
     if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
         return (compile_target(config, deployment, at),)
+    _check_for_all(params, deployment)
     rows = [row for row in PROVIDERS.values() if _usable(row, params, config.environment)]
     if not rows:
         raise BadDeployment(f"{deployment.path}.litellm_params.model", "no provider has an address and a key")
@@ -72,8 +76,9 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     params, info = entry.litellm_params, entry.model_info
     try:
         provider, model = split(params.model, params.custom_llm_provider)
-    except ValueError as exc:
-        raise BadDeployment(f"{path}.model", str(exc)) from exc
+    except UnknownProvider as exc:
+        field = "custom_llm_provider" if exc.forced else "model"
+        raise BadDeployment(f"{path}.{field}", str(exc)) from exc
     settings, router = config.litellm_settings, config.router_settings
     deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
     weight = _weight(params, path)
@@ -98,6 +103,9 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
         is_agent=is_agent(model),
         template_tokens=_template_tokens(provider, info, address, model),
+        states_template=info.template_tokens is not None,
+        least_output_tokens=least_output(address),
+        thinking=thinking_of(address, info.base_model or model),
         limit_field=limit_field(provider.prefix, address, model),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
@@ -130,7 +138,10 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         price=target.pricing.price(model, at),
         context_window=_window(target.provider, model),
         is_agent=is_agent(model),
-        template_tokens=template_tokens(target.template_tokens, target.api_base, model),
+        template_tokens=target.template_tokens
+        if target.states_template
+        else template_tokens(target.template_tokens, target.api_base, model),
+        thinking=thinking_of(target.api_base, model),
         limit_field=limit_field(target.provider, target.api_base, model),
     )
 
@@ -171,7 +182,7 @@ def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
     """Warnings about what a deployment's calls cost."""
     if target.price is None:
-        return [] if "*" in target.model else [f"{target.model} has no known price; its calls cost 0"]
+        return [] if "*" in target.model else ["its model has no known price; its calls cost 0"]
     rates = target.pricing.grid.get(BASE, {})
     makes_text = deployment.entry.model_info.mode in (None, "chat", "completion", "responses")
     if makes_text and rates.get("input") and "output" not in rates:
@@ -185,6 +196,22 @@ def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -
         return False
     known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
     return bool(not provider.needs_key or params.api_key or known)
+
+
+def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
+    """A key that is written down is one vendor's, and without an address an entry for every provider would
+    send it to all of them."""
+    if params.api_base or params.base_url:
+        return
+    named = {name.lower() for name in params.extra_headers or {}}
+    has_key = bool(params.api_key) and params.api_key != NO_KEY
+    field = "api_key" if has_key else "extra_headers" if CREDENTIAL_HEADERS & named else None
+    if field is not None:
+        raise BadDeployment(
+            f"{deployment.path}.litellm_params.{field}",
+            'it would go to every provider, since the model is "*". Name the provider (model: "openai/*"), '
+            "or add the api_base that it is for",
+        )
 
 
 def _for_provider(deployment: Deployment, provider: Provider) -> Deployment:
@@ -293,13 +320,14 @@ def _stable_id(deployment: Deployment) -> str:
 
 
 def _headers(params: LitellmParams, path: str) -> dict[str, str]:
-    """Lower-case names. No message has a value in it."""
+    """Lower-case names. No message has a value in it, nor a name that may be one."""
     headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise BadDeployment(f"{path}.extra_headers", f"{name[:100]!r} is no name of a header")
+            raise BadDeployment(f"{path}.extra_headers", "holds what is no name of a header")
         if _CONTROL.search(value):
-            raise BadDeployment(f"{path}.extra_headers.{name}", "holds a line break or control character")
+            where = f"{path}.extra_headers.{without_credentials(name[:100])}"
+            raise BadDeployment(where, "holds a line break or control character")
     if params.organization:
         if _CONTROL.search(params.organization):
             raise BadDeployment(f"{path}.organization", "holds a line break or control character")
@@ -312,26 +340,28 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
     `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
     unpacked: its fields are the body's own."""
     params = dict(deployment.params)
-    for name in OUTPUT_LIMITS & params.keys():
-        _check_limit(params[name], f"{path}.{name}")
     extra = params.pop("extra_body", None)
+    _check_limits(params, path)
     if extra is not None:
         try:
-            params.update(msgspec.json.decode(extra, type=dict[str, msgspec.Raw]))
+            inside = msgspec.json.decode(extra, type=dict[str, msgspec.Raw])
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
+        _check_limits(inside, f"{path}.extra_body")
+        params.update(inside)
     if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
         return params, True
     del params["stream_options"]
     return params, False
 
 
-def _check_limit(raw: msgspec.Raw, path: str) -> None:
-    """As a caller's limit is checked at the decoding."""
-    try:
-        msgspec.json.decode(raw, type=TokenLimit | None)
-    except msgspec.ValidationError as exc:
-        raise BadDeployment(path, "expected a whole number of 1 or more") from exc
+def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
+    """As a caller's limits are checked at the decoding."""
+    for name in OUTPUT_LIMITS & fields.keys():
+        try:
+            msgspec.json.decode(fields[name], type=TokenLimit | None)
+        except msgspec.ValidationError as exc:
+            raise BadDeployment(f"{path}.{name}", "expected a whole number of 1 or more") from exc
 
 
 def _seconds(value: Number, path: str) -> float:

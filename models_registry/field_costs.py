@@ -28,7 +28,9 @@ class Does(enum.Enum):
     SCHEMA = "the same, and the provider may add a prompt of its own for it"
     LIMIT = "an answer has no more tokens; of several names the largest counts"
     LENGTHENS = "an answer may have so many tokens, whatever its limit is"
-    BESIDE = "so many tokens may come beside the limit"
+    BESIDE = "so many tokens of thinking may come beside the limit; -1 bounds none"
+    THINKS = "an answer may think for so many tokens, whatever its limit is; -1: inside its limit"
+    THINKS_BESIDE = "thinking comes beside the limit, and only a budget of its own bounds it"
     ANSWERS = "so many answers are made"
     RUNS_ON = "the answer goes on up to its limit, so it needs one"
     APART = "judged by code of its own: messages, tools, the service tier"
@@ -67,13 +69,14 @@ class Table:
         self.numbers = frozenset(
             name
             for name, rule in self.rules.items()
-            if rule in (Does.LIMIT, Does.LENGTHENS, Does.BESIDE, Does.ANSWERS)
+            if rule in (Does.LIMIT, Does.LENGTHENS, Does.THINKS, Does.BESIDE, Does.ANSWERS)
         )
         """Fields that count something."""
 
 
-OFF = frozenset({b"null", b"false", b"{}", b"[]", b'""'})
-"""Values that ask for nothing, whatever the field is called."""
+OFF = frozenset({b"null", b"false", b"[]", b'""'})
+"""Values that ask for nothing, whatever the field is called. An empty object is none: it asks for a feature
+with its defaults (`search_parameters`, `web_search_options`)."""
 
 
 def _each(rule: Rule, names: str) -> dict[str, Rule]:
@@ -98,16 +101,17 @@ _SAMPLING = _free(
     allowed_token_ids stop_token_ids stop_regex include_stop_str_in_output no_stop_trim
     skip_special_tokens spaces_between_special_tokens logits_processors custom_logit_processor
     max_repetition_pattern_size min_repetition_pattern_size repetition_min_count repetition_detection
-    truncate_prompt_tokens"""
+    truncate_prompt_tokens do_sample stop_sequences"""
 )
 """How a token is chosen, and what stops an answer early."""
 _ANSWER_FORM = _free(
     """stream stream_options verbosity reasoning_effort reasoning_format include_reasoning
     separate_reasoning stream_reasoning reasoning_in_content reasoning_split thinking_forced_open
-    enable_thinking clear_thinking tool_choice function_call parallel_tool_calls parse_tool_calls
+    clear_thinking tool_choice function_call parallel_tool_calls parse_tool_calls
     disable_tool_validation echo return_tokens_as_token_ids return_token_ids return_hidden_states
     return_routed_experts return_cached_tokens_details return_meta_info return_prompt_token_ids
-    return_progress return_tokens timings_per_token response_fields citation_options chat_format grammar_lazy
+    return_progress return_tokens tool_stream moderation safety_settings
+    timings_per_token response_fields citation_options chat_format grammar_lazy
     grammar_triggers preserved_tokens"""
 )
 _LABELS = _free(
@@ -119,7 +123,7 @@ _ROUTING = _free(
     """provider transforms priority data_parallel_rank routed_dp_rank bootstrap_host bootstrap_port
     bootstrap_room kv_transfer_params id_slot lora lora_path speculative.n_max speculative.n_min
     speculative.p_min speculative.type t_max_predict_ms t_max_prompt_ms n_indent n_keep n_discard
-    n_cache_reuse"""
+    n_cache_reuse keep_alive"""
 )
 """Which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts of a model
 without `provider`, too."""
@@ -144,15 +148,15 @@ _OPTIONS = Table(
 _THINKING_CONFIG = Members(
     Table(
         _free("include_thoughts thinking_level includeThoughts thinkingLevel"),
-        {"thinking_budget": Does.LENGTHENS, "thinkingBudget": Does.LENGTHENS},
+        {"thinking_budget": Does.THINKS, "thinkingBudget": Does.THINKS},
     )
 )
 _NESTED: Mapping[str, Rule] = {
     "options": Members(_OPTIONS),
     "reasoning": Members(
-        Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.LENGTHENS})
+        Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.THINKS})
     ),
-    "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.LENGTHENS})),
+    "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.THINKS})),
     "generation_config": Members(
         Table(_SAMPLING, {"thinking_config": _THINKING_CONFIG, "thinkingConfig": _THINKING_CONFIG})
     ),
@@ -171,6 +175,7 @@ _EVERYWHERE: Mapping[str, Rule] = {
     "messages": Does.APART,
     "tools": Does.APART,
     "service_tier": Does.APART,
+    "web_search_options": Does.APART,
     "max_tokens": Does.LIMIT,
     "max_completion_tokens": Does.LIMIT,
     "n": Does.ANSWERS,
@@ -188,9 +193,10 @@ OPENAI_COMPATIBLE = Table(
     {
         "best_of": Does.ANSWERS,
         "min_tokens": Does.LENGTHENS,
-        "thinking_token_budget": Does.LENGTHENS,
-        "thinking_budget_tokens": Does.LENGTHENS,
+        "thinking_token_budget": Does.THINKS,
+        "thinking_budget_tokens": Does.THINKS,
         "thinking_budget": Does.BESIDE,
+        "enable_thinking": Does.THINKS_BESIDE,
         "ignore_eos": Does.RUNS_ON,
         "modalities": Only((b'["text"]',)),
         "safe_prompt": Adds(128),
@@ -205,7 +211,7 @@ ANTHROPIC = Table(
     _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
     {
         "response_format": Does.SCHEMA,
-        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.LENGTHENS})),
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
     },
 )
 """What the translation honours; all else is refused, or dropped, before a call is judged."""
@@ -242,10 +248,15 @@ FORWARDS_UNKNOWN = frozenset({Dialect.OPENAI})
 
 MESSAGE_FIELDS = _names(
     """role content name refusal tool_calls tool_call_id function_call reasoning_content reasoning
-    reasoning_details annotations prefix partial thinking cache_control prompt_cache_breakpoint"""
+    reasoning_details annotations prefix partial thinking cache_control prompt_cache_breakpoint
+    parsed provider_specific_fields thinking_blocks extra_content id weight"""
 )
-"""Fields of a message that hold text or nothing. `audio` names a recording by its id."""
-PART_FIELDS = _names("type text refusal thinking signature image_url cache_control prompt_cache_breakpoint")
+"""Fields of a message that hold text or nothing, with those that SDKs add to answers and send back with the
+next call. `audio` names a recording by its id."""
+PART_FIELDS = _names(
+    """type text refusal thinking signature image_url cache_control prompt_cache_breakpoint annotations
+    extra_content"""
+)
 PART_KINDS = frozenset({"text", "refusal", "thinking", "image_url"})
 """Kinds of parts whose bytes bound their tokens, or whose tokens have a ceiling (a picture). A file's pages
 and seconds of audio or video have none."""

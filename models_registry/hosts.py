@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 from models_registry.providers import Provider
 
 PORTS = {"http": 80, "https": 443}
-NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intranet", "localdomain"})
-"""Last labels that no public name has: RFC 6761, RFC 6762, ICANN's reservation of `internal`, and habit."""
+NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intranet", "localdomain", "svc"})
+"""Last labels that no public name has: RFC 6761, RFC 6762, ICANN's reservation of `internal`, and habit;
+`vllm.models.svc` is Kubernetes'."""
+_METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
+"""Of Amazon and Alibaba; other clouds have a link-local one."""
+_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
 _ONE_LABEL = re.compile(r"[a-z][a-z0-9_-]*")
 """A name such as `gpu-1`. One of digits alone would be an address: `134744072` is 8.8.8.8."""
 
@@ -65,18 +69,23 @@ def fits(pattern: str, host: str) -> bool:
 
 
 def is_near(address: str) -> bool:
-    """Whether an address is this machine's or a private network's."""
+    """Whether an address is this machine's or a private network's. Where clouds tell machines their
+    credentials (169.254.169.254), no model is."""
     origin = origin_of(address)
     if origin is None:
         return False
     try:
         ip = ipaddress.ip_address(origin.host)
     except ValueError:
+        if origin.host in _METADATA_NAMES:
+            return False
         head, _, last = origin.host.rpartition(".")
         if not head:
             return _ONE_LABEL.fullmatch(origin.host) is not None
         return last in NEAR_ENDINGS or origin.host.endswith(".home.arpa")
-    return ip.is_private or ip.is_loopback
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    return (ip.is_private or ip.is_loopback) and not (ip.is_link_local or ip in _METADATA)
 
 
 def _plain(host: str) -> str:

@@ -28,6 +28,9 @@ WORD_CHARS = 9
 MESSAGE_TOKENS; a longer one may be text."""
 
 
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
 class Text(NamedTuple):
     """The text of messages."""
 
@@ -55,17 +58,19 @@ def text_of(messages: list[Message], raw: msgspec.Raw) -> Text:
     return Text(max(memoryview(raw).nbytes - frame, 0), images, texts < len(messages))
 
 
-def is_plain(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
+def is_text_alone(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
     """Whether it is certain that nothing was sent but roles and contents that are strings: each byte more is
-    a backslash before a character. A field more has other bytes, and no content here has a backslash of its
-    own."""
+    a backslash before a character. A field more has other bytes, and no content or role here has a backslash
+    of its own, of which JSON makes two."""
     if text.has_parts:
         return False
     contents = [message.content for message in messages if isinstance(message.content, str)]
     more = text.max_bytes - sum(map(len, contents))
     if not more:
         return True
-    return more == bytes(raw).count(b"\\") and not any("\\" in content for content in contents)
+    if more != bytes(raw).count(b"\\") or any("\\" in content for content in contents):
+        return False
+    return all(message.role in ROLES for message in messages)
 
 
 def _frame_of(part: Part) -> int:

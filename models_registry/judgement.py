@@ -27,8 +27,10 @@ from models_registry.field_costs import (
     Table,
     table_of,
 )
+from models_registry.search import unpriced_search
 from models_registry.target import Target
 from schema.chat import ImageUrl
+from schema.wire import repeats_a_key
 
 T = TypeVar("T")
 Fields = Mapping[str, msgspec.Raw]
@@ -37,7 +39,9 @@ MAX_DIGITS = 10
 TIERS = (b'"auto"', b'"default"', b'"flex"', b'"on_demand"', b"null")
 """`service_tier`s whose price is known, as far as any is: what the provider says, or a cheaper one."""
 
-LIMIT, LENGTHENS, BESIDE = Does.LIMIT, Does.LENGTHENS, Does.BESIDE
+LIMIT, LENGTHENS, BESIDE, THINKS = Does.LIMIT, Does.LENGTHENS, Does.BESIDE, Does.THINKS
+ENDLESS = -1
+"""A budget for thinking that leaves it to the model (Gemini, llama.cpp): it bounds nothing."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -63,6 +67,8 @@ class Judged(msgspec.Struct, gc=False):
     at_least: int = 0
     """An answer may have so many whatever the limit is."""
     beside: int = 0
+    thinks_beside: bool = False
+    """Thinking comes beside the limit; `beside` bounds it where there is a budget."""
     answers: int = 1
     runs_on: bool = False
     text_bytes: int = 0
@@ -127,6 +133,9 @@ def _weighs(rule: Does, text: bytes, judged: Judged) -> bool:
     if rule is Does.RUNS_ON:
         judged.runs_on = True
         return True
+    if rule is Does.THINKS_BESIDE:
+        judged.thinks_beside = True
+        return True
     judged.text_bytes += len(text)
     judged.has_schema = judged.has_schema or rule is Does.SCHEMA
     return True
@@ -139,18 +148,21 @@ def _is_known(rule: Adds | Only | Members, text: bytes, target: Target, judged: 
         judged.added += rule.tokens
         return True
     members = _decoded(_FIELDS, text)
-    if members is not None:
-        _judge(members, rule.fields, target, judged, f"{path}.")
-    return members is not None
+    if members is None or repeats_a_key(text, members):
+        return False  # servers disagree on which of two counts
+    _judge(members, rule.fields, target, judged, f"{path}.")
+    return True
 
 
 def _counts(rule: Rule, text: bytes, judged: Judged) -> bool:
     """Take in a number. False: it is none that bounds anything (an endless limit is -1 at some servers)."""
     count = int(text) if text.isdigit() and len(text) < MAX_DIGITS else _decoded(_COUNTS, text)
+    if count == ENDLESS and rule in (THINKS, BESIDE):
+        return True
     if count is None or count < 0:
         return False
     count = min(count, MAX_COUNT)
-    if rule is LENGTHENS:
+    if rule is LENGTHENS or rule is THINKS:
         judged.at_least = max(count, judged.at_least)
     elif rule is BESIDE:
         judged.beside += count
@@ -247,6 +259,9 @@ def _unknown(
 def unbounded_param(target: Target) -> Unbounded | None:
     """What of a deployment's own parameters has no known bound."""
     found = judge(target.params, target).unbounded or unbounded_content(target.params, target, plain=True)
+    search = unpriced_search(target.params, target) if found is None else None
+    if search is not None:
+        return Unbounded(search, search)
     if found is None and not tier_is_priced(target.params, target):
         return Unbounded("service_tier", "service_tier")
     return found

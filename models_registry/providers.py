@@ -5,10 +5,10 @@ A provider that speaks a known dialect is a row here and no code.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 import msgspec
 
+from models_registry.addresses import is_at
 from models_registry.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
 
@@ -140,17 +140,24 @@ def limit_field(prefix: str, api_base: str, model: str) -> str:
     servers often only the older, and what a server does not know limits nothing."""
     name = model.rpartition("/")[2]
     known = name.startswith(_NEWER_LIMIT_MODELS) and not name.startswith("gpt-oss")
-    host = (urlsplit(api_base).hostname or "").rstrip(".")
-    own = any(host == each or host.endswith(f".{each}") for each in _NEWER_LIMIT_HOSTS)
+    own = any(is_at(host, api_base) for host in _NEWER_LIMIT_HOSTS)
     return "max_completion_tokens" if prefix == "openai" and (known or own) else "max_tokens"
 
 
+class UnknownProvider(ValueError):
+    """It says what is wrong without the name. `forced`: the name stands in `custom_llm_provider`."""
+
+    def __init__(self, message: str, *, forced: bool = False) -> None:
+        super().__init__(message)
+        self.forced = forced
+
+
 def split(model: str, forced: str | None) -> tuple[Provider, str]:
-    """The provider and the provider's own model name. Raises ValueError naming what is wrong."""
+    """The provider and the provider's own model name. Raises UnknownProvider."""
     prefix, slash, rest = model.partition("/")
     if forced is not None:
         if forced not in PROVIDERS:
-            raise ValueError(f"unknown provider {forced!r}; known are {', '.join(PROVIDERS)}")
+            raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)
         return PROVIDERS[forced], rest if slash and prefix == forced else model
     if slash and prefix in PROVIDERS:
         return PROVIDERS[prefix], rest
@@ -158,7 +165,7 @@ def split(model: str, forced: str | None) -> tuple[Provider, str]:
         for starts, name in _BARE_NAMES:
             if model.startswith(starts):
                 return PROVIDERS[name], model
-    raise ValueError(
-        f"{model!r} names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
+    raise UnknownProvider(
+        f"names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
         " (any server that speaks OpenAI's dialect: openai/<model> with api_base)"
     )

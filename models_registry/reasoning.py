@@ -35,6 +35,7 @@ PLAIN = (
     "command-r",
     "deepseek-chat",
     "gemini-1",
+    "grok-2",
 )
 """How the names of families begin that reason, if at all, only where a request asks for it."""
 SWITCHES = (
@@ -57,8 +58,8 @@ OFF = (b"null", b"false", b'"none"', b'{"type":"disabled"}')
 
 _ROUTE = re.compile(r".*/|ft:|[a-z-]+\.(?=[a-z])")
 """What stands before a name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
-_PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))})(?!\d)")
-_VARIANT = re.compile(r"think|reason")
+_PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))}|grok-3(?!-mini)|.*non-reasoning)(?!\d)")
+_VARIANT = re.compile(r"think|(?<!non-)reason")
 
 
 def reasons_unseen(request: ChatRequest, target: Target) -> bool:

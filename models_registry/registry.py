@@ -210,7 +210,7 @@ def build_registry(config: Config, at: datetime) -> Built:
         ids[known_as] += 1
         if ids[known_as] > 1:
             if deployment.entry.model_info.id is not None:
-                reason = f"{deployment.path}.model_info.id: another deployment is called {known_as!r}"
+                reason = f"{deployment.path}.model_info.id: another deployment has the same id"
                 skipped.append(Skipped(model_name=name, reason=reason))
                 continue
             # two that differ in their keys alone, or in nothing

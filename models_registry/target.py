@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from models_registry.allowances import TEMPLATE_TOKENS
+from models_registry.allowances import TEMPLATE_TOKENS, Thinking
 from models_registry.price import Price
 from models_registry.pricing import Pricing
 from schema.secret import Secret
@@ -62,6 +62,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the model runs tools of its own at every call, so that no field bounds what it costs."""
     template_tokens: int = TEMPLATE_TOKENS
     """What the chat template and the host add to a call's input at most."""
+    states_template: bool = False
+    """Whether the config says how much that is."""
+    least_output_tokens: int = 0
+    """What the host makes of a smaller limit on the output."""
+    thinking: Thinking = Thinking.INSIDE
+    """Where the model's thinking is counted, where it thinks."""
     limit_field: str = "max_tokens"
     """The field in which the server takes a limit on the output that is not the caller's own."""
     supports_reasoning: bool | None = None

@@ -18,7 +18,7 @@ from runtime.rate_headers import RateHeaders, headers_of, rate_headers
 from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from runtime.slices import TOKENS, Need, Taken, give_back
-from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
 from schema.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
 
@@ -165,7 +165,7 @@ class Admissions:
         """With a limit on its output: the default or more, else what fits, else the least that is of use.
         Raises BudgetExceeded with the sum for the last."""
         limit = self._output_limit(budgets, target, bounds)
-        least = min(limit, self._least_output(target, bounds))
+        least = min(limit, bounds.at_least + self._least_output(target, bounds))
 
         async def at(tokens: int, *, patient: bool = True) -> Admission:
             bounds.cap(tokens)
@@ -212,9 +212,10 @@ class Admissions:
             ) from short
 
     def _output_limit(self, budgets: Sequence[Rule], target: Target, bounds: Bounds) -> int:
-        """Tokens for one answer where all that the model could give does not fit: the default, or
-        more where it is known how much the model can give, and there is plenty left."""
-        default = self._policy.default_output_tokens
+        """Tokens for one answer where all that the model could give does not fit: the default beside what it
+        may think or has to say, or more where it is known how much the model can give, and there is plenty
+        left."""
+        default = bounds.at_least + self._policy.default_output_tokens
         if target.max_output_tokens is None:
             return default
         shares = [
@@ -234,8 +235,9 @@ def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
     """How many tokens each answer can have for so much money."""
     price = target.price
     assert price is not None, "what has no price is not let in under a budget"
-    base = ceiling_of(price, bounds, 0)
-    per_million = max(1, ceiling_of(price, bounds, 1_000_000) - base)
+    beside = bounds.beside * bounds.answers
+    base = ceiling_of(price, bounds, beside)
+    per_million = max(1, ceiling_of(price, bounds, beside + 1_000_000) - base)
     return max(0, nano - base) * 1_000_000 // per_million // bounds.answers
 
 
@@ -287,11 +289,12 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
     field = bounds.unbounded_field()
     if field is not None:
         if target.max_call_nano is None:
+            path, name = shortened(field.path), shortened(field.name)
             raise UnboundedCost(
-                f"{field.path}: what this costs has no known bound, and this call is under a budget. "
-                f"The config can say that it costs nothing (free_params: [{field.name}] in the deployment's "
+                f"{path}: what this costs has no known bound, and this call is under a budget. "
+                f"The config can say that it costs nothing (free_params: [{name}] in the deployment's "
                 "model_info or in general_settings), or state a bound (model_info.max_call_cost).",
-                param=field.path,
+                param=path,
             )
         return target.max_call_nano
     output = bounds.output_tokens

@@ -45,6 +45,16 @@ SHUTTING_DOWN = "shutting down"
 """The message with which a call is cancelled when its worker stops; without it, the client left."""
 
 
+MAX_MESSAGE_CHARS = 8_192
+MAX_NAME_CHARS = 200
+"""Of a name or a path that a caller sent, in what callers are told."""
+
+
+def shortened(text: str, most: int = MAX_NAME_CHARS) -> str:
+    """The text, its end cut off where it is longer than that."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 class GatewayError(Exception):
     """The root. `message` goes to the caller: no secret, no stack, no upstream body in it."""
 
@@ -62,9 +72,10 @@ class GatewayError(Exception):
         code: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
+        message = shortened(message, MAX_MESSAGE_CHARS)
         super().__init__(message)
         self.message = message
-        self.param = param
+        self.param = param if param is None else shortened(param)
         self.retry_after_s = retry_after_s
         self._code = code
 

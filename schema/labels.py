@@ -85,15 +85,6 @@ def stored_tags(raw: msgspec.Raw) -> tuple[str, ...]:
         return ()
 
 
-def without_labels(metadata: msgspec.Raw) -> msgspec.Raw | None:
-    """A body's metadata but for what labels its row; None where nothing is left."""
-    fields = _inside(metadata)
-    if not fields:
-        return metadata
-    left = {name: value for name, value in fields.items() if name not in (TAGS_FIELD, *SESSION_NAMES)}
-    return msgspec.Raw(msgspec.json.encode(left)) if left else None
-
-
 def stored_texts(metadata: msgspec.Raw) -> msgspec.Raw | None:
     """The part of a body's metadata that OpenAI keeps with a stored answer: texts, as many and as long as it
     takes. None where there are none."""

@@ -27,6 +27,8 @@ MAX_NESTED = 100_000
 """Objects and lists."""
 MAX_DEPTH = 400
 MAX_TOP_FIELDS = 1_000
+MAX_NAME_CHARS = 256
+"""Of the name of a field at the top of a body."""
 MAX_ELEMENTS: Mapping[str, int] = MappingProxyType({"messages": 10_000, "tools": 2_000, "functions": 2_000})
 """Of a list at the top of a body."""
 MAX_PARTS = 20_000
@@ -88,10 +90,15 @@ def scan(body: bytes) -> Iterator["Counts"]:
         yield counts
 
 
-def check_lists(raw: Mapping[str, msgspec.Raw], nested: int) -> None:
-    """Raise InvalidRequest where a body's fields are too many, or a list among them is too long. `nested` is
-    how many objects and lists the body has at most. What is no list is left to its decoder."""
+def check_names(raw: Mapping[str, msgspec.Raw]) -> None:
+    """Raise InvalidRequest where a body has too many fields at its top, or one with too long a name."""
     _check(len(raw), MAX_TOP_FIELDS, "fields at its top")
+    _check(max(map(len, raw), default=0), MAX_NAME_CHARS, "characters in the name of a field at its top")
+
+
+def check_lists(raw: Mapping[str, msgspec.Raw], nested: int) -> None:
+    """Raise InvalidRequest where a list among a body's fields is too long. `nested` is how many objects and
+    lists the body has at most. What is no list is left to its decoder."""
     if nested <= min(MAX_ELEMENTS.values()):
         return
     for name, limit in MAX_ELEMENTS.items():

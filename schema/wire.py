@@ -8,7 +8,7 @@ from typing import ClassVar, TypeGuard, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.shape import check_lists, check_shape
+from schema.shape import check_lists, check_names, check_shape
 
 COPIED_BYTES = 64 * 1024
 """A body that is not copied to see whether a field stands twice."""
@@ -23,7 +23,8 @@ to_json = msgspec.json.Encoder(decimal_format="number").encode
 
 _NO_FIELDS: Mapping[str, msgspec.Raw] = MappingProxyType({})
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NAME = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_NAME = re.compile(rb'\s*+[{,]\s*+"(?:[^"\\]++|\\.)*+"\s*+:\s*+')
+"""Possessive: a match that could be taken back keeps a state for each character of a name."""
 _PATH = re.compile(r"^(?P<what>.*) - at `(?P<path>\$[^`]*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
@@ -73,8 +74,9 @@ def fields_of(body: bytes, nested: int) -> Mapping[str, msgspec.Raw]:
         raise invalid(exc) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidRequest(f"The request body is not valid JSON: {exc}") from exc
+    check_names(raw)
     check_lists(raw, nested)
-    if _repeats_a_key(body, raw):
+    if repeats_a_key(body, raw):
         raise InvalidRequest("The request body has the same top-level field twice; send it once.")
     return raw
 
@@ -116,8 +118,9 @@ def present(value: MaybeRaw) -> TypeGuard[msgspec.Raw]:
     return isinstance(value, msgspec.Raw) and bytes(value) != b"null"
 
 
-def _repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
-    """Written again without blanks a body of distinct keys is as long as it came from most clients.
+def repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether the object that has these fields has one of them twice. Written again without blanks a body of
+    distinct keys is as long as it came from most clients.
     Else walk along the decoded values: valid JSON with distinct keys fits exactly."""
     if len(body) < COPIED_BYTES and len(msgspec.json.encode(raw)) == len(body):
         return False

@@ -38,6 +38,10 @@ EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "
 CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 
 
+class _Thinking(msgspec.Struct, frozen=True):
+    budget_tokens: int | None = None
+
+
 def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
     """Raises UnsupportedParameter or InvalidRequest naming what can't be sent."""
     request = with_defaults(request, target)
@@ -68,7 +72,18 @@ def _max_tokens(request: ChatRequest, target: Target) -> int:
         return request.max_completion_tokens
     if request.max_tokens is not None:
         return request.max_tokens
-    return target.max_output_tokens or DEFAULT_MAX_TOKENS
+    return target.max_output_tokens or _thinking_budget(request) + DEFAULT_MAX_TOKENS
+
+
+def _thinking_budget(request: ChatRequest) -> int:
+    """It is a part of `max_tokens`, which Anthropic wants to be larger. What is none is its to refuse."""
+    raw = request.raw.get("thinking", ABSENT)
+    if not present(raw):
+        return 0
+    try:
+        return max(0, msgspec.json.decode(raw, type=_Thinking).budget_tokens or 0)
+    except msgspec.ValidationError:
+        return 0
 
 
 def _temperature(request: ChatRequest, target: Target) -> float | None:

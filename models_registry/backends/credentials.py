@@ -29,7 +29,23 @@ _PATTERNS = (
     r"\b(?=[A-Za-z]{0,64}[0-9])(?=[a-z0-9]{0,64}[A-Z])(?=[A-Z0-9]{0,64}[a-z])[A-Za-z0-9]{40,}\b",
 )
 _KEY = re.compile("|".join(_PATTERNS), re.DOTALL)
-_BEARER = re.compile(r"\b(bearer|basic)(\s+)(?=\S{0,64}[0-9*=._-])[\w.~+/=*-]{8,}", re.IGNORECASE)
+_BEARER = re.compile(
+    r"\b(bearer|basic)(\s+)(?:(?=\S{0,64}[0-9*=._-])[\w.~+/=*-]{8,}|[\w.~+/=*-]{20,})", re.IGNORECASE
+)
+"""Of letters alone a word has to be longer than `authentication`."""
+_USER = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]{1,512}@", re.IGNORECASE)
+_UUID = re.compile(
+    r"(\b(?:key|token|secret)\b[\"'`]?[\s:=]{1,4}[\"'`]?)"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+    re.IGNORECASE,
+)
+"""Alone it is the id of a request, as a rule."""
+_ASSIGNED = re.compile(
+    r"(\b(?:password|passwd|passphrase|pwd|client[ _-]?secret)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s\"',;&]{4,}"
+    r"|(\btoken[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?=[^\s\"',;&]{0,64}[0-9])[^\s\"',;&]{8,}",
+    re.IGNORECASE,
+)
+"""A `token:` of letters alone is one of a parser."""
 _NAMED = re.compile(
     r"((?:api|access|auth|secret|subscription)[ _-]?(?:key|token)s?(?: provided)?"
     r"[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
@@ -43,4 +59,11 @@ def without_credentials(text: str) -> str:
     text = text[:MAX_CHARS]
     text = _BEARER.sub(rf"\1\2{CUT}", text)
     text = _NAMED.sub(rf"\1{CUT}", text)
+    text = _USER.sub(rf"\1{CUT}@", text)
+    text = _UUID.sub(rf"\1{CUT}", text)
+    text = _ASSIGNED.sub(_assigned, text)
     return _KEY.sub(CUT, text)
+
+
+def _assigned(found: re.Match[str]) -> str:
+    return f"{found[1] or found[2]}{CUT}"

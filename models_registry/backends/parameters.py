@@ -13,14 +13,13 @@ import msgspec
 
 from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.errors import GatewayError, UnsupportedParameter
+from schema.errors import GatewayError, UnsupportedParameter, shortened
 from schema.labels import (
     METADATA_FIELD,
     OWN_METADATA_FIELD,
     SESSION_FIELD,
     TAGS_FIELD,
     stored_texts,
-    without_labels,
 )
 from schema.route_options import ROUTE_FIELDS
 
@@ -46,7 +45,6 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
             "no-log",
             "prompt_id",
             "prompt_variables",
-            "litellm_metadata",
             "litellm_call_id",
             "litellm_trace_id",
         ),
@@ -81,8 +79,8 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
 """LiteLLM's own fields in a request's body, each with why it is refused. A value that asks for
 nothing (null, false, 0, empty) is taken out."""
 
-CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD}) | ROUTE_FIELDS
-"""By the ledger (`schema/labels.py`), as are the labels inside the two metadata fields, and by the router
+CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD, OWN_METADATA_FIELD}) | ROUTE_FIELDS
+"""By the ledger (`schema/labels.py`), as are the labels inside `metadata`, and by the router
 (`schema/route_options.py`)."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -124,10 +122,6 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
 def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
     """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one that asks
     for what this version does not do."""
-    if OWN_METADATA_FIELD in fields:
-        left = without_labels(fields.pop(OWN_METADATA_FIELD))
-        if left is not None:
-            fields[OWN_METADATA_FIELD] = left
     for name in GATEWAY_FIELDS.keys() & fields.keys():
         if msgspec.json.decode(fields.pop(name)):
             raise UnsupportedParameter(
@@ -201,7 +195,7 @@ def unsupported(param: str, target: Target, why: str = "") -> UnsupportedParamet
     if param in target.params:
         origin = " (it is in the deployment's litellm_params)"
     return UnsupportedParameter(
-        f"'{param}' is not supported by the provider '{target.provider}' of "
+        f"'{shortened(param)}' is not supported by the provider '{target.provider}' of "
         f"'{target.public_name}'{origin}{': ' + why if why else ''}. "
         "Leave it out, or set drop_params to have it dropped.",
         param=param,

@@ -7,6 +7,7 @@ numbers; on the byte path the client gets the bytes as they came.
 
 import json
 import math
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
 MAX_MENDED_BYTES = 8 * 1024 * 1024
 """What is longer has to be strict JSON: reading it again would hold the worker up."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 SAFE_DIGITS = 18
 """An integer of no more fits 64 bits."""
 
@@ -36,12 +38,16 @@ def decoded(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
 
 
 def loosely(data: bytes | msgspec.Raw) -> Any:  # any JSON
-    """An answer's values, NaN and Infinity included. Raises msgspec.DecodeError."""
+    """An answer's values, NaN and Infinity included, with `?` for half a surrogate pair. Raises
+    msgspec.DecodeError."""
     rest = bytes(data).removeprefix(BOM)
     if len(rest) > MAX_MENDED_BYTES:
         raise msgspec.DecodeError(f"more than {MAX_MENDED_BYTES} bytes that are not strict JSON")
     try:
-        return json.loads(rest.decode())
+        value = json.loads(rest.decode())
+        if _SURROGATE.search(rest) is None:
+            return value
+        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as exc:
         raise msgspec.DecodeError(str(exc)) from exc
 

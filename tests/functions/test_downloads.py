@@ -39,6 +39,7 @@ def cells_of(text: str, delimiter: str) -> list[str]:
     return [cell for row in csv.reader(io.StringIO(file), delimiter=delimiter) for cell in row]
 
 
+UNSEEN = ' "\t\r\n\0\ufeff\u200b\u2060\u00ad\u200e'
 FORMULAS = [
     f"{before}{begins}cmd|' /C calc'!A0"
     for begins in BEGINS
@@ -58,6 +59,15 @@ FORMULAS = [
         "\t",
         "\r",
         "  ",
+        " " * 9,
+        "\ufeff",
+        "\u200b",
+        "\u2060\u00ad",
+        "\0",
+        "x;" + " " * 40,
+        "x;\u200b\ufeff",
+        "x;\0",
+        "x;\n\u200e;",
     )
 ]
 
@@ -66,7 +76,7 @@ FORMULAS = [
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_begins_with_a_formula_whatever_separates_cells(text: str, delimiter: str) -> None:
     for cell in cells_of(text, delimiter):
-        assert not cell.strip(' "\t\r\n').startswith(tuple(BEGINS)), (text, cell)
+        assert not cell.strip(UNSEEN).startswith(tuple(BEGINS)), (text, cell)
 
 
 @pytest.mark.parametrize("text", FORMULAS)

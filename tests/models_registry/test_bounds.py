@@ -1,7 +1,14 @@
 import msgspec
 import pytest
 
-from models_registry.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TEMPLATE_TOKENS, TOOLS_TOKENS
+from models_registry.allowances import (
+    IMAGE_TOKENS,
+    MESSAGE_TOKENS,
+    TEMPLATE_TOKENS,
+    TOOLS_TOKENS,
+    least_output,
+    thinking_of,
+)
 from models_registry.bounds import (
     DEFAULT_OUTPUT_TOKENS,
     LONGEST_TOKEN_BYTES,
@@ -261,3 +268,94 @@ def test_an_answer_that_broke_off_has_the_input_that_was_reported_and_a_bound_of
     unknown = bounds.broken(Usage(completion_tokens=9_999, estimated=True), 50)
     assert (unknown.prompt_tokens, unknown.completion_tokens) == (bounds.prompt_tokens, 9_999)
     assert not unknown.input_reported
+
+
+def at(host: str, model: str = "qwen3-32b", **facts: object) -> Target:
+    """A deployment as one is made for a host."""
+    address = f"https://{host}/v1"
+    found = msgspec.structs.replace(
+        TARGET,
+        model=model,
+        api_base=address,
+        thinking=thinking_of(address, model),
+        least_output_tokens=least_output(address),
+        context_window=100_000,
+    )
+    return msgspec.structs.replace(found, **facts)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        at("api.x.ai", "grok-4"),
+        at("api.x.ai", "grok-3-mini-latest"),
+        at("api.doubleword.ai", "Qwen/Qwen3.5-397B-A17B-FP8"),
+        at("dashscope-intl.aliyuncs.com"),
+        at("api.siliconflow.cn"),
+        at("openrouter.ai", "x-ai/grok-4"),
+    ],
+    ids=lambda target: target.api_base,
+)
+def test_thinking_beside_the_limit_is_bounded_by_the_window_or_by_nothing(target: Target) -> None:
+    bounds = ChatBounds(chat(max_tokens=10, n=2), target)
+    assert bounds.output_tokens == 2 * (max(10, target.least_output_tokens) + 100_000)
+    assert bounds.unbounded_field() is None
+    assert ChatBounds(chat(), target).output_tokens == 100_000 + target.least_output_tokens
+    bounds.cap(50)
+    assert bounds.output_tokens == 2 * (50 + 100_000)
+    assert bounds.estimate(0) < 100
+    stated = msgspec.structs.replace(target, context_window=None, max_output_tokens=5_000)
+    limited = max(10, target.least_output_tokens)
+    assert ChatBounds(chat(max_tokens=10), stated).output_tokens == limited + 5_000
+    unknown = msgspec.structs.replace(target, context_window=None)
+    assert ChatBounds(chat(max_tokens=10), unknown).unbounded_field() == ("model", "model")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        at("api.x.ai", "grok-3"),
+        at("api.x.ai", "grok-4-fast-non-reasoning"),
+        at("api.x.ai", "grok-4", supports_reasoning=False),
+        at("api.openai.com", "o3"),
+        at("api.x.ai.evil.test", "qwen3"),
+    ],
+    ids=lambda target: target.model,
+)
+def test_what_does_not_think_beside_its_limit_is_bounded_by_that(target: Target) -> None:
+    assert ChatBounds(chat(max_tokens=10), target).output_tokens == 10
+
+
+def test_thinking_that_is_switched_on_needs_a_budget_of_its_own() -> None:
+    for host in ("gateway.test", "dashscope.aliyuncs.com"):
+        target = at(host)
+        assert ChatBounds(chat(max_tokens=10, enable_thinking=True), target).output_tokens == 100_010
+        budgeted = chat(max_tokens=10, enable_thinking=True, thinking_budget=90)
+        assert ChatBounds(budgeted, target).output_tokens == 100
+        endless = chat(max_tokens=10, enable_thinking=True, thinking_budget=-1)
+        assert ChatBounds(endless, target).output_tokens == 100_010
+    assert ChatBounds(chat(max_tokens=10, enable_thinking=False), at("gateway.test")).output_tokens == 10
+    local = at("gpu.test", local=True)
+    assert ChatBounds(chat(max_tokens=10, enable_thinking=True), local).output_tokens == 10
+    ignored = chat(max_tokens=10, thinking_budget=1)
+    assert ChatBounds(ignored, at("api.x.ai", "grok-4")).output_tokens == 100_011
+
+
+def test_a_host_that_raises_small_limits_is_held_at_what_it_makes_of_them() -> None:
+    target = at("openrouter.ai", "openai/gpt-4.1-mini")
+    assert ChatBounds(chat(max_tokens=1, n=2), target).output_tokens == 32
+    assert ChatBounds(chat(max_tokens=17), target).output_tokens == 17
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thinking_budget": -1},
+        {"google": {"thinking_config": {"thinking_budget": -1}}},
+        {"generation_config": {"thinkingConfig": {"thinkingBudget": -1}}},
+        {"thinking_budget_tokens": -1},
+    ],
+)
+def test_thinking_that_is_left_to_the_model_is_inside_its_limit(fields: dict[str, object]) -> None:
+    bounds = ChatBounds(chat(max_tokens=10, **fields), at("gateway.test", "gemini-2.5-flash"))
+    assert (bounds.unbounded_field(), bounds.output_tokens) == (None, 10)

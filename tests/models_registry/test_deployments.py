@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from models_registry.allowances import Thinking
 from models_registry.config import Config, read_config
 from models_registry.config_values import BadDeployment
 from models_registry.deployments import compile_target, compile_targets, expand
@@ -153,6 +154,29 @@ def test_the_caller_of_a_star_names_the_provider(asked: str, provider: str | Non
         assert found[0].price is not None
 
 
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"api_key": "sk-s3cret"}, "api_key"),
+        ({"api_key": "os.environ/OPENAI_API_KEY"}, "api_key"),
+        ({"api_key": ..., "extra_headers": {"Authorization": "Bearer s3cret"}}, "extra_headers"),
+        ({"api_key": ..., "extra_headers": {"X-Goog-Api-Key": "s3cret"}}, "extra_headers"),
+    ],
+)
+def test_a_key_that_is_written_down_goes_to_no_provider_that_nobody_named(
+    params: dict[str, Any], field: str
+) -> None:
+    env = {"OPENAI_API_KEY": "sk-s3cret", "HOSTED_VLLM_API_BASE": "http://gpu:8000/v1"}
+    config = config_of(env, model="*", **params)
+    with pytest.raises(BadDeployment, match="every provider") as caught:
+        compile_targets(config, config.deployments[0], AT)
+    assert caught.value.path == f"model_list[0].litellm_params.{field}"
+    assert "s3cret" not in str(caught.value)
+    for named in ({"api_base": "https://one.test/v1"}, {"model": "openai/*"}):
+        config = config_of(env, **{"model": "*", **params, **named})
+        assert compile_targets(config, config.deployments[0], AT)
+
+
 def test_a_wildcard_of_one_provider_keeps_it() -> None:
     config = config_of(model="openai/*")
     (target,) = compile_targets(config, config.deployments[0], AT)
@@ -165,6 +189,8 @@ def test_a_wildcard_of_one_provider_keeps_it() -> None:
 @pytest.mark.parametrize("value", [0, -1, "many", 1.5])
 def test_a_limit_in_the_config_that_limits_nothing_is_an_error_of_its_path(name: str, value: Any) -> None:
     assert refusal(**{name: value}) == f"{name}: expected a whole number of 1 or more"
+    unpacked = refusal(extra_body={name: value})
+    assert unpacked == f"extra_body.{name}: expected a whole number of 1 or more"
 
 
 def test_free_params_are_those_of_the_deployment_and_of_all() -> None:
@@ -183,6 +209,34 @@ def test_free_params_are_those_of_the_deployment_and_of_all() -> None:
     target = compile_target(config, config.deployments[0], AT)
     assert target.free_params == {"plugins", "messages.audio"}
     assert target.template_tokens == 300
+
+
+def test_a_stated_template_holds_for_every_model_of_a_wildcard() -> None:
+    def allowance(info: dict[str, int]) -> int:
+        params = {"model": "openai/*", "api_key": "k", "api_base": "https://openrouter.ai/api/v1"}
+        entry = {"model_name": "openai/*", "litellm_params": params, "model_info": info}
+        config = read_config({"model_list": [entry]}, {})
+        (target,) = compile_targets(config, config.deployments[0], AT)
+        expanded = expand(target, "gpt-oss-20b", AT)
+        assert expanded is not None
+        return expanded.template_tokens
+
+    assert allowance({"template_tokens": 40}) == 40
+    assert allowance({}) == 768
+
+
+def test_thinking_beside_the_limit_is_known_of_every_model_of_a_wildcard() -> None:
+    def thinks(pattern: str, asked: str, base: str) -> Thinking:
+        config = config_of(model=pattern, api_base=base)
+        (target,) = compile_targets(config, config.deployments[0], AT)
+        expanded = expand(target, asked, AT)
+        assert expanded is not None
+        return expanded.thinking
+
+    assert thinks("openai/*", "qwen3", "https://api.x.ai/v1") is Thinking.BESIDE
+    assert thinks("openai/*", "x-ai/grok-4", "https://openrouter.ai/api/v1") is Thinking.BESIDE
+    assert thinks("openai/*", "gpt-5", "https://openrouter.ai/api/v1") is Thinking.INSIDE
+    assert compiled(api_base="https://openrouter.ai/api/v1").least_output_tokens == 16
 
 
 @pytest.mark.parametrize(

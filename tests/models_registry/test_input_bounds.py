@@ -2,12 +2,16 @@ import json
 from typing import Any  # JSON as a client writes it
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.input_bounds import WORD_CHARS, Text, is_plain, text_of
+from models_registry.bounds import ChatBounds
+from models_registry.input_bounds import WORD_CHARS, Text, is_text_alone, text_of
+from models_registry.target import Dialect
 from schema.chat import ChatRequest
 from schema.wire import decode_body
+from tests.models_registry.backends.making import target
 
 _CHAT = msgspec.json.Decoder(ChatRequest)
 TEXTS = st.text(max_size=40)
@@ -33,7 +37,7 @@ def measured(request: ChatRequest) -> Text:
 
 
 def plain(request: ChatRequest) -> bool:
-    return is_plain(request.messages, request.raw["messages"], measured(request))
+    return is_text_alone(request.messages, request.raw["messages"], measured(request))
 
 
 COMPACT: Any = (",", ":")
@@ -88,3 +92,17 @@ def test_a_field_that_stands_twice_counts_twice() -> None:
     request = decode_body(_CHAT, body)
     assert measured(request).max_bytes > 500
     assert not plain(request)
+
+
+@pytest.mark.parametrize("hidden", [',"audio":{"id":"a"}', ',"video":1', ',"images":["AAAA"]'])
+def test_backslashes_in_roles_hide_no_field(hidden: str) -> None:
+    """JSON makes two of each, so that together they stand for the bytes of a field."""
+    for room in (8, 1):
+        sizes = [room] * (len(hidden) // room) + [len(hidden) % room]
+        roles = ",".join('{"role":"' + "\\\\" * size + '","content":""}' for size in sizes if size)
+        messages = "[" + roles + ',{"role":"user","content":"x"' + hidden + "}]"
+        request = decode_body(_CHAT, ('{"model":"m","messages":' + messages + "}").encode())
+        assert not plain(request)
+        found = ChatBounds(request, target(Dialect.OPENAI)).unbounded_field()
+        assert found is not None
+        assert found.path.startswith(f"messages[{len(request.messages) - 1}].")

@@ -26,6 +26,7 @@ from models_registry.judgement import Unbounded, sent_fields, unbounded_param
 from models_registry.price import Price, Service
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
+from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, PIXEL, WEATHER, body_of, chat, embeddings, target
 
 TARGET = target(Dialect.OPENAI)
@@ -168,7 +169,124 @@ def test_what_has_no_known_bound_is_refused_by_its_name_beside_a_limit(fields: d
     assert found(chat(max_tokens=1), configured) == unbounded_param(configured) == unbounded
 
 
-@pytest.mark.parametrize("nothing", [None, False, {}, [], ""])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"moderation": {"mode": "low"}},
+        {"stop_sequences": ["x"]},
+        {"do_sample": True},
+        {"tool_stream": True},
+        {"keep_alive": "5m"},
+        {"safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]},
+    ],
+    ids=str,
+)
+def test_fields_of_everyday_requests_cost_nothing(fields: dict[str, Any]) -> None:
+    assert found(chat(**fields)) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parsed": {"city": "Berlin"}},
+        {"provider_specific_fields": {"citations": ["x"]}},
+        {"provider_specific_fields": {}},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": "s"}]},
+        {"extra_content": {"google": {"thought_signature": "s"}}},
+        {"id": "msg_1"},
+        {"weight": 1},
+    ],
+    ids=str,
+)
+def test_what_sdks_add_to_an_answer_is_text_when_it_comes_back(fields: dict[str, Any]) -> None:
+    user = {"role": "user", "content": "Hello"}
+    answer = {"role": "assistant", "content": "Hi", **fields}
+    request = chat(messages=[user, answer])
+    assert found(request) is None
+    bare = ChatBounds(chat(messages=[user, {"role": "assistant", "content": "Hi"}]), TARGET)
+    more = ChatBounds(request, TARGET).prompt_tokens - bare.prompt_tokens
+    assert more >= len(msgspec.json.encode(fields)) - 2
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-4o-search-preview",
+        "openai/gpt-4o-search-preview",
+        "gpt-5-search-api",
+        "sonar",
+        "perplexity/sonar-pro",
+    ],
+)
+def test_a_model_that_searches_at_every_call_needs_a_price_of_a_search(model: str) -> None:
+    unpriced = msgspec.structs.replace(TARGET, model=model, price=Price(input=1, output=1))
+    assert found(chat(), unpriced) == ("model", "model")
+    assert found(chat(web_search_options={}), unpriced) == ("web_search_options", "web_search_options")
+    priced = msgspec.structs.replace(unpriced, price=Price(input=1, searches=(1, 2, 3)))
+    assert found(chat(), priced) is None
+    assert ChatBounds(chat(), priced).searches == 1
+    assert found(chat(), msgspec.structs.replace(unpriced, free_params=frozenset({"model"}))) is None
+
+
+def test_a_search_that_is_asked_for_is_bounded_where_it_has_a_price() -> None:
+    priced = msgspec.structs.replace(TARGET, price=Price(input=1, searches=(1, 2, 3)))
+    asked = chat(web_search_options={"search_context_size": "high"})
+    assert (found(asked, priced), ChatBounds(asked, priced).searches) == (None, 1)
+    configured = target(Dialect.OPENAI, params={"web_search_options": {}})
+    assert found(chat(), configured) == ("web_search_options", "web_search_options")
+    assert unbounded_param(configured) == ("web_search_options", "web_search_options")
+    both = msgspec.structs.replace(configured, price=priced.price)
+    assert (found(chat(), both), ChatBounds(chat(), both).searches) == (None, 1)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "my-research-model", "sonarqube", "sonar2"])
+def test_a_model_that_does_not_search_needs_no_price_of_one(model: str) -> None:
+    assert found(chat(), msgspec.structs.replace(TARGET, model=model)) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"search_parameters": {}},
+        {"web_search_options": {}},
+        {"plugins": {}},
+        {"audio": {}},
+        {"brand_new": {}},
+        {"venice_parameters": {"enable_web_search": {}}},
+        {"messages": [{"role": "assistant", "audio": {}}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "video": {}}]}]},
+        {"tools": [{"type": "function", "function": {"name": "f"}, "search": {}}]},
+    ],
+    ids=str,
+)
+def test_an_empty_object_switches_a_feature_on(fields: dict[str, Any]) -> None:
+    assert found(chat(**fields)) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "options",
+        "reasoning",
+        "thinking",
+        "generation_config",
+        "google",
+        "usage",
+        "venice_parameters",
+        "metadata",
+        "logit_bias",
+        "response_format",
+        "chat_template_kwargs",
+        "provider",
+        "stream_options",
+    ],
+)
+def test_an_empty_object_is_nothing_where_the_field_is_known(name: str) -> None:
+    value = {"type": "text"} if name == "response_format" else {}
+    assert found(chat(**{name: value})) is None
+
+
+@pytest.mark.parametrize("nothing", [None, False, [], ""])
 def test_an_unknown_field_that_asks_for_nothing_costs_nothing(nothing: object) -> None:
     assert found(chat(enable_search=nothing, brand_new=nothing, plugins=nothing)) is None
 
@@ -343,3 +461,23 @@ def test_embeddings_are_judged_by_a_list_of_their_own(fields: dict[str, Any], na
     configured = target(Dialect.OPENAI, params=fields)
     unbounded = EmbeddingsBounds(embeddings(), configured).unbounded_field()
     assert (None if unbounded is None else unbounded.name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("thinking", '{"budget_tokens":99999,"type":"enabled","budget_tokens":1}'),
+        ("reasoning", '{"max_tokens": 99999, "max_tokens": 1}'),
+        ("google", '{"thinking_config":{"thinking_budget":99999,"thinking_budget":1}}'),
+        ("venice_parameters", '{"disable_thinking":true,"disable_thinking":false}'),
+        ("options", '{"num_\\u0063tx":1,"num_ctx":2}'),
+    ],
+)
+def test_an_object_that_has_a_field_twice_has_no_bound(name: str, inside: str) -> None:
+    plain = (
+        f'{{"model":"public","max_tokens":5,"messages":[{{"role":"user","content":"x"}}],"{name}":{inside}}}'
+    )
+    request = decode_body(msgspec.json.Decoder(ChatRequest), plain.encode())
+    unbounded = found(request)
+    assert unbounded is not None
+    assert unbounded.path.split(".")[0] == name

@@ -98,7 +98,7 @@ def test_a_keys_list_covers_names_and_wildcards(allowed: tuple[str, ...], name: 
 @pytest.mark.parametrize(
     ("params", "error"),
     [
-        ({"model": "nowhere/gpt"}, "litellm_params.model: 'nowhere/gpt' names no provider"),
+        ({"model": "nowhere/gpt"}, "litellm_params.model: names no provider"),
         ({"model": "hosted_vllm/x"}, "litellm_params.api_base: provider hosted_vllm needs an address"),
         (
             {"model": "openai/x", "api_base": "ftp://x"},
@@ -122,6 +122,57 @@ def test_a_deployment_that_cannot_be_called_is_an_error_with_its_path(
     (reason,) = checked.skipped
     assert reason.startswith("model_list[0].")
     assert error in reason
+
+
+SECRET = "sk-live-S3CRET"
+FROM_ENVIRONMENT = "os.environ/S"
+
+
+@pytest.mark.parametrize("value", [SECRET, FROM_ENVIRONMENT])
+@pytest.mark.parametrize(
+    ("params", "info"),
+    [
+        *(({name: ...}, {}) for name in ("timeout", "stream_timeout", "weight", "rpm", "tpm", "num_retries")),
+        *(({name: ...}, {}) for name in ("model", "custom_llm_provider", "api_base", "base_url")),
+        *(({name: ...}, {}) for name in ("input_cost_per_token", "output_cost_per_token", "max_tokens")),
+        *(({name: ...}, {}) for name in ("extra_body", "drop_params", "extra_headers", "tiered_pricing")),
+        ({"extra_headers": {SECRET + " ": "x"}}, {}),
+        ({"extra_headers": {SECRET: "a\nb"}}, {}),
+        ({"search_context_cost_per_query": {"search_context_size_low": ...}}, {}),
+        *(({}, {name: ...}) for name in ("max_call_cost", "max_output_tokens", "input_cost_per_token")),
+        *(({}, {name: ...}) for name in ("bills_failures", "free_params", "supports_reasoning")),
+    ],
+    ids=str,
+)
+def test_no_caller_is_told_a_value_of_the_config(
+    params: dict[str, Any], info: dict[str, Any], value: str
+) -> None:
+    def filled(fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value if field is ... else filled(field) if isinstance(field, dict) else field
+            for name, field in fields.items()
+        }
+
+    deployment = {
+        "model_name": "m",
+        "litellm_params": {"model": "openai/gpt-4", "api_key": "k", **filled(params)},
+        "model_info": filled(info),
+    }
+    checked = check({"model_list": [deployment]}, {"S": SECRET})
+    assert checked.skipped
+    found = (checked.skipped, checked.errors, checked.warnings)
+    assert SECRET not in str(found)
+    with pytest.raises(ModelInError) as caught:
+        checked.registry.targets("m", allowed=())
+    assert SECRET not in caught.value.message
+    assert caught.value.message.count("model_list[0].") == 1
+
+
+def test_no_caller_is_told_an_id_that_comes_from_the_environment() -> None:
+    twins = [entry("m", "openai/a") | {"model_info": {"id": FROM_ENVIRONMENT}} for _ in range(2)]
+    checked = check({"model_list": twins}, {"S": SECRET})
+    assert len(checked.skipped) == 1
+    assert SECRET not in str((checked.skipped, checked.warnings))
 
 
 def test_settings_of_the_file_reach_the_target() -> None:
@@ -254,7 +305,7 @@ def test_many_reasons_are_told_in_part() -> None:
 def test_the_second_deployment_with_one_id_is_skipped() -> None:
     twins = [entry("m", "openai/a") | {"model_info": {"id": "one"}} for _ in range(2)]
     checked = check({"model_list": twins}, {})
-    assert checked.skipped == ("model_list[1].model_info.id: another deployment is called 'one'",)
+    assert checked.skipped == ("model_list[1].model_info.id: another deployment has the same id",)
     assert len(checked.registry.targets("m", allowed=())) == 1
 
 

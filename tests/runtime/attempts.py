@@ -24,6 +24,8 @@ class FixedBounds:
     answers = 1
     limited = True
     images = 0
+    at_least = 0
+    beside = 0
     searches = 0
     at_list_price = False
     reasons = False

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ from functions.policy import Policy
 from models_registry.bounds import ChatBounds
 from models_registry.price import Price, ceiling_nano
 from models_registry.target import Target
-from runtime.admission import Admission, Admissions
+from runtime.admission import Admission, Admissions, full_ceiling
 from runtime.customers import Customers
 from runtime.database import Database
 from runtime.governor import Governor
@@ -186,6 +186,35 @@ def test_an_answer_too_short_to_be_of_use_is_refused_with_the_sum(
         assert least <= (admission.output_limit or wide(model, **facts).max_output_tokens or 0) < least + 10
 
     at_desk(postgres_dsn, scenario, policy)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thinking": {"type": "enabled", "budget_tokens": 10_000}},
+        {"reasoning": {"max_tokens": 10_000}},
+        {"min_tokens": 10_000},
+        {"google": {"thinking_config": {"thinking_budget": 10_000}}},
+    ],
+    ids=str,
+)
+def test_a_limit_of_ours_leaves_room_for_what_is_thought_or_has_to_be_said(
+    postgres_dsn: str, fields: dict[str, object]
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        target = wide(supports_reasoning=False)
+        _, plenty = await desk.admit([own_budget(100 * CENT)], target, **fields)
+        assert plenty.output_limit == 10_000 + 4_096
+        _, fits = await desk.admit([own_budget(13 * CENT, "some")], target, **fields)
+        assert 10_000 + least <= (fits.output_limit or 0) < 13_000
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([own_budget(10 * CENT, "little")], target, **fields)
+        said = re.search(r"can cost up to ([0-9.]+)", caught.value.message)
+        assert said is not None
+        assert Decimal(said[1]) * 10**9 >= (10_000 + least) * 10_000
+
+    least = 2_048 if "min_tokens" not in fields else 256
+    at_desk(postgres_dsn, scenario)
 
 
 def test_an_answer_that_goes_on_for_ever_is_limited_though_its_maximum_fits(postgres_dsn: str) -> None:
@@ -438,3 +467,23 @@ def test_a_cost_above_its_hold_is_booked_in_full_and_counted(postgres_dsn: str) 
         assert (row.charges[0].taken_nano, row.charges[0].cost_nano) == (cost - 5, cost)
 
     at_desk(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"a" * 200: 1},
+        {"messages": [{"role": "user", "content": "x", "a" * 100_000: 1}]},
+        {"messages": [{"role": "user", "content": [{"type": "a" * 100_000}]}]},
+        {"tools": [{"type": "a" * 100_000}]},
+        {"options": {"a" * 100_000: 1}},
+    ],
+)
+def test_a_refusal_names_a_long_name_by_its_beginning_and_says_what_to_do(fields: dict[str, Any]) -> None:
+    body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}], **fields}
+    request = decode_body(_decoder, msgspec.json.encode(body))
+    target = make_target(price=PRICE)
+    with pytest.raises(UnboundedCost, match="has no known bound") as caught:
+        full_ceiling(target, ChatBounds(request, target))
+    assert len(caught.value.message) < 1_000
+    assert "model_info.max_call_cost" in caught.value.message

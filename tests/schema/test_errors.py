@@ -25,6 +25,14 @@ def test_every_error_has_a_status_a_type_and_a_code(kind: type[GatewayError]) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_error_repeats_a_long_name(kind: type[GatewayError]) -> None:
+    error = kind("a" * 100_000, param="messages[0]." + "a" * 100_000)
+    told = msgspec.json.encode(envelope(error))
+    assert len(told) < 10_000
+    assert (error.param or "").startswith("messages[0].aaa")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_drawn_tree_shows_every_error(kind: type[GatewayError]) -> None:
     assert kind.__name__ in (errors.__doc__ or "")
 

@@ -12,7 +12,6 @@ from schema.labels import (
     stored_tags,
     stored_texts,
     together,
-    without_labels,
 )
 
 
@@ -96,15 +95,6 @@ def test_a_session_or_trace_in_metadata_is_the_session_where_nothing_else_says_o
 
 def raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
-
-
-def test_metadata_of_the_gateways_own_field_is_what_is_no_label() -> None:
-    def left(metadata: object) -> bytes | None:
-        found = without_labels(raw(metadata))
-        return None if found is None else bytes(found)
-
-    assert left({"tags": ["a"], "session_id": "s", "trace_id": "t"}) is None
-    assert left({"tags": ["a"], "guardrails": ["b"]}) == b'{"guardrails":["b"]}'
 
 
 def test_what_is_stored_with_an_answer_are_texts_as_many_and_as_long_as_openai_takes() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from schema.shape import (
     MAX_DEPTH,
     MAX_ELEMENTS,
     MAX_FIELDS,
+    MAX_NAME_CHARS,
     MAX_NESTED,
     MAX_PARTS,
     MAX_TEXTS,
@@ -24,7 +26,7 @@ from schema.shape import (
     MAX_VALUES,
     Counts,
 )
-from schema.wire import decode_body
+from schema.wire import _NAME, decode_body
 
 CHAT = msgspec.json.Decoder(ChatRequest)
 EMBEDDINGS = msgspec.json.Decoder(EmbeddingsRequest)
@@ -104,6 +106,7 @@ LIMITS: list[tuple[str, Callable[[int], bytes], int]] = [
     ("texts", lambda n: chat_of(x=[""] * (n - 8)), MAX_TEXTS),
     ("objects and lists", lambda n: chat_of(x=[[]] * (n - 4)), MAX_NESTED),
     ("fields at its top", lambda n: chat_of(**{f"k{i}": 1 for i in range(n - 2)}), MAX_TOP_FIELDS),
+    ("characters in the name of a field", lambda n: chat_of(**{"a" * n: 1}), MAX_NAME_CHARS),
     (
         "messages",
         lambda n: json.dumps({"model": "m", "messages": [USER] * n}).encode(),
@@ -123,7 +126,31 @@ def test_a_limit_is_named_and_what_is_within_it_passes(
     what: str, make: Callable[[int], bytes], limit: int
 ) -> None:
     decode_body(CHAT, make(limit))
-    assert f"more than {limit:,} {what}, which is the limit" in refusal(make(limit + 2))
+    assert f"more than {limit:,} {what}" in refusal(make(limit + 2))
+
+
+@pytest.mark.parametrize("character", ["a", "\u20ac", '\\"', "\\\\", "\n"])
+def test_a_long_name_is_refused_before_its_body_is_walked_through(character: str) -> None:
+    body = chat_of(**{character * 400_000: 1})
+    tracemalloc.start()
+    try:
+        told = refusal(body)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(told) < 200
+    assert most < 4 * len(body)
+
+
+def test_names_are_matched_without_a_state_for_each_character() -> None:
+    name = b'{"' + b"a\\u0062" * 100_000 + b'":'
+    tracemalloc.start()
+    try:
+        assert _NAME.match(name) is not None
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < len(name)
 
 
 def test_parts_are_counted_over_all_messages() -> None:

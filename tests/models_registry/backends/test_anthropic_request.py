@@ -364,3 +364,15 @@ def test_what_contradicts_itself_is_refused(fields: dict[str, object]) -> None:
 def test_there_are_no_embeddings() -> None:
     with pytest.raises(UnsupportedParameter, match="embeddings"):
         BACKEND.embeddings_request(embeddings(), TARGET, FACTS)
+
+
+def test_the_limit_that_anthropic_needs_is_larger_than_what_may_be_thought() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 10_000}
+    assert sent(target(Dialect.ANTHROPIC), thinking=thinking)["max_tokens"] == 14_096
+    configured = target(Dialect.ANTHROPIC, params={"thinking": thinking})
+    assert sent(configured)["max_tokens"] == 14_096
+    assert sent(target(Dialect.ANTHROPIC), thinking=thinking, max_tokens=12_000)["max_tokens"] == 12_000
+    assert sent(target(Dialect.ANTHROPIC), thinking={"type": "adaptive"})["max_tokens"] == 4_096
+    for odd in ("many", -5, 1.5):
+        odd_budget = {"type": "enabled", "budget_tokens": odd}
+        assert sent(target(Dialect.ANTHROPIC), thinking=odd_budget)["max_tokens"] == 4_096

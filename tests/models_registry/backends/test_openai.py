@@ -112,8 +112,10 @@ def test_fields_that_openai_has_too_are_forwarded() -> None:
 
 def test_labels_are_the_ledgers_and_go_no_further() -> None:
     assert sent(tags=["a"], litellm_session_id="s", litellm_metadata={"tags": ["b"]}) == sent()
-    with pytest.raises(UnsupportedParameter, match="litellm_metadata"):
-        sent(litellm_metadata={"tags": ["b"], "spend_logs_metadata": {}})
+    for kept_here in ({"tags": ["b"], "spend_logs_metadata": {}}, {"trace_name": "x"}, {"a": [1]}, "x", 5):
+        assert sent(litellm_metadata=kept_here) == sent()
+        request = BACKEND.embeddings_request(embeddings(litellm_metadata=kept_here), TARGET, FACTS)
+        assert "litellm_metadata" not in body_of(request)
 
 
 OPENAI_ITSELF = msgspec.structs.replace(TARGET, takes_metadata=True)
@@ -259,6 +261,23 @@ def test_embeddings_with_an_odd_usage_or_nan_are_embeddings(usage: str, tokens: 
     found, counted = BACKEND.embeddings_response(body, embeddings(), TARGET, FACTS)
     assert found.wire == body
     assert (counted.prompt_tokens if counted else 0) == tokens
+
+
+@pytest.mark.parametrize("half", [r"\ud800", r"\uDFFF", r"a\udbffb"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{{"data":[{{"index":0,"embedding":[0.5]}}],"model":"{half}","usage":{{"prompt_tokens":3}}}}',
+        '{{"data":[{{"index":0,"embedding":[0.5]}}],"model":"m","usage":{{"prompt_tokens":3,"x":"{half}"}}}}',
+        '{{"data":[{{"index":0,"embedding":[NaN],"x":"{half}"}}],"usage":{{"{half}":1,"prompt_tokens":3}}}}',
+    ],
+)
+def test_embeddings_with_half_a_surrogate_pair_are_embeddings(form: str, half: str) -> None:
+    body = form.format(half=half).encode()
+    found, counted = BACKEND.embeddings_response(body, embeddings(), TARGET, FACTS)
+    assert found.wire == body
+    assert counted == Usage(prompt_tokens=3)
+    msgspec.json.encode(found)
 
 
 def test_an_error_with_nan_keeps_the_providers_words() -> None:

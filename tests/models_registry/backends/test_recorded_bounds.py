@@ -7,7 +7,13 @@ from functools import cache
 import msgspec
 import pytest
 
-from models_registry.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS, template_tokens
+from models_registry.allowances import (
+    OWN_TEXT_TOKENS,
+    TEMPLATE_TOKENS,
+    least_output,
+    template_tokens,
+    thinking_of,
+)
 from models_registry.bounds import ChatBounds, EmbeddingsBounds
 from models_registry.field_costs import is_agent
 from models_registry.target import Dialect, Target
@@ -27,6 +33,8 @@ NOT_ASKED_HERE = {"document_input", "citations", "context_management", "media_cu
 whose media were cut before they were kept."""
 CHANGED_BY_HAND = "70a399e015350d21"
 """It counts 107 tokens for `Hello!`."""
+WINDOW = 131_072
+"""Of most models that were recorded."""
 UNBOUNDED = {
     "model",
     "messages.content.file",
@@ -52,6 +60,9 @@ def deployed(dialect: Dialect, exchange: Exchange) -> Target:
         model=model,
         is_agent=is_agent(model),
         template_tokens=template_tokens(own, exchange.request.url or "", model),
+        least_output_tokens=least_output(exchange.request.url or ""),
+        thinking=thinking_of(exchange.request.url or "", model),
+        context_window=WINDOW,
     )
 
 
@@ -85,6 +96,19 @@ def test_no_recorded_input_is_above_its_bound(dialect: Dialect) -> None:
     ]
     assert above == []
     assert len(counted(dialect)) > {Dialect.OPENAI: 500, Dialect.ANTHROPIC: 100, Dialect.OLLAMA: 10}[dialect]
+
+
+@there
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_no_recorded_output_is_above_the_bound_that_its_limit_makes(dialect: Dialect) -> None:
+    limited = [each for each in bounded(dialect) if each[3].limited]
+    above = [
+        (exchange.id, exchange.provider, usage.completion_tokens, bounds.output_tokens)
+        for exchange, _, usage, bounds in limited
+        if usage.completion_tokens > (bounds.output_tokens or 0)
+    ]
+    assert above == []
+    assert len(limited) > {Dialect.OPENAI: 100, Dialect.ANTHROPIC: 100, Dialect.OLLAMA: -1}[dialect]
 
 
 @there
