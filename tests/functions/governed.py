@@ -67,7 +67,7 @@ class CountingEntropy:
 
 
 class NoMetrics:
-    def text(self) -> Text:
+    async def text(self) -> Text:
         return Text(media_type="text/plain", content="")
 
 
