@@ -60,17 +60,23 @@ def text_of(messages: list[Message], raw: msgspec.Raw) -> Text:
 
 def is_text_alone(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
     """Whether it is certain that nothing was sent but roles and contents that are strings: each byte more is
-    a backslash before a character. A field more has other bytes, and no content or role here has a backslash
-    of its own, of which JSON makes two."""
+    a blank between two values, or a backslash before a character. A field more has other bytes, and no
+    content or role here has a backslash of its own, of which JSON makes two."""
     if text.has_parts:
         return False
     contents = [message.content for message in messages if isinstance(message.content, str)]
-    more = text.max_bytes - sum(map(len, contents))
+    more = text.max_bytes - sum(map(_utf8_bytes, contents))
+    if more:
+        more -= memoryview(raw).nbytes - len(msgspec.json.format(raw, indent=-1))
     if not more:
         return True
     if more != bytes(raw).count(b"\\") or any("\\" in content for content in contents):
         return False
     return all(message.role in ROLES for message in messages)
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _frame_of(part: Part) -> int:

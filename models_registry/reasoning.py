@@ -7,6 +7,7 @@ cloud may, unless it is one of the families here, or the config says that it doe
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -38,18 +39,20 @@ PLAIN = (
     "grok-2",
 )
 """How the names of families begin that reason, if at all, only where a request asks for it."""
-SWITCHES = (
-    "reasoning_effort",
-    "reasoning",
-    "thinking",
-    "thinking_budget",
-    "thinking_budget_tokens",
-    "thinking_token_budget",
-    "enable_thinking",
-    "chat_template_kwargs",
-    "extra_body",
-    "google",
-    "generation_config",
+SWITCHES = frozenset(
+    (
+        "reasoning_effort",
+        "reasoning",
+        "thinking",
+        "thinking_budget",
+        "thinking_budget_tokens",
+        "thinking_token_budget",
+        "enable_thinking",
+        "chat_template_kwargs",
+        "extra_body",
+        "google",
+        "generation_config",
+    )
 )
 """Fields with which a request asks for it, at one provider or another (Google's stands in `extra_body`, which
 a deployment's own parameters are unpacked from)."""
@@ -81,6 +84,7 @@ def _is_near(target: Target) -> bool:
     return target.local or target.dialect is Dialect.OLLAMA
 
 
+@lru_cache(maxsize=4096)
 def is_plain(model: str) -> bool:
     """Whether a model is known not to reason by itself."""
     name = model.lower()
@@ -90,4 +94,5 @@ def is_plain(model: str) -> bool:
 
 
 def _asks(fields: Mapping[str, msgspec.Raw]) -> bool:
-    return any(name in fields and b"".join(bytes(fields[name]).split()) not in OFF for name in SWITCHES)
+    asked = SWITCHES.intersection(fields)
+    return any(b"".join(bytes(fields[name]).split()) not in OFF for name in asked)

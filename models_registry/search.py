@@ -3,6 +3,7 @@ model (OpenAI's, Perplexity's Sonar), or one with `web_search_options`, is bille
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -27,7 +28,7 @@ def search_context(request: ChatRequest, target: Target) -> str | None:
     if options is None or not present(options):
         options = target.params.get(OPTIONS)
     if options is None or not present(options):
-        return "" if _searches_always(target) else None
+        return "" if _searches_always(target.model) else None
     try:
         size = msgspec.json.decode(options, type=_Options).search_context_size
     except msgspec.ValidationError:
@@ -40,7 +41,7 @@ def unpriced_search(fields: Mapping[str, msgspec.Raw], target: Target) -> str | 
     what goes to the provider."""
     options = fields.get(OPTIONS)
     asked = options is not None and present(options)
-    if target.dialect is not Dialect.OPENAI or not (asked or _searches_always(target)):
+    if target.dialect is not Dialect.OPENAI or not (asked or _searches_always(target.model)):
         return None
     if target.price is not None and any(target.price.searches):
         return None
@@ -48,8 +49,9 @@ def unpriced_search(fields: Mapping[str, msgspec.Raw], target: Target) -> str | 
     return None if name in target.free_params else name
 
 
-def _searches_always(target: Target) -> bool:
-    return MODELS.match(target.model.lower()) is not None
+@lru_cache(maxsize=4096)
+def _searches_always(model: str) -> bool:
+    return MODELS.match(model.lower()) is not None
 
 
 def with_search(usage: Usage | None, context: str | None) -> Usage | None:

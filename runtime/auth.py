@@ -33,6 +33,7 @@ from schema.secret import Secret
 GATEWAY_HEADER = "x-litellm-api-key"
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 """What Anthropic's, Azure's and Google's SDKs send beside OpenAI's `Authorization: Bearer`."""
+OTHER_HEADERS = frozenset((GATEWAY_HEADER, *KEY_HEADERS))
 METRICS_PATH = "/metrics"
 """The one path of `SWITCHGEAR_METRICS_TOKEN`."""
 METRICS_TOKEN_HASH = "metrics-token"
@@ -92,11 +93,13 @@ def credential(headers: Mapping[str, str]) -> str:
     `x-litellm-api-key` decides alone; else Bearer and the SDKs' own headers, which must agree.
     Raises NotAuthenticated, or InvalidRequest where two different keys came.
     """
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme == "Bearer" and token and OTHER_HEADERS.isdisjoint(headers):
+        return _shaped(token.strip())  # of most calls
     own = headers.get(GATEWAY_HEADER)
     if own is not None:
         return _shaped(own.removeprefix("Bearer "))
     found = [headers[name] for name in KEY_HEADERS if name in headers]
-    scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         found.append(token)
     if not found:

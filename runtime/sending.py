@@ -1,7 +1,7 @@
 """Sends replies: whole ones, streams and downloads, to clients that read them or do not."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -64,13 +64,13 @@ class Writing:
         return True
 
 
-async def send_reply(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> None:
+def send_reply(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> Coroutine[Any, Any, None]:
+    """Send a reply of whatever kind."""
     if reply.download is not None:
-        await _send_download(send, reply, reply.download, write_s)
-    elif isinstance(reply.body, bytes):
-        await send_whole(send, reply, write_s=write_s)
-    else:
-        await _send_stream(send, reply, reply.body, write_s)
+        return _send_download(send, reply, reply.download, write_s)
+    if isinstance(reply.body, bytes):
+        return send_whole(send, reply, write_s=write_s)
+    return _send_stream(send, reply, reply.body, write_s)
 
 
 async def _send_stream(send: Send, reply: Reply, stream: EventStream, write_s: float) -> None:

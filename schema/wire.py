@@ -118,12 +118,18 @@ def present(value: MaybeRaw) -> TypeGuard[msgspec.Raw]:
     return isinstance(value, msgspec.Raw) and bytes(value) != b"null"
 
 
+def _compact(body: bytes) -> bytes:
+    return msgspec.json.format(body, indent=-1)
+
+
 def repeats_a_key(body: bytes, raw: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether the object that has these fields has one of them twice. Written again without blanks a body of
-    distinct keys is as long as it came from most clients.
+    """Whether the object that has these fields has one of them twice. A body of distinct keys is as long as
+    its fields are when they are written again, both without blanks, unless a key has escapes.
     Else walk along the decoded values: valid JSON with distinct keys fits exactly."""
-    if len(body) < COPIED_BYTES and len(msgspec.json.encode(raw)) == len(body):
-        return False
+    if len(body) < COPIED_BYTES:
+        written = msgspec.json.encode(raw)
+        if len(written) == len(body) or len(_compact(written)) == len(_compact(body)):
+            return False
     at = 0
     for value in raw.values():
         name = _NAME.match(body, at)

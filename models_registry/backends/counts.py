@@ -55,6 +55,10 @@ def whole_prompt(dialect: Dialect, counted: int, cached: int) -> int:
 def count_of(value: object) -> int | None:
     """A count, however it is spelt: 12, 12.0, "12"; MOST where it is more. None for what is no number of zero
     or more."""
+    if type(value) is int:
+        return value if 0 <= value <= MOST else MOST if value > 0 else None
+    if value is None:
+        return None
     if isinstance(value, str):
         try:
             value = float(value)

@@ -160,7 +160,8 @@ class Tally:
 
     def attempt(self, target: Target, settled: Settled, first_token_ms: float | None) -> None:
         """Count an upstream attempt that ended and was booked."""
-        key = (self._model(target.public_name), target.provider, settled.outcome)
+        name = target.public_name
+        key = (self._names.get(name) or self._model(name), target.provider, settled.outcome)
         counts = self._attempts.get(key)
         if counts is None:
             counts = self._attempts[key] = Attempts(model=key[0], provider=key[1], outcome=key[2])
@@ -191,10 +192,8 @@ class Tally:
 
     def _model(self, name: str) -> str:
         """The config's name that a model goes by: itself, or the wildcard that covers it."""
-        known = self._names.get(name)
-        if known is None:
-            exact = name if name in self._models else None
-            known = exact or next((each for each in self._models if covers(each, name)), OTHER)
-            if len(self._names) < MAX_NAMES:
-                self._names[name] = known
+        exact = name if name in self._models else None
+        known = exact or next((each for each in self._models if covers(each, name)), OTHER)
+        if len(self._names) < MAX_NAMES:
+            self._names[name] = known
         return known

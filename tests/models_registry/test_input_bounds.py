@@ -41,6 +41,10 @@ def plain(request: ChatRequest) -> bool:
 
 
 COMPACT: Any = (",", ":")
+FORMS = st.fixed_dictionaries(
+    {"separators": st.sampled_from([None, COMPACT]), "indent": st.none() | st.integers(0, 3)},
+    optional={"ensure_ascii": st.just(False)},
+)
 
 
 def utf8(value: Any, name: str = "") -> int:
@@ -61,12 +65,19 @@ def test_the_bound_is_above_the_utf8_of_all_text_however_it_is_written(
     assert found.max_bytes + WORD_CHARS * len(messages) >= utf8(messages)
 
 
-@given(MESSAGES)
-def test_messages_are_plain_only_where_nothing_else_was_sent(messages: Any) -> None:
+@given(MESSAGES, FORMS)
+def test_messages_are_plain_only_where_nothing_else_was_sent(messages: Any, form: Any) -> None:
     expected = all(
         each.keys() == {"role", "content"} and isinstance(each["content"], str) for each in messages
     )
-    assert expected or not plain(decode(messages, separators=COMPACT))
+    assert expected or not plain(decode(messages, **form))
+
+
+@pytest.mark.parametrize("form", [{}, {"separators": (",", ":")}, {"indent": 2}])
+def test_texts_are_known_to_be_plain_however_their_json_is_laid_out(form: Any) -> None:
+    said = [{"role": "system", "content": "Réponds { vite } : 1"}, {"role": "user", "content": "Sí, 你好"}]
+    assert plain(decode(said, ensure_ascii=False, **form))
+    assert not plain(decode([*said, {"role": "user", "content": "x", "a": 1}], ensure_ascii=False, **form))
 
 
 def test_plain_english_is_known_to_be_plain_with_its_quotes_and_line_ends() -> None:
