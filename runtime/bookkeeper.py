@@ -7,10 +7,10 @@ is booked at once. While Postgres is away it waits; nothing is lost meanwhile.
 import asyncio
 import logging
 import os
+import re
 import shutil
 import signal
 import time
-import uuid
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from runtime.books import Books, put_aside
 from runtime.database_errors import reaching
 from runtime.journal import MAX_BYTES
 from runtime.journal_format import SEGMENT_BYTES
-from runtime.journal_reader import Unreadable, is_abandoned, segments
+from runtime.journal_reader import Unreadable, count_segments, is_abandoned
 from runtime.locks import is_locked, locked
 from runtime.outbound import post_json
 from runtime.telemetry.alert_store import AlertStore
@@ -30,6 +30,7 @@ from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
+WHOLE_LOOK_S = 1.0
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 5.0
 LAST_PUT_OFF_S = 25.6
@@ -45,6 +46,8 @@ AWAY_S = 5.0
 BEHIND_S = 60.0
 LAST_ALERTS_S = 2.0
 """How long the alerts of the last look may take when the bookkeeper ends."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,7 @@ class Bookkeeper:
         self._off: dict[str, _Off] = {}
         """Journals that failed, and wait."""
         self._connection: asyncpg.Connection | None = None
+        self._look_mono = 0.0
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -102,7 +106,10 @@ class Bookkeeper:
             while True:
                 try:
                     stopping = self._stopping.is_set()
-                    await self.catch_up()
+                    if stopping or self._has_news():
+                        await self.catch_up()
+                    else:
+                        self._step_taken()
                     backoff_s = FIRST_BACKOFF_S
                     if stopping:
                         self._look()
@@ -151,6 +158,15 @@ class Bookkeeper:
         if not self._off:
             self._well_mono = time.monotonic()
             self._desk.ended(AlertKind.BOOKS_BEHIND, self._desk.host)
+
+    def _has_news(self) -> bool:
+        """Whether a journal that is read goes on, as far as a glance shows. All else is looked at once in
+        WHOLE_LOOK_S: new journals, dead workers, damage, what was put off."""
+        now_mono = time.monotonic()
+        if now_mono < self._look_mono:
+            return any(books.has_news for books in self._books.values())
+        self._look_mono = now_mono + WHOLE_LOOK_S
+        return True
 
     def _step_taken(self) -> None:
         """Note that Postgres answers."""
@@ -212,7 +228,7 @@ class Bookkeeper:
         self._desk.say_unstored(AlertKind.JOURNAL_FILLING)
 
     def _look_at_journals(self) -> None:
-        sizes = [len(segments(folder)) * SEGMENT_BYTES for folder in self._folders()]
+        sizes = [count_segments(folder) * SEGMENT_BYTES for folder in self._folders()]
         fullest, host = max(sizes, default=0), self._desk.host
         if fullest > SEGMENT_BYTES and fullest * 2 >= self._journal_bytes:
             full = self._journal_bytes >> 20
@@ -283,14 +299,12 @@ class Bookkeeper:
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
+    return _UUID.fullmatch(name) is not None
 
 
 def _tidy(draft: Path) -> None:

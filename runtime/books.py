@@ -30,6 +30,9 @@ from schema.tables.partitions import month_after
 BATCH_ROWS = 1_000
 ASIDE = "unstorable.jsonl"
 STUCK_S = 5.0
+"""How long reading stands before what is no record until that is damage."""
+LOOK_S = 30.0
+"""How often the rest of a segment is looked through, while reading stands."""
 
 UNSTORABLE = (
     asyncpg.DataError,
@@ -83,8 +86,9 @@ class Books:
         self._place = Place(0, 0)
         """Up to where it is booked."""
         self._months: set[date] = set()
-        self._stood_at: Place | None = None
-        self._stood_since_mono = 0.0
+        self._stood_at: tuple[Place, bool] | None = None
+        """Where reading stands, and whether something is written there."""
+        self._look_mono = 0.0
         self.behind_s = 0.0
         """How old the newest row of the last batch was when it was booked."""
 
@@ -102,6 +106,11 @@ class Books:
     def finished(self) -> bool:
         """Its writer is gone, and everything is booked."""
         return self._reader is None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something is written behind what was read."""
+        return self._reader is not None and self._reader.is_written_here
 
     async def step(self, connection: asyncpg.Connection) -> bool:
         """Book one batch, or the end of a journal whose writer is gone. True where there may be more at once.
@@ -128,12 +137,15 @@ class Books:
         return False
 
     def _is_stuck(self, reader: JournalReader) -> bool:
-        """Has reading stood for long before what is no record? Its writer takes no time to write one."""
-        now_mono = time.monotonic()
-        if reader.place != self._stood_at:
-            self._stood_at, self._stood_since_mono = reader.place, now_mono
-        waits = reader.tail_bytes() > 0 or segments(self.folder)[-1] > reader.place.segment + 1
-        return waits and now_mono - self._stood_since_mono > STUCK_S
+        """Has reading stood for long before what is no record? Its writer takes no time to write one. To look
+        for that costs 5 ms, so it is not done at every step."""
+        now_mono, stands_at = time.monotonic(), (reader.place, reader.is_written_here)
+        if stands_at != self._stood_at:
+            self._stood_at, self._look_mono = stands_at, now_mono + STUCK_S
+        if now_mono <= self._look_mono:
+            return False
+        self._look_mono = now_mono + LOOK_S
+        return reader.tail_bytes() > 0 or segments(self.folder)[-1] > reader.place.segment + 1
 
     def close(self) -> None:
         if self._reader is not None:

@@ -105,7 +105,7 @@ class Journal:
         self._open_bytes = 0
         self._workers: list[bytes] = []
         self._rows = 0
-        self._dirty = False
+        self._unsynced = asyncio.Event()
         self._no_room_mono = float("-inf")
         self._retired: list[Segment] = []
         """Full ones that have yet to be synced."""
@@ -165,6 +165,7 @@ class Journal:
         """Sync what there is and unlock it: whoever keeps the books takes it from here."""
         self._closing.set()
         self._turned.set()
+        self._unsynced.set()
         await asyncio.gather(*self._tasks)
         await self._sync()
         self._segment.close()
@@ -177,7 +178,8 @@ class Journal:
         if self._segment.room < len(data) + len(_END):
             self._turn_over()
         self._segment.write(data)
-        self._dirty = True
+        if not self._unsynced.is_set():
+            self._unsynced.set()
 
     def _turn_over(self) -> None:
         """Go on in the next segment, which says first what is open."""
@@ -214,6 +216,7 @@ class Journal:
 
     async def _keep_synced(self) -> None:
         while not self._closing.is_set():
+            await self._unsynced.wait()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), self._sync_s)
             try:
@@ -227,12 +230,12 @@ class Journal:
             await asyncio.to_thread(os.fdatasync, segment.fd)
             self._retired.pop(0)
             segment.close()
-        if self._dirty:
-            self._dirty = False
+        if self._unsynced.is_set():
+            self._unsynced.clear()
             try:
                 await asyncio.to_thread(os.fdatasync, self._segment.fd)
             except OSError:
-                self._dirty = True
+                self._unsynced.set()
                 raise
 
 

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import msgspec
 
 from runtime.journal import LOCK, segment_name
-from runtime.journal_format import HEADER, Frame, Kind, Torn, frames, is_header, next_frame
+from runtime.journal_format import FRAME, HEADER, Frame, Kind, Torn, frames, is_header, next_frame
 from runtime.journal_progress import PROGRESS, Progress
 from runtime.locks import is_locked
 from schema.journal import Held, Settled, row_of, unsettled
 from schema.spend import SpendRow
+
+SCANNED_BYTES = 64 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +107,23 @@ class JournalReader:
         return False
 
     def tail_bytes(self) -> int:
-        """Bytes behind the last record that are no record: cut off by a death, or being written."""
+        """Bytes behind the last record that are no record: cut off by a death, or being written. It looks
+        through the rest of the segment."""
         assert self._data is not None
-        rest = self._data[self.place.offset :]
-        return len(rest.rstrip(b"\0"))
+        begin, end = self.place.offset, len(self._data)
+        while end > begin:
+            start = max(begin, end - SCANNED_BYTES)
+            written = len(self._data[start:end].rstrip(b"\0"))
+            if written:
+                return start + written - begin
+            end = start
+        return 0
+
+    @property
+    def is_written_here(self) -> bool:
+        """Whether something stands where the next record will begin."""
+        assert self._data is not None
+        return any(self._data[self.place.offset : self.place.offset + FRAME.size])
 
     def unsettled_rows(self, at: datetime) -> list[SpendRow]:
         """Rows of what will never end: the writer is gone."""
@@ -291,6 +306,13 @@ class JournalReader:
 def segments(folder: Path) -> list[int]:
     """The numbers of a journal's segments."""
     return sorted(int(path.stem) for path in folder.glob("[0-9]*.journal"))
+
+
+def count_segments(folder: Path) -> int:
+    """How many segments a journal has on disk; 0 where it is gone."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return sum(entry.name.endswith(".journal") for entry in entries)
+    return 0
 
 
 def first_place(folder: Path) -> Place:

@@ -89,6 +89,8 @@ class Desk:
         first."""
         self._over: set[_Key] = set()
         """Alerts that are over and have no `ended_at` in Postgres yet."""
+        self._ended: set[_Key] = set()
+        """Alerts that have one, and were not raised since: there is nothing to store of them."""
         self._said: set[str] = set()
         """Ids of waiting alerts that were told already."""
         self._open: set[_Key] = set()
@@ -105,6 +107,7 @@ class Desk:
         what was raised in an earlier window is another alert."""
         key, now = _key(kind, name), datetime.now(UTC)
         self._over.discard(key)
+        self._ended.discard(key)
         known = self._waiting.get(key)
         if known is None and len(self._waiting) >= MAX_WAITING:
             plain_log.error("too many alerts: %s %s has none", *key)
@@ -126,8 +129,9 @@ class Desk:
 
     def ended(self, kind: AlertKind, name: str) -> None:
         """Note that what went on is over. Does no IO."""
-        if len(self._over) < MAX_WAITING:
-            self._over.add(_key(kind, name))
+        key = _key(kind, name)
+        if key not in self._ended and len(self._over) < MAX_WAITING:
+            self._over.add(key)
 
     async def store(self, connection: asyncpg.Connection) -> None:
         """Bring to Postgres what was raised, ended and told, and tell what is new there. An alert that fails
@@ -147,6 +151,8 @@ class Desk:
             else:
                 self._over.discard(key)
                 self._open.discard(key)
+                if len(self._ended) < MAX_WAITING:
+                    self._ended.add(key)
         await self._store_told(connection)
         await self._end_old(connection)
         if failures:

@@ -20,6 +20,7 @@ from runtime.locks import is_locked
 from runtime.telemetry.tally import Counted, Gauges, Tally
 
 EVERY_S = 1.0
+IDLE_TURNS = 10
 GONE = "gone"
 MAX_READS = 10
 """How often the folder is read again where dead workers are being added to `gone`."""
@@ -91,10 +92,16 @@ class Snapshots:
         )
 
     async def _writing(self) -> None:
+        """A worker that counts nothing writes every IDLE_TURNS seconds, and looks for dead ones as often."""
+        turns, written = 0, -1
         while True:
-            self.write()
-            with suppress(OSError):
-                await asyncio.to_thread(fold, self._folder)
+            if turns % IDLE_TURNS == 0:
+                with suppress(OSError):
+                    await asyncio.to_thread(fold, self._folder)
+            if turns % IDLE_TURNS == 0 or self._tally.additions != written:
+                written = self._tally.additions
+                self.write()
+            turns += 1
             await asyncio.sleep(EVERY_S)
 
     def _write(self, *, gauges: Gauges | None) -> None:

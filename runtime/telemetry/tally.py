@@ -149,12 +149,15 @@ class Tally:
         self._requests: dict[tuple[str, int], Requests] = {}
         self._attempts: dict[tuple[str, str, Outcome], Attempts] = {}
         self._holds_exceeded = 0
+        self.additions = 0
+        """How often something was counted."""
 
     def request(self, function: str, status: int, ms: float) -> None:
         """Count a request that was answered."""
         counts = self._requests.get((function, status))
         if counts is None:
             counts = self._requests[function, status] = Requests(function=function, status=status)
+        self.additions += 1
         counts.number += 1
         counts.timing.add(ms)
 
