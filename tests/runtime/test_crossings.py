@@ -48,6 +48,8 @@ def test_every_account_is_called_by_its_holder_window_and_model(
     assert found["window"] == Named(holder=who, window="1d", has_row=not own)
     assert found["model"] == Named(holder=who, model=model, has_row=not own)
     assert found["main"].object == who
+    assert found["window"].object == f"window 1d of {who}"
+    assert found["model"].object == f"model {model} of {who}"
 
 
 @given(TEXT)
