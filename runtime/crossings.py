@@ -1,6 +1,6 @@
 """Thresholds of budgets that booking crosses, and what an alert calls each budget. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from urllib.parse import unquote
@@ -18,7 +18,7 @@ THRESHOLDS: tuple[tuple[AlertKind, Decimal], ...] = (
 LEAST = min(part for _, part in THRESHOLDS)
 GATEWAY = "gateway"
 """What an alert calls the budget of everything together."""
-IDS: dict[str, int] = {"global": 0, "member": 2}
+IDS: Mapping[str, int] = {"global": 0, "member": 2}
 """How many ids a kind of holder has in an account's name; all others have one."""
 OWN = "-default"
 """The end of a kind whose holder has no row, as `runtime/rules.py` writes it."""
