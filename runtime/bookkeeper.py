@@ -18,6 +18,7 @@ from typing import NamedTuple
 import asyncpg
 
 from runtime.books import Books, put_aside
+from runtime.crossings import NO_CUSTOMER_BUDGET, CustomerBudget
 from runtime.database_errors import reaching
 from runtime.journal import MAX_BYTES
 from runtime.journal_format import SEGMENT_BYTES
@@ -66,7 +67,7 @@ class _Trouble(NamedTuple):
 
 class Bookkeeper:
     """Keeps the books of every journal in a directory, and raises the alerts of it. `dsn` is Postgres's
-    address, `journal_bytes` what a journal may hold."""
+    address, `journal_bytes` what a journal may hold, `customer_budget` the config's budget of customers."""
 
     def __init__(
         self,
@@ -76,12 +77,14 @@ class Bookkeeper:
         interval_s: float = INTERVAL_S,
         desk: Desk | None = None,
         journal_bytes: int = MAX_BYTES,
+        customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
     ) -> None:
         self._parent = parent
         self._dsn = dsn
         self._interval_s = interval_s
         self._desk = desk or Desk((), post_json)
         self._journal_bytes = journal_bytes
+        self._customer_budget = customer_budget
         self._alerts = AlertStore(self._desk, dsn)
         self._well_mono = self._stepped_mono = time.monotonic()
         """When all that was written was booked, and when Postgres last took a step of a journal."""
@@ -179,7 +182,7 @@ class Bookkeeper:
             return False
         books = self._books.get(folder.name)
         if books is None:
-            books = await Books.opened(connection, folder, self._desk.raised)
+            books = await Books.opened(connection, folder, self._desk.raised, self._customer_budget)
             self._books[folder.name] = books
         more = await books.step(connection)
         self._off.pop(folder.name, None)

@@ -18,10 +18,11 @@ import asyncpg
 import msgspec
 
 from models_registry.price import usd
+from runtime.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
 from runtime.database_errors import REACHING_ERRORS, reaching
 from runtime.journal import segment_name
 from runtime.journal_reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
-from runtime.spend_insert import Crossed, book_rows, ensure_partition, months_of
+from runtime.spend_insert import book_rows, ensure_partition, months_of
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.spend import SpendRow
@@ -79,9 +80,10 @@ class Moved(Exception):
 class Books:
     """One journal's. `step` until it is `finished`. Made by `opened`."""
 
-    def __init__(self, folder: Path, raised: Raised) -> None:
+    def __init__(self, folder: Path, raised: Raised, customer_budget: CustomerBudget) -> None:
         self.folder = folder
         self._raised = raised
+        self._customer_budget = customer_budget
         self._reader: JournalReader | None = None
         self._place = Place(0, 0)
         """Up to where it is booked."""
@@ -94,11 +96,15 @@ class Books:
 
     @classmethod
     async def opened(
-        cls, connection: asyncpg.Connection, folder: Path, raised: Raised = lambda *alert: None
+        cls,
+        connection: asyncpg.Connection,
+        folder: Path,
+        raised: Raised = lambda *alert: None,
+        customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
     ) -> "Books":
         """`raised` is told of what somebody should look at. Raises Unreadable, OSError,
         DatabaseUnavailable."""
-        books = cls(folder, raised)
+        books = cls(folder, raised, customer_budget)
         await books._open(connection)
         return books
 
@@ -220,7 +226,9 @@ class Books:
             self._months.add(month)
         async with connection.transaction():
             booked_rows = await self._move(connection, end, len(rows))
-            crossed = await book_rows(connection, rows, may_be_there=may_be_there)
+            crossed = await book_rows(
+                connection, rows, may_be_there=may_be_there, customer_budget=self._customer_budget
+            )
         begin, self._place = self._place, end
         self._told(booked_rows)
         if end.segment > begin.segment:
@@ -277,7 +285,9 @@ class Books:
             await ensure_partition(connection, month)
         async with connection.transaction():
             await self._move(connection, reader.place, len(rows))
-            crossed = await book_rows(connection, rows, may_be_there=True)
+            crossed = await book_rows(
+                connection, rows, may_be_there=True, customer_budget=self._customer_budget
+            )
             for worker in sorted(reader.workers):
                 await connection.execute("SELECT switchgear_leave($1)", worker)
             await connection.execute(_FINISH, self.folder.name)
@@ -297,8 +307,7 @@ def alerts_of(
 ) -> Iterator[tuple[AlertKind, str, str, datetime | None]]:
     """What of a batch somebody should look at: kind, object, message, and when the budget's window began."""
     for each in crossed:
-        message = f"{each.holder} has spent ${each.spend:f} of ${each.budget:f}."
-        yield each.kind, each.holder, message, each.since
+        yield each.kind, each.budget.object, each.budget.message(each.spend, each.limit), each.since
     for row in rows:
         held = min((charge.taken_nano for charge in row.charges), default=row.cost_nano)
         if held < row.cost_nano:

@@ -79,8 +79,10 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     _call_it(NAME)
     end_with_parent(parent_pid, signal.SIGTERM)
     time.sleep(pause_s)
+    from functions.policy import policy_of
     from models_registry.config import read_config
     from runtime.bookkeeper import Bookkeeper, keep_books
+    from runtime.crossings import CustomerBudget
     from runtime.logs import set_up_logs
     from runtime.outbound import post_json
     from runtime.telemetry.alerts import Desk
@@ -89,12 +91,17 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
 
     logs = set_up_logs()
     settings = blueprint.settings
-    webhooks, _ = webhooks_of(read_config(blueprint.document, blueprint.env))
+    config = read_config(blueprint.document, blueprint.env)
+    webhooks, _ = webhooks_of(config)
+    policy, _ = policy_of(config)
     keeper = Bookkeeper(
         settings.journals,
         blueprint.dsn.reveal(),
         desk=Desk(webhooks, post_json, host=place_of(settings.data_dir)),
         journal_bytes=settings.journal_mb * 1024 * 1024,
+        customer_budget=CustomerBudget(
+            budget_id=policy.customer_budget_id, max_budget=policy.customer_budget
+        ),
     )
     try:
         asyncio.run(keep_books(keeper, settings.journals, stop_s=BOOK_S))

@@ -31,6 +31,7 @@ from runtime.reply import Reply, json_headers, render
 from runtime.searches import SEARCHES, Searches, Turn
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.tally import Tally
+from runtime.telemetry.unrouted import reason_of
 from schema.errors import (
     SHUTTING_DOWN,
     ClientLeft,
@@ -214,6 +215,9 @@ class Endpoint:
         if call is not None and self.manifest.access is Access.MODEL:
             model = getattr(request, "model", "")
             self._gateway.ledger.refuse(call, error, model=model)
+            reason = None if call.attempts else reason_of(error)
+            if reason is not None:
+                self._gateway.tally.unrouted(self.manifest.name, reason)
         headers = dict(call.reply_headers) if call is not None else {}
         if error.retry_after_s is not None:
             headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))

@@ -4,17 +4,25 @@ counters of keys, users, teams, members, organizations and customers, and to the
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 
 import asyncpg
 import msgspec
 
 from models_registry.price import usd
 from runtime import rollups
-from schema.alerts import AlertKind
+from runtime.account_charges import charge_accounts, crossed_in, with_windows
+from runtime.crossings import (
+    NO_CUSTOMER_BUDGET,
+    Crossed,
+    CustomerBudget,
+    Named,
+    crossings,
+    holder_of,
+    increase_at,
+)
 from schema.errors import DatabaseUnavailable
-from schema.spend import Charge, Outcome, SpendRow, metadata_of
+from schema.spend import Outcome, SpendRow, metadata_of
 from schema.tables import naive
 from schema.tables.partitions import (
     MAX_NUMBER,
@@ -97,9 +105,6 @@ _PARTITIONS = """
     LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = to_regclass('"' || $2::text || '"')
     ORDER BY n.place
 """
-_WINDOWS = """SELECT account, window_start FROM "Switchgear_Account"
-    WHERE account = ANY ($1) AND window_start IS NOT NULL ORDER BY window_start"""
-"""The latest last."""
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +126,10 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
 
 _SHARED_SOFT = '(SELECT b.soft_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
 _SHARED = '(SELECT b.max_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
+_OF_MEMBER = """(SELECT b.{} FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = coalesce(charged.budget_id,
+    (SELECT t.member_budget_id FROM "LiteLLM_TeamTable" t WHERE t.team_id = charged.team_id)))"""
+_OF_CUSTOMER = """(SELECT {} FROM (SELECT) one LEFT JOIN "LiteLLM_BudgetTable" b
+    ON b.budget_id = coalesce(charged.budget_id, others.budget_id))"""
 _NONE = "NULL::text"
 COUNTERS: tuple[Counter, ...] = (
     Counter(
@@ -138,8 +147,8 @@ COUNTERS: tuple[Counter, ...] = (
         id="team_id",
         part="user_id",
         also="total_spend",
-        soft=_SHARED_SOFT,
-        most=_SHARED,
+        soft=_OF_MEMBER.format("soft_budget"),
+        most=_OF_MEMBER.format("max_budget"),
         increase=_NONE,
         expiry=_NONE,
     ),
@@ -154,8 +163,10 @@ COUNTERS: tuple[Counter, ...] = (
         kind="customer",
         table="LiteLLM_EndUserTable",
         id="user_id",
-        soft=_SHARED_SOFT,
-        most=_SHARED,
+        soft=_OF_CUSTOMER.format("b.soft_budget"),
+        most=_OF_CUSTOMER.format(
+            "CASE WHEN b.budget_id IS NULL THEN others.max_budget ELSE b.max_budget END"
+        ),
         increase=_NONE,
         expiry=_NONE,
     ),
@@ -166,33 +177,22 @@ Sums = dict[tuple[str, str], tuple[int, int]]
 """By id and part: nano-USD of the window, and of all time."""
 
 
-THRESHOLDS: tuple[tuple[AlertKind, Decimal], ...] = (
-    (AlertKind.BUDGET_REACHED, Decimal(1)),
-    (AlertKind.BUDGET_95, Decimal("0.95")),
-    (AlertKind.BUDGET_85, Decimal("0.85")),
-)
-"""Parts of a budget whose crossing is an alert: of several at once, the first here."""
-
-
-class Crossed(msgspec.Struct, frozen=True, kw_only=True):
-    """A threshold of somebody's budget that was just crossed. `holder` is `team:platform`."""
-
-    kind: AlertKind
-    holder: str
-    spend: Decimal
-    budget: Decimal
-    since: datetime | None = None
-    """When the budget's window began; None where it has none."""
-
-
-async def insert_rows(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> list[Crossed]:
+async def insert_rows(
+    connection: asyncpg.Connection,
+    rows: Sequence[SpendRow],
+    customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
+) -> list[Crossed]:
     """Book rows in a transaction of their own; those that are there already change nothing."""
     async with connection.transaction():
-        return await book_rows(connection, rows, may_be_there=True)
+        return await book_rows(connection, rows, may_be_there=True, customer_budget=customer_budget)
 
 
 async def book_rows(
-    connection: asyncpg.Connection, rows: Sequence[SpendRow], *, may_be_there: bool
+    connection: asyncpg.Connection,
+    rows: Sequence[SpendRow],
+    *,
+    may_be_there: bool,
+    customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
 ) -> list[Crossed]:
     """Book rows in the transaction under way: the rows, what they take out of leases, the counters. Gives
     the thresholds that were crossed. Only what was inserted counts: a row that is there already
@@ -208,61 +208,20 @@ async def book_rows(
         await connection.copy_records_to_table("LiteLLM_SpendLogs", records=values, columns=_COLUMN_NAMES)
     sums = _sums(rows)
     charges = [charge for row in rows for charge in row.charges]
-    for holder, unbooked in (await _settle(connection, charges)).items():
-        kind, id, part = holder
+    standings = await charge_accounts(connection, charges, customer_budget)
+    for each in standings:
+        kind, id, part = each.holder
         if (id, part) in sums.get(kind, {}):
             window, ever = sums[kind][id, part]
-            sums[kind][id, part] = (window - unbooked, ever)
+            sums[kind][id, part] = (window - each.unbooked, ever)
     crossed: list[Crossed] = []
     for counter in COUNTERS:
         if sums.get(counter.kind):
-            crossed += await _charge(connection, counter, sums[counter.kind])
+            crossed += await _charge(connection, counter, sums[counter.kind], customer_budget)
     await rollups.add(connection, rows)
-    return await _with_windows(connection, crossed, charges) if crossed else []
-
-
-async def _with_windows(
-    connection: asyncpg.Connection, crossed: Sequence[Crossed], charges: Sequence[Charge]
-) -> list[Crossed]:
-    """With when the window of each began: what is crossed in the next window is something new."""
-    holders = {charge.account: _holder(charge.kind, charge.object_id, charge.part) for charge in charges}
-    rows = await connection.fetch(_WINDOWS, list(holders))
-    began = {holders[row["account"]]: row["window_start"] for row in rows}
-    return [msgspec.structs.replace(each, since=began.get(each.holder)) for each in crossed]
-
-
-def _holder(kind: str, id: str, part: str | None) -> str:
-    """What an alert calls it: `team:platform`."""
-    return ":".join(name for name in (kind, id, part) if name)
-
-
-async def _settle(
-    connection: asyncpg.Connection, charges: Sequence[Charge]
-) -> dict[tuple[str, str, str], int]:
-    """Take the charges out of the leases; gives what must not be added to the counters of a window."""
-    together: dict[tuple[str, int, str], list[int]] = {}
-    holders: dict[str, tuple[str, str, str]] = {}
-    for charge in charges:
-        amounts = together.setdefault((charge.account, charge.epoch, charge.worker), [0, 0])
-        amounts[0] += charge.taken_nano
-        amounts[1] += charge.cost_nano
-        holders[charge.account] = (charge.kind, charge.object_id, charge.part)
-    if not together:
-        return {}
-    ordered = sorted(together)
-    rows = await connection.fetch(
-        "SELECT * FROM switchgear_settle($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])",
-        [account for account, _, _ in ordered],
-        [epoch for _, epoch, _ in ordered],
-        [worker for _, _, worker in ordered],
-        [together[each][0] for each in ordered],
-        [together[each][1] for each in ordered],
-    )
-    unbooked: dict[tuple[str, str, str], int] = {}
-    for row in rows:
-        holder = holders[row["name"]]
-        unbooked[holder] = unbooked.get(holder, 0) + row["unbooked"]
-    return unbooked
+    if crossed:
+        crossed = await with_windows(connection, crossed, charges)
+    return crossed + [each for standing in standings for each in crossed_in(standing)]
 
 
 async def ensure_partition(connection: asyncpg.Connection, month: date, parent: str = PARENT) -> None:
@@ -299,7 +258,12 @@ def months_of(rows: Iterable[SpendRow]) -> set[date]:
     return {month_of(row.started_at.date()) for row in rows}
 
 
-async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) -> list[Crossed]:
+async def _charge(
+    connection: asyncpg.Connection,
+    counter: Counter,
+    sums: Sums,
+    customer_budget: CustomerBudget,
+) -> list[Crossed]:
     """Add to the counters. Rows are locked in the order of their ids, so that two workers wait for
     each other instead of deadlocking. Gives the thresholds that were crossed."""
     table, part = counter.table, counter.part
@@ -318,7 +282,8 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
     )
     rows = await connection.fetch(
         f'UPDATE "{table}" AS charged SET spend = spend + added.now{also}'
-        " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
+        " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever),"
+        " (SELECT $5::text AS budget_id, $6::numeric AS max_budget) AS others"
         f" WHERE {matches}"
         f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget,"
         f" {counter.most} AS max_budget, {counter.increase} AS increase, {counter.expiry} AS expiry",
@@ -326,36 +291,24 @@ async def _charge(connection: asyncpg.Connection, counter: Counter, sums: Sums) 
         parts,
         [usd(sums[key][0]) for key in keys],
         [usd(sums[key][1]) for key in keys],
+        customer_budget.budget_id,
+        customer_budget.max_budget,
     )
     return [each for row in rows for each in _crossed(counter, row)]
 
 
 def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
-    after = row["spend"]
-    before = after - row["now"]
-    holder = _holder(counter.kind, row["id"], row["part"])
-    soft, most = row["soft_budget"], row["max_budget"]
-    if most is not None:
-        most += _increase(row["increase"], row["expiry"])
-    if soft is not None and before < soft <= after:
-        yield Crossed(kind=AlertKind.SOFT_BUDGET, holder=holder, spend=after, budget=soft)
-    for kind, part in THRESHOLDS:
-        if most is not None and before < most * part <= after:
-            yield Crossed(kind=kind, holder=holder, spend=after, budget=most)
-            return
-
-
-def _increase(dollars: str | None, expiry: str | None) -> Decimal:
-    """What a budget is raised by just now. Nothing where the texts are none of ours: they are only here for
-    alerts."""
-    if dollars is None or expiry is None:
-        return Decimal(0)
-    try:
-        amount, until = Decimal(dollars), msgspec.convert(expiry, datetime, strict=False)
-        runs = until.timestamp() > time.time()
-    except (ArithmeticError, ValueError, msgspec.ValidationError):
-        return Decimal(0)
-    return amount if runs and amount.is_finite() else Decimal(0)
+    limit = row["max_budget"]
+    if limit is not None:
+        limit += increase_at(time.time(), row["increase"], row["expiry"])
+    yield from crossings(
+        Named(holder=holder_of(counter.kind, row["id"], row["part"])),
+        before=row["spend"] - row["now"],
+        after=row["spend"],
+        soft=row["soft_budget"],
+        limit=limit,
+        since=None,
+    )
 
 
 def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:

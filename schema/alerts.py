@@ -12,9 +12,10 @@ class AlertKind(enum.Enum):
     HOLD_EXCEEDED = "hold_exceeded"
     """A provider billed more than was held for a call. The object is the deployment."""
     SOFT_BUDGET = "soft_budget"
-    """A `soft_budget` was crossed. The object of this and the next three is whose it is: `team:platform`."""
+    """A `soft_budget` was crossed. The object of this and the next three is the budget: `team:platform`,
+    `window 1d of team:platform`, `model gpt-4 of key:5f2c`, `gateway`."""
     BUDGET_85 = "budget_85"
-    """85 percent of a `max_budget` are spent."""
+    """85 percent of a budget are spent."""
     BUDGET_95 = "budget_95"
     BUDGET_REACHED = "budget_reached"
     BOOKS_BEHIND = "books_behind"

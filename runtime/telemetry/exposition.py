@@ -82,6 +82,12 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
         [(key, each.timing) for key, each in by_function],
     )
     yield from counter(
+        "switchgear_unrouted",
+        "Model calls that reached no deployment, by function and reason.",
+        ("function", "reason"),
+        [((each.function, each.reason.value), each.number) for each in counted.unrouted],
+    )
+    yield from counter(
         "switchgear_attempts",
         "Upstream attempts: one row of the ledger each.",
         ("model", "provider", "outcome"),

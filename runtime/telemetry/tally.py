@@ -1,6 +1,7 @@
 """What one worker has counted since it started, in memory: a call adds to a few numbers and does no IO.
 
-Labels come from bounded sets: functions of the catalogue, HTTP statuses, models and providers of the config.
+Labels come from bounded sets: functions of the catalogue, HTTP statuses, models and providers of the config,
+reasons.
 Nothing that a caller chose is one, nor a key, user or team.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 
 from models_registry.registry import covers
 from models_registry.target import Target
+from runtime.telemetry.unrouted import Reason
 from schema.journal import Settled
 from schema.spend import Outcome
 
@@ -89,6 +91,21 @@ class Attempts(msgspec.Struct, kw_only=True):
         self.first_token.merge(other.first_token)
 
 
+class Unrouted(msgspec.Struct, kw_only=True):
+    """Calls of one function that reached no deployment, for one reason."""
+
+    function: str
+    reason: Reason
+    number: int = 0
+
+    @property
+    def labels(self) -> tuple[object, ...]:
+        return self.function, self.reason
+
+    def merge(self, other: "Unrouted") -> None:
+        self.number += other.number
+
+
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     """How one process stands now. `memory_bytes` is what of it is in RAM."""
 
@@ -106,6 +123,7 @@ class Counted(msgspec.Struct, kw_only=True):
     requests: list[Requests] = msgspec.field(default_factory=list)
     attempts: list[Attempts] = msgspec.field(default_factory=list)
     holds_exceeded: int = 0
+    unrouted: list[Unrouted] = msgspec.field(default_factory=list)
 
     def merged(self, others: Iterable["Counted"]) -> "Counted":
         """A sum that shares nothing with what it is the sum of."""
@@ -118,6 +136,7 @@ class Counted(msgspec.Struct, kw_only=True):
         """Add all that others counted, in steps between which a caller can do something else."""
         requests = {each.labels: each for each in self.requests}
         attempts = {each.labels: each for each in self.attempts}
+        unrouted = {each.labels: each for each in self.unrouted}
         for each in others:
             self.holds_exceeded += each.holds_exceeded
             for request in each.requests:
@@ -136,6 +155,14 @@ class Counted(msgspec.Struct, kw_only=True):
                     self.attempts.append(total)
                 total.merge(attempt)
                 yield
+            for calls in each.unrouted:
+                sum_of = unrouted.get(calls.labels)
+                if sum_of is None:
+                    sum_of = Unrouted(function=calls.function, reason=calls.reason)
+                    unrouted[calls.labels] = sum_of
+                    self.unrouted.append(sum_of)
+                sum_of.merge(calls)
+                yield
 
 
 class Tally:
@@ -148,6 +175,7 @@ class Tally:
         self._names: dict[str, str] = {}
         self._requests: dict[tuple[str, int], Requests] = {}
         self._attempts: dict[tuple[str, str, Outcome], Attempts] = {}
+        self._unrouted: dict[tuple[str, Reason], Unrouted] = {}
         self._holds_exceeded = 0
         self.additions = 0
         """How often something was counted."""
@@ -179,6 +207,13 @@ class Tally:
         if first_token_ms is not None:
             counts.first_token.add(first_token_ms)
 
+    def unrouted(self, function: str, reason: Reason) -> None:
+        """Count a model call that reached no deployment."""
+        counts = self._unrouted.get((function, reason))
+        if counts is None:
+            counts = self._unrouted[function, reason] = Unrouted(function=function, reason=reason)
+        counts.number += 1
+
     def hold_exceeded(self) -> None:
         """Count a call that cost more than was held for it."""
         self._holds_exceeded += 1
@@ -188,6 +223,7 @@ class Tally:
             requests=list(self._requests.values()),
             attempts=list(self._attempts.values()),
             holds_exceeded=self._holds_exceeded,
+            unrouted=list(self._unrouted.values()),
         )
 
     def gauges(self) -> Gauges:

@@ -1,6 +1,7 @@
 """Metrics and alerts of a real gateway of two workers: what Prometheus scrapes, what a webhook gets."""
 
 import asyncio
+import hashlib
 import http.server
 import json
 import threading
@@ -20,6 +21,8 @@ from tests.fakes.hostile_upstream import HostileUpstream
 
 TOKEN = "sk-metrics-0123456789abcdef"
 ASK = {"messages": [{"role": "user", "content": "hi"}]}
+TWO_CALLS = COMPLETION_TOKENS / 1000 * 2
+"""Dollars."""
 
 
 class Hook:
@@ -75,6 +78,7 @@ def two(
     config = {
         "model_list": [{"model_name": "paid", "litellm_params": {**params, **prices}}],
         "general_settings": {"alerting": ["webhook"]},
+        "litellm_settings": {"max_end_user_budget": TWO_CALLS},
     }
     env = {"WEBHOOK_URL": hook.url, "SWITCHGEAR_METRICS_TOKEN": TOKEN}
     folder, dsn = tmp_path_factory.mktemp("telemetry"), dsn_of(postgres_server, name)
@@ -130,6 +134,8 @@ def test_refusals_are_counted_and_no_name_that_somebody_chose_is_a_label(two: Ga
     assert ask(two, key, model="chosen-model") == 404
     assert ask(two, key, user="chosen-user") == 200
     until(lambda: scraped(two).get(refused, 0.0) == before + 1, what="a refusal")
+    unrouted = "switchgear_unrouted_total", (("function", "chat"), ("reason", "unknown"))
+    until(lambda: scraped(two).get(unrouted) == 1, what="a call that reached no deployment")
     assert "chosen" not in str(scraped(two))
 
 
@@ -149,8 +155,7 @@ def test_who_may_read_the_metrics(two: Gateway) -> None:
 def test_a_call_beyond_its_hold_and_a_budget_that_runs_out_are_alerts_told_once(
     two: Gateway, hook: Hook
 ) -> None:
-    budget = COMPLETION_TOKENS / 1000 * 2
-    key = two.virtual_key("alerted", max_budget=budget, soft_budget=0.001)
+    key = two.virtual_key("alerted", max_budget=TWO_CALLS, soft_budget=0.001)
     for _ in range(2):
         assert ask(two, key, max_tokens=1) == 200
     events = {"hold_exceeded", "soft_budget", "budget_reached"}
@@ -164,6 +169,38 @@ def test_a_call_beyond_its_hold_and_a_budget_that_runs_out_are_alerts_told_once(
     by_kind = {alert["kind"]: alert for alert in listed["alerts"]}
     assert by_kind["hold_exceeded"]["times"] == 2
     until(lambda: told(two) == listed["total"], what="that all are told")
+
+
+def test_budgets_with_an_account_of_their_own_and_those_by_default_are_told_once(
+    two: Gateway, hook: Hook
+) -> None:
+    two.post("/customer/new", user_id="entered")
+    key = two.virtual_key(
+        "windowed",
+        budget_limits=[{"budget_duration": "1d", "max_budget": TWO_CALLS}],
+        model_max_budget={"paid": {"max_budget": TWO_CALLS, "budget_duration": "7d"}},
+    )
+    other = two.virtual_key("of a customer")
+    for _ in range(2):
+        assert ask(two, key) == 200
+    for user in ("entered", "entered", "named", "named"):
+        assert ask(two, other, user=user) == 200
+    of_key = f"key:{hashlib.sha256(key.encode()).hexdigest()}"
+    spent = f"has spent ${TWO_CALLS:g} of ${TWO_CALLS:g}"
+    expected = {
+        f"window 1d of {of_key}": f"{of_key} {spent} in its window of 1d.",
+        f"model paid of {of_key}": f"{of_key} {spent} on the model paid.",
+        "customer:entered": f"customer:entered {spent}.",
+        "customer:named": f"customer:named {spent}.",
+    }
+
+    def reached() -> list[tuple[str, str]]:
+        found = [(each["object"], each["event_message"]) for each in hook.of("budget_reached")]
+        return sorted(each for each in found if each[0] in expected)
+
+    until(lambda: len(reached()) == len(expected), what="the four budgets")
+    assert ask(two, key) == ask(two, other, user="named") == 422
+    assert reached() == sorted(expected.items())
 
 
 def alert_lines(gateway: Gateway) -> int:

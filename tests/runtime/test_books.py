@@ -16,6 +16,7 @@ import pytest
 from runtime import books as books_module
 from runtime.bookkeeper import Bookkeeper, books_lock
 from runtime.books import BATCH_ROWS, Books, Raised
+from runtime.crossings import CustomerBudget
 from runtime.database import Database
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.journal import Journal
@@ -415,10 +416,12 @@ def test_a_journal_that_fails_keeps_no_other_waiting(
     failing.put(make_row("req-first"))
     real = Books.opened
 
-    async def refused(connection: asyncpg.Connection, folder: Path, raised: Raised) -> Books:
+    async def refused(
+        connection: asyncpg.Connection, folder: Path, raised: Raised, customer_budget: CustomerBudget
+    ) -> Books:
         if folder == failing.folder:
             raise PermissionError("not yours")
-        return await real(connection, folder, raised)
+        return await real(connection, folder, raised, customer_budget)
 
     monkeypatch.setattr(Books, "opened", refused)
     (found,) = after(postgres_dsn, tmp_path, [make_row(f"req-{number}") for number in range(5)], COUNT)

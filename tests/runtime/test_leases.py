@@ -207,5 +207,19 @@ def test_the_books_give_way_where_they_lock_out_of_order(postgres_dsn: str) -> N
     with_leases(postgres_dsn, scenario)
 
 
+def test_a_server_of_an_earlier_version_still_books_and_hears_what_it_must_not_add(postgres_dsn: str) -> None:
+    settle = "SELECT * FROM switchgear_settle($1, $2, $3, $4, $4)"
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        held = await leased(leases, EVERYTHING, 10 * CENT)
+        name, worker = [EVERYTHING.account], [leases.worker]
+        assert await fetch(database, settle, name, [held.epoch], worker, [3 * CENT]) == []
+        (over,) = await fetch(database, settle, name, [held.epoch - 1], worker, [2 * CENT])
+        assert tuple(over) == (EVERYTHING.account, 2 * CENT)
+        assert (await account(database, EVERYTHING))["spent"] == 3 * CENT
+
+    with_leases(postgres_dsn, scenario)
+
+
 WAITING_FOR_A_LOCK = """SELECT count(*) > 0 FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%switchgear_return%'"""

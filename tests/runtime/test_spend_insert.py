@@ -58,7 +58,7 @@ def test_a_budget_that_is_crossed_has_its_window(postgres_dsn: str, began: datet
         row = make_row(cost_nano=2 * USD, charges=(charge,), team_id="red")
         await ensure_partition(connection, row.started_at.date())
         (crossed,) = await insert_rows(connection, [row])
-        assert (crossed.kind, crossed.holder, crossed.since) == (
+        assert (crossed.kind, crossed.budget.object, crossed.since) == (
             AlertKind.BUDGET_REACHED,
             "team:red",
             began,
@@ -103,7 +103,7 @@ def test_a_temporary_increase_counts_while_it_runs(
         row = make_row(cost_nano=6 * USD // 5, team_id="red", user_id="alice")
         await ensure_partition(connection, row.started_at.date())
         crossed = await insert_rows(connection, [row])
-        found = [each.kind for each in crossed if each.holder == holder]
+        found = [each.kind for each in crossed if each.budget.object == holder]
         assert found == ([] if kind is None else [kind])
         await connection.close()
 

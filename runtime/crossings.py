@@ -1,0 +1,143 @@
+"""Thresholds of budgets that booking crosses, and what an alert calls each budget. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import unquote
+
+import msgspec
+
+from schema.alerts import AlertKind
+
+THRESHOLDS: tuple[tuple[AlertKind, Decimal], ...] = (
+    (AlertKind.BUDGET_REACHED, Decimal(1)),
+    (AlertKind.BUDGET_95, Decimal("0.95")),
+    (AlertKind.BUDGET_85, Decimal("0.85")),
+)
+"""Parts of a budget whose crossing is an alert: of several at once, the first here."""
+LEAST = min(part for _, part in THRESHOLDS)
+GATEWAY = "gateway"
+"""What an alert calls the budget of everything together."""
+IDS: Mapping[str, int] = {"global": 0, "member": 2}
+"""How many ids a kind of holder has in an account's name; all others have one."""
+OWN = "-default"
+"""The end of a kind whose holder has no row, as `runtime/rules.py` writes it."""
+
+
+class CustomerBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """The config's budget of customers that have none of their own."""
+
+    budget_id: str | None = None
+    """`max_end_user_budget_id`"""
+    max_budget: Decimal | None = None
+    """`max_end_user_budget`, in dollars: where there is no budget of that name."""
+
+
+NO_CUSTOMER_BUDGET = CustomerBudget()
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget as an alert names it. A window or a model stands before the holder: a caller chooses the name
+    of a customer, and must not be able to choose one that is taken for another budget's."""
+
+    holder: str
+    """`team:platform`, or GATEWAY."""
+    window: str | None = None
+    """`1d`, of a budget beside the holder's own."""
+    model: str | None = None
+    has_row: bool = True
+    """False of a customer that nobody entered."""
+
+    @property
+    def is_main(self) -> bool:
+        """Is it the holder's `max_budget`?"""
+        return self.window is None and self.model is None
+
+    @property
+    def object(self) -> str:
+        """`team:platform`, `window 1d of team:platform`, `model gpt-4 of key:5f2c`."""
+        if self.window is not None:
+            return f"window {self.window} of {self.holder}"
+        return self.holder if self.model is None else f"model {self.model} of {self.holder}"
+
+    def message(self, spend: Decimal, budget: Decimal) -> str:
+        who = "The gateway" if self.holder == GATEWAY else self.holder
+        of = ""
+        if self.window is not None:
+            of = f" in its window of {self.window}"
+        elif self.model is not None:
+            of = f" on the model {self.model}"
+        return f"{who} has spent ${spend.normalize():f} of ${budget.normalize():f}{of}."
+
+
+class Crossed(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold of a budget that was just crossed."""
+
+    kind: AlertKind
+    budget: Named
+    spend: Decimal
+    limit: Decimal
+    since: datetime | None = None
+    """When the budget's window began; None where it has none."""
+
+
+def holder_of(kind: str, id: str, part: str | None) -> str:
+    """What an alert calls a holder: `team:platform`."""
+    return ":".join(name for name in (kind, id, part) if name)
+
+
+def named(account: str) -> Named:
+    """The budget of an account that `runtime/rules.py` named: `money:team:platform:window:1d`. An account
+    of another form is called by its whole name."""
+    match account.split(":"):
+        case ["money", kind, *names]:
+            return _named(kind, names) or Named(holder=account)
+    return Named(holder=account)
+
+
+def _named(kind: str, names: list[str]) -> Named | None:
+    has_row, kind = not kind.endswith(OWN), kind.removesuffix(OWN)
+    ids = IDS.get(kind, 1)
+    name = GATEWAY if kind == "global" else ":".join([kind, *map(unquote, names[:ids])])
+    holder = Named(holder=name, has_row=has_row)
+    match names[ids:]:
+        case [] if len(names) == ids:
+            return holder
+        case ["window", window]:
+            return msgspec.structs.replace(holder, window=window)
+        case ["model", model]:
+            return msgspec.structs.replace(holder, model=unquote(model))
+    return None
+
+
+def crossings(
+    budget: Named,
+    *,
+    before: Decimal,
+    after: Decimal,
+    soft: Decimal | None,
+    limit: Decimal | None,
+    since: datetime | None,
+) -> Iterator[Crossed]:
+    """The thresholds of one budget between two sums."""
+    if soft is not None and before < soft <= after:
+        yield Crossed(kind=AlertKind.SOFT_BUDGET, budget=budget, spend=after, limit=soft, since=since)
+    if limit is None:
+        return
+    for kind, part in THRESHOLDS:
+        if before < limit * part <= after:
+            yield Crossed(kind=kind, budget=budget, spend=after, limit=limit, since=since)
+            return
+
+
+def increase_at(now_s: float, dollars: str | None, expiry: str | None) -> Decimal:
+    """What a budget is raised by at a time. Nothing where the texts are none of ours: they are only here for
+    alerts."""
+    if dollars is None or expiry is None:
+        return Decimal(0)
+    try:
+        amount, until = Decimal(dollars), msgspec.convert(expiry, datetime, strict=False)
+        runs = until.timestamp() > now_s
+    except (ArithmeticError, ValueError, msgspec.ValidationError):
+        return Decimal(0)
+    return amount if runs and amount.is_finite() else Decimal(0)
