@@ -32,6 +32,10 @@ from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
 WHOLE_LOOK_S = 1.0
+IDLE_S = 10.0
+"""Without news for so long the journals are looked at once in WHOLE_LOOK_S."""
+SIZES_S = 5.0
+"""How often the sizes of the journals are looked at."""
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 5.0
 LAST_PUT_OFF_S = 25.6
@@ -95,6 +99,8 @@ class Bookkeeper:
         """Journals that failed, and wait."""
         self._connection: asyncpg.Connection | None = None
         self._look_mono = 0.0
+        self._news_mono = time.monotonic()
+        self._sizes_mono = 0.0
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -109,7 +115,10 @@ class Bookkeeper:
             while True:
                 try:
                     stopping = self._stopping.is_set()
-                    if stopping or self._has_news():
+                    if self._has_news():
+                        self._news_mono = time.monotonic()
+                        await self.catch_up()
+                    elif stopping or time.monotonic() >= self._look_mono:
                         await self.catch_up()
                     else:
                         self._step_taken()
@@ -118,7 +127,8 @@ class Bookkeeper:
                         self._look()
                         await self._alerts.finish(LAST_ALERTS_S)
                         return
-                    await self._pause(self._interval_s)
+                    idle = time.monotonic() - self._news_mono > IDLE_S
+                    await self._pause(max(self._interval_s, WHOLE_LOOK_S) if idle else self._interval_s)
                 except Exception as exc:  # whatever it was, what is in the journals stays there
                     if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
                         log.warning("spend ledger: rows wait, trying again: %r", exc)
@@ -142,6 +152,7 @@ class Bookkeeper:
     async def catch_up(self) -> None:
         """Book all that is written, journal by journal in turn; a journal that fails waits for its next turn
         and keeps no other waiting. Raises DatabaseUnavailable."""
+        self._look_mono = time.monotonic() + WHOLE_LOOK_S
         await self._connected()
         busy = True
         while busy:
@@ -165,11 +176,7 @@ class Bookkeeper:
     def _has_news(self) -> bool:
         """Whether a journal that is read goes on, as far as a glance shows. All else is looked at once in
         WHOLE_LOOK_S: new journals, dead workers, damage, what was put off."""
-        now_mono = time.monotonic()
-        if now_mono < self._look_mono:
-            return any(books.has_news for books in self._books.values())
-        self._look_mono = now_mono + WHOLE_LOOK_S
-        return True
+        return any(books.has_news for books in self._books.values())
 
     def _step_taken(self) -> None:
         """Note that Postgres answers."""
@@ -203,7 +210,9 @@ class Bookkeeper:
 
     def _look(self) -> None:
         """See how the books and the journals stand, and begin to store the alerts. Waits for nothing."""
-        self._look_at_journals()
+        if time.monotonic() >= self._sizes_mono:
+            self._sizes_mono = time.monotonic() + SIZES_S
+            self._look_at_journals()
         if self._trouble is not None:
             self._look_without(self._trouble)
             return

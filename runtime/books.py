@@ -32,8 +32,9 @@ BATCH_ROWS = 1_000
 ASIDE = "unstorable.jsonl"
 STUCK_S = 5.0
 """How long reading stands before what is no record until that is damage."""
-LOOK_S = 30.0
-"""How often the rest of a segment is looked through, while reading stands."""
+FIRST_LOOK_S = 30.0
+LAST_LOOK_S = 120.0
+"""How often the rest of a segment is looked through again while reading stands: ever more rarely."""
 
 UNSTORABLE = (
     asyncpg.DataError,
@@ -91,6 +92,7 @@ class Books:
         self._stood_at: tuple[Place, bool] | None = None
         """Where reading stands, and whether something is written there."""
         self._look_mono = 0.0
+        self._look_again_s = FIRST_LOOK_S
         self.behind_s = 0.0
         """How old the newest row of the last batch was when it was booked."""
 
@@ -148,9 +150,11 @@ class Books:
         now_mono, stands_at = time.monotonic(), (reader.place, reader.is_written_here)
         if stands_at != self._stood_at:
             self._stood_at, self._look_mono = stands_at, now_mono + STUCK_S
+            self._look_again_s = FIRST_LOOK_S
         if now_mono <= self._look_mono:
             return False
-        self._look_mono = now_mono + LOOK_S
+        self._look_mono = now_mono + self._look_again_s
+        self._look_again_s = min(self._look_again_s * 2, LAST_LOOK_S)
         return reader.tail_bytes() > 0 or segments(self.folder)[-1] > reader.place.segment + 1
 
     def close(self) -> None:

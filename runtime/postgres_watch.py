@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 MOST_TRIES = 5
 """In a row. Then whoever supervises us decides: calls go on as they do while Postgres is away."""
 FIRST_PAUSE_S = 1.0
