@@ -95,7 +95,7 @@ def credential(headers: Mapping[str, str]) -> str:
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme == "Bearer" and token and OTHER_HEADERS.isdisjoint(headers):
-        return _shaped(token.strip())  # of most calls
+        return _shaped(token.strip())  # most calls end here
     own = headers.get(GATEWAY_HEADER)
     if own is not None:
         return _shaped(own.removeprefix("Bearer "))

@@ -32,8 +32,10 @@ from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
 WHOLE_LOOK_S = 1.0
+"""How often the folder of the journals is read, and every journal in it."""
 IDLE_S = 10.0
-"""Without news for so long the journals are looked at once in WHOLE_LOOK_S."""
+"""After so many seconds without a new record the bookkeeper looks for records once in WHOLE_LOOK_S, no more in
+each interval."""
 SIZES_S = 5.0
 """How often the sizes of the journals are looked at."""
 FIRST_BACKOFF_S = 0.1
@@ -118,7 +120,7 @@ class Bookkeeper:
                     if self._has_news():
                         self._news_mono = time.monotonic()
                         await self.catch_up()
-                    elif stopping or time.monotonic() >= self._look_mono:
+                    elif stopping or self._trouble is not None or time.monotonic() >= self._look_mono:
                         await self.catch_up()
                     else:
                         self._step_taken()
@@ -174,8 +176,9 @@ class Bookkeeper:
             self._desk.ended(AlertKind.BOOKS_BEHIND, self._desk.host)
 
     def _has_news(self) -> bool:
-        """Whether a journal that is read goes on, as far as a glance shows. All else is looked at once in
-        WHOLE_LOOK_S: new journals, dead workers, damage, what was put off."""
+        """Whether a worker has written to a journal that is open here. This reads a few bytes of each. New
+        journals, dead workers, damage and journals that failed are seen by `catch_up`, which runs once in
+        WHOLE_LOOK_S."""
         return any(books.has_news for books in self._books.values())
 
     def _step_taken(self) -> None:

@@ -32,9 +32,11 @@ BATCH_ROWS = 1_000
 ASIDE = "unstorable.jsonl"
 STUCK_S = 5.0
 """How long reading stands before what is no record until that is damage."""
+TORN_LOOK_S = 1.0
+"""How often the rest of a segment is looked through where something is written that is no record."""
 FIRST_LOOK_S = 30.0
 LAST_LOOK_S = 120.0
-"""How often the rest of a segment is looked through again while reading stands: ever more rarely."""
+"""How often it is looked through where nothing is written: after 30 s, then after 60, then every 120 s."""
 
 UNSTORABLE = (
     asyncpg.DataError,
@@ -153,8 +155,11 @@ class Books:
             self._look_again_s = FIRST_LOOK_S
         if now_mono <= self._look_mono:
             return False
-        self._look_mono = now_mono + self._look_again_s
-        self._look_again_s = min(self._look_again_s * 2, LAST_LOOK_S)
+        if reader.is_written_here:
+            self._look_mono = now_mono + TORN_LOOK_S
+        else:
+            self._look_mono = now_mono + self._look_again_s
+            self._look_again_s = min(self._look_again_s * 2, LAST_LOOK_S)
         return reader.tail_bytes() > 0 or segments(self.folder)[-1] > reader.place.segment + 1
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     """`team:platform`, or GATEWAY."""
     window: str | None = None
-    """`1d`, of a budget beside the holder's own."""
+    """`1d`, where the budget is one of the holder's `budget_limits`."""
     model: str | None = None
     has_row: bool = True
     """False of a customer that nobody entered."""

@@ -7,6 +7,7 @@ being stored, once.
 """
 
 import logging
+import re
 import socket
 import time
 import uuid
@@ -28,6 +29,10 @@ RENEWED_WITHIN = timedelta(minutes=15)
 END_OLD_S = 60.0
 """How often the alerts are ended whose time is over."""
 MAX_WAITING = 1_000
+MAX_OF_CUSTOMERS = MAX_WAITING // 2
+"""With so many waiting, alerts of customers' budgets are lost and all others are kept: callers choose the
+names of customers, and may choose many."""
+_OF_A_CUSTOMER = re.compile(r"(?:window \S+ of |model .* of )?customer:")
 """How many alerts wait to be stored at most; further ones are logged and dropped."""
 MAX_OBJECT_CHARS = 500
 MAX_MESSAGE_CHARS = 1_000
@@ -90,7 +95,8 @@ class Desk:
         self._over: set[_Key] = set()
         """Alerts that are over and have no `ended_at` in Postgres yet."""
         self._ended: set[_Key] = set()
-        """Alerts that have one, and were not raised since: there is nothing to store of them."""
+        """Alerts whose `ended_at` is in Postgres and that were not raised since: nothing of them is stored
+        again."""
         self._said: set[str] = set()
         """Ids of waiting alerts that were told already."""
         self._open: set[_Key] = set()
@@ -109,7 +115,9 @@ class Desk:
         self._over.discard(key)
         self._ended.discard(key)
         known = self._waiting.get(key)
-        if known is None and len(self._waiting) >= MAX_WAITING:
+        if known is None and len(self._waiting) >= (
+            MAX_OF_CUSTOMERS if _OF_A_CUSTOMER.match(name) else MAX_WAITING
+        ):
             plain_log.error("too many alerts: %s %s has none", *key)
             return
         if since is not None:
@@ -149,9 +157,10 @@ class Desk:
             except PASSING as exc:
                 failures.append(exc)
             else:
+                is_over = key in self._over  # it may have been raised again meanwhile
                 self._over.discard(key)
                 self._open.discard(key)
-                if len(self._ended) < MAX_WAITING:
+                if is_over and len(self._ended) < MAX_WAITING:
                     self._ended.add(key)
         await self._store_told(connection)
         await self._end_old(connection)

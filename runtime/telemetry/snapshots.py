@@ -92,15 +92,18 @@ class Snapshots:
         )
 
     async def _writing(self) -> None:
-        """A worker that counts nothing writes every IDLE_TURNS seconds, and looks for dead ones as often."""
-        turns, written = 0, -1
+        """Write once a second where something changed, and every IDLE_TURNS seconds where nothing did. Dead
+        workers are looked for every IDLE_TURNS seconds."""
+        turns, written = 0, None
         while True:
             if turns % IDLE_TURNS == 0:
                 with suppress(OSError):
                     await asyncio.to_thread(fold, self._folder)
-            if turns % IDLE_TURNS == 0 or self._tally.additions != written:
-                written = self._tally.additions
-                self.write()
+            gauges = self._tally.gauges()
+            state = (self._tally.additions, msgspec.structs.replace(gauges, memory_bytes=0))
+            if turns % IDLE_TURNS == 0 or state != written:
+                written = state
+                self._write(gauges=gauges)
             turns += 1
             await asyncio.sleep(EVERY_S)
 

@@ -178,7 +178,7 @@ class Tally:
         self._unrouted: dict[tuple[str, Reason], Unrouted] = {}
         self._holds_exceeded = 0
         self.additions = 0
-        """How often something was counted."""
+        """How often anything was counted: another number means that there is something new to write."""
 
     def request(self, function: str, status: int, ms: float) -> None:
         """Count a request that was answered."""
@@ -191,6 +191,7 @@ class Tally:
 
     def attempt(self, target: Target, settled: Settled, first_token_ms: float | None) -> None:
         """Count an upstream attempt that ended and was booked."""
+        self.additions += 1
         name = target.public_name
         key = (self._names.get(name) or self._model(name), target.provider, settled.outcome)
         counts = self._attempts.get(key)
@@ -209,6 +210,7 @@ class Tally:
 
     def unrouted(self, function: str, reason: Reason) -> None:
         """Count a model call that reached no deployment."""
+        self.additions += 1
         counts = self._unrouted.get((function, reason))
         if counts is None:
             counts = self._unrouted[function, reason] = Unrouted(function=function, reason=reason)
@@ -216,6 +218,7 @@ class Tally:
 
     def hold_exceeded(self) -> None:
         """Count a call that cost more than was held for it."""
+        self.additions += 1
         self._holds_exceeded += 1
 
     def counted(self) -> Counted:

@@ -2,23 +2,27 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from models_registry.target import Dialect
 from runtime import books as books_module
 from runtime.bookkeeper import Bookkeeper
 from runtime.books import Books
 from runtime.journal import Journal
 from runtime.journal_reader import JournalReader
 from runtime.outbound import post_json
-from runtime.telemetry.alerts import Desk
+from runtime.telemetry.alerts import MAX_OF_CUSTOMERS, MAX_WAITING, Desk
 from runtime.telemetry.snapshots import IDLE_TURNS, Snapshots
 from runtime.telemetry.tally import Tally
+from runtime.telemetry.unrouted import Reason
 from schema.alerts import AlertKind
-from tests.runtime.attempts import make_row
+from tests.models_registry.backends.making import target as target_of
+from tests.runtime.attempts import make_row, make_settled
 
 
 @pytest.fixture
@@ -86,6 +90,65 @@ def test_damage_is_passed_over_also_where_reading_stood_for_long_before(
         return found
 
     assert asyncio.run(run()) == "req-2"
+
+
+def test_what_comes_behind_a_damaged_record_is_booked_at_once_however_long_that_stood(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scans: list[int]
+) -> None:
+    monkeypatch.setattr(books_module, "STUCK_S", 0.0)
+    monkeypatch.setattr(books_module, "TORN_LOOK_S", 0.0)
+
+    async def run() -> object:
+        connection = await asyncpg.connect(postgres_dsn)
+        journal = Journal(tmp_path)
+        books = await Books.opened(connection, journal.folder)
+        begin = journal._segment.position
+        journal.put(make_row("req-1"))
+        journal._segment.data[begin + 20] ^= 1
+        while len(scans) < 5:
+            await books.step(connection)
+        journal.put(make_row("req-2"))
+        for _ in range(3):
+            await books.step(connection)
+        found = await connection.fetchval('SELECT request_id FROM "LiteLLM_SpendLogs"')
+        books.close()
+        await journal.close()
+        await connection.close()
+        return found
+
+    assert asyncio.run(run()) == "req-2"
+
+
+def test_while_postgres_refuses_it_is_asked_ever_more_rarely_and_the_trouble_stands(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.bookkeeper.INTERVAL_S", 0.01)
+    asked: list[object] = []
+
+    async def refused(*args: object, **kwargs: object) -> None:
+        asked.append(args)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("runtime.bookkeeper.asyncpg.connect", refused)
+
+    async def run() -> None:
+        journal = Journal(tmp_path)
+        journal.put(make_row("req-1"))
+        keeper = Bookkeeper(tmp_path, postgres_dsn)
+        task = asyncio.create_task(keeper.run())
+        while len(asked) < 2:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.01)
+        steps: list[float] = []
+        monkeypatch.setattr(keeper, "_step_taken", lambda: steps.append(1.0))
+        while len(asked) < 5:
+            await asyncio.sleep(0.05)
+            assert keeper._trouble is not None
+        assert not steps
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await journal.close()
+
+    asyncio.run(run())
 
 
 def test_a_bookkeeper_without_news_opens_no_journal_anew(
@@ -183,6 +246,64 @@ def test_a_state_that_is_over_is_stored_once(postgres_dsn: str) -> None:
     asyncio.run(run())
 
 
+def test_a_state_that_begins_again_while_its_end_is_stored_ends_again(postgres_dsn: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(postgres_dsn)
+        desk = Desk((), post_json, host="here")
+        desk.raised(AlertKind.BOOKS_BEHIND, "here", "It is behind.")
+        await desk.store(connection)
+
+        class Between:
+            """Raises the state anew while its end is on its way."""
+
+            async def execute(self, sql: str, *args: Any) -> Any:
+                done = await connection.execute(sql, *args)
+                desk.raised(AlertKind.BOOKS_BEHIND, "here", "It is behind again.")
+                return done
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(connection, name)
+
+        desk.ended(AlertKind.BOOKS_BEHIND, "here")
+        await desk.store(Between())
+        await desk.store(connection)
+        desk.ended(AlertKind.BOOKS_BEHIND, "here")
+        await desk.store(connection)
+        assert (
+            await connection.fetchval('SELECT count(*) FROM "Switchgear_Alert" WHERE ended_at IS NULL') == 0
+        )
+        await desk.close()
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def test_many_customers_do_not_keep_other_alerts_from_being_raised() -> None:
+    desk = Desk((), post_json, host="here")
+    for number in range(MAX_WAITING):
+        desk.raised(AlertKind.BUDGET_REACHED, f"window 1d of customer:{number}", "It is spent.")
+        desk.raised(AlertKind.BUDGET_REACHED, f"customer:{number}", "It is spent.")
+    desk.raised(AlertKind.BUDGET_REACHED, "team:red", "It is spent.")
+    assert any(name == "team:red" for _, name in desk._waiting)
+    assert len(desk._waiting) == MAX_OF_CUSTOMERS + 1
+
+
+def test_every_count_is_something_new_to_write() -> None:
+    tally = Tally(())
+    settled = make_settled()
+    target = target_of(Dialect.OPENAI)
+    counts: list[Callable[[], None]] = [
+        lambda: tally.request("chat", 200, 1.0),
+        lambda: tally.attempt(target, settled, None),
+        lambda: tally.unrouted("chat", Reason.UNKNOWN),
+        tally.hold_exceeded,
+    ]
+    for count in counts:
+        before = tally.additions
+        count()
+        assert tally.additions == before + 1
+
+
 def test_a_worker_that_counts_nothing_writes_no_metrics_but_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,11 +322,11 @@ def test_a_worker_that_counts_nothing_writes_no_metrics_but_now_and_then(
             turns += 1
             await sleep(seconds)
 
-        def wrote() -> None:
+        def wrote(*, gauges: object) -> None:
             nonlocal written
             written += 1
 
-        monkeypatch.setattr(snapshots, "write", wrote)
+        monkeypatch.setattr(snapshots, "_write", wrote)
         monkeypatch.setattr("runtime.telemetry.snapshots.asyncio.sleep", turned)
         snapshots.start()
         while turns <= IDLE_TURNS * 3:
