@@ -12,7 +12,7 @@ from schema.access_groups import (
     AccessGroupUpdateRequest,
 )
 from schema.errors import NotFound
-from schema.governance import UNSET, refuse_undeclared, text, texts
+from schema.fields import UNSET, refuse_undeclared, text, texts
 
 MAX_LISTED = 1_000
 NO_SUCH = "There is no such access group."

@@ -8,8 +8,7 @@ from functions.context import ReportContext
 from functions.function import function
 from functions.key_policy import hash_of
 from functions.roles import Access
-from schema.errors import InvalidRequest
-from schema.reports import (
+from schema.activity import (
     Activity,
     ActivityQuery,
     AggregatedQuery,
@@ -21,12 +20,14 @@ from schema.reports import (
     ExceptionsQuery,
     ModelActivity,
     OrganizationActivityQuery,
-    PeriodQuery,
     TagActivityQuery,
     TeamActivityQuery,
     UserActivityQuery,
 )
-from schema.sums import Dimension, Sums, SumsQuery, listed, period_days, total
+from schema.dates import period_days
+from schema.errors import InvalidRequest
+from schema.ledger.sums import Dimension, Sums, SumsQuery, listed, total
+from schema.reports import PeriodQuery
 
 MAX_PAGE = 1_000
 TOP_LISTED = 100

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from schema.reports import ActivityDay, ActivityTotals, Breakdown, KeyFacts, KeyMetrics, Part
-from schema.sums import Dimension, Metrics, Name, Sums, total
+from schema.activity import ActivityDay, ActivityTotals, Breakdown, KeyFacts, KeyMetrics, Part
+from schema.ledger.sums import Dimension, Metrics, Name, Sums, total
 
 KINDS: Mapping[str, Dimension] = {
     "models": Dimension.MODEL,

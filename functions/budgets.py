@@ -16,7 +16,7 @@ from schema.budgets import (
     BudgetUpdateRequest,
 )
 from schema.errors import InvalidRequest, NotFound
-from schema.governance import limit_changes, refuse_undeclared, text, texts
+from schema.fields import limit_changes, refuse_undeclared, text, texts
 from schema.wire import to_json
 
 MAX_LISTED = 1_000

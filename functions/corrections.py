@@ -21,7 +21,7 @@ from schema.corrections import (
     in_dollars,
 )
 from schema.errors import InvalidRequest, NotFound
-from schema.governance import refuse_undeclared, text
+from schema.fields import refuse_undeclared, text
 
 NO_SUCH = "There is no such row in the ledger."
 

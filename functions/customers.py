@@ -16,7 +16,7 @@ from schema.customers import (
     CustomersRequest,
 )
 from schema.errors import InvalidRequest, NotFound
-from schema.governance import UNSET, dollars, limit_changes, refuse_undeclared, text, texts
+from schema.fields import UNSET, dollars, limit_changes, refuse_undeclared, text, texts
 
 MAX_PAGE = 1_000
 MAX_AT_ONCE = 500

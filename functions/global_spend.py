@@ -13,20 +13,18 @@ from functions.function import function
 from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.key_policy import hash_of
 from functions.roles import Access
+from schema.dates import Days, days_until, period_days
 from schema.errors import InvalidRequest, NotAllowed
-from schema.reports import (
+from schema.global_spend import (
     CustomerSpend,
     DayOfCustomers,
     DayOfTeams,
     DaySpend,
     EndUserSpend,
     EndUsersRequest,
-    KeyCost,
     NamedTag,
     OfKeyQuery,
-    PeriodQuery,
     ProviderSpend,
-    Query,
     ReportQuery,
     ResetRequest,
     SpendPerTag,
@@ -37,10 +35,10 @@ from schema.reports import (
     TeamTotal,
     TopKey,
     TopModel,
-    TopQuery,
     TotalSpend,
 )
-from schema.sums import Days, Dimension, Lines, Sums, SumsQuery, days_until, listed, period_days
+from schema.ledger.sums import Dimension, Lines, Sums, SumsQuery, listed
+from schema.reports import KeyCost, PeriodQuery, Query, TopQuery
 from schema.wire import to_json
 
 DAYS = 30

@@ -10,7 +10,7 @@ from functions.call import Call
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerInfo, CustomerRecord
-from schema.governance import Page
+from schema.fields import Page
 from schema.keys import KeyListQuery, KeyRecord
 from schema.organizations import (
     OrganizationInfo,

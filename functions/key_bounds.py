@@ -23,12 +23,11 @@ from functions.key_ceiling import (
 from functions.policy import Policy
 from functions.roles import Accesses, Reach, Scope
 from schema.budgets import BudgetRecord
-from schema.duration import after
 from schema.errors import Conflict, InvalidRequest, NotAllowed
-from schema.governance import UNSET, MetadataChange, ModelBudget
+from schema.fields import UNSET, MetadataChange, ModelBudget
 from schema.keys import KeyFields, KeyRecord
 from schema.overlay import COUNTS, joined_budgets, joined_windows, overlaid
-from schema.window import check_duration
+from schema.window import after, check_duration
 
 CONFIG = "what this gateway's config allows"
 MINTER = "what the key has that it is made with"

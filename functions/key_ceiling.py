@@ -15,7 +15,7 @@ from functions.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
 from models_registry.registry import permits
 from schema.budgets import BudgetRecord
 from schema.errors import InvalidRequest, NotAllowed
-from schema.governance import BudgetWindow, Json, ModelBudget
+from schema.fields import BudgetWindow, Json, ModelBudget
 from schema.keys import KeyRecord
 from schema.overlay import COUNTS, model_rates
 from schema.window import check_duration, normal, windows_a_day

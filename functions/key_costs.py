@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
+from schema.ledger.sums import Dimension, Sums
 from schema.reports import KeyCost, ModelCost
-from schema.sums import Dimension, Sums
 
 BY_KEY_AND_MODEL = (Dimension.API_KEY, Dimension.MODEL)
 COSTS = ("spend", "prompt_tokens", "completion_tokens")

@@ -11,9 +11,8 @@ import msgspec
 from functions.context import KeyContext
 from functions.policy import Policy
 from functions.roles import DEVOPS, Access, Reach
-from schema.duration import after
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.governance import (
+from schema.fields import (
     UNSET,
     MetadataChange,
     dollars,
@@ -24,6 +23,7 @@ from schema.governance import (
     texts,
 )
 from schema.keys import KeyFields, KeyRecord
+from schema.window import after
 
 MIN_KEY_CHARS = 16
 MAX_KEY_CHARS = 512

@@ -21,9 +21,8 @@ from functions.key_policy import (
 )
 from functions.roles import Access
 from schema.budgets import BudgetRecord
-from schema.duration import after
 from schema.errors import GatewayError, InvalidRequest, NotFound
-from schema.governance import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
+from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
 from schema.keys import (
     KeyAliases,
     KeyAliasesQuery,
@@ -51,6 +50,7 @@ from schema.keys import (
     KeyUpdated,
     KeyUpdateRequest,
 )
+from schema.window import after
 
 MAX_PAGE = 100
 MAX_PAGES = 1_000_000

@@ -6,7 +6,7 @@ from functions.context import OrganizationContext
 from functions.function import function
 from functions.roles import ORG_ADMIN, Access
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.governance import (
+from schema.fields import (
     UNSET,
     MetadataChange,
     limit_changes,

@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from models_registry.config import Config
-from schema.duration import after
 from schema.errors import InvalidRequest
-from schema.governance import Json, dollars
-from schema.window import check_duration
+from schema.fields import Json, dollars
+from schema.window import after, check_duration
 
 LEAST_ORPHAN_S = 60.0
 """A worker may be out of Postgres's sight for as long, and go on."""

@@ -15,10 +15,10 @@ from models_registry.cost_exports import MAX_DAYS, Billed, Export, read_export
 from models_registry.price import cost_nano
 from models_registry.reconciliation import reconcile
 from schema.corrections import Correction, Kind, checked_reason, in_dollars
+from schema.dates import period_of
 from schema.errors import InvalidRequest
-from schema.governance import refuse_undeclared, text
+from schema.fields import refuse_undeclared, text
 from schema.reconciliation import ReconciledLine, ReconcileReport, ReconcileRequest
-from schema.spend import period_of
 
 BATCH_ROWS = 500
 MAX_ALIASES = 1_000

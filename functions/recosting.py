@@ -18,7 +18,7 @@ from schema.corrections import (
     in_dollars,
 )
 from schema.errors import InvalidRequest
-from schema.governance import refuse_undeclared
+from schema.fields import refuse_undeclared
 from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
 
 

@@ -10,8 +10,11 @@ from functions.downloads import Exported
 from functions.function import Download, function
 from functions.key_policy import hash_of
 from functions.roles import Access
+from schema.dates import days_of
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.keys import KeyRecord
+from schema.ledger.rows import SpendRow
+from schema.ledger.sums import Dimension, SumsQuery
 from schema.log_page import (
     LogExportQuery,
     LogFilter,
@@ -21,9 +24,8 @@ from schema.log_page import (
     cursor_of,
     place_of,
 )
-from schema.reports import PeriodQuery, TagSpend, TopQuery, UsersQuery
-from schema.spend import SpendDay, SpendLog, SpendQuery, SpendRow, spend_log
-from schema.sums import Dimension, SumsQuery, days_of
+from schema.reports import PeriodQuery, TopQuery
+from schema.spend import SpendDay, SpendLog, SpendQuery, TagSpend, UsersQuery, spend_log
 from schema.teams import TeamRecord
 from schema.users import UserRecord
 

@@ -10,11 +10,12 @@ from models_registry.bill_lines import Booked
 from models_registry.price import Price
 from schema.bodies import Body
 from schema.corrections import Corrected, Correction, Kind, Made, UncertainQuery
-from schema.governance import Page
+from schema.fields import Page
+from schema.ledger.rows import SpendRow
+from schema.ledger.sums import Dimension, Lines, Name, Sums, SumsQuery
 from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place
 from schema.recosting import RecostRequest
-from schema.spend import SpendDay, SpendQuery, SpendRow
-from schema.sums import Dimension, Lines, Name, Sums, SumsQuery
+from schema.spend import SpendDay, SpendQuery
 
 
 class Spend(Protocol):

@@ -5,16 +5,11 @@ from functions.function import function
 from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.key_policy import hash_of
 from functions.roles import Access
+from schema.dates import period_days
 from schema.errors import InvalidRequest
-from schema.reports import (
-    KeyCost,
-    KeyReportQuery,
-    OrganizationReportQuery,
-    PeriodQuery,
-    TeamReportQuery,
-    UserReportQuery,
-)
-from schema.sums import Dimension, SumsQuery, period_days
+from schema.ledger.sums import Dimension, SumsQuery
+from schema.reports import KeyCost, PeriodQuery
+from schema.spend_reports import KeyReportQuery, OrganizationReportQuery, TeamReportQuery, UserReportQuery
 
 
 @function("GET", "/key/spend/report", access=Access.SPEND_READ)

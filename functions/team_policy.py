@@ -9,7 +9,7 @@ from functions.context import TeamContext
 from functions.roles import Reach
 from models_registry.registry import permits
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.governance import UNSET, LimitRequest, limit_changes, metadata_change, text, texts
+from schema.fields import UNSET, LimitRequest, limit_changes, metadata_change, text, texts
 from schema.teams import Member, MemberLimits, TeamFields, TeamRecord
 
 MAX_MEMBERS = 500

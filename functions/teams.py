@@ -26,15 +26,7 @@ from functions.team_policy import (
     unchecked,
 )
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.governance import (
-    UNSET,
-    MetadataChange,
-    dollars,
-    filled,
-    refuse_undeclared,
-    text,
-    texts,
-)
+from schema.fields import UNSET, MetadataChange, dollars, filled, refuse_undeclared, text, texts
 from schema.teams import (
     Member,
     MemberAddRequest,

@@ -6,7 +6,7 @@ import msgspec
 
 from functions.policy import Policy
 from functions.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
-from schema.governance import UNSET, MetadataChange, filled, limit_changes, metadata_change, text, texts
+from schema.fields import UNSET, MetadataChange, filled, limit_changes, metadata_change, text, texts
 from schema.users import UserFields, UserNewRequest, UserRecord
 
 MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)

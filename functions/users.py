@@ -8,9 +8,8 @@ from functions.key_bounds import Bounds
 from functions.key_policy import check_alias, hash_of, key_name
 from functions.roles import ASSIGNABLE, ROLE_LABELS, Access
 from functions.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
-from schema.duration import after
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
-from schema.governance import (
+from schema.fields import (
     UNSET,
     MetadataChange,
     dollars,
@@ -42,6 +41,7 @@ from schema.users import (
     UserUpdated,
     UserUpdateRequest,
 )
+from schema.window import after
 
 MAX_PAGE = 100
 MAX_AT_ONCE = 500

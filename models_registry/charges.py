@@ -2,7 +2,7 @@
 
 from models_registry.price import Parts, Price, ceiling_parts, cost_parts
 from schema.errors import ProviderError, UpstreamError, UpstreamUnreachable, WholeAnswer
-from schema.spend import Outcome, SpendRow
+from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
 
 NOTHING = Usage()

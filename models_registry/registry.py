@@ -26,8 +26,8 @@ from models_registry.pricing import unused_adjustments
 from models_registry.providers import PROVIDERS
 from models_registry.target import Target
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
+from schema.ledger.rows import SpendRow
 from schema.models import AllowedModels, ModelCard
-from schema.spend import SpendRow
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256

@@ -9,7 +9,7 @@ import msgspec
 
 from models_registry.price import usd
 from runtime.crossings import LEAST, OWN, Crossed, CustomerBudget, crossings, holder_of, named
-from schema.spend import Charge
+from schema.ledger.rows import Charge
 
 _CHARGE = """
     WITH customers AS (SELECT (SELECT soft_budget FROM "LiteLLM_BudgetTable" WHERE budget_id = $6) AS soft)

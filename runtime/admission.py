@@ -19,7 +19,7 @@ from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from runtime.slices import TOKENS, Need, Taken, give_back
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
-from schema.journal import HeldCharge, Settled
+from schema.ledger.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"

@@ -8,8 +8,8 @@ from runtime.database import Database
 from runtime.row_codec import RowCodec
 from runtime.tenancy import Predicate
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
-from schema.governance import Page
-from schema.spend import period_of
+from schema.dates import period_of
+from schema.fields import Page
 from schema.tables import naive
 from schema.tables.audit import AuditLog
 

@@ -25,7 +25,7 @@ from runtime.journal_reader import Batch, JournalReader, Place, first_place, is_
 from runtime.spend_insert import book_rows, ensure_partition, months_of
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
-from schema.spend import SpendRow
+from schema.ledger.rows import SpendRow
 from schema.tables.partitions import month_after
 
 BATCH_ROWS = 1_000

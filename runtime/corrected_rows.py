@@ -12,9 +12,10 @@ from models_registry.price import NANO_PER_USD
 from runtime.log_row import spend_row
 from runtime.tenancy import spend_reach
 from schema.corrections import Corrected, Kind, UncertainQuery
+from schema.dates import period_of
 from schema.errors import InvalidRequest
+from schema.ledger.rows import usage_of
 from schema.recosting import RecostRequest
-from schema.spend import period_of, usage_of
 from schema.tables import naive
 
 PREFETCH = 500

@@ -26,8 +26,8 @@ from runtime.database_errors import asking
 from runtime.log_row import spend_row
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
 from schema.errors import InvalidRequest
+from schema.ledger.rows import SpendRow
 from schema.recosting import RecostRequest
-from schema.spend import SpendRow
 from schema.tables import naive
 from schema.tables.spend_logs import SpendLog
 

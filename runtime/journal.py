@@ -22,8 +22,8 @@ from pathlib import Path
 from runtime.journal_folder import private_folder
 from runtime.journal_format import HEADER, SEGMENT_BYTES, Kind, frame, header
 from runtime.journal_progress import PROGRESS, Progress
-from schema.journal import Held, Settled
-from schema.spend import SpendRow
+from schema.ledger.journal import Held, Settled
+from schema.ledger.rows import SpendRow
 
 LOCK = "lock"
 ENDING_BYTES = 4_096

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from schema.journal import Held, Settled
-from schema.spend import SpendRow
+from schema.ledger.journal import Held, Settled
+from schema.ledger.rows import SpendRow
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 MAGIC = b"SWGRJRN1"

@@ -17,7 +17,7 @@ from runtime.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord
-from schema.governance import Page
+from schema.fields import Page
 from schema.keys import KeyListQuery, KeyRecord
 from schema.tables import naive
 from schema.tables.budgets import Budget

@@ -34,8 +34,8 @@ from runtime.spend_row import (
 )
 from runtime.telemetry.tally import Tally
 from schema.errors import Overloaded
-from schema.journal import Held, Settled
-from schema.spend import Outcome, SpendRow, earlier_id
+from schema.ledger.journal import Held, Settled
+from schema.ledger.rows import Outcome, SpendRow, earlier_id
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"

@@ -1,9 +1,9 @@
 """The log page's filters as SQL, each by the index that serves it where there is one."""
 
 from runtime.sql_text import Conditions
+from schema.dates import Days, period_of
+from schema.ledger.sums import Dimension, SumsQuery
 from schema.log_page import LogFilter
-from schema.spend import period_of
-from schema.sums import Days, Dimension, SumsQuery
 from schema.tables import naive
 
 _EQUAL = (

@@ -13,8 +13,8 @@ from runtime.report_reader import ReportReader
 from runtime.sql_text import Conditions
 from runtime.tenancy import reach_in_sql
 from schema.errors import InvalidRequest
+from schema.ledger.rows import SpendRow
 from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place, TotalIs
-from schema.spend import SpendRow
 from schema.tables import naive
 
 COUNTED = 10_000

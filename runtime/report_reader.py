@@ -12,8 +12,8 @@ from runtime import report_sql
 from runtime.database import Database
 from runtime.database_errors import asking
 from schema.errors import InvalidRequest
-from schema.governance import Page
-from schema.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
+from schema.fields import Page
+from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
 
 MAX_GROUPS = 50_000
 """Groups in one report: each is work for the worker."""

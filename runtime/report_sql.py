@@ -13,7 +13,7 @@ from runtime import rollups
 from runtime.sql_text import Conditions
 from runtime.tenancy import reach_in_sql
 from schema.errors import InvalidRequest
-from schema.sums import Dimension, Metrics, SumsQuery
+from schema.ledger.sums import Dimension, Metrics, SumsQuery
 
 TOKENS = ("prompt_tokens", "completion_tokens")
 """What `total_tokens` is the sum of; the rollups do not have it."""

@@ -22,10 +22,10 @@ import msgspec
 from runtime.database_errors import reaching
 from runtime.locks import locked
 from runtime.storage_policy import StoragePolicy
-from schema.duration import after
 from schema.errors import DatabaseUnavailable
 from schema.tables import aware
 from schema.tables.partitions import BODIES, PARENT, TOO_OLD, month_after, month_of, partition_name
+from schema.window import after
 
 LOCK_KEY = 0x53575254
 """The advisory lock's number ("SWRT"): one worker at a time."""

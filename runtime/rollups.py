@@ -11,7 +11,7 @@ from typing import NamedTuple
 import asyncpg
 
 from models_registry.price import usd
-from schema.spend import Outcome, SpendRow
+from schema.ledger.rows import Outcome, SpendRow
 
 KEY = (
     "date",

@@ -22,7 +22,7 @@ from runtime.database import Database
 from runtime.row_codec import RowCodec
 from runtime.tenancy import Nothing, Predicate, within
 from schema.errors import Conflict, GatewayError, InvalidRequest
-from schema.governance import MetadataChange, Page
+from schema.fields import MetadataChange, Page
 from schema.tables import naive
 
 R = TypeVar("R", bound=msgspec.Struct)

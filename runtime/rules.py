@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from models_registry.price import NANO_PER_USD
-from schema.governance import BudgetWindow, ModelBudget, dollars
+from schema.fields import BudgetWindow, ModelBudget, dollars
 from schema.limits import Holder, Meter, Rule
 from schema.overlay import model_rates
 from schema.window import check_duration

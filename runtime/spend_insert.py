@@ -22,7 +22,8 @@ from runtime.crossings import (
     increase_at,
 )
 from schema.errors import DatabaseUnavailable
-from schema.spend import Outcome, SpendRow, metadata_of
+from schema.ledger.rows import Outcome, SpendRow
+from schema.spend import metadata_of
 from schema.tables import naive
 from schema.tables.partitions import (
     MAX_NUMBER,

@@ -10,9 +10,11 @@ from runtime.database import Database
 from runtime.log_row import spend_row
 from runtime.report_reader import ReportReader
 from runtime.tenancy import Nothing, within
+from schema.dates import days_of
 from schema.errors import InvalidRequest
-from schema.spend import SpendDay, SpendQuery, SpendRow, period
-from schema.sums import Dimension, SumsQuery, days_of
+from schema.ledger.rows import SpendRow
+from schema.ledger.sums import Dimension, SumsQuery
+from schema.spend import SpendDay, SpendQuery, period
 from schema.tables import naive
 from schema.tables.spend_logs import SpendLog
 

@@ -9,8 +9,8 @@ from functions.call import Call
 from models_registry.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.target import Target
 from schema.errors import ClientLeft, GatewayError, UpstreamError
-from schema.journal import Held, HeldCharge, Settled
-from schema.spend import Outcome, SpendRow
+from schema.ledger.journal import Held, HeldCharge, Settled
+from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, Usage
 
 MAX_ERROR_CHARS = 500

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from models_registry.config import Config
-from schema.duration import after
 from schema.errors import InvalidRequest
+from schema.window import after
 
 DEFAULT_BODY_BYTES = 64 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024

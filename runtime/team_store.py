@@ -22,7 +22,7 @@ from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord
 from schema.errors import InvalidRequest, NotFound
-from schema.governance import LimitFields, StampFields
+from schema.fields import LimitFields, StampFields
 from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken
 from schema.tables.teams import Team, TeamMembership

@@ -16,7 +16,7 @@ from runtime.row_store import Announce, RowStore
 from runtime.team_store import TeamStore
 from runtime.tenancy import Predicate
 from schema.errors import NotFound
-from schema.governance import Page
+from schema.fields import Page
 from schema.keys import KeyRecord
 from schema.tables import naive
 from schema.tables.keys import VerificationToken

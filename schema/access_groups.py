@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schema.governance import UNSET, MaybeText, MaybeTexts, StampFields
+from schema.fields import UNSET, MaybeText, MaybeTexts, StampFields
 from schema.wire import Wire
 
 

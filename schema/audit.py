@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from schema.governance import Json
+from schema.fields import Json
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):

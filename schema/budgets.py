@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schema.governance import LimitFields, LimitRequest
+from schema.fields import LimitFields, LimitRequest
 from schema.wire import Wire
 
 

@@ -9,8 +9,8 @@ from typing import Protocol
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.governance import dollars
-from schema.spend import SpendRow
+from schema.fields import dollars
+from schema.ledger.rows import SpendRow
 from schema.usage import Usage
 from schema.wire import Wire
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.governance import UNSET, LimitRequest, MaybeDollars, MaybeFlag, MaybeText, MaybeTexts, StampFields
+from schema.fields import UNSET, LimitRequest, MaybeDollars, MaybeFlag, MaybeText, MaybeTexts, StampFields
 from schema.wire import Wire
 
 

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.spend import SpendLog, SpendRow
+from schema.ledger.rows import SpendRow
+from schema.spend import SpendLog
 
 Sorted = Literal["startTime", "endTime", "spend", "total_tokens", "request_duration_ms", "model", "ttft_ms"]
 TotalIs = Literal["exact", "at_least", "rollups"]

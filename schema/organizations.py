@@ -7,15 +7,7 @@ from typing import Literal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.governance import (
-    UNSET,
-    Json,
-    MaybeFlag,
-    MaybeText,
-    MaybeTexts,
-    MetadataRequest,
-    StampFields,
-)
+from schema.fields import UNSET, Json, MaybeFlag, MaybeText, MaybeTexts, MetadataRequest, StampFields
 from schema.teams import TeamRecord
 from schema.wire import Wire
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from schema.governance import BudgetWindow, ModelBudget
+from schema.fields import BudgetWindow, ModelBudget
 
 COUNTS = ("tpm_limit", "rpm_limit", "tpd_limit", "max_parallel_requests")
 SUM = ("max_budget", "budget_duration")

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.governance import (
+from schema.fields import (
     UNSET,
     Json,
     LimitFields,

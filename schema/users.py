@@ -6,15 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from schema.governance import (
-    UNSET,
-    Json,
-    LimitFields,
-    MaybeFlag,
-    MaybeText,
-    MaybeTexts,
-    MetadataRequest,
-)
+from schema.fields import UNSET, Json, LimitFields, MaybeFlag, MaybeText, MaybeTexts, MetadataRequest
 from schema.keys import KeyRecord
 from schema.teams import TeamRecord
 from schema.wire import Wire

@@ -1,9 +1,11 @@
-"""Budget windows: aligned to the calendar of a time zone, as LiteLLM's are.
+"""Durations and budget windows, as LiteLLM has them.
 
-A day ends at midnight, a week on Monday, 30 days and a month on the first; other numbers of days end
-at a midnight so many days ahead; hours, minutes and seconds on multiples of the clock.
+A duration is a whole number and a unit: `30s`, `15m`, `12h`, `30d`, `2w`, `1mo`. A window is aligned to the
+calendar of a time zone. A day ends at midnight, a week on Monday, 30 days and a month on the first; other
+numbers of days end at a midnight so many days ahead; hours, minutes and seconds on multiples of the clock.
 """
 
+import calendar
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
@@ -24,6 +26,7 @@ _WHOLE = (("s", 60, "m"), ("m", 60, "h"), ("h", 24, "d"))
 _LEAP_CYCLE = date(2024, 1, 1)
 """Four years from here have a leap year, and whatever else the months can be."""
 _IN_DAYS = {"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def check_duration(duration: str, *, param: str) -> str:
@@ -122,3 +125,24 @@ def _days_of_months(count: int) -> tuple[int, int]:
     firsts = [_month(_LEAP_CYCLE, month) for month in range(48)]
     days = [(_month(first, count) - first).days for first in firsts]
     return min(days), max(days)
+
+
+def after(start: datetime, duration: str, *, param: str) -> datetime:
+    """The moment a duration later; months keep the day where the month has it. Raises
+    InvalidRequest naming `param`."""
+    found = _DURATION.fullmatch(duration)
+    if found is None or int(found[1]) == 0:
+        raise InvalidRequest(
+            f"{param}: expected a number above zero and s, m, h, d, w or mo, such as 30d; "
+            f"found {duration[:50]!r}",
+            param=param,
+        )
+    count, unit = int(found[1]), found[2]
+    try:
+        if unit != "mo":
+            return start + timedelta(seconds=count * _SECONDS[unit])
+        year, month = divmod(start.year * 12 + start.month - 1 + count, 12)
+        day = min(start.day, calendar.monthrange(year, month + 1)[1])
+        return start.replace(year=year, month=month + 1, day=day)
+    except (OverflowError, ValueError, calendar.IllegalMonthError) as exc:
+        raise InvalidRequest(f"{param}: {duration} reaches past the year 9999", param=param) from exc

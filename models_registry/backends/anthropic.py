@@ -17,8 +17,8 @@ from models_registry.backends.headers import upstream_headers
 from models_registry.backends.provider_errors import error_inside, provider_error
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
-from schema.anthropic import AnswerBlock, MessagesResponse
 from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
+from schema.dialects.anthropic import AnswerBlock, MessagesResponse
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
 from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
 from schema.usage import Usage

@@ -7,8 +7,8 @@ in the message after the calls, as Anthropic demands.
 import msgspec
 
 from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
-from schema.anthropic import AnthropicMessage, Block, Source
 from schema.chat import Message, Part
+from schema.dialects.anthropic import AnthropicMessage, Block, Source
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import present
 

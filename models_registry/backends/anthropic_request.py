@@ -5,8 +5,8 @@ import msgspec
 from models_registry.backends.anthropic_messages import conversation
 from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
 from models_registry.target import Target
-from schema.anthropic import MessagesRequest, Metadata, OutputConfig, OutputFormat, ToolSpec, ToolUse
 from schema.chat import ChatRequest, Tool, ToolChoice
+from schema.dialects.anthropic import MessagesRequest, Metadata, OutputConfig, OutputFormat, ToolSpec, ToolUse
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 

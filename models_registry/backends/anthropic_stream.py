@@ -15,7 +15,7 @@ from models_registry.backends.sse import EventCutter, events
 from models_registry.backends.stream import ChunkWriter
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
-from schema.anthropic import AnthropicUsage, MessageEvent
+from schema.dialects.anthropic import AnthropicUsage, MessageEvent
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present

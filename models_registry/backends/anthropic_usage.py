@@ -4,7 +4,7 @@ import msgspec
 
 from models_registry.backends.counts import count_of, rare_from, report_in, usage_from, whole_prompt
 from models_registry.target import Dialect
-from schema.anthropic import AnthropicUsage
+from schema.dialects.anthropic import AnthropicUsage
 from schema.usage import RareMeters, Usage, tier_served
 from schema.wire import MaybeRaw
 

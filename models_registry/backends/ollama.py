@@ -28,9 +28,9 @@ from models_registry.backends.tolerance import loosely
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
 from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
+from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
-from schema.ollama import OllamaEmbeddings, OllamaMessage
 from schema.usage import Usage
 from schema.wire import ABSENT
 

@@ -8,8 +8,8 @@ from models_registry.backends.counts import count_in, usage_from, whole_prompt
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Dialect, Target
+from schema.dialects.ollama import OllamaAnswer, OllamaToolCall
 from schema.errors import UpstreamMalformed
-from schema.ollama import OllamaAnswer, OllamaToolCall
 from schema.usage import Usage
 from schema.wire import ABSENT, present
 

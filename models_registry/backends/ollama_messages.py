@@ -2,8 +2,8 @@
 
 from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
 from schema.chat import Message, Part
+from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
-from schema.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
 
 ROLES = {
     "system": "system",

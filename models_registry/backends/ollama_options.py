@@ -11,7 +11,7 @@ import msgspec
 
 from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.ollama import OllamaMessage, Option
+from schema.dialects.ollama import OllamaMessage, Option
 
 BUCKETS = (4096, 8192, 16384, 32768, 65536, 131072)
 BYTES_PER_TOKEN = 2

@@ -13,9 +13,9 @@ from models_registry.backends.parameters import (
 )
 from models_registry.target import Target
 from schema.chat import ChatRequest, ToolChoice
+from schema.dialects.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaTool
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import InvalidRequest, UnsupportedParameter
-from schema.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaTool
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = SAMPLING | {

@@ -17,8 +17,8 @@ from models_registry.backends.ollama_answer import (
 )
 from models_registry.backends.stream import ChunkWriter
 from models_registry.target import Target
+from schema.dialects.ollama import OllamaAnswer
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
-from schema.ollama import OllamaAnswer
 from schema.usage import Usage
 from schema.wire import ABSENT
 

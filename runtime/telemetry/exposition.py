@@ -13,7 +13,7 @@ from functions.function import Text
 from runtime.telemetry.snapshots import Snapshots, sum_of
 from runtime.telemetry.tally import Attempts, Counted, Gauges
 from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
-from schema.spend import Outcome
+from schema.ledger.rows import Outcome
 
 NANO = 10**9
 T = TypeVar("T")

@@ -15,8 +15,8 @@ import msgspec
 from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.telemetry.unrouted import Reason
-from schema.journal import Settled
-from schema.spend import Outcome
+from schema.ledger.journal import Settled
+from schema.ledger.rows import Outcome
 
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000)
 """Upper bounds of a histogram's buckets; what took longer is in one more."""

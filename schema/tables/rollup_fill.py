@@ -4,7 +4,7 @@
 its own, which are older than corrections and would count those as calls.
 """
 
-from schema.spend import EARLIER
+from schema.ledger.rows import EARLIER
 
 KEY: dict[str, str] = {
     "date": """to_char("startTime", 'YYYY-MM-DD')""",

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from runtime.embedded_postgres import EmbeddedPostgres
-from schema.spend import is_earlier_id
+from schema.ledger.rows import is_earlier_id
 from tests.conftest import dsn_of, execute
 from tests.e2e.faulty import (
     AT_A_DEAD_WORKERS_END,

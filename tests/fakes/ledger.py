@@ -5,8 +5,8 @@ from functions.model_ports import Bounds
 from models_registry.target import Target
 from runtime.admission import NOTHING_HELD, Admission
 from runtime.ledger import BookedLedger
-from schema.journal import Held, Settled, row_of
-from schema.spend import SpendRow
+from schema.ledger.journal import Held, Settled, row_of
+from schema.ledger.rows import SpendRow
 
 
 class ListSink:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from functions.roles import Scope
 from models_registry.price import usd
 from runtime.tenancy import spend_reach
-from schema.spend import SpendDay, SpendQuery, SpendRow, period
+from schema.ledger.rows import SpendRow
+from schema.spend import SpendDay, SpendQuery, period
 
 
 class FakeSpend:

@@ -7,7 +7,7 @@ import asyncpg
 
 from runtime.database import Database
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
-from schema.spend import SpendRow
+from schema.ledger.rows import SpendRow
 
 COUNTERS = (
     ("LiteLLM_VerificationToken", "key_id"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from functions import activity, global_spend, spend, spend_reports
-from schema.spend import SpendRow
+from schema.ledger.rows import SpendRow
 from tests.functions import booked
 from tests.functions.governed import Body, House, cases
 from tests.runtime.attempts import make_row

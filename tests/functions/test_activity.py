@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from functions import activity, customers, keys, organizations, teams, users
-from schema.reports import DailyActivity
-from schema.spend import Outcome
-from schema.sums import Metrics, total
+from schema.activity import DailyActivity
+from schema.ledger.rows import Outcome
+from schema.ledger.sums import Metrics, total
 from tests.functions.governed import Body, House, in_house
 from tests.functions.reported import MONTH, book, row_at
 from tests.functions.test_audit import served

@@ -24,8 +24,8 @@ from schema.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from schema.ledger.rows import Outcome, SpendRow
 from schema.models import AllowedModels
-from schema.spend import Outcome, SpendRow
 from schema.wire import decode_body
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger

@@ -5,8 +5,10 @@ from typing import Any
 
 from functions import activity, corrections, global_spend, spend, spend_reports
 from runtime import rollups
-from schema.reports import DailyActivity, DayOfCustomers, DayOfTeams
-from schema.spend import Outcome, SpendDay
+from schema.activity import DailyActivity
+from schema.global_spend import DayOfCustomers, DayOfTeams
+from schema.ledger.rows import Outcome
+from schema.spend import SpendDay
 from schema.tables.rollup_fill import FILL
 from tests.functions.booked import fetch
 from tests.functions.governed import House, in_house

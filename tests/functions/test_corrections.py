@@ -11,7 +11,7 @@ from functions import corrections
 from functions.call import Caller
 from functions.roles import INTERNAL_USER
 from schema.errors import InvalidRequest, NotFound, UnsupportedParameter
-from schema.spend import Charge, Outcome
+from schema.ledger.rows import Charge, Outcome
 from schema.wire import to_json
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total

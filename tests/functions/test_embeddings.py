@@ -5,7 +5,7 @@ import pytest
 from functions.embeddings import embeddings
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import InvalidRequest, ProviderError, UpstreamCut, UpstreamError
-from schema.spend import Outcome
+from schema.ledger.rows import Outcome
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream

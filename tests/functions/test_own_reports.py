@@ -6,7 +6,7 @@ from functions import spend
 from functions.call import Caller
 from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER, SERVICE_KEY
 from runtime.catalog import CATALOG
-from schema.spend import Outcome
+from schema.ledger.rows import Outcome
 from schema.wire import to_json
 from tests.functions.contexts import ADMIN
 from tests.functions.governed import House, in_house

@@ -8,7 +8,7 @@ import pytest
 from functions import corrections, recosting
 from models_registry.registry import Registry
 from schema.errors import InvalidRequest
-from schema.spend import Outcome, SpendRow
+from schema.ledger.rows import Outcome, SpendRow
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total
 from tests.functions.contexts import make_registry

@@ -25,8 +25,8 @@ from schema.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from schema.ledger.rows import Outcome
 from schema.route_options import RouteOptions
-from schema.spend import Outcome
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger, ListSink, NoLimits
 from tests.fakes.upstream import Answer, FakeUpstream

@@ -12,8 +12,8 @@ import pytest
 
 from functions import bodies, keys, spend, teams, users
 from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest, NotFound
+from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, Place, cursor_of
-from schema.spend import Outcome, SpendRow
 from tests.functions.governed import Body, House, found, in_house
 from tests.functions.reported import MONTH, book, row_at, text_of
 from tests.functions.test_audit import served

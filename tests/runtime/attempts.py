@@ -8,8 +8,8 @@ from functions.call import Call, Caller
 from models_registry.judgement import Unbounded
 from models_registry.price import Price
 from models_registry.target import Dialect, Target
-from schema.journal import Held, Settled
-from schema.spend import Outcome, SpendRow
+from schema.ledger.journal import Held, Settled
+from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import Usage
 
 RECEIVED_AT = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)

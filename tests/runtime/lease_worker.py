@@ -25,7 +25,7 @@ from runtime.journal import Journal
 from runtime.leases import Leases
 from runtime.slices import Need, Taken, give_back
 from schema.errors import DatabaseUnavailable
-from schema.journal import Held, HeldCharge
+from schema.ledger.journal import Held, HeldCharge
 from schema.limits import Holder, Meter, Rule
 from tests.runtime.attempts import make_held, make_settled
 from tests.runtime.losing import Losing

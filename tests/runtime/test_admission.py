@@ -23,7 +23,7 @@ from runtime.leases import Leases
 from runtime.look_ups import LookUps
 from schema.chat import ChatRequest
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
-from schema.journal import row_of
+from schema.ledger.journal import row_of
 from schema.limits import Meter, Rule
 from schema.usage import Usage
 from schema.wire import decode_body

@@ -25,8 +25,8 @@ from runtime.journal_reader import Place
 from runtime.migrations import migrate
 from runtime.spend_insert import COLUMNS
 from schema.errors import DatabaseUnavailable
-from schema.journal import HeldCharge
-from schema.spend import Outcome, SpendRow
+from schema.ledger.journal import HeldCharge
+from schema.ledger.rows import Outcome, SpendRow
 from tests.conftest import execute
 from tests.runtime.attempts import make_held, make_row, make_settled
 

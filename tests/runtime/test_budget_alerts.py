@@ -26,7 +26,7 @@ from runtime.look_ups import LookUps
 from runtime.spend_insert import ensure_partition, insert_rows
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind
-from schema.spend import Charge, SpendRow
+from schema.ledger.rows import Charge, SpendRow
 from tests.conftest import execute
 from tests.fakes.authority import Silence
 from tests.functions.booked import fetch

@@ -19,8 +19,9 @@ from runtime.ledger import AttemptHold
 from runtime.spend_insert import ensure_partition, insert_rows
 from runtime.spend_reader import SpendReader
 from schema.errors import UpstreamTimeout
-from schema.journal import row_of, unsettled
-from schema.spend import Outcome, SpendLog, SpendQuery, SpendRow, spend_log, usage_of
+from schema.ledger.journal import row_of, unsettled
+from schema.ledger.rows import Outcome, SpendRow, usage_of
+from schema.spend import SpendLog, SpendQuery, spend_log
 from schema.tables.partitions import month_of
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 from tests.fakes.ledger import FakeLedger

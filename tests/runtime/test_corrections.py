@@ -13,7 +13,7 @@ from runtime.corrections import Corrections
 from runtime.database import Database
 from schema.corrections import Correction, Kind
 from schema.errors import Overloaded
-from schema.spend import Outcome
+from schema.ledger.rows import Outcome
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total
 from tests.functions.contexts import ADMIN, make_call

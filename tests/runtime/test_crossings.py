@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runtime.crossings import Named, crossings, named
 from runtime.rules import Level, Limits, money_rules
 from schema.alerts import AlertKind
-from schema.governance import BudgetWindow, ModelBudget
+from schema.fields import BudgetWindow, ModelBudget
 
 KINDS = ("key", "user", "team", "member", "organization", "customer", "global")
 TEXT = st.text(

@@ -24,9 +24,9 @@ from runtime.ledger import BookedLedger
 from runtime.mount import mount
 from runtime.searches import Searches
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
+from schema.ledger.rows import Outcome
 from schema.models import ModelCard
 from schema.secret import Secret
-from schema.spend import Outcome
 from schema.wire import Wire
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence

@@ -27,8 +27,8 @@ from runtime.journal_format import (
 )
 from runtime.journal_progress import PROGRESS
 from runtime.journal_reader import JournalReader, Place, Unreadable, is_abandoned
-from schema.journal import Held, Settled, row_of, unsettled
-from schema.spend import Outcome, SpendRow
+from schema.ledger.journal import Held, Settled, row_of, unsettled
+from schema.ledger.rows import Outcome, SpendRow
 from tests.runtime.attempts import RECEIVED_AT, ROW, make_held, make_row, make_settled
 
 LATER = RECEIVED_AT + timedelta(seconds=9)

@@ -17,8 +17,8 @@ from runtime.database import Database
 from runtime.leases import Leases
 from runtime.slices import Need, Slice
 from schema.corrections import Correction, Kind
+from schema.ledger.rows import Charge, Outcome, SpendRow
 from schema.limits import Holder, Meter, Rule
-from schema.spend import Charge, Outcome, SpendRow
 from tests.conftest import execute
 from tests.functions.booked import OWNERS, book, fetch
 from tests.functions.contexts import ADMIN, make_call

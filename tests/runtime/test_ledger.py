@@ -27,8 +27,8 @@ from schema.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from schema.journal import Held
-from schema.spend import Outcome
+from schema.ledger.journal import Held
+from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from tests.fakes.ledger import FakeLedger, ListSink, NoLimits
 from tests.runtime.attempts import RECEIVED_AT, FixedBounds, make_call, make_target

@@ -18,8 +18,8 @@ from runtime.log_reader import LogReader
 from runtime.report_reader import ReportReader
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
 from schema.errors import InvalidRequest
+from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, LogPageQuery, Place
-from schema.spend import Outcome, SpendRow
 from tests.conftest import execute
 from tests.runtime.attempts import make_row
 

@@ -31,7 +31,7 @@ from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.searches import Searches
 from runtime.services import SystemEntropy
 from runtime.spend_insert import ensure_partition, insert_rows
-from schema.spend import SpendRow
+from schema.ledger.rows import SpendRow
 from schema.tables.partitions import month_of
 from tests.conftest import dsn_of, execute
 from tests.fakes import answers

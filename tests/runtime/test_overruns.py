@@ -14,7 +14,7 @@ from runtime.refusals import refusal
 from runtime.rules import Level, Limits, money_rules
 from runtime.slices import Need, give_back
 from schema.errors import DatabaseUnavailable
-from schema.governance import BudgetWindow, ModelBudget
+from schema.fields import BudgetWindow, ModelBudget
 from schema.limits import Meter, Rule
 from tests.conftest import execute
 from tests.runtime.lease_worker import Worker, budget

@@ -19,9 +19,10 @@ from runtime import report_reader, rollups
 from runtime.database import Database
 from runtime.report_reader import ReportReader
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
+from schema.dates import Days
 from schema.errors import InvalidRequest
-from schema.spend import SpendRow
-from schema.sums import Days, Dimension, SumsQuery
+from schema.ledger.rows import SpendRow
+from schema.ledger.sums import Dimension, SumsQuery
 from tests.runtime.attempts import make_row
 
 T = TypeVar("T")

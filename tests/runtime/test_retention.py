@@ -12,7 +12,7 @@ from runtime.database import Database
 from runtime.retention import LOCK_KEY, Retention
 from runtime.spend_insert import ensure_partition
 from runtime.storage_policy import StoragePolicy
-from schema.spend import SpendRow
+from schema.ledger.rows import SpendRow
 from schema.tables.partitions import BODIES, TOO_OLD, month_of
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runtime import rollups
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
-from schema.spend import Outcome, SpendRow, earlier_id
+from schema.ledger.rows import Outcome, SpendRow, earlier_id
 from schema.tables.rollup_fill import FILL
 from tests.conftest import execute
 from tests.runtime.attempts import make_row

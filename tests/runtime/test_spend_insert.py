@@ -10,7 +10,7 @@ import pytest
 from runtime.database import Database
 from runtime.spend_insert import ensure_partition, insert_rows
 from schema.alerts import AlertKind
-from schema.spend import Charge
+from schema.ledger.rows import Charge
 from tests.conftest import execute
 from tests.functions.booked import OWNERS, book, fetch
 from tests.runtime.attempts import make_row

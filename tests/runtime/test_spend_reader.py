@@ -13,7 +13,8 @@ from runtime.database import Database
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
 from runtime.spend_reader import SpendReader
 from schema.errors import InvalidRequest
-from schema.spend import Outcome, SpendDay, SpendQuery, SpendRow, period
+from schema.ledger.rows import Outcome, SpendRow
+from schema.spend import SpendDay, SpendQuery, period
 from tests.fakes.spend import FakeSpend
 from tests.runtime.attempts import ROW, make_row
 

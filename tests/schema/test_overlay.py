@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.governance import BudgetWindow, ModelBudget
+from schema.fields import BudgetWindow, ModelBudget
 from schema.keys import KeyRecord
 from schema.overlay import model_rates, overlaid
 

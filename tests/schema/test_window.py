@@ -1,5 +1,6 @@
 """Budget windows follow the calendar of a time zone."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.errors import InvalidRequest
-from schema.window import check_duration, normal, window, windows_a_day
+from schema.window import after, check_duration, normal, window, windows_a_day
 
 ZONES = (
     "UTC",
@@ -25,6 +26,7 @@ DURATIONS = (
 )  # fmt: skip
 CALENDAR = ("1h", "2h", "6h", "1d", "7d", "1w", "30d", "1mo")
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +141,32 @@ def cut(duration: str) -> float:
 )  # fmt: skip
 def test_at_most_so_many_windows_begin_in_a_day(duration: str, a_day: float) -> None:
     assert float(windows_a_day(duration)[1]) == pytest.approx(a_day)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("30s", datetime(2026, 1, 31, 12, 0, 30, tzinfo=UTC)),
+        ("15m", datetime(2026, 1, 31, 12, 15, tzinfo=UTC)),
+        ("12h", datetime(2026, 2, 1, 0, tzinfo=UTC)),
+        ("2w", datetime(2026, 2, 14, 12, tzinfo=UTC)),
+        ("1mo", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("12mo", datetime(2027, 1, 31, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_duration_ends_where_the_calendar_says(text: str, end: datetime) -> None:
+    assert after(START, text, param="duration") == end
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_duration_or_refused(text: str) -> None:
+    with suppress(InvalidRequest):
+        assert after(START, text, param="duration") >= START
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "d", "0s", "000mo", "-1d", "1.5h", "1y", "999999w", "999999mo", "\u0661d"]
+)
+def test_nonsense_and_eternity_are_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        after(START, text, param="duration")

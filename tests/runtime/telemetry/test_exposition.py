@@ -12,7 +12,7 @@ from runtime.telemetry import exposition
 from runtime.telemetry.exposition import Metrics
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Gauges, Tally
-from schema.spend import Outcome
+from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from tests.runtime.attempts import make_settled, make_target
 

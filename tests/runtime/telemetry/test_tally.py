@@ -3,7 +3,7 @@
 import msgspec
 
 from runtime.telemetry.tally import BUCKETS_MS, OTHER, Attempts, Counted, Requests, Tally, Timing
-from schema.spend import Outcome
+from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from tests.runtime.attempts import make_settled, make_target
 

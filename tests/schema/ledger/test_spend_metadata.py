@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.spend_metadata import (
+from schema.ledger.spend_metadata import (
     CostBreakdown,
     UsageObject,
     cost_breakdown,

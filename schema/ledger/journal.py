@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from schema.spend import Charge, Outcome, SpendRow, earlier_id
+from schema.ledger.rows import Charge, Outcome, SpendRow, earlier_id
 from schema.usage import Usage
 
 

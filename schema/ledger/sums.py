@@ -2,12 +2,12 @@
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from schema.dates import Days
 from schema.errors import InvalidRequest
 
 MAX_LISTED = 500
@@ -31,13 +31,6 @@ class Dimension(enum.Enum):
 
     __hash__ = object.__hash__
     """Enum's own is written in Python, and large reports look these up tens of thousands of times."""
-
-
-class Days(NamedTuple):
-    """UTC days, both included, as `YYYY-MM-DD`; None: open."""
-
-    first: str | None = None
-    last: str | None = None
 
 
 class Metrics(msgspec.Struct, frozen=True, gc=False):
@@ -111,41 +104,9 @@ def total(metrics: Sequence[Metrics]) -> Metrics:
     return Metrics(*sums)  # whose types are those of Metrics' own fields
 
 
-def days_of(start_date: str | None, end_date: str | None) -> Days:
-    """Two dates of a query, each of which may be absent. Raises InvalidRequest naming the parameter."""
-    days = Days(_day("start_date", start_date), _day("end_date", end_date))
-    if days.first and days.last and days.first > days.last:
-        raise InvalidRequest("end_date: expected a date not before start_date.", param="end_date")
-    return days
-
-
-def period_days(start_date: str | None, end_date: str | None) -> Days:
-    """Two dates that have to be there."""
-    for name, value in (("start_date", start_date), ("end_date", end_date)):
-        if value is None:
-            raise InvalidRequest(f"{name}: please say which days, as YYYY-MM-DD (UTC).", param=name)
-    return days_of(start_date, end_date)
-
-
-def days_until(last: date, count: int) -> Days:
-    """So many days before a day, and it."""
-    return Days(date.fromordinal(last.toordinal() - count).isoformat(), last.isoformat())
-
-
 def listed(param: str, text: str | None) -> tuple[str, ...]:
     """Ids with commas between them."""
     found = tuple(each.strip() for each in (text or "").split(",") if each.strip())
     if len(found) > MAX_LISTED:
         raise InvalidRequest(f"{param}: expected at most {MAX_LISTED}, found {len(found)}", param=param)
     return found
-
-
-def _day(name: str, text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
-    except ValueError as exc:
-        raise InvalidRequest(
-            f"{name}: sums are by whole UTC days; expected YYYY-MM-DD, found {text[:40]!r}", param=name
-        ) from exc

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.routing import MAX_FALLBACKS, MAX_RETRIES
-from schema.spend import earlier_id, is_earlier_id
+from schema.ledger.rows import earlier_id, is_earlier_id
 
 MOST_ATTEMPTS = (1 + MAX_FALLBACKS) * (1 + MAX_RETRIES)
 

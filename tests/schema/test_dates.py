@@ -1,12 +1,11 @@
-"""Days and lists of a report's query; metrics together."""
+"""Days of a report's query."""
 
 from datetime import date
-from decimal import Decimal
 
 import pytest
 
+from schema.dates import Days, days_of, days_until, period_days
 from schema.errors import InvalidRequest
-from schema.sums import MAX_LISTED, Days, Metrics, days_of, days_until, listed, period_days, total
 
 
 def test_days_may_be_open_and_include_both_ends() -> None:
@@ -31,17 +30,3 @@ def test_a_period_has_both_days() -> None:
         with pytest.raises(InvalidRequest) as refused:
             period_days(start, end)
         assert refused.value.param == param
-
-
-def test_lists_have_commas_and_an_end() -> None:
-    assert listed("tags", " a, b,,") == ("a", "b")
-    assert listed("tags", None) == ()
-    with pytest.raises(InvalidRequest) as refused:
-        listed("tags", "a," * (MAX_LISTED + 1))
-    assert refused.value.param == "tags"
-
-
-def test_metrics_together_are_exact() -> None:
-    cents = [Metrics(spend=Decimal("0.1"), prompt_tokens=1) for _ in range(3)]
-    assert total(cents) == Metrics(spend=Decimal("0.3"), prompt_tokens=3)
-    assert total([]) == Metrics()

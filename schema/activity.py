@@ -1,0 +1,140 @@
+"""Activity by day: the queries and answers, in LiteLLM's shapes. Dollars in answers are exact sums."""
+
+from decimal import Decimal
+
+import msgspec
+
+from schema.ledger.sums import Metrics
+from schema.reports import PeriodQuery
+
+
+class DayActivity(msgspec.Struct, frozen=True, kw_only=True):
+    date: str
+    api_requests: int
+    total_tokens: int
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    daily_data: list[DayActivity]
+    sum_api_requests: int
+    sum_total_tokens: int
+
+
+class ModelActivity(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    daily_data: list[DayActivity]
+    sum_api_requests: int
+    sum_total_tokens: int
+
+
+class ExceptionsQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    model_group: str
+
+
+class DayExceptions(msgspec.Struct, frozen=True, kw_only=True):
+    date: str
+    num_rate_limit_exceptions: int
+
+
+class Exceptions(msgspec.Struct, frozen=True, kw_only=True):
+    daily_data: list[DayExceptions]
+    sum_num_rate_limit_exceptions: int
+
+
+class AggregatedQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /user/daily/activity/aggregated."""
+
+    model: str | None = None
+    """The provider's name or the public one."""
+    api_key: str | None = None
+    """Keys or hashes, with commas."""
+    user_id: str | None = None
+
+
+class ActivityQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /.../daily/activity. A page is of the rollup's rows, as at LiteLLM: a day can go on on the next."""
+
+    model: str | None = None
+    api_key: str | None = None
+    page: int = 1
+    page_size: int = 50
+
+
+class UserActivityQuery(ActivityQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    user_id: str | None = None
+
+
+class TeamActivityQuery(ActivityQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    team_ids: str | None = None
+    exclude_team_ids: str | None = None
+
+
+class OrganizationActivityQuery(ActivityQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    organization_ids: str | None = None
+    exclude_organization_ids: str | None = None
+
+
+class CustomerActivityQuery(ActivityQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    end_user_ids: str | None = None
+    exclude_end_user_ids: str | None = None
+
+
+class TagActivityQuery(ActivityQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tags: str | None = None
+    exclude_tags: str | None = None
+
+
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    key_alias: str | None = None
+    team_id: str | None = None
+
+
+class KeyMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    metrics: Metrics
+    metadata: KeyFacts
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model, provider, team ... of a day comes to, and each key's share in it."""
+
+    metrics: Metrics
+    metadata: dict[str, str] = {}
+    api_key_breakdown: dict[str, KeyMetrics] = {}
+
+
+class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
+    models: dict[str, Part] = {}
+    model_groups: dict[str, Part] = {}
+    providers: dict[str, Part] = {}
+    endpoints: dict[str, Part] = {}
+    api_keys: dict[str, KeyMetrics] = {}
+    entities: dict[str, Part] = {}
+    mcp_servers: dict[str, Part] = {}
+
+
+class ActivityDay(msgspec.Struct, frozen=True, kw_only=True):
+    date: str
+    metrics: Metrics
+    breakdown: Breakdown
+
+
+class ActivityTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the page's rows."""
+
+    total_spend: Decimal
+    total_prompt_tokens: int
+    total_completion_tokens: int
+    total_tokens: int
+    total_api_requests: int
+    total_successful_requests: int
+    total_failed_requests: int
+    total_cache_read_input_tokens: int
+    total_cache_creation_input_tokens: int
+    page: int
+    total_pages: int
+    has_more: bool
+
+
+class DailyActivity(msgspec.Struct, frozen=True, kw_only=True):
+    results: list[ActivityDay]
+    metadata: ActivityTotals

@@ -1,0 +1,71 @@
+"""Dates of queries: UTC days and moments, checked by the name of their parameter."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from schema.errors import InvalidRequest
+
+
+class Days(NamedTuple):
+    """UTC days, both included, as `YYYY-MM-DD`; None: open."""
+
+    first: str | None = None
+    last: str | None = None
+
+
+def days_of(start_date: str | None, end_date: str | None) -> Days:
+    """Two dates of a query, each of which may be absent. Raises InvalidRequest naming the parameter."""
+    days = Days(_day("start_date", start_date), _day("end_date", end_date))
+    if days.first and days.last and days.first > days.last:
+        raise InvalidRequest("end_date: expected a date not before start_date.", param="end_date")
+    return days
+
+
+def period_days(start_date: str | None, end_date: str | None) -> Days:
+    """Two dates that have to be there."""
+    for name, value in (("start_date", start_date), ("end_date", end_date)):
+        if value is None:
+            raise InvalidRequest(f"{name}: please say which days, as YYYY-MM-DD (UTC).", param=name)
+    return days_of(start_date, end_date)
+
+
+def days_until(last: date, count: int) -> Days:
+    """So many days before a day, and it."""
+    return Days(date.fromordinal(last.toordinal() - count).isoformat(), last.isoformat())
+
+
+def _day(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
+    except ValueError as exc:
+        raise InvalidRequest(
+            f"{name}: sums are by whole UTC days; expected YYYY-MM-DD, found {text[:40]!r}", param=name
+        ) from exc
+
+
+def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | None, datetime | None]:
+    """Two dates as UTC: from the first, up to and without the second. An end date counts as a whole
+    day, an end time as a whole second. Raises InvalidRequest naming the parameter."""
+    start = None if start_date is None else _date("start_date", start_date)[0]
+    if end_date is None:
+        return start, None
+    last, step = _date("end_date", end_date)
+    end = last + step
+    if start is not None and start >= end:
+        raise InvalidRequest("end_date: expected a date not before start_date.", param="end_date")
+    return start, end
+
+
+def _date(name: str, text: str) -> tuple[datetime, timedelta]:
+    """A date and how long it lasts."""
+    for layout, step in (("%Y-%m-%d", timedelta(days=1)), ("%Y-%m-%d %H:%M:%S", timedelta(seconds=1))):
+        try:
+            moment = datetime.strptime(text, layout).replace(tzinfo=UTC)
+            return moment, min(step, datetime.max.replace(tzinfo=UTC) - moment)
+        except ValueError:
+            continue
+    raise InvalidRequest(
+        f"{name}: expected YYYY-MM-DD or YYYY-MM-DD HH:MM:SS (UTC), found {text[:40]!r}", param=name
+    )
