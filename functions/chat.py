@@ -11,9 +11,9 @@ from functions.model_ports import Hold, UpstreamResponse
 from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, ChatStream
-from models_registry.backends.openai_stream import told_bytes
-from models_registry.bounds import ChatBounds, with_output_limit
-from models_registry.route import Route
+from models_registry.backends.openai.answer import told_bytes
+from models_registry.bounds.chat import ChatBounds, with_output_limit
+from models_registry.routing.route import Route
 from schema.chat import ChatCompletion, ChatRequest
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, Told, UpstreamError, UpstreamMalformed
 from schema.usage import Usage

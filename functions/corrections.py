@@ -3,7 +3,7 @@
 from functions.context import CorrectionContext
 from functions.function import function
 from functions.roles import Access
-from models_registry.price import cost_nano
+from models_registry.prices.price import cost_nano
 from schema.corrections import (
     MAX_PAGE,
     Corrected,

@@ -7,9 +7,9 @@ import msgspec
 from functions.context import CatalogueContext
 from functions.function import function
 from functions.roles import Access
-from models_registry.backends.counts import from_wire
-from models_registry.bounds import BYTES_A_TOKEN
-from models_registry.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts, usd
+from models_registry.backends.usage import from_wire
+from models_registry.bounds.input import BYTES_A_TOKEN
+from models_registry.prices.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts, usd
 from models_registry.target import Target
 from schema.cost import CalculatedCost, CalculateRequest, CostEstimate, EstimateRequest, PricedResponse
 from schema.errors import InvalidRequest

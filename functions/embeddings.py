@@ -8,8 +8,8 @@ from functions.model_ports import UpstreamResponse
 from functions.roles import Access
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts
-from models_registry.bounds import EmbeddingsBounds
-from models_registry.route import Route
+from models_registry.bounds.embeddings import EmbeddingsBounds
+from models_registry.routing.route import Route
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 

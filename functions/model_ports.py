@@ -6,8 +6,8 @@ from typing import Protocol, TypeVar
 
 from functions.call import Call
 from models_registry.backends.backend import UpstreamRequest
-from models_registry.judgement import Unbounded
-from models_registry.route import Route
+from models_registry.bounds.judgement import Unbounded
+from models_registry.routing.route import Route
 from models_registry.target import Deadlines, Target
 from schema.models import AllowedModels, ModelCard
 from schema.usage import Usage

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from models_registry.config import Config
+from models_registry.config.reader import Config
 from schema.errors import InvalidRequest
 from schema.fields import Json, dollars
 from schema.window import after, check_duration

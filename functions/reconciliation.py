@@ -10,10 +10,10 @@ import msgspec
 from functions.context import CorrectionContext
 from functions.function import function
 from functions.roles import Access
-from models_registry.bill_lines import Line
-from models_registry.cost_exports import MAX_DAYS, Billed, Export, read_export
-from models_registry.price import cost_nano
-from models_registry.reconciliation import reconcile
+from models_registry.bills.exports import MAX_DAYS, Billed, Export, read_export
+from models_registry.bills.lines import Line
+from models_registry.bills.matching import reconcile
+from models_registry.prices.price import cost_nano
 from schema.corrections import Correction, Kind, checked_reason, in_dollars
 from schema.dates import period_of
 from schema.errors import InvalidRequest

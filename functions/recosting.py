@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functions.context import CorrectionContext
 from functions.function import function
 from functions.roles import Access
-from models_registry.charges import attempt_parts, least_nano
+from models_registry.prices.charges import attempt_parts, least_nano
 from schema.corrections import (
     OVERRULED,
     Corrected,

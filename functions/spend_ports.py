@@ -6,8 +6,8 @@ from typing import Protocol
 
 from functions.call import Call
 from functions.roles import Scope
-from models_registry.bill_lines import Booked
-from models_registry.price import Price
+from models_registry.bills.lines import Booked
+from models_registry.prices.price import Price
 from schema.bodies import Body
 from schema.corrections import Corrected, Correction, Kind, Made, UncertainQuery
 from schema.fields import Page

@@ -11,9 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.config import Config, Skipped
-from models_registry.config_values import BadDeployment
-from models_registry.deployments import (
+from models_registry.config.deployments import (
     compile_targets,
     doubts_of,
     expand,
@@ -21,9 +19,11 @@ from models_registry.deployments import (
     unbounded_warning,
     without_key,
 )
-from models_registry.price import Price
-from models_registry.pricing import unused_adjustments
-from models_registry.providers import PROVIDERS
+from models_registry.config.providers import PROVIDERS
+from models_registry.config.reader import Config, Skipped
+from models_registry.numbers import BadDeployment
+from models_registry.prices.price import Price
+from models_registry.prices.pricing import unused_adjustments
 from models_registry.target import Target
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.ledger.rows import SpendRow

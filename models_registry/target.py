@@ -4,9 +4,9 @@ import enum
 
 import msgspec
 
-from models_registry.allowances import TEMPLATE_TOKENS, Thinking
-from models_registry.price import Price
-from models_registry.pricing import Pricing
+from models_registry.facts.allowances import TEMPLATE_TOKENS, Thinking
+from models_registry.prices.price import Price
+from models_registry.prices.pricing import Pricing
 from schema.secret import Secret
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import asyncpg
 import msgspec
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime.crossings import LEAST, OWN, Crossed, CustomerBudget, crossings, holder_of, named
 from schema.ledger.rows import Charge
 

@@ -9,7 +9,7 @@ import structlog
 from functions.call import Call, Caller
 from functions.model_ports import Bounds
 from functions.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
-from models_registry.price import Price, ceiling_nano
+from models_registry.prices.price import Price, ceiling_nano
 from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.customers import Customers

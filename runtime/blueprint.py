@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from functions.policy import Policy, policy_of
-from models_registry.config import Config, read_config
+from models_registry.config.reader import Config, read_config
 from models_registry.registry import Registry, build_registry
-from models_registry.routing import Routing, routing_of
+from models_registry.routing.settings import Routing, routing_of
 from runtime.settings import Settings
 from runtime.storage_policy import StoragePolicy, storage_policy_of
 from runtime.telemetry.webhooks import webhooks_of
@@ -19,7 +19,7 @@ from schema.secret import Secret
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     """`document` is the config file as read, `env` the environment it is read in."""
 
-    document: dict[str, Any]  # YAML, checked by `models_registry/config.py`
+    document: dict[str, Any]  # YAML, checked by `models_registry/config/reader.py`
     env: Mapping[str, str]
     settings: Settings
     master_key: Secret

@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 import asyncpg
 
-from models_registry.bill_lines import Booked, OpenRow
-from models_registry.price import NANO_PER_USD
+from models_registry.bills.lines import Booked, OpenRow
+from models_registry.prices.price import NANO_PER_USD
 from runtime.corrected_rows import SUMS
 from schema.errors import InvalidRequest
 from schema.tables import naive

@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
 from runtime.database_errors import REACHING_ERRORS, reaching
 from runtime.journal import segment_name

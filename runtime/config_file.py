@@ -1,4 +1,4 @@
-"""Reading `config.yaml` and what it includes. What the text means is `models_registry/config.py`'s."""
+"""Reading `config.yaml` and what it includes. What the text means is `models_registry/config/reader.py`'s."""
 
 import re
 from pathlib import Path

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from functions.roles import Scope
-from models_registry.price import NANO_PER_USD
+from models_registry.prices.price import NANO_PER_USD
 from runtime.log_row import spend_row
 from runtime.tenancy import spend_reach
 from schema.corrections import Corrected, Kind, UncertainQuery

@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime.rules import Level
 from runtime.spend_insert import COUNTERS, Counter
 from schema.tables import aware

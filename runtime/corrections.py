@@ -15,8 +15,8 @@ from piccolo.columns import BigInt, Integer, Numeric
 
 from functions.call import Call
 from functions.roles import Scope
-from models_registry.bill_lines import Booked
-from models_registry.price import usd
+from models_registry.bills.lines import Booked
+from models_registry.prices.price import usd
 from runtime import rollups
 from runtime.booked_days import booked_days
 from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows

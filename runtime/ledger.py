@@ -14,8 +14,8 @@ import msgspec
 
 from functions.call import Attempted, Call
 from functions.model_ports import Bounds
-from models_registry.charges import NOTHING
-from models_registry.price import Price
+from models_registry.prices.charges import NOTHING
+from models_registry.prices.price import Price
 from models_registry.target import Target
 from runtime.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
 from runtime.spend_row import (

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime.leases import Standing
 from schema.errors import BudgetExceeded, GatewayError, RateLimited
 from schema.limits import Meter

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from functions.roles import Scope
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime import report_sql
 from runtime.database import Database
 from runtime.database_errors import asking

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from schema.ledger.rows import Outcome, SpendRow
 
 KEY = (

@@ -1,6 +1,6 @@
 """Walks a call's way: attempt, wait, attempt again, until one answers or none is left.
 
-Which deployment is next is decided in `models_registry/route.py`; an attempt is the function's own.
+Which deployment is next is decided in `models_registry/routing/route.py`; an attempt is the function's own.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ import structlog
 
 from functions.call import Call
 from models_registry.registry import Registry
-from models_registry.route import Route
-from models_registry.routing import Routing
+from models_registry.routing.route import Route
+from models_registry.routing.settings import Routing
 from schema.errors import GatewayError
 
 T = TypeVar("T")

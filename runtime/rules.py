@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from models_registry.price import NANO_PER_USD
+from models_registry.prices.price import NANO_PER_USD
 from schema.fields import BudgetWindow, ModelBudget, dollars
 from schema.limits import Holder, Meter, Rule
 from schema.overlay import model_rates

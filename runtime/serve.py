@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from models_registry.config import read_config
+from models_registry.config.reader import read_config
 from runtime.blueprint import Blueprint
 from runtime.books_process import BooksProcess
 from runtime.config_file import Document

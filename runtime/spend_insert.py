@@ -9,7 +9,7 @@ from datetime import date
 import asyncpg
 import msgspec
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime import rollups
 from runtime.account_charges import charge_accounts, crossed_in, with_windows
 from runtime.crossings import (

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from functions.call import Call
-from models_registry.charges import NOTHING, attempt_parts, costs_nothing
+from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.target import Target
 from schema.errors import ClientLeft, GatewayError, UpstreamError
 from schema.ledger.journal import Held, HeldCharge, Settled
@@ -50,8 +50,8 @@ def ending_of_failure(
     """What a broken attempt costs.
 
     What the provider reported, where it did; nothing where no work was done: no connection, an answer that
-    says so (`models_registry/charges.py`), or an error of ours before anything was sent; the whole bound
-    where nobody knows: timeouts, cuts, garbage, a proxy's 5xx, and faults of our own. A deployment that
+    says so (`models_registry/prices/charges.py`), or an error of ours before anything was sent; the whole
+    bound where nobody knows: timeouts, cuts, garbage, a proxy's 5xx, and faults of our own. A deployment that
     costs nothing has no bill to doubt, so that a failure there uses no tokens of a limit.
     """
     status = error.http_status if isinstance(error, GatewayError) else 500

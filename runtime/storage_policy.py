@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from models_registry.config import Config
+from models_registry.config.reader import Config
 from schema.errors import InvalidRequest
 from schema.window import after
 

@@ -120,7 +120,7 @@ class ChatRequest(Wire, frozen=True, kw_only=True, dict=True):
     max_new_tokens: TokenLimit | None = None
     n_predict: TokenLimit | None = None
     num_predict: TokenLimit | None = None
-    """The last four are other servers' names; see `models_registry/field_costs.py`."""
+    """The last four are other servers' names; see `models_registry/bounds/field_costs.py`."""
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -51,7 +51,7 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnyPrice(Protocol):
-    """Of `models_registry.price.Price`, what says where it is from."""
+    """Of `models_registry.prices.price.Price`, what says where it is from."""
 
     @property
     def source(self) -> str: ...

@@ -43,7 +43,7 @@ NOTHING_RARE = RareMeters()
 class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """What an attempt used. `prompt_tokens` is all input, the cached and cache-written part
     included; `completion_tokens` is all output, reasoning included. A backend whose provider
-    counts otherwise adds up before it gives this (`models_registry/backends/counts.py`).
+    counts otherwise adds up before it gives this (`models_registry/backends/usage.py`).
 
     Two meters are not here: a request is one, and its seconds are the attempt's own."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models_registry.price_fields import METERS, SEARCH
+from models_registry.prices.fields import METERS, SEARCH
 from runtime.catalog import entry_named
 from tests.test_house import ROOT
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from models_registry.backends.anthropic import Anthropic
+from models_registry.backends.anthropic.backend import Anthropic
 from models_registry.backends.backend import Backend
-from models_registry.backends.ollama import Ollama
-from models_registry.backends.openai import OpenAI
+from models_registry.backends.ollama.backend import Ollama
+from models_registry.backends.openai.backend import OpenAI
 from models_registry.target import Dialect
 
 BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(

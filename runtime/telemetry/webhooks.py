@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from models_registry.config import Config
+from models_registry.config.reader import Config
 from runtime.outbound import flaw_of
 from schema.alerts import AlertRecord
 from schema.secret import Secret

@@ -97,7 +97,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What the provider says it served; empty: its standard tier."""
     rare: RareMeters | None = None
     cost_parts: tuple[int, ...] = ()
-    """The cost by what it is for, in the order of `models_registry.price.Parts`; empty where it is 0."""
+    """The cost by what it is for, in the order of `models_registry.prices.price.Parts`; empty where it is
+    0."""
     input_reported: bool = False
     """Of an estimate: the provider did report the input. In the row's metadata."""
     corrects: str | None = None

@@ -144,7 +144,8 @@ def rare_of(used: UsageObject) -> RareMeters | None:
 
 
 def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
-    """From a cost's parts in nano-USD, in the order of `models_registry.price.Parts`; None: it was 0."""
+    """From a cost's parts in nano-USD, in the order of `models_registry.prices.price.Parts`; None: it was
+    0."""
     if not parts:
         return None
     plain, read, written, output, reasoning, tools, request, time = map(_usd, parts)

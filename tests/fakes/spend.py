@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from functions.roles import Scope
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime.tenancy import spend_reach
 from schema.ledger.rows import SpendRow
 from schema.spend import SpendDay, SpendQuery, period

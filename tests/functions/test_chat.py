@@ -8,7 +8,7 @@ import pytest
 from functions.chat import chat
 from functions.context import ModelContext
 from functions.function import EventStream
-from models_registry.bounds import UNRECEIVED_TOKENS
+from models_registry.bounds.chat import UNRECEIVED_TOKENS
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.errors import (
     SHUTTING_DOWN,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.registry import Registry, permits
-from models_registry.route import Route
+from models_registry.routing.route import Route
 from models_registry.target import Dialect
 from runtime.blueprint import check
 from schema.errors import ModelInError, ModelNotAllowed, ModelNotFound, ProviderError

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from functions.call import Call, Caller
-from models_registry.judgement import Unbounded
-from models_registry.price import Price
+from models_registry.bounds.judgement import Unbounded
+from models_registry.prices.price import Price
 from models_registry.target import Dialect, Target
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow

@@ -12,8 +12,8 @@ import pytest
 
 from functions.call import Attempted, Call
 from functions.policy import Policy
-from models_registry.bounds import ChatBounds
-from models_registry.price import Price, ceiling_nano
+from models_registry.bounds.chat import ChatBounds
+from models_registry.prices.price import Price, ceiling_nano
 from models_registry.target import Target
 from runtime.admission import Admission, Admissions, full_ceiling
 from runtime.customers import Customers

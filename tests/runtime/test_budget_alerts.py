@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from functions.policy import Policy
-from models_registry.bounds import ChatBounds
-from models_registry.price import Price
+from models_registry.bounds.chat import ChatBounds
+from models_registry.prices.price import Price
 from runtime.admission import Admissions
 from runtime.authority_reader import AuthorityReader
 from runtime.books import alerts_of

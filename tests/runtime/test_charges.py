@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from functions.roles import Reach, Scope
-from models_registry.bounds import ChatBounds
-from models_registry.charges import attempt_parts
-from models_registry.price import FEMTO_PER_NANO, Price, Service, cost_nano
+from models_registry.bounds.chat import ChatBounds
+from models_registry.prices.charges import attempt_parts
+from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, cost_nano
 from models_registry.target import Target
 from runtime.admission import full_ceiling
 from runtime.database import Database
@@ -26,7 +26,7 @@ from schema.tables.partitions import month_of
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 from tests.fakes.ledger import FakeLedger
 from tests.models_registry.backends.making import PIXEL, chat
-from tests.models_registry.test_deployments import compiled
+from tests.models_registry.config.test_deployments import compiled
 from tests.runtime.attempts import make_call, make_row, make_target
 
 USD = 10**9

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime import corrections
 from runtime.corrections import Corrections
 from runtime.database import Database

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from functions.policy import Policy
-from models_registry.bounds import ChatBounds
-from models_registry.price import Price
+from models_registry.bounds.chat import ChatBounds
+from models_registry.prices.price import Price
 from models_registry.target import Target
 from runtime.admission import Admissions
 from runtime.customers import Customers

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime.corrections import Corrections
 from runtime.database import Database
 from runtime.leases import Leases

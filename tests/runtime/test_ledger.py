@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.call import Call
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from models_registry.target import Target
 from runtime.admission import Admission
 from runtime.ledger import AttemptHold, BookedLedger, header_value

@@ -14,7 +14,7 @@ import pytest
 from functions.chat import chat
 from functions.embeddings import embeddings
 from models_registry.backends.backend import UpstreamRequest
-from models_registry.route import Route
+from models_registry.routing.route import Route
 from runtime.door import Door
 from runtime.upstream import AiohttpUpstream
 from schema.chat import ChatRequest

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.roles import Reach, Scope
-from models_registry.price import usd
+from models_registry.prices.price import usd
 from runtime import report_reader, rollups
 from runtime.database import Database
 from runtime.report_reader import ReportReader

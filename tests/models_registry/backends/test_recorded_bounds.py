@@ -7,15 +7,16 @@ from functools import cache
 import msgspec
 import pytest
 
-from models_registry.allowances import (
+from models_registry.bounds.chat import ChatBounds
+from models_registry.bounds.embeddings import EmbeddingsBounds
+from models_registry.bounds.field_costs import is_agent
+from models_registry.facts.allowances import (
     OWN_TEXT_TOKENS,
     TEMPLATE_TOKENS,
     least_output,
     template_tokens,
     thinking_of,
 )
-from models_registry.bounds import ChatBounds, EmbeddingsBounds
-from models_registry.field_costs import is_agent
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
-from models_registry.price import Price, cost_nano
+from models_registry.prices.price import Price, cost_nano
 from models_registry.target import Dialect
 from schema.usage import Usage
 from tests.fakes import answers

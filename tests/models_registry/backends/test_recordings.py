@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
-from models_registry.backends.openai import OpenAI
+from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.provider_errors import STATUSES
 from models_registry.target import Dialect
 from schema.chat import ChatRequest

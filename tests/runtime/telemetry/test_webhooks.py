@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from models_registry.config import read_config
+from models_registry.config.reader import read_config
 from runtime.blueprint import check
 from runtime.outbound import Unreachable, post_json
 from runtime.telemetry.webhooks import Style, body_of, webhooks_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.routing import MAX_FALLBACKS, MAX_RETRIES
+from models_registry.routing.settings import MAX_FALLBACKS, MAX_RETRIES
 from schema.ledger.rows import earlier_id, is_earlier_id
 
 MOST_ATTEMPTS = (1 + MAX_FALLBACKS) * (1 + MAX_RETRIES)

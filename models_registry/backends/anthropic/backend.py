@@ -1,0 +1,126 @@
+"""Anthropic's Messages API. A translation; it has no embeddings.
+
+Cached tokens, read and written, are beside `input_tokens` and are added to it; thinking is inside the output.
+A stream reports its input at its start and all of it at its end.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from models_registry.backends.anthropic.request import messages_request
+from models_registry.backends.anthropic.stream import AnthropicStream
+from models_registry.backends.anthropic.usage import counts_in, finish_reason, usage_of
+from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.headers import upstream_headers
+from models_registry.backends.provider_errors import error_inside, provider_error
+from models_registry.backends.tolerance import decoded
+from models_registry.backends.usage import to_wire
+from models_registry.target import Target
+from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
+from schema.dialects.anthropic import AnswerBlock, MessagesResponse
+from schema.embeddings import EmbeddingList, EmbeddingsRequest
+from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
+from schema.usage import Usage
+from schema.wire import ABSENT, MaybeRaw, present
+
+VERSION = "2023-06-01"
+"""Later versions refuse sampling parameters, which callers in OpenAI's dialect send."""
+
+_FOREIGN = ("openai-", "anthropic-version")
+
+
+class _Answer(msgspec.Struct, frozen=True, rename={"kind": "type"}):
+    kind: str = ""
+    error: MaybeRaw = ABSENT
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
+_MESSAGES = msgspec.json.Decoder(MessagesResponse)
+
+
+class Anthropic:
+    """Implements Backend."""
+
+    def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
+        """POST /v1/messages."""
+        body = msgspec.json.encode(messages_request(request, target))
+        credential = {"anthropic-version": VERSION}
+        if target.api_key is not None:
+            credential["x-api-key"] = target.api_key.reveal()
+        headers = upstream_headers(target, facts, credential=credential, foreign=_FOREIGN)
+        return UpstreamRequest(url=f"{target.api_base}/v1/messages", headers=headers, body=body)
+
+    def chat_response(
+        self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
+    ) -> tuple[ChatCompletion, Usage | None]:
+        """Raises UpstreamMalformed for a body that is no message, the mapped error for an error in a
+        200. Blocks of the provider's own tools are left out."""
+        message = _decode(body, target)
+        counts = counts_in(message.usage)
+        usage = None if counts is None else usage_of(counts)
+        completion = ChatCompletion(
+            id=message.id,
+            object="chat.completion",
+            created=facts.created,
+            model=message.model or target.model,
+            choices=[
+                Choice(
+                    index=0,
+                    message=_answer(message.content),
+                    finish_reason=finish_reason(message.stop_reason),
+                )
+            ],
+            usage=to_wire(usage) if usage is not None else None,
+        )
+        return completion, usage
+
+    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> AnthropicStream:
+        options = request.stream_options
+        include_usage = options is not None and bool(options.include_usage)
+        return AnthropicStream(target, facts, include_usage=include_usage)
+
+    def embeddings_request(
+        self, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> UpstreamRequest:
+        """Raises UnsupportedParameter: there is no such endpoint."""
+        raise UnsupportedParameter(
+            f"The model '{target.public_name}' is Anthropic's, which has no embeddings. Ask another model.",
+            param="model",
+        )
+
+    def embeddings_response(
+        self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> tuple[EmbeddingList, Usage | None]:
+        raise UpstreamMalformed("Anthropic has no embeddings, so it can't have answered with some.")
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
+        return provider_error(status, headers, body, target)
+
+
+def _decode(body: bytes, target: Target) -> MessagesResponse:
+    try:
+        answer = decoded(_ANSWERS, body)
+        if answer.kind == "error" or present(answer.error):
+            raise error_inside(bytes(answer.error) if answer.error else b"{}", target)
+        return decoded(_MESSAGES, body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UpstreamMalformed(f"The provider's answer is not a message: {exc}") from exc
+
+
+def _answer(blocks: list[AnswerBlock]) -> AnswerMessage:
+    text = "".join(block.text or "" for block in blocks if block.kind == "text")
+    thinking = "".join(block.thinking or "" for block in blocks if block.kind == "thinking")
+    calls = [_call(block) for block in blocks if block.kind == "tool_use"]
+    return AnswerMessage(
+        content=text or (None if calls else ""),
+        reasoning_content=thinking or msgspec.UNSET,
+        tool_calls=calls or msgspec.UNSET,
+    )
+
+
+def _call(block: AnswerBlock) -> ToolCall:
+    arguments = bytes(block.input).decode("utf-8", "replace") if present(block.input) else "{}"
+    return ToolCall(
+        id=block.id, kind="function", function=CalledFunction(name=block.name, arguments=arguments)
+    )

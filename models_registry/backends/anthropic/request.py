@@ -1,0 +1,174 @@
+"""OpenAI's chat parameters as Anthropic's. Source: Anthropic's Messages API, 2023-06-01."""
+
+import msgspec
+
+from models_registry.backends.anthropic.messages import conversation
+from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
+from models_registry.target import Target
+from schema.chat import ChatRequest, Tool, ToolChoice
+from schema.dialects.anthropic import MessagesRequest, Metadata, OutputConfig, OutputFormat, ToolSpec, ToolUse
+from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.wire import ABSENT, MaybeRaw, present
+
+DEFAULT_MAX_TOKENS = 4096
+NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
+THINKING_OFF = msgspec.Raw(b'{"type":"disabled"}')
+
+HONOURED = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "stop",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+        "user",
+        # Anthropic's own, as LiteLLM takes them
+        "top_k",
+        "thinking",
+    }
+)
+EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+
+
+class _Thinking(msgspec.Struct, frozen=True):
+    budget_tokens: int | None = None
+
+
+def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
+    """Raises UnsupportedParameter or InvalidRequest naming what can't be sent."""
+    request = with_defaults(request, target)
+    refuse_unsupported(request, target, HONOURED)
+    system, turns = conversation(request.messages)
+    thinking, output = _reasoning(request, target)
+    return MessagesRequest(
+        model=target.model,
+        max_tokens=_max_tokens(request, target),
+        messages=turns,
+        system=system or None,
+        temperature=_temperature(request, target),
+        top_p=request.top_p,
+        top_k=request.raw.get("top_k", ABSENT),
+        stop_sequences=_stop(request, target),
+        stream=True if request.stream else None,
+        tools=[_tool(tool, f"tools[{i}]") for i, tool in enumerate(request.tools or ())] or None,
+        tool_choice=_tool_choice(request, target),
+        thinking=thinking,
+        output_config=output,
+        metadata=Metadata(user_id=request.user) if request.user else None,
+    )
+
+
+def _max_tokens(request: ChatRequest, target: Target) -> int:
+    """Required at Anthropic, so a default is needed where the caller has no limit."""
+    if request.max_completion_tokens is not None:
+        return request.max_completion_tokens
+    if request.max_tokens is not None:
+        return request.max_tokens
+    return target.max_output_tokens or _thinking_budget(request) + DEFAULT_MAX_TOKENS
+
+
+def _thinking_budget(request: ChatRequest) -> int:
+    """It is a part of `max_tokens`, which Anthropic wants to be larger. What is none is its to refuse."""
+    raw = request.raw.get("thinking", ABSENT)
+    if not present(raw):
+        return 0
+    try:
+        return max(0, msgspec.json.decode(raw, type=_Thinking).budget_tokens or 0)
+    except msgspec.ValidationError:
+        return 0
+
+
+def _temperature(request: ChatRequest, target: Target) -> float | None:
+    if request.temperature is None or request.temperature <= 1:
+        return request.temperature
+    if drops_params(request, target):
+        return None
+    raise unsupported("temperature", target, f"it goes from 0 to 1 there, and this is {request.temperature}")
+
+
+def _stop(request: ChatRequest, target: Target) -> list[str] | None:
+    sequences = [request.stop] if isinstance(request.stop, str) else (request.stop or [])
+    kept = [sequence for sequence in sequences if sequence.strip()]
+    if len(kept) < len(sequences) and not drops_params(request, target):
+        raise unsupported("stop", target, "it takes no sequence of blanks alone")
+    return kept or None
+
+
+def _reasoning(request: ChatRequest, target: Target) -> tuple[MaybeRaw, OutputConfig | None]:
+    """`thinking` and `output_config`. No reasoning effort is thinking switched off."""
+    thinking: MaybeRaw = request.raw.get("thinking", ABSENT)
+    effort: str | None = None
+    if request.reasoning_effort == "none":
+        if present(thinking):
+            raise InvalidRequest(
+                "'reasoning_effort' is 'none' and 'thinking' is set: send one of them.",
+                param="reasoning_effort",
+            )
+        thinking = THINKING_OFF
+    elif request.reasoning_effort is not None:
+        effort = EFFORTS.get(request.reasoning_effort)
+        if effort is None and not drops_params(request, target):
+            raise unsupported(
+                "reasoning_effort", target, f"'{request.reasoning_effort}' is not one of its levels"
+            )
+    output_format = _format(request, target)
+    if effort is None and output_format is None:
+        return thinking, None
+    return thinking, OutputConfig(effort=effort, format=output_format)
+
+
+def _format(request: ChatRequest, target: Target) -> OutputFormat | None:
+    wanted = request.response_format
+    if wanted is None or wanted.kind == "text":
+        return None
+    if wanted.kind == "json_schema":
+        if wanted.json_schema is None or not present(wanted.json_schema.body):
+            raise InvalidRequest(
+                "'response_format.json_schema.schema' is missing.", param="response_format.json_schema.schema"
+            )
+        return OutputFormat(kind="json_schema", body=wanted.json_schema.body)
+    if drops_params(request, target):
+        return None
+    raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'; send a json_schema")
+
+
+def _tool(tool: Tool, where: str) -> ToolSpec:
+    if tool.kind != "function" or tool.function is None:
+        raise UnsupportedParameter(
+            f"'{where}.type' is '{tool.kind}'; the provider takes function tools.", param=f"{where}.type"
+        )
+    function = tool.function
+    return ToolSpec(
+        name=function.name,
+        description=function.description,
+        input_schema=function.parameters if present(function.parameters) else NO_PARAMETERS,
+        strict=function.strict or None,
+    )
+
+
+def _tool_choice(request: ChatRequest, target: Target) -> ToolUse | None:
+    """`parallel_tool_calls: false` hangs on the choice, and makes an automatic one explicit."""
+    choice = request.tool_choice
+    if not request.tools:
+        if choice in (None, "none", "auto"):
+            return None
+        raise InvalidRequest("'tool_choice' is set without 'tools'.", param="tool_choice")
+    one_call = True if request.parallel_tool_calls is False else None
+    if choice is None:
+        return ToolUse(kind="auto", disable_parallel_tool_use=True) if one_call else None
+    if isinstance(choice, ToolChoice):
+        if choice.kind != "function" or choice.function is None:
+            raise unsupported("tool_choice", target, f"it can't choose a '{choice.kind}'")
+        return ToolUse(kind="tool", name=choice.function.name, disable_parallel_tool_use=one_call)
+    if choice not in CHOICES:
+        raise unsupported("tool_choice", target, f"'{choice}' is not auto, none or required")
+    kind = CHOICES[choice]
+    return ToolUse(kind=kind, disable_parallel_tool_use=None if kind == "none" else one_call)

@@ -1,0 +1,177 @@
+"""Anthropic's stream of typed events as OpenAI's chunks.
+
+A block's index counts all blocks, a tool call's only tool calls. Blocks of the provider's own
+tools are left out, but their text counts as output. Usage is cumulative: a later report replaces
+what it restates. Unknown events and deltas are skipped, as the vendor asks.
+"""
+
+import msgspec
+
+from models_registry.backends.anthropic.usage import counts_in, finish_reason, merge_usage, tier_of, usage_of
+from models_registry.backends.backend import MAX_FRAME_BYTES, CallFacts
+from models_registry.backends.chunks import ChunkWriter
+from models_registry.backends.provider_errors import error_inside
+from models_registry.backends.sse import EventCutter, events
+from models_registry.backends.tolerance import decoded
+from models_registry.backends.usage import to_wire
+from models_registry.target import Target
+from schema.dialects.anthropic import AnthropicUsage, MessageEvent
+from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.usage import Usage
+from schema.wire import present
+
+_EVENTS = msgspec.json.Decoder(MessageEvent)
+
+
+class AnthropicStream:
+    """Implements ChatStream."""
+
+    def __init__(self, target: Target, facts: CallFacts, *, include_usage: bool) -> None:
+        self._target = target
+        self._facts = facts
+        self._include_usage = include_usage
+        self._cutter = EventCutter(MAX_FRAME_BYTES)
+        self._writer: ChunkWriter | None = None
+        self._counts = AnthropicUsage()
+        self._final = False
+        self._finished = False
+        self._tool: int | None = None
+        """The index of the open tool call's block, and below whether it had arguments."""
+        self._has_arguments = False
+        self.done = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """Before the closing report only the input is known."""
+        usage = usage_of(self._counts)
+        if usage is None or self._final:
+            return usage
+        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
+
+    @property
+    def service_tier(self) -> str | None:
+        return None if self._writer is None else tier_of(self._counts)
+
+    @property
+    def produced_bytes(self) -> int:
+        return self._writer.produced_bytes if self._writer is not None else 0
+
+    @property
+    def most_bytes(self) -> int:
+        return self.produced_bytes
+
+    @property
+    def told_bytes(self) -> int | None:
+        return self.produced_bytes
+
+    def feed(self, data: bytes) -> bytes:
+        """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
+        out: list[bytes] = []
+        if self.done:
+            return b""
+        try:
+            for event in events(self._cutter.feed(data)):
+                if event.data is not None and not self.done:
+                    out.append(self._translate(_decode(event.data)))
+        except UpstreamError as error:
+            error.unsent = b"".join(out)
+            raise
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        """See ChatStream. Only `message_stop` ends a stream; what follows the last whole event is
+        thrown away with the cut."""
+        if self.done:
+            return b""
+        rest = self._cutter.close()
+        if self._writer is not None:
+            raise UpstreamCut("The provider's stream broke off before it was complete.")
+        if rest.lstrip().startswith(b"{"):
+            self._translate(_decode(rest))
+        raise UpstreamMalformed("The provider answered with an empty stream.")
+
+    def _translate(self, event: MessageEvent) -> bytes:
+        if event.kind == "error" or present(event.error):
+            raise error_inside(bytes(event.error) if event.error else b"{}", self._target)
+        if event.kind == "message_start" and event.message is not None and self._writer is None:
+            message = event.message
+            self._writer = ChunkWriter(
+                id=message.id, created=self._facts.created, model=message.model or self._target.model
+            )
+            self._counts = merge_usage(self._counts, counts_in(message.usage))
+            return self._writer.role()
+        if self._writer is None:
+            if event.kind.startswith(("content_block", "message_")):
+                raise UpstreamMalformed("The provider's stream did not begin with 'message_start'.")
+            return b""
+        return self._continue(event, self._writer)
+
+    def _continue(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
+        match event.kind:
+            case "content_block_start":
+                return self._open_block(event, writer)
+            case "content_block_delta":
+                return self._extend_block(event, writer)
+            case "content_block_stop":
+                return self._close_block(event, writer)
+            case "message_delta":
+                counts = counts_in(event.usage)
+                self._counts = merge_usage(self._counts, counts)
+                self._final = self._final or counts is not None
+                return self._finish(event.delta.stop_reason if event.delta else None, writer)
+            case "message_stop":
+                self.done = True
+                closing = b"" if self._finished else writer.finish("stop")
+                usage = usage_of(self._counts) if self._include_usage else None
+                return closing + writer.end(to_wire(usage) if usage is not None else None)
+            case _:
+                return b""
+
+    def _open_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
+        block = event.content_block
+        if block is None:
+            return b""
+        if block.kind == "tool_use":
+            self._tool = event.index
+            self._has_arguments = False
+            return writer.tool(id=block.id or "", name=block.name or "")
+        if block.kind == "text" and block.text:
+            return writer.text(block.text)
+        if block.kind == "thinking" and block.thinking:
+            return writer.reasoning(block.thinking)
+        return b""
+
+    def _extend_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
+        delta = event.delta
+        if delta is None:
+            return b""
+        if delta.kind == "text_delta" and delta.text:
+            return writer.text(delta.text)
+        if delta.kind == "thinking_delta" and delta.thinking:
+            return writer.reasoning(delta.thinking)
+        if delta.kind == "input_json_delta" and delta.partial_json:
+            if self._tool == event.index:
+                self._has_arguments = True
+                return writer.arguments(delta.partial_json)
+            writer.count(delta.partial_json)
+        return b""
+
+    def _close_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
+        """A call without any piece of input has no arguments: `{}`, which clients can parse."""
+        if self._tool != event.index:
+            return b""
+        self._tool = None
+        return b"" if self._has_arguments else writer.arguments("{}")
+
+    def _finish(self, stop_reason: str | None, writer: ChunkWriter) -> bytes:
+        if stop_reason is None or self._finished:
+            return b""
+        self._finished = True
+        return writer.finish(finish_reason(stop_reason))
+
+
+def _decode(data: bytes) -> MessageEvent:
+    try:
+        return decoded(_EVENTS, data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UpstreamMalformed("The provider sent an event that is not one of its API.") from exc

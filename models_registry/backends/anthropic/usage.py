@@ -1,0 +1,83 @@
+"""Anthropic's counts and stop reasons in our terms."""
+
+import msgspec
+
+from models_registry.backends.usage import count_of, rare_from, report_in, usage_from, whole_prompt
+from models_registry.target import Dialect
+from schema.dialects.anthropic import AnthropicUsage
+from schema.usage import RareMeters, Usage, tier_served
+from schema.wire import MaybeRaw
+
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+
+_REPORTS = msgspec.json.Decoder(AnthropicUsage)
+
+
+def counts_in(raw: MaybeRaw) -> AnthropicUsage | None:
+    """A report of usage, as far as it can be read."""
+    return report_in(raw, _REPORTS)
+
+
+def finish_reason(stop_reason: str | None) -> str:
+    """OpenAI's word; `stop` for a reason that is not known yet."""
+    return FINISH_REASONS.get(stop_reason or "", "stop")
+
+
+def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> AnthropicUsage:
+    """A stream's reports are cumulative: what the later one restates replaces."""
+    if later is None:
+        return known
+    return AnthropicUsage(
+        input_tokens=_latest(later.input_tokens, known.input_tokens),
+        cache_creation_input_tokens=_latest(
+            later.cache_creation_input_tokens, known.cache_creation_input_tokens
+        ),
+        cache_read_input_tokens=_latest(later.cache_read_input_tokens, known.cache_read_input_tokens),
+        output_tokens=_latest(later.output_tokens, known.output_tokens),
+        output_tokens_details=later.output_tokens_details or known.output_tokens_details,
+        cache_creation=later.cache_creation or known.cache_creation,
+        server_tool_use=later.server_tool_use or known.server_tool_use,
+        service_tier=later.service_tier or known.service_tier,
+        speed=later.speed or known.speed,
+    )
+
+
+def usage_of(counts: AnthropicUsage) -> Usage | None:
+    """The prompt is the sum of what was not cached, written and read. None without counts. `fast` speed
+    is priced as a service tier."""
+    written = count_of(counts.cache_creation_input_tokens) or 0
+    read = count_of(counts.cache_read_input_tokens) or 0
+    fresh, details = count_of(counts.input_tokens), counts.output_tokens_details
+    parts = Usage(
+        cached_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=count_of(details.thinking_tokens if details else 0) or 0,
+        service_tier=tier_of(counts),
+        rare=_rare(counts),
+    )
+    prompt = None if fresh is None else whole_prompt(Dialect.ANTHROPIC, fresh, written + read)
+    return usage_from(prompt, counts.output_tokens, parts)
+
+
+def tier_of(counts: AnthropicUsage) -> str:
+    """The service tier that was served."""
+    return tier_served("fast" if counts.speed == "fast" else counts.service_tier)
+
+
+def _rare(counts: AnthropicUsage) -> RareMeters | None:
+    hour = counts.cache_creation.ephemeral_1h_input_tokens if counts.cache_creation else 0
+    searches = counts.server_tool_use.web_search_requests if counts.server_tool_use else 0
+    return rare_from(cache_write_1h_tokens=hour, web_searches=searches)
+
+
+def _latest(later: int | None, known: int | None) -> int | None:
+    return known if later is None else later

@@ -1,0 +1,165 @@
+"""Ollama over its native API. A translation: its own OpenAI endpoints drop parameters and cut long
+prompts in silence.
+
+Nobody tells which part of a prompt came from a cache: `prompt_eval_count` is all of it. The last line of a
+stream always has the counts.
+"""
+
+import shlex
+from collections.abc import Mapping
+
+import msgspec
+
+from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.headers import bearer, upstream_headers
+from models_registry.backends.ollama.answer import (
+    arguments_of,
+    call_id,
+    decode_answer,
+    finish_reason,
+    logprobs_of,
+    usage_of,
+)
+from models_registry.backends.ollama.request import chat_body, embed_body
+from models_registry.backends.ollama.stream import OllamaStream
+from models_registry.backends.provider_errors import provider_error, read_error, retry_after, whole_answer
+from models_registry.backends.tolerance import loosely
+from models_registry.backends.usage import count_of, to_wire
+from models_registry.backends.vectors import BASE64, as_asked, check_encoding
+from models_registry.target import Target
+from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
+from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage
+from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
+from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.usage import Usage
+from schema.wire import ABSENT
+
+QUEUE_RETRY_S = 5.0
+"""Sent as Retry-After when Ollama's queue is full, since it names no time itself."""
+CONTAINER = "litellm-ollama"
+"""The name of the Ollama container in the compose project."""
+
+_FOREIGN = ("anthropic-", "openai-")
+
+
+class Ollama:
+    """Implements Backend."""
+
+    def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
+        """POST /api/chat."""
+        return _post(f"{target.api_base}/api/chat", chat_body(request, target), target, facts)
+
+    def chat_response(
+        self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
+    ) -> tuple[ChatCompletion, Usage | None]:
+        """Raises UpstreamMalformed for a body that is no answer, UpstreamCut for one that isn't done."""
+        answer = decode_answer(body, target)
+        if not answer.done:
+            raise UpstreamCut("The provider's answer broke off before it was complete.")
+        message = answer.message or OllamaMessage()
+        calls = [
+            ToolCall(
+                id=call_id(call, i, facts.request_id),
+                kind="function",
+                function=CalledFunction(name=call.function.name, arguments=arguments_of(call)),
+            )
+            for i, call in enumerate(message.tool_calls or ())
+        ]
+        usage = usage_of(answer)
+        choice = Choice(
+            index=0,
+            message=AnswerMessage(
+                content=message.content or (None if calls else ""),
+                reasoning_content=message.thinking or msgspec.UNSET,
+                tool_calls=calls or msgspec.UNSET,
+            ),
+            finish_reason=finish_reason(answer, called_tools=bool(calls)),
+            logprobs=logprobs_of(answer) or ABSENT,
+        )
+        completion = ChatCompletion(
+            id=f"chatcmpl-{facts.request_id}",
+            object="chat.completion",
+            created=facts.created,
+            model=answer.model or target.model,
+            choices=[choice],
+            usage=None if usage is None else to_wire(usage),
+        )
+        return completion, usage
+
+    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> OllamaStream:
+        options = request.stream_options
+        include_usage = options is not None and bool(options.include_usage)
+        return OllamaStream(target, facts, include_usage=include_usage)
+
+    def embeddings_request(
+        self, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> UpstreamRequest:
+        """POST /api/embed."""
+        check_encoding(request.encoding_format)
+        return _post(f"{target.api_base}/api/embed", embed_body(request, target), target, facts)
+
+    def embeddings_response(
+        self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
+    ) -> tuple[EmbeddingList, Usage | None]:
+        """Raises UpstreamMalformed where there isn't one vector for each text."""
+        try:
+            found = _embeddings(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise UpstreamMalformed(f"The provider's answer is not a list of embeddings: {exc}") from exc
+        asked = 1 if isinstance(request.input, str) else len(request.input)
+        if len(found.embeddings) != asked:
+            raise UpstreamMalformed(
+                f"The provider sent {len(found.embeddings)} embeddings for {asked} texts."
+            )
+        encoding = BASE64 if request.encoding_format == BASE64 else None
+        counted = count_of(found.prompt_eval_count)
+        usage = None if counted is None else Usage(prompt_tokens=counted)
+        tokens = usage.prompt_tokens if usage is not None else 0
+        answer = EmbeddingList(
+            object="list",
+            data=[
+                as_asked(Embedding(index=i, embedding=vector), encoding)
+                for i, vector in enumerate(found.embeddings)
+            ],
+            model=found.model or target.model,
+            usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
+        )
+        return answer, usage
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
+        """A model that isn't there is answered with the commands that pull it."""
+        text = read_error(body).message.lower()
+        error: UpstreamError
+        if status == 404 and "model" in text and "not found" in text:
+            pull = f"ollama pull {shlex.quote(target.model)}"
+            error = ProviderError(
+                f"The model '{target.model}' is not pulled on the Ollama host of '{target.public_name}'. "
+                f"Pull it with: {pull} (with docker compose: docker exec {CONTAINER} {pull})",
+                status=404,
+                code="model_not_found",
+            )
+        elif status == 503:
+            error = ProviderError(
+                f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.",
+                status=503,
+                kind="service_unavailable",
+                retry_after_s=retry_after(headers) or QUEUE_RETRY_S,
+            )
+        else:
+            return provider_error(status, headers, body, target)
+        error.answer = whole_answer(status, body, target)
+        return error
+
+
+def _embeddings(body: bytes) -> OllamaEmbeddings:
+    try:
+        return msgspec.json.decode(body, type=OllamaEmbeddings)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.convert(loosely(body), OllamaEmbeddings)
+
+
+def _post(url: str, body: msgspec.Struct, target: Target, facts: CallFacts) -> UpstreamRequest:
+    headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
+    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body))

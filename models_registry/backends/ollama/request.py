@@ -1,0 +1,175 @@
+"""OpenAI's chat and embeddings parameters as Ollama's. Source: ollama/ollama `api/types.go`."""
+
+import msgspec
+
+from models_registry.backends.ollama.messages import conversation
+from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, runner_options
+from models_registry.backends.parameters import (
+    drops_params,
+    refuse_unsupported,
+    take_gateway_fields,
+    unsupported,
+    with_defaults,
+)
+from models_registry.target import Target
+from schema.chat import ChatRequest, ToolChoice
+from schema.dialects.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaTool
+from schema.embeddings import EmbeddingsRequest
+from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.wire import ABSENT, MaybeRaw, present
+
+HONOURED = SAMPLING | {
+    "model",
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "stop",
+    "frequency_penalty",
+    "presence_penalty",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "reasoning_effort",
+    "logprobs",
+    "top_logprobs",
+}
+CONFIG_ONLY = RUNNER | {"keep_alive"}
+EMBED_FIELDS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
+EFFORTS: dict[str, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "max": "max",
+}
+JSON_MODE = msgspec.Raw(b'"json"')
+
+
+def chat_body(request: ChatRequest, target: Target) -> OllamaChat:
+    """Raises UnsupportedParameter or InvalidRequest naming what can't be sent. The server is told
+    to cut nothing: a prompt that is too long is an error, not another prompt."""
+    _refuse_config_only(request, target)
+    request = with_defaults(request, target)
+    refuse_unsupported(request, target, HONOURED | (CONFIG_ONLY & target.params.keys()))
+    messages = conversation(request.messages)
+    return OllamaChat(
+        model=target.model,
+        messages=messages,
+        stream=bool(request.stream),
+        truncate=False,
+        shift=False,
+        options=options_of(request, messages, target),
+        format=_format(request, target),
+        tools=_tools(request, target),
+        think=_think(request, target),
+        keep_alive=target.params.get("keep_alive", ABSENT),
+        logprobs=request.logprobs or None,
+        top_logprobs=request.top_logprobs or None,
+    )
+
+
+def embed_body(request: EmbeddingsRequest, target: Target) -> OllamaEmbed:
+    """Raises UnsupportedParameter for token ids and unknown fields."""
+    fields = request.fields()
+    take_gateway_fields(fields)
+    for name, raw in fields.items():
+        if name not in EMBED_FIELDS and present(raw) and not target.drop_params:
+            raise unsupported(name, target)
+    texts = [request.input] if isinstance(request.input, str) else request.input
+    if not texts:
+        raise InvalidRequest("'input' must not be empty.", param="input")
+    return OllamaEmbed(
+        model=target.model,
+        input=[_text(item, target) for item in texts],
+        truncate=False,
+        dimensions=request.dimensions,
+        keep_alive=target.params.get("keep_alive", ABSENT),
+        options=runner_options(target) or None,
+    )
+
+
+def _text(item: str | int | list[int], target: Target) -> str:
+    if not isinstance(item, str):
+        raise unsupported("input", target, "it takes text, not token ids")
+    return item
+
+
+def _refuse_config_only(request: ChatRequest, target: Target) -> None:
+    """A caller could make the server load the model anew for everybody, or keep it for ever."""
+    for name in CONFIG_ONLY & request.raw.keys():
+        if present(request.raw[name]):
+            raise UnsupportedParameter(
+                f"'{name}' can't be set in a request: it belongs in the deployment's litellm_params.",
+                param=name,
+            )
+
+
+def _format(request: ChatRequest, target: Target) -> MaybeRaw:
+    wanted = request.response_format
+    if wanted is None or wanted.kind == "text":
+        return ABSENT
+    if wanted.kind == "json_object":
+        return JSON_MODE
+    if wanted.kind == "json_schema":
+        if wanted.json_schema is None or not present(wanted.json_schema.body):
+            raise InvalidRequest(
+                "'response_format.json_schema.schema' is missing.", param="response_format.json_schema.schema"
+            )
+        return wanted.json_schema.body
+    if drops_params(request, target):
+        return ABSENT
+    raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'")
+
+
+def _tools(request: ChatRequest, target: Target) -> list[OllamaTool] | None:
+    """There is no `tool_choice` on the wire: none and a named tool are said by the tools sent."""
+    tools = []
+    for i, tool in enumerate(request.tools or ()):
+        if tool.kind != "function" or tool.function is None:
+            raise UnsupportedParameter(
+                f"'tools[{i}].type' is '{tool.kind}'; the provider takes function tools.",
+                param=f"tools[{i}].type",
+            )
+        function = tool.function
+        spec = OllamaFunctionSpec(
+            name=function.name, description=function.description, parameters=function.parameters
+        )
+        tools.append(OllamaTool(function=spec))
+    return _chosen(tools, request, target) or None
+
+
+def _chosen(tools: list[OllamaTool], request: ChatRequest, target: Target) -> list[OllamaTool]:
+    choice = request.tool_choice
+    if choice in (None, "auto"):
+        return tools
+    if choice == "none":
+        return []
+    if isinstance(choice, ToolChoice) and choice.kind == "function" and choice.function is not None:
+        named = [tool for tool in tools if tool.function.name == choice.function.name]
+        if not named:
+            raise InvalidRequest(
+                f"'tool_choice' names '{choice.function.name}', which is not among the tools.",
+                param="tool_choice",
+            )
+        return named
+    if drops_params(request, target):
+        return tools
+    raise unsupported(
+        "tool_choice", target, "it can't be made to call a tool; 'auto' and 'none' are possible"
+    )
+
+
+def _think(request: ChatRequest, target: Target) -> bool | str | None:
+    effort = request.reasoning_effort
+    if effort is None:
+        return None
+    if effort not in EFFORTS:
+        if drops_params(request, target):
+            return None
+        raise unsupported("reasoning_effort", target, f"'{effort}' is not one of its levels")
+    return EFFORTS[effort]

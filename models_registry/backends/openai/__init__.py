@@ -1,0 +1,1 @@
+"""OpenAI's dialect, which every compatible server speaks."""

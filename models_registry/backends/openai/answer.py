@@ -1,0 +1,28 @@
+"""A whole answer in OpenAI's dialect: how much of it the model said."""
+
+import msgspec
+
+from models_registry.backends.openai.lengths import Delta, length_of
+from models_registry.backends.tolerance import decoded
+from schema.chat import ChatCompletion
+
+
+class _Told(msgspec.Struct, gc=False):
+    message: Delta | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    choices: list[_Told]
+
+
+_ANSWERS = msgspec.json.Decoder(_Answer)
+
+
+def told_bytes(completion: ChatCompletion) -> int | None:
+    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; None where it has
+    another shape."""
+    try:
+        choices = decoded(_ANSWERS, completion.wire or msgspec.json.encode(completion)).choices
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return sum(length_of(choice.message) for choice in choices if choice.message is not None)

@@ -1,0 +1,50 @@
+"""How much of an answer in OpenAI's dialect the model said, in bytes as they stand in the JSON."""
+
+import msgspec
+
+from schema.wire import ABSENT, MaybeRaw
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: MaybeRaw = ABSENT
+    arguments: MaybeRaw = ABSENT
+
+
+class _Call(msgspec.Struct, gc=False):
+    function: _Function | None = None
+
+
+class Delta(msgspec.Struct, gc=False):
+    content: MaybeRaw = ABSENT
+    reasoning_content: MaybeRaw = ABSENT
+    reasoning: MaybeRaw = ABSENT
+    refusal: MaybeRaw = ABSENT
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+
+
+def length_of(delta: Delta) -> int:
+    """Bytes of everything a delta holds that the model wrote."""
+    total = _text_length(delta.content) if delta.content else 0
+    for raw in (delta.reasoning_content, delta.reasoning, delta.refusal):
+        if raw:
+            total += _text_length(raw)
+    if delta.tool_calls or delta.function_call:
+        total += sum(_call_length(call.function) for call in delta.tool_calls or ())
+        total += _call_length(delta.function_call)
+    return total
+
+
+def _call_length(function: _Function | None) -> int:
+    if function is None:
+        return 0
+    return sum(_text_length(raw) for raw in (function.name, function.arguments) if raw)
+
+
+def _text_length(raw: msgspec.Raw) -> int:
+    """Bytes of a JSON string without its quotes, escapes as they stand; of anything else but null,
+    all its bytes."""
+    text = bytes(raw)
+    if text.startswith(b'"'):
+        return len(text) - 2
+    return 0 if text == b"null" else len(text)

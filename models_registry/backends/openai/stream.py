@@ -1,0 +1,357 @@
+"""A stream in OpenAI's dialect, relayed as it came, in whole events.
+
+Every event is decoded, but only into what the gateway must know: an error, the usage, which choices
+are finished. Those of one read are decoded together, and what is read is passed on as the bytes it
+was unless one of them tells more than a piece of the answer; then that one and those behind it are
+taken apart. Text is counted when it is asked for, or a window of it is full, and as it stands in the
+JSON: an upper bound of its UTF-8.
+
+Strings that the gateway doesn't read are checked for UTF-8 with the whole event.
+"""
+
+import msgspec
+
+from models_registry.backends.backend import MAX_FRAME_BYTES
+from models_registry.backends.openai.lengths import Delta, length_of
+from models_registry.backends.provider_errors import error_inside
+from models_registry.backends.search import with_search
+from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, events
+from models_registry.backends.tolerance import decoded
+from models_registry.backends.usage import USAGES, from_wire, report_in
+from models_registry.target import Target
+from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.usage import Usage, tier_served
+from schema.wire import ABSENT, MaybeRaw, present
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int = 0
+    delta: Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: MaybeRaw = ABSENT
+    error: MaybeRaw = ABSENT
+    service_tier: MaybeRaw = ABSENT
+
+
+class _Anything(msgspec.Struct, gc=False):
+    """Any JSON object."""
+
+
+class _Piece(msgspec.Struct, gc=False):
+    """A chunk that tells no more than a piece of the answer."""
+
+    choices: list[_Anything] | None = None
+    usage: None = None
+    error: None = None
+
+
+OPENING, ENDING = b"data: {", b"}\n\n"
+"""How an event of a chunk begins and ends, in the commonest spelling."""
+_NEXT_EVENT = ENDING + OPENING
+_NEXT_VALUE = b"}\t{"
+LINE_ENDS = b"\r\n"
+"""Before an event they are empty lines: they mean nothing, and come with it or not, as the reads fell."""
+WINDOW_BYTES = 64 * 1024
+"""How much of what was relayed is kept until it is counted."""
+_CHUNKS = msgspec.json.Decoder(_Chunk)
+_PIECES = msgspec.json.Decoder(_Piece)
+
+
+class OpenAIStream:
+    """Implements ChatStream. `choices` is how many the caller asked for; `keep_usage` is false
+    where the gateway asked for the usage chunk and the caller did not; `search` is what
+    `search_context` gives."""
+
+    def __init__(self, target: Target, *, choices: int, keep_usage: bool, search: str | None = None) -> None:
+        self._target = target
+        self._choices = choices
+        self._keep_usage = keep_usage
+        self._search = search
+        self.service_tier: str | None = None
+        self._cutter = EventCutter(MAX_FRAME_BYTES)
+        self._finished: set[int] = set()
+        self._begun = False
+        self._window = _Window()
+        self._usage: Usage | None = None
+        self._final = False
+        """Whether the latest report of usage is of the whole answer; some servers send one all along."""
+        self.done = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """Of a report in the middle only the input is sure."""
+        usage = self._usage
+        if usage is None or self._final or self.done:
+            return usage
+        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
+
+    @property
+    def produced_bytes(self) -> int:
+        return self._window.counted
+
+    @property
+    def most_bytes(self) -> int:
+        return self._window.most
+
+    @property
+    def told_bytes(self) -> int | None:
+        told = self._window.counted
+        return None if self._window.is_odd else told
+
+    def feed(self, data: bytes) -> bytes:
+        """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
+        if self.done:
+            return b""
+        block = self._cutter.feed(data)
+        return self._relay(block) if block else b""
+
+    def close(self) -> bytes:
+        """See ChatStream. A server that sends no `[DONE]` gets one added when every choice has
+        its finish reason; an end in the middle of an event is a cut."""
+        if self.done:
+            return b""
+        out = self._last(self._cutter.close())
+        if self.done:
+            return out
+        if not self._begun:
+            raise UpstreamMalformed("The provider answered with an empty stream.")
+        self._finished |= self._window.finished
+        if len(self._finished) < self._choices:
+            raise _with_unsent(UpstreamCut("The provider's stream broke off before it was complete."), out)
+        self.done = True
+        return out + DONE
+
+    def _last(self, rest: bytes) -> bytes:
+        """The event that the transport's end leaves without its empty line."""
+        if not rest.strip():
+            return b""
+        if not self._begun and rest.lstrip().startswith(b"{"):
+            raise self._plain(rest)
+        try:
+            return self._relay(rest.strip(LINE_ENDS) + b"\n\n")
+        except UpstreamMalformed as exc:
+            if not self._begun:
+                raise
+            raise UpstreamCut("The provider's stream broke off in the middle of an event.") from exc
+
+    def _plain(self, body: bytes) -> UpstreamError:
+        """The error for a JSON body where a stream was asked for."""
+        try:
+            error = decoded(_CHUNKS, body).error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            error = ABSENT
+        if present(error):
+            return error_inside(bytes(error), self._target)
+        return UpstreamMalformed(
+            "The provider answered a streamed request with something else than a stream."
+        )
+
+    def _relay(self, block: bytes) -> bytes:
+        """A block has up to three parts: events until the answer begins, pieces of the answer, and
+        from the first event that tells more to its end. Those in the middle pass as they are."""
+        plain = self._learn_plain(block) if self._begun else 0
+        if plain == len(block):
+            return block
+        kept: list[bytes] = []
+        try:
+            if not self._begun:
+                begun = self._sift(block, kept, until_begun=True)
+                block = block[begun:]
+                plain = self._learn_plain(block) if self._begun else 0
+            kept.append(block[:plain])
+            self._sift(block[plain:], kept)
+        except UpstreamError as error:
+            raise _with_unsent(error, b"".join(kept)) from error.__cause__
+        return b"".join(kept)
+
+    def _sift(self, block: bytes, kept: list[bytes], *, until_begun: bool = False) -> int:
+        """Event by event: those that go on are added to `kept`. Gives how far it came."""
+        at = 0
+        for event in events(block):
+            at += len(event.raw)
+            if not self.done and self._passes(event):
+                kept.append(event.raw.lstrip(LINE_ENDS))
+            if until_begun and self._begun:
+                break
+        return at
+
+    def _learn_plain(self, block: bytes) -> int:
+        """How many of the block's first bytes are pieces of the answer and nothing else. They are
+        decoded together, which costs a third of one by one."""
+        end = _before_usage(block)
+        if not _all_plain(block[:end]):
+            end = _plain_size(block[:end])
+        if end:
+            self._window.add(block if end == len(block) else block[:end])
+        return end
+
+    def _learn(self, chunk: _Chunk) -> None:
+        for choice in chunk.choices or ():
+            if choice.delta is not None:
+                self._window.count(length_of(choice.delta))
+            if choice.finish_reason is not None:
+                self._finished.add(choice.index)
+
+    def _passes(self, event: Event) -> bool:
+        """Learn from an event; whether it goes on to the client. Comments do once the answer has
+        begun: before it, an error still gets its own status."""
+        data = event.data
+        if data is None:
+            return self._begun and event.raw.lstrip(LINE_ENDS).startswith(b":")
+        if data.strip() == DONE_DATA:
+            if not self._begun:
+                raise UpstreamMalformed("The provider ended the stream before it began.")
+            self.done = True
+            return True
+        chunk = self._decode(data)
+        if present(chunk.error):
+            raise error_inside(bytes(chunk.error), self._target)
+        if event.name == "error":
+            raise error_inside(data, self._target)
+        self._begun = True
+        self._learn(chunk)
+        if chunk.service_tier:
+            self.service_tier = _tier(chunk.service_tier, self.service_tier)
+        if present(chunk.usage):
+            usage = with_search(_usage(chunk.usage, self.service_tier), self._search)
+            self._usage = usage or self._usage
+            self._final = all(choice.finish_reason is not None for choice in chunk.choices or ())
+            return self._keep_usage or bool(chunk.choices)
+        return True
+
+    def _decode(self, data: bytes) -> _Chunk:
+        try:
+            if not data.isascii():
+                data.decode()
+            return decoded(_CHUNKS, data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise UpstreamMalformed(
+                "The provider sent an event that is not a chat completion chunk."
+            ) from exc
+
+
+class _Window:
+    """The latest of what was relayed, not yet taken apart: most streams end with the provider's
+    own count and `[DONE]`, and then nobody asks."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+        self._size = 0
+        self._total = 0
+        self._finished: set[int] = set()
+        self.is_odd = False
+        """Whether some of it has another shape, so that all of its bytes were counted as text."""
+
+    def add(self, block: bytes) -> None:
+        """Whole events in the commonest spelling, each a piece of the answer."""
+        if self._size > WINDOW_BYTES:
+            self._take_apart()
+        self._blocks.append(block)
+        self._size += len(block)
+
+    def count(self, produced: int) -> None:
+        """Text of events that were taken apart elsewhere."""
+        self._total += produced
+
+    @property
+    def counted(self) -> int:
+        """Bytes of all text so far."""
+        self._take_apart()
+        return self._total
+
+    @property
+    def most(self) -> int:
+        """No less than `counted`: what was not yet taken apart counts whole."""
+        return self._total + self._size
+
+    @property
+    def finished(self) -> set[int]:
+        """The choices that these events ended."""
+        self._take_apart()
+        return self._finished
+
+    def _take_apart(self) -> None:
+        blocks, self._blocks, self._size = self._blocks, [], 0
+        for block in blocks:
+            try:
+                chunks = _CHUNKS.decode_lines(_NEXT_VALUE.join(_split(block)))
+            except msgspec.ValidationError:  # a delta of another shape: all of it bounds its text
+                self._total += len(block)
+                self.is_odd = True
+                continue
+            for chunk in chunks:
+                for choice in chunk.choices or ():
+                    self._total += length_of(choice.delta) if choice.delta else 0
+                    if choice.finish_reason is not None:
+                        self._finished.add(choice.index)
+
+
+def _before_usage(block: bytes) -> int:
+    """Where the event before a last `[DONE]` begins, else the block's end. As a rule that event has the
+    usage, and one that is no piece would have all before it decoded once more, each by itself."""
+    if not block.endswith(DONE):
+        return len(block)
+    last = block.rfind(b"\n\n" + OPENING, 0, -len(DONE))
+    return last + 2 if last > 0 else 0
+
+
+def _all_plain(block: bytes) -> bool:
+    """Whether all events are pieces in the commonest spelling.
+
+    One decode takes them all, as JSON values with a tab between. It can't take two for one: no JSON
+    that goes on after `}` does so with `{`, and no string holds a bare tab. It takes one for two only
+    where an event is several values, and then their number is not that of the events. A line end
+    within an event would end its data for the client, though it is a mere blank in JSON.
+    """
+    if not (block.startswith(OPENING) and block.endswith(ENDING)):
+        return False
+    events = _split(block)
+    values = _NEXT_VALUE.join(events)
+    if b"\n" in values or b"\r" in values:
+        return False
+    try:
+        if not values.isascii():
+            values.decode()
+        return len(_PIECES.decode_lines(values)) == len(events)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _plain_size(block: bytes) -> int:
+    """How many bytes the events have that come before the first which is no piece."""
+    at = 0
+    while block.startswith(OPENING, at):
+        end = block.find(b"\n\n", at) + 2
+        if end < 2 or not _all_plain(block[at:end]):
+            break
+        at = end
+    return at
+
+
+def _split(block: bytes) -> list[bytes]:
+    """The events of a block without what is between them, the braces there included."""
+    return block[len(OPENING) - 1 : -2].split(_NEXT_EVENT)
+
+
+def _with_unsent(error: UpstreamError, out: bytes) -> UpstreamError:
+    error.unsent = out
+    return error
+
+
+def _usage(raw: msgspec.Raw, service_tier: str | None) -> Usage | None:
+    report = report_in(raw, USAGES)
+    return None if report is None else from_wire(report, service_tier)
+
+
+def _tier(raw: msgspec.Raw, known: str | None) -> str | None:
+    """What a chunk says of the service tier; a later one that says nothing, or the standard one, takes back
+    no other."""
+    try:
+        said = msgspec.json.decode(raw, type=str | None)
+    except msgspec.ValidationError:
+        return known
+    return known if said is None else tier_served(said) or known or ""

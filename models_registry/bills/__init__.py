@@ -1,0 +1,1 @@
+"""A provider's bill beside the ledger: read, matched, and the likely causes of what differs."""

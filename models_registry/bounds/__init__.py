@@ -1,0 +1,1 @@
+"""The most that a call can use, judged from its request alone."""

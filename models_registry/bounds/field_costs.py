@@ -1,0 +1,279 @@
+"""What each field of a chat request does to the cost of its call, by dialect and provider: an allow-list.
+
+Under a budget a field is either known to cost nothing, or it is counted in one of the ways of `Does`. A field
+that is not here has no known bound, and the call is refused by its name; the config's `free_params` and
+`max_call_cost` let it through. `models_registry/bounds/judgement.py` reads a request by these tables.
+
+Sources: OpenAI's OpenAPI document 2.3.0; vLLM's and SGLang's `ChatCompletionRequest`; llama.cpp's
+`tools/server/README.md`; the API references of OpenRouter, Groq and Mistral; requests recorded by clients.
+"""
+
+import enum
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from models_registry.backends.parameters import CONSUMED, DROP_PARAMS, GATEWAY_FIELDS
+from models_registry.target import Dialect, Target
+from schema.labels import METADATA_FIELDS
+
+
+class Does(enum.Enum):
+    """What a field does to the cost."""
+
+    NOTHING = "neither a count nor a rate depends on it"
+    TEXT = "its bytes may be read by the model"
+    SCHEMA = "the same, and the provider may add a prompt of its own for it"
+    LIMIT = "an answer has no more tokens; of several names the largest counts"
+    LENGTHENS = "an answer may have so many tokens, whatever its limit is"
+    BESIDE = "so many tokens of thinking may come beside the limit; -1 bounds none"
+    THINKS = "an answer may think for so many tokens, whatever its limit is; -1: inside its limit"
+    THINKS_BESIDE = "thinking comes beside the limit, and only a budget of its own bounds it"
+    ANSWERS = "so many answers are made"
+    RUNS_ON = "the answer goes on up to its limit, so it needs one"
+    APART = "judged by code of its own: messages, tools, the service tier"
+
+
+class Adds(msgspec.Struct, frozen=True):
+    """The provider adds a text of its own where it is set."""
+
+    tokens: int
+
+
+class Only(msgspec.Struct, frozen=True):
+    """These values cost nothing. Any other has no known bound."""
+
+    values: tuple[bytes, ...]
+
+
+class Members(msgspec.Struct, frozen=True):
+    """An object whose members are judged one by one."""
+
+    fields: "Table"
+
+
+Rule = Does | Adds | Only | Members
+
+
+class Table:
+    """Rules by the names of fields."""
+
+    __slots__ = ("idle", "numbers", "rules")
+
+    def __init__(self, *rules: Mapping[str, Rule]) -> None:
+        self.rules: Mapping[str, Rule] = MappingProxyType({k: v for each in rules for k, v in each.items()})
+        self.idle = frozenset(name for name, rule in self.rules.items() if rule in (Does.NOTHING, Does.APART))
+        """Fields that need no look at their values."""
+        self.numbers = frozenset(
+            name
+            for name, rule in self.rules.items()
+            if rule in (Does.LIMIT, Does.LENGTHENS, Does.THINKS, Does.BESIDE, Does.ANSWERS)
+        )
+        """Fields that count something."""
+
+
+OFF = frozenset({b"null", b"false", b"[]", b'""'})
+"""Values that ask for nothing, whatever the field is called. An empty object is none: it asks for a feature
+with its defaults (`search_parameters`, `web_search_options`)."""
+
+
+def _each(rule: Rule, names: str) -> dict[str, Rule]:
+    return dict.fromkeys(names.split(), rule)
+
+
+def _free(names: str) -> dict[str, Rule]:
+    return _each(Does.NOTHING, names)
+
+
+def _names(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_SAMPLING = _free(
+    """temperature top_p top_k top_a min_p typical_p typ_p tfs_z top_n_sigma seed random_seed stop
+    frequency_penalty presence_penalty repetition_penalty repeat_penalty repeat_last_n penalize_nl
+    length_penalty early_stopping no_repeat_ngram_size logit_bias logprobs top_logprobs prompt_logprobs
+    n_probs post_sampling_probs min_keep mirostat mirostat_tau mirostat_eta dynatemp_range dynatemp_exponent
+    xtc_probability xtc_threshold dry_multiplier dry_base dry_allowed_length dry_penalty_last_n
+    dry_sequence_breakers adaptive_target adaptive_decay samplers sampler_seq backend_sampling bad_words
+    allowed_token_ids stop_token_ids stop_regex include_stop_str_in_output no_stop_trim
+    skip_special_tokens spaces_between_special_tokens logits_processors custom_logit_processor
+    max_repetition_pattern_size min_repetition_pattern_size repetition_min_count repetition_detection
+    truncate_prompt_tokens do_sample stop_sequences"""
+)
+"""How a token is chosen, and what stops an answer early."""
+_ANSWER_FORM = _free(
+    """stream stream_options verbosity reasoning_effort reasoning_format include_reasoning
+    separate_reasoning stream_reasoning reasoning_in_content reasoning_split thinking_forced_open
+    clear_thinking tool_choice function_call parallel_tool_calls parse_tool_calls
+    disable_tool_validation echo return_tokens_as_token_ids return_token_ids return_hidden_states
+    return_routed_experts return_cached_tokens_details return_meta_info return_prompt_token_ids
+    return_progress return_tokens tool_stream moderation safety_settings
+    timings_per_token response_fields citation_options chat_format grammar_lazy
+    grammar_triggers preserved_tokens"""
+)
+_LABELS = _free(
+    """model user metadata store safety_identifier request_id rid session_id trace extra_key debug
+    cache_prompt cache_salt prompt_cache_key prompt_cache_options prompt_cache_retention cache_control"""
+)
+"""Names, and caches: of what is written to one, the dearest rate of the price is held."""
+_ROUTING = _free(
+    """provider transforms priority data_parallel_rank routed_dp_rank bootstrap_host bootstrap_port
+    bootstrap_room kv_transfer_params id_slot lora lora_path speculative.n_max speculative.n_min
+    speculative.p_min speculative.type t_max_predict_ms t_max_prompt_ms n_indent n_keep n_discard
+    n_cache_reuse keep_alive"""
+)
+"""Which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts of a model
+without `provider`, too."""
+_TEMPLATE = _free("add_generation_prompt continue_final_message add_special_tokens media_marker")
+_TEXTS: Mapping[str, Rule] = {
+    **_each(Does.TEXT, "documents chat_template_kwargs generation_prompt"),
+    **_each(
+        Does.SCHEMA,
+        """functions response_format structured_outputs guided_json guided_regex guided_choice
+        guided_grammar guided_decoding_backend guided_whitespace_pattern structural_tag regex ebnf grammar
+        json_schema""",
+    ),
+}
+_OPTIONS = Table(
+    _SAMPLING,
+    _free(
+        """num_ctx num_batch num_gpu main_gpu num_thread num_keep use_mmap use_mlock numa low_vram
+        draft_num_predict"""
+    ),
+)
+"""Ollama's `options`, as its OpenAI endpoints are sent them."""
+_THINKING_CONFIG = Members(
+    Table(
+        _free("include_thoughts thinking_level includeThoughts thinkingLevel"),
+        {"thinking_budget": Does.THINKS, "thinkingBudget": Does.THINKS},
+    )
+)
+_NESTED: Mapping[str, Rule] = {
+    "options": Members(_OPTIONS),
+    "reasoning": Members(
+        Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.THINKS})
+    ),
+    "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.THINKS})),
+    "generation_config": Members(
+        Table(_SAMPLING, {"thinking_config": _THINKING_CONFIG, "thinkingConfig": _THINKING_CONFIG})
+    ),
+    "google": Members(Table({"thinking_config": _THINKING_CONFIG, "safety_settings": Does.NOTHING})),
+    "usage": Members(Table(_free("include"))),
+    "venice_parameters": Members(
+        Table(_free("disable_thinking strip_thinking_response include_venice_system_prompt"))
+    ),
+}
+_CONSUMED: Mapping[str, Rule] = dict.fromkeys(
+    {*GATEWAY_FIELDS, *CONSUMED, *METADATA_FIELDS, DROP_PARAMS}, Does.NOTHING
+)
+"""The gateway's own: none goes on to a provider, or only what is a label there."""
+
+_EVERYWHERE: Mapping[str, Rule] = {
+    "messages": Does.APART,
+    "tools": Does.APART,
+    "service_tier": Does.APART,
+    "web_search_options": Does.APART,
+    "max_tokens": Does.LIMIT,
+    "max_completion_tokens": Does.LIMIT,
+    "n": Does.ANSWERS,
+}
+OPENAI_COMPATIBLE = Table(
+    _CONSUMED,
+    _SAMPLING,
+    _ANSWER_FORM,
+    _LABELS,
+    _ROUTING,
+    _TEMPLATE,
+    _TEXTS,
+    _NESTED,
+    _EVERYWHERE,
+    {
+        "best_of": Does.ANSWERS,
+        "min_tokens": Does.LENGTHENS,
+        "thinking_token_budget": Does.THINKS,
+        "thinking_budget_tokens": Does.THINKS,
+        "thinking_budget": Does.BESIDE,
+        "enable_thinking": Does.THINKS_BESIDE,
+        "ignore_eos": Does.RUNS_ON,
+        "modalities": Only((b'["text"]',)),
+        "safe_prompt": Adds(128),
+        "prompt_mode": Adds(512),
+    },
+)
+"""Any server of OpenAI's dialect. What it does not know of this costs nothing either."""
+LLAMACPP = Table(OPENAI_COMPATIBLE.rules, {"n_predict": Does.LIMIT})
+"""llama.cpp's server takes `n_predict` before `max_tokens`."""
+ANTHROPIC = Table(
+    _EVERYWHERE,
+    _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
+    {
+        "response_format": Does.SCHEMA,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+    },
+)
+"""What the translation honours; all else is refused, or dropped, before a call is judged."""
+OLLAMA = Table(
+    _EVERYWHERE,
+    _free("model temperature top_p seed stop frequency_penalty presence_penalty tool_choice"),
+    _free("reasoning_effort logprobs top_logprobs"),
+    _free("top_k min_p typical_p repeat_penalty repeat_last_n tfs_z mirostat mirostat_eta mirostat_tau"),
+    {"response_format": Does.SCHEMA},
+)
+EMBEDDINGS = Table(
+    _CONSUMED,
+    _free(
+        """model encoding_format encoding_formats embedding_type embedding_types dimensions
+        output_dimension output_dtype user input_type task task_type truncate truncation
+        truncate_prompt_tokens normalized normalize late_chunking add_special_tokens priority request_id
+        rid keep_alive"""
+    ),
+    {"input": Does.APART, "instruction": Does.TEXT},
+)
+"""Of an embeddings request: it has no output, and its input is counted by the bytes."""
+
+_BY_PROVIDER: Mapping[str, Table] = MappingProxyType({"llamacpp": LLAMACPP, "llamafile": LLAMACPP})
+"""Rows of `models_registry/config/providers.py` whose servers honour more than any of their dialect."""
+_BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
+    {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
+)
+OUTPUT_LIMITS = _names(
+    "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"
+)
+"""Every name of a limit on the output, wherever it is honoured. Below 1 none is one."""
+FORWARDS_UNKNOWN = frozenset({Dialect.OPENAI})
+"""Dialects to which a field that nobody knows goes on. A translation sends none."""
+
+MESSAGE_FIELDS = _names(
+    """role content name refusal tool_calls tool_call_id function_call reasoning_content reasoning
+    reasoning_details annotations prefix partial thinking cache_control prompt_cache_breakpoint
+    parsed provider_specific_fields thinking_blocks extra_content id weight"""
+)
+"""Fields of a message that hold text or nothing, with those that SDKs add to answers and send back with the
+next call. `audio` names a recording by its id."""
+PART_FIELDS = _names(
+    """type text refusal thinking signature image_url cache_control prompt_cache_breakpoint annotations
+    extra_content"""
+)
+PART_KINDS = frozenset({"text", "refusal", "thinking", "image_url"})
+"""Kinds of parts whose bytes bound their tokens, or whose tokens have a ceiling (a picture). A file's pages
+and seconds of audio or video have none."""
+TOOL_FIELDS = frozenset({"type", "function", "custom", "cache_control", "strict"})
+TOOL_KINDS = frozenset({"function", "custom"})
+"""Tools that the caller runs. The provider's own (search, code) are billed by the use."""
+
+_AGENTS = re.compile(r"(?:.*/)?compound\b|.*deep-research|.*:online$|openrouter/auto$")
+"""The names of models that run tools or other models at every call, so that no field bounds them: Groq's
+compound systems, deep research, OpenRouter's searching variants and its choice of a model."""
+
+
+def table_of(target: Target) -> Table:
+    """The table for a deployment."""
+    return _BY_PROVIDER.get(target.provider) or _BY_DIALECT[target.dialect]
+
+
+def is_agent(model: str) -> bool:
+    """Whether a model works by tools of its own: `groq/compound-mini`, `openai/gpt-4o:online`."""
+    return _AGENTS.match(model.lower()) is not None

@@ -1,0 +1,445 @@
+"""From a config entry to a target: provider, address, credential, limits and price."""
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from models_registry.backends.credentials import without_credentials
+from models_registry.bounds.field_costs import OUTPUT_LIMITS, is_agent
+from models_registry.bounds.judgement import unbounded_param
+from models_registry.bounds.reasoning import is_plain
+from models_registry.config.hosts import is_near, is_provider, takes_environment_key
+from models_registry.config.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
+from models_registry.config.reader import Config, Deployment, LitellmParams, ModelInfo
+from models_registry.facts.allowances import least_output, template_tokens, thinking_of
+from models_registry.numbers import BadDeployment, Number, number
+from models_registry.prices.book import find_window
+from models_registry.prices.fields import BASE
+from models_registry.prices.price import NANO_PER_USD
+from models_registry.prices.pricing import Pricing, adjustment_of, pricing_of
+from models_registry.target import Deadlines, Target
+from schema.chat import TokenLimit
+from schema.secret import Secret
+
+DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
+MAX_CALL_USD = Decimal(10**6)
+"""Of a call: far past any price, and what follows from it fits the ledger."""
+MIN_TIMEOUT_S = Decimal("0.001")
+MAX_TIMEOUT_S = Decimal(7 * 86_400)
+MAX_WEIGHT = Decimal(10**9)
+ANY_PROVIDER = "*"
+"""A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
+NO_KEY = "none"
+"""An `api_key` that says that none is needed."""
+ANY_MODEL = "*/*"
+"""`Target.model` of such a deployment; see `expand`."""
+
+CREDENTIAL_HEADERS = frozenset(
+    {
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "ocp-apim-subscription-key",
+        "cf-aig-authorization",
+    }
+)
+"""Names of `extra_headers` that stand for a key."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tuple[Target, ...]:
+    """The entry's target; where the caller is to name the provider, one for each that has an address
+    and the key it needs. Raises BadDeployment."""
+    params = deployment.entry.litellm_params
+    if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
+        return (compile_target(config, deployment, at),)
+    _check_for_all(params, deployment)
+    rows = [row for row in PROVIDERS.values() if _usable(row, params, config.environment)]
+    if not rows:
+        raise BadDeployment(f"{deployment.path}.litellm_params.model", "no provider has an address and a key")
+    named = (_for_provider(deployment, row) for row in rows)
+    return tuple(msgspec.structs.replace(compile_target(config, each, at), model=ANY_MODEL) for each in named)
+
+
+def compile_target(config: Config, deployment: Deployment, at: datetime) -> Target:
+    """The target of an entry whose provider is known, its price as of `at`. Raises BadDeployment."""
+    entry, path = deployment.entry, f"{deployment.path}.litellm_params"
+    params, info = entry.litellm_params, entry.model_info
+    try:
+        provider, model = split(params.model, params.custom_llm_provider)
+    except UnknownProvider as exc:
+        field = "custom_llm_provider" if exc.forced else "model"
+        raise BadDeployment(f"{path}.{field}", str(exc)) from exc
+    settings, router = config.litellm_settings, config.router_settings
+    deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
+    weight = _weight(params, path)
+    request_params, asks_for_usage = _request_params(deployment, path)
+    address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
+    pricing = _pricing(config, provider, deployment, deadlines=deadlines)
+    return Target(
+        model_id=info.id or _stable_id(deployment),
+        public_name=entry.model_name,
+        provider=provider.prefix,
+        dialect=provider.dialect,
+        model=model,
+        api_base=address,
+        api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
+        headers=headers,
+        params=request_params,
+        asks_for_usage=asks_for_usage,
+        drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
+        max_output_tokens=info.max_output_tokens or info.max_tokens,
+        context_window=_window(provider.prefix, info.base_model or model),
+        max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
+        free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
+        is_agent=is_agent(model),
+        template_tokens=_template_tokens(provider, info, address, model),
+        states_template=info.template_tokens is not None,
+        least_output_tokens=least_output(address),
+        thinking=thinking_of(address, info.base_model or model),
+        limit_field=limit_field(provider.prefix, address, model),
+        supports_reasoning=_supports_reasoning(info),
+        deadlines=deadlines,
+        pricing=pricing,
+        price=pricing.price(model, at),
+        weight=weight,
+        retries=params.num_retries,
+        local=provider.local,
+        takes_metadata=provider.takes_metadata and is_provider(provider, address, config.environment),
+        bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
+    )
+
+
+def expand(target: Target, matched: str, at: datetime) -> Target | None:
+    """A wildcard's target for what its star matched; None where that names another provider."""
+    if target.model != ANY_MODEL:
+        return priced(target, target.model.replace("*", matched, 1), at)
+    try:
+        provider, model = split(matched, None)
+    except ValueError:
+        return None
+    return priced(target, model, at) if provider.prefix == target.provider else None
+
+
+def priced(target: Target, model: str, at: datetime) -> Target:
+    """A wildcard's target for one concrete model."""
+    return msgspec.structs.replace(
+        target,
+        model=model,
+        price=target.pricing.price(model, at),
+        context_window=_window(target.provider, model),
+        is_agent=is_agent(model),
+        template_tokens=target.template_tokens
+        if target.states_template
+        else template_tokens(target.template_tokens, target.api_base, model),
+        thinking=thinking_of(target.api_base, model),
+        limit_field=limit_field(target.provider, target.api_base, model),
+    )
+
+
+def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:
+    """A warning where a deployment is called without a key, and somebody may have meant one; else None."""
+    if target.api_key is not None or CREDENTIAL_HEADERS & target.headers.keys():
+        return None
+    kept = next((name for name in provider.api_key_env if env.get(name)), None)
+    if kept is not None:
+        return (
+            f"it is called without a key: {kept} goes to the provider's own hosts alone. To send it there, "
+            f"add `api_key: os.environ/{kept}`; `api_key: none` says that none is needed"
+        )
+    return (
+        "it is called without a key; `api_key: none` says that none is needed" if provider.needs_key else None
+    )
+
+
+def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
+    """A warning for a deployment that costs money and whose own parameters have no known bound, with the
+    path."""
+    if target.max_call_nano is not None or (target.price is not None and target.price.is_free):
+        return None
+    found = unbounded_param(target)
+    if found is None:
+        return None
+    top = re.split(r"[.\[]", found.path)[0]
+    inside = "" if top == "model" or top in deployment.params else "extra_body."
+    path = f"{deployment.path}.litellm_params.{inside}{found.path}"
+    return (
+        f"{path}: what this costs has no known bound, so calls under a budget are refused; "
+        f"model_info.free_params: [{found.name}] says that it costs nothing, model_info.max_call_cost "
+        "states a bound"
+    )
+
+
+def doubts_of(deployment: Deployment, target: Target) -> list[str]:
+    """Warnings about what a deployment's calls cost."""
+    if target.price is None:
+        return [] if "*" in target.model else ["its model has no known price; its calls cost 0"]
+    rates = target.pricing.grid.get(BASE, {})
+    makes_text = deployment.entry.model_info.mode in (None, "chat", "completion", "responses")
+    if makes_text and rates.get("input") and "output" not in rates:
+        return ["input_cost_per_token without output_cost_per_token: what the model answers costs 0"]
+    return []
+
+
+def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
+    address = params.api_base or params.base_url or _default_base(provider, env)
+    if not address:
+        return False
+    known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
+    return bool(not provider.needs_key or params.api_key or known)
+
+
+def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
+    """A key that is written down is one vendor's, and without an address an entry for every provider would
+    send it to all of them."""
+    if params.api_base or params.base_url:
+        return
+    named = {name.lower() for name in params.extra_headers or {}}
+    has_key = bool(params.api_key) and params.api_key != NO_KEY
+    field = "api_key" if has_key else "extra_headers" if CREDENTIAL_HEADERS & named else None
+    if field is not None:
+        raise BadDeployment(
+            f"{deployment.path}.litellm_params.{field}",
+            'it would go to every provider, since the model is "*". Name the provider (model: "openai/*"), '
+            "or add the api_base that it is for",
+        )
+
+
+def _for_provider(deployment: Deployment, provider: Provider) -> Deployment:
+    params = msgspec.structs.replace(deployment.entry.litellm_params, model=f"{provider.prefix}/*")
+    entry = msgspec.structs.replace(deployment.entry, litellm_params=params)
+    return msgspec.structs.replace(deployment, entry=entry)
+
+
+def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((env[name] for name in names if env.get(name)), None)
+
+
+def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
+    return _first(env, provider.api_base_env) or provider.api_base
+
+
+def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> str:
+    """The address, checked. No message has it in it: people put passwords there. One that is written down and
+    empty is an error: the default would send to a vendor what was meant for another host."""
+    params, empty = deployment.entry.litellm_params, deployment.empty
+    blank = next((name for name in ("api_base", "base_url") if name in empty), None)
+    written = {"api_base": params.api_base, "base_url": params.base_url}
+    given = next(
+        (name for name, value in written.items() if value and name not in empty), blank or "api_base"
+    )
+    path = f"{deployment.path}.litellm_params.{given}"
+    if given == blank:
+        raise BadDeployment(
+            path,
+            f"{_no_value(empty[given])}. Give it an address, or leave the line out for the provider's own",
+        )
+    address = written[given] or _default_base(provider, env)
+    if address is None:
+        raise BadDeployment(path, f"provider {provider.prefix} needs an address")
+    try:
+        parts = urlsplit(address)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError as exc:
+        raise BadDeployment(path, "expected http://host:port/path, found a bad host or port") from exc
+    if parts.scheme not in ("http", "https") or not whole:
+        raise BadDeployment(path, "expected http:// or https:// and a host")
+    if "@" in parts.netloc:
+        raise BadDeployment(path, "holds a user or password; send them with api_key or extra_headers")
+    if "?" in address or "#" in address:
+        raise BadDeployment(path, "holds a query or fragment, which an address of an API can't have")
+    if not address.isprintable() or " " in address:
+        raise BadDeployment(path, "holds a blank or control character")
+    return address.rstrip("/")
+
+
+def _api_key(
+    provider: Provider,
+    deployment: Deployment,
+    env: Mapping[str, str],
+    *,
+    address: str,
+    headers: Mapping[str, str],
+) -> Secret | None:
+    """The deployment's own key, which goes where the deployment says; else the environment's, which goes to
+    the provider's own hosts. Without a key a server on this network is called, since many ask for none."""
+    path = f"{deployment.path}.litellm_params"
+    key = None if "api_key" in deployment.empty else deployment.entry.litellm_params.api_key
+    if key is None and takes_environment_key(provider, address, env):
+        key = _first(env, provider.api_key_env)
+    if not key:
+        promised = bool(deployment.empty.get("api_key"))
+        needed = provider.needs_key and not CREDENTIAL_HEADERS & headers.keys()
+        if needed and (promised or not is_near(address)):
+            raise BadDeployment(f"{path}.api_key", _no_key(provider, deployment, address, env))
+        return None
+    if not (key.isascii() and key.isprintable()):
+        raise BadDeployment(f"{path}.api_key", "holds a line break or another character no header can carry")
+    return Secret(key)
+
+
+def _no_key(provider: Provider, deployment: Deployment, address: str, env: Mapping[str, str]) -> str:
+    """What is missing, and the line to add."""
+    variable = deployment.empty.get("api_key")
+    why = "there is none" if variable is None else _no_value(variable)
+    names = " or ".join(provider.api_key_env)
+    if is_provider(provider, address, env):
+        return f"{why}, and the environment has no {names}. Set it, or add `api_key: os.environ/NAME`"
+    kept = (
+        f", and {names} goes to {provider.prefix}'s own hosts alone"
+        if _first(env, provider.api_key_env)
+        else ""
+    )
+    return (
+        f"{why}{kept}. Add `api_key: os.environ/NAME` with the variable that holds this server's key, or "
+        "`api_key: none` if it asks for none"
+    )
+
+
+def _no_value(variable: str) -> str:
+    """Of something that is written down and empty."""
+    return f"the environment has no value for {variable}" if variable else "it has no value"
+
+
+def _stable_id(deployment: Deployment) -> str:
+    """The same over restarts and hosts, and free of the key: its SHA-256 would be a check on guesses."""
+    entry = deployment.entry
+    public = msgspec.structs.replace(entry.litellm_params, api_key=None)
+    prices = {name: str(field.value) for name, field in sorted(deployment.prices.items())}
+    facts = msgspec.json.encode((public, prices) if prices else public)
+    return hashlib.sha256(entry.model_name.encode() + facts).hexdigest()
+
+
+def _headers(params: LitellmParams, path: str) -> dict[str, str]:
+    """Lower-case names. No message has a value in it, nor a name that may be one."""
+    headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise BadDeployment(f"{path}.extra_headers", "holds what is no name of a header")
+        if _CONTROL.search(value):
+            where = f"{path}.extra_headers.{without_credentials(name[:100])}"
+            raise BadDeployment(where, "holds a line break or control character")
+    if params.organization:
+        if _CONTROL.search(params.organization):
+            raise BadDeployment(f"{path}.organization", "holds a line break or control character")
+        headers["openai-organization"] = params.organization
+    return headers
+
+
+def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:
+    """What is sent where the caller sent none, and whether streams are asked for their usage: not with
+    `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
+    unpacked: its fields are the body's own."""
+    params = dict(deployment.params)
+    extra = params.pop("extra_body", None)
+    _check_limits(params, path)
+    if extra is not None:
+        try:
+            inside = msgspec.json.decode(extra, type=dict[str, msgspec.Raw])
+        except msgspec.ValidationError as exc:
+            raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
+        _check_limits(inside, f"{path}.extra_body")
+        params.update(inside)
+    if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
+        return params, True
+    del params["stream_options"]
+    return params, False
+
+
+def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
+    """As a caller's limits are checked at the decoding."""
+    for name in OUTPUT_LIMITS & fields.keys():
+        try:
+            msgspec.json.decode(fields[name], type=TokenLimit | None)
+        except msgspec.ValidationError as exc:
+            raise BadDeployment(f"{path}.{name}", "expected a whole number of 1 or more") from exc
+
+
+def _seconds(value: Number, path: str) -> float:
+    return float(number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
+
+
+def _deadlines(
+    params: LitellmParams, path: str, totals: tuple[Number | None, ...], stream: Number | None
+) -> Deadlines:
+    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece."""
+    total = next((value for value in (params.timeout, *totals) if value is not None), DEFAULT_TOTAL_S)
+    total_s = _seconds(total, f"{path}.timeout")
+    stream = params.stream_timeout if params.stream_timeout is not None else stream
+    default = Deadlines()
+    idle_s = default.idle_s if stream is None else _seconds(stream, f"{path}.stream_timeout")
+    return Deadlines(
+        connect_s=min(default.connect_s, total_s),
+        first_byte_s=min(default.first_byte_s, total_s),
+        idle_s=min(idle_s, total_s),
+        total_s=total_s,
+    )
+
+
+def _weight(params: LitellmParams, path: str) -> float:
+    """LiteLLM's simple shuffle: by `weight`, else by `rpm`, else by `tpm`."""
+    for name, value in (("weight", params.weight), ("rpm", params.rpm), ("tpm", params.tpm)):
+        if value is not None:
+            return float(number(value, f"{path}.{name}", most=MAX_WEIGHT))
+    return 1.0
+
+
+def _pricing(config: Config, provider: Provider, deployment: Deployment, *, deadlines: Deadlines) -> Pricing:
+    info, settings = deployment.entry.model_info, config.litellm_settings
+    price_id, base_model = provider.price_id, info.base_model
+    if base_model is not None:
+        price_id, base_model = _listed_as(provider, base_model)
+    return pricing_of(
+        deployment.prices,
+        price_id=price_id,
+        base_model=base_model,
+        local=provider.local,
+        max_ms=math.ceil(deadlines.total_s * 1000),
+        adjustment=adjustment_of(
+            settings.cost_discount_config or {},
+            settings.cost_margin_config or {},
+            provider.prefix,
+            local=provider.local,
+        ),
+    )
+
+
+def _listed_as(provider: Provider, base_model: str) -> tuple[str | None, str]:
+    """Under which provider the price data has a `base_model`, which may name one."""
+    prefix, slash, rest = base_model.partition("/")
+    if not slash:
+        return provider.price_id, base_model
+    return (PROVIDERS[prefix].price_id if prefix in PROVIDERS else prefix), rest
+
+
+def _window(prefix: str, model: str) -> int | None:
+    price_id = PROVIDERS[prefix].price_id
+    return None if price_id is None else find_window(price_id, model)
+
+
+def _supports_reasoning(info: ModelInfo) -> bool | None:
+    """As the config says it, or by the model that it says a deployment's name stands for."""
+    if info.supports_reasoning is None and info.base_model is not None:
+        return not is_plain(info.base_model)
+    return info.supports_reasoning
+
+
+def _template_tokens(provider: Provider, info: ModelInfo, api_base: str, model: str) -> int:
+    if info.template_tokens is not None:
+        return info.template_tokens
+    return template_tokens(provider.template_tokens, api_base, model)
+
+
+def _max_call_nano(info: ModelInfo, path: str) -> int | None:
+    if info.max_call_cost is None:
+        return None
+    return int(number(info.max_call_cost, path, most=MAX_CALL_USD) * NANO_PER_USD)

@@ -1,0 +1,171 @@
+"""The providers, one row each: what a prefix in `litellm_params.model` stands for.
+
+A provider that speaks a known dialect is a row here and no code.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from models_registry.facts.addresses import is_at
+from models_registry.facts.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
+from models_registry.target import Dialect
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """`api_base` None: the config must give one. The environment names are tried in order. `hosts` are the
+    provider's own, where the environment's key may go: names in which `*` is one label."""
+
+    prefix: str
+    dialect: Dialect
+    api_base: str | None
+    hosts: tuple[str, ...] = ()
+    api_base_env: tuple[str, ...] = ()
+    api_key_env: tuple[str, ...] = ()
+    needs_key: bool = True
+    local: bool = False
+    """Runs on the user's own machines: calls cost nothing unless the config says otherwise."""
+    price_id: str | None = None
+    """The provider's id in the price data."""
+    template_tokens: int = TEMPLATE_TOKENS
+    """What its chat templates add to a call at most (`models_registry/facts/allowances.py`)."""
+    takes_metadata: bool = False
+    """Whether it keeps a request's `metadata` with a stored answer."""
+    bills_failures: bool = False
+    """Whether it charges for calls that it answers with an error, where `model_info` does not say."""
+
+
+_ROWS = (
+    Provider(
+        prefix="openai",
+        dialect=Dialect.OPENAI,
+        api_base="https://api.openai.com/v1",
+        hosts=("api.openai.com", "*.api.openai.com"),  # eu.api.openai.com: data residency
+        api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+        api_key_env=("OPENAI_API_KEY",),
+        takes_metadata=True,
+        price_id="openai",
+    ),
+    Provider(
+        prefix="anthropic",
+        dialect=Dialect.ANTHROPIC,
+        api_base="https://api.anthropic.com",
+        hosts=("api.anthropic.com",),
+        api_base_env=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
+        api_key_env=("ANTHROPIC_API_KEY",),
+        price_id="anthropic",
+    ),
+    Provider(
+        prefix="ollama",
+        dialect=Dialect.OLLAMA,
+        template_tokens=OWN_TEXT_TOKENS,
+        api_base="http://localhost:11434",
+        hosts=("ollama.com",),
+        api_base_env=("OLLAMA_API_BASE",),
+        api_key_env=("OLLAMA_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="ollama_chat",
+        dialect=Dialect.OLLAMA,
+        template_tokens=OWN_TEXT_TOKENS,
+        api_base="http://localhost:11434",
+        hosts=("ollama.com",),
+        api_base_env=("OLLAMA_API_BASE",),
+        api_key_env=("OLLAMA_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="hosted_vllm",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        api_base_env=("HOSTED_VLLM_API_BASE",),
+        api_key_env=("HOSTED_VLLM_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="llamacpp",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        api_base_env=("LLAMACPP_API_BASE",),
+        api_key_env=("LLAMACPP_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="llamafile",
+        dialect=Dialect.OPENAI,
+        api_base="http://127.0.0.1:8080/v1",
+        api_base_env=("LLAMAFILE_API_BASE",),
+        api_key_env=("LLAMAFILE_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="lm_studio",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        api_base_env=("LM_STUDIO_API_BASE",),
+        api_key_env=("LM_STUDIO_API_KEY",),
+        needs_key=False,
+        local=True,
+    ),
+    Provider(
+        prefix="custom_openai",
+        dialect=Dialect.OPENAI,
+        api_base=None,
+        needs_key=False,
+    ),
+)
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in _ROWS})
+
+_BARE_NAMES = (
+    (("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"), "openai"),
+    (("claude-",), "anthropic"),
+)
+"""LiteLLM lets the prefix be left out for these families."""
+
+
+_NEWER_LIMIT_HOSTS = ("openai.com", "azure.com")
+_NEWER_LIMIT_MODELS = ("gpt-", "chatgpt-", "o1", "o3", "o4")
+
+
+def limit_field(prefix: str, api_base: str, model: str) -> str:
+    """The field for a limit on the output. OpenAI's reasoning models know only the newer name; compatible
+    servers often only the older, and what a server does not know limits nothing."""
+    name = model.rpartition("/")[2]
+    known = name.startswith(_NEWER_LIMIT_MODELS) and not name.startswith("gpt-oss")
+    own = any(is_at(host, api_base) for host in _NEWER_LIMIT_HOSTS)
+    return "max_completion_tokens" if prefix == "openai" and (known or own) else "max_tokens"
+
+
+class UnknownProvider(ValueError):
+    """It says what is wrong without the name. `forced`: the name stands in `custom_llm_provider`."""
+
+    def __init__(self, message: str, *, forced: bool = False) -> None:
+        super().__init__(message)
+        self.forced = forced
+
+
+def split(model: str, forced: str | None) -> tuple[Provider, str]:
+    """The provider and the provider's own model name. Raises UnknownProvider."""
+    prefix, slash, rest = model.partition("/")
+    if forced is not None:
+        if forced not in PROVIDERS:
+            raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)
+        return PROVIDERS[forced], rest if slash and prefix == forced else model
+    if slash and prefix in PROVIDERS:
+        return PROVIDERS[prefix], rest
+    if not slash:
+        for starts, name in _BARE_NAMES:
+            if model.startswith(starts):
+                return PROVIDERS[name], model
+    raise UnknownProvider(
+        f"names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
+        " (any server that speaks OpenAI's dialect: openai/<model> with api_base)"
+    )

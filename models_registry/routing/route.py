@@ -1,0 +1,239 @@
+"""The way of one call: which deployment is attempted next, and when. Pure: no IO, no clock.
+
+    a model's deployments, by weight, each once; then again after a wait, as often as retries are left
+    └── failed: the model's fallbacks, in order, each with deployments, retries and fallbacks of its own
+
+A retry goes to a deployment that was not tried yet, at once, where there is one; else to the one that may be
+asked again soonest. Time is the sum of the waits: the attempts between them only make it later. What the call
+is told in the end is the last error of the model it asked for.
+"""
+
+from collections.abc import Sequence
+from math import inf
+
+from models_registry.registry import Registry, pick
+from models_registry.routing.failures import Again, Kind, kind_of
+from models_registry.routing.settings import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
+from models_registry.target import Target
+from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound, Told
+from schema.models import AllowedModels
+from schema.route_options import RouteOptions
+
+LONGEST_WAIT_S = 60.0
+"""A provider that says to stay away for longer is not tried again."""
+MOST_WAITING_S = 120.0
+"""Of a call, all waits together."""
+MOST_ATTEMPTS = 50
+"""Of a call, whatever the config says."""
+FIRST_WAIT_S = 0.5
+MOST_BACKOFF_S = 8.0
+JITTER = 0.25
+GOLDEN = 0.618_033_988_749_895
+"""Turns one roll into a spread-out row of them."""
+
+
+class _Leg:
+    """A model the call came to: its deployments, by place, and when each may be asked (again)."""
+
+    def __init__(self, model: str, targets: Sequence[Target], depth: int) -> None:
+        self.model = model
+        self.targets = targets
+        self.depth = depth
+        """How far it is from the model asked for."""
+        self.ready_s: dict[int, float] = {}
+        """Of those that were tried; infinity: not again."""
+
+    def choices(self) -> tuple[list[int], float]:
+        """The places that may be asked soonest, and when: 0 for those that were not tried."""
+        fresh = [place for place in range(len(self.targets)) if place not in self.ready_s]
+        if fresh:
+            return [place for place in fresh if self.targets[place].weight > 0] or fresh, 0.0
+        soonest_s = min(self.ready_s.values())
+        return [place for place, ready_s in self.ready_s.items() if ready_s == soonest_s], soonest_s
+
+
+class Route:
+    """`target` is the deployment to attempt now, `wait_s` how long to wait before.
+
+    It keeps no exception: a traceback holds the frames of the call, and one of these holds the route."""
+
+    retries = 0
+    """Of the model attempted now."""
+    fallbacks = 0
+    """How many models were fallen back to."""
+    wait_s = 0.0
+    told: Told | None = None
+    """What the caller is told where nothing else succeeds."""
+    tells_last = False
+    """Is that the error of the last attempt?"""
+    _place = 0
+    _attempts = 1
+    _waited_s = 0.0
+    _goes_on: bool | None = None
+    """Decided, after the attempt at hand; None while that is under way."""
+    _leg: _Leg | None = None
+
+    def __init__(
+        self,
+        registry: Registry,
+        routing: Routing,
+        model: str,
+        *,
+        allowed: Sequence[AllowedModels],
+        options: RouteOptions,
+        roll: float,
+    ) -> None:
+        """Raises ModelNotFound or ModelNotAllowed, of fallbacks too that the request names itself."""
+        self._registry = registry
+        self._routing = routing
+        self._allowed = allowed
+        self._options = options
+        self._roll = roll
+        self._model = model
+        self._targets = registry.targets(model, allowed=allowed)
+        self._place = 0 if len(self._targets) == 1 else pick(self._targets, roll)
+        self.target = self._targets[self._place]
+        for field, names in options.named():
+            for name in names:
+                self._check(name, field)
+
+    def begin(self) -> Target:
+        """Where the attempt goes that begins now."""
+        self._goes_on = None
+        return self.target
+
+    def goes_on(self, error: GatewayError) -> bool:
+        """Is there another attempt after the one that ended with this? Then `target` and `wait_s` are its.
+        Decided once for an attempt: it ends with one error."""
+        if self._goes_on is None:
+            self.tells_last = False
+            self._goes_on = self._step(error)
+        return self._goes_on
+
+    def _tell(self, error: GatewayError) -> None:
+        self.told, self.tells_last = Told.of(error), True
+
+    def _check(self, name: str, field: str) -> None:
+        try:
+            self._registry.targets(name, allowed=self._allowed)
+        except ModelNotFound as exc:
+            raise ModelNotFound(exc.message, param=field) from exc
+
+    def _step(self, error: GatewayError) -> bool:
+        leg = self._leg
+        if leg is None:  # most calls never need one
+            leg = self._leg = _Leg(self._model, self._targets, 0)
+            self._ahead: list[tuple[str, int]] = []
+            self._seen = {self._model}
+        kind = kind_of(error)
+        if kind is None:
+            if self.told is None:
+                self._tell(error)
+            # a fallback that is not for this customer is passed over
+            return bool(self.fallbacks) and isinstance(error, ModelNotAllowed) and self._enter_next()
+        if not self.fallbacks:
+            self._tell(error)
+        if self._attempts >= MOST_ATTEMPTS:
+            return False
+        return self._retry(leg, kind, error) or self._fall_back(leg, kind)
+
+    def _retry(self, leg: _Leg, kind: Kind, error: GatewayError) -> bool:
+        again, most = self._granted(leg, kind)
+        if self.retries >= most or again is Again.NOWHERE:
+            return False
+        pause_s = inf if again is Again.ELSEWHERE else self._pause(error)
+        leg.ready_s[self._place] = self._waited_s + pause_s
+        places, ready_s = leg.choices()
+        wait_s = max(0.0, ready_s - self._waited_s)
+        if self._waited_s + wait_s > MOST_WAITING_S:
+            return False
+        self.retries += 1
+        self._go(leg, places, wait_s)
+        return True
+
+    def _go(self, leg: _Leg, places: Sequence[int], wait_s: float) -> None:
+        self.wait_s = wait_s
+        self._waited_s += wait_s
+        self._attempts += 1
+        self._place = places[pick([leg.targets[place] for place in places], self._luck())]
+        self.target = leg.targets[self._place]
+
+    def _granted(self, leg: _Leg, kind: Kind) -> tuple[Again, int]:
+        """Where a retry may go, and how many there may be. A retry policy that names the kind of error
+        decides; a request that wants none gets none."""
+        wanted = self._options.retries
+        policy = self._routing.policy_of(leg.model)
+        by_kind = policy.get(kind.policy, policy.get("DefaultRetries"))
+        if by_kind is not None and wanted != 0:
+            return Again.ANYWHERE, by_kind
+        own = self.target.retries
+        return kind.again, next(each for each in (wanted, own, self._routing.retries) if each is not None)
+
+    def _pause(self, error: GatewayError) -> float:
+        """Before the deployment at hand is asked again; infinity where its provider said to stay away."""
+        asked_s = error.retry_after_s or 0.0
+        if asked_s > LONGEST_WAIT_S:
+            return inf
+        backoff_s = min(MOST_BACKOFF_S, FIRST_WAIT_S * 2**self.retries)
+        return max(asked_s or backoff_s, self._routing.least_wait_s) * (1.0 + JITTER * self._luck())
+
+    def _fall_back(self, leg: _Leg, kind: Kind) -> bool:
+        options = self._options
+        finds_wrong = kind in (Kind.BAD_REQUEST, Kind.UNSUPPORTED)
+        if not options.falls_back or (finds_wrong and not self._routing.on_bad_request):
+            return False
+        depth = leg.depth + 1
+        if depth <= self._routing.max_fallbacks:
+            self._ahead[:0] = [(name, depth) for name in self._next_of(leg, kind)]
+        return self._enter_next()
+
+    def _next_of(self, leg: _Leg, kind: Kind) -> Sequence[str]:
+        """The fallbacks of a model for such an error. A request's own count before the config's, and its
+        `fallbacks` for every model."""
+        options, routing = self._options, self._routing
+        special = None
+        if kind is Kind.CONTEXT_WINDOW:
+            lists = options.context_window_fallbacks
+            special = self._listed(routing.context_window_fallbacks if lists is None else lists, leg)
+        elif kind is Kind.CONTENT_POLICY:
+            lists = options.content_policy_fallbacks
+            special = self._listed(routing.content_policy_fallbacks if lists is None else lists, leg)
+        if special is not None:
+            return special
+        general = options.fallbacks
+        return (self._listed(routing.fallbacks, leg) or ()) if general is None else general
+
+    def _listed(self, lists: Fallbacks, leg: _Leg) -> Sequence[str] | None:
+        """A model's own, else those for any. Of these a local model is given none but local ones: what was
+        said of every model was not said of what must not leave."""
+        own, for_any = fallbacks_of(lists, leg.model), lists.get(ANY)
+        if own is not None or for_any is None or not _are_local(leg.targets):
+            return for_any if own is None else own
+        known = [name for name in for_any if self._registry.knows(name)]
+        return [name for name in known if _are_local(self._registry.targets(name, allowed=()))]
+
+    def _enter_next(self) -> bool:
+        """Go on with the next model of those ahead that there is, and that the caller may use."""
+        while self._ahead and self.fallbacks < MAX_FALLBACKS:
+            name, depth = self._ahead.pop(0)
+            if name in self._seen:
+                continue
+            self._seen.add(name)
+            try:
+                targets = self._registry.targets(name, allowed=self._allowed)
+            except (ModelNotFound, ModelInError, ModelNotAllowed):
+                continue
+            self.fallbacks += 1
+            self.retries = 0
+            leg = self._leg = _Leg(name, targets, depth)
+            self._go(leg, range(len(targets)), 0.0)
+            return True
+        return False
+
+    def _luck(self) -> float:
+        self._roll = (self._roll + GOLDEN) % 1.0
+        return self._roll
+
+
+def _are_local(targets: Sequence[Target]) -> bool:
+    return all(target.local for target in targets)

@@ -1,0 +1,143 @@
+"""How the config says that calls are retried and where they fall back to.
+
+`router_settings`, and where it says nothing `litellm_settings`; the keys are LiteLLM's.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from models_registry.config.reader import Config
+from models_registry.numbers import BadDeployment, Number, number
+from models_registry.registry import Registry
+from models_registry.routing.failures import POLICIES
+
+DEFAULT_RETRIES = 2
+MAX_RETRIES = 20
+MAX_FALLBACKS = 20
+"""Models that one call is taken to, whatever the config says."""
+MAX_WAIT_S = Decimal(60)
+ANY = "*"
+"""As a model in a list of fallbacks: every one that has none of its own."""
+
+Fallbacks = Mapping[str, tuple[str, ...]]
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    retries: int = DEFAULT_RETRIES
+    """Of one model, over all of its deployments, unless something below or in the request says otherwise."""
+    least_wait_s: float = 0.0
+    """Before a retry at the same deployment (`retry_after`)."""
+    policy: Mapping[str, int] = {}
+    """Retries by `failures.Kind.policy`."""
+    model_policies: Mapping[str, Mapping[str, int]] = {}
+    """In place of `policy`, by model."""
+    fallbacks: Fallbacks = {}
+    context_window_fallbacks: Fallbacks = {}
+    content_policy_fallbacks: Fallbacks = {}
+    max_fallbacks: int = 5
+    """How long a chain of fallbacks' own fallbacks may be."""
+    on_bad_request: bool = True
+    """Does a call fall back that a provider found wrong (`fallback_on_unsupported_params`)?"""
+
+    def policy_of(self, model: str) -> Mapping[str, int]:
+        return self.model_policies.get(model, self.policy)
+
+
+def fallbacks_of(lists: Fallbacks, model: str) -> tuple[str, ...] | None:
+    """By the model's name, or by it without its provider; not those for any."""
+    found = lists.get(model)
+    return lists.get(model.partition("/")[2]) if found is None and "/" in model else found
+
+
+def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], list[str]]:
+    """The routing with its errors and warnings, by path in the config."""
+    reader = _Reader(config, registry)
+    router, litellm = config.router_settings, config.litellm_settings
+    defaults = Routing()
+    fallbacks = reader.fallbacks("fallbacks")
+    default_fallbacks = router.default_fallbacks or litellm.default_fallbacks
+    if default_fallbacks:
+        reader.check_names(default_fallbacks, "default_fallbacks")
+        if ANY in fallbacks:
+            reader.warnings.append('default_fallbacks: has no effect beside "*" in fallbacks')
+        fallbacks.setdefault(ANY, tuple(default_fallbacks))
+    retries = router.num_retries if router.num_retries is not None else litellm.num_retries
+    routing = Routing(
+        retries=defaults.retries if retries is None else reader.count(retries, "num_retries"),
+        least_wait_s=reader.seconds(router.retry_after, "router_settings.retry_after"),
+        policy=reader.policy(router.retry_policy, "router_settings.retry_policy"),
+        model_policies=reader.model_policies(),
+        fallbacks=fallbacks,
+        context_window_fallbacks=reader.fallbacks("context_window_fallbacks"),
+        content_policy_fallbacks=reader.fallbacks("content_policy_fallbacks"),
+        max_fallbacks=defaults.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks,
+        on_bad_request=router.fallback_on_unsupported_params is not False,
+    )
+    return routing, reader.errors, reader.warnings
+
+
+class _Reader:
+    def __init__(self, config: Config, registry: Registry) -> None:
+        self._config = config
+        self._registry = registry
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
+
+    def fallbacks(self, name: str) -> dict[str, tuple[str, ...]]:
+        """LiteLLM's list of mappings, from a model to its fallbacks."""
+        router: list[dict[str, list[str]]] | None = getattr(self._config.router_settings, name)
+        section = "litellm_settings" if router is None else "router_settings"
+        given: list[dict[str, list[str]]] = router or getattr(self._config.litellm_settings, name) or []
+        found: dict[str, tuple[str, ...]] = {}
+        for place, each in enumerate(given):
+            for model, names in each.items():
+                path = f"{section}.{name}[{place}].{model}"
+                if model in found:
+                    self.warnings.append(f"{path}: the model stands twice, and the first counts")
+                    continue
+                if model != ANY:
+                    self.check_names([model], path)
+                self.check_names(names, path)
+                found[model] = tuple(names)
+        return found
+
+    def check_names(self, names: Iterable[str], path: str) -> None:
+        for name in names:
+            if "*" in name:
+                self.warnings.append(f"{path}: {name!r} is a wildcard; a model has to be named here")
+            elif not self._registry.knows(name) and not self._registry.why_not(name):
+                self.warnings.append(f"{path}: no model is called {name!r}")
+
+    def model_policies(self) -> dict[str, dict[str, int]]:
+        path = "router_settings.model_group_retry_policy"
+        given = self._config.router_settings.model_group_retry_policy or {}
+        self.check_names(given, path)
+        return {model: self.policy(policy, f"{path}.{model}") for model, policy in given.items()}
+
+    def policy(self, given: Mapping[str, int | None] | None, path: str) -> dict[str, int]:
+        unknown = (given or {}).keys() - POLICIES
+        self.errors += [f"{path}.{name}: no kind of error; expected one of {_KINDS}" for name in unknown]
+        return {
+            name: self.count(value, f"{path}.{name}")
+            for name, value in (given or {}).items()
+            if value is not None
+        }
+
+    def count(self, value: int, path: str) -> int:
+        if not 0 <= value <= MAX_RETRIES:
+            self.errors.append(f"{path}: expected 0 to {MAX_RETRIES}, found {value}")
+        return value
+
+    def seconds(self, value: Number | None, path: str) -> float:
+        if value is None:
+            return 0.0
+        try:
+            return float(number(value, path, most=MAX_WAIT_S))
+        except BadDeployment as exc:
+            self.errors.append(str(exc))
+            return 0.0
+
+
+_KINDS = ", ".join(sorted(POLICIES))
