@@ -1,8 +1,8 @@
 """Access groups: models under one name, for the lists of keys and teams."""
 
-from functions.context import AccessGroupContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import AccessGroupContext
 from schema.access_groups import (
     AccessGroupDeleteRequest,
     AccessGroupListQuery,

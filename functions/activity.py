@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from functions.activity_days import KINDS, Names, days_of_rows, days_of_sums, totals_of
-from functions.context import ReportContext
-from functions.function import function
-from functions.key_policy import hash_of
-from functions.roles import Access
+from functions.answers.activity_days import KINDS, Names, days_of_rows, days_of_sums, totals_of
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import ReportContext
 from schema.activity import (
     Activity,
     ActivityQuery,
@@ -28,6 +27,7 @@ from schema.dates import period_days
 from schema.errors import InvalidRequest
 from schema.ledger.sums import Dimension, Sums, SumsQuery, listed, total
 from schema.reports import PeriodQuery
+from schema.secret import hash_of
 
 MAX_PAGE = 1_000
 TOP_LISTED = 100

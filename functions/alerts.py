@@ -1,8 +1,8 @@
 """Alerts: what somebody should look at, as the log and the webhook said it."""
 
-from functions.context import AlertContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import AlertContext
 from schema.alerts import AlertPage, AlertsQuery
 from schema.errors import InvalidRequest
 

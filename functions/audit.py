@@ -1,9 +1,9 @@
 """The audit log: what was changed, by whom, from where."""
 
-from functions.context import AuditContext
-from functions.downloads import Exported
-from functions.function import Download, function
-from functions.roles import Access
+from functions.answers.downloads import Exported
+from functions.contract.function import Download, function
+from functions.contract.roles import Access
+from functions.ports.context import AuditContext
 from schema.audit import AuditExportQuery, AuditOneQuery, AuditPage, AuditQuery, AuditRecord
 from schema.errors import InvalidRequest, NotFound
 

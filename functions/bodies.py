@@ -1,8 +1,8 @@
 """One call of the log, with what was asked and answered where that is kept."""
 
-from functions.context import BodyContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import BodyContext
 from schema.bodies import BodyQuery, LogDetail, log_detail
 from schema.errors import NotFound
 from schema.spend import SpendQuery, spend_log

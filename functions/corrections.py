@@ -1,8 +1,8 @@
 """Corrections of the ledger by an admin, and the list of what waits for one."""
 
-from functions.context import CorrectionContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CorrectionContext
 from models_registry.prices.price import cost_nano
 from schema.corrections import (
     MAX_PAGE,

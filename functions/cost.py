@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import msgspec
 
-from functions.context import CatalogueContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CatalogueContext
 from models_registry.backends.usage import from_wire
 from models_registry.bounds.input import BYTES_A_TOKEN
 from models_registry.prices.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts, usd

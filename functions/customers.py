@@ -2,9 +2,9 @@
 
 import msgspec
 
-from functions.context import CustomerContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CustomerContext
 from schema.customers import (
     CustomerInfo,
     CustomerListQuery,

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from functions.context import ModelContext
-from functions.function import function
-from functions.model_ports import UpstreamResponse
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import ModelContext
+from functions.ports.models import UpstreamResponse
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts
 from models_registry.bounds.embeddings import EmbeddingsBounds

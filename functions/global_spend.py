@@ -7,12 +7,11 @@ from decimal import Decimal
 
 import msgspec
 
-from functions.call import MASTER_KEY_HASH
-from functions.context import CounterContext, ReportContext
-from functions.function import function
-from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
-from functions.key_policy import hash_of
-from functions.roles import Access
+from functions.answers.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
+from functions.contract.call import MASTER_KEY_HASH
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CounterContext, ReportContext
 from schema.dates import Days, days_until, period_days
 from schema.errors import InvalidRequest, NotAllowed
 from schema.global_spend import (
@@ -39,6 +38,7 @@ from schema.global_spend import (
 )
 from schema.ledger.sums import Dimension, Lines, Sums, SumsQuery, listed
 from schema.reports import KeyCost, PeriodQuery, Query, TopQuery
+from schema.secret import hash_of
 from schema.wire import to_json
 
 DAYS = 30

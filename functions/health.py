@@ -1,8 +1,8 @@
 """Probes for load balancers and people: is it up, can it serve."""
 
-from functions.context import HealthContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import HealthContext
 from schema.health import ProbeQuery, Readiness
 
 

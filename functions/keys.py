@@ -4,22 +4,21 @@ from datetime import datetime
 
 import msgspec
 
-from functions.context import KeyContext
-from functions.function import function
-from functions.key_bounds import Bounds
-from functions.key_policy import (
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import KeyContext
+from functions.rules.key_bounds import Bounds
+from functions.rules.key_policy import (
     as_test_key,
     check_chosen,
     check_modest,
     check_owner,
     check_secret,
     check_test_key,
-    hash_of,
     is_test_maker,
     key_changes,
     key_name,
 )
-from functions.roles import Access
 from schema.budgets import BudgetRecord
 from schema.errors import GatewayError, InvalidRequest, NotFound
 from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
@@ -50,6 +49,7 @@ from schema.keys import (
     KeyUpdated,
     KeyUpdateRequest,
 )
+from schema.secret import hash_of
 from schema.window import after
 
 MAX_PAGE = 100

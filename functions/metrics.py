@@ -1,8 +1,8 @@
 """Metrics for Prometheus."""
 
-from functions.context import MetricsContext
-from functions.function import Text, function
-from functions.roles import Access
+from functions.contract.function import Text, function
+from functions.contract.roles import Access
+from functions.ports.context import MetricsContext
 from schema.health import ProbeQuery
 
 

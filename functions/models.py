@@ -1,8 +1,8 @@
 """The models a key may use, in OpenAI's list format."""
 
-from functions.context import CatalogueContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CatalogueContext
 from schema.errors import ModelNotFound
 from schema.models import ModelCard, ModelList, ModelQuery, ModelsQuery
 

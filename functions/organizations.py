@@ -2,9 +2,9 @@
 
 import msgspec
 
-from functions.context import OrganizationContext
-from functions.function import function
-from functions.roles import ORG_ADMIN, Access
+from functions.contract.function import function
+from functions.contract.roles import ORG_ADMIN, Access
+from functions.ports.context import OrganizationContext
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
-from functions.context import CorrectionContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CorrectionContext
 from models_registry.bills.exports import MAX_DAYS, Billed, Export, read_export
 from models_registry.bills.lines import Line
 from models_registry.bills.matching import reconcile

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from functions.context import CorrectionContext
-from functions.function import function
-from functions.roles import Access
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import CorrectionContext
 from models_registry.prices.charges import attempt_parts, least_nano
 from schema.corrections import (
     OVERRULED,

@@ -5,11 +5,10 @@ from typing import TypeVar
 
 import msgspec
 
-from functions.context import SpendContext
-from functions.downloads import Exported
-from functions.function import Download, function
-from functions.key_policy import hash_of
-from functions.roles import Access
+from functions.answers.downloads import Exported
+from functions.contract.function import Download, function
+from functions.contract.roles import Access
+from functions.ports.context import SpendContext
 from schema.dates import days_of
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.keys import KeyRecord
@@ -25,6 +24,7 @@ from schema.log_page import (
     place_of,
 )
 from schema.reports import PeriodQuery, TopQuery
+from schema.secret import hash_of
 from schema.spend import SpendDay, SpendLog, SpendQuery, TagSpend, UsersQuery, spend_log
 from schema.teams import TeamRecord
 from schema.users import UserRecord

@@ -1,14 +1,14 @@
 """What a key, user, team or organization cost in a period: LiteLLM's scoped reports."""
 
-from functions.context import ReportContext
-from functions.function import function
-from functions.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
-from functions.key_policy import hash_of
-from functions.roles import Access
+from functions.answers.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import ReportContext
 from schema.dates import period_days
 from schema.errors import InvalidRequest
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.reports import KeyCost, PeriodQuery
+from schema.secret import hash_of
 from schema.spend_reports import KeyReportQuery, OrganizationReportQuery, TeamReportQuery, UserReportQuery
 
 

@@ -5,11 +5,11 @@ from functools import partial
 
 import msgspec
 
-from functions.call import Call
-from functions.context import TeamContext
-from functions.function import function
-from functions.roles import Access, Reach
-from functions.team_policy import (
+from functions.contract.call import Call
+from functions.contract.function import function
+from functions.contract.roles import Access, Reach
+from functions.ports.context import TeamContext
+from functions.rules.team_policy import (
     NO_SUCH_TEAM,
     PERMISSIONS,
     Check,

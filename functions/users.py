@@ -2,12 +2,12 @@
 
 import msgspec
 
-from functions.context import UserContext
-from functions.function import function
-from functions.key_bounds import Bounds
-from functions.key_policy import check_alias, hash_of, key_name
-from functions.roles import ASSIGNABLE, ROLE_LABELS, Access
-from functions.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
+from functions.contract.function import function
+from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access
+from functions.ports.context import UserContext
+from functions.rules.key_bounds import Bounds
+from functions.rules.key_policy import check_alias, key_name
+from functions.rules.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
@@ -21,6 +21,7 @@ from schema.fields import (
     with_parts,
 )
 from schema.keys import KeyRecord
+from schema.secret import hash_of
 from schema.users import (
     RoleLabel,
     RolesQuery,

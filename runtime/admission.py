@@ -6,9 +6,9 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from functions.call import Call, Caller
-from functions.model_ports import Bounds
-from functions.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
+from functions.contract.call import Call, Caller
+from functions.contract.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
+from functions.ports.models import Bounds
 from models_registry.prices.price import Price, ceiling_nano
 from models_registry.registry import covers
 from models_registry.target import Target
@@ -75,7 +75,7 @@ class Admissions:
         self._common = (*money_rules(level, limits), *rate_rules(level, limits))
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
-        """Hold everything. Raises what `functions.model_ports.Ledger.hold` does."""
+        """Hold everything. Raises what `functions.ports.models.Ledger.hold` does."""
         caller = call.caller
         extra = await self._customers.rules(customer, target.public_name) if customer else ()
         if not (caller.rules or extra or self._common):

@@ -1,4 +1,4 @@
-"""Reads of the audit log. Implements `functions.governance_ports.Audit`."""
+"""Reads of the audit log. Implements `functions.ports.governance.Audit`."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -16,8 +16,8 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from functions.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
-from functions.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
+from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
+from functions.contract.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from runtime.authority import Authority
 from runtime.look_ups import LookUps
 from schema.errors import (

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from functions.call import Caller
-from functions.policy import Policy
-from functions.roles import (
+from functions.contract.call import Caller
+from functions.contract.policy import Policy
+from functions.contract.roles import (
     ASSIGNABLE,
     INTERNAL_USER,
     INTERNAL_USER_VIEWER,

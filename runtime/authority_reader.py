@@ -1,6 +1,6 @@
 """Who a presented key is, from Postgres."""
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from runtime import authority
 from runtime.database import Database
 from schema.tables.authority import Authority

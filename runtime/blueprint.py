@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from functions.policy import Policy, policy_of
+from functions.contract.policy import Policy, policy_of
 from models_registry.config.reader import Config, read_config
 from models_registry.registry import Registry, build_registry
 from models_registry.routing.settings import Routing, routing_of

@@ -13,8 +13,8 @@ from datetime import date, datetime
 
 import asyncpg
 
-from functions.call import Call
-from functions.function import EventStream
+from functions.contract.call import Call
+from functions.contract.function import EventStream
 from runtime.body_copy import MAX_RAW_BYTES, Body, Copied
 from runtime.body_text import NOTHING, TOO_LONG, Kept, Redactor, Unreadable, value_of
 from runtime.database import Database

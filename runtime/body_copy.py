@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from functions.call import Call
-from functions.function import EventStream
+from functions.contract.call import Call
+from functions.contract.function import EventStream
 from schema.errors import GatewayError
 
 MAX_RAW_BYTES = 8 * 1024 * 1024
@@ -72,7 +72,7 @@ class Body:
 
 
 class Copied:
-    """A stream whose pieces are kept as they pass. Implements `functions.function.EventStream`."""
+    """A stream whose pieces are kept as they pass. Implements `functions.contract.function.EventStream`."""
 
     def __init__(self, stream: EventStream, body: Body) -> None:
         self._stream = stream

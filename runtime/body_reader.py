@@ -1,6 +1,6 @@
-"""Reads of prompts and answers. Implements `functions.spend_ports.Bodies`."""
+"""Reads of prompts and answers. Implements `functions.ports.spend.Bodies`."""
 
-from functions.roles import Scope
+from functions.contract.roles import Scope
 from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.tenancy import spend_reach

@@ -79,7 +79,7 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     _call_it(NAME)
     end_with_parent(parent_pid, signal.SIGTERM)
     time.sleep(pause_s)
-    from functions.policy import policy_of
+    from functions.contract.policy import policy_of
     from models_registry.config.reader import read_config
     from runtime.bookkeeper import Bookkeeper, keep_books
     from runtime.crossings import CustomerBudget

@@ -30,8 +30,8 @@ from functions import (
     teams,
     users,
 )
-from functions.function import Manifest, manifest_of
-from functions.roles import Access
+from functions.contract.function import Manifest, manifest_of
+from functions.contract.roles import Access
 
 Function = Callable[..., Awaitable[object]]
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from functions.roles import Scope
+from functions.contract.roles import Scope
 from models_registry.prices.price import NANO_PER_USD
 from runtime.log_row import spend_row
 from runtime.tenancy import spend_reach

@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 from piccolo.columns import BigInt, Integer, Numeric
 
-from functions.call import Call
-from functions.roles import Scope
+from functions.contract.call import Call
+from functions.contract.roles import Scope
 from models_registry.bills.lines import Booked
 from models_registry.prices.price import usd
 from runtime import rollups
@@ -49,7 +49,7 @@ _METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}
 
 
 class Corrections:
-    """Implements `functions.spend_ports.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
+    """Implements `functions.ports.spend.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
     where somebody else holds the same rows for long."""
 
     def __init__(self, database: Database, reports: Database) -> None:

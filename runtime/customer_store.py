@@ -1,11 +1,11 @@
-"""Customers in Postgres, with their budgets. Implements `functions.governance_ports.Customers`."""
+"""Customers in Postgres, with their budgets. Implements `functions.ports.governance.Customers`."""
 
 import uuid
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from functions.call import Call
+from functions.contract.call import Call
 from runtime.database import Database
 from runtime.entities import BUDGET, CUSTOMER
 from runtime.row_store import Announce, RowStore

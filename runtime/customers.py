@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from models_registry.registry import permits
 from runtime.auth import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
 from runtime.database import Database

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from functions.roles import Access
+from functions.contract.roles import Access
 from runtime.body_decoder import BodyDecoder
 from runtime.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming

@@ -16,10 +16,10 @@ from functools import partial
 import msgspec
 import structlog
 
-from functions import roles
-from functions.call import Call, Caller
-from functions.function import EventStream, permits_route
-from functions.roles import Access, reaches_of
+from functions.contract import roles
+from functions.contract.call import Call, Caller
+from functions.contract.function import EventStream, permits_route
+from functions.contract.roles import Access, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.bodies import Bodies

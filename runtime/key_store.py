@@ -1,4 +1,4 @@
-"""The virtual keys in Postgres. Implements `functions.governance_ports.Keys`."""
+"""The virtual keys in Postgres. Implements `functions.ports.governance.Keys`."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.columns.column_types import Text
 
-from functions.call import Call
-from functions.governance_ports import anything
-from functions.roles import Reach, Scope
+from functions.contract.call import Call
+from functions.contract.roles import Reach, Scope
+from functions.ports.governance import anything
 from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.entities import KEY

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from functions.call import Attempted, Call
-from functions.model_ports import Bounds
+from functions.contract.call import Attempted, Call
+from functions.ports.models import Bounds
 from models_registry.prices.charges import NOTHING
 from models_registry.prices.price import Price
 from models_registry.target import Target
@@ -84,7 +84,7 @@ class Admitting(Protocol):
 
 
 class BookedLedger:
-    """Implements `functions.model_ports.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
+    """Implements `functions.ports.models.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class BookedLedger:
         self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
     ) -> "AttemptHold":
         """Let an attempt in. Raises Overloaded while the ledger can take no more, and what
-        `functions.model_ports.Ledger.hold` does."""
+        `functions.ports.models.Ledger.hold` does."""
         if self._sink.full:
             raise Overloaded(
                 "The spend ledger is full: the database has been away too long.", retry_after_s=5
@@ -215,7 +215,7 @@ class BookedLedger:
 
 
 class AttemptHold:
-    """Implements `functions.model_ports.Hold`. A second ending is a bug and raises RuntimeError."""
+    """Implements `functions.ports.models.Hold`. A second ending is a bug and raises RuntimeError."""
 
     __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono")
 

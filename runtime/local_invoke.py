@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from functions.function import EventStream
+from functions.contract.function import EventStream
 from runtime.blueprint import Blueprint, check
 from runtime.bookkeeper import Bookkeeper, books_lock
 from runtime.books_process import BOOK_S

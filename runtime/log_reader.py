@@ -1,10 +1,10 @@
-"""The ledger's rows by page, one by one, and all of them in turn. Implements `functions.spend_ports.Log`."""
+"""The ledger's rows by page, one by one, and all of them in turn. Implements `functions.ports.spend.Log`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import asyncpg
 
-from functions.roles import Scope
+from functions.contract.roles import Scope
 from runtime.database import Database
 from runtime.database_errors import asking
 from runtime.log_filter import add_filters, summed_alike

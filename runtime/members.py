@@ -7,8 +7,8 @@ from typing import Protocol
 
 from piccolo.query.functions import Lower
 
-from functions.call import Call
-from functions.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
+from functions.contract.call import Call
+from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
 from runtime.database import Database
 from runtime.newcomers import Newcomers
 from schema.errors import InvalidRequest, NotAllowed

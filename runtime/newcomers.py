@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from functions.call import MASTER_USER_ID, Call
+from functions.contract.call import MASTER_USER_ID, Call
 from runtime.row_codec import RowCodec
 from schema.errors import InvalidRequest
 from schema.tables.users import User

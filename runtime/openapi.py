@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from functions.function import Download, EventStream, Manifest, Text
-from functions.roles import Access
+from functions.contract.function import Download, EventStream, Manifest, Text
+from functions.contract.roles import Access
 from runtime.catalog import Entry
 from schema.errors import ErrorEnvelope
 

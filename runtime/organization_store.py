@@ -1,6 +1,6 @@
 """Organizations in Postgres, with their members and budgets.
 
-Implements `functions.governance_ports.Organizations`.
+Implements `functions.ports.governance.Organizations`.
 """
 
 import uuid
@@ -11,7 +11,7 @@ import msgspec
 from piccolo.columns.combination import And
 from piccolo.query.functions import Lower
 
-from functions.call import Call
+from functions.contract.call import Call
 from runtime.database import Database
 from runtime.entities import BUDGET, ORGANIZATION
 from runtime.key_store import KeyStore

@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from functions.call import Call
-from functions.function import Download, EventStream, Text
+from functions.contract.call import Call
+from functions.contract.function import Download, EventStream, Text
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"

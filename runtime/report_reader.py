@@ -1,4 +1,4 @@
-"""Sums out of the daily rollups; the log is never read. Implements `functions.spend_ports.Reports`."""
+"""Sums out of the daily rollups; the log is never read. Implements `functions.ports.spend.Reports`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from functions.roles import Scope
+from functions.contract.roles import Scope
 from models_registry.prices.price import usd
 from runtime import report_sql
 from runtime.database import Database

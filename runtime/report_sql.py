@@ -8,7 +8,7 @@ put into a rollup is rounded.
 from collections.abc import Collection, Sequence, Set
 from typing import NamedTuple
 
-from functions.roles import Reach, Scope
+from functions.contract.roles import Reach, Scope
 from runtime import rollups
 from runtime.sql_text import Conditions
 from runtime.tenancy import reach_in_sql

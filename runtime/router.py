@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from functions.call import Call
+from functions.contract.call import Call
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
@@ -23,7 +23,7 @@ log = structlog.get_logger("switchgear.router")
 
 
 class Router:
-    """Implements `functions.model_ports.Routes`."""
+    """Implements `functions.ports.models.Routes`."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from piccolo.columns import Column
 from piccolo.query.functions import Count
 from piccolo.table import Table
 
-from functions.call import Call
+from functions.contract.call import Call
 from runtime.database import Database
 from runtime.row_codec import RowCodec
 from runtime.tenancy import Nothing, Predicate, within
@@ -48,7 +48,7 @@ class Entity(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 
 
 class RowStore(Generic[R]):
-    """Implements `functions.governance_ports.Rows`. Every method raises DatabaseUnavailable, or
+    """Implements `functions.ports.governance.Rows`. Every method raises DatabaseUnavailable, or
     InvalidRequest for text that no column can hold."""
 
     def __init__(self, database: Database, entity: Entity[R], announce: Announce) -> None:

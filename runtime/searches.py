@@ -2,7 +2,7 @@
 
 import asyncio
 
-from functions.roles import Access
+from functions.contract.roles import Access
 from schema.errors import RateLimited
 
 SEARCHES = frozenset({Access.SPEND_READ, Access.SPEND_WRITE, Access.BODIES_READ, Access.AUDIT_READ})

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from functions.function import Download, EventStream
+from functions.contract.function import Download, EventStream
 from runtime.reply import Reply
 from runtime.stopping import STOPPED, go_on
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, envelope

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from functions.user_policy import newcomer
+from functions.rules.user_policy import newcomer
 from runtime.admission import Admissions
 from runtime.announcements import AUTHORITY, OVERDRAWN, RECALL, Listener
 from runtime.auth import Authenticator

@@ -1,11 +1,11 @@
-"""Reads of the spend ledger. Implements `functions.spend_ports.Spend`."""
+"""Reads of the spend ledger. Implements `functions.ports.spend.Spend`."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 
 from piccolo.columns.combination import Where, WhereRaw
 
-from functions.roles import Scope
+from functions.contract.roles import Scope
 from runtime.database import Database
 from runtime.log_row import spend_row
 from runtime.report_reader import ReportReader

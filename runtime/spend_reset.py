@@ -1,8 +1,8 @@
-"""All budgets' counters back to zero. Implements `functions.spend_ports.Counters`."""
+"""All budgets' counters back to zero. Implements `functions.ports.spend.Counters`."""
 
 from decimal import Decimal
 
-from functions.call import Call
+from functions.contract.call import Call
 from runtime.key_store import KeyStore
 from schema.tables.keys import VerificationToken
 from schema.tables.teams import Team

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from functions.call import Call
+from functions.contract.call import Call
 from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.target import Target
 from schema.errors import ClientLeft, GatewayError, UpstreamError

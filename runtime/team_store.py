@@ -1,4 +1,4 @@
-"""Teams in Postgres, with their members. Implements `functions.governance_ports.Teams`.
+"""Teams in Postgres, with their members. Implements `functions.ports.governance.Teams`.
 
 A membership is a row; the lists in the team's and the user's rows follow by trigger. Whoever changes
 members locks the team's row first, so that two at once are applied one after the other. Several rows are
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.query.functions import Lower
 
-from functions.call import Call
+from functions.contract.call import Call
 from runtime.database import Database
 from runtime.entities import BUDGET, TEAM
 from runtime.key_store import KeyStore

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from piccolo.columns.combination import CombinableMixin
 from piccolo.table import Table
 
-from functions.roles import Reach, Scope
+from functions.contract.roles import Reach, Scope
 from runtime.sql_text import Conditions
 from schema.tables.keys import VerificationToken
 from schema.tables.organizations import Organization, OrganizationMembership

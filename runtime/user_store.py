@@ -1,4 +1,4 @@
-"""Users in Postgres, with what belongs to them. Implements `functions.governance_ports.Users`."""
+"""Users in Postgres, with what belongs to them. Implements `functions.ports.governance.Users`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.query.functions import Count
 
-from functions.call import Call
-from functions.roles import INTERNAL_USER, Reach, Scope
+from functions.contract.call import Call
+from functions.contract.roles import INTERNAL_USER, Reach, Scope
 from runtime.database import Database
 from runtime.entities import USER
 from runtime.key_store import KeyStore, escaped

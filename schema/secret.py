@@ -1,4 +1,6 @@
-"""A credential that can't be printed by accident."""
+"""A credential that can't be printed by accident, and the hash of a key."""
+
+import hashlib
 
 
 class Secret:
@@ -22,3 +24,10 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+def hash_of(key_or_hash: str) -> str:
+    """A key's hash; a hash as it is. A key starts with `sk-`, so neither is taken for the other."""
+    if key_or_hash.startswith("sk-"):
+        return hashlib.sha256(key_or_hash.encode()).hexdigest()
+    return key_or_hash

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.function import Manifest, manifest_of
+from functions.contract.function import Manifest, manifest_of
 from runtime.catalog import CATALOG, UnknownFunction, entries, entry_named
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Reads of the alerts. Implements `functions.telemetry_ports.Alerts`."""
+"""Reads of the alerts. Implements `functions.ports.telemetry.Alerts`."""
 
 from collections.abc import Sequence
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from functions.function import Text
+from functions.contract.function import Text
 from runtime.telemetry.snapshots import Snapshots, sum_of
 from runtime.telemetry.tally import Attempts, Counted, Gauges
 from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram

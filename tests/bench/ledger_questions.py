@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from functions import activity, bodies, global_spend, spend, spend_reports
-from functions.call import MASTER_KEY_HASH, Caller
-from functions.function import Download, manifest_of
-from functions.policy import Policy
-from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.contract.call import MASTER_KEY_HASH, Caller
+from functions.contract.function import Download, manifest_of
+from functions.contract.policy import Policy
+from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.body_reader import BodyReader
 from runtime.database import Database
 from runtime.stores import Stores

@@ -1,7 +1,7 @@
 """What Postgres would say of keys, in a dict."""
 
-from functions.call import Caller
-from functions.roles import INTERNAL_USER, SERVICE_KEY
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER, SERVICE_KEY
 from runtime.authority import Authority
 from schema.errors import BlockedKey, Told
 from schema.keys import KeyRecord

@@ -1,7 +1,7 @@
 """The ledger with a list where the journal would be: every rule of booking is the real one."""
 
-from functions.call import Call
-from functions.model_ports import Bounds
+from functions.contract.call import Call
+from functions.ports.models import Bounds
 from models_registry.target import Target
 from runtime.admission import NOTHING_HELD, Admission
 from runtime.ledger import BookedLedger

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from functions.roles import Scope
+from functions.contract.roles import Scope
 from models_registry.prices.price import usd
 from runtime.tenancy import spend_reach
 from schema.ledger.rows import SpendRow

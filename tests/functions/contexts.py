@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.call import MASTER_KEY_HASH, MASTER_USER_ID, Call, Caller
-from functions.context import CatalogueContext, ModelContext
-from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Call, Caller
+from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.ports.context import CatalogueContext, ModelContext
 from models_registry.registry import Registry
 from runtime.blueprint import check
 from runtime.router import Router

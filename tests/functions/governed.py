@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from functions.call import Caller
-from functions.function import Text, manifest_of
-from functions.policy import Policy
-from functions.user_policy import newcomer
+from functions.contract.call import Caller
+from functions.contract.function import Text, manifest_of
+from functions.contract.policy import Policy
+from functions.rules.user_policy import newcomer
 from runtime.body_reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections import Corrections

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from functions import access_groups
-from functions.call import Caller
-from functions.roles import INTERNAL_USER
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER
 from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
 from tests.functions.governed import House, cases, in_house
 

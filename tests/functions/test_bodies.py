@@ -6,8 +6,14 @@ import msgspec
 import pytest
 
 from functions import bodies, teams
-from functions.call import Caller
-from functions.roles import DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER, PROXY_ADMIN_VIEWER, SERVICE_KEY
+from functions.contract.call import Caller
+from functions.contract.roles import (
+    DEVOPS,
+    INTERNAL_USER,
+    INTERNAL_USER_VIEWER,
+    PROXY_ADMIN_VIEWER,
+    SERVICE_KEY,
+)
 from schema.bodies import LogDetail
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.wire import to_json

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from functions.chat import chat
-from functions.context import ModelContext
-from functions.function import EventStream
+from functions.contract.function import EventStream
+from functions.ports.context import ModelContext
 from models_registry.bounds.chat import UNRECEIVED_TOKENS
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.errors import (

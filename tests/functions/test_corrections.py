@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from functions import corrections
-from functions.call import Caller
-from functions.roles import INTERNAL_USER
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER
 from schema.errors import InvalidRequest, NotFound, UnsupportedParameter
 from schema.ledger.rows import Charge, Outcome
 from schema.wire import to_json

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from functions import cost
-from functions.call import Caller
 from functions.chat import chat
-from functions.context import CatalogueContext
-from functions.function import manifest_of
+from functions.contract.call import Caller
+from functions.contract.function import manifest_of
+from functions.ports.context import CatalogueContext
 from schema.chat import ChatCompletion
 from schema.cost import CalculatedCost, CostEstimate
 from schema.errors import InvalidRequest, ModelNotAllowed, ModelNotFound

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from functions import budgets, customers
-from functions.function import manifest_of
+from functions.contract.function import manifest_of
 from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
 from tests.functions.governed import House, bodies, cases, in_house
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from functions import global_spend, keys, teams, users
-from functions.call import Caller
-from functions.policy import Policy
-from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.contract.call import Caller
+from functions.contract.policy import Policy
+from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from schema.errors import InvalidRequest, NotAllowed
 from tests.functions.governed import Body, House, in_house
 from tests.functions.reported import MONTH, book, row_at

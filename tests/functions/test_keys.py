@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from functions import keys, organizations, teams, users
-from functions.call import Caller
-from functions.policy import Policy
-from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
+from functions.contract.call import Caller
+from functions.contract.policy import Policy
+from functions.contract.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
 from runtime.auth import hash_key
 from schema.errors import (
     AlreadyExists,

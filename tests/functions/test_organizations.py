@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from functions import budgets, keys, organizations, teams, users
-from functions.call import Caller
-from functions.roles import INTERNAL_USER
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER
 from schema.errors import InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
 from tests.functions.governed import House, bodies, cases, in_house
 

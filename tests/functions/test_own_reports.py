@@ -3,8 +3,8 @@
 from typing import Any
 
 from functions import spend
-from functions.call import Caller
-from functions.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER, SERVICE_KEY
+from functions.contract.call import Caller
+from functions.contract.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER, SERVICE_KEY
 from runtime.catalog import CATALOG
 from schema.ledger.rows import Outcome
 from schema.wire import to_json

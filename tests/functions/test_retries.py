@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.call import Call
 from functions.chat import chat
-from functions.context import ModelContext
+from functions.contract.call import Call
 from functions.embeddings import embeddings
+from functions.ports.context import ModelContext
 from models_registry.target import Target
 from runtime.admission import MAX_TOKENS_HEADER, NOTHING_HELD, Admission
 from runtime.ledger import COST_HEADER, BookedLedger

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from functions import spend_reports
-from functions.call import Caller
-from functions.roles import INTERNAL_USER, SERVICE_KEY
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER, SERVICE_KEY
 from schema.errors import InvalidRequest
 from tests.functions.contexts import ADMIN
 from tests.functions.governed import House, in_house

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from functions import audit, budgets, keys, organizations, teams, users
-from functions.call import Caller
-from functions.roles import INTERNAL_USER
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER
 from schema.errors import AlreadyExists, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
 from tests.functions.governed import House, bodies, cases, found, in_house
 

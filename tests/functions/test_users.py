@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from functions import keys, organizations, teams, users
-from functions.call import Caller
-from functions.policy import Policy
-from functions.roles import DEVOPS, INTERNAL_USER
+from functions.contract.call import Caller
+from functions.contract.policy import Policy
+from functions.contract.roles import DEVOPS, INTERNAL_USER
 from schema.errors import Conflict, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from functions.call import Call, Caller
+from functions.contract.call import Call, Caller
 from models_registry.bounds.judgement import Unbounded
 from models_registry.prices.price import Price
 from models_registry.target import Dialect, Target

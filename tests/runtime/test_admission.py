@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from functions.call import Attempted, Call
-from functions.policy import Policy
+from functions.contract.call import Attempted, Call
+from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import Price, ceiling_nano
 from models_registry.target import Target

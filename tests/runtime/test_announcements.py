@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from runtime.announcements import AUTHORITY, RECALL, Listener
 from runtime.auth import HEARD_S, Authenticator, hash_key
 from runtime.authority_reader import AuthorityReader

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.call import MASTER_KEY_HASH, Caller
-from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.contract.call import MASTER_KEY_HASH, Caller
+from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.auth import (
     DEAF_S,
     MAX_CACHED,

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from functions.policy import Policy
-from functions.roles import DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER, SERVICE_KEY, TEAM_ADMIN
+from functions.contract.policy import Policy
+from functions.contract.roles import DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER, SERVICE_KEY, TEAM_ADMIN
 from runtime.authority import Authority
 from runtime.authority_reader import AuthorityReader
 from runtime.database import Database

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from functions.call import Call
+from functions.contract.call import Call
 from runtime import body_copy
 from runtime.bodies import REDACTION_HEADER, Bodies
 from runtime.database import Database

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import Price
 from runtime.admission import Admissions

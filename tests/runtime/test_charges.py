@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.roles import Reach, Scope
+from functions.contract.roles import Reach, Scope
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.charges import attempt_parts
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, cost_nano

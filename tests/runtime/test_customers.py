@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from runtime import customers
 from runtime.auth import DEAF_S, STALE_S
 from runtime.customers import Customers

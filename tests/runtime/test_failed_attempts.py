@@ -7,7 +7,7 @@ from datetime import UTC
 import msgspec
 import pytest
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import Price
 from models_registry.target import Target

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from functions.chat import chat
-from functions.context import CatalogueContext
-from functions.function import EventStream, function, manifest_of
+from functions.contract.function import EventStream, function, manifest_of
+from functions.contract.roles import Access
 from functions.models import retrieve
-from functions.roles import Access
+from functions.ports.context import CatalogueContext
 from runtime.auth import Authenticator
 from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.call import Call
+from functions.contract.call import Call
 from models_registry.prices.price import usd
 from models_registry.target import Target
 from runtime.admission import Admission

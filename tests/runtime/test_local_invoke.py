@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from functions.context import CatalogueContext
-from functions.function import EventStream, function
-from functions.roles import Access
+from functions.contract.function import EventStream, function
+from functions.contract.roles import Access
+from functions.ports.context import CatalogueContext
 from functions.spend import logs
 from runtime.local_invoke import call
 from schema.errors import GatewayError, UpstreamCut

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.roles import Reach, Scope
+from functions.contract.roles import Reach, Scope
 from runtime import log_reader
 from runtime.database import Database
 from runtime.log_reader import LogReader

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from functions import access_groups, budgets, customers, keys, organizations, teams, users
-from functions.call import Caller
-from functions.function import Manifest
-from functions.roles import (
+from functions.contract.call import Caller
+from functions.contract.function import Manifest
+from functions.contract.roles import (
     DEVOPS,
     INTERNAL_USER,
     INTERNAL_USER_VIEWER,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.roles import Access
+from functions.contract.roles import Access
 from runtime.catalog import entries
 from runtime.openapi import openapi_document
 from runtime.reference import reference_page

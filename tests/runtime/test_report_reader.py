@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.roles import Reach, Scope
+from functions.contract.roles import Reach, Scope
 from models_registry.prices.price import usd
 from runtime import report_reader, rollups
 from runtime.database import Database

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.function import Download
+from functions.contract.function import Download
 from runtime.reply import Reply
 from runtime.sending import PIECE_BYTES, send_reply
 from schema.errors import GatewayError

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from functions.roles import Reach, Scope
-from functions.spend_ports import Spend
+from functions.contract.roles import Reach, Scope
+from functions.ports.spend import Spend
 from runtime.database import Database
 from runtime.spend_insert import ensure_partition, insert_rows, months_of
 from runtime.spend_reader import SpendReader

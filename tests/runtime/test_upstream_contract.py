@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from functions.model_ports import Upstream
+from functions.ports.models import Upstream
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream import AiohttpUpstream

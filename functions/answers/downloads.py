@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from functions.function import Download
+from functions.contract.function import Download
 from schema.wire import to_json
 
 _BEGINS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from functions.roles import (
+from functions.contract.roles import (
     INTERNAL_USER,
     ORG_ADMIN,
     PROXY_ADMIN,

@@ -1,7 +1,7 @@
 """What a function is given: a context, one type a family.
 
 A context is a frozen Struct of the call and at most eight ports, put together in `runtime/services.py` (or by
-hand in a test). Ports of a family stand beside it: `model_ports.py`, `governance_ports.py`, `spend_ports.py`.
+hand in a test). Ports of a family stand beside it: `models.py`, `governance.py`, `spend.py`, `telemetry.py`.
 """
 
 from datetime import datetime
@@ -9,13 +9,13 @@ from typing import Protocol
 
 import msgspec
 
-from functions.call import Call
-from functions.governance_ports import Audit, Customers, Keys, Organizations, Rows, Teams, Users
-from functions.model_ports import Ledger, Models, Routes, Upstream
-from functions.policy import Policy
-from functions.roles import Accesses
-from functions.spend_ports import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
-from functions.telemetry_ports import Alerts, Metrics
+from functions.contract.call import Call
+from functions.contract.policy import Policy
+from functions.contract.roles import Accesses
+from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
+from functions.ports.models import Ledger, Models, Routes, Upstream
+from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.ports.telemetry import Alerts, Metrics
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 from schema.health import Readiness

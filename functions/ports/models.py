@@ -4,7 +4,7 @@ function calls."""
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from functions.call import Call
+from functions.contract.call import Call
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.bounds.judgement import Unbounded
 from models_registry.routing.route import Route

@@ -7,15 +7,15 @@ import msgspec
 import pytest
 
 from functions import budgets, keys
-from functions.key_bounds import Bounds
-from functions.policy import Policy
-from functions.roles import PROXY_ADMIN, Access
+from functions.contract.policy import Policy
+from functions.contract.roles import PROXY_ADMIN, Access
+from functions.rules.key_bounds import Bounds
 from runtime.database import Database
 from schema.errors import Conflict, InvalidRequest, NotAllowed
 from schema.keys import KeyGenerated, KeyRecord
 from tests.functions.contexts import make_call
 from tests.functions.governed import Body, House, in_house
-from tests.functions.test_key_bounds import ADA, INCREASE, bounds, holder, refused
+from tests.functions.rules.test_key_bounds import ADA, INCREASE, bounds, holder, refused
 
 SHARED: Body = {
     "budget_id": "small",

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from functions.downloads import Exported
+from functions.answers.downloads import Exported
 
 BEGINS = ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 

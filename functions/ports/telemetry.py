@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from functions.function import Text
+from functions.contract.function import Text
 from schema.alerts import AlertRecord
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from functions.context import TeamContext
-from functions.roles import Reach
+from functions.contract.roles import Reach
+from functions.ports.context import TeamContext
 from models_registry.registry import permits
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import UNSET, LimitRequest, limit_changes, metadata_change, text, texts

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 
 import msgspec
 
-from functions.roles import ROUTE_GROUPS, Access
+from functions.contract.roles import ROUTE_GROUPS, Access
 from schema.errors import GatewayError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

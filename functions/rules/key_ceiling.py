@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from functions.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
+from functions.contract.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
 from models_registry.registry import permits
 from schema.budgets import BudgetRecord
 from schema.errors import InvalidRequest, NotAllowed

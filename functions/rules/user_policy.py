@@ -4,8 +4,8 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from functions.policy import Policy
-from functions.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
+from functions.contract.policy import Policy
+from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
 from schema.fields import UNSET, MetadataChange, filled, limit_changes, metadata_change, text, texts
 from schema.users import UserFields, UserNewRequest, UserRecord
 

@@ -1,16 +1,15 @@
 """What a caller may give a key: whose it may be, for how long, how much. Pure but for looking up the
 team or user a key is to belong to."""
 
-import hashlib
 import re
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from functions.context import KeyContext
-from functions.policy import Policy
-from functions.roles import DEVOPS, Access, Reach
+from functions.contract.policy import Policy
+from functions.contract.roles import DEVOPS, Access, Reach
+from functions.ports.context import KeyContext
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
@@ -33,13 +32,6 @@ NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
 LISTS = ("models", "allowed_routes", "access_group_ids")
 OWN_FIELDS = ("key_alias", "metadata", "blocked", "aliases", "token", "key_name", "last_rotation_at")
 """What an owner may change of a key that somebody else made."""
-
-
-def hash_of(key_or_hash: str) -> str:
-    """A key's hash; a hash as it is. A key starts with `sk-`, so neither is taken for the other."""
-    if key_or_hash.startswith("sk-"):
-        return hashlib.sha256(key_or_hash.encode()).hexdigest()
-    return key_or_hash
 
 
 def check_chosen(key: str, param: str = "key") -> str:

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from functions import budgets, keys, organizations, teams, users
-from functions.call import Caller
-from functions.key_policy import hash_of
-from functions.policy import Policy
-from functions.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.contract.call import Caller
+from functions.contract.policy import Policy
+from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.authority_reader import AuthorityReader
 from schema.errors import NotAllowed
 from schema.keys import KeyGenerated
+from schema.secret import hash_of
 from tests.functions.contexts import NOW
 from tests.functions.governed import Body, House, in_house
 

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from functions.call import Call
+from functions.contract.call import Call
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerInfo, CustomerRecord

@@ -10,9 +10,11 @@ from datetime import datetime
 
 import msgspec
 
-from functions.call import Call
-from functions.governance_ports import Keys
-from functions.key_ceiling import (
+from functions.contract.call import Call
+from functions.contract.policy import Policy
+from functions.contract.roles import Accesses, Reach, Scope
+from functions.ports.governance import Keys
+from functions.rules.key_ceiling import (
     TEAM_MODELS,
     Ceiling,
     check_within,
@@ -20,8 +22,6 @@ from functions.key_ceiling import (
     rates_by_model,
     routes_of,
 )
-from functions.policy import Policy
-from functions.roles import Accesses, Reach, Scope
 from schema.budgets import BudgetRecord
 from schema.errors import Conflict, InvalidRequest, NotAllowed
 from schema.fields import UNSET, MetadataChange, ModelBudget

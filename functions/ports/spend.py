@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from functions.call import Call
-from functions.roles import Scope
+from functions.contract.call import Call
+from functions.contract.roles import Scope
 from models_registry.bills.lines import Booked
 from models_registry.prices.price import Price
 from schema.bodies import Body

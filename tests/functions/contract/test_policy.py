@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.policy import Policy
+from functions.contract.policy import Policy
 from runtime.blueprint import check
 
 DOCUMENT: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Shapes of answers that several endpoints give."""

@@ -1,0 +1,1 @@
+"""What an endpoint is, who calls it, and what it may."""

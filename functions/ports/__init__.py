@@ -1,0 +1,1 @@
+"""What a function is given: contexts, and the ports in them, by family."""
