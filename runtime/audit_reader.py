@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from piccolo.query.functions import Count
 
-from runtime.database import Database
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.row_codec import RowCodec
 from runtime.tenancy import Predicate
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.dates import period_of

@@ -19,7 +19,8 @@ import msgspec
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
 from functions.contract.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from runtime.authority import Authority
-from runtime.look_ups import LookUps
+from runtime.postgres.freshness import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
+from runtime.postgres.look_ups import LookUps
 from schema.errors import (
     DatabaseUnavailable,
     ExpiredKey,
@@ -40,14 +41,6 @@ METRICS_TOKEN_HASH = "metrics-token"
 MIN_KEY_CHARS = 8
 MAX_KEY_CHARS = 512
 
-HEARD_S = 1.0
-"""While announcements were heard this lately, what is cached is in force."""
-KNOWN_S = 60.0
-"""Even then an entry is read again after so long."""
-DEAF_S = 0.5
-"""How long an entry is good for while announcements can't be heard."""
-STALE_S = 300.0
-"""How long a known key goes on while Postgres can't be asked."""
 MAX_CACHED = 10_000
 MAX_STRANGERS = 1_000
 """Keys that are not known here are remembered apart: whoever sends many pushes out no key that is."""
@@ -60,15 +53,6 @@ asks anew beside them."""
 
 class AuthorityFinder(Protocol):
     async def find(self, key_hash: str) -> Authority | None: ...
-
-
-class Announcements(Protocol):
-    """The news of changes."""
-
-    @property
-    def heard_mono(self) -> float:
-        """A moment up to which every announcement has arrived."""
-        ...
 
 
 class _Entry(msgspec.Struct):

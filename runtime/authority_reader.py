@@ -2,7 +2,7 @@
 
 from functions.contract.policy import Policy
 from runtime import authority
-from runtime.database import Database
+from runtime.postgres.database import Database
 from schema.tables.authority import Authority
 
 

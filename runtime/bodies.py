@@ -17,8 +17,8 @@ from functions.contract.call import Call
 from functions.contract.function import EventStream
 from runtime.body_copy import MAX_RAW_BYTES, Body, Copied
 from runtime.body_text import NOTHING, TOO_LONG, Kept, Redactor, Unreadable, value_of
-from runtime.database import Database
-from runtime.spend_insert import ensure_partition
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition
 from runtime.storage_policy import StoragePolicy
 from runtime.stream_answer import stream_answer
 from schema.tables import naive

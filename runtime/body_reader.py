@@ -1,8 +1,8 @@
 """Reads of prompts and answers. Implements `functions.ports.spend.Bodies`."""
 
 from functions.contract.roles import Scope
-from runtime.database import Database
-from runtime.database_errors import asking
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
 from runtime.tenancy import spend_reach
 from schema.bodies import Body
 

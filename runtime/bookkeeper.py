@@ -19,12 +19,12 @@ import asyncpg
 
 from runtime.books import Books, put_aside
 from runtime.crossings import NO_CUSTOMER_BUDGET, CustomerBudget
-from runtime.database_errors import reaching
 from runtime.journal import MAX_BYTES
 from runtime.journal_format import SEGMENT_BYTES
 from runtime.journal_reader import Unreadable, count_segments, is_abandoned
-from runtime.locks import is_locked, locked
 from runtime.outbound import post_json
+from runtime.postgres.errors import reaching
+from runtime.process.locks import is_locked, locked
 from runtime.telemetry.alert_store import AlertStore
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind

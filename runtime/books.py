@@ -19,10 +19,11 @@ import msgspec
 
 from models_registry.prices.price import usd
 from runtime.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
-from runtime.database_errors import REACHING_ERRORS, reaching
 from runtime.journal import segment_name
 from runtime.journal_reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
-from runtime.spend_insert import book_rows, ensure_partition, months_of
+from runtime.postgres.errors import REACHING_ERRORS, reaching
+from runtime.postgres.partitions import ensure_partition, months_of
+from runtime.spend_insert import book_rows
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.ledger.rows import SpendRow

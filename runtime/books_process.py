@@ -16,7 +16,7 @@ from types import FrameType
 
 from runtime.blueprint import Blueprint
 from runtime.journal_folder import private_folder
-from runtime.parent import end_with_parent
+from runtime.process.parent import end_with_parent
 
 BOOK_S = 10.0
 """How long a stopping server tries to bring its last rows into Postgres. What is left waits on disk."""
@@ -83,8 +83,8 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     from models_registry.config.reader import read_config
     from runtime.bookkeeper import Bookkeeper, keep_books
     from runtime.crossings import CustomerBudget
-    from runtime.logs import set_up_logs
     from runtime.outbound import post_json
+    from runtime.process.logs import set_up_logs
     from runtime.telemetry.alerts import Desk
     from runtime.telemetry.place import place_of
     from runtime.telemetry.webhooks import webhooks_of

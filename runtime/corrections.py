@@ -21,9 +21,9 @@ from runtime import rollups
 from runtime.booked_days import booked_days
 from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.correction_charges import Difference, charge
-from runtime.database import Database
-from runtime.database_errors import asking
 from runtime.log_row import spend_row
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow

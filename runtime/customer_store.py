@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from functions.contract.call import Call
-from runtime.database import Database
 from runtime.entities import BUDGET, CUSTOMER
+from runtime.postgres.database import Database
 from runtime.row_store import Announce, RowStore
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerInfo, CustomerRecord

@@ -9,10 +9,10 @@ import msgspec
 
 from functions.contract.policy import Policy
 from models_registry.registry import permits
-from runtime.auth import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
-from runtime.database import Database
-from runtime.look_ups import LookUps
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.freshness import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
+from runtime.postgres.look_ups import LookUps
+from runtime.postgres.row_codec import RowCodec
 from runtime.rules import Level, Limits, money_rules, rate_rules
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from runtime.parent import end_with_parent
+from runtime.process.parent import end_with_parent
 
 TEMPLATE = Path(__file__).with_name("embedded_model.jinja")
 MAX_ANSWER_TOKENS = 1024

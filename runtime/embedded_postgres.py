@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 import psutil
 
-from runtime.locks import locked
 from runtime.postgres_cluster import EmbeddedPostgresError, Owner, binaries, ensure_cluster, owner, run_as
+from runtime.process.locks import locked
 
 MAX_SOCKET_PATH_BYTES = 103
 """sockaddr_un holds 108 bytes on Linux and 104 on macOS, the last a NUL."""

@@ -17,7 +17,7 @@ import msgspec
 from runtime.journal import LOCK, segment_name
 from runtime.journal_format import FRAME, HEADER, Frame, Kind, Torn, frames, is_header, next_frame
 from runtime.journal_progress import PROGRESS, Progress
-from runtime.locks import is_locked
+from runtime.process.locks import is_locked
 from schema.ledger.journal import Held, Settled, row_of, unsettled
 from schema.ledger.rows import SpendRow
 

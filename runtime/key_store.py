@@ -9,11 +9,11 @@ from piccolo.columns.column_types import Text
 from functions.contract.call import Call
 from functions.contract.roles import Reach, Scope
 from functions.ports.governance import anything
-from runtime.database import Database
-from runtime.database_errors import asking
 from runtime.entities import KEY
 from runtime.newcomers import Newcomers
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
+from runtime.postgres.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 import msgspec
 
-from runtime.database import Database
+from runtime.postgres.database import Database
 from schema.errors import DatabaseUnavailable
 
 BUSY = "Somebody else is changing the same budgets; try again shortly."

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import asyncpg
 import msgspec
 
-from runtime.announcements import RECALL
-from runtime.database import Database
 from runtime.lease_turns import BUSY, RETURN, Asked, NotDone, Turns
+from runtime.postgres.database import Database
+from runtime.postgres.listener import RECALL
 from runtime.slices import HAVE_LEASES, Need, Slice
 from schema.errors import DatabaseUnavailable, Overloaded
 from schema.limits import Meter

@@ -16,8 +16,8 @@ from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
 from runtime.invoke import Endpoint, Incoming
 from runtime.local_models import local_models
-from runtime.logs import set_up_logs
-from runtime.migrations import ForeignDatabase, MigrationFailed, migrate
+from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, migrate
+from runtime.process.logs import set_up_logs
 from runtime.serve import Database, report, settings_of
 from runtime.services import Services
 from schema.errors import DatabaseUnavailable, GatewayError, envelope

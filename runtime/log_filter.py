@@ -1,6 +1,6 @@
 """The log page's filters as SQL, each by the index that serves it where there is one."""
 
-from runtime.sql_text import Conditions
+from runtime.postgres.conditions import Conditions
 from schema.dates import Days, period_of
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.log_page import LogFilter

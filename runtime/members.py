@@ -9,8 +9,8 @@ from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
-from runtime.database import Database
 from runtime.newcomers import Newcomers
+from runtime.postgres.database import Database
 from schema.errors import InvalidRequest, NotAllowed
 from schema.tables.users import User
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from functions.contract.call import MASTER_USER_ID, Call
-from runtime.row_codec import RowCodec
+from runtime.postgres.row_codec import RowCodec
 from schema.errors import InvalidRequest
 from schema.tables.users import User
 from schema.users import UserRecord

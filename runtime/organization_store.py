@@ -12,11 +12,11 @@ from piccolo.columns.combination import And
 from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
-from runtime.database import Database
 from runtime.entities import BUDGET, ORGANIZATION
 from runtime.key_store import KeyStore
 from runtime.members import users_of
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.team_store import MAX_SHOWN, TeamStore
 from runtime.tenancy import Predicate

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Callable
 
 from runtime.bookkeeper import is_booking
-from runtime.database import Database
 from runtime.journal import Journal
-from runtime.look_ups import LookUps
+from runtime.postgres.database import Database
+from runtime.postgres.look_ups import LookUps
 from schema.errors import Overloaded
 from schema.health import Readiness
 

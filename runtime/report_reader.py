@@ -9,8 +9,8 @@ import msgspec
 from functions.contract.roles import Scope
 from models_registry.prices.price import usd
 from runtime import report_sql
-from runtime.database import Database
-from runtime.database_errors import asking
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
 from schema.errors import InvalidRequest
 from schema.fields import Page
 from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from functions.contract.roles import Reach, Scope
 from runtime import rollups
-from runtime.sql_text import Conditions
+from runtime.postgres.conditions import Conditions
 from runtime.tenancy import reach_in_sql
 from schema.errors import InvalidRequest
 from schema.ledger.sums import Dimension, Metrics, SumsQuery

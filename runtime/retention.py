@@ -19,8 +19,8 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from runtime.database_errors import reaching
-from runtime.locks import locked
+from runtime.postgres.errors import reaching
+from runtime.process.locks import locked
 from runtime.storage_policy import StoragePolicy
 from schema.errors import DatabaseUnavailable
 from schema.tables import aware

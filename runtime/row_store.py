@@ -18,8 +18,8 @@ from piccolo.query.functions import Count
 from piccolo.table import Table
 
 from functions.contract.call import Call
-from runtime.database import Database
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.row_codec import RowCodec
 from runtime.tenancy import Nothing, Predicate, within
 from schema.errors import Conflict, GatewayError, InvalidRequest
 from schema.fields import MetadataChange, Page

@@ -147,8 +147,8 @@ def prepare(blueprint: Blueprint, *, workers: int) -> int:
 def _prepare(blueprint: Blueprint, workers: int) -> None:
     from runtime.blueprint import check
     from runtime.catalog import UnknownFunction, entries
-    from runtime.lanes import excess
-    from runtime.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
+    from runtime.postgres.lanes import excess
+    from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
     from schema.errors import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from functions.rules.user_policy import newcomer
 from runtime.admission import Admissions
-from runtime.announcements import AUTHORITY, OVERDRAWN, RECALL, Listener
 from runtime.auth import Authenticator
 from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
@@ -18,23 +17,24 @@ from runtime.body_room import BodyRoom
 from runtime.catalog import ACCESSES, route_of
 from runtime.corrections import Corrections
 from runtime.customers import Customers
-from runtime.databases import Databases
 from runtime.governor import Governor
 from runtime.invoke import Gateway
 from runtime.journal import begun
 from runtime.leases import Leases
 from runtime.ledger import BookedLedger
-from runtime.look_ups import LookUps
+from runtime.postgres.databases import Databases
+from runtime.postgres.listener import AUTHORITY, OVERDRAWN, RECALL, Listener
+from runtime.postgres.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
 from runtime.retention import Retention
-from runtime.router import Router
 from runtime.searches import Searches
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Metrics
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
-from runtime.upstream import AiohttpUpstream
+from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.router import Router
 
 DEAF_AFTER_S = 2.0
 BODIES_S = 5.0

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from runtime.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
+from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
 from schema.secret import Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})

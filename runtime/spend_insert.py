@@ -1,10 +1,8 @@
 """Spend rows into Postgres: one statement a batch, with what they take out of leases and add to the
 counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 
 import asyncpg
 import msgspec
@@ -21,24 +19,10 @@ from runtime.crossings import (
     holder_of,
     increase_at,
 )
-from schema.errors import DatabaseUnavailable
 from schema.ledger.rows import Outcome, SpendRow
 from schema.spend import metadata_of
 from schema.tables import naive
-from schema.tables.partitions import (
-    MAX_NUMBER,
-    PARENT,
-    TOO_OLD,
-    create_partition,
-    month_of,
-    partition_name,
-)
 from schema.wire import to_json
-
-log = logging.getLogger(__name__)
-
-PARTITION_LOCK_KEY = 0x53575250
-"""The advisory lock's number ("SWRP"): one process at a time makes a partition."""
 
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("request_id", "text"),
@@ -95,17 +79,6 @@ _INSERT = (
     f'INSERT INTO "LiteLLM_SpendLogs" ({_NAMES}) SELECT * FROM unnest({_ARRAYS})'
     ' ON CONFLICT (request_id, "startTime") DO NOTHING RETURNING request_id'
 )
-
-
-_PARTITIONS = """
-    SELECT n.name, c.oid IS NOT NULL AS there, i.inhparent IS NOT NULL AS inside,
-           coalesce(i.inhdetachpending, false) AS detaching,
-           obj_description(c.oid, 'pg_class') IS NOT DISTINCT FROM $3 AS dropping
-    FROM unnest($1::text[]) WITH ORDINALITY n(name, place)
-    LEFT JOIN pg_class c ON c.oid = to_regclass('"' || n.name || '"')
-    LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = to_regclass('"' || $2::text || '"')
-    ORDER BY n.place
-"""
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,40 +196,6 @@ async def book_rows(
     if crossed:
         crossed = await with_windows(connection, crossed, charges)
     return crossed + [each for standing in standings for each in crossed_in(standing)]
-
-
-async def ensure_partition(connection: asyncpg.Connection, month: date, parent: str = PARENT) -> None:
-    """Make the partition of a month unless it is there. A table of its name that somebody detached, to keep
-    it, is left alone: the next number is taken. Raises DatabaseUnavailable where all are."""
-    names = [partition_name(month, parent, number) for number in range(1, MAX_NUMBER + 1)]
-    async with connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = '5s'")
-        await connection.execute(f"SELECT pg_advisory_xact_lock({PARTITION_LOCK_KEY})")
-        tables = await connection.fetch(_PARTITIONS, names, parent, TOO_OLD)
-        if any(table["inside"] and not table["detaching"] for table in tables):
-            return
-        for table in tables:
-            if table["detaching"]:  # retention was broken off, or somebody else
-                await connection.execute(
-                    f'ALTER TABLE "{parent}" DETACH PARTITION "{table["name"]}" FINALIZE'
-                )
-        # what retention detached and did not come to drop is used again
-        free = [place for place, table in enumerate(tables) if table["dropping"] or not table["there"]]
-        if not free:
-            raise DatabaseUnavailable(f"{names[0]} to {names[-1]} are all detached: rename some of them.")
-        name, there = names[free[0]], tables[free[0]]["there"]
-        create, attach = create_partition(month, parent, free[0] + 1)
-        if not there:
-            await connection.execute(create)
-        await connection.execute(attach)
-        await connection.execute(f'COMMENT ON TABLE "{name}" IS NULL')
-    if free[0]:
-        log.warning("%s is detached, and kept by somebody: rows of its month go to %s", names[0], name)
-
-
-def months_of(rows: Iterable[SpendRow]) -> set[date]:
-    """The months, by their first day, that the rows fall into."""
-    return {month_of(row.started_at.date()) for row in rows}
 
 
 async def _charge(

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from runtime import entities
 from runtime.audit_reader import AuditReader
 from runtime.customer_store import CustomerStore
-from runtime.database import Database
 from runtime.key_store import KeyStore
 from runtime.log_reader import LogReader
 from runtime.newcomers import Newcomers
 from runtime.organization_store import OrganizationStore
+from runtime.postgres.database import Database
 from runtime.report_reader import ReportReader
 from runtime.row_store import Announce, RowStore
 from runtime.spend_reader import SpendReader

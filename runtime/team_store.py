@@ -13,11 +13,11 @@ import msgspec
 from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
-from runtime.database import Database
 from runtime.entities import BUDGET, TEAM
 from runtime.key_store import KeyStore
 from runtime.members import users_of
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.row_codec import RowCodec
 from runtime.row_store import Announce, RowStore
 from runtime.tenancy import Predicate
 from schema.budgets import BudgetRecord

@@ -12,7 +12,7 @@ from piccolo.columns.combination import CombinableMixin
 from piccolo.table import Table
 
 from functions.contract.roles import Reach, Scope
-from runtime.sql_text import Conditions
+from runtime.postgres.conditions import Conditions
 from schema.tables.keys import VerificationToken
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.spend_logs import SpendLog

@@ -8,10 +8,10 @@ from piccolo.query.functions import Count
 
 from functions.contract.call import Call
 from functions.contract.roles import INTERNAL_USER, Reach, Scope
-from runtime.database import Database
 from runtime.entities import USER
 from runtime.key_store import KeyStore, escaped
 from runtime.newcomers import check_user_id
+from runtime.postgres.database import Database
 from runtime.row_store import Announce, RowStore
 from runtime.team_store import TeamStore
 from runtime.tenancy import Predicate

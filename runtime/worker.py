@@ -8,14 +8,14 @@ import signal
 import structlog
 from litestar import Litestar
 
-from runtime.allocator import give_large_blocks_back
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
 from runtime.door import RAW_SEND, Receive, Scope
 from runtime.listening import bound_connections
-from runtime.logs import LineBuffer, set_up_logs
 from runtime.mount import mount
-from runtime.parent import end_with_parent
+from runtime.process.allocator import give_large_blocks_back
+from runtime.process.logs import LineBuffer, set_up_logs
+from runtime.process.parent import end_with_parent
 from runtime.sending import Send
 from runtime.services import Services
 from schema.errors import SHUTTING_DOWN

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.migrations import migrate
+from runtime.postgres.migrations import migrate
 
 TEMPLATE = "switchgear_template"
 

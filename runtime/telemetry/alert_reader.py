@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from piccolo.query.functions import Count
 
-from runtime.database import Database
-from runtime.row_codec import RowCodec
+from runtime.postgres.database import Database
+from runtime.postgres.row_codec import RowCodec
 from schema.alerts import AlertRecord
 from schema.tables.alerts import Alert
 

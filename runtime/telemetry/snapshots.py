@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.locks import is_locked
+from runtime.process.locks import is_locked
 from runtime.telemetry.tally import Counted, Gauges, Tally
 
 EVERY_S = 1.0

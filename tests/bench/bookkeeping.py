@@ -15,7 +15,7 @@ import msgspec
 from runtime.bookkeeper import Bookkeeper
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.journal import Journal
-from runtime.migrations import migrate
+from runtime.postgres.migrations import migrate
 from tests.runtime.attempts import make_held, make_settled
 
 CALLS = 20_000

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 import asyncpg
 
-from runtime.spend_insert import ensure_partition
+from runtime.postgres.partitions import ensure_partition
 from schema.tables.partitions import month_of
 from schema.tables.rollup_fill import FILL
 

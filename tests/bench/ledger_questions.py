@@ -16,7 +16,7 @@ from functions.contract.function import Download, manifest_of
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.body_reader import BodyReader
-from runtime.database import Database
+from runtime.postgres.database import Database
 from runtime.stores import Stores
 from schema.errors import InvalidRequest
 from schema.log_page import Place, cursor_of

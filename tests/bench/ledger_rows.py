@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from functions import spend
-from runtime.database import Database
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.migrations import migrate
+from runtime.postgres.database import Database
+from runtime.postgres.migrations import migrate
 from runtime.spend_insert import insert_rows
 from schema.tables.partitions import month_of, partition_name
 from tests.bench.ledger_fill import DAYS, MODELS, TEAMS, USERS, fill

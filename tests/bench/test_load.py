@@ -8,7 +8,7 @@ import pytest
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream import AiohttpUpstream
+from runtime.upstream.client import AiohttpUpstream
 from tests.bench import load, servers
 from tests.bench.canned import CHUNKS
 from tests.bench.load import Load

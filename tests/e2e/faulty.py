@@ -25,7 +25,7 @@ from runtime.governor import Governor
 from runtime.journal import Journal, Segment
 from runtime.leases import Leases
 from runtime.ledger import BookedLedger
-from runtime.upstream import AiohttpResponse, AiohttpUpstream
+from runtime.upstream.client import AiohttpResponse, AiohttpUpstream
 
 FAULTS = "SWITCHGEAR_TEST_FAULTS"
 NO_ROOM = "no-room"

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.migrations import TABLES
+from runtime.postgres.migrations import TABLES
 from tests.conftest import execute
 from tests.e2e.conftest import PROVIDER_KEY, config_for
 from tests.e2e.gateway import MASTER_KEY, Gateway, Process, free_port, query, serving, status_of, until

@@ -4,7 +4,7 @@
     upstream = FakeUpstream(Answer(chunks=answers.openai_stream()))
     upstream = FakeUpstream(UpstreamTimeout("..."), Answer(status=429, headers={"retry-after": "7"}))
 
-Answers are given in order; the last is repeated. It passes `tests/runtime/test_upstream_contract.py` as the
+Answers are given in order; the last is repeated. It passes `tests/runtime/upstream/test_contract.py` as the
 real one does.
 """
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import asyncpg
 
-from runtime.database import Database
-from runtime.spend_insert import ensure_partition, insert_rows, months_of
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition, months_of
+from runtime.spend_insert import insert_rows
 from schema.ledger.rows import SpendRow
 
 COUNTERS = (

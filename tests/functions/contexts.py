@@ -9,7 +9,7 @@ from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from functions.ports.context import CatalogueContext, ModelContext
 from models_registry.registry import Registry
 from runtime.blueprint import check
-from runtime.router import Router
+from runtime.upstream.router import Router
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import FakeUpstream
 

@@ -16,7 +16,7 @@ from functions.rules.user_policy import newcomer
 from runtime.body_reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections import Corrections
-from runtime.database import Database
+from runtime.postgres.database import Database
 from runtime.spend_reader import SpendReader
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader

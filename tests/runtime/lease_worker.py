@@ -17,12 +17,12 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.announcements import OVERDRAWN, RECALL, Listener
 from runtime.bookkeeper import Bookkeeper
-from runtime.database import Database
 from runtime.governor import Governor, NotEnough
 from runtime.journal import Journal
 from runtime.leases import Leases
+from runtime.postgres.database import Database
+from runtime.postgres.listener import OVERDRAWN, RECALL, Listener
 from runtime.slices import Need, Taken, give_back
 from schema.errors import DatabaseUnavailable
 from schema.ledger.journal import Held, HeldCharge

@@ -17,10 +17,10 @@ from models_registry.prices.price import Price, ceiling_nano
 from models_registry.target import Target
 from runtime.admission import Admission, Admissions, full_ceiling
 from runtime.customers import Customers
-from runtime.database import Database
 from runtime.governor import Governor
 from runtime.leases import Leases
-from runtime.look_ups import LookUps
+from runtime.postgres.database import Database
+from runtime.postgres.look_ups import LookUps
 from schema.chat import ChatRequest
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
 from schema.ledger.journal import row_of

@@ -7,18 +7,10 @@ import pytest
 
 from functions.contract.call import MASTER_KEY_HASH, Caller
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from runtime.auth import (
-    DEAF_S,
-    MAX_CACHED,
-    MAX_STRANGERS,
-    MAX_WAITING,
-    STALE_S,
-    Authenticator,
-    credential,
-    hash_key,
-)
+from runtime.auth import MAX_CACHED, MAX_STRANGERS, MAX_WAITING, Authenticator, credential, hash_key
 from runtime.authority import Authority
-from runtime.look_ups import TIMEOUT_S
+from runtime.postgres.freshness import DEAF_S, STALE_S
+from runtime.postgres.look_ups import TIMEOUT_S
 from schema.errors import (
     BlockedKey,
     DatabaseUnavailable,

@@ -9,7 +9,7 @@ from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER, SERVICE_KEY, TEAM_ADMIN
 from runtime.authority import Authority
 from runtime.authority_reader import AuthorityReader
-from runtime.database import Database
+from runtime.postgres.database import Database
 from schema.errors import BlockedKey, GatewayError
 from schema.limits import Rule
 from tests.conftest import execute

@@ -13,7 +13,7 @@ import pytest
 from functions.contract.call import Call
 from runtime import body_copy
 from runtime.bodies import REDACTION_HEADER, Bodies
-from runtime.database import Database
+from runtime.postgres.database import Database
 from runtime.retention import Retention
 from runtime.storage_policy import StoragePolicy
 from schema.chat import ChatRequest

@@ -19,11 +19,12 @@ from runtime.authority_reader import AuthorityReader
 from runtime.books import alerts_of
 from runtime.crossings import CustomerBudget
 from runtime.customers import Customers
-from runtime.database import Database
 from runtime.governor import Governor
 from runtime.leases import Leases
-from runtime.look_ups import LookUps
-from runtime.spend_insert import ensure_partition, insert_rows
+from runtime.postgres.database import Database
+from runtime.postgres.look_ups import LookUps
+from runtime.postgres.partitions import ensure_partition
+from runtime.spend_insert import insert_rows
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind
 from schema.ledger.rows import Charge, SpendRow

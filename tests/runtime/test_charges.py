@@ -14,9 +14,10 @@ from models_registry.prices.charges import attempt_parts
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, cost_nano
 from models_registry.target import Target
 from runtime.admission import full_ceiling
-from runtime.database import Database
 from runtime.ledger import AttemptHold
-from runtime.spend_insert import ensure_partition, insert_rows
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition
+from runtime.spend_insert import insert_rows
 from runtime.spend_reader import SpendReader
 from schema.errors import UpstreamTimeout
 from schema.ledger.journal import row_of, unsettled

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models_registry.prices.price import usd
 from runtime import corrections
 from runtime.corrections import Corrections
-from runtime.database import Database
+from runtime.postgres.database import Database
 from schema.corrections import Correction, Kind
 from schema.errors import Overloaded
 from schema.ledger.rows import Outcome

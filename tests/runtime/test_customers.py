@@ -7,10 +7,10 @@ import pytest
 
 from functions.contract.policy import Policy
 from runtime import customers
-from runtime.auth import DEAF_S, STALE_S
 from runtime.customers import Customers
-from runtime.database import Database
-from runtime.look_ups import LookUps
+from runtime.postgres.database import Database
+from runtime.postgres.freshness import DEAF_S, STALE_S
+from runtime.postgres.look_ups import LookUps
 from schema.errors import DatabaseUnavailable, NotAllowed
 from tests.conftest import execute
 from tests.fakes.authority import Silence

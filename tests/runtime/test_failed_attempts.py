@@ -13,11 +13,11 @@ from models_registry.prices.price import Price
 from models_registry.target import Target
 from runtime.admission import Admissions
 from runtime.customers import Customers
-from runtime.database import Database
 from runtime.governor import Governor
 from runtime.leases import Leases
 from runtime.ledger import AttemptHold, BookedLedger
-from runtime.look_ups import LookUps
+from runtime.postgres.database import Database
+from runtime.postgres.look_ups import LookUps
 from schema.errors import (
     BudgetExceeded,
     ProviderError,

@@ -13,8 +13,8 @@ import pytest
 
 from models_registry.prices.price import usd
 from runtime.corrections import Corrections
-from runtime.database import Database
 from runtime.leases import Leases
+from runtime.postgres.database import Database
 from runtime.slices import Need, Slice
 from schema.corrections import Correction, Kind
 from schema.ledger.rows import Charge, Outcome, SpendRow

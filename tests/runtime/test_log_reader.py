@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from functions.contract.roles import Reach, Scope
 from runtime import log_reader
-from runtime.database import Database
 from runtime.log_reader import LogReader
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition, months_of
 from runtime.report_reader import ReportReader
-from runtime.spend_insert import ensure_partition, insert_rows, months_of
+from runtime.spend_insert import insert_rows
 from schema.errors import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, LogPageQuery, Place

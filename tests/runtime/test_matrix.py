@@ -28,9 +28,10 @@ from functions.contract.roles import (
 from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries
 from runtime.invoke import Endpoint, Gateway, Incoming
+from runtime.postgres.partitions import ensure_partition
 from runtime.searches import Searches
 from runtime.services import SystemEntropy
-from runtime.spend_insert import ensure_partition, insert_rows
+from runtime.spend_insert import insert_rows
 from schema.ledger.rows import SpendRow
 from schema.tables.partitions import month_of
 from tests.conftest import dsn_of, execute

@@ -16,7 +16,7 @@ from functions.embeddings import embeddings
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.routing.route import Route
 from runtime.door import Door
-from runtime.upstream import AiohttpUpstream
+from runtime.upstream.client import AiohttpUpstream
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import SHUTTING_DOWN

@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from runtime import retention
-from runtime.database import Database
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition
 from runtime.retention import LOCK_KEY, Retention
-from runtime.spend_insert import ensure_partition
 from runtime.storage_policy import StoragePolicy
 from schema.ledger.rows import SpendRow
 from schema.tables.partitions import BODIES, TOO_OLD, month_of

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import rollups
-from runtime.spend_insert import ensure_partition, insert_rows, months_of
+from runtime.postgres.partitions import ensure_partition, months_of
+from runtime.spend_insert import insert_rows
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
 from schema.tables.rollup_fill import FILL
 from tests.conftest import execute

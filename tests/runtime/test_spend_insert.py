@@ -7,8 +7,9 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from runtime.database import Database
-from runtime.spend_insert import ensure_partition, insert_rows
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition
+from runtime.spend_insert import insert_rows
 from schema.alerts import AlertKind
 from schema.ledger.rows import Charge
 from tests.conftest import execute

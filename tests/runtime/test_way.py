@@ -19,9 +19,9 @@ from runtime.catalog import entry_named
 from runtime.door import Door
 from runtime.invoke import Endpoint, Gateway
 from runtime.ledger import BookedLedger
-from runtime.router import Router
 from runtime.searches import Searches
-from runtime.upstream import AiohttpUpstream
+from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.router import Router
 from schema.keys import KeyRecord
 from schema.secret import Secret
 from tests.fakes.authority import FakeFinder, Silence

@@ -10,7 +10,7 @@ from functions import budgets, keys
 from functions.contract.policy import Policy
 from functions.contract.roles import PROXY_ADMIN, Access
 from functions.rules.key_bounds import Bounds
-from runtime.database import Database
+from runtime.postgres.database import Database
 from schema.errors import Conflict, InvalidRequest, NotAllowed
 from schema.keys import KeyGenerated, KeyRecord
 from tests.functions.contexts import make_call

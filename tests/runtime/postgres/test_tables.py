@@ -6,7 +6,7 @@ import asyncpg
 from piccolo.apps.migrations.commands.new import AutoMigrationManager
 from piccolo.table import Table
 
-from runtime.migrations import TABLES
+from runtime.postgres.migrations import TABLES
 from schema.tables.piccolo_app import APP_CONFIG
 from tests.conftest import execute
 

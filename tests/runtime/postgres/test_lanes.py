@@ -5,9 +5,9 @@ import asyncio
 import asyncpg
 import pytest
 
-from runtime.database import Database
-from runtime.databases import Databases
-from runtime.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, LISTENING, Lane, excess, sizes
+from runtime.postgres.database import Database
+from runtime.postgres.databases import Databases
+from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, LISTENING, Lane, excess, sizes
 from runtime.serve import settings_of
 from runtime.settings import SettingsError
 from schema.errors import DatabaseUnavailable

@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime import upstream as module
-from runtime import upstream_connector
-from runtime.upstream import AiohttpUpstream
+from runtime.upstream import client as module
+from runtime.upstream import connector
+from runtime.upstream.client import AiohttpUpstream
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
 from tests.fakes import answers
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
@@ -303,7 +303,7 @@ def test_a_pooled_connection_closed_by_the_provider_costs_no_call() -> None:
 
 
 def test_a_pooled_connection_that_dies_late_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_connector, "STALE_WINDOW_S", 0.0)
+    monkeypatch.setattr(connector, "STALE_WINDOW_S", 0.0)
 
     async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
         await drain(client, request_to(provider.url, "happy"), QUICK)

@@ -7,18 +7,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from runtime.migrations import (
-    FOLDER,
-    ForeignDatabase,
-    MigrationFailed,
-    known_migrations,
-    migrate,
-)
+from runtime.postgres.migrations import FOLDER, ForeignDatabase, MigrationFailed, known_migrations, migrate
 from runtime.postgres_cluster import binaries
 from schema.errors import DatabaseUnavailable
 from tests.conftest import execute
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LITELLM_TABLES = (
     "CREATE TABLE _prisma_migrations (id text PRIMARY KEY)",
     'CREATE TABLE "LiteLLM_UserTable" (user_id text PRIMARY KEY, user_role text)',
@@ -60,7 +54,8 @@ def test_two_servers_that_start_at_once_do_not_collide(empty_dsn: str) -> None:
     command = [
         sys.executable,
         "-c",
-        "import asyncio, sys; from runtime.migrations import migrate; asyncio.run(migrate(sys.argv[1]))",
+        "import asyncio, sys; from runtime.postgres.migrations import migrate; "
+        "asyncio.run(migrate(sys.argv[1]))",
         empty_dsn,
     ]
     starting = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
@@ -101,7 +96,7 @@ def test_an_address_that_cannot_be_read_is_not_shown(dsn: str) -> None:
 
 def test_a_start_with_nothing_to_do_does_not_load_piccolo(postgres_dsn: str) -> None:
     code = (
-        "import asyncio, sys; from runtime.migrations import migrate; "
+        "import asyncio, sys; from runtime.postgres.migrations import migrate; "
         "assert asyncio.run(migrate(sys.argv[1])) == []; assert 'piccolo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, postgres_dsn], cwd=ROOT, check=True)

@@ -9,7 +9,7 @@ import pytest
 from functions.ports.models import Upstream
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream import AiohttpUpstream
+from runtime.upstream.client import AiohttpUpstream
 from schema.errors import UpstreamCut, UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.hostile_upstream import HostileUpstream

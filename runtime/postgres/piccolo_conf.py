@@ -1,6 +1,6 @@
 """PICCOLO_CONF: what Piccolo's own commands import.
 
-    PICCOLO_CONF=runtime.piccolo_conf piccolo migrations new switchgear --auto
+    PICCOLO_CONF=runtime.postgres.piccolo_conf piccolo migrations new switchgear --auto
 
 writes a migration for changed tables and needs no database. To apply migrations use
 `python -m runtime migrate`, which takes the lock and knows the address.
@@ -8,7 +8,7 @@ writes a migration for changed tables and needs no database. To apply migrations
 
 from piccolo.conf.apps import AppRegistry
 
-from runtime.piccolo_engine import QuietEngine
+from runtime.postgres.piccolo_engine import QuietEngine
 
 DB = QuietEngine()
 APP_REGISTRY = AppRegistry(apps=["schema.tables.piccolo_app"])

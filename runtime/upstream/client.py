@@ -27,7 +27,7 @@ from yarl import URL
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream_connector import ATTEMPT, Attempt, Connector, read_buffered
+from runtime.upstream.connector import ATTEMPT, Attempt, Connector, read_buffered
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
 
 MAX_CONNECTIONS = 4096

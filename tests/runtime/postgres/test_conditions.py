@@ -1,6 +1,6 @@
 """Conditions: their texts and the values behind them."""
 
-from runtime.sql_text import Conditions
+from runtime.postgres.conditions import Conditions
 
 
 def test_values_are_numbered_in_their_order() -> None:

@@ -1,4 +1,4 @@
-"""The child process of `runtime/migrations.py`: applies what is pending, all of it or nothing.
+"""The child process of `runtime/postgres/migrations.py`: applies what is pending, all of it or nothing.
 
 Piccolo finds its one engine by a module's name and keeps it on every table. A process of its own
 keeps that, and ten megabytes of migration machinery, out of the gateway. The address comes on
@@ -12,7 +12,7 @@ import sys
 
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
-from runtime import piccolo_conf
+from runtime.postgres import piccolo_conf
 
 LOCK_KEY = 0x53574752
 """The advisory lock's number ("SWGR"): one migration at a time in a database."""

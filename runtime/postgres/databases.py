@@ -1,9 +1,9 @@
-"""The pools of a worker, one a lane (`runtime/lanes.py`)."""
+"""The pools of a worker, one a lane (`runtime/postgres/lanes.py`)."""
 
 import msgspec
 
-from runtime.database import Database, Terms
-from runtime.lanes import Lane, sizes
+from runtime.postgres.database import Database, Terms
+from runtime.postgres.lanes import Lane, sizes
 from schema.secret import Secret
 
 TERMS = {

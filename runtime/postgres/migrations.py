@@ -1,7 +1,7 @@
 """Bringing a database's tables up to date, before anything is served.
 
 The usual start finds nothing to do: that costs one connection and two queries, and Piccolo is not
-imported. Otherwise `runtime/apply_migrations.py` does the work in a process of its own.
+imported. Otherwise `runtime/postgres/apply_migrations.py` does the work in a process of its own.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import asyncpg
 
-from runtime.database_errors import AWAY_ERRORS
+from runtime.postgres.errors import AWAY_ERRORS
 from schema.errors import DatabaseUnavailable
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "schema" / "tables" / "piccolo_migrations"
 TABLES = (
     "LiteLLM_UserTable",
@@ -128,7 +128,7 @@ async def _apply(dsn: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "runtime.apply_migrations",
+        "runtime.postgres.apply_migrations",
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,

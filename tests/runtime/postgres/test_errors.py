@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from runtime.database_errors import asking, reaching
+from runtime.postgres.errors import asking, reaching
 from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest, Overloaded
 
 STATES = (

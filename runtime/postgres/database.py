@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 from piccolo.table import Table
 
-from runtime.database_errors import asking, reaching
-from runtime.piccolo_engine import QuietEngine
+from runtime.postgres.errors import asking, reaching
+from runtime.postgres.piccolo_engine import QuietEngine
 from schema.tables.authority import Authority
 from schema.tables.piccolo_app import TABLES
 
@@ -84,7 +84,7 @@ class Database:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Piccolo queries inside take this pool's connections. Raises what `database_errors.asking` does."""
+        """Piccolo queries inside take this pool's connections. Raises what `errors.asking` does."""
         with asking(), self.engine.using(self.pool):
             yield
 

@@ -1,0 +1,1 @@
+"""A process and its machine: its parent, locks, logs and memory."""
