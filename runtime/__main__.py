@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.blueprint import Blueprint
 from runtime.config_file import ConfigFileError, Document, load_document
-from runtime.postgres_cluster import EmbeddedPostgresError
+from runtime.local.postgres_cluster import EmbeddedPostgresError
 from runtime.serve import (
     AddressTaken,
     Database,

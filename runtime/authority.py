@@ -20,7 +20,7 @@ from functions.contract.roles import (
     ROUTES_OF_TYPE,
     SERVICE_KEY,
 )
-from runtime.rules import Increase, Level, Limits, money_rules, rate_rules
+from runtime.limits.rules import Increase, Level, Limits, money_rules, rate_rules
 from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
 from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule

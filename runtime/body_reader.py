@@ -1,9 +1,9 @@
 """Reads of prompts and answers. Implements `functions.ports.spend.Bodies`."""
 
 from functions.contract.roles import Scope
+from runtime.governance.tenancy import spend_reach
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from runtime.tenancy import spend_reach
 from schema.bodies import Body
 
 _FIND = """

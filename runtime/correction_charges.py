@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from models_registry.prices.price import usd
-from runtime.rules import Level
+from runtime.limits.rules import Level
 from runtime.spend_insert import COUNTERS, Counter
 from schema.tables import aware
 

@@ -21,7 +21,7 @@ GATEWAY = "gateway"
 IDS: Mapping[str, int] = {"global": 0, "member": 2}
 """How many ids a kind of holder has in an account's name; all others have one."""
 OWN = "-default"
-"""The end of a kind whose holder has no row, as `runtime/rules.py` writes it."""
+"""The end of a kind whose holder has no row, as `runtime/limits/rules.py` writes it."""
 
 
 class CustomerBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +87,8 @@ def holder_of(kind: str, id: str, part: str | None) -> str:
 
 
 def named(account: str) -> Named:
-    """The budget of an account that `runtime/rules.py` named: `money:team:platform:window:1d`. An account
-    of another form is called by its whole name."""
+    """The budget of an account that `runtime/limits/rules.py` named: `money:team:platform:window:1d`. An
+    account of another form is called by its whole name."""
     match account.split(":"):
         case ["money", kind, *names]:
             return _named(kind, names) or Named(holder=account)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from runtime.blueprint import Blueprint
 from runtime.config_file import Document, merge
-from runtime.local_models import Found, local_models
+from runtime.local.models import Found, local_models
 from runtime.outbound import Unreachable, get_json
 from runtime.serve import Database, Listen, prepare, run, settings_of
 from schema.secret import Secret

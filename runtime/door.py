@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from functions.contract.roles import Access
-from runtime.body_decoder import BodyDecoder
-from runtime.body_room import BodyRoom
+from runtime.intake.body_decoder import BodyDecoder
+from runtime.intake.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
 from runtime.sending import Send, send_reply, send_whole

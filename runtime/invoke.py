@@ -23,12 +23,12 @@ from functions.contract.roles import Access, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.auth import Authenticator
 from runtime.bodies import Bodies
-from runtime.body_decoder import BodyDecoder
-from runtime.body_room import BodyRoom
 from runtime.catalog import Entry
+from runtime.intake.body_decoder import BodyDecoder
+from runtime.intake.body_room import BodyRoom
+from runtime.intake.searches import SEARCHES, Searches, Turn
 from runtime.ledger import BookedLedger
 from runtime.reply import Reply, json_headers, render
-from runtime.searches import SEARCHES, Searches, Turn
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.tally import Tally
 from runtime.telemetry.unrouted import reason_of

@@ -17,7 +17,7 @@ from functions.ports.models import Bounds
 from models_registry.prices.charges import NOTHING
 from models_registry.prices.price import Price
 from models_registry.target import Target
-from runtime.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
+from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
 from runtime.spend_row import (
     CLIENT_LEFT,
     MAX_COST_NANO,

@@ -15,7 +15,7 @@ from runtime.books_process import BOOK_S
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
 from runtime.invoke import Endpoint, Incoming
-from runtime.local_models import local_models
+from runtime.local.models import local_models
 from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, migrate
 from runtime.process.logs import set_up_logs
 from runtime.serve import Database, report, settings_of

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import asyncpg
 
 from functions.contract.roles import Scope
+from runtime.governance.tenancy import reach_in_sql
 from runtime.log_filter import add_filters, summed_alike
 from runtime.log_row import COLUMNS, Columns, spend_row
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.report_reader import ReportReader
-from runtime.tenancy import reach_in_sql
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place, TotalIs

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from functions.contract.roles import Reach, Scope
 from runtime import rollups
+from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
-from runtime.tenancy import reach_in_sql
 from schema.errors import InvalidRequest
 from schema.ledger.sums import Dimension, Metrics, SumsQuery
 

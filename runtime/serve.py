@@ -22,8 +22,8 @@ from models_registry.config.reader import read_config
 from runtime.blueprint import Blueprint
 from runtime.books_process import BooksProcess
 from runtime.config_file import Document
-from runtime.embedded_postgres import EmbeddedPostgres
-from runtime.postgres_watch import PostgresWatch
+from runtime.local.postgres import EmbeddedPostgres
+from runtime.local.postgres_watch import PostgresWatch
 from runtime.settings import (
     Settings,
     checked_master_key,

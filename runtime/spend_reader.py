@@ -6,10 +6,10 @@ from decimal import Decimal
 from piccolo.columns.combination import Where, WhereRaw
 
 from functions.contract.roles import Scope
+from runtime.governance.tenancy import Nothing, within
 from runtime.log_row import spend_row
 from runtime.postgres.database import Database
 from runtime.report_reader import ReportReader
-from runtime.tenancy import Nothing, within
 from schema.dates import days_of
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow

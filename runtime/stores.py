@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
-from runtime import entities
-from runtime.audit_reader import AuditReader
-from runtime.customer_store import CustomerStore
-from runtime.key_store import KeyStore
+from runtime.governance import entities
+from runtime.governance.audit_reader import AuditReader
+from runtime.governance.customer_store import CustomerStore
+from runtime.governance.key_store import KeyStore
+from runtime.governance.newcomers import Newcomers
+from runtime.governance.organization_store import OrganizationStore
+from runtime.governance.row_store import Announce, RowStore
+from runtime.governance.spend_reset import SpendCounters
+from runtime.governance.team_store import TeamStore
+from runtime.governance.user_store import UserStore
 from runtime.log_reader import LogReader
-from runtime.newcomers import Newcomers
-from runtime.organization_store import OrganizationStore
 from runtime.postgres.database import Database
 from runtime.report_reader import ReportReader
-from runtime.row_store import Announce, RowStore
 from runtime.spend_reader import SpendReader
-from runtime.spend_reset import SpendCounters
-from runtime.team_store import TeamStore
-from runtime.user_store import UserStore
 from schema.users import UserRecord
 
 

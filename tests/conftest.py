@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from hypothesis import settings
 
-from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import migrate
 
 TEMPLATE = "switchgear_template"

@@ -2,7 +2,7 @@
 
 A route's manifest names the access it needs; `runtime/invoke.py` looks the caller's roles up here and
 puts the result into the call as its `Scope`. How far a scope reaches in each table is
-`runtime/tenancy.py`'s.
+`runtime/governance/tenancy.py`'s.
 """
 
 import enum

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from runtime.bookkeeper import Bookkeeper
-from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.journal import Journal
+from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import migrate
 from tests.runtime.attempts import make_held, make_settled
 

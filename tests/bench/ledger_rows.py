@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from functions import spend
-from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.database import Database
 from runtime.postgres.migrations import migrate
 from runtime.spend_insert import insert_rows

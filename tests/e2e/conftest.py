@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.embedded_model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
+from runtime.local.model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
 from tests.conftest import dsn_of, execute
 from tests.e2e.gateway import Gateway, serving
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port

@@ -21,10 +21,10 @@ import runtime.serve
 import runtime.spend_insert
 from runtime.__main__ import main
 from runtime.books import Books
-from runtime.governor import Governor
 from runtime.journal import Journal, Segment
-from runtime.leases import Leases
 from runtime.ledger import BookedLedger
+from runtime.limits.governor import Governor
+from runtime.limits.leases import Leases
 from runtime.upstream.client import AiohttpResponse, AiohttpUpstream
 
 FAULTS = "SWITCHGEAR_TEST_FAULTS"

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runtime.embedded_model import Address
+from runtime.local.model import Address
 from tests.e2e.conftest import config_for
 from tests.e2e.gateway import ROOT, Process, clean_environment, free_port, query, until
 from tests.fakes.answers import TEXT, ollama_chat

@@ -20,7 +20,7 @@ import msgspec
 import psutil
 import pytest
 
-from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.local.postgres import EmbeddedPostgres
 from schema.ledger.rows import is_earlier_id
 from tests.conftest import dsn_of, execute
 from tests.e2e.faulty import (

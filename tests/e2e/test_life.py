@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import TABLES
 from tests.conftest import execute
 from tests.e2e.conftest import PROVIDER_KEY, config_for

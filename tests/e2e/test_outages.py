@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.local.postgres import EmbeddedPostgres
 from tests.bench.ledger_fill import GOVERNED, ROWS
 from tests.conftest import execute
 from tests.e2e.conftest import config_for

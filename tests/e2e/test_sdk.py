@@ -12,7 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionToolParam
 
 from runtime.auth import hash_key
-from runtime.embedded_model import Address
+from runtime.local.model import Address
 from tests.e2e.conftest import INPUT_USD, OUTPUT_USD
 from tests.e2e.gateway import Gateway, Row
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS, TEXT

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from functions.contract.roles import Scope
 from models_registry.prices.price import usd
-from runtime.tenancy import spend_reach
+from runtime.governance.tenancy import spend_reach
 from schema.ledger.rows import SpendRow
 from schema.spend import SpendDay, SpendQuery, period
 

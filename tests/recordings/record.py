@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from runtime.embedded_model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
+from runtime.local.model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
 
 TARGET = Path(__file__).with_name("embedded_model.jsonl")
 KEPT_HEADERS = ("content-type", "retry-after", "x-request-id")

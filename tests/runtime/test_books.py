@@ -17,10 +17,10 @@ from runtime import books as books_module
 from runtime.bookkeeper import Bookkeeper, books_lock
 from runtime.books import BATCH_ROWS, Books, Raised
 from runtime.crossings import CustomerBudget
-from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.journal import Journal
 from runtime.journal_format import FRAME
 from runtime.journal_reader import Place
+from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.database import Database
 from runtime.postgres.migrations import migrate
 from runtime.spend_insert import COLUMNS

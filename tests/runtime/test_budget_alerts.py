@@ -14,13 +14,13 @@ import pytest
 from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import Price
-from runtime.admission import Admissions
 from runtime.authority_reader import AuthorityReader
 from runtime.books import alerts_of
 from runtime.crossings import CustomerBudget
-from runtime.customers import Customers
-from runtime.governor import Governor
-from runtime.leases import Leases
+from runtime.limits.admission import Admissions
+from runtime.limits.end_users import Customers
+from runtime.limits.governor import Governor
+from runtime.limits.leases import Leases
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from runtime.postgres.partitions import ensure_partition

@@ -13,8 +13,8 @@ from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.charges import attempt_parts
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, cost_nano
 from models_registry.target import Target
-from runtime.admission import full_ceiling
 from runtime.ledger import AttemptHold
+from runtime.limits.admission import full_ceiling
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition
 from runtime.spend_insert import insert_rows

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.crossings import Named, crossings, named
-from runtime.rules import Level, Limits, money_rules
+from runtime.limits.rules import Level, Limits, money_rules
 from schema.alerts import AlertKind
 from schema.fields import BudgetWindow, ModelBudget
 

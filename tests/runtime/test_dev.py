@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from runtime.dev import banner, url_of
-from runtime.local_models import Found
+from runtime.local.models import Found
 from runtime.serve import Listen
 from schema.secret import Secret
 

@@ -11,11 +11,11 @@ from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import Price
 from models_registry.target import Target
-from runtime.admission import Admissions
-from runtime.customers import Customers
-from runtime.governor import Governor
-from runtime.leases import Leases
 from runtime.ledger import AttemptHold, BookedLedger
+from runtime.limits.admission import Admissions
+from runtime.limits.end_users import Customers
+from runtime.limits.governor import Governor
+from runtime.limits.leases import Leases
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.errors import (

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from functions.contract.call import Call
 from models_registry.prices.price import usd
 from models_registry.target import Target
-from runtime.admission import Admission
 from runtime.ledger import AttemptHold, BookedLedger, header_value
+from runtime.limits.admission import Admission
 from runtime.spend_row import dollars_text
 from schema.errors import (
     Conflict,

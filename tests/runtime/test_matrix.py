@@ -25,11 +25,11 @@ from functions.contract.roles import (
     PROXY_ADMIN_VIEWER,
     SERVICE_KEY,
 )
-from runtime.body_room import BodyRoom
 from runtime.catalog import Entry, entries
+from runtime.intake.body_room import BodyRoom
+from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.postgres.partitions import ensure_partition
-from runtime.searches import Searches
 from runtime.services import SystemEntropy
 from runtime.spend_insert import insert_rows
 from schema.ledger.rows import SpendRow

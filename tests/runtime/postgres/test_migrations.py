@@ -7,8 +7,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from runtime.local.postgres_cluster import binaries
 from runtime.postgres.migrations import FOLDER, ForeignDatabase, MigrationFailed, known_migrations, migrate
-from runtime.postgres_cluster import binaries
 from schema.errors import DatabaseUnavailable
 from tests.conftest import execute
 

@@ -1,0 +1,82 @@
+"""Who is meant by the members that a team or an organization is to have: users found, or made, in the
+transaction under way."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from piccolo.query.functions import Lower
+
+from functions.contract.call import Call
+from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
+from runtime.governance.newcomers import Newcomers
+from runtime.postgres.database import Database
+from schema.errors import InvalidRequest, NotAllowed
+from schema.tables.users import User
+
+MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)
+"""Of the users whom somebody who is no proxy_admin may bring in."""
+ADDRESS_LOCK = 0x4144  # "AD": the first half of an advisory lock, the address's hash is the second
+
+
+class Named(Protocol):
+    """A member as a body names it."""
+
+    @property
+    def user_id(self) -> str | None: ...
+
+    @property
+    def user_email(self) -> str | None: ...
+
+
+async def users_of(
+    members: Sequence[Named], database: Database, newcomers: Newcomers, call: Call
+) -> list[str]:
+    """Their ids, in the same order; their rows are locked. Who is not there yet becomes one. Raises
+    InvalidRequest for somebody who can't be told, NotAllowed for whom only a proxy_admin may bring in."""
+    by_address: dict[str, str] = {}
+    for address in sorted({_address(member) for member in members if not member.user_id}):
+        by_address[address] = await _user_at(address, database, newcomers, call)
+    addresses = {member.user_id: member.user_email for member in members if member.user_id}
+    for user_id in sorted(addresses):  # in one order, in which nobody waits for each other
+        await newcomers.ensure(user_id, call, email=addresses[user_id])
+    found = [member.user_id or by_address[_address(member)] for member in members]
+    if found:
+        rows = User.select(User.user_id, User.user_role).where(User.user_id.is_in(found))
+        _check_modest(await rows.order_by(User.user_id).lock_rows("UPDATE"), call)
+    return found
+
+
+def _address(member: Named) -> str:
+    if not member.user_email:
+        raise InvalidRequest("member: name a user_id or a user_email.", param="member")
+    return member.user_email
+
+
+async def _user_at(address: str, database: Database, newcomers: Newcomers, call: Call) -> str:
+    """One at a time, so that an address that is new does not become two users."""
+    transaction = database.engine.current_transaction.get()
+    assert transaction is not None, "members are looked up in the transaction that adds them"
+    await transaction.connection.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext(lower($2)))", ADDRESS_LOCK, address
+    )
+    found = await User.select(User.user_id).where(Lower(User.user_email) == address.lower()).limit(2)
+    if len(found) > 1:
+        raise InvalidRequest("member: several users have that e-mail address.", param="member")
+    if found:
+        return str(found[0]["user_id"])
+    user_id = str(uuid.uuid4())
+    await newcomers.ensure(user_id, call, email=address)
+    return user_id
+
+
+def _check_modest(rows: Sequence[Mapping[str, str | None]], call: Call) -> None:
+    """Whoever administers a team or an organization may read and do things there in its members' names."""
+    if call.scope.everything:
+        return
+    for row in rows:
+        if row["user_role"] not in MODEST_ROLES and row["user_id"] != call.caller.user_id:
+            raise NotAllowed(
+                f"member: {row['user_id']!r} is more than a team member; a proxy_admin can bring it in.",
+                param="member",
+            )

@@ -1,0 +1,185 @@
+"""The virtual keys in Postgres. Implements `functions.ports.governance.Keys`."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+from piccolo.columns.column_types import Text
+
+from functions.contract.call import Call
+from functions.contract.roles import Reach, Scope
+from functions.ports.governance import anything
+from runtime.governance.entities import KEY
+from runtime.governance.newcomers import Newcomers
+from runtime.governance.row_store import Announce, RowStore
+from runtime.governance.tenancy import Predicate
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
+from runtime.postgres.row_codec import RowCodec
+from schema.budgets import BudgetRecord
+from schema.fields import Page
+from schema.keys import KeyListQuery, KeyRecord
+from schema.tables import naive
+from schema.tables.budgets import Budget
+from schema.tables.keys import DeprecatedVerificationToken, VerificationToken
+
+
+class KeyStore(RowStore[KeyRecord]):
+    def __init__(self, database: Database, announce: Announce, newcomers: Newcomers) -> None:
+        super().__init__(database, KEY, announce)
+        self.newcomers = newcomers
+        self._budgets = RowCodec(Budget, BudgetRecord)
+
+    async def add(self, record: KeyRecord, *, call: Call) -> KeyRecord:
+        """A user that a key is made for, and who is not there, becomes a row, as at LiteLLM."""
+        async with self.changing(call):
+            if record.user_id:
+                await self.newcomers.ensure(record.user_id, call)
+            made = await super().add(record, call=call)
+            await self._leave_grace(record.token)
+            return made
+
+    async def change(
+        self,
+        id: str,
+        changes: Mapping[str, object],
+        *,
+        check: Callable[[KeyRecord], None] = anything,
+        call: Call,
+    ) -> KeyRecord | None:
+        async with self.changing(call):
+            user_id = changes.get("user_id")
+            if isinstance(user_id, str):
+                await self.newcomers.ensure(user_id, call)
+            after = await super().change(id, changes, call=call)
+            if after is not None:
+                check(after)
+            return after
+
+    async def take_out_all(self, condition: Predicate, *, call: Call) -> list[KeyRecord]:
+        """Delete the keys of what is being deleted, whoever may manage them, in its transaction."""
+        everything = msgspec.structs.replace(call, scope=Scope(reaches=frozenset({Reach.ALL})))
+        gone = await self.take_out(condition, call=everything)
+        for record in gone:
+            self.announce(record.token)
+        return gone
+
+    async def search(
+        self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
+    ) -> Page[KeyRecord]:
+        wanted = [
+            _text(VerificationToken.key_alias, query.key_alias, part=query.substring_matching),
+            _equal(VerificationToken.team_id, query.team_id),
+            _equal(VerificationToken.organization_id, query.organization_id),
+            _in_group(query.access_group_id),
+            _equal(VerificationToken.token, query.key_hash),
+            _owner(query, call),
+            _found(query.search),
+            _status(query.status, naive(now)),
+        ]
+        conditions = [condition for condition in wanted if condition is not None]
+        if named:
+            conditions.append(VerificationToken.key_alias.is_not_null())
+            order = [("key_alias", True)]
+        else:
+            order = [(query.sort_by, query.sort_order == "asc")]
+        return await self.listed(conditions, call=call, page=query.page, size=query.size, order=order)
+
+    async def replace(
+        self,
+        key_hash: str,
+        changes: Mapping[str, object],
+        *,
+        revoke_at: datetime | None,
+        check: Callable[[KeyRecord], None] = anything,
+        call: Call,
+    ) -> KeyRecord | None:
+        """One row all along: hash, name and count change, `key_id` and what it has spent stay."""
+        old = DeprecatedVerificationToken
+        async with self.changing(call, action="rotated"):
+            record = await self.locked(key_hash, call=call)
+            if record is None:
+                return None
+            counted = {**changes, "rotation_count": record.rotation_count + 1}
+            after = await self.write(record, counted, call=call)
+            check(after)
+            now = naive(datetime.now(UTC))
+            await self._leave_grace(after.token, of=key_hash)
+            await old.delete().where(old.revoke_at <= now)
+            await old.update({old.active_token_id: after.token}).where(old.active_token_id == key_hash)
+            if revoke_at is not None:
+                await old.insert(
+                    old(
+                        token=key_hash,
+                        active_token_id=after.token,
+                        revoke_at=naive(revoke_at),
+                        created_at=now,
+                    )
+                )
+        for token in (key_hash, after.token):
+            self.announce(token)
+        return after
+
+    async def _leave_grace(self, token: str, *, of: str = "") -> None:
+        """A hash stands for one key: it is in use again where it was in the grace of that key or is past
+        it. After the insert or update, which waits for whoever has the same. Raises AlreadyExists."""
+        old = DeprecatedVerificationToken
+        over = (old.active_token_id == of) | (old.revoke_at <= naive(datetime.now(UTC)))
+        await old.delete().where((old.token == token) & over)
+        if await old.exists().where(old.token == token):
+            raise self.entity.taken("key: another key has it; choose another.", param="key")
+
+    async def budget(self, budget_id: str) -> BudgetRecord | None:
+        with asking():
+            row = await Budget.select().where(Budget.budget_id == budget_id).first()
+        return None if row is None else self._budgets.decode(row)
+
+
+def _equal(column: Text, value: str | None) -> Predicate | None:
+    return None if value is None else column == value
+
+
+def _text(column: Text, value: str | None, *, part: bool) -> Predicate | None:
+    if value is None:
+        return None
+    return column.ilike(f"%{escaped(value)}%") if part else column == value
+
+
+def _in_group(access_group_id: str | None) -> Predicate | None:
+    return None if access_group_id is None else VerificationToken.access_group_ids.any(access_group_id)
+
+
+def _owner(query: KeyListQuery, call: Call) -> Predicate | None:
+    """A user's keys, with those it made and those of the teams the caller is admin of."""
+    if query.user_id is None:
+        return None
+    found = _text(VerificationToken.user_id, query.user_id, part=query.substring_matching)
+    assert found is not None
+    if query.include_created_by_keys:
+        found = found | (VerificationToken.created_by == query.user_id)
+    if query.include_team_keys and call.scope.teams:
+        found = found | VerificationToken.team_id.is_in(list(call.scope.teams))
+    return found
+
+
+def _found(search: str | None) -> Predicate | None:
+    if not search:
+        return None
+    pattern = f"%{escaped(search)}%"
+    return (VerificationToken.key_alias.ilike(pattern)) | (VerificationToken.token.ilike(pattern))
+
+
+def _status(status: str | None, now: datetime) -> Predicate | None:
+    expires, blocked = VerificationToken.expires, VerificationToken.blocked
+    if status == "expired":
+        return expires <= now
+    if status == "blocked":
+        return blocked == True  # noqa: E712  (a column)
+    if status == "active":
+        return ((expires.is_null()) | (expires > now)) & ((blocked.is_null()) | (blocked == False))  # noqa: E712
+    return None
+
+
+def escaped(text: str) -> str:
+    """For LIKE: what stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

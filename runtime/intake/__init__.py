@@ -1,0 +1,1 @@
+"""How much a worker takes in at once: bodies of requests, their decoding, searches."""

@@ -1,0 +1,348 @@
+"""Letting one attempt in: what it may cost and use, and holding that on everything over its caller."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from functions.contract.call import Call, Caller
+from functions.contract.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
+from functions.ports.models import Bounds
+from models_registry.prices.price import Price, ceiling_nano
+from models_registry.registry import covers
+from models_registry.target import Target
+from runtime.limits.end_users import Customers
+from runtime.limits.governor import Governor, NotEnough
+from runtime.limits.rate_headers import RateHeaders, headers_of, rate_headers
+from runtime.limits.refusals import refusal
+from runtime.limits.rules import Level, Limits, money_rules, rate_rules
+from runtime.limits.slices import TOKENS, Need, Taken, give_back
+from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
+from schema.ledger.journal import HeldCharge, Settled
+from schema.limits import Meter, Rule
+
+MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
+log = structlog.get_logger("switchgear.budget")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that calls of one caller to one model are under, looked through once. `source` is what it
+    was made from."""
+
+    source: Sequence[Rule]
+    budgets: tuple[Rule, ...]
+    """For calls that cost."""
+    token_limits: tuple[Rule, ...]
+    ones: tuple[Need, ...]
+    """Limits of which every call takes one."""
+    headers: tuple[tuple[RateHeaders, ...], ...]
+    """Of the limits."""
+    tokens: int | None
+    """The least limit on tokens."""
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an attempt holds."""
+
+    taken: Sequence[Taken] = ()
+    charges: tuple[HeldCharge, ...] = ()
+    """What of it is money."""
+    ceiling_nano: int | None = None
+    """The most the attempt can cost, where it was held on a budget."""
+    output_limit: int | None = None
+    """Of one answer, where it had to be limited to fit."""
+
+
+NOTHING_HELD = Admission()
+MAX_PLANS = 10_000
+
+
+class Admissions:
+    """One a worker. `policy` has the limits of everything together."""
+
+    def __init__(self, governor: Governor, customers: Customers, policy: Policy) -> None:
+        self._governor = governor
+        self._customers = customers
+        self._policy = policy
+        self._plans: dict[tuple[str, str], Plan] = {}
+        level = Level(kind="global", who="proxy", subject="everything")
+        limits = Limits(
+            max_budget=policy.budget,
+            budget_duration=policy.budget_duration,
+            max_parallel_requests=policy.parallel,
+        )
+        self._common = (*money_rules(level, limits), *rate_rules(level, limits))
+
+    async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
+        """Hold everything. Raises what `functions.ports.models.Ledger.hold` does."""
+        caller = call.caller
+        extra = await self._customers.rules(customer, target.public_name) if customer else ()
+        if not (caller.rules or extra or self._common):
+            return NOTHING_HELD
+        plan = self._plan(caller, extra, target.public_name)
+        rates: Sequence[Need] = plan.ones
+        if call.attempts and rates:
+            counted = self._counted(call, extra)
+            rates = [need for need in rates if need.rule.account not in counted]
+        if plan.tokens is not None:
+            tokens = _tokens(plan.tokens, caller, bounds)
+            rates = (*[Need(rule, tokens) for rule in plan.token_limits], *rates)
+        if plan.budgets and not is_free(target.price):
+            full = full_ceiling(target, bounds)
+            admission = None if full is None else self._at_once(plan.budgets, rates, full)
+            if admission is None:
+                admission = await self._held(plan.budgets, rates, target, bounds)
+        else:
+            admission = Admission(taken=self._governor.take(rates) or await self._taken(rates))
+        if admission.output_limit is not None:
+            call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
+        if plan.headers:
+            call.limit_headers.extend(rate_headers(plan.headers, self._governor))
+        return admission
+
+    def _counted(self, call: Call, extra: Sequence[Rule]) -> set[str]:
+        """Limits on requests that count a call already: it is one request, however often it is attempted."""
+        plans = (self._plan(call.caller, extra, each.model) for each in call.attempts)
+        return {
+            need.rule.account for plan in plans for need in plan.ones if need.rule.meter is Meter.REQUESTS
+        }
+
+    def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
+        """Kept while the caller's rules are the same object: until they are read anew."""
+        if extra:
+            return plan_of((*caller.rules, *extra, *self._common), model)
+        known = self._plans.get((caller.key_hash, model))
+        if known is not None and known.source is caller.rules:
+            return known
+        plan = plan_of((*caller.rules, *self._common), model)
+        plan = msgspec.structs.replace(plan, source=caller.rules)
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        self._plans[caller.key_hash, model] = plan
+        return plan
+
+    def settle(self, admission: Admission, settled: Settled) -> bool:
+        """Give back what the attempt did not use. True where it cost more than was held for it."""
+        cost, used = settled.cost_nano, settled.usage.total_tokens
+        for taken in admission.taken:
+            meter, amount = taken.slice.rule.meter, taken.amount
+            if meter is Meter.MONEY:
+                give_back(taken, amount - cost)
+            elif meter is Meter.PARALLEL:
+                give_back(taken, amount)
+            else:
+                give_back(taken, amount - used if meter in TOKENS else 0)
+        if not admission.charges or cost <= admission.charges[0].taken_nano:
+            return False
+        self._governor.overdrawn(admission.taken)
+        _tell_exceeded(settled, admission.charges[0])
+        return True
+
+    def release(self, admission: Admission) -> None:
+        """The attempt was not begun after all: give back all of it."""
+        for taken in admission.taken:
+            give_back(taken, taken.amount)
+
+    async def _held(
+        self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
+    ) -> Admission:
+        full = full_ceiling(target, bounds)
+        if full is not None:
+            if bounds.limited:
+                return await self._charged(budgets, rates, full)
+            try:
+                return await self._charged(budgets, rates, full, patient=False)
+            except RateLimited:
+                return await self._charged(budgets, rates, full)
+            except BudgetExceeded:
+                log.debug("output_limited", model=target.public_name)
+        return await self._limited(budgets, rates, target, bounds)
+
+    async def _limited(
+        self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
+    ) -> Admission:
+        """With a limit on its output: the default or more, else what fits, else the least that is of use.
+        Raises BudgetExceeded with the sum for the last."""
+        limit = self._output_limit(budgets, target, bounds)
+        least = min(limit, bounds.at_least + self._least_output(target, bounds))
+
+        async def at(tokens: int, *, patient: bool = True) -> Admission:
+            bounds.cap(tokens)
+            ceiling = full_ceiling(target, bounds)
+            assert ceiling is not None, "a capped call has a bound"
+            admission = await self._charged(budgets, rates, ceiling, patient=patient)
+            return msgspec.structs.replace(admission, output_limit=tokens)
+
+        try:
+            return await at(limit)
+        except BudgetExceeded as error:
+            if limit <= least:
+                raise
+            fits = min(limit - 1, _affordable(target, bounds, _free_nano(error, target, bounds)))
+        if fits > least:
+            with suppress(BudgetExceeded):
+                return await at(fits, patient=False)
+        return await at(least)
+
+    def _at_once(self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int) -> Admission | None:
+        """From what is in memory; None where that is not enough."""
+        taken = self._governor.take([*[Need(rule, ceiling) for rule in budgets], *rates])
+        return _charging(taken, len(budgets), ceiling) if taken else None
+
+    async def _charged(
+        self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int, *, patient: bool = True
+    ) -> Admission:
+        taken = await self._taken([*[Need(rule, ceiling) for rule in budgets], *rates], patient=patient)
+        return _charging(taken, len(budgets), ceiling)
+
+    async def _taken(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
+        """In the order of the needs."""
+        try:
+            return await self._governor.admit(needs, patient=patient)
+        except NotEnough as short:
+            standing = short.standings[0]
+            account = standing.need.rule.account
+            raise refusal(
+                standing,
+                next(need.amount for need in needs if need.rule.account == account),
+                held=self._governor.slices.held(account),
+                now_s=self._governor.now_s,
+                budget_status=self._policy.budget_exceeded_status,
+            ) from short
+
+    def _output_limit(self, budgets: Sequence[Rule], target: Target, bounds: Bounds) -> int:
+        """Tokens for one answer where all that the model could give does not fit: the default beside what it
+        may think or has to say, or more where it is known how much the model can give, and there is plenty
+        left."""
+        default = bounds.at_least + self._policy.default_output_tokens
+        if target.max_output_tokens is None:
+            return default
+        shares = [
+            self._governor.slices.remaining(rule) // (self._governor.slices.calls(rule.account) + 1)
+            for rule in budgets
+        ]
+        return min(max(default, _affordable(target, bounds, min(shares))), target.max_output_tokens)
+
+    def _least_output(self, target: Target, bounds: Bounds) -> int:
+        """With less an answer is of no use."""
+        least = MIN_REASONED_TOKENS if bounds.reasons else MIN_OUTPUT_TOKENS
+        least = self._policy.min_output_tokens or least
+        return least if target.max_output_tokens is None else min(least, target.max_output_tokens)
+
+
+def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
+    """How many tokens each answer can have for so much money."""
+    price = target.price
+    assert price is not None, "what has no price is not let in under a budget"
+    beside = bounds.beside * bounds.answers
+    base = ceiling_of(price, bounds, beside)
+    per_million = max(1, ceiling_of(price, bounds, beside + 1_000_000) - base)
+    return max(0, nano - base) * 1_000_000 // per_million // bounds.answers
+
+
+def _free_nano(error: BudgetExceeded, target: Target, bounds: Bounds) -> int:
+    """What the budgets had for a call that was refused: what it asked for, less what was missing most."""
+    asked, short = full_ceiling(target, bounds), error.__cause__
+    if asked is None or not isinstance(short, NotEnough):
+        return 0
+    missing = (each.need.amount - max(0, each.limit - each.spent - each.leased) for each in short.standings)
+    return asked - max(missing)
+
+
+def _charging(taken: list[Taken], budgets: int, ceiling: int) -> Admission:
+    """What was taken, that of the budgets first. An attempt of which no cost is expected has its charges too:
+    it may cost something all the same."""
+    charges = tuple([_charge(each) for each in taken[:budgets]])
+    return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
+
+
+def _charge(taken: Taken) -> HeldCharge:
+    held, rule = taken.slice, taken.slice.rule
+    holder = rule.holder
+    return HeldCharge(
+        rule.account, held.epoch, held.worker, taken.amount, holder.kind, holder.object_id, holder.part
+    )
+
+
+def _tell_exceeded(settled: Settled, charge: HeldCharge) -> None:
+    """A provider charged more than was thought possible."""
+    log.error(
+        "hold_exceeded",
+        request_id=settled.request_id,
+        account=charge.account,
+        held_nano=charge.taken_nano,
+        cost_nano=settled.cost_nano,
+    )
+
+
+def full_ceiling(target: Target, bounds: Bounds) -> int | None:
+    """The most an attempt can cost in nano-USD; None where only a limit on the output bounds it.
+    Raises UnboundedCost where nothing does."""
+    price = target.price
+    if price is None:
+        raise UnboundedCost(
+            f"{target.public_name} has no known price, and this call is under a budget. Give it a "
+            "price in the config (input_cost_per_token: 0 marks it free).",
+            param="model",
+        )
+    field = bounds.unbounded_field()
+    if field is not None:
+        if target.max_call_nano is None:
+            path, name = shortened(field.path), shortened(field.name)
+            raise UnboundedCost(
+                f"{path}: what this costs has no known bound, and this call is under a budget. "
+                f"The config can say that it costs nothing (free_params: [{name}] in the deployment's "
+                "model_info or in general_settings), or state a bound (model_info.max_call_cost).",
+                param=path,
+            )
+        return target.max_call_nano
+    output = bounds.output_tokens
+    return None if output is None else ceiling_of(price, bounds, output)
+
+
+def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
+    """The most a call of so much output can cost in nano-USD, as far as its request bounds it."""
+    return ceiling_nano(
+        price,
+        bounds.prompt_tokens,
+        output,
+        images=bounds.images if price.image else 0,
+        searches=bounds.searches if price.searches[2] else 0,
+        at_list_price=bool(price.services) and bounds.at_list_price,
+    )
+
+
+def plan_of(rules: Sequence[Rule], model: str) -> Plan:
+    """Those of the rules that are about this model, or about all."""
+    mine = [rule for rule in rules if rule.model is None or covers(rule.model, model)]
+    rates = [rule for rule in mine if rule.meter is not Meter.MONEY]
+    token_limits = tuple(rule for rule in rates if rule.meter in TOKENS)
+    return Plan(
+        source=rules,
+        budgets=tuple(rule for rule in mine if rule.meter is Meter.MONEY),
+        token_limits=token_limits,
+        ones=tuple(Need(rule, 1) for rule in rates if rule.meter not in TOKENS),
+        headers=headers_of(rates),
+        tokens=min((rule.limit for rule in token_limits), default=None),
+    )
+
+
+def is_free(price: Price | None) -> bool:
+    """A price of nothing, whatever is used. An unknown price is none."""
+    return price is not None and price.is_free
+
+
+def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:
+    """Tokens to reserve. Raises TooManyTokens for a call that its own limit can never hold; where its
+    output is our own guess, the guess gives way."""
+    tokens = bounds.estimate(caller.estimated_output_tokens)
+    if tokens <= limit:
+        return tokens
+    least = tokens if bounds.limited else bounds.estimate(0)
+    if least > limit:
+        raise TooManyTokens(
+            f"This call needs about {least} tokens, and the limit is {limit}: it can never be let in.",
+            param="max_tokens",
+        )
+    return limit

@@ -1,0 +1,64 @@
+"""The `x-ratelimit-*` headers of a reply: their names are made once for the rules of a caller."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from runtime.limits.governor import Governor
+from schema.limits import Meter, Rule
+
+WHAT = {
+    Meter.REQUESTS: "requests",
+    Meter.TOKENS: "tokens",
+    Meter.DAY_TOKENS: "tokens-day",
+    Meter.PARALLEL: "max_parallel_requests",
+}
+
+
+Header = tuple[bytes, bytes]
+
+
+class RateHeaders(msgspec.Struct, frozen=True):
+    """What a reply says of one limit: under its owner's name and, where OpenAI has one, under OpenAI's."""
+
+    rule: Rule
+    limits: tuple[Header, ...]
+    """What never changes."""
+    remaining: tuple[bytes, ...]
+    reset: bytes | None
+
+
+def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> list[Header]:
+    """The tightest limit of each kind."""
+    remaining = governor.slices.remaining
+    headers: list[Header] = []
+    for kind in kinds:
+        said, left = kind[0], remaining(kind[0].rule)
+        for other in kind[1:]:
+            others = remaining(other.rule)
+            if others < left:
+                said, left = other, others
+        headers += said.limits
+        value = b"%d" % left
+        headers += [(name, value) for name in said.remaining]
+        if said.reset is not None:
+            headers.append((said.reset, b"%.3fs" % governor.reset_s(said.rule)))
+    return headers
+
+
+def headers_of(rules: Sequence[Rule]) -> tuple[tuple[RateHeaders, ...], ...]:
+    """By kind of limit."""
+    kinds: dict[str, list[RateHeaders]] = {}
+    for rule in rules:
+        what = WHAT[rule.meter]
+        names = [f"x-ratelimit-{rule.who}-{{}}-{what}"]
+        if what in ("requests", "tokens"):
+            names.append(f"x-ratelimit-{{}}-{what}")
+        said = RateHeaders(
+            rule,
+            tuple((name.format("limit").encode(), b"%d" % rule.limit) for name in names),
+            tuple(name.format("remaining").encode() for name in names),
+            names[1].format("reset").encode() if len(names) > 1 else None,
+        )
+        kinds.setdefault(what, []).append(said)
+    return tuple(map(tuple, kinds.values()))

@@ -1,0 +1,80 @@
+"""What a call that does not fit is told: the arithmetic, and when it would. Pure."""
+
+from datetime import UTC, datetime
+
+from models_registry.prices.price import usd
+from runtime.limits.leases import Standing
+from schema.errors import BudgetExceeded, GatewayError, RateLimited
+from schema.limits import Meter
+
+WORDS = {
+    "api_key": "Key",
+    "user": "User",
+    "team": "Team",
+    "team_member": "Team member",
+    "organization": "Organization",
+    "end_user": "End user",
+    "proxy": "Proxy",
+}
+UNITS = {
+    Meter.REQUESTS: ("requests", "a minute"),
+    Meter.TOKENS: ("tokens", "a minute"),
+    Meter.DAY_TOKENS: ("tokens", "a day"),
+    Meter.PARALLEL: ("max_parallel_requests", "at once"),
+}
+PARALLEL_RETRY_S = 1.0
+
+
+def refusal(standing: Standing, amount: int, *, held: int, now_s: float, budget_status: int) -> GatewayError:
+    """The error for the account that was short. `amount` is what the whole call needs of it, `held` what this
+    worker's calls under way hold of it."""
+    if standing.need.rule.meter is Meter.MONEY:
+        return BudgetExceeded(_sum(standing, amount, held), status=budget_status)
+    return _too_many(standing, amount, now_s)
+
+
+def _sum(standing: Standing, amount: int, held: int) -> str:
+    """LiteLLM's opening words, then what stands against the limit."""
+    rule = standing.need.rule
+    word = WORDS.get(rule.who, rule.who.replace("_", " ").capitalize())
+    resets = _moment(standing.window_end_s) if standing.window_end_s else "never"
+    return (
+        f"Budget has been exceeded! {word}={rule.subject} "
+        f"Current cost: {_dollars(standing.spent)}, Max budget: {_dollars(standing.limit)}; "
+        f"{_held(standing, amount, held)}this call can cost up to {_dollars(amount)}; "
+        f"resets: {resets}."
+    )
+
+
+def _held(standing: Standing, amount: int, held: int) -> str:
+    """What is neither spent nor free, by who has it. What this worker has includes what is free there."""
+    free = amount - standing.need.amount
+    others = standing.leased - standing.mine - standing.silent
+    parts = {
+        "held by calls under way": held,
+        "settled and not yet booked": standing.mine - held - free,
+        "leased by other workers": others,
+        "uncertain until the journals of workers that are gone are read": standing.silent,
+    }
+    return "".join(f"{words}: {_dollars(nano)}; " for words, nano in parts.items() if nano > 0)
+
+
+def _too_many(standing: Standing, amount: int, now_s: float) -> RateLimited:
+    rule = standing.need.rule
+    unit, per = UNITS[rule.meter]
+    retry_s = PARALLEL_RETRY_S
+    if standing.window_end_s:
+        retry_s = max(0.001, standing.window_end_s - now_s)
+    return RateLimited(
+        f"Rate limit reached for {rule.subject}: {unit} {per}, limit {standing.limit}, "
+        f"used {standing.leased}, this call needs {amount}; try again in {retry_s:.1f} s.",
+        retry_after_s=retry_s,
+    )
+
+
+def _dollars(nano: int) -> str:
+    return f"{usd(nano).normalize() + 0:f}"
+
+
+def _moment(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""What runs on this machine: an embedded Postgres, an embedded model, a local Ollama."""

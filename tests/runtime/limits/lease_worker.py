@@ -1,0 +1,233 @@
+"""A worker process that leases and nothing else, driven by lines of JSON: for tests that kill it.
+
+Commands: {"admit": nano} -> {"id": n}, {"refused": true} or {"away": true}; {"settle": n, "cost": nano};
+{"lose": function of SQL, "done": bool}: its next answer is lost; {"hear": true} -> {"free": nano,
+"held": nano}, when all that was announced until now is heard and no answer is missing; {"quit": true}.
+One budget, whose limit is given at the start.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from runtime.bookkeeper import Bookkeeper
+from runtime.journal import Journal
+from runtime.limits.governor import Governor, NotEnough
+from runtime.limits.leases import Leases
+from runtime.limits.slices import Need, Taken, give_back
+from runtime.postgres.database import Database
+from runtime.postgres.listener import OVERDRAWN, RECALL, Listener
+from schema.errors import DatabaseUnavailable
+from schema.ledger.journal import Held, HeldCharge
+from schema.limits import Holder, Meter, Rule
+from tests.runtime.attempts import make_held, make_settled
+from tests.runtime.limits.losing import Losing
+
+
+def budget(team: str, limit: int, duration: str | None = None) -> Rule:
+    """A team's budget in nano-USD."""
+    return Rule(
+        account=f"money:team:{team}",
+        meter=Meter.MONEY,
+        who="team",
+        subject=f"team {team}",
+        limit=limit,
+        duration=duration,
+        holder=Holder("team", team),
+        topics=(f"team:{team}",),
+    )
+
+
+def requests_a_minute(key: str, limit: int) -> Rule:
+    return Rule(
+        account=f"rpm:key:{key}",
+        meter=Meter.REQUESTS,
+        who="api_key",
+        subject=f"key {key}",
+        limit=limit,
+        duration="1m",
+    )
+
+
+def at_once(key: str, limit: int) -> Rule:
+    return Rule(
+        account=f"parallel:key:{key}", meter=Meter.PARALLEL, who="api_key", subject=f"key {key}", limit=limit
+    )
+
+
+def held_for(taken: Taken) -> Held:
+    """What the journal says of an attempt that holds `taken`."""
+    held, holder = taken.slice, taken.slice.rule.holder
+    charge = HeldCharge(
+        held.rule.account,
+        held.epoch,
+        held.worker,
+        taken.amount,
+        holder.kind,
+        holder.object_id,
+        holder.part,
+    )
+    return make_held(
+        str(uuid.uuid4()),
+        team_id=holder.object_id,
+        user_id="",
+        key_hash="",
+        started_at=datetime.now(UTC),
+        ceiling_nano=taken.amount,
+        charges=(charge,),
+    )
+
+
+class Worker:
+    """A governor on a connection of its own, and a journal under `journals`."""
+
+    def __init__(
+        self, dsn: str, database: Database, governor: Governor, listener: Listener, journal: Journal
+    ) -> None:
+        self.dsn = dsn
+        self.database = database
+        self.pool = database.pool
+        self.governor = governor
+        self.listener = listener
+        self.journal = journal
+        self._held: dict[int, str] = {}
+        """Request ids, by what was taken."""
+        self._heard: dict[str, asyncio.Event] = {}
+        self._for_ever = set(governor._tasks)
+        """Its heart-beat."""
+
+    @classmethod
+    async def start(cls, dsn: str, journals: Path) -> "Worker":
+        database = await Database.connect(dsn)
+        journal = Journal(journals)
+        governor = Governor(Leases(database, UTC), journal.leases_as)
+        await governor.start()
+        heard: dict[str, asyncio.Event] = {}
+
+        def recalled(payload: str) -> None:
+            if payload in heard:
+                heard[payload].set()
+            governor.recalled(payload)
+
+        listener = Listener(dsn, {RECALL: recalled, OVERDRAWN: governor.overdrawn_elsewhere})
+        await listener.start()
+        worker = cls(dsn, database, governor, listener, journal)
+        worker._heard = heard
+        return worker
+
+    async def hear(self) -> None:
+        """Until what was announced before this is heard, and no answer of Postgres is missing."""
+        name = uuid.uuid4().hex
+        event = self._heard[name] = asyncio.Event()
+        await self.database.pool.execute("SELECT pg_notify($1, $2)", RECALL, name)
+        await event.wait()
+        governor = self.governor
+        while governor._tasks - self._for_ever or governor._leases._turns._unanswered:
+            await asyncio.gather(*(governor._tasks - self._for_ever), return_exceptions=True)
+            await governor._clear_up()
+
+    async def admit(self, *needs: tuple[Rule, int]) -> list[Taken] | None:
+        """None where it is refused."""
+        try:
+            found = await self.governor.admit([Need(rule, amount) for rule, amount in needs])
+        except NotEnough:
+            return None
+        for taken in found:
+            if taken.slice.rule.meter is Meter.MONEY:
+                held = held_for(taken)
+                self.journal.hold(held)
+                self._held[id(taken)] = held.request_id
+        return found
+
+    def settle(self, taken: Taken, cost: int) -> None:
+        self.journal.settle(make_settled(self._held.pop(id(taken)), cost_nano=cost))
+        give_back(taken, taken.amount - cost)
+        self.governor.overdrawn([taken])
+
+    @property
+    def journals(self) -> Path:
+        return self.journal.folder.parent
+
+    async def flush(self) -> None:
+        await book(self.dsn, self.journals)
+
+    async def stop(self) -> None:
+        await self.listener.close()
+        await self.governor.close()
+        await self.journal.close()
+        await self.database.close()
+
+    async def die(self) -> None:
+        """As a killed process does: nothing is returned."""
+        await self.listener.close()
+        for task in list(self.governor._tasks):
+            task.cancel()
+        await asyncio.gather(*self.governor._tasks, return_exceptions=True)
+        os.close(self.journal._lock)
+        await self.database.close()
+
+
+async def book(dsn: str, journals: Path) -> None:
+    """What every worker has written down by now, and all of what the dead left."""
+    keeper = Bookkeeper(journals, dsn)
+    try:
+        await keeper.catch_up()
+    finally:
+        await keeper.close()
+
+
+async def serve(dsn: str, rule: Rule, journals: Path, lines: asyncio.StreamReader) -> None:
+    worker = await Worker.start(dsn, journals)
+    holds: dict[int, Taken] = {}
+    answer({"worker": worker.governor.worker})
+    while line := await lines.readline():
+        command = json.loads(line)
+        if "admit" in command:
+            try:
+                taken = await worker.admit((rule, command["admit"]))
+            except DatabaseUnavailable:
+                answer({"away": True})
+                continue
+            if taken is None:
+                answer({"refused": True})
+                continue
+            holds[len(holds)] = taken[0]
+            answer({"id": len(holds) - 1})
+        elif "settle" in command:
+            worker.settle(holds[command["settle"]], command["cost"])
+            answer({})
+        elif "hear" in command:
+            await worker.hear()
+            slice = worker.governor.slices._slices.get(rule.account)
+            answer({"free": slice.free, "held": slice.held} if slice else {"free": 0, "held": 0})
+        elif "lose" in command:
+            worker.database.pool = Losing(worker.pool, command["lose"], done=command["done"])
+            answer({})
+        else:
+            await worker.stop()
+            answer({})
+            return
+
+
+def answer(content: object) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+async def main(arguments: Sequence[str]) -> None:
+    dsn, encoded, journals = arguments
+    lines = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    await serve(dsn, msgspec.json.decode(encoded, type=Rule), Path(journals), lines)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
