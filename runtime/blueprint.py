@@ -10,8 +10,8 @@ from functions.contract.policy import Policy, policy_of
 from models_registry.config.reader import Config, read_config
 from models_registry.registry import Registry, build_registry
 from models_registry.routing.settings import Routing, routing_of
+from runtime.bodies.storage_policy import StoragePolicy, storage_policy_of
 from runtime.settings import Settings
-from runtime.storage_policy import StoragePolicy, storage_policy_of
 from runtime.telemetry.webhooks import webhooks_of
 from schema.secret import Secret
 

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from runtime.blueprint import Blueprint
-from runtime.journal_folder import private_folder
+from runtime.ledger.journal_folder import private_folder
 from runtime.process.parent import end_with_parent
 
 BOOK_S = 10.0
@@ -81,8 +81,8 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
     time.sleep(pause_s)
     from functions.contract.policy import policy_of
     from models_registry.config.reader import read_config
-    from runtime.bookkeeper import Bookkeeper, keep_books
-    from runtime.crossings import CustomerBudget
+    from runtime.books.bookkeeper import Bookkeeper, keep_books
+    from runtime.books.crossings import CustomerBudget
     from runtime.outbound import post_json
     from runtime.process.logs import set_up_logs
     from runtime.telemetry.alerts import Desk

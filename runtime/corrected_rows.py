@@ -9,8 +9,8 @@ import msgspec
 
 from functions.contract.roles import Scope
 from models_registry.prices.price import NANO_PER_USD
+from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import spend_reach
-from runtime.log_row import spend_row
 from schema.corrections import Corrected, Kind, UncertainQuery
 from schema.dates import period_of
 from schema.errors import InvalidRequest

@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 
 from models_registry.prices.price import usd
+from runtime.books.insert import COUNTERS, Counter
 from runtime.limits.rules import Level
-from runtime.spend_insert import COUNTERS, Counter
 from schema.tables import aware
 
 Holder = tuple[str, str, str]
@@ -44,7 +44,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _holders(row: Mapping[str, object]) -> Iterable[Holder]:
-    """Whose counters the row's cost is in, as `runtime/spend_insert.py` adds it."""
+    """Whose counters the row's cost is in, as `runtime/books/insert.py` adds it."""
     team, user = str(row["team_id"] or ""), str(row["user"] or "")
     for kind, id, part in (
         ("organization", row["organization_id"], ""),

@@ -21,13 +21,13 @@ from functions.contract.call import Call, Caller
 from functions.contract.function import EventStream, permits_route
 from functions.contract.roles import Access, reaches_of
 from models_registry.backends.backend import PASS_ON_HEADERS
-from runtime.auth import Authenticator
-from runtime.bodies import Bodies
+from runtime.bodies.keeper import Bodies
 from runtime.catalog import Entry
+from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import SEARCHES, Searches, Turn
-from runtime.ledger import BookedLedger
+from runtime.ledger.attempts import BookedLedger
 from runtime.reply import Reply, json_headers, render
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.tally import Tally

@@ -10,7 +10,7 @@ import msgspec
 
 from functions.contract.function import EventStream
 from runtime.blueprint import Blueprint, check
-from runtime.bookkeeper import Bookkeeper, books_lock
+from runtime.books.bookkeeper import Bookkeeper, books_lock
 from runtime.books_process import BOOK_S
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import asyncpg
 
 from functions.contract.roles import Scope
+from runtime.books.stored_row import COLUMNS, Columns, spend_row
 from runtime.governance.tenancy import reach_in_sql
 from runtime.log_filter import add_filters, summed_alike
-from runtime.log_row import COLUMNS, Columns, spend_row
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking

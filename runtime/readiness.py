@@ -4,8 +4,8 @@ import time
 import uuid
 from collections.abc import Callable
 
-from runtime.bookkeeper import is_booking
-from runtime.journal import Journal
+from runtime.books.bookkeeper import is_booking
+from runtime.ledger.journal import Journal
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.errors import Overloaded

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence, Set
 from typing import NamedTuple
 
 from functions.contract.roles import Reach, Scope
-from runtime import rollups
+from runtime.books import rollups
 from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from schema.errors import InvalidRequest

@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from functions.rules.user_policy import newcomer
-from runtime.auth import Authenticator
-from runtime.authority_reader import AuthorityReader
 from runtime.blueprint import Blueprint, check
-from runtime.bodies import Bodies
-from runtime.body_reader import BodyReader
+from runtime.bodies.keeper import Bodies
+from runtime.bodies.reader import BodyReader
+from runtime.books.retention import Retention
 from runtime.catalog import ACCESSES, route_of
 from runtime.corrections import Corrections
+from runtime.identity.authenticator import Authenticator
+from runtime.identity.authority_reader import AuthorityReader
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Gateway
-from runtime.journal import begun
-from runtime.ledger import BookedLedger
+from runtime.ledger.attempts import BookedLedger
+from runtime.ledger.journal import begun
 from runtime.limits.admission import Admissions
 from runtime.limits.end_users import Customers
 from runtime.limits.governor import Governor
@@ -27,7 +28,6 @@ from runtime.postgres.databases import Databases
 from runtime.postgres.listener import AUTHORITY, OVERDRAWN, RECALL, Listener
 from runtime.postgres.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
-from runtime.retention import Retention
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Metrics

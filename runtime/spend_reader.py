@@ -6,8 +6,8 @@ from decimal import Decimal
 from piccolo.columns.combination import Where, WhereRaw
 
 from functions.contract.roles import Scope
+from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import Nothing, within
-from runtime.log_row import spend_row
 from runtime.postgres.database import Database
 from runtime.report_reader import ReportReader
 from schema.dates import days_of

@@ -38,8 +38,8 @@ class RowCodec(Generic[R]):
 
     def decode(self, row: Mapping[str, Any]) -> R:
         """A row as Piccolo gives it: values by column, of the columns' own types. JSON that is not what
-        the field declares is left out (and keeps the key out: `runtime/authority.py`), so that the row can
-        be seen and mended."""
+        the field declares is left out (and keeps the key out: `runtime/identity/authority.py`), so that the
+        row can be seen and mended."""
         values: dict[str, Any] = {}
         for name in self.columns:
             value = row[name]

@@ -1,6 +1,6 @@
 """The daily sums of the whole ledger, as SQL: what to run to make them anew, into empty tables.
 
-`runtime/rollups.py` comes to the same row by row. The migration that made the tables has statements of
+`runtime/books/rollups.py` comes to the same row by row. The migration that made the tables has statements of
 its own, which are older than corrections and would count those as calls.
 """
 

@@ -1,4 +1,4 @@
-"""What the ledger adds up to by UTC day. Written with each row (`runtime/rollups.py`), read by every
+"""What the ledger adds up to by UTC day. Written with each row (`runtime/books/rollups.py`), read by every
 report. LiteLLM's names for them are views; see the migration of 14:00:01."""
 
 from decimal import Decimal

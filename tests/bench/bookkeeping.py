@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.bookkeeper import Bookkeeper
-from runtime.journal import Journal
+from runtime.books.bookkeeper import Bookkeeper
+from runtime.ledger.journal import Journal
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import migrate
 from tests.runtime.attempts import make_held, make_settled

@@ -15,7 +15,7 @@ from functions.contract.call import MASTER_KEY_HASH, Caller
 from functions.contract.function import Download, manifest_of
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from runtime.body_reader import BodyReader
+from runtime.bodies.reader import BodyReader
 from runtime.postgres.database import Database
 from runtime.stores import Stores
 from schema.errors import InvalidRequest

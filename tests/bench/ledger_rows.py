@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from functions import spend
+from runtime.books.insert import insert_rows
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.database import Database
 from runtime.postgres.migrations import migrate
-from runtime.spend_insert import insert_rows
 from schema.tables.partitions import month_of, partition_name
 from tests.bench.ledger_fill import DAYS, MODELS, TEAMS, USERS, fill
 from tests.bench.ledger_questions import Bench, key_of, log_pages, reports

@@ -15,14 +15,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import runtime.books
-import runtime.journal
+import runtime.books.booking
+import runtime.books.insert
+import runtime.ledger.journal
 import runtime.serve
-import runtime.spend_insert
 from runtime.__main__ import main
-from runtime.books import Books
-from runtime.journal import Journal, Segment
-from runtime.ledger import BookedLedger
+from runtime.books.booking import Books
+from runtime.ledger.attempts import BookedLedger
+from runtime.ledger.journal import Journal, Segment
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.upstream.client import AiohttpResponse, AiohttpUpstream
@@ -69,11 +69,11 @@ def install(folder: Path) -> None:
     for points in (IN_A_WORKER, IN_THE_BOOKKEEPER, AT_A_DEAD_WORKERS_END):
         for name, (owner, method, behind) in points.items():
             setattr(owner, method, _watched(getattr(owner, method), folder / name, behind=behind))
-    book_rows = _watched(runtime.spend_insert.book_rows, folder / ROWS_BOOKED, behind=True)
-    setattr(runtime.books, "book_rows", book_rows)  # noqa: B010  (a name that it imported)
+    book_rows = _watched(runtime.books.insert.book_rows, folder / ROWS_BOOKED, behind=True)
+    setattr(runtime.books.booking, "book_rows", book_rows)  # noqa: B010  (a name that it imported)
     setattr(runtime.serve, "STEADY_S", 0.0)  # noqa: B010  (or it would give up: workers die all the time here)
     for name in ("SEGMENT_BYTES", "MAX_OPEN_BYTES"):
-        setattr(runtime.journal, name, SMALL_SEGMENT_BYTES)
+        setattr(runtime.ledger.journal, name, SMALL_SEGMENT_BYTES)
     allocate = os.posix_fallocate
 
     def allocate_or_not(fd: int, offset: int, length: int) -> None:

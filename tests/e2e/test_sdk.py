@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionToolParam
 
-from runtime.auth import hash_key
+from runtime.identity.authenticator import hash_key
 from runtime.local.model import Address
 from tests.e2e.conftest import INPUT_USD, OUTPUT_USD
 from tests.e2e.gateway import Gateway, Row

@@ -2,7 +2,7 @@
 
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER, SERVICE_KEY
-from runtime.authority import Authority
+from runtime.identity.authority import Authority
 from schema.errors import BlockedKey, Told
 from schema.keys import KeyRecord
 from schema.models import AllowedModels
@@ -37,7 +37,7 @@ def authority_for(record: KeyRecord) -> Authority:
 
 
 class FakeFinder:
-    """Implements `runtime.auth.AuthorityFinder`."""
+    """Implements `runtime.identity.authenticator.AuthorityFinder`."""
 
     def __init__(self, *records: KeyRecord) -> None:
         self.records = {record.token: record for record in records}

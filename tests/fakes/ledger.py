@@ -3,7 +3,7 @@
 from functions.contract.call import Call
 from functions.ports.models import Bounds
 from models_registry.target import Target
-from runtime.ledger import BookedLedger
+from runtime.ledger.attempts import BookedLedger
 from runtime.limits.admission import NOTHING_HELD, Admission
 from schema.ledger.journal import Held, Settled, row_of
 from schema.ledger.rows import SpendRow

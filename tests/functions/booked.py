@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import asyncpg
 
+from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
-from runtime.spend_insert import insert_rows
 from schema.ledger.rows import SpendRow
 
 COUNTERS = (

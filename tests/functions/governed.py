@@ -13,7 +13,7 @@ from functions.contract.call import Caller
 from functions.contract.function import Text, manifest_of
 from functions.contract.policy import Policy
 from functions.rules.user_policy import newcomer
-from runtime.body_reader import BodyReader
+from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections import Corrections
 from runtime.postgres.database import Database

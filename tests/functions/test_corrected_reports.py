@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from functions import activity, corrections, global_spend, spend, spend_reports
-from runtime import rollups
+from runtime.books import rollups
 from schema.activity import DailyActivity
 from schema.global_spend import DayOfCustomers, DayOfTeams
 from schema.ledger.rows import Outcome

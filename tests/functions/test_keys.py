@@ -11,7 +11,7 @@ from functions import keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
-from runtime.auth import hash_key
+from runtime.identity.authenticator import hash_key
 from schema.errors import (
     AlreadyExists,
     GatewayError,

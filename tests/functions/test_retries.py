@@ -11,7 +11,7 @@ from functions.contract.call import Call
 from functions.embeddings import embeddings
 from functions.ports.context import ModelContext
 from models_registry.target import Target
-from runtime.ledger import COST_HEADER, BookedLedger
+from runtime.ledger.attempts import COST_HEADER, BookedLedger
 from runtime.limits.admission import MAX_TOKENS_HEADER, NOTHING_HELD, Admission
 from runtime.upstream.router import ATTEMPTED_FALLBACKS, ATTEMPTED_RETRIES
 from schema.chat import ChatCompletion, ChatRequest, Message

@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 
 from models_registry.target import Dialect
-from runtime import books as books_module
-from runtime.bookkeeper import Bookkeeper
-from runtime.books import Books
-from runtime.journal import Journal
-from runtime.journal_reader import JournalReader
+from runtime.books import booking as books_module
+from runtime.books.booking import Books
+from runtime.books.bookkeeper import Bookkeeper
+from runtime.books.reader import JournalReader
+from runtime.ledger.journal import Journal
 from runtime.outbound import post_json
 from runtime.telemetry.alerts import MAX_OF_CUSTOMERS, MAX_WAITING, Desk
 from runtime.telemetry.snapshots import IDLE_TURNS, Snapshots
@@ -122,14 +122,14 @@ def test_what_comes_behind_a_damaged_record_is_booked_at_once_however_long_that_
 def test_while_postgres_refuses_it_is_asked_ever_more_rarely_and_the_trouble_stands(
     postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.bookkeeper.INTERVAL_S", 0.01)
+    monkeypatch.setattr("runtime.books.bookkeeper.INTERVAL_S", 0.01)
     asked: list[object] = []
 
     async def refused(*args: object, **kwargs: object) -> None:
         asked.append(args)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("runtime.bookkeeper.asyncpg.connect", refused)
+    monkeypatch.setattr("runtime.books.bookkeeper.asyncpg.connect", refused)
 
     async def run() -> None:
         journal = Journal(tmp_path)

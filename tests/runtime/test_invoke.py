@@ -15,13 +15,13 @@ from functions.contract.function import EventStream, function, manifest_of
 from functions.contract.roles import Access
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
-from runtime.auth import Authenticator
 from runtime.catalog import Entry, entries
 from runtime.door import Door
+from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
-from runtime.ledger import BookedLedger
+from runtime.ledger.attempts import BookedLedger
 from runtime.mount import mount
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
 from schema.ledger.rows import Outcome
@@ -34,7 +34,7 @@ from tests.fakes.ledger import ListSink, NoLimits
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import CONFIG, FixedClock, FixedEntropy, make_registry, make_router
-from tests.runtime.test_auth import KEY, record_of
+from tests.runtime.identity.test_authenticator import KEY, record_of
 
 MASTER = "sk-master-key-of-these-tests"
 MAX_BODY = 4096

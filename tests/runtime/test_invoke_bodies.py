@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from functions.models import models
-from runtime.bodies import REDACTION_HEADER, Bodies
-from runtime.body_copy import Body
-from runtime.storage_policy import StoragePolicy
+from runtime.bodies.copy import Body
+from runtime.bodies.keeper import REDACTION_HEADER, Bodies
+from runtime.bodies.storage_policy import StoragePolicy
 from schema.errors import ProviderError
 from tests.fakes import answers
 from tests.fakes.upstream import Answer, FakeUpstream

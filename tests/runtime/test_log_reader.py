@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from functions.contract.roles import Reach, Scope
 from runtime import log_reader
+from runtime.books.insert import insert_rows
 from runtime.log_reader import LogReader
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
 from runtime.report_reader import ReportReader
-from runtime.spend_insert import insert_rows
 from schema.errors import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, LogPageQuery, Place

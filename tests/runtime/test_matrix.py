@@ -25,13 +25,13 @@ from functions.contract.roles import (
     PROXY_ADMIN_VIEWER,
     SERVICE_KEY,
 )
+from runtime.books.insert import insert_rows
 from runtime.catalog import Entry, entries
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.postgres.partitions import ensure_partition
 from runtime.services import SystemEntropy
-from runtime.spend_insert import insert_rows
 from schema.ledger.rows import SpendRow
 from schema.tables.partitions import month_of
 from tests.conftest import dsn_of, execute

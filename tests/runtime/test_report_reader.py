@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from functions.contract.roles import Reach, Scope
 from models_registry.prices.price import usd
-from runtime import report_reader, rollups
+from runtime import report_reader
+from runtime.books import rollups
+from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
 from runtime.report_reader import ReportReader
-from runtime.spend_insert import insert_rows
 from schema.dates import Days
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow

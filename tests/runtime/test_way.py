@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from runtime.auth import Authenticator, hash_key
 from runtime.blueprint import check
 from runtime.catalog import entry_named
 from runtime.door import Door
+from runtime.identity.authenticator import Authenticator, hash_key
 from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway
-from runtime.ledger import BookedLedger
+from runtime.ledger.attempts import BookedLedger
 from runtime.upstream.client import AiohttpUpstream
 from runtime.upstream.router import Router
 from schema.keys import KeyRecord

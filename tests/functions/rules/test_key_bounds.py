@@ -13,7 +13,7 @@ from functions import budgets, keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from runtime.authority_reader import AuthorityReader
+from runtime.identity.authority_reader import AuthorityReader
 from schema.errors import NotAllowed
 from schema.keys import KeyGenerated
 from schema.secret import hash_of

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.bookkeeper import Bookkeeper
-from runtime.journal import Journal
+from runtime.books.bookkeeper import Bookkeeper
+from runtime.ledger.journal import Journal
 from runtime.limits.governor import Governor, NotEnough
 from runtime.limits.leases import Leases
 from runtime.limits.slices import Need, Taken, give_back

@@ -14,7 +14,7 @@ from runtime.postgres.look_ups import LookUps
 from schema.errors import DatabaseUnavailable, NotAllowed
 from tests.conftest import execute
 from tests.fakes.authority import Silence
-from tests.runtime.test_auth import Clock
+from tests.runtime.identity.test_authenticator import Clock
 
 ENTER = """INSERT INTO "LiteLLM_EndUserTable" (user_id, blocked) VALUES ('known', true)"""
 

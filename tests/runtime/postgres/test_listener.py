@@ -12,12 +12,12 @@ import asyncpg
 import pytest
 
 from functions.contract.policy import Policy
-from runtime.auth import Authenticator, hash_key
-from runtime.authority_reader import AuthorityReader
+from runtime.books.insert import insert_rows
+from runtime.identity.authenticator import Authenticator, hash_key
+from runtime.identity.authority_reader import AuthorityReader
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import HEARD_S
 from runtime.postgres.listener import AUTHORITY, RECALL, Listener
-from runtime.spend_insert import insert_rows
 from schema.errors import BlockedKey, UnknownKey
 from schema.secret import Secret
 from tests.conftest import execute

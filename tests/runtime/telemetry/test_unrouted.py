@@ -10,8 +10,8 @@ import pytest
 
 from functions.chat import chat
 from functions.embeddings import embeddings
-from runtime.auth import Authenticator
 from runtime.catalog import route_of
+from runtime.identity.authenticator import Authenticator
 from runtime.invoke import Incoming
 from runtime.telemetry.exposition import Metrics
 from runtime.telemetry.snapshots import Snapshots
@@ -32,7 +32,7 @@ from schema.secret import Secret
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.runtime.test_auth import KEY, record_of
+from tests.runtime.identity.test_authenticator import KEY, record_of
 from tests.runtime.test_invoke import House
 
 CHOSEN = "a-name-that-a-caller-chose"

@@ -1,0 +1,223 @@
+"""What was asked and answered, on its way to a table of its own: a bounded queue, and one task that writes.
+
+Calls wait for nothing here. What does not fit into the queue, or can't be written, is lost and counted; the
+ledger's rows go another way and know nothing of it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+
+import asyncpg
+
+from functions.contract.call import Call
+from functions.contract.function import EventStream
+from runtime.bodies.copy import MAX_RAW_BYTES, Body, Copied
+from runtime.bodies.redaction import NOTHING, TOO_LONG, Kept, Redactor, Unreadable, value_of
+from runtime.bodies.storage_policy import StoragePolicy
+from runtime.bodies.whole_answer import stream_answer
+from runtime.postgres.database import Database
+from runtime.postgres.partitions import ensure_partition
+from schema.tables import naive
+from schema.tables.partitions import BODIES, month_of
+from schema.wire import Wire
+
+REDACTION_HEADER = "x-litellm-enable-message-redaction"
+"""LiteLLM's, with which a caller keeps one call's bodies out."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Of all that is copied and not written yet, of calls under way too."""
+BATCH_BYTES = 8 * 1024 * 1024
+WITHOUT_ANSWER = frozenset({"aembedding"})
+"""Vectors say nothing to a reader."""
+OVERHEAD_BYTES = 1024
+INTERVAL_S = 0.5
+
+_INSERT = f"""
+    INSERT INTO "{BODIES}"
+        (request_id, "startTime", request, response, request_truncated, response_truncated)
+    SELECT * FROM unnest($1::text[], $2::timestamp[], $3::text[], $4::text[], $5::boolean[], $6::boolean[])
+    ON CONFLICT DO NOTHING
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Bodies:
+    """One a worker. Start it in the worker's loop, close it after the last call."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: StoragePolicy,
+        *,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._redactor = Redactor(policy)
+        self._max_waiting_bytes = max_waiting_bytes
+        self._interval_s = interval_s
+        self._waiting: deque[Body] = deque()
+        self._some = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._months: set[date] = set()
+        self.held_bytes = 0
+        self.lost = 0
+        """Calls whose bodies were to be kept and are not."""
+        self._told = 0
+
+    def wants(self, call: Call, headers: Mapping[str, str]) -> bool:
+        """Are this call's to be kept? What its team or key says counts before the config."""
+        said = call.caller.stores_bodies
+        if self._policy.bodies_forbidden or not (self._policy.stores_bodies if said is None else said):
+            return False
+        return headers.get(REDACTION_HEADER, "").strip().lower() != "true"
+
+    def take(self, call: Call, request: Wire, answer: bytes | EventStream) -> bytes | EventStream:
+        """Keep both; gives what is to be sent in the answer's place."""
+        body = Body(call, request.fields(), self)
+        size = sum(memoryview(raw).nbytes for raw in (body.fields or {}).values())
+        if size > MAX_RAW_BYTES:
+            body.fields, size = None, 0
+        if not self.hold(body, size + OVERHEAD_BYTES):
+            self.lose(body)
+            return answer
+        if isinstance(answer, bytes):
+            if call.call_type not in WITHOUT_ANSWER:
+                body.add(answer)
+            body.finish()
+            return answer
+        body.streamed = True
+        return Copied(answer, body)
+
+    def hold(self, body: Body, size: int) -> bool:
+        if self.held_bytes + size > self._max_waiting_bytes:
+            return False
+        self.held_bytes += size
+        body.held_bytes += size
+        return True
+
+    def give_back(self, body: Body, size: int) -> None:
+        self.held_bytes -= size
+        body.held_bytes -= size
+
+    def lose(self, body: Body) -> None:
+        self.lost += 1
+        self.give_back(body, body.held_bytes)
+        body.pieces, body.fields = [], None
+
+    def put(self, body: Body) -> None:
+        self._waiting.append(body)
+        self._some.set()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="bodies")
+
+    async def close(self, timeout_s: float) -> None:
+        """Write what is left, for so long."""
+        self._stopping.set()
+        self._some.set()
+        if self._task is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._task, timeout_s)
+        for body in self._waiting:
+            self.lose(body)
+        self._waiting.clear()
+        self._tell()
+
+    async def _run(self) -> None:
+        while self._waiting or not self._stopping.is_set():
+            await self._some.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._interval_s)
+            self._some.clear()
+            while self._waiting:
+                await self._write(self._batch())
+            self._tell()
+
+    def _batch(self) -> list[Body]:
+        batch, size = [], 0
+        while self._waiting and size < BATCH_BYTES:
+            batch.append(self._waiting.popleft())
+            size += batch[-1].held_bytes
+        return batch
+
+    async def _write(self, batch: Sequence[Body]) -> None:
+        written = False
+        try:
+            await self._insert(await asyncio.to_thread(self._rows, batch))
+            written = True
+        except Exception as exc:  # whatever it was: these are lost, and the next are tried
+            log.warning("bodies of %d calls can't be written: %r", len(batch), exc)
+            self._months.clear()
+        finally:
+            for body in batch:
+                if written:
+                    self.give_back(body, body.held_bytes)
+                else:
+                    self.lose(body)
+
+    def _rows(self, batch: Sequence[Body]) -> list[tuple[object, ...]]:
+        """In a thread: nothing of it touches anything else."""
+        rows: list[tuple[object, ...]] = []
+        for body in batch:
+            request, response = _kept_request(body, self._redactor), _kept_answer(body, self._redactor)
+            rows.append(
+                (
+                    body.request_id,
+                    naive(body.started_at),
+                    request.text,
+                    response.text,
+                    request.truncated,
+                    response.truncated,
+                )
+            )
+        return rows
+
+    async def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
+        arrays = list(zip(*rows, strict=True))
+        months = {month_of(moment.date()) for moment in arrays[1] if isinstance(moment, datetime)}
+        async with self._database.connection() as connection:
+            for anew in (False, True):
+                for month in months - self._months:
+                    await ensure_partition(connection, month, BODIES)
+                    self._months.add(month)
+                try:
+                    await connection.execute(_INSERT, *arrays)
+                except asyncpg.CheckViolationError:  # the partition was dropped: it is made anew
+                    if anew:
+                        raise
+                    self._months.clear()
+                else:
+                    return
+
+    def _tell(self) -> None:
+        if self.lost > self._told:
+            log.error("bodies of %d calls were not kept, %d in all", self.lost - self._told, self.lost)
+            self._told = self.lost
+
+
+def _kept_request(body: Body, redactor: Redactor) -> Kept:
+    if body.fields is None:
+        return TOO_LONG
+    with suppress(Unreadable):
+        return redactor.kept_of_fields(body.fields)
+    return NOTHING
+
+
+def _kept_answer(body: Body, redactor: Redactor) -> Kept:
+    """An answer that is a stream is put together first."""
+    if body.too_long:
+        return TOO_LONG
+    data = b"".join(body.pieces)
+    if not data:
+        return NOTHING
+    with suppress(Unreadable):
+        answer = stream_answer(data) if body.streamed else value_of(data)
+        return NOTHING if answer is None else redactor.kept_of(answer)
+    return NOTHING

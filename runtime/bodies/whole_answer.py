@@ -1,0 +1,90 @@
+"""The answer that a chat stream told piece by piece, in one piece as a plain call would have it. Pure.
+
+Pieces are put together before anything is looked for in them: a word seldom comes in one.
+"""
+
+from collections.abc import Iterator
+
+from runtime.bodies.redaction import Unreadable, value_of
+
+REPLACED = frozenset({"role", "id", "type", "name", "index"})
+"""Fields of a delta that are whole each time; other text goes on where it ended."""
+KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
+MAX_DEPTH = 20
+
+Json = dict[str, object]
+
+
+def stream_answer(sse: bytes) -> Json | None:
+    """None where no piece of an answer is in it. Pieces that can't be read are left out."""
+    answer: Json = {"object": "chat.completion"}
+    choices: dict[int, Json] = {}
+    for chunk in _chunks(sse):
+        for name in KEPT:
+            if chunk.get(name) is not None:
+                answer[name] = chunk[name]
+        found = chunk.get("choices")
+        for choice in found if isinstance(found, list) else ():
+            if isinstance(choice, dict):
+                _add(choices, choice)
+    if not choices:
+        return None
+    answer["choices"] = [choices[index] for index in sorted(choices)]
+    return answer
+
+
+def _chunks(sse: bytes) -> Iterator[Json]:
+    for line in sse.split(b"\n"):
+        if not line.startswith(b"data:"):
+            continue
+        try:
+            chunk = value_of(line[5:].strip())
+        except Unreadable:
+            continue  # [DONE]
+        if isinstance(chunk, dict):
+            yield chunk
+
+
+def _add(choices: dict[int, Json], choice: Json) -> None:
+    index = choice.get("index", 0)
+    if not isinstance(index, int):
+        return
+    whole = choices.setdefault(index, {"index": index, "message": {}, "finish_reason": None})
+    if choice.get("finish_reason") is not None:
+        whole["finish_reason"] = choice["finish_reason"]
+    whole["message"] = _together(whole["message"], choice.get("delta"), "", 0)
+
+
+def _together(before: object, more: object, name: str, depth: int) -> object:
+    if more is None or depth > MAX_DEPTH:
+        return before
+    if isinstance(before, dict) and isinstance(more, dict):
+        merged = dict(before)
+        for each, value in more.items():
+            merged[each] = _together(merged.get(each), value, each, depth + 1)
+        return merged
+    if isinstance(more, list):
+        return _listed(before if isinstance(before, list) else [], more, depth)
+    if isinstance(before, str) and isinstance(more, str) and name not in REPLACED:
+        return before + more
+    return more
+
+
+def _listed(before: list[object], more: list[object], depth: int) -> list[object]:
+    """Parts of a tool call say by their index which one they go on with."""
+    merged = list(before)
+    for part in more:
+        index = part.get("index") if isinstance(part, dict) else None
+        place = next(
+            (
+                place
+                for place, each in enumerate(merged)
+                if index is not None and isinstance(each, dict) and each.get("index") == index
+            ),
+            None,
+        )
+        if place is None:
+            merged.append(part)
+        else:
+            merged[place] = _together(merged[place], part, "", depth + 1)
+    return merged

@@ -1,0 +1,359 @@
+"""The process that brings the workers' journals into Postgres: one for each data directory.
+
+It is apart from the workers, so that their calls don't wait for it, and so that what a dead worker left
+is booked at once. While Postgres is away it waits; nothing is lost meanwhile.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import shutil
+import signal
+import time
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from runtime.books.booking import Books, put_aside
+from runtime.books.crossings import NO_CUSTOMER_BUDGET, CustomerBudget
+from runtime.books.reader import Unreadable, count_segments, is_abandoned
+from runtime.ledger.frames import SEGMENT_BYTES
+from runtime.ledger.journal import MAX_BYTES
+from runtime.outbound import post_json
+from runtime.postgres.errors import reaching
+from runtime.process.locks import is_locked, locked
+from runtime.telemetry.alert_store import AlertStore
+from runtime.telemetry.alerts import Desk
+from schema.alerts import AlertKind
+from schema.errors import DatabaseUnavailable
+
+INTERVAL_S = 0.25
+WHOLE_LOOK_S = 1.0
+"""How often the folder of the journals is read, and every journal in it."""
+IDLE_S = 10.0
+"""After so many seconds without a new record the bookkeeper looks for records once in WHOLE_LOOK_S, and no
+longer in each interval."""
+SIZES_S = 5.0
+"""How often the sizes of the journals are looked at."""
+FIRST_BACKOFF_S = 0.1
+LAST_BACKOFF_S = 5.0
+LAST_PUT_OFF_S = 25.6
+LOCK_TIMEOUT = "500ms"
+"""Whoever holds a counter's row keeps the bookkeeper waiting, which holds the accounts that leases need."""
+CONNECT_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 60.0
+DRAFT_LIVES_S = 60.0
+LOCK = "bookkeeper.lock"
+LOOK_S = 1.0
+AWAY_S = 5.0
+"""How long Postgres is away before that is an alert."""
+BEHIND_S = 60.0
+LAST_ALERTS_S = 2.0
+"""How long the alerts of the last look may take when the bookkeeper ends."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+log = logging.getLogger(__name__)
+
+
+class _Off(NamedTuple):
+    until_mono: float
+    wait_s: float
+
+
+class _Trouble(NamedTuple):
+    """An exception's name, and whether it means that Postgres is away."""
+
+    name: str
+    is_away: bool
+
+
+class Bookkeeper:
+    """Keeps the books of every journal in a directory, and raises the alerts of it. `dsn` is Postgres's
+    address, `journal_bytes` what a journal may hold, `customer_budget` the config's budget of customers."""
+
+    def __init__(
+        self,
+        parent: Path,
+        dsn: str,
+        *,
+        interval_s: float = INTERVAL_S,
+        desk: Desk | None = None,
+        journal_bytes: int = MAX_BYTES,
+        customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
+    ) -> None:
+        self._parent = parent
+        self._dsn = dsn
+        self._interval_s = interval_s
+        self._desk = desk or Desk((), post_json)
+        self._journal_bytes = journal_bytes
+        self._customer_budget = customer_budget
+        self._alerts = AlertStore(self._desk, dsn)
+        self._well_mono = self._stepped_mono = time.monotonic()
+        """When all that was written was booked, and when Postgres last took a step of a journal."""
+        self._trouble: _Trouble | None = None
+        """Why nothing can be booked just now."""
+        self._books: dict[str, Books] = {}
+        self._off: dict[str, _Off] = {}
+        """Journals that failed, and wait."""
+        self._connection: asyncpg.Connection | None = None
+        self._look_mono = 0.0
+        self._news_mono = time.monotonic()
+        self._sizes_mono = 0.0
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Book what there is, and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until `stop`, and until all that was written by then is booked, but for journals that failed."""
+        backoff_s = FIRST_BACKOFF_S
+        looking = asyncio.create_task(self._looking(), name="looking")
+        try:
+            while True:
+                try:
+                    stopping = self._stopping.is_set()
+                    if self._has_news():
+                        self._news_mono = time.monotonic()
+                        await self.catch_up()
+                    elif stopping or self._trouble is not None or time.monotonic() >= self._look_mono:
+                        await self.catch_up()
+                    else:
+                        self._step_taken()
+                    backoff_s = FIRST_BACKOFF_S
+                    if stopping:
+                        self._look()
+                        await self._alerts.finish(LAST_ALERTS_S)
+                        return
+                    idle = time.monotonic() - self._news_mono > IDLE_S
+                    await self._pause(max(self._interval_s, WHOLE_LOOK_S) if idle else self._interval_s)
+                except Exception as exc:  # whatever it was, what is in the journals stays there
+                    if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
+                        log.warning("spend ledger: rows wait, trying again: %r", exc)
+                    self._trouble = _Trouble(type(exc).__name__, isinstance(exc, DatabaseUnavailable))
+                    await self._disconnect()
+                    await asyncio.sleep(backoff_s)
+                    backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        await self._desk.close()
+        await self._alerts.close()
+        await self._disconnect()
+        for books in self._books.values():
+            books.close()
+        self._books = {}
+
+    async def catch_up(self) -> None:
+        """Book all that is written, journal by journal in turn; a journal that fails waits for its next turn
+        and keeps no other waiting. Raises DatabaseUnavailable."""
+        self._look_mono = time.monotonic() + WHOLE_LOOK_S
+        await self._connected()
+        busy = True
+        while busy:
+            busy = False
+            for folder in self._folders():
+                connection = await self._connected()
+                try:
+                    busy = await self._step(folder, connection) or busy
+                except DatabaseUnavailable:
+                    self._forget(folder)
+                    raise
+                except Exception as exc:
+                    self._forget(folder)
+                    self._put_off(folder, exc)
+                self._step_taken()
+        self._step_taken()
+        if not self._off:
+            self._well_mono = time.monotonic()
+            self._desk.ended(AlertKind.BOOKS_BEHIND, self._desk.host)
+
+    def _has_news(self) -> bool:
+        """Whether a worker has written to a journal that is open here. This reads a few bytes of each. New
+        journals, dead workers, damage and journals that failed are seen by `catch_up`, which runs once in
+        WHOLE_LOOK_S."""
+        return any(books.has_news for books in self._books.values())
+
+    def _step_taken(self) -> None:
+        """Note that Postgres answers."""
+        self._stepped_mono, self._trouble = time.monotonic(), None
+
+    async def _step(self, folder: Path, connection: asyncpg.Connection) -> bool:
+        """True where there may be more at once."""
+        off = self._off.get(folder.name)
+        if off is not None and time.monotonic() < off.until_mono:
+            return False
+        books = self._books.get(folder.name)
+        if books is None:
+            books = await Books.opened(connection, folder, self._desk.raised, self._customer_budget)
+            self._books[folder.name] = books
+        more = await books.step(connection)
+        self._off.pop(folder.name, None)
+        if books.behind_s > BEHIND_S and (not is_abandoned(folder) or self._is_long_unwell()):
+            self._raise_behind(f"Rows are booked {books.behind_s:.0f} s after their calls.")
+        if books.finished:
+            self._forget(folder)
+        return more
+
+    async def _looking(self) -> None:
+        """Look by time, also while a backlog is booked or Postgres answers nothing."""
+        while True:
+            try:
+                self._look()
+            except Exception as exc:  # booking goes on without alerts
+                log.error("the bookkeeper can't look for alerts: %r", exc)
+            await asyncio.sleep(LOOK_S)
+
+    def _look(self) -> None:
+        """See how the books and the journals stand, and begin to store the alerts. Waits for nothing."""
+        if time.monotonic() >= self._sizes_mono:
+            self._sizes_mono = time.monotonic() + SIZES_S
+            self._look_at_journals()
+        if self._trouble is not None:
+            self._look_without(self._trouble)
+            return
+        now_mono = time.monotonic()
+        self._desk.ended(AlertKind.POSTGRES_AWAY, self._desk.host)
+        if now_mono - self._stepped_mono > BEHIND_S:
+            self._raise_behind(f"Postgres has taken no rows for {now_mono - self._stepped_mono:.0f} s.")
+        elif self._off and now_mono - self._well_mono > BEHIND_S:
+            self._raise_behind(f"Journals that can't be booked: {', '.join(sorted(self._off)[:10])}.")
+        self._alerts.begin()
+
+    def _look_without(self, trouble: _Trouble) -> None:
+        """Nothing can be booked or stored just now."""
+        behind_s = time.monotonic() - self._well_mono
+        if behind_s > AWAY_S and trouble.is_away:
+            message = (
+                f"The bookkeeper of {self._desk.host} can't reach Postgres. Calls go on from memory; rows "
+                "wait in journals."
+            )
+            self._desk.raised(AlertKind.POSTGRES_AWAY, self._desk.host, message)
+            self._desk.say_unstored(AlertKind.POSTGRES_AWAY)
+        elif behind_s > BEHIND_S:
+            self._raise_behind(f"Nothing can be booked: {trouble.name}.")
+            self._desk.say_unstored(AlertKind.BOOKS_BEHIND)
+        self._desk.say_unstored(AlertKind.JOURNAL_FILLING)
+
+    def _look_at_journals(self) -> None:
+        sizes = [count_segments(folder) * SEGMENT_BYTES for folder in self._folders()]
+        fullest, host = max(sizes, default=0), self._desk.host
+        if fullest > SEGMENT_BYTES and fullest * 2 >= self._journal_bytes:
+            full = self._journal_bytes >> 20
+            message = f"A journal of {host} holds {fullest >> 20} MiB of {full}; then calls are refused."
+            self._desk.raised(AlertKind.JOURNAL_FILLING, host, message)
+        else:
+            self._desk.ended(AlertKind.JOURNAL_FILLING, host)
+
+    def _is_long_unwell(self) -> bool:
+        """What a dead worker left is old when it is booked: by itself that is no backlog."""
+        return time.monotonic() - self._well_mono > BEHIND_S
+
+    def _raise_behind(self, message: str) -> None:
+        host = self._desk.host
+        self._desk.raised(AlertKind.BOOKS_BEHIND, host, f"{host}: {message}")
+
+    def _put_off(self, folder: Path, exc: Exception) -> None:
+        """Try again later: half a minute later at last. What can't be read at all, and will not be written
+        any more, is put aside; what its workers hold of budgets stays charged."""
+        if isinstance(exc, Unreadable | FileNotFoundError) and is_abandoned(folder):
+            log.error("journal %s can't be read and is put aside: %s", folder.name, exc)
+            put_aside(folder, "unreadable")
+            return
+        off = self._off.get(folder.name)
+        wait_s = FIRST_BACKOFF_S if off is None else min(off.wait_s * 2, LAST_PUT_OFF_S)
+        self._off[folder.name] = _Off(time.monotonic() + wait_s, wait_s)
+        if wait_s in (FIRST_BACKOFF_S, LAST_PUT_OFF_S):
+            log.error("journal %s: its rows wait, trying again: %r", folder.name, exc)
+
+    def _forget(self, folder: Path) -> None:
+        books = self._books.pop(folder.name, None)
+        if books is not None:
+            books.close()
+
+    def _folders(self) -> list[Path]:
+        """The journals, by their names. Removes what a worker left that died while it made one."""
+        found = []
+        with suppress(FileNotFoundError), os.scandir(self._parent) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    _tidy(Path(entry.path))
+                elif _is_uuid(entry.name):
+                    found.append(Path(entry.path))
+        return sorted(found)
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            with reaching():
+                self._connection = await asyncpg.connect(
+                    self._dsn,
+                    timeout=CONNECT_TIMEOUT_S,
+                    command_timeout=STATEMENT_TIMEOUT_S + 1,
+                    server_settings={
+                        "application_name": "switchgear books",
+                        "timezone": "UTC",
+                        "synchronous_commit": "on",  # what is booked is deleted here
+                        "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
+                        "lock_timeout": LOCK_TIMEOUT,
+                    },
+                )
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):  # it is of no use any more, however it ends
+                await connection.close(timeout=1.0)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+
+def _is_uuid(name: str) -> bool:
+    return _UUID.fullmatch(name) is not None
+
+
+def _tidy(draft: Path) -> None:
+    with suppress(OSError):
+        if time.time() - draft.stat().st_mtime > DRAFT_LIVES_S and is_abandoned(draft):
+            shutil.rmtree(draft)
+
+
+def books_lock(parent: Path) -> AbstractContextManager[bool]:
+    """One process a directory keeps the books. False: another one does."""
+    return locked(parent / LOCK)
+
+
+def is_booking(parent: Path) -> bool:
+    """Does a process keep the books of this directory?"""
+    return is_locked(parent / LOCK)
+
+
+async def keep_books(keeper: Bookkeeper, parent: Path, *, stop_s: float) -> None:
+    """Until SIGTERM, and at most so many seconds longer. One process a directory keeps the books; another one
+    waits for its turn."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    while not stopping.is_set():
+        with books_lock(parent) as mine:
+            if mine:
+                keeping = asyncio.create_task(keeper.run())
+                await stopping.wait()
+                keeper.stop()
+                try:
+                    await asyncio.wait_for(keeping, stop_s)
+                except TimeoutError:
+                    log.warning("rows of the spend ledger wait on disk for the next start")
+                return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), 1.0)

@@ -1,0 +1,1 @@
+"""Who calls: a credential to a caller, with its budgets and limits."""

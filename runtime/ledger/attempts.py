@@ -1,0 +1,259 @@
+"""The ledger port: a hold an upstream attempt, and one ending, whichever way.
+
+Both are written down (`runtime/ledger/journal.py`) before anything else happens. Where that has no room, new
+calls are refused, since what can't be booked may not be spent.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from functions.contract.call import Attempted, Call
+from functions.ports.models import Bounds
+from models_registry.prices.charges import NOTHING
+from models_registry.prices.price import Price
+from models_registry.target import Target
+from runtime.ledger.spend_row import (
+    CLIENT_LEFT,
+    MAX_COST_NANO,
+    Attempt,
+    Ending,
+    believable,
+    dollars_text,
+    ending_of_failure,
+    held_of,
+    mended,
+    refusal_row,
+    settled_of,
+    with_images,
+)
+from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
+from runtime.telemetry.tally import Tally
+from schema.errors import Overloaded
+from schema.ledger.journal import Held, Settled
+from schema.ledger.rows import Outcome, SpendRow, earlier_id
+from schema.usage import Usage
+
+COST_HEADER = "x-litellm-response-cost"
+MODEL_ID_HEADER = "x-litellm-model-id"
+MODEL_GROUP_HEADER = "x-litellm-model-group"
+API_BASE_HEADER = "x-litellm-model-api-base"
+MAX_UNPRICED_TIERS = 1_000
+"""Names come from providers."""
+
+log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where it is written down. Nothing here waits."""
+
+    @property
+    def full(self) -> bool:
+        """True while no more work should be begun."""
+        ...
+
+    def hold(self, held: Held) -> None:
+        """An attempt is about to be sent."""
+        ...
+
+    def settle(self, settled: Settled) -> None:
+        """It ended; never refuses."""
+        ...
+
+    def put(self, row: SpendRow) -> None:
+        """A row of a call that was never held."""
+        ...
+
+
+class Admitting(Protocol):
+    """Who lets attempts in, under budgets and limits."""
+
+    async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission: ...
+
+    def settle(self, admission: Admission, settled: Settled) -> bool:
+        """The attempt is over. True where it cost more than was held for it."""
+        ...
+
+    def release(self, admission: Admission) -> None:
+        """It was not begun after all."""
+        ...
+
+
+class BookedLedger:
+    """Implements `functions.ports.models.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        admissions: Admitting,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
+        self._sink = sink
+        self._admissions = admissions
+        self._clock = clock
+        self._tally = tally or Tally(())
+        self._unbooked = 0
+        self._unpriced_tiers: set[tuple[str, str]] = set()
+        """Of deployments: each is told of once."""
+
+    async def hold(
+        self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
+    ) -> "AttemptHold":
+        """Let an attempt in. Raises Overloaded while the ledger can take no more, and what
+        `functions.ports.models.Ledger.hold` does."""
+        if self._sink.full:
+            raise Overloaded(
+                "The spend ledger is full: the database has been away too long.", retry_after_s=5
+            )
+        headers = call.reply_headers
+        if call.attempts:  # what the one before it said is not true of this one
+            call.limit_headers.clear()
+            headers.pop(MAX_TOKENS_HEADER, None)
+            headers.pop(COST_HEADER, None)
+        admission = await self._admissions.admit(call, target, bounds, customer)
+        headers[MODEL_ID_HEADER] = header_value(target.model_id)
+        headers[MODEL_GROUP_HEADER] = header_value(target.public_name)
+        headers[API_BASE_HEADER] = header_value(target.api_base)
+        attempt = Attempt(
+            call=call,
+            target=target,
+            streamed=streamed,
+            began_mono=self._clock(),
+            customer=customer,
+            number=len(call.attempts) + 1,
+        )
+        try:
+            self._write_down(attempt, admission, bounds)
+        except BaseException:
+            self._admissions.release(admission)
+            raise
+        call.attempts.append(Attempted(call.request_id, target.public_name))
+        return AttemptHold(attempt, admission, bounds, self)
+
+    def _write_down(self, attempt: Attempt, admission: Admission, bounds: Bounds) -> None:
+        price, bound, ceiling = attempt.target.price, bounds.usage(), admission.ceiling_nano
+        if ceiling is None:
+            ceiling = 0 if price is None else ceiling_of(price, bounds, bound.completion_tokens)
+        if price is not None and price.image:
+            bound = with_images(bound, bounds.images)
+        self._sink.hold(held_of(attempt, bound, min(ceiling, MAX_COST_NANO), admission.charges))
+
+    def refuse(self, call: Call, error: Exception, *, model: str) -> None:
+        """Book an authenticated call that failed before it had a hold, or between two; a call whose last
+        attempt has one is booked by it, and this does nothing. While the ledger is full the row is lost,
+        and logged."""
+        if call.has_row:
+            return
+        if self._sink.full:
+            self._unbooked += 1
+            log.error("spend ledger full: %d refusals have no row", self._unbooked)
+            return
+        row = refusal_row(call, error, model=model, ended_mono=self._clock())
+        try:
+            self._sink.put(row)
+        except ValueError as exc:
+            log.error("the refusal of %s has no row: %s", row.request_id, exc)
+
+    def book(self, hold: "AttemptHold", ending: Ending) -> None:
+        """Write down how an attempt ended, and give back what it held and did not use."""
+        attempt = hold.attempt
+        if not ending.final:
+            row_id = earlier_id(attempt.call.request_id, attempt.number)
+            attempt.call.attempts[-1] = Attempted(row_id, attempt.target.public_name)
+        if not believable(ending.usage):
+            log.error(
+                "the provider of %s counted what no answer can have, and a bound is booked: %s",
+                attempt.target.public_name,
+                ending.usage,
+            )
+            ending = msgspec.structs.replace(ending, usage=mended(ending.usage, hold.bounds.usage()))
+        price = attempt.target.price
+        if price is not None and price.image and ending.usage != NOTHING:
+            ending = msgspec.structs.replace(ending, usage=with_images(ending.usage, hold.bounds.images))
+        if ending.usage.service_tier and price is not None and not price.is_free:
+            ending = self._at_known_tier(ending, price, attempt.target)
+        settled = settled_of(
+            attempt,
+            ending,
+            first_mono=hold.first_mono,
+            ended_mono=self._clock(),
+            ceiling_nano=hold.admission.ceiling_nano,
+        )
+        self._sink.settle(settled)
+        if price is not None:
+            attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
+        first_ms = None if hold.first_mono is None else (hold.first_mono - attempt.began_mono) * 1000
+        self._tally.attempt(attempt.target, settled, first_ms)
+        if hold.admission.taken and self._admissions.settle(hold.admission, settled):
+            self._tally.hold_exceeded()
+
+    def _at_known_tier(self, ending: Ending, price: Price, target: Target) -> Ending:
+        """Counts of a service tier that the price has no rates for are exact, and what they cost is not."""
+        usage = ending.usage
+        if usage.estimated or price.serves(usage.service_tier):
+            return ending
+        if len(self._unpriced_tiers) < MAX_UNPRICED_TIERS:
+            tier = (target.model_id, usage.service_tier)
+            if tier not in self._unpriced_tiers:
+                self._unpriced_tiers.add(tier)
+                log.warning(
+                    "%s was served at the tier %r, and its price has no rates for it: booked at the dearest",
+                    target.public_name,
+                    usage.service_tier,
+                )
+        bound = msgspec.structs.replace(usage, estimated=True, input_reported=True)
+        return msgspec.structs.replace(ending, usage=bound)
+
+    def now_mono(self) -> float:
+        return self._clock()
+
+
+class AttemptHold:
+    """Implements `functions.ports.models.Hold`. A second ending is a bug and raises RuntimeError."""
+
+    __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono")
+
+    def __init__(self, attempt: Attempt, admission: Admission, bounds: Bounds, ledger: BookedLedger) -> None:
+        self.attempt = attempt
+        self.admission = admission
+        self.bounds = bounds
+        self.first_mono: float | None = None
+        self._ledger = ledger
+        self._ended = False
+
+    @property
+    def output_limit(self) -> int | None:
+        return self.admission.output_limit
+
+    def first_token(self) -> None:
+        if self.first_mono is None:
+            self.first_mono = self._ledger.now_mono()
+
+    def settle(self, usage: Usage) -> None:
+        self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200))
+
+    def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
+        ending = ending_of_failure(error, usage, self.bounds.usage, self.attempt.target)
+        self._end(ending if final else msgspec.structs.replace(ending, final=False))
+
+    def cancel(self, usage: Usage) -> None:
+        self._end(Ending(outcome=Outcome.CANCELLED, usage=usage, http_status=CLIENT_LEFT))
+
+    def _end(self, ending: Ending) -> None:
+        if self._ended:
+            raise RuntimeError(f"the hold of call {self.attempt.call.request_id} was ended twice")
+        self._ended = True
+        self._ledger.book(self, ending)
+
+
+def header_value(text: str) -> str:
+    """A text that can stand in a header: printable ASCII as it is, anything else percent-encoded."""
+    if text.isascii() and text.isprintable():
+        return text
+    return quote(text.encode("utf-8", "replace"), safe=":/@ ")

@@ -1,0 +1,88 @@
+"""A stream's pieces put together are the answer that a plain call would have given."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.bodies.whole_answer import stream_answer
+from tests.fakes import answers
+
+
+def chunks(*deltas: dict[str, Any], index: int = 0) -> bytes:
+    return b"".join(
+        answers.sse(
+            {"choices": [{"index": index, "delta": delta, "finish_reason": None}]} for delta in deltas
+        )
+    )
+
+
+def message(sse: bytes) -> Any:
+    answer: Any = stream_answer(sse)
+    return answer["choices"][0]["message"]
+
+
+def test_a_stream_is_the_plain_answer() -> None:
+    whole: Any = json.loads(answers.openai_chat())
+    answer: Any = stream_answer(b"".join(answers.openai_stream()))
+    assert answer["choices"][0]["message"] == {"role": "assistant", "content": "".join(answers.TEXT)}
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    for name in ("id", "object", "model", "created", "usage"):
+        assert answer[name] == whole[name]
+
+
+def test_tool_calls_go_on_by_their_index() -> None:
+    def call(index: int, **function: str) -> dict[str, Any]:
+        return {"tool_calls": [{"index": index, "function": function}]}
+
+    first = {"tool_calls": [{"index": 0, "id": "c0", "type": "function", "function": {"name": "find"}}]}
+    second = {"tool_calls": [{"index": 1, "id": "c1", "type": "function", "function": {"name": "buy"}}]}
+    found = message(
+        chunks(first, call(0, arguments='{"a"'), second, call(0, arguments=": 1}"), call(1, arguments="{}"))
+    )
+    assert [each["function"] for each in found["tool_calls"]] == [
+        {"name": "find", "arguments": '{"a": 1}'},
+        {"name": "buy", "arguments": "{}"},
+    ]
+    assert [each["id"] for each in found["tool_calls"]] == ["c0", "c1"]
+
+
+def test_a_role_said_twice_is_one_and_reasoning_goes_on() -> None:
+    pieces = [
+        {"role": "assistant", "reasoning_content": "a"},
+        {"role": "assistant", "reasoning_content": "b"},
+    ]
+    assert message(chunks(*pieces)) == {"role": "assistant", "reasoning_content": "ab"}
+
+
+def test_several_answers_stay_apart() -> None:
+    answer: Any = stream_answer(chunks({"content": "b"}, index=1) + chunks({"content": "a"}))
+    assert [each["message"]["content"] for each in answer["choices"]] == ["a", "b"]
+
+
+def test_what_is_no_answer_is_none() -> None:
+    for sse in (b"", b"data: [DONE]\n\n", b": ping\n\n", b'data: {"error": {}}\n\n', b"data: [1]\n\n"):
+        assert stream_answer(sse) is None
+
+
+@given(st.binary() | st.lists(st.sampled_from(answers.openai_stream())).map(b"".join))
+def test_no_bytes_break_it(sse: bytes) -> None:
+    stream_answer(sse)
+    stream_answer(b"data: " + sse)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["choices", "delta", "index", "content"]), inner, max_size=3)
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_json_breaks_it(value: object) -> None:
+    stream_answer(
+        b"".join(answers.sse([{"choices": [{"index": 0, "delta": value}]}, {"choices": value}, value]))
+    )
