@@ -8,7 +8,7 @@ from pathlib import Path
 from runtime.blueprint import Blueprint
 from runtime.config_file import ConfigFileError, Document, load_document
 from runtime.local.postgres_cluster import EmbeddedPostgresError
-from runtime.serve import (
+from runtime.serving.serve import (
     AddressTaken,
     Database,
     Listen,
@@ -107,14 +107,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _dev(arguments: argparse.Namespace) -> int:
-    from runtime.dev import dev
+    from runtime.commands.dev import dev
 
     check_address(_listen(arguments))
     return dev(_document(arguments), environment(), _listen(arguments))
 
 
 def _invoke(arguments: argparse.Namespace) -> int:
-    from runtime.local_invoke import invoke
+    from runtime.commands.invoke_once import invoke
 
     return asyncio.run(
         invoke(arguments.name, arguments.body, document=_document(arguments), env=environment())

@@ -1,7 +1,7 @@
 """From bytes to a function and back: the way of every call, over HTTP or without.
 
 `Endpoint.invoke` authenticates, decodes, calls the function and renders the reply; it is the one
-place where an exception becomes a status. `runtime/door.py` is its ASGI door.
+place where an exception becomes a status. `runtime/web/door.py` is its ASGI door.
 """
 
 import asyncio

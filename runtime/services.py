@@ -12,7 +12,7 @@ from runtime.bodies.keeper import Bodies
 from runtime.bodies.reader import BodyReader
 from runtime.books.retention import Retention
 from runtime.catalog import ACCESSES, route_of
-from runtime.corrections import Corrections
+from runtime.corrections.writer import Corrections
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.intake.body_room import BodyRoom

@@ -12,10 +12,10 @@ from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.spend_reset import SpendCounters
 from runtime.governance.team_store import TeamStore
 from runtime.governance.user_store import UserStore
-from runtime.log_reader import LogReader
 from runtime.postgres.database import Database
-from runtime.report_reader import ReportReader
-from runtime.spend_reader import SpendReader
+from runtime.reports.log import LogReader
+from runtime.reports.spend import SpendReader
+from runtime.reports.sums import ReportReader
 from schema.users import UserRecord
 
 

@@ -18,7 +18,7 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.response import Stream
 
-from runtime.serve import BACKLOG, BACKPRESSURE
+from runtime.serving.serve import BACKLOG, BACKPRESSURE
 
 CONNECTIONS = 4096
 

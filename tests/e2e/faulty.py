@@ -18,7 +18,7 @@ from typing import Any
 import runtime.books.booking
 import runtime.books.insert
 import runtime.ledger.journal
-import runtime.serve
+import runtime.serving.serve
 from runtime.__main__ import main
 from runtime.books.booking import Books
 from runtime.ledger.attempts import BookedLedger
@@ -71,7 +71,7 @@ def install(folder: Path) -> None:
             setattr(owner, method, _watched(getattr(owner, method), folder / name, behind=behind))
     book_rows = _watched(runtime.books.insert.book_rows, folder / ROWS_BOOKED, behind=True)
     setattr(runtime.books.booking, "book_rows", book_rows)  # noqa: B010  (a name that it imported)
-    setattr(runtime.serve, "STEADY_S", 0.0)  # noqa: B010  (or it would give up: workers die all the time here)
+    setattr(runtime.serving.serve, "STEADY_S", 0.0)  # noqa: B010  (or it would give up: workers die all the time here)
     for name in ("SEGMENT_BYTES", "MAX_OPEN_BYTES"):
         setattr(runtime.ledger.journal, name, SMALL_SEGMENT_BYTES)
     allocate = os.posix_fallocate

@@ -1,4 +1,4 @@
-"""Spend rows in a list. Passes the contract of `tests/runtime/test_spend_reader.py`."""
+"""Spend rows in a list. Passes the contract of `tests/runtime/reports/test_spend.py`."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -15,9 +15,9 @@ from functions.contract.policy import Policy
 from functions.rules.user_policy import newcomer
 from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
-from runtime.corrections import Corrections
+from runtime.corrections.writer import Corrections
 from runtime.postgres.database import Database
-from runtime.spend_reader import SpendReader
+from runtime.reports.spend import SpendReader
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from schema.wire import Wire, decode_body

@@ -13,7 +13,7 @@ import pytest
 
 from functions import audit, budgets, keys, teams, users
 from runtime.catalog import entries
-from runtime.mount import mount
+from runtime.web.mount import mount
 from schema.audit import AuditFilter, AuditRecord
 from schema.errors import DatabaseUnavailable, InvalidRequest, NotFound
 from tests.functions.contexts import ADMIN, make_call

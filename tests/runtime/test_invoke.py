@@ -16,13 +16,13 @@ from functions.contract.roles import Access
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
 from runtime.catalog import Entry, entries
-from runtime.door import Door
 from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger.attempts import BookedLedger
-from runtime.mount import mount
+from runtime.web.door import Door
+from runtime.web.mount import mount
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.models import ModelCard

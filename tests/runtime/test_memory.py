@@ -15,8 +15,8 @@ from functions.chat import chat
 from functions.embeddings import embeddings
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.routing.route import Route
-from runtime.door import Door
 from runtime.upstream.client import AiohttpUpstream
+from runtime.web.door import Door
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import SHUTTING_DOWN

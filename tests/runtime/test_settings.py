@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.serve import settings_of
+from runtime.serving.serve import settings_of
 from runtime.settings import SettingsError, checked_master_key, read_settings, stored_master_key
 
 GOOD = "sk-0123456789abcdefghij"

@@ -13,7 +13,6 @@ import pytest
 
 from runtime.blueprint import check
 from runtime.catalog import entry_named
-from runtime.door import Door
 from runtime.identity.authenticator import Authenticator, hash_key
 from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
@@ -22,6 +21,7 @@ from runtime.invoke import Endpoint, Gateway
 from runtime.ledger.attempts import BookedLedger
 from runtime.upstream.client import AiohttpUpstream
 from runtime.upstream.router import Router
+from runtime.web.door import Door
 from schema.keys import KeyRecord
 from schema.secret import Secret
 from tests.fakes.authority import FakeFinder, Silence

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.blueprint import Blueprint
-from runtime.books_process import BooksProcess
 from runtime.ledger.journal_folder import private_folder
+from runtime.serving.books_process import BooksProcess
 from runtime.settings import Settings, SettingsError
 from schema.secret import Secret
 

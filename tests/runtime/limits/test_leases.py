@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from models_registry.prices.price import usd
-from runtime.corrections import Corrections
+from runtime.corrections.writer import Corrections
 from runtime.limits.leases import Leases
 from runtime.limits.slices import Need, Slice
 from runtime.postgres.database import Database

@@ -8,7 +8,7 @@ import pytest
 from runtime.postgres.database import Database
 from runtime.postgres.databases import Databases
 from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, LISTENING, Lane, excess, sizes
-from runtime.serve import settings_of
+from runtime.serving.serve import settings_of
 from runtime.settings import SettingsError
 from schema.errors import DatabaseUnavailable
 from schema.secret import Secret

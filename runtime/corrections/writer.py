@@ -17,11 +17,11 @@ from functions.contract.call import Call
 from functions.contract.roles import Scope
 from models_registry.bills.lines import Booked
 from models_registry.prices.price import usd
-from runtime.booked_days import booked_days
 from runtime.books import rollups
 from runtime.books.stored_row import spend_row
-from runtime.corrected_rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
-from runtime.correction_charges import Difference, charge
+from runtime.corrections.booked_days import booked_days
+from runtime.corrections.charges import Difference, charge
+from runtime.corrections.rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars

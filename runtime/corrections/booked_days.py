@@ -6,7 +6,7 @@ import asyncpg
 
 from models_registry.bills.lines import Booked, OpenRow
 from models_registry.prices.price import NANO_PER_USD
-from runtime.corrected_rows import SUMS
+from runtime.corrections.rows import SUMS
 from schema.errors import InvalidRequest
 from schema.tables import naive
 

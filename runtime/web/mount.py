@@ -14,12 +14,12 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from runtime.catalog import Entry
-from runtime.door import RAW_SEND, Door, Receive, Scope
 from runtime.invoke import Endpoint, Gateway
-from runtime.openapi import openapi_document
-from runtime.reference import reference_page
 from runtime.reply import Reply
-from runtime.sending import Send, send_whole
+from runtime.web.docs_page import reference_page
+from runtime.web.door import RAW_SEND, Door, Receive, Scope
+from runtime.web.openapi import openapi_document
+from runtime.web.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")

@@ -9,7 +9,7 @@ from functions.contract.roles import Scope
 from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import Nothing, within
 from runtime.postgres.database import Database
-from runtime.report_reader import ReportReader
+from runtime.reports.sums import ReportReader
 from schema.dates import days_of
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow

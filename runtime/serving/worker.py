@@ -10,14 +10,14 @@ from litestar import Litestar
 
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
-from runtime.door import RAW_SEND, Receive, Scope
-from runtime.listening import bound_connections
-from runtime.mount import mount
 from runtime.process.allocator import give_large_blocks_back
 from runtime.process.logs import LineBuffer, set_up_logs
 from runtime.process.parent import end_with_parent
-from runtime.sending import Send
 from runtime.services import Services
+from runtime.serving.listening import bound_connections
+from runtime.web.door import RAW_SEND, Receive, Scope
+from runtime.web.mount import mount
+from runtime.web.sending import Send
 from schema.errors import SHUTTING_DOWN
 
 GC_THRESHOLDS = (20_000, 20, 50)

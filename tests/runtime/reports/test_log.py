@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.contract.roles import Reach, Scope
-from runtime import log_reader
 from runtime.books.insert import insert_rows
-from runtime.log_reader import LogReader
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
-from runtime.report_reader import ReportReader
+from runtime.reports import log as log_reader
+from runtime.reports.log import LogReader
+from runtime.reports.sums import ReportReader
 from schema.errors import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, LogPageQuery, Place

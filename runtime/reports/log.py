@@ -7,11 +7,11 @@ import asyncpg
 from functions.contract.roles import Scope
 from runtime.books.stored_row import COLUMNS, Columns, spend_row
 from runtime.governance.tenancy import reach_in_sql
-from runtime.log_filter import add_filters, summed_alike
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from runtime.report_reader import ReportReader
+from runtime.reports.log_filter import add_filters, summed_alike
+from runtime.reports.sums import ReportReader
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place, TotalIs

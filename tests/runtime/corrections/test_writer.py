@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models_registry.prices.price import usd
-from runtime import corrections
-from runtime.corrections import Corrections
+from runtime.corrections import writer
+from runtime.corrections.writer import Corrections
 from runtime.postgres.database import Database
 from schema.corrections import Correction, Kind
 from schema.errors import Overloaded
@@ -110,7 +110,7 @@ def test_the_same_correction_by_two_admins_at_once_is_one_row(postgres_dsn: str)
 def test_rows_that_somebody_holds_for_long_are_said_to_be_busy(
     postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corrections, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(writer, "LOCK_TIMEOUT", "50ms")
 
     async def run() -> None:
         database = await Database.connect(postgres_dsn)

@@ -11,7 +11,7 @@ from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
-from runtime.sending import Send, send_reply, send_whole
+from runtime.web.sending import Send, send_reply, send_whole
 from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, envelope
 
 Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification

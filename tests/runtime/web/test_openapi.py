@@ -9,8 +9,8 @@ import pytest
 
 from functions.contract.roles import Access
 from runtime.catalog import entries
-from runtime.openapi import openapi_document
-from runtime.reference import reference_page
+from runtime.web.docs_page import reference_page
+from runtime.web.openapi import openapi_document
 
 Json = dict[str, Any]  # a JSON document by definition
 

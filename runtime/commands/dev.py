@@ -9,7 +9,7 @@ from runtime.blueprint import Blueprint
 from runtime.config_file import Document, merge
 from runtime.local.models import Found, local_models
 from runtime.outbound import Unreachable, get_json
-from runtime.serve import Database, Listen, prepare, run, settings_of
+from runtime.serving.serve import Database, Listen, prepare, run, settings_of
 from schema.secret import Secret
 
 READY_TIMEOUT_S = 60.0

@@ -11,15 +11,15 @@ import msgspec
 from functions.contract.function import EventStream
 from runtime.blueprint import Blueprint, check
 from runtime.books.bookkeeper import Bookkeeper, books_lock
-from runtime.books_process import BOOK_S
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
 from runtime.invoke import Endpoint, Incoming
 from runtime.local.models import local_models
 from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, migrate
 from runtime.process.logs import set_up_logs
-from runtime.serve import Database, report, settings_of
 from runtime.services import Services
+from runtime.serving.books_process import BOOK_S
+from runtime.serving.serve import Database, report, settings_of
 from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 

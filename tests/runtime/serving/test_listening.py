@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.listening import PREFACE_BYTES, UNREAD_S, Silent, set_options
+from runtime.serving.listening import PREFACE_BYTES, UNREAD_S, Silent, set_options
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these options")
 

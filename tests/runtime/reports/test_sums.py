@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from functions.contract.roles import Reach, Scope
 from models_registry.prices.price import usd
-from runtime import report_reader
 from runtime.books import rollups
 from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
-from runtime.report_reader import ReportReader
+from runtime.reports import sums
+from runtime.reports.sums import ReportReader
 from schema.dates import Days
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
@@ -171,7 +171,7 @@ def test_the_dearest_come_first_and_no_more_than_asked(postgres_dsn: str) -> Non
 def test_a_report_that_is_too_large_is_refused(postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [make_row(f"req-{n}", model=f"m{n}") for n in range(8)]
     for limit in ("MAX_GROUPS", "MAX_LINES", "MAX_PAGED"):
-        monkeypatch.setattr(report_reader, limit, 7)
+        monkeypatch.setattr(sums, limit, 7)
 
     async def scenario(reports: ReportReader) -> None:
         for asked in (

@@ -20,10 +20,10 @@ import msgspec
 
 from models_registry.config.reader import read_config
 from runtime.blueprint import Blueprint
-from runtime.books_process import BooksProcess
 from runtime.config_file import Document
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.local.postgres_watch import PostgresWatch
+from runtime.serving.books_process import BooksProcess
 from runtime.settings import (
     Settings,
     checked_master_key,
@@ -36,7 +36,7 @@ from schema.secret import Secret
 
 if TYPE_CHECKING:
     from runtime.blueprint import Checked
-    from runtime.worker import Worker
+    from runtime.serving.worker import Worker
 
 BACKPRESSURE = 10_000
 """Requests a worker works on at once; granian's own default would cap streams far lower."""
@@ -249,7 +249,7 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
 
 def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "Worker":
     """In the worker's own process, so that the parent never holds what a worker imports."""
-    from runtime.worker import load_worker
+    from runtime.serving.worker import load_worker
 
     return load_worker(blueprint, parent_pid, http2=listen.http2)
 

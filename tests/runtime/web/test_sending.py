@@ -8,7 +8,7 @@ import pytest
 
 from functions.contract.function import Download
 from runtime.reply import Reply
-from runtime.sending import PIECE_BYTES, send_reply
+from runtime.web.sending import PIECE_BYTES, send_reply
 from schema.errors import GatewayError
 
 WRITE_S = 0.05

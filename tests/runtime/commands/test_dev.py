@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.dev import banner, url_of
+from runtime.commands.dev import banner, url_of
 from runtime.local.models import Found
-from runtime.serve import Listen
+from runtime.serving.serve import Listen
 from schema.secret import Secret
 
 FOUND = Found(document={"model_list": [{"model_name": "m"}]}, env={}, report=("+ m",))

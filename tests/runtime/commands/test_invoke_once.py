@@ -10,7 +10,7 @@ from functions.contract.function import EventStream, function
 from functions.contract.roles import Access
 from functions.ports.context import CatalogueContext
 from functions.spend import logs
-from runtime.local_invoke import call
+from runtime.commands.invoke_once import call
 from schema.errors import GatewayError, UpstreamCut
 from schema.wire import Wire
 from tests.runtime.test_invoke import MASTER, House

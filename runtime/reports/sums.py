@@ -8,9 +8,9 @@ import msgspec
 
 from functions.contract.roles import Scope
 from models_registry.prices.price import usd
-from runtime import report_sql
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
+from runtime.reports import sums_sql
 from schema.errors import InvalidRequest
 from schema.fields import Page
 from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
@@ -72,7 +72,7 @@ class ReportReader:
         """Raises InvalidRequest for a report of over 50,000 groups."""
         columns, found = await self._groups(query, scope)
         groups = {
-            report_sql.mask(columns, by): (number, [(each, columns.index(each)) for each in by])
+            sums_sql.mask(columns, by): (number, [(each, columns.index(each)) for each in by])
             for number, by in enumerate(query.by)
         }
         at = len(columns)
@@ -88,21 +88,21 @@ class ReportReader:
     ) -> list[tuple[str, Dimension, dict[str, Decimal]]]:
         """Dollars by name, for each day and each of these kinds. Raises as `sums` does."""
         by = tuple((Dimension.DATE, kind) for kind in kinds)
-        source = report_sql.source_of(msgspec.structs.replace(query, by=by), scope)
-        sql = report_sql.spent_by_day(source, kinds, MAX_GROUPS + 1)
+        source = sums_sql.source_of(msgspec.structs.replace(query, by=by), scope)
+        sql = sums_sql.spent_by_day(source, kinds, MAX_GROUPS + 1)
         found = await self._fetch(sql, source.conditions.values)
         if sum(len(row["names"]) for row in found) > MAX_GROUPS:
             raise _too_large(MAX_GROUPS)
-        named = {report_sql.mask(source.columns, each): each[1] for each in by}
+        named = {sums_sql.mask(source.columns, each): each[1] for each in by}
         return [
             (row["date"], named[row["mask"]], dict(zip(row["names"], map(usd, row["spends"]), strict=True)))
             for row in found
         ]
 
     async def _groups(self, query: SumsQuery, scope: Scope) -> tuple[list[Dimension], list[_Record]]:
-        source = report_sql.source_of(query, scope)
+        source = sums_sql.source_of(query, scope)
         limit = MAX_GROUPS + 1 if query.top is None else min(query.top, MAX_GROUPS)
-        found = await self._fetch(report_sql.grouped(source, query, limit), source.conditions.values)
+        found = await self._fetch(sums_sql.grouped(source, query, limit), source.conditions.values)
         if len(found) > MAX_GROUPS:
             raise _too_large(MAX_GROUPS)
         return source.columns, found
@@ -110,8 +110,8 @@ class ReportReader:
     async def days_of_the_dearest(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
         """By day, of the `query.top` of each of `query.by` (one dimension each) that cost the most in the
         whole period. One sum over the table for all of them."""
-        source = report_sql.source_of(query, scope)
-        sql = report_sql.days_of_the_dearest(source, query.top)
+        source = sums_sql.source_of(query, scope)
+        sql = sums_sql.days_of_the_dearest(source, query.top)
         return [
             Sums(
                 of={Dimension.DATE: row[1], source.columns[row[0]]: row[2]},
@@ -124,7 +124,7 @@ class ReportReader:
     async def rows(self, query: SumsQuery, *, page: int, size: int, scope: Scope) -> Page[Sums]:
         """The rollup's own rows, the latest day first, by page; `query.by` says what is shown of each. Raises
         InvalidRequest for a page beyond the first 200,000 rows; no more are counted."""
-        table, columns, conditions = report_sql.source_of(query, scope)
+        table, columns, conditions = sums_sql.source_of(query, scope)
         shown = ", ".join(each.value for each in columns)
         if page * size > MAX_PAGED:
             raise InvalidRequest(
@@ -134,7 +134,7 @@ class ReportReader:
         counted = f'SELECT FROM "{table}"{conditions.where} LIMIT {MAX_PAGED}'
         total = await self._fetch(f"SELECT count(*) AS n FROM ({counted}) AS counted", conditions.values)
         found = await self._fetch(
-            f'SELECT {shown}, {report_sql.PLAIN} FROM "{table}"{conditions.where} ORDER BY date DESC, id DESC'
+            f'SELECT {shown}, {sums_sql.PLAIN} FROM "{table}"{conditions.where} ORDER BY date DESC, id DESC'
             f" LIMIT {int(size)} OFFSET {int(page - 1) * int(size)}",
             conditions.values,
         )
@@ -146,8 +146,8 @@ class ReportReader:
 
     async def lines(self, query: SumsQuery, *, scope: Scope) -> list[Lines]:
         """Groups with their lines by model and key. Raises InvalidRequest for over 200,000 lines."""
-        source = report_sql.source_of(query, scope, also=(Dimension.MODEL, Dimension.API_KEY))
-        found = await self._fetch(report_sql.lines(source, MAX_LINES + 1), source.conditions.values)
+        source = sums_sql.source_of(query, scope, also=(Dimension.MODEL, Dimension.API_KEY))
+        found = await self._fetch(sums_sql.lines(source, MAX_LINES + 1), source.conditions.values)
         if sum(row["n"] for row in found) > MAX_LINES:
             raise _too_large(MAX_LINES)
         return [

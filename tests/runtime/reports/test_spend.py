@@ -12,7 +12,7 @@ from functions.ports.spend import Spend
 from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
-from runtime.spend_reader import SpendReader
+from runtime.reports.spend import SpendReader
 from schema.errors import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from schema.spend import SpendDay, SpendQuery, period

@@ -1,0 +1,1 @@
+"""Commands that are not serving: the development stack, one call without HTTP."""

@@ -1,0 +1,1 @@
+"""The processes of a running gateway: the parent, its workers, the bookkeeper."""
