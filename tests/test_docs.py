@@ -7,7 +7,7 @@ import pytest
 
 from models_registry.prices.fields import METERS, SEARCH
 from runtime.catalog import entry_named
-from tests.test_house import ROOT
+from tests.test_house import PACKAGES, ROOT, tracked
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -36,6 +36,13 @@ def test_recipes_that_are_named_exist(page: Path) -> None:
 def test_functions_that_are_invoked_exist(page: Path) -> None:
     for name in INVOKED.findall(page.read_text()):
         entry_named(name)
+
+
+def test_every_room_is_in_the_page_on_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    folders = {Path(name).parent for name in tracked() if name.endswith(".py") and name.startswith(PACKAGES)}
+    rooms = {f"{folder}/" for folder in folders if folder.name != "piccolo_migrations"}
+    assert [room for room in sorted(rooms) if f"| `{room}`" not in text] == []
 
 
 def test_every_price_field_is_in_the_page_on_prices() -> None:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,39 @@ TOP_LEVEL = {
     "tests",
     "uv.lock",
 }
+
+ENTRANCE = {
+    "__main__",
+    "blueprint",
+    "catalog",
+    "config_file",
+    "invoke",
+    "outbound",
+    "readiness",
+    "reply",
+    "services",
+    "settings",
+    "stopping",
+    "stores",
+}
+"""The modules of `runtime` that stand in no room: they put rooms together, or serve all of them."""
+SHARED_WORDS = {
+    "dates",
+    "errors",
+    "fields",
+    "labels",
+    "limits",
+    "log_page",
+    "overlay",
+    "reports",
+    "route_options",
+    "secret",
+    "shape",
+    "usage",
+    "window",
+    "wire",
+}
+"""The modules of `schema` that are in no room and are no endpoint's twin: several endpoints share them."""
 
 
 def tracked() -> list[str]:
@@ -71,6 +105,60 @@ def test_every_decorated_function_is_in_the_catalogue() -> None:
             ):
                 declared.add((f"functions.{path.stem}", node.name))
     assert declared == mounted
+
+
+def modules_in(folder: str) -> set[str]:
+    """The modules right in a folder, by name."""
+    found = [Path(name) for name in tracked() if name.endswith(".py") and (ROOT / name).exists()]
+    return {path.stem for path in found if path.parent == Path(folder)} - {"__init__"}
+
+
+def declares_a_function(path: Path) -> bool:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return any(
+        ast.unparse(mark).startswith("function(")
+        for node in nodes
+        if isinstance(node, ast.AsyncFunctionDef)
+        for mark in node.decorator_list
+    )
+
+
+def test_the_flat_folder_of_functions_holds_the_endpoints_and_nothing_else() -> None:
+    code = [Path(name) for name in tracked() if name.startswith("functions/") and name.endswith(".py")]
+    endpoints = {path.stem for path in code if declares_a_function(ROOT / path)}
+    assert endpoints == modules_in("functions")
+
+
+@pytest.mark.parametrize("name", sorted(modules_in("functions")))
+def test_an_endpoint_has_its_wire_and_its_tests_under_its_own_name(name: str) -> None:
+    assert name in modules_in("schema")
+    assert f"test_{name}" in modules_in("tests/functions")
+
+
+def test_the_flat_folder_of_schema_holds_twins_and_shared_words() -> None:
+    assert modules_in("schema") - modules_in("functions") == SHARED_WORDS
+
+
+def test_the_folder_of_runtime_holds_what_puts_the_rooms_together() -> None:
+    assert modules_in("runtime") == ENTRANCE
+
+
+def test_tests_stand_where_what_they_test_stands() -> None:
+    folders = {Path(name).parent for name in tracked() if name.startswith("tests/") and name.endswith(".py")}
+    mirrors = [
+        folder.relative_to("tests") for folder in folders if folder.parts[1:2] and folder.parts[1] in PACKAGES
+    ]
+    assert len(mirrors) > len(PACKAGES)
+    assert [str(folder) for folder in mirrors if not (ROOT / folder / "__init__.py").exists()] == []
+
+
+def test_the_rule_that_keeps_piccolo_in_its_room_names_every_other_module() -> None:
+    """The other rules of the kind are `exhaustive`: import-linter itself says what they leave out."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (rule,) = [each for each in contracts if each["name"].startswith("Piccolo")]
+    rooms = {name.split("/")[1] for name in tracked() if name.startswith("schema/") and name.count("/") > 1}
+    expected = (modules_in("schema") | rooms) - {"tables"}
+    assert sorted(rule["source_modules"]) == sorted(f"schema.{name}" for name in expected)
 
 
 def manifests() -> list[Manifest]:
