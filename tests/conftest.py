@@ -14,15 +14,12 @@ from hypothesis import settings
 
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import migrate
+from tests.databases import Databases, dsn_of
 
 TEMPLATE = "switchgear_template"
 
 settings.register_profile("house", deadline=None, max_examples=100)  # a busy machine is no failure
 settings.load_profile("house")
-
-
-def dsn_of(server_dsn: str, database: str) -> str:
-    return server_dsn.replace("@/postgres?", f"@/{database}?")
 
 
 def execute(dsn: str, *statements: str) -> None:
@@ -69,10 +66,14 @@ def empty_dsn(postgres_server: str) -> Iterator[str]:
     execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: str, migrated_template: str) -> Databases:
+    return Databases(postgres_server, migrated_template)
+
+
 @pytest.fixture
-def postgres_dsn(postgres_server: str, migrated_template: str) -> Iterator[str]:
-    """A database with the tables of this version."""
-    name = f"test_{uuid.uuid4().hex}"
-    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+def postgres_dsn(postgres_server: str, databases: Databases) -> Iterator[str]:
+    """An empty database with the tables of this version."""
+    name = databases.take()
     yield dsn_of(postgres_server, name)
-    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.give_back(name)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.local.model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, serving
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 

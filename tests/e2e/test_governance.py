@@ -14,7 +14,8 @@ import httpx
 import openai
 import pytest
 
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, query, serving, until
 from tests.fakes.answers import COMPLETION_TOKENS
 from tests.fakes.hostile_upstream import HostileUpstream

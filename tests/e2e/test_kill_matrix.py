@@ -22,7 +22,8 @@ import pytest
 
 from runtime.local.postgres import EmbeddedPostgres
 from schema.ledger.rows import is_earlier_id
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.e2e.faulty import (
     AT_A_DEAD_WORKERS_END,
     FAULTS,

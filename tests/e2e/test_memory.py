@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.e2e.conftest import config_for
 from tests.e2e.gateway import Gateway, serving
 from tests.fakes.hostile_upstream import HostileUpstream

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, query, serving
 from tests.fakes.answers import COMPLETION_TOKENS
 from tests.fakes.hostile_upstream import HostileUpstream

@@ -17,7 +17,8 @@ import openai
 import pytest
 import yaml
 
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, query, serving
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS
 from tests.fakes.hostile_upstream import HostileUpstream, Seen

@@ -34,7 +34,8 @@ from runtime.postgres.partitions import ensure_partition
 from runtime.services import SystemEntropy
 from schema.ledger.rows import SpendRow
 from schema.tables.partitions import month_of
-from tests.conftest import dsn_of, execute
+from tests.conftest import execute
+from tests.databases import dsn_of
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
