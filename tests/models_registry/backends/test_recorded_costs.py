@@ -16,7 +16,7 @@ from schema.usage import Usage
 from tests.fakes import answers
 from tests.models_registry.backends.feeding import run
 from tests.models_registry.backends.making import FACTS, chat, events_of, target
-from tests.models_registry.backends.recordings import FOLDER, OWN, Exchange, exchanges
+from tests.models_registry.backends.recordings import FOLDER, OWN, Exchange, enough, exchanges
 from tests.models_registry.backends.retelling import as_plain, as_stream
 
 EACH = 10**6
@@ -30,7 +30,6 @@ PRICE = Price(
     reasoning=7_000_003 * EACH,
 )
 OPERATIONS = {Dialect.OPENAI: "chat", Dialect.ANTHROPIC: "messages", Dialect.OLLAMA: "api_chat"}
-there = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not on this machine")
 
 
 def used_in_one(dialect: Dialect, body: bytes) -> Usage | None:
@@ -107,7 +106,6 @@ def priced(
     )
 
 
-@there
 @pytest.mark.parametrize(
     ("dialect", "at_least"), [(Dialect.OPENAI, 700), (Dialect.ANTHROPIC, 260), (Dialect.OLLAMA, 15)]
 )
@@ -121,7 +119,7 @@ def test_every_recording_with_usage_costs_what_its_report_says(dialect: Dialect,
         usage = msgspec.structs.replace(usage, service_tier="")  # PRICE has the same rates at each
         assert cost_nano(PRICE, usage) == cost_by_hand(dialect, report), exchange.id
         checked += 1
-    assert checked >= at_least
+    assert checked >= enough(at_least)
 
 
 def same_cost(dialect: Dialect, body: bytes, *, streaming: bool) -> int:
@@ -135,7 +133,6 @@ def same_cost(dialect: Dialect, body: bytes, *, streaming: bool) -> int:
     return cost_nano(PRICE, usage)
 
 
-@there
 @pytest.mark.parametrize(
     ("dialect", "at_least"), [(Dialect.OPENAI, 700), (Dialect.ANTHROPIC, 260), (Dialect.OLLAMA, 15)]
 )
@@ -146,7 +143,7 @@ def test_a_stream_and_a_plain_call_of_a_recorded_answer_cost_the_same(
         same_cost(dialect, exchange.body, streaming=exchange.streaming)
         for exchange, _ in answered(dialect, FOLDER)
     ]
-    assert len(costs) >= at_least
+    assert len(costs) >= enough(at_least)
     assert sum(costs) > 0
 
 

@@ -28,9 +28,7 @@ from tests.models_registry.backends.making import (
     finishes,
     target,
 )
-from tests.models_registry.backends.recordings import FOLDER, Exchange, exchanges
-
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not on this machine")
+from tests.models_registry.backends.recordings import Exchange, enough, exchanges
 
 BYTE_BY_BYTE_BELOW = 12_000
 OTHER_EMBEDDINGS = frozenset({"cohere", "gemini"})
@@ -78,7 +76,7 @@ def test_answers_in_openais_dialect_are_passed_on_as_they_are() -> None:
             assert usage is not None
             assert usage.total_tokens == recorded["usage"]["total_tokens"], exchange.id
         checked += 1
-    assert checked > 300
+    assert checked > enough(300)
 
 
 def test_streams_in_openais_dialect_are_passed_on_as_they_are() -> None:
@@ -101,7 +99,7 @@ def test_streams_in_openais_dialect_are_passed_on_as_they_are() -> None:
         assert events_of(quiet.out) == [event for event in expected if not is_usage_chunk(event)], exchange.id
         check_counts(found, recorded)
         checked += 1
-    assert checked > 150
+    assert checked > enough(150)
 
 
 def is_usage_chunk(event: Any) -> bool:
@@ -134,7 +132,7 @@ def test_embeddings_in_openais_dialect_are_passed_on_as_they_are() -> None:
         assert usage is not None
         assert usage.total_tokens == recorded["usage"]["total_tokens"]
         checked += 1
-    assert checked > 15
+    assert checked > enough(15)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +143,7 @@ def test_recorded_errors_keep_their_status(operation: str, dialect: Dialect, at_
     failed = [exchange for exchange in exchanges(operation) if exchange.response.status != 200]
     for exchange in failed:
         check_error(exchange, dialect)
-    assert len(failed) >= at_least
+    assert len(failed) >= enough(at_least)
 
 
 def test_anthropics_answers_say_the_same_in_our_terms() -> None:
@@ -175,7 +173,7 @@ def test_anthropics_answers_say_the_same_in_our_terms() -> None:
         assert usage.prompt_tokens == input_of(recorded["usage"]), exchange.id
         assert usage.completion_tokens == recorded["usage"]["output_tokens"]
         checked += 1
-    assert checked > 150
+    assert checked > enough(150)
 
 
 def joined(blocks: list[dict[str, Any]], kind: str) -> str:
@@ -207,7 +205,7 @@ def test_anthropics_streams_say_the_same_in_our_terms() -> None:
         assert not found.usage.estimated
         assert found.produced_bytes >= len(text.encode()) + len(thinking.encode())
         checked += 1
-    assert checked > 70
+    assert checked > enough(70)
 
 
 def check_one_answer(found: Outcome) -> None:
@@ -270,7 +268,7 @@ def test_ollamas_answers_say_the_same_in_our_terms() -> None:
         assert found.usage is not None
         assert (found.usage.prompt_tokens, found.usage.completion_tokens) == counts
         checked += 1
-    assert checked > 15
+    assert checked > enough(15)
 
 
 def check_ollamas_answer(
@@ -327,8 +325,8 @@ def test_recorded_requests_are_sent_on_or_refused_by_name(dialect: Dialect) -> N
                 name: recorded[name] for name in recorded if name not in ("model", "stream_options")
             }
         sent += 1
-    assert sent > 300
-    assert sent + refused > 700
+    assert sent > enough(300)
+    assert sent + refused > enough(700)
 
 
 def translated(request: ChatRequest, dialect: Dialect) -> tuple[dict[str, Any] | None, str | None]:
