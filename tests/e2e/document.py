@@ -2,11 +2,29 @@
 
 `sentences()` cuts the document mechanically: a line is a sentence; a line of prose with several full stops is
 several; what stands side by side in a picture is one sentence for each box. Lines of which nothing is left
-but strokes are none. `tests/e2e/document_rows.py` says of each sentence which tests run it.
+but strokes are none. `document_rows_calls.py` and `document_rows_house.py` say
+of each sentence which tests run it.
 """
 
 import re
 from collections.abc import Mapping
+
+import msgspec
+
+
+class NotRun(msgspec.Struct, frozen=True):
+    """A sentence that no program can show to be true or false."""
+
+    reason: str
+
+
+HEADING = NotRun("a heading: the sentences below it are run")
+LABEL = NotRun("a label: it states nothing")
+OPINION = NotRun("an opinion: there is nothing to measure it by")
+NO_FIGURE = NotRun("it gives no figure that a latency could be held against")
+
+Rows = Mapping[str, Mapping[str, tuple[str, ...] | NotRun]]
+"""Heading -> sentence -> the names of the tests that run it, or why it can't be run."""
 
 DOCUMENT = """# LiteLLM System Design - DeepRunner.ai
 

@@ -3,7 +3,8 @@
 A capability that is not built yet is an expected failure that names what it waits for; it must fail,
 so that the mark goes away with the day it is built. These rows are those of calls, costs and models;
 `test_seed_roles.py` and `test_seed_sign_in.py` have those of people, `tests/system` those that need nginx,
-containers or a browser. `tests/e2e/document_rows.py` says which row runs which sentence.
+containers or a browser. `tests/e2e/document.py` holds the sentences; the two files beside it say which
+row runs which.
 """
 
 import asyncio

@@ -123,7 +123,7 @@ MAY: tuple[tuple[str, str, dict[str, object], str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("place", "role"), enumerate(("proxy_admin", "devops", "internal_user")))
+@pytest.mark.parametrize(("place", "role"), [*enumerate(("proxy_admin", "devops", "internal_user"))])
 def test_each_role_of_the_document_may_what_it_says_and_no_more(seed: Gateway, place: int, role: str) -> None:
     made = seed.post("/user/new", user_id=f"of-{role}", user_role=role)
     assert made.status_code == 200, made.text

@@ -158,7 +158,7 @@ SEES = (
 
 
 @waits_for(SIGN_IN)
-@pytest.mark.parametrize(("place", "role"), enumerate(("proxy_admin", "devops", "internal_user")))
+@pytest.mark.parametrize(("place", "role"), [*enumerate(("proxy_admin", "devops", "internal_user"))])
 def test_each_role_sees_its_own_part_after_signing_in(
     office: Gateway, entra: Entra, place: int, role: str
 ) -> None:

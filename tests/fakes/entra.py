@@ -176,8 +176,7 @@ class Entra:
 
 
 def _new_key(kid: str | None = None) -> RSAKey:
-    parameters = {"kid": kid or secrets.token_hex(8), "use": "sig"}
-    return RSAKey.generate_key(2048, parameters=parameters, private=True)
+    return RSAKey.generate_key(2048, parameters={"kid": kid or secrets.token_hex(8), "use": "sig"})
 
 
 def _challenge(verifier: str) -> str:
