@@ -57,12 +57,13 @@ def sent_to(browser: httpx.Client, path: str) -> httpx.URL:
     raise AssertionError(f"{path} redirects within the gateway {MOST_HOPS} times, and never to Microsoft")
 
 
-def sign_in(gateway: Gateway, entra: Entra, person: Person) -> httpx.Client:
+@contextmanager
+def signed_in(gateway: Gateway, entra: Entra, person: Person) -> Iterator[httpx.Client]:
     """The browser of a person who came by /ui and signed in at the tenant's page."""
     entra.at_the_keyboard = person
-    browser = browser_of(gateway)
-    login = httpx.get(sent_to(browser, "/ui"), timeout=30)
-    assert login.status_code == 302, f"the tenant refused the redirect's query: {login.text}"
-    back = browser.get(login.headers["location"], follow_redirects=True)
-    assert back.status_code == 200, f"the callback ended at {back.url} with {back.status_code}: {back.text}"
-    return browser
+    with browser_of(gateway) as browser:
+        login = httpx.get(sent_to(browser, "/ui"), timeout=30)
+        assert login.status_code == 302, f"the tenant refused the redirect's query: {login.text}"
+        back = browser.get(login.headers["location"], follow_redirects=True)
+        assert back.status_code == 200, f"the callback ended at {back.url}: {back.status_code} {back.text}"
+        yield browser

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import dsn_of, execute
 from tests.e2e.gateway import Gateway, query, until
 from tests.e2e.seed import waits_for
-from tests.e2e.sign_in import browser_of, sent_to, sign_in, with_sign_in
+from tests.e2e.sign_in import browser_of, sent_to, signed_in, with_sign_in
 from tests.fakes.entra import Entra, Person
 from tests.fakes.hostile_upstream import HostileUpstream
 
@@ -86,7 +86,7 @@ def test_the_redirect_names_the_client_and_carries_pkce(office: Gateway, entra: 
 
 @waits_for(SIGN_IN)
 def test_login_brings_the_user_back_with_a_session(office: Gateway, entra: Entra) -> None:
-    with sign_in(office, entra, person("ada")) as browser:
+    with signed_in(office, entra, person("ada")) as browser:
         assert session_sees(browser, "/ui") == 200, "the browser that signed in does not see the UI"
         assert list(browser.cookies), "no session cookie was set"
         me = browser.get("/user/info")
@@ -99,13 +99,15 @@ def test_login_brings_the_user_back_with_a_session(office: Gateway, entra: Entra
 @waits_for(SIGN_IN)
 def test_the_callback_makes_the_users_row(office: Gateway, entra: Entra) -> None:
     assert asyncio.run(query(office.dsn, USER, "grace@deeprunner.ai")) == []
-    sign_in(office, entra, person("grace")).close()
+    with signed_in(office, entra, person("grace")):
+        pass
     rows = asyncio.run(query(office.dsn, USER, "grace@deeprunner.ai"))
     assert len(rows) == 1, "the callback made no row in LiteLLM_UserTable"
     assert rows[0]["user_role"] == "internal_user"
     assert "oid-grace" in rows[0]["sso_user_id"]
     assert entra.tenant_id in rows[0]["sso_user_id"]
-    sign_in(office, entra, person("grace")).close()
+    with signed_in(office, entra, person("grace")):
+        pass
     assert asyncio.run(query(office.dsn, USER, "grace@deeprunner.ai")) == rows, "a second login made another"
 
 
@@ -137,11 +139,11 @@ def test_a_state_that_was_not_given_out_gives_nothing(office: Gateway, entra: En
 
 @waits_for(SIGN_IN)
 def test_the_documents_sql_makes_the_signed_in_user_an_admin(office: Gateway, entra: Entra) -> None:
-    with sign_in(office, entra, person("admin")) as browser:
+    with signed_in(office, entra, person("admin")) as browser:
         assert session_sees(browser, "/audit") == 403
         execute(office.dsn, SET_ADMIN)
         until(lambda: session_sees(browser, "/audit") == 200, 3, what="the admin's access")
-    with sign_in(office, entra, person("admin")) as again:
+    with signed_in(office, entra, person("admin")) as again:
         assert session_sees(again, "/audit") == 200, "the next login took the role back"
 
 
@@ -163,7 +165,7 @@ def test_each_role_sees_its_own_part_after_signing_in(
     office: Gateway, entra: Entra, place: int, role: str
 ) -> None:
     who = role.replace("_", "-")
-    with sign_in(office, entra, person(who)) as browser:
+    with signed_in(office, entra, person(who)) as browser:
         execute(
             office.dsn,
             f"""UPDATE "LiteLLM_UserTable" SET user_role = '{role}'
@@ -179,7 +181,7 @@ def test_each_role_sees_its_own_part_after_signing_in(
 
 @waits_for("Microsoft 365 sign-in and the admin UI")
 def test_the_admin_ui_is_served_to_who_is_signed_in(office: Gateway, entra: Entra) -> None:
-    with sign_in(office, entra, person("viewer")) as browser:
+    with signed_in(office, entra, person("viewer")) as browser:
         page = browser.get("/ui", follow_redirects=True)
         assert page.headers["content-type"].startswith("text/html"), page.headers["content-type"]
         assert "<script" in page.text, "the UI's page loads no program"

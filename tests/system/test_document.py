@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway, until
 from tests.e2e.seed import HELLO, client, waits_for
-from tests.e2e.sign_in import browser_of, sent_to, sign_in
+from tests.e2e.sign_in import browser_of, sent_to, signed_in
 from tests.fakes.entra import Entra, Person
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.system.conftest import PGADMIN, lacking, program
@@ -146,7 +146,7 @@ def test_the_ui_at_port_3000_redirects_to_microsoft_and_takes_the_user_back(
     asked = sent_to(browser_of(stack), "/ui").params
     assert asked["redirect_uri"] == f"{stack.url}/sso/callback"
     assert asked["code_challenge_method"] == "S256"
-    with sign_in(stack, entra, Person(oid="oid-nginx", email="nginx@deeprunner.ai")) as browser:
+    with signed_in(stack, entra, Person(oid="oid-nginx", email="nginx@deeprunner.ai")) as browser:
         me = browser.get("/user/info")
         assert me.status_code == 200, f"the session does not pass nginx: {me.text}"
         assert me.json()["user_info"]["user_email"] == "nginx@deeprunner.ai"
