@@ -183,10 +183,7 @@ CALLS: Rows = {
             "test_every_request_is_logged_with_model_tokens_cost_and_latency",
             "test_steps_5_and_6_the_answer_is_openais_and_its_cost_is_logged",
         ),
-        "6. Return to Client": (
-            "test_steps_5_and_6_the_answer_is_openais_and_its_cost_is_logged",
-            "test_a_stream_passes_nginx_piece_by_piece",
-        ),
+        "6. Return to Client": ("test_steps_5_and_6_the_answer_is_openais_and_its_cost_is_logged",),
         "OpenAI-compatible response": (
             "test_steps_5_and_6_the_answer_is_openais_and_its_cost_is_logged",
             "test_the_answer_is_in_openais_format_whoever_gave_it",
