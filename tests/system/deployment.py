@@ -33,6 +33,20 @@ class Deployment:
     def run(self, line: str) -> str:
         return self.docker.run("sh", "-c", line, folder=self.folder, **self.env)
 
+    def container(self, service: str) -> str:
+        """The id of a service's running container. Compose labels it; so does podman-compose."""
+        labels = {"service": service, "project.working_dir": str(self.folder)}
+        filters = " ".join(
+            f"--filter label=com.docker.compose.{name}={what}" for name, what in labels.items()
+        )
+        found = self.run(f"docker ps -q {filters}").split()
+        assert len(found) == 1, f"{len(found)} containers run for {service}"
+        return found[0]
+
+    def exec_python(self, service: str, program: str, *arguments: str) -> str:
+        words = ("docker", "compose", "exec", "-T", service, "python3", "-c", program, *arguments)
+        return self.docker.run(*words, folder=self.folder, **self.env)
+
     def reaches(self, service: str, host: str, port: int) -> bool:
         return self.docker.reaches(self.folder, service, host, port)
 

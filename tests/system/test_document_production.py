@@ -59,8 +59,7 @@ def images(deployment: Deployment) -> dict[str, str]:
     """Service -> the image that its container runs."""
     found = {}
     for service in SERVICES:
-        name = deployment.run(f"docker compose ps -q {service}").strip()
-        assert name, f"no container runs for {service}"
+        name = deployment.container(service)
         found[service] = deployment.run(f"docker inspect --format '{{{{.Image}}}}' {name}").strip()
     return found
 
