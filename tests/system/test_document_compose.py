@@ -106,8 +106,9 @@ def test_pgadmin_of_the_compose_project_is_on_this_machine_alone(compose: Deploy
     assert page.status_code == 200, f"{PGADMIN} answered {page.status_code}"
     assert "pgAdmin 4" in page.text, f"{page.url} is not pgAdmin's"
     published = compose.run(f"docker port {compose.container('nginx')}")
-    addresses = re.findall(r"(\S+):8080$", published, re.MULTILINE)
-    assert set(addresses) <= {"127.0.0.1", "[::1]"}, f"pgAdmin's port is published on {addresses}"
+    addresses = set(re.findall(r"-> (\S*):8080$", published, re.MULTILINE))
+    assert addresses, f"no port 8080 is published: {published}"
+    assert addresses <= {"127.0.0.1", "[::1]"}, f"pgAdmin's port is published on {addresses}"
 
 
 @waits_for(COMPOSE)
