@@ -20,7 +20,6 @@ import openai
 import pytest
 import yaml
 
-from runtime.embedded_model import Address
 from tests.e2e.gateway import ROOT, Gateway, clean_environment, query, serving
 from tests.e2e.provider_names import PROVIDERS
 from tests.e2e.seed import (
@@ -295,7 +294,8 @@ def test_what_is_said_to_a_local_model_reaches_no_cloud(
     assert not any(secret.encode() in seen.body for seen in upstream.requests)
 
 
-def test_inference_runs_on_this_machines_cpu(gateway: Gateway, model: Address) -> None:
+@pytest.mark.usefixtures("model")
+def test_inference_runs_on_this_machines_cpu(gateway: Gateway) -> None:
     answer = client(gateway).chat.completions.create(
         model="smollm2-local",
         messages=HELLO,
@@ -316,7 +316,8 @@ os.execv(sys.executable, [sys.executable, "-m", "runtime", *sys.argv[1:]])
 """
 
 
-def test_a_local_model_answers_on_a_machine_without_any_network(tmp_path: Path, model: Address) -> None:
+@pytest.mark.usefixtures("model")
+def test_a_local_model_answers_on_a_machine_without_any_network(tmp_path: Path) -> None:
     """In a network namespace of its own, which has the loopback interface and nothing else."""
     alone = ["unshare", "--net" if os.geteuid() == 0 else "-rn"] if hasattr(os, "geteuid") else []
     if not alone or shutil.which("unshare") is None or subprocess.run([*alone, "true"]).returncode != 0:
