@@ -29,6 +29,10 @@ migrate *args:
 test *args:
     @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
 
+# The document's rows that need nginx, containers or a browser; each skips with the reason where one is missing
+test-system *args:
+    @"{{ python }}" -m pytest tests/system "$@"
+
 # Lint, formatting, types, import rules
 check:
     "{{ bin }}/ruff" check .

@@ -9,6 +9,7 @@ from runtime.local.model import ALIAS, Address, EmbeddedModel, EmbeddedModelErro
 from tests.conftest import execute
 from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, serving
+from tests.e2e.seed import provider_env, shipped_config
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 
 PROVIDER_KEY = "sk-the-providers-own-secret-key"
@@ -92,3 +93,20 @@ def gateway(
 def virtual_key(gateway: Gateway) -> str:
     """A key for all models, named `laptop`."""
     return gateway.virtual_key("laptop", user_id="ada")
+
+
+@pytest.fixture(scope="session")
+def seed(
+    postgres_server: str,
+    migrated_template: str,
+    upstream: HostileUpstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gateway]:
+    """The config of the user's document, with the three providers' addresses turned to the fake one."""
+    name = f"seed_{uuid.uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    env = provider_env(upstream.url)
+    dsn = dsn_of(postgres_server, name)
+    with serving(tmp_path_factory.mktemp("seed"), shipped_config(upstream.url), dsn, env=env) as running:
+        yield running
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")

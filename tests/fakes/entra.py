@@ -1,0 +1,244 @@
+"""A Microsoft Entra tenant on a real loopback socket: discovery, authorize, token, keys.
+
+It answers as `login.microsoftonline.com` does for one tenant and one registered application: authorization
+code with PKCE, a code that counts once, an RS256 id token with Entra's claims (`tid`, `oid`, `roles`). Its
+login page asks nothing: whoever is `at_the_keyboard` is signed in. What Microsoft refuses, it refuses with
+OAuth's error word and Microsoft's number. `tests/e2e/test_entra.py` walks it with Authlib.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import msgspec
+from joserfc import jwt
+from joserfc.jwk import KeySet, RSAKey
+
+Fields = Mapping[str, str]
+TOKEN_S = 3600
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of the tenant; `roles` are the application's roles that an admin of Entra gave."""
+
+    oid: str
+    email: str
+    name: str = "Ada Lovelace"
+    roles: tuple[str, ...] = ()
+
+
+class Refused(Exception):
+    """What the tenant does not accept: OAuth's error word, and Microsoft's words."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description)
+        self.error = error
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A code that was given out, and what it was asked with."""
+
+    person: Person
+    asked: Fields
+
+
+class Entra:
+    """One tenant, one application. `visits` are the queries that its authorise address got."""
+
+    def __init__(self) -> None:
+        self.tenant_id = "0f7d6c1e-5a0b-4b57-9d1f-3f3c8f6f2a11"
+        self.client_id = "6a3f0a52-7a3f-4a57-8f6d-1f7a0f0f9b22"
+        self.client_secret = "the~secret+of/the.application"
+        self.redirect_uris: set[str] = set()
+        self.at_the_keyboard = Person(oid="oid-of-ada", email="ada@deeprunner.ai")
+        self.visits: list[Fields] = []
+        self.forges = False
+        """True: id tokens are signed by a key that is not among the published ones."""
+        self.port = 0
+        self._grants: dict[str, Grant] = {}
+        self._key = _new_key()
+        self._strange_key = _new_key(kid=str(self._key.kid))
+
+    @property
+    def url(self) -> str:
+        """In place of `https://login.microsoftonline.com`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def authorize_url(self) -> str:
+        return f"{self.url}/{self.tenant_id}/oauth2/v2.0/authorize"
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.url}/{self.tenant_id}/v2.0"
+
+    def discovery(self) -> dict[str, object]:
+        return {
+            "issuer": self.issuer,
+            "authorization_endpoint": self.authorize_url,
+            "token_endpoint": f"{self.url}/{self.tenant_id}/oauth2/v2.0/token",
+            "jwks_uri": f"{self.url}/{self.tenant_id}/discovery/v2.0/keys",
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        }
+
+    def keys(self) -> Mapping[str, object]:
+        return KeySet([self._key]).as_dict(private=False)
+
+    def authorize(self, asked: Fields) -> str:
+        """The address that the browser goes back to. Raises Refused."""
+        self.visits.append(asked)
+        if asked.get("client_id") != self.client_id:
+            raise Refused("unauthorized_client", "AADSTS700016: application not found in the directory")
+        if asked.get("redirect_uri") not in self.redirect_uris:
+            raise Refused("invalid_request", "AADSTS50011: the redirect URI does not match those configured")
+        if asked.get("response_type") != "code" or asked.get("response_mode", "query") != "query":
+            raise Refused("unsupported_response_type", "AADSTS700054: only a code in the query is enabled")
+        if "openid" not in asked.get("scope", "").split():
+            raise Refused("invalid_scope", "AADSTS70011: the scope must have openid")
+        if asked.get("code_challenge") and asked.get("code_challenge_method") != "S256":
+            raise Refused("invalid_request", "AADSTS501491: code_challenge_method must be S256")
+        code = secrets.token_urlsafe(32)
+        self._grants[code] = Grant(person=self.at_the_keyboard, asked=asked)
+        back = {"code": code, "session_state": secrets.token_hex(8)}
+        if "state" in asked:
+            back["state"] = asked["state"]
+        return f"{asked['redirect_uri']}?{urlencode(back)}"
+
+    def token(self, form: Fields, authorization: str | None) -> dict[str, object]:
+        """Tokens for a code. Raises Refused."""
+        if _credentials(form, authorization) != (self.client_id, self.client_secret):
+            raise Refused("invalid_client", "AADSTS7000215: invalid client secret provided")
+        if form.get("grant_type") != "authorization_code":
+            raise Refused("unsupported_grant_type", "AADSTS70003: the grant type is not supported")
+        grant = self._grants.pop(form.get("code", ""), None)
+        if grant is None:
+            raise Refused("invalid_grant", "AADSTS54005: the code was already redeemed, or is none of ours")
+        if form.get("redirect_uri") != grant.asked["redirect_uri"]:
+            raise Refused("invalid_grant", "AADSTS500112: the reply address is another than was asked with")
+        challenge = grant.asked.get("code_challenge")
+        if challenge is not None and _challenge(form.get("code_verifier", "")) != challenge:
+            raise Refused("invalid_grant", "AADSTS501481: the code_verifier does not match the challenge")
+        return {
+            "token_type": "Bearer",
+            "scope": grant.asked["scope"],
+            "expires_in": TOKEN_S,
+            "access_token": secrets.token_urlsafe(32),
+            "id_token": self._id_token(grant),
+        }
+
+    @contextmanager
+    def running(self) -> Iterator["Entra"]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _pages_of(self))
+        self.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            thread.join(10)
+            server.server_close()
+
+    def _id_token(self, grant: Grant) -> str:
+        now, person = int(time.time()), grant.person
+        claims: dict[str, object] = {
+            "ver": "2.0",
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "sub": f"pairwise-{person.oid}",
+            "oid": person.oid,
+            "tid": self.tenant_id,
+            "name": person.name,
+            "email": person.email,
+            "preferred_username": person.email,
+            "iat": now,
+            "nbf": now,
+            "exp": now + TOKEN_S,
+        }
+        if "nonce" in grant.asked:
+            claims["nonce"] = grant.asked["nonce"]
+        if person.roles:
+            claims["roles"] = list(person.roles)
+        key = self._strange_key if self.forges else self._key
+        return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": str(self._key.kid)}, claims, key)
+
+
+def _new_key(kid: str | None = None) -> RSAKey:
+    return RSAKey.generate_key(2048, parameters={"kid": kid or secrets.token_hex(8), "use": "sig"})
+
+
+def _challenge(verifier: str) -> str:
+    """RFC 7636, section 4.2."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _credentials(form: Fields, authorization: str | None) -> tuple[str, str]:
+    """Of the form or of HTTP Basic, whose halves are form-encoded (RFC 6749, section 2.3.1)."""
+    if authorization and authorization.startswith("Basic "):
+        name, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+        return unquote(name), unquote(secret)
+    return form.get("client_id", ""), form.get("client_secret", "")
+
+
+def _pages_of(entra: Entra) -> type[BaseHTTPRequestHandler]:
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            asked = dict(parse_qsl(address.query, keep_blank_values=True))
+            if address.path == f"/{entra.tenant_id}/v2.0/.well-known/openid-configuration":
+                self._json(200, entra.discovery())
+            elif address.path == f"/{entra.tenant_id}/discovery/v2.0/keys":
+                self._json(200, entra.keys())
+            elif address.path == f"/{entra.tenant_id}/oauth2/v2.0/authorize":
+                self._authorize(asked)
+            else:
+                self._json(404, {"error": "invalid_tenant"})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
+            if urlsplit(self.path).path != f"/{entra.tenant_id}/oauth2/v2.0/token":
+                self._json(404, {"error": "invalid_tenant"})
+                return
+            try:
+                tokens = entra.token(dict(parse_qsl(body)), self.headers["authorization"])
+            except Refused as exc:
+                status = 401 if exc.error == "invalid_client" else 400
+                self._json(status, {"error": exc.error, "error_description": str(exc)})
+            else:
+                self._json(200, tokens)
+
+        def _authorize(self, asked: Fields) -> None:
+            try:
+                back = entra.authorize(asked)
+            except Refused as exc:
+                self._json(400, {"error": exc.error, "error_description": str(exc)})
+            else:
+                self.send_response(302)
+                self.send_header("location", back)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+        def _json(self, status: int, answer: Mapping[str, object]) -> None:
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Pages

@@ -1,0 +1,126 @@
+"""What these rows need of the machine. Where it is missing they skip and say what; in CI they fail."""
+
+import os
+import shutil
+import socket
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+import pytest
+
+from tests.conftest import execute
+from tests.databases import dsn_of
+from tests.e2e.gateway import MASTER_KEY, Gateway, launch
+from tests.e2e.seed import provider_env, shipped_config
+from tests.e2e.sign_in import AUTHORITY, microsoft_env, with_sign_in
+from tests.fakes.entra import Entra
+from tests.fakes.hostile_upstream import HostileUpstream
+from tests.system.deployment import Deployment, deployed
+from tests.system.docker import Docker, NoEngine, docker_engine
+
+FRONT = "http://localhost:3000"
+PGADMIN = "http://localhost:8080/pgadmin"
+PORTS = (3000, 8080)
+JUST = Path(sys.executable).with_name("just")
+
+
+def lacking(what: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"this machine has all that the rows need, except: {what}", pytrace=False)
+    pytest.skip(what)
+
+
+def program(*names: str) -> str:
+    """The first that is installed; skips where none is. Debian has nginx outside a user's PATH."""
+    path = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
+    for name in names:
+        if (found := shutil.which(name, path=path)) is not None:
+            return found
+    lacking(f"{' or '.join(names)} is not installed")
+
+
+def check_ports_are_free(*ports: int) -> None:
+    for port in ports:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                lacking(f"port {port}, which the document names, is taken on this machine")
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[HostileUpstream]:
+    with HostileUpstream().in_thread() as server:
+        yield server
+        assert server.errors == []
+
+
+@pytest.fixture(scope="session")
+def entra() -> Iterator[Entra]:
+    with Entra().running() as tenant:
+        yield tenant
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    try:
+        with docker_engine(tmp_path_factory.mktemp("docker")) as engine:
+            yield engine
+    except NoEngine as exc:
+        lacking(str(exc))
+
+
+@pytest.fixture(scope="module")
+def office(
+    postgres_server: str,
+    migrated_template: str,
+    upstream: HostileUpstream,
+    entra: Entra,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gateway]:
+    """A gateway alone, whose Microsoft is the fake tenant."""
+    name = f"system_{uuid.uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    folder, dsn = tmp_path_factory.mktemp("office"), dsn_of(postgres_server, name)
+    with with_sign_in(folder, dsn, entra, upstream.url, authority=entra.url) as running:
+        yield running
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def stack(
+    upstream: HostileUpstream, entra: Entra, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """`just stack`: nginx with the production's configuration before a gateway with its own Postgres."""
+    program("nginx")
+    check_ports_are_free(*PORTS)
+    folder = tmp_path_factory.mktemp("stack")
+    config = folder / "config.yaml"
+    config.write_bytes(msgspec.json.encode(shipped_config(upstream.url)))
+    entra.redirect_uris.add(f"{FRONT}/sso/callback")
+    env = {
+        **provider_env(upstream.url),
+        **microsoft_env(entra),
+        AUTHORITY: entra.url,
+        "SWITCHGEAR_MASTER_KEY": MASTER_KEY,
+        "SWITCHGEAR_DATA": str(folder / "data"),
+    }
+    process = launch(
+        ["stack", "--config", str(config)], env, folder / "stack.log", url=FRONT, program=(str(JUST),)
+    )
+    try:
+        yield Gateway(process, url=FRONT, key=MASTER_KEY, dsn="")
+        assert process.stop() == 0, process.log()[-4000:]
+    except BaseException:
+        process.kill_all()
+        raise
+
+
+@pytest.fixture(scope="module")
+def compose(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The document's `docker compose up -d`. Raises AssertionError with what compose said."""
+    check_ports_are_free(*PORTS)
+    with deployed(docker, tmp_path_factory.mktemp("clone"), "docker compose up -d", url=FRONT) as deployment:
+        yield deployment

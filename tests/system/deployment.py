@@ -1,0 +1,81 @@
+"""The compose project as a user has it: a clone of the repository, `cd infra`, the document's words."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.gateway import MASTER_KEY, ROOT, status_of, until
+from tests.system.docker import Docker
+
+START_S = 300
+READY = (200, 301, 308)
+"""Production sends plain HTTP to HTTPS, which is an answer too."""
+SERVICES = ("nginx", "litellm", "postgres", "ollama", "pgadmin")
+
+
+class Deployment:
+    """A clone's `infra` folder. `run` runs a line of the document there."""
+
+    def __init__(self, docker: Docker, folder: Path) -> None:
+        self.docker = docker
+        self.folder = folder
+        self.config = folder / "config" / "litellm-config.yaml"
+        self.env = {
+            "LITELLM_MASTER_KEY": MASTER_KEY,
+            "OPENAI_API_KEY": "sk-openai",
+            "ANTHROPIC_API_KEY": "sk-ant",
+        }
+
+    def run(self, line: str) -> str:
+        return self.docker.run("sh", "-c", line, folder=self.folder, **self.env)
+
+    def container(self, service: str) -> str:
+        """The id of a service's running container. Compose labels it; so does podman-compose."""
+        labels = {"service": service, "project.working_dir": str(self.folder)}
+        filters = " ".join(
+            f"--filter label=com.docker.compose.{name}={what}" for name, what in labels.items()
+        )
+        found = self.run(f"docker ps -q {filters}").split()
+        assert len(found) == 1, f"{len(found)} containers run for {service}"
+        return found[0]
+
+    def exec_python(self, service: str, program: str, *arguments: str) -> str:
+        words = ("docker", "compose", "exec", "-T", service, "python3", "-c", program, *arguments)
+        return self.docker.run(*words, folder=self.folder, **self.env)
+
+    def reaches(self, service: str, host: str, port: int) -> bool:
+        return self.docker.reaches(self.folder, service, host, port)
+
+    def chat(self, url: str, model: str) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+        headers = {"authorization": f"Bearer {MASTER_KEY}"}
+        return httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=120, verify=False)
+
+    def down(self) -> None:
+        self.docker.try_("docker", "compose", "down", "--volumes", folder=self.folder, **self.env)
+
+
+def clone(folder: Path) -> Path:
+    """What is in the repository, in a folder of its own; gives its `infra`."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder / "infra"
+
+
+@contextmanager
+def deployed(docker: Docker, folder: Path, line: str, *, url: str) -> Iterator[Deployment]:
+    """The project brought up by a line of the document and ready at `url`; down again at the end."""
+    deployment = Deployment(docker, clone(folder))
+    try:
+        deployment.run(line)
+        probe = f"{url}/health/readiness"
+        until(lambda: status_of(probe) in READY, START_S, what=f"an answer of {probe}", pause_s=1)
+        yield deployment
+    finally:
+        deployment.down()
