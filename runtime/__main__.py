@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=_port, default=env.get("PORT") or "4000")
         command.add_argument("--http2", action="store_true", help="beside HTTP/1, without a proxy")
+        command.add_argument(
+            "--no-front", dest="front", action="store_false", help="let Litestar find every function"
+        )
         command.add_argument("--workers", type=_count, default=env.get("NUM_WORKERS") or "1")
     serve.add_argument("--functions", help="mount these families alone: chat,embeddings,...")
     serve.add_argument("--check-config", action="store_true", help="print errors and warnings, and exit")
@@ -81,7 +84,13 @@ def _document(arguments: argparse.Namespace) -> Document:
 
 
 def _listen(arguments: argparse.Namespace) -> Listen:
-    return Listen(host=arguments.host, port=arguments.port, workers=arguments.workers, http2=arguments.http2)
+    return Listen(
+        host=arguments.host,
+        port=arguments.port,
+        workers=arguments.workers,
+        http2=arguments.http2,
+        front=arguments.front,
+    )
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -33,7 +33,7 @@ from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Metrics
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
-from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.client import HttpUpstream
 from runtime.upstream.router import Router
 
 DEAF_AFTER_S = 2.0
@@ -78,7 +78,7 @@ class Services:
         blueprint = self._blueprint
         checked = check(blueprint.document, blueprint.env)
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
-        self.upstream = AiohttpUpstream()
+        self.upstream = HttpUpstream()
         await self.upstream.start()
         settings = blueprint.settings
         self.journal = await begun(

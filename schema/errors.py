@@ -283,6 +283,14 @@ class UpstreamUnreachable(UpstreamError):
     word = "upstream_unreachable"
 
 
+class UpstreamBusy(UpstreamUnreachable):
+    """All connections that may be open to a provider are in use."""
+
+    status = 503
+    type = "overloaded_error"
+    word = "upstream_busy"
+
+
 class UpstreamTimeout(UpstreamError):
     status = 408
     type = "timeout_error"

@@ -72,6 +72,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     http2: bool = False
     """Beside HTTP/1: a proxy in front speaks it to its clients, and HTTP/1 to us."""
+    front: bool = True
+    """Whether functions are answered ahead of Litestar."""
 
 
 def check_address(listen: Listen) -> None:
@@ -251,7 +253,7 @@ def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "Worker":
     """In the worker's own process, so that the parent never holds what a worker imports."""
     from runtime.serving.worker import load_worker
 
-    return load_worker(blueprint, parent_pid, http2=listen.http2)
+    return load_worker(blueprint, parent_pid, http2=listen.http2, front=listen.front)
 
 
 def leave_on_signals() -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 
 import structlog
-from litestar import Litestar
 
 from runtime.blueprint import Blueprint
 from runtime.catalog import entries
@@ -15,7 +14,8 @@ from runtime.process.logs import LineBuffer, set_up_logs
 from runtime.process.parent import end_with_parent
 from runtime.services import Services
 from runtime.serving.listening import bound_connections
-from runtime.web.door import RAW_SEND, Receive, Scope
+from runtime.web.door import Receive, Scope
+from runtime.web.front import App
 from runtime.web.mount import mount
 from runtime.web.sending import Send
 from schema.errors import SHUTTING_DOWN
@@ -34,14 +34,17 @@ class Worker:
     and reach the ledger before granian's kill.
     """
 
-    def __init__(self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int, *, http2: bool) -> None:
+    def __init__(
+        self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int, *, http2: bool, front: bool = True
+    ) -> None:
         self._http2 = http2
+        self._front = front
         self._parent_pid = parent_pid
         self._blueprint = blueprint
         self._logs = logs
         self._calls: set[asyncio.Task[object]] = set()
         self._services = Services(blueprint, log_line=logs.msg, calls=lambda: len(self._calls))
-        self._app: Litestar | None = None
+        self._app: App | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -52,9 +55,8 @@ class Worker:
         task = asyncio.current_task()
         assert task is not None, "granian runs each request in a task"
         self._calls.add(task)
-        scope[RAW_SEND] = send
         try:
-            await self._app(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
+            await self._app(scope, receive, send)
         finally:
             self._calls.discard(task)
 
@@ -62,7 +64,7 @@ class Worker:
         await receive()
         try:
             gateway = await self._services.open()
-            self._app = mount(entries(self._blueprint.families), gateway)
+            self._app = mount(entries(self._blueprint.families), gateway, front=self._front)
         except Exception as exc:
             # granian would go on serving without a lifespan if this one merely raised.
             log.error("worker did not start", exc_info=exc)
@@ -102,9 +104,9 @@ def _settle_garbage() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool) -> Worker:
+def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool, front: bool) -> Worker:
     """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
     SIGTERM that comes while granian starts is lost between its handlers."""
     end_with_parent(parent_pid, signal.SIGKILL)
     give_large_blocks_back()
-    return Worker(blueprint, set_up_logs(), parent_pid, http2=http2)
+    return Worker(blueprint, set_up_logs(), parent_pid, http2=http2, front=front)

@@ -1,248 +1,323 @@
-"""The way out to model providers: the `Upstream` port on aiohttp, one session a worker.
+"""The way out to model providers: the `Upstream` port on connections of our own.
 
-Deadlines are aiohttp's own timers plus one for the head, because its read timeout starts anew with
-every byte and a provider that drips its head would hold a call for ever:
-
-    connect      waiting for a free connection, DNS, TCP and TLS
+    connect      waiting for a free connection, the name, TCP, the proxy and TLS
     first byte   from the send to the answer's head complete, and on to its body's first byte
                  where idle is shorter
     idle         between two reads of the body; stands still while our own reader is slow
-    total        from `open` to the end of the body
+    total        from the send to the end of the body
 
-A connection that a provider closes while we send on it (its keep-alive ran out as ours was about to
-be used) fails before a byte of answer. Such a call is sent once more on a fresh connection, and only
-then: the connection was a used one, nothing was received, and it broke within `STALE_WINDOW_S` of the
-send. RFC 9112 section 9.3.1 lets a client repeat a request that it knows was not acted upon; a
-provider that had taken the call would have to die in that window, and dead it bills nothing. Any
-other break is reported, since the ledger must book it as uncertain.
+What became of a request decides what it may cost. Where no byte of it was written the provider did nothing.
+From the first byte on the provider may have acted, and the ledger books a break as uncertain.
+
+There is one exception. A connection that a provider closes while we send on it fails before a byte of answer:
+its keep-alive ran out as ours was about to be used. Such a call is sent once more on a new connection, and
+only then: the connection was a used one, nothing was received, and it broke within `STALE_WINDOW_S` of the
+send. RFC 9112, section 9.3.1 lets a client repeat a request that it knows was not acted upon; a provider that
+had taken the call would have to die in that window, and dead it bills nothing.
 """
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
-
-import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import ContentEncodingError
-from yarl import URL
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream.connector import ATTEMPT, Attempt, Connector, read_buffered
-from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
+from runtime.upstream.connection import Broken, Connection, Wanted
+from runtime.upstream.decoding import Decoder, Undecodable, decoder_of
+from runtime.upstream.dialing import Dialer, NameUnknown, ProxyRefused
+from runtime.upstream.heads import Address, Unwritable, address_of, head_of
+from runtime.upstream.pool import Place, Pool, PoolLimits
+from runtime.upstream.proxies import Proxies
+from runtime.upstream.tls import AS_THE_SYSTEM
+from schema.errors import (
+    UpstreamBusy,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 
-MAX_CONNECTIONS = 4096
-"""In all, a worker. A call that finds none free waits within its connect deadline."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of a plain answer, decompressed."""
 MAX_STREAM_BYTES = 512 * 1024 * 1024
 """Of a streamed answer, decompressed."""
-MAX_HEAD_LINE_BYTES = 16 * 1024
-MAX_HEAD_LINES = 128
-ONE_WRITE_BYTES = 1024 * 1024
-"""A larger body is written in pieces, so that it doesn't hold the loop."""
-PIECE_BYTES = 256 * 1024
+ONE_WRITE_BYTES = 256 * 1024
+"""A larger request is written in pieces, so that it doesn't hold the loop."""
+STALE_WINDOW_S = 1.0
 
 
-class InPieces(aiohttp.Payload):
-    """A large body, between whose pieces the loop turns. aiohttp's own way, a BytesIO, copies it first."""
+class HttpResponse:
+    """An answer whose head has arrived; `UpstreamResponse` says what its methods promise."""
 
-    def __init__(self, body: bytes) -> None:
-        super().__init__(body)
-        self._body = body
-        self._size = len(body)
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._body.decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        body = memoryview(self._body)
-        for start in range(0, len(body), PIECE_BYTES):
-            await writer.write(body[start : start + PIECE_BYTES])
-            await asyncio.sleep(0)
-
-
-class AiohttpResponse:
-    """An answer whose head has arrived; `Upstream` says what its methods promise."""
-
-    def __init__(
-        self, response: aiohttp.ClientResponse, deadlines: Deadlines, *, first_byte_left_s: float
-    ) -> None:
-        self._response = response
+    def __init__(self, connection: Connection, pool: Pool, host: str, deadlines: Deadlines) -> None:
+        self.status = connection.status
+        self._connection: Connection | None = connection
+        self._headers = connection.headers
+        self._pool = pool
+        self._host = host
         self._deadlines = deadlines
-        protocol = None if response.connection is None else response.connection.protocol
-        headers = response.headers
-        until_eof = "content-length" not in headers and "transfer-encoding" not in headers
-        self._unpooled = protocol if until_eof else None
-        if protocol is not None:
-            # Off until here: the head has its own deadline. A server that sends its head at once
-            # and then loads its model has what is left of that one for the first byte of body.
-            silent = response.content.total_bytes == 0
-            idle_s = deadlines.idle_s
-            protocol.read_timeout = max(idle_s, first_byte_left_s) if silent else idle_s
-            protocol.start_timeout()
-            protocol.read_timeout = idle_s
-
-    @property
-    def status(self) -> int:
-        return self._response.status
+        self._is_read = False
+        """Whether the body was read to its end."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return {name.lower(): value for name, value in self._response.headers.items()}
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
 
     async def read(self) -> bytes:
-        pieces = [piece async for piece in self._pieces(MAX_BODY_BYTES)]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        connection = self._connection
+        if connection is None:
+            return self._after_close()
+        try:
+            decoder = self._decoder()
+            if decoder is not None:
+                return b"".join([piece async for piece in self._decoded(decoder, MAX_BODY_BYTES)])
+            connection.limit_bytes = MAX_BODY_BYTES
+            while not connection.is_whole and connection.broken is None:
+                if connection.waiting_bytes > MAX_BODY_BYTES:
+                    raise self._too_large(MAX_BODY_BYTES)
+                await connection.wait(Wanted.END)
+            if connection.waiting_bytes > MAX_BODY_BYTES:
+                raise self._too_large(MAX_BODY_BYTES)
+            if connection.broken is not None:
+                raise self._error(connection.broken)
+            pieces = connection.take()
+            self._end(connection)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        finally:
+            self.close()
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        return self._pieces(MAX_STREAM_BYTES)
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            decoder = self._decoder()
+            if decoder is not None:
+                async for piece in self._decoded(decoder, MAX_STREAM_BYTES):
+                    yield piece
+                return
+            received = 0
+            while piece := await self._some():
+                received += len(piece)
+                if received > MAX_STREAM_BYTES:
+                    raise self._too_large(MAX_STREAM_BYTES)
+                yield piece
+        finally:
+            self.close()
 
     def close(self) -> None:
-        connection = self._response.connection
-        if connection is not None and connection.transport is not None:
-            # A mere close would first flush what the provider hasn't read of our request.
-            connection.transport.abort()
-        self._response.close()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if connection.is_whole and not connection.pieces:
+            self._pool.give_back(connection)
+        else:
+            connection.abort()
 
-    async def _pieces(self, limit: int) -> AsyncIterator[bytes]:
-        content, received = self._response.content, 0
+    async def _some(self) -> bytes:
+        """What has come; empty at the end of the body."""
+        connection = self._connection
+        if connection is None:
+            return self._after_close()
+        while not connection.pieces:
+            if connection.is_whole:
+                self._end(connection)
+                return b""
+            if connection.broken is not None:
+                raise self._error(connection.broken)
+            await connection.wait(Wanted.PIECE)
+        pieces = connection.take()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _decoded(self, decoder: Decoder, limit: int) -> AsyncIterator[bytes]:
+        received = 0
         try:
-            while piece := await read_buffered(content):
-                received += len(piece)
-                if received > limit:
-                    raise UpstreamMalformed(f"{self._host} sent more than {limit >> 20} MiB.")
-                yield piece
-        except (aiohttp.ClientError, TimeoutError) as exc:
-            raise self._body_error(exc) from without_frames(exc)
-        finally:
-            if not content.is_eof() or content.exception() is not None:
-                self.close()
-        self._check_end()
+            while piece := await self._some():
+                for out in decoder.feed(piece):
+                    received += len(out)
+                    if received > limit:
+                        raise self._too_large(limit)
+                    yield out
+            decoder.end()
+        except Undecodable as exc:
+            self._abort()
+            raise UpstreamMalformed(f"{self._host} sent a body that does not decompress.") from exc
 
-    def _check_end(self) -> None:
-        """aiohttp takes any end of a body without a length for a whole one, a reset too. Such a
-        connection is never pooled, so that what it says is about this answer."""
-        lost = None if self._unpooled is None else self._unpooled.exception()
-        if isinstance(lost, aiohttp.ClientOSError):
-            raise UpstreamCut(f"The connection to {self._host} was reset before the answer was whole.")
+    def _decoder(self) -> Decoder | None:
+        codings = [value for name, value in self._headers if name.lower() == b"content-encoding"]
+        if not codings:
+            return None
+        try:
+            return decoder_of(codings)
+        except Undecodable as exc:
+            self._abort()
+            raise UpstreamMalformed(f"{self._host} sent a body that does not decompress.") from exc
 
-    def _body_error(self, exc: Exception) -> UpstreamError:
-        if isinstance(exc, aiohttp.SocketTimeoutError):
-            if self._response.content.total_bytes == 0:
+    def _abort(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+
+    def _after_close(self) -> bytes:
+        if not self._is_read:
+            raise self._error(Broken.CUT)
+        return b""
+
+    def _end(self, connection: Connection) -> None:
+        self._connection = None
+        self._is_read = True
+        self._pool.give_back(connection)
+
+    def _too_large(self, limit: int) -> UpstreamMalformed:
+        return UpstreamMalformed(f"{self._host} sent more than {limit >> 20} MiB.")
+
+    def _error(self, why: Broken) -> UpstreamError:
+        match why:
+            case Broken.BODY_LATE:
                 return UpstreamTimeout(f"{self._host} sent the head of an answer and then nothing.")
-            return UpstreamTimeout(f"{self._host} sent nothing for {self._deadlines.idle_s:g} s.")
-        if isinstance(exc, TimeoutError):
-            return UpstreamTimeout(f"{self._host} did not finish within {self._deadlines.total_s:g} s.")
-        if isinstance(exc.__cause__, ContentEncodingError):
-            return UpstreamMalformed(f"{self._host} sent a body that does not decompress.")
-        return UpstreamCut(f"{self._host} broke off before the answer was whole.")
-
-    @property
-    def _host(self) -> str:
-        return self._response.url.authority
+            case Broken.IDLE:
+                return UpstreamTimeout(f"{self._host} sent nothing for {self._deadlines.idle_s:g} s.")
+            case Broken.TOTAL:
+                return UpstreamTimeout(f"{self._host} did not finish within {self._deadlines.total_s:g} s.")
+            case Broken.MALFORMED:
+                return UpstreamMalformed(f"{self._host} sent a body that is not HTTP.")
+            case _:
+                return UpstreamCut(f"{self._host} broke off before the answer was whole.")
 
 
-class AiohttpUpstream:
-    """The port's implementation. `start` and `close` belong to the worker's lifespan."""
+class HttpUpstream:
+    """The port's implementation. `start` and `close` belong to the worker's lifespan. `env` has the proxies;
+    raises ValueError for one that is none."""
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, *, limits: PoolLimits | None = None, env: Mapping[str, str] | None = None) -> None:
+        self._limits = limits or PoolLimits()
+        self._proxies = Proxies(os.environ if env is None else env)
+        self._places: dict[tuple[str, object], Place] = {}
 
     async def start(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=Connector(max_connections=MAX_CONNECTIONS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"accept-encoding": "identity", "user-agent": "switchgear"},
-            trust_env=False,
-            max_line_size=MAX_HEAD_LINE_BYTES,
-            max_field_size=MAX_HEAD_LINE_BYTES,
-            max_headers=MAX_HEAD_LINES,
-        )
+        self._loop = asyncio.get_running_loop()
+        self._dialer = Dialer()
+        self.pool = Pool(self._dialer, self._limits)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self.pool.close()
+        self._dialer.close()
+        await asyncio.sleep(0)  # what was aborted is told so in the next turn
 
-    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> AiohttpResponse:
-        attempt = Attempt(deadlines.first_byte_s)
+    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> HttpResponse:
         try:
-            return await self._send(request, deadlines, attempt)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
-            if not attempt.was_stale():
-                raise _open_error(exc, request, deadlines, attempt) from without_frames(exc)
-        except (aiohttp.ClientError, TimeoutError) as exc:
-            raise _open_error(exc, request, deadlines, attempt) from without_frames(exc)
-        attempt = Attempt(deadlines.first_byte_s)
-        try:
-            return await self._send(request, deadlines, attempt)
-        except (aiohttp.ClientError, TimeoutError) as exc:
-            raise _open_error(exc, request, deadlines, attempt) from without_frames(exc)
+            address = address_of(request.url)
+            place = self._place(address)
+            through = None
+            if place.proxy is not None and not place.tunnels:
+                secret = place.proxy.authorization
+                through = "" if secret is None else secret.reveal()
+            head = head_of(request.method, address, request.headers, len(request.body), through=through)
+        except Unwritable as exc:
+            raise UpstreamUnreachable(
+                f"The request to {_host_in(request.url)} can't be written: an administrator has to check "
+                "that deployment's address, key and headers."
+            ) from exc
+        connection = self.pool.resting(place)
+        if connection is not None:
+            response = await self._send(connection, head, request.body, address, deadlines)
+            if response is not None:
+                return response
+        connection = await self._connected(place, address, deadlines)
+        response = await self._send(connection, head, request.body, address, deadlines, may_repeat=False)
+        assert response is not None, "it was not to be repeated"
+        return response
 
     async def _send(
-        self, request: UpstreamRequest, deadlines: Deadlines, attempt: Attempt
-    ) -> AiohttpResponse:
-        assert self._session is not None, "start() comes first"
-        body = request.body
-        ATTEMPT.set(attempt)
+        self,
+        connection: Connection,
+        head: bytes,
+        body: bytes,
+        address: Address,
+        deadlines: Deadlines,
+        *,
+        may_repeat: bool = True,
+    ) -> HttpResponse | None:
+        """The answer's head. None where the connection was closed before it was used, and the request may be
+        sent again."""
+        sent_at = self._loop.time()
         try:
-            async with attempt.head:
-                response = await self._session.request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    data=InPieces(body) if len(body) > ONE_WRITE_BYTES else body or None,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=deadlines.total_s, connect=deadlines.connect_s),
-                )
-        except ValueError as exc:  # a header or an address that can't be written
-            attempt.abort()
-            if isinstance(exc, aiohttp.ClientError):
-                raise
-            raise UpstreamUnreachable(
-                f"The request to {URL(request.url).authority} can't be written: an administrator has to "
-                "check that deployment's address, key and headers."
-            ) from exc
+            if len(head) + len(body) <= ONE_WRITE_BYTES:
+                connection.begin(head + body, deadlines)
+            else:
+                connection.begin(head, deadlines)
+                await connection.write(body)
+            while not connection.has_head and connection.broken is None:
+                await connection.wait(Wanted.HEAD)
         except BaseException:
-            attempt.abort()
+            connection.abort()
             raise
-        return AiohttpResponse(response, deadlines, first_byte_left_s=attempt.first_byte_left_s())
+        if connection.has_head and connection.broken in (None, Broken.CUT, Broken.MALFORMED):
+            return HttpResponse(connection, self.pool, address.authority, deadlines)
+        if (
+            may_repeat
+            and connection.broken is Broken.CUT
+            and not connection.received
+            and self._loop.time() - sent_at < STALE_WINDOW_S
+        ):
+            return None
+        raise _unanswered(connection.broken, address.authority, deadlines)
+
+    async def _connected(self, place: Place, address: Address, deadlines: Deadlines) -> Connection:
+        """Raises UpstreamUnreachable: nothing was sent."""
+        host = address.authority
+        try:
+            async with asyncio.timeout(deadlines.connect_s):
+                return await self.pool.connection(place)
+        except TimeoutError as exc:
+            if self.pool.is_full(place):
+                raise UpstreamBusy(
+                    f"All connections that may be open to {host} are in use, and none was free within "
+                    f"{deadlines.connect_s:g} s.",
+                    retry_after_s=1,
+                ) from exc
+            raise UpstreamUnreachable(f"No connection to {host} within {deadlines.connect_s:g} s.") from exc
+        except NameUnknown as exc:
+            if place.proxy is not None:
+                raise UpstreamUnreachable(f"The name of the proxy to {host} could not be resolved.") from exc
+            raise UpstreamUnreachable(f"The name of {host} could not be resolved.") from exc
+        except ProxyRefused as exc:
+            raise UpstreamUnreachable(f"The proxy makes no connection to {host}: {exc}.") from exc
+        except ssl.SSLError as exc:
+            raise UpstreamUnreachable(
+                f"{host} could not prove who it is: its TLS certificate is not valid here."
+            ) from exc
+        except OSError as exc:
+            raise UpstreamUnreachable(f"No connection to {host}.") from exc
+
+    def _place(self, address: Address) -> Place:
+        options = AS_THE_SYSTEM
+        key = (f"{address.scheme}://{address.host}:{address.port}", options)
+        place = self._places.get(key)
+        if place is None:
+            proxy = self._proxies.proxy_for(address.scheme, address.host, address.port)
+            place = Place(address.scheme, address.host, address.port, proxy, options)
+            if len(self._places) > 10_000:
+                self._places.clear()
+            self._places[key] = place
+        return place
 
 
-def without_frames(exc: BaseException) -> BaseException:
-    """The exception, and those it came from, without their tracebacks.
-
-    aiohttp keeps exceptions where their own frames find them (a connector's `last_exc`, a reader's
-    `_exception`), and these frames hold the request's body.
-    """
-    seen: set[int] = set()
-    behind: list[BaseException | None] = [exc]
-    while behind:
-        each = behind.pop()
-        if each is not None and id(each) not in seen:
-            seen.add(id(each))
-            each.__traceback__ = None
-            behind += (each.__cause__, each.__context__)
-    return exc
-
-
-def _open_error(
-    exc: Exception, request: UpstreamRequest, deadlines: Deadlines, attempt: Attempt
-) -> UpstreamError:
+def _unanswered(why: Broken | None, host: str, deadlines: Deadlines) -> UpstreamError:
     """What became of a request without an answer. Names the host alone: a path can hold a key."""
-    host = URL(request.url).authority
-    if isinstance(exc, aiohttp.ConnectionTimeoutError):
-        return UpstreamUnreachable(f"No connection to {host} within {deadlines.connect_s:g} s.")
-    if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return UpstreamUnreachable(f"The name of {host} could not be resolved.")
-    if isinstance(exc, aiohttp.ClientSSLError):
-        return UpstreamUnreachable(
-            f"{host} could not prove who it is: its TLS certificate is not valid here."
-        )
-    if attempt.sent_at is None:
-        return UpstreamUnreachable(f"No connection to {host}.")
-    if isinstance(exc, TimeoutError):
-        waited = deadlines.first_byte_s if attempt.head.expired() else deadlines.total_s
-        return UpstreamTimeout(f"{host} did not begin to answer within {waited:g} s.")
-    if isinstance(exc, aiohttp.ClientResponseError):
-        return UpstreamMalformed(f"{host} did not answer in HTTP, or with a head over the limit.")
-    return UpstreamCut(f"{host} closed the connection without an answer.")
+    match why:
+        case Broken.LATE:
+            return UpstreamTimeout(f"{host} did not begin to answer within {deadlines.first_byte_s:g} s.")
+        case Broken.TOTAL:
+            return UpstreamTimeout(f"{host} did not begin to answer within {deadlines.total_s:g} s.")
+        case Broken.MALFORMED:
+            return UpstreamMalformed(f"{host} did not answer in HTTP, or with a head over the limit.")
+        case _:
+            return UpstreamCut(f"{host} closed the connection without an answer.")
+
+
+def _host_in(url: str) -> str:
+    """The host of an address that may be none; nothing else of it."""
+    try:
+        return address_of(url).authority
+    except Unwritable:
+        return "a provider"

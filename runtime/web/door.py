@@ -2,7 +2,7 @@
 when the client leaves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,6 +39,10 @@ class Door:
         self._max_body_bytes = max_body_bytes
         self._room = room
         self._decoder = decoder
+
+    @property
+    def methods(self) -> Collection[str]:
+        return self._endpoints.keys()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])

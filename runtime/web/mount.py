@@ -18,6 +18,7 @@ from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.web.docs_page import reference_page
 from runtime.web.door import RAW_SEND, Door, Receive, Scope
+from runtime.web.front import App, Front
 from runtime.web.openapi import openapi_document
 from runtime.web.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
@@ -27,8 +28,9 @@ PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
 FRAMEWORK_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
 
 
-def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
-    """Every function on its path and aliases, the OpenAPI document, and errors in our envelope."""
+def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> App:
+    """Every function on its path and aliases, the OpenAPI document, and errors in our envelope. Without the
+    front Litestar serves all of it."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for entry in entries:
         endpoint = Endpoint(entry, gateway)
@@ -36,12 +38,18 @@ def mount(entries: Sequence[Entry], gateway: Gateway) -> Litestar:
             by_path.setdefault(path, {})[entry.manifest.method] = endpoint
     doors = {path: _door(each, gateway) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
-    return Litestar(
+    litestar = Litestar(
         [*handlers, *_documents(entries)],
         openapi_config=None,
         logging_config=None,
         exception_handlers={HTTPException: _framework_error},
     )
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[RAW_SEND] = send
+        await litestar(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
+
+    return Front(doors, behind) if front else behind
 
 
 def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway) -> Door:

@@ -8,7 +8,7 @@ import pytest
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.client import HttpUpstream
 from tests.bench import load, servers
 from tests.bench.canned import CHUNKS
 from tests.bench.load import Load
@@ -16,7 +16,7 @@ from tests.bench.load import Load
 
 def call(api_base: str, *, streamed: bool) -> bytes:
     async def main() -> bytes:
-        client = AiohttpUpstream()
+        client = HttpUpstream()
         await client.start()
         body = Load(url=api_base, key="", connections=1, streamed=streamed).body().encode()
         request = UpstreamRequest(url=f"{api_base}/chat/completions", headers={}, body=body)

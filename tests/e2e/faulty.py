@@ -25,7 +25,7 @@ from runtime.ledger.attempts import BookedLedger
 from runtime.ledger.journal import Journal, Segment
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
-from runtime.upstream.client import AiohttpResponse, AiohttpUpstream
+from runtime.upstream.client import HttpResponse, HttpUpstream
 
 FAULTS = "SWITCHGEAR_TEST_FAULTS"
 NO_ROOM = "no-room"
@@ -39,10 +39,10 @@ IN_A_WORKER: dict[str, tuple[type, str, bool]] = {
     "slice returned": (Leases, "give_back", True),
     "admitted": (BookedLedger, "_write_down", False),
     "held": (BookedLedger, "_write_down", True),
-    "sending": (AiohttpUpstream, "open", False),
-    "answering": (AiohttpUpstream, "open", True),
-    "answered": (AiohttpResponse, "read", True),
-    "streaming": (AiohttpResponse, "chunks", True),
+    "sending": (HttpUpstream, "open", False),
+    "answering": (HttpUpstream, "open", True),
+    "answered": (HttpResponse, "read", True),
+    "streaming": (HttpResponse, "chunks", True),
     "settling": (BookedLedger, "book", False),
     "settled": (Journal, "settle", True),
     "replying": (BookedLedger, "book", True),

@@ -15,7 +15,7 @@ from functions.chat import chat
 from functions.embeddings import embeddings
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.routing.route import Route
-from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.client import HttpUpstream
 from runtime.web.door import Door
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
@@ -79,7 +79,7 @@ class Uncollected:
 
     async def __aenter__(self) -> "Uncollected":
         await self._open.enter_async_context(self._provider.running())
-        upstream = AiohttpUpstream()
+        upstream = HttpUpstream()
         await upstream.start()
         self._open.push_async_callback(upstream.close)
         given = {**config_for(self._provider.url), "general_settings": {}}

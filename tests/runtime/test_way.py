@@ -19,7 +19,7 @@ from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway
 from runtime.ledger.attempts import BookedLedger
-from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.client import HttpUpstream
 from runtime.upstream.router import Router
 from runtime.web.door import Door
 from schema.keys import KeyRecord
@@ -36,7 +36,7 @@ STOP = re.compile(r"^\d+\. `([a-z_/]+\.py)`", re.MULTILINE)
 LEAF = re.compile(r"`([a-z_/]+/[a-z_]+\.py)`")
 
 
-def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
+def gateway_on(upstream_url: str, upstream: HttpUpstream) -> Gateway:
     params = {"model": "openai/gpt-4", "api_base": f"{upstream_url}/v1", "api_key": "sk-provider"}
     document = {"model_list": [{"model_name": "gpt-4", "litellm_params": params}]}
     record = KeyRecord(token=hash_key(KEY), key_name="sk-...", created_at=NOW, created_by="test")
@@ -88,7 +88,7 @@ def traced(seen: list[str]) -> Callable[[FrameType, str, object], None]:
 
 
 async def files_of_a_call(url: str, *, streamed: bool) -> list[str]:
-    upstream = AiohttpUpstream()
+    upstream = HttpUpstream()
     await upstream.start()
     try:
         endpoint = Endpoint(entry_named("chat"), gateway_on(url, upstream))

@@ -21,9 +21,16 @@ from cryptography.x509.oid import NameOID
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream import client as module
-from runtime.upstream import connector
-from runtime.upstream.client import AiohttpUpstream
-from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
+from runtime.upstream.client import HttpUpstream
+from runtime.upstream.pool import PoolLimits
+from schema.errors import (
+    UpstreamBusy,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from tests.fakes import answers
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 
@@ -40,8 +47,8 @@ def request_to(url: str, script: str, *, stream: bool = True, filler: str = "") 
 
 
 @asynccontextmanager
-async def pair(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[AiohttpUpstream, HostileUpstream]]:
-    client = AiohttpUpstream()
+async def pair(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[HttpUpstream, HostileUpstream]]:
+    client = HttpUpstream()
     await client.start()
     try:
         async with HostileUpstream(tls=tls).running() as provider:
@@ -51,7 +58,7 @@ async def pair(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Aiohttp
         await client.close()
 
 
-def run(test: Callable[[AiohttpUpstream, HostileUpstream], Awaitable[None]]) -> None:
+def run(test: Callable[[HttpUpstream, HostileUpstream], Awaitable[None]]) -> None:
     async def main() -> None:
         async with pair() as (client, provider):
             await test(client, provider)
@@ -59,7 +66,7 @@ def run(test: Callable[[AiohttpUpstream, HostileUpstream], Awaitable[None]]) -> 
     asyncio.run(main())
 
 
-async def drain(client: AiohttpUpstream, request: UpstreamRequest, deadlines: Deadlines) -> list[bytes]:
+async def drain(client: HttpUpstream, request: UpstreamRequest, deadlines: Deadlines) -> list[bytes]:
     response = await client.open(request, deadlines)
     return [piece async for piece in response.chunks()]
 
@@ -76,7 +83,7 @@ OPEN_ERRORS = [
 
 @pytest.mark.parametrize(("script", "error"), OPEN_ERRORS)
 def test_a_call_without_an_answer_fails_in_open(script: str, error: type[UpstreamError]) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         began = time.monotonic()
         with pytest.raises(error) as failure:
             await client.open(request_to(provider.url, script), QUICK)
@@ -101,7 +108,7 @@ STREAM_ERRORS = [
 
 @pytest.mark.parametrize(("script", "error"), STREAM_ERRORS)
 def test_a_body_that_breaks_off_never_ends_cleanly(script: str, error: type[UpstreamError]) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         with pytest.raises(error):
             await drain(client, request_to(provider.url, script), QUICK)
         assert await provider.requests[0].closed_within(1.0)
@@ -111,7 +118,7 @@ def test_a_body_that_breaks_off_never_ends_cleanly(script: str, error: type[Upst
 
 @pytest.mark.parametrize("script", ["happy", "drip", "no_done", "double_final", "bad_utf8", "empty_200"])
 def test_a_clean_transport_end_is_no_error_whatever_the_body_holds(script: str) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         body = b"".join(await drain(client, request_to(provider.url, script), QUICK))
         if script in ("happy", "drip"):
             assert body == b"".join(answers.openai_stream(script))
@@ -120,7 +127,7 @@ def test_a_clean_transport_end_is_no_error_whatever_the_body_holds(script: str) 
 
 
 def test_the_answer_is_the_providers_with_lower_case_header_names() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, "sets_cookie", stream=False), QUICK)
         assert response.status == 200
         assert response.headers["x-request-id"] == "Req-1"
@@ -131,7 +138,7 @@ def test_the_answer_is_the_providers_with_lower_case_header_names() -> None:
 
 
 def test_what_is_sent_is_the_request_and_no_more() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         for _ in range(2):
             request = request_to(provider.url, "sets_cookie", stream=False)
             response = await client.open(request, QUICK)
@@ -151,7 +158,7 @@ def test_what_is_sent_is_the_request_and_no_more() -> None:
 
 
 def test_refusals_and_redirects_are_answers_not_errors() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         for script, status in {"status_429_retry_after": 429, "status_529": 529, "redirects": 307}.items():
             response = await client.open(request_to(provider.url, script), QUICK)
             assert response.status == status
@@ -161,9 +168,9 @@ def test_refusals_and_redirects_are_answers_not_errors() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("script", ["status_101", "status_204", "status_205", "status_304", "status_600"])
+@pytest.mark.parametrize("script", ["status_204", "status_205", "status_304", "status_600"])
 def test_an_answer_without_a_body_is_an_answer(script: str) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, script), QUICK)
         assert response.status == int(script[-3:])
         assert await response.read() == b""
@@ -179,7 +186,7 @@ def test_an_answer_without_a_body_is_an_answer(script: str) -> None:
 
 @pytest.mark.parametrize("script", ["length_of_5000_digits", "chunk_of_5000_digits"])
 def test_a_size_of_thousands_of_digits_is_garbage(script: str) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         with pytest.raises(UpstreamMalformed):
             await drain(client, request_to(provider.url, script), QUICK)
 
@@ -187,7 +194,7 @@ def test_a_size_of_thousands_of_digits_is_garbage(script: str) -> None:
 
 
 def test_an_error_that_breaks_off_before_its_length_is_cut() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, "short_error"), QUICK)
         assert response.status == 429
         with pytest.raises(UpstreamCut):
@@ -197,7 +204,7 @@ def test_an_error_that_breaks_off_before_its_length_is_cut() -> None:
 
 
 def test_a_large_body_arrives_whole_and_as_one() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         for size in (1, 3_000_000, 3 * 1024 * 1024, 9_999_999):
             request = request_to(provider.url, "happy", stream=False, filler="x" * size)
             response = await client.open(request, Deadlines())
@@ -212,7 +219,7 @@ def test_a_large_body_arrives_whole_and_as_one() -> None:
 
 
 def test_connections_are_used_again() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         for script in ("happy", "status_500", "empty_200", "double_final"):
             await drain(client, request_to(provider.url, script), QUICK)
         assert provider.connections == 1
@@ -222,7 +229,7 @@ def test_connections_are_used_again() -> None:
 
 @pytest.mark.parametrize("ending", ["close", "leave the loop", "cancel the reader"])
 def test_the_provider_sees_the_disconnect_within_a_second(ending: str) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, "endless_slow"), QUICK)
         chunks = response.chunks()
         await anext(chunks)
@@ -250,7 +257,7 @@ async def drain_rest(chunks: AsyncIterator[bytes]) -> None:
 
 
 def test_cancelling_a_call_that_waits_for_its_head_disconnects_at_once() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         request = request_to(provider.url, "never_answers")
         task = asyncio.ensure_future(client.open(request, Deadlines()))
         seen = await provider.next_request()
@@ -263,7 +270,7 @@ def test_cancelling_a_call_that_waits_for_its_head_disconnects_at_once() -> None
 
 
 def test_a_provider_that_does_not_read_is_given_up_with_all_that_was_queued_for_it() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         provider.reads = False
         before = open_sockets()
         with pytest.raises(UpstreamTimeout):
@@ -281,7 +288,7 @@ def open_sockets() -> int:
 
 
 def test_closing_after_the_whole_body_keeps_the_connection() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         for _ in range(2):
             response = await client.open(request_to(provider.url, "happy", stream=False), QUICK)
             await response.read()
@@ -292,7 +299,7 @@ def test_closing_after_the_whole_body_keeps_the_connection() -> None:
 
 
 def test_a_pooled_connection_closed_by_the_provider_costs_no_call() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         await drain(client, request_to(provider.url, "happy"), QUICK)
         provider.drop_idle()  # our loop has not seen the end yet: the next send meets it
         await drain(client, request_to(provider.url, "happy"), QUICK)
@@ -303,9 +310,9 @@ def test_a_pooled_connection_closed_by_the_provider_costs_no_call() -> None:
 
 
 def test_a_pooled_connection_that_dies_late_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connector, "STALE_WINDOW_S", 0.0)
+    monkeypatch.setattr(module, "STALE_WINDOW_S", 0.0)
 
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         await drain(client, request_to(provider.url, "happy"), QUICK)
         with pytest.raises(UpstreamCut):
             await drain(client, request_to(provider.url, "hangs_up"), QUICK)
@@ -315,7 +322,7 @@ def test_a_pooled_connection_that_dies_late_is_not_tried_again(monkeypatch: pyte
 
 
 def test_a_stale_connection_is_replaced_once_only() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         await drain(client, request_to(provider.url, "happy"), QUICK)
         with pytest.raises(UpstreamCut):
             await drain(client, request_to(provider.url, "hangs_up"), QUICK)
@@ -325,7 +332,7 @@ def test_a_stale_connection_is_replaced_once_only() -> None:
 
 
 def test_nobody_listening_is_unreachable() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         port = closed_port()
         with pytest.raises(UpstreamUnreachable, match=f"127.0.0.1:{port}"):
             await client.open(request_to(f"http://127.0.0.1:{port}", "happy"), QUICK)
@@ -334,7 +341,7 @@ def test_nobody_listening_is_unreachable() -> None:
 
 
 def test_an_unknown_name_is_unreachable() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         with pytest.raises(UpstreamUnreachable, match=r"no-such-host\.invalid"):
             await client.open(request_to("http://no-such-host.invalid", "happy"), QUICK)
 
@@ -351,22 +358,27 @@ def test_an_untrusted_certificate_is_unreachable(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_connect_that_hangs_is_unreachable_within_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 1)
+def test_a_call_that_finds_no_free_connection_is_told_so_within_its_deadline() -> None:
+    async def main() -> None:
+        client = HttpUpstream(limits=PoolLimits(a_host=1))
+        await client.start()
+        async with HostileUpstream().running() as provider:
+            await test(client, provider)
+        await client.close()
 
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         held = await client.open(request_to(provider.url, "endless_slow"), Deadlines())
         deadlines = Deadlines(connect_s=0.2, first_byte_s=5, idle_s=5, total_s=10)
-        with pytest.raises(UpstreamUnreachable, match=r"within 0\.2 s"):
+        with pytest.raises(UpstreamBusy, match=r"within 0\.2 s"):
             await client.open(request_to(provider.url, "happy"), deadlines)
         held.close()
         await drain(client, request_to(provider.url, "happy"), deadlines)
 
-    run(test)
+    asyncio.run(main())
 
 
 def test_a_stream_that_pauses_is_given_up_after_the_idle_deadline() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         for script in ("stall", "head_only"):
             began = time.monotonic()
             with pytest.raises(UpstreamTimeout):
@@ -377,7 +389,7 @@ def test_a_stream_that_pauses_is_given_up_after_the_idle_deadline() -> None:
 
 
 def test_the_first_byte_of_a_body_has_the_longer_deadline() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         patient = Deadlines(connect_s=1, first_byte_s=3, idle_s=0.2, total_s=4)
         assert await drain(client, request_to(provider.url, "head_then_late"), patient)
         with pytest.raises(UpstreamTimeout, match=r"nothing for 0\.2 s"):
@@ -387,7 +399,7 @@ def test_the_first_byte_of_a_body_has_the_longer_deadline() -> None:
 
 
 def test_the_total_deadline_ends_a_stream_that_never_pauses() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         began = time.monotonic()
         deadlines = Deadlines(connect_s=1, first_byte_s=1, idle_s=1, total_s=0.5)
         with pytest.raises(UpstreamTimeout, match=r"within 0\.5 s"):
@@ -404,7 +416,7 @@ def test_a_body_over_the_limit_is_malformed_and_bounded_in_memory(
 ) -> None:
     monkeypatch.setattr(module, "MAX_BODY_BYTES", 4 << 20)
 
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, script, stream=False), Deadlines())
         gc.collect()
         tracemalloc.start()
@@ -421,7 +433,7 @@ def test_a_body_over_the_limit_is_malformed_and_bounded_in_memory(
 def test_a_stream_over_the_limit_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_STREAM_BYTES", 1 << 20)
 
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         with pytest.raises(UpstreamMalformed):
             await drain(client, request_to(provider.url, "endless_stream"), Deadlines())
 
@@ -429,7 +441,7 @@ def test_a_stream_over_the_limit_is_malformed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_body_compressed_unasked_is_decompressed() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, "gzipped", stream=False), QUICK)
         assert await response.read() == answers.openai_chat("gzipped")
 
@@ -437,7 +449,7 @@ def test_a_body_compressed_unasked_is_decompressed() -> None:
 
 
 def test_a_body_without_a_length_is_whole_when_closed() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, "whole_until_eof", stream=False), QUICK)
         assert await response.read() == answers.openai_chat("whole_until_eof")
 
@@ -445,7 +457,7 @@ def test_a_body_without_a_length_is_whole_when_closed() -> None:
 
 
 def test_a_slow_reader_holds_the_provider_back_and_is_no_idle_timeout() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, "endless_stream"), QUICK)
         chunks = response.chunks()
         await anext(chunks)
@@ -457,7 +469,7 @@ def test_a_slow_reader_holds_the_provider_back_and_is_no_idle_timeout() -> None:
 
 
 def test_a_large_body_arrives_whole() -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         request = request_to(provider.url, "happy", filler="x" * 3_000_000)
         await drain(client, request, QUICK)
         assert provider.requests[0].body == request.body
@@ -467,7 +479,7 @@ def test_a_large_body_arrives_whole() -> None:
 
 @pytest.mark.parametrize("script", [name for name, _ in OPEN_ERRORS + STREAM_ERRORS])
 def test_no_message_holds_the_key_or_the_path(script: str) -> None:
-    async def test(client: AiohttpUpstream, provider: HostileUpstream) -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         with pytest.raises(UpstreamError) as failure:
             await drain(client, request_to(provider.url, script), QUICK)
         assert SECRET not in failure.value.message

@@ -9,7 +9,7 @@ import pytest
 from functions.ports.models import Upstream
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream.client import AiohttpUpstream
+from runtime.upstream.client import HttpUpstream
 from schema.errors import UpstreamCut, UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.hostile_upstream import HostileUpstream
@@ -31,7 +31,7 @@ REQUEST_BODY = b'{"stream":true}'
 
 @asynccontextmanager
 async def real(script: str) -> AsyncIterator[tuple[Upstream, str]]:
-    client = AiohttpUpstream()
+    client = HttpUpstream()
     await client.start()
     async with HostileUpstream(script).running() as provider:
         yield client, provider.url

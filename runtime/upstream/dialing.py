@@ -1,0 +1,110 @@
+"""From a provider's name to an open socket: names off the loop, both families raced, through a proxy if need
+be."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import aiohappyeyeballs
+
+from runtime.upstream.proxies import Proxy
+
+FRESH_S = 10.0
+"""How long an answer about a name is believed."""
+NEXT_FAMILY_S = 0.25
+"""How long an address has before the next one is tried beside it (RFC 8305)."""
+RESOLVERS = 4
+MAX_NAMES = 1_000
+MAX_REPLY_BYTES = 16 * 1024
+
+Addresses = Sequence[aiohappyeyeballs.AddrInfoType]
+
+
+class NameUnknown(Exception):
+    """A host's name has no address, or the proxy's."""
+
+
+class ProxyRefused(Exception):
+    """A proxy makes no connection to the provider: nothing was sent to that."""
+
+
+class Dialer:
+    """Opens sockets. Its threads for names are its own: a resolver that hangs keeps no other work waiting."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="names")
+        self._known: dict[tuple[str, int], tuple[float, Addresses]] = {}
+        self._asking: dict[tuple[str, int], asyncio.Future[Addresses]] = {}
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def dial(self, host: str, port: int, *, proxy: Proxy | None, tunnel: bool) -> socket.socket:
+        """A connected socket: to the host, or to the proxy; with `tunnel` on from there to the host. Raises
+        NameUnknown, ProxyRefused, OSError."""
+        first = (host, port) if proxy is None else (proxy.host, proxy.port)
+        addresses = await self._addresses(*first)
+        sock = await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=NEXT_FAMILY_S, interleave=1, loop=asyncio.get_running_loop()
+        )
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if proxy is not None and tunnel:
+                await _tunnel(sock, host, port, proxy)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _addresses(self, host: str, port: int) -> Addresses:
+        """Asked once for all who dial the same name at once."""
+        loop, name = asyncio.get_running_loop(), (host, port)
+        known = self._known.get(name)
+        if known is not None and loop.time() < known[0]:
+            return known[1]
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = loop.run_in_executor(self._threads, _look_up, host, port)
+            self._asking[name] = asking
+            asking.add_done_callback(lambda done: self._learn(name, done))
+        try:
+            return await asyncio.shield(asking)
+        except (OSError, UnicodeError) as exc:
+            raise NameUnknown(host) from exc
+
+    def _learn(self, name: tuple[str, int], done: "asyncio.Future[Addresses]") -> None:
+        self._asking.pop(name, None)
+        if done.cancelled() or done.exception() is not None:
+            return
+        if len(self._known) >= MAX_NAMES:
+            self._known.clear()
+        self._known[name] = (asyncio.get_running_loop().time() + FRESH_S, done.result())
+
+
+def _look_up(host: str, port: int) -> Addresses:
+    found: Addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return found
+
+
+async def _tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
+    """Have a proxy connect us to a host (RFC 9110, section 9.3.6)."""
+    loop = asyncio.get_running_loop()
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"host: {authority}"]
+    if proxy.authorization is not None:
+        lines.append(f"proxy-authorization: {proxy.authorization.reveal()}")
+    await loop.sock_sendall(sock, "\r\n".join([*lines, "", ""]).encode())
+    reply = b""
+    while not reply.endswith(b"\r\n\r\n"):
+        if len(reply) > MAX_REPLY_BYTES or b"\r\n\r\n" in reply:
+            raise ProxyRefused("its answer is not one to CONNECT")
+        piece = await loop.sock_recv(sock, 4096)
+        if not piece:
+            raise ProxyRefused("it closed the connection")
+        reply += piece
+    words = reply.split(b"\r\n", 1)[0].split(b" ")
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        raise ProxyRefused("its answer is not HTTP")
+    if not words[1].startswith(b"2"):
+        raise ProxyRefused(f"status {words[1].decode()[:3]}")

@@ -1,0 +1,115 @@
+"""Requests as HTTP/1.1 writes them: where they go, and the bytes of their heads."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+USER_AGENT = "switchgear"
+OURS = frozenset({"content-length", "transfer-encoding", "connection", "accept-encoding", "expect", "te"})
+"""Headers that the client writes itself; from elsewhere they would contradict its own."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNSAFE = re.compile(r"[\0\r\n]")
+_SAFE_IN_PATH = "/?:@!$&'()*+,;=-._~%[]"
+
+
+class Unwritable(ValueError):
+    """An address or a header that HTTP can't carry."""
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL, taken apart. `authority` names the host, and the port where the URL does."""
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+    path: str
+    """With the query; never empty."""
+
+
+@lru_cache(maxsize=1024)
+def address_of(url: str) -> Address:
+    """Raises Unwritable."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as exc:
+        raise Unwritable("it is no address") from exc
+    if parts.scheme not in DEFAULT_PORTS or not host:
+        raise Unwritable("it is no address of HTTP")
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError as exc:
+            raise Unwritable("its host is no name") from exc
+    named = f"[{host}]" if ":" in host else host
+    path = quote(parts.path or "/", safe=_SAFE_IN_PATH)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=_SAFE_IN_PATH)
+    return Address(
+        scheme=parts.scheme,
+        host=host,
+        port=port or DEFAULT_PORTS[parts.scheme],
+        authority=named if port is None else f"{named}:{port}",
+        path=path,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _first_lines(method: str, target: str, host: str) -> str:
+    if _TOKEN.fullmatch(method) is None:
+        raise Unwritable("its method")
+    return (
+        f"{method} {target} HTTP/1.1\r\nhost: {host}\r\nuser-agent: {USER_AGENT}\r\naccept: */*\r\n"
+        "accept-encoding: identity\r\n"
+    )
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> str:
+    """In lower case. Raises Unwritable."""
+    if _TOKEN.fullmatch(name) is None:
+        raise Unwritable("the name of a header")
+    return name.lower()
+
+
+def head_of(
+    method: str, address: Address, headers: Mapping[str, str], body_bytes: int, *, through: str | None = None
+) -> bytes:
+    """The head of a request. `through` is the `Proxy-Authorization` for a proxy that reads the request; empty
+    where that wants none. Raises Unwritable."""
+    target = address.path if through is None else f"{address.scheme}://{address.authority}{address.path}"
+    host, own, lines = address.authority, "", []
+    for name, value in headers.items():
+        known = _name(name)
+        if known in OURS:
+            continue
+        if known == "host":
+            host = value
+        else:
+            own += f" {known}"
+            lines.append(f"{known}: {value}\r\n")
+    text = "".join(lines)
+    if (
+        text.count("\n") != len(lines)
+        or text.count("\r") != len(lines)
+        or "\0" in text
+        or _UNSAFE.search(host)
+    ):
+        raise Unwritable("the value of a header")
+    first = _first_lines(method, target, host)
+    if " user-agent" in own:
+        first = first.replace(f"user-agent: {USER_AGENT}\r\n", "")
+    if " accept " in f"{own} ":
+        first = first.replace("accept: */*\r\n", "")
+    if through:
+        first += f"proxy-authorization: {through}\r\n"
+    length = f"content-length: {body_bytes}\r\n" if body_bytes or method not in ("GET", "HEAD") else ""
+    try:
+        return f"{first}{text}{length}\r\n".encode()
+    except UnicodeEncodeError as exc:
+        raise Unwritable("the value of a header") from exc
