@@ -121,11 +121,14 @@ class Connection(asyncio.Protocol):
         if not self.in_use or self.is_whole or self._parser is None:
             self.abort()  # a provider that speaks unasked, or goes on after its answer
             return
-        self.received = True
         had_head = self.has_head
         try:
+            if not self.received and not data.startswith(b"H"):  # llhttp would read over empty lines
+                raise httptools.HttpParserError
+            self.received = True
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.received = True
             if not self.is_whole:
                 self._break(Broken.MALFORMED)
                 self.abort()
@@ -172,9 +175,9 @@ class Connection(asyncio.Protocol):
         if len(self.headers) >= MAX_HEAD_LINES or len(name) + len(value) > MAX_HEAD_LINE_BYTES:
             raise _TooMuch
         if not self.has_head:
-            self.headers.append((name, value))
+            self.headers.append((name, value.rstrip(b" \t")))
             return
-        self._head_bytes += len(name) + len(value)  # a trailer: nobody reads it
+        self._head_bytes += len(name) + len(value) + len(": \r\n")  # a trailer: nobody reads it
         if self._head_bytes > MAX_HEAD_BYTES:
             raise _TooMuch
 
