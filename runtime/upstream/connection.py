@@ -10,6 +10,7 @@ it is set again for the rest.
 
 import asyncio
 import enum
+import re
 from collections.abc import Sequence
 from typing import cast
 
@@ -28,6 +29,8 @@ PIECE_BYTES = 256 * 1024
 SWITCHING_PROTOCOLS = 101
 FIRST_FINAL_STATUS = 200
 WITHOUT_BODY = (204, 304)
+FRAMING = (b"content-length", b"transfer-encoding")
+_REASON = re.compile(rb"[\t -~\x80-\xff]*")
 
 
 class Broken(enum.Enum):
@@ -171,6 +174,10 @@ class Connection(asyncio.Protocol):
         if self.is_whole:
             raise _Surplus
 
+    def on_status(self, reason: bytes) -> None:
+        if _REASON.fullmatch(reason) is None:
+            raise _TooMuch
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= MAX_HEAD_LINES or len(name) + len(value) > MAX_HEAD_LINE_BYTES:
             raise _TooMuch
@@ -187,6 +194,8 @@ class Connection(asyncio.Protocol):
         if status == SWITCHING_PROTOCOLS or self._parser.get_http_version() not in ("1.0", "1.1"):
             raise _TooMuch
         if status < FIRST_FINAL_STATUS:
+            if any(name.lower() in FRAMING for name, _ in self.headers):
+                raise _TooMuch
             self._is_informational = True
             self.headers = []
             return

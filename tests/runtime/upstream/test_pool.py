@@ -1,0 +1,150 @@
+"""Connections under load: limits, cancellation, and that nothing is left behind."""
+
+import asyncio
+import gc
+import os
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from models_registry.target import Deadlines
+from runtime.upstream.client import HttpUpstream
+from runtime.upstream.pool import PoolLimits
+from schema.errors import UpstreamBusy, UpstreamError
+from tests.fakes.hostile_upstream import HostileUpstream
+from tests.runtime.upstream.test_client import drain, request_to
+
+QUICK = Deadlines(connect_s=0.3, first_byte_s=2.0, idle_s=2.0, total_s=5.0)
+PATIENT = Deadlines(connect_s=10.0, first_byte_s=10.0, idle_s=10.0, total_s=20.0)
+
+
+def at_provider(limits: PoolLimits, test: Callable[[HttpUpstream, HostileUpstream], Awaitable[None]]) -> None:
+    async def run() -> None:
+        client = HttpUpstream(limits=limits, env={})
+        await client.start()
+        async with HostileUpstream().running() as provider:
+            await test(client, provider)
+            await client.close()
+        assert provider.errors == []
+
+    asyncio.run(run())
+
+
+def test_a_host_has_so_many_connections_and_no_more() -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        calls = [drain(client, request_to(provider.url, "slow_stream"), PATIENT) for _ in range(9)]
+        await asyncio.gather(*calls)
+        assert provider.connections == 3
+        assert len(provider.requests) == 9
+
+    at_provider(PoolLimits(a_host=3), test)
+
+
+def test_a_call_that_finds_all_in_use_is_told_so_with_503() -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        held = await client.open(request_to(provider.url, "endless_slow"), PATIENT)
+        with pytest.raises(UpstreamBusy) as refused:
+            await client.open(request_to(provider.url, "happy"), QUICK)
+        assert refused.value.http_status == 503
+        assert refused.value.retry_after_s is not None
+        held.close()
+        assert await drain(client, request_to(provider.url, "happy"), QUICK)
+
+    at_provider(PoolLimits(a_host=1), test)
+
+
+def test_connections_that_rest_elsewhere_make_room() -> None:
+    async def run() -> None:
+        client = HttpUpstream(limits=PoolLimits(in_all=2), env={})
+        await client.start()
+        async with (
+            HostileUpstream().running() as one,
+            HostileUpstream().running() as two,
+            HostileUpstream().running() as three,
+        ):
+            for provider in (one, two, three, one, two, three):
+                assert await drain(client, request_to(provider.url, "happy"), QUICK)
+                assert client.pool.open <= 2
+            await client.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_that_gives_up_waiting_takes_no_place_with_it() -> None:
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        held = await client.open(request_to(provider.url, "endless_slow"), PATIENT)
+        for _ in range(5):
+            waiting = asyncio.create_task(client.open(request_to(provider.url, "happy"), PATIENT))
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        # one more is cancelled in the very turn in which it is given a connection
+        waiting = asyncio.create_task(client.open(request_to(provider.url, "happy"), PATIENT))
+        await asyncio.sleep(0.01)
+        held.close()
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert await drain(client, request_to(provider.url, "happy"), QUICK)
+
+    at_provider(PoolLimits(a_host=1), test)
+
+
+def open_sockets() -> int:
+    links = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
+    return sum("socket:" in os.path.realpath(link) for link in links)
+
+
+SCRIPTS = (
+    "happy",
+    "happy",
+    "drip",
+    "cut_mid_token",
+    "resets",
+    "hangs_up",
+    "short_body",
+    "no_done",
+    "garbage_http",
+)
+
+
+@pytest.mark.parametrize("calls", [2_000])
+def test_calls_that_are_cancelled_anywhere_leave_nothing_behind(calls: int) -> None:
+    """Sockets, tasks, waiters and buffers."""
+    luck = random.Random(11)
+
+    async def call(client: HttpUpstream, url: str) -> None:
+        request = request_to(url, luck.choice(SCRIPTS), stream=luck.random() < 0.5)
+        task = asyncio.create_task(drain(client, request, QUICK))
+        if luck.random() < 0.4:
+            await asyncio.sleep(luck.choice((0, 0, 0.0005, 0.002, 0.01)))
+            task.cancel()
+        with suppress(UpstreamError, asyncio.CancelledError):
+            await task
+
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        sockets = open_sockets()
+
+        async def caller() -> None:
+            for _ in range(calls // 20):
+                await call(client, provider.url)
+
+        await asyncio.gather(*(caller() for _ in range(20)))
+        origins = list(client.pool._origins.values())
+        assert client.pool.open == sum(len(origin.resting) for origin in origins) <= 8
+        assert not any(origin.waiting for origin in origins)
+        assert all(not each.pieces and not each.headers for origin in origins for each in origin.resting)
+        client.pool.close()
+        await asyncio.sleep(0.1)
+        assert client.pool.open == 0
+        assert client.pool._origins == {}
+        provider.drop_idle()
+        await asyncio.sleep(0.1)
+        gc.collect()
+        assert open_sockets() <= sockets
+        assert len(asyncio.all_tasks()) <= 2
+
+    at_provider(PoolLimits(a_host=8), test)
