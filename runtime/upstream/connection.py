@@ -22,7 +22,7 @@ MAX_HEAD_BYTES = 64 * 1024
 """Of an answer's head, with the 1xx heads before it, and of its trailers."""
 MAX_HEAD_LINE_BYTES = 16 * 1024
 MAX_HEAD_LINES = 128
-HIGH_WATER_BYTES = 256 * 1024
+HIGH_WATER_BYTES = 64 * 1024
 """How much of a body waits in memory for its reader before the provider is held back."""
 PIECE_BYTES = 256 * 1024
 """A larger request body is written in such pieces, between which the loop turns."""

@@ -100,7 +100,8 @@ def theirs(pieces: Sequence[bytes], *, closed: bool) -> Read | Broken | None:
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method="POST", target="/", headers=[("host", "x"), ("content-length", "0")]))
     client.send(h11.EndOfMessage())
-    status, headers, body, whole = 0, (), b"", False
+    status, body, whole = 0, b"", False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     try:
         for data in [*pieces, *([b""] if closed else [])]:
             if not whole:
