@@ -1,13 +1,13 @@
-"""A chat stream under way, from its first event to its end."""
+"""A stream under way, from its first event to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 import msgspec
 
 from functions.ports.models import Hold, UpstreamResponse
 from models_registry.backends.backend import ChatStream
-from models_registry.bounds.chat import ChatBounds
 from schema.errors import GatewayError, Told, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
@@ -15,11 +15,23 @@ END_S = 0.2
 """How long a complete answer's connection may take to end, to be used again."""
 
 
-class ChatEvents:
-    """A chat stream under way: relays it, and settles the hold however it ends."""
+class AnswerBounds(Protocol):
+    """What a streamed answer is booked at."""
+
+    def completed(self, usage: Usage | None, most_bytes: int, told_bytes: Callable[[], int | None]) -> Usage:
+        """The usage of an answer that is complete."""
+        ...
+
+    def broken(self, usage: Usage | None, shown_bytes: int) -> Usage:
+        """The usage of an answer that broke off."""
+        ...
+
+
+class Relay:
+    """A stream under way: relays it, and settles the hold however it ends."""
 
     def __init__(
-        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: ChatBounds
+        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
     ) -> None:
         self._response = response
         self._parser = parser
@@ -32,8 +44,8 @@ class ChatEvents:
 
     @classmethod
     async def begin(
-        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: ChatBounds
-    ) -> "ChatEvents":
+        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
+    ) -> "Relay":
         """Read up to the first event, so that an upstream that fails at once gets its status."""
         stream = cls(response, parser, hold=hold, bounds=bounds)
         async for data in stream._chunks:

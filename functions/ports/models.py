@@ -1,18 +1,19 @@
 """Ports of functions that call models. Implementations are in `runtime`; a port holds only what some
 function calls."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from functions.contract.call import Call
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.bounds.judgement import Unbounded
-from models_registry.routing.route import Route
 from models_registry.target import Deadlines, Target
+from schema.errors import GatewayError
 from schema.models import AllowedModels, ModelCard
 from schema.usage import Usage
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Models(Protocol):
@@ -28,13 +29,26 @@ class Models(Protocol):
         ...
 
 
+class Attempting(Protocol[T_co]):
+    """The attempts of one call, made one by one by `Routes.walk`."""
+
+    async def at(self, target: Target) -> T_co:
+        """Attempt the call at one deployment. An attempt that raises a GatewayError keeps its hold for `end`;
+        every other way out has ended the hold."""
+        ...
+
+    def end(self, error: GatewayError, *, final: bool) -> None:
+        """End the hold of the attempt that raised this error. `final`: the call makes no other attempt. Does
+        nothing where the attempt failed before it had a hold."""
+        ...
+
+
 class Routes(Protocol):
     """The ways from the name of a model to an answer."""
 
-    async def walk(self, call: Call, model: str, attempt: Callable[[Route], Awaitable[T]]) -> T:
-        """Make one attempt at `route.target` after another, until one answers. An attempt that fails asks
-        its route whether the call goes on, to book what it held. Raises ModelNotFound, ModelNotAllowed,
-        and the error of the model asked for where nothing answers."""
+    async def walk(self, call: Call, model: str, attempts: Attempting[T]) -> T:
+        """Make one attempt after another until one answers, and end each one that failed. Raises
+        ModelNotFound, ModelNotAllowed, and the error of the model asked for where nothing answers."""
         ...
 
 

@@ -69,8 +69,6 @@ class Route:
     _place = 0
     _attempts = 1
     _waited_s = 0.0
-    _goes_on: bool | None = None
-    """Decided, after the attempt at hand; None while that is under way."""
     _leg: _Leg | None = None
 
     def __init__(
@@ -97,29 +95,10 @@ class Route:
             for name in names:
                 self._check(name, field)
 
-    def begin(self) -> Target:
-        """Where the attempt goes that begins now."""
-        self._goes_on = None
-        return self.target
-
-    def goes_on(self, error: GatewayError) -> bool:
-        """Is there another attempt after the one that ended with this? Then `target` and `wait_s` are its.
-        Decided once for an attempt: it ends with one error."""
-        if self._goes_on is None:
-            self.tells_last = False
-            self._goes_on = self._step(error)
-        return self._goes_on
-
-    def _tell(self, error: GatewayError) -> None:
-        self.told, self.tells_last = Told.of(error), True
-
-    def _check(self, name: str, field: str) -> None:
-        try:
-            self._registry.targets(name, allowed=self._allowed)
-        except ModelNotFound as exc:
-            raise ModelNotFound(exc.message, param=field) from exc
-
-    def _step(self, error: GatewayError) -> bool:
+    def advance(self, error: GatewayError) -> bool:
+        """The attempt at `target` ended with this error. True where another one follows: `target` and
+        `wait_s` are then those of the next attempt. Called once an attempt."""
+        self.tells_last = False
         leg = self._leg
         if leg is None:  # most calls never need one
             leg = self._leg = _Leg(self._model, self._targets, 0)
@@ -136,6 +115,15 @@ class Route:
         if self._attempts >= MOST_ATTEMPTS:
             return False
         return self._retry(leg, kind, error) or self._fall_back(leg, kind)
+
+    def _tell(self, error: GatewayError) -> None:
+        self.told, self.tells_last = Told.of(error), True
+
+    def _check(self, name: str, field: str) -> None:
+        try:
+            self._registry.targets(name, allowed=self._allowed)
+        except ModelNotFound as exc:
+            raise ModelNotFound(exc.message, param=field) from exc
 
     def _retry(self, leg: _Leg, kind: Kind, error: GatewayError) -> bool:
         again, most = self._granted(leg, kind)
