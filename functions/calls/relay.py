@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 
 from functions.ports.models import Hold, UpstreamResponse
-from models_registry.backends.backend import ChatStream
-from schema.errors import GatewayError, Told, UpstreamError, UpstreamMalformed
+from models_registry.backends.backend import Broken, ChatStream
+from schema.errors import GatewayError, UpstreamMalformed
 from schema.usage import Usage
 
 END_S = 0.2
@@ -38,52 +38,54 @@ class Relay:
         self._hold: Hold | None = hold
         self._bounds = bounds
         self._chunks = response.chunks()
-        self._first = b""
-        self._broken: Told | None = None
-        """What comes after the first event."""
+        self._first: bytes | Broken = b""
 
     @classmethod
     async def begin(
         cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
     ) -> "Relay":
         """Read up to the first event, so that an upstream that fails at once gets its status."""
-        stream = cls(response, parser, hold=hold, bounds=bounds)
-        async for data in stream._chunks:
-            try:
-                stream._first = parser.feed(data)
-            except UpstreamError as error:
-                if not error.unsent:
-                    raise
-                stream._first, stream._broken = error.unsent, Told.of(error)
-            if stream._first:
+        relay = cls(response, parser, hold=hold, bounds=bounds)
+        first: bytes | Broken = b""
+        async for data in relay._chunks:
+            first = parser.feed(data)
+            if isinstance(first, Broken):
+                if not first.ahead:
+                    raise first.failure.error()
+                break
+            if first:
                 break
         else:
-            stream._first = parser.close()
+            first = parser.close()
+            if isinstance(first, Broken):
+                raise first.failure.error()
+        relay._first = first
         hold.first_token()
-        return stream
+        return relay
 
     async def events(self) -> AsyncIterator[bytes]:
         """The stream as SSE. Raises the GatewayError it broke with, already booked."""
-        feed = self._parser.feed
+        parser, out = self._parser, self._first
+        feed = parser.feed
         try:
-            if self._first:
-                yield self._first
-            if self._broken is not None:
-                raise self._broken.error()
-            while not self._parser.done:
-                data = await anext(self._chunks, None)
-                out = self._parser.close() if data is None else feed(data)
-                if self._parser.done:
-                    self._settle()
+            while isinstance(out, bytes):
                 if out:
                     yield out
+                if parser.done:
+                    break
+                data = await anext(self._chunks, None)
+                out = parser.close() if data is None else feed(data)
+                if parser.done:
+                    self._settle()
+            else:
+                self._fail(out.failure.error())
+                if out.ahead:
+                    yield out.ahead
+                raise out.failure.error()
             self._settle()
             await self._let_end()
         except GatewayError as error:
             self._fail(error)
-            unsent = getattr(error, "unsent", b"")
-            if unsent:
-                yield unsent
             raise
         except Exception as error:
             self._fail(error)
