@@ -159,6 +159,7 @@ class ModelNotAllowed(NotAllowed):
 
     def __init__(self, message: str, *, param: str | None = None, level: str = "key") -> None:
         super().__init__(message, param=param, code=f"{level}_model_access_denied")
+        self.level = level
 
     @property
     def error_type(self) -> str:

@@ -8,14 +8,15 @@ asked again soonest. Time is the sum of the waits: the attempts between them onl
 is told in the end is the last error of the model it asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 
+from models_registry.drops import Drop, Reason
 from models_registry.registry import Registry, pick
 from models_registry.routing.failures import Again, Kind, kind_of
 from models_registry.routing.settings import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
-from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound, Told
+from schema.errors import GatewayError, ModelNotAllowed, ModelNotFound, Told
 from schema.models import AllowedModels
 from schema.route_options import RouteOptions
 
@@ -25,6 +26,8 @@ MOST_WAITING_S = 120.0
 """Of a call, all waits together."""
 MOST_ATTEMPTS = 50
 """Of a call, whatever the config says."""
+MOST_DROPS = 200
+"""Of a call; what is passed over after them is not noted."""
 FIRST_WAIT_S = 0.5
 MOST_BACKOFF_S = 8.0
 JITTER = 0.25
@@ -70,6 +73,7 @@ class Route:
     _attempts = 1
     _waited_s = 0.0
     _leg: _Leg | None = None
+    _drops: Sequence[Drop] = ()
 
     def __init__(
         self,
@@ -104,17 +108,48 @@ class Route:
             leg = self._leg = _Leg(self._model, self._targets, 0)
             self._ahead: list[tuple[str, int]] = []
             self._seen = {self._model}
+            self._entered = {self._model}
+            self._drops = []
         kind = kind_of(error)
         if kind is None:
             if self.told is None:
                 self._tell(error)
+            if not self.fallbacks or not isinstance(error, ModelNotAllowed):
+                return False
             # a fallback that is not for this customer is passed over
-            return bool(self.fallbacks) and isinstance(error, ModelNotAllowed) and self._enter_next()
+            self._note(Drop(model=leg.model, reason=Reason.NOT_ALLOWED, detail=error.level))
+            return self._enter_next()
         if not self.fallbacks:
             self._tell(error)
         if self._attempts >= MOST_ATTEMPTS:
+            self._leave_untried(leg, Reason.TOO_MANY)
+            self._leave_ahead(Reason.TOO_MANY)
             return False
         return self._retry(leg, kind, error) or self._fall_back(leg, kind)
+
+    @property
+    def drops(self) -> Sequence[Drop]:
+        """What was passed over so far: in the models attempted the deployments that are in error, then the
+        others in the order in which they were passed over."""
+        return (*self._registry.in_error(self._model), *self._drops)
+
+    def _note(self, *drops: Drop) -> None:
+        self._drops = (*self._drops, *drops)[:MOST_DROPS]
+
+    def _leave(self, leg: _Leg, places: Iterable[int], reason: Reason) -> None:
+        """These deployments are passed over."""
+        self._note(
+            *(Drop(model=leg.model, model_id=leg.targets[each].model_id, reason=reason) for each in places)
+        )
+
+    def _leave_untried(self, leg: _Leg, reason: Reason) -> None:
+        places = range(len(leg.targets))
+        self._leave(leg, (each for each in places if each not in (self._place, *leg.ready_s)), reason)
+
+    def _leave_ahead(self, reason: Reason) -> None:
+        """No fallback that is still ahead is gone to."""
+        self._note(*(Drop(model=name, reason=reason) for name, _ in self._ahead))
+        self._ahead.clear()
 
     def _tell(self, error: GatewayError) -> None:
         self.told, self.tells_last = Told.of(error), True
@@ -127,13 +162,23 @@ class Route:
 
     def _retry(self, leg: _Leg, kind: Kind, error: GatewayError) -> bool:
         again, most = self._granted(leg, kind)
-        if self.retries >= most or again is Again.NOWHERE:
+        if again is Again.NOWHERE:
+            too_long = kind is Kind.CONTEXT_WINDOW
+            self._leave_untried(leg, Reason.CONTEXT_TOO_SMALL if too_long else Reason.SAME_ANSWER)
+            return False
+        if self.retries >= most:
+            self._leave_untried(leg, Reason.NO_RETRIES_LEFT)
             return False
         pause_s = inf if again is Again.ELSEWHERE else self._pause(error)
+        if pause_s == inf:
+            reason = Reason.SAME_ANSWER if again is Again.ELSEWHERE else Reason.STAYS_AWAY
+            self._leave(leg, (self._place,), reason)
         leg.ready_s[self._place] = self._waited_s + pause_s
         places, ready_s = leg.choices()
         wait_s = max(0.0, ready_s - self._waited_s)
         if self._waited_s + wait_s > MOST_WAITING_S:
+            if wait_s < inf:
+                self._leave(leg, places, Reason.WAITS_TOO_LONG)
             return False
         self.retries += 1
         self._go(leg, places, wait_s)
@@ -168,11 +213,14 @@ class Route:
     def _fall_back(self, leg: _Leg, kind: Kind) -> bool:
         options = self._options
         finds_wrong = kind in (Kind.BAD_REQUEST, Kind.UNSUPPORTED)
-        if not options.falls_back or (finds_wrong and not self._routing.on_bad_request):
-            return False
-        depth = leg.depth + 1
+        depth, names = leg.depth + 1, self._next_of(leg, kind)
         if depth <= self._routing.max_fallbacks:
-            self._ahead[:0] = [(name, depth) for name in self._next_of(leg, kind)]
+            self._ahead[:0] = [(name, depth) for name in names]
+        else:
+            self._note(*(Drop(model=name, reason=Reason.CHAIN_TOO_LONG) for name in names))
+        if not options.falls_back or (finds_wrong and not self._routing.on_bad_request):
+            self._leave_ahead(Reason.NO_FALLBACK_WANTED)
+            return False
         return self._enter_next()
 
     def _next_of(self, leg: _Leg, kind: Kind) -> Sequence[str]:
@@ -197,25 +245,38 @@ class Route:
         own, for_any = fallbacks_of(lists, leg.model), lists.get(ANY)
         if own is not None or for_any is None or not _are_local(leg.targets):
             return for_any if own is None else own
-        known = [name for name in for_any if self._registry.knows(name)]
-        return [name for name in known if _are_local(self._registry.targets(name, allowed=()))]
+        local = []
+        for name in for_any:
+            found = self._registry.find(name, allowed=())
+            if isinstance(found, Drop):
+                self._note(found)
+            elif _are_local(found):
+                local.append(name)
+            else:
+                self._note(Drop(model=name, reason=Reason.NOT_LOCAL))
+        return local
 
     def _enter_next(self) -> bool:
         """Go on with the next model of those ahead that there is, and that the caller may use."""
         while self._ahead and self.fallbacks < MAX_FALLBACKS:
             name, depth = self._ahead.pop(0)
             if name in self._seen:
+                if name in self._entered:
+                    self._note(Drop(model=name, reason=Reason.ALREADY_TRIED))
                 continue
             self._seen.add(name)
-            try:
-                targets = self._registry.targets(name, allowed=self._allowed)
-            except (ModelNotFound, ModelInError, ModelNotAllowed):
+            found = self._registry.find(name, allowed=self._allowed)
+            if isinstance(found, Drop):
+                self._note(found)
                 continue
+            self._entered.add(name)
+            self._note(*self._registry.in_error(name))
             self.fallbacks += 1
             self.retries = 0
-            leg = self._leg = _Leg(name, targets, depth)
-            self._go(leg, range(len(targets)), 0.0)
+            leg = self._leg = _Leg(name, found, depth)
+            self._go(leg, range(len(found)), 0.0)
             return True
+        self._leave_ahead(Reason.TOO_MANY)
         return False
 
     def _luck(self) -> float:

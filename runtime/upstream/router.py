@@ -73,6 +73,7 @@ class Router:
                     next_model=route.target.public_name,
                     next_model_id=route.target.model_id,
                     wait_s=round(route.wait_s, 3),
+                    passed_over=[str(drop) for drop in route.drops],
                 )
             if route.wait_s:
                 await self._sleep(route.wait_s)
