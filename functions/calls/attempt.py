@@ -1,7 +1,7 @@
-"""The one ladder that every call of a model goes down: hold, open, read or relay, and one ending of the hold.
+"""How one attempt at a model goes, for all endpoints: hold the cost, open, read or relay, end the hold.
 
-An endpoint says in an `Exchange` what is its own: the provider's request, the bounds, how the answer is read.
-`Attempts` does the rest for all of them.
+An endpoint writes an `Exchange`, which says what is its own: the provider's request, the bounds, how the
+answer is read, and whether it streams. `Attempts` does the rest.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Exchange(ABC, Generic[R, B, A]):
 
     @property
     def streamed(self) -> bool:
-        """True where the answer is relayed as it comes. Then `relay` is called, else `answer`."""
+        """True where the answer is relayed as it comes: `relay` is called. Else `answer` is."""
         return False
 
     @abstractmethod
@@ -62,11 +62,11 @@ class Exchange(ABC, Generic[R, B, A]):
         """The endpoint's answer from the body of a 200, and what is booked for it. Raises UpstreamError."""
 
     def relay(self, response: UpstreamResponse, hold: Hold, bounds: B) -> Awaitable[A]:
-        """A stream that has its first event. From then on the stream ends the hold."""
+        """Wait for the first event, and give the stream. From then on the stream ends the hold."""
         raise NotImplementedError
 
     def limit_output(self, tokens: int) -> None:
-        """The provider is asked for at most so many tokens in an answer."""
+        """Ask the provider for at most so many tokens in an answer, such as 4,096."""
         self.target = with_output_limit(self.target, tokens)
 
 
@@ -130,7 +130,7 @@ class Attempts(Generic[R, B, A]):
             raise
 
     def end(self, error: GatewayError, *, final: bool) -> None:
-        """Book the attempt that failed with this error, where it held anything."""
+        """Book the attempt that failed with this error. An attempt that failed before its hold has no row."""
         hold, self._failed = self._failed, None
         if hold is not None:
             hold.fail(error, final=final)

@@ -1,4 +1,4 @@
-"""A stream under way, from its first event to its end."""
+"""A stream from a provider to a client, from its first event to its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,11 +12,12 @@ from schema.errors import GatewayError, UpstreamMalformed
 from schema.usage import Usage
 
 END_S = 0.2
-"""How long a complete answer's connection may take to end, to be used again."""
+"""How long the gateway waits for the end of a body whose answer is complete. A connection whose body was read
+to its end can be used again."""
 
 
 class AnswerBounds(Protocol):
-    """What a streamed answer is booked at."""
+    """The usage that is booked for a streamed answer."""
 
     def completed(self, usage: Usage | None, most_bytes: int, told_bytes: Callable[[], int | None]) -> Usage:
         """The usage of an answer that is complete."""
@@ -28,7 +29,7 @@ class AnswerBounds(Protocol):
 
 
 class Relay:
-    """A stream under way: relays it, and settles the hold however it ends."""
+    """Relays one stream, and ends its hold whichever way the stream ends. Implements `EventStream`."""
 
     def __init__(
         self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
@@ -44,7 +45,8 @@ class Relay:
     async def begin(
         cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
     ) -> "Relay":
-        """Read up to the first event, so that an upstream that fails at once gets its status."""
+        """Read up to the first event. Where the provider fails before it, the error is raised here, and the
+        caller gets a status in place of a stream."""
         relay = cls(response, parser, hold=hold, bounds=bounds)
         first: bytes | Broken = b""
         async for data in relay._chunks:
@@ -64,7 +66,7 @@ class Relay:
         return relay
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The stream as SSE. Raises the GatewayError it broke with, already booked."""
+        """The stream as SSE. A stream that breaks raises its GatewayError, after the attempt was booked."""
         parser, out = self._parser, self._first
         feed = parser.feed
         try:
@@ -92,8 +94,7 @@ class Relay:
             raise UpstreamMalformed("The provider's stream could not be read.") from error
 
     async def _let_end(self) -> None:
-        """Wait a moment for the end of a body whose answer is complete: a connection read to its end
-        can be used again."""
+        """Wait `END_S` for the end of the body, else close the connection."""
         try:
             async with asyncio.timeout(END_S):
                 await anext(self._chunks, None)
@@ -101,7 +102,7 @@ class Relay:
             self._response.close()
 
     def close(self, error: GatewayError | None = None) -> None:
-        """Cut the upstream, and book what was produced where nobody else has."""
+        """Close the connection to the provider. A hold that has not ended is ended with what was produced."""
         self._response.close()
         hold, self._hold = self._hold, None
         if hold is None:
@@ -124,7 +125,7 @@ class Relay:
             hold.fail(error, self._produced())
 
     def _produced(self) -> Usage:
-        """What the provider reported, else a bound of it: of the output alone where it reported the input."""
+        """The usage to book: the provider's report, and an upper bound for what the report lacks."""
         parser, usage, bounds = self._parser, self._parser.usage, self._bounds
         if parser.done or (usage is not None and not usage.estimated):
             booked = bounds.completed(usage, parser.most_bytes, lambda: parser.told_bytes)

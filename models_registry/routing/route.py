@@ -3,9 +3,9 @@
     a model's deployments, by weight, each once; then again after a wait, as often as retries are left
     └── failed: the model's fallbacks, in order, each with deployments, retries and fallbacks of its own
 
-A retry goes to a deployment that was not tried yet, at once, where there is one; else to the one that may be
-asked again soonest. Time is the sum of the waits: the attempts between them only make it later. What the call
-is told in the end is the last error of the model it asked for.
+A retry goes at once to a deployment that was not tried yet. Where there is none, it goes to the deployment
+that may be asked again soonest. Time is the sum of the waits: an attempt takes time too, and only makes a
+retry later. The caller is told the last error of the model that it asked for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,33 +21,34 @@ from schema.models import AllowedModels
 from schema.route_options import RouteOptions
 
 LONGEST_WAIT_S = 60.0
-"""A provider that says to stay away for longer is not tried again."""
+"""A deployment whose provider says to come back later than this is not tried again."""
 MOST_WAITING_S = 120.0
-"""Of a call, all waits together."""
+"""The most that a call waits in all."""
 MOST_ATTEMPTS = 50
-"""Of a call, whatever the config says."""
+"""The most attempts of a call, whatever the config says."""
 MOST_DROPS = 200
-"""Of a call; what is passed over after them is not noted."""
+"""The most drops that a call notes."""
 FIRST_WAIT_S = 0.5
 MOST_BACKOFF_S = 8.0
 JITTER = 0.25
 GOLDEN = 0.618_033_988_749_895
-"""Turns one roll into a spread-out row of them."""
+"""The step from one random number to the next, so that a call's numbers spread evenly over [0, 1)."""
 
 
 class _Leg:
-    """A model the call came to: its deployments, by place, and when each may be asked (again)."""
+    """A model that the call came to, and when each of its deployments may be asked again."""
 
     def __init__(self, model: str, targets: Sequence[Target], depth: int) -> None:
         self.model = model
         self.targets = targets
         self.depth = depth
-        """How far it is from the model asked for."""
+        """How many fallbacks lead from the model asked for to this one."""
         self.ready_s: dict[int, float] = {}
-        """Of those that were tried; infinity: not again."""
+        """When a deployment that was tried may be asked again, by its place. Infinity: never."""
 
     def choices(self) -> tuple[list[int], float]:
-        """The places that may be asked soonest, and when: 0 for those that were not tried."""
+        """The places of the deployments that may be asked soonest, and when. Those that were not tried may be
+        asked at 0."""
         fresh = [place for place in range(len(self.targets)) if place not in self.ready_s]
         if fresh:
             return [place for place in fresh if self.targets[place].weight > 0] or fresh, 0.0
@@ -56,19 +57,20 @@ class _Leg:
 
 
 class Route:
-    """`target` is the deployment to attempt now, `wait_s` how long to wait before.
+    """The way of one call. `target` is the deployment to attempt now, `wait_s` how long to wait before.
 
-    It keeps no exception: a traceback holds the frames of the call, and one of these holds the route."""
+    A route keeps no exception: a traceback holds the frames of the call, and one of these frames holds the
+    route."""
 
     retries = 0
-    """Of the model attempted now."""
+    """The retries at the model that is attempted now."""
     fallbacks = 0
-    """How many models were fallen back to."""
+    """How many models the call fell back to."""
     wait_s = 0.0
     told: Told | None = None
-    """What the caller is told where nothing else succeeds."""
+    """The error that the caller is told where no later attempt succeeds."""
     tells_last = False
-    """Is that the error of the last attempt?"""
+    """Whether `told` is the error of the last attempt."""
     _place = 0
     _attempts = 1
     _waited_s = 0.0
@@ -85,7 +87,8 @@ class Route:
         options: RouteOptions,
         roll: float,
     ) -> None:
-        """Raises ModelNotFound or ModelNotAllowed, of fallbacks too that the request names itself."""
+        """Raises ModelNotFound, ModelInError or ModelNotAllowed: for the model, and for a fallback that the
+        request itself names."""
         self._registry = registry
         self._routing = routing
         self._allowed = allowed
@@ -129,15 +132,15 @@ class Route:
 
     @property
     def drops(self) -> Sequence[Drop]:
-        """What was passed over so far: in the models attempted the deployments that are in error, then the
-        others in the order in which they were passed over."""
+        """What was passed over so far: first the deployments of the model asked for that are in error, then
+        the rest in the order in which it was passed over."""
         return (*self._registry.in_error(self._model), *self._drops)
 
     def _note(self, *drops: Drop) -> None:
         self._drops = (*self._drops, *drops)[:MOST_DROPS]
 
     def _leave(self, leg: _Leg, places: Iterable[int], reason: Reason) -> None:
-        """These deployments are passed over."""
+        """Note that these deployments are passed over."""
         self._note(
             *(Drop(model=leg.model, model_id=leg.targets[each].model_id, reason=reason) for each in places)
         )
@@ -147,7 +150,7 @@ class Route:
         self._leave(leg, (each for each in places if each not in (self._place, *leg.ready_s)), reason)
 
     def _leave_ahead(self, reason: Reason) -> None:
-        """No fallback that is still ahead is gone to."""
+        """Pass over every fallback that is still ahead."""
         self._note(*(Drop(model=name, reason=reason) for name, _ in self._ahead))
         self._ahead.clear()
 
@@ -192,8 +195,8 @@ class Route:
         self.target = leg.targets[self._place]
 
     def _granted(self, leg: _Leg, kind: Kind) -> tuple[Again, int]:
-        """Where a retry may go, and how many there may be. A retry policy that names the kind of error
-        decides; a request that wants none gets none."""
+        """Where a retry may go, and how many retries there may be. A retry policy that names the kind of
+        error counts first. A request that wants no retries gets none."""
         wanted = self._options.retries
         policy = self._routing.policy_of(leg.model)
         by_kind = policy.get(kind.policy, policy.get("DefaultRetries"))
@@ -203,7 +206,7 @@ class Route:
         return kind.again, next(each for each in (wanted, own, self._routing.retries) if each is not None)
 
     def _pause(self, error: GatewayError) -> float:
-        """Before the deployment at hand is asked again; infinity where its provider said to stay away."""
+        """The wait before this deployment is asked again. Infinity: its provider said to stay away."""
         asked_s = error.retry_after_s or 0.0
         if asked_s > LONGEST_WAIT_S:
             return inf
@@ -224,8 +227,8 @@ class Route:
         return self._enter_next()
 
     def _next_of(self, leg: _Leg, kind: Kind) -> Sequence[str]:
-        """The fallbacks of a model for such an error. A request's own count before the config's, and its
-        `fallbacks` for every model."""
+        """The fallbacks of a model after such an error. Those that the request names count before the
+        config's. The request's `fallbacks` are for every model."""
         options, routing = self._options, self._routing
         special = None
         if kind is Kind.CONTEXT_WINDOW:
@@ -240,8 +243,9 @@ class Route:
         return (self._listed(routing.fallbacks, leg) or ()) if general is None else general
 
     def _listed(self, lists: Fallbacks, leg: _Leg) -> Sequence[str] | None:
-        """A model's own, else those for any. Of these a local model is given none but local ones: what was
-        said of every model was not said of what must not leave."""
+        """The fallbacks of a model: its own list, else the list for any model. From the list for any model a
+        local model falls back to local models alone, since its calls leave only where its own list says
+        so."""
         own, for_any = fallbacks_of(lists, leg.model), lists.get(ANY)
         if own is not None or for_any is None or not _are_local(leg.targets):
             return for_any if own is None else own
@@ -257,7 +261,7 @@ class Route:
         return local
 
     def _enter_next(self) -> bool:
-        """Go on with the next model of those ahead that there is, and that the caller may use."""
+        """Go on with the next fallback that exists and that the caller may use. False: there is none."""
         while self._ahead and self.fallbacks < MAX_FALLBACKS:
             name, depth = self._ahead.pop(0)
             if name in self._seen:
