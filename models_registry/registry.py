@@ -21,6 +21,7 @@ from models_registry.config.deployments import (
 )
 from models_registry.config.providers import PROVIDERS
 from models_registry.config.reader import Config, Skipped
+from models_registry.drops import Drop, Reason
 from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import unused_adjustments
@@ -69,24 +70,23 @@ class Registry:
 
     def targets(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...]:
         """The deployments of a model, one at least. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
+        found = self.find(name, allowed=allowed)
+        if isinstance(found, tuple):
+            return found
+        raise _error_of(found)
+
+    def find(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...] | Drop:
+        """The deployments of a model, one at least, or why there is none for this caller."""
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
         if not targets and not self.why_not(name):
-            raise ModelNotFound(
-                f"The model `{name[:MAX_NAME_CHARS]}` does not exist here. "
-                "GET /v1/models lists those you may use.",
-                param="model",
-            )
+            return Drop(model=name[:MAX_NAME_CHARS], reason=Reason.UNKNOWN)
         for each in allowed:
             if not self._permits(each, name):
-                raise ModelNotAllowed(
-                    f"The {each.level} of this call may not use the model `{name}`.",
-                    param="model",
-                    level=each.level,
-                )
+                return Drop(model=name, reason=Reason.NOT_ALLOWED, detail=each.level)
         if not targets:
-            raise self._in_error(name)
+            return Drop(model=name, reason=Reason.IN_ERROR, detail=self._whats_wrong(name))
         if name not in self._groups and len(self._expanded) < MAX_EXPANDED:
             self._expanded[name] = targets
         return targets
@@ -101,14 +101,14 @@ class Registry:
             return []
         return [each.reason for each in self._skipped if each.model_name and covers(each.model_name, name)]
 
-    def _in_error(self, name: str) -> GatewayError:
+    def in_error(self, name: str) -> list[Drop]:
+        """The deployments of a model that can't be called, beside those that can."""
+        return [Drop(model=name, reason=Reason.IN_ERROR, detail=each) for each in self.why_not(name)]
+
+    def _whats_wrong(self, name: str) -> str:
         reasons = self.why_not(name)
         more = "" if len(reasons) <= MAX_REASONS else f" (and {len(reasons) - MAX_REASONS} more)"
-        return ModelInError(
-            f"The model `{name}` can't be called: an administrator has to mend its config. "
-            f"{'; '.join(reasons[:MAX_REASONS])}{more}",
-            param="model",
-        )
+        return f"{'; '.join(reasons[:MAX_REASONS])}{more}"
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
         """Exact names, then wildcards as they are written: what they cover can't be listed."""
@@ -162,6 +162,25 @@ class Registry:
         matched = name[len(head) : len(name) - len(tail)]
         found = (expand(target, matched, self._at) for target in wildcard.targets)
         return tuple(msgspec.structs.replace(target, public_name=name) for target in found if target)
+
+
+def _error_of(drop: Drop) -> GatewayError:
+    """What a caller is told who asked for this model."""
+    name = drop.model
+    if drop.reason is Reason.NOT_ALLOWED:
+        return ModelNotAllowed(
+            f"The {drop.detail} of this call may not use the model `{name}`.",
+            param="model",
+            level=drop.detail,
+        )
+    if drop.reason is Reason.IN_ERROR:
+        return ModelInError(
+            f"The model `{name}` can't be called: an administrator has to mend its config. {drop.detail}",
+            param="model",
+        )
+    return ModelNotFound(
+        f"The model `{name}` does not exist here. GET /v1/models lists those you may use.", param="model"
+    )
 
 
 def permits(allowed: Sequence[str], name: str) -> bool:

@@ -159,6 +159,7 @@ class ModelNotAllowed(NotAllowed):
 
     def __init__(self, message: str, *, param: str | None = None, level: str = "key") -> None:
         super().__init__(message, param=param, code=f"{level}_model_access_denied")
+        self.level = level
 
     @property
     def error_type(self) -> str:
@@ -271,9 +272,6 @@ class UpstreamError(GatewayError):
     answer: WholeAnswer | None = None
     """The failing answer; None where none was complete, or the error stood inside a 200."""
 
-    unsent: bytes = b""
-    """What a stream held ahead of the error in the same read, ready to be sent on before it."""
-
 
 class UpstreamUnreachable(UpstreamError):
     """No connection could be made: the provider did no work and charges nothing."""
@@ -354,13 +352,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: type[GatewayError]
     facts: Mapping[str, object]
-    """The attributes of the exception, such as `message` and `retry_after_s`; without its `unsent`."""
+    """The attributes of the exception, such as `message` and `retry_after_s`."""
 
     @classmethod
     def of(cls, error: GatewayError) -> "Told":
-        return cls(
-            kind=type(error), facts={name: each for name, each in vars(error).items() if name != "unsent"}
-        )
+        return cls(kind=type(error), facts=dict(vars(error)))
 
     def error(self) -> GatewayError:
         """A new exception that says the same."""

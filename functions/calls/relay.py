@@ -1,85 +1,100 @@
-"""A chat stream under way, from its first event to its end."""
+"""A stream from a provider to a client, from its first event to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 import msgspec
 
 from functions.ports.models import Hold, UpstreamResponse
-from models_registry.backends.backend import ChatStream
-from models_registry.bounds.chat import ChatBounds
-from schema.errors import GatewayError, Told, UpstreamError, UpstreamMalformed
+from models_registry.backends.backend import Broken, ChatStream
+from schema.errors import GatewayError, UpstreamMalformed
 from schema.usage import Usage
 
 END_S = 0.2
-"""How long a complete answer's connection may take to end, to be used again."""
+"""How long the gateway waits for the end of a body whose answer is complete. A connection whose body was read
+to its end can be used again."""
 
 
-class ChatEvents:
-    """A chat stream under way: relays it, and settles the hold however it ends."""
+class AnswerBounds(Protocol):
+    """The usage that is booked for a streamed answer."""
+
+    def completed(self, usage: Usage | None, most_bytes: int, told_bytes: Callable[[], int | None]) -> Usage:
+        """The usage of an answer that is complete."""
+        ...
+
+    def broken(self, usage: Usage | None, shown_bytes: int) -> Usage:
+        """The usage of an answer that broke off."""
+        ...
+
+
+class Relay:
+    """Relays one stream, and ends its hold whichever way the stream ends. Implements `EventStream`."""
 
     def __init__(
-        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: ChatBounds
+        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
     ) -> None:
         self._response = response
         self._parser = parser
         self._hold: Hold | None = hold
         self._bounds = bounds
         self._chunks = response.chunks()
-        self._first = b""
-        self._broken: Told | None = None
-        """What comes after the first event."""
+        self._first: bytes | Broken = b""
 
     @classmethod
     async def begin(
-        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: ChatBounds
-    ) -> "ChatEvents":
-        """Read up to the first event, so that an upstream that fails at once gets its status."""
-        stream = cls(response, parser, hold=hold, bounds=bounds)
-        async for data in stream._chunks:
-            try:
-                stream._first = parser.feed(data)
-            except UpstreamError as error:
-                if not error.unsent:
-                    raise
-                stream._first, stream._broken = error.unsent, Told.of(error)
-            if stream._first:
+        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
+    ) -> "Relay":
+        """Read up to the first event. Where the provider fails before it, the error is raised here, and the
+        caller gets a status in place of a stream."""
+        relay = cls(response, parser, hold=hold, bounds=bounds)
+        first: bytes | Broken = b""
+        async for data in relay._chunks:
+            first = parser.feed(data)
+            if isinstance(first, Broken):
+                if not first.ahead:
+                    raise first.failure.error()
+                break
+            if first:
                 break
         else:
-            stream._first = parser.close()
+            first = parser.close()
+            if isinstance(first, Broken):
+                raise first.failure.error()
+        relay._first = first
         hold.first_token()
-        return stream
+        return relay
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The stream as SSE. Raises the GatewayError it broke with, already booked."""
-        feed = self._parser.feed
+        """The stream as SSE. A stream that breaks raises its GatewayError, after the attempt was booked."""
+        parser, out = self._parser, self._first
+        feed = parser.feed
         try:
-            if self._first:
-                yield self._first
-            if self._broken is not None:
-                raise self._broken.error()
-            while not self._parser.done:
-                data = await anext(self._chunks, None)
-                out = self._parser.close() if data is None else feed(data)
-                if self._parser.done:
-                    self._settle()
+            while isinstance(out, bytes):
                 if out:
                     yield out
+                if parser.done:
+                    break
+                data = await anext(self._chunks, None)
+                out = parser.close() if data is None else feed(data)
+                if parser.done:
+                    self._settle()
+            else:
+                self._fail(out.failure.error())
+                if out.ahead:
+                    yield out.ahead
+                raise out.failure.error()
             self._settle()
             await self._let_end()
         except GatewayError as error:
             self._fail(error)
-            unsent = getattr(error, "unsent", b"")
-            if unsent:
-                yield unsent
             raise
         except Exception as error:
             self._fail(error)
             raise UpstreamMalformed("The provider's stream could not be read.") from error
 
     async def _let_end(self) -> None:
-        """Wait a moment for the end of a body whose answer is complete: a connection read to its end
-        can be used again."""
+        """Wait `END_S` for the end of the body, else close the connection."""
         try:
             async with asyncio.timeout(END_S):
                 await anext(self._chunks, None)
@@ -87,7 +102,7 @@ class ChatEvents:
             self._response.close()
 
     def close(self, error: GatewayError | None = None) -> None:
-        """Cut the upstream, and book what was produced where nobody else has."""
+        """Close the connection to the provider. A hold that has not ended is ended with what was produced."""
         self._response.close()
         hold, self._hold = self._hold, None
         if hold is None:
@@ -110,7 +125,7 @@ class ChatEvents:
             hold.fail(error, self._produced())
 
     def _produced(self) -> Usage:
-        """What the provider reported, else a bound of it: of the output alone where it reported the input."""
+        """The usage to book: the provider's report, and an upper bound for what the report lacks."""
         parser, usage, bounds = self._parser, self._parser.usage, self._bounds
         if parser.done or (usage is not None and not usage.estimated):
             booked = bounds.completed(usage, parser.most_bytes, lambda: parser.told_bytes)

@@ -1,4 +1,4 @@
-"""Who calls, and the call: what every function is told of both."""
+"""The caller and the call, as every function is given them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,37 +27,37 @@ MASTER_USER_ID = "default_user_id"
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling, as the key says."""
+    """Who is calling, and what the key permits."""
 
     role: str
-    """The user's own; being admin of a team or an organization comes on top."""
+    """The role of the user. `roles` adds those of the teams and organizations that the user is admin of."""
     key_hash: str
     key_id: str = ""
-    """Stays when the key is replaced."""
+    """The id of the key's row. It stays the same when the key is replaced."""
     key_alias: str | None = None
     user_id: str = ""
     team_id: str | None = None
     organization_id: str | None = None
     models: tuple[AllowedModels, ...] = ()
-    """Every one of these lists must allow a model."""
+    """Lists of models of the key, its team and so on. A model must be on every one of them."""
     aliases: Mapping[str, str] = {}
-    """The key's own names of models."""
+    """The key's own names for models, each with the public name that it stands for."""
     routes: tuple[str, ...] = ()
-    """Paths and groups of paths the key is limited to; empty: all that the role may."""
+    """The paths and groups of paths that the key may call. Empty: every path that the role may call."""
     teams: Mapping[str, str] = {}
-    """Teams the user is in, to `admin` or `user`."""
+    """The teams that the user is in, each with the user's role there: `admin` or `user`."""
     organizations: Mapping[str, str] = {}
-    """Organizations the user is in, to its role there."""
+    """The organizations that the user is in, each with the user's role there, such as `org_admin`."""
     permissions: Mapping[str, frozenset[str]] = {}
-    """Management paths, to the teams that open them to their members."""
+    """Management paths, each with the teams that open it to their members."""
     rules: tuple[Rule, ...] = ()
     """Budgets and limits over the key."""
     estimated_output_tokens: int = 1024
-    """What a limit on tokens expects of an answer whose request sets no limit."""
+    """The output tokens that a limit on tokens reserves for a request that sets no limit itself."""
     stores_bodies: bool | None = None
-    """Are prompts and answers kept? None: as the config says."""
+    """Whether prompts and answers are kept. None: the config decides."""
     tags: tuple[str, ...] = ()
-    """Request tags of the key and its team."""
+    """The request tags of the key and its team."""
 
     @property
     def is_admin(self) -> bool:
@@ -75,8 +75,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(found)
 
     def scope(self, access: Access, path: str = "") -> Scope:
-        """How far this caller reaches with one kind of access; at a path that teams open to their members, to
-        those teams too, where it reaches what is its own."""
+        """The rows that this caller reaches with one kind of access. A team may open a path to its members:
+        there a caller who reaches its own rows reaches those of that team too."""
         reaches = reaches_of(self.roles, access)
         teams = frozenset(team for team, role in self.teams.items() if role == "admin")
         opened = self.permissions.get(path)
@@ -103,40 +103,42 @@ class Attempted(NamedTuple):
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to this gateway. `reply_headers` is filled by whoever learns a fact that the
-    caller is told (deployment, cost); it is sent with the reply, with errors too."""
+    """One request to this gateway. Whoever learns a fact that the caller is told, such as the deployment or
+    the cost, puts it into `reply_headers`. They are sent with the reply, and with an error as well."""
 
     request_id: str
-    """Made here (UUIDv7), unique for all time."""
+    """The id that this gateway made for the request (UUIDv7)."""
     call_type: str = ""
-    """The function's, for spend rows."""
+    """What spend rows call the function, such as `acompletion`."""
     client_call_id: str | None = None
     received_at: datetime
     received_mono: float
-    """`time.monotonic()` at the same moment, for durations."""
+    """`time.monotonic()` at `received_at`, for durations."""
     roll: float = 0.0
-    """Random in [0, 1): the call's luck where something is chosen by weight."""
+    """A random number in [0, 1). It decides where something is chosen by weight."""
     caller: Caller
     scope: Scope = Scope()
-    """How far the caller reaches with what this route does."""
+    """The rows that the caller reaches on this route."""
     tags: tuple[str, ...] = ()
-    """Request tags, the key's and its team's among them; empty: those alone."""
+    """The request's tags together with those of the key and its team. Empty: the request has none, and
+    `caller.tags` count."""
     session_id: str | None = None
     route_options: RouteOptions = AS_CONFIGURED
-    """What its request says of retries and fallbacks."""
+    """What the request says about retries and fallbacks."""
     claimed_by: str | None = None
-    """Who the caller says is behind a change (`litellm-changed-by`): kept as said."""
+    """The person whom the caller names as the author of a change (header `litellm-changed-by`). Nobody checks
+    it."""
     client_ip: str | None = None
     user_agent: str | None = None
     pass_on: Mapping[str, str] = {}
-    """Headers that go on to the upstream: the allow-list only, lower-case names."""
+    """The caller's headers that go on to the provider, from an allow-list, with lower-case names."""
     reply_headers: dict[str, str] = msgspec.field(default_factory=dict)
     limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
-    """Those that say what is left of limits, as they are sent."""
+    """The headers that say what is left of limits."""
     attempts: list[Attempted] = msgspec.field(default_factory=list)
-    """Its upstream attempts that the ledger has on its books, the last one perhaps under way."""
+    """The call's attempts that have a hold or a row in the ledger. The last one may be under way."""
 
     @property
     def has_row(self) -> bool:
-        """Does, or will, one of its attempts make the row that has the call's own id?"""
+        """Whether an attempt made, or will make, the row that has the call's own id."""
         return bool(self.attempts) and self.attempts[-1].row_id == self.request_id

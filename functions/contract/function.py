@@ -1,8 +1,7 @@
 """The function contract: `@function` attaches a manifest to a plain async function.
 
-Nothing is wrapped and nothing is registered: the decorated function is the function, called as
-`await chat(request, ctx)` by tests and by `runtime/invoke.py` alike. `runtime/catalog.py` lists
-what is mounted.
+The decorator wraps nothing and registers nothing: tests and `runtime/invoke.py` call the decorated function
+itself, as `await chat(request, ctx)`. `runtime/catalog.py` lists the functions that are mounted.
 """
 
 import inspect
@@ -21,29 +20,29 @@ F = TypeVar("F", bound=Callable[..., Awaitable[object]])
 class EventStream(Protocol):
     """A reply sent piece by piece as `text/event-stream`.
 
-    Everything that can fail with a status happened before a function returned it. `close` is
-    called whatever happened, also when the client left before the first piece; the first time counts.
+    Whatever can fail with a status happens before a function returns its stream. `close` is always called,
+    also when the client left before the first piece. Only the first call of `close` counts.
     """
 
     def events(self) -> AsyncIterator[bytes]:
-        """Whole SSE events. A GatewayError raised here is sent as an `error` event, with no
-        `[DONE]` after it."""
+        """Whole SSE events. A GatewayError that is raised here is sent to the client as an `error` event,
+        with no `[DONE]` after it."""
         ...
 
     def close(self, error: GatewayError | None = None) -> None:
-        """`error` is why it ended before its time; None where it was over, or the client left."""
+        """`error` says why the stream ended too early. None: the stream was over, or the client left."""
         ...
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply that is a text of some kind, such as `text/plain`."""
+    """A reply that is a text, such as `text/plain`."""
 
     media_type: str
     content: str
 
 
 class Download:
-    """A reply that is made piece by piece, of whatever length. An error in the middle cuts it off."""
+    """A file of any length, made piece by piece. An error in the middle cuts the file off."""
 
     media_type: str
     filename: str
@@ -53,18 +52,19 @@ class Download:
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the runtime needs to know of a function to mount, invoke and document it."""
+    """What the runtime must know about a function to mount, call and document it."""
 
     name: str
     family: str
-    """The module: `--functions` mounts by it."""
+    """The function's module, such as `keys`. The option `--functions` takes these names."""
     method: Method
     path: str
     """`{name}` is a path parameter, `{name:path}` one that may hold slashes."""
     aliases: tuple[str, ...]
     access: Access
     call_type: str
-    """What spend rows call it, in LiteLLM's words; empty for what calls no model."""
+    """LiteLLM's word for the call in spend rows, such as `acompletion`. Empty: the function calls no
+    model."""
     request: type[msgspec.Struct]
     reply: Any  # the return annotation, a union where the function streams
     context: type[msgspec.Struct]
@@ -79,8 +79,8 @@ def function(
     aliases: tuple[str, ...] = (),
     call_type: str = "",
 ) -> Callable[[F], F]:
-    """Declare an endpoint. The function takes exactly `(request, ctx)`, both annotated, and
-    says what it returns; a name is `module.function`, or `module` where both are the same."""
+    """Declare an endpoint. The function takes exactly `(request, ctx)`, and annotates both and its reply. Its
+    name is `module.function`, such as `keys.info`, or the module's where both are the same."""
 
     def attach(fn: F) -> F:
         hints = get_type_hints(fn)
@@ -116,7 +116,7 @@ def manifest_of(fn: Callable[..., Awaitable[object]]) -> Manifest:
 
 
 def permits_route(routes: Sequence[str], manifest: Manifest) -> bool:
-    """Is a function among a key's routes? They are paths, paths ending in `*`, or groups of paths."""
+    """Whether a function is among a key's routes: paths, paths that end in `*`, and groups of paths."""
     for route in routes:
         if manifest.access in ROUTE_GROUPS.get(route, frozenset()):
             return True

@@ -1,4 +1,4 @@
-"""What an operator's config says about keys, users and budgets, ready to be obeyed."""
+"""The settings of an operator's config about keys, users and budgets, checked."""
 
 import re
 from collections.abc import Mapping
@@ -14,35 +14,36 @@ from schema.fields import Json, dollars
 from schema.window import after, check_duration
 
 LEAST_ORPHAN_S = 60.0
-"""A worker may be out of Postgres's sight for as long, and go on."""
+"""The least `orphan_lease_after`. A worker that has lost Postgres may go on for so long."""
 
 MIN_OUTPUT_TOKENS = 256
 MIN_REASONED_TOKENS = 2048
-"""Of a model that reasons: with less it ends before it has answered."""
+"""The least output of a model that reasons: with less it ends before it has answered."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """LiteLLM's settings of the same names, but for the last group, which is ours."""
+    """The settings have LiteLLM's names, those of the last group apart, which LiteLLM doesn't have."""
 
     zone: tzinfo = UTC
-    """`litellm_settings.timezone`: in which budget windows follow the calendar."""
+    """`litellm_settings.timezone`: the time zone in which budget windows follow the calendar."""
     budget: Decimal | None = None
-    """`max_budget`: of everything together, in dollars."""
+    """`max_budget`: the budget of all calls together, in dollars."""
     budget_duration: str | None = None
     budget_exceeded_status: int = 422
     apply_user_budget_to_team_keys: bool = False
     key_parallel: int | None = None
-    """`max_parallel_requests`: of a key that says nothing itself."""
+    """`max_parallel_requests`: the calls at once of a key that has no limit of its own."""
     parallel: int | None = None
-    """`global_max_parallel_requests`"""
+    """`global_max_parallel_requests`: the calls at once of all keys together."""
 
     key_defaults: Mapping[str, msgspec.Raw] = {}
-    """`default_key_generate_params`: fields that a request to make a key leaves out."""
+    """`default_key_generate_params`: values for fields that a request to make a key leaves out."""
     key_upper_bounds: Mapping[str, msgspec.Raw] = {}
-    """`upperbound_key_generate_params`: what such a request may ask for at most."""
+    """`upperbound_key_generate_params`: the most that a request to make a key may ask for, by field."""
     key_alias_pattern: str | None = None
     personal_key_roles: tuple[str, ...] = ()
-    """`key_generation_settings.personal_key_generation.allowed_user_roles`; empty: whoever may."""
+    """`key_generation_settings.personal_key_generation.allowed_user_roles`. Empty: every role
+    that may make keys."""
     team_key_roles: tuple[str, ...] = ()
     """`key_generation_settings.team_key_generation.allowed_team_member_roles`"""
     user_defaults: Mapping[str, msgspec.Raw] = {}
@@ -50,26 +51,26 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     team_defaults: Mapping[str, msgspec.Raw] = {}
     """`default_team_params`"""
     customer_budget: Decimal | None = None
-    """`max_end_user_budget`: of a customer without one, in dollars."""
+    """`max_end_user_budget`: the budget of a customer that has none of its own, in dollars."""
     customer_budget_id: str | None = None
     """`max_end_user_budget_id`"""
 
     devops_key_duration: str = "24h"
-    """How long a test key made by devops lives at most (`general_settings.devops_key_duration`)."""
+    """The longest life of a test key that the role devops makes (`general_settings.devops_key_duration`)."""
     devops_key_budget: Decimal = Decimal(1)
-    """What it may spend at most, in dollars (`general_settings.devops_key_budget`)."""
+    """The largest budget of such a test key, in dollars (`general_settings.devops_key_budget`)."""
     orphan_lease_after_s: float | None = None
-    """After so long without a sign of life what a worker held of budgets is written off as spent
-    (`general_settings.orphan_lease_after`). None: never; its journal says what was."""
+    """When a worker gave no sign of life for so long, what it holds of budgets is written off as spent
+    (`general_settings.orphan_lease_after`). None: never. The worker's journal says what was spent."""
     default_output_tokens: int = 4096
-    """The output a call is given where the model's whole maximum does not fit a budget."""
+    """The output tokens that a call gets where the model's maximum does not fit a budget."""
     min_output_tokens: int | None = None
-    """The least output that a call is given where that does not fit either. None: MIN_OUTPUT_TOKENS, or
-    MIN_REASONED_TOKENS where the model reasons."""
+    """The fewest output tokens that a call gets where `default_output_tokens` does not fit either. None:
+    MIN_OUTPUT_TOKENS, or MIN_REASONED_TOKENS where the model reasons."""
 
 
 def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
-    """The policy, and what is wrong with the settings it was made from, by path."""
+    """The policy, and the errors of its settings, each with its path in the config."""
     litellm, general = config.litellm_settings, config.general_settings
     errors: list[str] = []
 

@@ -1,8 +1,8 @@
-"""Who may do what: one table of roles by kind of access, and how far each reaches.
+"""Who may do what: one table of roles by kind of access, with how far each role reaches.
 
-A route's manifest names the access it needs; `runtime/invoke.py` looks the caller's roles up here and
-puts the result into the call as its `Scope`. How far a scope reaches in each table is
-`runtime/governance/tenancy.py`'s.
+A route's manifest names the access that it needs. `runtime/invoke.py` looks the caller's roles up here and
+puts the result into the call as its `Scope`. `runtime/governance/tenancy.py` says what a scope means for each
+table of the database.
 """
 
 import enum
@@ -19,12 +19,12 @@ DEVOPS = "devops"
 INTERNAL_USER = "internal_user"
 INTERNAL_USER_VIEWER = "internal_user_viewer"
 ASSIGNABLE = (PROXY_ADMIN, PROXY_ADMIN_VIEWER, ORG_ADMIN, DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER)
-"""What a user's `user_role` may be, with LiteLLM's words; anything else is read as the last."""
+"""The values of a user's `user_role`, in LiteLLM's words. Any other value is read as the last one."""
 
 TEAM_ADMIN = "team_admin"
-"""Whoever is admin of a team has this beside the user's own role."""
+"""The role that the admin of a team has beside the user's own."""
 SERVICE_KEY = "service_key"
-"""A key without a user."""
+"""The role of a key without a user."""
 
 ROLE_LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -39,12 +39,12 @@ ROLE_LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 class Access(enum.Enum):
-    """What a route needs. Decided on the matched manifest, never on the URL's text."""
+    """What a route needs. The matched manifest decides, never the text of the URL."""
 
     OPEN = "open"
-    """Nothing, not even a key."""
+    """The route needs nothing, not even a key."""
     MODEL = "model"
-    """Calls a model: refusals are booked as well."""
+    """The route calls a model. Its refusals are booked as well."""
     MODELS_READ = "models_read"
     KEYS_READ = "keys_read"
     KEYS_WRITE = "keys_write"
@@ -65,9 +65,9 @@ class Access(enum.Enum):
     ROLES_READ = "roles_read"
     SPEND_READ = "spend_read"
     BODIES_READ = "bodies_read"
-    """Prompts and answers of calls that SPEND_READ shows."""
+    """The route shows prompts and answers of the calls that SPEND_READ shows."""
     SPEND_WRITE = "spend_write"
-    """Corrects what was booked."""
+    """The route corrects what was booked."""
     SPEND_RESET = "spend_reset"
     AUDIT_READ = "audit_read"
     METRICS_READ = "metrics_read"
@@ -75,23 +75,23 @@ class Access(enum.Enum):
 
 
 Accesses = Mapping[str, frozenset[Access]]
-"""Path -> what the functions there need."""
+"""Paths, each with the kinds of access that the functions there need."""
 
 
 class Reach(enum.Enum):
-    """How far a role goes where it may go at all."""
+    """Which rows a role reaches with a kind of access that it has."""
 
     ALL = "all"
     ORGANIZATION = "organization"
-    """What belongs to organizations the caller is admin of."""
+    """The rows of the organizations that the caller is admin of."""
     TEAM = "team"
-    """What belongs to teams the caller is admin of."""
+    """The rows of the teams that the caller is admin of."""
     CREATED = "created"
-    """What the caller made."""
+    """The rows that the caller made."""
     MINE = "mine"
-    """What is the caller's own: its user, keys and memberships."""
+    """The caller's own rows: its user, keys and memberships."""
     KEY = "key"
-    """The calling key itself, and the team it is of."""
+    """The calling key itself, and its team."""
 
 
 A, O, T, C, M, K = Reach.ALL, Reach.ORGANIZATION, Reach.TEAM, Reach.CREATED, Reach.MINE, Reach.KEY  # noqa: E741
@@ -143,25 +143,25 @@ ROLES: Mapping[str, Mapping[Access, Reach]] = MappingProxyType(
         for place, role in enumerate(_COLUMNS)
     }
 )
-"""Role -> access -> reach. What is not here is refused."""
+"""Roles, each with its kinds of access and how far it reaches. What is not here is refused."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one caller reaches with one kind of access: the union of these."""
+    """The rows that one caller reaches with one kind of access: the union of its `reaches`."""
 
     reaches: frozenset[Reach] = frozenset()
     user_id: str = ""
     key_hash: str = ""
     team_id: str | None = None
-    """The calling key's own team."""
+    """The team of the calling key."""
     teams: frozenset[str] = frozenset()
-    """Teams the caller is admin of."""
+    """The teams that the caller is admin of."""
     memberships: frozenset[str] = frozenset()
-    """Teams the caller is in, as anything."""
+    """The teams that the caller is in, with any role."""
     organizations: frozenset[str] = frozenset()
-    """Organizations the caller is admin of."""
+    """The organizations that the caller is admin of."""
     affiliations: frozenset[str] = frozenset()
-    """Organizations the caller is in, as anything."""
+    """The organizations that the caller is in, with any role."""
 
     @property
     def everything(self) -> bool:
@@ -170,7 +170,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1_000)
 def reaches_of(roles: frozenset[str], access: Access) -> frozenset[Reach]:
-    """How far these roles go together; empty where none may."""
+    """How far these roles reach together. Empty: none of them has this access."""
     found = (ROLES[role].get(access) for role in roles)
     return frozenset(reach for reach in found if reach is not None)
 
@@ -191,4 +191,4 @@ ROUTES_OF_TYPE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "read_only": ("info_routes",),
     }
 )
-"""What a key's `key_type` stands for."""
+"""The values of a key's `key_type`, each with the routes that it stands for."""

@@ -1,7 +1,7 @@
-"""What a function is given: a context, one type a family.
+"""The contexts that functions are given: one type for each family of functions.
 
-A context is a frozen Struct of the call and at most eight ports, put together in `runtime/services.py` (or by
-hand in a test). Ports of a family stand beside it: `models.py`, `governance.py`, `spend.py`, `telemetry.py`.
+A context is a frozen Struct of the call and at most eight ports. `runtime/services.py` puts the ports
+together, and a test does so by hand. The ports stand beside this file, by family.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ from schema.users import UserRecord
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """UTC, aware."""
+        """The time now, in UTC and with its time zone."""
         ...
 
 
@@ -45,7 +45,7 @@ class Entropy(Protocol):
 
 class Probe(Protocol):
     async def check(self) -> Readiness:
-        """The state of what calls depend on. Raises Overloaded when they can't be served."""
+        """The state of what calls depend on. Raises Overloaded when calls can't be served."""
         ...
 
 
@@ -141,7 +141,7 @@ class AuditContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For budgets by name."""
+    """For budgets that have a name of their own."""
 
     call: Call
     budgets: Rows[BudgetRecord]
@@ -151,7 +151,7 @@ class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the log, and what spent the most."""
+    """For the log of calls, and for reports of who spent the most."""
 
     call: Call
     spend: Spend
@@ -163,7 +163,7 @@ class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For sums."""
+    """For reports of sums by day."""
 
     call: Call
     reports: Reports
@@ -171,14 +171,14 @@ class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CounterContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For what budgets have spent."""
+    """For the counters of what was spent of budgets."""
 
     call: Call
     counters: Counters
 
 
 class BodyContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For one call with its bodies."""
+    """For a call with its prompt and answer."""
 
     call: Call
     spend: Spend
@@ -206,6 +206,6 @@ class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For probes, which nobody signs in for."""
+    """For health probes, which need no key."""
 
     readiness: Probe

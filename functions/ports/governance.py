@@ -1,4 +1,4 @@
-"""Ports to keys, users, teams and the other governed rows. Implementations are in `runtime`."""
+"""Ports to keys, users, teams and the other governed rows. Their implementations are in `runtime`."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
@@ -25,49 +25,49 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 def anything(record: msgspec.Struct) -> None:
-    """A check that nothing fails."""
+    """A check that every record passes."""
 
 
 class Rows(Protocol[R]):
-    """Governed rows of one kind. Everything stays inside `call.scope`: a row outside it is not there.
-    Changes are audited as made by `call`."""
+    """Governed rows of one kind. A row outside `call.scope` is treated as one that does not exist. A change
+    is audited as made by `call`."""
 
     async def add(self, record: R, *, call: Call) -> R:
-        """Raises Conflict where its id or another unique name exists, InvalidRequest for a budget
-        that doesn't."""
+        """Add a row. Raises Conflict where its id or another unique name exists, and InvalidRequest where its
+        budget does not exist."""
         ...
 
     async def find(self, id: str, *, call: Call) -> R | None: ...
 
     async def some(self, ids: Sequence[str], *, call: Call) -> list[R]:
-        """Those of the rows named that there are."""
+        """The rows with these ids. An id that does not exist is left out."""
         ...
 
     async def page(
         self, where: Mapping[str, object], *, call: Call, page: int = 1, size: int = 100
     ) -> Page[R]:
-        """One page of those that have these values, newest first. A list of values: any of them;
-        None: whatever."""
+        """One page of the rows that have these values, newest first. A list means any of its values, None any
+        value at all."""
         ...
 
     async def dearest(self, *, call: Call, limit: int) -> list[R]:
-        """Those that have spent the most."""
+        """The rows that have spent the most."""
         ...
 
     async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> R | None:
-        """Set the named fields and no other; a MetadataChange is applied to what is there. Gives the
-        row after, None where there is none."""
+        """Set the named fields and no other. A MetadataChange is applied to the metadata that the row has.
+        Gives the changed row, None where there is none."""
         ...
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[R]:
-        """Delete the rows named, and keep a record of each; gives those that went. Raises Conflict
-        where one is in use."""
+        """Delete the rows with these ids, and keep a record of each. Gives the deleted rows. Raises Conflict
+        where a row is in use."""
         ...
 
 
 class Keys(Rows[KeyRecord], Protocol):
-    """The virtual keys, by SHA-256 of the key. `check` is shown a key as it will be, its row locked, and
-    raises where it may not be so."""
+    """The virtual keys, by SHA-256 of the key. `check` gets the key as it will be after the change, while its
+    row is locked, and raises where the key may not be so."""
 
     async def change(
         self,
@@ -81,7 +81,8 @@ class Keys(Rows[KeyRecord], Protocol):
     async def search(
         self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
     ) -> Page[KeyRecord]:
-        """One page of those the query fits; `named`: that have an alias, in its order."""
+        """One page of the keys that the query fits. `named`: only keys with an alias, in the order of
+        aliases."""
         ...
 
     async def replace(
@@ -93,7 +94,7 @@ class Keys(Rows[KeyRecord], Protocol):
         check: Callable[[KeyRecord], None] = anything,
         call: Call,
     ) -> KeyRecord | None:
-        """Give a key's row another hash; the old one is good until `revoke_at`."""
+        """Give a key's row another hash. The old key is good until `revoke_at`."""
         ...
 
     async def budget(self, budget_id: str) -> BudgetRecord | None:
@@ -113,18 +114,18 @@ class Users(Rows[UserRecord], Protocol):
         key: KeyRecord | None,
         call: Call,
     ) -> UserRecord:
-        """A user with its memberships and first key, all of it or nothing. Raises Conflict, or
-        NotFound for a team or organization that is not there."""
+        """Add a user with its memberships and first key: all of it or nothing. Raises Conflict, and NotFound
+        where a team or an organization does not exist."""
         ...
 
     async def search(self, query: UserListQuery, *, call: Call) -> Page[UserListed]:
-        """One page of those the query fits."""
+        """One page of the users that the query fits."""
         ...
 
 
 class Teams(Rows[TeamRecord], Protocol):
-    """The teams, with their members. What is None where there is no such team within the scope raises
-    InvalidRequest for a member that is there already, or is not."""
+    """The teams, with their members. A change gives None where the scope has no such team. It raises
+    InvalidRequest where a new member is there already, and where a member to change is not there."""
 
     async def add_with(
         self,
@@ -134,7 +135,7 @@ class Teams(Rows[TeamRecord], Protocol):
         member_limits: Mapping[str, object] | None,
         call: Call,
     ) -> TeamRecord:
-        """A team with its members, all of it or nothing."""
+        """Add a team with its members: all of it or nothing."""
         ...
 
     async def change_with(
@@ -146,8 +147,8 @@ class Teams(Rows[TeamRecord], Protocol):
         check: Callable[[TeamRecord], None],
         call: Call,
     ) -> TeamRecord | None:
-        """Change a team, and the limits of members without their own. `check` is shown the team as it is,
-        locked, and raises where it may not be changed."""
+        """Change a team, and the limits of its members that have none of their own. `check` gets the team as
+        it is, while its row is locked, and raises where it may not be changed."""
         ...
 
     async def change_models(
@@ -162,7 +163,7 @@ class Teams(Rows[TeamRecord], Protocol):
     async def members(
         self, team_id: str, *, call: Call, user_id: str | None = None
     ) -> list[TeamMembershipShown]:
-        """The members, longest there first, at most 1,000; or one of them."""
+        """The members, at most 1,000, the longest-standing first. `user_id`: that member alone."""
         ...
 
     async def add_members(
@@ -174,7 +175,7 @@ class Teams(Rows[TeamRecord], Protocol):
         limits: Mapping[str, object] | None,
         call: Call,
     ) -> tuple[TeamRecord, list[TeamMembershipRecord]] | None:
-        """All of them or none."""
+        """Add all of these members or none."""
         ...
 
     async def change_member(
@@ -188,7 +189,7 @@ class Teams(Rows[TeamRecord], Protocol):
     ) -> TeamMembershipRecord | None: ...
 
     async def remove_member(self, team_id: str, member: Member, *, call: Call) -> TeamRecord | None:
-        """With the keys it has in the team."""
+        """Remove a member, and the keys that the member has in the team."""
         ...
 
 
@@ -198,7 +199,7 @@ class Organizations(Rows[OrganizationRecord], Protocol):
     async def add_with(
         self, record: OrganizationRecord, limits: Mapping[str, object], *, call: Call
     ) -> OrganizationRecord:
-        """With a budget of its own, where it names none."""
+        """Add an organization. It gets a budget of its own where it names none."""
         ...
 
     async def change_with(
@@ -208,19 +209,19 @@ class Organizations(Rows[OrganizationRecord], Protocol):
         ...
 
     async def details(self, id: str, *, call: Call) -> OrganizationInfo | None:
-        """With its budget, members and teams."""
+        """An organization with its budget, members and teams."""
         ...
 
     async def add_members(
         self, id: str, members: Sequence[OrganizationMember], *, call: Call
     ) -> list[OrganizationMembershipRecord] | None:
-        """All or none. Raises InvalidRequest for one that is there already."""
+        """Add all of these members or none. Raises InvalidRequest where one is there already."""
         ...
 
     async def change_member(
         self, id: str, member: OrganizationMember, *, call: Call
     ) -> OrganizationMembershipRecord | None:
-        """Give the member the role that it is named with."""
+        """Give the member the role that `member` names."""
         ...
 
     async def remove_member(
@@ -234,7 +235,7 @@ class Customers(Rows[CustomerRecord], Protocol):
     async def add_with(
         self, record: CustomerRecord, limits: Mapping[str, object], *, call: Call
     ) -> CustomerInfo:
-        """With a budget of its own where there are limits."""
+        """Add a customer. It gets a budget of its own where there are limits."""
         ...
 
     async def change_with(
@@ -246,11 +247,11 @@ class Customers(Rows[CustomerRecord], Protocol):
     async def details(self, id: str, *, call: Call) -> CustomerInfo | None: ...
 
     async def block(self, ids: Sequence[str], *, call: Call) -> list[CustomerRecord]:
-        """Who is not there is entered."""
+        """Block these customers. An id that does not exist is added first."""
         ...
 
     async def unblock(self, ids: Sequence[str], *, call: Call) -> list[CustomerRecord] | None:
-        """All, or None where one is not there."""
+        """Unblock all of these customers. None: one of them does not exist, and none is unblocked."""
         ...
 
 
@@ -262,5 +263,5 @@ class Audit(Protocol):
     async def find(self, id: str) -> AuditRecord | None: ...
 
     def everything(self, query: AuditFilter) -> AsyncIterator[AuditRecord]:
-        """All that the query fits, oldest first, without holding it in memory."""
+        """All entries that the query fits, oldest first. They are never all in memory."""
         ...

@@ -1,46 +1,60 @@
-"""Ports of functions that call models. Implementations are in `runtime`; a port holds only what some
+"""Ports of functions that call models. Their implementations are in `runtime`. A port holds only what some
 function calls."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from functions.contract.call import Call
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.bounds.judgement import Unbounded
-from models_registry.routing.route import Route
 from models_registry.target import Deadlines, Target
+from schema.errors import GatewayError
 from schema.models import AllowedModels, ModelCard
 from schema.usage import Usage
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Models(Protocol):
     """The registry of model names."""
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
-        """A deployment for one call of a key that all lists `allowed` cover. `roll`, in [0, 1),
-        picks among several. Raises ModelNotFound or ModelNotAllowed."""
+        """A deployment for one call. The model must be on all lists `allowed`. `roll`, a number in [0, 1),
+        picks among several deployments. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
         ...
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> Sequence[ModelCard]:
-        """The models a key may use, in the config's order."""
+        """The models that a key may use, in the order of the config."""
+        ...
+
+
+class Attempting(Protocol[T_co]):
+    """The attempts of one call, made one by one by `Routes.walk`."""
+
+    async def at(self, target: Target) -> T_co:
+        """Attempt the call at one deployment. An attempt that raises a GatewayError keeps its hold for `end`.
+        Any other attempt has ended its hold, or has given it to a stream that will."""
+        ...
+
+    def end(self, error: GatewayError, *, final: bool) -> None:
+        """End the hold of the attempt that raised this error, where it had one. `final`: the call makes no
+        other attempt."""
         ...
 
 
 class Routes(Protocol):
     """The ways from the name of a model to an answer."""
 
-    async def walk(self, call: Call, model: str, attempt: Callable[[Route], Awaitable[T]]) -> T:
-        """Make one attempt at `route.target` after another, until one answers. An attempt that fails asks
-        its route whether the call goes on, to book what it held. Raises ModelNotFound, ModelNotAllowed,
-        and the error of the model asked for where nothing answers."""
+    async def walk(self, call: Call, model: str, attempts: Attempting[T]) -> T:
+        """Make one attempt after another until one answers, and end each one that failed. Raises
+        ModelNotFound, ModelNotAllowed, and the error of the model asked for where nothing answers."""
         ...
 
 
 class UpstreamResponse(Protocol):
-    """An answer whose head has arrived. `close()` at once cuts the connection unless the body
-    was read to its end; it may be called any number of times."""
+    """An answer whose head has arrived. `close()` cuts the connection at once, unless the body was read to
+    its end. It may be called any number of times."""
 
     @property
     def status(self) -> int: ...
@@ -55,7 +69,7 @@ class UpstreamResponse(Protocol):
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Ends without an error only where the transport ended cleanly."""
+        """The body as it comes. The body ends without an error only where the connection ended cleanly."""
         ...
 
     def close(self) -> None: ...
@@ -65,20 +79,21 @@ class Upstream(Protocol):
     """The way out to model providers."""
 
     async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> UpstreamResponse:
-        """Send and wait for the head. Raises UpstreamUnreachable (nothing was sent), UpstreamTimeout,
-        UpstreamCut (sent, and closed without an answer) or UpstreamMalformed (not HTTP)."""
+        """Send the request, and wait for the head of the answer. Raises UpstreamUnreachable where nothing was
+        sent, UpstreamTimeout, UpstreamCut where the provider closed the connection without an answer, and
+        UpstreamMalformed where the answer is not HTTP."""
         ...
 
 
 class Bounds(Protocol):
-    """How much a call can use. Worked out when it is asked for."""
+    """The most that a call can use. Each figure is worked out when it is asked for."""
 
     @property
     def prompt_tokens(self) -> int: ...
 
     @property
     def output_tokens(self) -> int | None:
-        """Of all answers together; None where nothing bounds them."""
+        """The output tokens of all answers together. None: nothing bounds them."""
         ...
 
     @property
@@ -86,32 +101,32 @@ class Bounds(Protocol):
 
     @property
     def at_least(self) -> int:
-        """An answer may have so many tokens, whatever its limit is."""
+        """The tokens that an answer may have whatever its limit is, such as a budget for thinking."""
         ...
 
     @property
     def beside(self) -> int:
-        """So many tokens may come beside the limit of one answer."""
+        """The tokens that may come beside the limit of one answer."""
         ...
 
     @property
     def images(self) -> int:
-        """Pictures in the request."""
+        """The pictures in the request."""
         ...
 
     @property
     def searches(self) -> int:
-        """Searches that the provider runs itself."""
+        """The searches that the provider runs itself."""
         ...
 
     @property
     def at_list_price(self) -> bool:
-        """Whether it is sure to be served at the standard service tier, or at a cheaper one."""
+        """Whether the call is sure to be served at the standard service tier, or at a cheaper one."""
         ...
 
     @property
     def limited(self) -> bool:
-        """Did the caller say how long an answer may be?"""
+        """Whether the caller, or the deployment, says how long an answer may be."""
         ...
 
     @property
@@ -120,7 +135,7 @@ class Bounds(Protocol):
         ...
 
     def cap(self, tokens: int) -> None:
-        """An answer is limited to so many tokens after all."""
+        """Limit an answer to so many tokens, where the caller set no limit."""
         ...
 
     def unbounded_field(self) -> Unbounded | None:
@@ -128,33 +143,37 @@ class Bounds(Protocol):
         ...
 
     def usage(self) -> Usage:
-        """All of it."""
+        """The most of everything, as a usage."""
         ...
 
     def estimate(self, output_tokens: int) -> int:
-        """Tokens it will use, more or less; `output_tokens` where its request does not say."""
+        """About how many tokens the call will use. `output_tokens` stands for the output where the request
+        sets no limit."""
         ...
 
 
 class Hold(Protocol):
-    """One upstream attempt on the books. Exactly one of settle, fail and cancel is called, once;
-    each is synchronous, so that a cancelled task still settles."""
+    """One attempt on the books. Exactly one of settle, fail and cancel is called, and once. They are
+    synchronous, so that a cancelled task still ends its hold."""
 
     @property
     def output_limit(self) -> int | None:
-        """Tokens that an answer has to be limited to, so that the call fits its budgets."""
+        """The tokens that an answer has to be limited to, so that the call fits its budgets. None: no limit
+        is needed."""
         ...
 
-    def first_token(self) -> None: ...
+    def first_token(self) -> None:
+        """The first event of a stream came."""
+        ...
 
     def settle(self, usage: Usage) -> None:
         """The answer is complete."""
         ...
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
-        """It broke. With `usage` that is booked; without, the error decides between nothing
-        (the provider did no work) and the hold's whole bound (nobody knows). Not `final`: the call goes
-        on to another attempt."""
+        """The attempt failed. `usage` is booked where it is given. Else the error decides: nothing where the
+        provider did no work, the whole bound of the hold where nobody knows. Not `final`: the call makes
+        another attempt."""
         ...
 
     def cancel(self, usage: Usage) -> None:
@@ -163,12 +182,12 @@ class Hold(Protocol):
 
 
 class Ledger(Protocol):
-    """Where money is held and written down."""
+    """The ledger: money is held there, and written down."""
 
     async def hold(
         self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None
     ) -> Hold:
-        """Let an attempt in under every budget and limit over its caller and `customer` (the end
-        user its request names). Raises BudgetExceeded, RateLimited, UnboundedCost, TooManyTokens,
-        NotAllowed or Overloaded: then nothing is held."""
+        """Hold what an attempt may cost and use, from every budget and limit over its caller and over
+        `customer`, the end user that its request names. Holds nothing where it raises BudgetExceeded,
+        RateLimited, UnboundedCost, TooManyTokens, NotAllowed or Overloaded."""
         ...

@@ -1,4 +1,4 @@
-"""Ports to what was spent: rows, sums, corrections, stored bodies. Implementations are in `runtime`."""
+"""Ports to what was spent: rows, sums, corrections, stored bodies. Their implementations are in `runtime`."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
@@ -19,14 +19,16 @@ from schema.spend import SpendDay, SpendQuery
 
 
 class Spend(Protocol):
-    """Reads of the ledger."""
+    """Reads the ledger."""
 
     async def rows(self, query: SpendQuery, *, scope: Scope) -> list[SpendRow]:
-        """Newest first, within the scope. Raises InvalidRequest for a date that is none."""
+        """The rows that the query fits, newest first, within the scope. Raises InvalidRequest for a text that
+        is no date."""
         ...
 
     async def days(self, query: SpendQuery, *, scope: Scope) -> list[SpendDay]:
-        """Sums by UTC day, oldest first, of the rows the query fits (its `limit` apart)."""
+        """Sums by UTC day, oldest first, of the rows that the query fits. The query's `limit` doesn't
+        count."""
         ...
 
 
@@ -34,7 +36,8 @@ class Bodies(Protocol):
     """Prompts and answers, where they are kept."""
 
     async def find(self, request_id: str, *, scope: Scope) -> Body | None:
-        """Of a call that is in the ledger, within the scope."""
+        """The prompt and answer of a call, where they are kept and the ledger has the call within the
+        scope."""
         ...
 
 
@@ -42,11 +45,11 @@ class Prices(Protocol):
     """What the registry says that things cost."""
 
     def price_of(self, row: SpendRow) -> Price | None:
-        """The price, as it is now, of the deployment that a row is of; None where it is unknown."""
+        """The price that the deployment of a row has now. None: it is unknown."""
         ...
 
     def price_named(self, provider: str, model: str) -> Price | None:
-        """The price, as it is now, of a provider's model that some deployment has, else its list price."""
+        """The price that a provider's model has now: that of a deployment of it, else the list price."""
         ...
 
 
@@ -56,17 +59,17 @@ class Corrections(Protocol):
     async def correct(
         self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
     ) -> list[Made]:
-        """Make what is missing of at most 500, all or none; rows that are not there are left out. Raises
-        InvalidRequest for one that is itself a correction."""
+        """Make those of at most 500 corrections that were not made before: all of them or none. A correction
+        of a row that does not exist is left out. Raises InvalidRequest for a correction of a correction."""
         ...
 
     async def find(self, request_id: str) -> Corrected | None:
-        """A row as it stands, with its corrections."""
+        """A row with its corrections."""
         ...
 
     async def booked(self, start: datetime, end: datetime, *, provider: str | None) -> list[Booked]:
-        """What stands in the ledger by UTC day and model of a provider, with the calls whose cost is an upper
-        bound. Raises InvalidRequest where it is too much for one report."""
+        """What is booked by UTC day and model, of one provider or of all, with the calls whose cost is an
+        upper bound. Raises InvalidRequest where that is too much for one report."""
         ...
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
@@ -74,50 +77,52 @@ class Corrections(Protocol):
         ...
 
     def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
-        """The rows that a price was, or should have been, put on: oldest first, in batches that `correct`
-        takes, at most `max_rows`. Raises InvalidRequest for a date that is none."""
+        """The rows that have a price, or should have one: oldest first, at most `max_rows`, in batches that
+        `correct` takes. Raises InvalidRequest for a text that is no date."""
 
 
 class Log(Protocol):
-    """The ledger's rows. Everything stays inside the scope; a filter's `api_key` is a hash here."""
+    """The ledger's rows within a scope. The `api_key` of a filter is the key's hash here."""
 
     async def page(self, query: LogPageQuery, *, after: Place | None, scope: Scope) -> FoundRows:
-        """Those on one page, or those after a place. Raises InvalidRequest for a date that is none, a page
-        too far down, or too many rows to sort."""
+        """The rows on one page, or the rows after a place. Raises InvalidRequest for a text that is no date,
+        for a page too far down, and for too many rows to sort."""
         ...
 
     def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:
-        """All that the query fits, oldest first, without holding it in memory."""
+        """All rows that the query fits, oldest first. They are never all in memory."""
         ...
 
 
 class Reports(Protocol):
-    """Sums by day, out of the rollups. Everything stays inside the scope."""
+    """Sums by day within a scope, out of the rollups."""
 
     async def sums(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
-        """Raises InvalidRequest for a report that is too large."""
+        """The sums of the query. Raises InvalidRequest for a report that is too large."""
         ...
 
     async def days_of_the_dearest(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
-        """By day, of those of each of `query.by` that cost the most in the whole period."""
+        """Sums by day of the dearest of each dimension in `query.by`: those that cost the most in the whole
+        period."""
         ...
 
     async def lines(self, query: SumsQuery, *, scope: Scope) -> list[Lines]:
-        """Groups, each with its lines by model and key. Raises InvalidRequest for too many lines."""
+        """Groups, each with its lines by model and key. Raises InvalidRequest where there are too many
+        lines."""
         ...
 
     async def rows(self, query: SumsQuery, *, page: int, size: int, scope: Scope) -> Page[Sums]:
-        """The rollup's own rows, the latest day first; `query.by` is what is shown of each."""
+        """The rollup's own rows, the latest day first. `query.by` names what is shown of each row."""
         ...
 
     async def names(self, kind: Dimension, ids: Collection[str]) -> Mapping[str, Name]:
-        """What these are called; who is not there has no name."""
+        """The names of these ids. An id that does not exist has no name."""
         ...
 
 
 class Counters(Protocol):
-    """What keys and teams have spent of their budgets."""
+    """The counters of what keys and teams have spent of their budgets."""
 
     async def reset(self, *, call: Call) -> None:
-        """Set all of them to zero. The ledger is not touched."""
+        """Set all counters to zero. The ledger stays as it is."""
         ...

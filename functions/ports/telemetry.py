@@ -1,4 +1,4 @@
-"""Ports of what the gateway tells of itself. Implementations are in `runtime/telemetry`."""
+"""Ports to what the gateway tells about itself. Their implementations are in `runtime/telemetry`."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,16 +8,16 @@ from schema.alerts import AlertRecord
 
 
 class Metrics(Protocol):
-    """What all workers have counted."""
+    """The counts of all workers."""
 
     async def text(self) -> Text:
-        """In Prometheus' text format."""
+        """The counts in Prometheus' text format."""
         ...
 
 
 class Alerts(Protocol):
-    """What somebody should look at."""
+    """The alerts: what somebody should look at."""
 
     async def page(self, *, open_only: bool, offset: int, limit: int) -> tuple[Sequence[AlertRecord], int]:
-        """Newest first, and how many there are in all. Raises DatabaseUnavailable."""
+        """A page of alerts, newest first, and how many there are in all. Raises DatabaseUnavailable."""
         ...

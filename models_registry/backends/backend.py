@@ -12,7 +12,7 @@ import msgspec
 from models_registry.target import Target
 from schema.chat import ChatCompletion, ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UpstreamError
+from schema.errors import Told, UpstreamError
 from schema.usage import Usage
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -45,6 +45,18 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     pass_on: Mapping[str, str] = {}
     """The caller's headers from the allow-list (`traceparent`, `anthropic-beta`, `openai-beta` ...),
     lower-case names; never a credential or a cookie."""
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream that broke. No exception is kept: it would keep the frames of the call."""
+
+    ahead: bytes
+    """What the same read held ahead of the failure. It can be sent on."""
+    failure: Told
+
+    @classmethod
+    def of(cls, error: UpstreamError, *, ahead: bytes = b"") -> "Broken":
+        return cls(ahead=ahead, failure=Told.of(error))
 
 
 class ChatStream(Protocol):
@@ -82,14 +94,14 @@ class ChatStream(Protocol):
         """True once the upstream said that the answer is complete."""
         ...
 
-    def feed(self, data: bytes) -> bytes:
-        """Take what was read, give what can be sent on (maybe nothing). Raises UpstreamError on
-        an error event, garbage, or an event over MAX_FRAME_BYTES."""
+    def feed(self, data: bytes) -> bytes | Broken:
+        """Take what was read, give what can be sent on (maybe nothing). An error event, garbage and an event
+        over MAX_FRAME_BYTES give Broken. A broken stream is not fed again."""
         ...
 
-    def close(self) -> bytes:
-        """The upstream ended: give the rest, `[DONE]` included. Raises UpstreamCut when the
-        stream broke off, UpstreamMalformed when it held nothing."""
+    def close(self) -> bytes | Broken:
+        """The upstream ended: give the rest, `[DONE]` included. A stream that broke off is Broken with
+        UpstreamCut, one that held nothing with UpstreamMalformed."""
         ...
 
 

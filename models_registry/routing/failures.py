@@ -1,4 +1,4 @@
-"""What an attempt's error means for its call's way: is it tried again, and where?
+"""What the error of an attempt means for the call: whether it is tried again, and where.
 
 One table. The kinds are those of LiteLLM's retry policies, by whose names a config counts retries.
 """
@@ -19,18 +19,19 @@ from schema.errors import (
 
 
 class Again(enum.Enum):
-    """Where an attempt is worth another."""
+    """Where another attempt is worth making."""
 
     ANYWHERE = "anywhere"
-    """At the same deployment too, after a while."""
+    """At another deployment, and after a while at the same one."""
     ELSEWHERE = "elsewhere"
-    """At another deployment of the model alone: this one will say the same again."""
+    """Only at another deployment of the model: this one would say the same again."""
     NOWHERE = "nowhere"
-    """Every deployment of the model will."""
+    """At no deployment of the model: each one would say the same."""
 
 
 class Kind(enum.Enum):
-    """The value: a name, the field of a retry policy that counts its retries, and where they go."""
+    """A kind of error. The value has its name, the field of a retry policy that says how often it is tried
+    again, and where retries go."""
 
     TIMEOUT = ("timeout", "TimeoutErrorRetries", Again.ANYWHERE)
     BROKEN = ("broken", "InternalServerErrorRetries", Again.ANYWHERE)
@@ -66,13 +67,13 @@ BY_STATUS: Mapping[int, Kind] = MappingProxyType(
         503: Kind.UNAVAILABLE,
     }
 )
-"""Of errors of providers; any other 5xx is BROKEN, any other 4xx BAD_REQUEST."""
+"""The kinds of providers' errors by status. Any other 5xx is BROKEN, any other 4xx BAD_REQUEST."""
 POLICIES = frozenset({kind.policy for kind in Kind} | {"DefaultRetries"})
 """The fields of a retry policy."""
 
 
 def kind_of(error: GatewayError) -> Kind | None:
-    """None: an error of the caller's or of this gateway's own, which ends the call."""
+    """The kind of an error. None: the error is the caller's or this gateway's own, and ends the call."""
     if isinstance(error, UnsupportedParameter):
         return Kind.UNSUPPORTED
     if isinstance(error, ContextLengthExceeded) or error.code == CONTEXT_CODE:

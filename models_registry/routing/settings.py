@@ -1,6 +1,6 @@
-"""How the config says that calls are retried and where they fall back to.
+"""What the config says about retries and fallbacks.
 
-`router_settings`, and where it says nothing `litellm_settings`; the keys are LiteLLM's.
+`router_settings` counts first, then `litellm_settings`. The keys are LiteLLM's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,43 +16,45 @@ from models_registry.routing.failures import POLICIES
 DEFAULT_RETRIES = 2
 MAX_RETRIES = 20
 MAX_FALLBACKS = 20
-"""Models that one call is taken to, whatever the config says."""
+"""The most models that one call falls back to, whatever the config says."""
 MAX_WAIT_S = Decimal(60)
 ANY = "*"
-"""As a model in a list of fallbacks: every one that has none of its own."""
+"""Stands in `fallbacks` for every model that has no list of its own."""
 
 Fallbacks = Mapping[str, tuple[str, ...]]
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = DEFAULT_RETRIES
-    """Of one model, over all of its deployments, unless something below or in the request says otherwise."""
+    """The retries of one model, over all of its deployments. A policy, a deployment or the request may say
+    otherwise."""
     least_wait_s: float = 0.0
-    """Before a retry at the same deployment (`retry_after`)."""
+    """The least wait before a retry at the same deployment (`retry_after`)."""
     policy: Mapping[str, int] = {}
-    """Retries by `failures.Kind.policy`."""
+    """Retries by kind of error, such as `RateLimitErrorRetries: 5` (`failures.Kind.policy`)."""
     model_policies: Mapping[str, Mapping[str, int]] = {}
-    """In place of `policy`, by model."""
+    """By model, what counts in place of `policy`."""
     fallbacks: Fallbacks = {}
     context_window_fallbacks: Fallbacks = {}
     content_policy_fallbacks: Fallbacks = {}
     max_fallbacks: int = 5
-    """How long a chain of fallbacks' own fallbacks may be."""
+    """How long a chain may be, of a fallback, its own fallback and so on."""
     on_bad_request: bool = True
-    """Does a call fall back that a provider found wrong (`fallback_on_unsupported_params`)?"""
+    """Whether a call falls back whose request a provider found wrong (`fallback_on_unsupported_params`)."""
 
     def policy_of(self, model: str) -> Mapping[str, int]:
         return self.model_policies.get(model, self.policy)
 
 
 def fallbacks_of(lists: Fallbacks, model: str) -> tuple[str, ...] | None:
-    """By the model's name, or by it without its provider; not those for any."""
+    """The list of a model, under its name or under its name without the provider (`openai/gpt-4o`, `gpt-4o`).
+    The list for any model is not looked at."""
     found = lists.get(model)
     return lists.get(model.partition("/")[2]) if found is None and "/" in model else found
 
 
 def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], list[str]]:
-    """The routing with its errors and warnings, by path in the config."""
+    """The routing, then the errors and the warnings of its settings, each with its path in the config."""
     reader = _Reader(config, registry)
     router, litellm = config.router_settings, config.litellm_settings
     defaults = Routing()
@@ -86,7 +88,7 @@ class _Reader:
         self.warnings: list[str] = []
 
     def fallbacks(self, name: str) -> dict[str, tuple[str, ...]]:
-        """LiteLLM's list of mappings, from a model to its fallbacks."""
+        """The fallbacks by model, out of LiteLLM's list of mappings."""
         router: list[dict[str, list[str]]] | None = getattr(self._config.router_settings, name)
         section = "litellm_settings" if router is None else "router_settings"
         given: list[dict[str, list[str]]] = router or getattr(self._config.litellm_settings, name) or []

@@ -1,6 +1,7 @@
 """Walks a call's way: attempt, wait, attempt again, until one answers or none is left.
 
-Which deployment is next is decided in `models_registry/routing/route.py`; an attempt is the function's own.
+`models_registry/routing/route.py` decides which deployment is next. `functions/calls/attempt.py` makes an
+attempt; the router ends one that failed, since it alone knows whether another follows.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from typing import TypeVar
 import structlog
 
 from functions.contract.call import Call
+from functions.ports.models import Attempting
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
@@ -35,7 +37,7 @@ class Router:
         self._routing = routing
         self._sleep = sleep
 
-    async def walk(self, call: Call, model: str, attempt: Callable[[Route], Awaitable[T]]) -> T:
+    async def walk(self, call: Call, model: str, attempts: Attempting[T]) -> T:
         caller = call.caller
         route = Route(
             self._registry,
@@ -47,11 +49,12 @@ class Router:
         )
         told: Mapping[str, str] = {}
         while True:
-            target = route.begin()
+            target = route.target
             try:
-                return await attempt(route)
+                return await attempts.at(target)
             except GatewayError as error:
-                goes_on = route.goes_on(error)
+                goes_on = route.advance(error)
+                attempts.end(error, final=not goes_on)
                 if route.tells_last:
                     told = dict(call.reply_headers)
                 if not goes_on:
@@ -70,6 +73,7 @@ class Router:
                     next_model=route.target.public_name,
                     next_model_id=route.target.model_id,
                     wait_s=round(route.wait_s, 3),
+                    passed_over=[str(drop) for drop in route.drops],
                 )
             if route.wait_s:
                 await self._sleep(route.wait_s)

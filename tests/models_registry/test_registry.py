@@ -333,7 +333,7 @@ def test_a_fallback_in_error_is_known_by_name_and_passed_over() -> None:
     )
     assert not any("no model is called" in line for line in checked.warnings)
     route = Route(checked.registry, checked.routing, "m", allowed=(), options=AS_CONFIGURED, roll=0.0)
-    assert not route.goes_on(ProviderError("no", status=400))
+    assert not route.advance(ProviderError("no", status=400))
 
 
 def test_a_long_or_forbidden_name_is_neither_kept_nor_repeated() -> None:

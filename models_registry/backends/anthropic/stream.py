@@ -8,7 +8,7 @@ what it restates. Unknown events and deltas are skipped, as the vendor asks.
 import msgspec
 
 from models_registry.backends.anthropic.usage import counts_in, finish_reason, merge_usage, tier_of, usage_of
-from models_registry.backends.backend import MAX_FRAME_BYTES, CallFacts
+from models_registry.backends.backend import MAX_FRAME_BYTES, Broken, CallFacts
 from models_registry.backends.chunks import ChunkWriter
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.sse import EventCutter, events
@@ -64,8 +64,8 @@ class AnthropicStream:
     def told_bytes(self) -> int | None:
         return self.produced_bytes
 
-    def feed(self, data: bytes) -> bytes:
-        """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
+    def feed(self, data: bytes) -> bytes | Broken:
+        """See ChatStream."""
         out: list[bytes] = []
         if self.done:
             return b""
@@ -74,21 +74,23 @@ class AnthropicStream:
                 if event.data is not None and not self.done:
                     out.append(self._translate(_decode(event.data)))
         except UpstreamError as error:
-            error.unsent = b"".join(out)
-            raise
+            return Broken.of(error, ahead=b"".join(out))
         return b"".join(out)
 
-    def close(self) -> bytes:
+    def close(self) -> bytes | Broken:
         """See ChatStream. Only `message_stop` ends a stream; what follows the last whole event is
         thrown away with the cut."""
         if self.done:
             return b""
         rest = self._cutter.close()
         if self._writer is not None:
-            raise UpstreamCut("The provider's stream broke off before it was complete.")
+            return Broken.of(UpstreamCut("The provider's stream broke off before it was complete."))
         if rest.lstrip().startswith(b"{"):
-            self._translate(_decode(rest))
-        raise UpstreamMalformed("The provider answered with an empty stream.")
+            try:
+                self._translate(_decode(rest))
+            except UpstreamError as error:
+                return Broken.of(error)
+        return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
 
     def _translate(self, event: MessageEvent) -> bytes:
         if event.kind == "error" or present(event.error):

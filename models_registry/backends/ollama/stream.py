@@ -4,7 +4,7 @@ A line holds a piece of text, a piece of thinking, or whole tool calls. The line
 counts and ends the stream; without it the stream was cut.
 """
 
-from models_registry.backends.backend import MAX_FRAME_BYTES, CallFacts
+from models_registry.backends.backend import MAX_FRAME_BYTES, Broken, CallFacts
 from models_registry.backends.chunks import ChunkWriter
 from models_registry.backends.ndjson import LineCutter
 from models_registry.backends.ollama.answer import (
@@ -53,35 +53,39 @@ class OllamaStream:
     def told_bytes(self) -> int | None:
         return self.produced_bytes
 
-    def feed(self, data: bytes) -> bytes:
-        """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
-        return b"" if self.done else self._lines(self._cutter.feed(data))
-
-    def close(self) -> bytes:
+    def feed(self, data: bytes) -> bytes | Broken:
         """See ChatStream."""
         if self.done:
             return b""
         try:
-            out = self._lines(self._cutter.close())
-        except UpstreamMalformed as exc:
-            if not self._begun:
-                raise
-            raise UpstreamCut("The provider's stream broke off in the middle of a line.") from exc
+            lines = self._cutter.feed(data)
+        except UpstreamError as error:
+            return Broken.of(error)
+        return self._lines(lines)
+
+    def close(self) -> bytes | Broken:
+        """See ChatStream."""
+        if self.done:
+            return b""
+        out = self._lines(self._cutter.close())
+        if isinstance(out, Broken):
+            if self._begun and out.failure.kind is UpstreamMalformed:
+                return Broken.of(UpstreamCut("The provider's stream broke off in the middle of a line."))
+            return out
         if self.done:
             return out
         if not self._begun:
-            raise UpstreamMalformed("The provider answered with an empty stream.")
-        raise _cut_after(out)
+            return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
+        return Broken.of(UpstreamCut("The provider's stream broke off before it was complete."), ahead=out)
 
-    def _lines(self, lines: list[bytes]) -> bytes:
+    def _lines(self, lines: list[bytes]) -> bytes | Broken:
         out: list[bytes] = []
         try:
             for line in lines:
                 if not self.done:
                     out.append(self._line(line))
         except UpstreamError as error:
-            error.unsent = b"".join(out)
-            raise
+            return Broken.of(error, ahead=b"".join(out))
         return b"".join(out)
 
     def _line(self, line: bytes) -> bytes:
@@ -114,9 +118,3 @@ class OllamaStream:
             pieces.append(self._writer.tool(id=id, name=call.function.name, arguments=arguments_of(call)))
             self._calls += 1
         return pieces
-
-
-def _cut_after(out: bytes) -> UpstreamCut:
-    error = UpstreamCut("The provider's stream broke off before it was complete.")
-    error.unsent = out
-    return error

@@ -11,7 +11,7 @@ Strings that the gateway doesn't read are checked for UTF-8 with the whole event
 
 import msgspec
 
-from models_registry.backends.backend import MAX_FRAME_BYTES
+from models_registry.backends.backend import MAX_FRAME_BYTES, Broken
 from models_registry.backends.openai.lengths import Delta, length_of
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.search import with_search
@@ -102,41 +102,43 @@ class OpenAIStream:
         told = self._window.counted
         return None if self._window.is_odd else told
 
-    def feed(self, data: bytes) -> bytes:
-        """See ChatStream. What was read ahead of an error is in the error's `unsent`."""
+    def feed(self, data: bytes) -> bytes | Broken:
+        """See ChatStream."""
         if self.done:
             return b""
-        block = self._cutter.feed(data)
+        try:
+            block = self._cutter.feed(data)
+        except UpstreamError as error:
+            return Broken.of(error)
         return self._relay(block) if block else b""
 
-    def close(self) -> bytes:
+    def close(self) -> bytes | Broken:
         """See ChatStream. A server that sends no `[DONE]` gets one added when every choice has
         its finish reason; an end in the middle of an event is a cut."""
         if self.done:
             return b""
         out = self._last(self._cutter.close())
-        if self.done:
+        if self.done or isinstance(out, Broken):
             return out
         if not self._begun:
-            raise UpstreamMalformed("The provider answered with an empty stream.")
+            return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
         self._finished |= self._window.finished
         if len(self._finished) < self._choices:
-            raise _with_unsent(UpstreamCut("The provider's stream broke off before it was complete."), out)
+            cut = UpstreamCut("The provider's stream broke off before it was complete.")
+            return Broken.of(cut, ahead=out)
         self.done = True
         return out + DONE
 
-    def _last(self, rest: bytes) -> bytes:
+    def _last(self, rest: bytes) -> bytes | Broken:
         """The event that the transport's end leaves without its empty line."""
         if not rest.strip():
             return b""
         if not self._begun and rest.lstrip().startswith(b"{"):
-            raise self._plain(rest)
-        try:
-            return self._relay(rest.strip(LINE_ENDS) + b"\n\n")
-        except UpstreamMalformed as exc:
-            if not self._begun:
-                raise
-            raise UpstreamCut("The provider's stream broke off in the middle of an event.") from exc
+            return Broken.of(self._plain(rest))
+        out = self._relay(rest.strip(LINE_ENDS) + b"\n\n")
+        if self._begun and isinstance(out, Broken) and out.failure.kind is UpstreamMalformed:
+            return Broken.of(UpstreamCut("The provider's stream broke off in the middle of an event."))
+        return out
 
     def _plain(self, body: bytes) -> UpstreamError:
         """The error for a JSON body where a stream was asked for."""
@@ -150,7 +152,7 @@ class OpenAIStream:
             "The provider answered a streamed request with something else than a stream."
         )
 
-    def _relay(self, block: bytes) -> bytes:
+    def _relay(self, block: bytes) -> bytes | Broken:
         """A block has up to three parts: events until the answer begins, pieces of the answer, and
         from the first event that tells more to its end. Those in the middle pass as they are."""
         plain = self._learn_plain(block) if self._begun else 0
@@ -165,7 +167,7 @@ class OpenAIStream:
             kept.append(block[:plain])
             self._sift(block[plain:], kept)
         except UpstreamError as error:
-            raise _with_unsent(error, b"".join(kept)) from error.__cause__
+            return Broken.of(error, ahead=b"".join(kept))
         return b"".join(kept)
 
     def _sift(self, block: bytes, kept: list[bytes], *, until_begun: bool = False) -> int:
@@ -335,11 +337,6 @@ def _plain_size(block: bytes) -> int:
 def _split(block: bytes) -> list[bytes]:
     """The events of a block without what is between them, the braces there included."""
     return block[len(OPENING) - 1 : -2].split(_NEXT_EVENT)
-
-
-def _with_unsent(error: UpstreamError, out: bytes) -> UpstreamError:
-    error.unsent = out
-    return error
 
 
 def _usage(raw: msgspec.Raw, service_tier: str | None) -> Usage | None:

@@ -1,12 +1,12 @@
 """Feed a parser the same bytes in every way, and see that it makes no difference."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
 
-from models_registry.backends.backend import ChatStream
-from schema.errors import UpstreamError
+from models_registry.backends.backend import Broken, ChatStream
+from schema.errors import GatewayError
 from schema.usage import Usage
 
 
@@ -14,7 +14,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What a stream came to. `out` has what stood ahead of the error, too."""
 
     out: bytes
-    error: UpstreamError | None
+    error: GatewayError | None
     usage: Usage | None
     produced_bytes: int
     done: bool
@@ -26,17 +26,22 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def run(stream: ChatStream, pieces: Iterable[bytes]) -> Outcome:
-    """Feed the pieces and close. Any exception but UpstreamError is a failure of the test."""
+    """Feed the pieces and close. Any exception is a failure of the test."""
     out = bytearray()
-    error: UpstreamError | None = None
-    try:
-        for piece in pieces:
-            out += stream.feed(piece)
-        out += stream.close()
-    except UpstreamError as exc:
-        out += exc.unsent
-        error = exc
+    error: GatewayError | None = None
+    for given in _given(stream, pieces):
+        if isinstance(given, Broken):
+            out += given.ahead
+            error = given.failure.error()
+            break
+        out += given
     return Outcome(bytes(out), error, stream.usage, stream.produced_bytes, stream.done)
+
+
+def _given(stream: ChatStream, pieces: Iterable[bytes]) -> Iterator[bytes | Broken]:
+    for piece in pieces:
+        yield stream.feed(piece)
+    yield stream.close()
 
 
 def cut(data: bytes, at: Sequence[int]) -> list[bytes]:

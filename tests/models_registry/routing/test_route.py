@@ -78,8 +78,7 @@ def walked(way: Route, *errors: GatewayError) -> list[str]:
 
 def failed(way: Route, error: GatewayError) -> bool:
     """The attempt at hand ended so: is there another?"""
-    way.begin()
-    return way.goes_on(error)
+    return way.advance(error)
 
 
 def tells(way: Route, error: GatewayError) -> bool:
@@ -298,14 +297,6 @@ def test_a_hold_that_does_not_fit_ends_the_walk_with_the_first_error() -> None:
     assert tells(way, first)
 
 
-def test_an_attempt_is_decided_once() -> None:
-    way = route(config("m", num_retries=1))
-    way.begin()
-    assert [way.goes_on(provider(500)) for _ in range(3)] == [True] * 3
-    assert way.retries == 1
-    assert not failed(way, provider(500))
-
-
 def test_the_way_keeps_what_an_error_said_and_no_exception() -> None:
     way = route(config("m", "n", num_retries=0, fallbacks=[{"m": ["n"]}]))
     for error in (provider(429, code="slow_down", retry_after_s=7), UpstreamTimeout("late")):
@@ -419,7 +410,7 @@ def test_a_fallback_that_is_not_for_this_customer_is_passed_over() -> None:
     assert way.target.model_id == "o/a"
     assert not failed(way, ModelNotAllowed("x", level="customer"))
     assert tells(way, first)
-    assert not route(config("m", "n", fallbacks=[{"m": ["n"]}])).goes_on(ModelNotAllowed("x"))
+    assert not route(config("m", "n", fallbacks=[{"m": ["n"]}])).advance(ModelNotAllowed("x"))
 
 
 @pytest.mark.parametrize(

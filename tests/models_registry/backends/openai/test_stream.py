@@ -4,11 +4,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models_registry.backends.backend import MAX_FRAME_BYTES
+from models_registry.backends.backend import MAX_FRAME_BYTES, Broken
 from models_registry.backends.openai.stream import OpenAIStream
 from models_registry.backends.sse import DONE, frame
 from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from tests.models_registry.backends.feeding import cut, feed_all_ways, run
 from tests.models_registry.backends.making import KEY, target
@@ -244,8 +244,9 @@ def test_a_huge_event_is_refused_while_it_is_still_coming() -> None:
     data = b"x" * 65536
     for _ in range(MAX_FRAME_BYTES // len(data)):
         stream.feed(data)
-    with pytest.raises(UpstreamMalformed):
-        stream.feed(data)
+    broken = stream.feed(data)
+    assert isinstance(broken, Broken)
+    assert broken.failure.kind is UpstreamMalformed
 
 
 def test_produced_bytes_are_at_least_the_text_in_utf8() -> None:
@@ -331,14 +332,7 @@ def test_however_a_stream_is_read_it_tells_the_same(parts: list[tuple[bytes, byt
     body = ROLE + b"".join(event + blank for event, blank in parts)
 
     def told(step: int) -> tuple[object, ...]:
-        stream = make()
-        error: str | None = None
-        try:
-            for at in range(0, len(body), step):
-                stream.feed(body[at : at + step])
-            stream.close()
-        except UpstreamError as exc:
-            error = type(exc).__name__
-        return error, stream.done, stream.usage, stream.produced_bytes
+        found = run(make(), (body[at : at + step] for at in range(0, len(body), step)))
+        return type(found.error), found.done, found.usage, found.produced_bytes
 
     assert told(len(body)) == told(1) == told(37)

@@ -1,0 +1,141 @@
+"""How one attempt at a model goes, for all endpoints: hold the cost, open, read or relay, end the hold.
+
+An endpoint writes an `Exchange`, which says what is its own: the provider's request, the bounds, how the
+answer is read, and whether it streams. `Attempts` does the rest.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
+
+from functions.ports.context import ModelContext
+from functions.ports.models import Bounds, Hold, UpstreamResponse
+from models_registry.backends import BACKENDS
+from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.bounds.chat import with_output_limit
+from models_registry.target import Target
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
+from schema.usage import Usage
+
+
+class ModelRequest(Protocol):
+    """A caller's request. `user` names the end user, where it names one."""
+
+    @property
+    def user(self) -> str | None: ...
+
+
+R = TypeVar("R", bound=ModelRequest)
+B = TypeVar("B", bound=Bounds)
+A = TypeVar("A")
+
+
+class Exchange(ABC, Generic[R, B, A]):
+    """A request to one deployment and its answer, as one endpoint understands them. `R` is the caller's
+    request, `B` the bounds, `A` what the endpoint answers. An exchange does no IO of its own."""
+
+    __slots__ = ("backend", "facts", "request", "target")
+
+    def __init__(self, request: R, target: Target, facts: CallFacts) -> None:
+        self.request = request
+        self.target = target
+        self.facts = facts
+        self.backend = BACKENDS[target.dialect]
+
+    @property
+    def streamed(self) -> bool:
+        """True where the answer is relayed as it comes: `relay` is called. Else `answer` is."""
+        return False
+
+    @abstractmethod
+    def outgoing(self) -> UpstreamRequest:
+        """The provider's request. It is asked for again after `limit_output`. Raises UnsupportedParameter or
+        InvalidRequest."""
+
+    @abstractmethod
+    def bounds(self) -> B:
+        """The most that the call can use at this deployment."""
+
+    @abstractmethod
+    def answer(self, body: bytes, bounds: B) -> tuple[A, Usage]:
+        """The endpoint's answer from the body of a 200, and what is booked for it. Raises UpstreamError."""
+
+    def relay(self, response: UpstreamResponse, hold: Hold, bounds: B) -> Awaitable[A]:
+        """Wait for the first event, and give the stream. From then on the stream ends the hold."""
+        raise NotImplementedError
+
+    def limit_output(self, tokens: int) -> None:
+        """Ask the provider for at most so many tokens in an answer, such as 4,096."""
+        self.target = with_output_limit(self.target, tokens)
+
+
+class Attempts(Generic[R, B, A]):
+    """The attempts of one call. Implements `functions.ports.models.Attempting`."""
+
+    __slots__ = ("_ctx", "_exchange", "_facts", "_failed", "_request")
+
+    def __init__(
+        self,
+        request: R,
+        ctx: ModelContext,
+        exchange: Callable[[R, Target, CallFacts], Exchange[R, B, A]],
+    ) -> None:
+        call = ctx.call
+        self._request = request
+        self._ctx = ctx
+        self._exchange = exchange
+        self._facts = CallFacts(
+            request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
+        )
+        self._failed: Hold | None = None
+        """The hold of an attempt that failed, until the router ends it."""
+
+    async def at(self, target: Target) -> A:
+        """One attempt at one deployment."""
+        ctx, request = self._ctx, self._request
+        exchange = self._exchange(request, target, self._facts)
+        outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
+        hold = await ctx.ledger.hold(
+            ctx.call, target, streamed=streamed, bounds=bounds, customer=request.user
+        )
+        response: UpstreamResponse | None = None
+        try:
+            if hold.output_limit is not None:
+                exchange.limit_output(hold.output_limit)
+                outgoing = exchange.outgoing()
+            response = await ctx.upstream.open(outgoing, target.deadlines)
+            if response.status != 200:
+                body = await response.read()
+                raise exchange.backend.error(response.status, response.headers, body, exchange.target)
+            if streamed:
+                return await exchange.relay(response, hold, bounds)
+            answer, usage = exchange.answer(await response.read(), bounds)
+            hold.settle(usage)
+            return answer
+        except asyncio.CancelledError as exc:
+            if SHUTTING_DOWN in exc.args:
+                hold.fail(ShuttingDown("The worker stopped."), bounds.usage())
+            else:
+                hold.cancel(bounds.usage())
+            _close(response)
+            raise
+        except GatewayError:
+            self._failed = hold
+            _close(response)
+            raise
+        except Exception as error:
+            hold.fail(error)
+            _close(response)
+            raise
+
+    def end(self, error: GatewayError, *, final: bool) -> None:
+        """Book the attempt that failed with this error. An attempt that failed before its hold has no row."""
+        hold, self._failed = self._failed, None
+        if hold is not None:
+            hold.fail(error, final=final)
+
+
+def _close(response: UpstreamResponse | None) -> None:
+    if response is not None:
+        response.close()

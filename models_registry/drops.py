@@ -1,0 +1,51 @@
+"""What a call's way passes over, and why: a value, for whoever explains the way."""
+
+import enum
+
+import msgspec
+
+
+class Reason(enum.Enum):
+    """Why a candidate is not attempted."""
+
+    UNKNOWN = "unknown"
+    """No model has this name."""
+    NOT_ALLOWED = "not_allowed"
+    """A list of models over the caller does not have the model."""
+    IN_ERROR = "in_error"
+    """The config of the deployment is wrong."""
+    NOT_LOCAL = "not_local"
+    """The call is at a local model, and a fallback that is meant for any model would take it elsewhere."""
+    ALREADY_TRIED = "already_tried"
+    """The call came to this model before."""
+    CONTEXT_TOO_SMALL = "context_too_small"
+    """Another deployment of the model found the request too long for it."""
+    SAME_ANSWER = "same_answer"
+    """The deployment would refuse the request as it, or another one of the model, did before."""
+    STAYS_AWAY = "stays_away"
+    """The provider said to come back in more than a minute."""
+    WAITS_TOO_LONG = "waits_too_long"
+    """With the wait before it the call would wait longer in all than it may."""
+    NO_RETRIES_LEFT = "no_retries_left"
+    """The retries of the model are used up."""
+    NO_FALLBACK_WANTED = "no_fallback_wanted"
+    """The request, or the config for this kind of error, wants no fallback."""
+    CHAIN_TOO_LONG = "chain_too_long"
+    """The fallback has more models before it than `max_fallbacks`."""
+    TOO_MANY = "too_many"
+    """The call made as many attempts, or came to as many models, as a call may."""
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True):
+    """A model, or one deployment of it, that is passed over."""
+
+    model: str
+    """Its public name, such as `gpt-4o`."""
+    reason: Reason
+    model_id: str | None = None
+    """The deployment; None where all of the model is passed over, or the deployment has no id."""
+    detail: str = ""
+    """What is known besides: whose list lacks the model (`key`, `team`), or what is wrong with the config."""
+
+    def __str__(self) -> str:
+        return f"{self.model_id or self.model}: {self.reason.value}"
