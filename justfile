@@ -33,6 +33,10 @@ test *args:
 test-system *args:
     @"{{ python }}" -m pytest tests/system "$@"
 
+# Soaks and long searches for faults, a quarter of an hour or more; never in CI
+test-long *args:
+    @"{{ python }}" -m pytest tests/long "$@"
+
 # Lint, formatting, types, import rules
 check:
     "{{ bin }}/ruff" check .
