@@ -38,9 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: Secret | None
     max_body_bytes: int = 32 * 1024 * 1024
     max_bodies_bytes: int = MAX_BODIES_BYTES
-    """Of all requests that a worker has under way: what does not fit is refused with 503."""
+    """The most bytes that the bodies of all requests under way in a worker may have; what does not fit is
+    refused with 503."""
     connections: int = DEFAULT_CONNECTIONS
-    """To Postgres, of a worker."""
+    """How many connections to Postgres a worker has."""
     drain_s: int = 30
     """How long SIGTERM waits for calls in flight."""
     journal_mb: int = 1024

@@ -43,9 +43,9 @@ class Body:
         self.pieces: list[bytes] = []
         self.streamed = False
         self.too_long = False
-        """The answer is."""
+        """Whether the answer is longer than what is kept."""
         self.held_bytes = 0
-        """Of the queue's room."""
+        """How much of the queue's room this body takes."""
         self._answer_bytes = 0
         self._room: Room | None = room
 

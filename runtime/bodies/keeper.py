@@ -28,7 +28,7 @@ from schema.wire import Wire
 REDACTION_HEADER = "x-litellm-enable-message-redaction"
 """LiteLLM's, with which a caller keeps one call's bodies out."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-"""Of all that is copied and not written yet, of calls under way too."""
+"""The most memory that copies may take which are not in Postgres yet; calls under way count too."""
 BATCH_BYTES = 8 * 1024 * 1024
 WITHOUT_ANSWER = frozenset({"aembedding"})
 """Vectors say nothing to a reader."""

@@ -25,7 +25,8 @@ class BodyReader:
         self._database = database
 
     async def find(self, request_id: str, *, scope: Scope) -> Body | None:
-        """Whose a body is says its row in the ledger: without one it is nobody's."""
+        """Find the body of a call whose row in the ledger is within the scope. A body without a row is
+        shown to nobody."""
         with asking():
             async with self._database.connection() as connection:
                 row = await connection.fetchrow(_FIND, request_id, *spend_reach(scope))

@@ -41,11 +41,11 @@ class Redactor:
         self._max_bytes = policy.max_body_bytes
 
     def kept_of_fields(self, fields: Mapping[str, msgspec.Raw]) -> Kept:
-        """Of a body by its top-level fields. Raises Unreadable."""
+        """What is kept of a body that is given by its top-level fields. Raises Unreadable."""
         return self.kept_of({name: value_of(bytes(raw)) for name, raw in fields.items()})
 
     def kept_of(self, value: object) -> Kept:
-        """Of decoded JSON. Raises Unreadable."""
+        """What is kept of decoded JSON. Raises Unreadable."""
         try:
             data = msgspec.json.encode(self._clean(value, 0))
         except RecursionError as exc:

@@ -176,7 +176,7 @@ class Retention:
         return done
 
     async def _old_months(self, connection: asyncpg.Connection, parent: str, now: datetime) -> list[Month]:
-        """Those to be dropped; first the one where somebody stopped half-way."""
+        """The partitions to drop. One that was left half detached stands first."""
         found = [month_of_table(parent, row) for row in await connection.fetch(_TABLES, parent)]
         old = [
             month for month in found if month is not None and month.is_ours and self.is_over(month.first, now)

@@ -32,7 +32,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: Mapping[str, object], nano: int) -> "Difference":
-        """Of a row of the ledger, as Postgres has it."""
+        """The difference for a row of the ledger, as Postgres has it."""
         started, charged = row["startTime"], row["charged"]
         assert isinstance(started, datetime)
         return cls(
@@ -44,7 +44,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _holders(row: Mapping[str, object]) -> Iterable[Holder]:
-    """Whose counters the row's cost is in, as `runtime/books/insert.py` adds it."""
+    """The holders to whose counters `runtime/books/insert.py` added the row's cost."""
     team, user = str(row["team_id"] or ""), str(row["user"] or "")
     for kind, id, part in (
         ("organization", row["organization_id"], ""),

@@ -33,7 +33,8 @@ SUMS = """
     FROM "LiteLLM_SpendLogs" c
     WHERE c.corrects = o.request_id AND c."startTime" = o."startTime"
 """
-"""Of the corrections of a row `o`. They have its time, so that its partition alone is looked into."""
+"""Sums over the corrections of a row `o`. A correction has its row's time, so that Postgres reads one
+partition."""
 
 _OPEN = f"""
     SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums
@@ -85,7 +86,7 @@ async def found_row(connection: asyncpg.Connection, request_id: str) -> Correcte
 
 
 async def open_rows(connection: asyncpg.Connection, query: UncertainQuery, scope: Scope) -> list[Corrected]:
-    """Those whose cost is still an upper bound, from where the page before ended."""
+    """Rows whose cost is still an upper bound, from where the page before ended."""
     start, end = period_of(query.start_date, query.end_date)
     after_time, after_id = (None, None) if query.after is None else read_cursor(query.after)
     rows = await connection.fetch(
@@ -102,7 +103,7 @@ async def open_rows(connection: asyncpg.Connection, query: UncertainQuery, scope
 
 
 async def priced_rows(connection: asyncpg.Connection, request: RecostRequest) -> AsyncIterator[Corrected]:
-    """Those that a price was, or should have been, put on, oldest first. Inside a transaction."""
+    """Rows that have a price, or should have one, oldest first. To be called inside a transaction."""
     start, end = period_of(request.start_date, request.end_date)
     after_time, after_id = (None, None) if request.after is None else read_cursor(request.after)
     rows = connection.cursor(

@@ -41,7 +41,7 @@ _MADE = ("corrects", "correction", "reason", "corrected_by")
 _LEFT_OUT = frozenset(
     {"created_at", "updated_at", "completionStartTime", "error_class", "error_message", "charged"}
 )
-"""Of the moment it is made, or of the call alone."""
+"""Columns that a correction does not copy: they say when a row was made, or belong to the call alone."""
 _COPIED = ("http_status",)
 """The only number that is no sum."""
 _METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}'::text[]"

@@ -15,7 +15,7 @@ from schema.errors import InvalidRequest, NotAllowed
 from schema.tables.users import User
 
 MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)
-"""Of the users whom somebody who is no proxy_admin may bring in."""
+"""The roles that a new user may have who is brought in by somebody who is no proxy_admin."""
 ADDRESS_LOCK = 0x4144  # "AD": the first half of an advisory lock, the address's hash is the second
 
 

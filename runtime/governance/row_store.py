@@ -75,20 +75,20 @@ class RowStore(Generic[R]):
         return found[0] if found else None
 
     async def some(self, ids: Sequence[str], *, call: Call) -> list[R]:
-        """Those of the rows named that are within the scope, by id."""
+        """The rows with these ids that are within the scope, ordered by id."""
         return await self._selected(call, self._id.is_in(list(ids)), order=[self._id]) if ids else []
 
     async def page(
         self, where: Mapping[str, object], *, call: Call, page: int = 1, size: int = 100
     ) -> Page[R]:
-        """One page of those that have these values, newest first. A list of values: any of them."""
+        """One page of the rows that have these values, newest first. A list of values means any of them."""
         if any(isinstance(value, COLLECTIONS) and not value for value in where.values()):
             return Page(records=[], total=0)
         wanted = [self._condition(name, value) for name, value in where.items() if value is not None]
         return await self.listed(wanted, call=call, page=page, size=size)
 
     async def dearest(self, *, call: Call, limit: int) -> list[R]:
-        """Those that have spent the most."""
+        """The rows that have spent the most."""
         return (await self.listed([], call=call, page=1, size=limit, order=[("spend", False)])).records
 
     async def listed(

@@ -33,7 +33,7 @@ ALREADY = "team_member_already_in_team"
 MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
 Check = Callable[[TeamRecord], None]
-"""Of a team's row, locked: raises where a change is refused."""
+"""Looks at a team's row while it is locked. Raises where the change is refused."""
 
 
 class TeamStore(RowStore[TeamRecord]):

@@ -100,7 +100,7 @@ class BookedLedger:
         self._tally = tally or Tally(())
         self._unbooked = 0
         self._unpriced_tiers: set[tuple[str, str]] = set()
-        """Of deployments: each is told of once."""
+        """Deployment and tier of which the log has been told; each is told once."""
 
     async def hold(
         self, call: Call, target: Target, *, streamed: bool, bounds: Bounds, customer: str | None

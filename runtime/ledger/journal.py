@@ -30,7 +30,7 @@ ENDING_BYTES = 4_096
 """Kept free for the end of each attempt under way: more than any such record has."""
 SPARE_BYTES = 32 * ENDING_BYTES
 MAX_OPEN_BYTES = SEGMENT_BYTES // 2
-"""Of attempts under way. They are said again at the beginning of every segment."""
+"""The most that records of attempts under way may take. Every segment begins with all of them."""
 SYNC_S = 0.1
 MAX_BYTES = 1024 * 1024 * 1024
 ROOM_AGAIN_S = 1.0

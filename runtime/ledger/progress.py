@@ -31,8 +31,8 @@ class Progress:
 
     @classmethod
     def of(cls, path: Path) -> "Progress":
-        """Of a journal that is there. Where nothing is known, since it was never synced, nothing is booked
-        that its writer knows of."""
+        """The progress of a journal that exists. A file that was never synced may be empty: then nothing
+        counts as booked."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(fd).st_size < _PLACES.size:

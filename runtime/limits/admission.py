@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ones: tuple[Need, ...]
     """Limits of which every call takes one."""
     headers: tuple[tuple[RateHeaders, ...], ...]
-    """Of the limits."""
+    """The headers that tell how the limits stand."""
     tokens: int | None
     """The least limit on tokens."""
 
@@ -47,11 +47,11 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     taken: Sequence[Taken] = ()
     charges: tuple[HeldCharge, ...] = ()
-    """What of it is money."""
+    """What the attempt holds of budgets."""
     ceiling_nano: int | None = None
     """The most the attempt can cost, where it was held on a budget."""
     output_limit: int | None = None
-    """Of one answer, where it had to be limited to fit."""
+    """The limit of one answer in tokens, where the answer had to be limited to fit the budget."""
 
 
 NOTHING_HELD = Admission()
@@ -314,7 +314,7 @@ def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
 
 
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:
-    """Those of the rules that are about this model, or about all."""
+    """The rules that are about this model, or about all models."""
     mine = [rule for rule in rules if rule.model is None or covers(rule.model, model)]
     rates = [rule for rule in mine if rule.meter is not Meter.MONEY]
     token_limits = tuple(rule for rule in rates if rule.meter in TOKENS)

@@ -21,7 +21,7 @@ from schema.limits import Rule
 from schema.tables.budgets import Budget, Customer
 
 MAX_CACHED = 10_000
-"""Of those that somebody entered, and as many of the others: a caller may name whom it likes."""
+"""How many entered customers are kept, and as many that a call only named: callers may name anybody."""
 MAX_ID_CHARS = 256
 
 

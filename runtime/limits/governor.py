@@ -84,7 +84,7 @@ class Governor:
         self._asked: Counter[str] = Counter()
         """Accounts that are being leased from, and by how many."""
         self._doubted: dict[str, float] = {}
-        """Of those, when they were last known to be overdrawn."""
+        """Accounts that are being leased from, and when each was last known to be overdrawn."""
         self._stopping = asyncio.Event()
         self._seen_mono = clock()
 
@@ -238,7 +238,7 @@ class Governor:
                 taken, missing = self.slices.take(needs, now_mono)
                 if not missing:
                     return taken
-                if _is_less(missing, short):  # of what this worker leased or got back meanwhile
+                if _is_less(missing, short):  # this worker leased some or got some back meanwhile
                     continue
                 if not patient or _hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
                     if patient:

@@ -77,9 +77,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leased: int
     """By all workers: held by calls, settled and not yet booked, or free."""
     mine: int
-    """Of `leased`, this worker's."""
+    """This worker's part of `leased`."""
     silent: int
-    """Of `leased`, what workers have that were not seen for LIVES_S."""
+    """The part of `leased` that workers have who were not seen for LIVES_S."""
     workers: int
     window_end_s: float
 
@@ -302,7 +302,7 @@ class Leases:
 
 
 def _stands_elsewhere(need: Need) -> bool:
-    """Of a budget with a row of its own the money stands there; of everything else, in the account."""
+    """Whether the money spent stands in a row of its own (a key's, a team's), not in the account."""
     return need.rule.meter is Meter.MONEY and bool(need.rule.holder.kind)
 
 

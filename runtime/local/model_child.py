@@ -18,7 +18,7 @@ from runtime.process.parent import end_with_parent
 
 TEMPLATE = Path(__file__).with_name("model.jinja")
 MAX_ANSWER_TOKENS = 1024
-"""Of a call without a limit of its own: a model this small may find no end."""
+"""The limit for a call that has none: a model this small may find no end."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

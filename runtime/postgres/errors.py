@@ -69,5 +69,5 @@ def asking() -> Iterator[None]:
         raise Overloaded("Somebody else is changing the same; try again.", retry_after_s=1) from exc
     except asyncpg.LockNotAvailableError as exc:
         raise Overloaded("Somebody else holds the same rows for long; try again.", retry_after_s=1) from exc
-    except (asyncpg.DataError, asyncpg.InterfaceError) as exc:  # of the latter, those reaching() lets pass
+    except (asyncpg.DataError, asyncpg.InterfaceError) as exc:  # InterfaceErrors that reaching() lets pass
         raise InvalidRequest("A value holds a character or number that the database can't store.") from exc

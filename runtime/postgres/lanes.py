@@ -22,12 +22,12 @@ LISTENING = 1
 """The connection on which a worker hears announcements."""
 LEAST_CONNECTIONS = LISTENING + len(Lane)
 DEFAULT_CONNECTIONS = 10
-"""Of a worker."""
+"""How many connections a worker has."""
 HOST_CONNECTIONS = 4
-"""Of a host, beside its workers': the bookkeeper's two (rows, alerts), retention, and a command. A start's
-migrations are over before the first of them."""
+"""How many connections a host has beside its workers': the bookkeeper's two (rows, alerts), retention, and a
+command. A start's migrations are over before the first of them begins."""
 LEFT_FREE = 10
-"""Of `max_connections`: for an administrator, a backup, another host's start."""
+"""Connections that are left free for an administrator, a backup, another host's start."""
 _MORE = (Lane.REPORTS, Lane.LEASES, Lane.AUTH, Lane.MANAGEMENT)
 """Who gets the next connection, in turn, once each lane has one."""
 

@@ -93,7 +93,7 @@ async def max_connections(dsn: str) -> int:
 async def _connected(dsn: str) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
-    except ValueError:  # of the address: its own text may hold the password
+    except ValueError:  # the address can't be read; the error's text may hold the password
         raise DatabaseUnavailable("The database can't be reached: its address can't be read.") from None
     except AWAY_ERRORS as exc:
         raise DatabaseUnavailable(f"The database can't be reached: {exc}") from exc

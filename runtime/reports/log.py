@@ -61,8 +61,8 @@ class LogReader:
         self._reports = reports
 
     async def page(self, query: LogPageQuery, *, after: Place | None, scope: Scope) -> FoundRows:
-        """Those on one page, or those after a place. Raises InvalidRequest for a page too far down, too
-        many rows to sort, or to look through."""
+        """The rows on one page, or after a place. Raises InvalidRequest for a page too far down, and for too
+        many rows to sort or to look through."""
         offset = 0 if after is not None else (query.page - 1) * query.page_size
         if offset > REACHABLE:
             raise InvalidRequest(

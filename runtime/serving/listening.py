@@ -25,7 +25,7 @@ SWEEP_S = 5.0
 LOOK_S = 0.1
 LOOKS = 100
 BYTES_RECEIVED_AT = 128
-"""Of Linux's `struct tcp_info`."""
+"""Where the number of received bytes stands in Linux's `struct tcp_info`."""
 OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     *(

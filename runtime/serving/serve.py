@@ -44,7 +44,7 @@ BACKLOG = 2_048
 HEAD_S = 30
 """How long a request's head may take, and how long a connection may say nothing before one."""
 BUFFER_BYTES = 128 * 1024
-"""Of a connection, in each direction; a head is no longer than that."""
+"""The buffer of a connection in each direction; a head is no longer than that."""
 PING_S = 20
 """How often an HTTP/2 client is asked whether it is there, and how long its answer may take."""
 STREAMS = 100

@@ -40,9 +40,9 @@ from schema.errors import (
 )
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Of a plain answer, decompressed."""
+"""The most that a plain answer may have, decompressed."""
 MAX_STREAM_BYTES = 512 * 1024 * 1024
-"""Of a streamed answer, decompressed."""
+"""The most that a streamed answer may have, decompressed."""
 ONE_WRITE_BYTES = 256 * 1024
 """A larger request is written in pieces, so that it doesn't hold the loop."""
 STALE_WINDOW_S = 1.0

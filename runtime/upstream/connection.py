@@ -19,7 +19,7 @@ import httptools
 from models_registry.target import Deadlines
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of an answer's head, with the 1xx heads before it, and of its trailers."""
+"""The most that an answer's head may have, with the 1xx heads before it and the trailers behind it."""
 MAX_HEAD_LINE_BYTES = 16 * 1024
 MAX_HEAD_LINES = 128
 HIGH_WATER_BYTES = 64 * 1024

@@ -14,7 +14,7 @@ class Undecodable(Exception):
 
 
 class Decoder:
-    """Of one body. Raises Undecodable for a coding that it does not know."""
+    """Decompresses one body. Raises Undecodable for a coding that is not known here."""
 
     def __init__(self, coding: str) -> None:
         self._coding = coding.strip().lower()

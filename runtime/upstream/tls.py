@@ -11,7 +11,7 @@ class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     verify: bool = True
     ca_file: str | None = None
-    """Whose certificates are believed, in place of the system's."""
+    """A file of certificates that are believed in place of the system's."""
     client_certificate: str | None = None
     """A file with a certificate, and its key where `client_key` names none."""
     client_key: str | None = None

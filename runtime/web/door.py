@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
 MAX_LENGTH_DIGITS = 18
-"""Of a `Content-Length`; a longer one is larger than any limit."""
+"""How many digits a `Content-Length` may have; a longer one is larger than any limit."""
 WATCH_AFTER_S = 0.25
 """When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
 microseconds, and most plain calls are over before."""
