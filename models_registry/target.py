@@ -78,7 +78,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What `pricing` says for `model`. None: the price is unknown. Local models have a price of zero."""
     weight: float = 1.0
     retries: int | None = None
-    """Of a call whose attempt here failed, where the config says so for this deployment."""
+    """How often a call is retried whose attempt at this deployment failed, where the config says so."""
     local: bool = False
     takes_metadata: bool = False
     """Whether `metadata` may go there with an answer that is stored there."""

@@ -33,9 +33,9 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     max_budget: Decimal | None = None
     budget_duration: str | None = None
     longest_window: str | None = None
-    """Of `budget_duration`, whatever the budget."""
+    """The longest `budget_duration` that a key may have, whatever its budget."""
     counts: Mapping[str, int] = {}
-    """Of COUNTS."""
+    """The most that each field of COUNTS may say."""
     expires: datetime | None = None
     models: tuple[str, ...] = ()
     access_group_ids: tuple[str, ...] = ()
@@ -43,12 +43,12 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     """The team whose models it is limited to."""
     routes: tuple[str, ...] = ()
     accesses: Accesses = {}
-    """Of the paths that there are, for those of a group's."""
+    """What each path asks for: a group of routes stands for paths."""
     model_max_budget: Mapping[str, ModelBudget] = {}
     """Sums alone."""
     budget_limits: tuple[BudgetWindow, ...] = ()
     by_model: Mapping[str, Mapping[str, int]] = {}
-    """Of BY_MODEL, wherever it is said."""
+    """The most that each field of BY_MODEL may say, by the field and the model."""
 
 
 def check_within(record: KeyRecord, ceiling: Ceiling, touched: Collection[str] | None = None) -> None:
@@ -226,7 +226,8 @@ def _covered(route: str, ceiling: Ceiling) -> bool:
 
 
 def rates_by_model(record: KeyRecord | BudgetRecord) -> dict[str, dict[str, int]]:
-    """Of BY_MODEL, as they are in force. Raises InvalidRequest for what nobody can read."""
+    """The limits of BY_MODEL that are in force, by the field and the model. Raises InvalidRequest for a
+    limit that can't be read."""
     metadata = record.metadata if isinstance(record, KeyRecord) else {}
     inside = (limits_inside(metadata, name) for name in BY_MODEL)
     return dict(zip(BY_MODEL, model_rates(record.model_max_budget, *inside), strict=True))

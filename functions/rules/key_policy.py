@@ -216,8 +216,8 @@ async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyR
 
 
 def check_test_key(changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None) -> None:
-    """Of a test key not even `metadata` says how much it may spend, and however often it is changed, it
-    ends when it would have at first. Raises NotAllowed."""
+    """A test key can't be given more to spend, not even through `metadata`, and no change makes it end later
+    than at first. Raises NotAllowed."""
     ends, policy = changes.get("expires"), ctx.policy
     if before is not None and before.created_at is not None and isinstance(ends, datetime):
         latest = after(before.created_at, policy.devops_key_duration, param="duration")

@@ -32,7 +32,7 @@ _KEY = re.compile("|".join(_PATTERNS), re.DOTALL)
 _BEARER = re.compile(
     r"\b(bearer|basic)(\s+)(?:(?=\S{0,64}[0-9*=._-])[\w.~+/=*-]{8,}|[\w.~+/=*-]{20,})", re.IGNORECASE
 )
-"""Of letters alone a word has to be longer than `authentication`."""
+"""A word of letters alone counts where it is longer than `authentication`."""
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]{1,512}@", re.IGNORECASE)
 _UUID = re.compile(
     r"(\b(?:key|token|secret)\b[\"'`]?[\s:=]{1,4}[\"'`]?)"

@@ -49,7 +49,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str
     provider: str | None
-    """Whose it is; None: the format is anybody's."""
+    """The provider whose format this is; None: any provider's."""
     billed: tuple[Billed, ...]
 
     @property

@@ -145,9 +145,9 @@ class ChatBounds:
         return self._used(self._asked() if most is None else most)
 
     def produced(self, shown_bytes: int, *, whole: bool = False) -> Usage:
-        """Of an answer without a count: a token has at least one byte of what was shown, there are no more
-        than the request allows, and all of those may have been spent where the model reasons unseen. Of one
-        that is not `whole` some never came."""
+        """The most that an answer without a count can have used. A token has at least one byte of what was
+        shown, and there are no more tokens than the request allows. A model that reasons unseen may have used
+        all of these. Some tokens of an answer that is not `whole` never came."""
         if not whole and not self._target.local:
             shown_bytes += UNRECEIVED_TOKENS * self.answers
         most, unseen = self.output_tokens, reasons_unseen(self._request, self._target)

@@ -232,7 +232,7 @@ EMBEDDINGS = Table(
     ),
     {"input": Does.APART, "instruction": Does.TEXT},
 )
-"""Of an embeddings request: it has no output, and its input is counted by the bytes."""
+"""The fields of an embeddings request: it has no output, and its input is counted by the bytes."""
 
 _BY_PROVIDER: Mapping[str, Table] = MappingProxyType({"llamacpp": LLAMACPP, "llamafile": LLAMACPP})
 """Rows of `models_registry/config/providers.py` whose servers honour more than any of their dialect."""

@@ -13,7 +13,7 @@ import msgspec
 from schema.chat import Message, Part
 
 _LIST_FRAME = len("[]") - len(",")
-"""Of n messages: the brackets, and one comma less than there are messages."""
+"""Bytes around n messages: the brackets, and one comma less than there are messages."""
 _MESSAGE_FRAME = len('{"role":""},')
 _TEXT_FRAME = len(',"content":""')
 _PARTS_FRAME = len(',"content":[]') - len(",")

@@ -64,9 +64,9 @@ class Judged(msgspec.Struct, gc=False):
     """What the top-level fields of a request do. Counts are tokens unless their names say otherwise."""
 
     limit: int | None = None
-    """Of one answer, the largest that was sent."""
+    """The largest limit of one answer that was sent."""
     at_least: int = 0
-    """An answer may have so many whatever the limit is."""
+    """An answer may have so many tokens, whatever the limit is."""
     beside: int = 0
     thinks_beside: bool = False
     """Thinking comes beside the limit; `beside` bounds it where there is a budget."""
@@ -75,7 +75,7 @@ class Judged(msgspec.Struct, gc=False):
     text_bytes: int = 0
     has_schema: bool = False
     added: int = 0
-    """Texts that the provider adds."""
+    """Tokens of texts that the provider adds."""
     unbounded: Unbounded | None = None
     """The first field without a known bound."""
 

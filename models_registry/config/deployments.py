@@ -29,7 +29,7 @@ from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
 MAX_CALL_USD = Decimal(10**6)
-"""Of a call: far past any price, and what follows from it fits the ledger."""
+"""The most that `max_call_cost` may say: far past any price, and small enough for the ledger."""
 MIN_TIMEOUT_S = Decimal("0.001")
 MAX_TIMEOUT_S = Decimal(7 * 86_400)
 MAX_WEIGHT = Decimal(10**9)
@@ -306,7 +306,7 @@ def _no_key(provider: Provider, deployment: Deployment, address: str, env: Mappi
 
 
 def _no_value(variable: str) -> str:
-    """Of something that is written down and empty."""
+    """Why a setting that stands in the config has no value."""
     return f"the environment has no value for {variable}" if variable else "it has no value"
 
 

@@ -1,4 +1,4 @@
-"""Whose address is this? Hosts are compared parsed, name by name and never by prefix.
+"""Whether an address is a provider's own. Hosts are compared parsed, name by name and never by prefix.
 
 The environment holds a key for each provider. It goes to hosts that are known to be that provider's, so
 that a deployment whose address is another vendor's never gets it.
@@ -17,7 +17,7 @@ NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intr
 """Last labels that no public name has: RFC 6761, RFC 6762, ICANN's reservation of `internal`, and habit;
 `vllm.models.svc` is Kubernetes'."""
 _METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
-"""Of Amazon and Alibaba; other clouds have a link-local one."""
+"""Where Amazon's and Alibaba's machines ask for their credentials; other clouds use a link-local address."""
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
 _ONE_LABEL = re.compile(r"[a-z][a-z0-9_-]*")
 """A name such as `gpu-1`. One of digits alone would be an address: `134744072` is 8.8.8.8."""

@@ -23,7 +23,7 @@ PROTECTED = frozenset(
 
 S = TypeVar("S", bound=msgspec.Struct)
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-"""Of tokens or requests."""
+"""A number of tokens or requests."""
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     mode: str | None = None
     base_model: str | None = None
-    """Whose list price it has."""
+    """The model whose list price this one has."""
     access_groups: list[str] | None = None
     max_call_cost: Number | None = None
     """Ours: the most one call can cost in dollars, where its request says nothing that bounds it."""
@@ -135,10 +135,10 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     database_url: str | None = None
     database_connection_pool_limit: Count | None = None
-    """Of a worker, as it is of LiteLLM's."""
+    """How many connections a worker has, as with LiteLLM."""
     max_request_size_mb: Number | None = None
     max_request_bodies_mb: Number | None = None
-    """Ours: of all requests that a worker has under way."""
+    """Ours: the most that the bodies of all requests under way in a worker may have together."""
     max_parallel_requests: Count | None = None
     global_max_parallel_requests: Count | None = None
     apply_user_budget_to_team_keys: bool | None = None

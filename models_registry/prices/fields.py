@@ -16,7 +16,7 @@ from models_registry.numbers import BadDeployment, number
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, Tier, rate
 
 MAX_PRICE_USD = Decimal(1000)
-"""Of a token or a call: far past any price, and what follows from it fits the ledger."""
+"""The most that a token or a call may cost: far past any price, and small enough for the ledger."""
 MAX_OVER_TOKENS = Decimal(10**9)
 
 METERS: Mapping[str, str] = MappingProxyType(

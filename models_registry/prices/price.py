@@ -77,7 +77,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "config"
     """`config`, `genai-prices` or `local`."""
     version: str | None = None
-    """Of the data: the package's version, or the hash of the config's price fields."""
+    """The version of the source: that of the package, or the hash of the config's price fields."""
     effective: date | None = None
     """Since when this price holds, as far as its source says."""
     listed: tuple[tuple[int, Dearest], ...] = ()

@@ -62,7 +62,7 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
     searches: tuple[int, int, int] | None = None
     """Femto-USD a search, where the config says."""
     version: str | None = None
-    """Of the grid: a hash of the fields it was read from."""
+    """A hash of the fields that the grid was read from."""
     max_ms: int = 0
     adjustment: Adjustment = NO_ADJUSTMENT
 

@@ -83,7 +83,7 @@ class OpenAIStream:
 
     @property
     def usage(self) -> Usage | None:
-        """Of a report in the middle only the input is sure."""
+        """What the provider reported. A report in the middle of a stream is sure of the input alone."""
         usage = self._usage
         if usage is None or self._final or self.done:
             return usage
