@@ -36,7 +36,7 @@ async def new(request: BudgetNewRequest, ctx: BudgetContext) -> BudgetRecord:
     """Make a budget."""
     refuse_undeclared(request)
     budget_id = ctx.entropy.id() if request.budget_id is None else text(request.budget_id, param="budget_id")
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     record = msgspec.structs.replace(BudgetRecord(budget_id=budget_id), **limits)
     return await ctx.budgets.add(record, call=ctx.call)
 
@@ -45,7 +45,7 @@ async def new(request: BudgetNewRequest, ctx: BudgetContext) -> BudgetRecord:
 async def update(request: BudgetUpdateRequest, ctx: BudgetContext) -> BudgetRecord:
     """Change a budget: what is absent stays, null clears."""
     refuse_undeclared(request)
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     record = await ctx.budgets.change(request.budget_id, limits, call=ctx.call)
     if record is None:
         raise NotFound("There is no such budget.", param="budget_id")

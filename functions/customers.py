@@ -103,7 +103,7 @@ def _changes(request: CustomerRequest) -> dict[str, object]:
 
 def _limits(request: CustomerRequest, ctx: CustomerContext) -> dict[str, object]:
     """Limits of the customer's own, where the body gives any."""
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     if limits and request.budget_id:
         raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
     return limits

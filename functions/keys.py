@@ -80,7 +80,7 @@ async def _make(request: KeyGenerateRequest, ctx: KeyContext, *, service: bool =
     changes = _checked(request, ctx)
     await check_owner(changes, ctx, service=service)
     token = hash_of(key)
-    record = KeyRecord(token=token, key_id=token, key_name=key_name(key), created_at=ctx.clock.now())
+    record = KeyRecord(token=token, key_id=token, key_name=key_name(key), created_at=ctx.call.received_at)
     for_ever = isinstance(request.duration, str) and changes.get("expires") is None
     record = await _bounds(ctx).made(_fresh(record, changes), for_ever=for_ever)
     record = await ctx.keys.add(record, call=ctx.call)
@@ -97,7 +97,7 @@ def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = Non
     if new and not is_test_maker(ctx):
         request = filled(request, ctx.policy.key_defaults, "default_key_generate_params")
     if is_test_maker(ctx):
-        request = as_test_key(request, ctx.policy, ctx.clock.now(), new=new)
+        request = as_test_key(request, ctx.policy, ctx.call.received_at, new=new)
     changes = key_changes(request, ctx)
     if is_test_maker(ctx):
         check_test_key(changes, ctx, before)
@@ -176,7 +176,7 @@ async def list_keys(request: KeyListQuery, ctx: KeyContext) -> KeyList:
     _check_page(request.page, request.size)
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
-    page = await ctx.keys.search(request, now=ctx.clock.now(), call=ctx.call)
+    page = await ctx.keys.search(request, now=ctx.call.received_at, call=ctx.call)
     shown: list[str | KeyFacts] = []
     for record in page.records:
         whole = request.return_full_object
@@ -196,7 +196,7 @@ async def aliases(request: KeyAliasesQuery, ctx: KeyContext) -> KeyAliases:
     query = KeyListQuery(
         page=request.page, size=request.size, key_alias=request.search, substring_matching=True
     )
-    page = await ctx.keys.search(query, now=ctx.clock.now(), call=ctx.call, named=True)
+    page = await ctx.keys.search(query, now=ctx.call.received_at, call=ctx.call, named=True)
     return KeyAliases(
         aliases=[record.key_alias for record in page.records if record.key_alias is not None],
         total_count=page.total,
@@ -246,7 +246,7 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGene
         raise InvalidRequest("key: name the key to replace.", param="key")
     before = await _named(request.key, ctx)
     await check_secret(ctx, before)
-    now = ctx.clock.now()
+    now = ctx.call.received_at
     key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
     if hash_of(key) == before.token:
         raise InvalidRequest("new_key: it is the key as it is; choose another.", param="new_key")
@@ -337,7 +337,7 @@ async def _generated(key: str, record: KeyRecord, ctx: KeyContext) -> KeyGenerat
 
 async def _facts(record: KeyRecord, ctx: KeyContext) -> KeyFacts:
     budget = await _budget(record, ctx)
-    status = _status(record, ctx.clock.now())
+    status = _status(record, ctx.call.received_at)
     return KeyFacts(**msgspec.structs.asdict(record), status=status, litellm_budget_table=budget)
 
 

@@ -193,7 +193,7 @@ def _changes(request: OrganizationFields) -> dict[str, object]:
 
 
 def _limits(request: OrganizationFields, ctx: OrganizationContext) -> dict[str, object]:
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     if limits and request.budget_id:
         raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
     return limits

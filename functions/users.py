@@ -83,7 +83,7 @@ def _wants_key(request: UserNewRequest, ctx: UserContext) -> bool:
 
 
 async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: UserContext) -> KeyRecord:
-    token, duration, now = hash_of(key), request.duration, ctx.clock.now()
+    token, duration, now = hash_of(key), request.duration, ctx.call.received_at
     check_alias(request.key_alias, ctx.policy)
     record = KeyRecord(
         token=token,
@@ -244,7 +244,7 @@ async def available_roles(request: RolesQuery, ctx: UserContext) -> dict[str, Ro
 
 
 def _changes(request: UserFields, ctx: UserContext) -> dict[str, object]:
-    return user_changes(request, ctx.clock.now(), ctx.policy.zone)
+    return user_changes(request, ctx.call.received_at, ctx.policy.zone)
 
 
 async def _check_made(user_ids: list[str], ctx: UserContext) -> None:

@@ -41,13 +41,6 @@ BODIES_S = 5.0
 """How long a stopping worker tries to bring its last bodies into Postgres."""
 
 
-class SystemClock:
-    """Implements the `Clock` port."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
 class SystemEntropy:
     """Implements the `Entropy` port."""
 
@@ -136,7 +129,6 @@ class Services:
             ).ports,
             "policy": policy,
             "accesses": ACCESSES,
-            "clock": SystemClock(),
             "entropy": SystemEntropy(),
             "bodies": BodyReader(databases.reports),
             "corrections": Corrections(databases.management, databases.reports),

@@ -4,7 +4,6 @@ A context is a frozen Struct of the call and at most eight ports, put together i
 hand in a test). Ports of a family stand beside it: `models.py`, `governance.py`, `spend.py`, `telemetry.py`.
 """
 
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -25,12 +24,6 @@ from schema.organizations import (
 )
 from schema.teams import TeamRecord
 from schema.users import UserRecord
-
-
-class Clock(Protocol):
-    def now(self) -> datetime:
-        """UTC, aware."""
-        ...
 
 
 class Entropy(Protocol):
@@ -75,7 +68,6 @@ class KeyContext(msgspec.Struct, frozen=True, kw_only=True):
     organizations: Rows[OrganizationRecord]
     policy: Policy
     accesses: Accesses
-    clock: Clock
     entropy: Entropy
 
 
@@ -88,7 +80,6 @@ class UserContext(msgspec.Struct, frozen=True, kw_only=True):
     teams: Rows[TeamRecord]
     policy: Policy
     accesses: Accesses
-    clock: Clock
     entropy: Entropy
 
 
@@ -101,7 +92,6 @@ class TeamContext(msgspec.Struct, frozen=True, kw_only=True):
     users: Users
     organizations: Rows[OrganizationRecord]
     policy: Policy
-    clock: Clock
     entropy: Entropy
 
 
@@ -111,7 +101,6 @@ class OrganizationContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     organizations: Organizations
     policy: Policy
-    clock: Clock
     entropy: Entropy
 
 
@@ -121,7 +110,6 @@ class CustomerContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     customers: Customers
     policy: Policy
-    clock: Clock
     entropy: Entropy
 
 
@@ -146,7 +134,6 @@ class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     budgets: Rows[BudgetRecord]
     policy: Policy
-    clock: Clock
     entropy: Entropy
 
 

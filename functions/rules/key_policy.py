@@ -51,7 +51,7 @@ def key_name(key: str) -> str:
 
 def key_changes(request: KeyFields, ctx: KeyContext) -> dict[str, object]:
     """The columns a body sets, checked."""
-    now = ctx.clock.now()
+    now = ctx.call.received_at
     changes = limit_changes(request, now, ctx.policy.zone)
     for name in NAMES:
         value = getattr(request, name)

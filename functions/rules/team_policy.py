@@ -35,7 +35,7 @@ PERMISSIONS = (
 
 def team_changes(request: TeamFields, ctx: TeamContext) -> dict[str, object]:
     """The columns a body sets, checked."""
-    changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    changes = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     for name in ("team_alias", "organization_id"):
         value = getattr(request, name)
         if value is not UNSET:
@@ -72,7 +72,7 @@ def member_limits(request: TeamFields, ctx: TeamContext) -> dict[str, object] | 
         rpm_limit=request.team_member_rpm_limit,
         tpm_limit=request.team_member_tpm_limit,
     )
-    return limit_changes(limits, ctx.clock.now(), ctx.policy.zone) or None
+    return limit_changes(limits, ctx.call.received_at, ctx.policy.zone) or None
 
 
 def member_changes(
@@ -88,7 +88,7 @@ def member_changes(
         rpm_limit=request.rpm_limit,
         tpm_limit=request.tpm_limit,
     )
-    return changes, limit_changes(limits, ctx.clock.now(), ctx.policy.zone) or None
+    return changes, limit_changes(limits, ctx.call.received_at, ctx.policy.zone) or None
 
 
 def check_members(members: Sequence[Member]) -> list[Member]:

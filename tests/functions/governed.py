@@ -45,14 +45,6 @@ def bodies(*each: Body) -> tuple[Body, ...]:
     return each
 
 
-class FrozenClock:
-    def __init__(self) -> None:
-        self.moment = NOW
-
-    def now(self) -> datetime:
-        return self.moment
-
-
 class CountingEntropy:
     """Keys and ids that differ, the same ones in every run."""
 
@@ -76,13 +68,14 @@ class House:
 
     def __init__(self, database: Database, policy: Policy = DEFAULTS) -> None:
         self.announced: list[str] = []
-        self.clock = FrozenClock()
+        self.now: datetime = NOW
+        """When calls are received."""
         self.ports: dict[str, object] = {
             **Stores(
                 database,
                 self.announced.append,
                 reports=database,
-                fresh=lambda user_id: newcomer(user_id, policy, self.clock.now()),
+                fresh=lambda user_id: newcomer(user_id, policy, self.now),
             ).ports,
             "alerts": AlertReader(database),
             "metrics": NoMetrics(),
@@ -92,7 +85,6 @@ class House:
             "prices": make_registry(),
             "policy": policy,
             "accesses": ACCESSES,
-            "clock": self.clock,
             "entropy": CountingEntropy(),
         }
         self.database = database
@@ -109,7 +101,7 @@ class House:
         else:
             request = msgspec.convert(body or {}, manifest.request, strict=False)
         wanted = [field.name for field in msgspec.structs.fields(manifest.context)]
-        call = make_call(by, scope=by.scope(manifest.access, manifest.path))
+        call = make_call(by, scope=by.scope(manifest.access, manifest.path), received_at=self.now)
         ports = {name: self.ports[name] for name in wanted if name != "call"}
         return await function(request, manifest.context(call=call, **ports))
 

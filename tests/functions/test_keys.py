@@ -407,10 +407,10 @@ def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(po
                 await house.call(keys.generate, body, by=OPS)
         with pytest.raises(NotAllowed):
             await house.call(keys.update, {"key": made.key, "max_budget": 1}, by=OPS)
-        house.clock.moment = NOW + timedelta(hours=13)
+        house.now = NOW + timedelta(hours=13)
         with pytest.raises(NotAllowed, match="duration"):
             await house.call(keys.update, {"key": made.key, "duration": "12h"}, by=OPS)
-        house.clock.moment = NOW
+        house.now = NOW
         other = await house.call(keys.generate, {"user_id": "ada"})
         assert (await house.call(keys.info, {"key": other.key}, by=OPS)).key == other.token, "it may look"
         for function, body in cases(

@@ -33,7 +33,7 @@ from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.ledger import ListSink, NoLimits
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.contexts import CONFIG, FixedClock, FixedEntropy, make_registry, make_router
+from tests.functions.contexts import CONFIG, FixedEntropy, make_registry, make_router
 from tests.runtime.identity.test_authenticator import KEY, record_of
 
 MASTER = "sk-master-key-of-these-tests"
@@ -66,7 +66,6 @@ class House:
                 "routes": make_router(),
                 "upstream": self.upstream,
                 "ledger": ledger,
-                "clock": FixedClock(),
                 "entropy": FixedEntropy(),
                 "spend": FakeSpend(),
                 "readiness": Never(),
