@@ -2,7 +2,7 @@
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import AlertContext
+from functions.ports.context import OperationsContext
 from schema.alerts import AlertPage, AlertsQuery
 from schema.errors import InvalidRequest
 
@@ -10,7 +10,7 @@ MAX_PAGE = 1_000
 
 
 @function("GET", "/alerts", access=Access.ALERTS_READ)
-async def alerts(request: AlertsQuery, ctx: AlertContext) -> AlertPage:
+async def alerts(request: AlertsQuery, ctx: OperationsContext) -> AlertPage:
     """List alerts by page, newest first."""
     if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
         raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")

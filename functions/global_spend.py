@@ -11,7 +11,7 @@ from functions.answers.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.contract.call import MASTER_KEY_HASH
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import CounterContext, ReportContext
+from functions.ports.context import CorrectionContext, ReportContext
 from schema.dates import Days, days_until, period_days
 from schema.errors import InvalidRequest, NotAllowed
 from schema.global_spend import (
@@ -240,7 +240,7 @@ async def report(
 
 
 @function("POST", "/global/spend/reset", access=Access.SPEND_RESET)
-async def reset(request: ResetRequest, ctx: CounterContext) -> SpendReset:
+async def reset(request: ResetRequest, ctx: CorrectionContext) -> SpendReset:
     """Set what all keys and teams have spent of their budgets to zero, by the master key alone. The ledger
     and its sums stay."""
     if ctx.call.caller.key_hash != MASTER_KEY_HASH:

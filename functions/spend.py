@@ -8,7 +8,7 @@ import msgspec
 from functions.answers.downloads import Exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
-from functions.ports.context import SpendContext
+from functions.ports.context import ReportContext
 from schema.dates import days_of
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.keys import KeyRecord
@@ -38,7 +38,7 @@ WIDE = ("request_id", "session_id", "search")
 
 
 @function("GET", "/spend/logs", access=Access.SPEND_READ)
-async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[SpendDay]:
+async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list[SpendDay]:
     """List calls and what they cost, newest first, within the caller's reach: its own, its teams', or all.
 
     With both dates, and `summarize` not switched off, sums by day instead: LiteLLM's rule.
@@ -55,7 +55,7 @@ async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[
 
 
 @function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
-async def log_page(request: LogPageQuery, ctx: SpendContext) -> LogPage:
+async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
     """List calls by page, filtered and sorted; `next_cursor` goes on where the page ended."""
     if not 1 <= request.page_size <= MAX_PAGE:
         raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
@@ -88,7 +88,7 @@ async def log_page(request: LogPageQuery, ctx: SpendContext) -> LogPage:
 
 
 @function("GET", "/spend/logs/export", access=Access.SPEND_READ)
-async def export(request: LogExportQuery, ctx: SpendContext) -> Download:
+async def export(request: LogExportQuery, ctx: ReportContext) -> Download:
     """Download every call that fits, oldest first, as JSON lines or CSV."""
     _check_dates(request)
     rows = _as_logs(ctx.log.everything(_hashed(request), scope=ctx.call.scope))
@@ -97,13 +97,13 @@ async def export(request: LogExportQuery, ctx: SpendContext) -> Download:
 
 
 @function("GET", "/spend/keys", access=Access.SPEND_READ)
-async def keys(request: TopQuery, ctx: SpendContext) -> list[KeyRecord]:
+async def keys(request: TopQuery, ctx: ReportContext) -> list[KeyRecord]:
     """List keys, those with the most spend first."""
     return await ctx.keys.dearest(call=ctx.call, limit=_limit(request.limit))
 
 
 @function("GET", "/spend/users", access=Access.SPEND_READ)
-async def users(request: UsersQuery, ctx: SpendContext) -> list[UserRecord]:
+async def users(request: UsersQuery, ctx: ReportContext) -> list[UserRecord]:
     """List users, those with the most spend first; or show one."""
     if request.user_id is not None:
         return await ctx.users.some([request.user_id], call=ctx.call)
@@ -111,13 +111,13 @@ async def users(request: UsersQuery, ctx: SpendContext) -> list[UserRecord]:
 
 
 @function("GET", "/spend/teams", access=Access.SPEND_READ)
-async def teams(request: TopQuery, ctx: SpendContext) -> list[TeamRecord]:
+async def teams(request: TopQuery, ctx: ReportContext) -> list[TeamRecord]:
     """List teams, those with the most spend first."""
     return await ctx.teams.dearest(call=ctx.call, limit=_limit(request.limit))
 
 
 @function("GET", "/spend/tags", access=Access.SPEND_READ)
-async def tags(request: PeriodQuery, ctx: SpendContext) -> list[TagSpend]:
+async def tags(request: PeriodQuery, ctx: ReportContext) -> list[TagSpend]:
     """List request tags and what their calls cost, the dearest first; a call counts for each of its tags."""
     query = SumsQuery(
         by=((Dimension.TAG,),), days=days_of(request.start_date, request.end_date), top=MAX_LISTED

@@ -176,7 +176,8 @@ def test_no_two_functions_share_a_name_or_a_route() -> None:
 
 def test_every_context_has_at_most_eight_ports() -> None:
     for manifest in manifests():
-        assert len(manifest.context.__struct_fields__) <= 9, manifest.context
+        values = {"call", "policy", "accesses"}
+        assert len(set(manifest.context.__struct_fields__) - values) <= 8, manifest.context
 
 
 def test_families_can_be_mounted_apart() -> None:

@@ -1,7 +1,7 @@
-"""What a function is given: a context, one type a family.
+"""What a function is given: a context of the call and of at most eight ports, one for each kind of function.
 
-A context is a frozen Struct of the call and at most eight ports, put together in `runtime/services.py` (or by
-hand in a test). Ports of a family stand beside it: `models.py`, `governance.py`, `spend.py`, `telemetry.py`.
+A context is put together in `runtime/services.py`, or by hand in a test. Ports of a family stand beside it:
+`models.py`, `governance.py`, `spend.py`, `telemetry.py`.
 """
 
 from typing import Protocol
@@ -18,12 +18,6 @@ from functions.ports.telemetry import Alerts, Metrics
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 from schema.health import Readiness
-from schema.keys import KeyRecord
-from schema.organizations import (
-    OrganizationRecord,
-)
-from schema.teams import TeamRecord
-from schema.users import UserRecord
 
 
 class Entropy(Protocol):
@@ -52,147 +46,55 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For functions that list models."""
+    """For functions that list models, or tell what they cost."""
 
     call: Call
     models: Models
 
 
-class KeyContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For virtual keys."""
+class GovernanceContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For keys, users, teams and the other governed rows."""
 
     call: Call
-    keys: Keys
-    users: Rows[UserRecord]
-    teams: Teams
-    organizations: Rows[OrganizationRecord]
-    policy: Policy
-    accesses: Accesses
-    entropy: Entropy
-
-
-class UserContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For users."""
-
-    call: Call
-    users: Users
-    keys: Keys
-    teams: Rows[TeamRecord]
-    policy: Policy
-    accesses: Accesses
-    entropy: Entropy
-
-
-class TeamContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For teams."""
-
-    call: Call
-    teams: Teams
     keys: Keys
     users: Users
-    organizations: Rows[OrganizationRecord]
-    policy: Policy
-    entropy: Entropy
-
-
-class OrganizationContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For organizations."""
-
-    call: Call
+    teams: Teams
     organizations: Organizations
-    policy: Policy
-    entropy: Entropy
-
-
-class CustomerContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For customers."""
-
-    call: Call
     customers: Customers
-    policy: Policy
-    entropy: Entropy
-
-
-class AccessGroupContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For access groups."""
-
-    call: Call
+    budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
     entropy: Entropy
-
-
-class AuditContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the audit log."""
-
-    call: Call
-    audit: Audit
-
-
-class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For budgets by name."""
-
-    call: Call
-    budgets: Rows[BudgetRecord]
     policy: Policy
-    entropy: Entropy
+    accesses: Accesses
 
 
-class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the log, and what spent the most."""
+class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell what happened: the log, sums, stored bodies, the audit log."""
 
     call: Call
     spend: Spend
     log: Log
     reports: Reports
-    keys: Rows[KeyRecord]
-    users: Rows[UserRecord]
-    teams: Rows[TeamRecord]
-
-
-class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For sums."""
-
-    call: Call
-    reports: Reports
+    bodies: Bodies
+    audit: Audit
+    keys: Keys
+    users: Users
+    teams: Teams
     policy: Policy
 
 
-class CounterContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For what budgets have spent."""
-
-    call: Call
-    counters: Counters
-
-
-class BodyContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For one call with its bodies."""
-
-    call: Call
-    spend: Spend
-    bodies: Bodies
-
-
 class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For corrections of the ledger."""
+    """For functions that correct what was spent: rows of the ledger, counters of budgets."""
 
     call: Call
     corrections: Corrections
+    counters: Counters
     prices: Prices
 
 
-class MetricsContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For what the gateway has counted."""
+class OperationsContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell how the gateway is doing. Nobody has to sign in for some of them."""
 
     metrics: Metrics
-
-
-class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For alerts."""
-
     alerts: Alerts
-
-
-class HealthContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For probes, which nobody signs in for."""
-
     readiness: Probe

@@ -21,6 +21,7 @@ from runtime.reports.spend import SpendReader
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from schema.wire import Wire, decode_body
+from tests.fakes.ports import ABSENT
 from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
 
 T = TypeVar("T")
@@ -79,6 +80,7 @@ class House:
             ).ports,
             "alerts": AlertReader(database),
             "metrics": NoMetrics(),
+            "readiness": ABSENT,
             "spend": SpendReader(database),
             "bodies": BodyReader(database),
             "corrections": Corrections(database, database),

@@ -31,6 +31,7 @@ from schema.wire import Wire
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.ledger import ListSink, NoLimits
+from tests.fakes.ports import ABSENT
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import CONFIG, FixedEntropy, make_registry, make_router
@@ -41,10 +42,6 @@ MAX_BODY = 4096
 ROOM = 3 * MAX_BODY
 ASK = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 Message = dict[str, Any]  # ASGI's own type
-
-
-class Never:
-    """A port that these tests don't reach."""
 
 
 class House:
@@ -61,14 +58,13 @@ class House:
             authenticator=Authenticator(Secret(MASTER), keys, Silence()),
             ledger=ledger,
             ports={
-                **{name: Never() for entry in entries() for name in entry.manifest.context.__struct_fields__},
+                **{name: ABSENT for entry in entries() for name in entry.manifest.context.__struct_fields__},
                 "models": make_registry(),
                 "routes": make_router(),
                 "upstream": self.upstream,
                 "ledger": ledger,
                 "entropy": FixedEntropy(),
                 "spend": FakeSpend(),
-                "readiness": Never(),
             },
             max_body_bytes=MAX_BODY,
             body_room=self.room,
