@@ -5,10 +5,13 @@ import importlib
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from functions.contract.call import Call
 from functions.contract.function import Manifest, manifest_of
+from functions.ports.context import Ports
 from runtime.catalog import CATALOG, UnknownFunction, entries, entry_named
 
 ROOT = Path(__file__).parents[1]
@@ -178,6 +181,13 @@ def test_every_context_has_at_most_eight_ports() -> None:
     for manifest in manifests():
         values = {"call", "policy", "accesses"}
         assert len(set(manifest.context.__struct_fields__) - values) <= 8, manifest.context
+
+
+def test_every_context_is_made_of_ports_by_their_names_and_types() -> None:
+    ports = get_type_hints(Ports) | {"call": Call}
+    for manifest in manifests():
+        for name, kind in get_type_hints(manifest.context).items():
+            assert ports.get(name) == kind, f"{manifest.context.__name__}.{name}"
 
 
 def test_families_can_be_mounted_apart() -> None:

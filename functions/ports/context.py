@@ -1,6 +1,6 @@
 """What a function is given: a context of the call and of at most eight ports, one for each kind of function.
 
-A context is put together in `runtime/services.py`, or by hand in a test. Ports of a family stand beside it:
+A context is made of `Ports` by `runtime/invoke.py`, or by hand in a test. Ports of a family stand beside it:
 `models.py`, `governance.py`, `spend.py`, `telemetry.py`.
 """
 
@@ -34,6 +34,37 @@ class Probe(Protocol):
     async def check(self) -> Readiness:
         """The state of what calls depend on. Raises Overloaded when they can't be served."""
         ...
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """Every port once, and the values of the config that functions keep to. `runtime/services.py` fills it;
+    a context is made of the fields of the same names."""
+
+    models: Models
+    routes: Routes
+    upstream: Upstream
+    ledger: Ledger
+    keys: Keys
+    users: Users
+    teams: Teams
+    organizations: Organizations
+    customers: Customers
+    budgets: Rows[BudgetRecord]
+    access_groups: Rows[AccessGroupRecord]
+    audit: Audit
+    spend: Spend
+    log: Log
+    reports: Reports
+    bodies: Bodies
+    counters: Counters
+    corrections: Corrections
+    prices: Prices
+    metrics: Metrics
+    alerts: Alerts
+    readiness: Probe
+    entropy: Entropy
+    policy: Policy
+    accesses: Accesses
 
 
 class ModelContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,11 +17,10 @@ from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections.writer import Corrections
 from runtime.postgres.database import Database
-from runtime.reports.spend import SpendReader
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from schema.wire import Wire, decode_body
-from tests.fakes.ports import ABSENT
+from tests.fakes.ports import make_ports
 from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
 
 T = TypeVar("T")
@@ -71,25 +70,39 @@ class House:
         self.announced: list[str] = []
         self.now: datetime = NOW
         """When calls are received."""
-        self.ports: dict[str, object] = {
-            **Stores(
-                database,
-                self.announced.append,
-                reports=database,
-                fresh=lambda user_id: newcomer(user_id, policy, self.now),
-            ).ports,
-            "alerts": AlertReader(database),
-            "metrics": NoMetrics(),
-            "readiness": ABSENT,
-            "spend": SpendReader(database),
-            "bodies": BodyReader(database),
-            "corrections": Corrections(database, database),
-            "prices": make_registry(),
-            "policy": policy,
-            "accesses": ACCESSES,
-            "entropy": CountingEntropy(),
-        }
+        stores = Stores(
+            database,
+            self.announced.append,
+            reports=database,
+            fresh=lambda user_id: newcomer(user_id, policy, self.now),
+        )
+        self.ports = make_ports(
+            keys=stores.keys,
+            users=stores.users,
+            teams=stores.teams,
+            organizations=stores.organizations,
+            customers=stores.customers,
+            budgets=stores.budgets,
+            access_groups=stores.access_groups,
+            audit=stores.audit,
+            spend=stores.spend,
+            log=stores.log,
+            reports=stores.reports,
+            bodies=BodyReader(database),
+            counters=stores.counters,
+            corrections=Corrections(database, database),
+            prices=make_registry(),
+            metrics=NoMetrics(),
+            alerts=AlertReader(database),
+            entropy=CountingEntropy(),
+            policy=policy,
+            accesses=ACCESSES,
+        )
         self.database = database
+
+    def give(self, **ports: object) -> None:
+        """Put these in the place of some ports."""
+        self.ports = msgspec.structs.replace(self.ports, **ports)
 
     async def call(
         self, function: Callable[..., Awaitable[T]], body: dict[str, Any] | None = None, by: Caller = ADMIN
@@ -104,7 +117,7 @@ class House:
             request = msgspec.convert(body or {}, manifest.request, strict=False)
         wanted = [field.name for field in msgspec.structs.fields(manifest.context)]
         call = make_call(by, scope=by.scope(manifest.access, manifest.path), received_at=self.now)
-        ports = {name: self.ports[name] for name in wanted if name != "call"}
+        ports = {name: getattr(self.ports, name) for name in wanted if name != "call"}
         return await function(request, manifest.context(call=call, **ports))
 
 

@@ -27,6 +27,7 @@ from schema.secret import Secret
 from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.fakes.ledger import ListSink, NoLimits
+from tests.fakes.ports import make_ports
 from tests.functions.contexts import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -45,11 +46,7 @@ def gateway_on(upstream_url: str, upstream: AiohttpUpstream) -> Gateway:
     return Gateway(
         authenticator=Authenticator(Secret("sk-master-0123456789"), FakeFinder(record), Silence()),
         ledger=ledger,
-        ports={
-            "routes": Router(checked.registry, checked.routing),
-            "upstream": upstream,
-            "ledger": ledger,
-        },
+        ports=make_ports(routes=Router(checked.registry, checked.routing), upstream=upstream, ledger=ledger),
         max_body_bytes=1_000_000,
         body_room=BodyRoom(1_000_000),
         searches=Searches(),
