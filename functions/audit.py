@@ -1,6 +1,6 @@
 """The audit log: what was changed, by whom, from where."""
 
-from functions.answers.downloads import Exported
+from functions.answers.downloads import exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
@@ -30,7 +30,7 @@ async def export(request: AuditExportQuery, ctx: ReportContext) -> Download:
     """Download every change that fits, oldest first, as JSON lines or CSV."""
     records = ctx.audit.everything(request)
     first = await anext(records, None)  # what can fail with a status does so here
-    return Exported(first, records, kind=AuditRecord, name="audit", format=request.format)
+    return exported(first, records, kind=AuditRecord, name="audit", format=request.format)
 
 
 @function("GET", "/audit/{id}", access=Access.AUDIT_READ)

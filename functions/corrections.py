@@ -11,7 +11,6 @@ from schema.corrections import (
     CorrectionReport,
     CorrectRequest,
     Kind,
-    Priced,
     UncertainPage,
     UncertainQuery,
     UncertainRow,
@@ -49,7 +48,7 @@ async def correct(request: CorrectRequest, ctx: CorrectionContext) -> Correction
                 param="cost",
             )
         cost = cost_nano(price, usage, row.original.duration_ms)
-        priced = Priced.by(price)
+        priced = price.origin
     wanted = Correction(request_id=request_id, cost_nano=cost, usage=usage, priced=priced)
     made = await ctx.corrections.correct([wanted], kind=Kind.MANUAL, reason=reason, call=ctx.call)
     if not made:

@@ -12,7 +12,6 @@ from schema.corrections import (
     Corrected,
     Correction,
     Kind,
-    Priced,
     checked_reason,
     cursor_after,
     in_dollars,
@@ -71,9 +70,7 @@ class _Sums:
                 cost = least
             if cost != row.cost_nano:
                 self._add(row, cost)
-                wanted.append(
-                    Correction(request_id=original.request_id, cost_nano=cost, priced=Priced.by(price))
-                )
+                wanted.append(Correction(request_id=original.request_id, cost_nano=cost, priced=price.origin))
         return wanted
 
     def left_alone(self, rows: int) -> None:

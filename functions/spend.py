@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from functions.answers.downloads import Exported
+from functions.answers.downloads import exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
@@ -93,7 +93,7 @@ async def export(request: LogExportQuery, ctx: ReportContext) -> Download:
     _check_dates(request)
     rows = _as_logs(ctx.log.everything(_hashed(request), scope=ctx.call.scope))
     first = await anext(rows, None)  # what can fail with a status does so here
-    return Exported(first, rows, kind=SpendLog, name="spend", format=request.format)
+    return exported(first, rows, kind=SpendLog, name="spend", format=request.format)
 
 
 @function("GET", "/spend/keys", access=Access.SPEND_READ)

@@ -4,7 +4,6 @@ exact decimal dollars on the wire."""
 import enum
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 
@@ -44,23 +43,6 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     version: str | None
     effective: date | None
-
-    @classmethod
-    def by(cls, price: "AnyPrice") -> "Priced":
-        return cls(source=price.source, version=price.version, effective=price.effective)
-
-
-class AnyPrice(Protocol):
-    """Of `models_registry.prices.price.Price`, what says where it is from."""
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def version(self) -> str | None: ...
-
-    @property
-    def effective(self) -> date | None: ...
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,14 +42,12 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-class Download:
+class Download(msgspec.Struct, frozen=True, kw_only=True):
     """A reply that is made piece by piece, of whatever length. An error in the middle cuts it off."""
 
     media_type: str
     filename: str
-
-    def pieces(self) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+    pieces: Callable[[], AsyncIterator[bytes]]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
