@@ -14,10 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
-from schema.secret import Secret
+from schema.secret import MIN_KEY_CHARS, Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
-MIN_KEY_LENGTH = 16
 MAX_BODY_MB = 4096
 MAX_BODIES_BYTES = 256 * 1024 * 1024
 _HOSTS = re.compile(
@@ -127,18 +126,18 @@ def _bytes_of(megabytes: Megabytes, name: str) -> int:
 
 def checked_master_key(key: str) -> Secret:
     """A master key worth the name. Raises SettingsError for one that can be guessed."""
-    if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_LENGTH or not key.startswith("sk-"):
+    if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_CHARS or not key.startswith("sk-"):
         raise SettingsError(
             "SWITCHGEAR_MASTER_KEY (or general_settings.master_key): expected `sk-` and at least "
-            f"{MIN_KEY_LENGTH} characters that can't be guessed; leave it unset and one is made"
+            f"{MIN_KEY_CHARS} characters that can't be guessed; leave it unset and one is made"
         )
     return Secret(key)
 
 
 def _metrics_token(token: str | None) -> Secret | None:
-    if token and (len(token) < MIN_KEY_LENGTH or not token.startswith("sk-")):
+    if token and (len(token) < MIN_KEY_CHARS or not token.startswith("sk-")):
         raise SettingsError(
-            f"SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least {MIN_KEY_LENGTH} characters, as keys have"
+            f"SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least {MIN_KEY_CHARS} characters, as keys have"
         )
     return Secret(token) if token else None
 

@@ -22,10 +22,9 @@ from schema.fields import (
     texts,
 )
 from schema.keys import KeyFields, KeyRecord
+from schema.secret import MAX_KEY_CHARS, MIN_KEY_CHARS
 from schema.window import after
 
-MIN_KEY_CHARS = 16
-MAX_KEY_CHARS = 512
 NEVER = (None, "-1", "")
 OWNERS = ("user_id", "team_id", "organization_id")
 NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
