@@ -17,10 +17,10 @@ from schema.corrections import (
     checked_reason,
     cost_in_nano,
     cursor_after,
-    in_dollars,
 )
 from schema.errors import InvalidRequest, NotFound
 from schema.fields import refuse_undeclared, text
+from schema.money import plain_usd
 
 NO_SUCH = "There is no such row in the ledger."
 
@@ -57,9 +57,9 @@ async def correct(request: CorrectRequest, ctx: CorrectionContext) -> Correction
     return CorrectionReport(
         request_id=request_id,
         correction_id=made[0].row_id,
-        spend_before=in_dollars(before),
-        spend=in_dollars(after),
-        difference=in_dollars(after - before),
+        spend_before=plain_usd(before),
+        spend=plain_usd(after),
+        difference=plain_usd(after - before),
     )
 
 
@@ -82,7 +82,7 @@ def _shown(row: Corrected) -> UncertainRow:
         started_at=original.started_at,
         outcome=original.outcome.value,
         estimated=original.estimated,
-        spend=in_dollars(row.cost_nano),
+        spend=plain_usd(row.cost_nano),
         prompt_tokens=row.usage.prompt_tokens,
         completion_tokens=row.usage.completion_tokens,
         model_group=original.model_group,

@@ -7,17 +7,10 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext
 from models_registry.prices.charges import attempt_parts, least_nano
-from schema.corrections import (
-    OVERRULED,
-    Corrected,
-    Correction,
-    Kind,
-    checked_reason,
-    cursor_after,
-    in_dollars,
-)
+from schema.corrections import OVERRULED, Corrected, Correction, Kind, checked_reason, cursor_after
 from schema.errors import InvalidRequest
 from schema.fields import refuse_undeclared
+from schema.money import plain_usd
 from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
 
 
@@ -93,17 +86,17 @@ class _Sums:
             unpriced_rows=self._unpriced,
             settled_rows=self._settled,
             ceiling_rows=self._ceilings,
-            spend_before=in_dollars(before),
-            spend=in_dollars(after),
-            difference=in_dollars(after - before),
+            spend_before=plain_usd(before),
+            spend=plain_usd(after),
+            difference=plain_usd(after - before),
             days=[
                 RecostedDay(
                     date=date,
                     model=model,
                     rows=rows,
-                    spend_before=in_dollars(spend_before),
-                    spend=in_dollars(spend),
-                    difference=in_dollars(spend - spend_before),
+                    spend_before=plain_usd(spend_before),
+                    spend=plain_usd(spend),
+                    difference=plain_usd(spend - spend_before),
                 )
                 for (date, model), (rows, spend_before, spend) in sorted(self._days.items())
             ],

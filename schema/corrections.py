@@ -10,10 +10,10 @@ import msgspec
 from schema.errors import InvalidRequest
 from schema.fields import dollars
 from schema.ledger.rows import SpendRow
+from schema.money import NANO_PER_USD
 from schema.usage import Usage
 from schema.wire import Wire
 
-NANO_PER_USD = 10**9
 MAX_REASON_CHARS = 500
 MAX_PAGE = 1_000
 
@@ -190,9 +190,3 @@ def checked_reason(reason: str) -> str:
             param="reason",
         )
     return said
-
-
-def in_dollars(nano: int) -> Decimal:
-    """Nano-USD as exact dollars, without needless zeros."""
-    sum_usd = Decimal(nano).scaleb(-9).normalize()
-    return sum_usd.quantize(Decimal(1)) if sum_usd == sum_usd.to_integral_value() else sum_usd

@@ -14,6 +14,7 @@ from schema.ledger.spend_metadata import (
     held_cost,
     usage_object,
 )
+from schema.money import usd
 from schema.reports import TopQuery
 
 
@@ -134,7 +135,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         request_id=row.request_id,
         call_type=row.call_type,
         api_key=row.key_hash,
-        spend=Decimal(row.cost_nano).scaleb(-9),
+        spend=usd(row.cost_nano),
         total_tokens=row.prompt_tokens + row.completion_tokens,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,

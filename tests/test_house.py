@@ -55,6 +55,7 @@ SHARED_WORDS = {
     "labels",
     "limits",
     "log_page",
+    "money",
     "overlay",
     "reports",
     "route_options",

@@ -17,7 +17,6 @@ from schema.usage import NOTHING_RARE, RareMeters, Usage
 
 FEMTO_PER_USD = 10**15
 FEMTO_PER_NANO = 10**6
-NANO_PER_USD = 10**9
 
 
 class Parts(NamedTuple):
@@ -182,11 +181,6 @@ def ceiling_parts(
             time=dearest.millisecond * dearest.max_ms,
         )
     )
-
-
-def usd(nano: int) -> Decimal:
-    """Nano-USD as exact dollars, for the column and the header."""
-    return Decimal(nano).scaleb(-9)
 
 
 def _femto(price: Price, usage: Usage, duration_ms: int) -> Parts:

@@ -17,7 +17,6 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
 from runtime.books.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
 from runtime.books.insert import book_rows
 from runtime.books.reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
@@ -27,6 +26,7 @@ from runtime.postgres.partitions import ensure_partition, months_of
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.ledger.rows import SpendRow
+from schema.money import usd
 from schema.tables.partitions import month_after
 
 BATCH_ROWS = 1_000

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
 from runtime.books import rollups
 from runtime.books.account_charges import charge_accounts, crossed_in, with_windows
 from runtime.books.crossings import (
@@ -20,6 +19,7 @@ from runtime.books.crossings import (
     increase_at,
 )
 from schema.ledger.rows import Outcome, SpendRow
+from schema.money import usd
 from schema.spend import metadata_of
 from schema.tables import naive
 from schema.wire import to_json

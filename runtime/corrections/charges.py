@@ -10,9 +10,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
 from runtime.books.insert import COUNTERS, Counter
 from runtime.limits.rules import Level
+from schema.money import usd
 from schema.tables import aware
 
 Holder = tuple[str, str, str]

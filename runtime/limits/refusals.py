@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from models_registry.prices.price import usd
 from runtime.limits.leases import Standing
 from schema.errors import BudgetExceeded, GatewayError, RateLimited
 from schema.limits import Meter
+from schema.money import plain_usd
 
 WORDS = {
     "api_key": "Key",
@@ -73,7 +73,7 @@ def _too_many(standing: Standing, amount: int, now_s: float) -> RateLimited:
 
 
 def _dollars(nano: int) -> str:
-    return f"{usd(nano).normalize() + 0:f}"
+    return f"{plain_usd(nano):f}"
 
 
 def _moment(at_s: float) -> str:

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from models_registry.prices.price import NANO_PER_USD
 from schema.fields import BudgetWindow, ModelBudget, dollars
 from schema.limits import Holder, Meter, Rule
+from schema.money import NANO_PER_USD
 from schema.overlay import model_rates
 from schema.window import check_duration
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 import msgspec
 
 from functions.contract.roles import Scope
-from models_registry.prices.price import usd
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.reports import sums_sql
 from schema.errors import InvalidRequest
 from schema.fields import Page
 from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
+from schema.money import usd
 
 MAX_GROUPS = 50_000
 """Groups in one report: each is work for the worker."""

@@ -8,11 +8,8 @@ from decimal import Decimal
 
 import msgspec
 
+from schema.money import NANO_PER_USD, usd
 from schema.usage import NOTHING_RARE, RareMeters, Usage
-
-NANO_PER_USD = 10**9
-DIGITS = -9
-"""Of a part of a cost: a nano-dollar is the ninth."""
 
 
 class PromptTokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -148,12 +145,12 @@ def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
     0."""
     if not parts:
         return None
-    plain, read, written, output, reasoning, tools, request, time = map(_usd, parts)
+    plain, read, written, output, reasoning, tools, request, time = map(usd, parts)
     return CostBreakdown(
         input_cost=plain + read + written,
         output_cost=output + reasoning,
         tool_usage_cost=tools,
-        total_cost=_usd(sum(parts)),
+        total_cost=usd(sum(parts)),
         cache_read_cost=read,
         cache_creation_cost=written,
         reasoning_cost=reasoning,
@@ -180,8 +177,4 @@ def parts_of(breakdown: CostBreakdown) -> tuple[int, ...]:
 
 
 def held_cost(held_nano: int | None) -> Decimal | msgspec.UnsetType:
-    return msgspec.UNSET if held_nano is None else _usd(held_nano)
-
-
-def _usd(nano: int) -> Decimal:
-    return Decimal(nano).scaleb(DIGITS)
+    return msgspec.UNSET if held_nano is None else usd(held_nano)
