@@ -4,8 +4,9 @@ from functions.answers.downloads import exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
+from functions.rules.pages import check_page, pages_of
 from schema.audit import AuditExportQuery, AuditOneQuery, AuditPage, AuditQuery, AuditRecord
-from schema.errors import InvalidRequest, NotFound
+from schema.errors import NotFound
 
 MAX_PAGE = 1_000
 
@@ -13,15 +14,14 @@ MAX_PAGE = 1_000
 @function("GET", "/audit", access=Access.AUDIT_READ)
 async def audit(request: AuditQuery, ctx: ReportContext) -> AuditPage:
     """List changes by page, newest first."""
-    if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.audit.page(request)
     return AuditPage(
         audit_logs=page.records,
         total=page.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-page.total // request.page_size),
+        total_pages=pages_of(page.total, request.page_size),
     )
 
 

@@ -3,6 +3,7 @@
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext
+from functions.rules.pages import check_size
 from models_registry.prices.price import cost_nano
 from schema.corrections import (
     MAX_PAGE,
@@ -66,8 +67,7 @@ async def correct(request: CorrectRequest, ctx: CorrectionContext) -> Correction
 @function("GET", "/spend/uncertain", access=Access.SPEND_READ)
 async def uncertain(request: UncertainQuery, ctx: CorrectionContext) -> UncertainPage:
     """List calls that are booked at an upper bound and not corrected yet, oldest first."""
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}.", param="page_size")
+    check_size(request.page_size, most=MAX_PAGE)
     rows = await ctx.corrections.uncertain(request, scope=ctx.call.scope)
     more = len(rows) == request.page_size
     return UncertainPage(

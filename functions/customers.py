@@ -5,6 +5,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import GovernanceContext
+from functions.rules.pages import check_page
 from schema.customers import (
     CustomerInfo,
     CustomerListQuery,
@@ -80,8 +81,7 @@ async def info(request: CustomerQuery, ctx: GovernanceContext) -> CustomerInfo:
 @function("GET", "/customer/list", aliases=("/end_user/list",), access=Access.CUSTOMERS_READ)
 async def list_customers(request: CustomerListQuery, ctx: GovernanceContext) -> list[CustomerRecord]:
     """List customers, newest first."""
-    if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.customers.page({}, call=ctx.call, page=request.page, size=request.page_size)
     return page.records
 

@@ -19,6 +19,7 @@ from functions.rules.key_policy import (
     key_changes,
     key_name,
 )
+from functions.rules.pages import check_page, pages_of
 from schema.budgets import BudgetRecord
 from schema.errors import GatewayError, InvalidRequest, NotFound
 from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
@@ -53,7 +54,6 @@ from schema.secret import hash_of
 from schema.window import after
 
 MAX_PAGE = 100
-MAX_PAGES = 1_000_000
 MAX_AT_ONCE = 1_000
 NO_SUCH_KEY = "There is no such key."
 
@@ -177,7 +177,7 @@ async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> Keys
 @function("GET", "/key/list", access=Access.KEYS_READ)
 async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
     """List keys by page: those within the caller's reach."""
-    _check_page(request.page, request.size)
+    check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
     page = await ctx.keys.search(request, now=ctx.call.received_at, call=ctx.call)
@@ -189,14 +189,14 @@ async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
         keys=shown,
         total_count=page.total,
         current_page=request.page,
-        total_pages=-(-page.total // request.size),
+        total_pages=pages_of(page.total, request.size),
     )
 
 
 @function("GET", "/key/aliases", access=Access.KEYS_READ)
 async def aliases(request: KeyAliasesQuery, ctx: GovernanceContext) -> KeyAliases:
     """List the aliases of keys within the caller's reach."""
-    _check_page(request.page, request.size)
+    check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     query = KeyListQuery(
         page=request.page, size=request.size, key_alias=request.search, substring_matching=True
     )
@@ -205,7 +205,7 @@ async def aliases(request: KeyAliasesQuery, ctx: GovernanceContext) -> KeyAliase
         aliases=[record.key_alias for record in page.records if record.key_alias is not None],
         total_count=page.total,
         current_page=request.page,
-        total_pages=-(-page.total // request.size),
+        total_pages=pages_of(page.total, request.size),
     )
 
 
@@ -323,13 +323,6 @@ def _hashes(keys: list[str]) -> list[str]:
     if len(keys) > MAX_AT_ONCE:
         raise InvalidRequest(f"keys: at most {MAX_AT_ONCE} at once.", param="keys")
     return texts([hash_of(key) for key in keys], param="keys")
-
-
-def _check_page(page: int, size: int) -> None:
-    if not 1 <= size <= MAX_PAGE:
-        raise InvalidRequest(f"size: expected 1 to {MAX_PAGE}, found {size}", param="size")
-    if not 1 <= page <= MAX_PAGES:
-        raise InvalidRequest(f"page: expected 1 or more, found {page}", param="page")
 
 
 async def _generated(key: str, record: KeyRecord, ctx: GovernanceContext) -> KeyGenerated:

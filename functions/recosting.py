@@ -6,6 +6,7 @@ from contextlib import aclosing
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext
+from functions.rules.pages import check_size
 from models_registry.prices.charges import attempt_parts, least_nano
 from schema.corrections import OVERRULED, Corrected, Correction, Kind, checked_reason, cursor_after
 from schema.errors import InvalidRequest
@@ -18,8 +19,7 @@ from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
 async def recost(request: RecostRequest, ctx: CorrectionContext) -> RecostReport:
     """Price calls anew from their stored counts, and correct those that differ unless it is a dry run."""
     refuse_undeclared(request)
-    if not 1 <= request.max_rows <= MAX_ROWS:
-        raise InvalidRequest(f"max_rows: expected 1 to {MAX_ROWS:,}.", param="max_rows")
+    check_size(request.max_rows, most=MAX_ROWS, param="max_rows")
     if not request.dry_run and request.reason is None:
         raise InvalidRequest("reason: say why, or ask for a dry run.", param="reason")
     reason = None if request.reason is None else checked_reason(request.reason)

@@ -9,6 +9,7 @@ from functions.answers.downloads import exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
+from functions.rules.pages import check_page, check_size, pages_of
 from schema.dates import days_of
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.keys import KeyRecord
@@ -43,8 +44,7 @@ async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list
 
     With both dates, and `summarize` not switched off, sums by day instead: LiteLLM's rule.
     """
-    if not 1 <= request.limit <= MAX_ROWS:
-        raise InvalidRequest(f"limit: expected 1 to {MAX_ROWS}, found {request.limit}", param="limit")
+    check_size(request.limit, most=MAX_ROWS, param="limit")
     if request.api_key is not None:
         request = msgspec.structs.replace(request, api_key=hash_of(request.api_key))
     scope = ctx.call.scope
@@ -57,10 +57,7 @@ async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list
 @function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
 async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
     """List calls by page, filtered and sorted; `next_cursor` goes on where the page ended."""
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
-    if request.page < 1:
-        raise InvalidRequest("page: expected 1 or more.", param="page")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     if request.group_by_session:
         raise UnsupportedParameter(
             "group_by_session: not in this version; ask for one session by session_id.",
@@ -81,7 +78,7 @@ async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
         total=found.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-found.total // request.page_size),
+        total_pages=pages_of(found.total, request.page_size),
         total_is=found.total_is,
         next_cursor=cursor_of(_place(found.rows[-1])) if goes_on else None,
     )
@@ -154,8 +151,7 @@ def _hashed(request: F) -> F:
 
 
 def _limit(limit: int) -> int:
-    if not 1 <= limit <= MAX_LISTED:
-        raise InvalidRequest(f"limit: expected 1 to {MAX_LISTED}, found {limit}", param="limit")
+    check_size(limit, most=MAX_LISTED, param="limit")
     return limit
 
 

@@ -9,6 +9,7 @@ from functions.contract.call import Call
 from functions.contract.function import function
 from functions.contract.roles import Access, Reach
 from functions.ports.context import GovernanceContext
+from functions.rules.pages import check_page, pages_of
 from functions.rules.team_policy import (
     NO_SUCH_TEAM,
     PERMISSIONS,
@@ -165,8 +166,7 @@ async def list_teams(request: TeamListQuery, ctx: GovernanceContext) -> list[Tea
 @function("GET", "/v2/team/list", access=Access.TEAMS_READ)
 async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage:
     """List teams by page."""
-    if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.teams.page(
         await _where(request, ctx), call=ctx.call, page=request.page, size=request.page_size
     )
@@ -175,7 +175,7 @@ async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage
         total=page.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-page.total // request.page_size),
+        total_pages=pages_of(page.total, request.page_size),
     )
 
 

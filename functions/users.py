@@ -7,6 +7,7 @@ from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access
 from functions.ports.context import GovernanceContext
 from functions.rules.key_bounds import Bounds
 from functions.rules.key_policy import check_alias, key_name
+from functions.rules.pages import check_page, pages_of
 from functions.rules.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
@@ -220,17 +221,14 @@ async def info_alone(request: UserInfoQuery, ctx: GovernanceContext) -> UserReco
 @function("GET", "/user/list", access=Access.USERS_READ)
 async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList:
     """List users by page: those within the caller's reach."""
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
-    if not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest("page: expected 1 or more", param="page")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.users.search(request, call=ctx.call)
     return UserList(
         users=page.records,
         total=page.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-page.total // request.page_size),
+        total_pages=pages_of(page.total, request.page_size),
     )
 
 
