@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from schema.errors import InvalidRequest
 
+_DAY = "%Y-%m-%d"
+_SECOND = "%Y-%m-%d %H:%M:%S"
+
 
 class Days(NamedTuple):
     """UTC days, both included, as `YYYY-MM-DD`; None: open."""
@@ -37,12 +40,12 @@ def days_until(last: date, count: int) -> Days:
 def _day(name: str, text: str | None) -> str | None:
     if text is None:
         return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
-    except ValueError as exc:
+    moment = _moment(text, _DAY)
+    if moment is None:
         raise InvalidRequest(
             f"{name}: sums are by whole UTC days; expected YYYY-MM-DD, found {text[:40]!r}", param=name
-        ) from exc
+        )
+    return moment.date().isoformat()
 
 
 def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | None, datetime | None]:
@@ -60,12 +63,18 @@ def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | 
 
 def _date(name: str, text: str) -> tuple[datetime, timedelta]:
     """A date and how long it lasts."""
-    for layout, step in (("%Y-%m-%d", timedelta(days=1)), ("%Y-%m-%d %H:%M:%S", timedelta(seconds=1))):
-        try:
-            moment = datetime.strptime(text, layout).replace(tzinfo=UTC)
+    for layout, step in ((_DAY, timedelta(days=1)), (_SECOND, timedelta(seconds=1))):
+        moment = _moment(text, layout)
+        if moment is not None:
             return moment, min(step, datetime.max.replace(tzinfo=UTC) - moment)
-        except ValueError:
-            continue
     raise InvalidRequest(
         f"{name}: expected YYYY-MM-DD or YYYY-MM-DD HH:MM:SS (UTC), found {text[:40]!r}", param=name
     )
+
+
+def _moment(text: str, layout: str) -> datetime | None:
+    """A UTC time, None where the text has another layout."""
+    try:
+        return datetime.strptime(text, layout).replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -12,11 +12,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.limits import COUNTS, SUMS, Meter
 from schema.window import check_duration, window
 from schema.wire import Wire
 
 MAX_DOLLARS = Decimal(10**9)
 MAX_COUNT = 2**53
+MAX_PARALLEL = 2**31 - 1
 MAX_NAME_CHARS = 256
 MAX_MODELS = 1_000
 MAX_METADATA_BYTES = 16 * 1024
@@ -189,14 +191,14 @@ def replaced(request: B, fields: Mapping[str, object]) -> B:
 def limit_changes(request: LimitRequest, now: datetime, zone: tzinfo) -> dict[str, object]:
     """The limit columns a body sets, checked. `budget_reset_at` follows the duration."""
     changes: dict[str, object] = {}
-    for name in ("max_budget", "soft_budget"):
+    for name in SUMS:
         value = getattr(request, name)
         if value is not UNSET:
             changes[name] = None if value is None else dollars(value, param=name)
-    for name in ("max_parallel_requests", "tpm_limit", "rpm_limit", "tpd_limit"):
+    for name, meter in COUNTS.items():
         value = getattr(request, name)
         if value is not UNSET:
-            top = 2**31 - 1 if name == "max_parallel_requests" else MAX_COUNT
+            top = MAX_PARALLEL if meter is Meter.PARALLEL else MAX_COUNT
             changes[name] = None if value is None else count(value, param=name, top=top)
     if request.budget_duration is not UNSET:
         changes["budget_duration"] = changes["budget_reset_at"] = None

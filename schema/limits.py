@@ -1,6 +1,8 @@
 """Budgets and limits as rules, in one shape for every level and meter."""
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -15,6 +17,19 @@ class Meter(enum.Enum):
     DAY_TOKENS = "tpd"
     PARALLEL = "parallel"
     """Calls at once."""
+
+
+COUNTS: Mapping[str, Meter] = MappingProxyType(
+    {
+        "rpm_limit": Meter.REQUESTS,
+        "tpm_limit": Meter.TOKENS,
+        "tpd_limit": Meter.DAY_TOKENS,
+        "max_parallel_requests": Meter.PARALLEL,
+    }
+)
+"""The columns that limit a count, and what each counts."""
+SUMS = ("max_budget", "soft_budget")
+"""The columns that are sums of dollars."""
 
 
 class Holder(msgspec.Struct, frozen=True, gc=False):

@@ -7,8 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from schema.fields import BudgetWindow, ModelBudget
+from schema.limits import COUNTS
 
-COUNTS = ("tpm_limit", "rpm_limit", "tpd_limit", "max_parallel_requests")
 SUM = ("max_budget", "budget_duration")
 
 R = TypeVar("R", bound=msgspec.Struct)
