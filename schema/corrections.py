@@ -2,8 +2,10 @@
 exact decimal dollars on the wire."""
 
 import enum
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 
 import msgspec
 
@@ -29,11 +31,13 @@ class Kind(enum.Enum):
     """An admin said so: no other kind touches the row afterwards."""
 
 
-OVERRULED: dict[Kind, frozenset[Kind]] = {
-    Kind.RECOST: frozenset({Kind.INVOICE, Kind.MANUAL}),
-    Kind.INVOICE: frozenset({Kind.MANUAL}),
-    Kind.MANUAL: frozenset(),
-}
+OVERRULED: Mapping[Kind, frozenset[Kind]] = MappingProxyType(
+    {
+        Kind.RECOST: frozenset({Kind.INVOICE, Kind.MANUAL}),
+        Kind.INVOICE: frozenset({Kind.MANUAL}),
+        Kind.MANUAL: frozenset(),
+    }
+)
 """A correction of this kind leaves rows alone that have one of those."""
 
 

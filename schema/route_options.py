@@ -6,6 +6,7 @@ What can't be read is refused by name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -67,18 +68,22 @@ def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Ra
     )
 
 
-_KINDS: Mapping[str, Any] = {
-    RETRIES_FIELD: int,
-    FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
-    "disable_fallbacks": bool,
-    **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
-}
-_WANTED = {
-    RETRIES_FIELD: "a number",
-    FALLBACKS_FIELD: "a list of model names",
-    "disable_fallbacks": "true or false",
-    **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
-}
+_KINDS: Mapping[str, Any] = MappingProxyType(
+    {
+        RETRIES_FIELD: int,
+        FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
+        "disable_fallbacks": bool,
+        **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
+    }
+)
+_WANTED = MappingProxyType(
+    {
+        RETRIES_FIELD: "a number",
+        FALLBACKS_FIELD: "a list of model names",
+        "disable_fallbacks": "true or false",
+        **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
+    }
+)
 
 
 def _decoded(raw: msgspec.Raw, name: str) -> Any:  # one of _KINDS

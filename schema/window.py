@@ -9,24 +9,27 @@ import calendar
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
+from types import MappingProxyType
 
 from schema.errors import InvalidRequest
 
-WORDS = {
-    "hourly": "1h",
-    "daily": "1d",
-    "weekly": "7d",
-    "monthly": "30d",
-    "yearly": "365d",
-}
+WORDS = MappingProxyType(
+    {
+        "hourly": "1h",
+        "daily": "1d",
+        "weekly": "7d",
+        "monthly": "30d",
+        "yearly": "365d",
+    }
+)
 MAX_DAYS = 3_660
 _DURATION = re.compile(r"([0-9]{1,6})(s|mo|m|h|d|w)")
 _WHOLE = (("s", 60, "m"), ("m", 60, "h"), ("h", 24, "d"))
 """How many of a unit are the next one."""
 _LEAP_CYCLE = date(2024, 1, 1)
 """Four years from here have a leap year, and whatever else the months can be."""
-_IN_DAYS = {"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_IN_DAYS = MappingProxyType({"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400})
+_SECONDS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800})
 
 
 def check_duration(duration: str, *, param: str) -> str:

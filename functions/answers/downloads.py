@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -22,7 +23,7 @@ _BEHIND_A_SEPARATOR = re.compile(rf"([;|\t\r\n][;|{_UNSEEN}]*+)({_BEGINS}?+)")
 """Where spreadsheets of other languages begin a new cell: they separate by semicolons, and look for quotes at
 a cell's beginning alone, so that quoting the whole does not help. What is no formula fits as well, so that
 each character is looked at once."""
-MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
+MEDIA_TYPES = MappingProxyType({"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"})
 
 R = TypeVar("R", bound=msgspec.Struct)
 

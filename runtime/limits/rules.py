@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_FLOOR, Decimal
+from types import MappingProxyType
 from urllib.parse import quote
 
 import msgspec
@@ -131,7 +132,7 @@ def _rate(level: Level, meter: Meter, limit: int, model: str | None = None) -> R
     )
 
 
-_RATE_WINDOWS = {Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Meter.DAY_TOKENS: "1d"}
+_RATE_WINDOWS = MappingProxyType({Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Meter.DAY_TOKENS: "1d"})
 
 
 def nano(sum_usd: Decimal) -> int:

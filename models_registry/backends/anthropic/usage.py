@@ -1,5 +1,7 @@
 """Anthropic's counts and stop reasons in our terms."""
 
+from types import MappingProxyType
+
 import msgspec
 
 from models_registry.backends.usage import count_of, rare_from, report_in, usage_from
@@ -7,15 +9,17 @@ from schema.dialects.anthropic import AnthropicUsage
 from schema.usage import RareMeters, Usage, tier_served
 from schema.wire import MaybeRaw
 
-FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
+FINISH_REASONS = MappingProxyType(
+    {
+        "end_turn": "stop",
+        "stop_sequence": "stop",
+        "pause_turn": "stop",
+        "max_tokens": "length",
+        "model_context_window_exceeded": "length",
+        "tool_use": "tool_calls",
+        "refusal": "content_filter",
+    }
+)
 
 
 _REPORTS = msgspec.json.Decoder(AnthropicUsage)
