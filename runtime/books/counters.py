@@ -1,7 +1,5 @@
 """Counters of what somebody spent, one row for each kind of owner, and the SQL that changes them."""
 
-from collections.abc import Iterator
-
 import asyncpg
 import msgspec
 
@@ -104,21 +102,21 @@ COUNTERS: tuple[Counter, ...] = (
 
 
 def owners_of(
-    *, organization: object, team: object, user: object, key: object, customer: object
-) -> Iterator[Holder]:
+    organization: str | None, team: str | None, user: str | None, key: str | None, customer: str | None
+) -> list[Holder]:
     """Whose counters the cost of a row is added to."""
+    owners: list[Holder] = [("key", key, "")] if key else []
     if organization:
-        yield "organization", str(organization), ""
+        owners.append(("organization", organization, ""))
     if team:
-        yield "team", str(team), ""
+        owners.append(("team", team, ""))
+        if user:
+            owners.append(("member", team, user))
     if user:
-        yield "user", str(user), ""
-    if team and user:
-        yield "member", str(team), str(user)
-    if key:
-        yield "key", str(key), ""
+        owners.append(("user", user, ""))
     if customer:
-        yield "customer", str(customer), ""
+        owners.append(("customer", customer, ""))
+    return owners
 
 
 async def add_to(

@@ -163,14 +163,9 @@ def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:
     for row in booked:
         if not row.cost_nano:
             continue
-        holders = owners_of(
-            organization=row.organization_id,
-            team=row.team_id,
-            user=row.user_id,
-            key=row.key_id or row.key_hash,
-            customer=row.end_user,
-        )
-        for kind, id, part in holders:
+        key = row.key_id or row.key_hash
+        owners = owners_of(row.organization_id, row.team_id, row.user_id, key, row.end_user)
+        for kind, id, part in owners:
             of_kind = sums.setdefault(kind, {})
             window, ever = of_kind.get((id, part), (0, 0))
             of_kind[id, part] = (window + row.cost_nano, ever + row.cost_nano)

@@ -4,7 +4,7 @@ A window that is over is left alone: its money was spent under another limit. No
 a counter may have been set back in the meantime.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -37,14 +37,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _holders(row: Mapping[str, object]) -> Iterator[Holder]:
-    return owners_of(
-        organization=row["organization_id"],
-        team=row["team_id"],
-        user=row["user"],
-        key=row["key_id"] or row["api_key"],
-        customer=row["end_user"],
+def _holders(row: Mapping[str, object]) -> list[Holder]:
+    names = (
+        row["organization_id"],
+        row["team_id"],
+        row["user"],
+        row["key_id"] or row["api_key"],
+        row["end_user"],
     )
+    return owners_of(*(str(name) if name else None for name in names))
 
 
 def account_of(holder: Holder) -> str:
