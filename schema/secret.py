@@ -5,8 +5,9 @@ import hashlib
 MIN_KEY_CHARS = 16
 """A key that somebody chooses has at least so many characters: shorter ones can be guessed."""
 MIN_SENT_KEY_CHARS = 8
-"""A key that a call brings has at least so many: LiteLLM lets its users choose short keys, and rows that were
-taken over from there go on working. A shorter text is refused without a look-up."""
+"""A key that a call brings has at least so many characters. The number is lower, since LiteLLM lets its users
+choose short keys, and rows that were taken over from LiteLLM have to go on working. A shorter text is refused
+without a look-up."""
 MAX_KEY_CHARS = 512
 
 

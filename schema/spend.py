@@ -19,8 +19,8 @@ from schema.reports import TopQuery
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /spend/logs. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included.
-    Dates with `summarize` (the default, as at LiteLLM) give sums by day; without, rows."""
+    """GET /spend/logs. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included. With both
+    dates and `summarize` (the default, as at LiteLLM) the answer has sums by day, else rows."""
 
     request_id: str | None = None
     api_key: str | None = None
@@ -34,7 +34,8 @@ class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpendDay(msgspec.Struct, frozen=True, kw_only=True, rename={"day": "startTime"}):
-    """One UTC day's sums in dollars: in all, by user, by public model name, by key hash."""
+    """The sums of one UTC day, in dollars: in all, by user, by public name of the model, and by hash of the
+    key."""
 
     day: str
     """`YYYY-MM-DD`"""
@@ -60,7 +61,8 @@ class SpendLog(
         "provider": "custom_llm_provider",
     },
 ):
-    """A row as `GET /spend/logs` answers it: LiteLLM's names, `spend` in dollars, then ours."""
+    """A row as `GET /spend/logs` answers it: LiteLLM's fields, with `spend` in dollars, then fields of our
+    own."""
 
     request_id: str
     call_type: str
@@ -95,7 +97,7 @@ class SpendLog(
     estimated: bool
     streamed: bool
     price_source: str | None
-    """`genai-prices`, `config` or `local`; null: the price is unknown, and the cost is booked as zero."""
+    """`genai-prices`, `config` or `local`; null where the price is unknown and the cost is booked as zero."""
     price_version: str | None
     price_effective: date | None
     service_tier: str

@@ -37,7 +37,7 @@ class ToolsUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UsageObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was used: counts of zero are left out, but for the three that every usage has."""
+    """What was used. Counts of zero are left out, but for the three that every usage has."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -50,7 +50,7 @@ class UsageObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     server_tool_use: ToolsUsed = ToolsUsed()
     images: int = 0
     input_reported: bool = False
-    """Of an estimate: the input is no bound."""
+    """True where the counts are an estimate, but the input is exact."""
 
 
 class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
     cache_creation_cost: Decimal
     reasoning_cost: Decimal
     additional_costs: dict[str, Decimal]
-    """`request_cost`: of the call as such. `time_cost`: of the seconds it took."""
+    """`request_cost` is the charge for each request, `time_cost` the charge for its seconds."""
 
 
 class ErrorInformation(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
     cost_breakdown: CostBreakdown | None = None
     error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
     held_cost: Decimal | msgspec.UnsetType = msgspec.UNSET
-    """What budgets held for the attempt, in dollars, where it cost more."""
+    """What budgets held for the attempt, in dollars, where it cost more than that."""
 
 
 def usage_object(usage: Usage) -> UsageObject:
@@ -123,7 +123,7 @@ def usage_object(usage: Usage) -> UsageObject:
 
 
 def rare_of(used: UsageObject) -> RareMeters | None:
-    """The rare meters back from where they are stored; None where none ran."""
+    """The rare meters as a row has stored them; None where no rare meter ran."""
     prompt, completion = used.prompt_tokens_details, used.completion_tokens_details
     rare = RareMeters(
         cache_write_1h_tokens=used.cache_creation.ephemeral_1h_input_tokens,
@@ -141,8 +141,8 @@ def rare_of(used: UsageObject) -> RareMeters | None:
 
 
 def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
-    """From a cost's parts in nano-USD, in the order of `models_registry.prices.price.Parts`; None: it was
-    0."""
+    """The breakdown of a cost. `parts` are in nano-USD, in the order of `models_registry.prices.price.Parts`.
+    None where the cost is 0."""
     if not parts:
         return None
     plain, read, written, output, reasoning, tools, request, time = map(usd, parts)
@@ -161,7 +161,7 @@ def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
 
 
 def parts_of(breakdown: CostBreakdown) -> tuple[int, ...]:
-    """The parts back from where they are stored."""
+    """The parts of a cost, in nano-USD, as a row has stored them."""
     read, written = breakdown.cache_read_cost, breakdown.cache_creation_cost
     parts = (
         breakdown.input_cost - read - written,
