@@ -2,7 +2,7 @@
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import AccessGroupContext
+from functions.ports.context import GovernanceContext
 from schema.access_groups import (
     AccessGroupDeleteRequest,
     AccessGroupListQuery,
@@ -19,7 +19,7 @@ NO_SUCH = "There is no such access group."
 
 
 @function("POST", "/v1/access_group", access=Access.ACCESS_GROUPS_WRITE)
-async def new(request: AccessGroupNewRequest, ctx: AccessGroupContext) -> AccessGroupRecord:
+async def new(request: AccessGroupNewRequest, ctx: GovernanceContext) -> AccessGroupRecord:
     """Make an access group."""
     refuse_undeclared(request)
     record = AccessGroupRecord(
@@ -32,19 +32,19 @@ async def new(request: AccessGroupNewRequest, ctx: AccessGroupContext) -> Access
 
 
 @function("GET", "/v1/access_group", access=Access.ACCESS_GROUPS_READ)
-async def list_groups(request: AccessGroupListQuery, ctx: AccessGroupContext) -> list[AccessGroupRecord]:
+async def list_groups(request: AccessGroupListQuery, ctx: GovernanceContext) -> list[AccessGroupRecord]:
     """List access groups, newest first."""
     return (await ctx.access_groups.page({}, call=ctx.call, size=MAX_LISTED)).records
 
 
 @function("GET", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_READ)
-async def info(request: AccessGroupQuery, ctx: AccessGroupContext) -> AccessGroupRecord:
+async def info(request: AccessGroupQuery, ctx: GovernanceContext) -> AccessGroupRecord:
     """Show an access group."""
     return _there(await ctx.access_groups.find(request.access_group_id, call=ctx.call))
 
 
 @function("PUT", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_WRITE)
-async def update(request: AccessGroupUpdateRequest, ctx: AccessGroupContext) -> AccessGroupRecord:
+async def update(request: AccessGroupUpdateRequest, ctx: GovernanceContext) -> AccessGroupRecord:
     """Change an access group: what is absent stays, null clears."""
     refuse_undeclared(request)
     changes: dict[str, object] = {}
@@ -60,7 +60,7 @@ async def update(request: AccessGroupUpdateRequest, ctx: AccessGroupContext) -> 
 
 
 @function("DELETE", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_WRITE)
-async def delete(request: AccessGroupDeleteRequest, ctx: AccessGroupContext) -> AccessGroupRecord:
+async def delete(request: AccessGroupDeleteRequest, ctx: GovernanceContext) -> AccessGroupRecord:
     """Delete an access group. Lists that name it allow less from then on."""
     refuse_undeclared(request)
     gone = await ctx.access_groups.remove([request.access_group_id], call=ctx.call)

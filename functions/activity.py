@@ -7,6 +7,7 @@ from functions.answers.activity_days import KINDS, Names, days_of_rows, days_of_
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
+from functions.rules.pages import check_page, pages_of
 from schema.activity import (
     Activity,
     ActivityQuery,
@@ -24,7 +25,6 @@ from schema.activity import (
     UserActivityQuery,
 )
 from schema.dates import period_days
-from schema.errors import InvalidRequest
 from schema.ledger.sums import Dimension, Sums, SumsQuery, listed, total
 from schema.reports import PeriodQuery
 from schema.secret import hash_of
@@ -157,10 +157,7 @@ async def _page(
     excluded: tuple[str, ...],
     ctx: ReportContext,
 ) -> DailyActivity:
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
-    if not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest("page: expected 1 or more.", param="page")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     if entity in (Dimension.TEAM, Dimension.ORGANIZATION):
         excluded = (*excluded, "")  # what belongs to none
     query = SumsQuery(
@@ -174,7 +171,9 @@ async def _page(
     everything = total([each.metrics for each in found.records])
     return DailyActivity(
         results=days_of_rows(found.records, entity, keys=keys, entities=entities),
-        metadata=totals_of(everything, page=request.page, total_pages=-(-found.total // request.page_size)),
+        metadata=totals_of(
+            everything, page=request.page, total_pages=pages_of(found.total, request.page_size)
+        ),
     )
 
 

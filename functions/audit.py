@@ -1,40 +1,40 @@
 """The audit log: what was changed, by whom, from where."""
 
-from functions.answers.downloads import Exported
+from functions.answers.downloads import exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
-from functions.ports.context import AuditContext
+from functions.ports.context import ReportContext
+from functions.rules.pages import check_page, pages_of
 from schema.audit import AuditExportQuery, AuditOneQuery, AuditPage, AuditQuery, AuditRecord
-from schema.errors import InvalidRequest, NotFound
+from schema.errors import NotFound
 
 MAX_PAGE = 1_000
 
 
 @function("GET", "/audit", access=Access.AUDIT_READ)
-async def audit(request: AuditQuery, ctx: AuditContext) -> AuditPage:
+async def audit(request: AuditQuery, ctx: ReportContext) -> AuditPage:
     """List changes by page, newest first."""
-    if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.audit.page(request)
     return AuditPage(
         audit_logs=page.records,
         total=page.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-page.total // request.page_size),
+        total_pages=pages_of(page.total, request.page_size),
     )
 
 
 @function("GET", "/audit/export", access=Access.AUDIT_READ)
-async def export(request: AuditExportQuery, ctx: AuditContext) -> Download:
+async def export(request: AuditExportQuery, ctx: ReportContext) -> Download:
     """Download every change that fits, oldest first, as JSON lines or CSV."""
     records = ctx.audit.everything(request)
     first = await anext(records, None)  # what can fail with a status does so here
-    return Exported(first, records, kind=AuditRecord, name="audit", format=request.format)
+    return exported(first, records, kind=AuditRecord, name="audit", format=request.format)
 
 
 @function("GET", "/audit/{id}", access=Access.AUDIT_READ)
-async def one(request: AuditOneQuery, ctx: AuditContext) -> AuditRecord:
+async def one(request: AuditOneQuery, ctx: ReportContext) -> AuditRecord:
     """Show one change."""
     record = await ctx.audit.find(request.id)
     if record is None:

@@ -2,14 +2,14 @@
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import BodyContext
+from functions.ports.context import ReportContext
 from schema.bodies import BodyQuery, LogDetail, log_detail
 from schema.errors import NotFound
 from schema.spend import SpendQuery, spend_log
 
 
 @function("GET", "/spend/logs/ui/{request_id}", access=Access.SPEND_READ)
-async def show(request: BodyQuery, ctx: BodyContext) -> LogDetail:
+async def show(request: BodyQuery, ctx: ReportContext) -> LogDetail:
     """Show one call; its prompt and answer to admins and to whose call it was, where they are kept."""
     query = SpendQuery(
         request_id=request.request_id,

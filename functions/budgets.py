@@ -4,7 +4,7 @@ import msgspec
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import BudgetContext
+from functions.ports.context import GovernanceContext
 from schema.budgets import (
     BudgetDeleteRequest,
     BudgetInfoRequest,
@@ -32,20 +32,20 @@ SETTINGS = (
 
 
 @function("POST", "/budget/new", access=Access.BUDGETS_WRITE)
-async def new(request: BudgetNewRequest, ctx: BudgetContext) -> BudgetRecord:
+async def new(request: BudgetNewRequest, ctx: GovernanceContext) -> BudgetRecord:
     """Make a budget."""
     refuse_undeclared(request)
     budget_id = ctx.entropy.id() if request.budget_id is None else text(request.budget_id, param="budget_id")
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     record = msgspec.structs.replace(BudgetRecord(budget_id=budget_id), **limits)
     return await ctx.budgets.add(record, call=ctx.call)
 
 
 @function("POST", "/budget/update", access=Access.BUDGETS_WRITE)
-async def update(request: BudgetUpdateRequest, ctx: BudgetContext) -> BudgetRecord:
+async def update(request: BudgetUpdateRequest, ctx: GovernanceContext) -> BudgetRecord:
     """Change a budget: what is absent stays, null clears."""
     refuse_undeclared(request)
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     record = await ctx.budgets.change(request.budget_id, limits, call=ctx.call)
     if record is None:
         raise NotFound("There is no such budget.", param="budget_id")
@@ -53,7 +53,7 @@ async def update(request: BudgetUpdateRequest, ctx: BudgetContext) -> BudgetReco
 
 
 @function("POST", "/budget/info", access=Access.BUDGETS_READ)
-async def info(request: BudgetInfoRequest, ctx: BudgetContext) -> list[BudgetRecord]:
+async def info(request: BudgetInfoRequest, ctx: GovernanceContext) -> list[BudgetRecord]:
     """Show the budgets named."""
     refuse_undeclared(request)
     if not request.budgets:
@@ -62,14 +62,14 @@ async def info(request: BudgetInfoRequest, ctx: BudgetContext) -> list[BudgetRec
 
 
 @function("GET", "/budget/list", access=Access.BUDGETS_READ)
-async def list_budgets(request: BudgetListQuery, ctx: BudgetContext) -> list[BudgetRecord]:
+async def list_budgets(request: BudgetListQuery, ctx: GovernanceContext) -> list[BudgetRecord]:
     """List budgets, newest first."""
     page = await ctx.budgets.page({}, call=ctx.call, size=MAX_LISTED)
     return page.records
 
 
 @function("GET", "/budget/settings", access=Access.BUDGETS_READ)
-async def settings(request: BudgetSettingsQuery, ctx: BudgetContext) -> list[BudgetSetting]:
+async def settings(request: BudgetSettingsQuery, ctx: GovernanceContext) -> list[BudgetSetting]:
     """Show a budget field by field, with what each means."""
     record = await ctx.budgets.find(request.budget_id, call=ctx.call)
     if record is None:
@@ -87,7 +87,7 @@ async def settings(request: BudgetSettingsQuery, ctx: BudgetContext) -> list[Bud
 
 
 @function("POST", "/budget/delete", access=Access.BUDGETS_WRITE)
-async def delete(request: BudgetDeleteRequest, ctx: BudgetContext) -> BudgetRecord:
+async def delete(request: BudgetDeleteRequest, ctx: GovernanceContext) -> BudgetRecord:
     """Delete a budget that nothing uses any more."""
     refuse_undeclared(request)
     gone = await ctx.budgets.remove([request.id], call=ctx.call)

@@ -3,6 +3,7 @@
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext
+from functions.rules.pages import check_size
 from models_registry.prices.price import cost_nano
 from schema.corrections import (
     MAX_PAGE,
@@ -11,17 +12,16 @@ from schema.corrections import (
     CorrectionReport,
     CorrectRequest,
     Kind,
-    Priced,
     UncertainPage,
     UncertainQuery,
     UncertainRow,
     checked_reason,
     cost_in_nano,
     cursor_after,
-    in_dollars,
 )
 from schema.errors import InvalidRequest, NotFound
 from schema.fields import refuse_undeclared, text
+from schema.money import plain_usd
 
 NO_SUCH = "There is no such row in the ledger."
 
@@ -49,7 +49,7 @@ async def correct(request: CorrectRequest, ctx: CorrectionContext) -> Correction
                 param="cost",
             )
         cost = cost_nano(price, usage, row.original.duration_ms)
-        priced = Priced.by(price)
+        priced = price.origin
     wanted = Correction(request_id=request_id, cost_nano=cost, usage=usage, priced=priced)
     made = await ctx.corrections.correct([wanted], kind=Kind.MANUAL, reason=reason, call=ctx.call)
     if not made:
@@ -58,17 +58,16 @@ async def correct(request: CorrectRequest, ctx: CorrectionContext) -> Correction
     return CorrectionReport(
         request_id=request_id,
         correction_id=made[0].row_id,
-        spend_before=in_dollars(before),
-        spend=in_dollars(after),
-        difference=in_dollars(after - before),
+        spend_before=plain_usd(before),
+        spend=plain_usd(after),
+        difference=plain_usd(after - before),
     )
 
 
 @function("GET", "/spend/uncertain", access=Access.SPEND_READ)
 async def uncertain(request: UncertainQuery, ctx: CorrectionContext) -> UncertainPage:
     """List calls that are booked at an upper bound and not corrected yet, oldest first."""
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}.", param="page_size")
+    check_size(request.page_size, most=MAX_PAGE)
     rows = await ctx.corrections.uncertain(request, scope=ctx.call.scope)
     more = len(rows) == request.page_size
     return UncertainPage(
@@ -83,7 +82,7 @@ def _shown(row: Corrected) -> UncertainRow:
         started_at=original.started_at,
         outcome=original.outcome.value,
         estimated=original.estimated,
-        spend=in_dollars(row.cost_nano),
+        spend=plain_usd(row.cost_nano),
         prompt_tokens=row.usage.prompt_tokens,
         completion_tokens=row.usage.completion_tokens,
         model_group=original.model_group,

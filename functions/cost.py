@@ -9,10 +9,11 @@ from functions.contract.roles import Access
 from functions.ports.context import CatalogueContext
 from models_registry.backends.usage import from_wire
 from models_registry.bounds.input import BYTES_A_TOKEN
-from models_registry.prices.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts, usd
+from models_registry.prices.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts
 from models_registry.target import Target
 from schema.cost import CalculatedCost, CalculateRequest, CostEstimate, EstimateRequest, PricedResponse
 from schema.errors import InvalidRequest
+from schema.money import usd
 from schema.usage import Usage, tier_served
 
 
@@ -122,4 +123,4 @@ def _times(nano: int, calls: int | None) -> Decimal | None:
 
 
 def _a_token(femto: int) -> Decimal:
-    return Decimal(femto).scaleb(-9) / FEMTO_PER_NANO
+    return usd(femto) / FEMTO_PER_NANO

@@ -4,7 +4,8 @@ import msgspec
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import CustomerContext
+from functions.ports.context import GovernanceContext
+from functions.rules.pages import check_page
 from schema.customers import (
     CustomerInfo,
     CustomerListQuery,
@@ -24,7 +25,7 @@ NO_SUCH = "There is no such customer."
 
 
 @function("POST", "/customer/new", aliases=("/end_user/new",), access=Access.CUSTOMERS_WRITE)
-async def new(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
+async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
     """Enter a customer, with a budget's id or limits of its own."""
     refuse_undeclared(request)
     record = CustomerRecord(user_id=text(request.user_id, param="user_id"))
@@ -33,7 +34,7 @@ async def new(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
 
 
 @function("POST", "/customer/update", aliases=("/end_user/update",), access=Access.CUSTOMERS_WRITE)
-async def update(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
+async def update(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
     """Change a customer: what is absent stays, null clears."""
     refuse_undeclared(request)
     changed = await ctx.customers.change_with(
@@ -43,14 +44,14 @@ async def update(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo
 
 
 @function("POST", "/customer/block", aliases=("/end_user/block",), access=Access.CUSTOMERS_WRITE)
-async def block(request: CustomersRequest, ctx: CustomerContext) -> CustomersBlocked:
+async def block(request: CustomersRequest, ctx: GovernanceContext) -> CustomersBlocked:
     """Refuse calls that name these customers; who is not there is entered, blocked."""
     refuse_undeclared(request)
     return CustomersBlocked(blocked_users=await ctx.customers.block(_ids(request), call=ctx.call))
 
 
 @function("POST", "/customer/unblock", aliases=("/end_user/unblock",), access=Access.CUSTOMERS_WRITE)
-async def unblock(request: CustomersRequest, ctx: CustomerContext) -> CustomersBlocked:
+async def unblock(request: CustomersRequest, ctx: GovernanceContext) -> CustomersBlocked:
     """Let calls that name these customers in again: all of them, or none."""
     refuse_undeclared(request)
     if await ctx.customers.unblock(_ids(request), call=ctx.call) is None:
@@ -59,7 +60,7 @@ async def unblock(request: CustomersRequest, ctx: CustomerContext) -> CustomersB
 
 
 @function("POST", "/customer/delete", aliases=("/end_user/delete",), access=Access.CUSTOMERS_WRITE)
-async def delete(request: CustomersRequest, ctx: CustomerContext) -> CustomersDeleted:
+async def delete(request: CustomersRequest, ctx: GovernanceContext) -> CustomersDeleted:
     """Delete customers. What they spent stays in the logs."""
     refuse_undeclared(request)
     ids = _ids(request)
@@ -72,16 +73,15 @@ async def delete(request: CustomersRequest, ctx: CustomerContext) -> CustomersDe
 
 
 @function("GET", "/customer/info", aliases=("/end_user/info",), access=Access.CUSTOMERS_READ)
-async def info(request: CustomerQuery, ctx: CustomerContext) -> CustomerInfo:
+async def info(request: CustomerQuery, ctx: GovernanceContext) -> CustomerInfo:
     """Show a customer with its budget."""
     return _there(await ctx.customers.details(request.end_user_id, call=ctx.call))
 
 
 @function("GET", "/customer/list", aliases=("/end_user/list",), access=Access.CUSTOMERS_READ)
-async def list_customers(request: CustomerListQuery, ctx: CustomerContext) -> list[CustomerRecord]:
+async def list_customers(request: CustomerListQuery, ctx: GovernanceContext) -> list[CustomerRecord]:
     """List customers, newest first."""
-    if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.customers.page({}, call=ctx.call, page=request.page, size=request.page_size)
     return page.records
 
@@ -101,9 +101,9 @@ def _changes(request: CustomerRequest) -> dict[str, object]:
     return changes
 
 
-def _limits(request: CustomerRequest, ctx: CustomerContext) -> dict[str, object]:
+def _limits(request: CustomerRequest, ctx: GovernanceContext) -> dict[str, object]:
     """Limits of the customer's own, where the body gives any."""
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     if limits and request.budget_id:
         raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
     return limits

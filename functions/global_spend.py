@@ -11,7 +11,8 @@ from functions.answers.key_costs import BY_KEY_AND_MODEL, COSTS, key_costs
 from functions.contract.call import MASTER_KEY_HASH
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import CounterContext, ReportContext
+from functions.ports.context import CorrectionContext, ReportContext
+from functions.rules.pages import check_size
 from schema.dates import Days, days_until, period_days
 from schema.errors import InvalidRequest, NotAllowed
 from schema.global_spend import (
@@ -240,7 +241,7 @@ async def report(
 
 
 @function("POST", "/global/spend/reset", access=Access.SPEND_RESET)
-async def reset(request: ResetRequest, ctx: CounterContext) -> SpendReset:
+async def reset(request: ResetRequest, ctx: CorrectionContext) -> SpendReset:
     """Set what all keys and teams have spent of their budgets to zero, by the master key alone. The ledger
     and its sums stay."""
     if ctx.call.caller.key_hash != MASTER_KEY_HASH:
@@ -270,8 +271,7 @@ def _lately(ctx: ReportContext) -> Days:
 
 
 async def _top(ctx: ReportContext, kind: Dimension, limit: int) -> list[Sums]:
-    if not 1 <= limit <= MOST:
-        raise InvalidRequest(f"limit: expected 1 to {MOST}, found {limit}", param="limit")
+    check_size(limit, most=MOST, param="limit")
     query = SumsQuery(by=((kind,),), days=_lately(ctx), without={kind: ("",)}, only=COSTS, top=limit)
     return await ctx.reports.sums(query, scope=ctx.call.scope)
 

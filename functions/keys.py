@@ -6,7 +6,7 @@ import msgspec
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import KeyContext
+from functions.ports.context import GovernanceContext
 from functions.rules.key_bounds import Bounds
 from functions.rules.key_policy import (
     as_test_key,
@@ -19,6 +19,7 @@ from functions.rules.key_policy import (
     key_changes,
     key_name,
 )
+from functions.rules.pages import check_page, pages_of
 from schema.budgets import BudgetRecord
 from schema.errors import GatewayError, InvalidRequest, NotFound
 from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
@@ -53,19 +54,18 @@ from schema.secret import hash_of
 from schema.window import after
 
 MAX_PAGE = 100
-MAX_PAGES = 1_000_000
 MAX_AT_ONCE = 1_000
 NO_SUCH_KEY = "There is no such key."
 
 
 @function("POST", "/key/generate", access=Access.KEYS_WRITE)
-async def generate(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
+async def generate(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Make a virtual key. The answer is the only place where the key itself is ever shown."""
     return await _make(request, ctx)
 
 
 @function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE)
-async def generate_service_account(request: KeyGenerateRequest, ctx: KeyContext) -> KeyGenerated:
+async def generate_service_account(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Make a key of a team's that is nobody's own."""
     if not isinstance(request.team_id, str) or not request.team_id:
         raise InvalidRequest("team_id: a service account's key needs a team.", param="team_id")
@@ -74,30 +74,34 @@ async def generate_service_account(request: KeyGenerateRequest, ctx: KeyContext)
     return await _make(request, ctx, service=True)
 
 
-async def _make(request: KeyGenerateRequest, ctx: KeyContext, *, service: bool = False) -> KeyGenerated:
+async def _make(
+    request: KeyGenerateRequest, ctx: GovernanceContext, *, service: bool = False
+) -> KeyGenerated:
     refuse_undeclared(request)
     key = ctx.entropy.key() if request.key is None else check_chosen(request.key)
     changes = _checked(request, ctx)
     await check_owner(changes, ctx, service=service)
     token = hash_of(key)
-    record = KeyRecord(token=token, key_id=token, key_name=key_name(key), created_at=ctx.clock.now())
+    record = KeyRecord(token=token, key_id=token, key_name=key_name(key), created_at=ctx.call.received_at)
     for_ever = isinstance(request.duration, str) and changes.get("expires") is None
     record = await _bounds(ctx).made(_fresh(record, changes), for_ever=for_ever)
     record = await ctx.keys.add(record, call=ctx.call)
     return await _generated(key, record, ctx)
 
 
-def _bounds(ctx: KeyContext) -> Bounds:
+def _bounds(ctx: GovernanceContext) -> Bounds:
     return Bounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses)
 
 
-def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = None) -> dict[str, object]:
+def _checked(
+    request: KeyFields, ctx: GovernanceContext, before: KeyRecord | None = None
+) -> dict[str, object]:
     """What a request sets, within what the caller's role allows."""
     new = before is None
     if new and not is_test_maker(ctx):
         request = filled(request, ctx.policy.key_defaults, "default_key_generate_params")
     if is_test_maker(ctx):
-        request = as_test_key(request, ctx.policy, ctx.clock.now(), new=new)
+        request = as_test_key(request, ctx.policy, ctx.call.received_at, new=new)
     changes = key_changes(request, ctx)
     if is_test_maker(ctx):
         check_test_key(changes, ctx, before)
@@ -105,14 +109,14 @@ def _checked(request: KeyFields, ctx: KeyContext, before: KeyRecord | None = Non
 
 
 @function("POST", "/key/update", access=Access.KEYS_WRITE)
-async def update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyUpdated:
+async def update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyUpdated:
     """Change a key: what is absent stays, null clears. Named by itself, its hash or its alias."""
     record = await _update(request, ctx)
     return KeyUpdated(**msgspec.structs.asdict(await _facts(record, ctx)), key=record.token)
 
 
 @function("POST", "/key/bulk_update", access=Access.KEYS_WRITE)
-async def bulk_update(request: KeyBulkUpdateRequest, ctx: KeyContext) -> KeysChanged:
+async def bulk_update(request: KeyBulkUpdateRequest, ctx: GovernanceContext) -> KeysChanged:
     """Change many keys, each by itself: those that can't be are named with the reason."""
     refuse_undeclared(request)
     if not 1 <= len(request.keys) <= MAX_AT_ONCE:
@@ -130,7 +134,7 @@ async def bulk_update(request: KeyBulkUpdateRequest, ctx: KeyContext) -> KeysCha
     return KeysChanged(total_requested=len(request.keys), successful_updates=changed, failed_updates=failed)
 
 
-async def _update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyRecord:
+async def _update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyRecord:
     refuse_undeclared(request)
     if request.key is None and not request.key_alias:
         raise InvalidRequest("key: name the key or its alias.", param="key")
@@ -150,7 +154,7 @@ async def _update(request: KeyUpdateRequest, ctx: KeyContext) -> KeyRecord:
 
 
 @function("GET", "/key/info", access=Access.KEYS_READ)
-async def info(request: KeyInfoQuery, ctx: KeyContext) -> KeyInfo:
+async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
     """Show one key: the one named, by itself or its hash, or the caller's own."""
     caller = ctx.call.caller
     if request.key is None and len(caller.key_hash) != 64:
@@ -160,7 +164,7 @@ async def info(request: KeyInfoQuery, ctx: KeyContext) -> KeyInfo:
 
 
 @function("POST", "/v2/key/info", access=Access.KEYS_READ)
-async def info_of_many(request: KeysInfoRequest, ctx: KeyContext) -> KeysInfo:
+async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> KeysInfo:
     """Show several keys; those that are not there are left out."""
     refuse_undeclared(request)
     records = await ctx.keys.some(_hashes(request.keys), call=ctx.call)
@@ -171,12 +175,12 @@ async def info_of_many(request: KeysInfoRequest, ctx: KeyContext) -> KeysInfo:
 
 
 @function("GET", "/key/list", access=Access.KEYS_READ)
-async def list_keys(request: KeyListQuery, ctx: KeyContext) -> KeyList:
+async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
     """List keys by page: those within the caller's reach."""
-    _check_page(request.page, request.size)
+    check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
-    page = await ctx.keys.search(request, now=ctx.clock.now(), call=ctx.call)
+    page = await ctx.keys.search(request, now=ctx.call.received_at, call=ctx.call)
     shown: list[str | KeyFacts] = []
     for record in page.records:
         whole = request.return_full_object
@@ -185,39 +189,39 @@ async def list_keys(request: KeyListQuery, ctx: KeyContext) -> KeyList:
         keys=shown,
         total_count=page.total,
         current_page=request.page,
-        total_pages=-(-page.total // request.size),
+        total_pages=pages_of(page.total, request.size),
     )
 
 
 @function("GET", "/key/aliases", access=Access.KEYS_READ)
-async def aliases(request: KeyAliasesQuery, ctx: KeyContext) -> KeyAliases:
+async def aliases(request: KeyAliasesQuery, ctx: GovernanceContext) -> KeyAliases:
     """List the aliases of keys within the caller's reach."""
-    _check_page(request.page, request.size)
+    check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     query = KeyListQuery(
         page=request.page, size=request.size, key_alias=request.search, substring_matching=True
     )
-    page = await ctx.keys.search(query, now=ctx.clock.now(), call=ctx.call, named=True)
+    page = await ctx.keys.search(query, now=ctx.call.received_at, call=ctx.call, named=True)
     return KeyAliases(
         aliases=[record.key_alias for record in page.records if record.key_alias is not None],
         total_count=page.total,
         current_page=request.page,
-        total_pages=-(-page.total // request.size),
+        total_pages=pages_of(page.total, request.size),
     )
 
 
 @function("POST", "/key/block", access=Access.KEYS_WRITE)
-async def block(request: KeyBlockRequest, ctx: KeyContext) -> KeyFacts:
+async def block(request: KeyBlockRequest, ctx: GovernanceContext) -> KeyFacts:
     """Refuse a key until it is unblocked."""
     return await _set_blocked(request, ctx, blocked=True)
 
 
 @function("POST", "/key/unblock", access=Access.KEYS_WRITE)
-async def unblock(request: KeyBlockRequest, ctx: KeyContext) -> KeyFacts:
+async def unblock(request: KeyBlockRequest, ctx: GovernanceContext) -> KeyFacts:
     """Let a blocked key in again."""
     return await _set_blocked(request, ctx, blocked=False)
 
 
-async def _set_blocked(request: KeyBlockRequest, ctx: KeyContext, *, blocked: bool) -> KeyFacts:
+async def _set_blocked(request: KeyBlockRequest, ctx: GovernanceContext, *, blocked: bool) -> KeyFacts:
     refuse_undeclared(request)
     before = await _named(request.key, ctx)
     await check_modest({"blocked": blocked}, ctx, before)
@@ -228,25 +232,25 @@ async def _set_blocked(request: KeyBlockRequest, ctx: KeyContext, *, blocked: bo
 
 
 @function("POST", "/key/{key}/regenerate", access=Access.KEYS_WRITE)
-async def regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGenerated:
+async def regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Put a new key in the place of one, with its spend and limits; the old one lives on for
     `grace_period`."""
     return await _regenerate(request, ctx)
 
 
 @function("POST", "/key/regenerate", access=Access.KEYS_WRITE)
-async def regenerate_named(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGenerated:
+async def regenerate_named(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """The same, with the key in the body."""
     return await _regenerate(request, ctx)
 
 
-async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGenerated:
+async def _regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     refuse_undeclared(request)
     if request.key is None:
         raise InvalidRequest("key: name the key to replace.", param="key")
     before = await _named(request.key, ctx)
     await check_secret(ctx, before)
-    now = ctx.clock.now()
+    now = ctx.call.received_at
     key = ctx.entropy.key() if request.new_key is None else check_chosen(request.new_key, "new_key")
     if hash_of(key) == before.token:
         raise InvalidRequest("new_key: it is the key as it is; choose another.", param="new_key")
@@ -263,7 +267,7 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: KeyContext) -> KeyGene
 
 
 @function("POST", "/key/{key}/reset_spend", access=Access.KEYS_WRITE)
-async def reset_spend(request: KeyResetSpendRequest, ctx: KeyContext) -> KeySpendReset:
+async def reset_spend(request: KeyResetSpendRequest, ctx: GovernanceContext) -> KeySpendReset:
     """Set what a key has spent in its window. For whoever may set it at all."""
     refuse_undeclared(request)
     before = await _named(request.key, ctx)
@@ -277,7 +281,7 @@ async def reset_spend(request: KeyResetSpendRequest, ctx: KeyContext) -> KeySpen
 
 
 @function("POST", "/key/delete", access=Access.KEYS_WRITE)
-async def delete(request: KeyDeleteRequest, ctx: KeyContext) -> KeysDeleted:
+async def delete(request: KeyDeleteRequest, ctx: GovernanceContext) -> KeysDeleted:
     """Delete keys by themselves, their hashes or their aliases. A record of each is kept."""
     refuse_undeclared(request)
     if not request.keys and not request.key_aliases:
@@ -301,14 +305,14 @@ def _fresh(record: KeyRecord, changes: dict[str, object]) -> KeyRecord:
     return msgspec.structs.replace(record, **changes)
 
 
-async def _named(key_or_hash: str, ctx: KeyContext) -> KeyRecord:
+async def _named(key_or_hash: str, ctx: GovernanceContext) -> KeyRecord:
     record = await ctx.keys.find(hash_of(key_or_hash), call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
     return record
 
 
-async def _by_alias(alias: str, ctx: KeyContext) -> KeyRecord:
+async def _by_alias(alias: str, ctx: GovernanceContext) -> KeyRecord:
     page = await ctx.keys.page({"key_alias": alias}, call=ctx.call, size=1)
     if not page.records:
         raise NotFound("There is no key of that alias.", param="key_alias")
@@ -321,27 +325,20 @@ def _hashes(keys: list[str]) -> list[str]:
     return texts([hash_of(key) for key in keys], param="keys")
 
 
-def _check_page(page: int, size: int) -> None:
-    if not 1 <= size <= MAX_PAGE:
-        raise InvalidRequest(f"size: expected 1 to {MAX_PAGE}, found {size}", param="size")
-    if not 1 <= page <= MAX_PAGES:
-        raise InvalidRequest(f"page: expected 1 or more, found {page}", param="page")
-
-
-async def _generated(key: str, record: KeyRecord, ctx: KeyContext) -> KeyGenerated:
+async def _generated(key: str, record: KeyRecord, ctx: GovernanceContext) -> KeyGenerated:
     budget = await _budget(record, ctx)
     return KeyGenerated(
         **msgspec.structs.asdict(record), key=key, token_id=record.token, litellm_budget_table=budget
     )
 
 
-async def _facts(record: KeyRecord, ctx: KeyContext) -> KeyFacts:
+async def _facts(record: KeyRecord, ctx: GovernanceContext) -> KeyFacts:
     budget = await _budget(record, ctx)
-    status = _status(record, ctx.clock.now())
+    status = _status(record, ctx.call.received_at)
     return KeyFacts(**msgspec.structs.asdict(record), status=status, litellm_budget_table=budget)
 
 
-async def _budget(record: KeyRecord, ctx: KeyContext) -> BudgetRecord | None:
+async def _budget(record: KeyRecord, ctx: GovernanceContext) -> BudgetRecord | None:
     """The budget it names, for whoever may see the key."""
     return None if record.budget_id is None else await ctx.keys.budget(record.budget_id)
 

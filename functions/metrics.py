@@ -2,11 +2,11 @@
 
 from functions.contract.function import Text, function
 from functions.contract.roles import Access
-from functions.ports.context import MetricsContext
+from functions.ports.context import OperationsContext
 from schema.metrics import MetricsQuery
 
 
 @function("GET", "/metrics", access=Access.METRICS_READ)
-async def metrics(request: MetricsQuery, ctx: MetricsContext) -> Text:
+async def metrics(request: MetricsQuery, ctx: OperationsContext) -> Text:
     """Show what all workers have counted, in Prometheus' text format."""
     return await ctx.metrics.text()

@@ -4,7 +4,7 @@ import msgspec
 
 from functions.contract.function import function
 from functions.contract.roles import ORG_ADMIN, Access
-from functions.ports.context import OrganizationContext
+from functions.ports.context import GovernanceContext
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
@@ -41,7 +41,7 @@ OWN_FIELDS = ("organization_alias", "metadata")
 
 
 @function("POST", "/organization/new", access=Access.ORGANIZATIONS_CREATE)
-async def new(request: OrganizationNewRequest, ctx: OrganizationContext) -> OrganizationInfo:
+async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> OrganizationInfo:
     """Make an organization, with a budget of its own unless it names one."""
     refuse_undeclared(request)
     limits, changes = _limits(request, ctx), _changes(request)
@@ -61,7 +61,7 @@ async def new(request: OrganizationNewRequest, ctx: OrganizationContext) -> Orga
 
 
 @function("PATCH", "/organization/update", access=Access.ORGANIZATIONS_WRITE)
-async def update(request: OrganizationUpdateRequest, ctx: OrganizationContext) -> OrganizationInfo:
+async def update(request: OrganizationUpdateRequest, ctx: GovernanceContext) -> OrganizationInfo:
     """Change an organization: what is absent stays, null clears. Limits go to its budget."""
     refuse_undeclared(request)
     limits, changes = _limits(request, ctx), _changes(request)
@@ -80,7 +80,7 @@ async def update(request: OrganizationUpdateRequest, ctx: OrganizationContext) -
 
 
 @function("POST", "/organization/block", access=Access.ORGANIZATIONS_CREATE)
-async def block(request: OrganizationRequest, ctx: OrganizationContext) -> OrganizationRecord:
+async def block(request: OrganizationRequest, ctx: GovernanceContext) -> OrganizationRecord:
     """Refuse every key of an organization until it is unblocked."""
     refuse_undeclared(request)
     changes = {"blocked": True}
@@ -88,7 +88,7 @@ async def block(request: OrganizationRequest, ctx: OrganizationContext) -> Organ
 
 
 @function("POST", "/organization/unblock", access=Access.ORGANIZATIONS_CREATE)
-async def unblock(request: OrganizationRequest, ctx: OrganizationContext) -> OrganizationRecord:
+async def unblock(request: OrganizationRequest, ctx: GovernanceContext) -> OrganizationRecord:
     """Let a blocked organization's keys in again."""
     refuse_undeclared(request)
     changes = {"blocked": False}
@@ -96,7 +96,7 @@ async def unblock(request: OrganizationRequest, ctx: OrganizationContext) -> Org
 
 
 @function("DELETE", "/organization/delete", access=Access.ORGANIZATIONS_CREATE)
-async def delete(request: OrganizationDeleteRequest, ctx: OrganizationContext) -> list[OrganizationRecord]:
+async def delete(request: OrganizationDeleteRequest, ctx: GovernanceContext) -> list[OrganizationRecord]:
     """Delete organizations with their teams, keys and memberships. A record of teams and keys is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.organization_ids) <= MAX_LISTED:
@@ -110,7 +110,7 @@ async def delete(request: OrganizationDeleteRequest, ctx: OrganizationContext) -
 
 @function("GET", "/organization/list", access=Access.ORGANIZATIONS_READ)
 async def list_organizations(
-    request: OrganizationListQuery, ctx: OrganizationContext
+    request: OrganizationListQuery, ctx: GovernanceContext
 ) -> list[OrganizationRecord]:
     """List the organizations within the caller's reach, newest first."""
     where = {"organization_id": request.org_id, "organization_alias": request.org_alias}
@@ -118,7 +118,7 @@ async def list_organizations(
 
 
 @function("GET", "/organization/info", access=Access.ORGANIZATIONS_READ)
-async def info(request: OrganizationQuery, ctx: OrganizationContext) -> OrganizationInfo:
+async def info(request: OrganizationQuery, ctx: GovernanceContext) -> OrganizationInfo:
     """Show an organization; with its budget, members and teams for those who administer it."""
     scope = ctx.call.scope
     if scope.everything or request.organization_id in scope.organizations:
@@ -129,7 +129,7 @@ async def info(request: OrganizationQuery, ctx: OrganizationContext) -> Organiza
 
 @function("POST", "/organization/member_add", access=Access.ORGANIZATIONS_WRITE)
 async def member_add(
-    request: OrganizationMemberAddRequest, ctx: OrganizationContext
+    request: OrganizationMemberAddRequest, ctx: GovernanceContext
 ) -> OrganizationMembersAdded:
     """Add one member or several, all or none. Who is not there yet becomes a user."""
     refuse_undeclared(request)
@@ -151,7 +151,7 @@ async def member_add(
 
 @function("PATCH", "/organization/member_update", access=Access.ORGANIZATIONS_WRITE)
 async def member_update(
-    request: OrganizationMemberUpdateRequest, ctx: OrganizationContext
+    request: OrganizationMemberUpdateRequest, ctx: GovernanceContext
 ) -> OrganizationMembershipRecord:
     """Change a member's role in the organization."""
     refuse_undeclared(request)
@@ -165,7 +165,7 @@ async def member_update(
 
 @function("DELETE", "/organization/member_delete", access=Access.ORGANIZATIONS_WRITE)
 async def member_delete(
-    request: OrganizationMemberDeleteRequest, ctx: OrganizationContext
+    request: OrganizationMemberDeleteRequest, ctx: GovernanceContext
 ) -> OrganizationMembershipRecord:
     """Take a member out of an organization."""
     refuse_undeclared(request)
@@ -192,19 +192,19 @@ def _changes(request: OrganizationFields) -> dict[str, object]:
     return changes
 
 
-def _limits(request: OrganizationFields, ctx: OrganizationContext) -> dict[str, object]:
-    limits = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+def _limits(request: OrganizationFields, ctx: GovernanceContext) -> dict[str, object]:
+    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     if limits and request.budget_id:
         raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
     return limits
 
 
-def _check_role(role: str, ctx: OrganizationContext) -> None:
+def _check_role(role: str, ctx: GovernanceContext) -> None:
     if role == ORG_ADMIN and not ctx.call.scope.everything:
         raise NotAllowed(f"role: only a proxy_admin may make someone {ORG_ADMIN}.", param="role")
 
 
-async def _details(organization_id: str, ctx: OrganizationContext) -> OrganizationInfo:
+async def _details(organization_id: str, ctx: GovernanceContext) -> OrganizationInfo:
     found = await ctx.organizations.details(organization_id, call=ctx.call)
     if found is None:
         raise NotFound(NO_SUCH, param="organization_id")

@@ -14,10 +14,11 @@ from models_registry.bills.exports import MAX_DAYS, Billed, Export, read_export
 from models_registry.bills.lines import Line
 from models_registry.bills.matching import reconcile
 from models_registry.prices.price import cost_nano
-from schema.corrections import Correction, Kind, checked_reason, in_dollars
+from schema.corrections import Correction, Kind, checked_reason
 from schema.dates import period_of
 from schema.errors import InvalidRequest
 from schema.fields import refuse_undeclared, text
+from schema.money import plain_usd
 from schema.reconciliation import ReconciledLine, ReconcileReport, ReconcileRequest
 
 BATCH_ROWS = 500
@@ -125,10 +126,10 @@ def _report(
         format=export.format,
         provider=provider,
         applied=made is not None,
-        ours=in_dollars(ours),
-        theirs=in_dollars(theirs),
-        difference=in_dollars(theirs - ours),
-        unexplained=in_dollars(sum(line.unexplained_nano for line in lines)),
+        ours=plain_usd(ours),
+        theirs=plain_usd(theirs),
+        difference=plain_usd(theirs - ours),
+        unexplained=plain_usd(sum(line.unexplained_nano for line in lines)),
         corrected_rows=made or 0,
         lines=[_line(line) for line in lines],
     )
@@ -139,14 +140,14 @@ def _line(line: Line) -> ReconciledLine:
     return ReconciledLine(
         date=line.day.isoformat(),
         model=line.model,
-        ours=in_dollars(line.ours_nano or 0),
-        theirs=in_dollars(line.theirs_nano or 0),
-        difference=in_dollars(line.difference_nano),
+        ours=plain_usd(line.ours_nano or 0),
+        theirs=plain_usd(line.theirs_nano or 0),
+        difference=plain_usd(line.difference_nano),
         rows=line.rows,
-        uncertain=in_dollars(sum(row.cost_nano for row in line.open if row.uncertain)),
-        estimated=in_dollars(sum(row.cost_nano for row in line.open if not row.uncertain)),
+        uncertain=plain_usd(sum(row.cost_nano for row in line.open if row.uncertain)),
+        estimated=plain_usd(sum(row.cost_nano for row in line.open if not row.uncertain)),
         causes=list(line.causes),
         price_ratio=None if ratio is None else round(Decimal(ratio[0]) / Decimal(ratio[1]), 4),
-        corrected=in_dollars(line.corrected_nano),
-        unexplained=in_dollars(line.unexplained_nano),
+        corrected=plain_usd(line.corrected_nano),
+        unexplained=plain_usd(line.unexplained_nano),
     )

@@ -6,19 +6,12 @@ from contextlib import aclosing
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext
+from functions.rules.pages import check_size
 from models_registry.prices.charges import attempt_parts, least_nano
-from schema.corrections import (
-    OVERRULED,
-    Corrected,
-    Correction,
-    Kind,
-    Priced,
-    checked_reason,
-    cursor_after,
-    in_dollars,
-)
+from schema.corrections import OVERRULED, Corrected, Correction, Kind, checked_reason, cursor_after
 from schema.errors import InvalidRequest
 from schema.fields import refuse_undeclared
+from schema.money import plain_usd
 from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
 
 
@@ -26,8 +19,7 @@ from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
 async def recost(request: RecostRequest, ctx: CorrectionContext) -> RecostReport:
     """Price calls anew from their stored counts, and correct those that differ unless it is a dry run."""
     refuse_undeclared(request)
-    if not 1 <= request.max_rows <= MAX_ROWS:
-        raise InvalidRequest(f"max_rows: expected 1 to {MAX_ROWS:,}.", param="max_rows")
+    check_size(request.max_rows, most=MAX_ROWS, param="max_rows")
     if not request.dry_run and request.reason is None:
         raise InvalidRequest("reason: say why, or ask for a dry run.", param="reason")
     reason = None if request.reason is None else checked_reason(request.reason)
@@ -71,9 +63,7 @@ class _Sums:
                 cost = least
             if cost != row.cost_nano:
                 self._add(row, cost)
-                wanted.append(
-                    Correction(request_id=original.request_id, cost_nano=cost, priced=Priced.by(price))
-                )
+                wanted.append(Correction(request_id=original.request_id, cost_nano=cost, priced=price.origin))
         return wanted
 
     def left_alone(self, rows: int) -> None:
@@ -96,17 +86,17 @@ class _Sums:
             unpriced_rows=self._unpriced,
             settled_rows=self._settled,
             ceiling_rows=self._ceilings,
-            spend_before=in_dollars(before),
-            spend=in_dollars(after),
-            difference=in_dollars(after - before),
+            spend_before=plain_usd(before),
+            spend=plain_usd(after),
+            difference=plain_usd(after - before),
             days=[
                 RecostedDay(
                     date=date,
                     model=model,
                     rows=rows,
-                    spend_before=in_dollars(spend_before),
-                    spend=in_dollars(spend),
-                    difference=in_dollars(spend - spend_before),
+                    spend_before=plain_usd(spend_before),
+                    spend=plain_usd(spend),
+                    difference=plain_usd(spend - spend_before),
                 )
                 for (date, model), (rows, spend_before, spend) in sorted(self._days.items())
             ],

@@ -5,10 +5,11 @@ from typing import TypeVar
 
 import msgspec
 
-from functions.answers.downloads import Exported
+from functions.answers.downloads import exported
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
-from functions.ports.context import SpendContext
+from functions.ports.context import ReportContext
+from functions.rules.pages import check_page, check_size, pages_of
 from schema.dates import days_of
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.keys import KeyRecord
@@ -38,13 +39,12 @@ WIDE = ("request_id", "session_id", "search")
 
 
 @function("GET", "/spend/logs", access=Access.SPEND_READ)
-async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[SpendDay]:
+async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list[SpendDay]:
     """List calls and what they cost, newest first, within the caller's reach: its own, its teams', or all.
 
     With both dates, and `summarize` not switched off, sums by day instead: LiteLLM's rule.
     """
-    if not 1 <= request.limit <= MAX_ROWS:
-        raise InvalidRequest(f"limit: expected 1 to {MAX_ROWS}, found {request.limit}", param="limit")
+    check_size(request.limit, most=MAX_ROWS, param="limit")
     if request.api_key is not None:
         request = msgspec.structs.replace(request, api_key=hash_of(request.api_key))
     scope = ctx.call.scope
@@ -55,12 +55,9 @@ async def logs(request: SpendQuery, ctx: SpendContext) -> list[SpendLog] | list[
 
 
 @function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
-async def log_page(request: LogPageQuery, ctx: SpendContext) -> LogPage:
+async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
     """List calls by page, filtered and sorted; `next_cursor` goes on where the page ended."""
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
-    if request.page < 1:
-        raise InvalidRequest("page: expected 1 or more.", param="page")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     if request.group_by_session:
         raise UnsupportedParameter(
             "group_by_session: not in this version; ask for one session by session_id.",
@@ -81,29 +78,29 @@ async def log_page(request: LogPageQuery, ctx: SpendContext) -> LogPage:
         total=found.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-found.total // request.page_size),
+        total_pages=pages_of(found.total, request.page_size),
         total_is=found.total_is,
         next_cursor=cursor_of(_place(found.rows[-1])) if goes_on else None,
     )
 
 
 @function("GET", "/spend/logs/export", access=Access.SPEND_READ)
-async def export(request: LogExportQuery, ctx: SpendContext) -> Download:
+async def export(request: LogExportQuery, ctx: ReportContext) -> Download:
     """Download every call that fits, oldest first, as JSON lines or CSV."""
     _check_dates(request)
     rows = _as_logs(ctx.log.everything(_hashed(request), scope=ctx.call.scope))
     first = await anext(rows, None)  # what can fail with a status does so here
-    return Exported(first, rows, kind=SpendLog, name="spend", format=request.format)
+    return exported(first, rows, kind=SpendLog, name="spend", format=request.format)
 
 
 @function("GET", "/spend/keys", access=Access.SPEND_READ)
-async def keys(request: TopQuery, ctx: SpendContext) -> list[KeyRecord]:
+async def keys(request: TopQuery, ctx: ReportContext) -> list[KeyRecord]:
     """List keys, those with the most spend first."""
     return await ctx.keys.dearest(call=ctx.call, limit=_limit(request.limit))
 
 
 @function("GET", "/spend/users", access=Access.SPEND_READ)
-async def users(request: UsersQuery, ctx: SpendContext) -> list[UserRecord]:
+async def users(request: UsersQuery, ctx: ReportContext) -> list[UserRecord]:
     """List users, those with the most spend first; or show one."""
     if request.user_id is not None:
         return await ctx.users.some([request.user_id], call=ctx.call)
@@ -111,13 +108,13 @@ async def users(request: UsersQuery, ctx: SpendContext) -> list[UserRecord]:
 
 
 @function("GET", "/spend/teams", access=Access.SPEND_READ)
-async def teams(request: TopQuery, ctx: SpendContext) -> list[TeamRecord]:
+async def teams(request: TopQuery, ctx: ReportContext) -> list[TeamRecord]:
     """List teams, those with the most spend first."""
     return await ctx.teams.dearest(call=ctx.call, limit=_limit(request.limit))
 
 
 @function("GET", "/spend/tags", access=Access.SPEND_READ)
-async def tags(request: PeriodQuery, ctx: SpendContext) -> list[TagSpend]:
+async def tags(request: PeriodQuery, ctx: ReportContext) -> list[TagSpend]:
     """List request tags and what their calls cost, the dearest first; a call counts for each of its tags."""
     query = SumsQuery(
         by=((Dimension.TAG,),), days=days_of(request.start_date, request.end_date), top=MAX_LISTED
@@ -154,8 +151,7 @@ def _hashed(request: F) -> F:
 
 
 def _limit(limit: int) -> int:
-    if not 1 <= limit <= MAX_LISTED:
-        raise InvalidRequest(f"limit: expected 1 to {MAX_LISTED}, found {limit}", param="limit")
+    check_size(limit, most=MAX_LISTED, param="limit")
     return limit
 
 

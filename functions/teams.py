@@ -8,7 +8,8 @@ import msgspec
 from functions.contract.call import Call
 from functions.contract.function import function
 from functions.contract.roles import Access, Reach
-from functions.ports.context import TeamContext
+from functions.ports.context import GovernanceContext
+from functions.rules.pages import check_page, pages_of
 from functions.rules.team_policy import (
     NO_SUCH_TEAM,
     PERMISSIONS,
@@ -59,7 +60,7 @@ MAX_LISTED = 1_000
 
 
 @function("POST", "/team/new", access=Access.TEAMS_CREATE)
-async def new(request: TeamNewRequest, ctx: TeamContext) -> TeamRecord:
+async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     """Make a team. The caller's own user becomes its admin."""
     refuse_undeclared(request)
     request = filled(request, ctx.policy.team_defaults, "default_team_params")
@@ -84,18 +85,18 @@ async def new(request: TeamNewRequest, ctx: TeamContext) -> TeamRecord:
 
 
 @function("POST", "/team/update", access=Access.TEAMS_WRITE)
-async def update(request: TeamUpdateRequest, ctx: TeamContext) -> TeamUpdated:
+async def update(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
     """Change a team: what is absent stays, null clears."""
     return await _update(request, ctx)
 
 
 @function("PATCH", "/team/{team_id}", access=Access.TEAMS_WRITE)
-async def patch(request: TeamUpdateRequest, ctx: TeamContext) -> TeamUpdated:
+async def patch(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
     """The same, with the team in the path."""
     return await _update(request, ctx)
 
 
-async def _update(request: TeamUpdateRequest, ctx: TeamContext) -> TeamUpdated:
+async def _update(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
     refuse_undeclared(request)
     team_id = text(request.team_id, param="team_id")
     changes, limits = team_changes(request, ctx), member_limits(request, ctx)
@@ -110,25 +111,25 @@ async def _update(request: TeamUpdateRequest, ctx: TeamContext) -> TeamUpdated:
 
 
 @function("POST", "/team/block", access=Access.TEAMS_WRITE)
-async def block(request: TeamRequest, ctx: TeamContext) -> TeamRecord:
+async def block(request: TeamRequest, ctx: GovernanceContext) -> TeamRecord:
     """Refuse every key of a team until it is unblocked."""
     return await _set_blocked(request, ctx, blocked=True)
 
 
 @function("POST", "/team/unblock", access=Access.TEAMS_WRITE)
-async def unblock(request: TeamRequest, ctx: TeamContext) -> TeamRecord:
+async def unblock(request: TeamRequest, ctx: GovernanceContext) -> TeamRecord:
     """Let a blocked team's keys in again."""
     return await _set_blocked(request, ctx, blocked=False)
 
 
-async def _set_blocked(request: TeamRequest, ctx: TeamContext, *, blocked: bool) -> TeamRecord:
+async def _set_blocked(request: TeamRequest, ctx: GovernanceContext, *, blocked: bool) -> TeamRecord:
     refuse_undeclared(request)
     await check_own(request.team_id, ["blocked"], ctx)
     return there(await ctx.teams.change(request.team_id, {"blocked": blocked}, call=ctx.call))
 
 
 @function("POST", "/team/delete", access=Access.TEAMS_WRITE)
-async def delete(request: TeamDeleteRequest, ctx: TeamContext) -> list[TeamRecord]:
+async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> list[TeamRecord]:
     """Delete teams with their keys and memberships. A record of each team and key is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.team_ids) <= MAX_LISTED:
@@ -143,7 +144,7 @@ async def delete(request: TeamDeleteRequest, ctx: TeamContext) -> list[TeamRecor
 
 
 @function("GET", "/team/info", access=Access.TEAMS_READ)
-async def info(request: TeamQuery, ctx: TeamContext) -> TeamInfo:
+async def info(request: TeamQuery, ctx: GovernanceContext) -> TeamInfo:
     """Show a team with its members, and those of its keys that the caller may see."""
     record = there(await ctx.teams.find(request.team_id, call=ctx.call))
     keys = await ctx.keys.page({"team_id": record.team_id}, call=ctx.call, size=MAX_LISTED)
@@ -156,17 +157,16 @@ async def info(request: TeamQuery, ctx: TeamContext) -> TeamInfo:
 
 
 @function("GET", "/team/list", access=Access.TEAMS_READ)
-async def list_teams(request: TeamListQuery, ctx: TeamContext) -> list[TeamRecord]:
+async def list_teams(request: TeamListQuery, ctx: GovernanceContext) -> list[TeamRecord]:
     """List the teams within the caller's reach, newest first."""
     page = await ctx.teams.page(await _where(request, ctx), call=ctx.call, size=MAX_LISTED)
     return page.records
 
 
 @function("GET", "/v2/team/list", access=Access.TEAMS_READ)
-async def page_teams(request: TeamPageQuery, ctx: TeamContext) -> TeamPage:
+async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage:
     """List teams by page."""
-    if not 1 <= request.page_size <= MAX_PAGE or not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}, page: 1 or more.", param="page_size")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.teams.page(
         await _where(request, ctx), call=ctx.call, page=request.page, size=request.page_size
     )
@@ -175,12 +175,12 @@ async def page_teams(request: TeamPageQuery, ctx: TeamContext) -> TeamPage:
         total=page.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-page.total // request.page_size),
+        total_pages=pages_of(page.total, request.page_size),
     )
 
 
 @function("POST", "/team/member_add", access=Access.TEAMS_WRITE)
-async def member_add(request: MemberAddRequest, ctx: TeamContext) -> TeamMembersAdded:
+async def member_add(request: MemberAddRequest, ctx: GovernanceContext) -> TeamMembersAdded:
     """Add one member or several, all or none. Who is not there yet becomes a user."""
     refuse_undeclared(request)
     members = request.member if isinstance(request.member, list) else [request.member]
@@ -188,14 +188,14 @@ async def member_add(request: MemberAddRequest, ctx: TeamContext) -> TeamMembers
 
 
 @function("POST", "/team/bulk_member_add", access=Access.TEAMS_WRITE)
-async def bulk_member_add(request: MembersAddRequest, ctx: TeamContext) -> TeamMembersAdded:
+async def bulk_member_add(request: MembersAddRequest, ctx: GovernanceContext) -> TeamMembersAdded:
     """Add many members, all or none."""
     refuse_undeclared(request)
     return await _add(request.team_id, request.members, request, ctx)
 
 
 async def _add(
-    team_id: str, members: Sequence[Member], request: MemberLimits, ctx: TeamContext
+    team_id: str, members: Sequence[Member], request: MemberLimits, ctx: GovernanceContext
 ) -> TeamMembersAdded:
     changes, limits = member_changes(request, ctx)
     added = await ctx.teams.add_members(
@@ -213,7 +213,7 @@ async def _add(
 
 
 @function("POST", "/team/member_update", access=Access.TEAMS_WRITE)
-async def member_update(request: MemberUpdateRequest, ctx: TeamContext) -> TeamMembershipRecord:
+async def member_update(request: MemberUpdateRequest, ctx: GovernanceContext) -> TeamMembershipRecord:
     """Change a member's role, models, budget or limits in the team."""
     refuse_undeclared(request)
     changes, limits = member_changes(request, ctx)
@@ -229,7 +229,7 @@ async def member_update(request: MemberUpdateRequest, ctx: TeamContext) -> TeamM
 
 
 @function("POST", "/team/member_delete", access=Access.TEAMS_WRITE)
-async def member_delete(request: MemberDeleteRequest, ctx: TeamContext) -> TeamRecord:
+async def member_delete(request: MemberDeleteRequest, ctx: GovernanceContext) -> TeamRecord:
     """Take a member out of a team, with the keys it has there."""
     refuse_undeclared(request)
     member = Member(user_id=request.user_id, user_email=request.user_email)
@@ -237,7 +237,7 @@ async def member_delete(request: MemberDeleteRequest, ctx: TeamContext) -> TeamR
 
 
 @function("POST", "/team/{team_id}/member/{user_id}/reset_spend", access=Access.TEAMS_WRITE)
-async def member_reset_spend(request: MemberSpendRequest, ctx: TeamContext) -> MemberSpendReset:
+async def member_reset_spend(request: MemberSpendRequest, ctx: GovernanceContext) -> MemberSpendReset:
     """Set what a member has spent in its window."""
     refuse_undeclared(request)
     spend = dollars(request.reset_to, param="reset_to")
@@ -258,7 +258,7 @@ async def member_reset_spend(request: MemberSpendRequest, ctx: TeamContext) -> M
 
 
 @function("POST", "/team/model/add", access=Access.TEAMS_WRITE)
-async def model_add(request: TeamModelsRequest, ctx: TeamContext) -> TeamRecord:
+async def model_add(request: TeamModelsRequest, ctx: GovernanceContext) -> TeamRecord:
     """Let a team use more models."""
     refuse_undeclared(request)
     models = texts(request.models, param="models")
@@ -275,7 +275,7 @@ async def model_add(request: TeamModelsRequest, ctx: TeamContext) -> TeamRecord:
 
 
 @function("POST", "/team/model/delete", access=Access.TEAMS_WRITE)
-async def model_delete(request: TeamModelsRequest, ctx: TeamContext) -> TeamRecord:
+async def model_delete(request: TeamModelsRequest, ctx: GovernanceContext) -> TeamRecord:
     """Take models from a team. Its last one can't go: an empty list would allow all."""
     refuse_undeclared(request)
     models = texts(request.models, param="models")
@@ -289,7 +289,7 @@ async def model_delete(request: TeamModelsRequest, ctx: TeamContext) -> TeamReco
 
 
 @function("GET", "/team/permissions_list", access=Access.TEAMS_READ)
-async def permissions_list(request: TeamQuery, ctx: TeamContext) -> TeamPermissions:
+async def permissions_list(request: TeamQuery, ctx: GovernanceContext) -> TeamPermissions:
     """List what a team's members may do with its keys."""
     record = there(await ctx.teams.find(request.team_id, call=ctx.call))
     return TeamPermissions(
@@ -300,14 +300,14 @@ async def permissions_list(request: TeamQuery, ctx: TeamContext) -> TeamPermissi
 
 
 @function("POST", "/team/permissions_update", access=Access.TEAMS_WRITE)
-async def permissions_update(request: TeamPermissionsRequest, ctx: TeamContext) -> TeamRecord:
+async def permissions_update(request: TeamPermissionsRequest, ctx: GovernanceContext) -> TeamRecord:
     """Say what a team's members may do with its keys."""
     refuse_undeclared(request)
     changes = {"team_member_permissions": check_permissions(request.team_member_permissions)}
     return there(await ctx.teams.change(request.team_id, changes, call=ctx.call))
 
 
-async def _where(request: TeamListQuery, ctx: TeamContext) -> dict[str, object]:
+async def _where(request: TeamListQuery, ctx: GovernanceContext) -> dict[str, object]:
     where: dict[str, object] = {
         "team_id": request.team_id,
         "team_alias": request.team_alias,
@@ -320,7 +320,7 @@ async def _where(request: TeamListQuery, ctx: TeamContext) -> dict[str, object]:
     return where
 
 
-def _for_all(ctx: TeamContext) -> Call:
+def _for_all(ctx: GovernanceContext) -> Call:
     """To look up who is in which team; what is shown of it stays within the caller's reach."""
     return msgspec.structs.replace(
         ctx.call, scope=msgspec.structs.replace(ctx.call.scope, reaches=frozenset({Reach.ALL}))

@@ -4,9 +4,10 @@ import msgspec
 
 from functions.contract.function import function
 from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access
-from functions.ports.context import UserContext
+from functions.ports.context import GovernanceContext
 from functions.rules.key_bounds import Bounds
 from functions.rules.key_policy import check_alias, key_name
+from functions.rules.pages import check_page, pages_of
 from functions.rules.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
@@ -51,7 +52,7 @@ NO_SUCH_USER = "There is no such user."
 
 
 @function("POST", "/user/new", access=Access.USERS_WRITE)
-async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
+async def new(request: UserNewRequest, ctx: GovernanceContext) -> UserMade:
     """Make a user, in teams and organizations, and with a first key unless `auto_create_key` is false."""
     refuse_undeclared(request)
     await _check_sent(request, ctx)
@@ -72,7 +73,7 @@ async def new(request: UserNewRequest, ctx: UserContext) -> UserMade:
     )
 
 
-def _wants_key(request: UserNewRequest, ctx: UserContext) -> bool:
+def _wants_key(request: UserNewRequest, ctx: GovernanceContext) -> bool:
     """Whoever is shown a key can act as its user, now and when that is made more than it is."""
     if ctx.call.scope.everything and request.auto_create_key is not False:
         return True
@@ -82,8 +83,8 @@ def _wants_key(request: UserNewRequest, ctx: UserContext) -> bool:
     return False
 
 
-async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: UserContext) -> KeyRecord:
-    token, duration, now = hash_of(key), request.duration, ctx.clock.now()
+async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: GovernanceContext) -> KeyRecord:
+    token, duration, now = hash_of(key), request.duration, ctx.call.received_at
     check_alias(request.key_alias, ctx.policy)
     record = KeyRecord(
         token=token,
@@ -122,13 +123,13 @@ def _once(names: list[str], *, param: str) -> list[str]:
 
 
 @function("POST", "/user/update", access=Access.USERS_WRITE)
-async def update(request: UserUpdateRequest, ctx: UserContext) -> UserUpdated:
+async def update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpdated:
     """Change a user: what is absent stays, null clears. Named by id, or by e-mail."""
     return await _update(request, ctx)
 
 
 @function("POST", "/user/bulk_update", access=Access.USERS_WRITE)
-async def bulk_update(request: UserBulkUpdateRequest, ctx: UserContext) -> UsersChanged:
+async def bulk_update(request: UserBulkUpdateRequest, ctx: GovernanceContext) -> UsersChanged:
     """Change many users, each by itself: those that can't be are named with the reason."""
     refuse_undeclared(request)
     if not 1 <= len(request.users) <= MAX_AT_ONCE:
@@ -144,7 +145,7 @@ async def bulk_update(request: UserBulkUpdateRequest, ctx: UserContext) -> Users
     return UsersChanged(total_requested=len(request.users), successful_updates=changed, failed_updates=failed)
 
 
-async def _update(request: UserUpdateRequest, ctx: UserContext) -> UserUpdated:
+async def _update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpdated:
     refuse_undeclared(request)
     changes = _changes(request, ctx)
     if "user_role" in changes:
@@ -164,18 +165,18 @@ async def _update(request: UserUpdateRequest, ctx: UserContext) -> UserUpdated:
 
 
 @function("POST", "/user/block", access=Access.USERS_WRITE)
-async def block(request: UserBlockRequest, ctx: UserContext) -> UserRecord:
+async def block(request: UserBlockRequest, ctx: GovernanceContext) -> UserRecord:
     """Refuse every key of a user until it is unblocked."""
     return await _set_blocked(request, ctx, blocked=True)
 
 
 @function("POST", "/user/unblock", access=Access.USERS_WRITE)
-async def unblock(request: UserBlockRequest, ctx: UserContext) -> UserRecord:
+async def unblock(request: UserBlockRequest, ctx: GovernanceContext) -> UserRecord:
     """Let a blocked user's keys in again."""
     return await _set_blocked(request, ctx, blocked=False)
 
 
-async def _set_blocked(request: UserBlockRequest, ctx: UserContext, *, blocked: bool) -> UserRecord:
+async def _set_blocked(request: UserBlockRequest, ctx: GovernanceContext, *, blocked: bool) -> UserRecord:
     refuse_undeclared(request)
     await _check_made([request.user_id], ctx)
     record = await ctx.users.change(request.user_id, {"blocked": blocked}, call=ctx.call)
@@ -185,7 +186,7 @@ async def _set_blocked(request: UserBlockRequest, ctx: UserContext, *, blocked: 
 
 
 @function("POST", "/user/delete", access=Access.USERS_WRITE)
-async def delete(request: UserDeleteRequest, ctx: UserContext) -> int:
+async def delete(request: UserDeleteRequest, ctx: GovernanceContext) -> int:
     """Delete users with their keys and memberships; gives how many. A record of each key is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.user_ids) <= MAX_AT_ONCE:
@@ -199,7 +200,7 @@ async def delete(request: UserDeleteRequest, ctx: UserContext) -> int:
 
 
 @function("GET", "/user/info", access=Access.USERS_READ)
-async def info(request: UserInfoQuery, ctx: UserContext) -> UserInfo:
+async def info(request: UserInfoQuery, ctx: GovernanceContext) -> UserInfo:
     """Show a user with its keys and teams: the one named, or the caller's own."""
     record = await _found(request, ctx)
     owned = {"user_id": record.user_id}
@@ -212,30 +213,27 @@ async def info(request: UserInfoQuery, ctx: UserContext) -> UserInfo:
 
 
 @function("GET", "/v2/user/info", access=Access.USERS_READ)
-async def info_alone(request: UserInfoQuery, ctx: UserContext) -> UserRecord:
+async def info_alone(request: UserInfoQuery, ctx: GovernanceContext) -> UserRecord:
     """Show a user's row alone."""
     return await _found(request, ctx)
 
 
 @function("GET", "/user/list", access=Access.USERS_READ)
-async def list_users(request: UserListQuery, ctx: UserContext) -> UserList:
+async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList:
     """List users by page: those within the caller's reach."""
-    if not 1 <= request.page_size <= MAX_PAGE:
-        raise InvalidRequest(f"page_size: expected 1 to {MAX_PAGE}", param="page_size")
-    if not 1 <= request.page <= 1_000_000:
-        raise InvalidRequest("page: expected 1 or more", param="page")
+    check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.users.search(request, call=ctx.call)
     return UserList(
         users=page.records,
         total=page.total,
         page=request.page,
         page_size=request.page_size,
-        total_pages=-(-page.total // request.page_size),
+        total_pages=pages_of(page.total, request.page_size),
     )
 
 
 @function("GET", "/user/available_roles", access=Access.ROLES_READ)
-async def available_roles(request: RolesQuery, ctx: UserContext) -> dict[str, RoleLabel]:
+async def available_roles(request: RolesQuery, ctx: GovernanceContext) -> dict[str, RoleLabel]:
     """List the roles a user can have, with what each may do."""
     return {
         role: RoleLabel(description=description, ui_label=label)
@@ -243,11 +241,11 @@ async def available_roles(request: RolesQuery, ctx: UserContext) -> dict[str, Ro
     }
 
 
-def _changes(request: UserFields, ctx: UserContext) -> dict[str, object]:
-    return user_changes(request, ctx.clock.now(), ctx.policy.zone)
+def _changes(request: UserFields, ctx: GovernanceContext) -> dict[str, object]:
+    return user_changes(request, ctx.call.received_at, ctx.policy.zone)
 
 
-async def _check_made(user_ids: list[str], ctx: UserContext) -> None:
+async def _check_made(user_ids: list[str], ctx: GovernanceContext) -> None:
     """An organization's admin may take anybody out of it, but shut out or delete only whom it made itself,
     and who is no more than a team member since: others have a life elsewhere. Raises NotAllowed."""
     if ctx.call.scope.everything:
@@ -265,7 +263,7 @@ async def _check_made(user_ids: list[str], ctx: UserContext) -> None:
             )
 
 
-async def _check_sent(request: UserNewRequest, ctx: UserContext) -> None:
+async def _check_sent(request: UserNewRequest, ctx: GovernanceContext) -> None:
     """What an organization's admin says of somebody new: in its own organizations and their teams, without
     a key to act with, and nothing that the config says. Raises NotAllowed, or NotFound for a team."""
     scope = ctx.call.scope
@@ -295,7 +293,7 @@ async def _check_sent(request: UserNewRequest, ctx: UserContext) -> None:
             raise NotFound(f"There is no team {each.team_id!r}.", param="teams")
 
 
-def _check_role(role: object, ctx: UserContext) -> None:
+def _check_role(role: object, ctx: GovernanceContext) -> None:
     """Only an admin makes anybody more than a team member. Raises InvalidRequest or NotAllowed."""
     if role not in ASSIGNABLE:
         raise InvalidRequest(f"user_role: expected one of {', '.join(ASSIGNABLE)}", param="user_role")
@@ -313,7 +311,7 @@ def _check_modest(changes: dict[str, object]) -> None:
         raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
 
 
-async def _found(request: UserInfoQuery, ctx: UserContext) -> UserRecord:
+async def _found(request: UserInfoQuery, ctx: GovernanceContext) -> UserRecord:
     user_id = request.user_id or ctx.call.caller.user_id
     record = await ctx.users.find(user_id, call=ctx.call) if user_id else None
     if record is None and not request.user_id:
@@ -323,7 +321,7 @@ async def _found(request: UserInfoQuery, ctx: UserContext) -> UserRecord:
     return record
 
 
-async def _by_email(email: str, ctx: UserContext) -> str:
+async def _by_email(email: str, ctx: GovernanceContext) -> str:
     found = (await ctx.users.page({"user_email": email}, call=ctx.call, size=2)).records
     if len(found) != 1:
         raise NotFound(

@@ -20,6 +20,7 @@ from functions.contract import roles
 from functions.contract.call import Call, Caller
 from functions.contract.function import EventStream, permits_route
 from functions.contract.roles import Access, reaches_of
+from functions.ports.context import Ports
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.bodies.keeper import Bodies
 from runtime.catalog import Entry
@@ -79,11 +80,11 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
-    """What every endpoint shares. `ports` are by the name of the context's field."""
+    """What every endpoint shares."""
 
     authenticator: Authenticator
     ledger: BookedLedger
-    ports: Mapping[str, object]
+    ports: Ports
     max_body_bytes: int
     body_room: BodyRoom
     searches: Searches
@@ -105,7 +106,7 @@ class Endpoint:
         context = entry.manifest.context
         wanted = [field.name for field in msgspec.structs.fields(context)]
         self._takes_call = "call" in wanted
-        self._ports = {name: gateway.ports[name] for name in wanted if name != "call"}
+        self._ports = {name: getattr(gateway.ports, name) for name in wanted if name != "call"}
         self._is_search = entry.manifest.access in SEARCHES
         self._path_names = PATH_NAME.findall(entry.manifest.path)
         self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)

@@ -41,14 +41,14 @@ def render(answer: object, call: Call | None) -> Reply:
         body = answer.content.encode()
         headers = [(b"content-type", answer.media_type.encode()), (b"content-length", b"%d" % len(body))]
         return Reply(status=200, headers=[*headers, *pairs(extra, call)], body=body)
-    if isinstance(answer, msgspec.Struct | str | list | int | dict):
-        body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
-        return Reply(status=200, headers=json_headers(body, extra, call), body=body)
     if isinstance(answer, Download):
         named = f'attachment; filename="{answer.filename}"'.encode()
         kind = answer.media_type.encode()
         headers = [(b"content-type", kind), (b"content-disposition", named), *pairs(extra, call)]
         return Reply(status=200, headers=headers, body=b"", download=answer)
+    if isinstance(answer, msgspec.Struct | str | list | int | dict):
+        body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
+        return Reply(status=200, headers=json_headers(body, extra, call), body=body)
     headers = [*SSE_HEADERS, *pairs(extra, call)]
     return Reply(status=200, headers=headers, body=answer)  # type: ignore[arg-type]  # a function's only other answer
 

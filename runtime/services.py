@@ -3,9 +3,10 @@
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from functions.ports.context import Ports
 from functions.rules.user_policy import newcomer
 from runtime.blueprint import Blueprint, check
 from runtime.bodies.keeper import Bodies
@@ -41,13 +42,6 @@ BODIES_S = 5.0
 """How long a stopping worker tries to bring its last bodies into Postgres."""
 
 
-class SystemClock:
-    """Implements the `Clock` port."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
 class SystemEntropy:
     """Implements the `Entropy` port."""
 
@@ -78,7 +72,7 @@ class Services:
         blueprint = self._blueprint
         checked = check(blueprint.document, blueprint.env)
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
-        self.upstream = HttpUpstream()
+        self.upstream = HttpUpstream(env=blueprint.env)
         await self.upstream.start()
         settings = blueprint.settings
         self.journal = await begun(
@@ -123,28 +117,39 @@ class Services:
         admissions = Admissions(self.governor, self.customers, policy)
         ledger = BookedLedger(self.journal, admissions, tally=tally)
         self.probe = ReadinessProbe(databases.leases, self.journal)
-        ports: Mapping[str, object] = {
-            "models": checked.registry,
-            "routes": Router(checked.registry, checked.routing),
-            "upstream": self.upstream,
-            "ledger": ledger,
-            **Stores(
-                databases.management,
-                self._changed,
-                reports=databases.reports,
-                fresh=lambda user_id: newcomer(user_id, policy, datetime.now(UTC)),
-            ).ports,
-            "policy": policy,
-            "accesses": ACCESSES,
-            "clock": SystemClock(),
-            "entropy": SystemEntropy(),
-            "bodies": BodyReader(databases.reports),
-            "corrections": Corrections(databases.management, databases.reports),
-            "prices": checked.registry,
-            "readiness": self.probe,
-            "metrics": Metrics(self.snapshots, route_of),
-            "alerts": AlertReader(databases.reports),
-        }
+        stores = Stores(
+            databases.management,
+            self._changed,
+            reports=databases.reports,
+            fresh=lambda user_id: newcomer(user_id, policy, datetime.now(UTC)),
+        )
+        ports = Ports(
+            models=checked.registry,
+            routes=Router(checked.registry, checked.routing),
+            upstream=self.upstream,
+            ledger=ledger,
+            keys=stores.keys,
+            users=stores.users,
+            teams=stores.teams,
+            organizations=stores.organizations,
+            customers=stores.customers,
+            budgets=stores.budgets,
+            access_groups=stores.access_groups,
+            audit=stores.audit,
+            spend=stores.spend,
+            log=stores.log,
+            reports=stores.reports,
+            bodies=BodyReader(databases.reports),
+            counters=stores.counters,
+            corrections=Corrections(databases.management, databases.reports),
+            prices=checked.registry,
+            metrics=Metrics(self.snapshots, route_of),
+            alerts=AlertReader(databases.reports),
+            readiness=self.probe,
+            entropy=SystemEntropy(),
+            policy=policy,
+            accesses=ACCESSES,
+        )
         return Gateway(
             authenticator=self.authenticator,
             ledger=ledger,

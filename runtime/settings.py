@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
-from schema.secret import Secret
+from runtime.upstream.proxies import Proxies
+from schema.secret import MIN_KEY_CHARS, Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
-MIN_KEY_LENGTH = 16
 MAX_BODY_MB = 4096
 MAX_BODIES_BYTES = 256 * 1024 * 1024
 _HOSTS = re.compile(
@@ -71,6 +71,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     database_url = env.get("DATABASE_URL")
     if database_url:
         _check_database_url(database_url)
+    _check_proxies(env)
     master_key = env.get("SWITCHGEAR_MASTER_KEY") or env.get("LITELLM_MASTER_KEY")
     return Settings(
         data_dir=Path(env.get("SWITCHGEAR_DATA") or ".data").resolve(),
@@ -83,6 +84,13 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
         metrics_token=_metrics_token(env.get("SWITCHGEAR_METRICS_TOKEN")),
     )
+
+
+def _check_proxies(env: Mapping[str, str]) -> None:
+    try:
+        Proxies(env)
+    except ValueError as exc:
+        raise SettingsError(str(exc)) from None  # the error of a URL may hold its password
 
 
 def with_connections(settings: Settings, limit: int | None) -> Settings:
@@ -128,18 +136,18 @@ def _bytes_of(megabytes: Megabytes, name: str) -> int:
 
 def checked_master_key(key: str) -> Secret:
     """A master key worth the name. Raises SettingsError for one that can be guessed."""
-    if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_LENGTH or not key.startswith("sk-"):
+    if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_CHARS or not key.startswith("sk-"):
         raise SettingsError(
             "SWITCHGEAR_MASTER_KEY (or general_settings.master_key): expected `sk-` and at least "
-            f"{MIN_KEY_LENGTH} characters that can't be guessed; leave it unset and one is made"
+            f"{MIN_KEY_CHARS} characters that can't be guessed; leave it unset and one is made"
         )
     return Secret(key)
 
 
 def _metrics_token(token: str | None) -> Secret | None:
-    if token and (len(token) < MIN_KEY_LENGTH or not token.startswith("sk-")):
+    if token and (len(token) < MIN_KEY_CHARS or not token.startswith("sk-")):
         raise SettingsError(
-            f"SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least {MIN_KEY_LENGTH} characters, as keys have"
+            f"SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least {MIN_KEY_CHARS} characters, as keys have"
         )
     return Secret(token) if token else None
 

@@ -1,6 +1,6 @@
 """The stores of governed rows and the readers of reports, put together for one database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from runtime.governance import entities
 from runtime.governance.audit_reader import AuditReader
@@ -43,8 +43,3 @@ class Stores:
         self.spend = SpendReader(reports)
         self.reports = ReportReader(reports)
         self.log = LogReader(reports, self.reports)
-
-    @property
-    def ports(self) -> Mapping[str, object]:
-        """By the name of the context's field."""
-        return dict(vars(self))

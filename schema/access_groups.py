@@ -24,7 +24,7 @@ class AccessGroupNewRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class AccessGroupUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """PUT /v1/access_group/{access_group_id}: what is absent stays, null clears."""
+    """PUT /v1/access_group/{access_group_id}. An absent field stays as it is; null clears it."""
 
     access_group_id: str = ""
     access_group_name: str | msgspec.UnsetType = UNSET

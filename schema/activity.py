@@ -47,12 +47,13 @@ class AggregatedQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fie
     model: str | None = None
     """The provider's name or the public one."""
     api_key: str | None = None
-    """Keys or hashes, with commas."""
+    """Keys or their hashes, separated by commas: `sk-one,sk-two`."""
     user_id: str | None = None
 
 
 class ActivityQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /.../daily/activity. A page is of the rollup's rows, as at LiteLLM: a day can go on on the next."""
+    """GET /.../daily/activity. A page holds so many rows of the rollup, as at LiteLLM: the next page can
+    begin in the middle of a day."""
 
     model: str | None = None
     api_key: str | None = None
@@ -95,7 +96,7 @@ class KeyMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model, provider, team ... of a day comes to, and each key's share in it."""
+    """The sums of one model, provider or team on one day, and each key's share of them."""
 
     metrics: Metrics
     metadata: dict[str, str] = {}
@@ -119,7 +120,7 @@ class ActivityDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActivityTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the page's rows."""
+    """The sums of the rows of this page."""
 
     total_spend: Decimal
     total_prompt_tokens: int

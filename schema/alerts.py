@@ -12,22 +12,22 @@ class AlertKind(enum.Enum):
     HOLD_EXCEEDED = "hold_exceeded"
     """A provider billed more than was held for a call. The object is the deployment."""
     SOFT_BUDGET = "soft_budget"
-    """A `soft_budget` was crossed. The object of this and the next three is the budget: `team:platform`,
+    """A `soft_budget` was crossed. The object of the four alerts of budgets is the budget: `team:platform`,
     `window 1d of team:platform`, `model gpt-4 of key:5f2c`, `gateway`."""
     BUDGET_85 = "budget_85"
-    """85 percent of a budget are spent."""
+    """85 percent of a budget is spent."""
     BUDGET_95 = "budget_95"
     BUDGET_REACHED = "budget_reached"
     BOOKS_BEHIND = "books_behind"
-    """Rows wait for Postgres for a minute, and it answers. The object of this and the rest is the host with
-    its data directory: `web-1/3f2a9c01`."""
+    """Postgres answers, and rows have waited for it for a minute. The object of this alert and of those below
+    is the host with its data directory: `web-1/3f2a9c01`."""
     POSTGRES_AWAY = "postgres_away"
     JOURNAL_FILLING = "journal_filling"
-    """Half of what a journal may hold waits for Postgres; at the whole, new calls are refused."""
+    """A journal is half full of rows that wait for Postgres. When it is full, new calls are refused."""
 
 
 STATES = frozenset({AlertKind.BOOKS_BEHIND, AlertKind.POSTGRES_AWAY, AlertKind.JOURNAL_FILLING})
-"""Kinds that go on until they are over. The others are events."""
+"""Kinds that describe a state, which lasts until it is over. The other kinds are events."""
 
 
 class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,23 +37,23 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     object: str
     message: str
-    """Of the first time."""
+    """The message of the first time."""
     host: str
     first_at: datetime
     last_at: datetime
     times: int = 1
     ended_at: datetime | None = None
-    """When it was over. An alert of an event is over a day after its first time, a budget's also when its
-    next window has one."""
+    """When the alert was over. An alert of an event is over a day after its first time. A budget's alert is
+    over too when the budget's next window raises one."""
     told_at: datetime | None = None
-    """When the webhook took it."""
+    """When the webhook took the alert."""
 
 
 class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /alerts. Pages count from 1."""
 
     open_only: bool = False
-    """Leave out those that are over."""
+    """Leave out the alerts that are over."""
     page: int = 1
     page_size: int = 50
 

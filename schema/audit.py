@@ -9,15 +9,15 @@ from schema.fields import Json
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `LiteLLM_AuditLog`. `changed_by` was authenticated, or is `sql:<database user>`;
-    `claimed_by` is what a `litellm-changed-by` header said."""
+    """A row of `LiteLLM_AuditLog`. `changed_by` is the authenticated user, or `sql:<database user>` for plain
+    SQL. `claimed_by` is the value of a `litellm-changed-by` header."""
 
     id: str
     updated_at: datetime
     changed_by: str
     changed_by_api_key: str
     action: str
-    """created, updated, deleted, blocked, unblocked, rotated"""
+    """`created`, `updated`, `deleted`, `blocked`, `unblocked` or `rotated`."""
     table_name: str
     object_id: str
     before_value: Json | None = None
@@ -29,7 +29,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
+    """Which changes are wanted. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
 
     changed_by: str | None = None
     changed_by_api_key: str | None = None
@@ -50,7 +50,7 @@ class AuditQuery(AuditFilter, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class AuditExportQuery(AuditFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /audit/export: everything that fits, oldest first."""
+    """GET /audit/export: every change that fits the filter, oldest first."""
 
     format: Literal["jsonl", "csv"] = "jsonl"
 

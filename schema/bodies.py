@@ -9,7 +9,8 @@ NOTHING = msgspec.Raw(b"{}")
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """JSON as text, redacted. Where it is `truncated`, it is only the beginning of it, or None."""
+    """The request and the answer of one call, as redacted JSON text. A text that is `truncated` is the
+    beginning of the JSON, or None."""
 
     request: str | None
     response: str | None
@@ -24,7 +25,7 @@ NO_BODY = Body(request=None, response=None, request_truncated=False, response_tr
 
 
 class BodyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /spend/logs/ui/{request_id}. A date, where one is given, is where to look."""
+    """GET /spend/logs/ui/{request_id}. The dates are optional and limit the days that are searched."""
 
     request_id: str
     start_date: str | None = None
@@ -32,8 +33,9 @@ class BodyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class LogDetail(SpendLog, frozen=True, kw_only=True):
-    """The row, and its bodies under LiteLLM's names: JSON, or `{}` where there is none, or a text where it
-    was cut. `proxy_server_request` is the whole request, `messages` its messages or input."""
+    """A row with its bodies, under LiteLLM's names. A body is JSON, `{}` where none was kept, or a text where
+    the JSON was cut. `proxy_server_request` is the whole request; `messages` holds its messages or its
+    input."""
 
     messages: msgspec.Raw
     response: msgspec.Raw
@@ -43,7 +45,7 @@ class LogDetail(SpendLog, frozen=True, kw_only=True):
 
 
 def log_detail(row: SpendLog, body: Body | None) -> LogDetail:
-    """`body` None: there is none, or it is not for whoever asks."""
+    """The row with its bodies. `body` is None where none was kept, or where the caller may not see it."""
     facts = {name: getattr(row, name) for name in SpendLog.__struct_fields__}
     body = body or NO_BODY
     return LogDetail(

@@ -13,13 +13,13 @@ class BudgetRecord(LimitFields, frozen=True, kw_only=True):
 
 
 class BudgetNewRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
-    """POST /budget/new. Without `budget_id` one is made."""
+    """POST /budget/new. Without `budget_id` the gateway makes an id."""
 
     budget_id: str | None = None
 
 
 class BudgetUpdateRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
-    """POST /budget/update: what is absent stays, null clears."""
+    """POST /budget/update. An absent field stays as it is; null clears it."""
 
     budget_id: str
 

@@ -11,9 +11,10 @@ import msgspec
 from schema.wire import ABSENT, MaybeRaw, Wire
 
 MAX_ANSWERS = 128
-"""OpenAI's own maximum of `n`."""
+"""The maximum of `n` at OpenAI."""
 TokenLimit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-"""Below 1 it limits nothing: some servers take -1 for "no limit", and 0 for their own."""
+"""A limit on tokens. It is at least 1: some servers take -1 for "no limit" and 0 for their own limit, so that
+neither would limit anything."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -43,7 +44,7 @@ class CalledFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
-    """`index` is there in streams only."""
+    """One call of a tool. Only a stream has `index`."""
 
     index: int | None = None
     id: str | None = None
@@ -120,7 +121,8 @@ class ChatRequest(Wire, frozen=True, kw_only=True, dict=True):
     max_new_tokens: TokenLimit | None = None
     n_predict: TokenLimit | None = None
     num_predict: TokenLimit | None = None
-    """The last four are other servers' names; see `models_registry/bounds/field_costs.py`."""
+    """This field and the next three are other servers' names for a limit: see
+    `models_registry/bounds/field_costs.py`."""
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -143,7 +145,7 @@ class PromptDetails(msgspec.Struct, frozen=True, kw_only=True):
     audio_tokens: int | None = None
     cache_write_tokens: int | None = None
     image_tokens: int | msgspec.UnsetType | None = msgspec.UNSET
-    """Few report it: it is written only where it is known."""
+    """Few providers report image tokens, so the field is written only where the number is known."""
 
 
 class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +155,8 @@ class CompletionDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """OpenAI's `usage` object; every count may be null at some compatible server. The last two are
-    DeepSeek's and Mistral's words for cached tokens."""
+    """OpenAI's `usage` object. Each count may be null at some compatible server. The last two fields are
+    DeepSeek's and Mistral's names for cached tokens."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -166,7 +168,8 @@ class WireUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """The assistant's message. `content` is always written, null too: clients index it."""
+    """The assistant's message. `content` is written even when it is null, since clients read it without a
+    check."""
 
     role: str | None = "assistant"
     content: str | None = None
@@ -183,7 +186,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatCompletion(Wire, frozen=True, kw_only=True, dict=True):
-    """The answer of a plain call. `raw` is set when it came over the byte path."""
+    """The answer to a call without a stream. `raw` is set when the answer came over the byte path."""
 
     id: str = ""
     object: str = ""

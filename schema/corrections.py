@@ -2,40 +2,44 @@
 exact decimal dollars on the wire."""
 
 import enum
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Protocol
+from types import MappingProxyType
 
 import msgspec
 
 from schema.errors import InvalidRequest
 from schema.fields import dollars
 from schema.ledger.rows import SpendRow
+from schema.money import NANO_PER_USD
 from schema.usage import Usage
 from schema.wire import Wire
 
-NANO_PER_USD = 10**9
 MAX_REASON_CHARS = 500
 MAX_PAGE = 1_000
 
 
 class Kind(enum.Enum):
-    """Where a correction came from; what counts less gives way to what counts more."""
+    """Where a correction came from. `OVERRULED` says which kind gives way to which."""
 
     RECOST = "recost"
-    """The same meters at other prices."""
+    """The row's own counts, at other prices."""
     INVOICE = "invoice"
-    """A share of what a provider billed."""
+    """The row's share of what a provider billed."""
     MANUAL = "manual"
-    """An admin said so: no other kind touches the row afterwards."""
+    """An admin's own correction. No other kind changes the row afterwards."""
 
 
-OVERRULED: dict[Kind, frozenset[Kind]] = {
-    Kind.RECOST: frozenset({Kind.INVOICE, Kind.MANUAL}),
-    Kind.INVOICE: frozenset({Kind.MANUAL}),
-    Kind.MANUAL: frozenset(),
-}
-"""A correction of this kind leaves rows alone that have one of those."""
+OVERRULED: Mapping[Kind, frozenset[Kind]] = MappingProxyType(
+    {
+        Kind.RECOST: frozenset({Kind.INVOICE, Kind.MANUAL}),
+        Kind.INVOICE: frozenset({Kind.MANUAL}),
+        Kind.MANUAL: frozenset(),
+    }
+)
+"""Kinds of corrections, and the kinds that overrule each: a `recost` leaves a row alone that has an `invoice`
+or a `manual` correction."""
 
 
 class Priced(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,32 +49,15 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
     effective: date | None
 
-    @classmethod
-    def by(cls, price: "AnyPrice") -> "Priced":
-        return cls(source=price.source, version=price.version, effective=price.effective)
-
-
-class AnyPrice(Protocol):
-    """Of `models_registry.prices.price.Price`, what says where it is from."""
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def version(self) -> str | None: ...
-
-    @property
-    def effective(self) -> date | None: ...
-
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row should have been. `usage` None: its counts stay."""
+    """What a row should have been. `usage` is None where the row's counts stay."""
 
     request_id: str
     cost_nano: int
     usage: Usage | None = None
     priced: Priced | None = None
-    """None: as the original."""
+    """The new price; None where it is the original's."""
 
 
 class Corrected(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,27 +70,28 @@ class Corrected(msgspec.Struct, frozen=True, kw_only=True):
     """With its corrections."""
     kinds: frozenset[Kind] = frozenset()
     count: int = 0
-    """Of its corrections."""
+    """How many corrections the row has."""
 
     @property
     def is_open(self) -> bool:
-        """Its cost is an upper bound, and nobody has said yet what it really was."""
+        """Whether the row's cost is an upper bound, and no correction has said yet what the cost really
+        was."""
         doubtful = self.original.outcome.value == "uncertain" or self.original.estimated
         return doubtful and not self.kinds & {Kind.MANUAL, Kind.INVOICE}
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one correction. `row_id` None: nothing had to be written."""
+    """What became of one correction. `row_id` is None where nothing had to be written."""
 
     before: Corrected
     cost_nano: int
     row_id: str | None
     overruled: bool = False
-    """It was left alone: a correction of a kind that counts more is there."""
+    """True where the row was left alone, since it has a correction of a kind that overrules this one."""
 
 
 class UsageGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a call really used, all input and all output; parts that are left out are 0."""
+    """What a call really used: all input and all output. A part that is left out is 0."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -112,7 +100,7 @@ class UsageGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reasoning_tokens: int = 0
 
     def usage(self) -> Usage:
-        """Raises InvalidRequest for counts that no answer can have."""
+        """The counts as a `Usage`. Raises InvalidRequest for counts that no answer can have."""
         for name in self.__struct_fields__:
             if not 0 <= getattr(self, name) < 2**31:
                 raise InvalidRequest(
@@ -132,8 +120,9 @@ class UsageGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CorrectRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /spend/correct. `cost` is what the call should have cost in all, in dollars (a number or text,
-    read exactly, at most nine decimal places). With `usage` alone it is that at the price of today."""
+    """POST /spend/correct. `cost` is what the call should have cost in all, in dollars: a number or a text
+    with at most nine decimal places. With `usage` alone, the cost is that usage at the price in force when
+    the correction is made."""
 
     request_id: str
     cost: Decimal | None = None
@@ -142,7 +131,8 @@ class CorrectRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class CorrectionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums are dollars. `correction_id` null: the row stood so already, and nothing was written."""
+    """What a correction changed, in dollars. `correction_id` is null where the row had this cost already and
+    nothing was written."""
 
     request_id: str
     correction_id: str | None
@@ -183,7 +173,7 @@ class UncertainRow(msgspec.Struct, frozen=True, kw_only=True, rename={"started_a
 
 
 class UncertainPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Oldest first. `next` null: there are no more."""
+    """One page, oldest row first. `next` is null on the last page."""
 
     data: list[UncertainRow]
     next: str | None
@@ -200,7 +190,8 @@ def cost_in_nano(cost: Decimal, *, param: str) -> int:
 
 
 def checked_reason(reason: str) -> str:
-    """Raises InvalidRequest where it says nothing, or holds what no column can."""
+    """The reason without blanks around it. Raises InvalidRequest for an empty or too long one, and for
+    control characters."""
     said = reason.strip()
     if not 0 < len(said) <= MAX_REASON_CHARS or any(ord(char) < 32 for char in said):
         raise InvalidRequest(
@@ -208,9 +199,3 @@ def checked_reason(reason: str) -> str:
             param="reason",
         )
     return said
-
-
-def in_dollars(nano: int) -> Decimal:
-    """Nano-USD as exact dollars, without needless zeros."""
-    sum_usd = Decimal(nano).scaleb(-9).normalize()
-    return sum_usd.quantize(Decimal(1)) if sum_usd == sum_usd.to_integral_value() else sum_usd

@@ -14,8 +14,8 @@ Calls = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
 class CalculateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /spend/calculate. `model` and `messages`, or an answer as `completion_response`; its own
-    `model` counts where none is named."""
+    """POST /spend/calculate. The body has `model` and `messages`, or an answer as `completion_response`. The
+    answer's own `model` counts where the body names none."""
 
     model: str | None = None
     messages: list[msgspec.Raw] | None = None
@@ -23,7 +23,7 @@ class CalculateRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class PricedResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an answer prices it."""
+    """The fields of an answer that decide its price."""
 
     model: str | None = None
     usage: WireUsage | None = None
@@ -35,11 +35,11 @@ class CalculatedCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EstimateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /cost/estimate. The second group is ours."""
+    """POST /cost/estimate. LiteLLM has no field of the second group."""
 
     model: str
     input_tokens: Tokens
-    """All of the prompt, the cached part included."""
+    """All tokens of the prompt, the cached ones included."""
     output_tokens: Tokens
     num_requests_per_day: Calls | None = None
     num_requests_per_month: Calls | None = None
@@ -48,12 +48,13 @@ class EstimateRequest(Wire, frozen=True, kw_only=True, dict=True):
     reasoning_tokens: Tokens = 0
     service_tier: str | None = None
     seconds: Annotated[int, msgspec.Meta(ge=0, le=10**6)] = 0
-    """How long a request takes, where the price is by time."""
+    """How many seconds a request takes. It counts where the price is by time."""
 
 
 class CostEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """The total of a request is input, output, margin and `additional_cost_per_request` (by the request and
-    by the second); those of a day and a month are so many times as much. The last group is ours."""
+    """The cost of a request is the sum of its input, output, margin and `additional_cost_per_request` (what
+    is charged by the request and by the second). The costs of a day and of a month are that cost times the
+    number of requests. LiteLLM has no field of the last group."""
 
     model: str
     input_tokens: int

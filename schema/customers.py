@@ -10,7 +10,8 @@ from schema.wire import Wire
 
 
 class CustomerRecord(StampFields, frozen=True, kw_only=True):
-    """A row of `LiteLLM_EndUserTable`: whoever a request's `user` names. Limits are its budget's."""
+    """A row of `LiteLLM_EndUserTable`: the end user that a request's `user` names. The limits are those of
+    the customer's budget."""
 
     user_id: str
     alias: str | None = None
@@ -22,8 +23,8 @@ class CustomerRecord(StampFields, frozen=True, kw_only=True):
 
 
 class CustomerRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
-    """POST /customer/new and /customer/update. A budget's id or limits of its own, not both. Absent: as
-    it is; null: none."""
+    """POST /customer/new and /customer/update. The body gives a budget's id or limits of the customer's own,
+    not both. An absent field stays as it is; null clears it."""
 
     user_id: str
     alias: MaybeText = UNSET

@@ -5,9 +5,12 @@ from typing import NamedTuple
 
 from schema.errors import InvalidRequest
 
+_DAY = "%Y-%m-%d"
+_SECOND = "%Y-%m-%d %H:%M:%S"
+
 
 class Days(NamedTuple):
-    """UTC days, both included, as `YYYY-MM-DD`; None: open."""
+    """UTC days as `YYYY-MM-DD`, both included. None: the period is open on that side."""
 
     first: str | None = None
     last: str | None = None
@@ -22,7 +25,7 @@ def days_of(start_date: str | None, end_date: str | None) -> Days:
 
 
 def period_days(start_date: str | None, end_date: str | None) -> Days:
-    """Two dates that have to be there."""
+    """The same, where both dates are required."""
     for name, value in (("start_date", start_date), ("end_date", end_date)):
         if value is None:
             raise InvalidRequest(f"{name}: please say which days, as YYYY-MM-DD (UTC).", param=name)
@@ -30,24 +33,24 @@ def period_days(start_date: str | None, end_date: str | None) -> Days:
 
 
 def days_until(last: date, count: int) -> Days:
-    """So many days before a day, and it."""
+    """`last` and the `count` days before it."""
     return Days(date.fromordinal(last.toordinal() - count).isoformat(), last.isoformat())
 
 
 def _day(name: str, text: str | None) -> str | None:
     if text is None:
         return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
-    except ValueError as exc:
+    moment = _moment(text, _DAY)
+    if moment is None:
         raise InvalidRequest(
             f"{name}: sums are by whole UTC days; expected YYYY-MM-DD, found {text[:40]!r}", param=name
-        ) from exc
+        )
+    return moment.date().isoformat()
 
 
 def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | None, datetime | None]:
-    """Two dates as UTC: from the first, up to and without the second. An end date counts as a whole
-    day, an end time as a whole second. Raises InvalidRequest naming the parameter."""
+    """Two dates as UTC times: the period begins with the first and ends before the second. An end date counts
+    as a whole day, an end time as a whole second. Raises InvalidRequest naming the parameter."""
     start = None if start_date is None else _date("start_date", start_date)[0]
     if end_date is None:
         return start, None
@@ -59,13 +62,19 @@ def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | 
 
 
 def _date(name: str, text: str) -> tuple[datetime, timedelta]:
-    """A date and how long it lasts."""
-    for layout, step in (("%Y-%m-%d", timedelta(days=1)), ("%Y-%m-%d %H:%M:%S", timedelta(seconds=1))):
-        try:
-            moment = datetime.strptime(text, layout).replace(tzinfo=UTC)
+    """The moment that a date begins, and how long the date lasts: a day or a second."""
+    for layout, step in ((_DAY, timedelta(days=1)), (_SECOND, timedelta(seconds=1))):
+        moment = _moment(text, layout)
+        if moment is not None:
             return moment, min(step, datetime.max.replace(tzinfo=UTC) - moment)
-        except ValueError:
-            continue
     raise InvalidRequest(
         f"{name}: expected YYYY-MM-DD or YYYY-MM-DD HH:MM:SS (UTC), found {text[:40]!r}", param=name
     )
+
+
+def _moment(text: str, layout: str) -> datetime | None:
+    """A UTC time, None where the text has another layout."""
+    try:
+        return datetime.strptime(text, layout).replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -37,6 +37,7 @@ known and the status as text otherwise.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
@@ -47,11 +48,11 @@ SHUTTING_DOWN = "shutting down"
 
 MAX_MESSAGE_CHARS = 8_192
 MAX_NAME_CHARS = 200
-"""Of a name or a path that a caller sent, in what callers are told."""
+"""The longest part of a caller's own name or path that a message repeats."""
 
 
 def shortened(text: str, most: int = MAX_NAME_CHARS) -> str:
-    """The text, its end cut off where it is longer than that."""
+    """The text, cut where it is longer than `MAX_NAME_CHARS`."""
     return text if len(text) <= most else f"{text[:most]}..."
 
 
@@ -153,7 +154,7 @@ class NotAllowed(GatewayError):
 
 
 class ModelNotAllowed(NotAllowed):
-    """`level` is whose list of models it is not on: key, user, team, org, customer."""
+    """`level` says whose list of models the model is not on: key, user, team, org or customer."""
 
     word = "key_model_access_denied"
 
@@ -177,8 +178,8 @@ class ModelNotFound(NotFound):
 
 
 class ModelInError(GatewayError):
-    """A model that the config names and none of whose deployments can be called. The message has the
-    reasons, by path in the config; waiting does not help."""
+    """A model that the config names, but no deployment of it can be called. The message gives the reasons by
+    their paths in the config. Waiting does not help."""
 
     status = 503
     type = "service_unavailable"
@@ -197,7 +198,8 @@ class Conflict(GatewayError):
 
 
 class BudgetExceeded(GatewayError):
-    """Nothing was sent. The message has the arithmetic; waiting a moment does not help."""
+    """A budget is too small for the call, and nothing was sent. The message has the arithmetic. Waiting a
+    moment does not help."""
 
     status = 422
     type = "budget_exceeded"
@@ -220,14 +222,15 @@ class RateLimited(GatewayError):
 
 
 class ClientLeft(GatewayError):
-    """nginx's number for it."""
+    """499 is nginx's number for a client that left."""
 
     status = 499
     type = "client_left"
 
 
 class Overloaded(GatewayError):
-    """It always says when to try again: in a second, unless it knows better."""
+    """The gateway can't take the call now. The error says when to try again: in a second, unless a better
+    time is known."""
 
     status = 503
     type = "service_unavailable"
@@ -244,7 +247,7 @@ class Overloaded(GatewayError):
 
 
 class ShuttingDown(Overloaded):
-    """This worker stops, and the call was still under way when its time was up."""
+    """This worker stops, and the time that calls under way were given is up."""
 
     word = "shutting_down"
 
@@ -255,12 +258,12 @@ class DatabaseUnavailable(Overloaded):
 
 
 class WholeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back where head and body are complete. `status` is the provider's own, such as 529, not the
-    one that the caller is told."""
+    """A complete answer, head and body. `status` is the provider's own, such as 529; the caller may be told
+    another one."""
 
     status: int
     in_envelope: bool
-    """True where the body is an error of the provider's dialect: nothing in between wrote it."""
+    """True where the body is an error in the provider's dialect, so that no proxy in between wrote it."""
 
 
 class UpstreamError(GatewayError):
@@ -303,16 +306,18 @@ class UpstreamCut(UpstreamError):
     word = "upstream_cut"
 
 
-PROVIDER_ERROR_TYPES: dict[int, str] = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
-    429: "rate_limit_error",
-}
+PROVIDER_ERROR_TYPES: Mapping[int, str] = MappingProxyType(
+    {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        403: "permission_error",
+        404: "not_found_error",
+        408: "timeout_error",
+        413: "invalid_request_error",
+        422: "invalid_request_error",
+        429: "rate_limit_error",
+    }
+)
 """The `type` an answer gets by its status, where the provider gave none (LiteLLM's words)."""
 
 
@@ -344,11 +349,9 @@ class ProviderError(UpstreamError):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """An error as a value, for whoever keeps one.
-
-    An exception that was raised holds the frames that it passed, and these hold the call's body. Where one of
-    them reaches the object that keeps it, nothing is freed before the next garbage collection.
-    """
+    """An error as a value that can be kept. A raised exception holds the frames that it passed, and the
+    frames hold the call's body. Where a frame also reaches the object that keeps the exception, nothing of
+    this is freed before the next garbage collection."""
 
     kind: type[GatewayError]
     facts: Mapping[str, object]
@@ -359,7 +362,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         return cls(kind=type(error), facts=dict(vars(error)))
 
     def error(self) -> GatewayError:
-        """A new exception that says the same."""
+        """A new exception with the same attributes."""
         error = self.kind.__new__(self.kind, self.facts["message"])
         vars(error).update(self.facts)
         return error

@@ -1,8 +1,6 @@
-"""What keys, users, teams and budgets have alike: limits, metadata, and how a change to them is read.
-
-A change is a partial update: a field that is absent stays, null clears. Some of LiteLLM's fields stand
-inside `metadata`, where its readers look for them; `METADATA_FIELDS` names them.
-"""
+"""What keys, users, teams and budgets share: limits, metadata, and how a change to them is read. A change is
+a partial update: an absent field stays as it is, and null clears it. Some of LiteLLM's fields are stored
+inside `metadata`, where LiteLLM's readers look for them; `METADATA_FIELDS` names them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -12,11 +10,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.limits import COUNTS, SUMS, Meter
 from schema.window import check_duration, window
 from schema.wire import Wire
 
 MAX_DOLLARS = Decimal(10**9)
 MAX_COUNT = 2**53
+MAX_PARALLEL = 2**31 - 1
 MAX_NAME_CHARS = 256
 MAX_MODELS = 1_000
 MAX_METADATA_BYTES = 16 * 1024
@@ -70,7 +70,7 @@ class ModelBudget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One of several budgets at once: so much in each such window."""
+    """One of several budgets that hold at once: `max_budget` dollars in each window of `budget_duration`."""
 
     budget_duration: str
     max_budget: Decimal
@@ -78,7 +78,7 @@ class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class StampFields(msgspec.Struct, frozen=True, kw_only=True):
-    """When and by whom; the store fills them."""
+    """When a row was made and last changed, and by whom. The store fills these fields."""
 
     created_at: datetime | None = None
     created_by: str | None = None
@@ -116,7 +116,7 @@ class LimitRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
-    """And those that LiteLLM keeps inside `metadata`."""
+    """The limits in a body, and the fields that LiteLLM keeps inside `metadata`."""
 
     metadata: MaybeJson = UNSET
     tags: MaybeTexts = UNSET
@@ -126,12 +126,12 @@ class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     temp_budget_expiry: datetime | msgspec.UnsetType | None = UNSET
     default_estimated_output_tokens: MaybeCount = UNSET
     store_prompts_in_spend_logs: MaybeFlag = UNSET
-    """Ours there: LiteLLM has it in the config alone."""
+    """LiteLLM has this setting in its config alone; here a key or a team may have it too."""
 
 
 class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of `metadata` that leaves alone what it does not name. `replace`: the caller's own
-    fields, all of them; those of METADATA_FIELDS are only touched by `put` and `drop`."""
+    """A change of `metadata`. `replace` holds the caller's own fields, all of them; None leaves them alone.
+    `put` and `drop` change the fields of METADATA_FIELDS that they name, and no other."""
 
     replace: Json | None = None
     put: Json = {}
@@ -139,11 +139,11 @@ class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limits(self) -> list[str]:
-        """Those it touches that say how much may be spent or used."""
+        """The names of the changed fields that say how much may be spent or used."""
         return sorted({*self.put, *self.drop} - {"tags"})
 
     def applied(self, before: Mapping[str, msgspec.Raw]) -> Json:
-        """Raises InvalidRequest where it grows too large."""
+        """The metadata after the change. Raises InvalidRequest where they grow too large."""
         after = dict(before)
         if self.replace is not None:
             after = {name: value for name, value in before.items() if name in METADATA_FIELDS}
@@ -180,23 +180,23 @@ def filled(request: B, defaults: Mapping[str, msgspec.Raw], setting: str) -> B:
 
 
 def replaced(request: B, fields: Mapping[str, object]) -> B:
-    """The request with other values; what it came with stays."""
+    """The request with other values for these fields. Its raw fields stay."""
     made = msgspec.structs.replace(request, **fields)
     made.with_raw(request.raw)
     return made
 
 
 def limit_changes(request: LimitRequest, now: datetime, zone: tzinfo) -> dict[str, object]:
-    """The limit columns a body sets, checked. `budget_reset_at` follows the duration."""
+    """The limit columns that a body sets, checked. `budget_reset_at` follows from the duration."""
     changes: dict[str, object] = {}
-    for name in ("max_budget", "soft_budget"):
+    for name in SUMS:
         value = getattr(request, name)
         if value is not UNSET:
             changes[name] = None if value is None else dollars(value, param=name)
-    for name in ("max_parallel_requests", "tpm_limit", "rpm_limit", "tpd_limit"):
+    for name, meter in COUNTS.items():
         value = getattr(request, name)
         if value is not UNSET:
-            top = 2**31 - 1 if name == "max_parallel_requests" else MAX_COUNT
+            top = MAX_PARALLEL if meter is Meter.PARALLEL else MAX_COUNT
             changes[name] = None if value is None else count(value, param=name, top=top)
     if request.budget_duration is not UNSET:
         changes["budget_duration"] = changes["budget_reset_at"] = None
@@ -212,8 +212,8 @@ def limit_changes(request: LimitRequest, now: datetime, zone: tzinfo) -> dict[st
 
 
 def metadata_change(request: MetadataRequest) -> MetadataChange | None:
-    """What a body does to `metadata`; None where it leaves it alone. One of METADATA_FIELDS inside it is
-    what it would be beside it, where it counts first. Raises InvalidRequest."""
+    """What a body changes of `metadata`; None where it changes nothing. A field of METADATA_FIELDS may stand
+    beside `metadata` or inside it; where it stands in both, the one beside counts. Raises InvalidRequest."""
     put: Json = {}
     drop: set[str] = set()
     given = {} if request.metadata is UNSET else request.metadata or {}
@@ -272,7 +272,7 @@ def dollars(value: Decimal, *, param: str) -> Decimal:
 
 
 def count(value: int, *, param: str, top: int = MAX_COUNT) -> int:
-    """Raises InvalidRequest unless it is a count a limit can be."""
+    """A count that a limit can be: 0 to `top`. Raises InvalidRequest."""
     if not 0 <= value <= top:
         raise InvalidRequest(f"{param}: expected a whole number from 0 to {top}.", param=param)
     return value
@@ -303,7 +303,8 @@ def with_parts(request: Wire, name: str, parts: Sequence[Wire]) -> None:
 
 
 def refuse_undeclared(request: Wire) -> None:
-    """A limit that was asked for and silently not kept would be worse than a refusal."""
+    """Refuse a body with a field that nobody declared: a limit that is asked for and silently not kept is
+    worse than a refusal. Raises UnsupportedParameter."""
     declared = {field.encode_name for field in msgspec.structs.fields(request)}
     for name, value in request.raw.items():
         if name not in declared and bytes(value) not in _ASKS_NOTHING:

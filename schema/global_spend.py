@@ -16,13 +16,13 @@ class OfKeyQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TagsQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`tags`: a list with commas; absent or `all-tags`: all."""
+    """`tags` is a list separated by commas. All tags are wanted where it is absent or `all-tags`."""
 
     tags: str | None = None
 
 
 class EndUsersRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /global/spend/end_users. Times count by their UTC day."""
+    """POST /global/spend/end_users. Of each time, the UTC day counts."""
 
     startTime: datetime | None = None  # noqa: N815  (LiteLLM's name)
     endTime: datetime | None = None  # noqa: N815
@@ -34,7 +34,7 @@ class ResetRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class ReportQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /global/spend/report. A key or a user gives the shape of `group_by=api_key`."""
+    """GET /global/spend/report. With a key or a user, the answer has the shape of `group_by=api_key`."""
 
     group_by: Literal["team", "customer", "api_key"] = "team"
     api_key: str | None = None
@@ -48,14 +48,14 @@ class TeamSpend(msgspec.Struct, frozen=True, kw_only=True):
     team_id: str
     total_spend: Decimal
     metadata: msgspec.Raw
-    """Its lines by model and key: `{"model", "api_key", "spend", "total_tokens"}` each."""
+    """The group's lines by model and key. Each is `{"model", "api_key", "spend", "total_tokens"}`."""
 
 
 class CustomerSpend(msgspec.Struct, frozen=True, kw_only=True):
     customer: str
     total_spend: Decimal
     metadata: msgspec.Raw
-    """Its lines by model and key: `{"model", "api_key", "spend", "total_tokens"}` each."""
+    """The group's lines by model and key. Each is `{"model", "api_key", "spend", "total_tokens"}`."""
 
 
 class DayOfTeams(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +69,8 @@ class DayOfCustomers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TotalSpend(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /global/spend: of the last 30 days; `max_budget` is the config's, for all together."""
+    """GET /global/spend. `spend` is that of the last 30 days. `max_budget` is the config's budget for all
+    callers together."""
 
     spend: Decimal
     max_budget: Decimal | None
@@ -96,12 +97,13 @@ class TopModel(msgspec.Struct, frozen=True, kw_only=True):
 
 class TeamTotal(msgspec.Struct, frozen=True, kw_only=True):
     team_id: str
-    """What people call it, as at LiteLLM."""
+    """The team's name for people, as at LiteLLM."""
     total_spend: Decimal
 
 
 class TeamsByDay(msgspec.Struct, frozen=True, kw_only=True):
-    """`daily_spend`: a day's `date`, and what each team spent by its name (but for one called `date`)."""
+    """An entry of `daily_spend` has the `date`, and each team's spend under the team's name. A team called
+    `date` is left out."""
 
     daily_spend: list[dict[str, msgspec.Raw]]
     teams: list[str]

@@ -4,14 +4,14 @@ import msgspec
 
 
 class ProbeQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Probes take nothing."""
+    """Probes have no parameters."""
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """`status` is healthy, or degraded while calls go on without Postgres; `db` is connected or
-    not connected, LiteLLM's words."""
+    """`status` is `healthy`, or `degraded` while calls go on without Postgres. `db` is `connected` or `not
+    connected`, as at LiteLLM."""
 
     status: str
     db: str
     ledger_rows_waiting: int = 0
-    """Spend rows not yet in Postgres."""
+    """How many spend rows are not in Postgres yet."""

@@ -26,14 +26,14 @@ class KeyRecord(LimitFields, frozen=True, kw_only=True):
     token: str
     """Lower-case hex SHA-256 of the key; the key itself is nowhere."""
     key_id: str = ""
-    """Stays when the key is replaced."""
+    """An id that stays when the key is replaced."""
     key_name: str | None = None
     """`sk-...` and the last four characters."""
     key_alias: str | None = None
     spend: Decimal = Decimal(0)
     expires: datetime | None = None
     models: list[str] = []
-    """Empty: all."""
+    """The models that the key may use. An empty list allows all."""
     aliases: dict[str, str] = {}
     user_id: str | None = None
     team_id: str | None = None
@@ -58,12 +58,13 @@ class DeprecatedKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
-    """What a key can be given. Absent: as it is; null: none."""
+    """What a key can be given. An absent field stays as it is; null clears it."""
 
     key_alias: MaybeText = UNSET
     key_type: Literal["default", "llm_api", "management", "read_only"] | msgspec.UnsetType | None = UNSET
     duration: MaybeText = UNSET
-    """`30s`, `15m`, `12h`, `30d`, `2w`, `1mo`; `0s`: expires now; null or `-1`: never."""
+    """How long the key is good for: `30s`, `15m`, `12h`, `30d`, `2w` or `1mo`. With `0s` it expires now; with
+    null or `-1` it never does."""
     models: MaybeTexts = UNSET
     aliases: dict[str, str] | msgspec.UnsetType | None = UNSET
     user_id: MaybeText = UNSET
@@ -80,7 +81,7 @@ class KeyGenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
     """POST /key/generate and /key/service-account/generate."""
 
     key: str | None = None
-    """The caller's own choice: starts with `sk-`, at least 16 characters."""
+    """A key of the caller's own choice. It starts with `sk-` and has at least 16 characters."""
 
 
 class KeyUpdateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
@@ -90,7 +91,7 @@ class KeyUpdateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
 
 
 class KeyRegenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
-    """POST /key/regenerate and /key/{key}/regenerate. The old key is good for `grace_period` more."""
+    """POST /key/regenerate and /key/{key}/regenerate. The old key stays good for `grace_period`."""
 
     key: str | None = None
     new_key: str | None = None
@@ -118,7 +119,7 @@ class KeyDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class KeyBulkUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /key/bulk_update: each as in /key/update."""
+    """POST /key/bulk_update. Each entry is a body of /key/update."""
 
     keys: list[KeyUpdateRequest]
 
@@ -130,7 +131,7 @@ class KeysInfoRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /key/info. `key` is a key or its hash; absent: the caller's own."""
+    """GET /key/info. `key` is a key or its hash. Where it is absent, the caller's own key is shown."""
 
     key: str | None = None
 
@@ -172,7 +173,7 @@ class KeyAliasesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class KeyGenerated(KeyRecord, frozen=True, kw_only=True):
-    """The only time `key` is shown. `token` and `token_id` are its hash."""
+    """A new key. This answer is the only one that shows `key` itself. `token` and `token_id` are its hash."""
 
     key: str
     token_id: str
@@ -190,7 +191,7 @@ class KeyFacts(KeyRecord, frozen=True, kw_only=True):
 
 
 class KeyUpdated(KeyFacts, frozen=True, kw_only=True):
-    """`key` is the hash."""
+    """A key as it is after a change. `key` is its hash."""
 
     key: str
 
@@ -226,7 +227,7 @@ class KeysDeleted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeySpendReset(msgspec.Struct, frozen=True, kw_only=True):
-    """Dollars."""
+    """What a key had spent before and after, in dollars."""
 
     key_hash: str
     spend: Decimal
@@ -234,14 +235,14 @@ class KeySpendReset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of a bulk update that went well."""
+    """A key that a bulk update changed."""
 
     key: str
     key_info: KeyFacts
 
 
 class KeyNotChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """One that did not. `key` is its hash or alias."""
+    """A key that a bulk update could not change. `key` is its hash or alias."""
 
     key: str
     failed_reason: str

@@ -24,11 +24,11 @@ METADATA_FIELD = "metadata"
 OWN_METADATA_FIELD = "litellm_metadata"
 METADATA_FIELDS = (METADATA_FIELD, OWN_METADATA_FIELD)
 SESSION_NAMES = ("session_id", "trace_id")
-"""Inside metadata; the first that is a text counts."""
+"""The names of a session inside `metadata`. The first one whose value is a text counts."""
 MAX_STORED = 16
 MAX_STORED_NAME_CHARS = 64
 MAX_STORED_CHARS = 512
-"""What OpenAI keeps of metadata: https://platform.openai.com/docs/api-reference/chat/create#metadata"""
+"""How much of metadata OpenAI keeps: https://platform.openai.com/docs/api-reference/chat/create#metadata"""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXTS = msgspec.json.Decoder(list[str])
@@ -44,8 +44,8 @@ NONE = Labels()
 
 
 def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> Labels:
-    """A request's. `headers` have lower-case names; `fields` are the body's, as they came. Raises
-    InvalidRequest."""
+    """The labels of a request. `headers` have lower-case names; `fields` are the body's fields as they came.
+    Raises InvalidRequest."""
     tags: list[str] = []
     session_id = traced = None
     if TAGS_HEADER in headers:
@@ -72,13 +72,13 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
 
 
 def together(*groups: Iterable[str]) -> tuple[str, ...]:
-    """Each tag once; the first 100."""
+    """The tags of all groups, each once, at most 100."""
     return tuple(dict.fromkeys(tag for group in groups for tag in group))[:MAX_TAGS]
 
 
 def stored_tags(raw: msgspec.Raw) -> tuple[str, ...]:
-    """The tags that a key's or team's metadata holds. SQL can write anything there: what is no list of
-    texts labels nothing."""
+    """The tags in the metadata of a key or team. SQL can write anything there: a value that is no list of
+    texts gives no tags."""
     try:
         return together(tag for tag in _TEXTS.decode(raw) if _fits(tag))
     except msgspec.ValidationError:

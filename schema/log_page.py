@@ -17,7 +17,7 @@ TotalIs = Literal["exact", "at_least", "rollups"]
 
 
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What rows have to be. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
+    """Which rows are wanted. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included."""
 
     start_date: str | None = None
     end_date: str | None = None
@@ -33,16 +33,16 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     model_id: str | None = None
     model_group: str | None = None
     key_alias: str | None = None
-    """Of a key that has, or had when it was deleted, this alias."""
+    """The alias that the row's key has, or had when it was deleted."""
     tag: str | None = None
     min_spend: Decimal | None = None
     max_spend: Decimal | None = None
     status_filter: Literal["success", "failure"] | None = None
     cache_hit_filter: Literal["hit", "miss", "true", "false", "True", "False"] | None = None
     error_code: str | None = None
-    """The status the caller was answered, or the error's class."""
+    """The status that the caller got, or the class of the error."""
     error_message: str | None = None
-    """A part of it."""
+    """A part of the error's message."""
     search: str | None = None
     """A request id, call id or session id."""
     span_type: str | None = None
@@ -63,7 +63,7 @@ class LogPageQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class LogExportQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /spend/logs/export: every row that fits, oldest first."""
+    """GET /spend/logs/export: every row that fits the filter, oldest first."""
 
     format: Literal["jsonl", "csv"] = "jsonl"
 
@@ -76,7 +76,8 @@ class Place(NamedTuple):
 
 
 class FoundRows(msgspec.Struct, frozen=True, kw_only=True):
-    """A page. `total`: of all that fit; `total_is` says how it is known."""
+    """A page of rows. `total` is the number of all rows that fit the filter; `total_is` says how it is
+    known."""
 
     rows: list[SpendRow]
     more: bool
@@ -85,9 +86,9 @@ class FoundRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
-    """`total_is`: `exact` where few enough rows fit to be counted; `rollups`, the requests that the daily
-    sums have for the same filters; `at_least`, where they can't say. `next_cursor` is null on the last
-    page, and where rows are not in the order of time."""
+    """A page of the log. `total_is` is `exact` where few enough rows fit to be counted, `rollups` where the
+    daily sums gave the number of requests, and `at_least` where the sums don't know it. `next_cursor` is null
+    on the last page, and where rows are not in the order of time."""
 
     data: list[SpendLog]
     total: int
@@ -105,7 +106,7 @@ def cursor_of(place: Place) -> str:
 
 
 def place_of(cursor: str) -> Place:
-    """Raises InvalidRequest for a text that no page gave."""
+    """The place that a cursor stands for. Raises InvalidRequest for a text that no page gave."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         moment, _, request_id = text.partition("|")

@@ -4,8 +4,8 @@ import msgspec
 
 
 class AllowedModels(msgspec.Struct, frozen=True, gc=False):
-    """One list that a model must be on: whose it is (key, user, team, org, customer), and names,
-    wildcards or access groups."""
+    """One list that a model must be on: its owner (`key`, `user`, `team`, `org` or `customer`), and the
+    names, wildcards and access groups on it."""
 
     level: str
     names: tuple[str, ...]
@@ -22,7 +22,7 @@ class ModelQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
-    """`created` is Unix time in seconds: when the gateway read its config."""
+    """A model of the list. `created` is when the gateway read its config, in seconds since 1970."""
 
     id: str
     object: str = "model"

@@ -39,7 +39,8 @@ class OrganizationMembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrganizationFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
-    """What an organization can be given. Absent: as it is; null: none. Limits go to its budget."""
+    """What an organization can be given. An absent field stays as it is; null clears it. The limits are
+    written to the organization's budget."""
 
     organization_alias: MaybeText = UNSET
     budget_id: MaybeText = UNSET
@@ -48,7 +49,7 @@ class OrganizationFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
 
 
 class OrganizationNewRequest(OrganizationFields, frozen=True, kw_only=True, dict=True):
-    """POST /organization/new. Without `organization_id` one is made."""
+    """POST /organization/new. Without `organization_id` the gateway makes an id."""
 
     organization_id: str | None = None
 
@@ -72,7 +73,7 @@ class OrganizationRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class OrganizationMember(msgspec.Struct, frozen=True, kw_only=True):
-    """By id, or by e-mail."""
+    """A member, named by id or by e-mail."""
 
     role: OrganizationRole = "internal_user"
     user_id: str | None = None
@@ -80,7 +81,7 @@ class OrganizationMember(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrganizationMemberAddRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /organization/member_add. Who is not there yet becomes a user."""
+    """POST /organization/member_add. A member who is no user yet becomes one."""
 
     organization_id: str
     member: OrganizationMember | list[OrganizationMember]

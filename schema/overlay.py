@@ -1,5 +1,5 @@
-"""The limits of a row, and those of the budget by name that it stands under, as one: for whoever enforces
-them, and for whoever judges a change of them."""
+"""The limits of a row joined with those of the budget that the row names. They are enforced, and changes of
+them are judged, as if all of them stood in the row."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -7,17 +7,17 @@ from typing import TypeVar
 import msgspec
 
 from schema.fields import BudgetWindow, ModelBudget
+from schema.limits import COUNTS
 
-COUNTS = ("tpm_limit", "rpm_limit", "tpd_limit", "max_parallel_requests")
 SUM = ("max_budget", "budget_duration")
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
 def overlaid(own: R, shared: msgspec.Struct | None) -> R:
-    """A row with the limits of the budget it names where it has none itself. Both have the columns of
-    `LimitFields`. A sum and its duration go together, from one of the two: a row's duration without a sum
-    counts for nothing. Each model's budget and each window counts by itself."""
+    """The row, with a limit of the budget that it names wherever the row has none itself. Both have the
+    columns of `LimitFields`. A sum and its duration are taken together from one of the two: a row's duration
+    without a sum does not count. The budgets of each model and each window are joined one by one."""
     if shared is None:
         return own
     given = {name: getattr(shared, name) for name in COUNTS if getattr(own, name) is None}
@@ -33,8 +33,8 @@ def model_rates(
     requests: Mapping[str, int] | None,
     tokens: Mapping[str, int] | None,
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Requests and tokens a minute by model, of both places that say so: the `metadata` first, and
-    `model_max_budget` for the models it does not name."""
+    """The limits on requests and tokens a minute, by model. They stand in two places: `metadata` counts
+    first, and `model_max_budget` for the models that `metadata` does not name."""
     of_requests, of_tokens = dict(requests or {}), dict(tokens or {})
     for model, budget in (budgets or {}).items():
         if budget.rpm_limit is not None:
@@ -47,7 +47,8 @@ def model_rates(
 def joined_budgets(
     own: Mapping[str, ModelBudget] | None, shared: Mapping[str, ModelBudget] | None
 ) -> dict[str, ModelBudget]:
-    """By model; what one says of a model stands where the other says nothing of it."""
+    """The budgets of both, by model. A limit of the shared budget counts where the row has none for the
+    model."""
     found = dict(own or {})
     for model, theirs in (shared or {}).items():
         mine = found.get(model, theirs)
@@ -64,7 +65,8 @@ def joined_budgets(
 def joined_windows(
     own: Sequence[BudgetWindow] | None, shared: Sequence[BudgetWindow] | None
 ) -> list[BudgetWindow]:
-    """A window of the shared budget's stands beside the row's own ones, but for one of the same length."""
+    """The windows of both. A window of the shared budget is left out where the row has one of the same
+    length."""
     lengths = {each.budget_duration for each in own or ()}
     return [*(own or ()), *(each for each in shared or () if each.budget_duration not in lengths)]
 

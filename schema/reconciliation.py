@@ -8,23 +8,24 @@ from schema.wire import Wire
 
 
 class ReconcileRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /spend/reconcile. `csv` is the whole file as text. `provider`: whose calls of ours are looked at;
-    the export says it itself unless it is the plain `date,model,cost`. `aliases`: their model names to ours.
-    With `apply` the uncertain and estimated calls are corrected, and `reason` is required."""
+    """POST /spend/reconcile. `csv` is the whole export as text. `provider` says whose calls are compared;
+    only the plain export `date,model,cost` needs it. `aliases` maps the provider's model names to ours. With
+    `apply` the uncertain and estimated calls are corrected, and `reason` is required."""
 
     csv: str
     provider: str | None = None
     aliases: dict[str, str] = {}
     start_date: str | None = None
-    """UTC; absent: the export's first day."""
+    """The first UTC day. Where it is absent, the export's first day."""
     end_date: str | None = None
-    """Included; absent: the export's last day."""
+    """The last UTC day, included. Where it is absent, the export's last day."""
     apply: bool = False
     reason: str | None = None
 
 
 class ReconciledLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One UTC day of one model, in dollars. `difference` above zero: they billed more than we booked."""
+    """One UTC day of one model, in dollars. `difference` is above zero where the provider billed more than we
+    booked."""
 
     date: str
     model: str
@@ -32,24 +33,26 @@ class ReconciledLine(msgspec.Struct, frozen=True, kw_only=True):
     theirs: Decimal
     difference: Decimal
     rows: int
-    """Calls of ours."""
+    """How many calls we booked."""
     uncertain: Decimal
-    """What of ours is booked at the most it can have cost."""
+    """The part of our sum that is booked at the most it can have cost."""
     estimated: Decimal
-    """And at an upper bound of what was used."""
+    """The part of our sum that is booked at an upper bound of what was used."""
     causes: list[str]
-    """The likeliest first: rounding, uncertain_rows, estimated_rows, day_edge, price_ratio,
-    missing_model_alias, not_in_export, calls_not_through_the_gateway, unexplained."""
+    """The likely causes of the difference, the likeliest first: `rounding`, `uncertain_rows`,
+    `estimated_rows`, `day_edge`, `price_ratio`, `missing_model_alias`, `not_in_export`,
+    `calls_not_through_the_gateway` or `unexplained`."""
     price_ratio: Decimal | None
-    """Theirs to ours over all days, where they differ by a constant one."""
+    """The provider's sum divided by ours, where it is the same on all days."""
     corrected: Decimal
-    """Ours, where the uncertain and estimated calls cost what is left for them: with `apply` they do now."""
+    """Our sum, if the uncertain and estimated calls cost what the provider's bill leaves for them. With
+    `apply` they are corrected to that."""
     unexplained: Decimal
-    """The difference that is left then."""
+    """The difference that is left after the correction."""
 
 
 class ReconcileReport(msgspec.Struct, frozen=True, kw_only=True):
-    """In the order of day and model."""
+    """The lines in the order of day and model, and their totals."""
 
     format: str
     provider: str | None
@@ -59,5 +62,5 @@ class ReconcileReport(msgspec.Struct, frozen=True, kw_only=True):
     difference: Decimal
     unexplained: Decimal
     corrected_rows: int
-    """Correction rows that were made now."""
+    """How many corrections were made now."""
     lines: list[ReconciledLine]

@@ -1,4 +1,4 @@
-"""Re-costing: what booked calls would cost at the prices of now."""
+"""Re-costing: what booked calls would cost at today's prices."""
 
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ MAX_ROWS = 1_000_000
 
 class RecostRequest(Wire, frozen=True, kw_only=True, dict=True):
     """POST /spend/recost. Dates are UTC, the end included. `model` is the public name or the provider's. With
-    `dry_run` (the default) nothing is written; without, `reason` is required."""
+    `dry_run` (the default) nothing is written. Without it, `reason` is required."""
 
     start_date: str
     end_date: str | None = None
@@ -21,7 +21,7 @@ class RecostRequest(Wire, frozen=True, kw_only=True, dict=True):
     dry_run: bool = True
     reason: str | None = None
     max_rows: int = 100_000
-    """How many rows are looked at, at most; `next` goes on after them."""
+    """The most rows that are looked at. `next` of the answer goes on after them."""
     after: str | None = None
 
 
@@ -37,19 +37,21 @@ class RecostedDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecostReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`next` null: everything was looked at."""
+    """What was looked at and what changed. `next` is null where all rows were looked at."""
 
     dry_run: bool
     rows: int
-    """Looked at."""
+    """How many rows were looked at."""
     changed_rows: int
-    """Whose cost differs: corrected, unless it is a dry run."""
+    """How many rows have another cost now. They are corrected, except in a dry run."""
     unpriced_rows: int
-    """Whose deployment has no price now, or is not in the config any more: left alone."""
+    """How many rows were left alone, since their deployment has no price now or is not in the config any
+    more."""
     settled_rows: int
-    """Corrected by an admin or an invoice before: left alone."""
+    """How many rows were left alone, since an admin or an invoice has corrected them before."""
     ceiling_rows: int
-    """Uncertain, and booked at a ceiling that is more than their counts cost now: not lowered below it."""
+    """How many uncertain rows are not lowered below the ceiling that they are booked at, though their counts
+    cost less now."""
     spend_before: Decimal
     spend: Decimal
     difference: Decimal

@@ -1,7 +1,5 @@
-"""What several reports have alike: the bases of their queries, and what a key cost. LiteLLM's shapes.
-
-Queries refuse what they do not know by name. Dollars in answers are exact sums.
-"""
+"""What several reports share: the bases of their queries, and what a key cost, in LiteLLM's shapes. A query
+with an unknown parameter is refused by the parameter's name. Dollars in answers are exact sums."""
 
 from decimal import Decimal
 
@@ -9,21 +7,21 @@ import msgspec
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of a report that takes nothing."""
+    """The base of all queries of reports. By itself it has no parameters."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"  # an `api_key` may be a key
 
 
 class PeriodQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """UTC days, `YYYY-MM-DD`, both included."""
+    """The period of a report: UTC days as `YYYY-MM-DD`, both included."""
 
     start_date: str | None = None
     end_date: str | None = None
 
 
 class TopQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The dearest `limit`."""
+    """The query of a report of the `limit` dearest."""
 
     limit: int = 100
 

@@ -6,6 +6,7 @@ What can't be read is refused by name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -14,20 +15,20 @@ from schema.errors import InvalidRequest, UnsupportedParameter
 
 MAX_ASKED_RETRIES = 10
 MAX_ASKED_FALLBACKS = 20
-"""Names that a request may give; how many are tried the config says."""
+"""The most names that a request may give. The config says how many of them are tried."""
 RETRIES_HEADER = "x-litellm-num-retries"
 RETRIES_FIELD = "num_retries"
 FALLBACKS_FIELD = "fallbacks"
 BY_MODEL_FIELDS = ("context_window_fallbacks", "content_policy_fallbacks")
 ROUTE_FIELDS = frozenset({RETRIES_FIELD, FALLBACKS_FIELD, "disable_fallbacks", *BY_MODEL_FIELDS})
-"""Fields of a body that are consumed here."""
+"""The fields of a body that the gateway uses up, so that they are not sent on."""
 
 ByModel = Mapping[str, tuple[str, ...]]
 T = TypeVar("T")
 
 
 class RouteOptions(NamedTuple):
-    """None: as the config says."""
+    """What a call asks of retries and fallbacks. A field that is None: as the config says."""
 
     retries: int | None = None
     fallbacks: tuple[str, ...] | None = None
@@ -36,7 +37,7 @@ class RouteOptions(NamedTuple):
     falls_back: bool = True
 
     def named(self) -> Iterator[tuple[str, Iterable[str]]]:
-        """The models that a request names itself, by the field it names them in."""
+        """The models that a request names itself, by the field that names them."""
         if self.fallbacks is not None:
             yield FALLBACKS_FIELD, self.fallbacks
         for field, lists in zip(
@@ -50,8 +51,8 @@ AS_CONFIGURED = RouteOptions()
 
 
 def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> RouteOptions:
-    """A request's. `headers` have lower-case names; `fields` are the body's, as they came. Raises
-    InvalidRequest."""
+    """The options of a request. `headers` have lower-case names; `fields` are the body's fields as they came.
+    Raises InvalidRequest."""
     asked = ROUTE_FIELDS & fields.keys()
     if not asked and RETRIES_HEADER not in headers:
         return AS_CONFIGURED
@@ -67,18 +68,22 @@ def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Ra
     )
 
 
-_KINDS: Mapping[str, Any] = {
-    RETRIES_FIELD: int,
-    FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
-    "disable_fallbacks": bool,
-    **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
-}
-_WANTED = {
-    RETRIES_FIELD: "a number",
-    FALLBACKS_FIELD: "a list of model names",
-    "disable_fallbacks": "true or false",
-    **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
-}
+_KINDS: Mapping[str, Any] = MappingProxyType(
+    {
+        RETRIES_FIELD: int,
+        FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
+        "disable_fallbacks": bool,
+        **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
+    }
+)
+_WANTED = MappingProxyType(
+    {
+        RETRIES_FIELD: "a number",
+        FALLBACKS_FIELD: "a list of model names",
+        "disable_fallbacks": "true or false",
+        **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
+    }
+)
 
 
 def _decoded(raw: msgspec.Raw, name: str) -> Any:  # one of _KINDS
@@ -103,7 +108,8 @@ def _retries(count: int) -> int:
 
 
 def _names(given: list[str | dict[str, msgspec.Raw]]) -> tuple[str, ...]:
-    """LiteLLM takes a mapping too, whose `model` is the name and the rest changes the request."""
+    """The names in a list of fallbacks. LiteLLM also takes mappings there, in which `model` is the name and
+    the other fields change the request: a mapping with other fields is refused."""
     if len(given) > MAX_ASKED_FALLBACKS:
         raise InvalidRequest(
             f"{FALLBACKS_FIELD}: expected at most {MAX_ASKED_FALLBACKS}.", param=FALLBACKS_FIELD

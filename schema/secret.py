@@ -2,6 +2,14 @@
 
 import hashlib
 
+MIN_KEY_CHARS = 16
+"""A key that somebody chooses has at least so many characters: shorter ones can be guessed."""
+MIN_SENT_KEY_CHARS = 8
+"""A key that a call brings has at least so many characters. The number is lower, since LiteLLM lets its users
+choose short keys, and rows that were taken over from LiteLLM have to go on working. A shorter text is refused
+without a look-up."""
+MAX_KEY_CHARS = 512
+
 
 class Secret:
     """Holds a credential; only `reveal()` gives it. Its repr, str and format are stars."""
@@ -26,8 +34,11 @@ class Secret:
         return hash(self._value)
 
 
+def key_hash_of(key: str) -> str:
+    """How keys are stored: lower-case hex SHA-256, as LiteLLM does."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def hash_of(key_or_hash: str) -> str:
     """A key's hash; a hash as it is. A key starts with `sk-`, so neither is taken for the other."""
-    if key_or_hash.startswith("sk-"):
-        return hashlib.sha256(key_or_hash.encode()).hexdigest()
-    return key_or_hash
+    return key_hash_of(key_or_hash) if key_or_hash.startswith("sk-") else key_or_hash

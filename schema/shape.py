@@ -18,26 +18,27 @@ import msgspec
 from schema.errors import InvalidRequest
 
 MAX_FIELDS = 100_000
-"""Of all objects together."""
+"""The most fields of all objects together."""
 MAX_VALUES = 1_000_000
-"""Of all lists and objects together: an embedding's tokens are many."""
+"""The most values of all lists and objects together. It is high, since an embedding may have many tokens."""
 MAX_TEXTS = 250_000
-"""Names of fields are texts too."""
+"""The most texts. Names of fields are texts too."""
 MAX_NESTED = 100_000
-"""Objects and lists."""
+"""The most objects and lists."""
 MAX_DEPTH = 400
 MAX_TOP_FIELDS = 1_000
 MAX_NAME_CHARS = 256
-"""Of the name of a field at the top of a body."""
+"""The longest name of a field at the top of a body."""
 MAX_ELEMENTS: Mapping[str, int] = MappingProxyType({"messages": 10_000, "tools": 2_000, "functions": 2_000})
-"""Of a list at the top of a body."""
+"""The most elements of a list at the top of a body, by the name of its field."""
 MAX_PARTS = 20_000
-"""Of the contents of all messages."""
+"""The most parts in the contents of all messages together."""
 CODE = "request_too_complex"
 
 SLICE_BYTES = 256 * 1024
 UNSCANNED_BYTES = 5 * MAX_FIELDS
-"""The shortest field is `"":1,`, so that a shorter body holds too much of nothing but brackets."""
+"""A body up to this length is not scanned. The shortest field is `"":1,`, so that such a body can hold too
+many brackets, but not too much of anything else."""
 MAX_FORMATTED = 20_000
 """Lines of a body that is formatted: 8 MB of them at the greatest depth."""
 DEPTH = "levels of nesting"
@@ -71,7 +72,8 @@ def check_shape(body: bytes) -> int:
 
 
 def _check_depth(body: bytes) -> None:
-    """By the indentation of its lines. In JSON no text holds the end of a line."""
+    """Raise InvalidRequest for a body that is nested too deeply. The depth is the indentation of its
+    formatted lines: no text of JSON holds the end of a line."""
     try:
         too_deep = _TOO_DEEP in msgspec.json.format(body, indent=1)
     except RecursionError:
@@ -118,7 +120,7 @@ def _parts(message: _Message) -> int:
 
 
 class Counts:
-    """What was found so far. `depth` is that of the place reached."""
+    """What a scan has found so far. `depth` is the depth of the place that it has reached."""
 
     def __init__(self) -> None:
         self.fields = self.values = self.quotes = self.nested = self.depth = 0

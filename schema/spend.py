@@ -14,12 +14,13 @@ from schema.ledger.spend_metadata import (
     held_cost,
     usage_object,
 )
+from schema.money import usd
 from schema.reports import TopQuery
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /spend/logs. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included.
-    Dates with `summarize` (the default, as at LiteLLM) give sums by day; without, rows."""
+    """GET /spend/logs. Dates are UTC, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, the end included. With both
+    dates and `summarize` (the default, as at LiteLLM) the answer has sums by day, else rows."""
 
     request_id: str | None = None
     api_key: str | None = None
@@ -33,7 +34,8 @@ class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpendDay(msgspec.Struct, frozen=True, kw_only=True, rename={"day": "startTime"}):
-    """One UTC day's sums in dollars: in all, by user, by public model name, by key hash."""
+    """The sums of one UTC day, in dollars: in all, by user, by public name of the model, and by hash of the
+    key."""
 
     day: str
     """`YYYY-MM-DD`"""
@@ -59,7 +61,8 @@ class SpendLog(
         "provider": "custom_llm_provider",
     },
 ):
-    """A row as `GET /spend/logs` answers it: LiteLLM's names, `spend` in dollars, then ours."""
+    """A row as `GET /spend/logs` answers it: LiteLLM's fields, with `spend` in dollars, then fields of our
+    own."""
 
     request_id: str
     call_type: str
@@ -94,7 +97,7 @@ class SpendLog(
     estimated: bool
     streamed: bool
     price_source: str | None
-    """`genai-prices`, `config` or `local`; null: the price is unknown, and the cost is booked as zero."""
+    """`genai-prices`, `config` or `local`; null where the price is unknown and the cost is booked as zero."""
     price_version: str | None
     price_effective: date | None
     service_tier: str
@@ -134,7 +137,7 @@ def spend_log(row: SpendRow) -> SpendLog:
         request_id=row.request_id,
         call_type=row.call_type,
         api_key=row.key_hash,
-        spend=Decimal(row.cost_nano).scaleb(-9),
+        spend=usd(row.cost_nano),
         total_tokens=row.prompt_tokens + row.completion_tokens,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,

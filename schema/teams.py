@@ -25,7 +25,7 @@ TeamRole = Literal["admin", "user"]
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A member: by id, or by e-mail. `role` is admin or user."""
+    """A member, named by id or by e-mail. `role` is `admin` or `user`."""
 
     role: TeamRole = "user"
     user_id: str | None = None
@@ -62,8 +62,8 @@ class TeamMembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TeamFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
-    """What a team can be given. Absent: as it is; null: none. The `team_member_` limits are those of
-    members without ones of their own."""
+    """What a team can be given. An absent field stays as it is; null clears it. The `team_member_` limits
+    hold for members who have none of their own."""
 
     team_alias: MaybeText = UNSET
     organization_id: MaybeText = UNSET
@@ -78,7 +78,8 @@ class TeamFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
 
 
 class TeamNewRequest(TeamFields, frozen=True, kw_only=True, dict=True):
-    """POST /team/new. Without `team_id` one is made; the caller's user becomes its admin."""
+    """POST /team/new. Without `team_id` the gateway makes an id. The caller's user becomes the team's
+    admin."""
 
     team_id: str | None = None
     members_with_roles: list[Member] = []
@@ -101,7 +102,7 @@ class MemberLimits(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class MemberAddRequest(MemberLimits, frozen=True, kw_only=True, dict=True):
-    """POST /team/member_add. Who is not there yet becomes a user."""
+    """POST /team/member_add. A member who is no user yet becomes one."""
 
     team_id: str
     member: Member | list[Member]
@@ -204,7 +205,7 @@ class TeamUpdated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TeamMembersAdded(TeamRecord, frozen=True, kw_only=True):
-    """The team's row, and what was added."""
+    """The team's row, and the memberships that were added."""
 
     updated_users: list[Member]
     updated_team_memberships: list[TeamMembershipRecord]
@@ -225,7 +226,7 @@ class TeamPermissions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberSpendReset(msgspec.Struct, frozen=True, kw_only=True):
-    """Dollars."""
+    """What a member had spent before and after, in dollars."""
 
     team_id: str
     user_id: str

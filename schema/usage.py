@@ -4,13 +4,14 @@ import msgspec
 
 
 class RareMeters(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
-    """What few answers report. Tokens here are parts of the counts in `Usage`, not beside them."""
+    """Meters that few answers report. The tokens here are parts of the counts in `Usage`; they don't come on
+    top."""
 
     cache_write_1h_tokens: int = 0
-    """Of the cache-written tokens: kept for an hour. The rest is kept for five minutes."""
+    """The cache-written tokens that are kept for an hour. The rest is kept for five minutes."""
     audio_input_tokens: int = 0
     audio_cached_tokens: int = 0
-    """Of the audio input: read from the cache, and so of the cached tokens, too."""
+    """The tokens of audio input that were read from the cache. They are part of the cached tokens too."""
     audio_output_tokens: int = 0
     image_input_tokens: int = 0
     image_cached_tokens: int = 0
@@ -20,7 +21,7 @@ class RareMeters(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like
     web_searches: int = 0
     """Searches that the provider ran itself."""
     search_context: str = ""
-    """How much a search was to bring: `low`, `medium`, `high`; empty where nobody said."""
+    """How much a search was to bring: `low`, `medium` or `high`; empty where the request did not say."""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -41,11 +42,10 @@ NOTHING_RARE = RareMeters()
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
-    """What an attempt used. `prompt_tokens` is all input, the cached and cache-written part
-    included; `completion_tokens` is all output, reasoning included. A backend whose provider
-    counts otherwise adds up before it gives this (`models_registry/backends/usage.py`).
-
-    Two meters are not here: a request is one, and its seconds are the attempt's own."""
+    """What an attempt used. `prompt_tokens` is all input, with what was read from and written to the cache.
+    `completion_tokens` is all output, with the reasoning. A backend whose provider counts otherwise adds the
+    counts up. Two meters are missing here: an attempt is always one request, and its row knows its
+    duration."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -53,12 +53,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
-    """True where the provider did not report all of it and these are upper bounds."""
+    """True where the provider did not report all counts, so that some of these are upper bounds."""
     input_reported: bool = False
-    """Of an estimate: the provider did report the input, and the output alone is a bound."""
+    """True where the counts are an estimate, but the provider did report the input: the output alone is a
+    bound."""
     service_tier: str = ""
-    """What the provider says it served; empty: its standard tier, or it did not say. Of an estimate it may be
-    UNKNOWN_TIER."""
+    """The service tier that the provider says it served; empty for its standard tier, or where it did not
+    say. An estimate may have UNKNOWN_TIER."""
     rare: RareMeters | None = None
 
     @property
@@ -69,7 +70,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 MAX_TIER_CHARS = 32
 UNKNOWN_TIER = "unknown"
-"""Of a bound, where the price has several tiers and nobody said which one is served: the dearest counts."""
+"""The tier of an upper bound, where the price has several tiers and nobody said which one is served: the
+dearest counts."""
 
 
 def tier_served(said: str | None) -> str:

@@ -28,7 +28,7 @@ class UserRecord(LimitFields, frozen=True, kw_only=True):
 
 
 class UserFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
-    """What a user can be given. Absent: as it is; null: none."""
+    """What a user can be given. An absent field stays as it is; null clears it."""
 
     user_alias: MaybeText = UNSET
     user_email: MaybeText = UNSET
@@ -39,7 +39,7 @@ class UserFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
 
 
 class UserTeam(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A team to join, as what, and up to how much in it (dollars)."""
+    """A team that a new user joins: with which role, and with how much to spend in it, in dollars."""
 
     team_id: str
     max_budget_in_team: Decimal | None = None
@@ -47,8 +47,8 @@ class UserTeam(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class UserNewRequest(UserFields, frozen=True, kw_only=True, dict=True):
-    """POST /user/new. Without `user_id` one is made; `teams` are ids or objects. `auto_create_key`
-    absent: yes, where the caller is an admin."""
+    """POST /user/new. Without `user_id` the gateway makes an id. `teams` has ids or objects. Where
+    `auto_create_key` is absent, a key is made if the caller is an admin."""
 
     user_id: str | None = None
     teams: list[str | UserTeam] | msgspec.UnsetType = UNSET
@@ -65,7 +65,7 @@ class UserUpdateRequest(UserFields, frozen=True, kw_only=True, dict=True):
 
 
 class UserBulkUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /user/bulk_update: each as in /user/update."""
+    """POST /user/bulk_update. Each entry is a body of /user/update."""
 
     users: list[UserUpdateRequest]
 
@@ -83,13 +83,14 @@ class UserBlockRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class UserInfoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /user/info. Absent: the caller's own."""
+    """GET /user/info. Without `user_id` the caller's own user is shown."""
 
     user_id: str | None = None
 
 
 class UserListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /user/list. `user_ids` and `sso_user_ids` are lists with commas; `user_email` is a part."""
+    """GET /user/list. `user_ids` and `sso_user_ids` are lists separated by commas. `user_email` is a part of
+    the address."""
 
     page: int = 1
     page_size: int = 25

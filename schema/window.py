@@ -9,28 +9,32 @@ import calendar
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
+from types import MappingProxyType
 
 from schema.errors import InvalidRequest
 
-WORDS = {
-    "hourly": "1h",
-    "daily": "1d",
-    "weekly": "7d",
-    "monthly": "30d",
-    "yearly": "365d",
-}
+WORDS = MappingProxyType(
+    {
+        "hourly": "1h",
+        "daily": "1d",
+        "weekly": "7d",
+        "monthly": "30d",
+        "yearly": "365d",
+    }
+)
 MAX_DAYS = 3_660
 _DURATION = re.compile(r"([0-9]{1,6})(s|mo|m|h|d|w)")
 _WHOLE = (("s", 60, "m"), ("m", 60, "h"), ("h", 24, "d"))
-"""How many of a unit are the next one."""
+"""A unit, how many of it make the next larger unit, and that unit."""
 _LEAP_CYCLE = date(2024, 1, 1)
-"""Four years from here have a leap year, and whatever else the months can be."""
-_IN_DAYS = {"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+"""The four years from this day hold a leap year, and so every sequence of lengths that months can have."""
+_IN_DAYS = MappingProxyType({"d": 1, "w": 7, "mo": 31, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400})
+_SECONDS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800})
 
 
 def check_duration(duration: str, *, param: str) -> str:
-    """A budget's duration as it is stored: `30d`, `1mo`, a word's equal. Raises InvalidRequest."""
+    """A budget's duration as it is stored: `30d` or `1mo`, and `1d` for the word `daily`. Raises
+    InvalidRequest."""
     text = WORDS.get(duration.strip().lower(), duration.strip())
     found = _DURATION.fullmatch(text)
     if found is None or not 0 < int(found[1]) * _IN_DAYS[found[2]] <= MAX_DAYS:
@@ -57,8 +61,8 @@ def normal(duration: str) -> tuple[int, str]:
 
 
 def window(at: datetime, duration: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """The window that `at` falls into: from the first moment, up to and without the second, in UTC.
-    `duration` is one that `check_duration` gave."""
+    """The window that `at` falls into: its first moment and the first moment after it, in UTC. `duration` is
+    one that `check_duration` gave."""
     (count, unit), local = normal(duration), at.astimezone(zone)
     if unit == "mo":
         return _midnight(local.date().replace(day=1), zone), _midnight(_month(local.date(), count), zone)
@@ -81,7 +85,8 @@ def _month(day: date, count: int) -> date:
 
 
 def _hours(local: datetime, count: int, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Multiples of the hours since midnight, cut there; longer ones begin today and end hours ahead."""
+    """A window of hours. It begins at a multiple of `count` hours since midnight, and is cut at the next
+    midnight. One of more than a day begins today at midnight and ends `count` hours later."""
     midnight = datetime.combine(local.date(), time())
     begun = local.hour // count * count
     start = (midnight + timedelta(hours=begun)).replace(tzinfo=zone)
@@ -92,8 +97,8 @@ def _hours(local: datetime, count: int, zone: tzinfo) -> tuple[datetime, datetim
 
 
 def _ticks(at: datetime, local: datetime, count: int, unit: str) -> tuple[datetime, datetime]:
-    """Multiples of minutes since the hour, or of seconds since the minute, cut there; a longer one begins
-    there and ends so much later."""
+    """A window of minutes or seconds. It begins at a multiple of `count` since the hour or the minute, and is
+    cut at the next one. A window longer than that begins at the hour or the minute and ends `count` later."""
     step = timedelta(minutes=count) if unit == "m" else timedelta(seconds=count)
     whole = timedelta(hours=1) if unit == "m" else timedelta(minutes=1)
     passed = timedelta(minutes=local.minute if unit == "m" else 0, seconds=local.second)
@@ -121,15 +126,15 @@ def windows_a_day(duration: str) -> tuple[Fraction, Fraction]:
 
 
 def _days_of_months(count: int) -> tuple[int, int]:
-    """How few and how many days so many months in a row have."""
+    """The fewest and the most days that `count` months in a row have."""
     firsts = [_month(_LEAP_CYCLE, month) for month in range(48)]
     days = [(_month(first, count) - first).days for first in firsts]
     return min(days), max(days)
 
 
 def after(start: datetime, duration: str, *, param: str) -> datetime:
-    """The moment a duration later; months keep the day where the month has it. Raises
-    InvalidRequest naming `param`."""
+    """The moment a duration later. A duration in months keeps the day of the month, or takes the month's last
+    day where it is shorter. Raises InvalidRequest naming `param`."""
     found = _DURATION.fullmatch(duration)
     if found is None or int(found[1]) == 0:
         raise InvalidRequest(

@@ -11,20 +11,22 @@ from schema.errors import InvalidRequest
 from schema.shape import check_lists, check_names, check_shape
 
 COPIED_BYTES = 64 * 1024
-"""A body that is not copied to see whether a field stands twice."""
+"""A body shorter than this is copied to see whether a field stands twice in it."""
 
 MaybeRaw = msgspec.Raw | msgspec.UnsetType
 """An optional field kept as its bytes. (`Raw | None` would take null alone.)"""
 ABSENT = msgspec.UNSET
-"""What an optional raw field is where it was not sent: false, and left out when written."""
+"""The value of an optional raw field that was not sent. It is false in a condition, and left out when it is
+written."""
 
 to_json = msgspec.json.Encoder(decimal_format="number").encode
-"""How an answer is written: exact sums of money are numbers, with all their digits."""
+"""Writes an answer as JSON. Sums of money are numbers with all their digits."""
 
 _NO_FIELDS: Mapping[str, msgspec.Raw] = MappingProxyType({})
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME = re.compile(rb'\s*+[{,]\s*+"(?:[^"\\]++|\\.)*+"\s*+:\s*+')
-"""Possessive: a match that could be taken back keeps a state for each character of a name."""
+"""The start of a field. The quantifiers are possessive, since one that can backtrack keeps a state for each
+character of a name."""
 _PATH = re.compile(r"^(?P<what>.*) - at `(?P<path>\$[^`]*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
@@ -35,7 +37,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults=T
 
     raw: ClassVar[Mapping[str, msgspec.Raw]] = _NO_FIELDS
     wire: ClassVar[bytes] = b""
-    """All of it as it came, where it is sent on unchanged."""
+    """The whole body as it came, where it is sent on unchanged."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"  # prompts and keys are nobody's to print

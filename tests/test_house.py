@@ -2,16 +2,22 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from functions.contract.call import Call
 from functions.contract.function import Manifest, manifest_of
+from functions.ports.context import Ports
 from runtime.catalog import CATALOG, UnknownFunction, entries, entry_named
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = ("schema", "models_registry", "functions", "runtime")
 TOP_LEVEL = {
     ".ci",
@@ -52,6 +58,7 @@ SHARED_WORDS = {
     "labels",
     "limits",
     "log_page",
+    "money",
     "overlay",
     "reports",
     "route_options",
@@ -152,13 +159,35 @@ def test_tests_stand_where_what_they_test_stands() -> None:
     assert [str(folder) for folder in mirrors if not (ROOT / folder / "__init__.py").exists()] == []
 
 
+def contracts() -> dict[str, dict[str, list[str]]]:
+    """The import rules of `pyproject.toml`, by the first word of their names."""
+    rules = PROJECT["tool"]["importlinter"]["contracts"]
+    return {each["name"].split()[0]: each for each in rules}
+
+
 def test_the_rule_that_keeps_piccolo_in_its_room_names_every_other_module() -> None:
     """The other rules of the kind are `exhaustive`: import-linter itself says what they leave out."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (rule,) = [each for each in contracts if each["name"].startswith("Piccolo")]
     rooms = {name.split("/")[1] for name in tracked() if name.startswith("schema/") and name.count("/") > 1}
     expected = (modules_in("schema") | rooms) - {"tables"}
-    assert sorted(rule["source_modules"]) == sorted(f"schema.{name}" for name in expected)
+    assert sorted(contracts()["Piccolo"]["source_modules"]) == sorted(f"schema.{name}" for name in expected)
+
+
+def test_the_rule_that_keeps_backends_apart_names_every_backend() -> None:
+    folder = "models_registry/backends/"
+    rooms = {name.split("/")[2] for name in tracked() if name.startswith(folder) and name.count("/") > 2}
+    assert sorted(contracts()["Backends"]["modules"]) == sorted(
+        f"models_registry.backends.{name}" for name in rooms
+    )
+
+
+WITHOUT_IO = {"genai-prices", "msgspec", "pyyaml", "tzdata"}
+
+
+def test_what_does_io_among_our_dependencies_stays_in_runtime() -> None:
+    """A new dependency is put into the rules, or among those that do none."""
+    named = {re.split(r"[>=;\s]", line)[0] for line in PROJECT["project"]["dependencies"]}
+    for rule in ("No", "Piccolo"):
+        assert set(contracts()[rule]["forbidden_modules"]) == named - WITHOUT_IO
 
 
 def manifests() -> list[Manifest]:
@@ -176,7 +205,15 @@ def test_no_two_functions_share_a_name_or_a_route() -> None:
 
 def test_every_context_has_at_most_eight_ports() -> None:
     for manifest in manifests():
-        assert len(manifest.context.__struct_fields__) <= 9, manifest.context
+        values = {"call", "policy", "accesses"}
+        assert len(set(manifest.context.__struct_fields__) - values) <= 8, manifest.context
+
+
+def test_every_context_is_made_of_ports_by_their_names_and_types() -> None:
+    ports = get_type_hints(Ports) | {"call": Call}
+    for manifest in manifests():
+        for name, kind in get_type_hints(manifest.context).items():
+            assert ports.get(name) == kind, f"{manifest.context.__name__}.{name}"
 
 
 def test_families_can_be_mounted_apart() -> None:
@@ -194,38 +231,119 @@ def test_a_function_is_found_by_its_name_or_its_family(name: str, found: str) ->
     assert entry_named(name).manifest.name == found
 
 
+def code_of(*packages: str) -> Iterator[tuple[str, ast.Module]]:
+    """The files of our packages, by name. Migrations are left out: Piccolo writes them."""
+    for name in tracked():
+        if name.endswith(".py") and name.startswith(packages) and "piccolo_migrations" not in name:
+            yield name, ast.parse((ROOT / name).read_text())
+
+
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def environment_reads(tree: ast.AST) -> list[int]:
+    """Lines that take the process's environment from `os`, under whatever name it was imported."""
+    modules = {"os", "posix"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {each.asname for each in node.names if each.name in ("os", "posix") and each.asname}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in modules and node.attr in ENVIRONMENT:
+                found.append(node.lineno)
+        elif isinstance(node, ast.ImportFrom) and node.module in ("os", "posix"):
+            found += [node.lineno for each in node.names if each.name in ENVIRONMENT]
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos.environ['A']",
+        "import os\nos.getenv('A')",
+        "import os\nf(os.environ)",
+        "import os as system\nsystem.environ.get('A')",
+        "\nfrom os import getenv as said",
+        "import os\ndef f() -> str: return dict(os.environb)",
+    ],
+)
+def test_the_search_for_reads_of_the_environment_finds_them(code: str) -> None:
+    assert environment_reads(ast.parse(code)) == [2]
+
+
 def test_only_settings_reads_the_environment() -> None:
-    readers = [
-        name
-        for name in tracked()
-        if name.endswith(".py")
-        and name.startswith(PACKAGES)
-        and ("os.environ" in (text := (ROOT / name).read_text()) or "os.getenv" in text)
-        and name not in ("runtime/settings.py", "models_registry/config/reader.py")  # its prefix's name
-    ]
-    users = [
-        name
-        for name in readers
-        if "os.environ[" in (ROOT / name).read_text() or "os.environ." in (ROOT / name).read_text()
-    ]
-    assert users == []
+    readers = {name for name, tree in code_of(*PACKAGES) if environment_reads(tree)}
+    assert readers == {"runtime/settings.py"}
+
+
+MUTABLE = ast.List | ast.Set | ast.Dict | ast.ListComp | ast.SetComp | ast.DictComp
+MAKERS = {
+    "bytearray",
+    "Counter",
+    "defaultdict",
+    "deque",
+    "dict",
+    "list",
+    "OrderedDict",
+    "set",
+    "WeakKeyDictionary",
+    "WeakSet",
+    "WeakValueDictionary",
+}
+
+
+def top_statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """What runs when a module is imported, in an `if`, `try`, `with` or loop too."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
+            inside = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)]
+            inside += [each for one in getattr(node, "handlers", ()) for each in one.body]
+            yield from top_statements(inside)
+
+
+def shared_mutables(tree: ast.Module) -> list[int]:
+    """Lines that give a name of a module a list, dict or set, or that declare one `global`. A constant of
+    another kind holds its dict as `MappingProxyType`."""
+    found = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Global)]
+    for node in top_statements(tree.body):
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        made = isinstance(node.value, ast.Call) and ast.unparse(node.value.func).split(".")[-1] in MAKERS
+        if (isinstance(node.value, MUTABLE) or made) and ast.unparse(targets[0]) != "__all__":
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "KINDS = {'a': 1}",
+        "KINDS: Mapping[str, int] = {key: 1 for key in NAMES}",
+        "KINDS = dict(a=1)",
+        "kept: list[str] = []",
+        "kept = {*NAMES}",
+        "kept = collections.defaultdict(list)",
+        "if HERE: kept = []",
+        "def f(): global kept",
+    ],
+)
+def test_the_search_for_shared_mutables_finds_them(code: str) -> None:
+    assert shared_mutables(ast.parse(code)) == [1]
+
+
+@pytest.mark.parametrize(
+    "code", ["KINDS = MappingProxyType({'a': 1})", "NAMES = ('a',)", "def f(): kept = []"]
+)
+def test_the_search_for_shared_mutables_passes_constants(code: str) -> None:
+    assert shared_mutables(ast.parse(code)) == []
 
 
 def test_there_is_no_module_level_mutable_state() -> None:
     """A list, dict or set at module level is shared by everything in the process."""
-    found = []
-    for name in tracked():
-        if not name.endswith(".py") or not name.startswith(PACKAGES) or "piccolo_migrations" in name:
-            continue
-        for node in ast.parse((ROOT / name).read_text()).body:
-            if not isinstance(node, ast.Assign | ast.AnnAssign):
-                continue
-            target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
-            if (
-                isinstance(node.value, ast.List | ast.Set | ast.ListComp | ast.SetComp)
-                and target != "__all__"
-            ):
-                found.append(f"{name}: {target}")
+    found = [f"{name}:{line}" for name, tree in code_of(*PACKAGES) for line in shared_mutables(tree)]
     assert found == []
 
 
@@ -269,10 +387,5 @@ def test_the_search_for_kept_exceptions_finds_them(code: str) -> None:
 
 
 def test_no_frame_keeps_the_exception_that_holds_it() -> None:
-    found = [
-        f"{name}:{line}"
-        for name in tracked()
-        if name.endswith(".py") and name.startswith(PACKAGES)
-        for line in kept_exceptions(ast.parse((ROOT / name).read_text()))
-    ]
+    found = [f"{name}:{line}" for name, tree in code_of(*PACKAGES) for line in kept_exceptions(tree)]
     assert found == []

@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from schema.activity import ActivityDay, ActivityTotals, Breakdown, KeyFacts, KeyMetrics, Part
 from schema.ledger.sums import Dimension, Metrics, Name, Sums, total
 
-KINDS: Mapping[str, Dimension] = {
-    "models": Dimension.MODEL,
-    "model_groups": Dimension.MODEL_GROUP,
-    "providers": Dimension.PROVIDER,
-    "endpoints": Dimension.ENDPOINT,
-}
+KINDS: Mapping[str, Dimension] = MappingProxyType(
+    {
+        "models": Dimension.MODEL,
+        "model_groups": Dimension.MODEL_GROUP,
+        "providers": Dimension.PROVIDER,
+        "endpoints": Dimension.ENDPOINT,
+    }
+)
 """What a day is broken down by, beside keys and whom the report is about."""
 
 Names = Mapping[str, Name]

@@ -5,7 +5,8 @@ import io
 import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 
@@ -22,32 +23,24 @@ _BEHIND_A_SEPARATOR = re.compile(rf"([;|\t\r\n][;|{_UNSEEN}]*+)({_BEGINS}?+)")
 """Where spreadsheets of other languages begin a new cell: they separate by semicolons, and look for quotes at
 a cell's beginning alone, so that quoting the whole does not help. What is no formula fits as well, so that
 each character is looked at once."""
-MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
+MEDIA_TYPES = MappingProxyType({"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"})
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class Exported(Download, Generic[R]):
-    """`first` was read already, so that what can fail with a status has done so."""
+def exported(first: R | None, rest: AsyncIterator[R], *, kind: type[R], name: str, format: str) -> Download:
+    """The records as a file. `first` was read already, so that what can fail with a status has done so."""
 
-    def __init__(
-        self, first: R | None, rest: AsyncIterator[R], *, kind: type[R], name: str, format: str
-    ) -> None:
-        self.media_type = MEDIA_TYPES[format]
-        self.filename = f"{name}.{format}"
-        self._kind = kind
-        self._first = first
-        self._rest = rest
-        self._is_csv = format == "csv"
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        write = _csv_line if self._is_csv else _json_line
-        if self._is_csv:
-            yield _row([field.encode_name for field in msgspec.structs.fields(self._kind)])
-        if self._first is not None:
-            yield write(self._first)
-        async for record in self._rest:
+    async def pieces() -> AsyncIterator[bytes]:
+        write = _csv_line if format == "csv" else _json_line
+        if format == "csv":
+            yield _row([field.encode_name for field in msgspec.structs.fields(kind)])
+        if first is not None:
+            yield write(first)
+        async for record in rest:
             yield write(record)
+
+    return Download(media_type=MEDIA_TYPES[format], filename=f"{name}.{format}", pieces=pieces)
 
 
 def _json_line(record: msgspec.Struct) -> bytes:

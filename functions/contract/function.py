@@ -41,14 +41,12 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-class Download:
+class Download(msgspec.Struct, frozen=True, kw_only=True):
     """A file of any length, made piece by piece. An error in the middle cuts the file off."""
 
     media_type: str
     filename: str
-
-    def pieces(self) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+    pieces: Callable[[], AsyncIterator[bytes]]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,9 @@
-"""The contexts that functions are given: one type for each family of functions.
+"""What a function is given: a context of the call and of at most eight ports, one for each kind of function.
 
-A context is a frozen Struct of the call and at most eight ports. `runtime/services.py` puts the ports
-together, and a test does so by hand. The ports stand beside this file, by family.
+A context is made of `Ports` by `runtime/invoke.py`, or by hand in a test. Ports of a family stand beside it:
+`models.py`, `governance.py`, `spend.py`, `telemetry.py`.
 """
 
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -19,18 +18,6 @@ from functions.ports.telemetry import Alerts, Metrics
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 from schema.health import Readiness
-from schema.keys import KeyRecord
-from schema.organizations import (
-    OrganizationRecord,
-)
-from schema.teams import TeamRecord
-from schema.users import UserRecord
-
-
-class Clock(Protocol):
-    def now(self) -> datetime:
-        """The time now, in UTC and with its time zone."""
-        ...
 
 
 class Entropy(Protocol):
@@ -45,8 +32,39 @@ class Entropy(Protocol):
 
 class Probe(Protocol):
     async def check(self) -> Readiness:
-        """The state of what calls depend on. Raises Overloaded when calls can't be served."""
+        """The state of what calls depend on. Raises Overloaded when they can't be served."""
         ...
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """Every port once, and the values of the config that functions keep to. `runtime/services.py` fills it;
+    a context is made of the fields of the same names."""
+
+    models: Models
+    routes: Routes
+    upstream: Upstream
+    ledger: Ledger
+    keys: Keys
+    users: Users
+    teams: Teams
+    organizations: Organizations
+    customers: Customers
+    budgets: Rows[BudgetRecord]
+    access_groups: Rows[AccessGroupRecord]
+    audit: Audit
+    spend: Spend
+    log: Log
+    reports: Reports
+    bodies: Bodies
+    counters: Counters
+    corrections: Corrections
+    prices: Prices
+    metrics: Metrics
+    alerts: Alerts
+    readiness: Probe
+    entropy: Entropy
+    policy: Policy
+    accesses: Accesses
 
 
 class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,153 +77,55 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For functions that list models."""
+    """For functions that list models, or tell what they cost."""
 
     call: Call
     models: Models
 
 
-class KeyContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For virtual keys."""
+class GovernanceContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For keys, users, teams and the other governed rows."""
 
     call: Call
-    keys: Keys
-    users: Rows[UserRecord]
-    teams: Teams
-    organizations: Rows[OrganizationRecord]
-    policy: Policy
-    accesses: Accesses
-    clock: Clock
-    entropy: Entropy
-
-
-class UserContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For users."""
-
-    call: Call
-    users: Users
-    keys: Keys
-    teams: Rows[TeamRecord]
-    policy: Policy
-    accesses: Accesses
-    clock: Clock
-    entropy: Entropy
-
-
-class TeamContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For teams."""
-
-    call: Call
-    teams: Teams
     keys: Keys
     users: Users
-    organizations: Rows[OrganizationRecord]
-    policy: Policy
-    clock: Clock
-    entropy: Entropy
-
-
-class OrganizationContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For organizations."""
-
-    call: Call
+    teams: Teams
     organizations: Organizations
-    policy: Policy
-    clock: Clock
-    entropy: Entropy
-
-
-class CustomerContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For customers."""
-
-    call: Call
     customers: Customers
-    policy: Policy
-    clock: Clock
-    entropy: Entropy
-
-
-class AccessGroupContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For access groups."""
-
-    call: Call
+    budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
     entropy: Entropy
-
-
-class AuditContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the audit log."""
-
-    call: Call
-    audit: Audit
-
-
-class BudgetContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For budgets that have a name of their own."""
-
-    call: Call
-    budgets: Rows[BudgetRecord]
     policy: Policy
-    clock: Clock
-    entropy: Entropy
+    accesses: Accesses
 
 
-class SpendContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the log of calls, and for reports of who spent the most."""
+class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell what happened: the log, sums, stored bodies, the audit log."""
 
     call: Call
     spend: Spend
     log: Log
     reports: Reports
-    keys: Rows[KeyRecord]
-    users: Rows[UserRecord]
-    teams: Rows[TeamRecord]
-
-
-class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For reports of sums by day."""
-
-    call: Call
-    reports: Reports
+    bodies: Bodies
+    audit: Audit
+    keys: Keys
+    users: Users
+    teams: Teams
     policy: Policy
 
 
-class CounterContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For the counters of what was spent of budgets."""
-
-    call: Call
-    counters: Counters
-
-
-class BodyContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For a call with its prompt and answer."""
-
-    call: Call
-    spend: Spend
-    bodies: Bodies
-
-
 class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For corrections of the ledger."""
+    """For functions that correct what was spent: rows of the ledger, counters of budgets."""
 
     call: Call
     corrections: Corrections
+    counters: Counters
     prices: Prices
 
 
-class MetricsContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For what the gateway has counted."""
+class OperationsContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell how the gateway is doing. Nobody has to sign in for some of them."""
 
     metrics: Metrics
-
-
-class AlertContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For alerts."""
-
     alerts: Alerts
-
-
-class HealthContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For health probes, which need no key."""
-
     readiness: Probe

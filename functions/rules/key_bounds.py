@@ -26,7 +26,8 @@ from schema.budgets import BudgetRecord
 from schema.errors import Conflict, InvalidRequest, NotAllowed
 from schema.fields import UNSET, MetadataChange, ModelBudget
 from schema.keys import KeyFields, KeyRecord
-from schema.overlay import COUNTS, joined_budgets, joined_windows, overlaid
+from schema.limits import COUNTS
+from schema.overlay import joined_budgets, joined_windows, overlaid
 from schema.window import after, check_duration
 
 CONFIG = "what this gateway's config allows"

@@ -17,7 +17,8 @@ from schema.budgets import BudgetRecord
 from schema.errors import InvalidRequest, NotAllowed
 from schema.fields import BudgetWindow, Json, ModelBudget
 from schema.keys import KeyRecord
-from schema.overlay import COUNTS, model_rates
+from schema.limits import COUNTS
+from schema.overlay import model_rates
 from schema.window import check_duration, normal, windows_a_day
 
 BY_MODEL = ("model_rpm_limit", "model_tpm_limit")

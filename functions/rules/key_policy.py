@@ -9,7 +9,7 @@ import msgspec
 
 from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, Access, Reach
-from functions.ports.context import KeyContext
+from functions.ports.context import GovernanceContext
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
@@ -22,10 +22,9 @@ from schema.fields import (
     texts,
 )
 from schema.keys import KeyFields, KeyRecord
+from schema.secret import MAX_KEY_CHARS, MIN_KEY_CHARS
 from schema.window import after
 
-MIN_KEY_CHARS = 16
-MAX_KEY_CHARS = 512
 NEVER = (None, "-1", "")
 OWNERS = ("user_id", "team_id", "organization_id")
 NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
@@ -49,9 +48,9 @@ def key_name(key: str) -> str:
     return f"sk-...{key[-4:]}"
 
 
-def key_changes(request: KeyFields, ctx: KeyContext) -> dict[str, object]:
+def key_changes(request: KeyFields, ctx: GovernanceContext) -> dict[str, object]:
     """The columns a body sets, checked."""
-    now = ctx.clock.now()
+    now = ctx.call.received_at
     changes = limit_changes(request, now, ctx.policy.zone)
     for name in NAMES:
         value = getattr(request, name)
@@ -106,7 +105,11 @@ def as_test_key(request: KeyFields, policy: Policy, now: datetime, *, new: bool)
 
 
 async def check_owner(
-    changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None = None, *, service: bool = False
+    changes: dict[str, object],
+    ctx: GovernanceContext,
+    before: KeyRecord | None = None,
+    *,
+    service: bool = False,
 ) -> None:
     """Is whom the key is to belong to within the caller's reach? A new key of a user's, or of a plain member
     of a team, is its own where nothing is said; a `service` account's is nobody's. Raises NotAllowed, or
@@ -157,7 +160,7 @@ async def check_owner(
         raise NotAllowed("user_id: only a proxy_admin gives a key to somebody else.", param="user_id")
 
 
-async def check_unlimited(team_id: str, ctx: KeyContext) -> None:
+async def check_unlimited(team_id: str, ctx: GovernanceContext) -> None:
     """A team's key that is nobody's leaves its holder's limits as a member behind. Raises NotAllowed for a
     plain member that has any."""
     found = await ctx.teams.members(team_id, call=ctx.call, user_id=ctx.call.scope.user_id)
@@ -171,7 +174,7 @@ async def check_unlimited(team_id: str, ctx: KeyContext) -> None:
         )
 
 
-async def _manages(team_id: str, ctx: KeyContext) -> bool:
+async def _manages(team_id: str, ctx: GovernanceContext) -> bool:
     """Does the caller administer the team, or its organization? Not if it only opened a route to its
     members."""
     own = ctx.call.caller.scope(Access.KEYS_WRITE)
@@ -180,7 +183,7 @@ async def _manages(team_id: str, ctx: KeyContext) -> bool:
     return await ctx.teams.find(team_id, call=call) is not None
 
 
-async def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
+async def check_secret(ctx: GovernanceContext, before: KeyRecord) -> None:
     """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else; where it is
     nobody, as for a key that is made in its team. `check_owner` judges the team that it moves into."""
     scope = ctx.call.scope
@@ -195,7 +198,7 @@ async def check_secret(ctx: KeyContext, before: KeyRecord) -> None:
         )
 
 
-async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyRecord) -> None:
+async def check_modest(changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord) -> None:
     """Whoever has a key only because it is its own may not loosen what somebody else tied: what it may
     spend, use and reach, how long, and that it is blocked. Raises NotAllowed."""
     call, scope = ctx.call, ctx.call.scope
@@ -215,7 +218,7 @@ async def check_modest(changes: dict[str, object], ctx: KeyContext, before: KeyR
         raise NotAllowed(f"{beyond[0]}: you did not make this key, and can't change it.", param=beyond[0])
 
 
-def check_test_key(changes: dict[str, object], ctx: KeyContext, before: KeyRecord | None) -> None:
+def check_test_key(changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord | None) -> None:
     """A test key can't be given more to spend, not even through `metadata`, and no change makes it end later
     than at first. Raises NotAllowed."""
     ends, policy = changes.get("expires"), ctx.policy
@@ -228,17 +231,17 @@ def check_test_key(changes: dict[str, object], ctx: KeyContext, before: KeyRecor
         raise NotAllowed(f"{metadata.limits[0]}: not for a test key.", param=metadata.limits[0])
 
 
-def is_test_maker(ctx: KeyContext) -> bool:
+def is_test_maker(ctx: GovernanceContext) -> bool:
     return DEVOPS in ctx.call.caller.roles and not ctx.call.scope.everything
 
 
-def _check_personal(ctx: KeyContext) -> None:
+def _check_personal(ctx: GovernanceContext) -> None:
     allowed = ctx.policy.personal_key_roles
     if allowed and ctx.call.caller.role not in allowed:
         raise NotAllowed("The config lets only these roles make keys of their own: " + ", ".join(allowed))
 
 
-def _check_role_in_team(team_id: str, ctx: KeyContext) -> None:
+def _check_role_in_team(team_id: str, ctx: GovernanceContext) -> None:
     allowed = ctx.policy.team_key_roles
     role = ctx.call.caller.teams.get(team_id)
     if allowed and role is not None and role not in allowed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from functions.contract.roles import Reach
-from functions.ports.context import TeamContext
+from functions.ports.context import GovernanceContext
 from models_registry.registry import permits
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import UNSET, LimitRequest, limit_changes, metadata_change, text, texts
@@ -33,9 +33,9 @@ PERMISSIONS = (
 """Paths that a team may open to its members, for its own keys."""
 
 
-def team_changes(request: TeamFields, ctx: TeamContext) -> dict[str, object]:
+def team_changes(request: TeamFields, ctx: GovernanceContext) -> dict[str, object]:
     """The columns a body sets, checked."""
-    changes = limit_changes(request, ctx.clock.now(), ctx.policy.zone)
+    changes = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     for name in ("team_alias", "organization_id"):
         value = getattr(request, name)
         if value is not UNSET:
@@ -64,7 +64,7 @@ def check_permissions(paths: list[str]) -> list[str]:
     return paths
 
 
-def member_limits(request: TeamFields, ctx: TeamContext) -> dict[str, object] | None:
+def member_limits(request: TeamFields, ctx: GovernanceContext) -> dict[str, object] | None:
     """The limits of members without their own, where the body sets any."""
     limits = LimitRequest(
         max_budget=request.team_member_budget,
@@ -72,11 +72,11 @@ def member_limits(request: TeamFields, ctx: TeamContext) -> dict[str, object] | 
         rpm_limit=request.team_member_rpm_limit,
         tpm_limit=request.team_member_tpm_limit,
     )
-    return limit_changes(limits, ctx.clock.now(), ctx.policy.zone) or None
+    return limit_changes(limits, ctx.call.received_at, ctx.policy.zone) or None
 
 
 def member_changes(
-    request: MemberLimits, ctx: TeamContext
+    request: MemberLimits, ctx: GovernanceContext
 ) -> tuple[dict[str, object], dict[str, object] | None]:
     """What a body sets of a membership, and of its budget."""
     changes: dict[str, object] = {}
@@ -88,7 +88,7 @@ def member_changes(
         rpm_limit=request.rpm_limit,
         tpm_limit=request.tpm_limit,
     )
-    return changes, limit_changes(limits, ctx.clock.now(), ctx.policy.zone) or None
+    return changes, limit_changes(limits, ctx.call.received_at, ctx.policy.zone) or None
 
 
 def check_members(members: Sequence[Member]) -> list[Member]:
@@ -99,7 +99,7 @@ def check_members(members: Sequence[Member]) -> list[Member]:
     return list(members)
 
 
-async def check_organization(changes: dict[str, object], ctx: TeamContext) -> None:
+async def check_organization(changes: dict[str, object], ctx: GovernanceContext) -> None:
     """Is the organization a team is to belong to within the caller's reach?"""
     if "organization_id" not in changes:
         return
@@ -113,7 +113,7 @@ async def check_organization(changes: dict[str, object], ctx: TeamContext) -> No
         raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
 
 
-async def check_own(team_id: str, names: Sequence[str], ctx: TeamContext) -> bool:
+async def check_own(team_id: str, names: Sequence[str], ctx: GovernanceContext) -> bool:
     """A team's own admin may change some of it: false. Who administers its organization, all: true."""
     scope = ctx.call.scope
     if scope.everything:

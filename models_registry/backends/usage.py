@@ -2,20 +2,15 @@
 is missing, and the others hold. A count past 32 bits is passed on as it is: the ledger books a bound, and
 says so.
 
-Where cached tokens stand, by dialect (`CACHED`): `Usage.prompt_tokens` holds all input, so what a provider
-counts beside its prompt is added to it, and what it counts inside is not.
+`Usage.prompt_tokens` holds all input: what a provider counts as cached tokens beside its prompt is added.
 """
 
-import enum
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from models_registry.backends.tolerance import decoded, loosely
-from models_registry.target import Dialect
 from schema.chat import CompletionDetails, PromptDetails, WireUsage
 from schema.usage import NOTHING_RARE, RareMeters, Usage, tier_served
 from schema.wire import MaybeRaw, present
@@ -25,31 +20,6 @@ MOST = 2**53 - 1
 """The largest whole number that every JSON reader takes. It is far past what the ledger believes."""
 USAGES = msgspec.json.Decoder(WireUsage)
 _ANYTHING = msgspec.json.Decoder()
-
-
-class Cached(enum.Enum):
-    """Where a provider counts input that it read from a cache or wrote to one."""
-
-    INSIDE = "inside the prompt's count"
-    BESIDE = "beside it"
-    UNCOUNTED = "nowhere: the prompt's count holds it, and nobody tells which part it is"
-
-
-CACHED: Mapping[Dialect, Cached] = MappingProxyType(
-    {
-        Dialect.OPENAI: Cached.INSIDE,
-        Dialect.ANTHROPIC: Cached.BESIDE,
-        Dialect.OLLAMA: Cached.UNCOUNTED,
-    }
-)
-"""Sources: OpenAI's `prompt_tokens_details.cached_tokens` and its compatible servers (DeepSeek's
-`prompt_cache_hit_tokens`, Mistral's `num_cached_tokens`); Anthropic's `input_tokens`, which leaves out
-`cache_read_input_tokens` and `cache_creation_input_tokens`; Ollama's `prompt_eval_count`."""
-
-
-def whole_prompt(dialect: Dialect, counted: int, cached: int) -> int:
-    """All input, from what the provider counts as the prompt and as read from or written to a cache."""
-    return counted + cached if CACHED[dialect] is Cached.BESIDE else counted
 
 
 def count_of(value: object) -> int | None:

@@ -128,15 +128,17 @@ _ROUTING = _free(
 """Which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts of a model
 without `provider`, too."""
 _TEMPLATE = _free("add_generation_prompt continue_final_message add_special_tokens media_marker")
-_TEXTS: Mapping[str, Rule] = {
-    **_each(Does.TEXT, "documents chat_template_kwargs generation_prompt"),
-    **_each(
-        Does.SCHEMA,
-        """functions response_format structured_outputs guided_json guided_regex guided_choice
+_TEXTS: Mapping[str, Rule] = MappingProxyType(
+    {
+        **_each(Does.TEXT, "documents chat_template_kwargs generation_prompt"),
+        **_each(
+            Does.SCHEMA,
+            """functions response_format structured_outputs guided_json guided_regex guided_choice
         guided_grammar guided_decoding_backend guided_whitespace_pattern structural_tag regex ebnf grammar
         json_schema""",
-    ),
-}
+        ),
+    }
+)
 _OPTIONS = Table(
     _SAMPLING,
     _free(
@@ -151,35 +153,39 @@ _THINKING_CONFIG = Members(
         {"thinking_budget": Does.THINKS, "thinkingBudget": Does.THINKS},
     )
 )
-_NESTED: Mapping[str, Rule] = {
-    "options": Members(_OPTIONS),
-    "reasoning": Members(
-        Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.THINKS})
-    ),
-    "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.THINKS})),
-    "generation_config": Members(
-        Table(_SAMPLING, {"thinking_config": _THINKING_CONFIG, "thinkingConfig": _THINKING_CONFIG})
-    ),
-    "google": Members(Table({"thinking_config": _THINKING_CONFIG, "safety_settings": Does.NOTHING})),
-    "usage": Members(Table(_free("include"))),
-    "venice_parameters": Members(
-        Table(_free("disable_thinking strip_thinking_response include_venice_system_prompt"))
-    ),
-}
+_NESTED: Mapping[str, Rule] = MappingProxyType(
+    {
+        "options": Members(_OPTIONS),
+        "reasoning": Members(
+            Table(_free("effort summary generate_summary exclude enabled"), {"max_tokens": Does.THINKS})
+        ),
+        "thinking": Members(Table(_free("type clear_thinking keep display"), {"budget_tokens": Does.THINKS})),
+        "generation_config": Members(
+            Table(_SAMPLING, {"thinking_config": _THINKING_CONFIG, "thinkingConfig": _THINKING_CONFIG})
+        ),
+        "google": Members(Table({"thinking_config": _THINKING_CONFIG, "safety_settings": Does.NOTHING})),
+        "usage": Members(Table(_free("include"))),
+        "venice_parameters": Members(
+            Table(_free("disable_thinking strip_thinking_response include_venice_system_prompt"))
+        ),
+    }
+)
 _CONSUMED: Mapping[str, Rule] = dict.fromkeys(
     {*GATEWAY_FIELDS, *CONSUMED, *METADATA_FIELDS, DROP_PARAMS}, Does.NOTHING
 )
 """The gateway's own: none goes on to a provider, or only what is a label there."""
 
-_EVERYWHERE: Mapping[str, Rule] = {
-    "messages": Does.APART,
-    "tools": Does.APART,
-    "service_tier": Does.APART,
-    "web_search_options": Does.APART,
-    "max_tokens": Does.LIMIT,
-    "max_completion_tokens": Does.LIMIT,
-    "n": Does.ANSWERS,
-}
+_EVERYWHERE: Mapping[str, Rule] = MappingProxyType(
+    {
+        "messages": Does.APART,
+        "tools": Does.APART,
+        "service_tier": Does.APART,
+        "web_search_options": Does.APART,
+        "max_tokens": Does.LIMIT,
+        "max_completion_tokens": Does.LIMIT,
+        "n": Does.ANSWERS,
+    }
+)
 OPENAI_COMPATIBLE = Table(
     _CONSUMED,
     _SAMPLING,

@@ -21,10 +21,10 @@ from models_registry.facts.allowances import least_output, template_tokens, thin
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_window
 from models_registry.prices.fields import BASE
-from models_registry.prices.price import NANO_PER_USD
 from models_registry.prices.pricing import Pricing, adjustment_of, pricing_of
 from models_registry.target import Deadlines, Target
 from schema.chat import TokenLimit
+from schema.money import NANO_PER_USD
 from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout

@@ -7,12 +7,13 @@ that a deployment whose address is another vendor's never gets it.
 import ipaddress
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from models_registry.config.providers import Provider
 
-PORTS = {"http": 80, "https": 443}
+PORTS = MappingProxyType({"http": 80, "https": 443})
 NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intranet", "localdomain", "svc"})
 """Last labels that no public name has: RFC 6761, RFC 6762, ICANN's reservation of `internal`, and habit;
 `vllm.models.svc` is Kubernetes'."""

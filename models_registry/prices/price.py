@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from schema.corrections import Priced
 from schema.usage import NOTHING_RARE, RareMeters, Usage
 
 FEMTO_PER_USD = 10**15
 FEMTO_PER_NANO = 10**6
-NANO_PER_USD = 10**9
 
 
 class Parts(NamedTuple):
@@ -94,6 +94,11 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "listed", listed)
         msgspec.structs.force_setattr(self, "dearest", anywhere)
         msgspec.structs.force_setattr(self, "is_free", not any(anywhere[-1][1]))
+
+    @property
+    def origin(self) -> Priced:
+        """Where it is from, as a correction says it."""
+        return Priced(source=self.source, version=self.version, effective=self.effective)
 
     def serves(self, tier: str) -> bool:
         """Whether it has rates for a service tier (empty: the standard one)."""
@@ -176,11 +181,6 @@ def ceiling_parts(
             time=dearest.millisecond * dearest.max_ms,
         )
     )
-
-
-def usd(nano: int) -> Decimal:
-    """Nano-USD as exact dollars, for the column and the header."""
-    return Decimal(nano).scaleb(-9)
 
 
 def _femto(price: Price, usage: Usage, duration_ms: int) -> Parts:

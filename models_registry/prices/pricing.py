@@ -10,7 +10,8 @@ import msgspec
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_price
 from models_registry.prices.fields import Grid, PriceField, grid_of, names_whole_price, price_of, searches_of
-from models_registry.prices.price import NANO_PER_USD, Price, Service, Tier
+from models_registry.prices.price import Price, Service, Tier
+from schema.money import NANO_PER_USD
 
 MAX_MARGIN = Decimal(100)
 MAX_FIXED_USD = Decimal(1000)

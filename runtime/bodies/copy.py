@@ -1,9 +1,10 @@
 """One call's request and answer, copied as they pass: no work but to count and keep."""
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
@@ -15,28 +16,46 @@ MAX_RAW_BYTES = 8 * 1024 * 1024
 """A longer request or answer is not looked at."""
 
 
-class Room(Protocol):
-    """What all copies together share."""
+class BodyQueue:
+    """The bodies that are copied and not written yet, of calls under way too. It holds so many bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.waiting: deque[Body] = deque()
+        self.some = asyncio.Event()
+        """Set when a body is put into `waiting`."""
+        self.held_bytes = 0
+        self.lost = 0
+        """Calls whose bodies were to be kept and are not."""
 
     def hold(self, body: "Body", size: int) -> bool:
         """Take room; false where there is none."""
-        ...
+        if self.held_bytes + size > self._max_bytes:
+            return False
+        self.held_bytes += size
+        body.held_bytes += size
+        return True
 
-    def give_back(self, body: "Body", size: int) -> None: ...
+    def give_back(self, body: "Body", size: int) -> None:
+        self.held_bytes -= size
+        body.held_bytes -= size
 
     def lose(self, body: "Body") -> None:
-        """It will not be kept after all."""
-        ...
+        """The body will not be kept after all."""
+        self.lost += 1
+        self.give_back(body, body.held_bytes)
+        body.pieces, body.fields = [], None
 
     def put(self, body: "Body") -> None:
-        """It is complete."""
-        ...
+        """The body is complete."""
+        self.waiting.append(body)
+        self.some.set()
 
 
 class Body:
     """One call's, as raw as it came. `release` and `finish` are called once."""
 
-    def __init__(self, call: Call, fields: Mapping[str, msgspec.Raw], room: Room) -> None:
+    def __init__(self, call: Call, fields: Mapping[str, msgspec.Raw], queue: BodyQueue) -> None:
         self.request_id = call.request_id
         self.started_at: datetime = call.received_at
         self.fields: Mapping[str, msgspec.Raw] | None = fields
@@ -47,28 +66,28 @@ class Body:
         self.held_bytes = 0
         """How much of the queue's room this body takes."""
         self._answer_bytes = 0
-        self._room: Room | None = room
+        self._queue: BodyQueue | None = queue
 
     def add(self, piece: bytes) -> None:
         """Some of the answer."""
-        if self._room is None or self.too_long:
+        if self._queue is None or self.too_long:
             return
         self._answer_bytes += len(piece)
         if self._answer_bytes > MAX_RAW_BYTES:
             self.too_long = True
-            self._room.give_back(self, sum(map(len, self.pieces)))
+            self._queue.give_back(self, sum(map(len, self.pieces)))
             self.pieces = []
-        elif self._room.hold(self, len(piece)):
+        elif self._queue.hold(self, len(piece)):
             self.pieces.append(piece)
         else:
-            self._room.lose(self)
-            self._room = None
+            self._queue.lose(self)
+            self._queue = None
 
     def finish(self) -> None:
         """All of it is there."""
-        room, self._room = self._room, None
-        if room is not None:
-            room.put(self)
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.put(self)
 
 
 class Copied:

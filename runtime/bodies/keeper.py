@@ -6,7 +6,6 @@ ledger's rows go another way and know nothing of it.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -15,7 +14,7 @@ import asyncpg
 
 from functions.contract.call import Call
 from functions.contract.function import EventStream
-from runtime.bodies.copy import MAX_RAW_BYTES, Body, Copied
+from runtime.bodies.copy import MAX_RAW_BYTES, Body, BodyQueue, Copied
 from runtime.bodies.redaction import NOTHING, TOO_LONG, Kept, Redactor, Unreadable, value_of
 from runtime.bodies.storage_policy import StoragePolicy
 from runtime.bodies.whole_answer import stream_answer
@@ -28,7 +27,6 @@ from schema.wire import Wire
 REDACTION_HEADER = "x-litellm-enable-message-redaction"
 """LiteLLM's, with which a caller keeps one call's bodies out."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-"""The most memory that copies may take which are not in Postgres yet; calls under way count too."""
 BATCH_BYTES = 8 * 1024 * 1024
 WITHOUT_ANSWER = frozenset({"aembedding"})
 """Vectors say nothing to a reader."""
@@ -59,16 +57,11 @@ class Bodies:
         self._database = database
         self._policy = policy
         self._redactor = Redactor(policy)
-        self._max_waiting_bytes = max_waiting_bytes
+        self.queue = BodyQueue(max_waiting_bytes)
         self._interval_s = interval_s
-        self._waiting: deque[Body] = deque()
-        self._some = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._months: set[date] = set()
-        self.held_bytes = 0
-        self.lost = 0
-        """Calls whose bodies were to be kept and are not."""
         self._told = 0
 
     def wants(self, call: Call, headers: Mapping[str, str]) -> bool:
@@ -80,12 +73,12 @@ class Bodies:
 
     def take(self, call: Call, request: Wire, answer: bytes | EventStream) -> bytes | EventStream:
         """Keep both; gives what is to be sent in the answer's place."""
-        body = Body(call, request.fields(), self)
+        body = Body(call, request.fields(), self.queue)
         size = sum(memoryview(raw).nbytes for raw in (body.fields or {}).values())
         if size > MAX_RAW_BYTES:
             body.fields, size = None, 0
-        if not self.hold(body, size + OVERHEAD_BYTES):
-            self.lose(body)
+        if not self.queue.hold(body, size + OVERHEAD_BYTES):
+            self.queue.lose(body)
             return answer
         if isinstance(answer, bytes):
             if call.call_type not in WITHOUT_ANSWER:
@@ -95,55 +88,35 @@ class Bodies:
         body.streamed = True
         return Copied(answer, body)
 
-    def hold(self, body: Body, size: int) -> bool:
-        if self.held_bytes + size > self._max_waiting_bytes:
-            return False
-        self.held_bytes += size
-        body.held_bytes += size
-        return True
-
-    def give_back(self, body: Body, size: int) -> None:
-        self.held_bytes -= size
-        body.held_bytes -= size
-
-    def lose(self, body: Body) -> None:
-        self.lost += 1
-        self.give_back(body, body.held_bytes)
-        body.pieces, body.fields = [], None
-
-    def put(self, body: Body) -> None:
-        self._waiting.append(body)
-        self._some.set()
-
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="bodies")
 
     async def close(self, timeout_s: float) -> None:
         """Write what is left, for so long."""
         self._stopping.set()
-        self._some.set()
+        self.queue.some.set()
         if self._task is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._task, timeout_s)
-        for body in self._waiting:
-            self.lose(body)
-        self._waiting.clear()
+        for body in self.queue.waiting:
+            self.queue.lose(body)
+        self.queue.waiting.clear()
         self._tell()
 
     async def _run(self) -> None:
-        while self._waiting or not self._stopping.is_set():
-            await self._some.wait()
+        while self.queue.waiting or not self._stopping.is_set():
+            await self.queue.some.wait()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._interval_s)
-            self._some.clear()
-            while self._waiting:
+            self.queue.some.clear()
+            while self.queue.waiting:
                 await self._write(self._batch())
             self._tell()
 
     def _batch(self) -> list[Body]:
         batch, size = [], 0
-        while self._waiting and size < BATCH_BYTES:
-            batch.append(self._waiting.popleft())
+        while self.queue.waiting and size < BATCH_BYTES:
+            batch.append(self.queue.waiting.popleft())
             size += batch[-1].held_bytes
         return batch
 
@@ -158,9 +131,9 @@ class Bodies:
         finally:
             for body in batch:
                 if written:
-                    self.give_back(body, body.held_bytes)
+                    self.queue.give_back(body, body.held_bytes)
                 else:
-                    self.lose(body)
+                    self.queue.lose(body)
 
     def _rows(self, batch: Sequence[Body]) -> list[tuple[object, ...]]:
         """In a thread: nothing of it touches anything else."""
@@ -197,9 +170,10 @@ class Bodies:
                     return
 
     def _tell(self) -> None:
-        if self.lost > self._told:
-            log.error("bodies of %d calls were not kept, %d in all", self.lost - self._told, self.lost)
-            self._told = self.lost
+        lost = self.queue.lost
+        if lost > self._told:
+            log.error("bodies of %d calls were not kept, %d in all", lost - self._told, lost)
+            self._told = lost
 
 
 def _kept_request(body: Body, redactor: Redactor) -> Kept:

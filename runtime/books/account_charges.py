@@ -7,9 +7,9 @@ from decimal import Decimal
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
 from runtime.books.crossings import LEAST, OWN, Crossed, CustomerBudget, crossings, holder_of, named
 from schema.ledger.rows import Charge
+from schema.money import usd
 
 _CHARGE = """
     WITH customers AS (SELECT (SELECT soft_budget FROM "LiteLLM_BudgetTable" WHERE budget_id = $6) AS soft)

@@ -17,16 +17,16 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
 from runtime.books.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
 from runtime.books.insert import book_rows
 from runtime.books.reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
 from runtime.ledger.journal import segment_name
-from runtime.postgres.errors import REACHING_ERRORS, reaching
+from runtime.postgres.errors import REACHING_ERRORS, UNSTORABLE, reaching
 from runtime.postgres.partitions import ensure_partition, months_of
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.ledger.rows import SpendRow
+from schema.money import usd
 from schema.tables.partitions import month_after
 
 BATCH_ROWS = 1_000
@@ -38,15 +38,6 @@ TORN_LOOK_S = 1.0
 FIRST_LOOK_S = 30.0
 LAST_LOOK_S = 120.0
 """How often it is looked through where nothing is written: after 30 s, then after 60, then every 120 s."""
-
-UNSTORABLE = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-    ValueError,
-    OverflowError,
-)
-"""What Postgres or its driver says to a row that no retry can save."""
 
 PASSING = (
     DatabaseUnavailable,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from urllib.parse import unquote
 
 import msgspec
@@ -18,7 +19,7 @@ THRESHOLDS: tuple[tuple[AlertKind, Decimal], ...] = (
 LEAST = min(part for _, part in THRESHOLDS)
 GATEWAY = "gateway"
 """What an alert calls the budget of everything together."""
-IDS: Mapping[str, int] = {"global": 0, "member": 2}
+IDS: Mapping[str, int] = MappingProxyType({"global": 0, "member": 2})
 """How many ids a kind of holder has in an account's name; all others have one."""
 OWN = "-default"
 """The end of a kind whose holder has no row, as `runtime/limits/rules.py` writes it."""

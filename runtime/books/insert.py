@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
 from runtime.books import rollups
 from runtime.books.account_charges import charge_accounts, crossed_in, with_windows
+from runtime.books.counters import COUNTERS, Counter, Sums, add_to, owners_of
 from runtime.books.crossings import (
     NO_CUSTOMER_BUDGET,
     Crossed,
@@ -20,6 +20,7 @@ from runtime.books.crossings import (
     increase_at,
 )
 from schema.ledger.rows import Outcome, SpendRow
+from schema.money import usd
 from schema.spend import metadata_of
 from schema.tables import naive
 from schema.wire import to_json
@@ -81,76 +82,6 @@ _INSERT = (
 )
 
 
-class Counter(msgspec.Struct, frozen=True, kw_only=True):
-    """A column that sums up what somebody spent, and where its budgets stand."""
-
-    kind: str
-    table: str
-    id: str
-    part: str | None = None
-    """The second column of its key."""
-    also: str = ""
-    """A further column that counts the same and is never reset."""
-    soft: str = "charged.soft_budget"
-    most: str = "charged.max_budget"
-    increase: str = "charged.metadata ->> 'temp_budget_increase'"
-    """What a `max_budget` is raised by for a while, and until when, as texts."""
-    expiry: str = "charged.metadata ->> 'temp_budget_expiry'"
-
-
-_SHARED_SOFT = '(SELECT b.soft_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
-_SHARED = '(SELECT b.max_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
-_OF_MEMBER = """(SELECT b.{} FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = coalesce(charged.budget_id,
-    (SELECT t.member_budget_id FROM "LiteLLM_TeamTable" t WHERE t.team_id = charged.team_id)))"""
-_OF_CUSTOMER = """(SELECT {} FROM (SELECT) one LEFT JOIN "LiteLLM_BudgetTable" b
-    ON b.budget_id = coalesce(charged.budget_id, others.budget_id))"""
-_NONE = "NULL::text"
-COUNTERS: tuple[Counter, ...] = (
-    Counter(
-        kind="organization",
-        table="LiteLLM_OrganizationTable",
-        id="organization_id",
-        soft=_SHARED_SOFT,
-        most=_SHARED,
-    ),
-    Counter(kind="team", table="LiteLLM_TeamTable", id="team_id"),
-    Counter(kind="user", table="LiteLLM_UserTable", id="user_id"),
-    Counter(
-        kind="member",
-        table="LiteLLM_TeamMembership",
-        id="team_id",
-        part="user_id",
-        also="total_spend",
-        soft=_OF_MEMBER.format("soft_budget"),
-        most=_OF_MEMBER.format("max_budget"),
-        increase=_NONE,
-        expiry=_NONE,
-    ),
-    Counter(
-        kind="key",
-        table="LiteLLM_VerificationToken",
-        id="key_id",
-        soft=f"coalesce(charged.soft_budget, {_SHARED_SOFT})",
-        most=f"coalesce(charged.max_budget, {_SHARED})",
-    ),
-    Counter(
-        kind="customer",
-        table="LiteLLM_EndUserTable",
-        id="user_id",
-        soft=_OF_CUSTOMER.format("b.soft_budget"),
-        most=_OF_CUSTOMER.format(
-            "CASE WHEN b.budget_id IS NULL THEN others.max_budget ELSE b.max_budget END"
-        ),
-        increase=_NONE,
-        expiry=_NONE,
-    ),
-)
-"""In the order that everyone locks them in."""
-
-Sums = dict[tuple[str, str], tuple[int, int]]
-"""By id and part: nano-USD of the window, and of all time."""
-
-
 async def insert_rows(
     connection: asyncpg.Connection,
     rows: Sequence[SpendRow],
@@ -199,41 +130,16 @@ async def book_rows(
 
 
 async def _charge(
-    connection: asyncpg.Connection,
-    counter: Counter,
-    sums: Sums,
-    customer_budget: CustomerBudget,
+    connection: asyncpg.Connection, counter: Counter, sums: Sums, customer_budget: CustomerBudget
 ) -> list[Crossed]:
-    """Add to the counters. Rows are locked in the order of their ids, so that two workers wait for
-    each other instead of deadlocking. Gives the thresholds that were crossed."""
-    table, part = counter.table, counter.part
-    keys = sorted(key for key, (window, ever) in sums.items() if window or (counter.also and ever))
-    ids, parts = [key[0] for key in keys], [key[1] for key in keys]
-    columns = counter.id if part is None else f"{counter.id}, {part}"
-    matches = f"charged.{counter.id} = added.id" + (
-        "" if part is None else f" AND charged.{part} = added.part"
-    )
-    also = f", {counter.also} = {counter.also} + added.ever" if counter.also else ""
-    await connection.execute(
-        f'SELECT 1 FROM "{table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
-        f" ON {matches} ORDER BY {columns} FOR NO KEY UPDATE OF charged",
-        ids,
-        parts,
-    )
-    rows = await connection.fetch(
-        f'UPDATE "{table}" AS charged SET spend = spend + added.now{also}'
-        " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever),"
-        " (SELECT $5::text AS budget_id, $6::numeric AS max_budget) AS others"
-        f" WHERE {matches}"
+    """Add to the counters. Gives the thresholds that were crossed."""
+    sql = counter.update("{} + {}", ", (SELECT $5::text AS budget_id, $6::numeric AS max_budget) AS others")
+    sql += (
         f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget,"
-        f" {counter.most} AS max_budget, {counter.increase} AS increase, {counter.expiry} AS expiry",
-        ids,
-        parts,
-        [usd(sums[key][0]) for key in keys],
-        [usd(sums[key][1]) for key in keys],
-        customer_budget.budget_id,
-        customer_budget.max_budget,
+        f" {counter.most} AS max_budget, {counter.increase} AS increase, {counter.expiry} AS expiry"
     )
+    budget = customer_budget
+    rows = await add_to(connection, counter, sums, sql, budget.budget_id, budget.max_budget)
     return [each for row in rows for each in _crossed(counter, row)]
 
 
@@ -257,18 +163,12 @@ def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:
     for row in booked:
         if not row.cost_nano:
             continue
-        for kind, id, part in (
-            ("organization", row.organization_id, ""),
-            ("team", row.team_id, ""),
-            ("user", row.user_id, ""),
-            ("member", row.team_id, row.user_id),
-            ("key", row.key_id or row.key_hash, ""),
-            ("customer", row.end_user, ""),
-        ):
-            if id and (kind != "member" or part):
-                of_kind = sums.setdefault(kind, {})
-                window, ever = of_kind.get((id, part), (0, 0))
-                of_kind[id, part] = (window + row.cost_nano, ever + row.cost_nano)
+        key = row.key_id or row.key_hash
+        owners = owners_of(row.organization_id, row.team_id, row.user_id, key, row.end_user)
+        for kind, id, part in owners:
+            of_kind = sums.setdefault(kind, {})
+            window, ever = of_kind.get((id, part), (0, 0))
+            of_kind[id, part] = (window + row.cost_nano, ever + row.cost_nano)
     return sums
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import asyncpg
 
-from models_registry.prices.price import usd
 from schema.ledger.rows import Outcome, SpendRow
+from schema.money import usd
 
 KEY = (
     "date",

@@ -4,9 +4,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from models_registry.prices.price import NANO_PER_USD
 from schema.ledger.rows import Outcome, SpendRow, is_earlier_id
 from schema.ledger.spend_metadata import SpendMetadata, parts_of, rare_of
+from schema.money import NANO_PER_USD
 from schema.tables import aware
 
 COLUMNS = (

@@ -5,9 +5,9 @@ from datetime import date, datetime
 import asyncpg
 
 from models_registry.bills.lines import Booked, OpenRow
-from models_registry.prices.price import NANO_PER_USD
 from runtime.corrections.rows import SUMS
 from schema.errors import InvalidRequest
+from schema.money import NANO_PER_USD
 from schema.tables import naive
 
 MAX_GROUPS = 50_000

@@ -10,15 +10,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from models_registry.prices.price import usd
-from runtime.books.insert import COUNTERS, Counter
+from runtime.books.counters import COUNTERS, Holder, Sums, add_to, owners_of
 from runtime.limits.rules import Level
 from schema.tables import aware
-
-Holder = tuple[str, str, str]
-"""Kind, id and part."""
-Sums = dict[tuple[str, str], tuple[int, int]]
-"""By id and part: nano-USD of the window, and of all time."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,19 +37,16 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _holders(row: Mapping[str, object]) -> Iterable[Holder]:
-    """The holders to whose counters `runtime/books/insert.py` added the row's cost."""
-    team, user = str(row["team_id"] or ""), str(row["user"] or "")
-    for kind, id, part in (
-        ("organization", row["organization_id"], ""),
-        ("team", team, ""),
-        ("user", user, ""),
-        ("member", team, user),
-        ("key", row["key_id"] or row["api_key"], ""),
-        ("customer", row["end_user"], ""),
-    ):
-        if id and (kind != "member" or part):
-            yield kind, str(id), part
+def _holders(row: Mapping[str, object]) -> list[Holder]:
+    """The holders to whose counters booking added the row's cost."""
+    names = (
+        row["organization_id"],
+        row["team_id"],
+        row["user"],
+        row["key_id"] or row["api_key"],
+        row["end_user"],
+    )
+    return owners_of(*(str(name) if name else None for name in names))
 
 
 def account_of(holder: Holder) -> str:
@@ -80,7 +71,8 @@ async def charge(connection: asyncpg.Connection, differences: Sequence[Differenc
     sums = summed(differences, began)
     for counter in COUNTERS:
         if counter.kind in sums:
-            await _charge_counter(connection, counter, sums[counter.kind])
+            sql = counter.update("greatest(0, {} + {})")
+            await add_to(connection, counter, sums[counter.kind], sql)
 
 
 def summed(differences: Iterable[Difference], began: Mapping[str, datetime]) -> dict[str, Sums]:
@@ -112,29 +104,3 @@ async def _charge_accounts(connection: asyncpg.Connection, differences: Sequence
             [epoch for _, epoch in ordered],
             [sums[key] for key in ordered],
         )
-
-
-async def _charge_counter(connection: asyncpg.Connection, counter: Counter, sums: Sums) -> None:
-    """Rows are locked in the order of their ids, as everyone locks them."""
-    keys = sorted(sums)
-    ids, parts = [key[0] for key in keys], [key[1] for key in keys]
-    columns = counter.id if counter.part is None else f"{counter.id}, {counter.part}"
-    matches = f"charged.{counter.id} = added.id" + (
-        "" if counter.part is None else f" AND charged.{counter.part} = added.part"
-    )
-    also = f", {counter.also} = greatest(0, {counter.also} + added.ever)" if counter.also else ""
-    await connection.execute(
-        f'SELECT 1 FROM "{counter.table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
-        f" ON {matches} ORDER BY {columns} FOR NO KEY UPDATE OF charged",
-        ids,
-        parts,
-    )
-    await connection.execute(
-        f'UPDATE "{counter.table}" AS charged SET spend = greatest(0, spend + added.now){also}'
-        " FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
-        f" WHERE {matches}",
-        ids,
-        parts,
-        [usd(sums[key][0]) for key in keys],
-        [usd(sums[key][1]) for key in keys],
-    )

@@ -8,13 +8,13 @@ import asyncpg
 import msgspec
 
 from functions.contract.roles import Scope
-from models_registry.prices.price import NANO_PER_USD
 from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import spend_reach
 from schema.corrections import Corrected, Kind, UncertainQuery
 from schema.dates import period_of
 from schema.errors import InvalidRequest
 from schema.ledger.rows import usage_of
+from schema.money import NANO_PER_USD
 from schema.recosting import RecostRequest
 from schema.tables import naive
 

@@ -16,7 +16,6 @@ from piccolo.columns import BigInt, Integer, Numeric
 from functions.contract.call import Call
 from functions.contract.roles import Scope
 from models_registry.bills.lines import Booked
-from models_registry.prices.price import usd
 from runtime.books import rollups
 from runtime.books.stored_row import spend_row
 from runtime.corrections.booked_days import booked_days
@@ -24,9 +23,10 @@ from runtime.corrections.charges import Difference, charge
 from runtime.corrections.rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery, in_dollars
+from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
+from schema.money import plain_usd, usd
 from schema.recosting import RecostRequest
 from schema.tables import naive
 from schema.tables.spend_logs import SpendLog
@@ -231,11 +231,11 @@ async def _audit(
     await connection.execute(
         _AUDIT,
         [each.before.original.request_id for each in made],
-        [_json({"spend": str(in_dollars(each.before.cost_nano))}) for each in made],
+        [_json({"spend": str(plain_usd(each.before.cost_nano))}) for each in made],
         [
             _json(
                 {
-                    "spend": str(in_dollars(each.cost_nano)),
+                    "spend": str(plain_usd(each.cost_nano)),
                     "correction": kind.value,
                     "correction_id": each.row_id,
                     "reason": reason,

@@ -145,9 +145,7 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         self, id: str, member: OrganizationMember, *, call: Call
     ) -> OrganizationMembershipRecord | None:
         async with self.changing(call):
-            if await self.locked(id, call=call) is None:
-                return None
-            record = await self._member(id, member)
+            record = await self._member(id, member, call=call)
             if record is None:
                 return None
             after = msgspec.structs.replace(record, user_role=member.role, updated_at=datetime.now(UTC))
@@ -160,17 +158,20 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         self, id: str, member: OrganizationMember, *, call: Call
     ) -> OrganizationMembershipRecord | None:
         async with self.changing(call):
-            if await self.locked(id, call=call) is None:
-                return None
-            record = await self._member(id, member)
+            record = await self._member(id, member, call=call)
             if record is None:
                 return None
             await Membership.delete().where(_here(record))
             self._member_changed(record.user_id)
         return record
 
-    async def _member(self, id: str, member: OrganizationMember) -> OrganizationMembershipRecord | None:
-        """None where there is none, or several have the e-mail address."""
+    async def _member(
+        self, id: str, member: OrganizationMember, *, call: Call
+    ) -> OrganizationMembershipRecord | None:
+        """A member of an organization, which is locked until the transaction ends. None where the scope does
+        not reach the organization, where there is no such member, or where several have the e-mail."""
+        if await self.locked(id, call=call) is None:
+            return None
         condition: Predicate = Membership.organization_id == id
         if member.user_id:
             condition = condition & (Membership.user_id == member.user_id)

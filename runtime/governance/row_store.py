@@ -18,7 +18,7 @@ from piccolo.query.functions import Count
 from piccolo.table import Table
 
 from functions.contract.call import Call
-from runtime.governance.tenancy import Nothing, Predicate, within
+from runtime.governance.tenancy import Predicate, within
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.errors import Conflict, GatewayError, InvalidRequest
@@ -101,15 +101,13 @@ class RowStore(Generic[R]):
         order: Sequence[tuple[str, bool]] = (),
     ) -> Page[R]:
         """`order`: columns and whether each ascends."""
-        try:
-            scoped = within(self.entity.table, call.scope)
-        except Nothing:
+        scoped = within(self.entity.table, call.scope)
+        if scoped is None:
             return Page(records=[], total=0)
+        conditions = (*wanted, *scoped)
         rows = self.entity.table.select(*self.codec.columns.values())
-        total = self.entity.table.select(Count(alias="total"))
-        for condition in [*wanted, *([scoped] if scoped is not None else [])]:
-            rows = rows.where(condition)  # type: ignore[arg-type]  # Piccolo's own union of conditions
-            total = total.where(condition)  # type: ignore[arg-type]
+        rows = rows.where(*conditions)  # type: ignore[arg-type]  # Piccolo's own union of conditions
+        total = self.entity.table.select(Count(alias="total")).where(*conditions)  # type: ignore[arg-type]
         newest = [("created_at", False)] if "created_at" in self.codec.columns else []
         for name, ascending in order or newest:
             rows = rows.order_by(self.codec.columns[name], ascending=ascending)
@@ -155,13 +153,11 @@ class RowStore(Generic[R]):
 
     async def locked(self, id: str, *, call: Call) -> R | None:
         """The row, locked until the transaction ends."""
-        try:
-            scoped = within(self.entity.table, call.scope)
-        except Nothing:
+        scoped = within(self.entity.table, call.scope)
+        if scoped is None:
             return None
-        query = self.entity.table.select(*self.codec.columns.values()).where(self._id == id)
-        if scoped is not None:
-            query = query.where(scoped)  # type: ignore[arg-type]
+        query = self.entity.table.select(*self.codec.columns.values())
+        query = query.where(self._id == id, *scoped)  # type: ignore[arg-type]
         rows = await query.lock_rows("UPDATE")
         return self.codec.decode(rows[0]) if rows else None
 
@@ -193,13 +189,10 @@ class RowStore(Generic[R]):
 
     async def take_out(self, condition: Predicate, *, call: Call) -> list[R]:
         """Delete what fits and is within the scope; keeps a record where there is a table for it."""
-        try:
-            scoped = within(self.entity.table, call.scope)
-        except Nothing:
+        scoped = within(self.entity.table, call.scope)
+        if scoped is None:
             return []
-        delete = self.entity.table.delete().where(condition)  # type: ignore[arg-type]
-        if scoped is not None:
-            delete = delete.where(scoped)  # type: ignore[arg-type]
+        delete = self.entity.table.delete().where(condition, *scoped)  # type: ignore[arg-type]
         with self.refusing():
             rows = await delete.returning(*self.codec.columns.values())
         if rows and self.entity.deleted is not None:
@@ -239,13 +232,11 @@ class RowStore(Generic[R]):
             ) from exc
 
     async def _selected(self, call: Call, *conditions: Predicate, order: Sequence[Column]) -> list[R]:
-        try:
-            scoped = within(self.entity.table, call.scope)
-        except Nothing:
+        scoped = within(self.entity.table, call.scope)
+        if scoped is None:
             return []
         query = self.entity.table.select(*self.codec.columns.values())
-        for condition in [*conditions, *([scoped] if scoped is not None else [])]:
-            query = query.where(condition)  # type: ignore[arg-type]
+        query = query.where(*conditions, *scoped)  # type: ignore[arg-type]
         async with self.database.transaction():
             rows = await query.order_by(*order)
         return [self.codec.decode(row) for row in rows]

@@ -3,7 +3,7 @@
 A row outside them is not found, whether it is listed, read, changed or deleted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from types import MappingProxyType
@@ -20,10 +20,6 @@ from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
 
 Predicate = CombinableMixin
-
-
-class Nothing(Exception):
-    """The scope reaches no row of this table at all."""
 
 
 def _keys(scope: Scope) -> dict[Reach, Predicate | None]:
@@ -132,13 +128,11 @@ PREDICATES: Mapping[type[Table], Callable[[Scope], dict[Reach, Predicate | None]
 """Tables that are not here are seen whole or not at all."""
 
 
-def within(table: type[Table], scope: Scope) -> Predicate | None:
-    """The condition that keeps a query inside the scope; None where it reaches everything. Raises
-    Nothing where it reaches no row."""
+def within(table: type[Table], scope: Scope) -> Sequence[Predicate] | None:
+    """The conditions that keep a query inside the scope: none where it reaches everything. None where it
+    reaches no row."""
     if scope.everything:
-        return None
+        return ()
     found = PREDICATES[table](scope) if table in PREDICATES else {}
     reached = [predicate for reach in scope.reaches if (predicate := found.get(reach)) is not None]
-    if not reached:
-        raise Nothing
-    return reduce(or_, reached)
+    return (reduce(or_, reached),) if reached else None

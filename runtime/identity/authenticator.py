@@ -5,31 +5,27 @@ kept but the hash.
 """
 
 import asyncio
-import hashlib
 import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
-
-import msgspec
 
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
 from functions.contract.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from runtime.identity.authority import Authority
-from runtime.postgres.freshness import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
+from runtime.postgres.freshness import Announcements
 from runtime.postgres.look_ups import LookUps
+from runtime.postgres.read_cache import Read, ReadCache, Source
 from schema.errors import (
-    DatabaseUnavailable,
     ExpiredKey,
     InvalidRequest,
     NotAuthenticated,
     Overloaded,
     UnknownKey,
 )
-from schema.secret import Secret
+from schema.secret import MAX_KEY_CHARS, MIN_SENT_KEY_CHARS, Secret, key_hash_of
 
 GATEWAY_HEADER = "x-litellm-api-key"
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
@@ -38,14 +34,9 @@ OTHER_HEADERS = frozenset((GATEWAY_HEADER, *KEY_HEADERS))
 METRICS_PATH = "/metrics"
 """The one path of `SWITCHGEAR_METRICS_TOKEN`."""
 METRICS_TOKEN_HASH = "metrics-token"
-MIN_KEY_CHARS = 8
-MAX_KEY_CHARS = 512
-
 MAX_CACHED = 10_000
 MAX_STRANGERS = 1_000
 """Keys that are not known here are remembered apart: whoever sends many pushes out no key that is."""
-MAX_LOOKUPS = 64
-"""Look-ups under way at once."""
 MAX_WAITING = 256
 """Different unknown keys being checked: a stranger with random keys gets no further. A known key
 asks anew beside them."""
@@ -53,22 +44,6 @@ asks anew beside them."""
 
 class AuthorityFinder(Protocol):
     async def find(self, key_hash: str) -> Authority | None: ...
-
-
-class _Entry(msgspec.Struct):
-    authority: Authority | None
-    read_mono: float
-    asked_mono: float
-    """When a look-up last began: while one is under way, the others go by the old answer."""
-
-    @property
-    def caller(self) -> Caller | None:
-        return None if self.authority is None else self.authority.caller
-
-
-def hash_key(key: str) -> str:
-    """How keys are stored: lower-case hex SHA-256, as LiteLLM does."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def credential(headers: Mapping[str, str]) -> str:
@@ -97,7 +72,7 @@ def credential(headers: Mapping[str, str]) -> str:
 
 
 def _shaped(key: str) -> str:
-    if not key.startswith("sk-") or not MIN_KEY_CHARS <= len(key) <= MAX_KEY_CHARS or not key.isascii():
+    if not key.startswith("sk-") or not MIN_SENT_KEY_CHARS <= len(key) <= MAX_KEY_CHARS or not key.isascii():
         raise NotAuthenticated(
             "Authentication Error, malformed API key: a key of this gateway starts with `sk-`."
         )
@@ -118,19 +93,22 @@ class Authenticator:
         metrics_token: Secret | None = None,
     ) -> None:
         """`look_ups` is shared by those that go on by what they know while Postgres is away."""
-        self._master_hash = hash_key(master_key.reveal())
-        self._metrics_hash = "" if metrics_token is None else hash_key(metrics_token.reveal())
+        self._master_hash = key_hash_of(master_key.reveal())
+        self._metrics_hash = "" if metrics_token is None else key_hash_of(metrics_token.reveal())
         self._finder = finder
-        self._announcements = announcements
-        self._clock = clock
-        self._look_ups = look_ups or LookUps(clock)
-        self._cache: OrderedDict[str, _Entry] = OrderedDict()
-        self._strangers: OrderedDict[str, _Entry] = OrderedDict()
-        self._by_topic: dict[str, set[str]] = {}
+        source = Source(
+            prefix="key:",
+            find=self._find,
+            is_known=_is_known,
+            topics=_topics,
+            max_known=MAX_CACHED,
+            max_strangers=MAX_STRANGERS,
+        )
+        self._cache: ReadCache[Authority | None] = ReadCache(
+            source, announcements, look_ups or LookUps(clock), clock
+        )
         self._met: OrderedDict[str, None] = OrderedDict()
         """Keys that were let in: when everything is forgotten, they are no strangers."""
-        self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
-        self._changes = 0
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
         self._scraper = Caller(
@@ -142,16 +120,18 @@ class Authenticator:
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
         """Raises NotAuthenticated and its kin, InvalidRequest, Overloaded or DatabaseUnavailable."""
-        key_hash = hash_key(credential(headers))
+        key_hash = key_hash_of(credential(headers))
         if hmac.compare_digest(key_hash, self._master_hash):
             return self._master
         if self._metrics_hash and hmac.compare_digest(key_hash, self._metrics_hash):
             return self._scraper
-        entry = self._found(key_hash)
-        if entry is None or not self._is_fresh(entry):
-            known = entry is not None and entry.caller is not None
-            entry = await (self._look_up(key_hash, entry) if known else self._look_up_unknown(key_hash))
-        authority = entry.authority
+        read = self._cache.get(key_hash)
+        if read is None or not self._cache.is_fresh(read):
+            if read is not None and read.value is not None and read.value.caller is not None:
+                read = await self._cache.newer(key_hash, read)
+            else:
+                read = await self._look_up_unknown(key_hash)
+        authority = read.value
         if authority is None:
             raise UnknownKey("Authentication Error, this API key is not known here.")
         if authority.expires_at is not None and time.time() >= authority.expires_at:
@@ -165,54 +145,9 @@ class Authenticator:
     def forget(self, topic: str) -> None:
         """A row has changed (`team:platform`; `all`: whatever): ask Postgres at the next call of each
         key that was read from it. What was read before that, and has yet to arrive, is not kept."""
-        self._changes += 1
-        if topic == "all":
-            self._cache.clear()
-            self._strangers.clear()
-            self._by_topic.clear()
-            return
-        self._strangers.pop(topic.removeprefix("key:"), None)
-        for key_hash in list(self._by_topic.get(topic, ())):
-            self._drop(key_hash)
+        self._cache.forget(topic)
 
-    def _found(self, key_hash: str) -> _Entry | None:
-        return self._cache.get(key_hash) or self._strangers.get(key_hash)
-
-    def _is_fresh(self, entry: _Entry) -> bool:
-        now = self._clock()
-        if now - self._announcements.heard_mono <= HEARD_S:
-            return now - entry.read_mono <= KNOWN_S
-        return now - entry.asked_mono <= DEAF_S and now - entry.read_mono < STALE_S
-
-    def _keep(self, key_hash: str, entry: _Entry) -> None:
-        if key_hash in self._cache:
-            self._drop(key_hash)
-        self._strangers.pop(key_hash, None)
-        if entry.authority is None:
-            self._strangers[key_hash] = entry
-            if len(self._strangers) > MAX_STRANGERS:
-                self._strangers.popitem(last=False)
-            return
-        self._cache[key_hash] = entry
-        for topic in entry.authority.topics:
-            self._by_topic.setdefault(topic, set()).add(key_hash)
-        if entry.caller is not None:
-            self._met[key_hash] = None
-            self._met.move_to_end(key_hash)
-            if len(self._met) > MAX_CACHED:
-                self._met.popitem(last=False)
-        if len(self._cache) > MAX_CACHED:
-            self._drop(next(iter(self._cache)))
-
-    def _drop(self, key_hash: str) -> None:
-        authority = self._cache.pop(key_hash).authority
-        for topic in authority.topics if authority is not None else ():
-            hashes = self._by_topic[topic]
-            hashes.discard(key_hash)
-            if not hashes:
-                del self._by_topic[topic]
-
-    async def _look_up_unknown(self, key_hash: str) -> _Entry:
+    async def _look_up_unknown(self, key_hash: str) -> Read[Authority | None]:
         """One look-up for all calls that bring the same key at once."""
         asking = self._asking.get(key_hash)
         if asking is None:
@@ -220,29 +155,24 @@ class Authenticator:
                 raise Overloaded("Too many unknown API keys are being checked; try again.", retry_after_s=1)
             asking = self._asking[key_hash] = asyncio.Lock()
         async with asking:
-            entry = self._found(key_hash)
-            if entry is None or not self._is_fresh(entry):
-                entry = await self._look_up(key_hash, None)
-            return entry
+            read = self._cache.get(key_hash)
+            if read is None or not self._cache.is_fresh(read):
+                read = await self._cache.read(key_hash)
+            return read
 
-    async def _look_up(self, key_hash: str, stale: _Entry | None) -> _Entry:
-        """Raises DatabaseUnavailable where nothing is known that will do."""
-        now = self._clock()
-        if stale is None or now - stale.read_mono >= STALE_S:
-            return await self._ask(key_hash)
-        stale.asked_mono = now
-        return await self._look_ups.newer(f"key:{key_hash}", partial(self._ask, key_hash)) or stale
+    async def _find(self, key_hash: str) -> Authority | None:
+        authority = await self._finder.find(key_hash)
+        if authority is not None and authority.caller is not None:
+            self._met[key_hash] = None
+            self._met.move_to_end(key_hash)
+            if len(self._met) > MAX_CACHED:
+                self._met.popitem(last=False)
+        return authority
 
-    async def _ask(self, key_hash: str) -> _Entry:
-        changes = self._changes
-        try:
-            async with self._lookups:
-                read_mono = self._clock()
-                authority = await self._finder.find(key_hash)
-        except DatabaseUnavailable:
-            self._look_ups.away()
-            raise
-        entry = _Entry(authority=authority, read_mono=read_mono, asked_mono=read_mono)
-        if changes == self._changes:
-            self._keep(key_hash, entry)
-        return entry
+
+def _is_known(authority: Authority | None) -> bool:
+    return authority is not None
+
+
+def _topics(authority: Authority | None) -> frozenset[str]:
+    return frozenset() if authority is None else authority.topics

@@ -7,6 +7,7 @@ was meant and is not understood must not be taken for none.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -114,11 +115,13 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     """The rows it was read from, as changes to them are announced."""
 
 
-_JSON = {
-    field.name: msgspec.json.Decoder(field.type)
-    for field in msgspec.structs.fields(_Facts)
-    if field.name not in ("presented", "revoke_at", "expires")
-}
+_JSON = MappingProxyType(
+    {
+        field.name: msgspec.json.Decoder(field.type)
+        for field in msgspec.structs.fields(_Facts)
+        if field.name not in ("presented", "revoke_at", "expires")
+    }
+)
 
 
 def authority_of(row: Mapping[str, Any], policy: Policy) -> Authority:

@@ -23,7 +23,6 @@ from runtime.ledger.spend_row import (
     Attempt,
     Ending,
     believable,
-    dollars_text,
     ending_of_failure,
     held_of,
     mended,
@@ -36,6 +35,7 @@ from runtime.telemetry.tally import Tally
 from schema.errors import Overloaded
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
+from schema.money import dollars_text
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"

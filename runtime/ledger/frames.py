@@ -10,7 +10,8 @@ those before it. Behind a stretch that something else damaged, the next whole fr
 import enum
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -43,14 +44,16 @@ class Kind(enum.IntEnum):
 Record = Held | Settled | SpendRow | str | None
 
 _encode = msgspec.msgpack.Encoder().encode
-_DECODERS: dict[int, msgspec.msgpack.Decoder[Record]] = {
-    Kind.HELD: msgspec.msgpack.Decoder(Held),
-    Kind.SETTLED: msgspec.msgpack.Decoder(Settled),
-    Kind.ROW: msgspec.msgpack.Decoder(SpendRow),
-    Kind.WORKER: msgspec.msgpack.Decoder(str),
-    Kind.END: msgspec.msgpack.Decoder(None),
-}
-_KIND_BYTES = {kind: bytes([kind]) for kind in Kind}
+_DECODERS: Mapping[int, msgspec.msgpack.Decoder[Record]] = MappingProxyType(
+    {
+        Kind.HELD: msgspec.msgpack.Decoder(Held),
+        Kind.SETTLED: msgspec.msgpack.Decoder(Settled),
+        Kind.ROW: msgspec.msgpack.Decoder(SpendRow),
+        Kind.WORKER: msgspec.msgpack.Decoder(str),
+        Kind.END: msgspec.msgpack.Decoder(None),
+    }
+)
+_KIND_BYTES = MappingProxyType({kind: bytes([kind]) for kind in Kind})
 
 
 class Frame(NamedTuple):

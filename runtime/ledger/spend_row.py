@@ -223,12 +223,6 @@ def moment(call: Call, mono: float) -> datetime:
     return call.received_at + timedelta(seconds=mono - call.received_mono)
 
 
-def dollars_text(nano: int) -> str:
-    """Nano-USD as decimal dollars without an exponent or needless zeros: `0.000123`, `0`."""
-    whole, part = divmod(nano, 10**9)
-    return f"{whole}.{part:09d}".rstrip("0").rstrip(".")
-
-
 def _said(error: Exception) -> str | None:
     """A gateway error's message, which is fit for the caller; another's text may hold anything."""
     if not isinstance(error, GatewayError):

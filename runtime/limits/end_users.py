@@ -1,9 +1,8 @@
 """The end users that requests name: their limits, and whether they may come in."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
+from operator import attrgetter
 
 import msgspec
 
@@ -11,8 +10,9 @@ from functions.contract.policy import Policy
 from models_registry.registry import permits
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.postgres.database import Database
-from runtime.postgres.freshness import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
+from runtime.postgres.freshness import Announcements
 from runtime.postgres.look_ups import LookUps
+from runtime.postgres.read_cache import ReadCache, Source
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord
@@ -28,11 +28,12 @@ MAX_ID_CHARS = 256
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A customer, known or not, as it was last read."""
 
-    read_mono: float
     entered: bool = False
     blocked: bool = False
     models: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    topics: tuple[str, ...] = ()
+    """The budget that its limits were read from."""
 
 
 class Customers:
@@ -47,13 +48,16 @@ class Customers:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy
-        self._announcements = announcements
         self._database = database
-        self._look_ups = look_ups
-        self._clock = clock
-        self._cache: OrderedDict[str, Known] = OrderedDict()
-        self._strangers: OrderedDict[str, Known] = OrderedDict()
-        self._changes = 0
+        source: Source[Known] = Source(
+            prefix="customer:",
+            find=self._find,
+            is_known=attrgetter("entered"),
+            topics=attrgetter("topics"),
+            max_known=MAX_CACHED,
+            max_strangers=MAX_CACHED,
+        )
+        self._cache: ReadCache[Known] = ReadCache(source, announcements, look_ups, clock)
         self._customers = RowCodec(Customer, CustomerRecord)
         self._budgets = RowCodec(Budget, BudgetRecord)
 
@@ -62,9 +66,12 @@ class Customers:
         to be entered as an id names nobody."""
         if len(customer) > MAX_ID_CHARS:
             return ()
-        known = self._cache.get(customer) or self._strangers.get(customer)
-        if known is None or not self._is_fresh(known):
-            known = await self._read(customer, known)
+        read = self._cache.get(customer)
+        if read is None:
+            read = await self._cache.read(customer)
+        elif not self._cache.is_fresh(read):
+            read = await self._cache.newer(customer, read)
+        known = read.value
         if known.blocked:
             raise NotAllowed(
                 f"The customer {customer[:100]!r} is blocked.", param="user", code="customer_blocked"
@@ -77,38 +84,9 @@ class Customers:
 
     def forget(self, topic: str) -> None:
         """A customer or a budget was changed."""
-        self._changes += 1
-        if topic == "all" or topic.startswith("budget:"):
-            self._cache.clear()
-            self._strangers.clear()
-        elif topic.startswith("customer:"):
-            self._cache.pop(topic.removeprefix("customer:"), None)
-            self._strangers.pop(topic.removeprefix("customer:"), None)
+        self._cache.forget(topic)
 
-    def _is_fresh(self, known: Known) -> bool:
-        now = self._clock()
-        heard = now - self._announcements.heard_mono <= HEARD_S
-        return now - known.read_mono <= (KNOWN_S if heard else DEAF_S)
-
-    async def _read(self, customer: str, before: Known | None) -> Known:
-        ask = partial(self._ask, customer)
-        if before is None or self._clock() - before.read_mono >= STALE_S:
-            return await ask()
-        return await self._look_ups.newer(f"customer:{customer}", ask) or before
-
-    async def _ask(self, customer: str) -> Known:
-        changes = self._changes
-        known = await self._find(customer, self._clock())
-        if changes == self._changes:
-            self._cache.pop(customer, None)
-            self._strangers.pop(customer, None)
-            cache = self._cache if known.entered else self._strangers
-            cache[customer] = known
-            if len(cache) > MAX_CACHED:
-                cache.popitem(last=False)
-        return known
-
-    async def _find(self, customer: str, read_mono: float) -> Known:
+    async def _find(self, customer: str) -> Known:
         budget_id = self._policy.customer_budget_id
         with self._database.asking():
             row = await Customer.select().where(Customer.user_id == customer).first()
@@ -133,9 +111,9 @@ class Customers:
             own=record is None,
         )
         return Known(
-            read_mono=read_mono,
             entered=record is not None,
             blocked=record is not None and record.blocked,
             models=tuple(record.models) if record is not None else (),
             rules=(*money_rules(level, limits), *rate_rules(level, limits)),
+            topics=() if budget_id is None else (f"budget:{budget_id}",),
         )

@@ -1,18 +1,21 @@
 """The `x-ratelimit-*` headers of a reply: their names are made once for the rules of a caller."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from runtime.limits.governor import Governor
 from schema.limits import Meter, Rule
 
-WHAT = {
-    Meter.REQUESTS: "requests",
-    Meter.TOKENS: "tokens",
-    Meter.DAY_TOKENS: "tokens-day",
-    Meter.PARALLEL: "max_parallel_requests",
-}
+WHAT = MappingProxyType(
+    {
+        Meter.REQUESTS: "requests",
+        Meter.TOKENS: "tokens",
+        Meter.DAY_TOKENS: "tokens-day",
+        Meter.PARALLEL: "max_parallel_requests",
+    }
+)
 
 
 Header = tuple[bytes, bytes]

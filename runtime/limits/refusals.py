@@ -1,27 +1,32 @@
 """What a call that does not fit is told: the arithmetic, and when it would. Pure."""
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-from models_registry.prices.price import usd
 from runtime.limits.leases import Standing
 from schema.errors import BudgetExceeded, GatewayError, RateLimited
 from schema.limits import Meter
+from schema.money import plain_usd
 
-WORDS = {
-    "api_key": "Key",
-    "user": "User",
-    "team": "Team",
-    "team_member": "Team member",
-    "organization": "Organization",
-    "end_user": "End user",
-    "proxy": "Proxy",
-}
-UNITS = {
-    Meter.REQUESTS: ("requests", "a minute"),
-    Meter.TOKENS: ("tokens", "a minute"),
-    Meter.DAY_TOKENS: ("tokens", "a day"),
-    Meter.PARALLEL: ("max_parallel_requests", "at once"),
-}
+WORDS = MappingProxyType(
+    {
+        "api_key": "Key",
+        "user": "User",
+        "team": "Team",
+        "team_member": "Team member",
+        "organization": "Organization",
+        "end_user": "End user",
+        "proxy": "Proxy",
+    }
+)
+UNITS = MappingProxyType(
+    {
+        Meter.REQUESTS: ("requests", "a minute"),
+        Meter.TOKENS: ("tokens", "a minute"),
+        Meter.DAY_TOKENS: ("tokens", "a day"),
+        Meter.PARALLEL: ("max_parallel_requests", "at once"),
+    }
+)
 PARALLEL_RETRY_S = 1.0
 
 
@@ -73,7 +78,7 @@ def _too_many(standing: Standing, amount: int, now_s: float) -> RateLimited:
 
 
 def _dollars(nano: int) -> str:
-    return f"{usd(nano).normalize() + 0:f}"
+    return f"{plain_usd(nano):f}"
 
 
 def _moment(at_s: float) -> str:

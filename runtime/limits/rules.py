@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_FLOOR, Decimal
+from types import MappingProxyType
 from urllib.parse import quote
 
 import msgspec
 
-from models_registry.prices.price import NANO_PER_USD
 from schema.fields import BudgetWindow, ModelBudget, dollars
-from schema.limits import Holder, Meter, Rule
+from schema.limits import COUNTS, Holder, Meter, Rule
+from schema.money import NANO_PER_USD
 from schema.overlay import model_rates
 from schema.window import check_duration
 
@@ -107,12 +108,8 @@ def rate_rules(
     model_tpm: Mapping[str, int] | None = None,
 ) -> Iterator[Rule]:
     """Its limits on calls, tokens and calls at once, in all and by model."""
-    for meter, limit in (
-        (Meter.REQUESTS, limits.rpm_limit),
-        (Meter.TOKENS, limits.tpm_limit),
-        (Meter.DAY_TOKENS, limits.tpd_limit),
-        (Meter.PARALLEL, limits.max_parallel_requests),
-    ):
+    for name, meter in COUNTS.items():
+        limit = getattr(limits, name)
         if limit is not None:
             yield _rate(level, meter, limit)
     requests, tokens = model_rates(limits.model_max_budget, model_rpm, model_tpm)
@@ -135,7 +132,7 @@ def _rate(level: Level, meter: Meter, limit: int, model: str | None = None) -> R
     )
 
 
-_RATE_WINDOWS = {Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Meter.DAY_TOKENS: "1d"}
+_RATE_WINDOWS = MappingProxyType({Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Meter.DAY_TOKENS: "1d"})
 
 
 def nano(sum_usd: Decimal) -> int:

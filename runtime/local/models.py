@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -16,16 +17,18 @@ OLLAMA = "http://localhost:11434"
 OLLAMA_TIMEOUT_S = 2.0
 MAX_OLLAMA_MODELS = 500
 
-CLOUD: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    "OPENAI_API_KEY": (
-        "OpenAI",
-        (("gpt-4", "openai/gpt-4"), ("gpt-3.5-turbo", "openai/gpt-3.5-turbo"), ("openai/*", "openai/*")),
-    ),
-    "ANTHROPIC_API_KEY": (
-        "Anthropic",
-        (("claude-3-sonnet", "anthropic/claude-sonnet-4-6"), ("anthropic/*", "anthropic/*")),
-    ),
-}
+CLOUD: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = MappingProxyType(
+    {
+        "OPENAI_API_KEY": (
+            "OpenAI",
+            (("gpt-4", "openai/gpt-4"), ("gpt-3.5-turbo", "openai/gpt-3.5-turbo"), ("openai/*", "openai/*")),
+        ),
+        "ANTHROPIC_API_KEY": (
+            "Anthropic",
+            (("claude-3-sonnet", "anthropic/claude-sonnet-4-6"), ("anthropic/*", "anthropic/*")),
+        ),
+    }
+)
 """By the variable that holds a provider's key: its name, and the models it brings."""
 
 

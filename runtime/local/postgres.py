@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -43,15 +44,17 @@ STOP_TIMEOUT_S = 30.0
 POLL_S = 0.02
 READY = "ready"
 
-SETTINGS = {
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
-    "max_connections": "200",
-    "shared_buffers": "32MB",
-    "max_wal_size": "256MB",
-    "log_checkpoints": "off",
-    "timezone": "UTC",
-}
+SETTINGS = MappingProxyType(
+    {
+        "listen_addresses": "",
+        "unix_socket_permissions": "0700",
+        "max_connections": "200",
+        "shared_buffers": "32MB",
+        "max_wal_size": "256MB",
+        "log_checkpoints": "off",
+        "timezone": "UTC",
+    }
+)
 
 
 class Postmaster(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,17 +1,21 @@
 """The pools of a worker, one a lane (`runtime/postgres/lanes.py`)."""
 
+from types import MappingProxyType
+
 import msgspec
 
 from runtime.postgres.database import Database, Terms
 from runtime.postgres.lanes import Lane, sizes
 from schema.secret import Secret
 
-TERMS = {
-    Lane.AUTH: Terms(statement_timeout_s=5, lock_timeout_s=1),
-    Lane.LEASES: Terms(statement_timeout_s=5, lock_timeout_s=1),
-    Lane.MANAGEMENT: Terms(statement_timeout_s=15, lock_timeout_s=5),
-    Lane.REPORTS: Terms(statement_timeout_s=15, lock_timeout_s=1),
-}
+TERMS = MappingProxyType(
+    {
+        Lane.AUTH: Terms(statement_timeout_s=5, lock_timeout_s=1),
+        Lane.LEASES: Terms(statement_timeout_s=5, lock_timeout_s=1),
+        Lane.MANAGEMENT: Terms(statement_timeout_s=15, lock_timeout_s=5),
+        Lane.REPORTS: Terms(statement_timeout_s=15, lock_timeout_s=1),
+    }
+)
 
 
 class Databases(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,14 @@ AWAY_ERRORS = (
     asyncpg.InternalServerError,  # poolers in front of Postgres answer with it
 )
 """And where it answers, but can't do what every caller asks of it."""
+UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,
+    OverflowError,
+)
+"""What Postgres or its driver says to a row that no retry can save."""
 RETRY_S = 2.0
 
 

@@ -1,6 +1,7 @@
 """The ledger's rows by page, one by one, and all of them in turn. Implements `functions.ports.spend.Log`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 
 import asyncpg
 
@@ -34,15 +35,17 @@ TAGGED_KEYS = 20
 BATCH = 1_000
 
 SELECT = f'SELECT {", ".join(COLUMNS)} FROM "LiteLLM_SpendLogs"'
-SORTS: Mapping[str, str] = {
-    "startTime": '"startTime"',
-    "endTime": '"endTime"',
-    "spend": "spend",
-    "total_tokens": "total_tokens",
-    "request_duration_ms": "request_duration_ms",
-    "model": "model",
-    "ttft_ms": "ttft_ms",
-}
+SORTS: Mapping[str, str] = MappingProxyType(
+    {
+        "startTime": '"startTime"',
+        "endTime": '"endTime"',
+        "spend": "spend",
+        "total_tokens": "total_tokens",
+        "request_duration_ms": "request_duration_ms",
+        "model": "model",
+        "ttft_ms": "ttft_ms",
+    }
+)
 INDEXED = frozenset({"startTime", "spend"})
 
 _KEYS_OF_ALIAS = """

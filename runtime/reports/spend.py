@@ -7,7 +7,7 @@ from piccolo.columns.combination import Where, WhereRaw
 
 from functions.contract.roles import Scope
 from runtime.books.stored_row import spend_row
-from runtime.governance.tenancy import Nothing, within
+from runtime.governance.tenancy import within
 from runtime.postgres.database import Database
 from runtime.reports.sums import ReportReader
 from schema.dates import days_of
@@ -35,15 +35,11 @@ class SpendReader:
         if not 1 <= query.limit <= MAX_ROWS:
             raise InvalidRequest(f"limit: expected 1 to {MAX_ROWS}, found {query.limit}", param="limit")
         start, end = period(query)
-        select = SpendLog.select()
-        for condition in _conditions(query):
-            select = select.where(condition)
-        try:
-            scoped = within(SpendLog, scope)
-        except Nothing:
+        scoped = within(SpendLog, scope)
+        if scoped is None:
             return []
-        if scoped is not None:
-            select = select.where(scoped)  # type: ignore[arg-type]  # Piccolo's own union of conditions
+        conditions = (*_conditions(query), *scoped)
+        select = SpendLog.select().where(*conditions)  # type: ignore[arg-type]  # Piccolo's own union of conditions
         if start is not None:
             select = select.where(SpendLog.start_time >= naive(start))
         if end is not None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
 
 from functions.contract.roles import Scope
-from models_registry.prices.price import usd
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.reports import sums_sql
 from schema.errors import InvalidRequest
 from schema.fields import Page
 from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
+from schema.money import usd
 
 MAX_GROUPS = 50_000
 """Groups in one report: each is work for the worker."""
@@ -25,8 +26,9 @@ MAX_LINES = 200_000
 SETTINGS = "SET LOCAL work_mem = '24MB'; SET LOCAL plan_cache_mode = force_custom_plan"
 """With its own 4 MB Postgres writes to disk for the sum of a month."""
 
-_NAMES: Mapping[Dimension, str] = {
-    Dimension.API_KEY: """
+_NAMES: Mapping[Dimension, str] = MappingProxyType(
+    {
+        Dimension.API_KEY: """
         SELECT token AS id, key_alias AS alias, key_name, team_id FROM "LiteLLM_VerificationToken"
         WHERE token = ANY ($1)
         UNION ALL
@@ -36,23 +38,24 @@ _NAMES: Mapping[Dimension, str] = {
            AND NOT EXISTS (SELECT FROM "LiteLLM_VerificationToken" v WHERE v.token = d.token)
          ORDER BY token, deleted_at DESC)
     """,
-    Dimension.TEAM: """
+        Dimension.TEAM: """
         SELECT team_id AS id, team_alias AS alias, NULL AS key_name, team_id FROM "LiteLLM_TeamTable"
         WHERE team_id = ANY ($1)
     """,
-    Dimension.ORGANIZATION: """
+        Dimension.ORGANIZATION: """
         SELECT organization_id AS id, organization_alias AS alias, NULL AS key_name, NULL AS team_id
         FROM "LiteLLM_OrganizationTable" WHERE organization_id = ANY ($1)
     """,
-    Dimension.USER: """
+        Dimension.USER: """
         SELECT user_id AS id, coalesce(user_email, user_alias) AS alias, NULL AS key_name, NULL AS team_id
         FROM "LiteLLM_UserTable" WHERE user_id = ANY ($1)
     """,
-    Dimension.END_USER: """
+        Dimension.END_USER: """
         SELECT user_id AS id, alias, NULL AS key_name, NULL AS team_id FROM "LiteLLM_EndUserTable"
         WHERE user_id = ANY ($1)
     """,
-}
+    }
+)
 
 
 class _Record(Protocol):

@@ -18,6 +18,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from runtime.postgres.errors import UNSTORABLE
 from runtime.telemetry.deliveries import Deliveries, Post
 from runtime.telemetry.webhooks import Webhook
 from schema.alerts import STATES, AlertKind, AlertRecord
@@ -61,14 +62,6 @@ _UNTOLD = """
     WHERE regexp_replace(host, '^.*/', '') = $1 AND told_at IS NULL
     AND first_at > clock_timestamp() - interval '1 hour' LIMIT 100
 """
-REFUSALS = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-    ValueError,
-    OverflowError,
-)
-"""What Postgres or its driver says to an alert that no retry can save."""
 PASSING = (
     asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that is not to be had
     asyncpg.QueryCanceledError,
@@ -195,7 +188,7 @@ class Desk:
     async def _store_one(self, connection: asyncpg.Connection, key: _Key, alert: AlertRecord) -> None:
         try:
             is_new = await self._insert(connection, key, alert)
-        except REFUSALS as exc:
+        except UNSTORABLE as exc:
             plain_log.error("alert %s %s can't be stored: %r", *key, exc)
             is_new = key not in self._refused
             if len(self._refused) < MAX_WAITING:

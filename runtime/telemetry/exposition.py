@@ -14,8 +14,8 @@ from runtime.telemetry.snapshots import Snapshots, sum_of
 from runtime.telemetry.tally import Attempts, Counted, Gauges
 from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
 from schema.ledger.rows import Outcome
+from schema.money import NANO_PER_USD
 
-NANO = 10**9
 T = TypeVar("T")
 STEP_S = 0.004
 """For how long the event loop waits for metrics at a time."""
@@ -109,7 +109,7 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
         "switchgear_spend_usd",
         "What attempts cost, in dollars.",
         ("model", "provider"),
-        [(key, each.cost_nano / NANO) for key, each in by_model],
+        [(key, each.cost_nano / NANO_PER_USD) for key, each in by_model],
     )
     kinds: tuple[tuple[str, Callable[[Attempts], int]], ...] = (
         ("input", lambda each: each.input_tokens),
@@ -174,7 +174,7 @@ def _peers(
         [((route,), each.timing) for route, each in requests],
     )
     sums: tuple[tuple[str, str, Callable[[Attempts], float]], ...] = (
-        ("litellm_spend_metric", "Dollars.", lambda each: each.cost_nano / NANO),
+        ("litellm_spend_metric", "Dollars.", lambda each: each.cost_nano / NANO_PER_USD),
         (
             "litellm_total_tokens_metric",
             "Tokens in and out.",

@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,11 +20,13 @@ class Style(enum.Enum):
     GENERIC = "webhook"
 
 
-ADDRESSES: Mapping[Style, str] = {
-    Style.SLACK: "SLACK_WEBHOOK_URL",
-    Style.TEAMS: "MS_TEAMS_WEBHOOK_URL",
-    Style.GENERIC: "WEBHOOK_URL",
-}
+ADDRESSES: Mapping[Style, str] = MappingProxyType(
+    {
+        Style.SLACK: "SLACK_WEBHOOK_URL",
+        Style.TEAMS: "MS_TEAMS_WEBHOOK_URL",
+        Style.GENERIC: "WEBHOOK_URL",
+    }
+)
 """Which variable has the address of each."""
 
 PROXIES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")

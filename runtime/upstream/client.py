@@ -17,7 +17,6 @@ had taken the call would have to die in that window, and dead it bills nothing.
 """
 
 import asyncio
-import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 
@@ -190,7 +189,7 @@ class HttpUpstream:
 
     def __init__(self, *, limits: PoolLimits | None = None, env: Mapping[str, str] | None = None) -> None:
         self._limits = limits or PoolLimits()
-        self._proxies = Proxies(os.environ if env is None else env)
+        self._proxies = Proxies(env or {})
         self._places: dict[tuple[str, object], Place] = {}
 
     async def start(self) -> None:

@@ -184,8 +184,8 @@ class Connection(asyncio.Protocol):
         if not self.has_head:
             self.headers.append((name, value.rstrip(b" \t")))
             return
-        self._head_bytes += len(name) + len(value) + len(": \r\n")  # a trailer: nobody reads it
-        if self._head_bytes > MAX_HEAD_BYTES:
+        self._head_bytes += len(name) + len(value) + len(": \r\n")  # a trailer, which nobody reads
+        if self._head_bytes > MAX_HEAD_BYTES or name.lower() in FRAMING:
             raise _TooMuch
 
     def on_headers_complete(self) -> None:

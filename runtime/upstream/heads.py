@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 USER_AGENT = "switchgear"
 OURS = frozenset({"content-length", "transfer-encoding", "connection", "accept-encoding", "expect", "te"})
 """Headers that the client writes itself; from elsewhere they would contradict its own."""
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE = re.compile(r"[\0\r\n]")
 _SAFE_IN_PATH = "/?:@!$&'()*+,;=-._~%[]"

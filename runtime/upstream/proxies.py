@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from models_registry.config.hosts import is_near
 from schema.secret import Secret
 
 
@@ -33,24 +34,17 @@ class Proxies:
         self._excepted = [word.strip().lower() for word in excepted.split(",") if word.strip()]
 
     def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
-        """The proxy for a host; None where it is reached directly. This machine always is."""
+        """The proxy for a host; None where the host is reached directly. This machine and private networks
+        always are: what stays local passes nobody."""
         proxy = self._by_scheme.get(scheme)
+        named = f"[{host}]" if ":" in host else host
         if (
             proxy is None
-            or is_this_machine(host)
+            or is_near(f"{scheme}://{named}")
             or any(_covers(each, host, port) for each in self._excepted)
         ):
             return None
         return proxy
-
-
-def is_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

@@ -6,6 +6,7 @@ through a Litestar handler, since only those get path parameters.
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,7 +26,9 @@ from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotA
 
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
 """Ours are texts; Litestar wants that said."""
-FRAMEWORK_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
+FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
+    {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
+)
 
 
 def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> App:

@@ -3,6 +3,7 @@
 import types
 import typing
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ from schema.errors import ErrorEnvelope
 
 Json = dict[str, Any]  # a JSON document by definition
 REF = "#/components/schemas/{name}"
-STATUSES = {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
+STATUSES = MappingProxyType(
+    {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
+)
 VERSION = "0.1.0"
 
 

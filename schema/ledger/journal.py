@@ -13,8 +13,8 @@ from schema.usage import Usage
 
 
 class HeldCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What an attempt took of one budget's lease. The money spent stands in the row of `kind`,
-    `object_id` and `part`, or in the account itself."""
+    """What an attempt took out of one budget's lease. The row that `kind`, `object_id` and `part` name says
+    how much was spent; with an empty `kind` the account itself does."""
 
     account: str
     epoch: int
@@ -26,7 +26,7 @@ class HeldCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """An attempt that is about to be sent: its row, as it is if nobody ever says how it ended."""
+    """An attempt that is about to be sent, as its row is booked if nobody ever says how the attempt ended."""
 
     request_id: str
     call_id: str
@@ -49,25 +49,25 @@ class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     streamed: bool
     price_source: str | None
     bound: Usage
-    """The most it can use."""
+    """The most that the attempt can use."""
     ceiling_nano: int
-    """What that costs."""
+    """What `bound` costs."""
     charges: tuple[HeldCharge, ...] = ()
     price_version: str | None = None
     price_effective: date | None = None
     tags: tuple[str, ...] = ()
     session_id: str | None = None
     attempt: int = 1
-    """Which of its call's."""
+    """The number of the attempt within its call, from 1."""
 
     @property
     def key(self) -> tuple[str, int]:
-        """By which its ending is found."""
+        """The key by which the ending of the attempt is found."""
         return self.request_id, self.attempt
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """How the attempt of a Held ended."""
+    """How an attempt ended."""
 
     request_id: str
     first_token_at: datetime | None
@@ -80,10 +80,10 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
     error_class: str | None = None
     error_message: str | None = None
     cost_parts: tuple[int, ...] = ()
-    """As in SpendRow."""
+    """See `SpendRow`."""
     attempt: int = 1
     final: bool = True
-    """As in SpendRow."""
+    """See `SpendRow`."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -91,7 +91,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
 
 
 def row_of(held: Held, settled: Settled) -> SpendRow:
-    """The two together: a row, and what it takes out of budgets."""
+    """The row of an attempt, made of its beginning and its ending, with what it takes out of budgets."""
     usage, cost = settled.usage, settled.cost_nano
     return SpendRow(
         request_id=held.request_id if settled.final else earlier_id(held.request_id, held.attempt),
@@ -157,13 +157,14 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
 
 
 def _exceeded(held: Held, cost_nano: int) -> int | None:
-    """The least that a budget held, where the cost is above it."""
+    """The least that a budget held for the attempt, where the cost is above that; else None."""
     least = min((each.taken_nano for each in held.charges), default=cost_nano)
     return least if least < cost_nano else None
 
 
 def unsettled(held: Held, at: datetime) -> Settled:
-    """The ending of an attempt whose worker died: all that it could cost, until somebody knows better."""
+    """The ending of an attempt whose worker died. It is booked at all that it could cost, until a correction
+    says what it did cost."""
     return Settled(
         request_id=held.request_id,
         first_token_at=None,

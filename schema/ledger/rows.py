@@ -9,7 +9,8 @@ import msgspec
 from schema.usage import RareMeters, Usage
 
 EARLIER = "-a[1-9][0-9]{0,3}$"
-"""The end of such an id, for Postgres too. Not so long that a UUID's last group could be taken for it."""
+"""How the id of an attempt ends after which its call went on (`-a1`), as a pattern for Python and Postgres.
+It is too short to be taken for the last group of a UUID."""
 _EARLIER = re.compile(EARLIER)
 
 
@@ -18,17 +19,18 @@ class Outcome(enum.Enum):
 
     OK = "ok"
     REFUSED = "refused"
-    """Turned away by this gateway before anything was sent."""
+    """This gateway refused the call before anything was sent."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     """The client left; the tokens are an upper bound of what was produced."""
     UNCERTAIN = "uncertain"
-    """Sent, and nobody knows what the provider will charge."""
+    """The request was sent, and nobody knows what the provider will charge."""
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What an attempt takes out of one budget: `taken` leaves the lease, `cost` was spent. The money
-    spent stands in the row of `kind`, `object_id` and `part`, or in the account itself."""
+    """What an attempt takes out of one budget: `taken` leaves the lease, `cost` was spent. The row that
+    `kind`, `object_id` and `part` name says how much was spent; with an empty `kind` the account itself
+    does."""
 
     account: str
     epoch: int
@@ -45,11 +47,11 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     position: a new field goes to the end, with a default."""
 
     request_id: str
-    """The call's; of an attempt that was not its last, as `earlier_id` has it."""
+    """The id of the call. An attempt that was not the call's last has the id that `earlier_id` makes."""
     call_id: str
     """The client's own id for the call where it sent one, else the request id."""
     call_type: str
-    """`acompletion`, `aembedding`: the peer's words, which dashboards filter on."""
+    """`acompletion` or `aembedding`: LiteLLM's words, which dashboards filter on."""
     key_hash: str
     key_alias: str | None
     user_id: str
@@ -59,9 +61,9 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     requester_ip: str | None
     user_agent: str | None
     model_group: str
-    """The public name asked for."""
+    """The public name of the model that the caller asked for."""
     model: str
-    """The provider's own name; empty on a refusal before routing."""
+    """The provider's own name of the model; empty where the call was refused before routing."""
     model_id: str
     provider: str
     api_base: str
@@ -77,43 +79,46 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     estimated: bool
     cost_nano: int
     price_source: str | None = None
-    """Where the price came from; None: the price is unknown, and the cost is booked as zero."""
+    """Where the price came from. None where the price is unknown and the cost is booked as zero."""
     streamed: bool
     outcome: Outcome
     http_status: int
-    """How the attempt ended, as a status; of a call's last one mostly what the caller was answered. 499 where
-    the caller left."""
+    """How the attempt ended, as a status. For the last attempt of a call it is mostly the status that the
+    caller got. 499: the caller left."""
     error_class: str | None
     error_message: str | None
     key_id: str = ""
-    """By which the key's counter is kept; the hash where it is empty. In no column of the row."""
+    """The id under which the key's counter is kept; where it is empty, the hash is that id. The row has no
+    column for it."""
     charges: tuple[Charge, ...] = ()
-    """Of the budgets the attempt was held on. In no column of the row."""
+    """What the attempt takes out of the budgets it was held on. The row has no column for it."""
     price_version: str | None = None
-    """Of the price's source: the package's version, or the hash of the config's price fields."""
+    """The version of the price's source: that of the package, or a hash of the config's price fields."""
     price_effective: date | None = None
-    """Since when that price holds, as far as its source says."""
+    """The day since which the price holds; None where its source does not say."""
     service_tier: str = ""
-    """What the provider says it served; empty: its standard tier."""
+    """The service tier that the provider says it served; empty for its standard tier."""
     rare: RareMeters | None = None
     cost_parts: tuple[int, ...] = ()
-    """The cost by what it is for, in the order of `models_registry.prices.price.Parts`; empty where it is
-    0."""
+    """The cost by what it is for, in the order of `models_registry.prices.price.Parts`; empty where the cost
+    is 0."""
     input_reported: bool = False
-    """Of an estimate: the provider did report the input. In the row's metadata."""
+    """True where the counts are an estimate, but the provider did report the input. The row has it in its
+    metadata."""
     corrects: str | None = None
-    """The request id of the row that this one corrects: its sums are differences, and no call is counted."""
+    """The request id of the row that this row corrects. The sums of a correction are differences, and it
+    counts no call."""
     tags: tuple[str, ...] = ()
-    """Request tags: the call's, its key's and its team's."""
+    """The request tags of the call, its key and its team."""
     session_id: str | None = None
     final: bool = True
-    """False of an attempt after which its call went on to another: no call is counted."""
+    """False where the call went on to another attempt after this one: the row then counts no call."""
     held_nano: int | None = None
-    """What budgets held for the attempt, where it cost more. In the row's metadata."""
+    """What budgets held for the attempt, where it cost more than that. The row has it in its metadata."""
 
 
 def earlier_id(request_id: str, attempt: int) -> str:
-    """The row of an attempt after which its call went on: `<call>-a1` of the first."""
+    """The row id of an attempt after which its call went on: `<call>-a1` for the first attempt."""
     return f"{request_id}-a{attempt}"
 
 
@@ -122,7 +127,7 @@ def is_earlier_id(request_id: str) -> bool:
 
 
 def usage_of(row: SpendRow) -> Usage:
-    """What the row says was used: with the row's duration, all that a price needs."""
+    """The usage of a row. Together with the row's duration it is all that a price needs."""
     return Usage(
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,

@@ -8,11 +8,8 @@ from decimal import Decimal
 
 import msgspec
 
+from schema.money import NANO_PER_USD, usd
 from schema.usage import NOTHING_RARE, RareMeters, Usage
-
-NANO_PER_USD = 10**9
-DIGITS = -9
-"""Of a part of a cost: a nano-dollar is the ninth."""
 
 
 class PromptTokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,7 +37,7 @@ class ToolsUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UsageObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was used: counts of zero are left out, but for the three that every usage has."""
+    """What was used. Counts of zero are left out, but for the three that every usage has."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -53,7 +50,7 @@ class UsageObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     server_tool_use: ToolsUsed = ToolsUsed()
     images: int = 0
     input_reported: bool = False
-    """Of an estimate: the input is no bound."""
+    """True where the counts are an estimate, but the input is exact."""
 
 
 class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +66,7 @@ class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
     cache_creation_cost: Decimal
     reasoning_cost: Decimal
     additional_costs: dict[str, Decimal]
-    """`request_cost`: of the call as such. `time_cost`: of the seconds it took."""
+    """`request_cost` is the charge for each request, `time_cost` the charge for its seconds."""
 
 
 class ErrorInformation(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +87,7 @@ class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
     cost_breakdown: CostBreakdown | None = None
     error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
     held_cost: Decimal | msgspec.UnsetType = msgspec.UNSET
-    """What budgets held for the attempt, in dollars, where it cost more."""
+    """What budgets held for the attempt, in dollars, where it cost more than that."""
 
 
 def usage_object(usage: Usage) -> UsageObject:
@@ -126,7 +123,7 @@ def usage_object(usage: Usage) -> UsageObject:
 
 
 def rare_of(used: UsageObject) -> RareMeters | None:
-    """The rare meters back from where they are stored; None where none ran."""
+    """The rare meters as a row has stored them; None where no rare meter ran."""
     prompt, completion = used.prompt_tokens_details, used.completion_tokens_details
     rare = RareMeters(
         cache_write_1h_tokens=used.cache_creation.ephemeral_1h_input_tokens,
@@ -144,16 +141,16 @@ def rare_of(used: UsageObject) -> RareMeters | None:
 
 
 def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
-    """From a cost's parts in nano-USD, in the order of `models_registry.prices.price.Parts`; None: it was
-    0."""
+    """The breakdown of a cost. `parts` are in nano-USD, in the order of `models_registry.prices.price.Parts`.
+    None where the cost is 0."""
     if not parts:
         return None
-    plain, read, written, output, reasoning, tools, request, time = map(_usd, parts)
+    plain, read, written, output, reasoning, tools, request, time = map(usd, parts)
     return CostBreakdown(
         input_cost=plain + read + written,
         output_cost=output + reasoning,
         tool_usage_cost=tools,
-        total_cost=_usd(sum(parts)),
+        total_cost=usd(sum(parts)),
         cache_read_cost=read,
         cache_creation_cost=written,
         reasoning_cost=reasoning,
@@ -164,7 +161,7 @@ def cost_breakdown(parts: tuple[int, ...]) -> CostBreakdown | None:
 
 
 def parts_of(breakdown: CostBreakdown) -> tuple[int, ...]:
-    """The parts back from where they are stored."""
+    """The parts of a cost, in nano-USD, as a row has stored them."""
     read, written = breakdown.cache_read_cost, breakdown.cache_creation_cost
     parts = (
         breakdown.input_cost - read - written,
@@ -180,8 +177,4 @@ def parts_of(breakdown: CostBreakdown) -> tuple[int, ...]:
 
 
 def held_cost(held_nano: int | None) -> Decimal | msgspec.UnsetType:
-    return msgspec.UNSET if held_nano is None else _usd(held_nano)
-
-
-def _usd(nano: int) -> Decimal:
-    return Decimal(nano).scaleb(DIGITS)
+    return msgspec.UNSET if held_nano is None else usd(held_nano)

@@ -1,4 +1,4 @@
-"""Sums of what calls cost: by what they can be asked for, and what each holds."""
+"""Sums of what calls cost: what they can be grouped by, and what a sum holds."""
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from schema.dates import Days
 from schema.errors import InvalidRequest
 
 MAX_LISTED = 500
-"""Ids in one filter."""
+"""The most ids in one filter."""
 
 
 class Dimension(enum.Enum):
@@ -34,10 +34,9 @@ class Dimension(enum.Enum):
 
 
 class Metrics(msgspec.Struct, frozen=True, gc=False):
-    """LiteLLM's names, then ours. Dollars are exact. What is refused, cancelled or uncertain is
-    among the failed; requests are timed where something was sent.
-
-    Not keyword-only: from a row of the database that is five times as fast."""
+    """The numbers of one sum: LiteLLM's names, then ours. Dollars are exact. Refused, cancelled and uncertain
+    requests count as failed. A request is timed where something was sent. The fields may be given by
+    position, since that is five times as fast for a row of the database."""
 
     spend: Decimal = Decimal(0)
     prompt_tokens: int = 0
@@ -60,7 +59,8 @@ class Metrics(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """One group. `of` has its values by dimension; `group` says which of the query's groupings it is of."""
+    """One group. `of` has the group's values by dimension; `group` is the number of its grouping in the
+    query."""
 
     of: Mapping[Dimension, str]
     metrics: Metrics
@@ -68,22 +68,22 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SumsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """`by`: one or more groupings, each by some dimensions. Groups come in the order of the grouping's
-    values; with `top` only so many of them, the dearest first."""
+    """What is to be summed up. `by` has one or more groupings, each by some dimensions. Groups come in the
+    order of their values; with `top`, only that many come, the dearest first."""
 
     by: tuple[tuple[Dimension, ...], ...]
     days: Days = Days()
     where: Mapping[Dimension, tuple[str, ...]] = {}
-    """Any of these values. An empty tuple: none."""
+    """The values that a row may have, by dimension. An empty tuple: no row fits."""
     without: Mapping[Dimension, tuple[str, ...]] = {}
     only: tuple[str, ...] = ()
-    """The metrics that are wanted, by name; empty: all. The others stay zero."""
+    """The names of the metrics that are wanted; empty for all. The other metrics stay zero."""
     top: int | None = None
 
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True):
-    """A group with its lines, by model and key: `{"model", "api_key", "spend", "total_tokens"}` each. They
-    are JSON from the database on, since there can be tens of thousands."""
+    """A group with its lines by model and key. Each line is `{"model", "api_key", "spend", "total_tokens"}`.
+    The database makes the JSON, since there can be tens of thousands of lines."""
 
     of: Mapping[Dimension, str]
     spend: Decimal
@@ -91,7 +91,7 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Name(msgspec.Struct, frozen=True, kw_only=True):
-    """What people call something."""
+    """The name that people give to a key, team or user."""
 
     alias: str | None = None
     key_name: str | None = None
@@ -99,13 +99,13 @@ class Name(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def total(metrics: Sequence[Metrics]) -> Metrics:
-    """All of them together."""
+    """The sum of all of these."""
     sums: Iterator[Any] = map(sum, zip(*map(msgspec.structs.astuple, metrics), strict=True))
     return Metrics(*sums)  # whose types are those of Metrics' own fields
 
 
 def listed(param: str, text: str | None) -> tuple[str, ...]:
-    """Ids with commas between them."""
+    """The ids of a parameter, which separates them by commas. Raises InvalidRequest."""
     found = tuple(each.strip() for each in (text or "").split(",") if each.strip())
     if len(found) > MAX_LISTED:
         raise InvalidRequest(f"{param}: expected at most {MAX_LISTED}, found {len(found)}", param=param)

@@ -4,41 +4,48 @@
 its own, which are older than corrections and would count those as calls.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from schema.ledger.rows import EARLIER
 
-KEY: dict[str, str] = {
-    "date": """to_char("startTime", 'YYYY-MM-DD')""",
-    "api_key": "api_key",
-    "user_id": """coalesce("user", '')""",
-    "team_id": "coalesce(team_id, '')",
-    "organization_id": "coalesce(organization_id, '')",
-    "model_group": "CASE WHEN error_class = 'ModelNotFound' THEN '' ELSE coalesce(model_group, '') END",
-    "model": "model",
-    "custom_llm_provider": "coalesce(custom_llm_provider, '')",
-    "endpoint": "call_type",
-}
+KEY: Mapping[str, str] = MappingProxyType(
+    {
+        "date": """to_char("startTime", 'YYYY-MM-DD')""",
+        "api_key": "api_key",
+        "user_id": """coalesce("user", '')""",
+        "team_id": "coalesce(team_id, '')",
+        "organization_id": "coalesce(organization_id, '')",
+        "model_group": "CASE WHEN error_class = 'ModelNotFound' THEN '' ELSE coalesce(model_group, '') END",
+        "model": "model",
+        "custom_llm_provider": "coalesce(custom_llm_provider, '')",
+        "endpoint": "call_type",
+    }
+)
 CALL = f"corrects IS NULL AND request_id !~ '{EARLIER}'"
 """A correction, and an attempt after which its call went on to another, are money and tokens, and no call."""
 SENT = f"{CALL} AND outcome <> 'refused'"
-METRICS: dict[str, str] = {
-    "spend": "sum(spend)",
-    "prompt_tokens": "sum(prompt_tokens)",
-    "completion_tokens": "sum(completion_tokens)",
-    "cache_read_input_tokens": "sum(cached_tokens)",
-    "cache_creation_input_tokens": "sum(cache_write_tokens)",
-    "reasoning_tokens": "sum(reasoning_tokens)",
-    "api_requests": f"count(*) FILTER (WHERE {CALL})",
-    "successful_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'ok')",
-    "failed_requests": f"count(*) FILTER (WHERE {CALL} AND outcome <> 'ok')",
-    "refused_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'refused')",
-    "uncertain_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'uncertain')",
-    "uncertain_spend": "coalesce(sum(spend) FILTER (WHERE outcome = 'uncertain'), 0)",
-    "total_response_time_ms": f"coalesce(sum(request_duration_ms) FILTER (WHERE {SENT}), 0)",
-    "timed_requests": f"count(*) FILTER (WHERE {SENT})",
-    "total_ttft_ms": f"coalesce(sum(ttft_ms) FILTER (WHERE {CALL}), 0)",
-    "ttft_requests": f"count(ttft_ms) FILTER (WHERE {CALL})",
-    "rate_limited_requests": f"count(*) FILTER (WHERE {CALL} AND http_status = 429)",
-}
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "spend": "sum(spend)",
+        "prompt_tokens": "sum(prompt_tokens)",
+        "completion_tokens": "sum(completion_tokens)",
+        "cache_read_input_tokens": "sum(cached_tokens)",
+        "cache_creation_input_tokens": "sum(cache_write_tokens)",
+        "reasoning_tokens": "sum(reasoning_tokens)",
+        "api_requests": f"count(*) FILTER (WHERE {CALL})",
+        "successful_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'ok')",
+        "failed_requests": f"count(*) FILTER (WHERE {CALL} AND outcome <> 'ok')",
+        "refused_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'refused')",
+        "uncertain_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'uncertain')",
+        "uncertain_spend": "coalesce(sum(spend) FILTER (WHERE outcome = 'uncertain'), 0)",
+        "total_response_time_ms": f"coalesce(sum(request_duration_ms) FILTER (WHERE {SENT}), 0)",
+        "timed_requests": f"count(*) FILTER (WHERE {SENT})",
+        "total_ttft_ms": f"coalesce(sum(ttft_ms) FILTER (WHERE {CALL}), 0)",
+        "ttft_requests": f"count(ttft_ms) FILTER (WHERE {CALL})",
+        "rate_limited_requests": f"count(*) FILTER (WHERE {CALL} AND http_status = 429)",
+    }
+)
 
 
 def _fill(table: str, more: str, source: str) -> str:

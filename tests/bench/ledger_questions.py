@@ -8,22 +8,16 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from functions import activity, bodies, global_spend, spend, spend_reports
 from functions.contract.call import MASTER_KEY_HASH, Caller
-from functions.contract.function import Download, manifest_of
-from functions.contract.policy import Policy
+from functions.contract.function import Download
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from runtime.bodies.reader import BodyReader
 from runtime.postgres.database import Database
-from runtime.stores import Stores
 from schema.errors import InvalidRequest
 from schema.log_page import Place, cursor_of
-from schema.users import UserRecord
-from schema.wire import Wire, decode_body, to_json
+from schema.wire import to_json
 from tests.bench.ledger_fill import DAYS, END_USERS, KEYS, MODELS, TEAMS, USERS
-from tests.functions.contexts import make_call
+from tests.functions.governed import House
 
 TARGET_MS = 300
 Body = dict[str, Any]  # a query or a JSON body
@@ -37,32 +31,12 @@ class Bench:
     def __init__(self, database: Database, first: date) -> None:
         self.database = database
         self.first, self.last = first, first + timedelta(days=DAYS - 1)
-        self.ports = {
-            **Stores(
-                database,
-                lambda topic: None,
-                reports=database,
-                fresh=lambda user_id: UserRecord(user_id=user_id),
-            ).ports,
-            "bodies": BodyReader(database),
-            "policy": Policy(),
-        }
+        self._house = House(database)
+        self._house.now = datetime.combine(self.last, datetime.max.time(), UTC)
         self.draws = random.Random(1)
 
     async def ask(self, function: Callable[..., Awaitable[Any]], body: Body, by: Caller = ADMIN) -> bytes:
-        manifest = manifest_of(function)
-        if issubclass(manifest.request, Wire):
-            request: object = decode_body(msgspec.json.Decoder(manifest.request), msgspec.json.encode(body))
-        else:
-            request = msgspec.convert(body, manifest.request, strict=False)
-        call = make_call(
-            by,
-            scope=by.scope(manifest.access),
-            received_at=datetime.combine(self.last, datetime.max.time(), UTC),
-        )
-        wanted = manifest.context.__struct_fields__
-        ports = {name: self.ports[name] for name in wanted if name != "call"}
-        answer = await function(request, manifest.context(call=call, **ports))
+        answer = await self._house.call(function, body, by)
         if isinstance(answer, Download):
             return b"".join([piece async for piece in answer.pieces()])
         return to_json(answer)

@@ -11,8 +11,8 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionToolParam
 
-from runtime.identity.authenticator import hash_key
 from runtime.local.model import Address
+from schema.secret import key_hash_of
 from tests.e2e.conftest import INPUT_USD, OUTPUT_USD
 from tests.e2e.gateway import Gateway, Row
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS, TEXT
@@ -50,7 +50,7 @@ def named() -> tuple[str, dict[str, str]]:
 
 def check_paid_row(row: Row, key: str, *, group: str, streamed: bool) -> None:
     assert (row.outcome, row.status, row.http_status) == ("ok", "success", 200)
-    assert (row.api_key, row.key_alias) == (hash_key(key), "laptop")
+    assert (row.api_key, row.key_alias) == (key_hash_of(key), "laptop")
     assert (row.call_type, row.model_group, row.streamed) == ("acompletion", group, streamed)
     assert (row.prompt_tokens, row.completion_tokens, row.estimated) == (
         PROMPT_TOKENS,

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from functions.contract.roles import Scope
-from models_registry.prices.price import usd
 from runtime.governance.tenancy import spend_reach
 from schema.ledger.rows import SpendRow
+from schema.money import usd
 from schema.spend import SpendDay, SpendQuery, period
 
 

@@ -63,16 +63,6 @@ def make_call(caller: Caller = MEMBER, **more: Any) -> Call:
     return Call(caller=caller, **(facts | more))
 
 
-class FixedClock:
-    def now(self) -> datetime:
-        return NOW
-
-
-class FixedEntropy:
-    def key(self) -> str:
-        return "sk-0123456789abcdefghijklmnopqrstuvwxyz"
-
-
 async def no_sleep(seconds: float) -> None:
     return None
 

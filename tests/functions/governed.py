@@ -17,10 +17,10 @@ from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections.writer import Corrections
 from runtime.postgres.database import Database
-from runtime.reports.spend import SpendReader
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from schema.wire import Wire, decode_body
+from tests.fakes.ports import make_ports
 from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
 
 T = TypeVar("T")
@@ -43,14 +43,6 @@ def found(*each: tuple[Body, Any]) -> tuple[tuple[Body, Any], ...]:
 
 def bodies(*each: Body) -> tuple[Body, ...]:
     return each
-
-
-class FrozenClock:
-    def __init__(self) -> None:
-        self.moment = NOW
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 class CountingEntropy:
@@ -76,26 +68,41 @@ class House:
 
     def __init__(self, database: Database, policy: Policy = DEFAULTS) -> None:
         self.announced: list[str] = []
-        self.clock = FrozenClock()
-        self.ports: dict[str, object] = {
-            **Stores(
-                database,
-                self.announced.append,
-                reports=database,
-                fresh=lambda user_id: newcomer(user_id, policy, self.clock.now()),
-            ).ports,
-            "alerts": AlertReader(database),
-            "metrics": NoMetrics(),
-            "spend": SpendReader(database),
-            "bodies": BodyReader(database),
-            "corrections": Corrections(database, database),
-            "prices": make_registry(),
-            "policy": policy,
-            "accesses": ACCESSES,
-            "clock": self.clock,
-            "entropy": CountingEntropy(),
-        }
+        self.now: datetime = NOW
+        """When calls are received."""
+        stores = Stores(
+            database,
+            self.announced.append,
+            reports=database,
+            fresh=lambda user_id: newcomer(user_id, policy, self.now),
+        )
+        self.ports = make_ports(
+            keys=stores.keys,
+            users=stores.users,
+            teams=stores.teams,
+            organizations=stores.organizations,
+            customers=stores.customers,
+            budgets=stores.budgets,
+            access_groups=stores.access_groups,
+            audit=stores.audit,
+            spend=stores.spend,
+            log=stores.log,
+            reports=stores.reports,
+            bodies=BodyReader(database),
+            counters=stores.counters,
+            corrections=Corrections(database, database),
+            prices=make_registry(),
+            metrics=NoMetrics(),
+            alerts=AlertReader(database),
+            entropy=CountingEntropy(),
+            policy=policy,
+            accesses=ACCESSES,
+        )
         self.database = database
+
+    def give(self, **ports: object) -> None:
+        """Put these in the place of some ports."""
+        self.ports = msgspec.structs.replace(self.ports, **ports)
 
     async def call(
         self, function: Callable[..., Awaitable[T]], body: dict[str, Any] | None = None, by: Caller = ADMIN
@@ -109,8 +116,8 @@ class House:
         else:
             request = msgspec.convert(body or {}, manifest.request, strict=False)
         wanted = [field.name for field in msgspec.structs.fields(manifest.context)]
-        call = make_call(by, scope=by.scope(manifest.access, manifest.path))
-        ports = {name: self.ports[name] for name in wanted if name != "call"}
+        call = make_call(by, scope=by.scope(manifest.access, manifest.path), received_at=self.now)
+        ports = {name: getattr(self.ports, name) for name in wanted if name != "call"}
         return await function(request, manifest.context(call=call, **ports))
 
 

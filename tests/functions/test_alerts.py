@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from functions.alerts import MAX_PAGE, alerts
-from functions.ports.context import AlertContext
+from functions.ports.context import OperationsContext
 from schema.alerts import AlertPage, AlertRecord, AlertsQuery
 from schema.errors import InvalidRequest
+from tests.fakes.ports import ABSENT
 from tests.functions.contexts import NOW
 
 RECORDS = [
@@ -33,7 +34,8 @@ class FakeAlerts:
 
 
 def page(query: AlertsQuery) -> AlertPage:
-    return asyncio.run(alerts(query, AlertContext(alerts=FakeAlerts())))
+    context = OperationsContext(alerts=FakeAlerts(), metrics=ABSENT, readiness=ABSENT)
+    return asyncio.run(alerts(query, context))
 
 
 def test_pages_count_from_one_and_together_hold_every_alert_once() -> None:

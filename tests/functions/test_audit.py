@@ -29,8 +29,7 @@ async def exported(house: House, **query: str) -> bytes:
 
 def served(house: House) -> httpx.AsyncClient:
     """Everything mounted, with the house's stores."""
-    gateway = InvokeHouse().gateway
-    gateway = msgspec.structs.replace(gateway, ports={**gateway.ports, **house.ports})
+    gateway = msgspec.structs.replace(InvokeHouse().gateway, ports=house.ports)
     app = mount(entries(), gateway)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar's scope is a TypedDict
     headers = {"authorization": f"Bearer {MASTER}"}
@@ -46,8 +45,8 @@ def test_changes_are_listed_with_who_made_them_and_from_where(postgres_dsn: str)
             client_ip="192.0.2.7",
             claimed_by="someone else",
         )
-        store = house.ports["budgets"]
-        await store.change("b", {"max_budget": None}, call=call)  # type: ignore[attr-defined]
+        store = house.ports.budgets
+        await store.change("b", {"max_budget": None}, call=call)
         page = await house.call(audit.audit, {"object_id": "b"})
         assert [each.action for each in page.audit_logs] == ["updated", "created"]
         latest = page.audit_logs[0]
@@ -191,7 +190,7 @@ def test_an_export_is_read_while_it_is_sent_and_cut_where_it_breaks(postgres_dsn
     async def scenario(house: House) -> None:
         await house.call(budgets.new, {"budget_id": "b"})
         log = Breaking((await house.call(audit.audit)).audit_logs[0])
-        house.ports["audit"] = log
+        house.give(audit=log)
         download = await house.call(audit.export, {})
         assert log.given == 1, "the rest is read while it is sent"
         lines: list[bytes] = []

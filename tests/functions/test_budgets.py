@@ -5,6 +5,7 @@ import pytest
 
 from functions import budgets
 from schema.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.limits import COUNTS, SUMS
 from tests.conftest import execute
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, in_house
@@ -136,3 +137,7 @@ def test_a_change_by_sql_is_audited_with_the_database_user(postgres_dsn: str) ->
         ]
 
     in_house(postgres_dsn, scenario)
+
+
+def test_the_settings_that_are_shown_are_the_limits_that_there_are() -> None:
+    assert {name for name, _, _ in budgets.SETTINGS} == {*COUNTS, *SUMS, "budget_duration"}

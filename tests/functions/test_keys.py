@@ -11,7 +11,6 @@ from functions import keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
-from runtime.identity.authenticator import hash_key
 from schema.errors import (
     AlreadyExists,
     GatewayError,
@@ -20,6 +19,7 @@ from schema.errors import (
     NotFound,
     UnsupportedParameter,
 )
+from schema.secret import key_hash_of
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house
 
@@ -50,8 +50,8 @@ def test_a_generated_key_is_shown_once_and_stored_as_its_hash(postgres_dsn: str)
         assert made.key.startswith("sk-")
         assert made.key not in repr(made)
         assert (made.token, made.token_id, made.key_name) == (
-            hash_key(made.key),
-            hash_key(made.key),
+            key_hash_of(made.key),
+            key_hash_of(made.key),
             f"sk-...{made.key[-4:]}",
         )
         assert (made.max_budget, made.expires) == (Decimal("0.1"), NOW + timedelta(days=30))
@@ -407,10 +407,10 @@ def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(po
                 await house.call(keys.generate, body, by=OPS)
         with pytest.raises(NotAllowed):
             await house.call(keys.update, {"key": made.key, "max_budget": 1}, by=OPS)
-        house.clock.moment = NOW + timedelta(hours=13)
+        house.now = NOW + timedelta(hours=13)
         with pytest.raises(NotAllowed, match="duration"):
             await house.call(keys.update, {"key": made.key, "duration": "12h"}, by=OPS)
-        house.clock.moment = NOW
+        house.now = NOW
         other = await house.call(keys.generate, {"user_id": "ada"})
         assert (await house.call(keys.info, {"key": other.key}, by=OPS)).key == other.token, "it may look"
         for function, body in cases(
@@ -505,7 +505,7 @@ def test_a_bulk_update_says_which_failed(postgres_dsn: str) -> None:
         )
         assert (result.total_requested, len(result.successful_updates)) == (3, 1)
         failed, undeclared = result.failed_updates
-        assert failed.key == hash_key("sk-unknown-0123456789")
+        assert failed.key == key_hash_of("sk-unknown-0123456789")
         assert (undeclared.key, "guardrails" in undeclared.failed_reason) == (made.token, True)
         assert (await house.call(keys.info, {"key": made.key})).info.rpm_limit is None
 

@@ -2,8 +2,9 @@ import asyncio
 
 from functions.contract.function import Text
 from functions.metrics import metrics
-from functions.ports.context import MetricsContext
+from functions.ports.context import OperationsContext
 from schema.metrics import MetricsQuery
+from tests.fakes.ports import ABSENT
 
 COUNTED = Text(media_type="text/plain; version=0.0.4", content="switchgear_requests_total 1\n")
 
@@ -14,5 +15,6 @@ class FakeMetrics:
 
 
 def test_what_was_counted_is_answered_as_it_is() -> None:
-    answer = asyncio.run(metrics(MetricsQuery(), MetricsContext(metrics=FakeMetrics())))
+    context = OperationsContext(metrics=FakeMetrics(), alerts=ABSENT, readiness=ABSENT)
+    answer = asyncio.run(metrics(MetricsQuery(), context))
     assert answer == COUNTED

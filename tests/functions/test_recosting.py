@@ -38,7 +38,7 @@ def call(request_id: str, **changes: Any) -> SpendRow:
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         later = RECEIVED_AT.replace(day=15)
         await book(
             house.database,
@@ -71,7 +71,7 @@ def test_recosting_makes_correction_rows_and_twice_changes_nothing(postgres_dsn:
     execute(postgres_dsn, *OWNERS)
 
     async def scenario(house: House) -> None:
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         await book(house.database, *(call(f"r{n:04}") for n in range(1_203)))
         report = await house.call(recosting.recost, FOR_GOOD)
         assert (report.dry_run, report.changed_rows) == (False, 1_203)
@@ -87,7 +87,7 @@ def test_recosting_makes_correction_rows_and_twice_changes_nothing(postgres_dsn:
         )
         again = await house.call(recosting.recost, FOR_GOOD)
         assert (again.rows, again.changed_rows, again.days) == (1_203, 0, [])
-        house.ports["prices"] = priced_at("0.003", "0.002")
+        house.give(prices=priced_at("0.003", "0.002"))
         await house.call(recosting.recost, FOR_GOOD)
         assert await total(house.database, "r0007") == Decimal("0.4")
 
@@ -96,7 +96,7 @@ def test_recosting_makes_correction_rows_and_twice_changes_nothing(postgres_dsn:
 
 def test_recosting_goes_on_where_it_stopped(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         await book(house.database, *(call(f"r{n}") for n in range(5)))
         changed, after = [], None
         for _ in range(4):
@@ -113,7 +113,7 @@ def test_recosting_goes_on_where_it_stopped(postgres_dsn: str) -> None:
 
 def test_what_a_person_or_an_invoice_settled_is_left_alone(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         await book(house.database, call("r1"), call("r2"))
         await house.call(corrections.correct, {"request_id": "r1", "cost": 7, "reason": "the invoice"})
         report = await house.call(recosting.recost, FOR_GOOD)
@@ -125,7 +125,7 @@ def test_what_a_person_or_an_invoice_settled_is_left_alone(postgres_dsn: str) ->
 
 def test_an_uncertain_call_is_lowered_only_where_its_counts_explain_its_cost(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         uncertain: dict[str, Any] = {"outcome": Outcome.UNCERTAIN, "estimated": True}
         parts = (400_000_000, 0, 0, 600_000_000, 0, 0, 0, 0)
         await book(
@@ -138,10 +138,10 @@ def test_an_uncertain_call_is_lowered_only_where_its_counts_explain_its_cost(pos
         assert (report.rows, report.changed_rows, report.ceiling_rows) == (3, 2, 1)
         costs = [await total(house.database, name) for name in ("stated", "low", "explained")]
         assert costs == [1, Decimal("0.2"), Decimal("0.2")]
-        house.ports["prices"] = priced_at("0.01", "0.02")
+        house.give(prices=priced_at("0.01", "0.02"))
         await house.call(recosting.recost, FOR_GOOD)
         assert await total(house.database, "stated") == 2
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         await house.call(recosting.recost, FOR_GOOD)
         assert await total(house.database, "stated") == 1
 
@@ -150,7 +150,7 @@ def test_an_uncertain_call_is_lowered_only_where_its_counts_explain_its_cost(pos
 
 def test_only_what_is_asked_for_is_recosted(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        house.ports["prices"] = priced_at("0.001", "0.002")
+        house.give(prices=priced_at("0.001", "0.002"))
         await book(house.database, call("r1"), call("r2", started_at=RECEIVED_AT.replace(day=20)))
         for narrowed in (
             {"model": "other"},

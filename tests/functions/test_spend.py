@@ -286,7 +286,7 @@ def test_an_export_is_read_while_it_is_sent_and_cut_where_it_breaks(postgres_dsn
 
     async def scenario(house: House) -> None:
         log = Breaking()
-        house.ports["log"] = log
+        house.give(log=log)
         pieces = (await house.call(spend.export, MONTH)).pieces()
         assert log.given == 1, "what can fail with a status did, the rest waits"
         await anext(pieces)

@@ -31,9 +31,10 @@ from schema.wire import Wire
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.ledger import ListSink, NoLimits
+from tests.fakes.ports import make_ports
 from tests.fakes.spend import FakeSpend
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.contexts import CONFIG, FixedClock, FixedEntropy, make_registry, make_router
+from tests.functions.contexts import CONFIG, make_registry, make_router
 from tests.runtime.identity.test_authenticator import KEY, record_of
 
 MASTER = "sk-master-key-of-these-tests"
@@ -41,10 +42,6 @@ MAX_BODY = 4096
 ROOM = 3 * MAX_BODY
 ASK = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 Message = dict[str, Any]  # ASGI's own type
-
-
-class Never:
-    """A port that these tests don't reach."""
 
 
 class House:
@@ -60,22 +57,23 @@ class House:
         self.gateway = Gateway(
             authenticator=Authenticator(Secret(MASTER), keys, Silence()),
             ledger=ledger,
-            ports={
-                **{name: Never() for entry in entries() for name in entry.manifest.context.__struct_fields__},
-                "models": make_registry(),
-                "routes": make_router(),
-                "upstream": self.upstream,
-                "ledger": ledger,
-                "clock": FixedClock(),
-                "entropy": FixedEntropy(),
-                "spend": FakeSpend(),
-                "readiness": Never(),
-            },
+            ports=make_ports(
+                models=make_registry(),
+                routes=make_router(),
+                upstream=self.upstream,
+                ledger=ledger,
+                spend=FakeSpend(),
+            ),
             max_body_bytes=MAX_BODY,
             body_room=self.room,
             searches=Searches(),
             log_line=self.log.append,
         )
+
+    def give(self, **ports: object) -> None:
+        """Put these in the place of some ports."""
+        changed = msgspec.structs.replace(self.gateway.ports, **ports)
+        self.gateway = msgspec.structs.replace(self.gateway, ports=changed)
 
     def endpoint(self, fn: Callable[..., Any] = chat) -> Endpoint:
         return Endpoint(Entry(function=fn, manifest=manifest_of(fn)), self.gateway)
@@ -257,8 +255,7 @@ def test_bodies_together_have_a_limit_that_is_counted_while_they_are_read() -> N
         await asyncio.wait(tasks, timeout=5)
         after = Client(ask())
         house.upstream = FakeUpstream(Answer(body=answers.openai_chat()))
-        ports = {**house.gateway.ports, "upstream": house.upstream}
-        house.gateway = msgspec.structs.replace(house.gateway, ports=ports)
+        house.give(upstream=house.upstream)
         await house.route().handle(scope_of(), after.receive, after.send)
         return house, refused, after
 
@@ -459,8 +456,7 @@ def test_a_client_that_leaves_between_two_attempts_has_a_row_of_the_call() -> No
             await asyncio.Event().wait()
 
         house = House(FakeUpstream(Answer(status=500)))
-        ports = {**house.gateway.ports, "routes": make_router(CONFIG, sleep)}
-        house.gateway = msgspec.structs.replace(house.gateway, ports=ports)
+        house.give(routes=make_router(CONFIG, sleep))
         client = Client(ask())
         task = asyncio.create_task(house.route().handle(scope_of(), client.receive, client.send))
         async with asyncio.timeout(5):
@@ -553,7 +549,7 @@ def test_a_stream_is_closed_exactly_once_even_if_the_reply_cannot_be_sent() -> N
 
     async def run() -> None:
         house, stream = House(), Counting()
-        house.gateway = msgspec.structs.replace(house.gateway, ports={"readiness": stream})
+        house.give(readiness=stream)
         route = house.route(count)
         client = Client(body_of(b"{}"))
         with pytest.raises(ConnectionResetError):
@@ -570,7 +566,7 @@ def test_a_stream_is_closed_exactly_once_even_if_the_reply_cannot_be_sent() -> N
 def test_a_stream_cut_at_the_drain_deadline_is_no_client_that_left() -> None:
     async def run() -> Counting:
         house, stream = House(), Counting()
-        house.gateway = msgspec.structs.replace(house.gateway, ports={"readiness": stream})
+        house.give(readiness=stream)
         stuck = asyncio.Event()
 
         async def slow_send(message: Message) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from functions.models import models
 from runtime.bodies.copy import Body
-from runtime.bodies.keeper import REDACTION_HEADER, Bodies
+from runtime.bodies.keeper import MAX_WAITING_BYTES, REDACTION_HEADER, Bodies
 from runtime.bodies.storage_policy import StoragePolicy
 from schema.errors import ProviderError
 from tests.fakes import answers
@@ -17,14 +17,15 @@ from tests.runtime.test_invoke import ASK, MASTER, Client, House, ask, handle, s
 
 
 class Copies(Bodies):
-    """Real but for the writing: `complete` has what would be written."""
+    """Real but for the writing, which nobody starts: `complete` has what would be written."""
 
-    def __init__(self) -> None:
-        super().__init__(None, StoragePolicy(stores_bodies=True))  # type: ignore[arg-type]  # nothing is written
-        self.complete: list[Body] = []
+    def __init__(self, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+        storage = StoragePolicy(stores_bodies=True)
+        super().__init__(None, storage, max_waiting_bytes=max_waiting_bytes)  # type: ignore[arg-type]
 
-    def put(self, body: Body) -> None:
-        self.complete.append(body)
+    @property
+    def complete(self) -> list[Body]:
+        return list(self.queue.waiting)
 
     @property
     def asked(self) -> list[Any]:
@@ -95,14 +96,10 @@ def test_what_calls_no_model_asks_not_to_be_kept_or_can_not_be_read_is_not_kept(
 
 
 def test_a_full_queue_is_no_reason_to_refuse() -> None:
-    class Full(Copies):
-        def hold(self, body: Body, size: int) -> bool:
-            return False
-
     house, _ = house_of(FakeUpstream(Answer(chunks=answers.openai_stream())))
-    full = Full()
+    full = Copies(max_waiting_bytes=0)
     house.gateway = msgspec.structs.replace(house.gateway, bodies=full)
     client = handle(house.route(), ask(stream=True))
     assert client.body.endswith(b"data: [DONE]\n\n")
-    assert (full.lost, full.complete) == (1, [])
+    assert (full.queue.lost, full.complete) == (1, [])
     assert len(house.sink.rows) == 1

@@ -471,14 +471,14 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
     gateway = Gateway(
         authenticator=Known(case.caller()),  # type: ignore[arg-type]  # all that an endpoint asks of one
         ledger=ledger,
-        ports={
-            **house.ports,
-            "models": make_registry(),
-            "routes": make_router(),
-            "upstream": answer,
-            "ledger": ledger,
-            "readiness": Ready(),
-        },
+        ports=msgspec.structs.replace(
+            house.ports,
+            models=make_registry(),
+            routes=make_router(),
+            upstream=answer,
+            ledger=ledger,
+            readiness=Ready(),
+        ),
         max_body_bytes=100_000,
         body_room=BodyRoom(1_000_000),
         searches=Searches(),
@@ -531,7 +531,7 @@ def test_every_role_gets_what_is_its_own_and_nothing_else(furnished_dsn: str, en
     expected = EXPECTED[name]
 
     async def scenario(house: House) -> dict[str, str]:
-        house.ports |= {"entropy": SystemEntropy()}
+        house.give(entropy=SystemEntropy())
         found: dict[str, str] = {}
         for own in (True, False):
             got = []

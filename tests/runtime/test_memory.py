@@ -83,12 +83,10 @@ class Uncollected:
         await upstream.start()
         self._open.push_async_callback(upstream.close)
         given = {**config_for(self._provider.url), "general_settings": {}}
-        ports = {"upstream": upstream, "models": make_registry(given), "routes": make_router(given)}
         house = self._house
         house.room.max_bytes = ROOM
-        house.gateway = msgspec.structs.replace(
-            house.gateway, max_body_bytes=ROOM, ports={**house.gateway.ports, **ports}
-        )
+        house.gateway = msgspec.structs.replace(house.gateway, max_body_bytes=ROOM)
+        house.give(upstream=upstream, models=make_registry(given), routes=make_router(given))
         gc.collect()
         self._others = {id(each) for each in holding()}
         gc.disable()

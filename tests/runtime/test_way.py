@@ -13,7 +13,7 @@ import pytest
 
 from runtime.blueprint import check
 from runtime.catalog import entry_named
-from runtime.identity.authenticator import Authenticator, hash_key
+from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
@@ -23,10 +23,11 @@ from runtime.upstream.client import HttpUpstream
 from runtime.upstream.router import Router
 from runtime.web.door import Door
 from schema.keys import KeyRecord
-from schema.secret import Secret
+from schema.secret import Secret, key_hash_of
 from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.fakes.ledger import ListSink, NoLimits
+from tests.fakes.ports import make_ports
 from tests.functions.contexts import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -39,17 +40,13 @@ LEAF = re.compile(r"`([a-z_/]+/[a-z_]+\.py)`")
 def gateway_on(upstream_url: str, upstream: HttpUpstream) -> Gateway:
     params = {"model": "openai/gpt-4", "api_base": f"{upstream_url}/v1", "api_key": "sk-provider"}
     document = {"model_list": [{"model_name": "gpt-4", "litellm_params": params}]}
-    record = KeyRecord(token=hash_key(KEY), key_name="sk-...", created_at=NOW, created_by="test")
+    record = KeyRecord(token=key_hash_of(KEY), key_name="sk-...", created_at=NOW, created_by="test")
     ledger = BookedLedger(ListSink(), NoLimits())
     checked = check(document, {})
     return Gateway(
         authenticator=Authenticator(Secret("sk-master-0123456789"), FakeFinder(record), Silence()),
         ledger=ledger,
-        ports={
-            "routes": Router(checked.registry, checked.routing),
-            "upstream": upstream,
-            "ledger": ledger,
-        },
+        ports=make_ports(routes=Router(checked.registry, checked.routing), upstream=upstream, ledger=ledger),
         max_body_bytes=1_000_000,
         body_room=BodyRoom(1_000_000),
         searches=Searches(),

@@ -1,5 +1,7 @@
 """OpenAI's chat parameters as Anthropic's. Source: Anthropic's Messages API, 2023-06-01."""
 
+from types import MappingProxyType
+
 import msgspec
 
 from models_registry.backends.anthropic.messages import conversation
@@ -34,8 +36,10 @@ HONOURED = frozenset(
         "thinking",
     }
 )
-EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+EFFORTS = MappingProxyType(
+    {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+)
+CHOICES = MappingProxyType({"auto": "auto", "none": "none", "required": "any"})
 
 
 class _Thinking(msgspec.Struct, frozen=True):

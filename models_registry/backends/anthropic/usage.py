@@ -1,22 +1,25 @@
 """Anthropic's counts and stop reasons in our terms."""
 
+from types import MappingProxyType
+
 import msgspec
 
-from models_registry.backends.usage import count_of, rare_from, report_in, usage_from, whole_prompt
-from models_registry.target import Dialect
+from models_registry.backends.usage import count_of, rare_from, report_in, usage_from
 from schema.dialects.anthropic import AnthropicUsage
 from schema.usage import RareMeters, Usage, tier_served
 from schema.wire import MaybeRaw
 
-FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
+FINISH_REASONS = MappingProxyType(
+    {
+        "end_turn": "stop",
+        "stop_sequence": "stop",
+        "pause_turn": "stop",
+        "max_tokens": "length",
+        "model_context_window_exceeded": "length",
+        "tool_use": "tool_calls",
+        "refusal": "content_filter",
+    }
+)
 
 
 _REPORTS = msgspec.json.Decoder(AnthropicUsage)
@@ -52,8 +55,8 @@ def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> Anthropi
 
 
 def usage_of(counts: AnthropicUsage) -> Usage | None:
-    """The prompt is the sum of what was not cached, written and read. None without counts. `fast` speed
-    is priced as a service tier."""
+    """The prompt is the sum of three counts: Anthropic's `input_tokens` leaves out `cache_read_input_tokens`
+    and `cache_creation_input_tokens`. None without counts. `fast` speed is priced as a service tier."""
     written = count_of(counts.cache_creation_input_tokens) or 0
     read = count_of(counts.cache_read_input_tokens) or 0
     fresh, details = count_of(counts.input_tokens), counts.output_tokens_details
@@ -64,7 +67,7 @@ def usage_of(counts: AnthropicUsage) -> Usage | None:
         service_tier=tier_of(counts),
         rare=_rare(counts),
     )
-    prompt = None if fresh is None else whole_prompt(Dialect.ANTHROPIC, fresh, written + read)
+    prompt = None if fresh is None else fresh + written + read
     return usage_from(prompt, counts.output_tokens, parts)
 
 

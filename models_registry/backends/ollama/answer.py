@@ -6,8 +6,8 @@ import msgspec
 
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.tolerance import decoded
-from models_registry.backends.usage import count_in, usage_from, whole_prompt
-from models_registry.target import Dialect, Target
+from models_registry.backends.usage import count_in, usage_from
+from models_registry.target import Target
 from schema.dialects.ollama import OllamaAnswer, OllamaToolCall
 from schema.errors import UpstreamMalformed
 from schema.usage import Usage
@@ -31,11 +31,11 @@ def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
 
 
 def usage_of(answer: OllamaAnswer) -> Usage | None:
-    """A count of zero is left out on the wire: of the output it may be one, of a prompt it can't be."""
+    """A count of zero is left out on the wire: the output may have none, a prompt always has some. Ollama's
+    `prompt_eval_count` holds the cached tokens too, and nothing tells how many they are."""
     prompt, completion = count_in(answer.prompt_eval_count), count_in(answer.eval_count)
     if completion is None and answer.eval_count is ABSENT:
         completion = 0
-    prompt = None if prompt is None else whole_prompt(Dialect.OLLAMA, prompt, 0)
     return usage_from(prompt, completion, Usage())
 
 

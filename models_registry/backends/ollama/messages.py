@@ -1,17 +1,21 @@
 """A conversation in Ollama's form: text as one string, images as bare base64 beside it."""
 
+from types import MappingProxyType
+
 from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
 from schema.chat import Message, Part
 from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
 
-ROLES = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-}
+ROLES = MappingProxyType(
+    {
+        "system": "system",
+        "developer": "system",
+        "user": "user",
+        "assistant": "assistant",
+        "tool": "tool",
+    }
+)
 
 
 def conversation(messages: list[Message]) -> list[OllamaMessage]:

@@ -1,5 +1,8 @@
 """OpenAI's chat and embeddings parameters as Ollama's. Source: ollama/ollama `api/types.go`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from models_registry.backends.ollama.messages import conversation
@@ -38,15 +41,17 @@ HONOURED = SAMPLING | {
 }
 CONFIG_ONLY = RUNNER | {"keep_alive"}
 EMBED_FIELDS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
-EFFORTS: dict[str, bool | str] = {
-    "none": False,
-    "minimal": "low",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "max",
-    "max": "max",
-}
+EFFORTS: Mapping[str, bool | str] = MappingProxyType(
+    {
+        "none": False,
+        "minimal": "low",
+        "low": "low",
+        "medium": "medium",
+        "high": "high",
+        "xhigh": "max",
+        "max": "max",
+    }
+)
 JSON_MODE = msgspec.Raw(b'"json"')
 
 

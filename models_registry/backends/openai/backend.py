@@ -4,8 +4,9 @@ A request is forwarded with its fields as they came; only `model` is replaced, t
 parameters are added and the gateway's own fields taken out. An answer is decoded for what the
 gateway must know and sent on with the bytes of its fields.
 
-Cached tokens are inside the prompt's count, reasoning inside the completion's. A stream reports its usage
-only where it is asked for it: it is, and the chunk is taken out again where the client did not ask.
+Cached tokens are inside the prompt's count (`prompt_tokens_details.cached_tokens`, DeepSeek's
+`prompt_cache_hit_tokens`, Mistral's `num_cached_tokens`), reasoning inside the completion's. A stream reports
+its usage only where it is asked for it: it is, and the chunk is taken out again where the client did not ask.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from functions.answers.downloads import Exported
+from functions.answers.downloads import exported
 
 BEGINS = ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 
@@ -27,7 +27,7 @@ def written(*lines: Line) -> bytes:
             yield line
 
     async def run() -> bytes:
-        file = Exported(lines[0], others(), kind=Line, name="x", format="csv")
+        file = exported(lines[0], others(), kind=Line, name="x", format="csv")
         return b"".join([piece async for piece in file.pieces()])
 
     return asyncio.run(run())

@@ -116,7 +116,7 @@ def test_a_bound_without_a_duration_has_the_usual_one_or_is_for_ever(postgres_ds
 def test_a_lifetime_is_not_renewed_beyond_its_bound(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         made = await house.call(keys.generate, {"duration": "5d"}, by=ADA)
-        house.clock.moment = NOW + timedelta(days=4)
+        house.now = NOW + timedelta(days=4)
         await house.call(keys.update, {"key": made.key, "duration": "5d"}, by=ADA)
         await refused(house, ADA, {"key": made.key, "duration": "7d"}, "duration", keys.update)
         await refused(house, ADA, {"key": made.key, "duration": "-1"}, "duration", keys.update)

@@ -119,8 +119,7 @@ def test_a_budget_that_an_admin_puts_a_key_under_meanwhile_is_not_left_out(postg
         await house.call(budgets.new, SHARED)
         made = await house.call(keys.generate, {}, by=ADA)
         stale = KeyRecord(token=made.token, key_id=made.key_id)
-        keys_port: Any = house.ports["keys"]
-        check = await Bounds(call_of_ada(), keys_port, Policy(), {}).changed(stale, {"max_budget": 50})
+        check = await Bounds(call_of_ada(), house.ports.keys, Policy(), {}).changed(stale, {"max_budget": 50})
         check(KeyRecord(token=made.token))
         with pytest.raises(Conflict, match="at the same time"):
             check(KeyRecord(token=made.token, budget_id="small"))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from models_registry.prices.book import find_price
-from models_registry.prices.price import Price, cost_nano, usd
+from models_registry.prices.price import Price, cost_nano
+from schema.money import usd
 from schema.usage import RareMeters, Usage
 from tests.models_registry.config.test_deployments import compiled
 

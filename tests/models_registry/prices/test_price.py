@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.prices.book import find_price
-from models_registry.prices.price import Price, Tier, ceiling_nano, cost_nano, rate, usd
+from models_registry.prices.price import Price, Tier, ceiling_nano, cost_nano, rate
+from schema.money import usd
 from schema.usage import Usage
 
 COUNTS = st.integers(0, 10_000_000)

@@ -6,8 +6,9 @@ import pytest
 
 from models_registry.config.deployments import compile_target
 from models_registry.config.reader import read_config
-from models_registry.prices.price import Price, ceiling_nano, cost_nano, usd
+from models_registry.prices.price import Price, ceiling_nano, cost_nano
 from models_registry.target import Target
+from schema.money import usd
 from schema.usage import RareMeters, Usage
 from tests.models_registry.config.test_deployments import AT, compiled, config_of, refusal
 

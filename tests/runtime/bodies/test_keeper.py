@@ -116,7 +116,7 @@ def test_a_plain_call_is_written_redacted_and_in_its_month(postgres_dsn: str) ->
         }
         assert msgspec.json.decode(row["response"]) == msgspec.json.decode(answer)
         assert (row["request_truncated"], row["response_truncated"]) == (False, False)
-        assert (bodies.lost, bodies.held_bytes) == (0, 0)
+        assert (bodies.queue.lost, bodies.queue.held_bytes) == (0, 0)
 
     run(postgres_dsn, scenario)
 
@@ -134,7 +134,7 @@ def test_a_stream_is_sent_untouched_and_kept_as_one_answer(postgres_dsn: str) ->
         await bodies.close(5.0)
         (row,) = await stored(database)
         assert msgspec.json.decode(row["response"])["choices"][0]["message"] == {"content": "[redacted]"}
-        assert (bodies.lost, bodies.held_bytes) == (0, 0)
+        assert (bodies.queue.lost, bodies.queue.held_bytes) == (0, 0)
 
     run(postgres_dsn, scenario)
 
@@ -177,14 +177,14 @@ def test_what_is_too_long_to_be_looked_at_is_not_kept_and_takes_no_room(
         bodies = Bodies(database, ON)
         long = bodies.take(call("long"), request(), Pieces(b"x" * 600, b"y" * 600, b"z"))
         assert await sent(long) == [b"x" * 600, b"y" * 600, b"z"]
-        assert bodies.held_bytes < 1_500
+        assert bodies.queue.held_bytes < 1_500
         bodies.take(call("wide"), request(user="x" * 2_000), answers.openai_chat())
         bodies.start()
         await bodies.close(5.0)
         long_row, wide_row = await stored(database)
         assert (long_row["response"], long_row["response_truncated"]) == (None, True)
         assert (wide_row["request"], wide_row["request_truncated"]) == (None, True)
-        assert (wide_row["response_truncated"], bodies.held_bytes) == (False, 0)
+        assert (wide_row["response_truncated"], bodies.queue.held_bytes) == (False, 0)
 
     run(postgres_dsn, scenario)
 
@@ -195,16 +195,16 @@ def test_a_full_queue_loses_bodies_and_counts_them_and_no_call_notices(postgres_
         answer = answers.openai_chat()
         for number in range(10):
             assert bodies.take(call(f"call-{number}"), request(), answer) is answer
-            assert bodies.held_bytes <= 4_000
-        assert 0 < bodies.lost < 10
-        lost = bodies.lost
+            assert bodies.queue.held_bytes <= 4_000
+        assert 0 < bodies.queue.lost < 10
+        lost = bodies.queue.lost
         stream = bodies.take(call("stream"), request(), Pieces(*[b"x" * 900] * 6))
         assert await sent(stream) == [b"x" * 900] * 6
-        assert bodies.lost == lost + 1
+        assert bodies.queue.lost == lost + 1
         bodies.start()
         await bodies.close(5.0)
         assert len(await stored(database)) == 10 - lost
-        assert bodies.held_bytes == 0
+        assert bodies.queue.held_bytes == 0
 
     run(postgres_dsn, scenario)
 
@@ -214,7 +214,7 @@ def test_a_stream_that_outgrows_the_room_is_sent_whole_and_lost(postgres_dsn: st
         bodies = Bodies(database, ON, max_waiting_bytes=3_000)
         stream = bodies.take(call("stream"), request(), Pieces(*[b"x" * 900] * 6))
         assert await sent(stream) == [b"x" * 900] * 6
-        assert (bodies.lost, bodies.held_bytes) == (1, 0)
+        assert (bodies.queue.lost, bodies.queue.held_bytes) == (1, 0)
 
     run(postgres_dsn, scenario)
 
@@ -226,13 +226,13 @@ def test_bodies_that_can_not_be_written_are_lost_and_the_next_are_not(postgres_d
         await fetch(database, 'ALTER TABLE "Switchgear_Bodies" RENAME TO "gone"')
         bodies.take(call("lost"), request(), answers.openai_chat())
         async with asyncio.timeout(10):
-            while not bodies.lost:  # noqa: ASYNC110  (the writer tells nobody)
+            while not bodies.queue.lost:  # noqa: ASYNC110  (the writer tells nobody)
                 await asyncio.sleep(0.01)
         await fetch(database, 'ALTER TABLE "gone" RENAME TO "Switchgear_Bodies"')
         bodies.take(call("kept"), request(), answers.openai_chat())
         await bodies.close(5.0)
         assert [row["request_id"] for row in await stored(database)] == ["kept"]
-        assert (bodies.lost, bodies.held_bytes) == (1, 0)
+        assert (bodies.queue.lost, bodies.queue.held_bytes) == (1, 0)
 
     run(postgres_dsn, scenario)
 
@@ -261,7 +261,7 @@ def test_retention_drops_bodies_with_their_rows_and_a_dropped_month_is_made_anew
         bodies.take(call("late", received_at=january), request(), answers.openai_chat())
         await bodies.close(5.0)
         assert [row["request_id"] for row in await stored(database)] == ["late", "new"]
-        assert bodies.lost == 0
+        assert bodies.queue.lost == 0
 
     run(postgres_dsn, scenario)
 
@@ -275,6 +275,6 @@ def test_what_waits_when_time_is_up_is_counted(postgres_dsn: str) -> None:
             bodies.take(call("first"), request(), answers.openai_chat())
             await asyncio.sleep(0)
             await bodies.close(0.2)
-        assert (bodies.lost, bodies.held_bytes) == (1, 0)
+        assert (bodies.queue.lost, bodies.queue.held_bytes) == (1, 0)
 
     run(postgres_dsn, scenario)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models_registry.prices.price import usd
 from runtime.corrections import writer
 from runtime.corrections.writer import Corrections
 from runtime.postgres.database import Database
 from schema.corrections import Correction, Kind
 from schema.errors import Overloaded
 from schema.ledger.rows import Outcome
+from schema.money import usd
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total
 from tests.functions.contexts import ADMIN, make_call

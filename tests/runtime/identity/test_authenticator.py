@@ -7,14 +7,7 @@ import pytest
 
 from functions.contract.call import MASTER_KEY_HASH, Caller
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from runtime.identity.authenticator import (
-    MAX_CACHED,
-    MAX_STRANGERS,
-    MAX_WAITING,
-    Authenticator,
-    credential,
-    hash_key,
-)
+from runtime.identity.authenticator import MAX_CACHED, MAX_STRANGERS, MAX_WAITING, Authenticator, credential
 from runtime.identity.authority import Authority
 from runtime.postgres.freshness import DEAF_S, STALE_S
 from runtime.postgres.look_ups import TIMEOUT_S
@@ -30,7 +23,7 @@ from schema.errors import (
 )
 from schema.keys import KeyRecord
 from schema.models import AllowedModels
-from schema.secret import Secret
+from schema.secret import Secret, key_hash_of
 from tests.fakes.authority import Silence, authority_for
 
 MASTER = "sk-master-key-of-these-tests"
@@ -40,7 +33,7 @@ OTHER = "sk-another-key-0123456789"
 
 def record_of(key: str = KEY, **more: object) -> KeyRecord:
     facts: dict[str, object] = {
-        "token": hash_key(key),
+        "token": key_hash_of(key),
         "key_name": f"sk-...{key[-4:]}",
         "created_at": datetime.now(UTC),
         "created_by": "",
@@ -161,7 +154,7 @@ def test_a_virtual_key_is_its_owner() -> None:
 
     assert asyncio.run(run()) == Caller(
         role=INTERNAL_USER,
-        key_hash=hash_key(KEY),
+        key_hash=key_hash_of(KEY),
         key_alias="laptop",
         user_id="ada",
         team_id="engines",
@@ -229,7 +222,7 @@ def test_while_one_call_asks_again_the_others_go_by_the_old_answer() -> None:
         keys.gate.clear()
         slow = asyncio.create_task(authenticator.caller(bearer()))
         await asyncio.sleep(0)
-        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
+        assert (await authenticator.caller(bearer())).key_hash == key_hash_of(KEY)
         assert not slow.done()
         keys.gate.set()
         await slow
@@ -245,7 +238,7 @@ def test_a_known_key_goes_on_while_the_database_is_away_but_not_for_ever() -> No
         await authenticator.caller(bearer())
         keys.away = True
         clock.now += STALE_S - 1
-        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
+        assert (await authenticator.caller(bearer())).key_hash == key_hash_of(KEY)
         with pytest.raises(DatabaseUnavailable):
             await authenticator.caller(bearer(OTHER))
         clock.now += DEAF_S + 1
@@ -275,7 +268,7 @@ def test_a_forgotten_key_is_asked_for_at_once() -> None:
         authenticator = Authenticator(Secret(MASTER), keys, Silence())
         await authenticator.caller(bearer())
         keys.records.clear()
-        authenticator.forget(f"key:{hash_key(KEY)}")
+        authenticator.forget(f"key:{key_hash_of(KEY)}")
         with pytest.raises(UnknownKey):
             await authenticator.caller(bearer())
 
@@ -291,7 +284,7 @@ def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
         await asyncio.sleep(0)
         assert keys.asked
         keys.records.clear()
-        authenticator.forget(f"key:{hash_key(KEY)}")
+        authenticator.forget(f"key:{key_hash_of(KEY)}")
         keys.gate.set()
         await early
         with pytest.raises(UnknownKey):
@@ -305,7 +298,7 @@ def test_a_thousand_calls_with_a_new_key_are_one_look_up() -> None:
         keys = Keys(record_of())
         authenticator = Authenticator(Secret(MASTER), keys, Silence())
         callers = await asyncio.gather(*(authenticator.caller(bearer()) for _ in range(1000)))
-        assert {caller.key_hash for caller in callers} == {hash_key(KEY)}
+        assert {caller.key_hash for caller in callers} == {key_hash_of(KEY)}
         assert len(keys.asked) == 1
 
     asyncio.run(run())
@@ -325,13 +318,13 @@ def test_a_stranger_with_many_keys_is_bounded_and_holds_up_no_known_key() -> Non
         async with asyncio.timeout(5):
             with pytest.raises(Overloaded):
                 await authenticator.caller(bearer("sk-stranger-more"))
-        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
+        assert (await authenticator.caller(bearer())).key_hash == key_hash_of(KEY)
         clock.now += DEAF_S + 1
         known = asyncio.create_task(authenticator.caller(bearer()))
         await asyncio.sleep(0)
         assert not known.done(), "it waits for its turn and is not refused"
         keys.gate.set()
-        assert (await known).key_hash == hash_key(KEY)
+        assert (await known).key_hash == key_hash_of(KEY)
         outcomes = await asyncio.gather(*flood, return_exceptions=True)
         assert all(isinstance(outcome, UnknownKey) for outcome in outcomes)
         with pytest.raises(UnknownKey):
@@ -342,7 +335,7 @@ def test_a_stranger_with_many_keys_is_bounded_and_holds_up_no_known_key() -> Non
 
 def test_the_cache_is_bounded() -> None:
     async def run() -> None:
-        records = [record_of(token=hash_key(f"sk-known-{number}")) for number in range(MAX_CACHED + 1)]
+        records = [record_of(token=key_hash_of(f"sk-known-{number}")) for number in range(MAX_CACHED + 1)]
         keys = Keys(*records)
         authenticator = Authenticator(Secret(MASTER), keys, Silence(), Clock())
         for number in range(MAX_CACHED + 1):
@@ -364,8 +357,8 @@ def test_strangers_push_no_known_key_out_and_it_is_served_while_postgres_is_away
                 await authenticator.caller(bearer(f"sk-stranger-{number}"))
         keys.away = True
         clock.now += DEAF_S + 1
-        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
-        assert len(authenticator._strangers) <= MAX_STRANGERS
+        assert (await authenticator.caller(bearer())).key_hash == key_hash_of(KEY)
+        assert len(authenticator._cache._strangers) <= MAX_STRANGERS
 
     asyncio.run(run())
 
@@ -378,10 +371,10 @@ def test_a_stranger_that_becomes_a_key_is_let_in_when_that_is_announced() -> Non
             with pytest.raises(UnknownKey):
                 await authenticator.caller(bearer())
         assert len(keys.asked) == 1
-        keys.records[hash_key(KEY)] = record_of()
-        authenticator.forget(f"key:{hash_key(KEY)}")
-        assert (await authenticator.caller(bearer())).key_hash == hash_key(KEY)
-        del keys.records[hash_key(KEY)]
+        keys.records[key_hash_of(KEY)] = record_of()
+        authenticator.forget(f"key:{key_hash_of(KEY)}")
+        assert (await authenticator.caller(bearer())).key_hash == key_hash_of(KEY)
+        del keys.records[key_hash_of(KEY)]
         authenticator.forget("all")
         with pytest.raises(UnknownKey):
             await authenticator.caller(bearer())
@@ -400,7 +393,7 @@ def test_a_look_up_that_takes_long_is_left_and_the_call_goes_by_what_was_last_re
         keys.stubborn = True
         async with asyncio.timeout(TIMEOUT_S + 0.2):
             found = await asyncio.gather(*(authenticator.caller(bearer()) for _ in range(calls)))
-        assert {caller.key_hash for caller in found} == {hash_key(KEY)}
+        assert {caller.key_hash for caller in found} == {key_hash_of(KEY)}
         clock.now += DEAF_S + 1
         async with asyncio.timeout(0.2):
             await authenticator.caller(bearer())
@@ -420,7 +413,7 @@ def test_a_cancelled_look_up_leaves_the_next_one_free() -> None:
         await asyncio.sleep(0)
         first.cancel()
         keys.gate.set()
-        assert (await second).key_hash == hash_key(KEY)
+        assert (await second).key_hash == key_hash_of(KEY)
 
     asyncio.run(run())
 

@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.contract.call import Call
-from models_registry.prices.price import usd
 from models_registry.target import Target
 from runtime.ledger.attempts import AttemptHold, BookedLedger, header_value
-from runtime.ledger.spend_row import dollars_text
 from runtime.limits.admission import Admission
 from schema.errors import (
     Conflict,
@@ -29,6 +27,7 @@ from schema.errors import (
 )
 from schema.ledger.journal import Held
 from schema.ledger.rows import Outcome
+from schema.money import dollars_text, usd
 from schema.usage import Usage
 from tests.fakes.ledger import FakeLedger, ListSink, NoLimits
 from tests.runtime.attempts import RECEIVED_AT, FixedBounds, make_call, make_target

@@ -72,6 +72,28 @@ def test_one_that_is_entered_later_is_read_when_that_is_announced(postgres_dsn: 
     asked(postgres_dsn, scenario)
 
 
+def test_a_changed_budget_is_read_again_for_whoever_is_under_it_and_nobody_else(postgres_dsn: str) -> None:
+    execute(
+        postgres_dsn,
+        """INSERT INTO "LiteLLM_BudgetTable" (budget_id, max_budget) VALUES ('small', 1)""",
+        """INSERT INTO "LiteLLM_EndUserTable" (user_id, budget_id) VALUES ('carol', 'small')""",
+        """INSERT INTO "LiteLLM_EndUserTable" (user_id) VALUES ('dave')""",
+    )
+
+    async def scenario(found: Customers, clock: Clock, database: Database) -> None:
+        (before,) = await found.rules("carol", "gpt")
+        assert await found.rules("dave", "gpt") == ()
+        await database.pool.execute("""UPDATE "LiteLLM_BudgetTable" SET max_budget = 2""")
+        await database.pool.execute("""UPDATE "LiteLLM_EndUserTable" SET blocked = true""")
+        found.forget("budget:other")
+        assert await found.rules("carol", "gpt") == (before,)
+        found.forget("budget:small")
+        assert await is_blocked(found, "carol")
+        assert not await is_blocked(found, "dave"), "nothing it was read from was announced"
+
+    asked(postgres_dsn, scenario)
+
+
 def test_a_hanging_postgres_is_not_waited_for_where_somebody_is_known(postgres_dsn: str) -> None:
     async def scenario(found: Customers, clock: Clock, database: Database) -> None:
         await found.rules("carol", "gpt")

@@ -11,7 +11,6 @@ import asyncpg
 import msgspec
 import pytest
 
-from models_registry.prices.price import usd
 from runtime.corrections.writer import Corrections
 from runtime.limits.leases import Leases
 from runtime.limits.slices import Need, Slice
@@ -19,6 +18,7 @@ from runtime.postgres.database import Database
 from schema.corrections import Correction, Kind
 from schema.ledger.rows import Charge, Outcome, SpendRow
 from schema.limits import Holder, Meter, Rule
+from schema.money import usd
 from tests.conftest import execute
 from tests.functions.booked import OWNERS, book, fetch
 from tests.functions.contexts import ADMIN, make_call

@@ -13,13 +13,13 @@ import pytest
 
 from functions.contract.policy import Policy
 from runtime.books.insert import insert_rows
-from runtime.identity.authenticator import Authenticator, hash_key
+from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import HEARD_S
 from runtime.postgres.listener import AUTHORITY, RECALL, Listener
 from schema.errors import BlockedKey, UnknownKey
-from schema.secret import Secret
+from schema.secret import Secret, key_hash_of
 from tests.conftest import execute
 from tests.fakes.frozen_proxy import FreezingDoor
 from tests.runtime.attempts import make_row
@@ -28,7 +28,7 @@ KEY = "sk-a-key-of-these-tests-0123456789"
 BEARER = {"authorization": f"Bearer {KEY}"}
 MAKE_KEY = f"""
     INSERT INTO "LiteLLM_VerificationToken" (token, models, allowed_routes, access_group_ids)
-    VALUES ('{hash_key(KEY)}', '{{}}', '{{}}', '{{}}')"""
+    VALUES ('{key_hash_of(KEY)}', '{{}}', '{{}}', '{{}}')"""
 MAKE_USERS = """
     INSERT INTO "LiteLLM_UserTable" (user_id, teams, models)
     SELECT 'u' || n, '{}', '{}' FROM generate_series(1, 300) AS n"""
@@ -60,7 +60,7 @@ def hearing(dsn: str, scenario: Callable[[asyncpg.Connection, list[str]], Awaita
 @pytest.mark.parametrize(
     ("sql", "topics"),
     [
-        (MAKE_KEY, [f"key:{hash_key(KEY)}"]),
+        (MAKE_KEY, [f"key:{key_hash_of(KEY)}"]),
         (
             """INSERT INTO "LiteLLM_UserTable" (user_id, teams, models) VALUES ('ada', '{}', '{}')""",
             ["user:ada"],
@@ -80,7 +80,7 @@ def hearing(dsn: str, scenario: Callable[[asyncpg.Connection, list[str]], Awaita
         ('TRUNCATE "LiteLLM_VerificationToken"', ["all"]),
         (
             f"SELECT set_config('switchgear.bookkeeping', 'on', false); {MAKE_KEY}",
-            [f"key:{hash_key(KEY)}"],
+            [f"key:{key_hash_of(KEY)}"],
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_ten_thousand_booked_calls_announce_nothing_and_audit_nothing(postgres_d
                 make_row(
                     str(uuid.uuid4()),
                     started_at=now,
-                    key_hash=hash_key(KEY),
+                    key_hash=key_hash_of(KEY),
                     user_id=f"u{1 + (batch * 500 + number) % 300}",
                     cost_nano=1_000,
                 )

@@ -1,15 +1,20 @@
 """The tables, their migrations and a migrated database say the same."""
 
 import asyncio
+import importlib
+from pkgutil import iter_modules
 
 import asyncpg
 from piccolo.apps.migrations.commands.new import AutoMigrationManager
 from piccolo.table import Table
 
 from runtime.postgres.migrations import TABLES
+from schema import tables
+from schema.tables.authority import Authority
 from schema.tables.piccolo_app import APP_CONFIG
 from tests.conftest import execute
 
+VIEWS = (Authority,)
 TYPES = {
     "Text": "text",
     "Numeric": "numeric",
@@ -31,6 +36,32 @@ def test_auto_generation_after_migrating_is_empty() -> None:
 
 def test_the_guard_against_foreign_databases_knows_every_table() -> None:
     assert {table._meta.tablename for table in APP_CONFIG.table_classes} == set(TABLES)
+
+
+def test_every_table_that_is_declared_is_migrated() -> None:
+    modules = [
+        importlib.import_module(f"schema.tables.{each.name}") for each in iter_modules(tables.__path__)
+    ]
+    declared = {
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Table) and each.__module__ == module.__name__
+    }
+    assert declared == {*APP_CONFIG.table_classes, *VIEWS}
+
+
+def test_a_migrated_database_has_no_other_table(postgres_dsn: str) -> None:
+    async def found() -> set[str]:
+        connection = await asyncpg.connect(postgres_dsn)
+        rows = await connection.fetch(
+            "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+            " AND relnamespace = 'public'::regnamespace"
+        )
+        await connection.close()
+        return {row["relname"] for row in rows}
+
+    assert asyncio.run(found()) == {*TABLES, "migration"}
 
 
 def test_a_migrated_database_has_the_columns_that_the_tables_declare(postgres_dsn: str) -> None:

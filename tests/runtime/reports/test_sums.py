@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.contract.roles import Reach, Scope
-from models_registry.prices.price import usd
 from runtime.books import rollups
 from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
@@ -25,6 +24,7 @@ from schema.dates import Days
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.ledger.sums import Dimension, SumsQuery
+from schema.money import usd
 from tests.runtime.attempts import make_row
 
 T = TypeVar("T")

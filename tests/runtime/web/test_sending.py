@@ -49,13 +49,9 @@ class Ten:
         self.closed += 1
 
 
-class Ton(Download):
-    media_type = "text/csv"
-    filename = "ton.csv"
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        for _ in range(10):
-            yield b"x"
+async def ton() -> AsyncIterator[bytes]:
+    for _ in range(10):
+        yield b"x"
 
 
 def sent(reply: Reply, reader: Reader) -> int:
@@ -90,7 +86,7 @@ def test_a_client_that_reads_no_more_is_cut_off(what: str) -> None:
     stream, reader = Ten(), Reader(3)
     reply = Reply(status=200, headers=[], body=stream if what == "a stream" else b"")
     if what == "a download":
-        reply.download = Ton()
+        reply.download = Download(media_type="text/csv", filename="ton.csv", pieces=ton)
     if what == "a large body":
         reply = whole(10 * PIECE_BYTES)
     assert sent(reply, reader) == 1

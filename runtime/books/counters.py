@@ -1,0 +1,135 @@
+"""Counters of what somebody spent, one row for each kind of owner, and the SQL that changes them."""
+
+import asyncpg
+import msgspec
+
+from schema.money import usd
+
+Holder = tuple[str, str, str]
+"""Kind, id and part."""
+Sums = dict[tuple[str, str], tuple[int, int]]
+"""By id and part: nano-USD of the window, and of all time."""
+
+_ADDED = "unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
+
+
+class Counter(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that sums up what somebody spent, and where its budgets stand."""
+
+    kind: str
+    table: str
+    id: str
+    part: str | None = None
+    """The second column of its key."""
+    also: str = ""
+    """A further column that counts the same and is never reset."""
+    soft: str = "charged.soft_budget"
+    most: str = "charged.max_budget"
+    increase: str = "charged.metadata ->> 'temp_budget_increase'"
+    """What a `max_budget` is raised by for a while, and until when, as texts."""
+    expiry: str = "charged.metadata ->> 'temp_budget_expiry'"
+
+    @property
+    def _matches(self) -> str:
+        part = "" if self.part is None else f" AND charged.{self.part} = added.part"
+        return f"charged.{self.id} = added.id{part}"
+
+    @property
+    def lock(self) -> str:
+        """Locks rows in the order of their ids, so that two workers wait for each other instead of
+        deadlocking."""
+        order = self.id if self.part is None else f"{self.id}, {self.part}"
+        return (
+            f'SELECT 1 FROM "{self.table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
+            f" ON {self._matches} ORDER BY {order} FOR NO KEY UPDATE OF charged"
+        )
+
+    def update(self, change: str, beside: str = "") -> str:
+        """Adds the arrays $1 to $4. `change` is how: `{} + {}`. `beside` is what else is selected from."""
+        amounts = [("spend", "added.now"), *([(self.also, "added.ever")] if self.also else [])]
+        sets = ", ".join(f"{column} = {change.format(column, amount)}" for column, amount in amounts)
+        return f'UPDATE "{self.table}" AS charged SET {sets} FROM {_ADDED}{beside} WHERE {self._matches}'
+
+
+_SHARED_SOFT = '(SELECT b.soft_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
+_SHARED = '(SELECT b.max_budget FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = charged.budget_id)'
+_OF_MEMBER = """(SELECT b.{} FROM "LiteLLM_BudgetTable" b WHERE b.budget_id = coalesce(charged.budget_id,
+    (SELECT t.member_budget_id FROM "LiteLLM_TeamTable" t WHERE t.team_id = charged.team_id)))"""
+_OF_CUSTOMER = """(SELECT {} FROM (SELECT) one LEFT JOIN "LiteLLM_BudgetTable" b
+    ON b.budget_id = coalesce(charged.budget_id, others.budget_id))"""
+_NONE = "NULL::text"
+COUNTERS: tuple[Counter, ...] = (
+    Counter(
+        kind="organization",
+        table="LiteLLM_OrganizationTable",
+        id="organization_id",
+        soft=_SHARED_SOFT,
+        most=_SHARED,
+    ),
+    Counter(kind="team", table="LiteLLM_TeamTable", id="team_id"),
+    Counter(kind="user", table="LiteLLM_UserTable", id="user_id"),
+    Counter(
+        kind="member",
+        table="LiteLLM_TeamMembership",
+        id="team_id",
+        part="user_id",
+        also="total_spend",
+        soft=_OF_MEMBER.format("soft_budget"),
+        most=_OF_MEMBER.format("max_budget"),
+        increase=_NONE,
+        expiry=_NONE,
+    ),
+    Counter(
+        kind="key",
+        table="LiteLLM_VerificationToken",
+        id="key_id",
+        soft=f"coalesce(charged.soft_budget, {_SHARED_SOFT})",
+        most=f"coalesce(charged.max_budget, {_SHARED})",
+    ),
+    Counter(
+        kind="customer",
+        table="LiteLLM_EndUserTable",
+        id="user_id",
+        soft=_OF_CUSTOMER.format("b.soft_budget"),
+        most=_OF_CUSTOMER.format(
+            "CASE WHEN b.budget_id IS NULL THEN others.max_budget ELSE b.max_budget END"
+        ),
+        increase=_NONE,
+        expiry=_NONE,
+    ),
+)
+"""In the order that everyone locks them in."""
+
+
+def owners_of(
+    organization: str | None, team: str | None, user: str | None, key: str | None, customer: str | None
+) -> list[Holder]:
+    """Whose counters the cost of a row is added to."""
+    owners: list[Holder] = [("key", key, "")] if key else []
+    if organization:
+        owners.append(("organization", organization, ""))
+    if team:
+        owners.append(("team", team, ""))
+        if user:
+            owners.append(("member", team, user))
+    if user:
+        owners.append(("user", user, ""))
+    if customer:
+        owners.append(("customer", customer, ""))
+    return owners
+
+
+async def add_to(
+    connection: asyncpg.Connection,
+    counter: Counter,
+    sums: Sums,
+    sql: str,
+    *others: object,
+) -> list[asyncpg.Record]:
+    """Lock the rows of a counter and change them with `sql`, an `update` of it."""
+    keys = sorted(key for key, (window, ever) in sums.items() if window or (counter.also and ever))
+    ids, parts = [id for id, _ in keys], [part for _, part in keys]
+    await connection.execute(counter.lock, ids, parts)
+    now, ever = [usd(sums[key][0]) for key in keys], [usd(sums[key][1]) for key in keys]
+    rows: list[asyncpg.Record] = await connection.fetch(sql, ids, parts, now, ever, *others)
+    return rows

@@ -1,0 +1,129 @@
+"""What was read of Postgres, kept by name. `runtime/postgres/freshness.py` says how long it is in force."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Generic, TypeVar
+
+import msgspec
+
+from runtime.postgres.freshness import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
+from runtime.postgres.look_ups import LookUps
+from schema.errors import DatabaseUnavailable
+
+MAX_LOOKUPS = 64
+"""Look-ups under way at once."""
+
+V = TypeVar("V")
+
+
+class Read(msgspec.Struct, Generic[V]):
+    """A value, and when it was read."""
+
+    value: V
+    read_mono: float
+    asked_mono: float
+    """When a look-up last began: while one is under way, the others go by the old value."""
+
+
+class Source(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
+    """Where the values of a cache are from, and how many of them it keeps."""
+
+    prefix: str
+    """The topic of a name is this and the name: `customer:` and `carol`."""
+    find: Callable[[str], Awaitable[V]]
+    """Reads the value of a name. Raises DatabaseUnavailable."""
+    is_known: Callable[[V], bool]
+    """Strangers are kept apart: whoever sends many pushes out nobody who is known."""
+    topics: Callable[[V], Iterable[str]]
+    """The rows that a value was read from, as their changes are announced: `team:platform`."""
+    max_known: int
+    max_strangers: int
+
+
+class ReadCache(Generic[V]):
+    """One a worker and source."""
+
+    def __init__(
+        self,
+        source: Source[V],
+        announcements: Announcements,
+        look_ups: LookUps,
+        clock: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._announcements = announcements
+        self._look_ups = look_ups
+        self._clock = clock
+        self._known: OrderedDict[str, Read[V]] = OrderedDict()
+        self._strangers: OrderedDict[str, Read[V]] = OrderedDict()
+        self._by_topic: dict[str, set[str]] = {}
+        self._under_way = asyncio.Semaphore(MAX_LOOKUPS)
+        self._changes = 0
+
+    def get(self, name: str) -> Read[V] | None:
+        """What was read of a name, in force or not."""
+        return self._known.get(name) or self._strangers.get(name)
+
+    def is_fresh(self, read: Read[V]) -> bool:
+        now = self._clock()
+        if now - self._announcements.heard_mono <= HEARD_S:
+            return now - read.read_mono <= KNOWN_S
+        return now - read.asked_mono <= DEAF_S and now - read.read_mono < STALE_S
+
+    def forget(self, topic: str) -> None:
+        """A row has changed (`all`: any of them may have). What was read before that, and has yet to arrive,
+        is not kept."""
+        self._changes += 1
+        if topic == "all":
+            self._known.clear()
+            self._strangers.clear()
+            self._by_topic.clear()
+            return
+        self._drop(topic.removeprefix(self._source.prefix))
+        for name in list(self._by_topic.get(topic, ())):
+            self._drop(name)
+
+    async def newer(self, name: str, before: Read[V]) -> Read[V]:
+        """What is said now, or `before` where that takes long. Raises DatabaseUnavailable where there is no
+        answer and `before` is too old."""
+        now = self._clock()
+        if now - before.read_mono >= STALE_S:
+            return await self.read(name)
+        before.asked_mono = now
+        ask = partial(self.read, name)
+        return await self._look_ups.newer(f"{self._source.prefix}{name}", ask) or before
+
+    async def read(self, name: str) -> Read[V]:
+        """What is said now. Raises DatabaseUnavailable."""
+        changes = self._changes
+        try:
+            async with self._under_way:
+                read_mono = self._clock()
+                value = await self._source.find(name)
+        except DatabaseUnavailable:
+            self._look_ups.away()
+            raise
+        read = Read(value=value, read_mono=read_mono, asked_mono=read_mono)
+        if changes == self._changes:
+            self._keep(name, read)
+        return read
+
+    def _keep(self, name: str, read: Read[V]) -> None:
+        self._drop(name)
+        known = self._source.is_known(read.value)
+        kept = self._known if known else self._strangers
+        kept[name] = read
+        for topic in self._source.topics(read.value):
+            self._by_topic.setdefault(topic, set()).add(name)
+        if len(kept) > (self._source.max_known if known else self._source.max_strangers):
+            self._drop(next(iter(kept)))
+
+    def _drop(self, name: str) -> None:
+        read = self._known.pop(name, None) or self._strangers.pop(name, None)
+        for topic in () if read is None else self._source.topics(read.value):
+            names = self._by_topic[topic]
+            names.discard(name)
+            if not names:
+                del self._by_topic[topic]

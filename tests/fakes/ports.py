@@ -1,0 +1,61 @@
+"""Ports for tests that need a few of them: the others are there, and fail when they are used."""
+
+from typing import Any, TypedDict, Unpack
+
+import msgspec
+
+from functions.contract.policy import Policy
+from functions.contract.roles import Accesses
+from functions.ports.context import Entropy, Ports, Probe
+from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
+from functions.ports.models import Ledger, Models, Routes, Upstream
+from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.ports.telemetry import Alerts, Metrics
+from schema.access_groups import AccessGroupRecord
+from schema.budgets import BudgetRecord
+
+
+class Absent:
+    """In place of a port that a test does not reach."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"`{name}` of a port that this test does not give was used")
+
+
+ABSENT: Any = Absent()
+NO_PORTS = Ports(**dict.fromkeys(Ports.__struct_fields__, ABSENT))
+
+
+class Given(TypedDict, total=False):
+    """The fields of `Ports`, of which a test gives some."""
+
+    models: Models
+    routes: Routes
+    upstream: Upstream
+    ledger: Ledger
+    keys: Keys
+    users: Users
+    teams: Teams
+    organizations: Organizations
+    customers: Customers
+    budgets: Rows[BudgetRecord]
+    access_groups: Rows[AccessGroupRecord]
+    audit: Audit
+    spend: Spend
+    log: Log
+    reports: Reports
+    bodies: Bodies
+    counters: Counters
+    corrections: Corrections
+    prices: Prices
+    metrics: Metrics
+    alerts: Alerts
+    readiness: Probe
+    entropy: Entropy
+    policy: Policy
+    accesses: Accesses
+
+
+def make_ports(**given: Unpack[Given]) -> Ports:
+    """The ports that a test gives; every other one is absent."""
+    return msgspec.structs.replace(NO_PORTS, **given)
