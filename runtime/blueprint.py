@@ -13,6 +13,7 @@ from models_registry.routing.settings import Routing, routing_of
 from runtime.bodies.storage_policy import StoragePolicy, storage_policy_of
 from runtime.settings import Settings
 from runtime.telemetry.webhooks import webhooks_of
+from runtime.upstream.tls import TlsOptions, tls_of
 from schema.secret import Secret
 
 
@@ -35,6 +36,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     storage: StoragePolicy
     registry: Registry
     routing: Routing
+    tls: TlsOptions
     errors: tuple[str, ...]
     """What keeps a server from starting."""
     skipped: tuple[str, ...]
@@ -50,13 +52,15 @@ def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
     policy, unfit = policy_of(config)
     storage, unfit_storage = storage_policy_of(config)
     _, untold = webhooks_of(config)
+    tls, unreadable, unsafe = tls_of(config.litellm_settings)
     return Checked(
         config=config,
         policy=policy,
         storage=storage,
         registry=built.registry,
         routing=routing,
-        errors=(*config.errors, *unfit, *unfit_storage, *built.errors, *misrouted),
+        tls=tls,
+        errors=(*config.errors, *unfit, *unfit_storage, *built.errors, *misrouted, *unreadable),
         skipped=tuple(each.reason for each in built.skipped),
-        warnings=(*config.warnings, *built.warnings, *doubts, *untold),
+        warnings=(*config.warnings, *built.warnings, *doubts, *untold, *unsafe),
     )

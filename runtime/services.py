@@ -72,7 +72,7 @@ class Services:
         blueprint = self._blueprint
         checked = check(blueprint.document, blueprint.env)
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
-        self.upstream = HttpUpstream(env=blueprint.env)
+        self.upstream = HttpUpstream(env=blueprint.env, tls=checked.tls)
         await self.upstream.start()
         settings = blueprint.settings
         self.journal = await begun(

@@ -35,7 +35,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             disable_add_user_agent_to_request_tags tag_budget_config priority_reservation
             block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
-            add_user_information_to_llm_headers ssl_verify force_ipv4 public_model_groups
+            add_user_information_to_llm_headers force_ipv4 public_model_groups
             enable_redis_auth_cache set_verbose telemetry""".split()
         ),
         "RouterSettings": frozenset(

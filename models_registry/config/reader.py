@@ -90,6 +90,10 @@ ByModel = list[dict[str, list[str]]]
 
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | None = None
+    ssl_verify: bool | str | None = None
+    """Whether providers must prove who they are, or the PEM file of the certificates to believe."""
+    ssl_certificate: str | None = None
+    """The PEM file with which this gateway proves who it is: a certificate and its key."""
     num_retries: int | None = None
     fallbacks: ByModel | None = None
     context_window_fallbacks: ByModel | None = None

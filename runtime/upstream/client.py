@@ -28,7 +28,7 @@ from runtime.upstream.dialing import Dialer, NameUnknown, ProxyRefused
 from runtime.upstream.heads import Address, Unwritable, address_of, head_of
 from runtime.upstream.pool import Place, Pool, PoolLimits
 from runtime.upstream.proxies import Proxies
-from runtime.upstream.tls import AS_THE_SYSTEM
+from runtime.upstream.tls import AS_THE_SYSTEM, TlsOptions
 from schema.errors import (
     UpstreamBusy,
     UpstreamCut,
@@ -187,10 +187,17 @@ class HttpUpstream:
     """The port's implementation. `start` and `close` belong to the worker's lifespan. `env` has the proxies;
     raises ValueError for one that is none."""
 
-    def __init__(self, *, limits: PoolLimits | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: PoolLimits | None = None,
+        env: Mapping[str, str] | None = None,
+        tls: TlsOptions = AS_THE_SYSTEM,
+    ) -> None:
         self._limits = limits or PoolLimits()
         self._proxies = Proxies(env or {})
-        self._places: dict[tuple[str, object], Place] = {}
+        self._tls = tls
+        self._places: dict[str, Place] = {}
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -289,12 +296,11 @@ class HttpUpstream:
             raise UpstreamUnreachable(f"No connection to {host}.") from exc
 
     def _place(self, address: Address) -> Place:
-        options = AS_THE_SYSTEM
-        key = (f"{address.scheme}://{address.host}:{address.port}", options)
+        key = f"{address.scheme}://{address.host}:{address.port}"
         place = self._places.get(key)
         if place is None:
             proxy = self._proxies.proxy_for(address.scheme, address.host, address.port)
-            place = Place(address.scheme, address.host, address.port, proxy, options)
+            place = Place(address.scheme, address.host, address.port, proxy, self._tls)
             if len(self._places) > 10_000:
                 self._places.clear()
             self._places[key] = place

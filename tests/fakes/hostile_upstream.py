@@ -120,7 +120,7 @@ class Wire(asyncio.Protocol):
         """End with a reset."""
         if self.transport is not None:
             sock = self.transport.get_extra_info("socket")
-            with suppress(OSError):
+            with suppress(OSError, AttributeError):  # a TLS connection that has ended has no socket
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             self.transport.abort()
 

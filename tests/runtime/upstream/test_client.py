@@ -1,7 +1,6 @@
 """The upstream client against a provider that misbehaves on a real socket."""
 
 import asyncio
-import datetime
 import gc
 import json
 import os
@@ -13,10 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
@@ -32,6 +27,7 @@ from schema.errors import (
     UpstreamUnreachable,
 )
 from tests.fakes import answers
+from tests.fakes.certificates import self_signed, server_context
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 
 SECRET = "sk-the-providers-key"
@@ -350,7 +346,7 @@ def test_an_unknown_name_is_unreachable() -> None:
 
 def test_an_untrusted_certificate_is_unreachable(tmp_path: Path) -> None:
     async def main() -> None:
-        async with pair(tls=self_signed(tmp_path)) as (client, provider):
+        async with pair(tls=server_context(self_signed(tmp_path))) as (client, provider):
             with pytest.raises(UpstreamUnreachable, match="TLS"):
                 await client.open(request_to(provider.url, "happy"), QUICK)
             assert provider.requests == []
@@ -486,29 +482,3 @@ def test_no_message_holds_the_key_or_the_path(script: str) -> None:
         assert "completions" not in failure.value.message
 
     run(test)
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """A server context with a certificate that no system trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "server.pem"
-    pem = serialization.Encoding.PEM
-    plain = serialization.NoEncryption()
-    path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
