@@ -27,6 +27,7 @@
     │   └── DatabaseUnavailable        503
     └── UpstreamError                  502
         ├── UpstreamUnreachable        500  no connection, so nothing was sent
+        │   └── UpstreamBusy           503  all connections to the provider are in use
         ├── UpstreamTimeout            408
         ├── UpstreamMalformed          502  garbage, an empty 200, too large
         ├── UpstreamCut                502  the answer broke off

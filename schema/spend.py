@@ -6,15 +6,9 @@ from decimal import Decimal
 import msgspec
 
 from schema.dates import period_of
-from schema.ledger.rows import Outcome, SpendRow, usage_of
-from schema.ledger.spend_metadata import (
-    ErrorInformation,
-    SpendMetadata,
-    cost_breakdown,
-    held_cost,
-    usage_object,
-)
-from schema.money import usd
+from schema.ledger.columns import COLUMNS
+from schema.ledger.rows import SpendRow
+from schema.ledger.spend_metadata import SpendMetadata
 from schema.reports import TopQuery
 
 
@@ -53,7 +47,6 @@ def period(query: SpendQuery) -> tuple[datetime | None, datetime | None]:
 class SpendLog(
     msgspec.Struct,
     frozen=True,
-    kw_only=True,
     rename={
         "started_at": "startTime",
         "ended_at": "endTime",
@@ -62,7 +55,10 @@ class SpendLog(
     },
 ):
     """A row as `GET /spend/logs` answers it: LiteLLM's fields, with `spend` in dollars, then fields of our
-    own."""
+    own.
+    Each field is one of the ledger's columns (`schema/ledger/columns.py`), by its name on the wire.
+
+    Fields are not keyword-only: an export makes millions of these."""
 
     request_id: str
     call_type: str
@@ -107,74 +103,17 @@ class SpendLog(
     request_tags: tuple[str, ...] = ()
 
 
-def metadata_of(row: SpendRow) -> SpendMetadata:
-    """The row's `metadata`, as it is stored and as it is answered."""
-    failed = None
-    if row.error_class is not None:
-        failed = ErrorInformation(
-            error_code=str(row.http_status),
-            error_class=row.error_class,
-            error_message=row.error_message,
-        )
-    return SpendMetadata(
-        user_api_key=row.key_hash,
-        user_api_key_alias=row.key_alias,
-        user_api_key_user_id=row.user_id,
-        user_api_key_team_id=row.team_id,
-        user_api_key_org_id=row.organization_id,
-        requester_ip_address=row.requester_ip,
-        user_agent=row.user_agent,
-        usage_object=usage_object(usage_of(row)),
-        cost_breakdown=cost_breakdown(row.cost_parts),
-        error_information=failed,
-        held_cost=held_cost(row.held_nano),
-    )
+_GETTERS = tuple(
+    get
+    for field in msgspec.structs.fields(SpendLog)
+    for name, _, get, *_ in COLUMNS
+    if name == field.encode_name
+)
 
 
 def spend_log(row: SpendRow) -> SpendLog:
     """The row in its wire form."""
-    return SpendLog(
-        request_id=row.request_id,
-        call_type=row.call_type,
-        api_key=row.key_hash,
-        spend=usd(row.cost_nano),
-        total_tokens=row.prompt_tokens + row.completion_tokens,
-        prompt_tokens=row.prompt_tokens,
-        completion_tokens=row.completion_tokens,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        first_token_at=row.first_token_at,
-        request_duration_ms=row.duration_ms,
-        model=row.model,
-        model_id=row.model_id,
-        model_group=row.model_group,
-        provider=row.provider,
-        api_base=row.api_base,
-        user=row.user_id,
-        team_id=row.team_id,
-        end_user=row.end_user,
-        requester_ip_address=row.requester_ip,
-        litellm_call_id=row.call_id,
-        status="success" if row.outcome is Outcome.OK else "failure",
-        metadata=metadata_of(row),
-        outcome=row.outcome.value,
-        http_status=row.http_status,
-        error_class=row.error_class,
-        error_message=row.error_message,
-        cached_tokens=row.cached_tokens,
-        cache_write_tokens=row.cache_write_tokens,
-        reasoning_tokens=row.reasoning_tokens,
-        estimated=row.estimated,
-        streamed=row.streamed,
-        price_source=row.price_source,
-        price_version=row.price_version,
-        price_effective=row.price_effective,
-        service_tier=row.service_tier,
-        corrects=row.corrects,
-        organization_id=row.organization_id,
-        session_id=row.session_id,
-        request_tags=row.tags,
-    )
+    return SpendLog(*[get(row) for get in _GETTERS])
 
 
 class UsersQuery(TopQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

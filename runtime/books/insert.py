@@ -2,10 +2,11 @@
 counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import asyncpg
-import msgspec
 
 from runtime.books import rollups
 from runtime.books.account_charges import charge_accounts, crossed_in, with_windows
@@ -19,67 +20,26 @@ from runtime.books.crossings import (
     holder_of,
     increase_at,
 )
-from schema.ledger.rows import Outcome, SpendRow
-from schema.money import usd
-from schema.spend import metadata_of
+from schema.ledger.columns import COLUMNS, SpendColumn
+from schema.ledger.rows import SpendRow
 from schema.tables import naive
 from schema.wire import to_json
 
-COLUMNS: tuple[tuple[str, str], ...] = (
-    ("request_id", "text"),
-    ("call_type", "text"),
-    ("api_key", "text"),
-    ("spend", "numeric"),
-    ("total_tokens", "bigint"),
-    ("prompt_tokens", "bigint"),
-    ("completion_tokens", "bigint"),
-    ("startTime", "timestamp"),
-    ("endTime", "timestamp"),
-    ("request_duration_ms", "bigint"),
-    ("completionStartTime", "timestamp"),
-    ("model", "text"),
-    ("model_id", "text"),
-    ("model_group", "text"),
-    ("custom_llm_provider", "text"),
-    ("api_base", "text"),
-    ("user", "text"),
-    ("metadata", "jsonb"),
-    ("team_id", "text"),
-    ("organization_id", "text"),
-    ("end_user", "text"),
-    ("requester_ip_address", "text"),
-    ("status", "text"),
-    ("litellm_call_id", "text"),
-    ("key_alias", "text"),
-    ("user_agent", "text"),
-    ("outcome", "text"),
-    ("http_status", "integer"),
-    ("error_class", "text"),
-    ("error_message", "text"),
-    ("estimated", "boolean"),
-    ("cached_tokens", "bigint"),
-    ("cache_write_tokens", "bigint"),
-    ("reasoning_tokens", "bigint"),
-    ("ttft_ms", "bigint"),
-    ("streamed", "boolean"),
-    ("price_source", "text"),
-    ("price_version", "text"),
-    ("price_effective", "date"),
-    ("service_tier", "text"),
-    ("key_id", "text"),
-    ("charged", "jsonb"),
-    ("request_tags", "jsonb"),
-    ("session_id", "text"),
-)
-"""In the order of `_values`."""
-
-_COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
-_NAMES = ", ".join(f'"{name}"' for name, _ in COLUMNS)
-_ARRAYS = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(COLUMNS, 1))
+COLUMN_NAMES = tuple(column.name for column in COLUMNS)
+_NAMES = ", ".join(f'"{name}"' for name in COLUMN_NAMES)
+_ARRAYS = ", ".join(f"${place}::{column.sql_type}[]" for place, column in enumerate(COLUMNS, 1))
 _INSERT = (
     f'INSERT INTO "LiteLLM_SpendLogs" ({_NAMES}) SELECT * FROM unnest({_ARRAYS})'
     ' ON CONFLICT (request_id, "startTime") DO NOTHING RETURNING request_id'
 )
+
+
+def _json(value: object) -> str:
+    return to_json(value).decode()
+
+
+WRITE: Mapping[str, Callable[[Any], object]] = MappingProxyType({"timestamp": naive, "jsonb": _json})
+"""What becomes of a value on its way into a column of this type. (`Any`: each type has its own.)"""
 
 
 async def insert_rows(
@@ -105,12 +65,14 @@ async def book_rows(
     if not rows:
         return []
     await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
-    values = [_values(row) for row in rows]
+    values = stored(rows)
     if may_be_there:
-        new = {found["request_id"] for found in await connection.fetch(_INSERT, *zip(*values, strict=True))}
+        new = {found["request_id"] for found in await connection.fetch(_INSERT, *values)}
         rows = [row for row in rows if row.request_id in new]
     else:
-        await connection.copy_records_to_table("LiteLLM_SpendLogs", records=values, columns=_COLUMN_NAMES)
+        await connection.copy_records_to_table(
+            "LiteLLM_SpendLogs", records=zip(*values, strict=True), columns=COLUMN_NAMES
+        )
     sums = _sums(rows)
     charges = [charge for row in rows for charge in row.charges]
     standings = await charge_accounts(connection, charges, customer_budget)
@@ -172,57 +134,12 @@ def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:
     return sums
 
 
-def _values(row: SpendRow) -> tuple[object, ...]:
-    first = row.first_token_at
-    return (
-        row.request_id,
-        row.call_type,
-        row.key_hash,
-        usd(row.cost_nano),
-        row.prompt_tokens + row.completion_tokens,
-        row.prompt_tokens,
-        row.completion_tokens,
-        naive(row.started_at),
-        naive(row.ended_at),
-        row.duration_ms,
-        None if first is None else naive(first),
-        row.model,
-        row.model_id,
-        row.model_group,
-        row.provider,
-        row.api_base,
-        row.user_id,
-        to_json(metadata_of(row)).decode(),
-        row.team_id,
-        row.organization_id,
-        row.end_user,
-        row.requester_ip,
-        "success" if row.outcome is Outcome.OK else "failure",
-        row.call_id,
-        row.key_alias,
-        row.user_agent,
-        row.outcome.value,
-        row.http_status,
-        row.error_class,
-        row.error_message,
-        row.estimated,
-        row.cached_tokens,
-        row.cache_write_tokens,
-        row.reasoning_tokens,
-        None if first is None else int((first - row.started_at).total_seconds() * 1000),
-        row.streamed,
-        row.price_source,
-        row.price_version,
-        row.price_effective,
-        row.service_tier,
-        row.key_id if row.key_id and row.key_id != row.key_hash else None,
-        _charged(row),
-        msgspec.json.encode(row.tags).decode() if row.tags else "[]",
-        row.session_id,
-    )
+def stored(rows: Sequence[SpendRow]) -> list[list[object]]:
+    """The rows' values as Postgres takes them: a list for each of COLUMNS."""
+    return [_stored(column, list(map(column.get, rows))) for column in COLUMNS]
 
 
-def _charged(row: SpendRow) -> str | None:
-    """The budgets whose money stands in their own account: nothing else says that they were charged."""
-    epochs = {charge.account: charge.epoch for charge in row.charges if not charge.kind}
-    return msgspec.json.encode(epochs).decode() if epochs else None
+def _stored(column: SpendColumn, values: list[Any]) -> list[object]:
+    """A column's values, each of the column's own type."""
+    write = WRITE.get(column.sql_type)
+    return values if write is None else [None if value is None else write(value) for value in values]

@@ -5,12 +5,14 @@ writers wait for each other instead of deadlocking.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import add as add_up
 from typing import NamedTuple
 
 import asyncpg
 
-from schema.ledger.rows import Outcome, SpendRow
+from schema.ledger.measures import MEASURE_NAMES, MEASURES, MONEY
+from schema.ledger.rows import SpendRow
 from schema.money import usd
 
 KEY = (
@@ -24,27 +26,6 @@ KEY = (
     "custom_llm_provider",
     "endpoint",
 )
-METRICS = (
-    "spend",
-    "prompt_tokens",
-    "completion_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "reasoning_tokens",
-    "api_requests",
-    "successful_requests",
-    "failed_requests",
-    "refused_requests",
-    "uncertain_requests",
-    "uncertain_spend",
-    "total_response_time_ms",
-    "timed_requests",
-    "total_ttft_ms",
-    "ttft_requests",
-    "rate_limited_requests",
-)
-"""In the order of `_measures`. The two of money are nano-USD in code, dollars in the table."""
-MONEY = frozenset(("spend", "uncertain_spend"))
 
 
 class Rollup(NamedTuple):
@@ -72,14 +53,15 @@ async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
             await connection.execute(_statement(rollup), *_arrays(sums))
 
 
-def sums_of(rows: Iterable[SpendRow]) -> tuple[Sums, Sums, Sums, Sums]:
+def sums_of(rows: Sequence[SpendRow]) -> tuple[Sums, Sums, Sums, Sums]:
     """In the order of ROLLUPS."""
     everything: Sums = {}
     of_end_users: Sums = {}
     of_tags: Sums = {}
     end_user_totals: Sums = {}
-    for row in rows:
-        key, measures = _key(row), _measures(row)
+    measured = zip(*(map(measure.of, rows) for measure in MEASURES), strict=True)
+    for row, measures in zip(rows, measured, strict=True):
+        key = _key(row)
         _add(everything, key, measures)
         if row.end_user:
             _add(of_end_users, (*key, row.end_user), measures)
@@ -99,15 +81,14 @@ def _add(sums: Sums, key: tuple[str, ...], measures: Sequence[int]) -> None:
     if found is None:
         sums[key] = list(measures)
     else:
-        for place, measure in enumerate(measures):
-            found[place] += measure
+        found[:] = map(add_up, found, measures)
 
 
 def _key(row: SpendRow) -> tuple[str, ...]:
     """A name that is no model's is left out: anybody with a key could make a row of each."""
     known = row.error_class != "ModelNotFound"
     return (
-        row.started_at.strftime("%Y-%m-%d"),
+        row.started_at.date().isoformat(),
         row.key_hash,
         row.user_id,
         row.team_id or "",
@@ -119,39 +100,12 @@ def _key(row: SpendRow) -> tuple[str, ...]:
     )
 
 
-def _measures(row: SpendRow) -> tuple[int, ...]:
-    outcome = row.outcome
-    request = 1 if row.final and row.corrects is None else 0  # a correction is no call
-    uncertain = outcome is Outcome.UNCERTAIN
-    sent = request if outcome is not Outcome.REFUSED else 0
-    first = row.first_token_at
-    return (
-        row.cost_nano,
-        row.prompt_tokens,
-        row.completion_tokens,
-        row.cached_tokens,
-        row.cache_write_tokens,
-        row.reasoning_tokens,
-        request,
-        request if outcome is Outcome.OK else 0,
-        request if outcome is not Outcome.OK else 0,
-        request - sent,
-        request if uncertain else 0,
-        row.cost_nano if uncertain else 0,
-        row.duration_ms if sent else 0,
-        sent,
-        0 if first is None or not request else int((first - row.started_at).total_seconds() * 1000),
-        0 if first is None else request,
-        request if row.http_status == 429 else 0,
-    )
-
-
 def _statement(rollup: Rollup) -> str:
     texts = ("id", *rollup.key)
-    names = ", ".join((*texts, *METRICS))
-    kinds = ["text"] * len(texts) + ["numeric" if name in MONEY else "bigint" for name in METRICS]
+    names = ", ".join((*texts, *MEASURE_NAMES))
+    kinds = ["text"] * len(texts) + ["numeric" if name in MONEY else "bigint" for name in MEASURE_NAMES]
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, 1))
-    added = ", ".join(f"{name} = daily.{name} + excluded.{name}" for name in METRICS)
+    added = ", ".join(f"{name} = daily.{name} + excluded.{name}" for name in MEASURE_NAMES)
     return (
         f'INSERT INTO "{rollup.table}" AS daily ({names}) SELECT * FROM unnest({arrays})'
         f" ON CONFLICT (id) DO UPDATE SET {added}, updated_at = now() AT TIME ZONE 'utc'"
@@ -163,6 +117,6 @@ def _arrays(sums: Sums) -> list[list[object]]:
     texts = zip(*((id, *key) for id, key, _ in ordered), strict=True)
     columns = zip(*(measures for _, _, measures in ordered), strict=True)
     arrays: list[list[object]] = [list(column) for column in texts]
-    for name, column in zip(METRICS, columns, strict=True):
+    for name, column in zip(MEASURE_NAMES, columns, strict=True):
         arrays.append([usd(value) for value in column] if name in MONEY else list(column))
     return arrays

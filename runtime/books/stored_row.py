@@ -1,23 +1,23 @@
 """From a row of the ledger's table to the record it was booked from."""
 
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
 
-from schema.ledger.rows import Outcome, SpendRow, is_earlier_id
+from schema.ledger.columns import COLUMNS
+from schema.ledger.rows import SpendRow, is_earlier_id
 from schema.ledger.spend_metadata import SpendMetadata, parts_of, rare_of
 from schema.money import NANO_PER_USD
 from schema.tables import aware
 
-COLUMNS = (
-    "request_id", "litellm_call_id", "call_type", "api_key", "key_alias", '"user"', "team_id",
-    "organization_id", "end_user", "requester_ip_address", "user_agent", "model_group", "model", "model_id",
-    "custom_llm_provider", "api_base", '"startTime"', '"completionStartTime"', '"endTime"',
-    "request_duration_ms", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
-    "reasoning_tokens", "estimated", "spend", "price_source", "streamed", "outcome", "http_status",
-    "error_class", "error_message", "request_tags", "session_id", "price_version", "price_effective",
-    "service_tier", "corrects", "metadata",
-)  # fmt: skip
+SELECTED = ", ".join(
+    f'"{column.name}"'
+    for column in COLUMNS
+    if column.field is not None or column.name in ("metadata", "litellm_call_id")
+)
 """All that a row is read from."""
 _METADATA = msgspec.json.Decoder(SpendMetadata)
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
@@ -30,56 +30,23 @@ class Columns(Protocol):
 
 
 def spend_row(row: Columns) -> SpendRow:
-    """A row of COLUMNS."""
-    first = row["completionStartTime"]
-    metadata = _metadata(row["metadata"])
+    """A row of SELECTED."""
+    request_id, metadata = row["request_id"], _metadata(row["metadata"])
     used, costs = metadata.usage_object, metadata.cost_breakdown
-    return SpendRow(
-        request_id=row["request_id"],
-        call_id=row["litellm_call_id"] or row["request_id"],
-        call_type=row["call_type"],
-        key_hash=row["api_key"],
-        key_alias=row["key_alias"],
-        user_id=row["user"] or "",
-        team_id=row["team_id"],
-        organization_id=row["organization_id"],
-        end_user=row["end_user"],
-        requester_ip=row["requester_ip_address"],
-        user_agent=row["user_agent"],
-        model_group=row["model_group"] or "",
-        model=row["model"],
-        model_id=row["model_id"] or "",
-        provider=row["custom_llm_provider"] or "",
-        api_base=row["api_base"] or "",
-        started_at=aware(row["startTime"]),
-        first_token_at=None if first is None else aware(first),
-        ended_at=aware(row["endTime"]),
-        duration_ms=row["request_duration_ms"] or 0,
-        prompt_tokens=row["prompt_tokens"],
-        completion_tokens=row["completion_tokens"],
-        cached_tokens=row["cached_tokens"],
-        cache_write_tokens=row["cache_write_tokens"],
-        reasoning_tokens=row["reasoning_tokens"],
-        estimated=row["estimated"],
-        cost_nano=int(row["spend"] * NANO_PER_USD),
-        price_source=row["price_source"],
-        streamed=row["streamed"],
-        outcome=Outcome(row["outcome"]),
-        http_status=row["http_status"],
-        error_class=row["error_class"],
-        error_message=row["error_message"],
-        tags=_tags(row["request_tags"]),
-        session_id=row["session_id"],
-        price_version=row["price_version"],
-        price_effective=row["price_effective"],
-        service_tier=row["service_tier"],
-        rare=None if used is None else rare_of(used),
-        cost_parts=() if costs is None else parts_of(costs),
-        input_reported=used is not None and used.input_reported,
-        corrects=row["corrects"],
-        final=not is_earlier_id(row["request_id"]),
-        held_nano=None if metadata.held_cost is msgspec.UNSET else int(metadata.held_cost * NANO_PER_USD),
-    )
+    values = [
+        None if used is None else rare_of(used),
+        () if costs is None else parts_of(costs),
+        used is not None and used.input_reported,
+        not is_earlier_id(request_id),
+        None if metadata.held_cost is msgspec.UNSET else int(metadata.held_cost * NANO_PER_USD),
+        row["litellm_call_id"] or request_id,
+        "",
+        (),
+    ]
+    for name, null, read in _READ:
+        value = row[name]
+        values.append(null if value is None else value if read is None else read(value))
+    return msgspec.convert(_in_order(values), SpendRow)
 
 
 def _metadata(text: str | None) -> SpendMetadata:
@@ -90,10 +57,26 @@ def _metadata(text: str | None) -> SpendMetadata:
         return SpendMetadata()
 
 
-def _tags(stored: str | None) -> tuple[str, ...]:
-    if stored is None or stored == "[]":
+def _tags(stored: str) -> tuple[str, ...]:
+    if stored == "[]":
         return ()
     try:
         return _TAGS.decode(stored)
     except msgspec.ValidationError:
         return ()  # SQL wrote something else there
+
+
+_READ_TYPE: Mapping[str, Callable[[Any], object]] = MappingProxyType({"timestamp": aware, "jsonb": _tags})
+_READ = tuple(
+    (column.name, column.null, column.read or _READ_TYPE.get(column.sql_type))
+    for column in COLUMNS
+    if column.field is not None
+)
+"""Each column that is read: what null stands for, and what makes a field's value of it."""
+_MADE = (
+    "rare", "cost_parts", "input_reported", "final", "held_nano", "call_id",
+    "key_id", "charges",  # in no column that is read
+)  # fmt: skip
+_FOUND = (*_MADE, *(column.field for column in COLUMNS if column.field is not None))
+_in_order = itemgetter(*map(_FOUND.index, SpendRow.__struct_fields__))
+"""From the order of _FOUND to that of a row's fields, as in `schema.ledger.journal.row_of`."""

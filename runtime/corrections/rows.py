@@ -10,7 +10,7 @@ import msgspec
 from functions.contract.roles import Scope
 from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import spend_reach
-from schema.corrections import Corrected, Kind, UncertainQuery
+from schema.corrections import Corrected, Kind, UncertainQuery, UsageGiven
 from schema.dates import period_of
 from schema.errors import InvalidRequest
 from schema.ledger.rows import usage_of
@@ -19,15 +19,12 @@ from schema.recosting import RecostRequest
 from schema.tables import naive
 
 PREFETCH = 500
-COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+COUNTS = UsageGiven.__struct_fields__
+"""The counts of a row that a correction may change."""
 
-SUMS = """
-    SELECT count(*) AS corrections, coalesce(sum(c.spend), 0) AS spend_more,
-           coalesce(sum(c.prompt_tokens), 0) AS prompt_tokens_more,
-           coalesce(sum(c.completion_tokens), 0) AS completion_tokens_more,
-           coalesce(sum(c.cached_tokens), 0) AS cached_tokens_more,
-           coalesce(sum(c.cache_write_tokens), 0) AS cache_write_tokens_more,
-           coalesce(sum(c.reasoning_tokens), 0) AS reasoning_tokens_more,
+SUMS = f"""
+    SELECT count(*) AS corrections,
+           {", ".join(f"coalesce(sum(c.{name}), 0) AS {name}_more" for name in ("spend", *COUNTS))},
            array_remove(array_agg(DISTINCT c.correction), NULL) AS kinds,
            coalesce(sum(c.spend) FILTER (WHERE c.correction <> 'invoice'), 0) AS spend_more_otherwise
     FROM "LiteLLM_SpendLogs" c

@@ -6,8 +6,9 @@ accounts, counters. The original's lock makes two corrections of one row follow 
 cost that the row should have in all, so that the same one twice writes nothing the second time.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import asyncpg
 import msgspec
@@ -37,6 +38,12 @@ TABLE = "LiteLLM_SpendLogs"
 
 _PRICED = ("price_source", "price_version", "price_effective")
 _CHANGED = ("request_id", "call_type", "spend", "total_tokens", *COUNTS, *_PRICED, "estimated")
+_DIFFERENCE: Mapping[str, str] = MappingProxyType(
+    {"request_id": "text", "started_at": "timestamp", "row_id": "text", "spend": "numeric"}
+    | dict.fromkeys(COUNTS, "bigint")
+    | {"priced": "boolean", "price_source": "text", "price_version": "text", "price_effective": "date"}
+)
+"""The arrays of differences that the statement takes, in their order, and the type of each."""
 _MADE = ("corrects", "correction", "reason", "corrected_by")
 _LEFT_OUT = frozenset(
     {"created_at", "updated_at", "completionStartTime", "error_class", "error_message", "charged"}
@@ -194,20 +201,16 @@ def _insertion() -> str:
         *(f"CASE WHEN d.priced THEN d.{name} ELSE o.{name} END" for name in _PRICED),
         "false",
         "o.request_id",
-        "$14",
-        "$15",
-        "$16",
+        *(f"${len(_DIFFERENCE) + place}" for place in (1, 2, 3)),
         *(_METADATA if name == "metadata" else f'o."{name}"' for name, _ in kept),
         *("NULL" if null else "0" for _, null in zeroed),
     ]
     listed = ", ".join(f'"{name}"' for name in names)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_DIFFERENCE.values(), 1))
     return f"""
         INSERT INTO "{TABLE}" ({listed})
         SELECT {", ".join(values)}
-        FROM unnest($1::text[], $2::timestamp[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[],
-                    $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::text[],
-                    $12::text[], $13::date[])
-             AS d(request_id, started_at, row_id, spend, {", ".join(COUNTS)}, priced, {", ".join(_PRICED)})
+        FROM unnest({arrays}) AS d({", ".join(_DIFFERENCE)})
         JOIN "{TABLE}" o ON o.request_id = d.request_id AND o."startTime" = d.started_at
         RETURNING *
     """

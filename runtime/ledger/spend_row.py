@@ -7,9 +7,9 @@ import msgspec
 
 from functions.contract.call import Call
 from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
-from models_registry.target import Target
+from models_registry.target import Dialect, Target
 from schema.errors import ClientLeft, GatewayError, UpstreamError
-from schema.ledger.journal import Held, HeldCharge, Settled
+from schema.ledger.journal import Held, HeldCharge, Settled, row_of
 from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, Usage
 
@@ -19,6 +19,8 @@ MAX_COUNT = 2**31 - 1
 MAX_COST_NANO = 10**17
 """A hundred million dollars: what an attempt costs at most, so that no sum of them leaves 64 bits."""
 CLIENT_LEFT = 499
+NOWHERE = Target(model_id="", public_name="", provider="", dialect=Dialect.OPENAI, model="", api_base="")
+"""In the row of a call that never had a deployment."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -174,48 +176,24 @@ def settled_of(
 def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) -> SpendRow:
     """The row of an authenticated call that ended without a hold: before any upstream was chosen, or after
     one failed and before the next. Then it says what ended the call, where that is not what failed."""
-    caller, cause = call.caller, error.__cause__
+    cause = error.__cause__
     why = cause if call.attempts and isinstance(cause, GatewayError) else error
     outcome = Outcome.FAILED if call.attempts else Outcome.REFUSED
     if isinstance(error, ClientLeft):
         outcome = Outcome.CANCELLED
-    return SpendRow(
-        request_id=call.request_id,
-        call_id=_text(call.client_call_id) or call.request_id,
-        call_type=call.call_type,
-        key_hash=caller.key_hash,
-        key_alias=_text(caller.key_alias),
-        user_id=caller.user_id,
-        team_id=caller.team_id,
-        organization_id=caller.organization_id,
-        end_user=None,
-        requester_ip=call.client_ip,
-        user_agent=_text(call.user_agent),
-        model_group=_text(call.attempts[-1].model if call.attempts else model) or "",
-        model="",
-        model_id="",
-        provider="",
-        api_base="",
-        started_at=call.received_at,
-        first_token_at=None,
-        ended_at=moment(call, ended_mono),
-        duration_ms=int((ended_mono - call.received_mono) * 1000),
-        prompt_tokens=0,
-        completion_tokens=0,
-        cached_tokens=0,
-        cache_write_tokens=0,
-        reasoning_tokens=0,
-        estimated=False,
-        cost_nano=0,
-        price_source=None,
-        streamed=False,
+    attempt = Attempt(call=call, target=NOWHERE, streamed=False, began_mono=call.received_mono)
+    ending = Ending(
         outcome=outcome,
+        usage=NOTHING,
         http_status=error.http_status if isinstance(error, GatewayError) else 500,
-        error_class=type(why).__name__,
-        error_message=_said(why),
-        tags=call.tags or caller.tags,
-        session_id=call.session_id,
+        error=why,
     )
+    held = msgspec.structs.replace(
+        held_of(attempt, NOTHING, 0, ()),
+        key_id="",
+        model_group=_text(call.attempts[-1].model if call.attempts else model) or "",
+    )
+    return row_of(held, settled_of(attempt, ending, first_mono=None, ended_mono=ended_mono))
 
 
 def moment(call: Call, mono: float) -> datetime:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import asyncpg
 
 from functions.contract.roles import Scope
-from runtime.books.stored_row import COLUMNS, Columns, spend_row
+from runtime.books.stored_row import SELECTED, Columns, spend_row
 from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
@@ -34,7 +34,7 @@ TAGGED_KEYS = 20
 """Keys of one tag that are looked up; going through time soon finds a tag of more."""
 BATCH = 1_000
 
-SELECT = f'SELECT {", ".join(COLUMNS)} FROM "LiteLLM_SpendLogs"'
+SELECT = f'SELECT {SELECTED} FROM "LiteLLM_SpendLogs"'
 SORTS: Mapping[str, str] = MappingProxyType(
     {
         "startTime": '"startTime"',

@@ -13,6 +13,7 @@ from runtime.books import rollups
 from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from schema.errors import InvalidRequest
+from schema.ledger.measures import MEASURE_NAMES, MONEY
 from schema.ledger.sums import Dimension, Metrics, SumsQuery
 
 TOKENS = ("prompt_tokens", "completion_tokens")
@@ -46,9 +47,7 @@ class Source(NamedTuple):
     def rows(self, measures: Collection[str]) -> str:
         """The rollup's rows that count, with their money in nano-USD."""
         shown = [each.value for each in self.columns]
-        shown += [
-            f"({name} * 1000000000)::bigint AS {name}" if name in rollups.MONEY else name for name in measures
-        ]
+        shown += [f"({name} * 1000000000)::bigint AS {name}" if name in MONEY else name for name in measures]
         return f'(SELECT {", ".join(shown) or "1"} FROM "{self.table}"{self.conditions.where}) AS found'
 
 
@@ -74,7 +73,7 @@ def source_of(query: SumsQuery, scope: Scope, *, also: Collection[Dimension] = (
 
 def grouped(source: Source, query: SumsQuery, limit: int) -> str:
     """Each group's dimensions, which grouping it is of, its metrics."""
-    wanted = query.only or rollups.METRICS
+    wanted = query.only or MEASURE_NAMES
     asked = [each.value for each in source.columns]
     listed = "".join(f"{name}, " for name in asked)
     masks = f"GROUPING({', '.join(asked)})" if asked else "0"
@@ -114,12 +113,12 @@ def days_of_the_dearest(source: Source, top: int | None) -> str:
     """A number for each dimension, a day, the dimension's value, the metrics."""
     asked = [each.value for each in source.columns]
     day = Dimension.DATE.value
-    rows = Source(source.table, [Dimension.DATE, *source.columns], source.conditions).rows(rollups.METRICS)
+    rows = Source(source.table, [Dimension.DATE, *source.columns], source.conditions).rows(MEASURE_NAMES)
     listed = ", ".join((day, *asked))
-    base = f"SELECT {listed}, {folded(rollups.METRICS)} FROM {rows} GROUP BY {listed}"
+    base = f"SELECT {listed}, {folded(MEASURE_NAMES)} FROM {rows} GROUP BY {listed}"
     dearest = f"ORDER BY {_dollars('spend')} DESC"
     parts = [
-        f"SELECT {number} AS number, {day}, {name} AS id, {metrics(rollups.METRICS)} FROM base"
+        f"SELECT {number} AS number, {day}, {name} AS id, {metrics(MEASURE_NAMES)} FROM base"
         f" WHERE {name} IN (SELECT {name} FROM base GROUP BY {name} {dearest}, {name} LIMIT {top})"
         f" GROUP BY {day}, {name}"
         for number, name in enumerate(asked)
@@ -154,8 +153,8 @@ def _metric(name: str, wanted: Collection[str]) -> str:
     if name == "total_tokens":
         return " + ".join(f"coalesce(switchgear_sum({each}), 0)" for each in TOKENS if each in wanted) or "0"
     if name not in wanted:
-        return "0::numeric" if name in rollups.MONEY else "0"
-    return _dollars(name) if name in rollups.MONEY else f"coalesce(switchgear_sum({name}), 0)"
+        return "0::numeric" if name in MONEY else "0"
+    return _dollars(name) if name in MONEY else f"coalesce(switchgear_sum({name}), 0)"
 
 
 def _dollars(name: str) -> str:

@@ -5,6 +5,7 @@ may be moved or taken out, since a journal can be read by a later version than w
 """
 
 from datetime import date, datetime
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -90,69 +91,57 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
         return self.request_id, self.attempt
 
 
+_OWN = frozenset({"request_id", "charges"})
+"""The fields of a row that two records have and that are no copy of either."""
+
+
+def _shared(record: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields that a row takes over from a record, by name."""
+    names = set(SpendRow.__struct_fields__) - _OWN
+    return tuple(name for name in record.__struct_fields__ if name in names)
+
+
+_MADE = ("request_id", "charges", "held_nano", "corrects")
+_FOUND = (*_shared(Held), *_shared(Settled), *_shared(Usage), *_MADE)
+_in_order = itemgetter(*map(_FOUND.index, SpendRow.__struct_fields__))
+"""From the order of _FOUND to that of a row's fields, by which `msgspec.convert` makes a row: that is several
+times as fast as a call with their names."""
+_of_held = attrgetter(*_shared(Held))
+_of_settled = attrgetter(*_shared(Settled))
+_of_usage = attrgetter(*_shared(Usage))
+
+
 def row_of(held: Held, settled: Settled) -> SpendRow:
     """The row of an attempt, made of its beginning and its ending, with what it takes out of budgets."""
-    usage, cost = settled.usage, settled.cost_nano
-    return SpendRow(
-        request_id=held.request_id if settled.final else earlier_id(held.request_id, held.attempt),
-        call_id=held.call_id,
-        call_type=held.call_type,
-        key_hash=held.key_hash,
-        key_id=held.key_id,
-        key_alias=held.key_alias,
-        user_id=held.user_id,
-        team_id=held.team_id,
-        organization_id=held.organization_id,
-        end_user=held.end_user,
-        requester_ip=held.requester_ip,
-        user_agent=held.user_agent,
-        model_group=held.model_group,
-        model=held.model,
-        model_id=held.model_id,
-        provider=held.provider,
-        api_base=held.api_base,
-        started_at=held.started_at,
-        first_token_at=settled.first_token_at,
-        ended_at=settled.ended_at,
-        duration_ms=settled.duration_ms,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.cached_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        estimated=usage.estimated,
-        cost_nano=cost,
-        price_source=held.price_source,
-        price_version=held.price_version,
-        price_effective=held.price_effective,
-        service_tier=usage.service_tier,
-        rare=usage.rare,
-        cost_parts=settled.cost_parts,
-        input_reported=usage.input_reported,
-        tags=held.tags,
-        session_id=held.session_id,
-        final=settled.final,
-        streamed=held.streamed,
-        outcome=settled.outcome,
-        http_status=settled.http_status,
-        error_class=settled.error_class,
-        error_message=settled.error_message,
-        held_nano=_exceeded(held, cost),
-        charges=tuple(
-            Charge(
-                account=each.account,
-                epoch=each.epoch,
-                worker=each.worker,
-                taken_nano=min(cost, each.taken_nano),
-                cost_nano=cost,
-                kind=each.kind,
-                object_id=each.object_id,
-                part=each.part,
-            )
-            for each in held.charges
+    cost = settled.cost_nano
+    values = (
+        *_of_held(held),
+        *_of_settled(settled),
+        *_of_usage(settled.usage),
+        held.request_id if settled.final else earlier_id(held.request_id, held.attempt),
+        _charges(held, cost),
+        _exceeded(held, cost),
+        None,  # it corrects nothing
+    )
+    return msgspec.convert(_in_order(values), SpendRow)
+
+
+def _charges(held: Held, cost_nano: int) -> tuple[Charge, ...]:
+    """What leaves the leases of the budgets that held for the attempt."""
+    if not cost_nano:
+        return ()
+    return tuple(
+        Charge(
+            account=each.account,
+            epoch=each.epoch,
+            worker=each.worker,
+            taken_nano=min(cost_nano, each.taken_nano),
+            cost_nano=cost_nano,
+            kind=each.kind,
+            object_id=each.object_id,
+            part=each.part,
         )
-        if cost
-        else (),
+        for each in held.charges
     )
 
 

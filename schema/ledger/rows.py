@@ -3,6 +3,7 @@
 import enum
 import re
 from datetime import date, datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -126,16 +127,15 @@ def is_earlier_id(request_id: str) -> bool:
     return _EARLIER.search(request_id) is not None
 
 
+def ttft_ms(row: SpendRow) -> int | None:
+    """The time to the first token, in milliseconds."""
+    first = row.first_token_at
+    return None if first is None else int((first - row.started_at).total_seconds() * 1000)
+
+
+_of_usage = attrgetter(*Usage.__struct_fields__)
+
+
 def usage_of(row: SpendRow) -> Usage:
     """The usage of a row. Together with the row's duration it is all that a price needs."""
-    return Usage(
-        prompt_tokens=row.prompt_tokens,
-        completion_tokens=row.completion_tokens,
-        cached_tokens=row.cached_tokens,
-        cache_write_tokens=row.cache_write_tokens,
-        reasoning_tokens=row.reasoning_tokens,
-        estimated=row.estimated,
-        input_reported=row.input_reported,
-        service_tier=row.service_tier,
-        rare=row.rare,
-    )
+    return msgspec.convert(_of_usage(row), Usage)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from schema.ledger.rows import SpendRow, usage_of
 from schema.money import NANO_PER_USD, usd
 from schema.usage import NOTHING_RARE, RareMeters, Usage
 
@@ -88,6 +89,30 @@ class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
     error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
     held_cost: Decimal | msgspec.UnsetType = msgspec.UNSET
     """What budgets held for the attempt, in dollars, where it cost more than that."""
+
+
+def metadata_of(row: SpendRow) -> SpendMetadata:
+    """The row's `metadata`, as it is stored and as it is answered."""
+    failed = None
+    if row.error_class is not None:
+        failed = ErrorInformation(
+            error_code=str(row.http_status),
+            error_class=row.error_class,
+            error_message=row.error_message,
+        )
+    return SpendMetadata(
+        user_api_key=row.key_hash,
+        user_api_key_alias=row.key_alias,
+        user_api_key_user_id=row.user_id,
+        user_api_key_team_id=row.team_id,
+        user_api_key_org_id=row.organization_id,
+        requester_ip_address=row.requester_ip,
+        user_agent=row.user_agent,
+        usage_object=usage_object(usage_of(row)),
+        cost_breakdown=cost_breakdown(row.cost_parts),
+        error_information=failed,
+        held_cost=held_cost(row.held_nano),
+    )
 
 
 def usage_object(usage: Usage) -> UsageObject:

@@ -7,7 +7,7 @@ its own, which are older than corrections and would count those as calls.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schema.ledger.rows import EARLIER
+from schema.ledger.measures import MEASURE_NAMES, MEASURES
 
 KEY: Mapping[str, str] = MappingProxyType(
     {
@@ -22,39 +22,15 @@ KEY: Mapping[str, str] = MappingProxyType(
         "endpoint": "call_type",
     }
 )
-CALL = f"corrects IS NULL AND request_id !~ '{EARLIER}'"
-"""A correction, and an attempt after which its call went on to another, are money and tokens, and no call."""
-SENT = f"{CALL} AND outcome <> 'refused'"
-METRICS: Mapping[str, str] = MappingProxyType(
-    {
-        "spend": "sum(spend)",
-        "prompt_tokens": "sum(prompt_tokens)",
-        "completion_tokens": "sum(completion_tokens)",
-        "cache_read_input_tokens": "sum(cached_tokens)",
-        "cache_creation_input_tokens": "sum(cache_write_tokens)",
-        "reasoning_tokens": "sum(reasoning_tokens)",
-        "api_requests": f"count(*) FILTER (WHERE {CALL})",
-        "successful_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'ok')",
-        "failed_requests": f"count(*) FILTER (WHERE {CALL} AND outcome <> 'ok')",
-        "refused_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'refused')",
-        "uncertain_requests": f"count(*) FILTER (WHERE {CALL} AND outcome = 'uncertain')",
-        "uncertain_spend": "coalesce(sum(spend) FILTER (WHERE outcome = 'uncertain'), 0)",
-        "total_response_time_ms": f"coalesce(sum(request_duration_ms) FILTER (WHERE {SENT}), 0)",
-        "timed_requests": f"count(*) FILTER (WHERE {SENT})",
-        "total_ttft_ms": f"coalesce(sum(ttft_ms) FILTER (WHERE {CALL}), 0)",
-        "ttft_requests": f"count(ttft_ms) FILTER (WHERE {CALL})",
-        "rate_limited_requests": f"count(*) FILTER (WHERE {CALL} AND http_status = 429)",
-    }
-)
 
 
 def _fill(table: str, more: str, source: str) -> str:
     key = ", ".join((*KEY, *([more] if more else [])))
     shown = ", ".join(f"{made} AS {name}" for name, made in KEY.items()) + (f", {more}" if more else "")
     return f"""
-        INSERT INTO "{table}" (id, {key}, {", ".join(METRICS)})
+        INSERT INTO "{table}" (id, {key}, {", ".join(MEASURE_NAMES)})
         SELECT switchgear_daily_id({key}), * FROM (
-            SELECT {shown}, {", ".join(METRICS.values())} FROM "LiteLLM_SpendLogs"{source}
+            SELECT {shown}, {", ".join(measure.sql for measure in MEASURES)} FROM "LiteLLM_SpendLogs"{source}
             GROUP BY {", ".join(str(place + 1) for place in range(len(KEY) + bool(more)))}
         ) AS summed
     """
@@ -70,9 +46,9 @@ FILL: tuple[str, ...] = (
         " WHERE jsonb_typeof(request_tags) = 'array'",
     ),
     f"""
-        INSERT INTO "Switchgear_DailyEndUserTotal" (id, date, end_user, {", ".join(METRICS)})
+        INSERT INTO "Switchgear_DailyEndUserTotal" (id, date, end_user, {", ".join(MEASURE_NAMES)})
         SELECT switchgear_daily_id(date, end_user), date, end_user,
-            {", ".join(f"sum({name})" for name in METRICS)}
+            {", ".join(f"sum({name})" for name in MEASURE_NAMES)}
         FROM "Switchgear_DailyEndUserSpend" GROUP BY date, end_user
     """,
 )

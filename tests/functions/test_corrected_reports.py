@@ -7,6 +7,7 @@ from functions import activity, corrections, global_spend, spend, spend_reports
 from runtime.books import rollups
 from schema.activity import DailyActivity
 from schema.global_spend import DayOfCustomers, DayOfTeams
+from schema.ledger.measures import MEASURE_NAMES
 from schema.ledger.rows import Outcome
 from schema.spend import SpendDay
 from schema.tables.rollup_fill import FILL
@@ -80,7 +81,7 @@ def test_sums_that_are_made_anew_count_corrections_alike(postgres_dsn: str) -> N
         await corrected(house)
 
         async def content() -> list[list[tuple[object, ...]]]:
-            columns = ", ".join(rollups.METRICS)
+            columns = ", ".join(MEASURE_NAMES)
             return [
                 [
                     tuple(row)

@@ -17,7 +17,7 @@ from runtime.books import booking as books_module
 from runtime.books.booking import BATCH_ROWS, Books, Raised
 from runtime.books.bookkeeper import Bookkeeper, books_lock
 from runtime.books.crossings import CustomerBudget
-from runtime.books.insert import COLUMNS
+from runtime.books.insert import COLUMN_NAMES
 from runtime.books.reader import Place
 from runtime.ledger.frames import FRAME
 from runtime.ledger.journal import Journal
@@ -115,7 +115,7 @@ def test_rows_are_booked_while_the_writer_goes_on(postgres_dsn: str, tmp_path: P
 def test_a_row_reads_in_sql_as_litellms_users_expect(postgres_dsn: str, tmp_path: Path) -> None:
     row = make_row(outcome=Outcome.FAILED, http_status=429, error_class="ProviderError")
     (found,) = after(postgres_dsn, tmp_path, [row], 'SELECT * FROM "LiteLLM_SpendLogs"')
-    assert {name for name, _ in COLUMNS} <= set(found.keys())
+    assert set(COLUMN_NAMES) <= set(found.keys())
     assert found["spend"] == Decimal("0.001234567")
     assert found["startTime"] == datetime(2026, 3, 14, 15, 9, 26, 535_897)
     assert (found["total_tokens"], found["status"], found["outcome"], found["ttft_ms"]) == (

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from runtime.books import rollups
 from runtime.books.insert import insert_rows
 from runtime.postgres.partitions import ensure_partition, months_of
+from schema.ledger.measures import MEASURE_NAMES
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
 from schema.tables.rollup_fill import FILL
 from tests.conftest import execute
 from tests.runtime.attempts import make_row
 
 CONTENT = tuple(
-    f'SELECT {", ".join(("id", *rollup.key, *rollups.METRICS))} FROM "{rollup.table}" ORDER BY id'
+    f'SELECT {", ".join(("id", *rollup.key, *MEASURE_NAMES))} FROM "{rollup.table}" ORDER BY id'
     for rollup in rollups.ROLLUPS
 )
 EMPTY = tuple(f'TRUNCATE "{rollup.table}"' for rollup in rollups.ROLLUPS)
@@ -122,7 +123,7 @@ def test_what_was_refused_counts_as_a_request_and_takes_no_time() -> None:
         make_row("req-4", outcome=Outcome.CANCELLED, duration_ms=2),
     ]
     (measures,) = rollups.sums_of(rows)[0].values()
-    found = dict(zip(rollups.METRICS, measures, strict=True))
+    found = dict(zip(MEASURE_NAMES, measures, strict=True))
     counts = ("api", "successful", "failed", "refused", "uncertain", "timed", "ttft")
     assert [found[f"{name}_requests"] for name in counts] == [4, 1, 3, 1, 1, 3, 3]
     assert (found["total_response_time_ms"], found["uncertain_spend"]) == (42, 5)
@@ -135,7 +136,7 @@ def test_an_attempt_after_which_the_call_went_on_is_money_and_no_request() -> No
         make_row("req-1", cost_nano=2, duration_ms=5),
     ]
     (measures,) = rollups.sums_of(rows)[0].values()
-    found = dict(zip(rollups.METRICS, measures, strict=True))
+    found = dict(zip(MEASURE_NAMES, measures, strict=True))
     counts = ("api", "successful", "failed", "refused", "uncertain", "timed", "ttft", "rate_limited")
     assert [found[f"{name}_requests"] for name in counts] == [1, 1, 0, 0, 0, 1, 1, 0]
     assert (found["spend"], found["uncertain_spend"], found["total_response_time_ms"]) == (9, 7, 5)
