@@ -1,6 +1,8 @@
 """One deployment, ready to be called: everything a backend and the upstream client need."""
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -16,6 +18,32 @@ class Dialect(enum.Enum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
+
+    @property
+    def facts(self) -> "DialectFacts":
+        return DIALECTS[self]
+
+
+class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What all servers of a dialect have in common, as far as the cost of a call depends on it."""
+
+    forwards_unknown: bool = False
+    """A field that nobody knows goes on to the server. A translation sends none."""
+    searches: bool = False
+    """A call may be billed for a web search that the provider runs (`web_search_options`)."""
+    shows_thinking: bool = False
+    """The model thinks only where it is asked to, and all that it thinks is sent."""
+    rereads_thinking: bool = False
+    """With a schema the model reads what it thought again as its prompt."""
+
+
+DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
+    {
+        Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
+        Dialect.ANTHROPIC: DialectFacts(),
+        Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True),
+    }
+)
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +98,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where the model's thinking is counted, where it thinks."""
     limit_field: str = "max_tokens"
     """The field in which the server takes a limit on the output that is not the caller's own."""
+    more_limits: tuple[str, ...] = ()
+    """Further fields in which the server takes such a limit: `n_predict`."""
     supports_reasoning: bool | None = None
     """Whether the model reasons, where the config says so; None: its name decides."""
     deadlines: Deadlines = Deadlines()

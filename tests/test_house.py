@@ -14,6 +14,7 @@ import pytest
 from functions.contract.call import Call
 from functions.contract.function import Manifest, manifest_of
 from functions.ports.context import Ports
+from models_registry.config.providers import PROVIDERS
 from runtime.catalog import CATALOG, UnknownFunction, entries, entry_named
 
 ROOT = Path(__file__).parents[1]
@@ -388,4 +389,49 @@ def test_the_search_for_kept_exceptions_finds_them(code: str) -> None:
 
 def test_no_frame_keeps_the_exception_that_holds_it() -> None:
     found = [f"{name}:{line}" for name, tree in code_of(*PACKAGES) for line in kept_exceptions(tree)]
+    assert found == []
+
+
+def named_providers(tree: ast.AST) -> list[int]:
+    """Lines that compare something with a provider's name, or with a dialect."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            sides += [each for side in sides if isinstance(side, ast.Tuple | ast.Set) for each in side.elts]
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        else:
+            continue
+        found += [
+            node.lineno if isinstance(node, ast.Compare) else node.value.lineno
+            for side in sides
+            if (isinstance(side, ast.Constant) and side.value in PROVIDERS)
+            or (isinstance(side, ast.Attribute) and ast.unparse(side.value) == "Dialect")
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'f(a if target.provider == "openai" else b)',
+        'row = prefix in ("anthropic", "x")',
+        "if target.dialect is Dialect.OLLAMA: pass",
+        "match dialect:\n    case Dialect.OPENAI: pass",
+    ],
+)
+def test_the_search_for_providers_in_conditions_finds_them(code: str) -> None:
+    assert len(named_providers(ast.parse(code))) == 1
+
+
+def test_what_differs_between_providers_is_data_of_a_row_and_no_condition() -> None:
+    """`models_registry/config/providers.py` has a row for each, `models_registry/target.py` one for each
+    dialect."""
+    found = [
+        f"{name}:{line}"
+        for name in tracked()
+        if name.endswith(".py") and name.startswith(PACKAGES)
+        for line in named_providers(ast.parse((ROOT / name).read_text()))
+    ]
     assert found == []

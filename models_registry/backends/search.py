@@ -1,20 +1,17 @@
 """Web searches that a provider runs for a chat completion. Its answers do not count them: a call of a search
 model (OpenAI's, Perplexity's Sonar), or one with `web_search_options`, is billed for one."""
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 
-from models_registry.target import Dialect, Target
+from models_registry.facts.families import searches_always
+from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.usage import NOTHING_RARE, Usage
 from schema.wire import present
 
 OPTIONS = "web_search_options"
-MODELS = re.compile(r".*-search-(?:preview|api)|(?:.*/)?sonar(?![a-z0-9])")
-"""The names of models that search at every call: `gpt-4o-search-preview`, `perplexity/sonar-pro`."""
 SIZES = ("low", "medium", "high")
 
 
@@ -28,7 +25,7 @@ def search_context(request: ChatRequest, target: Target) -> str | None:
     if options is None or not present(options):
         options = target.params.get(OPTIONS)
     if options is None or not present(options):
-        return "" if _searches_always(target.model) else None
+        return "" if searches_always(target.model) else None
     try:
         size = msgspec.json.decode(options, type=_Options).search_context_size
     except msgspec.ValidationError:
@@ -41,17 +38,12 @@ def unpriced_search(fields: Mapping[str, msgspec.Raw], target: Target) -> str | 
     what goes to the provider."""
     options = fields.get(OPTIONS)
     asked = options is not None and present(options)
-    if target.dialect is not Dialect.OPENAI or not (asked or _searches_always(target.model)):
+    if not target.dialect.facts.searches or not (asked or searches_always(target.model)):
         return None
     if target.price is not None and any(target.price.searches):
         return None
     name = OPTIONS if asked else "model"
     return None if name in target.free_params else name
-
-
-@lru_cache(maxsize=4096)
-def _searches_always(model: str) -> bool:
-    return MODELS.match(model.lower()) is not None
 
 
 def with_search(usage: Usage | None, context: str | None) -> Usage | None:

@@ -14,7 +14,7 @@ from models_registry.bounds.input import BYTES_A_TOKEN, is_text_alone, text_of
 from models_registry.bounds.judgement import Unbounded, judge, sent_fields, tier_is_priced, unbounded_content
 from models_registry.bounds.reasoning import may_reason, reasons_unseen
 from models_registry.facts.allowances import IMAGE_TOKENS, MESSAGE_TOKENS, TOOLS_TOKENS, Thinking
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 
@@ -70,8 +70,8 @@ class ChatBounds:
                 total += memoryview(tools).nbytes
             if tools is not None or judged.has_schema:
                 total += TOOLS_TOKENS
-            if judged.has_schema and self._target.dialect is Dialect.OLLAMA:
-                total += judged.limit or DEFAULT_OUTPUT_TOKENS  # it reads what it thought again as its prompt
+            if judged.has_schema and self._target.dialect.facts.rereads_thinking:
+                total += judged.limit or DEFAULT_OUTPUT_TOKENS
             self._prompt = total
         return self._prompt
 
@@ -93,7 +93,7 @@ class ChatBounds:
     def searches(self) -> int:
         """Searches that the provider runs itself: of a search model, one at every call."""
         if self._searches is None:
-            searching = self._target.dialect is Dialect.OPENAI
+            searching = self._target.dialect.facts.searches
             self._searches = int(searching and search_context(self._request, self._target) is not None)
         return self._searches
 

@@ -9,8 +9,8 @@ Sources: OpenAI's OpenAPI document 2.3.0; vLLM's and SGLang's `ChatCompletionReq
 """
 
 import enum
-import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -210,8 +210,6 @@ OPENAI_COMPATIBLE = Table(
     },
 )
 """Any server of OpenAI's dialect. What it does not know of this costs nothing either."""
-LLAMACPP = Table(OPENAI_COMPATIBLE.rules, {"n_predict": Does.LIMIT})
-"""llama.cpp's server takes `n_predict` before `max_tokens`."""
 ANTHROPIC = Table(
     _EVERYWHERE,
     _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
@@ -240,8 +238,6 @@ EMBEDDINGS = Table(
 )
 """The fields of an embeddings request: it has no output, and its input is counted by the bytes."""
 
-_BY_PROVIDER: Mapping[str, Table] = MappingProxyType({"llamacpp": LLAMACPP, "llamafile": LLAMACPP})
-"""Rows of `models_registry/config/providers.py` whose servers honour more than any of their dialect."""
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
 )
@@ -249,8 +245,6 @@ OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"
 )
 """Every name of a limit on the output, wherever it is honoured. Below 1 none is one."""
-FORWARDS_UNKNOWN = frozenset({Dialect.OPENAI})
-"""Dialects to which a field that nobody knows goes on. A translation sends none."""
 
 MESSAGE_FIELDS = _names(
     """role content name refusal tool_calls tool_call_id function_call reasoning_content reasoning
@@ -270,16 +264,13 @@ TOOL_FIELDS = frozenset({"type", "function", "custom", "cache_control", "strict"
 TOOL_KINDS = frozenset({"function", "custom"})
 """Tools that the caller runs. The provider's own (search, code) are billed by the use."""
 
-_AGENTS = re.compile(r"(?:.*/)?compound\b|.*deep-research|.*:online$|openrouter/auto$")
-"""The names of models that run tools or other models at every call, so that no field bounds them: Groq's
-compound systems, deep research, OpenRouter's searching variants and its choice of a model."""
-
 
 def table_of(target: Target) -> Table:
     """The table for a deployment."""
-    return _BY_PROVIDER.get(target.provider) or _BY_DIALECT[target.dialect]
+    return _table(target.dialect, target.more_limits)
 
 
-def is_agent(model: str) -> bool:
-    """Whether a model works by tools of its own: `groq/compound-mini`, `openai/gpt-4o:online`."""
-    return _AGENTS.match(model.lower()) is not None
+@lru_cache(maxsize=64)
+def _table(dialect: Dialect, more_limits: tuple[str, ...]) -> Table:
+    of_dialect = _BY_DIALECT[dialect]
+    return Table(of_dialect.rules, dict.fromkeys(more_limits, Does.LIMIT)) if more_limits else of_dialect

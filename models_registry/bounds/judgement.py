@@ -14,7 +14,6 @@ from models_registry.backends.parameters import LIMITS
 from models_registry.backends.search import unpriced_search
 from models_registry.bounds.field_costs import (
     EMBEDDINGS,
-    FORWARDS_UNKNOWN,
     MESSAGE_FIELDS,
     OFF,
     PART_FIELDS,
@@ -118,7 +117,7 @@ def _judge(fields: Fields, table: Table, target: Target, judged: Judged, inside:
         if text in OFF or (free and path in free):
             continue
         if rule is None:
-            fits = target.dialect not in FORWARDS_UNKNOWN
+            fits = not target.dialect.facts.forwards_unknown
             judged.text_bytes += 0 if fits else len(text)
         elif name in table.numbers:
             fits = _counts(rule, text, judged)
@@ -248,7 +247,7 @@ def _unknown(
     fields: Fields, known: frozenset[str], target: Target, where: str, inside: str
 ) -> Unbounded | None:
     """A field that is not known, where such go on to the provider."""
-    if fields.keys() <= known or target.dialect not in FORWARDS_UNKNOWN:
+    if fields.keys() <= known or not target.dialect.facts.forwards_unknown:
         return None
     for name, raw in fields.items():
         allowed = f"{inside}.{name}"

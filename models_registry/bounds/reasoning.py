@@ -2,43 +2,18 @@
 answer is no bound of it.
 
 Reasoners stand behind any name: `openai/o3`, `gemini-2.5-pro`, a deployment of one's own. So a model in the
-cloud may, unless it is one of the families here, or the config says that it does not.
+cloud may, unless its family is a plain one (`models_registry/facts/families.py`), or the config says that it
+does not.
 """
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 
-from models_registry.target import Dialect, Target
+from models_registry.facts.families import is_plain
+from models_registry.target import Target
 from schema.chat import ChatRequest
 
-PLAIN = (
-    "babbage",
-    "davinci",
-    "gpt-3.5",
-    "gpt-4",  # with gpt-4-turbo, gpt-4o, gpt-4.1, gpt-4.5
-    "chatgpt-4o",
-    "claude-instant",
-    "claude-2",
-    "claude-3",
-    "claude-haiku-4",
-    "claude-sonnet-4",
-    "claude-opus-4",
-    "mistral",
-    "open-mistral",
-    "open-mixtral",
-    "mixtral",
-    "ministral",
-    "codestral",
-    "pixtral",
-    "command-r",
-    "deepseek-chat",
-    "gemini-1",
-    "grok-2",
-)
-"""How the names of families begin that reason, if at all, only where a request asks for it."""
 SWITCHES = frozenset(
     (
         "reasoning_effort",
@@ -59,11 +34,6 @@ a deployment's own parameters are unpacked from)."""
 OFF = (b"null", b"false", b'"none"', b'{"type":"disabled"}')
 """Without blanks."""
 
-_ROUTE = re.compile(r".*/|ft:|[a-z-]+\.(?=[a-z])")
-"""What stands before a name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
-_PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))}|grok-3(?!-mini)|.*non-reasoning)(?!\d)")
-_VARIANT = re.compile(r"think|(?<!non-)reason")
-
 
 def reasons_unseen(request: ChatRequest, target: Target) -> bool:
     """Whether the answer may have cost more than what of it can be seen."""
@@ -81,16 +51,7 @@ def may_reason(request: ChatRequest, target: Target) -> bool:
 
 
 def _is_near(target: Target) -> bool:
-    return target.local or target.dialect is Dialect.OLLAMA
-
-
-@lru_cache(maxsize=4096)
-def is_plain(model: str) -> bool:
-    """Whether a model is known not to reason by itself."""
-    name = model.lower()
-    while (route := _ROUTE.match(name)) is not None:
-        name = name[route.end() :]
-    return _PLAIN.match(name) is not None and _VARIANT.search(name) is None
+    return target.local or target.dialect.facts.shows_thinking
 
 
 def _asks(fields: Mapping[str, msgspec.Raw]) -> bool:

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from models_registry.backends.credentials import without_credentials
-from models_registry.bounds.field_costs import OUTPUT_LIMITS, is_agent
+from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
-from models_registry.bounds.reasoning import is_plain
 from models_registry.config.hosts import is_near, is_provider, takes_environment_key
 from models_registry.config.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
 from models_registry.config.reader import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
+from models_registry.facts.families import is_agent, is_plain
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_window
 from models_registry.prices.fields import BASE
@@ -106,7 +106,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         states_template=info.template_tokens is not None,
         least_output_tokens=least_output(address),
         thinking=thinking_of(address, info.base_model or model),
-        limit_field=limit_field(provider.prefix, address, model),
+        limit_field=limit_field(provider, address, model),
+        more_limits=provider.more_limits,
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,
@@ -142,7 +143,7 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         if target.states_template
         else template_tokens(target.template_tokens, target.api_base, model),
         thinking=thinking_of(target.api_base, model),
-        limit_field=limit_field(target.provider, target.api_base, model),
+        limit_field=limit_field(PROVIDERS[target.provider], target.api_base, model),
     )
 
 

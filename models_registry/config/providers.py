@@ -13,6 +13,24 @@ from models_registry.facts.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
 
 
+class NewerLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider takes `max_completion_tokens` in the place of `max_tokens`: its reasoning models know
+    that name alone. Compatible servers often know only the older, and what a server does not know limits
+    nothing."""
+
+    hosts: tuple[str, ...] = ()
+    """Hosts that take it for every model; a subdomain counts as its host."""
+    models: tuple[str, ...] = ()
+    """How the names of models begin that take it at any host."""
+    not_models: tuple[str, ...] = ()
+    """Beginnings that are none of those."""
+
+    def holds(self, api_base: str, model: str) -> bool:
+        name = model.rpartition("/")[2]
+        known = name.startswith(self.models) and not name.startswith(self.not_models)
+        return known or any(is_at(host, api_base) for host in self.hosts)
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """`api_base` None: the config must give one. The environment names are tried in order. `hosts` are the
     provider's own, where the environment's key may go: names in which `*` is one label."""
@@ -32,6 +50,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """What its chat templates add to a call at most (`models_registry/facts/allowances.py`)."""
     takes_metadata: bool = False
     """Whether it keeps a request's `metadata` with a stored answer."""
+    bare_names: tuple[str, ...] = ()
+    """How the names of models begin for which the prefix may be left out, as at LiteLLM."""
+    newer_limit: NewerLimit = NewerLimit()
+    more_limits: tuple[str, ...] = ()
+    """Further fields in which its servers take a limit on the output, before that of the dialect."""
     bills_failures: bool = False
     """Whether it charges for calls that it answers with an error, where `model_info` does not say."""
 
@@ -46,6 +69,12 @@ _ROWS = (
         api_key_env=("OPENAI_API_KEY",),
         takes_metadata=True,
         price_id="openai",
+        bare_names=("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"),
+        newer_limit=NewerLimit(
+            hosts=("openai.com", "azure.com"),
+            models=("gpt-", "chatgpt-", "o1", "o3", "o4"),
+            not_models=("gpt-oss",),
+        ),
     ),
     Provider(
         prefix="anthropic",
@@ -55,6 +84,7 @@ _ROWS = (
         api_base_env=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
         api_key_env=("ANTHROPIC_API_KEY",),
         price_id="anthropic",
+        bare_names=("claude-",),
     ),
     Provider(
         prefix="ollama",
@@ -93,6 +123,7 @@ _ROWS = (
         api_base=None,
         api_base_env=("LLAMACPP_API_BASE",),
         api_key_env=("LLAMACPP_API_KEY",),
+        more_limits=("n_predict",),
         needs_key=False,
         local=True,
     ),
@@ -102,6 +133,7 @@ _ROWS = (
         api_base="http://127.0.0.1:8080/v1",
         api_base_env=("LLAMAFILE_API_BASE",),
         api_key_env=("LLAMAFILE_API_KEY",),
+        more_limits=("n_predict",),
         needs_key=False,
         local=True,
     ),
@@ -124,24 +156,10 @@ _ROWS = (
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in _ROWS})
 
-_BARE_NAMES = (
-    (("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"), "openai"),
-    (("claude-",), "anthropic"),
-)
-"""LiteLLM lets the prefix be left out for these families."""
 
-
-_NEWER_LIMIT_HOSTS = ("openai.com", "azure.com")
-_NEWER_LIMIT_MODELS = ("gpt-", "chatgpt-", "o1", "o3", "o4")
-
-
-def limit_field(prefix: str, api_base: str, model: str) -> str:
-    """The field for a limit on the output. OpenAI's reasoning models know only the newer name; compatible
-    servers often only the older, and what a server does not know limits nothing."""
-    name = model.rpartition("/")[2]
-    known = name.startswith(_NEWER_LIMIT_MODELS) and not name.startswith("gpt-oss")
-    own = any(is_at(host, api_base) for host in _NEWER_LIMIT_HOSTS)
-    return "max_completion_tokens" if prefix == "openai" and (known or own) else "max_tokens"
+def limit_field(provider: Provider, api_base: str, model: str) -> str:
+    """The field for a limit on the output."""
+    return "max_completion_tokens" if provider.newer_limit.holds(api_base, model) else "max_tokens"
 
 
 class UnknownProvider(ValueError):
@@ -162,9 +180,9 @@ def split(model: str, forced: str | None) -> tuple[Provider, str]:
     if slash and prefix in PROVIDERS:
         return PROVIDERS[prefix], rest
     if not slash:
-        for starts, name in _BARE_NAMES:
-            if model.startswith(starts):
-                return PROVIDERS[name], model
+        for provider in PROVIDERS.values():
+            if model.startswith(provider.bare_names):
+                return provider, model
     raise UnknownProvider(
         f"names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
         " (any server that speaks OpenAI's dialect: openai/<model> with api_base)"

@@ -9,7 +9,6 @@ import pytest
 
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.embeddings import EmbeddingsBounds
-from models_registry.bounds.field_costs import is_agent
 from models_registry.facts.allowances import (
     OWN_TEXT_TOKENS,
     TEMPLATE_TOKENS,
@@ -17,6 +16,7 @@ from models_registry.facts.allowances import (
     template_tokens,
     thinking_of,
 )
+from models_registry.facts.families import is_agent
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest

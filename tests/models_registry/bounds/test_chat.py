@@ -154,7 +154,7 @@ def test_an_answer_that_goes_on_for_ever_is_bounded_by_a_limit_alone() -> None:
 
 
 def test_a_servers_own_name_of_the_limit_counts_where_it_is_honoured() -> None:
-    llamacpp = msgspec.structs.replace(TARGET, provider="llamacpp")
+    llamacpp = msgspec.structs.replace(TARGET, more_limits=("n_predict",))
     assert output(chat(max_tokens=1, n_predict=4_000), llamacpp) == 4_000
     assert ChatBounds(chat(n_predict=4_000), llamacpp).limited
     assert not ChatBounds(chat(n_predict=4_000), TARGET).limited

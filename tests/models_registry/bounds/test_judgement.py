@@ -15,15 +15,14 @@ from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.embeddings import EmbeddingsBounds
 from models_registry.bounds.field_costs import (
     ANTHROPIC,
-    LLAMACPP,
     MESSAGE_FIELDS,
     OLLAMA,
     OPENAI_COMPATIBLE,
     OUTPUT_LIMITS,
     Does,
-    is_agent,
 )
 from models_registry.bounds.judgement import Unbounded, sent_fields, unbounded_param
+from models_registry.facts.families import is_agent
 from models_registry.prices.price import Price, Service
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
@@ -440,7 +439,7 @@ def test_every_field_that_a_translation_honours_is_judged() -> None:
 
 
 def test_every_name_of_a_limit_is_one_or_unknown() -> None:
-    for table in (OPENAI_COMPATIBLE, LLAMACPP, ANTHROPIC, OLLAMA):
+    for table in (OPENAI_COMPATIBLE, ANTHROPIC, OLLAMA):
         limits = {name for name, rule in table.rules.items() if rule is Does.LIMIT}
         assert {"max_tokens", "max_completion_tokens"} <= limits <= OUTPUT_LIMITS
         assert not limits & table.idle

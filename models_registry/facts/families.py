@@ -1,0 +1,60 @@
+"""What a model's name says of it, whoever serves it: does it reason, search, or run tools by itself?"""
+
+import re
+from functools import lru_cache
+
+PLAIN = (
+    "babbage",
+    "davinci",
+    "gpt-3.5",
+    "gpt-4",  # with gpt-4-turbo, gpt-4o, gpt-4.1, gpt-4.5
+    "chatgpt-4o",
+    "claude-instant",
+    "claude-2",
+    "claude-3",
+    "claude-haiku-4",
+    "claude-sonnet-4",
+    "claude-opus-4",
+    "mistral",
+    "open-mistral",
+    "open-mixtral",
+    "mixtral",
+    "ministral",
+    "codestral",
+    "pixtral",
+    "command-r",
+    "deepseek-chat",
+    "gemini-1",
+    "grok-2",
+)
+"""How the names of families begin that reason, if at all, only where a request asks for it."""
+SEARCHING = re.compile(r".*-search-(?:preview|api)|(?:.*/)?sonar(?![a-z0-9])")
+"""The names of models that search at every call: `gpt-4o-search-preview`, `perplexity/sonar-pro`."""
+AGENTS = re.compile(r"(?:.*/)?compound\b|.*deep-research|.*:online$|openrouter/auto$")
+"""The names of models that run tools or other models at every call, so that no field bounds them: Groq's
+compound systems, deep research, OpenRouter's searching variants and its choice of a model."""
+
+_ROUTE = re.compile(r".*/|ft:|[a-z-]+\.(?=[a-z])")
+"""What stands before a name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
+_PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))}|grok-3(?!-mini)|.*non-reasoning)(?!\d)")
+_VARIANT = re.compile(r"think|(?<!non-)reason")
+
+
+@lru_cache(maxsize=4096)
+def is_plain(model: str) -> bool:
+    """Whether a model is known not to reason by itself."""
+    name = model.lower()
+    while (route := _ROUTE.match(name)) is not None:
+        name = name[route.end() :]
+    return _PLAIN.match(name) is not None and _VARIANT.search(name) is None
+
+
+@lru_cache(maxsize=4096)
+def searches_always(model: str) -> bool:
+    """Whether a model searches the web at every call."""
+    return SEARCHING.match(model.lower()) is not None
+
+
+def is_agent(model: str) -> bool:
+    """Whether a model works by tools of its own: `groq/compound-mini`, `openai/gpt-4o:online`."""
+    return AGENTS.match(model.lower()) is not None
