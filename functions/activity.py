@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from functions.answers.activity_days import KINDS, Names, days_of_rows, days_of_sums, totals_of
+from functions.answers.activity_days import KINDS, NamesById, days_of_rows, days_of_sums, totals_of
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
@@ -177,7 +177,7 @@ async def _page(
     )
 
 
-async def _names(ctx: ReportContext, sums: Sequence[Sums], entity: Dimension) -> tuple[Names, Names]:
+async def _names(ctx: ReportContext, sums: Sequence[Sums], entity: Dimension) -> tuple[NamesById, NamesById]:
     ids = {kind: {each.of[kind] for each in sums if kind in each.of} for kind in (Dimension.API_KEY, entity)}
     return (
         await ctx.reports.names(Dimension.API_KEY, ids[Dimension.API_KEY]),

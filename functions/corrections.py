@@ -9,9 +9,9 @@ from schema.corrections import (
     MAX_PAGE,
     Corrected,
     Correction,
+    CorrectionKind,
     CorrectionReport,
     CorrectRequest,
-    Kind,
     UncertainPage,
     UncertainQuery,
     UncertainRow,
@@ -51,7 +51,7 @@ async def correct(request: CorrectRequest, ctx: CorrectionContext) -> Correction
         cost = cost_nano(price, usage, row.original.duration_ms)
         priced = price.origin
     wanted = Correction(request_id=request_id, cost_nano=cost, usage=usage, priced=priced)
-    made = await ctx.corrections.correct([wanted], kind=Kind.MANUAL, reason=reason, call=ctx.call)
+    made = await ctx.corrections.correct([wanted], kind=CorrectionKind.MANUAL, reason=reason, call=ctx.call)
     if not made:
         raise NotFound(NO_SUCH, param="request_id")
     before, after = made[0].before.cost_nano, made[0].cost_nano

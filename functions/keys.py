@@ -7,7 +7,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import GovernanceContext
-from functions.rules.key_bounds import Bounds
+from functions.rules.key_bounds import KeyBounds
 from functions.rules.key_policy import (
     as_test_key,
     check_chosen,
@@ -89,8 +89,8 @@ async def _make(
     return await _generated(key, record, ctx)
 
 
-def _bounds(ctx: GovernanceContext) -> Bounds:
-    return Bounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses)
+def _bounds(ctx: GovernanceContext) -> KeyBounds:
+    return KeyBounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses)
 
 
 def _checked(

@@ -14,7 +14,7 @@ from models_registry.bills.exports import MAX_DAYS, Billed, Export, read_export
 from models_registry.bills.lines import Line
 from models_registry.bills.matching import reconcile
 from models_registry.prices.price import cost_nano
-from schema.corrections import Correction, Kind, checked_reason
+from schema.corrections import Correction, CorrectionKind, checked_reason
 from schema.dates import period_of
 from schema.errors import InvalidRequest
 from schema.fields import refuse_undeclared, text
@@ -112,7 +112,9 @@ async def _apply(lines: Sequence[Line], reason: str, ctx: CorrectionContext) -> 
     made = 0
     for place in range(0, len(wanted), BATCH_ROWS):
         batch = wanted[place : place + BATCH_ROWS]
-        found = await ctx.corrections.correct(batch, kind=Kind.INVOICE, reason=reason, call=ctx.call)
+        found = await ctx.corrections.correct(
+            batch, kind=CorrectionKind.INVOICE, reason=reason, call=ctx.call
+        )
         made += sum(each.row_id is not None for each in found)
     return made
 

@@ -8,7 +8,7 @@ from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext
 from functions.rules.pages import check_size
 from models_registry.prices.charges import attempt_parts, least_nano
-from schema.corrections import OVERRULED, Corrected, Correction, Kind, checked_reason, cursor_after
+from schema.corrections import OVERRULED, Corrected, Correction, CorrectionKind, checked_reason, cursor_after
 from schema.errors import InvalidRequest
 from schema.fields import refuse_undeclared
 from schema.money import plain_usd
@@ -23,17 +23,19 @@ async def recost(request: RecostRequest, ctx: CorrectionContext) -> RecostReport
     if not request.dry_run and request.reason is None:
         raise InvalidRequest("reason: say why, or ask for a dry run.", param="reason")
     reason = None if request.reason is None else checked_reason(request.reason)
-    sums = _Sums(request)
+    sums = _RecostTally(request)
     async with aclosing(ctx.corrections.priced(request)) as batches:  # type: ignore[type-var]
         async for batch in batches:
             wanted = sums.look(batch, ctx)
             if wanted and not request.dry_run and reason is not None:
-                made = await ctx.corrections.correct(wanted, kind=Kind.RECOST, reason=reason, call=ctx.call)
+                made = await ctx.corrections.correct(
+                    wanted, kind=CorrectionKind.RECOST, reason=reason, call=ctx.call
+                )
                 sums.left_alone(sum(each.overruled for each in made))
     return sums.report()
 
 
-class _Sums:
+class _RecostTally:
     """What was looked at so far. Money is nano-USD."""
 
     def __init__(self, request: RecostRequest) -> None:
@@ -48,7 +50,7 @@ class _Sums:
         for row in batch:
             self._rows += 1
             self._last = row
-            if row.kinds & OVERRULED[Kind.RECOST]:
+            if row.kinds & OVERRULED[CorrectionKind.RECOST]:
                 self._settled += 1
                 continue
             price = ctx.prices.price_of(row.original)

@@ -20,7 +20,7 @@ from schema.log_page import (
     LogFilter,
     LogPage,
     LogPageQuery,
-    Place,
+    LogPlace,
     cursor_of,
     place_of,
 )
@@ -155,8 +155,8 @@ def _limit(limit: int) -> int:
     return limit
 
 
-def _place(row: SpendRow) -> Place:
-    return Place(row.started_at, row.request_id)
+def _place(row: SpendRow) -> LogPlace:
+    return LogPlace(row.started_at, row.request_id)
 
 
 async def _as_logs(rows: AsyncIterator[SpendRow]) -> AsyncIterator[SpendLog]:

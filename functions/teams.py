@@ -13,7 +13,7 @@ from functions.rules.pages import check_page, pages_of
 from functions.rules.team_policy import (
     NO_SUCH_TEAM,
     PERMISSIONS,
-    Check,
+    TeamCheck,
     check_members,
     check_narrower,
     check_organization,
@@ -105,7 +105,7 @@ async def _update(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpd
     inside = metadata.limits if isinstance(metadata, MetadataChange) else []
     above = await check_own(team_id, [*changes, *inside, *(["team_member_budget"] if limits else [])], ctx)
     models = request.models or []
-    check: Check = unchecked if above or request.models is UNSET else partial(check_narrower, models)
+    check: TeamCheck = unchecked if above or request.models is UNSET else partial(check_narrower, models)
     record = await ctx.teams.change_with(team_id, changes, member_limits=limits, check=check, call=ctx.call)
     return TeamUpdated(team_id=team_id, data=there(record))
 
@@ -262,7 +262,7 @@ async def model_add(request: TeamModelsRequest, ctx: GovernanceContext) -> TeamR
     """Let a team use more models."""
     refuse_undeclared(request)
     models = texts(request.models, param="models")
-    check: Check = unchecked
+    check: TeamCheck = unchecked
     if not await check_own(request.team_id, ["models"], ctx):
         check = partial(check_narrower, models)
     record = await ctx.teams.change_models(

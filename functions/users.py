@@ -5,7 +5,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access
 from functions.ports.context import GovernanceContext
-from functions.rules.key_bounds import Bounds
+from functions.rules.key_bounds import KeyBounds
 from functions.rules.key_policy import check_alias, key_name
 from functions.rules.pages import check_page, pages_of
 from functions.rules.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
@@ -95,7 +95,7 @@ async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: Gover
         user_id=user_id,
         expires=None if duration is None else after(now, duration, param="duration"),
     )
-    return await Bounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses).made(record)
+    return await KeyBounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses).made(record)
 
 
 def _teams(request: UserNewRequest) -> list[UserTeam]:

@@ -10,8 +10,8 @@ from runtime.config_file import ConfigFileError, Document, load_document
 from runtime.local.postgres_cluster import EmbeddedPostgresError
 from runtime.serving.serve import (
     AddressTaken,
-    Database,
     Listen,
+    ServedDatabase,
     check_address,
     leave_on_signals,
     prepare,
@@ -108,7 +108,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings, master_key, is_new = settings_of(document, env)
     if is_new:
         print(f"switchgear: made a master key, kept in {settings.data_dir / 'master.key'}", file=sys.stderr)
-    with Database(settings) as dsn:
+    with ServedDatabase(settings) as dsn:
         blueprint = Blueprint(
             document=document, env=env, settings=settings, master_key=master_key, dsn=dsn, families=families
         )
@@ -133,7 +133,7 @@ def _invoke(arguments: argparse.Namespace) -> int:
 def _migrate(arguments: argparse.Namespace) -> int:
     document, env = _document(arguments), environment()
     settings, master_key, _ = settings_of(document, env)
-    with Database(settings) as dsn:
+    with ServedDatabase(settings) as dsn:
         blueprint = Blueprint(document={}, env=env, settings=settings, master_key=master_key, dsn=dsn)
         return prepare(blueprint, workers=0)
 

@@ -22,7 +22,7 @@ from functions.contract.function import EventStream, permits_route
 from functions.contract.roles import Access, reaches_of
 from functions.ports.context import Ports
 from models_registry.backends.backend import PASS_ON_HEADERS
-from runtime.bodies.keeper import Bodies
+from runtime.bodies.keeper import BodyKeeper
 from runtime.catalog import Entry
 from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_decoder import BodyDecoder
@@ -91,7 +91,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
-    bodies: Bodies | None = None
+    bodies: BodyKeeper | None = None
     """Where prompts and answers are kept; None: nobody's are."""
     tally: Tally = msgspec.field(default_factory=lambda: Tally(()))
 
@@ -158,7 +158,7 @@ class Endpoint:
 
     def _check_access(self, caller: Caller, call: Call) -> None:
         """By the matched manifest: the key's own routes, and the caller's roles."""
-        if caller.routes and not permits_route(caller.routes, self.manifest):
+        if caller.allowed_routes and not permits_route(caller.allowed_routes, self.manifest):
             raise NotAllowed(f"{self.manifest.path}: this key is not for this route.")
         if self.manifest.access is Access.MODEL:
             reaches = reaches_of(caller.roles, Access.MODEL)

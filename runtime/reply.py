@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from functions.contract.call import Call
-from functions.contract.function import Download, EventStream, Text
+from functions.contract.function import Download, EventStream, TextReply
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"
@@ -37,7 +37,7 @@ def json_reply(status: int, content: object, headers: Mapping[str, str] = Mappin
 
 def render(answer: object, call: Call | None) -> Reply:
     extra = call.reply_headers if call is not None else {}
-    if isinstance(answer, Text):
+    if isinstance(answer, TextReply):
         body = answer.content.encode()
         headers = [(b"content-type", answer.media_type.encode()), (b"content-length", b"%d" % len(body))]
         return Reply(status=200, headers=[*headers, *pairs(extra, call)], body=body)

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from functions.ports.context import Ports
 from functions.rules.user_policy import newcomer
 from runtime.blueprint import Blueprint, check
-from runtime.bodies.keeper import Bodies
+from runtime.bodies.keeper import BodyKeeper
 from runtime.bodies.reader import BodyReader
 from runtime.books.retention import Retention
 from runtime.catalog import ACCESSES, route_of
-from runtime.corrections.writer import Corrections
+from runtime.corrections.writer import CorrectionWriter
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.intake.body_room import BodyRoom
@@ -22,7 +22,7 @@ from runtime.invoke import Gateway
 from runtime.ledger.attempts import BookedLedger
 from runtime.ledger.journal import begun
 from runtime.limits.admission import Admissions
-from runtime.limits.end_users import Customers
+from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.postgres.databases import Databases
@@ -31,7 +31,7 @@ from runtime.postgres.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
-from runtime.telemetry.exposition import Metrics
+from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
 from runtime.upstream.client import HttpUpstream
@@ -81,7 +81,7 @@ class Services:
             sync_s=settings.journal_sync_ms / 1000,
         )
         self.journal.start()
-        self.bodies = Bodies(databases.management, checked.storage)
+        self.bodies = BodyKeeper(databases.management, checked.storage)
         self.bodies.start()
         self.retention = Retention(
             blueprint.dsn.reveal(), checked.storage, lock_path=settings.data_dir / "retention.lock"
@@ -101,7 +101,7 @@ class Services:
         }
         self.listener = Listener(blueprint.dsn.reveal(), hears)
         self.look_ups = LookUps()
-        self.customers = Customers(policy, self.listener, databases.auth, self.look_ups)
+        self.customers = EndUsers(policy, self.listener, databases.auth, self.look_ups)
         self.authenticator = Authenticator(
             blueprint.master_key,
             AuthorityReader(policy, databases.auth),
@@ -141,9 +141,9 @@ class Services:
             reports=stores.reports,
             bodies=BodyReader(databases.reports),
             counters=stores.counters,
-            corrections=Corrections(databases.management, databases.reports),
+            corrections=CorrectionWriter(databases.management, databases.reports),
             prices=checked.registry,
-            metrics=Metrics(self.snapshots, route_of),
+            metrics=Exposition(self.snapshots, route_of),
             alerts=AlertReader(databases.reports),
             readiness=self.probe,
             entropy=SystemEntropy(),

@@ -85,17 +85,17 @@ class TagActivityQuery(ActivityQuery, frozen=True, kw_only=True, forbid_unknown_
     exclude_tags: str | None = None
 
 
-class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+class KeyLabels(msgspec.Struct, frozen=True, kw_only=True):
     key_alias: str | None = None
     team_id: str | None = None
 
 
 class KeyMetrics(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
-    metadata: KeyFacts
+    metadata: KeyLabels
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ActivityShare(msgspec.Struct, frozen=True, kw_only=True):
     """The sums of one model, provider or team on one day, and each key's share of them."""
 
     metrics: Metrics
@@ -104,13 +104,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
-    models: dict[str, Part] = {}
-    model_groups: dict[str, Part] = {}
-    providers: dict[str, Part] = {}
-    endpoints: dict[str, Part] = {}
+    models: dict[str, ActivityShare] = {}
+    model_groups: dict[str, ActivityShare] = {}
+    providers: dict[str, ActivityShare] = {}
+    endpoints: dict[str, ActivityShare] = {}
     api_keys: dict[str, KeyMetrics] = {}
-    entities: dict[str, Part] = {}
-    mcp_servers: dict[str, Part] = {}
+    entities: dict[str, ActivityShare] = {}
+    mcp_servers: dict[str, ActivityShare] = {}
 
 
 class ActivityDay(msgspec.Struct, frozen=True, kw_only=True):

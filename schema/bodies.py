@@ -8,7 +8,7 @@ NOTHING = msgspec.Raw(b"{}")
 """LiteLLM's word for a payload that is not there."""
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True):
+class KeptBody(msgspec.Struct, frozen=True, kw_only=True):
     """The request and the answer of one call, as redacted JSON text. A text that is `truncated` is the
     beginning of the JSON, or None."""
 
@@ -18,10 +18,10 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     response_truncated: bool
 
     def __repr__(self) -> str:
-        return "Body(...)"  # prompts are nobody's to print
+        return f"{type(self).__name__}(...)"  # prompts are nobody's to print
 
 
-NO_BODY = Body(request=None, response=None, request_truncated=False, response_truncated=False)
+NO_BODY = KeptBody(request=None, response=None, request_truncated=False, response_truncated=False)
 
 
 class BodyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +44,7 @@ class LogDetail(SpendLog, frozen=True, kw_only=True):
     response_truncated: bool
 
 
-def log_detail(row: SpendLog, body: Body | None) -> LogDetail:
+def log_detail(row: SpendLog, body: KeptBody | None) -> LogDetail:
     """The row with its bodies. `body` is None where none was kept, or where the caller may not see it."""
     facts = {name: getattr(row, name) for name in SpendLog.__struct_fields__}
     body = body or NO_BODY
@@ -64,7 +64,7 @@ def _json(text: str | None, *, cut: bool) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(text) if cut else text.encode())
 
 
-def _messages(body: Body) -> msgspec.Raw:
+def _messages(body: KeptBody) -> msgspec.Raw:
     if body.request is None or body.request_truncated:
         return NOTHING
     fields = msgspec.json.decode(body.request, type=dict[str, msgspec.Raw])

@@ -20,7 +20,7 @@ MAX_REASON_CHARS = 500
 MAX_PAGE = 1_000
 
 
-class Kind(enum.Enum):
+class CorrectionKind(enum.Enum):
     """Where a correction came from. `OVERRULED` says which kind gives way to which."""
 
     RECOST = "recost"
@@ -31,11 +31,11 @@ class Kind(enum.Enum):
     """An admin's own correction. No other kind changes the row afterwards."""
 
 
-OVERRULED: Mapping[Kind, frozenset[Kind]] = MappingProxyType(
+OVERRULED: Mapping[CorrectionKind, frozenset[CorrectionKind]] = MappingProxyType(
     {
-        Kind.RECOST: frozenset({Kind.INVOICE, Kind.MANUAL}),
-        Kind.INVOICE: frozenset({Kind.MANUAL}),
-        Kind.MANUAL: frozenset(),
+        CorrectionKind.RECOST: frozenset({CorrectionKind.INVOICE, CorrectionKind.MANUAL}),
+        CorrectionKind.INVOICE: frozenset({CorrectionKind.MANUAL}),
+        CorrectionKind.MANUAL: frozenset(),
     }
 )
 """Kinds of corrections, and the kinds that overrule each: a `recost` leaves a row alone that has an `invoice`
@@ -68,7 +68,7 @@ class Corrected(msgspec.Struct, frozen=True, kw_only=True):
     """With its corrections."""
     usage: Usage
     """With its corrections."""
-    kinds: frozenset[Kind] = frozenset()
+    kinds: frozenset[CorrectionKind] = frozenset()
     count: int = 0
     """How many corrections the row has."""
 
@@ -77,7 +77,7 @@ class Corrected(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the row's cost is an upper bound, and no correction has said yet what the cost really
         was."""
         doubtful = self.original.outcome.value == "uncertain" or self.original.estimated
-        return doubtful and not self.kinds & {Kind.MANUAL, Kind.INVOICE}
+        return doubtful and not self.kinds & {CorrectionKind.MANUAL, CorrectionKind.INVOICE}
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

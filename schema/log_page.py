@@ -68,7 +68,7 @@ class LogExportQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields
     format: Literal["jsonl", "csv"] = "jsonl"
 
 
-class Place(NamedTuple):
+class LogPlace(NamedTuple):
     """Where in the log a page ended."""
 
     started_at: datetime
@@ -99,18 +99,18 @@ class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-def cursor_of(place: Place) -> str:
+def cursor_of(place: LogPlace) -> str:
     """A place as a text that can stand in a URL."""
     text = f"{place.started_at.astimezone(UTC).isoformat()}|{place.request_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str) -> Place:
+def place_of(cursor: str) -> LogPlace:
     """The place that a cursor stands for. Raises InvalidRequest for a text that no page gave."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         moment, _, request_id = text.partition("|")
-        place = Place(datetime.fromisoformat(moment), request_id)
+        place = LogPlace(datetime.fromisoformat(moment), request_id)
         if place.started_at.tzinfo is None or not request_id:
             raise ValueError(text)
     except (ValueError, binascii.Error) as exc:

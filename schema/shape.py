@@ -49,11 +49,11 @@ _DELTA = tuple({ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}.get(byte, 
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Message(msgspec.Struct, frozen=True):
+class _MessageShape(msgspec.Struct, frozen=True):
     content: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_MESSAGES = msgspec.json.Decoder(list[_Message])
+_MESSAGES = msgspec.json.Decoder(list[_MessageShape])
 
 
 def check_shape(body: bytes) -> int:
@@ -115,7 +115,7 @@ def check_lists(raw: Mapping[str, msgspec.Raw], nested: int) -> None:
             continue
 
 
-def _parts(message: _Message) -> int:
+def _parts(message: _MessageShape) -> int:
     return len(_ELEMENTS.decode(message.content)) if bytes(message.content).startswith(b"[") else 0
 
 

@@ -1,5 +1,6 @@
 """What the documents name is there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from models_registry.prices.fields import METERS, SEARCH
 from runtime.catalog import entry_named
-from tests.test_house import PACKAGES, ROOT, tracked
+from tests.test_house import PACKAGES, ROOT, names_in, tracked
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -48,3 +49,13 @@ def test_every_room_is_in_the_page_on_the_architecture() -> None:
 def test_every_price_field_is_in_the_page_on_prices() -> None:
     text = (ROOT / "docs" / "prices.md").read_text()
     assert [name for name in (*METERS, SEARCH) if f"`{name}`" not in text] == []
+
+
+def test_every_class_that_the_glossary_names_is_there() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    columns = [line.rsplit("|", 2)[1] for line in text.splitlines() if line.startswith("| ")]
+    named = {name for column in columns for name in re.findall(r"`([A-Z][a-z]\w+)[`.]", column)}
+    code = [ROOT / name for name in tracked() if name.endswith(".py") and name.startswith(PACKAGES)]
+    known = {name for path in code for name in names_in(ast.parse(path.read_text()))}
+    assert len(named) > 50
+    assert sorted(named - known) == []

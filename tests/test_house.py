@@ -435,3 +435,38 @@ def test_what_differs_between_providers_is_data_of_a_row_and_no_condition() -> N
         for line in named_providers(ast.parse((ROOT / name).read_text()))
     ]
     assert found == []
+
+
+SAME_NAME = {
+    "SpendLog": "LiteLLM's name of the ledger's table, and of its row as it is answered and published",
+}
+"""Names that stand for two things, and why."""
+
+
+def names_in(tree: ast.Module) -> list[str]:
+    """The classes of a module, the nested and the private ones too, and its types by other names. A leading
+    underscore is no other name."""
+    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    aliases = [
+        ast.unparse(node.targets[0])
+        for node in tree.body
+        if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call)
+    ]
+    aliases = [name for name in aliases if re.fullmatch(r"_?[A-Z][a-z]\w*", name)]
+    return [name.lstrip("_") for name in (*classes, *aliases)]
+
+
+def test_a_name_of_a_type_stands_for_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for path in tracked():
+        if path.endswith(".py") and path.startswith(PACKAGES) and "piccolo_migrations" not in path:
+            for name in names_in(ast.parse((ROOT / path).read_text())):
+                places.setdefault(name, []).append(path)
+    assert {name: found for name, found in places.items() if len(found) > 1}.keys() == SAME_NAME.keys(), [
+        f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1
+    ]
+
+
+def test_the_search_for_names_finds_them() -> None:
+    code = "class A:\n    class _B: pass\nCount = dict[str, int]\nMOST = 3\nT = TypeVar('T')"
+    assert names_in(ast.parse(code)) == ["A", "B", "Count"]

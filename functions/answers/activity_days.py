@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from schema.activity import ActivityDay, ActivityTotals, Breakdown, KeyFacts, KeyMetrics, Part
+from schema.activity import ActivityDay, ActivityShare, ActivityTotals, Breakdown, KeyLabels, KeyMetrics
 from schema.ledger.sums import Dimension, Metrics, Name, Sums, total
 
 KINDS: Mapping[str, Dimension] = MappingProxyType(
@@ -18,12 +18,12 @@ KINDS: Mapping[str, Dimension] = MappingProxyType(
 )
 """What a day is broken down by, beside keys and whom the report is about."""
 
-Names = Mapping[str, Name]
+NamesById = Mapping[str, Name]
 T = TypeVar("T")
 
 
 def days_of_rows(
-    rows: Sequence[Sums], entity: Dimension, *, keys: Names, entities: Names
+    rows: Sequence[Sums], entity: Dimension, *, keys: NamesById, entities: NamesById
 ) -> list[ActivityDay]:
     """The latest first, out of rows that have every dimension: with each key's share in each part."""
     by_day: dict[str, list[Sums]] = defaultdict(list)
@@ -33,7 +33,7 @@ def days_of_rows(
 
 
 def days_of_sums(
-    sums: Sequence[Sums], entity: Dimension, *, keys: Names, entities: Names
+    sums: Sequence[Sums], entity: Dimension, *, keys: NamesById, entities: NamesById
 ) -> list[ActivityDay]:
     """The latest first, out of sums by day, and by day and one other dimension."""
     days: dict[str, Metrics] = {}
@@ -53,7 +53,7 @@ def days_of_sums(
             metrics=days[day],
             breakdown=Breakdown(
                 **{
-                    name: {value: Part(metrics=found) for value, found in parts[day][kind].items()}
+                    name: {value: ActivityShare(metrics=found) for value, found in parts[day][kind].items()}
                     for name, kind in KINDS.items()
                 },
                 api_keys={
@@ -61,7 +61,8 @@ def days_of_sums(
                     for key, found in parts[day][Dimension.API_KEY].items()
                 },
                 entities={
-                    id: Part(metrics=found, metadata=called[id]) for id, found in parts[day][entity].items()
+                    id: ActivityShare(metrics=found, metadata=called[id])
+                    for id, found in parts[day][entity].items()
                 },
             ),
         )
@@ -86,7 +87,7 @@ def totals_of(metrics: Metrics, *, page: int, total_pages: int) -> ActivityTotal
     )
 
 
-def _day(day: str, rows: list[Sums], entity: Dimension, keys: Names, entities: Names) -> ActivityDay:
+def _day(day: str, rows: list[Sums], entity: Dimension, keys: NamesById, entities: NamesById) -> ActivityDay:
     breakdown = Breakdown(
         **{name: _parts(rows, kind, keys) for name, kind in KINDS.items()},
         api_keys={
@@ -98,9 +99,11 @@ def _day(day: str, rows: list[Sums], entity: Dimension, keys: Names, entities: N
     return ActivityDay(date=day, metrics=_total(rows), breakdown=breakdown)
 
 
-def _parts(rows: list[Sums], kind: Dimension, keys: Names, called: Names | None = None) -> dict[str, Part]:
+def _parts(
+    rows: list[Sums], kind: Dimension, keys: NamesById, called: NamesById | None = None
+) -> dict[str, ActivityShare]:
     return {
-        value: Part(
+        value: ActivityShare(
             metrics=_total(found),
             metadata={} if called is None else _called(called, value, kind),
             api_key_breakdown={
@@ -130,12 +133,12 @@ def _total(rows: Sequence[Sums]) -> Metrics:
     return rows[0].metrics if len(rows) == 1 else total([row.metrics for row in rows])
 
 
-def _facts(keys: Names, key: str) -> KeyFacts:
+def _facts(keys: NamesById, key: str) -> KeyLabels:
     name = keys.get(key)
-    return KeyFacts() if name is None else KeyFacts(key_alias=name.alias, team_id=name.team_id)
+    return KeyLabels() if name is None else KeyLabels(key_alias=name.alias, team_id=name.team_id)
 
 
-def _called(names: Names, id: str, kind: Dimension) -> dict[str, str]:
+def _called(names: NamesById, id: str, kind: Dimension) -> dict[str, str]:
     """`{"team_alias": ...}`, as LiteLLM has it."""
     name = names.get(id)
     if name is None or name.alias is None:

@@ -42,7 +42,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Lists of models of the key, its team and so on. A model must be on every one of them."""
     aliases: Mapping[str, str] = {}
     """The key's own names for models, each with the public name that it stands for."""
-    routes: tuple[str, ...] = ()
+    allowed_routes: tuple[str, ...] = ()
     """The paths and groups of paths that the key may call. Empty: every path that the role may call."""
     teams: Mapping[str, str] = {}
     """The teams that the user is in, each with the user's role there: `admin` or `user`."""

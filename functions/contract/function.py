@@ -34,7 +34,7 @@ class EventStream(Protocol):
         ...
 
 
-class Text(msgspec.Struct, frozen=True, kw_only=True):
+class TextReply(msgspec.Struct, frozen=True, kw_only=True):
     """A reply that is a text, such as `text/plain`."""
 
     media_type: str

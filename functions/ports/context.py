@@ -14,7 +14,7 @@ from functions.contract.roles import Accesses
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
 from functions.ports.models import Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
-from functions.ports.telemetry import Alerts, Metrics
+from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 from schema.health import Readiness
@@ -59,7 +59,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters
     corrections: Corrections
     prices: Prices
-    metrics: Metrics
+    metrics: MetricsText
     alerts: Alerts
     readiness: Probe
     entropy: Entropy
@@ -126,6 +126,6 @@ class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):
 class OperationsContext(msgspec.Struct, frozen=True, kw_only=True):
     """For functions that tell how the gateway is doing. Nobody has to sign in for some of them."""
 
-    metrics: Metrics
+    metrics: MetricsText
     alerts: Alerts
     readiness: Probe

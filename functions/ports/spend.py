@@ -8,12 +8,12 @@ from functions.contract.call import Call
 from functions.contract.roles import Scope
 from models_registry.bills.lines import Booked
 from models_registry.prices.price import Price
-from schema.bodies import Body
-from schema.corrections import Corrected, Correction, Kind, Made, UncertainQuery
+from schema.bodies import KeptBody
+from schema.corrections import Corrected, Correction, CorrectionKind, Made, UncertainQuery
 from schema.fields import Page
 from schema.ledger.rows import SpendRow
 from schema.ledger.sums import Dimension, Lines, Name, Sums, SumsQuery
-from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place
+from schema.log_page import FoundRows, LogFilter, LogPageQuery, LogPlace
 from schema.recosting import RecostRequest
 from schema.spend import SpendDay, SpendQuery
 
@@ -35,7 +35,7 @@ class Spend(Protocol):
 class Bodies(Protocol):
     """Prompts and answers, where they are kept."""
 
-    async def find(self, request_id: str, *, scope: Scope) -> Body | None:
+    async def find(self, request_id: str, *, scope: Scope) -> KeptBody | None:
         """The prompt and answer of a call, where they are kept and the ledger has the call within the
         scope."""
         ...
@@ -57,7 +57,7 @@ class Corrections(Protocol):
     """Corrections of the ledger, as rows of their own."""
 
     async def correct(
-        self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
+        self, corrections: Sequence[Correction], *, kind: CorrectionKind, reason: str, call: Call
     ) -> list[Made]:
         """Make those of at most 500 corrections that were not made before: all of them or none. A correction
         of a row that does not exist is left out. Raises InvalidRequest for a correction of a correction."""
@@ -84,7 +84,7 @@ class Corrections(Protocol):
 class Log(Protocol):
     """The ledger's rows within a scope. The `api_key` of a filter is the key's hash here."""
 
-    async def page(self, query: LogPageQuery, *, after: Place | None, scope: Scope) -> FoundRows:
+    async def page(self, query: LogPageQuery, *, after: LogPlace | None, scope: Scope) -> FoundRows:
         """The rows on one page, or the rows after a place. Raises InvalidRequest for a text that is no date,
         for a page too far down, and for too many rows to sort."""
         ...

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from functions.contract.function import Text
+from functions.contract.function import TextReply
 from schema.alerts import AlertRecord
 
 
-class Metrics(Protocol):
+class MetricsText(Protocol):
     """The counts of all workers."""
 
-    async def text(self) -> Text:
+    async def text(self) -> TextReply:
         """The counts in Prometheus' text format."""
         ...
 

@@ -16,7 +16,7 @@ from functions.contract.roles import Accesses, Reach, Scope
 from functions.ports.governance import Keys
 from functions.rules.key_ceiling import (
     TEAM_MODELS,
-    Ceiling,
+    KeyCeiling,
     check_within,
     limits_inside,
     rates_by_model,
@@ -34,7 +34,7 @@ CONFIG = "what this gateway's config allows"
 MINTER = "what the key has that it is made with"
 
 
-class Bounds:
+class KeyBounds:
     """What bounds the keys that one call makes or changes. An admin is bound by its own key alone."""
 
     def __init__(self, call: Call, keys: Keys, policy: Policy, accesses: Accesses) -> None:
@@ -80,7 +80,7 @@ class Bounds:
         caller = self._call.caller
         return (record.key_id == caller.key_id) if caller.key_id else record.token == caller.key_hash
 
-    async def _ceilings(self, record: KeyRecord, shared: BudgetRecord | None) -> list[Ceiling]:
+    async def _ceilings(self, record: KeyRecord, shared: BudgetRecord | None) -> list[KeyCeiling]:
         found = []
         own = await _minter(self._call, self._keys)
         if own is not None:
@@ -106,7 +106,7 @@ def _touched(changes: Mapping[str, object]) -> set[str]:
     return {*changes, *inside}
 
 
-def _filled(record: KeyRecord, ceiling: Ceiling, *, for_ever: bool) -> KeyRecord:
+def _filled(record: KeyRecord, ceiling: KeyCeiling, *, for_ever: bool) -> KeyRecord:
     """A new key with what the ceiling allows where it says nothing."""
     given: dict[str, object] = {}
     if record.max_budget is None and ceiling.max_budget is not None:
@@ -122,7 +122,7 @@ def _filled(record: KeyRecord, ceiling: Ceiling, *, for_ever: bool) -> KeyRecord
         given["models"] = [TEAM_MODELS] if ceiling.within_team else list(ceiling.models)
         given["access_group_ids"] = list(ceiling.access_group_ids)
     if not routes_of(record):
-        given["allowed_routes"] = list(ceiling.routes)
+        given["allowed_routes"] = list(ceiling.allowed_routes)
     given["model_max_budget"] = joined_budgets(record.model_max_budget, ceiling.model_max_budget)
     given["budget_limits"] = joined_windows(record.budget_limits, ceiling.budget_limits)
     metadata, rates = dict(record.metadata), rates_by_model(record)
@@ -145,9 +145,9 @@ async def _minter(call: Call, keys: Keys) -> KeyRecord | None:
     return own.records[0]
 
 
-def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> Ceiling:
+def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> KeyCeiling:
     """Its own limits, without a temporary increase: that ends, and what is made with the key does not."""
-    return Ceiling(
+    return KeyCeiling(
         source=MINTER,
         max_budget=own.max_budget,
         budget_duration=own.budget_duration if own.max_budget is not None else None,
@@ -156,7 +156,7 @@ def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> Ceiling:
         models=tuple(name for each in call.caller.models if each.level == "key" for name in each.names),
         access_group_ids=tuple(own.access_group_ids),
         within_team=own.team_id if TEAM_MODELS in own.models else None,
-        routes=call.caller.routes,
+        allowed_routes=call.caller.allowed_routes,
         accesses=accesses,
         model_max_budget=_sums(own.model_max_budget),
         budget_limits=tuple(own.budget_limits),
@@ -164,7 +164,7 @@ def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> Ceiling:
     )
 
 
-def _of_config(policy: Policy, created_at: datetime) -> Ceiling:
+def _of_config(policy: Policy, created_at: datetime) -> KeyCeiling:
     """`upperbound_key_generate_params`. A budget without a duration there has that of
     `default_key_generate_params`, else it is for ever. A lifetime counts from when the key was made, however
     often it is renewed."""
@@ -172,7 +172,7 @@ def _of_config(policy: Policy, created_at: datetime) -> Ceiling:
     usual = _fields(policy.key_defaults, "default_key_generate_params")
     lives, longest = top.duration or None, top.budget_duration or None
     window = longest or usual.budget_duration or None
-    return Ceiling(
+    return KeyCeiling(
         source=CONFIG,
         max_budget=None if top.max_budget is UNSET else top.max_budget,
         budget_duration=check_duration(window, param="budget_duration") if window else None,
@@ -189,9 +189,9 @@ def _fields(fields: Mapping[str, msgspec.Raw], setting: str) -> KeyFields:
         raise InvalidRequest(f"{setting} in the config: {exc}") from exc
 
 
-def _of_budget(budget: BudgetRecord) -> Ceiling:
+def _of_budget(budget: BudgetRecord) -> KeyCeiling:
     """The budget that an admin put a key under: what a key says itself counts in its place."""
-    return Ceiling(
+    return KeyCeiling(
         source=f"what its budget {budget.budget_id} allows",
         max_budget=budget.max_budget,
         budget_duration=budget.budget_duration if budget.max_budget is not None else None,

@@ -26,7 +26,7 @@ BY_MODEL = ("model_rpm_limit", "model_tpm_limit")
 TEAM_MODELS = "all-team-models"
 
 
-class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
+class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True):
     """The most a key may be given. Nothing, None and empty: no bound."""
 
     source: str
@@ -42,7 +42,7 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     access_group_ids: tuple[str, ...] = ()
     within_team: str | None = None
     """The team whose models it is limited to."""
-    routes: tuple[str, ...] = ()
+    allowed_routes: tuple[str, ...] = ()
     accesses: Accesses = {}
     """What each path asks for: a group of routes stands for paths."""
     model_max_budget: Mapping[str, ModelBudget] = {}
@@ -52,7 +52,7 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     """The most that each field of BY_MODEL may say, by the field and the model."""
 
 
-def check_within(record: KeyRecord, ceiling: Ceiling, touched: Collection[str] | None = None) -> None:
+def check_within(record: KeyRecord, ceiling: KeyCeiling, touched: Collection[str] | None = None) -> None:
     """Raises NotAllowed, naming the field, the value and what is allowed. `touched`: only what has to do with
     these columns; None: everything."""
     for columns, check in CHECKS:
@@ -60,13 +60,13 @@ def check_within(record: KeyRecord, ceiling: Ceiling, touched: Collection[str] |
             check(record, ceiling)
 
 
-def _check_budget(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_budget(record: KeyRecord, ceiling: KeyCeiling) -> None:
     """`max_budget` and a temporary increase together, over the window: 5 a day are beyond 100 a month."""
-    allowed = Sum(ceiling.max_budget, ceiling.budget_duration)
+    allowed = MoneyLimit(ceiling.max_budget, ceiling.budget_duration)
     if allowed.dollars is None:
         return
     most = _most(record)
-    found = _beyond_sum(Sum(most, record.budget_duration), allowed)
+    found = _beyond_sum(MoneyLimit(most, record.budget_duration), allowed)
     if found is not None:
         name = found.name
         if name == "max_budget" and most != record.max_budget:
@@ -74,7 +74,7 @@ def _check_budget(record: KeyRecord, ceiling: Ceiling) -> None:
         raise _beyond(name, found.value, found.allowed, ceiling)
 
 
-class Sum(NamedTuple):
+class MoneyLimit(NamedTuple):
     dollars: Decimal | None
     duration: str | None
     """None: for ever."""
@@ -86,7 +86,7 @@ class Beyond(NamedTuple):
     allowed: object
 
 
-def _beyond_sum(mine: Sum, allowed: Sum) -> Beyond | None:
+def _beyond_sum(mine: MoneyLimit, allowed: MoneyLimit) -> Beyond | None:
     """What of a budget is more than another. Raises InvalidRequest for what nobody can read."""
     most, top = _sum(mine.dollars), _sum(allowed.dollars)
     if top is None:
@@ -103,7 +103,7 @@ def _beyond_sum(mine: Sum, allowed: Sum) -> Beyond | None:
     return None
 
 
-def _check_window(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_window(record: KeyRecord, ceiling: KeyCeiling) -> None:
     """A bound of the duration alone, as LiteLLM has it: a longer one is above it."""
     if ceiling.longest_window is None:
         return
@@ -114,21 +114,21 @@ def _check_window(record: KeyRecord, ceiling: Ceiling) -> None:
         raise _beyond("budget_duration", mine, theirs, ceiling)
 
 
-def _check_counts(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_counts(record: KeyRecord, ceiling: KeyCeiling) -> None:
     for name, allowed in ceiling.counts.items():
         value = getattr(record, name)
         if value is None or value > allowed:
             raise _beyond(name, value, allowed, ceiling)
 
 
-def _check_expiry(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_expiry(record: KeyRecord, ceiling: KeyCeiling) -> None:
     allowed = ceiling.expires
     if allowed is not None and (record.expires is None or record.expires > allowed):
         ends = None if record.expires is None else f"{record.expires:%Y-%m-%d %H:%M:%S} UTC"
         raise _beyond("duration", ends, f"until {allowed:%Y-%m-%d %H:%M:%S} UTC", ceiling)
 
 
-def _check_models(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_models(record: KeyRecord, ceiling: KeyCeiling) -> None:
     if ceiling.within_team is not None and record.team_id != ceiling.within_team:
         raise _beyond("team_id", record.team_id, f"models of team {ceiling.within_team}", ceiling)
     if not ceiling.models and not ceiling.access_group_ids:
@@ -144,26 +144,28 @@ def _check_models(record: KeyRecord, ceiling: Ceiling) -> None:
         raise _beyond("models", "all", ", ".join(ceiling.models[:20]), ceiling)
 
 
-def _check_routes(record: KeyRecord, ceiling: Ceiling) -> None:
-    if not ceiling.routes:
+def _check_routes(record: KeyRecord, ceiling: KeyCeiling) -> None:
+    if not ceiling.allowed_routes:
         return
     routes = routes_of(record)
     beyond = [route for route in routes if not _covered(route, ceiling)]
     if beyond or not routes:
         name = "key_type" if beyond and beyond[0] not in record.allowed_routes else "allowed_routes"
-        raise _beyond(name, beyond[0] if beyond else "all", ", ".join(ceiling.routes[:20]), ceiling)
+        raise _beyond(name, beyond[0] if beyond else "all", ", ".join(ceiling.allowed_routes[:20]), ceiling)
 
 
-def _check_model_budgets(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_model_budgets(record: KeyRecord, ceiling: KeyCeiling) -> None:
     for model, allowed in ceiling.model_max_budget.items():
         mine, name = record.model_max_budget.get(model, ModelBudget()), f"model_max_budget.{model}"
-        found = _beyond_sum(Sum(mine.dollars, mine.duration), Sum(allowed.dollars, allowed.duration))
+        found = _beyond_sum(
+            MoneyLimit(mine.dollars, mine.duration), MoneyLimit(allowed.dollars, allowed.duration)
+        )
         if found is not None:
             beyond = _beyond(f"{name}.{found.name}", found.value, found.allowed, ceiling)
             raise NotAllowed(beyond.message, param=name)
 
 
-def _check_windows(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_windows(record: KeyRecord, ceiling: KeyCeiling) -> None:
     """Each of the ceiling's windows is there, with no more in it."""
     if not ceiling.budget_limits:
         return
@@ -178,7 +180,7 @@ def _check_windows(record: KeyRecord, ceiling: Ceiling) -> None:
             raise _beyond("budget_limits", value, f"{top} every {duration}", ceiling)
 
 
-def _check_by_model(record: KeyRecord, ceiling: Ceiling) -> None:
+def _check_by_model(record: KeyRecord, ceiling: KeyCeiling) -> None:
     if not any(ceiling.by_model.values()):
         return
     mine = rates_by_model(record)
@@ -192,7 +194,7 @@ def _check_by_model(record: KeyRecord, ceiling: Ceiling) -> None:
 BUDGET = frozenset(
     {"max_budget", "budget_duration", "budget_id", "temp_budget_increase", "temp_budget_expiry"}
 )
-CHECKS: tuple[tuple[frozenset[str], Callable[[KeyRecord, Ceiling], None]], ...] = (
+CHECKS: tuple[tuple[frozenset[str], Callable[[KeyRecord, KeyCeiling], None]], ...] = (
     (BUDGET, _check_budget),
     (BUDGET, _check_window),
     (frozenset({*COUNTS, "budget_id"}), _check_counts),
@@ -211,10 +213,10 @@ def routes_of(record: KeyRecord) -> tuple[str, ...]:
     return (*record.allowed_routes, *ROUTES_OF_TYPE.get(record.key_type or "", ()))
 
 
-def _covered(route: str, ceiling: Ceiling) -> bool:
+def _covered(route: str, ceiling: KeyCeiling) -> bool:
     """Is all that a route opens open by the ceiling's? A path ending in `*` is in no group: it opens what is
     yet to come."""
-    routes = ceiling.routes
+    routes = ceiling.allowed_routes
     if route in routes:
         return True
     needed = ROUTE_GROUPS.get(route) or ceiling.accesses.get(route)
@@ -268,6 +270,6 @@ def _per(windows: Fraction) -> Decimal:
     return Decimal(windows.numerator) / Decimal(windows.denominator)
 
 
-def _beyond(name: str, value: object, allowed: object, ceiling: Ceiling) -> NotAllowed:
+def _beyond(name: str, value: object, allowed: object, ceiling: KeyCeiling) -> NotAllowed:
     found = "no limit" if value is None else value
     return NotAllowed(f"{name}: {found} is above {ceiling.source} ({allowed}).", param=name)

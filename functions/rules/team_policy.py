@@ -13,7 +13,8 @@ from schema.fields import UNSET, LimitRequest, limit_changes, metadata_change, t
 from schema.teams import Member, MemberLimits, TeamFields, TeamRecord
 
 MAX_MEMBERS = 500
-Check = Callable[[TeamRecord], None]
+TeamCheck = Callable[[TeamRecord], None]
+"""A rule for a team's row, which is locked: raises where a change is refused."""
 NO_SUCH_TEAM = "There is no such team."
 OWN_FIELDS = ("team_alias", "models", "metadata", "team_member_permissions")
 """What a team's own admin may change of it: neither its money and limits, nor whose it is; and of models

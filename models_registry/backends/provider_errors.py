@@ -80,7 +80,7 @@ CONTENT = re.compile(
 MAX_WAIT_S = 86_400.0
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class ReadError(msgspec.Struct, frozen=True, kw_only=True):
     """What an error body says."""
 
     message: str = ""
@@ -118,7 +118,9 @@ def error_inside(error: bytes, target: Target) -> UpstreamError:
     return build_error(STATUSES.get(status, 502), found, target, retry_after_s=None)
 
 
-def build_error(status: int, found: Found, target: Target, *, retry_after_s: float | None) -> ProviderError:
+def build_error(
+    status: int, found: ReadError, target: Target, *, retry_after_s: float | None
+) -> ProviderError:
     """The error for a status of ours."""
     code = found.code
     overflow = OVERFLOW.search(f"{code} {found.kind} {found.message}") is not None
@@ -162,20 +164,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def read_error(body: bytes) -> Found:
+def read_error(body: bytes) -> ReadError:
     """Find the message in OpenAI's, Anthropic's, Ollama's, FastAPI's and kindred shapes. Gives an
     empty one for HTML, garbage and bodies over MAX_ERROR_BYTES."""
     value = _json(body)
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
-        return Found()
+        return ReadError()
     inner = value.get("error")
     if isinstance(inner, str):
-        return Found(message=inner, kind=_text(value.get("type")), code=_text(value.get("code")))
+        return ReadError(message=inner, kind=_text(value.get("type")), code=_text(value.get("code")))
     fields = inner if isinstance(inner, dict) else value
     message = fields.get("message") or fields.get("detail") or fields.get("msg") or ""
-    return Found(
+    return ReadError(
         message=message if isinstance(message, str) else msgspec.json.encode(message).decode(),
         kind=_text(fields.get("type")),
         code=_text(fields.get("code")),

@@ -63,7 +63,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
         return all(each.usage is None for each in self.billed)
 
 
-class _Sum:
+class _LineSum:
     """What the lines of one day and model say together."""
 
     __slots__ = ("atto", "counts", "half_units")
@@ -83,8 +83,8 @@ def read_export(text: str) -> Export:
     if not any(header):
         raise _wrong("expected a header line with the columns' names.")
     format = _format_of(header)
-    columns = _Columns(format, header)
-    sums: dict[tuple[date, str], _Sum] = {}
+    columns = _ColumnPlaces(format, header)
+    sums: dict[tuple[date, str], _LineSum] = {}
     for number, cells in lines:
         if number > MAX_LINES:
             raise _wrong(f"at most {MAX_LINES:,} lines; split the file by dates.")
@@ -127,7 +127,7 @@ def _format_of(header: Sequence[str]) -> Format:
     raise _wrong(f"no column {lacks} (of {likeliest.name}). Exports that can be read: {known}.")
 
 
-class _Columns:
+class _ColumnPlaces:
     """Where a format's columns stand in one file."""
 
     def __init__(self, format: Format, header: Sequence[str]) -> None:
@@ -147,7 +147,7 @@ class _Columns:
     def _place(header: Sequence[str], names: Sequence[str]) -> int | None:
         return next((header.index(name) for name in names if name and name in header), None)
 
-    def add(self, cells: Sequence[str], number: int, sums: dict[tuple[date, str], _Sum]) -> None:
+    def add(self, cells: Sequence[str], number: int, sums: dict[tuple[date, str], _LineSum]) -> None:
         """Add a line to its day and model; one without an amount is an empty bucket."""
 
         def cell(place: int | None) -> str:
@@ -162,7 +162,7 @@ class _Columns:
         model = _LINE_ITEM.split(cell(self._model), maxsplit=1)[0] if self._model is not None else ""
         if not model and not self._format.model_is_optional:
             raise _wrong(f"line {number}: no model.")
-        found = sums.setdefault((day, model[:256]), _Sum())
+        found = sums.setdefault((day, model[:256]), _LineSum())
         if self._cost is not None:
             atto, half_unit = _amount(cell(self._cost), number)
             found.atto += atto
@@ -170,7 +170,7 @@ class _Columns:
         for name, place in self._counts:
             found.counts[name] = found.counts.get(name, 0) + _count(cell(place), number)
 
-    def billed(self, key: tuple[date, str], found: _Sum) -> Billed:
+    def billed(self, key: tuple[date, str], found: _LineSum) -> Billed:
         day, model = key
         if not self._format.counts:
             return Billed(

@@ -14,7 +14,7 @@ from models_registry.bills.lines import Booked, Line
 
 ALL_MODELS = "(all models)"
 
-_Key = tuple[date, str]
+_DayModel = tuple[date, str]
 
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)$")
 _APART = re.compile(r"[\s._:]+")
@@ -45,9 +45,9 @@ def reconcile(
     day that the export is about, where it is about more than `billed`. In it a model that they bill at all
     and not on a day was billed at nothing that day; outside nothing is known."""
     ours, theirs = list(booked), list(billed)
-    names = _Names([each.model for each in ours], [each.model for each in theirs], aliases)
-    mine: dict[_Key, list[Booked]] = {}
-    bills: dict[_Key, list[Billed]] = {}
+    names = _ModelNames([each.model for each in ours], [each.model for each in theirs], aliases)
+    mine: dict[_DayModel, list[Booked]] = {}
+    bills: dict[_DayModel, list[Billed]] = {}
     for each in ours:
         mine.setdefault((each.day, names.ours[each.model]), []).append(each)
     for bill in theirs:
@@ -62,7 +62,7 @@ def reconcile(
     return with_causes([_with_shares(line) for line in lines.values()])
 
 
-class _Names:
+class _ModelNames:
     """What the two sides call a model, brought together: the same name first, then the same without its date
     and in another order of words ("Claude Haiku 4.5" is claude-haiku-4-5-20251001)."""
 
@@ -94,7 +94,7 @@ def family(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _line(key: _Key, mine: Sequence[Booked] | None, bills: Sequence[Billed] | None) -> Line:
+def _line(key: _DayModel, mine: Sequence[Booked] | None, bills: Sequence[Billed] | None) -> Line:
     return Line(
         day=key[0],
         model=key[1],

@@ -54,7 +54,7 @@ class Members(msgspec.Struct, frozen=True):
     fields: "Table"
 
 
-Rule = Does | Adds | Only | Members
+FieldRule = Does | Adds | Only | Members
 
 
 class Table:
@@ -62,8 +62,10 @@ class Table:
 
     __slots__ = ("idle", "numbers", "rules")
 
-    def __init__(self, *rules: Mapping[str, Rule]) -> None:
-        self.rules: Mapping[str, Rule] = MappingProxyType({k: v for each in rules for k, v in each.items()})
+    def __init__(self, *rules: Mapping[str, FieldRule]) -> None:
+        self.rules: Mapping[str, FieldRule] = MappingProxyType(
+            {k: v for each in rules for k, v in each.items()}
+        )
         self.idle = frozenset(name for name, rule in self.rules.items() if rule in (Does.NOTHING, Does.APART))
         """Fields that need no look at their values."""
         self.numbers = frozenset(
@@ -79,11 +81,11 @@ OFF = frozenset({b"null", b"false", b"[]", b'""'})
 with its defaults (`search_parameters`, `web_search_options`)."""
 
 
-def _each(rule: Rule, names: str) -> dict[str, Rule]:
+def _each(rule: FieldRule, names: str) -> dict[str, FieldRule]:
     return dict.fromkeys(names.split(), rule)
 
 
-def _free(names: str) -> dict[str, Rule]:
+def _free(names: str) -> dict[str, FieldRule]:
     return _each(Does.NOTHING, names)
 
 
@@ -128,7 +130,7 @@ _ROUTING = _free(
 """Which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts of a model
 without `provider`, too."""
 _TEMPLATE = _free("add_generation_prompt continue_final_message add_special_tokens media_marker")
-_TEXTS: Mapping[str, Rule] = MappingProxyType(
+_TEXTS: Mapping[str, FieldRule] = MappingProxyType(
     {
         **_each(Does.TEXT, "documents chat_template_kwargs generation_prompt"),
         **_each(
@@ -153,7 +155,7 @@ _THINKING_CONFIG = Members(
         {"thinking_budget": Does.THINKS, "thinkingBudget": Does.THINKS},
     )
 )
-_NESTED: Mapping[str, Rule] = MappingProxyType(
+_NESTED: Mapping[str, FieldRule] = MappingProxyType(
     {
         "options": Members(_OPTIONS),
         "reasoning": Members(
@@ -170,12 +172,12 @@ _NESTED: Mapping[str, Rule] = MappingProxyType(
         ),
     }
 )
-_CONSUMED: Mapping[str, Rule] = dict.fromkeys(
+_CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(
     {*GATEWAY_FIELDS, *CONSUMED, *METADATA_FIELDS, DROP_PARAMS}, Does.NOTHING
 )
 """The gateway's own: none goes on to a provider, or only what is a label there."""
 
-_EVERYWHERE: Mapping[str, Rule] = MappingProxyType(
+_EVERYWHERE: Mapping[str, FieldRule] = MappingProxyType(
     {
         "messages": Does.APART,
         "tools": Does.APART,

@@ -31,7 +31,7 @@ BYTES_A_TOKEN = 4
 """What text has, more or less: for estimates, never for bounds."""
 
 
-class Text(NamedTuple):
+class MessageText(NamedTuple):
     """The text of messages."""
 
     max_bytes: int
@@ -40,7 +40,7 @@ class Text(NamedTuple):
     """Whether a message has a content that is no string."""
 
 
-def text_of(messages: list[Message], raw: msgspec.Raw) -> Text:
+def text_of(messages: list[Message], raw: msgspec.Raw) -> MessageText:
     """The text of messages, in bytes; pictures are counted and not measured."""
     frame = _LIST_FRAME + _MESSAGE_FRAME * len(messages)
     images = texts = 0
@@ -55,10 +55,10 @@ def text_of(messages: list[Message], raw: msgspec.Raw) -> Text:
                 frame += _frame_of(part)
                 images += part.image_url is not None
     frame += _TEXT_FRAME * texts
-    return Text(max(memoryview(raw).nbytes - frame, 0), images, texts < len(messages))
+    return MessageText(max(memoryview(raw).nbytes - frame, 0), images, texts < len(messages))
 
 
-def is_text_alone(messages: list[Message], raw: msgspec.Raw, text: Text) -> bool:
+def is_text_alone(messages: list[Message], raw: msgspec.Raw, text: MessageText) -> bool:
     """Whether it is certain that nothing was sent but roles and contents that are strings: each byte more is
     a blank between two values, or a backslash before a character. A field more has other bytes, and no
     content or role here has a backslash of its own, of which JSON makes two."""

@@ -22,9 +22,9 @@ from models_registry.bounds.field_costs import (
     TOOL_KINDS,
     Adds,
     Does,
+    FieldRule,
     Members,
     Only,
-    Rule,
     Table,
     table_of,
 )
@@ -154,7 +154,7 @@ def _is_known(rule: Adds | Only | Members, text: bytes, target: Target, judged: 
     return True
 
 
-def _counts(rule: Rule, text: bytes, judged: Judged) -> bool:
+def _counts(rule: FieldRule, text: bytes, judged: Judged) -> bool:
     """Take in a number. False: it is none that bounds anything (an endless limit is -1 at some servers)."""
     count = int(text) if text.isdigit() and len(text) < MAX_DIGITS else _decoded(_COUNTS, text)
     if count == ENDLESS and rule in (THINKS, BESIDE):

@@ -85,7 +85,7 @@ class KeyGenerationSettings(msgspec.Struct, frozen=True, kw_only=True):
     team_key_generation: TeamKeys | None = None
 
 
-ByModel = list[dict[str, list[str]]]
+FallbackLists = list[dict[str, list[str]]]
 
 
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +95,9 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_certificate: str | None = None
     """The PEM file with which this gateway proves who it is: a certificate and its key."""
     num_retries: int | None = None
-    fallbacks: ByModel | None = None
-    context_window_fallbacks: ByModel | None = None
-    content_policy_fallbacks: ByModel | None = None
+    fallbacks: FallbackLists | None = None
+    context_window_fallbacks: FallbackLists | None = None
+    content_policy_fallbacks: FallbackLists | None = None
     default_fallbacks: list[str] | None = None
     request_timeout: Number | None = None
     timezone: str | None = None
@@ -127,9 +127,9 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: Number | None = None
     retry_policy: dict[str, int | None] | None = None
     model_group_retry_policy: dict[str, dict[str, int | None]] | None = None
-    fallbacks: ByModel | None = None
-    context_window_fallbacks: ByModel | None = None
-    content_policy_fallbacks: ByModel | None = None
+    fallbacks: FallbackLists | None = None
+    context_window_fallbacks: FallbackLists | None = None
+    content_policy_fallbacks: FallbackLists | None = None
     default_fallbacks: list[str] | None = None
     max_fallbacks: Count | None = None
     fallback_on_unsupported_params: bool | None = None
@@ -204,7 +204,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     """Check a parsed config file. Never raises for what a file can hold."""
-    reader = _Reader(env)
+    reader = _ConfigReader(env)
     reader.export(document.get("environment_variables"))
     for key in document:
         if key in known_keys.TOP_LEVEL_LATER:
@@ -223,7 +223,7 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     )
 
 
-class _Reader:
+class _ConfigReader:
     """Walks the document and collects what it finds."""
 
     def __init__(self, env: Mapping[str, str]) -> None:

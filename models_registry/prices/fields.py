@@ -94,11 +94,11 @@ class PriceField(msgspec.Struct, frozen=True, kw_only=True):
     value: object
 
 
-Place = tuple[int, str]
+GridPlace = tuple[int, str]
 """Above so many tokens of prompt, and at which service tier; the base is `(0, "")`."""
-BASE: Place = (0, "")
+BASE: GridPlace = (0, "")
 Rates = dict[str, int]
-Grid = dict[Place, Rates]
+Grid = dict[GridPlace, Rates]
 
 
 def is_price_field(name: str) -> bool:
@@ -169,7 +169,7 @@ def _flat(price: Price, rates: Rates) -> Price:
     return msgspec.structs.replace(price, tiers=(), services=(), **rates)
 
 
-def _parsed(name: str) -> tuple[Place, str] | None:
+def _parsed(name: str) -> tuple[GridPlace, str] | None:
     """Where a field's rate holds, and its meter."""
     match = _NAME.fullmatch(name)
     if match is None:
@@ -182,7 +182,7 @@ def _parsed(name: str) -> tuple[Place, str] | None:
     return (int(over or 0) * 1000, service), HOUR if hour else meter
 
 
-def _put(grid: Grid, place: Place, meter: str, usd: Decimal) -> None:
+def _put(grid: Grid, place: GridPlace, meter: str, usd: Decimal) -> None:
     rates = grid.setdefault(place, {})
     if meter == "millisecond":  # a second of input and a second of output are the same second
         rates[meter] = rates.get(meter, 0) + rate(usd / 1000)

@@ -29,7 +29,7 @@ class Again(enum.Enum):
     """At no deployment of the model: each one would say the same."""
 
 
-class Kind(enum.Enum):
+class FailureKind(enum.Enum):
     """A kind of error. The value has its name, the field of a retry policy that says how often it is tried
     again, and where retries go."""
 
@@ -55,36 +55,36 @@ class Kind(enum.Enum):
         return self.value[2]
 
 
-BY_STATUS: Mapping[int, Kind] = MappingProxyType(
+BY_STATUS: Mapping[int, FailureKind] = MappingProxyType(
     {
-        401: Kind.CREDENTIAL,
-        402: Kind.CREDENTIAL,
-        403: Kind.CREDENTIAL,
-        404: Kind.NOT_FOUND,
-        408: Kind.TIMEOUT,
-        409: Kind.CONFLICT,
-        429: Kind.RATE_LIMIT,
-        503: Kind.UNAVAILABLE,
+        401: FailureKind.CREDENTIAL,
+        402: FailureKind.CREDENTIAL,
+        403: FailureKind.CREDENTIAL,
+        404: FailureKind.NOT_FOUND,
+        408: FailureKind.TIMEOUT,
+        409: FailureKind.CONFLICT,
+        429: FailureKind.RATE_LIMIT,
+        503: FailureKind.UNAVAILABLE,
     }
 )
 """The kinds of providers' errors by status. Any other 5xx is BROKEN, any other 4xx BAD_REQUEST."""
-POLICIES = frozenset({kind.policy for kind in Kind} | {"DefaultRetries"})
+POLICIES = frozenset({kind.policy for kind in FailureKind} | {"DefaultRetries"})
 """The fields of a retry policy."""
 
 
-def kind_of(error: GatewayError) -> Kind | None:
+def kind_of(error: GatewayError) -> FailureKind | None:
     """The kind of an error. None: the error is the caller's or this gateway's own, and ends the call."""
     if isinstance(error, UnsupportedParameter):
-        return Kind.UNSUPPORTED
+        return FailureKind.UNSUPPORTED
     if isinstance(error, ContextLengthExceeded) or error.code == CONTEXT_CODE:
-        return Kind.CONTEXT_WINDOW
+        return FailureKind.CONTEXT_WINDOW
     if not isinstance(error, UpstreamError):
         return None
     if error.code == CONTENT_CODE:
-        return Kind.CONTENT_POLICY
+        return FailureKind.CONTENT_POLICY
     if isinstance(error, UpstreamTimeout):
-        return Kind.TIMEOUT
+        return FailureKind.TIMEOUT
     if isinstance(error, UpstreamMalformed):
-        return Kind.MALFORMED
+        return FailureKind.MALFORMED
     status = error.http_status
-    return BY_STATUS.get(status, Kind.BROKEN if status >= 500 else Kind.BAD_REQUEST)
+    return BY_STATUS.get(status, FailureKind.BROKEN if status >= 500 else FailureKind.BAD_REQUEST)

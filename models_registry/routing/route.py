@@ -13,7 +13,7 @@ from math import inf
 
 from models_registry.drops import Drop, Reason
 from models_registry.registry import Registry, pick
-from models_registry.routing.failures import Again, Kind, kind_of
+from models_registry.routing.failures import Again, FailureKind, kind_of
 from models_registry.routing.settings import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
 from schema.errors import GatewayError, ModelNotAllowed, ModelNotFound, Told
@@ -163,10 +163,10 @@ class Route:
         except ModelNotFound as exc:
             raise ModelNotFound(exc.message, param=field) from exc
 
-    def _retry(self, leg: _Leg, kind: Kind, error: GatewayError) -> bool:
+    def _retry(self, leg: _Leg, kind: FailureKind, error: GatewayError) -> bool:
         again, most = self._granted(leg, kind)
         if again is Again.NOWHERE:
-            too_long = kind is Kind.CONTEXT_WINDOW
+            too_long = kind is FailureKind.CONTEXT_WINDOW
             self._leave_untried(leg, Reason.CONTEXT_TOO_SMALL if too_long else Reason.SAME_ANSWER)
             return False
         if self.retries >= most:
@@ -194,7 +194,7 @@ class Route:
         self._place = places[pick([leg.targets[place] for place in places], self._luck())]
         self.target = leg.targets[self._place]
 
-    def _granted(self, leg: _Leg, kind: Kind) -> tuple[Again, int]:
+    def _granted(self, leg: _Leg, kind: FailureKind) -> tuple[Again, int]:
         """Where a retry may go, and how many retries there may be. A retry policy that names the kind of
         error counts first. A request that wants no retries gets none."""
         wanted = self._options.retries
@@ -213,9 +213,9 @@ class Route:
         backoff_s = min(MOST_BACKOFF_S, FIRST_WAIT_S * 2**self.retries)
         return max(asked_s or backoff_s, self._routing.least_wait_s) * (1.0 + JITTER * self._luck())
 
-    def _fall_back(self, leg: _Leg, kind: Kind) -> bool:
+    def _fall_back(self, leg: _Leg, kind: FailureKind) -> bool:
         options = self._options
-        finds_wrong = kind in (Kind.BAD_REQUEST, Kind.UNSUPPORTED)
+        finds_wrong = kind in (FailureKind.BAD_REQUEST, FailureKind.UNSUPPORTED)
         depth, names = leg.depth + 1, self._next_of(leg, kind)
         if depth <= self._routing.max_fallbacks:
             self._ahead[:0] = [(name, depth) for name in names]
@@ -226,15 +226,15 @@ class Route:
             return False
         return self._enter_next()
 
-    def _next_of(self, leg: _Leg, kind: Kind) -> Sequence[str]:
+    def _next_of(self, leg: _Leg, kind: FailureKind) -> Sequence[str]:
         """The fallbacks of a model after such an error. Those that the request names count before the
         config's. The request's `fallbacks` are for every model."""
         options, routing = self._options, self._routing
         special = None
-        if kind is Kind.CONTEXT_WINDOW:
+        if kind is FailureKind.CONTEXT_WINDOW:
             lists = options.context_window_fallbacks
             special = self._listed(routing.context_window_fallbacks if lists is None else lists, leg)
-        elif kind is Kind.CONTENT_POLICY:
+        elif kind is FailureKind.CONTENT_POLICY:
             lists = options.content_policy_fallbacks
             special = self._listed(routing.content_policy_fallbacks if lists is None else lists, leg)
         if special is not None:

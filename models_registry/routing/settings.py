@@ -55,7 +55,7 @@ def fallbacks_of(lists: Fallbacks, model: str) -> tuple[str, ...] | None:
 
 def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], list[str]]:
     """The routing, then the errors and the warnings of its settings, each with its path in the config."""
-    reader = _Reader(config, registry)
+    reader = _RoutingReader(config, registry)
     router, litellm = config.router_settings, config.litellm_settings
     defaults = Routing()
     fallbacks = reader.fallbacks("fallbacks")
@@ -80,7 +80,7 @@ def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], 
     return routing, reader.errors, reader.warnings
 
 
-class _Reader:
+class _RoutingReader:
     def __init__(self, config: Config, registry: Registry) -> None:
         self._config = config
         self._registry = registry

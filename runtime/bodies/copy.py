@@ -21,14 +21,14 @@ class BodyQueue:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self.waiting: deque[Body] = deque()
+        self.waiting: deque[BodyCopy] = deque()
         self.some = asyncio.Event()
         """Set when a body is put into `waiting`."""
         self.held_bytes = 0
         self.lost = 0
         """Calls whose bodies were to be kept and are not."""
 
-    def hold(self, body: "Body", size: int) -> bool:
+    def hold(self, body: "BodyCopy", size: int) -> bool:
         """Take room; false where there is none."""
         if self.held_bytes + size > self._max_bytes:
             return False
@@ -36,23 +36,23 @@ class BodyQueue:
         body.held_bytes += size
         return True
 
-    def give_back(self, body: "Body", size: int) -> None:
+    def give_back(self, body: "BodyCopy", size: int) -> None:
         self.held_bytes -= size
         body.held_bytes -= size
 
-    def lose(self, body: "Body") -> None:
+    def lose(self, body: "BodyCopy") -> None:
         """The body will not be kept after all."""
         self.lost += 1
         self.give_back(body, body.held_bytes)
         body.pieces, body.fields = [], None
 
-    def put(self, body: "Body") -> None:
+    def put(self, body: "BodyCopy") -> None:
         """The body is complete."""
         self.waiting.append(body)
         self.some.set()
 
 
-class Body:
+class BodyCopy:
     """One call's, as raw as it came. `release` and `finish` are called once."""
 
     def __init__(self, call: Call, fields: Mapping[str, msgspec.Raw], queue: BodyQueue) -> None:
@@ -93,7 +93,7 @@ class Body:
 class Copied:
     """A stream whose pieces are kept as they pass. Implements `functions.contract.function.EventStream`."""
 
-    def __init__(self, stream: EventStream, body: Body) -> None:
+    def __init__(self, stream: EventStream, body: BodyCopy) -> None:
         self._stream = stream
         self._body = body
 

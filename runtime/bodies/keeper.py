@@ -14,8 +14,8 @@ import asyncpg
 
 from functions.contract.call import Call
 from functions.contract.function import EventStream
-from runtime.bodies.copy import MAX_RAW_BYTES, Body, BodyQueue, Copied
-from runtime.bodies.redaction import NOTHING, TOO_LONG, Kept, Redactor, Unreadable, value_of
+from runtime.bodies.copy import MAX_RAW_BYTES, BodyCopy, BodyQueue, Copied
+from runtime.bodies.redaction import NOTHING, TOO_LONG, Kept, Redactor, UnreadableBody, value_of
 from runtime.bodies.storage_policy import StoragePolicy
 from runtime.bodies.whole_answer import stream_answer
 from runtime.postgres.database import Database
@@ -43,7 +43,7 @@ _INSERT = f"""
 log = logging.getLogger(__name__)
 
 
-class Bodies:
+class BodyKeeper:
     """One a worker. Start it in the worker's loop, close it after the last call."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Bodies:
 
     def take(self, call: Call, request: Wire, answer: bytes | EventStream) -> bytes | EventStream:
         """Keep both; gives what is to be sent in the answer's place."""
-        body = Body(call, request.fields(), self.queue)
+        body = BodyCopy(call, request.fields(), self.queue)
         size = sum(memoryview(raw).nbytes for raw in (body.fields or {}).values())
         if size > MAX_RAW_BYTES:
             body.fields, size = None, 0
@@ -113,14 +113,14 @@ class Bodies:
                 await self._write(self._batch())
             self._tell()
 
-    def _batch(self) -> list[Body]:
+    def _batch(self) -> list[BodyCopy]:
         batch, size = [], 0
         while self.queue.waiting and size < BATCH_BYTES:
             batch.append(self.queue.waiting.popleft())
             size += batch[-1].held_bytes
         return batch
 
-    async def _write(self, batch: Sequence[Body]) -> None:
+    async def _write(self, batch: Sequence[BodyCopy]) -> None:
         written = False
         try:
             await self._insert(await asyncio.to_thread(self._rows, batch))
@@ -135,7 +135,7 @@ class Bodies:
                 else:
                     self.queue.lose(body)
 
-    def _rows(self, batch: Sequence[Body]) -> list[tuple[object, ...]]:
+    def _rows(self, batch: Sequence[BodyCopy]) -> list[tuple[object, ...]]:
         """In a thread: nothing of it touches anything else."""
         rows: list[tuple[object, ...]] = []
         for body in batch:
@@ -176,22 +176,22 @@ class Bodies:
             self._told = lost
 
 
-def _kept_request(body: Body, redactor: Redactor) -> Kept:
+def _kept_request(body: BodyCopy, redactor: Redactor) -> Kept:
     if body.fields is None:
         return TOO_LONG
-    with suppress(Unreadable):
+    with suppress(UnreadableBody):
         return redactor.kept_of_fields(body.fields)
     return NOTHING
 
 
-def _kept_answer(body: Body, redactor: Redactor) -> Kept:
+def _kept_answer(body: BodyCopy, redactor: Redactor) -> Kept:
     """An answer that is a stream is put together first."""
     if body.too_long:
         return TOO_LONG
     data = b"".join(body.pieces)
     if not data:
         return NOTHING
-    with suppress(Unreadable):
+    with suppress(UnreadableBody):
         answer = stream_answer(data) if body.streamed else value_of(data)
         return NOTHING if answer is None else redactor.kept_of(answer)
     return NOTHING

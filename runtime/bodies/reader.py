@@ -4,7 +4,7 @@ from functions.contract.roles import Scope
 from runtime.governance.tenancy import spend_reach
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.bodies import Body
+from schema.bodies import KeptBody
 
 _FIND = """
     SELECT b.request, b.response, b.request_truncated, b.response_truncated
@@ -24,10 +24,10 @@ class BodyReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, request_id: str, *, scope: Scope) -> Body | None:
+    async def find(self, request_id: str, *, scope: Scope) -> KeptBody | None:
         """Find the body of a call whose row in the ledger is within the scope. A body without a row is
         shown to nobody."""
         with asking():
             async with self._database.connection() as connection:
                 row = await connection.fetchrow(_FIND, request_id, *spend_reach(scope))
-        return None if row is None else Body(**dict(row))
+        return None if row is None else KeptBody(**dict(row))

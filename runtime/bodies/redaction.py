@@ -16,7 +16,7 @@ MAX_DEPTH = 200
 _VALUE: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
-class Unreadable(ValueError):
+class UnreadableBody(ValueError):
     """No JSON that could be redacted."""
 
 
@@ -41,22 +41,22 @@ class Redactor:
         self._max_bytes = policy.max_body_bytes
 
     def kept_of_fields(self, fields: Mapping[str, msgspec.Raw]) -> Kept:
-        """What is kept of a body that is given by its top-level fields. Raises Unreadable."""
+        """What is kept of a body that is given by its top-level fields. Raises UnreadableBody."""
         return self.kept_of({name: value_of(bytes(raw)) for name, raw in fields.items()})
 
     def kept_of(self, value: object) -> Kept:
-        """What is kept of decoded JSON. Raises Unreadable."""
+        """What is kept of decoded JSON. Raises UnreadableBody."""
         try:
             data = msgspec.json.encode(self._clean(value, 0))
         except RecursionError as exc:
-            raise Unreadable("nested too deeply") from exc
+            raise UnreadableBody("nested too deeply") from exc
         if len(data) <= self._max_bytes:
             return Kept(text=data.decode())
         return Kept(text=data[: self._max_bytes].decode(errors="ignore"), truncated=True)
 
     def _clean(self, value: object, depth: int) -> object:
         if depth > MAX_DEPTH:
-            raise Unreadable("nested too deeply")
+            raise UnreadableBody("nested too deeply")
         if isinstance(value, dict):
             return {
                 self._text(name, depth): REDACTED
@@ -77,7 +77,7 @@ class Redactor:
         if text[:1] in ("{", "["):
             try:
                 inside = value_of(text.encode())
-            except (Unreadable, UnicodeEncodeError):
+            except (UnreadableBody, UnicodeEncodeError):
                 pass
             else:
                 clean = self._clean(inside, depth + 1)
@@ -88,11 +88,11 @@ class Redactor:
 
 
 def value_of(data: bytes) -> object:
-    """Raises Unreadable."""
+    """Raises UnreadableBody."""
     try:
         return _VALUE.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise Unreadable("not JSON") from exc
+        raise UnreadableBody("not JSON") from exc
 
 
 def _plain(name: str) -> str:

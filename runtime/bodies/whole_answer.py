@@ -5,20 +5,20 @@ Pieces are put together before anything is looked for in them: a word seldom com
 
 from collections.abc import Iterator
 
-from runtime.bodies.redaction import Unreadable, value_of
+from runtime.bodies.redaction import UnreadableBody, value_of
 
 REPLACED = frozenset({"role", "id", "type", "name", "index"})
 """Fields of a delta that are whole each time; other text goes on where it ended."""
 KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
 MAX_DEPTH = 20
 
-Json = dict[str, object]
+JsonObject = dict[str, object]
 
 
-def stream_answer(sse: bytes) -> Json | None:
+def stream_answer(sse: bytes) -> JsonObject | None:
     """None where no piece of an answer is in it. Pieces that can't be read are left out."""
-    answer: Json = {"object": "chat.completion"}
-    choices: dict[int, Json] = {}
+    answer: JsonObject = {"object": "chat.completion"}
+    choices: dict[int, JsonObject] = {}
     for chunk in _chunks(sse):
         for name in KEPT:
             if chunk.get(name) is not None:
@@ -33,19 +33,19 @@ def stream_answer(sse: bytes) -> Json | None:
     return answer
 
 
-def _chunks(sse: bytes) -> Iterator[Json]:
+def _chunks(sse: bytes) -> Iterator[JsonObject]:
     for line in sse.split(b"\n"):
         if not line.startswith(b"data:"):
             continue
         try:
             chunk = value_of(line[5:].strip())
-        except Unreadable:
+        except UnreadableBody:
             continue  # [DONE]
         if isinstance(chunk, dict):
             yield chunk
 
 
-def _add(choices: dict[int, Json], choice: Json) -> None:
+def _add(choices: dict[int, JsonObject], choice: JsonObject) -> None:
     index = choice.get("index", 0)
     if not isinstance(index, int):
         return

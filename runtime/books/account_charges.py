@@ -23,7 +23,7 @@ _WINDOWS = """SELECT account, window_start FROM "Switchgear_Account"
     WHERE account = ANY ($1) AND window_start IS NOT NULL"""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class AccountStanding(msgspec.Struct, frozen=True, kw_only=True):
     """How an account stands after a batch was charged to it, in nano-USD."""
 
     account: str
@@ -45,7 +45,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 async def charge_accounts(
     connection: asyncpg.Connection, charges: Sequence[Charge], customer_budget: CustomerBudget
-) -> list[Standing]:
+) -> list[AccountStanding]:
     """Take the charges out of the leases. Gives how those accounts stand that may have crossed a threshold,
     or whose rows must not be charged all of it."""
     together: dict[tuple[str, int, str], list[int]] = {}
@@ -70,7 +70,7 @@ async def charge_accounts(
         f"money:customer{OWN}:%",
     )
     return [
-        Standing(
+        AccountStanding(
             account=row["name"],
             holder=holders[row["name"]],
             unbooked=row["unbooked"],
@@ -84,7 +84,7 @@ async def charge_accounts(
     ]
 
 
-def crossed_in(standing: Standing) -> Iterator[Crossed]:
+def crossed_in(standing: AccountStanding) -> Iterator[Crossed]:
     """The thresholds that a budget crossed whose money stands in its account."""
     spent, ceiling = standing.spent, standing.ceiling
     if spent is None or ceiling is None:

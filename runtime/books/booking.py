@@ -19,7 +19,7 @@ import msgspec
 
 from runtime.books.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
 from runtime.books.insert import book_rows
-from runtime.books.reader import Batch, JournalReader, Place, first_place, is_abandoned, segments
+from runtime.books.reader import Batch, JournalReader, ReadPlace, first_place, is_abandoned, segments
 from runtime.ledger.journal import segment_name
 from runtime.postgres.errors import REACHING_ERRORS, UNSTORABLE, reaching
 from runtime.postgres.partitions import ensure_partition, months_of
@@ -80,10 +80,10 @@ class Books:
         self._raised = raised
         self._customer_budget = customer_budget
         self._reader: JournalReader | None = None
-        self._place = Place(0, 0)
+        self._place = ReadPlace(0, 0)
         """Up to where it is booked."""
         self._months: set[date] = set()
-        self._stood_at: tuple[Place, bool] | None = None
+        self._stood_at: tuple[ReadPlace, bool] | None = None
         """Where reading stands, and whether something is written there."""
         self._look_mono = 0.0
         self._look_again_s = FIRST_LOOK_S
@@ -98,7 +98,7 @@ class Books:
         raised: Raised = lambda *alert: None,
         customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
     ) -> "Books":
-        """`raised` is told of what somebody should look at. Raises Unreadable, OSError,
+        """`raised` is told of what somebody should look at. Raises UnreadableJournal, OSError,
         DatabaseUnavailable."""
         books = cls(folder, raised, customer_budget)
         await books._open(connection)
@@ -165,7 +165,7 @@ class Books:
         begin = first_place(self.folder)
         with reaching():
             row = await connection.fetchrow(_PLACE, self.folder.name, socket.gethostname(), *begin)
-            self._place = Place(row["segment"], row["position"])
+            self._place = ReadPlace(row["segment"], row["position"])
             if row["finished"]:
                 self._remove()
                 return
@@ -202,7 +202,7 @@ class Books:
                 await self._book_alone(connection, entry.row, entry.end)
             await self._commit(connection, [], batch.end, may_be_there=True)
 
-    async def _book_alone(self, connection: asyncpg.Connection, row: SpendRow, end: Place) -> None:
+    async def _book_alone(self, connection: asyncpg.Connection, row: SpendRow, end: ReadPlace) -> None:
         """Without its texts, where those can't be stored; beside the ledger, where the rest can't be."""
         for form in (row, bare(row)):
             try:
@@ -219,7 +219,7 @@ class Books:
         await self._commit(connection, [], end, may_be_there=True)
 
     async def _commit(
-        self, connection: asyncpg.Connection, rows: Sequence[SpendRow], end: Place, *, may_be_there: bool
+        self, connection: asyncpg.Connection, rows: Sequence[SpendRow], end: ReadPlace, *, may_be_there: bool
     ) -> None:
         for month in months_of(rows) - self._months:
             await ensure_partition(connection, month)
@@ -243,7 +243,7 @@ class Books:
             if number < before:
                 (self.folder / segment_name(number)).unlink(missing_ok=True)
 
-    async def _move(self, connection: asyncpg.Connection, end: Place, rows: int) -> int:
+    async def _move(self, connection: asyncpg.Connection, end: ReadPlace, rows: int) -> int:
         """Gives how many rows of this journal are booked with these. Raises Moved."""
         booked = await connection.fetchval(_MOVE, self.folder.name, *self._place, *end, rows)
         if booked is None:

@@ -19,7 +19,7 @@ import asyncpg
 
 from runtime.books.booking import Books, put_aside
 from runtime.books.crossings import NO_CUSTOMER_BUDGET, CustomerBudget
-from runtime.books.reader import Unreadable, count_segments, is_abandoned
+from runtime.books.reader import UnreadableJournal, count_segments, is_abandoned
 from runtime.ledger.frames import SEGMENT_BYTES
 from runtime.ledger.journal import MAX_BYTES
 from runtime.outbound import post_json
@@ -263,7 +263,7 @@ class Bookkeeper:
     def _put_off(self, folder: Path, exc: Exception) -> None:
         """Try again later: half a minute later at last. What can't be read at all, and will not be written
         any more, is put aside; what its workers hold of budgets stays charged."""
-        if isinstance(exc, Unreadable | FileNotFoundError) and is_abandoned(folder):
+        if isinstance(exc, UnreadableJournal | FileNotFoundError) and is_abandoned(folder):
             log.error("journal %s can't be read and is put aside: %s", folder.name, exc)
             put_aside(folder, "unreadable")
             return

@@ -5,9 +5,9 @@ import msgspec
 
 from schema.money import usd
 
-Holder = tuple[str, str, str]
+CounterId = tuple[str, str, str]
 """Kind, id and part."""
-Sums = dict[tuple[str, str], tuple[int, int]]
+CounterSums = dict[tuple[str, str], tuple[int, int]]
 """By id and part: nano-USD of the window, and of all time."""
 
 _ADDED = "unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
@@ -103,9 +103,9 @@ COUNTERS: tuple[Counter, ...] = (
 
 def owners_of(
     organization: str | None, team: str | None, user: str | None, key: str | None, customer: str | None
-) -> list[Holder]:
+) -> list[CounterId]:
     """Whose counters the cost of a row is added to."""
-    owners: list[Holder] = [("key", key, "")] if key else []
+    owners: list[CounterId] = [("key", key, "")] if key else []
     if organization:
         owners.append(("organization", organization, ""))
     if team:
@@ -122,7 +122,7 @@ def owners_of(
 async def add_to(
     connection: asyncpg.Connection,
     counter: Counter,
-    sums: Sums,
+    sums: CounterSums,
     sql: str,
     *others: object,
 ) -> list[asyncpg.Record]:

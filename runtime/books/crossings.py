@@ -37,7 +37,7 @@ class CustomerBudget(msgspec.Struct, frozen=True, kw_only=True):
 NO_CUSTOMER_BUDGET = CustomerBudget()
 
 
-class Named(msgspec.Struct, frozen=True, kw_only=True):
+class NamedBudget(msgspec.Struct, frozen=True, kw_only=True):
     """A budget as an alert names it. A window or a model stands before the holder: a caller chooses the name
     of a customer, and must not be able to choose one that is taken for another budget's."""
 
@@ -75,7 +75,7 @@ class Crossed(msgspec.Struct, frozen=True, kw_only=True):
     """A threshold of a budget that was just crossed."""
 
     kind: AlertKind
-    budget: Named
+    budget: NamedBudget
     spend: Decimal
     limit: Decimal
     since: datetime | None = None
@@ -87,20 +87,20 @@ def holder_of(kind: str, id: str, part: str | None) -> str:
     return ":".join(name for name in (kind, id, part) if name)
 
 
-def named(account: str) -> Named:
+def named(account: str) -> NamedBudget:
     """The budget of an account that `runtime/limits/rules.py` named: `money:team:platform:window:1d`. An
     account of another form is called by its whole name."""
     match account.split(":"):
         case ["money", kind, *names]:
-            return _named(kind, names) or Named(holder=account)
-    return Named(holder=account)
+            return _named(kind, names) or NamedBudget(holder=account)
+    return NamedBudget(holder=account)
 
 
-def _named(kind: str, names: list[str]) -> Named | None:
+def _named(kind: str, names: list[str]) -> NamedBudget | None:
     has_row, kind = not kind.endswith(OWN), kind.removesuffix(OWN)
     ids = IDS.get(kind, 1)
     name = GATEWAY if kind == "global" else ":".join([kind, *map(unquote, names[:ids])])
-    holder = Named(holder=name, has_row=has_row)
+    holder = NamedBudget(holder=name, has_row=has_row)
     match names[ids:]:
         case [] if len(names) == ids:
             return holder
@@ -112,7 +112,7 @@ def _named(kind: str, names: list[str]) -> Named | None:
 
 
 def crossings(
-    budget: Named,
+    budget: NamedBudget,
     *,
     before: Decimal,
     after: Decimal,

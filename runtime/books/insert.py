@@ -10,12 +10,12 @@ import asyncpg
 
 from runtime.books import rollups
 from runtime.books.account_charges import charge_accounts, crossed_in, with_windows
-from runtime.books.counters import COUNTERS, Counter, Sums, add_to, owners_of
+from runtime.books.counters import COUNTERS, Counter, CounterSums, add_to, owners_of
 from runtime.books.crossings import (
     NO_CUSTOMER_BUDGET,
     Crossed,
     CustomerBudget,
-    Named,
+    NamedBudget,
     crossings,
     holder_of,
     increase_at,
@@ -92,7 +92,7 @@ async def book_rows(
 
 
 async def _charge(
-    connection: asyncpg.Connection, counter: Counter, sums: Sums, customer_budget: CustomerBudget
+    connection: asyncpg.Connection, counter: Counter, sums: CounterSums, customer_budget: CustomerBudget
 ) -> list[Crossed]:
     """Add to the counters. Gives the thresholds that were crossed."""
     sql = counter.update("{} + {}", ", (SELECT $5::text AS budget_id, $6::numeric AS max_budget) AS others")
@@ -110,7 +110,7 @@ def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
     if limit is not None:
         limit += increase_at(time.time(), row["increase"], row["expiry"])
     yield from crossings(
-        Named(holder=holder_of(counter.kind, row["id"], row["part"])),
+        NamedBudget(holder=holder_of(counter.kind, row["id"], row["part"])),
         before=row["spend"] - row["now"],
         after=row["spend"],
         soft=row["soft_budget"],
@@ -119,9 +119,9 @@ def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
     )
 
 
-def _sums(booked: Iterable[SpendRow]) -> dict[str, Sums]:
+def _sums(booked: Iterable[SpendRow]) -> dict[str, CounterSums]:
     """What each owes, by kind; calls that cost nothing touch no counter."""
-    sums: dict[str, Sums] = {}
+    sums: dict[str, CounterSums] = {}
     for row in booked:
         if not row.cost_nano:
             continue

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from runtime.ledger.frames import FRAME, HEADER, Frame, Kind, Torn, frames, is_header, next_frame
+from runtime.ledger.frames import FRAME, HEADER, Frame, FrameKind, Torn, frames, is_header, next_frame
 from runtime.ledger.journal import LOCK, segment_name
 from runtime.ledger.progress import PROGRESS, Progress
 from runtime.process.locks import is_locked
@@ -26,37 +26,37 @@ SCANNED_BYTES = 64 * 1024
 log = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
+class ReadPlace(NamedTuple):
     """Where reading goes on: a segment, and a byte in it."""
 
     segment: int
     offset: int
 
 
-class Unreadable(Exception):
+class UnreadableJournal(Exception):
     """A journal that does not hold what it has to; the message says what."""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ReadRow(msgspec.Struct, frozen=True):
     """A row, and the place behind its record."""
 
     row: SpendRow
-    end: Place
+    end: ReadPlace
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Entries from one place to another."""
 
-    entries: list[Entry]
-    begin: Place
-    end: Place
+    entries: list[ReadRow]
+    begin: ReadPlace
+    end: ReadPlace
 
 
 class JournalReader:
-    """Made where Postgres says that reading goes on; None: from the beginning. Raises Unreadable, Newer,
-    OSError. After any exception out of a method it must be made anew."""
+    """Made where Postgres says that reading goes on; None: from the beginning. Raises UnreadableJournal,
+    Newer, OSError. After any exception out of a method it must be made anew."""
 
-    def __init__(self, folder: Path, place: Place | None) -> None:
+    def __init__(self, folder: Path, place: ReadPlace | None) -> None:
         self.folder = folder
         self.workers: set[str] = set()
         """In whose names leases were taken."""
@@ -99,7 +99,7 @@ class JournalReader:
         if found is not None and found > begin:  # at its beginning it is an END that leads nowhere
             self._report(f"up to byte {found}")
             self._doubtful = True
-            self.place = Place(self.place.segment, found)
+            self.place = ReadPlace(self.place.segment, found)
             return True
         for following in sorted(number for number in segments(self.folder) if number > self.place.segment):
             if self._skip_to(following):
@@ -133,7 +133,7 @@ class JournalReader:
         """Go on in a later segment, if its writer did."""
         try:
             data = self._mapped(number)
-        except Unreadable as exc:
+        except UnreadableJournal as exc:
             self._report(f"and all of the next one: {exc}")
             self._keep(number)
             return False
@@ -170,25 +170,25 @@ class JournalReader:
             kept.mkdir(mode=0o700, exist_ok=True)
             os.link(self.folder / segment_name(number), kept / segment_name(number))
 
-    def _found_lost(self) -> list[Entry]:
+    def _found_lost(self) -> list[ReadRow]:
         lost, self._lost = self._lost, []
         now = datetime.now(UTC)
-        return [Entry(row_of(held, unsettled(held, now)), self.place) for held in lost]
+        return [ReadRow(row_of(held, unsettled(held, now)), self.place) for held in lost]
 
-    def _read_some(self, entries: list[Entry], limit: int) -> bool:
+    def _read_some(self, entries: list[ReadRow], limit: int) -> bool:
         """True where there may be more, in the next segment."""
         assert self._data is not None
         over = False
         with memoryview(self._data) as view:
             try:
                 for found in frames(view, self.place.offset):
-                    if found.kind == Kind.END:
+                    if found.kind == FrameKind.END:
                         over = True
                         break
-                    self.place = Place(self.place.segment, found.end)
+                    self.place = ReadPlace(self.place.segment, found.end)
                     row = self._take(found)
                     if row is not None:
-                        entries.append(Entry(row, self.place))
+                        entries.append(ReadRow(row, self.place))
                         if len(entries) >= limit:
                             break
             except Torn:
@@ -218,12 +218,12 @@ class JournalReader:
         number = self.place.segment + 1
         try:
             data = self._mapped(number)
-        except (Unreadable, FileNotFoundError):
+        except (UnreadableJournal, FileNotFoundError):
             return False
         self._turn_to(number, data)
         return True
 
-    def _seek(self, place: Place) -> None:
+    def _seek(self, place: ReadPlace) -> None:
         """Stand at a place, knowing what is open there."""
         self._enter(place.segment, self._mapped(place.segment))
         assert self._data is not None
@@ -232,10 +232,10 @@ class JournalReader:
             while offset < place.offset:
                 offset = self._replay(view, offset, place.offset)
         if offset != max(place.offset, HEADER.size):
-            raise Unreadable(
+            raise UnreadableJournal(
                 f"{self.folder}: segment {place.segment} has no record that ends at {place.offset}"
             )
-        self.place = Place(place.segment, offset)
+        self.place = ReadPlace(place.segment, offset)
 
     def _replay(self, view: memoryview, offset: int, until: int) -> int:
         """Take in records whose rows are booked, and step over what is damaged; gives where that ends."""
@@ -261,10 +261,10 @@ class JournalReader:
         with memoryview(self._data) as view:
             try:
                 for found in frames(view, self.place.offset):
-                    if found.kind not in (Kind.HELD, Kind.WORKER):
+                    if found.kind not in (FrameKind.HELD, FrameKind.WORKER):
                         break
                     self._take(found)
-                    self.place = Place(self.place.segment, found.end)
+                    self.place = ReadPlace(self.place.segment, found.end)
             except Torn:
                 pass
 
@@ -284,7 +284,7 @@ class JournalReader:
         """Stand at the beginning of a segment."""
         if self._data is not None:
             self._data.close()
-        self._data, self.place = data, Place(number, HEADER.size)
+        self._data, self.place = data, ReadPlace(number, HEADER.size)
 
     def _mapped(self, number: int) -> mmap.mmap:
         path = self.folder / segment_name(number)
@@ -292,14 +292,14 @@ class JournalReader:
         try:
             data = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
         except ValueError as exc:
-            raise Unreadable(f"{path}: it is empty") from exc
+            raise UnreadableJournal(f"{path}: it is empty") from exc
         finally:
             os.close(fd)
         with memoryview(data) as view:
             begins = is_header(view, number)
         if not begins:
             data.close()
-            raise Unreadable(f"{path}: it does not begin as segment {number} does")
+            raise UnreadableJournal(f"{path}: it does not begin as segment {number} does")
         return data
 
 
@@ -315,12 +315,12 @@ def count_segments(folder: Path) -> int:
     return 0
 
 
-def first_place(folder: Path) -> Place:
-    """Where a journal begins. Raises Unreadable."""
+def first_place(folder: Path) -> ReadPlace:
+    """Where a journal begins. Raises UnreadableJournal."""
     numbers = segments(folder)
     if not numbers:
-        raise Unreadable(f"{folder}: it has no segment")
-    return Place(numbers[0], HEADER.size)
+        raise UnreadableJournal(f"{folder}: it has no segment")
+    return ReadPlace(numbers[0], HEADER.size)
 
 
 def is_abandoned(folder: Path) -> bool:

@@ -42,7 +42,7 @@ END_USER_TOTALS = Rollup("Switchgear_DailyEndUserTotal", ("date", "end_user"))
 ROLLUPS = (EVERYTHING, OF_END_USERS, OF_TAGS, END_USER_TOTALS)
 """In the order that everyone writes them in."""
 
-Sums = dict[tuple[str, ...], list[int]]
+DailySums = dict[tuple[str, ...], list[int]]
 """By the values of a table's key, in its columns' order."""
 
 
@@ -53,12 +53,12 @@ async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
             await connection.execute(_statement(rollup), *_arrays(sums))
 
 
-def sums_of(rows: Sequence[SpendRow]) -> tuple[Sums, Sums, Sums, Sums]:
+def sums_of(rows: Sequence[SpendRow]) -> tuple[DailySums, DailySums, DailySums, DailySums]:
     """In the order of ROLLUPS."""
-    everything: Sums = {}
-    of_end_users: Sums = {}
-    of_tags: Sums = {}
-    end_user_totals: Sums = {}
+    everything: DailySums = {}
+    of_end_users: DailySums = {}
+    of_tags: DailySums = {}
+    end_user_totals: DailySums = {}
     measured = zip(*(map(measure.of, rows) for measure in MEASURES), strict=True)
     for row, measures in zip(rows, measured, strict=True):
         key = _key(row)
@@ -76,7 +76,7 @@ def digest(key: Sequence[str]) -> str:
     return hashlib.sha256(b"\0".join(part.encode() for part in key)).hexdigest()[:32]
 
 
-def _add(sums: Sums, key: tuple[str, ...], measures: Sequence[int]) -> None:
+def _add(sums: DailySums, key: tuple[str, ...], measures: Sequence[int]) -> None:
     found = sums.get(key)
     if found is None:
         sums[key] = list(measures)
@@ -112,7 +112,7 @@ def _statement(rollup: Rollup) -> str:
     )
 
 
-def _arrays(sums: Sums) -> list[list[object]]:
+def _arrays(sums: DailySums) -> list[list[object]]:
     ordered = sorted((digest(key), key, measures) for key, measures in sums.items())
     texts = zip(*((id, *key) for id, key, _ in ordered), strict=True)
     columns = zip(*(measures for _, _, measures in ordered), strict=True)

@@ -23,13 +23,13 @@ _METADATA = msgspec.json.Decoder(SpendMetadata)
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
 
 
-class Columns(Protocol):
+class StoredRow(Protocol):
     """A row, from whichever driver."""
 
     def __getitem__(self, column: str) -> Any: ...  # its values are of the columns' own types
 
 
-def spend_row(row: Columns) -> SpendRow:
+def spend_row(row: StoredRow) -> SpendRow:
     """A row of SELECTED."""
     request_id, metadata = row["request_id"], _metadata(row["metadata"])
     used, costs = metadata.usage_object, metadata.cost_breakdown

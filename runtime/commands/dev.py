@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from runtime.blueprint import Blueprint
 from runtime.config_file import Document, merge
-from runtime.local.models import Found, local_models
+from runtime.local.models import FoundModels, local_models
 from runtime.outbound import Unreachable, get_json
-from runtime.serving.serve import Database, Listen, prepare, run, settings_of
+from runtime.serving.serve import Listen, ServedDatabase, prepare, run, settings_of
 from schema.secret import Secret
 
 READY_TIMEOUT_S = 60.0
@@ -20,7 +20,7 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
     with local_models(env) as found:
         whole = merge(document, found.document)
         settings, master_key, _ = settings_of(whole, dict(found.env))
-        with Database(settings) as dsn:
+        with ServedDatabase(settings) as dsn:
             blueprint = Blueprint(
                 document=whole, env=found.env, settings=settings, master_key=master_key, dsn=dsn
             )
@@ -50,7 +50,7 @@ def _print_when_ready(text: str, listen: Listen) -> None:
             return
 
 
-def banner(found: Found, listen: Listen, master_key: Secret, *, dsn: Secret, where: str) -> str:
+def banner(found: FoundModels, listen: Listen, master_key: Secret, *, dsn: Secret, where: str) -> str:
     """What was found and how to call it. `where` is the data directory or `DATABASE_URL`, whose
     address the user knows and we don't print."""
     models = [entry["model_name"] for entry in found.document["model_list"] if "*" not in entry["model_name"]]

@@ -19,7 +19,7 @@ from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, migrat
 from runtime.process.logs import set_up_logs
 from runtime.services import Services
 from runtime.serving.books_process import BOOK_S
-from runtime.serving.serve import Database, report, settings_of
+from runtime.serving.serve import ServedDatabase, report, settings_of
 from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 
@@ -53,7 +53,7 @@ async def _invoke(
         if checked.errors:
             return 2
         settings, master_key, _ = settings_of(document, dict(env))
-        dsn = stack.enter_context(Database(settings))
+        dsn = stack.enter_context(ServedDatabase(settings))
         await migrate(dsn.reveal())
         blueprint = Blueprint(document=document, env=env, settings=settings, master_key=master_key, dsn=dsn)
         services = Services(blueprint, log_line=log_line)

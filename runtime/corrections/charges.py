@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from runtime.books.counters import COUNTERS, Holder, Sums, add_to, owners_of
+from runtime.books.counters import COUNTERS, CounterId, CounterSums, add_to, owners_of
 from runtime.limits.rules import Level
 from schema.tables import aware
 
@@ -20,7 +20,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     nano: int
     started_at: datetime
-    holders: tuple[Holder, ...]
+    holders: tuple[CounterId, ...]
     charged: dict[str, int]
     """Budgets with an account of their own, and their epoch at the time."""
 
@@ -37,7 +37,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _holders(row: Mapping[str, object]) -> list[Holder]:
+def _holders(row: Mapping[str, object]) -> list[CounterId]:
     """The holders to whose counters booking added the row's cost."""
     names = (
         row["organization_id"],
@@ -49,7 +49,7 @@ def _holders(row: Mapping[str, object]) -> list[Holder]:
     return owners_of(*(str(name) if name else None for name in names))
 
 
-def account_of(holder: Holder) -> str:
+def account_of(holder: CounterId) -> str:
     """The account of a holder's main budget."""
     kind, id, part = holder
     return f"money:{Level(kind=kind, who='', subject='', id=id, part=part).account}"
@@ -75,9 +75,9 @@ async def charge(connection: asyncpg.Connection, differences: Sequence[Differenc
             await add_to(connection, counter, sums[counter.kind], sql)
 
 
-def summed(differences: Iterable[Difference], began: Mapping[str, datetime]) -> dict[str, Sums]:
+def summed(differences: Iterable[Difference], began: Mapping[str, datetime]) -> dict[str, CounterSums]:
     """What each counter has to be changed by, by kind. `began`: when the accounts' present windows did."""
-    sums: dict[str, Sums] = {}
+    sums: dict[str, CounterSums] = {}
     for each in differences:
         for holder in each.holders:
             kind, *key = holder

@@ -10,7 +10,7 @@ import msgspec
 from functions.contract.roles import Scope
 from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import spend_reach
-from schema.corrections import Corrected, Kind, UncertainQuery, UsageGiven
+from schema.corrections import Corrected, CorrectionKind, UncertainQuery, UsageGiven
 from schema.dates import period_of
 from schema.errors import InvalidRequest
 from schema.ledger.rows import usage_of
@@ -67,7 +67,7 @@ def corrected(row: Mapping[str, Any]) -> Corrected:
         original=original,
         cost_nano=original.cost_nano + int(row["spend_more"] * NANO_PER_USD),
         usage=usage,
-        kinds=frozenset(Kind(kind) for kind in row["kinds"] or ()),
+        kinds=frozenset(CorrectionKind(kind) for kind in row["kinds"] or ()),
         count=row["corrections"],
     )
 

@@ -24,7 +24,7 @@ from runtime.corrections.charges import Difference, charge
 from runtime.corrections.rows import COUNTS, found_row, locked_rows, open_rows, priced_rows
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.corrections import OVERRULED, Corrected, Correction, Kind, Made, UncertainQuery
+from schema.corrections import OVERRULED, Corrected, Correction, CorrectionKind, Made, UncertainQuery
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.money import plain_usd, usd
@@ -55,7 +55,7 @@ _METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}
 """Sums stand there too: the original's are not the correction's."""
 
 
-class Corrections:
+class CorrectionWriter:
     """Implements `functions.ports.spend.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
     where somebody else holds the same rows for long."""
 
@@ -65,7 +65,7 @@ class Corrections:
         self._reports = reports
 
     async def correct(
-        self, corrections: Sequence[Correction], *, kind: Kind, reason: str, call: Call
+        self, corrections: Sequence[Correction], *, kind: CorrectionKind, reason: str, call: Call
     ) -> list[Made]:
         """Make what is missing of these, all or none; rows that are not there are left out. Raises
         InvalidRequest for a row that is itself a correction."""
@@ -110,7 +110,12 @@ class Corrections:
 
 
 async def _correct(
-    connection: asyncpg.Connection, wanted: dict[str, Correction], *, kind: Kind, reason: str, call: Call
+    connection: asyncpg.Connection,
+    wanted: dict[str, Correction],
+    *,
+    kind: CorrectionKind,
+    reason: str,
+    call: Call,
 ) -> list[Made]:
     await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
     found = await locked_rows(connection, list(wanted))
@@ -135,7 +140,7 @@ async def _correct(
     return [made for made, _ in decided]
 
 
-def decide(before: Corrected, correction: Correction, kind: Kind) -> Made:
+def decide(before: Corrected, correction: Correction, kind: CorrectionKind) -> Made:
     """What has to be written so that the row stands as it should. Raises InvalidRequest."""
     original = before.original
     if original.corrects is not None:
@@ -148,7 +153,7 @@ def decide(before: Corrected, correction: Correction, kind: Kind) -> Made:
     same_usage = correction.usage is None or all(
         getattr(correction.usage, name) == getattr(before.usage, name) for name in COUNTS
     )
-    settles = before.is_open and kind is not Kind.RECOST  # that its bound was right is worth a row
+    settles = before.is_open and kind is not CorrectionKind.RECOST  # that its bound was right is worth a row
     if correction.cost_nano == before.cost_nano and same_usage and not settles:
         return Made(before=before, cost_nano=before.cost_nano, row_id=None)
     row_id = f"{original.request_id}-c{before.count + 1}"
@@ -228,7 +233,7 @@ _AUDIT = """
 
 
 async def _audit(
-    connection: asyncpg.Connection, made: Sequence[Made], *, kind: Kind, reason: str, call: Call
+    connection: asyncpg.Connection, made: Sequence[Made], *, kind: CorrectionKind, reason: str, call: Call
 ) -> None:
     """No trigger can: it would look at every row of the ledger, and would not know the row before."""
     await connection.execute(

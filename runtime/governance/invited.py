@@ -19,7 +19,7 @@ MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)
 ADDRESS_LOCK = 0x4144  # "AD": the first half of an advisory lock, the address's hash is the second
 
 
-class Named(Protocol):
+class NamedMember(Protocol):
     """A member as a body names it."""
 
     @property
@@ -30,7 +30,7 @@ class Named(Protocol):
 
 
 async def users_of(
-    members: Sequence[Named], database: Database, newcomers: Newcomers, call: Call
+    members: Sequence[NamedMember], database: Database, newcomers: Newcomers, call: Call
 ) -> list[str]:
     """Their ids, in the same order; their rows are locked. Who is not there yet becomes one. Raises
     InvalidRequest for somebody who can't be told, NotAllowed for whom only a proxy_admin may bring in."""
@@ -47,7 +47,7 @@ async def users_of(
     return found
 
 
-def _address(member: Named) -> str:
+def _address(member: NamedMember) -> str:
     if not member.user_email:
         raise InvalidRequest("member: name a user_id or a user_email.", param="member")
     return member.user_email

@@ -13,6 +13,7 @@ import msgspec
 from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
+from functions.rules.team_policy import TeamCheck
 from runtime.governance.entities import BUDGET, TEAM
 from runtime.governance.invited import users_of
 from runtime.governance.key_store import KeyStore
@@ -32,8 +33,6 @@ from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, Team
 ALREADY = "team_member_already_in_team"
 MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
-Check = Callable[[TeamRecord], None]
-"""Looks at a team's row while it is locked. Raises where the change is refused."""
 
 
 class TeamStore(RowStore[TeamRecord]):
@@ -66,7 +65,7 @@ class TeamStore(RowStore[TeamRecord]):
         changes: Mapping[str, object],
         *,
         member_limits: Mapping[str, object] | None,
-        check: Check,
+        check: TeamCheck,
         call: Call,
     ) -> TeamRecord | None:
         """Change a team, and the limits of members without their own."""
@@ -83,7 +82,7 @@ class TeamStore(RowStore[TeamRecord]):
         return after
 
     async def change_models(
-        self, team_id: str, change: Callable[[list[str]], list[str]], *, check: Check, call: Call
+        self, team_id: str, change: Callable[[list[str]], list[str]], *, check: TeamCheck, call: Call
     ) -> TeamRecord | None:
         async with self.changing(call):
             record = await self.locked(team_id, call=call)

@@ -115,7 +115,7 @@ class Authenticator:
             role=PROXY_ADMIN_VIEWER,
             key_hash=METRICS_TOKEN_HASH,
             user_id=MASTER_USER_ID,
-            routes=(METRICS_PATH,),
+            allowed_routes=(METRICS_PATH,),
         )
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:

@@ -32,7 +32,7 @@ DEFAULT_ESTIMATE = 1024
 TEAM_MODELS = "all-team-models"
 
 
-class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
+class _RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
     model_rpm_limit: dict[str, int] | None = None
     model_tpm_limit: dict[str, int] | None = None
     temp_budget_increase: Decimal | None = None
@@ -47,12 +47,12 @@ class _Row(Limits, frozen=True, kw_only=True):
 
     models: list[str] = []
     blocked: bool | None = None
-    metadata: _Metadata = _Metadata()
+    metadata: _RowMetadata = _RowMetadata()
     budget_id: str | None = None
     access_group_ids: list[str] = []
 
 
-class _Key(_Row, frozen=True, kw_only=True):
+class _KeyRow(_Row, frozen=True, kw_only=True):
     token: str
     key_id: str
     key_alias: str | None = None
@@ -64,25 +64,25 @@ class _Key(_Row, frozen=True, kw_only=True):
     allowed_routes: list[str] = []
 
 
-class _User(_Row, frozen=True, kw_only=True):
+class _UserRow(_Row, frozen=True, kw_only=True):
     user_id: str
     user_role: str | None = None
     user_email: str | None = None
 
 
-class _Team(_Row, frozen=True, kw_only=True):
+class _TeamRow(_Row, frozen=True, kw_only=True):
     team_id: str
     team_alias: str | None = None
     organization_id: str | None = None
     member_budget_id: str | None = None
 
 
-class _Member(msgspec.Struct, frozen=True, kw_only=True):
+class _MembershipRow(msgspec.Struct, frozen=True, kw_only=True):
     budget_id: str | None = None
     allowed_models: list[str] = []
 
 
-class _Organization(_Row, frozen=True, kw_only=True):
+class _OrganizationRow(_Row, frozen=True, kw_only=True):
     organization_id: str
     organization_alias: str = ""
 
@@ -93,11 +93,11 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     presented: str
     revoke_at: float | None
     expires: float | None
-    key: _Key
-    user: _User | None
-    team: _Team | None
-    member: _Member | None
-    organization: _Organization | None
+    key: _KeyRow
+    user: _UserRow | None
+    team: _TeamRow | None
+    member: _MembershipRow | None
+    organization: _OrganizationRow | None
     budgets: dict[str, Limits] | None
     teams: dict[str, tuple[str, list[str]]] | None
     organizations: dict[str, str] | None
@@ -184,7 +184,7 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         organization_id=key.organization_id or (team.organization_id if team else None),
         models=tuple(_allowed(facts)),
         aliases=key.aliases,
-        routes=(*key.allowed_routes, *ROUTES_OF_TYPE.get(key.key_type or "", ())),
+        allowed_routes=(*key.allowed_routes, *ROUTES_OF_TYPE.get(key.key_type or "", ())),
         teams={team_id: role for team_id, (role, _) in teams.items()},
         organizations=facts.organizations or {},
         permissions=permissions,
@@ -290,7 +290,7 @@ def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
                 part=user.user_id,
                 topics=_named(f"team:{team.team_id}", budget_id, f"user:{user.user_id}"),
             )
-            yield from _of(level, budgets.get(budget_id or "") or Limits(), _Metadata())
+            yield from _of(level, budgets.get(budget_id or "") or Limits(), _RowMetadata())
     if organization is not None:
         level = Level(
             kind="organization",
@@ -303,7 +303,7 @@ def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
         yield from _of(level, shared, organization.metadata)
 
 
-def _of(level: Level, limits: Limits, metadata: _Metadata) -> Iterable[Rule]:
+def _of(level: Level, limits: Limits, metadata: _RowMetadata) -> Iterable[Rule]:
     increase = None
     if metadata.temp_budget_increase is not None and metadata.temp_budget_expiry is not None:
         until_s = metadata.temp_budget_expiry.timestamp()

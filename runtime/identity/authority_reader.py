@@ -3,7 +3,7 @@
 from functions.contract.policy import Policy
 from runtime.identity import authority
 from runtime.postgres.database import Database
-from schema.tables.authority import Authority
+from schema.tables.authority import AuthorityView
 
 
 class AuthorityReader:
@@ -16,5 +16,5 @@ class AuthorityReader:
     async def find(self, key_hash: str) -> authority.Authority | None:
         """Raises DatabaseUnavailable."""
         with self._database.asking():
-            row = await Authority.select().where(Authority.presented == key_hash).first()
+            row = await AuthorityView.select().where(AuthorityView.presented == key_hash).first()
         return None if row is None else authority.authority_of(row, self._policy)

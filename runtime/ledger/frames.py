@@ -28,7 +28,7 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 """More than any record has: its texts are bounded."""
 
 
-class Kind(enum.IntEnum):
+class FrameKind(enum.IntEnum):
     """A payload's first byte."""
 
     HELD = 1
@@ -41,25 +41,25 @@ class Kind(enum.IntEnum):
     """The next segment goes on."""
 
 
-Record = Held | Settled | SpendRow | str | None
+JournalRecord = Held | Settled | SpendRow | str | None
 
 _encode = msgspec.msgpack.Encoder().encode
-_DECODERS: Mapping[int, msgspec.msgpack.Decoder[Record]] = MappingProxyType(
+_DECODERS: Mapping[int, msgspec.msgpack.Decoder[JournalRecord]] = MappingProxyType(
     {
-        Kind.HELD: msgspec.msgpack.Decoder(Held),
-        Kind.SETTLED: msgspec.msgpack.Decoder(Settled),
-        Kind.ROW: msgspec.msgpack.Decoder(SpendRow),
-        Kind.WORKER: msgspec.msgpack.Decoder(str),
-        Kind.END: msgspec.msgpack.Decoder(None),
+        FrameKind.HELD: msgspec.msgpack.Decoder(Held),
+        FrameKind.SETTLED: msgspec.msgpack.Decoder(Settled),
+        FrameKind.ROW: msgspec.msgpack.Decoder(SpendRow),
+        FrameKind.WORKER: msgspec.msgpack.Decoder(str),
+        FrameKind.END: msgspec.msgpack.Decoder(None),
     }
 )
-_KIND_BYTES = MappingProxyType({kind: bytes([kind]) for kind in Kind})
+_KIND_BYTES = MappingProxyType({kind: bytes([kind]) for kind in FrameKind})
 
 
 class Frame(NamedTuple):
     """One record, and where the next one begins."""
 
-    record: Record
+    record: JournalRecord
     kind: int
     end: int
 
@@ -76,7 +76,7 @@ class TooLarge(ValueError):
     """A record that no reader would take."""
 
 
-def frame(kind: Kind, record: Record) -> bytes:
+def frame(kind: FrameKind, record: JournalRecord) -> bytes:
     """Raises TooLarge."""
     payload = _KIND_BYTES[kind] + _encode(record)
     if len(payload) > MAX_PAYLOAD_BYTES:
@@ -111,7 +111,7 @@ def frames(data: memoryview, offset: int) -> Iterator[Frame]:
         except (KeyError, msgspec.DecodeError) as exc:
             raise Newer(f"byte {offset}: a record of kind {kind}") from exc
         yield Frame(record, kind, end)
-        if kind == Kind.END:
+        if kind == FrameKind.END:
             return
         offset = end
 

@@ -19,7 +19,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from runtime.ledger.frames import HEADER, SEGMENT_BYTES, Kind, frame, header
+from runtime.ledger.frames import HEADER, SEGMENT_BYTES, FrameKind, frame, header
 from runtime.ledger.journal_folder import private_folder
 from runtime.ledger.progress import PROGRESS, Progress
 from schema.ledger.journal import Held, Settled
@@ -134,26 +134,26 @@ class Journal:
 
     def leases_as(self, worker: str) -> None:
         """From now on this worker's leases are in this name."""
-        data = frame(Kind.WORKER, worker)
+        data = frame(FrameKind.WORKER, worker)
         self._append(data)
         self._workers.append(data)
 
     def hold(self, held: Held) -> None:
         """An attempt is about to be sent. Not to be called while `full`. Raises TooLarge."""
-        data = frame(Kind.HELD, held)
+        data = frame(FrameKind.HELD, held)
         self._append(data)
         self._open[held.key] = data
         self._open_bytes += len(data)
 
     def settle(self, settled: Settled) -> None:
         """It ended."""
-        self._append(frame(Kind.SETTLED, settled))
+        self._append(frame(FrameKind.SETTLED, settled))
         self._open_bytes -= len(self._open.pop(settled.key))
         self._rows += 1
 
     def put(self, row: SpendRow) -> None:
         """A row of a call that was never held. Not to be called while `full`. Raises TooLarge."""
-        self._append(frame(Kind.ROW, row))
+        self._append(frame(FrameKind.ROW, row))
         self._rows += 1
 
     def start(self) -> None:
@@ -253,7 +253,7 @@ async def begun(parent: Path, *, max_bytes: int, sync_s: float) -> Journal:
             await asyncio.sleep(ROOM_AGAIN_S)
 
 
-_END = frame(Kind.END, None)
+_END = frame(FrameKind.END, None)
 
 
 def sync_folder(folder: Path) -> None:

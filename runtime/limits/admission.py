@@ -12,7 +12,7 @@ from functions.ports.models import Bounds
 from models_registry.prices.price import Price, ceiling_nano
 from models_registry.registry import covers
 from models_registry.target import Target
-from runtime.limits.end_users import Customers
+from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor, NotEnough
 from runtime.limits.rate_headers import RateHeaders, headers_of, rate_headers
 from runtime.limits.refusals import refusal
@@ -61,7 +61,7 @@ MAX_PLANS = 10_000
 class Admissions:
     """One a worker. `policy` has the limits of everything together."""
 
-    def __init__(self, governor: Governor, customers: Customers, policy: Policy) -> None:
+    def __init__(self, governor: Governor, customers: EndUsers, policy: Policy) -> None:
         self._governor = governor
         self._customers = customers
         self._policy = policy

@@ -36,7 +36,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The budget that its limits were read from."""
 
 
-class Customers:
+class EndUsers:
     """By the id in a request's `user`. A customer nobody has entered has the config's default budget."""
 
     def __init__(

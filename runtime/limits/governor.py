@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from runtime.limits.lease_turns import BUSY
-from runtime.limits.leases import LIVES_S, Leases, Standing, WorkerLost
+from runtime.limits.leases import LIVES_S, Leases, Shortfall, WorkerLost
 from runtime.limits.slices import Need, Slice, Slices, Taken
 from schema.errors import DatabaseUnavailable
 from schema.limits import Meter, Rule
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 class NotEnough(Exception):
     """A call does not fit: how the accounts stand that were short."""
 
-    def __init__(self, standings: Sequence[Standing]) -> None:
+    def __init__(self, standings: Sequence[Shortfall]) -> None:
         super().__init__()
         self.standings = tuple(standings)
 
@@ -48,9 +48,9 @@ class _Gate:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.refused_mono = float("-inf")
-        self.standings: Sequence[Standing] = ()
+        self.standings: Sequence[Shortfall] = ()
 
-    def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Standing]:
+    def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Shortfall]:
         """The accounts of which as much as is missing, or less, was refused to another call since then."""
         if self.refused_mono < arrived_mono:
             return []
@@ -154,7 +154,7 @@ class Governor:
         self._doubt(held.rule.account for held, _ in out)
         self._return(out)
 
-    async def _fetch(self, short: Sequence[Need]) -> list[Standing]:
+    async def _fetch(self, short: Sequence[Need]) -> list[Shortfall]:
         """Lease into memory, also when the call that asked is cancelled meanwhile: what Postgres gave must
         be known here. Gives what was short; nothing where nothing was."""
         accounts, asked_mono = [need.rule.account for need in short], self._clock()
@@ -177,7 +177,7 @@ class Governor:
                     del self._asked[name]
                     self._doubted.pop(name, None)
 
-    async def _granted(self, short: Sequence[Need]) -> tuple[list[Slice], list[Standing]]:
+    async def _granted(self, short: Sequence[Need]) -> tuple[list[Slice], list[Shortfall]]:
         try:
             return await self._leases.lease(short, self.now_s)
         except WorkerLost:
@@ -317,7 +317,7 @@ def _is_less(missing: Sequence[Need], short: Sequence[Need]) -> bool:
     return any(now.get(need.rule.account, 0) < need.amount for need in short)
 
 
-def _hopeless(standings: Sequence[Standing]) -> bool:
+def _hopeless(standings: Sequence[Shortfall]) -> bool:
     """Could not even what the other workers hold make it fit?"""
     return any(
         each.workers == 1 or each.need.amount > each.limit - each.spent or each.leased == 0

@@ -67,7 +67,7 @@ _TIDY_OWN = """DELETE FROM "Switchgear_Lease"
 log = logging.getLogger(__name__)
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Shortfall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an account stood when a lease could not be had. Amounts are in the meter's unit; `need`
     is what was missing beside what this worker has."""
 
@@ -117,7 +117,7 @@ class Leases:
         """The database's time, as far as is known: seconds since 1970, at most a round trip ahead."""
         return self._clock() + self._ahead_s
 
-    async def lease(self, needs: Sequence[Need], now_s: float) -> tuple[list[Slice], list[Standing]]:
+    async def lease(self, needs: Sequence[Need], now_s: float) -> tuple[list[Slice], list[Shortfall]]:
         """Lease all that is missing, or nothing: then the accounts that were short. Raises
         DatabaseUnavailable: then nothing is leased, or will be nothing before anybody asks again."""
         needs = sorted(needs, key=lambda need: need.rule.account)
@@ -134,7 +134,7 @@ class Leases:
         if all(row["state"] == "granted" for row in rows):
             return [self._slice(need, row, asked_mono, now_s) for need, row in pairs], []
         return [], [
-            Standing(
+            Shortfall(
                 need=need,
                 limit=need.rule.limit_at(now_s),
                 spent=row["spent"],

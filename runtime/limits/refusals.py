@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from runtime.limits.leases import Standing
+from runtime.limits.leases import Shortfall
 from schema.errors import BudgetExceeded, GatewayError, RateLimited
 from schema.limits import Meter
 from schema.money import plain_usd
@@ -30,7 +30,7 @@ UNITS = MappingProxyType(
 PARALLEL_RETRY_S = 1.0
 
 
-def refusal(standing: Standing, amount: int, *, held: int, now_s: float, budget_status: int) -> GatewayError:
+def refusal(standing: Shortfall, amount: int, *, held: int, now_s: float, budget_status: int) -> GatewayError:
     """The error for the account that was short. `amount` is what the whole call needs of it, `held` what this
     worker's calls under way hold of it."""
     if standing.need.rule.meter is Meter.MONEY:
@@ -38,7 +38,7 @@ def refusal(standing: Standing, amount: int, *, held: int, now_s: float, budget_
     return _too_many(standing, amount, now_s)
 
 
-def _sum(standing: Standing, amount: int, held: int) -> str:
+def _sum(standing: Shortfall, amount: int, held: int) -> str:
     """LiteLLM's opening words, then what stands against the limit."""
     rule = standing.need.rule
     word = WORDS.get(rule.who, rule.who.replace("_", " ").capitalize())
@@ -51,7 +51,7 @@ def _sum(standing: Standing, amount: int, held: int) -> str:
     )
 
 
-def _held(standing: Standing, amount: int, held: int) -> str:
+def _held(standing: Shortfall, amount: int, held: int) -> str:
     """What is neither spent nor free, by who has it. What this worker has includes what is free there."""
     free = amount - standing.need.amount
     others = standing.leased - standing.mine - standing.silent
@@ -64,7 +64,7 @@ def _held(standing: Standing, amount: int, held: int) -> str:
     return "".join(f"{words}: {_dollars(nano)}; " for words, nano in parts.items() if nano > 0)
 
 
-def _too_many(standing: Standing, amount: int, now_s: float) -> RateLimited:
+def _too_many(standing: Shortfall, amount: int, now_s: float) -> RateLimited:
     rule = standing.need.rule
     unit, per = UNITS[rule.meter]
     retry_s = PARALLEL_RETRY_S

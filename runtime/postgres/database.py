@@ -11,7 +11,7 @@ from piccolo.table import Table
 
 from runtime.postgres.errors import asking, reaching
 from runtime.postgres.piccolo_engine import QuietEngine
-from schema.tables.authority import Authority
+from schema.tables.authority import AuthorityView
 from schema.tables.piccolo_app import TABLES
 
 MIN_CONNECTIONS = 1
@@ -66,7 +66,7 @@ class Database:
         if engine is None:
             engine = QuietEngine()
             engine.pool = pool
-            tables: tuple[type[Table], ...] = (*TABLES, Authority)
+            tables: tuple[type[Table], ...] = (*TABLES, AuthorityView)
             for table in tables:
                 table._meta.db = engine
         return cls(pool, engine)

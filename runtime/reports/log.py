@@ -6,7 +6,7 @@ from types import MappingProxyType
 import asyncpg
 
 from functions.contract.roles import Scope
-from runtime.books.stored_row import SELECTED, Columns, spend_row
+from runtime.books.stored_row import SELECTED, StoredRow, spend_row
 from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
@@ -15,7 +15,7 @@ from runtime.reports.log_filter import add_filters, summed_alike
 from runtime.reports.sums import ReportReader
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
-from schema.log_page import FoundRows, LogFilter, LogPageQuery, Place, TotalIs
+from schema.log_page import FoundRows, LogFilter, LogPageQuery, LogPlace, TotalIs
 from schema.tables import naive
 
 COUNTED = 10_000
@@ -63,7 +63,7 @@ class LogReader:
         self._database = database
         self._reports = reports
 
-    async def page(self, query: LogPageQuery, *, after: Place | None, scope: Scope) -> FoundRows:
+    async def page(self, query: LogPageQuery, *, after: LogPlace | None, scope: Scope) -> FoundRows:
         """The rows on one page, or after a place. Raises InvalidRequest for a page too far down, and for too
         many rows to sort or to look through."""
         offset = 0 if after is not None else (query.page - 1) * query.page_size
@@ -86,7 +86,7 @@ class LogReader:
     async def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:
         """Oldest first, a batch at a time, each from where the one before ended: nobody's slow download
         holds a connection, or old row versions."""
-        after: Place | None = None
+        after: LogPlace | None = None
         while True:
             conditions = await self._conditions(query, scope)
             if after is not None:
@@ -97,7 +97,7 @@ class LogReader:
                 yield row
             if len(rows) < BATCH:
                 return
-            after = Place(rows[-1].started_at, rows[-1].request_id)
+            after = LogPlace(rows[-1].started_at, rows[-1].request_id)
 
     async def _conditions(self, query: LogFilter, scope: Scope) -> Conditions:
         conditions = Conditions()
@@ -140,7 +140,7 @@ class LogReader:
         rows = await self._within(COUNT_S, f"SELECT count(*) AS n FROM ({found}) AS found", conditions.values)
         return None if rows is None else int(rows[0]["n"])
 
-    async def _search(self, sql: str, conditions: Conditions) -> list[Columns]:
+    async def _search(self, sql: str, conditions: Conditions) -> list[StoredRow]:
         rows = await self._within(SEARCH_S, sql, conditions.values)
         if rows is None:
             raise InvalidRequest(
@@ -150,7 +150,7 @@ class LogReader:
             )
         return rows
 
-    async def _within(self, limit_s: float, sql: str, values: Sequence[object]) -> list[Columns] | None:
+    async def _within(self, limit_s: float, sql: str, values: Sequence[object]) -> list[StoredRow] | None:
         with asking():
             async with self._database.connection() as connection:
                 try:
@@ -160,13 +160,13 @@ class LogReader:
                 except asyncpg.QueryCanceledError:
                     return None
 
-    async def _fetch(self, sql: str, values: Sequence[object]) -> list[Columns]:
+    async def _fetch(self, sql: str, values: Sequence[object]) -> list[StoredRow]:
         with asking():
             async with self._database.connection() as connection:
                 return list(await connection.fetch(sql, *values))
 
 
-def _add_place(conditions: Conditions, than: str, place: Place) -> None:
+def _add_place(conditions: Conditions, than: str, place: LogPlace) -> None:
     """Not as a row, `(a, b) < (c, d)`: beside an end date Postgres would not begin there, but go through
     the index from the end."""
     at = naive(place.started_at)
@@ -174,7 +174,7 @@ def _add_place(conditions: Conditions, than: str, place: Place) -> None:
     conditions.add(f'("startTime" {than} {{}} OR request_id {than} {{}})', at, place.request_id)
 
 
-def _page_sql(query: LogPageQuery, conditions: Conditions, after: Place | None, *, sort_all: bool) -> str:
+def _page_sql(query: LogPageQuery, conditions: Conditions, after: LogPlace | None, *, sort_all: bool) -> str:
     direction = query.sort_order
     if after is not None:
         _add_place(conditions, "<" if direction == "desc" else ">", after)

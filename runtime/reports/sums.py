@@ -58,7 +58,7 @@ _NAMES: Mapping[Dimension, str] = MappingProxyType(
 )
 
 
-class _Record(Protocol):
+class _SumsRecord(Protocol):
     """What asyncpg gives."""
 
     def __getitem__(self, column: str | int | slice) -> Any: ...  # an asyncpg.Record's values are untyped
@@ -102,7 +102,7 @@ class ReportReader:
             for row in found
         ]
 
-    async def _groups(self, query: SumsQuery, scope: Scope) -> tuple[list[Dimension], list[_Record]]:
+    async def _groups(self, query: SumsQuery, scope: Scope) -> tuple[list[Dimension], list[_SumsRecord]]:
         source = sums_sql.source_of(query, scope)
         limit = MAX_GROUPS + 1 if query.top is None else min(query.top, MAX_GROUPS)
         found = await self._fetch(sums_sql.grouped(source, query, limit), source.conditions.values)
@@ -172,14 +172,14 @@ class ReportReader:
             for row in found
         }
 
-    async def _fetch(self, sql: str, values: list[object]) -> list[_Record]:
+    async def _fetch(self, sql: str, values: list[object]) -> list[_SumsRecord]:
         with asking():
             async with self._database.connection() as connection, connection.transaction(readonly=True):
                 await connection.execute(SETTINGS)
                 return list(await connection.fetch(sql, *values))
 
 
-def _metrics(row: _Record, at: int) -> Metrics:
+def _metrics(row: _SumsRecord, at: int) -> Metrics:
     """By position: a large report has thousands."""
     return Metrics(*row[at:])
 

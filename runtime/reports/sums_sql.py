@@ -36,7 +36,7 @@ _LINES = """
 passed on."""
 
 
-class Source(NamedTuple):
+class SumsSource(NamedTuple):
     """Where a query's sums come from."""
 
     table: str
@@ -51,7 +51,7 @@ class Source(NamedTuple):
         return f'(SELECT {", ".join(shown) or "1"} FROM "{self.table}"{self.conditions.where}) AS found'
 
 
-def source_of(query: SumsQuery, scope: Scope, *, also: Collection[Dimension] = ()) -> Source:
+def source_of(query: SumsQuery, scope: Scope, *, also: Collection[Dimension] = ()) -> SumsSource:
     """The shortest table that can answer. Raises InvalidRequest where none has what is asked for together."""
     columns = list(dict.fromkeys(each for by in query.by for each in by))
     used = {*columns, *query.where, *query.without, *also}
@@ -68,10 +68,10 @@ def source_of(query: SumsQuery, scope: Scope, *, also: Collection[Dimension] = (
         conditions.add(f"{dimension.value} <> ALL ({{}}::text[])", list(values))
     reach_in_sql(conditions, scope, user="user_id")
     rollup = _rollup(used, needs_owner=Reach.ALL not in scope.reaches)
-    return Source(rollup.table, columns, conditions)
+    return SumsSource(rollup.table, columns, conditions)
 
 
-def grouped(source: Source, query: SumsQuery, limit: int) -> str:
+def grouped(source: SumsSource, query: SumsQuery, limit: int) -> str:
     """Each group's dimensions, which grouping it is of, its metrics."""
     wanted = query.only or MEASURE_NAMES
     asked = [each.value for each in source.columns]
@@ -95,7 +95,7 @@ def mask(columns: list[Dimension], by: Collection[Dimension]) -> int:
     return int("".join("0" if each in by else "1" for each in columns) or "0", 2)
 
 
-def spent_by_day(source: Source, kinds: Sequence[Dimension], limit: int) -> str:
+def spent_by_day(source: SumsSource, kinds: Sequence[Dimension], limit: int) -> str:
     """For each day and kind: which of GROUPING()'s it is, the names and their nano-USD. As arrays, since a
     record for each of tens of thousands of names takes longer than their sum."""
     asked = ", ".join(each.value for each in source.columns)
@@ -109,11 +109,11 @@ def spent_by_day(source: Source, kinds: Sequence[Dimension], limit: int) -> str:
     )
 
 
-def days_of_the_dearest(source: Source, top: int | None) -> str:
+def days_of_the_dearest(source: SumsSource, top: int | None) -> str:
     """A number for each dimension, a day, the dimension's value, the metrics."""
     asked = [each.value for each in source.columns]
     day = Dimension.DATE.value
-    rows = Source(source.table, [Dimension.DATE, *source.columns], source.conditions).rows(MEASURE_NAMES)
+    rows = SumsSource(source.table, [Dimension.DATE, *source.columns], source.conditions).rows(MEASURE_NAMES)
     listed = ", ".join((day, *asked))
     base = f"SELECT {listed}, {folded(MEASURE_NAMES)} FROM {rows} GROUP BY {listed}"
     dearest = f"ORDER BY {_dollars('spend')} DESC"
@@ -126,7 +126,7 @@ def days_of_the_dearest(source: Source, top: int | None) -> str:
     return f"WITH base AS MATERIALIZED ({base}) {' UNION ALL '.join(parts)} ORDER BY number, {day}, id"
 
 
-def lines(source: Source, limit: int) -> str:
+def lines(source: SumsSource, limit: int) -> str:
     """Each group's dimensions, its spend, how many lines it has, and they as JSON."""
     by = ", ".join(each.value for each in source.columns)
     return _LINES.format(by=by, table=source.table, where=source.conditions.where, limit=limit)

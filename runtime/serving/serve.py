@@ -36,7 +36,7 @@ from schema.secret import Secret
 
 if TYPE_CHECKING:
     from runtime.blueprint import Checked
-    from runtime.serving.worker import Worker
+    from runtime.serving.worker import WorkerApp
 
 BACKPRESSURE = 10_000
 """Requests a worker works on at once; granian's own default would cap streams far lower."""
@@ -94,7 +94,7 @@ def check_address(listen: Listen) -> None:
         raise AddressTaken(f"{where}: {exc.strerror}; choose another with {option}") from exc
 
 
-class Database:
+class ServedDatabase:
     """The Postgres in use: the one of `DATABASE_URL`, else the embedded one, which is watched while this is
     open."""
 
@@ -249,7 +249,7 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     return False
 
 
-def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "Worker":
+def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "WorkerApp":
     """In the worker's own process, so that the parent never holds what a worker imports."""
     from runtime.serving.worker import load_worker
 

@@ -14,7 +14,7 @@ from runtime.process.logs import LineBuffer, set_up_logs
 from runtime.process.parent import end_with_parent
 from runtime.services import Services
 from runtime.serving.listening import bound_connections
-from runtime.web.door import Receive, Scope
+from runtime.web.door import AsgiScope, Receive
 from runtime.web.front import App
 from runtime.web.mount import mount
 from runtime.web.sending import Send
@@ -26,7 +26,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 log = structlog.get_logger("switchgear.worker")
 
 
-class Worker:
+class WorkerApp:
     """The application that granian serves. The functions are mounted when the parts are open.
 
     SIGTERM: the probe says 503 from then on, granian takes no new connections and waits for the
@@ -46,7 +46,7 @@ class Worker:
         self._services = Services(blueprint, log_line=logs.msg, calls=lambda: len(self._calls))
         self._app: App | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
@@ -104,9 +104,9 @@ def _settle_garbage() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool, front: bool) -> Worker:
+def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool, front: bool) -> WorkerApp:
     """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
     SIGTERM that comes while granian starts is lost between its handlers."""
     end_with_parent(parent_pid, signal.SIGKILL)
     give_large_blocks_back()
-    return Worker(blueprint, set_up_logs(), parent_pid, http2=http2, front=front)
+    return WorkerApp(blueprint, set_up_logs(), parent_pid, http2=http2, front=front)

@@ -38,7 +38,7 @@ _OF_A_CUSTOMER = re.compile(r"(?:window \S+ of |model .* of )?customer:")
 MAX_OBJECT_CHARS = 500
 MAX_MESSAGE_CHARS = 1_000
 
-_Key = tuple[str, str]
+_AlertKey = tuple[str, str]
 
 _END_BEFORE = """UPDATE "Switchgear_Alert" SET ended_at = last_at
     WHERE kind = $1 AND object = $2 AND ended_at IS NULL
@@ -80,21 +80,21 @@ class Desk:
     def __init__(self, webhooks: Sequence[Webhook], post: Post, *, host: str | None = None) -> None:
         self._webhooks = tuple(webhooks)
         self.host = socket.gethostname() if host is None else host
-        self._waiting: dict[_Key, AlertRecord] = {}
+        self._waiting: dict[_AlertKey, AlertRecord] = {}
         """Alerts that were raised and are not stored yet."""
-        self._since: dict[_Key, datetime] = {}
+        self._since: dict[_AlertKey, datetime] = {}
         """When the window of a waiting alert's budget began: an open alert from before then is ended
         first."""
-        self._over: set[_Key] = set()
+        self._over: set[_AlertKey] = set()
         """Alerts that are over and have no `ended_at` in Postgres yet."""
-        self._ended: set[_Key] = set()
+        self._ended: set[_AlertKey] = set()
         """Alerts whose `ended_at` is in Postgres and that were not raised since: nothing of them is stored
         again."""
         self._said: set[str] = set()
         """Ids of waiting alerts that were told already."""
-        self._open: set[_Key] = set()
+        self._open: set[_AlertKey] = set()
         """States that are stored as open: while nothing can be stored they are not told anew."""
-        self._refused: set[_Key] = set()
+        self._refused: set[_AlertKey] = set()
         """Alerts that Postgres does not take. Each is told once."""
         self._told: list[str] = []
         self._deliveries = Deliveries(webhooks, post, self._told.append)
@@ -185,7 +185,7 @@ class Desk:
         for row in rows:
             self._tell(AlertRecord(**dict(row)))
 
-    async def _store_one(self, connection: asyncpg.Connection, key: _Key, alert: AlertRecord) -> None:
+    async def _store_one(self, connection: asyncpg.Connection, key: _AlertKey, alert: AlertRecord) -> None:
         try:
             is_new = await self._insert(connection, key, alert)
         except UNSTORABLE as exc:
@@ -204,7 +204,7 @@ class Desk:
             self._say(alert)
         self._said.discard(alert.id)
 
-    async def _insert(self, connection: asyncpg.Connection, key: _Key, alert: AlertRecord) -> bool:
+    async def _insert(self, connection: asyncpg.Connection, key: _AlertKey, alert: AlertRecord) -> bool:
         if AlertKind(alert.kind) not in STATES:
             await connection.execute(_END_BEFORE, *key, AGAIN_AFTER, self._since.get(key))
         told_at = alert.last_at if alert.id in self._said else None
@@ -244,7 +244,7 @@ class Desk:
             self._told.append(alert.id)
 
 
-def _key(kind: AlertKind, name: str) -> _Key:
+def _key(kind: AlertKind, name: str) -> _AlertKey:
     return kind.value, _storable(name[:MAX_OBJECT_CHARS])
 
 

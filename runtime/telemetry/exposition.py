@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from functions.contract.function import Text
+from functions.contract.function import TextReply
 from runtime.telemetry.snapshots import Snapshots, sum_of
 from runtime.telemetry.tally import Attempts, Counted, Gauges
 from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
@@ -21,25 +21,25 @@ STEP_S = 0.004
 """For how long the event loop waits for metrics at a time."""
 
 
-class Metrics:
-    """Implements the `Metrics` port. `routes` is the path of each function that calls a model, by its
+class Exposition:
+    """Implements the `MetricsText` port. `path_of` gives the path of each function that calls a model, by its
     name."""
 
-    def __init__(self, snapshots: Snapshots, routes: Callable[[str], str | None]) -> None:
+    def __init__(self, snapshots: Snapshots, path_of: Callable[[str], str | None]) -> None:
         self._snapshots = snapshots
-        self._routes = routes
+        self._path_of = path_of
         self._one_at_a_time = asyncio.Lock()
-        self._known: tuple[object, Text] | None = None
+        self._known: tuple[object, TextReply] | None = None
         """The last answer, and the files that it came from."""
 
-    async def text(self) -> Text:
+    async def text(self) -> TextReply:
         """Give the sums over all workers of this data directory, as they last wrote. A caller waits while
         another one is answered, and gets the same text unless a worker has written since."""
         async with self._one_at_a_time:
             state = self._snapshots.state()
             if self._known is not None and self._known[0] == state:
                 return self._known[1]
-            text = Text(media_type=MEDIA_TYPE, content=await self._rendered())
+            text = TextReply(media_type=MEDIA_TYPE, content=await self._rendered())
             self._known = state, text
             return text
 
@@ -49,7 +49,7 @@ class Metrics:
         pieces: list[str] = []
         await _in_steps(counted.adding(written), lambda nothing: None)
         await _in_steps(_ours(counted, gauges), pieces.append)
-        await _in_steps(_peers(counted, gauges, self._routes), pieces.append)
+        await _in_steps(_peers(counted, gauges, self._path_of), pieces.append)
         return "".join(pieces)
 
 

@@ -13,7 +13,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (*(f"{ms / 1000:g}" for ms in BUCKETS_MS), "+Inf")
 """Upper bounds in seconds, as `le` says them."""
 
-Key = tuple[str, ...]
+LabelValues = tuple[str, ...]
 """The values of a series' labels, in the order of their names."""
 
 
@@ -22,10 +22,10 @@ def gauge(name: str, help_text: str, value: float) -> Iterator[str]:
 
 
 def counter(
-    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[Key, float]]
+    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[LabelValues, float]]
 ) -> Iterator[str]:
     """A counter's lines. Values with the same labels are added up; `_total` is added to the name."""
-    sums: dict[Key, float] = {}
+    sums: dict[LabelValues, float] = {}
     for key, value in found:
         sums[key] = sums.get(key, 0) + value
         yield ""
@@ -37,10 +37,10 @@ def counter(
 
 
 def histogram(
-    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[Key, Timing]]
+    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[LabelValues, Timing]]
 ) -> Iterator[str]:
     """A histogram's lines. Timings with the same labels are added up; a series without any is left out."""
-    sums: dict[Key, Timing] = {}
+    sums: dict[LabelValues, Timing] = {}
     for key, timing in found:
         if any(timing.counts):
             sums.setdefault(key, Timing()).merge(timing)
@@ -60,7 +60,7 @@ def _head(name: str, help_text: str, kind: str) -> str:
     return f"# HELP {name} {said}\n# TYPE {name} {kind}\n"
 
 
-def _pairs(labels: Sequence[str], key: Key) -> Iterator[str]:
+def _pairs(labels: Sequence[str], key: LabelValues) -> Iterator[str]:
     for label, value in zip(labels, key, strict=True):
         said = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
         yield f'{label}="{said}"'

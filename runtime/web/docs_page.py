@@ -2,9 +2,8 @@
 
 import json
 from html import escape
-from typing import Any
 
-Json = dict[str, Any]  # a JSON document by definition
+from runtime.web.openapi import JsonDocument
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --dim: #888; }
@@ -22,7 +21,7 @@ td, th { border-bottom: 1px solid var(--line); }
 """
 
 
-def reference_page(document: Json) -> str:
+def reference_page(document: JsonDocument) -> str:
     """A page with every operation by family, its parameters or body, and its answer."""
     families: dict[str, list[str]] = {}
     for path, item in document["paths"].items():
@@ -43,7 +42,7 @@ def reference_page(document: Json) -> str:
     )
 
 
-def _operation(path: str, method: str, operation: Json, document: Json) -> str:
+def _operation(path: str, method: str, operation: JsonDocument, document: JsonDocument) -> str:
     head = (
         f'<summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
         f'<span class="dim">{escape(operation["summary"])}</span></summary>'
@@ -56,7 +55,7 @@ def _operation(path: str, method: str, operation: Json, document: Json) -> str:
     return f"<details>{head}{body}</details>"
 
 
-def _table(title: str, parameters: list[Json]) -> str:
+def _table(title: str, parameters: list[JsonDocument]) -> str:
     if not parameters:
         return ""
     rows = "".join(
@@ -67,7 +66,7 @@ def _table(title: str, parameters: list[Json]) -> str:
     return f"<h4>{title}</h4><table><tr><th>name</th><th>in</th><th>type</th></tr>{rows}</table>"
 
 
-def _schema(title: str, schema: Json, document: Json) -> str:
+def _schema(title: str, schema: JsonDocument, document: JsonDocument) -> str:
     """The schema with its own component written out; what that refers to is left by name."""
     name = schema.get("$ref", "").rpartition("/")[2]
     shown = document["components"]["schemas"].get(name, schema)

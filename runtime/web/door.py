@@ -14,7 +14,7 @@ from runtime.reply import Reply, json_reply
 from runtime.web.sending import Send, send_reply, send_whole
 from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, envelope
 
-Scope = dict[str, Any]  # ASGI's own types: a mapping by the specification
+AsgiScope = dict[str, Any]  # ASGI's own types: a mapping by the specification
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
@@ -44,7 +44,7 @@ class Door:
     def methods(self) -> Collection[str]:
         return self._endpoints.keys()
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])
         if endpoint is None:
             await send_whole(send, self._wrong_method(scope["method"]))
@@ -56,7 +56,9 @@ class Door:
             return
         headers = _headers(scope["headers"])
         client = scope.get("client")
-        with _Body(receive, headers, self._max_body_bytes, room=self._room, decoder=self._decoder) as body:
+        with _RequestBody(
+            receive, headers, self._max_body_bytes, room=self._room, decoder=self._decoder
+        ) as body:
             incoming = Incoming(
                 headers=headers,
                 query=query,
@@ -76,7 +78,7 @@ class Door:
         return json_reply(405, envelope(error), {"allow": allowed})
 
 
-class _Body:
+class _RequestBody:
     """A request's body, read at most once and within limits. Its room is given back at the end of the `with`:
     the call is over by then."""
 
@@ -97,7 +99,7 @@ class _Body:
         self._held_bytes = 0
         self.ended = False
 
-    def __enter__(self) -> "_Body":
+    def __enter__(self) -> "_RequestBody":
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -156,7 +158,7 @@ class _Body:
 class _WhileClientStays:
     """Cancels the task inside when the client leaves, and lets that pass quietly."""
 
-    def __init__(self, body: _Body) -> None:
+    def __init__(self, body: _RequestBody) -> None:
         self._body = body
         self._left = False
         self._watch: asyncio.Task[None] | None = None
@@ -201,7 +203,7 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _query(scope: Scope) -> Mapping[str, str]:
+def _query(scope: AsgiScope) -> Mapping[str, str]:
     """Query and path parameters. Raises InvalidRequest where there are too many."""
     text = scope["query_string"]
     path_params = scope.get("path_params") or {}

@@ -7,10 +7,10 @@ function all the same, and serves what the front does not know: other paths, and
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from runtime.web.door import Door, Receive, Scope
+from runtime.web.door import AsgiScope, Door, Receive
 from runtime.web.sending import Send
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 WHOLE = ":path"
 
 
@@ -29,7 +29,7 @@ class Front:
         self._endings = _endings(doors)
         self._behind = behind
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         door = self._exact.get(path)
         if door is None and self._endings:
@@ -39,7 +39,7 @@ class Front:
         else:
             await door.handle(scope, receive, send)
 
-    def _with_parameter(self, scope: Scope, path: str) -> Door | None:
+    def _with_parameter(self, scope: AsgiScope, path: str) -> Door | None:
         begins, slash, rest = path.rpartition("/")
         found = self._endings.get(begins + slash)
         if found is None or not rest or scope["method"] not in found.door.methods:

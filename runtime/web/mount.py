@@ -18,7 +18,7 @@ from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.web.docs_page import reference_page
-from runtime.web.door import RAW_SEND, Door, Receive, Scope
+from runtime.web.door import RAW_SEND, AsgiScope, Door, Receive
 from runtime.web.front import App, Front
 from runtime.web.openapi import openapi_document
 from runtime.web.sending import Send, send_whole
@@ -48,7 +48,7 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
         exception_handlers={HTTPException: _framework_error},
     )
 
-    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+    async def behind(scope: AsgiScope, receive: Receive, send: Send) -> None:
         scope[RAW_SEND] = send
         await litestar(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
 
@@ -90,7 +90,7 @@ def _sends(body: bytes, kind: bytes) -> ASGIApp:
     """They are large and open to all: as every reply, they are sent only as far as they are read."""
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
 
-    async def send_page(scope: Scope, receive: Receive, send: Send) -> None:
+    async def send_page(scope: AsgiScope, receive: Receive, send: Send) -> None:
         await send_whole(scope.get(RAW_SEND, send), Reply(status=200, headers=headers, body=body))
 
     return send_page  # type: ignore[return-value]  # ASGI's types are aliases of ours

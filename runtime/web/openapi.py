@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from functions.contract.function import Download, EventStream, Manifest, Text
+from functions.contract.function import Download, EventStream, Manifest, TextReply
 from functions.contract.roles import Access
 from runtime.catalog import Entry
 from schema.errors import ErrorEnvelope
 
-Json = dict[str, Any]  # a JSON document by definition
+JsonDocument = dict[str, Any]  # a JSON document by definition
 REF = "#/components/schemas/{name}"
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
@@ -21,7 +21,7 @@ STATUSES = MappingProxyType(
 VERSION = "0.1.0"
 
 
-def openapi_document(entries: Sequence[Entry]) -> Json:
+def openapi_document(entries: Sequence[Entry]) -> JsonDocument:
     """The whole document as JSON data."""
     manifests = [entry.manifest for entry in entries]
     kinds = [ErrorEnvelope, *(manifest.request for manifest in manifests)]
@@ -29,7 +29,7 @@ def openapi_document(entries: Sequence[Entry]) -> Json:
         kinds.extend(_reply_kinds(manifest))
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
-    paths: dict[str, Json] = {}
+    paths: dict[str, JsonDocument] = {}
     for manifest in manifests:
         for path in (manifest.path, *manifest.aliases):
             item = paths.setdefault(path.replace(":path}", "}"), {})
@@ -45,8 +45,10 @@ def openapi_document(entries: Sequence[Entry]) -> Json:
     }
 
 
-def _operation(manifest: Manifest, path: str, by_kind: dict[Any, Json], components: Json) -> Json:
-    operation: Json = {
+def _operation(
+    manifest: Manifest, path: str, by_kind: dict[Any, JsonDocument], components: JsonDocument
+) -> JsonDocument:
+    operation: JsonDocument = {
         "operationId": manifest.name if path == manifest.path else f"{manifest.name}{path.replace('/', '.')}",
         "summary": manifest.summary,
         "tags": [manifest.family],
@@ -68,18 +70,18 @@ def _operation(manifest: Manifest, path: str, by_kind: dict[Any, Json], componen
     return operation
 
 
-def _answer(manifest: Manifest, by_kind: dict[Any, Json]) -> Json:
+def _answer(manifest: Manifest, by_kind: dict[Any, JsonDocument]) -> JsonDocument:
     plain = [by_kind[kind] for kind in _reply_kinds(manifest)]
-    schema: Json = plain[0] if len(plain) == 1 else {"anyOf": plain}
-    content: Json = {"application/json": {"schema": schema}} if plain else {}
-    if {Download, Text} & set(_members(manifest.reply)):
+    schema: JsonDocument = plain[0] if len(plain) == 1 else {"anyOf": plain}
+    content: JsonDocument = {"application/json": {"schema": schema}} if plain else {}
+    if {Download, TextReply} & set(_members(manifest.reply)):
         content["text/plain"] = {"schema": {"type": "string"}}
     if EventStream in _members(manifest.reply):
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {"description": "The answer", "content": content}
 
 
-def _parameters(manifest: Manifest, path: str, components: Json) -> Iterable[Json]:
+def _parameters(manifest: Manifest, path: str, components: JsonDocument) -> Iterable[JsonDocument]:
     schema = components[manifest.request.__name__]
     for name, kind in schema["properties"].items():
         in_path = f"{{{name}" in path
@@ -92,7 +94,7 @@ def _parameters(manifest: Manifest, path: str, components: Json) -> Iterable[Jso
 
 
 def _reply_kinds(manifest: Manifest) -> list[Any]:
-    return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download, Text)]
+    return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download, TextReply)]
 
 
 def _members(kind: Any) -> tuple[Any, ...]:

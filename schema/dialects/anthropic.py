@@ -9,7 +9,7 @@ import msgspec
 from schema.wire import ABSENT, MaybeRaw
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+class AnthropicSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
     """Where an image or document is: `base64` with `media_type` and `data`, or `url`."""
 
     kind: str
@@ -23,7 +23,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
     kind: str
     text: str | None = None
-    source: Source | None = None
+    source: AnthropicSource | None = None
     id: str | None = None
     name: str | None = None
     input: MaybeRaw = ABSENT
@@ -80,7 +80,7 @@ class OutputConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     format: OutputFormat | None = None
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+class AnthropicMetadata(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
 
 
@@ -100,7 +100,7 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     tool_choice: ToolUse | None = None
     thinking: MaybeRaw = ABSENT
     output_config: OutputConfig | None = None
-    metadata: Metadata | None = None
+    metadata: AnthropicMetadata | None = None
 
 
 class OutputDetails(msgspec.Struct, frozen=True, kw_only=True):

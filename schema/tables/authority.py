@@ -4,7 +4,7 @@ from piccolo.columns import JSONB, DoublePrecision, Text
 from piccolo.table import Table
 
 
-class Authority(Table, tablename="Switchgear_Authority"):
+class AuthorityView(Table, tablename="Switchgear_Authority"):
     """By the hash of a key that may be presented: a live one, or one that was replaced and is in
     its grace until `revoke_at`. Times are seconds since 1970, the rest whole rows as JSON."""
 

@@ -7,7 +7,7 @@ from piccolo.columns import BigInt, Numeric, Text, Timestamp
 from piccolo.table import Table
 
 
-class KeyColumns:
+class DimensionColumns:
     """What calls are summed by. Empty texts, never null."""
 
     api_key = Text(default="")
@@ -47,17 +47,17 @@ class SumColumns:
     updated_at = Timestamp(default=None)
 
 
-class DailySpend(SumColumns, KeyColumns, Table, tablename="Switchgear_DailySpend"):
+class DailySpend(SumColumns, DimensionColumns, Table, tablename="Switchgear_DailySpend"):
     """Everything, once."""
 
 
-class DailyEndUserSpend(SumColumns, KeyColumns, Table, tablename="Switchgear_DailyEndUserSpend"):
+class DailyEndUserSpend(SumColumns, DimensionColumns, Table, tablename="Switchgear_DailyEndUserSpend"):
     """What names an end user. Apart, since end users can be as many as calls."""
 
     end_user = Text(default=None)
 
 
-class DailyTagSpend(SumColumns, KeyColumns, Table, tablename="Switchgear_DailyTagSpend"):
+class DailyTagSpend(SumColumns, DimensionColumns, Table, tablename="Switchgear_DailyTagSpend"):
     """Once for each tag of a row: sums over several tags count a call several times."""
 
     tag = Text(default=None)

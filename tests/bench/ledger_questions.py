@@ -14,7 +14,7 @@ from functions.contract.function import Download
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.postgres.database import Database
 from schema.errors import InvalidRequest
-from schema.log_page import Place, cursor_of
+from schema.log_page import LogPlace, cursor_of
 from schema.wire import to_json
 from tests.bench.ledger_fill import DAYS, END_USERS, KEYS, MODELS, TEAMS, USERS
 from tests.functions.governed import House
@@ -208,7 +208,7 @@ async def some_rows(bench: Bench) -> list[Body]:
         {
             "request_id": row["request_id"],
             "session_id": row["session_id"],
-            "cursor": cursor_of(Place(row["startTime"].replace(tzinfo=UTC), row["request_id"])),
+            "cursor": cursor_of(LogPlace(row["startTime"].replace(tzinfo=UTC), row["request_id"])),
         }
         for row in found
     ]

@@ -10,7 +10,7 @@ from functions.ports.context import Entropy, Ports, Probe
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
 from functions.ports.models import Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
-from functions.ports.telemetry import Alerts, Metrics
+from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 
@@ -48,7 +48,7 @@ class Given(TypedDict, total=False):
     counters: Counters
     corrections: Corrections
     prices: Prices
-    metrics: Metrics
+    metrics: MetricsText
     alerts: Alerts
     readiness: Probe
     entropy: Entropy

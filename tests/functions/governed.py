@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from functions.contract.call import Caller
-from functions.contract.function import Text, manifest_of
+from functions.contract.function import TextReply, manifest_of
 from functions.contract.policy import Policy
 from functions.rules.user_policy import newcomer
 from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
-from runtime.corrections.writer import Corrections
+from runtime.corrections.writer import CorrectionWriter
 from runtime.postgres.database import Database
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
@@ -59,8 +59,8 @@ class CountingEntropy:
 
 
 class NoMetrics:
-    async def text(self) -> Text:
-        return Text(media_type="text/plain", content="")
+    async def text(self) -> TextReply:
+        return TextReply(media_type="text/plain", content="")
 
 
 class House:
@@ -90,7 +90,7 @@ class House:
             reports=stores.reports,
             bodies=BodyReader(database),
             counters=stores.counters,
-            corrections=Corrections(database, database),
+            corrections=CorrectionWriter(database, database),
             prices=make_registry(),
             metrics=NoMetrics(),
             alerts=AlertReader(database),

@@ -1,16 +1,16 @@
 import asyncio
 
-from functions.contract.function import Text
+from functions.contract.function import TextReply
 from functions.metrics import metrics
 from functions.ports.context import OperationsContext
 from schema.metrics import MetricsQuery
 from tests.fakes.ports import ABSENT
 
-COUNTED = Text(media_type="text/plain; version=0.0.4", content="switchgear_requests_total 1\n")
+COUNTED = TextReply(media_type="text/plain; version=0.0.4", content="switchgear_requests_total 1\n")
 
 
 class FakeMetrics:
-    async def text(self) -> Text:
+    async def text(self) -> TextReply:
         return COUNTED
 
 

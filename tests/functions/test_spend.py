@@ -13,7 +13,7 @@ import pytest
 from functions import bodies, keys, spend, teams, users
 from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest, NotFound
 from schema.ledger.rows import Outcome, SpendRow
-from schema.log_page import LogFilter, Place, cursor_of
+from schema.log_page import LogFilter, LogPlace, cursor_of
 from tests.functions.governed import Body, House, found, in_house
 from tests.functions.reported import MONTH, book, row_at, text_of
 from tests.functions.test_audit import served
@@ -29,7 +29,7 @@ ROWS = (
 )
 
 
-CURSOR = cursor_of(Place(ROWS[0].started_at, "req-1"))
+CURSOR = cursor_of(LogPlace(ROWS[0].started_at, "req-1"))
 
 
 async def ids(house: House, **query: object) -> str:

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from functions.models import models
-from runtime.bodies.copy import Body
-from runtime.bodies.keeper import MAX_WAITING_BYTES, REDACTION_HEADER, Bodies
+from runtime.bodies.copy import BodyCopy
+from runtime.bodies.keeper import MAX_WAITING_BYTES, REDACTION_HEADER, BodyKeeper
 from runtime.bodies.storage_policy import StoragePolicy
 from schema.errors import ProviderError
 from tests.fakes import answers
@@ -16,7 +16,7 @@ from tests.fakes.upstream import Answer, FakeUpstream
 from tests.runtime.test_invoke import ASK, MASTER, Client, House, ask, handle, scope_of
 
 
-class Copies(Bodies):
+class Copies(BodyKeeper):
     """Real but for the writing, which nobody starts: `complete` has what would be written."""
 
     def __init__(self, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
@@ -24,7 +24,7 @@ class Copies(Bodies):
         super().__init__(None, storage, max_waiting_bytes=max_waiting_bytes)  # type: ignore[arg-type]
 
     @property
-    def complete(self) -> list[Body]:
+    def complete(self) -> list[BodyCopy]:
         return list(self.queue.waiting)
 
     @property

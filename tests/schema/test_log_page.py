@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.errors import InvalidRequest
-from schema.log_page import LogFilter, Place, cursor_of, place_of
+from schema.log_page import LogFilter, LogPlace, cursor_of, place_of
 
 
 @given(
@@ -16,8 +16,8 @@ from schema.log_page import LogFilter, Place, cursor_of, place_of
     request_id=st.text(min_size=1, max_size=80),
 )  # fmt: skip
 def test_a_cursor_is_a_place_in_a_url(moment: datetime, request_id: str) -> None:
-    cursor = cursor_of(Place(moment, request_id))
-    assert place_of(cursor) == Place(moment, request_id)
+    cursor = cursor_of(LogPlace(moment, request_id))
+    assert place_of(cursor) == LogPlace(moment, request_id)
     assert all(letter.isalnum() or letter in "-_" for letter in cursor)
 
 

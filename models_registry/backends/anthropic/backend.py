@@ -30,12 +30,12 @@ VERSION = "2023-06-01"
 _FOREIGN = ("openai-", "anthropic-version")
 
 
-class _Answer(msgspec.Struct, frozen=True, rename={"kind": "type"}):
+class _AnswerHead(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     kind: str = ""
     error: MaybeRaw = ABSENT
 
 
-_ANSWERS = msgspec.json.Decoder(_Answer)
+_ANSWERS = msgspec.json.Decoder(_AnswerHead)
 _MESSAGES = msgspec.json.Decoder(MessagesResponse)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
 from schema.chat import Message, Part
-from schema.dialects.anthropic import AnthropicMessage, Block, Source
+from schema.dialects.anthropic import AnthropicMessage, AnthropicSource, Block
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import present
 
@@ -123,16 +123,16 @@ def _block(part: Part, where: str) -> Block:
             )
 
 
-def _image(url: str, where: str) -> Source:
+def _image(url: str, where: str) -> AnthropicSource:
     inline = data_uri(url, where)
     if inline is not None:
-        return Source(kind="base64", media_type=inline.media_type, data=inline.data)
+        return AnthropicSource(kind="base64", media_type=inline.media_type, data=inline.data)
     if url.lower().startswith(("http://", "https://")):
-        return Source(kind="url", url=url)
+        return AnthropicSource(kind="url", url=url)
     raise UnsupportedParameter(f"'{where}' must be an http(s) address or a data URI.", param=where)
 
 
-def _document(raw: msgspec.Raw, where: str) -> Source:
+def _document(raw: msgspec.Raw, where: str) -> AnthropicSource:
     try:
         text = msgspec.json.decode(raw, type=_File).file_data
     except msgspec.ValidationError as exc:
@@ -142,4 +142,4 @@ def _document(raw: msgspec.Raw, where: str) -> Source:
         raise UnsupportedParameter(
             f"'{where}.file' must have 'file_data': a PDF as a data URI in base64.", param=f"{where}.file"
         )
-    return Source(kind="base64", media_type=inline.media_type, data=inline.data)
+    return AnthropicSource(kind="base64", media_type=inline.media_type, data=inline.data)

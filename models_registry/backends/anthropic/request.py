@@ -8,7 +8,14 @@ from models_registry.backends.anthropic.messages import conversation
 from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
-from schema.dialects.anthropic import MessagesRequest, Metadata, OutputConfig, OutputFormat, ToolSpec, ToolUse
+from schema.dialects.anthropic import (
+    AnthropicMetadata,
+    MessagesRequest,
+    OutputConfig,
+    OutputFormat,
+    ToolSpec,
+    ToolUse,
+)
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
@@ -42,7 +49,7 @@ EFFORTS = MappingProxyType(
 CHOICES = MappingProxyType({"auto": "auto", "none": "none", "required": "any"})
 
 
-class _Thinking(msgspec.Struct, frozen=True):
+class _ThinkingField(msgspec.Struct, frozen=True):
     budget_tokens: int | None = None
 
 
@@ -66,7 +73,7 @@ def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
         tool_choice=_tool_choice(request, target),
         thinking=thinking,
         output_config=output,
-        metadata=Metadata(user_id=request.user) if request.user else None,
+        metadata=AnthropicMetadata(user_id=request.user) if request.user else None,
     )
 
 
@@ -85,7 +92,7 @@ def _thinking_budget(request: ChatRequest) -> int:
     if not present(raw):
         return 0
     try:
-        return max(0, msgspec.json.decode(raw, type=_Thinking).budget_tokens or 0)
+        return max(0, msgspec.json.decode(raw, type=_ThinkingField).budget_tokens or 0)
     except msgspec.ValidationError:
         return 0
 

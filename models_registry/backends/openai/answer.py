@@ -2,20 +2,20 @@
 
 import msgspec
 
-from models_registry.backends.openai.lengths import Delta, length_of
+from models_registry.backends.openai.lengths import DeltaFields, length_of
 from models_registry.backends.tolerance import decoded
 from schema.chat import ChatCompletion
 
 
-class _Told(msgspec.Struct, gc=False):
-    message: Delta | None = None
+class _ToldChoice(msgspec.Struct, gc=False):
+    message: DeltaFields | None = None
 
 
-class _Answer(msgspec.Struct, gc=False):
-    choices: list[_Told]
+class _ToldAnswer(msgspec.Struct, gc=False):
+    choices: list[_ToldChoice]
 
 
-_ANSWERS = msgspec.json.Decoder(_Answer)
+_ANSWERS = msgspec.json.Decoder(_ToldAnswer)
 
 
 def told_bytes(completion: ChatCompletion) -> int | None:

@@ -5,25 +5,25 @@ import msgspec
 from schema.wire import ABSENT, MaybeRaw
 
 
-class _Function(msgspec.Struct, gc=False):
+class _FunctionDelta(msgspec.Struct, gc=False):
     name: MaybeRaw = ABSENT
     arguments: MaybeRaw = ABSENT
 
 
-class _Call(msgspec.Struct, gc=False):
-    function: _Function | None = None
+class _ToolCallDelta(msgspec.Struct, gc=False):
+    function: _FunctionDelta | None = None
 
 
-class Delta(msgspec.Struct, gc=False):
+class DeltaFields(msgspec.Struct, gc=False):
     content: MaybeRaw = ABSENT
     reasoning_content: MaybeRaw = ABSENT
     reasoning: MaybeRaw = ABSENT
     refusal: MaybeRaw = ABSENT
-    tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
+    tool_calls: list[_ToolCallDelta] | None = None
+    function_call: _FunctionDelta | None = None
 
 
-def length_of(delta: Delta) -> int:
+def length_of(delta: DeltaFields) -> int:
     """Bytes of everything a delta holds that the model wrote."""
     total = _text_length(delta.content) if delta.content else 0
     for raw in (delta.reasoning_content, delta.reasoning, delta.refusal):
@@ -35,7 +35,7 @@ def length_of(delta: Delta) -> int:
     return total
 
 
-def _call_length(function: _Function | None) -> int:
+def _call_length(function: _FunctionDelta | None) -> int:
     if function is None:
         return 0
     return sum(_text_length(raw) for raw in (function.name, function.arguments) if raw)

@@ -12,7 +12,7 @@ Strings that the gateway doesn't read are checked for UTF-8 with the whole event
 import msgspec
 
 from models_registry.backends.backend import MAX_FRAME_BYTES, Broken
-from models_registry.backends.openai.lengths import Delta, length_of
+from models_registry.backends.openai.lengths import DeltaFields, length_of
 from models_registry.backends.provider_errors import error_inside
 from models_registry.backends.search import with_search
 from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, events
@@ -24,14 +24,14 @@ from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
 
 
-class _Choice(msgspec.Struct, gc=False):
+class _ReadChoice(msgspec.Struct, gc=False):
     index: int = 0
-    delta: Delta | None = None
+    delta: DeltaFields | None = None
     finish_reason: str | None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
+    choices: list[_ReadChoice] | None = None
     usage: MaybeRaw = ABSENT
     error: MaybeRaw = ABSENT
     service_tier: MaybeRaw = ABSENT

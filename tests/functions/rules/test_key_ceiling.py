@@ -9,7 +9,7 @@ import pytest
 from functions import budgets, keys
 from functions.contract.policy import Policy
 from functions.contract.roles import PROXY_ADMIN, Access
-from functions.rules.key_bounds import Bounds
+from functions.rules.key_bounds import KeyBounds
 from runtime.postgres.database import Database
 from schema.errors import Conflict, InvalidRequest, NotAllowed
 from schema.keys import KeyGenerated, KeyRecord
@@ -119,7 +119,9 @@ def test_a_budget_that_an_admin_puts_a_key_under_meanwhile_is_not_left_out(postg
         await house.call(budgets.new, SHARED)
         made = await house.call(keys.generate, {}, by=ADA)
         stale = KeyRecord(token=made.token, key_id=made.key_id)
-        check = await Bounds(call_of_ada(), house.ports.keys, Policy(), {}).changed(stale, {"max_budget": 50})
+        check = await KeyBounds(call_of_ada(), house.ports.keys, Policy(), {}).changed(
+            stale, {"max_budget": 50}
+        )
         check(KeyRecord(token=made.token))
         with pytest.raises(Conflict, match="at the same time"):
             check(KeyRecord(token=made.token, budget_id="small"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.bounds.chat import ChatBounds
-from models_registry.bounds.input import WORD_CHARS, Text, is_text_alone, text_of
+from models_registry.bounds.input import WORD_CHARS, MessageText, is_text_alone, text_of
 from models_registry.target import Dialect
 from schema.chat import ChatRequest
 from schema.wire import decode_body
@@ -32,7 +32,7 @@ def decode(messages: Any, **form: Any) -> ChatRequest:
     return decode_body(_CHAT, body.encode("utf-8", "surrogatepass"))
 
 
-def measured(request: ChatRequest) -> Text:
+def measured(request: ChatRequest) -> MessageText:
     return text_of(request.messages, request.raw["messages"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.routing.failures import POLICIES, Kind
+from models_registry.routing.failures import POLICIES, FailureKind
 from models_registry.routing.route import LONGEST_WAIT_S, MOST_ATTEMPTS, MOST_WAITING_S, Route
 from models_registry.routing.settings import MAX_FALLBACKS, Routing
 from runtime.blueprint import check
@@ -431,7 +431,7 @@ def test_what_was_asked_of_a_local_model_leaves_only_where_that_model_is_named(l
 
 
 def test_kinds_are_told_apart() -> None:
-    assert len({kind.value for kind in Kind}) == len(Kind.__members__) == 12
+    assert len({kind.value for kind in FailureKind}) == len(FailureKind.__members__) == 12
 
 
 ERRORS = st.sampled_from(

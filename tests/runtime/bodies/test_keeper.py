@@ -12,7 +12,7 @@ import pytest
 
 from functions.contract.call import Call
 from runtime.bodies import copy
-from runtime.bodies.keeper import REDACTION_HEADER, Bodies
+from runtime.bodies.keeper import REDACTION_HEADER, BodyKeeper
 from runtime.bodies.storage_policy import StoragePolicy
 from runtime.books.retention import Retention
 from runtime.postgres.database import Database
@@ -92,7 +92,7 @@ def test_whose_bodies_are_kept(
     policy: StoragePolicy, said: bool | None, header: str | None, wanted: bool
 ) -> None:
     async def ask() -> bool:
-        bodies = Bodies(None, policy)  # type: ignore[arg-type]  # nothing is written
+        bodies = BodyKeeper(None, policy)  # type: ignore[arg-type]  # nothing is written
         by = msgspec.structs.replace(MEMBER, stores_bodies=said)
         return bodies.wants(make_call(by), {} if header is None else {REDACTION_HEADER: header})
 
@@ -101,7 +101,7 @@ def test_whose_bodies_are_kept(
 
 def test_a_plain_call_is_written_redacted_and_in_its_month(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON, interval_s=0.01)
+        bodies = BodyKeeper(database, ON, interval_s=0.01)
         bodies.start()
         late = datetime(2025, 2, 28, 23, 59, tzinfo=UTC)
         answer = answers.openai_chat()
@@ -126,7 +126,7 @@ def test_a_stream_is_sent_untouched_and_kept_as_one_answer(postgres_dsn: str) ->
     pieces = answers.sse({"choices": [{"index": 0, "delta": {"content": each}}]} for each in secret)
 
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON, interval_s=0.01)
+        bodies = BodyKeeper(database, ON, interval_s=0.01)
         bodies.start()
         stream = Pieces(*pieces)
         assert await sent(bodies.take(call(), request(), stream)) == pieces
@@ -141,7 +141,7 @@ def test_a_stream_is_sent_untouched_and_kept_as_one_answer(postgres_dsn: str) ->
 
 def test_vectors_are_not_kept(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON)
+        bodies = BodyKeeper(database, ON)
         bodies.start()
         bodies.take(call(call_type="aembedding"), request(), answers.openai_embeddings())
         await bodies.close(5.0)
@@ -156,7 +156,7 @@ def test_what_is_longer_than_the_limit_is_cut_and_marked(postgres_dsn: str) -> N
     policy = msgspec.structs.replace(ON, max_body_bytes=50, redacted_patterns=(re.compile("hello"),))
 
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, policy)
+        bodies = BodyKeeper(database, policy)
         bodies.start()
         bodies.take(call(), request(user="x" * 100), answers.openai_chat())
         await bodies.close(5.0)
@@ -174,7 +174,7 @@ def test_what_is_too_long_to_be_looked_at_is_not_kept_and_takes_no_room(
     monkeypatch.setattr("runtime.bodies.keeper.MAX_RAW_BYTES", 1_000)
 
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON)
+        bodies = BodyKeeper(database, ON)
         long = bodies.take(call("long"), request(), Pieces(b"x" * 600, b"y" * 600, b"z"))
         assert await sent(long) == [b"x" * 600, b"y" * 600, b"z"]
         assert bodies.queue.held_bytes < 1_500
@@ -191,7 +191,7 @@ def test_what_is_too_long_to_be_looked_at_is_not_kept_and_takes_no_room(
 
 def test_a_full_queue_loses_bodies_and_counts_them_and_no_call_notices(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON, max_waiting_bytes=4_000)
+        bodies = BodyKeeper(database, ON, max_waiting_bytes=4_000)
         answer = answers.openai_chat()
         for number in range(10):
             assert bodies.take(call(f"call-{number}"), request(), answer) is answer
@@ -211,7 +211,7 @@ def test_a_full_queue_loses_bodies_and_counts_them_and_no_call_notices(postgres_
 
 def test_a_stream_that_outgrows_the_room_is_sent_whole_and_lost(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON, max_waiting_bytes=3_000)
+        bodies = BodyKeeper(database, ON, max_waiting_bytes=3_000)
         stream = bodies.take(call("stream"), request(), Pieces(*[b"x" * 900] * 6))
         assert await sent(stream) == [b"x" * 900] * 6
         assert (bodies.queue.lost, bodies.queue.held_bytes) == (1, 0)
@@ -221,7 +221,7 @@ def test_a_stream_that_outgrows_the_room_is_sent_whole_and_lost(postgres_dsn: st
 
 def test_bodies_that_can_not_be_written_are_lost_and_the_next_are_not(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON, interval_s=0.01)
+        bodies = BodyKeeper(database, ON, interval_s=0.01)
         bodies.start()
         await fetch(database, 'ALTER TABLE "Switchgear_Bodies" RENAME TO "gone"')
         bodies.take(call("lost"), request(), answers.openai_chat())
@@ -246,7 +246,7 @@ def test_retention_drops_bodies_with_their_rows_and_a_dropped_month_is_made_anew
     retention = Retention(postgres_dsn, StoragePolicy(retention="90d"), june)
 
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON, interval_s=0.01)
+        bodies = BodyKeeper(database, ON, interval_s=0.01)
         bodies.start()
         await book(database, make_row("old", started_at=january), make_row("new", started_at=april))
         for request_id, moment in (("old", january), ("new", april)):
@@ -268,7 +268,7 @@ def test_retention_drops_bodies_with_their_rows_and_a_dropped_month_is_made_anew
 
 def test_what_waits_when_time_is_up_is_counted(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
-        bodies = Bodies(database, ON)
+        bodies = BodyKeeper(database, ON)
         bodies.start()
         async with database.connection() as connection, connection.transaction():
             await connection.execute('LOCK TABLE "Switchgear_Bodies"')

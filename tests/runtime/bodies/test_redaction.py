@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.bodies.redaction import REDACTED, Redactor, Unreadable, value_of
+from runtime.bodies.redaction import REDACTED, Redactor, UnreadableBody, value_of
 from runtime.bodies.storage_policy import REDACTED_FIELDS, REDACTED_PATTERNS, StoragePolicy
 
 KEY = "sk-abcdefghijklmnop0123"
@@ -81,9 +81,9 @@ def test_what_is_no_json_or_too_deep_is_not_kept() -> None:
     for _ in range(500):
         deep = [deep]
     for data in (b"", b"{", b"data: x", b'{"a": "\xff"}', b"[" * 100_000):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableBody):
             value_of(data)
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableBody):
         redactor().kept_of(deep)
 
 

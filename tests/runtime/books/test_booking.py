@@ -18,7 +18,7 @@ from runtime.books.booking import BATCH_ROWS, Books, Raised
 from runtime.books.bookkeeper import Bookkeeper, books_lock
 from runtime.books.crossings import CustomerBudget
 from runtime.books.insert import COLUMN_NAMES
-from runtime.books.reader import Place
+from runtime.books.reader import ReadPlace
 from runtime.ledger.frames import FRAME
 from runtime.ledger.journal import Journal
 from runtime.local.postgres import EmbeddedPostgres
@@ -596,4 +596,4 @@ def test_charges_leave_the_lease_and_stand_in_the_counter(postgres_dsn: str, tmp
 
 
 def test_place_orders_as_a_journal_is_read() -> None:
-    assert Place(0, 900) < Place(1, 16) < Place(1, 17)
+    assert ReadPlace(0, 900) < ReadPlace(1, 16) < ReadPlace(1, 17)

@@ -19,7 +19,7 @@ from runtime.books.crossings import CustomerBudget
 from runtime.books.insert import insert_rows
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.limits.admission import Admissions
-from runtime.limits.end_users import Customers
+from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.postgres.database import Database
@@ -72,7 +72,7 @@ class Gateway:
     """One worker's admission, and the books of its calls."""
 
     def __init__(self, database: Database, governor: Governor, policy: Policy) -> None:
-        customers = Customers(policy, Silence(), database, LookUps())
+        customers = EndUsers(policy, Silence(), database, LookUps())
         self.database = database
         self._policy = policy
         self._admissions = Admissions(governor, customers, policy)

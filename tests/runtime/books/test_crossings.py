@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.books.crossings import Named, crossings, named
+from runtime.books.crossings import NamedBudget, crossings, named
 from runtime.limits.rules import Level, Limits, money_rules
 from schema.alerts import AlertKind
 from schema.fields import BudgetWindow, ModelBudget
@@ -44,9 +44,9 @@ def test_every_account_is_called_by_its_holder_window_and_model(
     own = own and kind == "customer"
     who = {"global": "gateway", "member": f"member:{id}:{part}"}.get(kind, f"{kind}:{id}")
     found = {name: named(account) for name, account in accounts(kind, id, part, model, own=own).items()}
-    assert found["main"] == Named(holder=who, has_row=not own)
-    assert found["window"] == Named(holder=who, window="1d", has_row=not own)
-    assert found["model"] == Named(holder=who, model=model, has_row=not own)
+    assert found["main"] == NamedBudget(holder=who, has_row=not own)
+    assert found["window"] == NamedBudget(holder=who, window="1d", has_row=not own)
+    assert found["model"] == NamedBudget(holder=who, model=model, has_row=not own)
     assert found["main"].object == who
     assert found["window"].object == f"window 1d of {who}"
     assert found["model"].object == f"model {model} of {who}"
@@ -67,13 +67,13 @@ def test_no_name_of_a_customer_is_taken_for_another_budget(name: str) -> None:
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        (Named(holder="team:red"), "team:red has spent $0.9 of $100."),
-        (Named(holder="team:red", window="1d"), "team:red has spent $0.9 of $100 in its window of 1d."),
-        (Named(holder="key:k", model="gpt-4"), "key:k has spent $0.9 of $100 on the model gpt-4."),
-        (Named(holder="gateway"), "The gateway has spent $0.9 of $100."),
+        (NamedBudget(holder="team:red"), "team:red has spent $0.9 of $100."),
+        (NamedBudget(holder="team:red", window="1d"), "team:red has spent $0.9 of $100 in its window of 1d."),
+        (NamedBudget(holder="key:k", model="gpt-4"), "key:k has spent $0.9 of $100 on the model gpt-4."),
+        (NamedBudget(holder="gateway"), "The gateway has spent $0.9 of $100."),
     ],
 )
-def test_a_message_names_the_holder_and_what_the_budget_is_for(budget: Named, words: str) -> None:
+def test_a_message_names_the_holder_and_what_the_budget_is_for(budget: NamedBudget, words: str) -> None:
     assert budget.message(Decimal("0.900000000"), Decimal(100)) == words
 
 
@@ -100,7 +100,7 @@ def test_of_several_thresholds_at_once_the_highest_is_told(
     before: str, after: str, kinds: list[AlertKind]
 ) -> None:
     found = crossings(
-        Named(holder="team:red"),
+        NamedBudget(holder="team:red"),
         before=Decimal(before),
         after=Decimal(after),
         soft=Decimal(2),

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from runtime.commands.dev import banner, url_of
-from runtime.local.models import Found
+from runtime.local.models import FoundModels
 from runtime.serving.serve import Listen
 from schema.secret import Secret
 
-FOUND = Found(document={"model_list": [{"model_name": "m"}]}, env={}, report=("+ m",))
+FOUND = FoundModels(document={"model_list": [{"model_name": "m"}]}, env={}, report=("+ m",))
 KEY = Secret("sk-0123456789abcdef")
 
 

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.corrections import writer
-from runtime.corrections.writer import Corrections
+from runtime.corrections.writer import CorrectionWriter
 from runtime.postgres.database import Database
-from schema.corrections import Correction, Kind
+from schema.corrections import Correction, CorrectionKind
 from schema.errors import Overloaded
 from schema.ledger.rows import Outcome
 from schema.money import usd
@@ -26,13 +26,15 @@ CALL = make_call(ADMIN)
 @given(
     booked=st.lists(COSTS, min_size=1, max_size=4),
     steps=st.lists(
-        st.lists(st.tuples(st.integers(0, 3), COSTS, st.sampled_from(Kind)), min_size=1, max_size=3),
+        st.lists(
+            st.tuples(st.integers(0, 3), COSTS, st.sampled_from(CorrectionKind)), min_size=1, max_size=3
+        ),
         max_size=4,
     ),
 )
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_counters_are_the_sum_of_the_rows_at_all_times(
-    postgres_dsn: str, booked: list[int], steps: list[list[tuple[int, int, Kind]]]
+    postgres_dsn: str, booked: list[int], steps: list[list[tuple[int, int, CorrectionKind]]]
 ) -> None:
     execute(
         postgres_dsn,
@@ -44,13 +46,13 @@ def test_the_counters_are_the_sum_of_the_rows_at_all_times(
 
     async def run() -> None:
         database = await Database.connect(postgres_dsn)
-        store = Corrections(database, database)
+        store = CorrectionWriter(database, database)
         rows = [make_row(f"r{place}", cost_nano=cost, **OWNED) for place, cost in enumerate(booked)]
         await book(database, *rows)
         expected, ranks = dict(enumerate(booked)), dict.fromkeys(range(4), 0)
         for step in steps:
             kind = step[0][2]
-            rank = list(Kind).index(kind)
+            rank = list(CorrectionKind).index(kind)
             wanted = {place: cost for place, cost, _ in step}
             batch = [Correction(request_id=f"r{place}", cost_nano=cost) for place, cost in wanted.items()]
             await store.correct(batch, kind=kind, reason="x", call=CALL)
@@ -70,7 +72,7 @@ def test_two_admins_at_once_follow_each_other(postgres_dsn: str) -> None:
 
     async def run() -> None:
         database = await Database.connect(postgres_dsn)
-        store = Corrections(database, database)
+        store = CorrectionWriter(database, database)
         rows = [make_row(f"r{n}", outcome=Outcome.UNCERTAIN, cost_nano=10**9, **OWNED) for n in range(6)]
         await book(database, *rows)
 
@@ -78,7 +80,7 @@ def test_two_admins_at_once_follow_each_other(postgres_dsn: str) -> None:
             order = rows if number % 2 else rows[::-1]
             cost = 1_000 * (number % 4)
             batch = [Correction(request_id=row.request_id, cost_nano=cost) for row in order]
-            await store.correct(batch, kind=Kind.MANUAL, reason="x", call=CALL)
+            await store.correct(batch, kind=CorrectionKind.MANUAL, reason="x", call=CALL)
 
         await asyncio.gather(*(admin(number) for number in range(12)))
         totals = {await total(database, row.request_id) for row in rows}
@@ -93,11 +95,11 @@ def test_two_admins_at_once_follow_each_other(postgres_dsn: str) -> None:
 def test_the_same_correction_by_two_admins_at_once_is_one_row(postgres_dsn: str) -> None:
     async def run() -> None:
         database = await Database.connect(postgres_dsn)
-        store = Corrections(database, database)
+        store = CorrectionWriter(database, database)
         await book(database, make_row("r", outcome=Outcome.UNCERTAIN, cost_nano=10**9))
         wanted = [Correction(request_id="r", cost_nano=5)]
         made = await asyncio.gather(
-            *(store.correct(wanted, kind=Kind.MANUAL, reason="x", call=CALL) for _ in range(8))
+            *(store.correct(wanted, kind=CorrectionKind.MANUAL, reason="x", call=CALL) for _ in range(8))
         )
         assert sorted(str(each[0].row_id) for each in made) == ["None"] * 7 + ["r-c1"]
         rows = await fetch(database, 'SELECT sum(spend) AS spend FROM "LiteLLM_SpendLogs"')
@@ -118,8 +120,11 @@ def test_rows_that_somebody_holds_for_long_are_said_to_be_busy(
         async with database.connection() as connection, connection.transaction():
             await connection.execute('SELECT 1 FROM "LiteLLM_SpendLogs" FOR UPDATE')
             with pytest.raises(Overloaded):
-                await Corrections(database, database).correct(
-                    [Correction(request_id="r", cost_nano=5)], kind=Kind.MANUAL, reason="x", call=CALL
+                await CorrectionWriter(database, database).correct(
+                    [Correction(request_id="r", cost_nano=5)],
+                    kind=CorrectionKind.MANUAL,
+                    reason="x",
+                    call=CALL,
                 )
         assert await total(database, "r") == usd(make_row("r").cost_nano)
         await database.close()

@@ -13,7 +13,7 @@ from models_registry.prices.price import Price
 from models_registry.target import Target
 from runtime.ledger.attempts import AttemptHold, BookedLedger
 from runtime.limits.admission import Admissions
-from runtime.limits.end_users import Customers
+from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.postgres.database import Database
@@ -70,7 +70,7 @@ def at_desk(dsn: str, rules: Sequence[Rule], scenario: Callable[[Desk], Awaitabl
         governor = Governor(Leases(database, UTC))
         await governor.start()
         try:
-            customers = Customers(Policy(), Silence(), database, LookUps())
+            customers = EndUsers(Policy(), Silence(), database, LookUps())
             admissions = Admissions(governor, customers, Policy())
             await scenario(Desk(BookedLedger(ListSink(), admissions), rules))
         finally:

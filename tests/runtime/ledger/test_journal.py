@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.books.reader import JournalReader, Place, Unreadable, is_abandoned
+from runtime.books.reader import JournalReader, ReadPlace, UnreadableJournal, is_abandoned
 from runtime.ledger.frames import (
     FRAME,
     HEADER,
     MAX_PAYLOAD_BYTES,
     SEGMENT_BYTES,
-    Kind,
+    FrameKind,
     Newer,
     TooLarge,
     Torn,
@@ -97,7 +97,7 @@ def test_a_torn_record_is_cut_off_and_what_stands_before_it_is_not(tmp_path: Pat
     journal = Journal(tmp_path)
     journal.hold(make_held("req-1"))
     journal.settle(make_settled("req-1"))
-    whole = frame(Kind.HELD, make_held("req-2"))
+    whole = frame(FrameKind.HELD, make_held("req-2"))
     journal._segment.write(whole[: len(whole) // 2])
     die(journal)
     reader = JournalReader(journal.folder, None)
@@ -111,7 +111,7 @@ def test_a_record_that_is_still_being_written_is_read_when_it_is_whole(tmp_path:
     journal = Journal(tmp_path)
     journal.hold(make_held())
     reader = JournalReader(journal.folder, None)
-    data = frame(Kind.SETTLED, make_settled())
+    data = frame(FrameKind.SETTLED, make_settled())
     begin = journal._segment.position
     journal._segment.write(data[:-5])
     assert read_all(reader) == []
@@ -145,7 +145,7 @@ def test_reading_goes_on_from_any_place_that_was_booked(tmp_path: Path, after: i
         journal.hold(make_held(f"req-{number}"))
         journal.settle(make_settled(f"req-{number}"))
     first = JournalReader(journal.folder, None)
-    place = first.read(after).end if after else Place(0, HEADER.size)
+    place = first.read(after).end if after else ReadPlace(0, HEADER.size)
     second = JournalReader(journal.folder, place)
     assert [row.request_id for row in read_all(second)] == [f"req-{number}" for number in range(after, 6)]
     assert [held.request_id for held in second.open] == ["req-open"]
@@ -154,8 +154,8 @@ def test_reading_goes_on_from_any_place_that_was_booked(tmp_path: Path, after: i
 def test_a_place_that_is_no_record_s_end_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.hold(make_held())
-    with pytest.raises(Unreadable, match="no record that ends at 21"):
-        JournalReader(journal.folder, Place(0, 21))
+    with pytest.raises(UnreadableJournal, match="no record that ends at 21"):
+        JournalReader(journal.folder, ReadPlace(0, 21))
 
 
 def spoil(journal: Journal, begin: int) -> None:
@@ -174,7 +174,7 @@ def test_a_damaged_record_is_lost_alone_and_what_was_open_is_charged_at_its_ceil
     journal.settle(make_settled("req-before"))
     spoil(journal, begin)
     journal.put(make_row("req-behind"))
-    place = Place(0, journal._segment.position)
+    place = ReadPlace(0, journal._segment.position)
     fill_segment(journal)
     journal.hold(make_held("req-after"))
     journal.settle(make_settled("req-after"))
@@ -317,7 +317,7 @@ def test_a_full_disk_refuses_new_calls_and_takes_the_ends_of_all_that_are_under_
 def test_so_many_calls_under_way_that_a_segment_could_not_say_them_all_are_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     held = make_held(user_agent="x" * 500)
-    size = len(frame(Kind.HELD, held))
+    size = len(frame(FrameKind.HELD, held))
     count = 0
     while not journal.full:
         journal.hold(make_held(f"req-{count:06d}", user_agent="x" * 500))
@@ -353,11 +353,11 @@ def test_any_cut_leaves_exactly_the_records_before_it(steps: list[str], cut: int
     for number, step in enumerate(steps):
         if step == "settle" and opened:
             opened -= 1
-            data += frame(Kind.SETTLED, make_settled(f"req-{opened}"))
+            data += frame(FrameKind.SETTLED, make_settled(f"req-{opened}"))
         elif step == "put":
-            data += frame(Kind.ROW, make_row(f"put-{number}"))
+            data += frame(FrameKind.ROW, make_row(f"put-{number}"))
         else:
-            data += frame(Kind.HELD, make_held(f"req-{opened}"))
+            data += frame(FrameKind.HELD, make_held(f"req-{opened}"))
             opened += 1
         ends.append(len(data))
     cut = min(cut, len(data))
@@ -380,16 +380,16 @@ def _until_torn(buffer: memoryview) -> list:  # type: ignore[type-arg]
     return found
 
 
-RECORDS: tuple[tuple[Kind, Callable[[], Held | Settled | SpendRow]], ...] = (
-    (Kind.HELD, make_held),
-    (Kind.SETTLED, make_settled),
-    (Kind.ROW, make_row),
+RECORDS: tuple[tuple[FrameKind, Callable[[], Held | Settled | SpendRow]], ...] = (
+    (FrameKind.HELD, make_held),
+    (FrameKind.SETTLED, make_settled),
+    (FrameKind.ROW, make_row),
 )
 
 
 @pytest.mark.parametrize(("kind", "make"), RECORDS, ids=[kind.name for kind, _ in RECORDS])
 def test_a_record_is_read_as_it_was_written(
-    kind: Kind, make: Callable[[], Held | Settled | SpendRow]
+    kind: FrameKind, make: Callable[[], Held | Settled | SpendRow]
 ) -> None:
     (found,) = frames(memoryview(frame(kind, make()) + bytes(8)), 0)
     assert (found.kind, found.record) == (kind, make())

@@ -16,7 +16,7 @@ from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import Price, ceiling_nano
 from models_registry.target import Target
 from runtime.limits.admission import Admission, Admissions, full_ceiling
-from runtime.limits.end_users import Customers
+from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.postgres.database import Database
@@ -43,7 +43,7 @@ class Desk:
 
     def __init__(self, database: Database, governor: Governor, policy: Policy) -> None:
         self.governor = governor
-        self.admissions = Admissions(governor, Customers(policy, Silence(), database, LookUps()), policy)
+        self.admissions = Admissions(governor, EndUsers(policy, Silence(), database, LookUps()), policy)
         self.database = database
 
     async def admit(self, rules: Sequence[Rule], target: Target, **body: object) -> tuple[Call, Admission]:

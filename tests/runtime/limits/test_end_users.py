@@ -7,7 +7,7 @@ import pytest
 
 from functions.contract.policy import Policy
 from runtime.limits import end_users
-from runtime.limits.end_users import Customers
+from runtime.limits.end_users import EndUsers
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import DEAF_S, STALE_S
 from runtime.postgres.look_ups import LookUps
@@ -19,18 +19,18 @@ from tests.runtime.identity.test_authenticator import Clock
 ENTER = """INSERT INTO "LiteLLM_EndUserTable" (user_id, blocked) VALUES ('known', true)"""
 
 
-def asked(dsn: str, scenario: Callable[[Customers, Clock, Database], Awaitable[None]]) -> None:
+def asked(dsn: str, scenario: Callable[[EndUsers, Clock, Database], Awaitable[None]]) -> None:
     async def run() -> None:
         database, clock = await Database.connect(dsn, size=2), Clock()
         try:
-            await scenario(Customers(Policy(), Silence(), database, LookUps(clock), clock), clock, database)
+            await scenario(EndUsers(Policy(), Silence(), database, LookUps(clock), clock), clock, database)
         finally:
             await database.close()
 
     asyncio.run(run())
 
 
-async def is_blocked(found: Customers, name: str) -> bool:
+async def is_blocked(found: EndUsers, name: str) -> bool:
     try:
         await found.rules(name, "gpt")
     except NotAllowed:
@@ -44,7 +44,7 @@ def test_names_that_nobody_entered_push_no_entered_one_out(
     monkeypatch.setattr(end_users, "MAX_CACHED", 20)
     execute(postgres_dsn, ENTER)
 
-    async def scenario(found: Customers, clock: Clock, database: Database) -> None:
+    async def scenario(found: EndUsers, clock: Clock, database: Database) -> None:
         assert await is_blocked(found, "known")
         for number in range(100):
             assert not await is_blocked(found, f"stranger-{number}")
@@ -62,7 +62,7 @@ def test_names_that_nobody_entered_push_no_entered_one_out(
 
 
 def test_one_that_is_entered_later_is_read_when_that_is_announced(postgres_dsn: str) -> None:
-    async def scenario(found: Customers, clock: Clock, database: Database) -> None:
+    async def scenario(found: EndUsers, clock: Clock, database: Database) -> None:
         assert not await is_blocked(found, "known")
         await database.pool.execute(ENTER)
         assert not await is_blocked(found, "known"), "what was read is good for a moment"
@@ -80,7 +80,7 @@ def test_a_changed_budget_is_read_again_for_whoever_is_under_it_and_nobody_else(
         """INSERT INTO "LiteLLM_EndUserTable" (user_id) VALUES ('dave')""",
     )
 
-    async def scenario(found: Customers, clock: Clock, database: Database) -> None:
+    async def scenario(found: EndUsers, clock: Clock, database: Database) -> None:
         (before,) = await found.rules("carol", "gpt")
         assert await found.rules("dave", "gpt") == ()
         await database.pool.execute("""UPDATE "LiteLLM_BudgetTable" SET max_budget = 2""")
@@ -95,7 +95,7 @@ def test_a_changed_budget_is_read_again_for_whoever_is_under_it_and_nobody_else(
 
 
 def test_a_hanging_postgres_is_not_waited_for_where_somebody_is_known(postgres_dsn: str) -> None:
-    async def scenario(found: Customers, clock: Clock, database: Database) -> None:
+    async def scenario(found: EndUsers, clock: Clock, database: Database) -> None:
         await found.rules("carol", "gpt")
         clock.now += DEAF_S + 1
         held = [await database.pool.acquire() for _ in range(2)]

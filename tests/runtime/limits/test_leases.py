@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from runtime.corrections.writer import Corrections
+from runtime.corrections.writer import CorrectionWriter
 from runtime.limits.leases import Leases
 from runtime.limits.slices import Need, Slice
 from runtime.postgres.database import Database
-from schema.corrections import Correction, Kind
+from schema.corrections import Correction, CorrectionKind
 from schema.ledger.rows import Charge, Outcome, SpendRow
 from schema.limits import Holder, Meter, Rule
 from schema.money import usd
@@ -79,9 +79,9 @@ def test_what_belongs_to_an_account_that_was_tidied_away_is_nothing_to_the_one_m
         assert await fetch(database, 'SELECT account FROM "Switchgear_Account"') == []
         today = await leased(leases, EVERYTHING, 10 * CENT)
         await book(database, charged_to(yesterday, "late", 5 * CENT), charged_to(today, "now", 2 * CENT))
-        await Corrections(database, database).correct(
+        await CorrectionWriter(database, database).correct(
             [Correction(request_id="req-1", cost_nano=50 * CENT)],
-            kind=Kind.MANUAL,
+            kind=CorrectionKind.MANUAL,
             reason="the bill",
             call=make_call(ADMIN),
         )

@@ -10,11 +10,11 @@ from piccolo.table import Table
 
 from runtime.postgres.migrations import TABLES
 from schema import tables
-from schema.tables.authority import Authority
+from schema.tables.authority import AuthorityView
 from schema.tables.piccolo_app import APP_CONFIG
 from tests.conftest import execute
 
-VIEWS = (Authority,)
+VIEWS = (AuthorityView,)
 TYPES = {
     "Text": "text",
     "Numeric": "numeric",

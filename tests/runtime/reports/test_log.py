@@ -20,7 +20,7 @@ from runtime.reports.log import LogReader
 from runtime.reports.sums import ReportReader
 from schema.errors import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
-from schema.log_page import LogFilter, LogPageQuery, Place
+from schema.log_page import LogFilter, LogPageQuery, LogPlace
 from tests.conftest import execute
 from tests.runtime.attempts import make_row
 
@@ -164,7 +164,7 @@ def test_pages_and_files_hold_what_fits_in_order(
                 seen += page.rows
                 if not page.more:
                     break
-                after = Place(page.rows[-1].started_at, page.rows[-1].request_id)
+                after = LogPlace(page.rows[-1].started_at, page.rows[-1].request_id)
             assert seen == wanted
 
     reading(postgres_dsn, rows, scenario)

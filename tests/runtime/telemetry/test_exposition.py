@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.catalog import route_of
 from runtime.telemetry import exposition
-from runtime.telemetry.exposition import Metrics
+from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Gauges, Tally
 from schema.ledger.rows import Outcome
@@ -18,7 +18,7 @@ from tests.runtime.attempts import make_settled, make_target
 
 
 def samples(tmp_path: Path, tally: Tally) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = asyncio.run(Metrics(Snapshots(tmp_path, tally), route_of).text())
+    text = asyncio.run(Exposition(Snapshots(tmp_path, tally), route_of).text())
     assert text.media_type.startswith("text/plain; version=0.0.4")
     found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for family in text_string_to_metric_families(text.content):
@@ -107,7 +107,7 @@ def test_the_event_loop_goes_on_while_metrics_are_written(
     monkeypatch.setattr(exposition, "STEP_S", 0.0)
 
     async def run() -> int:
-        asking = asyncio.create_task(Metrics(Snapshots(tmp_path, many_models(50)), route_of).text())
+        asking = asyncio.create_task(Exposition(Snapshots(tmp_path, many_models(50)), route_of).text())
         turns = 0
         while not asking.done():
             await asyncio.sleep(0)
@@ -121,17 +121,17 @@ def test_the_text_is_written_anew_only_when_a_worker_has_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = []
-    render = Metrics._rendered
+    render = Exposition._rendered
 
-    async def counted(metrics: Metrics) -> str:
+    async def counted(metrics: Exposition) -> str:
         rendered.append(1)
         return await render(metrics)
 
-    monkeypatch.setattr(Metrics, "_rendered", counted)
+    monkeypatch.setattr(Exposition, "_rendered", counted)
 
     async def run() -> None:
         snapshots = Snapshots(tmp_path, busy())
-        metrics = Metrics(snapshots, route_of)
+        metrics = Exposition(snapshots, route_of)
         texts = await asyncio.gather(*(metrics.text() for _ in range(5)))
         assert len({text.content for text in texts}) == len(rendered) == 1
         snapshots.write()

@@ -13,7 +13,7 @@ from functions.embeddings import embeddings
 from runtime.catalog import route_of
 from runtime.identity.authenticator import Authenticator
 from runtime.invoke import Incoming
-from runtime.telemetry.exposition import Metrics
+from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Counted, Tally, Unrouted
 from runtime.telemetry.unrouted import Reason, reason_of
@@ -113,7 +113,7 @@ def test_unrouted_calls_stand_in_the_text_and_add_up_over_workers(tmp_path: Path
     tally.unrouted("embeddings", Reason.IN_ERROR)
     snapshots = Snapshots(tmp_path, tally)
     snapshots.write()
-    text = asyncio.run(Metrics(snapshots, route_of).text()).content
+    text = asyncio.run(Exposition(snapshots, route_of).text()).content
     assert 'switchgear_unrouted_total{function="chat",reason="unknown"} 2.0' in text
     assert 'switchgear_unrouted_total{function="embeddings",reason="in_error"} 1.0' in text
     both = tally.counted().merged([tally.counted()])
