@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models_registry.config.providers import PROVIDERS
 from models_registry.prices.fields import METERS, SEARCH
 from runtime.catalog import entry_named
 from tests.test_house import PACKAGES, ROOT, names_in, tracked
@@ -59,3 +60,8 @@ def test_every_class_that_the_glossary_names_is_there() -> None:
     known = {name for path in code for name in names_in(ast.parse(path.read_text()))}
     assert len(named) > 50
     assert sorted(named - known) == []
+
+
+def test_every_provider_is_in_the_guide() -> None:
+    text = (ROOT / "docs" / "guide.md").read_text()
+    assert [name for name in PROVIDERS if f"`{name}`" not in text] == []
