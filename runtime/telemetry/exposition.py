@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from functions.contract.function import TextReply
 from runtime.telemetry.snapshots import Snapshots, sum_of
-from runtime.telemetry.tally import Attempts, Counted, Gauges
+from runtime.telemetry.tally import AttemptCounts, Counted, Gauges
 from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
 from schema.ledger.rows import Outcome
 from schema.money import NANO_PER_USD
@@ -111,7 +111,7 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
         ("model", "provider"),
         [(key, each.cost_nano / NANO_PER_USD) for key, each in by_model],
     )
-    kinds: tuple[tuple[str, Callable[[Attempts], int]], ...] = (
+    kinds: tuple[tuple[str, Callable[[AttemptCounts], int]], ...] = (
         ("input", lambda each: each.input_tokens),
         ("cached", lambda each: each.cached_tokens),
         ("output", lambda each: each.output_tokens),
@@ -125,7 +125,7 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
     )
     yield from counter(
         "switchgear_hold_exceeded",
-        "Attempts that cost more than was held for them.",
+        "AttemptCounts that cost more than was held for them.",
         (),
         [((), counted.holds_exceeded)],
     )
@@ -173,7 +173,7 @@ def _peers(
         ("route",),
         [((route,), each.timing) for route, each in requests],
     )
-    sums: tuple[tuple[str, str, Callable[[Attempts], float]], ...] = (
+    sums: tuple[tuple[str, str, Callable[[AttemptCounts], float]], ...] = (
         ("litellm_spend_metric", "Dollars.", lambda each: each.cost_nano / NANO_PER_USD),
         (
             "litellm_total_tokens_metric",
@@ -197,7 +197,7 @@ def _peers(
         ("model",),
         [((each.model,), each.first_token) for each in attempts],
     )
-    ends: tuple[tuple[str, str, Callable[[Attempts], bool]], ...] = (
+    ends: tuple[tuple[str, str, Callable[[AttemptCounts], bool]], ...] = (
         ("litellm_deployment_total_requests", "Upstream attempts.", lambda each: True),
         (
             "litellm_deployment_success_responses",

@@ -14,7 +14,7 @@ import msgspec
 
 from models_registry.registry import covers
 from models_registry.target import Target
-from runtime.telemetry.unrouted import Reason
+from runtime.telemetry.unrouted import UnroutedReason
 from schema.ledger.journal import Settled
 from schema.ledger.rows import Outcome
 
@@ -61,7 +61,7 @@ class Requests(msgspec.Struct, kw_only=True):
         self.timing.merge(other.timing)
 
 
-class Attempts(msgspec.Struct, kw_only=True):
+class AttemptCounts(msgspec.Struct, kw_only=True):
     """Upstream attempts at one model of one provider that ended in one way."""
 
     model: str
@@ -80,7 +80,7 @@ class Attempts(msgspec.Struct, kw_only=True):
     def labels(self) -> tuple[object, ...]:
         return self.model, self.provider, self.outcome
 
-    def merge(self, other: "Attempts") -> None:
+    def merge(self, other: "AttemptCounts") -> None:
         self.number += other.number
         self.cost_nano += other.cost_nano
         self.input_tokens += other.input_tokens
@@ -95,7 +95,7 @@ class Unrouted(msgspec.Struct, kw_only=True):
     """Calls of one function that reached no deployment, for one reason."""
 
     function: str
-    reason: Reason
+    reason: UnroutedReason
     number: int = 0
 
     @property
@@ -121,7 +121,7 @@ class Counted(msgspec.Struct, kw_only=True):
     """All that one process has counted, or several together."""
 
     requests: list[Requests] = msgspec.field(default_factory=list)
-    attempts: list[Attempts] = msgspec.field(default_factory=list)
+    attempts: list[AttemptCounts] = msgspec.field(default_factory=list)
     holds_exceeded: int = 0
     unrouted: list[Unrouted] = msgspec.field(default_factory=list)
 
@@ -150,7 +150,9 @@ class Counted(msgspec.Struct, kw_only=True):
             for attempt in each.attempts:
                 total = attempts.get(attempt.labels)
                 if total is None:
-                    total = Attempts(model=attempt.model, provider=attempt.provider, outcome=attempt.outcome)
+                    total = AttemptCounts(
+                        model=attempt.model, provider=attempt.provider, outcome=attempt.outcome
+                    )
                     attempts[attempt.labels] = total
                     self.attempts.append(total)
                 total.merge(attempt)
@@ -174,8 +176,8 @@ class Tally:
         self._gauges = gauges
         self._names: dict[str, str] = {}
         self._requests: dict[tuple[str, int], Requests] = {}
-        self._attempts: dict[tuple[str, str, Outcome], Attempts] = {}
-        self._unrouted: dict[tuple[str, Reason], Unrouted] = {}
+        self._attempts: dict[tuple[str, str, Outcome], AttemptCounts] = {}
+        self._unrouted: dict[tuple[str, UnroutedReason], Unrouted] = {}
         self._holds_exceeded = 0
         self.additions = 0
         """How often anything was counted: another number means that there is something new to write."""
@@ -196,7 +198,7 @@ class Tally:
         key = (self._names.get(name) or self._model(name), target.provider, settled.outcome)
         counts = self._attempts.get(key)
         if counts is None:
-            counts = self._attempts[key] = Attempts(model=key[0], provider=key[1], outcome=key[2])
+            counts = self._attempts[key] = AttemptCounts(model=key[0], provider=key[1], outcome=key[2])
         usage = settled.usage
         counts.number += 1
         counts.cost_nano += settled.cost_nano
@@ -208,7 +210,7 @@ class Tally:
         if first_token_ms is not None:
             counts.first_token.add(first_token_ms)
 
-    def unrouted(self, function: str, reason: Reason) -> None:
+    def unrouted(self, function: str, reason: UnroutedReason) -> None:
         """Count a model call that reached no deployment."""
         self.additions += 1
         counts = self._unrouted.get((function, reason))

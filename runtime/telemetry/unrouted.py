@@ -5,7 +5,7 @@ import enum
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound, UnsupportedParameter
 
 
-class Reason(enum.Enum):
+class UnroutedReason(enum.Enum):
     """What was wrong with the model that a call named."""
 
     UNKNOWN = "unknown"
@@ -18,15 +18,15 @@ class Reason(enum.Enum):
     """Its provider has no endpoint for such calls: embeddings at Anthropic, say."""
 
 
-def reason_of(error: GatewayError) -> Reason | None:
+def reason_of(error: GatewayError) -> UnroutedReason | None:
     """None for an error that is about anything but the model."""
     match error:
         case ModelNotFound():
-            return Reason.UNKNOWN
+            return UnroutedReason.UNKNOWN
         case ModelNotAllowed():
-            return Reason.NOT_ALLOWED
+            return UnroutedReason.NOT_ALLOWED
         case ModelInError():
-            return Reason.IN_ERROR
+            return UnroutedReason.IN_ERROR
         case UnsupportedParameter(param="model"):
-            return Reason.UNSUPPORTED
+            return UnroutedReason.UNSUPPORTED
     return None

@@ -22,10 +22,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from runtime.upstream.connection import Broken, Connection, Wanted
+from runtime.upstream.connection import Breakage, Connection, Wanted
 from runtime.upstream.decoding import Decoder, Undecodable, decoder_of
 from runtime.upstream.dialing import Dialer, NameUnknown, ProxyRefused
-from runtime.upstream.heads import Address, Unwritable, address_of, head_of
+from runtime.upstream.heads import Unwritable, UrlParts, address_of, head_of
 from runtime.upstream.pool import Place, Pool, PoolLimits
 from runtime.upstream.proxies import Proxies
 from runtime.upstream.tls import AS_THE_SYSTEM, TlsOptions
@@ -158,7 +158,7 @@ class HttpResponse:
 
     def _after_close(self) -> bytes:
         if not self._is_read:
-            raise self._error(Broken.CUT)
+            raise self._error(Breakage.CUT)
         return b""
 
     def _end(self, connection: Connection) -> None:
@@ -169,15 +169,15 @@ class HttpResponse:
     def _too_large(self, limit: int) -> UpstreamMalformed:
         return UpstreamMalformed(f"{self._host} sent more than {limit >> 20} MiB.")
 
-    def _error(self, why: Broken) -> UpstreamError:
+    def _error(self, why: Breakage) -> UpstreamError:
         match why:
-            case Broken.BODY_LATE:
+            case Breakage.BODY_LATE:
                 return UpstreamTimeout(f"{self._host} sent the head of an answer and then nothing.")
-            case Broken.IDLE:
+            case Breakage.IDLE:
                 return UpstreamTimeout(f"{self._host} sent nothing for {self._deadlines.idle_s:g} s.")
-            case Broken.TOTAL:
+            case Breakage.TOTAL:
                 return UpstreamTimeout(f"{self._host} did not finish within {self._deadlines.total_s:g} s.")
-            case Broken.MALFORMED:
+            case Breakage.MALFORMED:
                 return UpstreamMalformed(f"{self._host} sent a body that is not HTTP.")
             case _:
                 return UpstreamCut(f"{self._host} broke off before the answer was whole.")
@@ -238,7 +238,7 @@ class HttpUpstream:
         connection: Connection,
         head: bytes,
         body: bytes,
-        address: Address,
+        address: UrlParts,
         deadlines: Deadlines,
         *,
         may_repeat: bool = True,
@@ -257,18 +257,18 @@ class HttpUpstream:
         except BaseException:
             connection.abort()
             raise
-        if connection.has_head and connection.broken in (None, Broken.CUT, Broken.MALFORMED):
+        if connection.has_head and connection.broken in (None, Breakage.CUT, Breakage.MALFORMED):
             return HttpResponse(connection, self.pool, address.authority, deadlines)
         if (
             may_repeat
-            and connection.broken is Broken.CUT
+            and connection.broken is Breakage.CUT
             and not connection.received
             and self._loop.time() - sent_at < STALE_WINDOW_S
         ):
             return None
         raise _unanswered(connection.broken, address.authority, deadlines)
 
-    async def _connected(self, place: Place, address: Address, deadlines: Deadlines) -> Connection:
+    async def _connected(self, place: Place, address: UrlParts, deadlines: Deadlines) -> Connection:
         """Raises UpstreamUnreachable: nothing was sent."""
         host = address.authority
         try:
@@ -295,7 +295,7 @@ class HttpUpstream:
         except OSError as exc:
             raise UpstreamUnreachable(f"No connection to {host}.") from exc
 
-    def _place(self, address: Address) -> Place:
+    def _place(self, address: UrlParts) -> Place:
         key = f"{address.scheme}://{address.host}:{address.port}"
         place = self._places.get(key)
         if place is None:
@@ -307,14 +307,14 @@ class HttpUpstream:
         return place
 
 
-def _unanswered(why: Broken | None, host: str, deadlines: Deadlines) -> UpstreamError:
+def _unanswered(why: Breakage | None, host: str, deadlines: Deadlines) -> UpstreamError:
     """What became of a request without an answer. Names the host alone: a path can hold a key."""
     match why:
-        case Broken.LATE:
+        case Breakage.LATE:
             return UpstreamTimeout(f"{host} did not begin to answer within {deadlines.first_byte_s:g} s.")
-        case Broken.TOTAL:
+        case Breakage.TOTAL:
             return UpstreamTimeout(f"{host} did not begin to answer within {deadlines.total_s:g} s.")
-        case Broken.MALFORMED:
+        case Breakage.MALFORMED:
             return UpstreamMalformed(f"{host} did not answer in HTTP, or with a head over the limit.")
         case _:
             return UpstreamCut(f"{host} closed the connection without an answer.")

@@ -33,7 +33,7 @@ FRAMING = (b"content-length", b"transfer-encoding")
 _REASON = re.compile(rb"[\t -~\x80-\xff]*")
 
 
-class Broken(enum.Enum):
+class Breakage(enum.Enum):
     """Why an answer is not whole."""
 
     CUT = "the connection ended"
@@ -57,7 +57,7 @@ class Wanted(enum.Enum):
 class Connection(asyncio.Protocol):
     """Made by the pool, which is told when the connection is lost."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: "Owner") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: "ConnectionOwner") -> None:
         self._loop = loop
         self.owner = owner
         self._parser: httptools.HttpResponseParser | None = None
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.pieces: list[bytes] = []
-        self.broken: Broken | None = None
+        self.broken: Breakage | None = None
         self.has_head = False
         self.is_whole = False
         self.received = False
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
                 self.is_whole = True
                 self._wake()
             else:
-                self._break(Broken.CUT)
+                self._break(Breakage.CUT)
 
     def pause_writing(self) -> None:
         self._stalled = True
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.received = True
             if not self.is_whole:
-                self._break(Broken.MALFORMED)
+                self._break(Breakage.MALFORMED)
                 self.abort()
                 return
             self._keeps_alive = False
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
         if not had_head:
             self._head_bytes += len(data)
             if not self.has_head and self._head_bytes > MAX_HEAD_BYTES:
-                self._break(Broken.MALFORMED)
+                self._break(Breakage.MALFORMED)
                 self.abort()
                 return
         if self.has_head:
@@ -331,14 +331,14 @@ class Connection(asyncio.Protocol):
             self._break(self._lateness(now))
             self.abort()
 
-    def _lateness(self, now: float) -> Broken:
+    def _lateness(self, now: float) -> Breakage:
         if now >= self._total_at:
-            return Broken.TOTAL
+            return Breakage.TOTAL
         if not self.has_head:
-            return Broken.LATE
-        return Broken.IDLE if self._body_begun else Broken.BODY_LATE
+            return Breakage.LATE
+        return Breakage.IDLE if self._body_begun else Breakage.BODY_LATE
 
-    def _break(self, why: Broken) -> None:
+    def _break(self, why: Breakage) -> None:
         if self.broken is None:
             self.broken = why
         self._wake()
@@ -354,7 +354,7 @@ class Connection(asyncio.Protocol):
         self._writable = None
 
 
-class Owner:
+class ConnectionOwner:
     """Whom a connection tells that it is lost."""
 
     def lost(self, connection: Connection) -> None:

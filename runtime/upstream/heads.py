@@ -21,7 +21,7 @@ class Unwritable(ValueError):
     """An address or a header that HTTP can't carry."""
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True):
+class UrlParts(msgspec.Struct, frozen=True, kw_only=True):
     """A URL, taken apart. `authority` names the host, and the port where the URL does."""
 
     scheme: str
@@ -33,7 +33,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=1024)
-def address_of(url: str) -> Address:
+def address_of(url: str) -> UrlParts:
     """Raises Unwritable."""
     try:
         parts = urlsplit(url)
@@ -51,7 +51,7 @@ def address_of(url: str) -> Address:
     path = quote(parts.path or "/", safe=_SAFE_IN_PATH)
     if parts.query:
         path += "?" + quote(parts.query, safe=_SAFE_IN_PATH)
-    return Address(
+    return UrlParts(
         scheme=parts.scheme,
         host=host,
         port=port or DEFAULT_PORTS[parts.scheme],
@@ -79,7 +79,7 @@ def _name(name: str) -> str:
 
 
 def head_of(
-    method: str, address: Address, headers: Mapping[str, str], body_bytes: int, *, through: str | None = None
+    method: str, address: UrlParts, headers: Mapping[str, str], body_bytes: int, *, through: str | None = None
 ) -> bytes:
     """The head of a request. `through` is the `Proxy-Authorization` for a proxy that reads the request; empty
     where that wants none. Raises Unwritable."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from runtime.upstream.connection import Connection, Owner
+from runtime.upstream.connection import Connection, ConnectionOwner
 from runtime.upstream.dialing import Dialer
 from runtime.upstream.proxies import Proxy
 from runtime.upstream.tls import TlsOptions, context_of
@@ -38,7 +38,7 @@ class Place(NamedTuple):
         return self.proxy is not None and self.scheme == "https"
 
 
-class _Origin(Owner):
+class _PlaceConnections(ConnectionOwner):
     """The connections to one place."""
 
     def __init__(self, pool: "Pool", place: Place) -> None:
@@ -64,7 +64,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._dialer = dialer
         self._limits = limits
-        self._origins: dict[Place, _Origin] = {}
+        self._origins: dict[Place, _PlaceConnections] = {}
         self._made: set[Connection] = set()
         self._open = 0
 
@@ -91,7 +91,7 @@ class Pool:
         NameUnknown, ProxyRefused, ssl.SSLError, OSError."""
         origin = self._origins.get(place)
         if origin is None:
-            origin = self._origins[place] = _Origin(self, place)
+            origin = self._origins[place] = _PlaceConnections(self, place)
         if self._has_room(origin):
             self._count(origin, 1)
         else:
@@ -115,7 +115,7 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """Its answer was read to the end, or it was never used."""
         origin = connection.owner
-        assert isinstance(origin, _Origin), "the pool made it"
+        assert isinstance(origin, _PlaceConnections), "the pool made it"
         if connection.uses and not connection.can_be_used_again:
             connection.close()
             return
@@ -127,7 +127,7 @@ class Pool:
         connection.rest(KEEP_ALIVE_S)
         origin.resting.append(connection)
 
-    def lost(self, origin: _Origin, connection: Connection) -> None:
+    def lost(self, origin: _PlaceConnections, connection: Connection) -> None:
         """A connection has ended."""
         if connection in self._made:
             self._made.discard(connection)
@@ -139,7 +139,7 @@ class Pool:
         for connection in list(self._made):
             connection.abort()
 
-    async def _turn(self, origin: _Origin) -> Connection | None:
+    async def _turn(self, origin: _PlaceConnections) -> Connection | None:
         """Wait for a connection, or for leave to make one, which is counted then."""
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         origin.waiting.append(waiter)
@@ -158,7 +158,7 @@ class Pool:
                 self._let_others()
             raise
 
-    async def _make(self, origin: _Origin) -> Connection:
+    async def _make(self, origin: _PlaceConnections) -> Connection:
         place = origin.place
         context = context_of(place.tls) if place.scheme == "https" else None
         sock = await self._dialer.dial(place.host, place.port, proxy=place.proxy, tunnel=place.tunnels)
@@ -177,10 +177,10 @@ class Pool:
         self._made.add(connection)
         return connection
 
-    def _has_room(self, origin: _Origin) -> bool:
+    def _has_room(self, origin: _PlaceConnections) -> bool:
         return origin.open < self._limits.a_host and self._open < self._limits.in_all
 
-    def _count(self, origin: _Origin, more: int) -> None:
+    def _count(self, origin: _PlaceConnections, more: int) -> None:
         origin.open += more
         self._open += more
         if not origin.open and not origin.waiting:

@@ -14,7 +14,7 @@ App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 WHOLE = ":path"
 
 
-class _Ending(NamedTuple):
+class _ParameterPath(NamedTuple):
     """Paths that begin alike and end with one parameter."""
 
     name: str
@@ -48,11 +48,11 @@ class Front:
         return found.door
 
 
-def _endings(doors: Mapping[str, Door]) -> dict[str, _Ending]:
+def _endings(doors: Mapping[str, Door]) -> dict[str, _ParameterPath]:
     """By how a path begins. Litestar keeps those of which the rest may hold slashes."""
-    endings: dict[str, _Ending] = {}
+    endings: dict[str, _ParameterPath] = {}
     for path, door in doors.items():
         begins, brace, rest = path.partition("{")
         if brace and rest.endswith("}") and "{" not in rest and WHOLE not in rest:
-            endings[begins] = _Ending(rest.removesuffix("}"), door)
+            endings[begins] = _ParameterPath(rest.removesuffix("}"), door)
     return endings

@@ -19,7 +19,7 @@ from runtime.outbound import post_json
 from runtime.telemetry.alerts import MAX_OF_CUSTOMERS, MAX_WAITING, Desk
 from runtime.telemetry.snapshots import IDLE_TURNS, Snapshots
 from runtime.telemetry.tally import Tally
-from runtime.telemetry.unrouted import Reason
+from runtime.telemetry.unrouted import UnroutedReason
 from schema.alerts import AlertKind
 from tests.models_registry.backends.making import target as target_of
 from tests.runtime.attempts import make_row, make_settled
@@ -295,7 +295,7 @@ def test_every_count_is_something_new_to_write() -> None:
     counts: list[Callable[[], None]] = [
         lambda: tally.request("chat", 200, 1.0),
         lambda: tally.attempt(target, settled, None),
-        lambda: tally.unrouted("chat", Reason.UNKNOWN),
+        lambda: tally.unrouted("chat", UnroutedReason.UNKNOWN),
         tally.hold_exceeded,
     ]
     for count in counts:

@@ -16,7 +16,7 @@ from runtime.invoke import Incoming
 from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Counted, Tally, Unrouted
-from runtime.telemetry.unrouted import Reason, reason_of
+from runtime.telemetry.unrouted import UnroutedReason, reason_of
 from schema.errors import (
     BudgetExceeded,
     GatewayError,
@@ -41,11 +41,11 @@ CHOSEN = "a-name-that-a-caller-chose"
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ModelNotFound("m"), Reason.UNKNOWN),
-        (ModelNotFound("m", param="fallbacks"), Reason.UNKNOWN),
-        (ModelNotAllowed("m", param="model"), Reason.NOT_ALLOWED),
-        (ModelInError("m"), Reason.IN_ERROR),
-        (UnsupportedParameter("m", param="model"), Reason.UNSUPPORTED),
+        (ModelNotFound("m"), UnroutedReason.UNKNOWN),
+        (ModelNotFound("m", param="fallbacks"), UnroutedReason.UNKNOWN),
+        (ModelNotAllowed("m", param="model"), UnroutedReason.NOT_ALLOWED),
+        (ModelInError("m"), UnroutedReason.IN_ERROR),
+        (UnsupportedParameter("m", param="model"), UnroutedReason.UNSUPPORTED),
         (UnsupportedParameter("m", param="tools"), None),
         (InvalidRequest("m", param="model"), None),
         (NotFound("m"), None),
@@ -53,7 +53,9 @@ CHOSEN = "a-name-that-a-caller-chose"
         (BudgetExceeded("m"), None),
     ],
 )
-def test_what_is_wrong_with_the_model_is_the_reason(error: GatewayError, reason: Reason | None) -> None:
+def test_what_is_wrong_with_the_model_is_the_reason(
+    error: GatewayError, reason: UnroutedReason | None
+) -> None:
     assert reason_of(error) is reason
 
 
@@ -86,8 +88,8 @@ def test_a_call_to_a_name_that_nobody_configured_is_counted_without_the_name() -
     embedding: dict[str, object] = {"model": CHOSEN, "input": "hi"}
     found = counted(asking(CHOSEN), asking(""), asking("gpt", fallbacks=[CHOSEN]), ("embeddings", embedding))
     assert [(each.function, each.reason, each.number) for each in found] == [
-        ("chat", Reason.UNKNOWN, 3),
-        ("embeddings", Reason.UNKNOWN, 1),
+        ("chat", UnroutedReason.UNKNOWN, 3),
+        ("embeddings", UnroutedReason.UNKNOWN, 1),
     ]
     assert CHOSEN not in str(found)
 
@@ -96,8 +98,8 @@ def test_a_call_to_a_model_that_is_not_for_the_key_or_not_for_such_calls_is_coun
     embedding: dict[str, object] = {"model": "claude", "input": "hi"}
     found = counted(asking("gpt"), ("embeddings", embedding), models=("claude",))
     assert [(each.function, each.reason) for each in found] == [
-        ("chat", Reason.NOT_ALLOWED),
-        ("embeddings", Reason.UNSUPPORTED),
+        ("chat", UnroutedReason.NOT_ALLOWED),
+        ("embeddings", UnroutedReason.UNSUPPORTED),
     ]
 
 
@@ -109,8 +111,8 @@ def test_a_call_that_was_attempted_or_is_no_call_at_all_is_not_counted() -> None
 def test_unrouted_calls_stand_in_the_text_and_add_up_over_workers(tmp_path: Path) -> None:
     tally = Tally(["gpt"])
     for _ in range(2):
-        tally.unrouted("chat", Reason.UNKNOWN)
-    tally.unrouted("embeddings", Reason.IN_ERROR)
+        tally.unrouted("chat", UnroutedReason.UNKNOWN)
+    tally.unrouted("embeddings", UnroutedReason.IN_ERROR)
     snapshots = Snapshots(tmp_path, tally)
     snapshots.write()
     text = asyncio.run(Exposition(snapshots, route_of).text()).content

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models_registry.target import Deadlines
-from runtime.upstream.connection import HIGH_WATER_BYTES, Broken, Connection, Owner, Wanted
+from runtime.upstream.connection import HIGH_WATER_BYTES, Breakage, Connection, ConnectionOwner, Wanted
 
 PATIENT = Deadlines(connect_s=60, first_byte_s=60, idle_s=60, total_s=60)
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
@@ -47,7 +47,7 @@ class Transport:
         self.paused = False
 
 
-class Nobody(Owner):
+class Nobody(ConnectionOwner):
     def lost(self, connection: Connection) -> None:
         pass
 
@@ -69,10 +69,10 @@ def begun() -> tuple[Connection, Transport]:
     return connection, transport
 
 
-def ours(pieces: Sequence[bytes], *, closed: bool) -> Read | Broken | None:
+def ours(pieces: Sequence[bytes], *, closed: bool) -> Read | Breakage | None:
     """None where it is not whole yet."""
 
-    async def run() -> Read | Broken | None:
+    async def run() -> Read | Breakage | None:
         connection, transport = begun()
         for piece in pieces:
             if not transport.aborted:
@@ -95,7 +95,7 @@ def _value(name: bytes, value: bytes) -> bytes:
     return value.lower() if name == b"transfer-encoding" else value
 
 
-def theirs(pieces: Sequence[bytes], *, closed: bool) -> Read | Broken | None:
+def theirs(pieces: Sequence[bytes], *, closed: bool) -> Read | Breakage | None:
     """By h11."""
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method="POST", target="/", headers=[("host", "x"), ("content-length", "0")]))
@@ -117,9 +117,9 @@ def theirs(pieces: Sequence[bytes], *, closed: bool) -> Read | Broken | None:
                 elif isinstance(event, h11.EndOfMessage):
                     whole = True
                 elif isinstance(event, h11.ConnectionClosed):
-                    return Broken.CUT
+                    return Breakage.CUT
     except h11.RemoteProtocolError:
-        return Broken.MALFORMED
+        return Breakage.MALFORMED
     if not whole:
         return None
     again = client.their_state is h11.DONE and not client.trailing_data[0].strip(b"\r\n")  # empty lines
@@ -275,7 +275,7 @@ def test_what_comes_behind_an_answer_ends_the_connection_and_not_the_answer(
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(head: bytes) -> None:
-    assert ours([head], closed=True) is Broken.MALFORMED
+    assert ours([head], closed=True) is Breakage.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_what_can_be_read_in_two_ways_is_refused(head: bytes) -> None:
     ids=["lines", "a long line", "1xx", "an endless value", "trailers"],
 )
 def test_a_head_over_the_limits_is_refused(data: bytes) -> None:
-    assert ours(cut_up(data, range(0, len(data), 1000)), closed=False) is Broken.MALFORMED
+    assert ours(cut_up(data, range(0, len(data), 1000)), closed=False) is Breakage.MALFORMED
 
 
 def test_a_provider_that_speaks_before_it_is_asked_is_left() -> None:
@@ -329,7 +329,7 @@ def test_whoever_waits_is_woken_when_the_connection_ends(wanted: Wanted) -> None
         connection.connection_lost(ConnectionResetError())
         async with asyncio.timeout(1):
             await waiting
-        assert connection.broken is Broken.CUT
+        assert connection.broken is Breakage.CUT
 
     asyncio.run(run())
 
