@@ -1,6 +1,7 @@
 """The user's document through nginx: the request flow step by step, sign-in, the UI, pgAdmin, every SDK."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -161,7 +162,12 @@ def test_pgadmin_is_at_its_address(stack: Gateway) -> None:
 def test_the_javascript_sdk_calls_every_kind_of_model(office: Gateway, tmp_path: Path) -> None:
     node, npm = program("node"), program("npm")
     command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "openai"]
-    installed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    authorities = (
+        {"NODE_EXTRA_CA_CERTS": os.environ["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in os.environ else {}
+    )
+    installed = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **authorities}
+    )
     if installed.returncode != 0:
         lacking(f"the openai package of npm can't be installed: {installed.stderr[-300:]}")
     script = tmp_path / "calls.mjs"
