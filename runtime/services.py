@@ -35,6 +35,7 @@ from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
 from runtime.upstream.client import HttpUpstream
+from runtime.upstream.pool import PoolLimits
 from runtime.upstream.router import Router
 
 DEAF_AFTER_S = 2.0
@@ -72,9 +73,12 @@ class Services:
         blueprint = self._blueprint
         checked = check(blueprint.document, blueprint.env)
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
-        self.upstream = HttpUpstream(env=blueprint.env, tls=checked.tls)
-        await self.upstream.start()
         settings = blueprint.settings
+        limits = PoolLimits(
+            in_all=settings.upstream_connections, a_host=settings.upstream_connections_per_host
+        )
+        self.upstream = HttpUpstream(limits=limits, env=blueprint.env, tls=checked.tls)
+        await self.upstream.start()
         self.journal = await begun(
             settings.journals,
             max_bytes=settings.journal_mb * 1024 * 1024,

@@ -19,6 +19,7 @@ from schema.secret import MIN_KEY_CHARS, Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
 MAX_BODY_MB = 4096
+MAX_UPSTREAM_CONNECTIONS = 65_536
 MAX_BODIES_BYTES = 256 * 1024 * 1024
 _HOSTS = re.compile(
     r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]*)(:[0-9]{1,5})?(,(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]+)(:[0-9]{1,5})?)*"
@@ -42,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     refused with 503."""
     connections: int = DEFAULT_CONNECTIONS
     """How many connections to Postgres a worker has."""
+    upstream_connections: int = 16_384
+    """How many connections to providers a worker has at most."""
+    upstream_connections_per_host: int = 8_192
     drain_s: int = 30
     """How long SIGTERM waits for calls in flight."""
     journal_mb: int = 1024
@@ -103,6 +107,22 @@ def with_connections(settings: Settings, limit: int | None) -> Settings:
             f"for each of announcements, keys, leases, management and reports; found {limit}"
         )
     return msgspec.structs.replace(settings, connections=limit)
+
+
+def with_upstream_connections(settings: Settings, in_all: int | None, a_host: int | None) -> Settings:
+    """The settings with `general_settings.max_upstream_connections` and `max_upstream_connections_per_host`.
+    Raises SettingsError."""
+    for name, limit in (("", in_all), ("_per_host", a_host)):
+        if limit is not None and not 1 <= limit <= MAX_UPSTREAM_CONNECTIONS:
+            raise SettingsError(
+                f"general_settings.max_upstream_connections{name}: expected a number of connections from "
+                f"1 to {MAX_UPSTREAM_CONNECTIONS}, found {limit}"
+            )
+    return msgspec.structs.replace(
+        settings,
+        upstream_connections=settings.upstream_connections if in_all is None else in_all,
+        upstream_connections_per_host=settings.upstream_connections_per_host if a_host is None else a_host,
+    )
 
 
 Megabytes = float | int | str

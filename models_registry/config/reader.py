@@ -140,6 +140,10 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None = None
     database_connection_pool_limit: Count | None = None
     """How many connections a worker has, as with LiteLLM."""
+    max_upstream_connections: Count | None = None
+    """Ours: how many connections to providers a worker has at most, say 16384."""
+    max_upstream_connections_per_host: Count | None = None
+    """Ours: how many of them lead to one host at most, say 8192."""
     max_request_size_mb: Number | None = None
     max_request_bodies_mb: Number | None = None
     """Ours: the most that the bodies of all requests under way in a worker may have together."""

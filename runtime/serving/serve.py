@@ -31,6 +31,7 @@ from runtime.settings import (
     stored_master_key,
     with_body_limits,
     with_connections,
+    with_upstream_connections,
 )
 from schema.secret import Secret
 
@@ -127,6 +128,9 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     if settings.database_url is None and general.database_url:
         settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
     settings = with_connections(settings, general.database_connection_pool_limit)
+    settings = with_upstream_connections(
+        settings, general.max_upstream_connections, general.max_upstream_connections_per_host
+    )
     settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
     key = settings.master_key
     if key is None and config.master_key is not None:

@@ -223,15 +223,16 @@ class HttpUpstream:
                 f"The request to {_host_in(request.url)} can't be written: an administrator has to check "
                 "that deployment's address, key and headers."
             ) from exc
-        connection = self.pool.resting(place)
-        if connection is not None:
-            response = await self._send(connection, head, request.body, address, deadlines)
+        may_repeat = True
+        while True:
+            connection = self.pool.resting(place) or await self._connected(place, address, deadlines)
+            may_repeat = may_repeat and connection.uses > 0
+            response = await self._send(
+                connection, head, request.body, address, deadlines, may_repeat=may_repeat
+            )
             if response is not None:
                 return response
-        connection = await self._connected(place, address, deadlines)
-        response = await self._send(connection, head, request.body, address, deadlines, may_repeat=False)
-        assert response is not None, "it was not to be repeated"
-        return response
+            may_repeat = False
 
     async def _send(
         self,
@@ -241,10 +242,10 @@ class HttpUpstream:
         address: UrlParts,
         deadlines: Deadlines,
         *,
-        may_repeat: bool = True,
+        may_repeat: bool,
     ) -> HttpResponse | None:
-        """The answer's head. None where the connection was closed before it was used, and the request may be
-        sent again."""
+        """The answer's head. None where the provider closed the connection before it read the request: the
+        request may be sent again. Never None without `may_repeat`."""
         sent_at = self._loop.time()
         try:
             if len(head) + len(body) <= ONE_WRITE_BYTES:

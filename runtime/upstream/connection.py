@@ -12,7 +12,7 @@ import asyncio
 import enum
 import re
 from collections.abc import Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 
@@ -54,10 +54,16 @@ class Wanted(enum.Enum):
     END = 3
 
 
+class ConnectionOwner(Protocol):
+    """Whom a connection tells that it is lost."""
+
+    def lost(self, connection: "Connection") -> None: ...
+
+
 class Connection(asyncio.Protocol):
     """Made by the pool, which is told when the connection is lost."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: "ConnectionOwner") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: ConnectionOwner) -> None:
         self._loop = loop
         self.owner = owner
         self._parser: httptools.HttpResponseParser | None = None
@@ -278,9 +284,14 @@ class Connection(asyncio.Protocol):
         return self._waiting_bytes
 
     @property
+    def is_open(self) -> bool:
+        """Whether a request can be written."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    @property
     def can_be_used_again(self) -> bool:
         """After a whole answer: whether the provider expects another request."""
-        return self._keeps_alive and self._wrote_all and self.transport is not None
+        return self._keeps_alive and self._wrote_all and self.is_open
 
     def rest(self, keep_alive_s: float) -> None:
         """Wait in the pool for the next request, so long at most."""
@@ -352,13 +363,6 @@ class Connection(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
-
-
-class ConnectionOwner:
-    """Whom a connection tells that it is lost."""
-
-    def lost(self, connection: Connection) -> None:
-        raise NotImplementedError
 
 
 class _TooMuch(Exception):

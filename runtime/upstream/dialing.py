@@ -4,7 +4,9 @@ be."""
 import asyncio
 import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from threading import Thread
 
 import aiohappyeyeballs
 
@@ -30,15 +32,17 @@ class ProxyRefused(Exception):
 
 
 class Dialer:
-    """Opens sockets. Its threads for names are its own: a resolver that hangs keeps no other work waiting."""
+    """Opens sockets. Its threads for names are its own, and the process ends without them: a resolver that
+    hangs keeps no other work and no stop waiting."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="names")
+        self._turns = asyncio.Semaphore(RESOLVERS)
         self._known: dict[tuple[str, int], tuple[float, Addresses]] = {}
-        self._asking: dict[tuple[str, int], asyncio.Future[Addresses]] = {}
+        self._asking: dict[tuple[str, int], asyncio.Task[Addresses]] = {}
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for asking in list(self._asking.values()):
+            asking.cancel()
 
     async def dial(self, host: str, port: int, *, proxy: Proxy | None, tunnel: bool) -> socket.socket:
         """A connected socket: to the host, or to the proxy; with `tunnel` on from there to the host. Raises
@@ -65,7 +69,7 @@ class Dialer:
             return known[1]
         asking = self._asking.get(name)
         if asking is None:
-            asking = loop.run_in_executor(self._threads, _look_up, host, port)
+            asking = loop.create_task(self._look_up(host, port))
             self._asking[name] = asking
             asking.add_done_callback(lambda done: self._learn(name, done))
         try:
@@ -73,7 +77,23 @@ class Dialer:
         except (OSError, UnicodeError) as exc:
             raise NameUnknown(host) from exc
 
-    def _learn(self, name: tuple[str, int], done: "asyncio.Future[Addresses]") -> None:
+    async def _look_up(self, host: str, port: int) -> Addresses:
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Addresses] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                told = partial(_tell, found, _addresses_of(host, port))
+            except Exception as exc:
+                told = partial(_tell_error, found, exc)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(told)
+
+        async with self._turns:
+            Thread(target=look_up, name=f"name {host[:40]}", daemon=True).start()
+            return await found
+
+    def _learn(self, name: tuple[str, int], done: "asyncio.Task[Addresses]") -> None:
         self._asking.pop(name, None)
         if done.cancelled() or done.exception() is not None:
             return
@@ -82,7 +102,17 @@ class Dialer:
         self._known[name] = (asyncio.get_running_loop().time() + FRESH_S, done.result())
 
 
-def _look_up(host: str, port: int) -> Addresses:
+def _tell(future: "asyncio.Future[Addresses]", addresses: Addresses) -> None:
+    if not future.done():
+        future.set_result(addresses)
+
+
+def _tell_error(future: "asyncio.Future[Addresses]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _addresses_of(host: str, port: int) -> Addresses:
     found: Addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return found
 

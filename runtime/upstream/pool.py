@@ -78,25 +78,27 @@ class Pool:
         origin = self._origins.get(place)
         while origin is not None and origin.resting:
             connection = origin.resting.pop()
-            transport = connection.transport
-            if transport is None or transport.is_closing():
+            if not connection.is_open:
                 continue
             if self._loop.time() - connection.idle_since < KEEP_ALIVE_S:
                 return connection
-            transport.close()
+            connection.close()
         return None
 
     async def connection(self, place: Place) -> Connection:
         """A new connection, or, where there is no room for one, the next that somebody gives back. Raises
         NameUnknown, ProxyRefused, ssl.SSLError, OSError."""
-        origin = self._origins.get(place)
-        if origin is None:
-            origin = self._origins[place] = _PlaceConnections(self, place)
-        if self._has_room(origin):
-            self._count(origin, 1)
-        else:
+        while True:
+            origin = self._origins.get(place)
+            if origin is None:
+                origin = self._origins[place] = _PlaceConnections(self, place)
+            if self._has_room(origin):
+                self._count(origin, 1)
+                break
             given = await self._turn(origin)
-            if given is not None:
+            if given is None:
+                break
+            if given.is_open:
                 return given
         try:
             return await self._make(origin)
@@ -116,7 +118,7 @@ class Pool:
         """Its answer was read to the end, or it was never used."""
         origin = connection.owner
         assert isinstance(origin, _PlaceConnections), "the pool made it"
-        if connection.uses and not connection.can_be_used_again:
+        if not connection.is_open or (connection.uses and not connection.can_be_used_again):
             connection.close()
             return
         while origin.waiting:
@@ -151,6 +153,7 @@ class Pool:
             if not waiter.done() or waiter.cancelled():
                 with suppress(ValueError):
                     origin.waiting.remove(waiter)
+                self._count(origin, 0)
             elif (given := waiter.result()) is not None:
                 self.give_back(given)
             else:
@@ -172,7 +175,7 @@ class Pool:
         except BaseException:
             sock.close()
             raise
-        if connection.transport is None:
+        if not connection.is_open:
             raise ConnectionResetError("the provider closed the connection at once")
         self._made.add(connection)
         return connection
@@ -185,8 +188,6 @@ class Pool:
         self._open += more
         if not origin.open and not origin.waiting:
             self._origins.pop(origin.place, None)
-        elif origin.open == 1:
-            self._origins[origin.place] = origin
 
     def _let_others(self) -> None:
         """There is room for a connection: whoever waits may make one."""

@@ -348,6 +348,18 @@ async def hangs_up(line: Line, request: Request) -> None:
     line.close()
 
 
+async def hangs_up_in_the_head(line: Line, request: Request) -> None:
+    """Closed with half a head sent: the provider has begun to answer."""
+    await line.send(b"HTTP/1.1 200 OK\r\ncontent-ty")
+    line.close()
+
+
+async def says_it_goes_on(line: Line, request: Request) -> None:
+    """An interim head, and then closed: the provider has the request, and may act on it."""
+    await line.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+    line.close()
+
+
 async def redirects(line: Line, request: Request) -> None:
     await line.send(whole(b"", status=307, headers="location: http://127.0.0.1:9/elsewhere\r\n"))
 
@@ -380,7 +392,7 @@ SCRIPTS: dict[str, Script] = {
         whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,
         huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,
         garbage_json, garbage_http, huge_headers, html_error, short_error, wrong_usage, no_usage, resets,
-        hangs_up, redirects, sets_cookie, ollama_not_pulled,
+        hangs_up, hangs_up_in_the_head, says_it_goes_on, redirects, sets_cookie, ollama_not_pulled,
     )
 } | {
     "status_101": _head_only(101, "upgrade: websocket\r\nconnection: upgrade\r\n"),

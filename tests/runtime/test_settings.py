@@ -3,6 +3,7 @@
 import multiprocessing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from runtime.serving.serve import settings_of
@@ -183,3 +184,16 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
 def test_a_metrics_token_is_as_long_as_a_key(token: str) -> None:
     with pytest.raises(SettingsError, match="SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least 16"):
         read_settings({"SWITCHGEAR_METRICS_TOKEN": token})
+
+
+@pytest.mark.parametrize("name", ["max_upstream_connections", "max_upstream_connections_per_host"])
+def test_connections_to_providers_are_limited_as_the_config_says(tmp_path: Path, name: str) -> None:
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD}
+    field = name.removeprefix("max_")
+    plain, _, _ = settings_of({}, env)
+    limited, _, _ = settings_of({"general_settings": {name: 7}}, env)
+    assert getattr(limited, field) == 7
+    assert msgspec.structs.replace(limited, **{field: getattr(plain, field)}) == plain
+    for wrong in (0, 65_537):
+        with pytest.raises(SettingsError, match=f"{name}: expected a number of connections"):
+            settings_of({"general_settings": {name: wrong}}, env)

@@ -5,6 +5,8 @@ import gc
 import json
 import os
 import ssl
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -327,6 +329,19 @@ def test_a_stale_connection_is_replaced_once_only() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("script", ["hangs_up_in_the_head", "says_it_goes_on"])
+def test_a_call_whose_answer_has_begun_is_never_sent_twice(script: str) -> None:
+    """The provider acts on it, and would bill a second one."""
+
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        await drain(client, request_to(provider.url, "happy"), QUICK)
+        with pytest.raises(UpstreamCut):
+            await drain(client, request_to(provider.url, script), QUICK)
+        assert len(provider.requests) == 2
+
+    run(test)
+
+
 def test_nobody_listening_is_unreachable() -> None:
     async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         port = closed_port()
@@ -342,6 +357,39 @@ def test_an_unknown_name_is_unreachable() -> None:
             await client.open(request_to("http://no-such-host.invalid", "happy"), QUICK)
 
     run(test)
+
+
+HANGING_RESOLVER = """
+import asyncio, socket, time
+from models_registry.backends.backend import UpstreamRequest
+from models_registry.target import Deadlines
+from runtime.upstream.client import HttpUpstream
+from schema.errors import UpstreamUnreachable
+
+def hang(*args, **kwargs):
+    time.sleep(60)
+
+socket.getaddrinfo = hang
+
+async def main():
+    client = HttpUpstream(env={})
+    await client.start()
+    request = UpstreamRequest(method="POST", url="http://slow.invalid/v1", headers={}, body=b"{}")
+    try:
+        await client.open(request, Deadlines(connect_s=0.1, first_byte_s=1, idle_s=1, total_s=1))
+    except UpstreamUnreachable as exc:
+        print(exc)
+    await client.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_resolver_that_hangs_keeps_no_process_from_ending() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING_RESOLVER], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ended.stdout == "No connection to slow.invalid within 0.1 s.\n"
 
 
 def test_an_untrusted_certificate_is_unreachable(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from models_registry.target import Deadlines
 from runtime.upstream.client import HttpUpstream
+from runtime.upstream.connection import Connection
+from runtime.upstream.heads import address_of
 from runtime.upstream.pool import PoolLimits
 from schema.errors import UpstreamBusy, UpstreamError
 from tests.fakes.hostile_upstream import HostileUpstream
@@ -89,6 +91,60 @@ def test_a_call_that_gives_up_waiting_takes_no_place_with_it() -> None:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert await drain(client, request_to(provider.url, "happy"), QUICK)
+
+    at_provider(PoolLimits(a_host=1), test)
+
+
+def closed_by_us(connection: Connection) -> None:
+    connection.abort()
+
+
+def lost_at_once(connection: Connection) -> None:
+    connection.abort()
+    connection.connection_lost(None)
+
+
+@pytest.mark.parametrize("end", [closed_by_us, lost_at_once])
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_a_connection_that_ends_on_its_way_to_a_waiting_call_is_replaced(
+    end: Callable[[Connection], None], waiting: int
+) -> None:
+    """The call was told that it may have the connection; before its turn came the connection was lost."""
+
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        held = await client.open(request_to(provider.url, "happy", stream=False), PATIENT)
+        await held.read()
+        place = client._place(address_of(provider.url))
+        connection = client.pool.resting(place)
+        assert connection is not None
+        request = request_to(provider.url, "happy")
+        calls = [asyncio.create_task(drain(client, request, QUICK)) for _ in range(waiting)]
+        await asyncio.sleep(0.01)
+        client.pool.give_back(connection)
+        end(connection)
+        assert all(await asyncio.gather(*calls))
+        assert len(provider.requests) == 1 + waiting
+        assert provider.connections == 2
+        assert client.pool.open == 1
+
+    at_provider(PoolLimits(a_host=1), test)
+
+
+def test_a_used_connection_that_a_waiting_call_got_may_turn_out_stale() -> None:
+    """The provider closed it as it was handed on: the call is sent on another one."""
+
+    async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
+        held = await client.open(request_to(provider.url, "happy", stream=False), PATIENT)
+        await held.read()
+        connection = client.pool.resting(client._place(address_of(provider.url)))
+        assert connection is not None
+        call = asyncio.create_task(drain(client, request_to(provider.url, "happy"), QUICK))
+        await asyncio.sleep(0.01)
+        provider.drop_idle()  # our loop has not seen the end yet
+        client.pool.give_back(connection)
+        assert await call
+        assert len(provider.requests) == 2
+        assert provider.connections == 2
 
     at_provider(PoolLimits(a_host=1), test)
 
