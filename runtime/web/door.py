@@ -3,7 +3,7 @@ when the client leaves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from functions.contract.roles import Access
@@ -20,9 +20,10 @@ BODY_TIMEOUT_S = 120.0
 MAX_QUERY_FIELDS = 100
 MAX_LENGTH_DIGITS = 18
 """How many digits a `Content-Length` may have; a longer one is larger than any limit."""
-WATCH_AFTER_S = 0.25
-"""When a call begins to watch for its client's leaving. A pending receive costs granian a hundred
-microseconds, and most plain calls are over before."""
+WATCH_EVERY_S = 0.25
+"""How often clients are looked after. A call watches for its client's leaving from an age of one to two
+such intervals on. A pending receive costs granian a hundred microseconds, and most plain calls are over
+before."""
 
 RAW_SEND = "switchgear.send"
 """Where the worker leaves the server's own `send`: the framework wraps it for errors that a route
@@ -33,12 +34,17 @@ class Door:
     """One path's functions by method, as an ASGI application."""
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], max_body_bytes: int, *, room: BodyRoom, decoder: BodyDecoder
+        self,
+        endpoints: Mapping[str, Endpoint],
+        max_body_bytes: int,
+        *,
+        room: BodyRoom,
+        decoder: BodyDecoder,
+        watch: "ClientWatch",
     ) -> None:
         self._endpoints = dict(endpoints)
-        self._max_body_bytes = max_body_bytes
-        self._room = room
-        self._decoder = decoder
+        self._limits = _BodyLimits(max_body_bytes, room, decoder)
+        self._watch = watch
 
     @property
     def methods(self) -> Collection[str]:
@@ -55,22 +61,18 @@ class Door:
             await send_whole(send, json_reply(error.http_status, envelope(error)))
             return
         headers = _headers(scope["headers"])
-        client = scope.get("client")
-        with _RequestBody(
-            receive, headers, self._max_body_bytes, room=self._room, decoder=self._decoder
-        ) as body:
+        address = scope.get("client")
+        calls_model = endpoint.manifest.access is Access.MODEL
+        if calls_model:
+            send = scope.get(RAW_SEND, send)
+        with _Client(receive, headers, self._limits, self._watch, is_watched=calls_model) as client:
             incoming = Incoming(
                 headers=headers,
                 query=query,
-                read_body=body.read,
-                client_ip=client[0] if client else None,
+                read_body=client.read,
+                client_ip=address[0] if address else None,
             )
-            if endpoint.manifest.access is not Access.MODEL:
-                await send_reply(send, await endpoint.invoke(incoming))
-                return
-            send = scope.get(RAW_SEND, send)
-            with _WhileClientStays(body):
-                await send_reply(send, await endpoint.invoke(incoming))
+            await send_reply(send, await endpoint.invoke(incoming))
 
     def _wrong_method(self, method: str) -> Reply:
         allowed = ", ".join(self._endpoints)
@@ -78,120 +80,185 @@ class Door:
         return json_reply(405, envelope(error), {"allow": allowed})
 
 
-class _RequestBody:
-    """A request's body, read at most once and within limits. Its room is given back at the end of the `with`:
-    the call is over by then."""
+class _BodyLimits(NamedTuple):
+    """What a worker takes of bodies."""
+
+    max_bytes: int
+    """The most that one body may have."""
+    room: BodyRoom
+    decoder: BodyDecoder
+
+
+class _Client:
+    """One request's client: the body that it sends, and whether it is still there. The body is read once.
+
+    A model's call is cancelled when its client leaves, and the cancellation ends here. The end of the `with`
+    gives the room of the body back: the call is over by then.
+    """
+
+    __slots__ = (
+        "_headers",
+        "_held_bytes",
+        "_is_late",
+        "_is_watched",
+        "_left",
+        "_limits",
+        "_receive",
+        "_task",
+        "_waiting",
+        "_watch",
+        "ended",
+        "reading_since",
+    )
 
     def __init__(
         self,
         receive: Receive,
         headers: Mapping[str, str],
-        max_bytes: int,
+        limits: _BodyLimits,
+        watch: "ClientWatch",
         *,
-        room: BodyRoom,
-        decoder: BodyDecoder,
+        is_watched: bool,
     ) -> None:
-        self.receive = receive
-        self._decoder = decoder
+        self._receive = receive
         self._headers = headers
-        self._max_bytes = max_bytes
-        self._room = room
+        self._limits = limits
+        self._watch = watch
+        self._is_watched = is_watched
         self._held_bytes = 0
+        self._is_late = self._left = False
+        self._waiting: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[object] | None = None
         self.ended = False
+        """Whether the whole body was read."""
+        self.reading_since: float | None = None
+        """By the loop's clock; None while nobody waits for the body."""
 
-    def __enter__(self) -> "_RequestBody":
+    def __enter__(self) -> "_Client":
+        self._task = asyncio.current_task()
+        self._watch.add(self)
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._room.give_back(self._held_bytes)
-        self._held_bytes = 0
-
-    def _hold(self, piece: bytes) -> None:
-        self._room.take(len(piece))
-        self._held_bytes += len(piece)
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
+        self._watch.drop(self)
+        if self._held_bytes:
+            self._limits.room.give_back(self._held_bytes)
+            self._held_bytes = 0
+        if self._waiting is not None:
+            self._waiting.remove_done_callback(self._gone)
+            self._waiting.cancel()
+        self._waiting = self._task = None  # both tasks' frames hold this object
+        return kind is asyncio.CancelledError and self._left
 
     async def read(self) -> bytes:
-        """Raises BodyTooLarge, Overloaded where the worker holds too much already, or InvalidRequest where
-        the client stalls or leaves half-way."""
+        """The body. Raises BodyTooLarge, Overloaded where the worker holds too much already, or
+        InvalidRequest where the client stalls or leaves half-way."""
+        max_bytes = self._limits.max_bytes
         text = self._headers.get("content-length", "")
         length = None
         if text.isdecimal():
-            length = int(text) if len(text) <= MAX_LENGTH_DIGITS else self._max_bytes + 1
-        if length is not None and length > self._max_bytes:
+            length = int(text) if len(text) <= MAX_LENGTH_DIGITS else max_bytes + 1
+        if length is not None and length > max_bytes:
             raise self._too_large()
+        self.reading_since = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                message = await self.receive()
-                if message["type"] == "http.disconnect":
-                    raise InvalidRequest("The client left before its request was complete.")
-                body: bytes = message.get("body", b"")
-                self._hold(body)
-                pieces, size = [body], len(body)
-                if message.get("more_body") and size != length:
-                    size = await self._rest(pieces)
-        except TimeoutError as exc:
-            raise InvalidRequest("The request body did not arrive in time.") from exc
-        if size > self._max_bytes:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The client left before its request was complete.")
+            body: bytes = message.get("body", b"")
+            self._hold(body)
+            pieces, size = [body], len(body)
+            if message.get("more_body") and size != length:
+                size = await self._rest(pieces)
+        except asyncio.CancelledError as exc:
+            if self._is_late and self._task is not None and self._task.uncancel() == 0:
+                raise InvalidRequest("The request body did not arrive in time.") from exc
+            raise
+        finally:
+            self.reading_since = None
+        if size > max_bytes:
             raise self._too_large()
         self.ended = True
-        return body if len(pieces) == 1 else await self._decoder.joined(pieces, size)
+        return body if len(pieces) == 1 else await self._limits.decoder.joined(pieces, size)
 
     async def _rest(self, pieces: list[bytes]) -> int:
         """Add what comes to the pieces; gives their size."""
         size, more = len(pieces[0]), True
         while more:
-            message = await self.receive()
+            message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client left before its request was complete.")
             pieces.append(message.get("body", b""))
             self._hold(pieces[-1])
             size += len(pieces[-1])
-            if size > self._max_bytes:
+            if size > self._limits.max_bytes:
                 raise self._too_large()
             more = message.get("more_body", False)
         return size
 
+    def _hold(self, piece: bytes) -> None:
+        self._limits.room.take(len(piece))
+        self._held_bytes += len(piece)
+
     def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The request body is larger than {self._max_bytes} bytes.")
+        return BodyTooLarge(f"The request body is larger than {self._limits.max_bytes} bytes.")
 
+    # What the watch calls
 
-class _WhileClientStays:
-    """Cancels the task inside when the client leaves, and lets that pass quietly."""
-
-    def __init__(self, body: _RequestBody) -> None:
-        self._body = body
-        self._left = False
-        self._watch: asyncio.Task[None] | None = None
-        self._task: asyncio.Task[object] | None = None
-
-    def __enter__(self) -> None:
-        self._task = asyncio.current_task()
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(WATCH_AFTER_S, self._begin)
-
-    def _begin(self) -> None:
-        if not self._body.ended:
-            self._timer = self._loop.call_later(WATCH_AFTER_S, self._begin)
-            return
-        self._watch = self._loop.create_task(self._until_gone())
-        self._watch.add_done_callback(self._gone)
+    def look(self, loop: asyncio.AbstractEventLoop, now: float) -> bool:
+        """Give up a body that is late; begin to wait for the client's leaving where the body has come. True
+        where there is nothing more to look for."""
+        if self.reading_since is not None and now - self.reading_since >= BODY_TIMEOUT_S:
+            self._is_late = True
+            if self._task is not None:
+                self._task.cancel()
+            return True
+        if not self.ended:
+            return False
+        if self._is_watched and self._waiting is None:
+            self._waiting = loop.create_task(self._until_gone())
+            self._waiting.add_done_callback(self._gone)
+        return True
 
     async def _until_gone(self) -> None:
-        while (await self._body.receive())["type"] != "http.disconnect":
+        while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    def _gone(self, watch: asyncio.Task[None]) -> None:
-        if not watch.cancelled() and watch.exception() is None and self._task is not None:
+    def _gone(self, waiting: asyncio.Task[None]) -> None:
+        if not waiting.cancelled() and waiting.exception() is None and self._task is not None:
             self._left = True
             self._task.cancel()
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
-        self._timer.cancel()
-        if self._watch is not None:
-            self._watch.remove_done_callback(self._gone)
-            self._watch.cancel()
-        self._watch = self._task = None  # both tasks' frames hold this object, and one the request's body
-        return kind is asyncio.CancelledError and self._left
+
+class ClientWatch:
+    """The clients of a worker's requests that are not over at once, with one timer for all of them."""
+
+    def __init__(self) -> None:
+        self._clients: dict[_Client, None] = {}
+        """Clients of which nothing is awaited yet but the end of their body."""
+        self._due: list[_Client] = []
+        """Those that were here at the last turn already."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, client: _Client) -> None:
+        """Look after a client from now on."""
+        self._clients[client] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WATCH_EVERY_S, self._look)
+
+    def drop(self, client: _Client) -> None:
+        """The request is over."""
+        self._clients.pop(client, None)
+
+    def _look(self) -> None:
+        """A client has been here for one whole interval before it is looked at."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for client in self._due:
+            if client in self._clients and client.look(loop, now):
+                del self._clients[client]
+        self._due = list(self._clients)
+        self._timer = loop.call_later(WATCH_EVERY_S, self._look) if self._clients else None
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.web.docs_page import reference_page
-from runtime.web.door import RAW_SEND, AsgiScope, Door, Receive
+from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.front import App, Front
 from runtime.web.openapi import openapi_document
 from runtime.web.sending import Send, send_whole
@@ -39,7 +39,8 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
         endpoint = Endpoint(entry, gateway)
         for path in (entry.manifest.path, *entry.manifest.aliases):
             by_path.setdefault(path, {})[entry.manifest.method] = endpoint
-    doors = {path: _door(each, gateway) for path, each in by_path.items()}
+    watch = ClientWatch()
+    doors = {path: _door(each, gateway, watch) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     litestar = Litestar(
         [*handlers, *_documents(entries)],
@@ -55,8 +56,10 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
     return Front(doors, behind) if front else behind
 
 
-def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway) -> Door:
-    return Door(endpoints, gateway.max_body_bytes, room=gateway.body_room, decoder=gateway.decoder)
+def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway, watch: ClientWatch) -> Door:
+    return Door(
+        endpoints, gateway.max_body_bytes, room=gateway.body_room, decoder=gateway.decoder, watch=watch
+    )
 
 
 def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> ControllerRouterHandler:

@@ -13,6 +13,7 @@ import pytest
 from functions.chat import chat
 from functions.contract.function import EventStream, function, manifest_of
 from functions.contract.roles import Access
+from functions.keys import generate
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
 from runtime.catalog import Entry, entries
@@ -21,7 +22,8 @@ from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger.attempts import BookedLedger
-from runtime.web.door import Door
+from runtime.web import door
+from runtime.web.door import ClientWatch, Door
 from runtime.web.mount import mount
 from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
 from schema.ledger.rows import Outcome
@@ -81,7 +83,13 @@ class House:
     def route(self, fn: Callable[..., Any] = chat) -> Door:
         endpoint = self.endpoint(fn)
         decoder = self.gateway.decoder
-        return Door({endpoint.manifest.method: endpoint}, MAX_BODY, room=self.room, decoder=decoder)
+        return Door(
+            {endpoint.manifest.method: endpoint},
+            MAX_BODY,
+            room=self.room,
+            decoder=decoder,
+            watch=ClientWatch(),
+        )
 
 
 class Client:
@@ -305,6 +313,23 @@ def test_a_client_that_leaves_within_its_body_is_refused(first: list[Message]) -
     assert client.status == 400
     assert "left" in client.error["message"]
     assert house.upstream.requests == []
+
+
+HALF: Message = {"type": "http.request", "body": b'{"model":', "more_body": True}
+
+
+@pytest.mark.parametrize("come", [[], [HALF], [HALF, HALF]])
+@pytest.mark.parametrize("fn", [chat, generate])
+def test_a_body_that_does_not_come_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, come: list[Message], fn: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(door, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(door, "WATCH_EVERY_S", 0.02)
+    house = House()
+    client = handle(house.route(fn), *come, scope=scope_of(key=MASTER if fn is generate else KEY))
+    assert (client.status, client.error["message"]) == (400, "The request body did not arrive in time.")
+    assert house.upstream.requests == []
+    assert house.room.held_bytes == 0
 
 
 def test_without_a_key_nothing_is_read_and_nothing_is_booked() -> None:

@@ -16,7 +16,7 @@ from functions.embeddings import embeddings
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.routing.route import Route
 from runtime.upstream.client import HttpUpstream
-from runtime.web.door import Door
+from runtime.web.door import ClientWatch, Door
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import SHUTTING_DOWN
@@ -103,7 +103,7 @@ class Uncollected:
         client = Client(body_of(json.dumps({**fields, **content}).encode()))
         endpoint = self._house.endpoint(fn)
         decoder = self._house.gateway.decoder
-        door = Door({"POST": endpoint}, ROOM, room=self._house.room, decoder=decoder)
+        door = Door({"POST": endpoint}, ROOM, room=self._house.room, decoder=decoder, watch=ClientWatch())
         task = asyncio.create_task(door.handle(scope_of(), client.receive, client.send))
         if cancelled is not None:
             async with asyncio.timeout(5):

@@ -21,7 +21,7 @@ from runtime.invoke import Endpoint, Gateway
 from runtime.ledger.attempts import BookedLedger
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.router import Router
-from runtime.web.door import Door
+from runtime.web.door import ClientWatch, Door
 from schema.keys import KeyRecord
 from schema.secret import Secret, key_hash_of
 from tests.fakes.authority import FakeFinder, Silence
@@ -90,7 +90,7 @@ async def files_of_a_call(url: str, *, streamed: bool) -> list[str]:
     try:
         endpoint = Endpoint(entry_named("chat"), gateway_on(url, upstream))
         room, decoder = BodyRoom(1_000_000), BodyDecoder()
-        route = Door({"POST": endpoint}, 1_000_000, room=room, decoder=decoder)
+        route = Door({"POST": endpoint}, 1_000_000, room=room, decoder=decoder, watch=ClientWatch())
         assert b"choices" in await one_call(route, streamed=streamed)  # fills the key cache
         seen: list[str] = []
         sys.setprofile(traced(seen))
