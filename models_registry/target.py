@@ -19,6 +19,9 @@ class Dialect(enum.Enum):
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
 
+    __hash__ = object.__hash__
+    """By identity, as members are compared. Enum's own takes ten times as long."""
+
     @property
     def facts(self) -> "DialectFacts":
         return DIALECTS[self]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
@@ -50,6 +51,8 @@ CHANGED_BY_HEADER = "litellm-changed-by"
 NO_BODY = b"{}"
 NO_SCOPE = roles.Scope()
 
+VARIANTS = "89ab"
+"""The variant of a UUID stands in two bits of this digit."""
 PATH_NAME = re.compile(r"\{(\w+)")
 
 CLIENT_LEFT = ClientLeft.status
@@ -106,7 +109,8 @@ class Endpoint:
         context = entry.manifest.context
         wanted = [field.name for field in msgspec.structs.fields(context)]
         self._takes_call = "call" in wanted
-        self._ports = {name: getattr(gateway.ports, name) for name in wanted if name != "call"}
+        ports = {name: getattr(gateway.ports, name) for name in wanted if name != "call"}
+        self._context: Callable[..., Any] = partial(context, **ports)
         self._is_search = entry.manifest.access in SEARCHES
         self._path_names = PATH_NAME.findall(entry.manifest.path)
         self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
@@ -128,7 +132,7 @@ class Endpoint:
                 await turn.begin()
             if call is not None and self.manifest.access is Access.MODEL:
                 call = _labelled(call, incoming.headers, request)
-            ctx = self.manifest.context(**(self._ports | {"call": call} if self._takes_call else self._ports))
+            ctx = self._context(call=call) if self._takes_call else self._context()
             reply = render(await self._function(request, ctx), call)
         except GatewayError as error:
             reply = self._refuse(error, call, request)
@@ -289,6 +293,6 @@ def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
 
 def _uuid7(at: datetime, luck: bytes) -> str:
     """RFC 9562, section 5.7: milliseconds, then random bits, so that ids sort by time."""
-    value = int(at.timestamp() * 1000) << 80 | int.from_bytes(luck, "big")
-    text = f"{value & ~(0xF << 76 | 0x3 << 62) | 7 << 76 | 2 << 62:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    ms, hexed = f"{int(at.timestamp() * 1000):012x}", luck.hex()
+    variant = VARIANTS[luck[2] >> 4 & 0x3]
+    return f"{ms[:8]}-{ms[8:]}-7{hexed[:3]}-{variant}{hexed[5:8]}-{hexed[8:]}"

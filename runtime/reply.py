@@ -1,6 +1,7 @@
 """A function's answer as status, headers and body."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -63,12 +64,14 @@ def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> li
 
 def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
     """Header pairs; a value that HTTP can't carry is left out, as LiteLLM does."""
-    pairs = [
-        (name.encode(), value.encode("latin-1"))
-        for name, value in extra.items()
-        if value.isascii() and value.isprintable()
-    ]
+    pairs = [pair for pair in map(_pair, extra, extra.values()) if pair is not None]
     if call is not None:
         pairs.append((b"x-litellm-call-id", call.request_id.encode()))
         pairs += call.limit_headers
     return pairs
+
+
+@lru_cache(maxsize=4096)
+def _pair(name: str, value: str) -> tuple[bytes, bytes] | None:
+    """Most values are those of a deployment or of a key, and come with every call."""
+    return (name.encode(), value.encode()) if value.isascii() and value.isprintable() else None

@@ -34,7 +34,17 @@ LISTED_TIERS = (b'"default"', b'"flex"')
 class ChatBounds:
     """How much a chat call can use."""
 
-    __slots__ = ("_cap", "_judged", "_prompt", "_request", "_searches", "_sent", "_target", "_text")
+    __slots__ = (
+        "_cap",
+        "_judged",
+        "_prompt",
+        "_request",
+        "_searches",
+        "_sent",
+        "_target",
+        "_text",
+        "_thinking",
+    )
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
@@ -43,6 +53,9 @@ class ChatBounds:
         """The fields that go to the provider; of a request that was built in code, its JSON's."""
         self._judged = judge(self._sent, target)
         self._text = text_of(request.messages, self._sent["messages"])
+        self._thinking = self._apart()
+        """Most tokens of thinking beside the limit of one answer, where no budget of their own bounds them;
+        None where nothing does."""
         self._prompt: int | None = None
         self._searches: int | None = None
         self._cap: int | None = None
@@ -221,10 +234,7 @@ class ChatBounds:
         """Most tokens that come beside the limit of one answer, as far as they are bounded."""
         return self._judged.beside + (self._thinking or 0)
 
-    @property
-    def _thinking(self) -> int | None:
-        """Most tokens of thinking beside the limit of one answer, where no budget of their own bounds them;
-        None where nothing does."""
+    def _apart(self) -> int | None:
         judged, target = self._judged, self._target
         if target.thinking is Thinking.INSIDE:
             apart = judged.thinks_beside and not judged.beside and not target.local

@@ -201,6 +201,13 @@ def _femto(price: Price, usage: Usage, duration_ms: int) -> Parts:
 def _exact(price: Price, usage: Usage, duration_ms: int) -> Parts:
     if usage.rare is not None:
         return _with_rare(price, usage, usage.rare, duration_ms)
+    if not (usage.cached_tokens or usage.cache_write_tokens or usage.reasoning_tokens):
+        return Parts(
+            usage.prompt_tokens * price.input,
+            output=usage.completion_tokens * price.output,
+            request=price.request_nano * FEMTO_PER_NANO,
+            time=_time(price, duration_ms),
+        )
     cached = min(usage.cached_tokens, usage.prompt_tokens)
     written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
     reasoning = min(usage.reasoning_tokens, usage.completion_tokens)

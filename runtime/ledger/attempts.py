@@ -7,6 +7,7 @@ calls are refused, since what can't be booked may not be spent.
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -252,6 +253,7 @@ class AttemptHold:
         self._ledger.book(self, ending)
 
 
+@lru_cache(maxsize=4096)
 def header_value(text: str) -> str:
     """A text that can stand in a header: printable ASCII as it is, anything else percent-encoded."""
     if text.isascii() and text.isprintable():

@@ -53,7 +53,7 @@ _DECODERS: Mapping[int, msgspec.msgpack.Decoder[JournalRecord]] = MappingProxyTy
         FrameKind.END: msgspec.msgpack.Decoder(None),
     }
 )
-_KIND_BYTES = MappingProxyType({kind: bytes([kind]) for kind in FrameKind})
+_KIND_BYTES = tuple(bytes([kind]) for kind in range(max(FrameKind) + 1))
 
 
 class Frame(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -208,6 +209,7 @@ def _said(error: Exception) -> str | None:
     return _clean(error.message[:MAX_ERROR_CHARS])
 
 
+@lru_cache(maxsize=4096)
 def _text(value: str | None) -> str | None:
     """A caller's text for a column: bounded, and storable."""
     return None if value is None else _clean(value[:MAX_TEXT_CHARS])

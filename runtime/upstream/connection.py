@@ -206,15 +206,14 @@ class Connection(asyncio.Protocol):
             self.headers = []
             return
         self.status, self.has_head = status, True
-        codings = [value for name, value in self.headers if name.lower() == b"transfer-encoding"]
-        if codings and (len(codings) > 1 or codings[0].strip().lower() != b"chunked"):
-            raise _TooMuch
         self._keeps_alive = self._parser.should_keep_alive()
-        self._ends_with_connection = (
-            not codings
-            and status not in WITHOUT_BODY
-            and not any(name.lower() == b"content-length" for name, _ in self.headers)
-        )
+        names = [name.lower() for name, _ in self.headers]
+        if b"transfer-encoding" in names:
+            codings = [value for name, value in self.headers if name.lower() == b"transfer-encoding"]
+            if len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+                raise _TooMuch
+        elif b"content-length" not in names and status not in WITHOUT_BODY:
+            self._ends_with_connection = True
 
     def on_body(self, data: bytes) -> None:
         self._body_begun = True

@@ -27,6 +27,9 @@ class Outcome(enum.Enum):
     UNCERTAIN = "uncertain"
     """The request was sent, and nobody knows what the provider will charge."""
 
+    __hash__ = object.__hash__
+    """By identity, as members are compared. Enum's own takes ten times as long."""
+
 
 class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What an attempt takes out of one budget: `taken` leaves the lease, `cost` was spent. The row that
