@@ -3,197 +3,147 @@
 One worker each; the gateway with key auth, prices and spend rows on, called with a key without limits
 (gateway), with one under a budget in a team under one (budgeted), and with one under limits on calls and
 tokens too, in a team with a limit on calls (governed). The rounds alternate (floor, gateway, budgeted,
-governed, floor, ...), so that what else happens on the machine meets all, and the median of each counts.
-`--quick` takes about half a minute; `--json PATH` says where the figures go.
+governed, floor, ...), so that what else happens on the machine meets all. The server under test has a core of
+its own where there are two; the load, the provider and Postgres have the other.
+
+CPU a call is that of all of a server's processes and threads, Postgres apart, over a round and what follows
+it: what is booked after a round counts for the round. The best round counts, since nothing but other work on
+the machine makes one slower; of rates the median is shown beside it.
+
+    --quick           about a minute
+    --json PATH       where the figures go (default: bench-results/<time>.json), and a picture (SVG) beside them
+    --stages          what a call costs inside a worker, stage by stage (`tests/bench/stages.py`)
+    --peer COMMAND    another gateway in the same rounds, such as
+                      --peer './bifrost --port 8080' --url http://127.0.0.1:8080 --key sk-x --ready /health
+                      `{upstream}` in COMMAND stands for the provider's API base
 """
 
 import argparse
 import json
 import platform
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import psutil
 
-from tests.bench import servers
-from tests.bench.canned import CHUNKS, EVENTS_A_WRITE
-from tests.bench.load import Load, Measure, generator, run
-from tests.bench.servers import Running
+from tests.bench import servers, stages
+from tests.bench.figures import SHAPES, Figures, Memory, Result, Round, Shape, table
+from tests.bench.load import Load, generator, run
+from tests.bench.picture import picture
+from tests.bench.servers import Peer, Running
 
 RESULTS = servers.ROOT / "bench-results"
 WARM_UP_S = 1.0
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of load. `goal` is the least share of the floor that the gateway is to reach."""
-
-    name: str
-    connections: int
-    streamed: bool = False
-    goal: float | None = None
-
-
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """In MB, after the run. `tree` is without Postgres, `postgres` the embedded one alone."""
-
-    worker: float
-    tree: float
-    postgres: float
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one server: the median of each shape's rounds by the shape's name, memory, cold start."""
-
-    measures: dict[str, Measure]
-    memory: Memory | None
-    ready_s: float | None
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    at: datetime
-    generator: str
-    machine: str
-    cores: int
-    python: str
-    rounds: int
-    seconds_a_round: float
-    canned: Figures
-    floor: Figures
-    gateway: Figures
-    budgeted: Figures
-    """The gateway again, under budgets."""
-    governed: Figures
-    """Under budgets and limits."""
-    ratios: dict[str, dict[str, float]]
-    """To the floor, by server and shape."""
-
-
-SHAPES = (
-    Shape(name="chat, 1 connection", connections=1),
-    Shape(name="chat, 32 connections", connections=32, goal=0.6),
-    Shape(name=f"streams of {CHUNKS}, 32 connections", connections=32, streamed=True, goal=0.8),
-)
-GATEWAYS = ("gateway", "budgeted", "governed")
-MAX_WORKER_MB = 130
-MAX_COLD_START_S = 3.0
-
-
-def measure(server: Running, shape: Shape, seconds: float) -> Measure:
-    url = f"{server.url}/v1"
-    load = Load(url=url, key=server.key, connections=shape.connections, streamed=shape.streamed)
-    return run(load, seconds)
-
-
-def median(rounds: list[Measure]) -> Measure:
-    return Measure(
-        calls_per_s=statistics.median(r.calls_per_s for r in rounds),
-        p50_ms=statistics.median(r.p50_ms for r in rounds),
-        p99_ms=statistics.median(r.p99_ms for r in rounds),
-        errors=sum(r.errors for r in rounds),
+def measure(server: Running, shape: Shape, seconds: float) -> Round:
+    load = Load(
+        url=f"{server.url}/v1", key=server.key, connections=shape.connections, streamed=shape.streamed
+    )
+    before = server.cpu_s()
+    measured = run(load, seconds)
+    server.rest()
+    after = server.cpu_s()
+    calls = max(1.0, measured.calls_per_s * seconds)
+    return Round(
+        load=measured,
+        cpu_us=(after.served - before.served) / calls * 1e6,
+        postgres_us=(after.postgres - before.postgres) / calls * 1e6,
     )
 
 
-def bench(rounds: int, seconds: float) -> Result:
-    with servers.canned() as upstream, servers.floor(upstream) as floor, servers.gateway(upstream) as gateway:
-        provider = Running(
-            name="canned", url=upstream.removesuffix("/v1"), key="sk-upstream", pid=0, ready_s=0.0
-        )
-        own = {shape.name: measure(provider, shape, seconds) for shape in SHAPES}
-        budgeted = msgspec.structs.replace(gateway, name="budgeted", key=gateway.budgeted_key)
-        governed = msgspec.structs.replace(gateway, name="governed", key=gateway.governed_key)
-        called = (floor, gateway, budgeted, governed)
-        taken: dict[str, dict[str, Measure]] = {server.name: {} for server in called}
+def bench(rounds: int, seconds: float, wanted: Peer | None) -> Result:
+    servers.pin_load()
+    with servers.canned() as upstream, _running(upstream, wanted) as called:
+        own = {shape.name: run(_provider_load(upstream, shape), seconds) for shape in SHAPES}
+        taken: dict[str, dict[str, list[Round]]] = {server.name: {} for server in called}
         for shape in SHAPES:
             for server in called:
-                measure(server, shape, WARM_UP_S)
-            turns = [[measure(server, shape, seconds) for server in called] for _ in range(rounds)]
-            for server, measured in zip(called, zip(*turns, strict=True), strict=True):
-                taken[server.name][shape.name] = median(list(measured))
-        figures = {server.name: figures_of(server, taken[server.name]) for server in called}
+                run(Load(url=f"{server.url}/v1", key=server.key, connections=shape.connections), WARM_UP_S)
+                server.rest()
+            for _ in range(rounds):
+                for server in called:
+                    taken[server.name].setdefault(shape.name, []).append(measure(server, shape, seconds))
+        figures = {server.name: _figures_of(server, taken[server.name]) for server in called}
     return Result(
         at=datetime.now(UTC),
         generator=generator(),
         machine=platform.platform(),
         cores=psutil.cpu_count() or 0,
+        pinned=bool(servers.SERVER_CORES),
         python=platform.python_version(),
         rounds=rounds,
         seconds_a_round=seconds,
-        canned=Figures(measures=own, memory=None, ready_s=None),
-        floor=figures["floor"],
-        gateway=figures["gateway"],
-        budgeted=figures["budgeted"],
-        governed=figures["governed"],
-        ratios={name: ratios_of(figures["floor"], figures[name]) for name in GATEWAYS},
+        provider=own,
+        servers=figures,
     )
 
 
-def figures_of(server: Running, measures: dict[str, Measure]) -> Figures:
+@contextmanager
+def _running(upstream: str, wanted: Peer | None) -> Iterator[Sequence[Running]]:
+    with servers.floor(upstream) as floor, servers.gateway(upstream) as gateway:
+        called = [
+            floor,
+            gateway,
+            msgspec.structs.replace(gateway, name="budgeted", key=gateway.budgeted_key),
+            msgspec.structs.replace(gateway, name="governed", key=gateway.governed_key),
+        ]
+        if wanted is None:
+            yield called
+            return
+        with servers.peer(wanted, upstream) as peer:
+            yield [*called, peer]
+
+
+def _provider_load(upstream: str, shape: Shape) -> Load:
+    return Load(url=upstream, key="sk-upstream", connections=shape.connections, streamed=shape.streamed)
+
+
+def _figures_of(server: Running, rounds: dict[str, list[Round]]) -> Figures:
     memory = Memory(worker=server.worker_rss_mb(), tree=server.rss_mb(), postgres=server.postgres_mb())
-    return Figures(measures=measures, memory=memory, ready_s=server.ready_s)
-
-
-def ratios_of(floor: Figures, gateway: Figures) -> dict[str, float]:
-    return {
-        name: gateway.measures[name].calls_per_s / measured.calls_per_s
-        for name, measured in floor.measures.items()
-    }
-
-
-def table(result: Result) -> str:
-    lines = [
-        f"load: {result.generator}; {result.rounds} alternating rounds of {result.seconds_a_round:g} s, "
-        f"medians; {result.cores} cores shared by all; Python {result.python}",
-        f"canned provider: {EVENTS_A_WRITE} events a write",
-        "",
-        f"{'':34}{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}{'of floor':>10}{'goal':>7}",
-    ]
-    for shape in SHAPES:
-        lines.append(shape.name)
-        for name in ("canned", "floor", *GATEWAYS):
-            figures: Figures = getattr(result, name)
-            m = figures.measures[shape.name]
-            row = f"  {name:32}{m.calls_per_s:10.0f}{m.p50_ms:9.2f}{m.p99_ms:9.2f}{m.errors:8}"
-            if name in GATEWAYS:
-                row += f"{result.ratios[name][shape.name]:10.2f}"
-            if name == "gateway" and shape.goal is not None:
-                row += f"{shape.goal:7.2f}"
-            lines.append(row)
-    lines += ["", f"{'':34}{'worker MB':>10}{'tree MB':>9}{'Postgres':>9}{'cold start s':>14}"]
-    for name in ("floor", "gateway"):
-        figures = getattr(result, name)
-        memory = figures.memory
-        assert memory is not None
-        lines.append(
-            f"  {name:32}{memory.worker:10.0f}{memory.tree:9.0f}{memory.postgres:9.0f}{figures.ready_s:14.2f}"
-        )
-    lines.append(f"  {'gateway goal, below':32}{MAX_WORKER_MB:10}{'':18}{MAX_COLD_START_S:14.2f}")
-    return "\n".join(lines)
+    return Figures(rounds=rounds, memory=memory, ready_s=server.ready_s)
 
 
 def main(argv: list[str]) -> int:
     """Gives 1 where calls failed: a rate with errors in it says nothing."""
-    parser = argparse.ArgumentParser(prog="just bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--json", type=Path, help="where the figures go (default bench-results/<time>.json)")
+    parser = argparse.ArgumentParser(
+        prog="just bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--stages", action="store_true")
+    parser.add_argument("--peer")
+    parser.add_argument("--url")
+    parser.add_argument("--key", default="sk-none")
+    parser.add_argument("--ready", default="/health")
     arguments = parser.parse_args(argv)
+    if arguments.stages:
+        stages.main([])
+        return 0
+    if bool(arguments.peer) != bool(arguments.url):
+        parser.error("--peer and --url belong together")
+    wanted = None
+    if arguments.peer:
+        url = str(arguments.url).rstrip("/").removesuffix("/v1")
+        wanted = Peer(command=arguments.peer, url=url, key=arguments.key, ready=arguments.ready)
     try:
-        result = bench(rounds=2, seconds=2) if arguments.quick else bench(rounds=5, seconds=5)
-    except (RuntimeError, subprocess.CalledProcessError) as exc:
+        result = bench(2, 2, wanted) if arguments.quick else bench(5, 5, wanted)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as exc:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
     path: Path = arguments.json or RESULTS / time.strftime("%Y-%m-%dT%H%M%S.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(msgspec.to_builtins(result), indent=2) + "\n")
+    path.with_suffix(".svg").write_text(picture(result))
     print(table(result))
-    print(f"\nfigures: {path}")
-    measured = (result.floor, result.gateway, result.budgeted, result.governed)
-    failed = sum(m.errors for figures in measured for m in figures.measures.values())
-    return 1 if failed else 0
+    print(f"\nfigures: {path}\npicture: {path.with_suffix('.svg')}")
+    return 1 if any(figures.errors for figures in result.servers.values()) else 0
 
 
 if __name__ == "__main__":

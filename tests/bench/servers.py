@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -9,8 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import msgspec
@@ -19,6 +21,7 @@ import psutil
 ROOT = Path(__file__).parents[2]
 READY_S = 60.0
 STOP_S = 60.0
+REST_S = 10.0
 CONFIG = """\
 model_list:
   - model_name: canned
@@ -36,6 +39,17 @@ AMPLE = BUDGET | {"rpm_limit": 100_000_000}
 """Limits that nobody reaches, and that every call has to be under."""
 
 
+def _cores() -> tuple[list[int], list[int]]:
+    """The core of the server under test, and those of everything else; none where there is only one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [], []
+    cores = sorted(os.sched_getaffinity(0))
+    return (cores[:1], cores[1:]) if len(cores) > 1 else ([], [])
+
+
+SERVER_CORES, LOAD_CORES = _cores()
+
+
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A server under test. `ready_s` is from its spawn to the first 200 on readiness."""
 
@@ -48,6 +62,36 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     """Under a budget, in a team under one."""
     governed_key: str = ""
     """Under limits, too."""
+
+    def cpu_s(self) -> "CpuSeconds":
+        """CPU time so far, of all threads and of what they called in the kernel."""
+        served, postgres = 0.0, 0.0
+        root = psutil.Process(self.pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                if _is_postgres(process):
+                    postgres += times.user + times.system
+                else:
+                    served += times.user + times.system
+        return CpuSeconds(served=served, postgres=postgres)
+
+    def rest(self) -> None:
+        """Wait until what follows the calls is done, such as booking them."""
+        ends_at, before = time.monotonic() + REST_S, self.cpu_s()
+        while time.monotonic() < ends_at:
+            time.sleep(0.5)
+            now = self.cpu_s()
+            if now.served - before.served < 0.02:
+                return
+            before = now
+
+    def pin_postgres(self) -> None:
+        """Move the embedded Postgres to the core of the load: it is measured apart."""
+        for process in psutil.Process(self.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if LOAD_CORES and _is_postgres(process):
+                    process.cpu_affinity(LOAD_CORES)
 
     def rss_mb(self) -> float:
         """Resident memory of the process and all below it but Postgres, in MB."""
@@ -65,6 +109,19 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     def _tree(self) -> list[psutil.Process]:
         root = psutil.Process(self.pid)
         return [process for process in (root, *root.children(recursive=True)) if not _is_postgres(process)]
+
+
+class CpuSeconds(NamedTuple):
+    """CPU time of a tree of processes, Postgres apart."""
+
+    served: float
+    postgres: float
+
+
+def pin_load() -> None:
+    """Keep this process and what it starts off the server's core, where there are two."""
+    if LOAD_CORES:
+        psutil.Process().cpu_affinity(LOAD_CORES)
 
 
 def _is_postgres(process: psutil.Process) -> bool:
@@ -103,6 +160,27 @@ def floor(upstream: str) -> Iterator[Running]:
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.floor", str(port), upstream, key]
     with _served("floor", command, port, key, dict(os.environ)) as running:
+        yield running
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """Another gateway, and how it is started and asked. It has to be told of the canned provider's address:
+    `{upstream}` in its command stands for that, and its environment has it as OPENAI_BASE_URL."""
+
+    command: str
+    url: str
+    """Without `/v1`: `http://127.0.0.1:8080`."""
+    key: str
+    ready: str
+    """The path that answers 200 when it serves: `/health`."""
+
+
+@contextmanager
+def peer(wanted: Peer, upstream: str) -> Iterator[Running]:
+    command = [word.replace("{upstream}", upstream) for word in shlex.split(wanted.command)]
+    env = {**os.environ, "OPENAI_BASE_URL": upstream, "OPENAI_API_KEY": "sk-upstream"}
+    ready_url = wanted.url + wanted.ready
+    with _served("peer", command, 0, wanted.key, env, url=wanted.url, ready_url=ready_url) as running:
         yield running
 
 
@@ -158,16 +236,29 @@ def _made(running: Running, path: str, **body: object) -> dict[str, object]:
 
 
 @contextmanager
-def _served(name: str, command: list[str], port: int, key: str, env: dict[str, str]) -> Iterator[Running]:
+def _served(
+    name: str,
+    command: list[str],
+    port: int,
+    key: str,
+    env: dict[str, str],
+    *,
+    url: str | None = None,
+    ready_url: str | None = None,
+) -> Iterator[Running]:
     """The server's log goes to a file, as under any supervisor: writing it is part of its work."""
-    url = f"http://127.0.0.1:{port}"
+    url = url or f"http://127.0.0.1:{port}"
     with tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log") as log:
         began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=log, stderr=log, preexec_fn=_pin_server, start_new_session=True
+        )
         try:
-            _wait_until_ready(process, url, Path(log.name))
+            _wait_until_ready(process, ready_url or f"{url}/health/readiness", Path(log.name))
             ready_s = time.perf_counter() - began
-            yield Running(name=name, url=url, key=key, pid=process.pid, ready_s=ready_s)
+            running = Running(name=name, url=url, key=key, pid=process.pid, ready_s=ready_s)
+            running.pin_postgres()
+            yield running
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -177,6 +268,11 @@ def _served(name: str, command: list[str], port: int, key: str, env: dict[str, s
                 process.wait()
 
 
+def _pin_server() -> None:
+    if SERVER_CORES:
+        os.sched_setaffinity(0, SERVER_CORES)
+
+
 def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     with httpx.Client(timeout=1.0) as client:
         ends_at = time.monotonic() + READY_S
@@ -184,7 +280,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -
             if process.poll() is not None:
                 raise RuntimeError(f"the server ended with status {process.returncode}:\n{_tail(log)}")
             try:
-                if client.get(f"{url}/health/readiness").status_code == httpx.codes.OK:
+                if client.get(url).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 pass
