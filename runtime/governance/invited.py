@@ -73,8 +73,8 @@ async def _user_at(address: str, database: Database, newcomers: Newcomers, call:
 
 
 def _check_modest(rows: Sequence[Mapping[str, str | None]], call: Call) -> None:
-    """Raise NotAllowed where a caller who is no proxy_admin brings in a user with a higher role. The admin of
-    a team or an organization may act there in its members' names."""
+    """Raise NotAllowed where a caller who is no proxy_admin brings in another user with a higher role. The
+    admin of a team or an organization may act there in its members' names."""
     if call.scope.everything:
         return
     for row in rows:

@@ -147,7 +147,7 @@ class RowStore(Generic[R]):
     @asynccontextmanager
     async def changing(self, call: Call, action: str | None = None) -> AsyncIterator[None]:
         """A transaction that knows who makes its changes. `action` is the audit log's word for them, such as
-        `rotated`; without it the audit log has the SQL operation's own word."""
+        `rotated`; without it the audit log has `created`, `updated`, `deleted`, `blocked` or `unblocked`."""
         async with self.database.transaction():
             transaction = self.database.engine.current_transaction.get()
             assert transaction is not None, "the transaction was just begun"

@@ -124,8 +124,9 @@ class Authenticator:
         )
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Who calls with these headers. Raises NotAuthenticated or a subclass of it, BlockedKey,
-        InvalidRequest, Overloaded or DatabaseUnavailable."""
+        """Who calls with these headers. Raises NotAuthenticated or a subclass of it (such as BlockedKey),
+        InvalidRequest, Overloaded or DatabaseUnavailable. Raises GatewayError where Postgres has something
+        about the key that can't be read."""
         key_hash = key_hash_of(credential(headers))
         if hmac.compare_digest(key_hash, self._master_hash):
             return self._master

@@ -212,7 +212,8 @@ def _stores_bodies(facts: _Facts) -> bool | None:
 
 
 def _role(facts: _Facts) -> str:
-    """The role of the key's user. An unknown role counts as the lowest, `internal_user_viewer`."""
+    """The role of the key's user. An unknown role counts as the lowest, `internal_user_viewer`. A key without
+    a user has a role of its own."""
     if facts.user is None:
         return SERVICE_KEY
     role = facts.user.user_role or INTERNAL_USER

@@ -162,7 +162,7 @@ class Slices:
 
     def idle(self, now_mono: float, since_mono: float) -> list[tuple[Slice, int]]:
         """Take out what is free in slices that were not used since `since_mono`, or whose time is over.
-        Forget empty slices of this kind that no call has taken from."""
+        Forget the slices of this kind that no call has taken from and that have nothing to return."""
         gone = [
             account
             for account, held in self._slices.items()

@@ -1,6 +1,7 @@
-"""A desk's alerts into Postgres, on a connection of their own.
+"""Stores a desk's alerts in Postgres, on a connection of their own.
 
-The bookkeeper only begins it: what hangs or fails here holds no booking back, and is tried again.
+The bookkeeper begins the storing and does not wait for it. So booking goes on when storing hangs or fails.
+Storing that failed is tried again.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ class AlertStore:
     async def _store(self) -> None:
         try:
             await self._desk.store(await self._connected())
-        except Exception as exc:  # whatever it was, the desk still has what was raised
+        except Exception as exc:  # after any error the desk still has what was raised
             if not self._is_failing:
                 log.warning("alerts can't be stored, trying again: %r", exc)
             self._is_failing = True
@@ -73,5 +74,5 @@ class AlertStore:
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):  # it is of no use any more, however it ends
+            with suppress(Exception):  # nobody uses the connection any more, so an error does not matter
                 await connection.close(timeout=1.0)

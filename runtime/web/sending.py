@@ -17,13 +17,14 @@ PIECE_BYTES = 16 * 1024
 """A larger body is sent in pieces of this size. The server takes five pieces at a time. What a slow client
 has not read yet waits here, and `Writing` limits that wait."""
 WRITE_S = 60.0
-"""How long a client may read nothing. Then its reply is cut off."""
+"""How long a client may read nothing, in seconds. Its reply is cut off after half of this time at the
+earliest, and after the whole time at the latest."""
 
 
 class Writing:
-    """Cuts a reply off when its client reads nothing: the server has taken no piece for `limit_s` seconds.
-    The time between two pieces does not count: the gateway waits for the provider then, and the provider has
-    deadlines of its own."""
+    """Cuts a reply off when its client reads nothing: the server takes no piece for `limit_s` seconds at
+    most, and for half as long at least. The time between two pieces does not count: the gateway waits for the
+    provider then, and the provider has deadlines of its own."""
 
     def __init__(self, send: Send, limit_s: float) -> None:
         self._send = send
