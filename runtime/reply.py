@@ -36,6 +36,8 @@ def json_reply(status: int, content: object, headers: Mapping[str, str] = Mappin
 
 
 def render(answer: object, call: Call | None) -> Reply:
+    """The reply for what a function gave: a struct and the like becomes JSON; a text, a file or a stream is
+    sent as it is. With a call, the call's own headers are added."""
     extra = call.reply_headers if call is not None else {}
     if isinstance(answer, TextReply):
         body = answer.content.encode()

@@ -1,4 +1,4 @@
-"""The stores of governed rows and the readers of reports, put together for one database."""
+"""Makes the stores of governed rows, and the readers of the ledger and of the audit log."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,8 @@
 """Books one journal into Postgres. A batch of rows and the journal's new place are stored in one transaction.
 
-The place books each row exactly once. A batch moves the stored place from the batch's beginning to its end. A
-batch that finds another place stored applies nothing. So a commit whose answer was lost is noticed.
+The place makes sure that each row is booked exactly once. A batch moves the stored place from the batch's
+beginning to its end. A batch that finds another place stored applies nothing. So a commit whose answer was
+lost is noticed.
 """
 
 import logging

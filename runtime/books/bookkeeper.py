@@ -35,8 +35,8 @@ INTERVAL_S = 0.25
 WHOLE_LOOK_S = 1.0
 """How often the folder of the journals is listed, and every journal in it is read."""
 IDLE_S = 10.0
-"""After so many seconds without a new record the bookkeeper looks for records once in WHOLE_LOOK_S, and no
-longer in each interval."""
+"""After so many seconds without a new record, the bookkeeper looks for records once in WHOLE_LOOK_S. Before
+that it looks once in each interval."""
 SIZES_S = 5.0
 """How often the sizes of the journals are looked at."""
 FIRST_BACKOFF_S = 0.1

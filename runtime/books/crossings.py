@@ -64,6 +64,7 @@ class NamedBudget(msgspec.Struct, frozen=True, kw_only=True):
         return self.holder if self.model is None else f"model {self.model} of {self.holder}"
 
     def message(self, spend: Decimal, budget: Decimal) -> str:
+        """The alert's text: `team:platform has spent $9.5 of $10 in its window of 1d.`"""
         who = "The gateway" if self.holder == GATEWAY else self.holder
         of = ""
         if self.window is not None:

@@ -88,7 +88,8 @@ class JournalReader:
         self.progress.close()
 
     def read(self, limit: int) -> Batch:
-        """The next rows, `limit` at most. The batch is empty where everything written was read."""
+        """The next rows: `limit` at most, unless more holds have lost their endings. The batch is empty where
+        everything written was read."""
         begin, entries = self.place, self._found_lost()
         while len(entries) < limit and self._read_some(entries, limit):
             continue

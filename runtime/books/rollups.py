@@ -29,6 +29,8 @@ KEY = (
 
 
 class Rollup(NamedTuple):
+    """A table of sums by UTC day."""
+
     table: str
     key: tuple[str, ...]
     """The columns that the table sums by."""

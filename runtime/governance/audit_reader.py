@@ -1,4 +1,4 @@
-"""Reads of the audit log. Implements `functions.ports.governance.Audit`."""
+"""Reads the audit log. Implements `functions.ports.governance.Audit`."""
 
 from collections.abc import AsyncIterator, Sequence
 

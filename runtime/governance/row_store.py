@@ -37,7 +37,7 @@ class Entity(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     table: type[Table]
     record: type[R]
     id: str
-    """The column that names a row."""
+    """The column with the id by which rows are found: `team_id`."""
     topic: str
     """The first word of the topics that announce changes: `team` for `team:<id>`."""
     noun: str

@@ -1,4 +1,4 @@
-"""Users in Postgres, with what belongs to them. Implements `functions.ports.governance.Users`."""
+"""Users in Postgres, with their memberships and keys. Implements `functions.ports.governance.Users`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

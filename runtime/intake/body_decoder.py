@@ -22,7 +22,7 @@ class BodyDecoder:
         self._turn = asyncio.Semaphore(1)
 
     async def joined(self, pieces: list[bytes], size: int) -> bytes:
-        """The body whose pieces these are. `size` is its length in bytes. The list is emptied for a large
+        """The body that these pieces make up. `size` is its length in bytes. The list is emptied for a large
         body."""
         if size < LARGE_BYTES:
             return b"".join(pieces)

@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What an attempt holds."""
+    """What an attempt holds of budgets and limits."""
 
     taken: Sequence[Taken] = ()
     charges: tuple[HeldCharge, ...] = ()
@@ -206,7 +206,7 @@ class Admissions:
 
     async def _taken(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
         """Take what is needed. The result has the order of `needs`. Raises BudgetExceeded or RateLimited for
-        the first account that is short."""
+        the first account that is short, or DatabaseUnavailable."""
         try:
             return await self._governor.admit(needs, patient=patient)
         except NotEnough as short:

@@ -201,6 +201,7 @@ class Leases:
             await connection.execute("SELECT switchgear_drop_slots($1)", self.worker)
 
     def begin_anew(self) -> None:
+        """Give this worker a new name. Its old leases belong to the old name, and were charged."""
         self.worker = str(uuid.uuid4())
 
     async def orphans(self) -> list[tuple[str, float, int]]:

@@ -15,7 +15,8 @@ from schema.window import check_duration
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limit columns of a row."""
+    """The columns of a governed row that are budgets and limits. Sums are in dollars; `tpm_limit` and
+    `rpm_limit` are for a minute, `tpd_limit` is for a day."""
 
     max_budget: Decimal | None = None
     budget_duration: str | None = None

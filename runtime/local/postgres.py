@@ -251,8 +251,8 @@ class EmbeddedPostgres:
         )
 
     def _abandon(self) -> None:
-        """End the server that this process started and whose start was broken off. It may not have written
-        `postmaster.pid` yet."""
+        """End the server that this process started, after a start that was broken off. It may not have
+        written `postmaster.pid` yet."""
         child, self._child = self._child, None
         if child is None:
             return

@@ -63,6 +63,7 @@ class PostgresWatch:
             self.look()
 
     def look(self) -> None:
+        """Start the server again if it is not running and its pause is over."""
         now = self._clock()
         if self._server.is_running():
             if self._tries and now - self._next_mono > STEADY_S:

@@ -37,4 +37,5 @@ class Conditions:
 
     @property
     def where(self) -> str:
+        """The WHERE clause, with a space before it. Empty where there is no condition."""
         return f" WHERE {' AND '.join(self._texts)}" if self._texts else ""

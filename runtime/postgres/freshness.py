@@ -17,5 +17,5 @@ class Announcements(Protocol):
 
     @property
     def heard_mono(self) -> float:
-        """A moment up to which every announcement has arrived."""
+        """The moment, by the monotonic clock, up to which every announcement has certainly arrived."""
         ...

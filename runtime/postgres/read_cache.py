@@ -70,6 +70,7 @@ class ReadCache(Generic[V]):
         return self._known.get(name) or self._strangers.get(name)
 
     def is_fresh(self, read: Read[V]) -> bool:
+        """Whether a value is in force, by the rules of `runtime/postgres/freshness.py`."""
         now = self._clock()
         if now - self._announcements.heard_mono <= HEARD_S:
             return now - read.read_mono <= KNOWN_S

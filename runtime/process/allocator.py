@@ -1,4 +1,4 @@
-"""How this process gives large blocks of memory back to the system."""
+"""Makes this process give large blocks of memory back to the system."""
 
 import ctypes
 import platform

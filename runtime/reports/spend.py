@@ -1,4 +1,4 @@
-"""Reads of the spend ledger. Implements `functions.ports.spend.Spend`."""
+"""Reads the ledger: rows, and sums by day. Implements `functions.ports.spend.Spend`."""
 
 from collections.abc import Iterable
 from decimal import Decimal

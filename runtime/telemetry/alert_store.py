@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class AlertStore:
-    """Stores one desk's alerts whenever it is asked to. `dsn` is Postgres's address."""
+    """Stores one desk's alerts whenever it is asked to. `dsn` is the address of Postgres."""
 
     def __init__(self, desk: Desk, dsn: str) -> None:
         self._desk = desk
@@ -30,12 +30,13 @@ class AlertStore:
         self._is_failing = False
 
     def begin(self) -> None:
-        """Store what was raised, unless that is under way. Does not wait and raises nothing."""
+        """Begin to store what was raised, unless storing is under way. This does not wait and raises
+        nothing."""
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store(), name="alerts")
 
     async def finish(self, within_s: float) -> None:
-        """Wait until the store that was begun is over, `within_s` seconds at most."""
+        """Wait until the storing that was begun is over, for `within_s` seconds at most."""
         if self._storing is not None:
             await asyncio.wait([self._storing], timeout=within_s)
 

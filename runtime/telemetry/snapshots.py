@@ -63,7 +63,7 @@ class Snapshots:
         self._task = asyncio.create_task(self._writing(), name="metrics")
 
     async def close(self) -> None:
-        """Write a last time and release the lock. The file stays until its counts are added to `gone`."""
+        """Write a last time, and release the lock. The file stays until its counts are added to `gone`."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
