@@ -79,7 +79,8 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     limit: int
     spent: int
     leased: int
-    """What all workers have leased: held by calls, settled and not yet booked, or free."""
+    """What all workers have leased: held by calls, settled and not yet booked, or free. For a limit on
+    requests or tokens it includes what was used in the window."""
     mine: int
     """This worker's part of `leased`."""
     silent: int
@@ -128,7 +129,8 @@ class Leases:
     async def lease(self, needs: Sequence[Need], now_s: float) -> tuple[list[Slice], list[Shortfall]]:
         """Lease all needs or none. Gives the slices, or the accounts that were short. Raises
         DatabaseUnavailable: then nothing was leased, or the lease is undone before the next statement about
-        these accounts. Raises Overloaded where the window ended at each of three tries."""
+        these accounts. Raises Overloaded where the window that this worker proposes does not hold the
+        database's time, at each of three tries."""
         needs = sorted(needs, key=lambda need: need.rule.account)
         for _ in range(TRIES):
             asked_mono, rows = await self._answer(needs, now_s)
