@@ -1,1 +1,1 @@
-"""How it is served: Litestar, granian, sockets, SQL, clocks. The only place with IO."""
+"""How the endpoints are served: Litestar, granian, sockets, SQL, clocks. Only this package does IO."""

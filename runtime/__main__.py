@@ -23,7 +23,8 @@ from runtime.settings import SettingsError, environment
 
 
 def main(argv: list[str]) -> int:
-    """Run one command. Gives the exit code: 0 well, 1 failed, 2 bad input, 3 bad database."""
+    """Run one command. Gives the exit code: 0 for success, 1 for a failure, 2 for bad input, 3 for a bad
+    database."""
     arguments = _parser().parse_args(argv)
     leave_on_signals()
     try:

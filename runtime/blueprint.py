@@ -1,4 +1,4 @@
-"""What a worker is built from: everything decided before it starts, and picklable."""
+"""The blueprint of a worker: everything that is decided before the worker starts. It can be pickled."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,18 +18,22 @@ from schema.secret import Secret
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
-    """`document` is the config file as read, `env` the environment it is read in."""
+    """What a worker is built from."""
 
     document: dict[str, Any]  # YAML, checked by `models_registry/config/reader.py`
+    """The config file, parsed."""
     env: Mapping[str, str]
+    """The environment in which the config is read."""
     settings: Settings
     master_key: Secret
     dsn: Secret
+    """The address of Postgres."""
     families: tuple[str, ...] | None = None
+    """The families of functions that are mounted, such as `("chat", "keys")`. None mounts all of them."""
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """A config with its registry and all that was found wrong."""
+    """A config that was read, with its registry, and everything that is wrong with it."""
 
     config: Config
     policy: Policy
@@ -38,14 +42,15 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing
     tls: TlsOptions
     errors: tuple[str, ...]
-    """What keeps a server from starting."""
+    """The errors that keep a server from starting."""
     skipped: tuple[str, ...]
-    """Deployments that can't be called, and why. The others serve."""
+    """Why some deployments can't be called, one text for each. The other deployments serve."""
     warnings: tuple[str, ...]
 
 
 def check(document: Mapping[str, Any], env: Mapping[str, str]) -> Checked:
-    """Read a config document and build its registry. Never raises for what a file can hold."""
+    """Read a config document and build its registry. This never raises for anything in the document: errors
+    are in the result."""
     config = read_config(document, env)
     built = build_registry(config, datetime.now(UTC))
     routing, misrouted, doubts = routing_of(config, built.registry)

@@ -1,4 +1,5 @@
-"""Everything that is mounted, in one table. A function that is not here does not exist."""
+"""The catalogue: the one table of all functions that are mounted. A function that is not here is not
+served."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import MappingProxyType
@@ -167,8 +168,8 @@ class UnknownFunction(ValueError):
 
 
 def entries(families: Collection[str] | None = None) -> tuple[Entry, ...]:
-    """The catalogue, or its families named (health always comes along: probes need it). Raises
-    UnknownFunction."""
+    """The entries of the catalogue. With `families`, only the entries of these families, and those of
+    `health` and `metrics`, which probes and scrapers always need. Raises UnknownFunction."""
     everything = tuple(Entry(function=fn, manifest=manifest_of(fn)) for fn in CATALOG)
     if families is None:
         return everything
@@ -198,16 +199,17 @@ def _accesses() -> Mapping[str, frozenset[Access]]:
 
 
 ACCESSES = _accesses()
-"""Path -> what its functions need."""
+"""The accesses that the functions of each path need."""
 
 
 def route_of(name: str) -> str | None:
-    """The path of a function that calls a model, by its name; None for any other."""
+    """The path of a function that calls a model, by the function's name. None for other functions."""
     return _MODEL_ROUTES.get(name)
 
 
 def entry_named(name: str) -> Entry:
-    """The function of that name; a family's name stands for its first. Raises UnknownFunction."""
+    """The entry of the function with this name. A family's name, such as `keys`, stands for its first
+    function. Raises UnknownFunction."""
     wanted = name.replace("-", "_")
     everything = entries()
     for entry in everything:

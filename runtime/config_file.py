@@ -1,4 +1,5 @@
-"""Reading `config.yaml` and what it includes. What the text means is `models_registry/config/reader.py`'s."""
+"""Reads `config.yaml` and the files that it includes. `models_registry/config/reader.py` says what the text
+means."""
 
 import re
 from pathlib import Path
@@ -6,22 +7,23 @@ from typing import Any
 
 import yaml
 
-Document = dict[str, Any]  # a YAML mapping by definition
+Document = dict[str, Any]  # a YAML mapping has values of any type
 MAX_FILES = 100
 MAX_BYTES = 16 * 1024 * 1024
 
 
 class ConfigFileError(ValueError):
-    """A config file that can't be read; the message names it and the place."""
+    """A config file that can't be read. The message names the file and the place in it."""
 
 
 def load_document(path: Path) -> Document:
-    """The file with its `include`s merged in. Raises ConfigFileError."""
+    """The parsed file, with the files of its `include` merged in. Raises ConfigFileError."""
     return _load(path, [])
 
 
 def merge(base: Document, other: Document) -> Document:
-    """LiteLLM's rule: lists such as `model_list` are joined, other keys overwritten."""
+    """Two documents as one, by LiteLLM's rule: lists such as `model_list` are joined, and other keys are
+    overwritten by `other`."""
     merged = dict(base)
     for key, value in other.items():
         before = merged.get(key)
@@ -30,7 +32,7 @@ def merge(base: Document, other: Document) -> Document:
 
 
 def _load(path: Path, seen: list[Path]) -> Document:
-    """Includes are relative to the file that names them."""
+    """Read a file and its includes. The path of an include is relative to the file that names it."""
     path = path.resolve()
     if path in seen:
         raise ConfigFileError(f"{path}: includes itself, by way of {seen[-1]}")
@@ -57,7 +59,7 @@ def _parse(path: Path) -> Document:
     except OSError as exc:
         raise ConfigFileError(f"{path}: {exc.strerror}") from exc
     except yaml.YAMLError as exc:
-        raise ConfigFileError(f"{path}: {_place(exc)}") from None  # its own text quotes the line
+        raise ConfigFileError(f"{path}: {_place(exc)}") from None  # the YAML error's own text quotes the line
     except RecursionError:
         raise ConfigFileError(f"{path}: nested too deeply (recursion)") from None
     if document is None:
@@ -68,8 +70,8 @@ def _parse(path: Path) -> Document:
 
 
 def _place(exc: yaml.YAMLError) -> str:
-    """What is wrong and where, without the text: the line may hold a secret, and so may the name of
-    an alias or tag (a password that begins with `*` or `!` reads as one)."""
+    """What is wrong and where, without the text of the line, which may hold a secret. The name of an alias or
+    a tag is left out too: a password that begins with `*` or `!` is read as one."""
     if isinstance(exc, yaml.MarkedYAMLError):
         problem = exc.problem or "not valid YAML"
         if re.search(r"\b(alias|anchor|tag)\b", problem):
@@ -82,8 +84,9 @@ def _place(exc: yaml.YAMLError) -> str:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets a key stand twice and keeps the last: in a config that hides a model or a limit.
-    Its numbers and dates have to be ones that JSON, Python and a database can hold."""
+    """A YAML loader that refuses two things. One is a key that stands twice in a mapping: YAML keeps the last
+    one, and in a config that hides a model or a limit. The other is a number or a date that JSON, Python or a
+    database can't hold."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:

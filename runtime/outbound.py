@@ -1,4 +1,4 @@
-"""The way out for everything that is not model traffic: one configured httpx client."""
+"""HTTP requests that are not model calls: webhooks, and looks at local servers. They go through httpx."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,17 +10,17 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Unreachable(Exception):
-    """No usable answer; the message says why in a few words."""
+    """There was no usable answer. The message says why in a few words."""
 
 
 def flaw_of(url: str) -> str | None:
-    """Why nothing can ever be posted to an address, in words that have nothing of it; None where it may
-    work."""
+    """Why nothing can ever be posted to an address. The words have no part of the address, which may be a
+    secret. None where the address may work."""
     try:
         url.encode()
-        urlsplit(url)  # stricter with an IPv6 address
+        urlsplit(url)  # it is stricter with IPv6 addresses than httpx is
         parsed = httpx.Request("POST", url).url
-    except Exception:  # each kind of bad address is another exception
+    except Exception:  # each kind of bad address raises another exception
         return "it is no address"
     if parsed.scheme not in ("http", "https"):
         return "it does not start with https://"
@@ -32,8 +32,8 @@ def flaw_of(url: str) -> str | None:
 
 
 async def post_json(url: str, content: object, timeout_s: float) -> None:
-    """POST a JSON document; any 2xx will do. No redirects; proxies of the environment. Raises Unreachable,
-    whose message has nothing of the address."""
+    """POST a JSON document. Any 2xx status is a success. Redirects are not followed, and the proxies in the
+    environment are used. Raises Unreachable, with a message that has no part of the address."""
     headers = {"content-type": "application/json"}
     try:
         async with (
@@ -44,12 +44,13 @@ async def post_json(url: str, content: object, timeout_s: float) -> None:
                 raise Unreachable(f"status {answer.status_code}")
     except Unreachable:
         raise
-    except Exception as exc:  # a proxy of the environment, a port beyond 65535, half of a surrogate pair
+    except Exception as exc:  # such as for a bad proxy, a port beyond 65535, half of a surrogate pair
         raise Unreachable(type(exc).__name__) from None
 
 
-def get_json(url: str, *, timeout_s: float) -> Any:  # JSON by definition
-    """GET a small JSON document. No redirects, no proxies of the environment. Raises Unreachable."""
+def get_json(url: str, *, timeout_s: float) -> Any:  # JSON has values of any type
+    """GET a JSON document of 4 MiB at most. Redirects are not followed, and the proxies in the environment
+    are not used. Raises Unreachable."""
     try:
         with (
             httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False) as client,

@@ -1,4 +1,4 @@
-"""The readiness probe: can this worker serve calls?"""
+"""The readiness probe: whether this worker can serve calls."""
 
 import time
 import uuid
@@ -12,7 +12,7 @@ from schema.errors import Overloaded
 from schema.health import Readiness
 
 GOOD_S = 1.0
-"""How long an answer of Postgres is good for: probes come from anybody, as often as they like."""
+"""How long an answer of Postgres is used again. Anybody may send probes, as often as they like."""
 _TRY = """
     INSERT INTO "Switchgear_Worker" (worker, started_at, seen_at)
     VALUES ($1, clock_timestamp(), clock_timestamp())
@@ -20,8 +20,9 @@ _TRY = """
 
 
 class ReadinessProbe:
-    """Implements the `Probe` port. Known keys go on for minutes without Postgres, so that its absence is
-    `degraded` while the ledger still takes rows. `database` is the one that leases are had from."""
+    """Says whether this worker can serve calls. Implements the port `Probe`. Known keys work for minutes
+    without Postgres. So the worker is `degraded` while Postgres is away and the journal still takes rows.
+    `database` is the pool for leases."""
 
     def __init__(
         self, database: Database, journal: Journal, clock: Callable[[], float] = time.monotonic
@@ -34,7 +35,8 @@ class ReadinessProbe:
         self.draining = False
 
     async def check(self) -> Readiness:
-        """Raises Overloaded while draining, and where no call could be booked."""
+        """The state of the worker: `healthy` or `degraded`. Raises Overloaded while the worker is stopping,
+        and while its journal is full."""
         if self.draining:
             raise Overloaded("This worker is stopping.")
         if self._journal.full:
@@ -51,8 +53,8 @@ class ReadinessProbe:
         await self._look_ups.close()
 
     async def _write(self) -> bool:
-        """What a call under a budget needs of Postgres; nothing of it stays. A standby answers too, and takes
-        no writes. Raises DatabaseUnavailable."""
+        """Write a row and roll back: a call under a budget needs a Postgres that takes writes, and a standby
+        answers without taking any. Raises DatabaseUnavailable."""
         asked_mono = self._clock()
         async with self._database.connection() as connection:
             transaction = connection.transaction()

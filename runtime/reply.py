@@ -19,7 +19,7 @@ SSE_HEADERS = (
 
 
 class Reply(msgspec.Struct, kw_only=True):
-    """A rendered answer. An EventStream must be closed by whoever sends it."""
+    """A rendered answer. Whoever sends it must close its EventStream."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -27,16 +27,18 @@ class Reply(msgspec.Struct, kw_only=True):
     download: Download | None = None
     """What is sent in place of the body, where it is not None."""
     done: Callable[[], None] = lambda: None
-    """Called by whoever sent it, when it is sent."""
+    """Whoever sends the reply calls this when it is sent, or when sending has failed."""
 
 
 def json_reply(status: int, content: object, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
-    """An answer of the runtime's own, such as a 404."""
+    """A reply that no function gave, such as a 404."""
     body = msgspec.json.encode(content)
     return Reply(status=status, headers=json_headers(body, headers, None), body=body)
 
 
 def render(answer: object, call: Call | None) -> Reply:
+    """The reply for what a function gave: a struct and the like becomes JSON; a text, a file or a stream is
+    sent as it is. With a call, the call's own headers are added."""
     extra = call.reply_headers if call is not None else {}
     if isinstance(answer, TextReply):
         body = answer.content.encode()
@@ -63,7 +65,8 @@ def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> li
 
 
 def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
-    """Header pairs; a value that HTTP can't carry is left out, as LiteLLM does."""
+    """The headers as pairs of bytes. A value that HTTP can't carry is left out, as in LiteLLM. With a call,
+    its id and the headers of its limits are added."""
     pairs = [pair for pair in map(_pair, extra, extra.values()) if pair is not None]
     if call is not None:
         pairs.append((b"x-litellm-call-id", call.request_id.encode()))

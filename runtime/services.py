@@ -1,4 +1,4 @@
-"""The composition root: the one place where ports meet their implementations."""
+"""The composition root: the one place that puts implementations into ports."""
 
 import secrets
 import time
@@ -39,6 +39,7 @@ from runtime.upstream.pool import PoolLimits
 from runtime.upstream.router import Router
 
 DEAF_AFTER_S = 2.0
+"""A worker that heard no sign from Postgres for so long does not hear of changes, as its gauge says."""
 BODIES_S = 5.0
 """How long a stopping worker tries to bring its last bodies into Postgres."""
 
@@ -54,7 +55,7 @@ class SystemEntropy:
 
 
 class Services:
-    """A worker's parts, opened together and closed in the opposite order."""
+    """The parts of a worker. They are opened together and closed together."""
 
     def __init__(
         self,
@@ -63,7 +64,8 @@ class Services:
         log_line: Callable[[bytes], None],
         calls: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`calls` says how many requests are being answered."""
+        """`log_line` takes the log line of each request. `calls` gives how many requests are being
+        answered."""
         self._blueprint = blueprint
         self._log_line = log_line
         self._calls = calls
@@ -176,13 +178,14 @@ class Services:
         )
 
     def _changed(self, topic: str) -> None:
-        """A governed row was changed, here or elsewhere."""
+        """Forget what was read from a governed row that was changed, by this worker or by others."""
         self.authenticator.forget(topic)
         self.customers.forget(topic)
         self.governor.changed(topic)
 
     async def close(self) -> None:
-        """Stop calling out, leave the journal to whoever keeps the books, let go of Postgres."""
+        """Close all parts: stop calls to providers, leave the journal to the bookkeeper, close the
+        connections to Postgres."""
         await self.snapshots.close()
         await self.retention.close()
         await self.listener.close()

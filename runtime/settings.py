@@ -1,6 +1,7 @@
-"""What the environment says. The only module that reads `os.environ`.
+"""The settings in the environment. Only this module reads `os.environ`.
 
-Each setting has the name the outside contract gives it; LiteLLM's name is an alias.
+`docs/guide.md` has the table of their names. Where LiteLLM has a variable for a setting, its name is an
+alias.
 """
 
 import math
@@ -27,31 +28,34 @@ _HOSTS = re.compile(
 
 
 class SettingsError(ValueError):
-    """A setting that can't be used; the message names it and says what to do."""
+    """A setting that can't be used. The message names the setting and says what to do."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One process's settings. `data_dir` holds what the gateway keeps on this machine."""
+    """The settings of one process. `data_dir` is the folder for everything that the gateway keeps on this
+    machine."""
 
     data_dir: Path
     database_url: Secret | None
-    """None: the embedded Postgres under `data_dir`."""
+    """The address of Postgres. None stands for the embedded Postgres under `data_dir`."""
     master_key: Secret | None
+    """None where the environment has no master key."""
     max_body_bytes: int = 32 * 1024 * 1024
+    """The most bytes that the body of one request may have."""
     max_bodies_bytes: int = MAX_BODIES_BYTES
-    """The most bytes that the bodies of all requests under way in a worker may have; what does not fit is
-    refused with 503."""
+    """The most bytes that the bodies of all requests under way in a worker may have together. A request that
+    does not fit is refused with 503."""
     connections: int = DEFAULT_CONNECTIONS
     """How many connections to Postgres a worker has."""
     upstream_connections: int = 16_384
     """How many connections to providers a worker has at most."""
     upstream_connections_per_host: int = 8_192
     drain_s: int = 30
-    """How long SIGTERM waits for calls in flight."""
+    """How long a stopping server waits for calls under way."""
     journal_mb: int = 1024
-    """How much of a worker's journal may wait for Postgres before new calls are refused."""
+    """How many MiB of a worker's journal may wait for Postgres before new calls are refused."""
     journal_sync_ms: int = 100
-    """How often a journal is made safe from a loss of power."""
+    """How often a journal is written to the disk itself, so that a loss of power can't take it."""
     metrics_token: Secret | None = None
     """A key that may read `/metrics` and nothing else."""
 
@@ -61,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def metrics(self) -> Path:
-        """Where workers leave what they have counted."""
+        """The folder for the counts of the workers."""
         return self.data_dir / "metrics"
 
 
@@ -71,7 +75,7 @@ def environment() -> dict[str, str]:
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Settings from an environment. Raises SettingsError."""
+    """The settings in an environment. Raises SettingsError."""
     database_url = env.get("DATABASE_URL")
     if database_url:
         _check_database_url(database_url)
@@ -94,11 +98,12 @@ def _check_proxies(env: Mapping[str, str]) -> None:
     try:
         Proxies(env)
     except ValueError as exc:
-        raise SettingsError(str(exc)) from None  # the error of a URL may hold its password
+        raise SettingsError(str(exc)) from None  # the original error of a URL may hold its password
 
 
 def with_connections(settings: Settings, limit: int | None) -> Settings:
-    """The settings with `general_settings.database_connection_pool_limit`. Raises SettingsError."""
+    """The settings with `general_settings.database_connection_pool_limit` as their number of connections.
+    Raises SettingsError."""
     if limit is None:
         return settings
     if limit < LEAST_CONNECTIONS:
@@ -129,8 +134,8 @@ Megabytes = float | int | str
 
 
 def with_body_limits(settings: Settings, one_mb: Megabytes | None, all_mb: Megabytes | None) -> Settings:
-    """The settings with what `general_settings` says of the size of one request's body, and of all bodies of
-    a worker together, which is at least that of one. Raises SettingsError."""
+    """The settings with the body limits of `general_settings`, in MB: for the body of one request, and for
+    all bodies of a worker together. The second limit is at least the first one. Raises SettingsError."""
     one, together = settings.max_body_bytes, settings.max_bodies_bytes
     if one_mb is not None:
         one = _bytes_of(one_mb, "max_request_size_mb")
@@ -155,7 +160,8 @@ def _bytes_of(megabytes: Megabytes, name: str) -> int:
 
 
 def checked_master_key(key: str) -> Secret:
-    """A master key worth the name. Raises SettingsError for one that can be guessed."""
+    """The master key as a secret. Raises SettingsError for a key that is too short, well known, or without
+    `sk-`."""
     if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_CHARS or not key.startswith("sk-"):
         raise SettingsError(
             "SWITCHGEAR_MASTER_KEY (or general_settings.master_key): expected `sk-` and at least "
@@ -173,10 +179,10 @@ def _metrics_token(token: str | None) -> Secret | None:
 
 
 def stored_master_key(data_dir: Path) -> tuple[Secret, bool]:
-    """The key of this data directory, made at the first start; True when it is new.
+    """The master key of this data directory, and whether it is new. The key is made at the first start.
 
-    Created with the owner's rights alone before anything is written, and exactly once where
-    several processes start together.
+    Only the owner may read the file, from the moment it is made. Where several processes start together, the
+    key is made exactly once. Raises SettingsError for a bad key in the file.
     """
     path = data_dir / "master.key"
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -196,8 +202,8 @@ def stored_master_key(data_dir: Path) -> tuple[Secret, bool]:
 
 
 def _check_database_url(url: str) -> None:
-    """Raise SettingsError, with no part of the address in it, for one that asyncpg would not read
-    or would read as something else: a password's `/`, `?`, `#` or `@` ends it early."""
+    """Raise SettingsError for an address that asyncpg can't read, or would read in another way: a `/`, `?`,
+    `#` or `@` in a password would end the password early. The error has no part of the address in it."""
     if not url.startswith(("postgres://", "postgresql://")):
         raise SettingsError("DATABASE_URL: expected postgresql://user:password@host:port/database")
     try:

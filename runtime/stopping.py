@@ -1,4 +1,4 @@
-"""What a call is told that its stopping worker cancelled."""
+"""The message for a call that a stopping worker cancels, and the way to send it."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ STOPPED = "This worker is stopping, and its time for calls under way is up; try 
 
 
 def go_on() -> None:
-    """The task was cancelled to make it end, and has yet to say so to its client."""
+    """Undo the cancellation of the current task, so that the task can still tell its client that it ends."""
     task = asyncio.current_task()
     if task is not None:
         task.uncancel()

@@ -1,4 +1,4 @@
-"""The stores of governed rows and the readers of reports, put together for one database."""
+"""Makes the stores of governed rows, and the readers of the ledger and of the audit log."""
 
 from collections.abc import Callable
 
@@ -20,8 +20,9 @@ from schema.users import UserRecord
 
 
 class Stores:
-    """`announce` is told of every change: `team:<id>`. `reports` is where logs and sums are read. `fresh`
-    says what a user is given that comes to be by the way."""
+    """The stores and readers. `announce` is called with the topic of every change, such as `team:platform`.
+    `reports` is the database for reads of the ledger, of sums and of the audit log. `fresh` gives the record
+    of a user that is made because a key or a membership names it."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""Prompts and answers that are kept: copied, redacted, written, read."""
+"""The stored prompts and answers: how they are copied, redacted, written and read."""

@@ -1,4 +1,4 @@
-"""One call's request and answer, copied as they pass: no work but to count and keep."""
+"""Copies the request and the answer of a call as they pass. Copying only counts bytes and keeps them."""
 
 import asyncio
 from collections import deque
@@ -13,11 +13,12 @@ from functions.contract.function import EventStream
 from schema.errors import GatewayError
 
 MAX_RAW_BYTES = 8 * 1024 * 1024
-"""A longer request or answer is not looked at."""
+"""A longer request or answer is not stored."""
 
 
 class BodyQueue:
-    """The bodies that are copied and not written yet, of calls under way too. It holds so many bytes."""
+    """The bodies that are copied and not yet written, also those of calls under way. They take `max_bytes`
+    together at most."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -25,11 +26,12 @@ class BodyQueue:
         self.some = asyncio.Event()
         """Set when a body is put into `waiting`."""
         self.held_bytes = 0
+        """How many bytes all bodies take."""
         self.lost = 0
-        """Calls whose bodies were to be kept and are not."""
+        """How many bodies should have been stored and were not."""
 
     def hold(self, body: "BodyCopy", size: int) -> bool:
-        """Take room; false where there is none."""
+        """Take `size` bytes of room for a body. False where there is not enough room."""
         if self.held_bytes + size > self._max_bytes:
             return False
         self.held_bytes += size
@@ -41,19 +43,19 @@ class BodyQueue:
         body.held_bytes -= size
 
     def lose(self, body: "BodyCopy") -> None:
-        """The body will not be kept after all."""
+        """Give up a body: it is counted as lost, and its room is free again."""
         self.lost += 1
         self.give_back(body, body.held_bytes)
         body.pieces, body.fields = [], None
 
     def put(self, body: "BodyCopy") -> None:
-        """The body is complete."""
+        """Put a complete body into the line for writing."""
         self.waiting.append(body)
         self.some.set()
 
 
 class BodyCopy:
-    """One call's, as raw as it came. `release` and `finish` are called once."""
+    """The request and the answer of one call, as raw bytes. `finish` puts them into the queue, once."""
 
     def __init__(self, call: Call, fields: Mapping[str, msgspec.Raw], queue: BodyQueue) -> None:
         self.request_id = call.request_id
@@ -62,14 +64,14 @@ class BodyCopy:
         self.pieces: list[bytes] = []
         self.streamed = False
         self.too_long = False
-        """Whether the answer is longer than what is kept."""
+        """Whether the answer is longer than MAX_RAW_BYTES. Then nothing of it is stored."""
         self.held_bytes = 0
         """How much of the queue's room this body takes."""
         self._answer_bytes = 0
         self._queue: BodyQueue | None = queue
 
     def add(self, piece: bytes) -> None:
-        """Some of the answer."""
+        """Add a piece of the answer. The whole body is lost where the queue has no room for the piece."""
         if self._queue is None or self.too_long:
             return
         self._answer_bytes += len(piece)
@@ -84,14 +86,14 @@ class BodyCopy:
             self._queue = None
 
     def finish(self) -> None:
-        """All of it is there."""
+        """The answer is complete: put the body into the queue. Further calls of this do nothing."""
         queue, self._queue = self._queue, None
         if queue is not None:
             queue.put(self)
 
 
 class Copied:
-    """A stream whose pieces are kept as they pass. Implements `functions.contract.function.EventStream`."""
+    """A stream that copies its pieces as they pass. Implements `functions.contract.function.EventStream`."""
 
     def __init__(self, stream: EventStream, body: BodyCopy) -> None:
         self._stream = stream

@@ -1,7 +1,7 @@
-"""What was asked and answered, on its way to a table of its own: a bounded queue, and one task that writes.
+"""Stores prompts and answers in a table of their own: a bounded queue, and one task that writes.
 
-Calls wait for nothing here. What does not fit into the queue, or can't be written, is lost and counted; the
-ledger's rows go another way and know nothing of it.
+No call waits for this. A body that does not fit into the queue, or can't be written, is lost and counted. The
+rows of the ledger take another way, so a lost body does not change them.
 """
 
 import asyncio
@@ -25,13 +25,15 @@ from schema.tables.partitions import BODIES, month_of
 from schema.wire import Wire
 
 REDACTION_HEADER = "x-litellm-enable-message-redaction"
-"""LiteLLM's, with which a caller keeps one call's bodies out."""
+"""A header of LiteLLM. With the value `true`, the bodies of this call are not stored."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
 WITHOUT_ANSWER = frozenset({"aembedding"})
-"""Vectors say nothing to a reader."""
+"""The call types of which only the request is stored: a reader can do nothing with vectors."""
 OVERHEAD_BYTES = 1024
+"""What one body takes in memory beside its bytes."""
 INTERVAL_S = 0.5
+"""How long the task waits for more bodies before it writes."""
 
 _INSERT = f"""
     INSERT INTO "{BODIES}"
@@ -44,7 +46,8 @@ log = logging.getLogger(__name__)
 
 
 class BodyKeeper:
-    """One a worker. Start it in the worker's loop, close it after the last call."""
+    """Stores the bodies of a worker's calls. Each worker has one: it is started in the worker's loop and
+    closed after the last call."""
 
     def __init__(
         self,
@@ -65,14 +68,16 @@ class BodyKeeper:
         self._told = 0
 
     def wants(self, call: Call, headers: Mapping[str, str]) -> bool:
-        """Are this call's to be kept? What its team or key says counts before the config."""
+        """Whether the bodies of this call are to be stored. What the key, user, team or organization says
+        comes before what the config says. The names in `headers` are in lower case."""
         said = call.caller.stores_bodies
         if self._policy.bodies_forbidden or not (self._policy.stores_bodies if said is None else said):
             return False
         return headers.get(REDACTION_HEADER, "").strip().lower() != "true"
 
     def take(self, call: Call, request: Wire, answer: bytes | EventStream) -> bytes | EventStream:
-        """Keep both; gives what is to be sent in the answer's place."""
+        """Copy the request and the answer of a call. Gives what is to be sent in place of the answer: the
+        same bytes, or a stream that copies its pieces."""
         body = BodyCopy(call, request.fields(), self.queue)
         size = sum(memoryview(raw).nbytes for raw in (body.fields or {}).values())
         if size > MAX_RAW_BYTES:
@@ -92,7 +97,7 @@ class BodyKeeper:
         self._task = asyncio.create_task(self._run(), name="bodies")
 
     async def close(self, timeout_s: float) -> None:
-        """Write what is left, for so long."""
+        """Write the bodies that wait, for `timeout_s` seconds at most. The rest is lost."""
         self._stopping.set()
         self.queue.some.set()
         if self._task is not None:
@@ -125,7 +130,7 @@ class BodyKeeper:
         try:
             await self._insert(await asyncio.to_thread(self._rows, batch))
             written = True
-        except Exception as exc:  # whatever it was: these are lost, and the next are tried
+        except Exception as exc:  # after any error these bodies are lost, and the next ones are tried
             log.warning("bodies of %d calls can't be written: %r", len(batch), exc)
             self._months.clear()
         finally:
@@ -136,7 +141,7 @@ class BodyKeeper:
                     self.queue.lose(body)
 
     def _rows(self, batch: Sequence[BodyCopy]) -> list[tuple[object, ...]]:
-        """In a thread: nothing of it touches anything else."""
+        """The rows to insert. This runs in a thread: it uses only the batch and the redactor."""
         rows: list[tuple[object, ...]] = []
         for body in batch:
             request, response = _kept_request(body, self._redactor), _kept_answer(body, self._redactor)
@@ -162,7 +167,7 @@ class BodyKeeper:
                     self._months.add(month)
                 try:
                     await connection.execute(_INSERT, *arrays)
-                except asyncpg.CheckViolationError:  # the partition was dropped: it is made anew
+                except asyncpg.CheckViolationError:  # the partition was dropped, so it is made again
                     if anew:
                         raise
                     self._months.clear()
@@ -185,7 +190,7 @@ def _kept_request(body: BodyCopy, redactor: Redactor) -> Kept:
 
 
 def _kept_answer(body: BodyCopy, redactor: Redactor) -> Kept:
-    """An answer that is a stream is put together first."""
+    """What is stored of an answer. The events of a stream are put together first."""
     if body.too_long:
         return TOO_LONG
     data = b"".join(body.pieces)

@@ -1,4 +1,4 @@
-"""Reads of prompts and answers. Implements `functions.ports.spend.Bodies`."""
+"""Reads stored prompts and answers. Implements `functions.ports.spend.Bodies`."""
 
 from functions.contract.roles import Scope
 from runtime.governance.tenancy import spend_reach
@@ -19,7 +19,8 @@ _FIND = """
 
 
 class BodyReader:
-    """Raises DatabaseUnavailable, or InvalidRequest for an id that no column holds."""
+    """Reads bodies within a scope. Every method raises DatabaseUnavailable, or InvalidRequest for an id that
+    no column can hold."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

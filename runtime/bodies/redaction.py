@@ -1,6 +1,6 @@
-"""From what was asked and answered to the text that is kept of it: redacted first, then cut. Pure.
+"""Makes the text that is stored of a request or an answer: it is redacted first and cut second. Pure.
 
-Whatever can't be read as JSON is not kept at all, since it can't be redacted.
+A body that can't be read as JSON can't be redacted, so it is not stored.
 """
 
 import re
@@ -17,12 +17,12 @@ _VALUE: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 class UnreadableBody(ValueError):
-    """No JSON that could be redacted."""
+    """A body that can't be redacted: it is not JSON, or is nested too deeply."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """Text for the table. `truncated`: it was cut, and is no JSON any more; or it was too long to be looked
-    at, and is not kept."""
+    """The text that is stored. `truncated` says that the text was cut, so that it is no JSON any more, or
+    that the body was too long and nothing of it is stored."""
 
     text: str | None = None
     truncated: bool = False
@@ -33,7 +33,8 @@ TOO_LONG = Kept(truncated=True)
 
 
 class Redactor:
-    """Leaves out what the policy names: values of fields, and text that fits a pattern."""
+    """Redacts what the policy names: the values of some fields, and text that matches a pattern. Both become
+    `[redacted]`."""
 
     def __init__(self, policy: StoragePolicy) -> None:
         self._fields = frozenset(_plain(name) for name in policy.redacted_fields)
@@ -41,11 +42,11 @@ class Redactor:
         self._max_bytes = policy.max_body_bytes
 
     def kept_of_fields(self, fields: Mapping[str, msgspec.Raw]) -> Kept:
-        """What is kept of a body that is given by its top-level fields. Raises UnreadableBody."""
+        """What is stored of a body, given its top-level fields. Raises UnreadableBody."""
         return self.kept_of({name: value_of(bytes(raw)) for name, raw in fields.items()})
 
     def kept_of(self, value: object) -> Kept:
-        """What is kept of decoded JSON. Raises UnreadableBody."""
+        """What is stored of decoded JSON. Raises UnreadableBody."""
         try:
             data = msgspec.json.encode(self._clean(value, 0))
         except RecursionError as exc:
@@ -73,7 +74,8 @@ class Redactor:
         return REDACTED if any(pattern.search(str(value)) for pattern in self._patterns) else value
 
     def _text(self, text: str, depth: int) -> str:
-        """A tool call's arguments are JSON inside text."""
+        """A text, redacted. A text that is JSON itself, as the arguments of a tool call are, is redacted
+        inside."""
         if text[:1] in ("{", "["):
             try:
                 inside = value_of(text.encode())
@@ -88,7 +90,7 @@ class Redactor:
 
 
 def value_of(data: bytes) -> object:
-    """Raises UnreadableBody."""
+    """The value of JSON. Raises UnreadableBody."""
     try:
         return _VALUE.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
@@ -96,5 +98,5 @@ def value_of(data: bytes) -> object:
 
 
 def _plain(name: str) -> str:
-    """`apiKey`, `api-key` and `API_KEY` are one."""
+    """A field's name as it is compared: `apiKey`, `api-key` and `API_KEY` all become `apikey`."""
     return name.lower().replace("_", "").replace("-", "")

@@ -1,4 +1,5 @@
-"""What an operator's config says about how long calls are kept, and how much of them."""
+"""What the config says about storage: how long rows are kept, whether bodies are stored, and what is
+redacted."""
 
 import re
 from datetime import UTC, datetime
@@ -24,31 +25,35 @@ REDACTED_FIELDS = (
     "refresh_token",
 )
 REDACTED_PATTERNS = (r"\bsk-[A-Za-z0-9_-]{16,}",)
-"""Whatever the config adds: credentials are never kept."""
+"""The fields and patterns that are always redacted, so that credentials are never stored. The config can add
+to them."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class StoragePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`general_settings`, LiteLLM's where it has them; one is of `litellm_settings`."""
+    """The settings about storage. They are in `general_settings`, but for `turn_off_message_logging`, which
+    is in `litellm_settings`. The names are LiteLLM's, but for those marked as ours."""
 
     retention: str | None = None
-    """`maximum_spend_logs_retention_period`: None keeps everything."""
+    """`maximum_spend_logs_retention_period`: how long rows are kept, such as `90d`. None keeps everything."""
     retention_interval_s: float = 86_400.0
-    """`maximum_spend_logs_retention_interval`: how often what is too old is looked for."""
+    """`maximum_spend_logs_retention_interval`: how often old months are looked for, in seconds."""
     stores_bodies: bool = False
-    """`store_prompts_in_spend_logs`: of teams and keys that say nothing."""
+    """`store_prompts_in_spend_logs`: whether bodies are stored where no key, user, team or organization
+    says."""
     bodies_forbidden: bool = False
-    """`turn_off_message_logging`: of nobody, whatever else is said."""
+    """`turn_off_message_logging`: whether no body is stored, whatever else is said."""
     max_body_bytes: int = DEFAULT_BODY_BYTES
-    """`spend_logs_max_body_bytes` (ours): of a request, and of an answer."""
+    """`spend_logs_max_body_bytes` (ours): the most that is stored of a request, and of an answer."""
     redacted_fields: tuple[str, ...] = REDACTED_FIELDS
-    """With `spend_logs_redact_fields` (ours): JSON fields whose values are left out."""
+    """`spend_logs_redact_fields` (ours), with REDACTED_FIELDS: the JSON fields with values that are
+    redacted."""
     redacted_patterns: tuple[re.Pattern[str], ...] = tuple(map(re.compile, REDACTED_PATTERNS))
-    """With `spend_logs_redact_patterns` (ours): what is left out of any text."""
+    """`spend_logs_redact_patterns` (ours), with REDACTED_PATTERNS: the patterns of text that is redacted."""
 
 
 def storage_policy_of(config: Config) -> tuple[StoragePolicy, tuple[str, ...]]:
-    """The policy, and what is wrong with the settings it was made from, by path."""
+    """The policy of a config, and the errors in its settings. Each error begins with the setting's path."""
     general = config.general_settings
     errors: list[str] = []
     patterns = []
@@ -80,7 +85,8 @@ def storage_policy_of(config: Config) -> tuple[StoragePolicy, tuple[str, ...]]:
 
 
 def _duration(value: str | int | None, name: str, errors: list[str]) -> str | None:
-    """LiteLLM's durations; a number alone is seconds."""
+    """A duration as LiteLLM writes it, such as `30d`. A number alone is seconds. None where it is missing or
+    bad; an error is added for a bad one."""
     if value is None:
         return None
     text = f"{value}s" if isinstance(value, int) else value

@@ -1,6 +1,6 @@
-"""The answer that a chat stream told piece by piece, in one piece as a plain call would have it. Pure.
+"""Puts the events of a chat stream together into one answer, as a call without a stream would have it. Pure.
 
-Pieces are put together before anything is looked for in them: a word seldom comes in one.
+The pieces are put together before redaction: a secret may be cut into several pieces.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from runtime.bodies.redaction import UnreadableBody, value_of
 
 REPLACED = frozenset({"role", "id", "type", "name", "index"})
-"""Fields of a delta that are whole each time; other text goes on where it ended."""
+"""The fields of a delta that replace the value before. The text of other fields is appended to the text
+before."""
 KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
 MAX_DEPTH = 20
 
@@ -16,7 +17,8 @@ JsonObject = dict[str, object]
 
 
 def stream_answer(sse: bytes) -> JsonObject | None:
-    """None where no piece of an answer is in it. Pieces that can't be read are left out."""
+    """The answer in the bytes of a stream (server-sent events). None where the stream has no piece of an
+    answer. Pieces that can't be read are left out."""
     answer: JsonObject = {"object": "chat.completion"}
     choices: dict[int, JsonObject] = {}
     for chunk in _chunks(sse):
@@ -40,7 +42,7 @@ def _chunks(sse: bytes) -> Iterator[JsonObject]:
         try:
             chunk = value_of(line[5:].strip())
         except UnreadableBody:
-            continue  # [DONE]
+            continue  # such as [DONE]
         if isinstance(chunk, dict):
             yield chunk
 
@@ -71,7 +73,8 @@ def _together(before: object, more: object, name: str, depth: int) -> object:
 
 
 def _listed(before: list[object], more: list[object], depth: int) -> list[object]:
-    """Parts of a tool call say by their index which one they go on with."""
+    """A list of parts with more parts. A part with the index of an earlier part, as in a tool call, continues
+    that part; any other part is appended."""
     merged = list(before)
     for part in more:
         index = part.get("index") if isinstance(part, dict) else None

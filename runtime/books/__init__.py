@@ -1,1 +1,2 @@
-"""The bookkeeper's side of the ledger: journals into Postgres, sums, and what is dropped in the end."""
+"""The bookkeeper's side of the ledger: it books journals into Postgres, keeps the sums, and drops old
+months."""

@@ -1,4 +1,5 @@
-"""What a batch of spend rows takes out of the accounts of budgets, and which thresholds it crosses there."""
+"""A batch of spend rows is charged to the accounts of budgets. The charges show which thresholds were
+crossed."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -28,26 +29,28 @@ class AccountStanding(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     holder: tuple[str, str, str]
-    """Kind, id and part of the row that the money stands in; an empty kind where it stands in the account."""
+    """Kind, id and part of the holder whose row says how much money was spent, such as `("team", "platform",
+    "")`. The kind is empty where the account itself says it."""
     unbooked: int
-    """What must not be added to that row."""
+    """The part of the batch's cost that must not be added to the holder's row: its window is over, or it was
+    charged when a lease was written off."""
     booked: int
-    """What was spent in the window under way."""
+    """The part of the batch's cost that counts in the window under way."""
     spent: int | None
-    """All that was, where it stands in the account."""
+    """The money spent in the window. None where the holder's row says it."""
     ceiling: int | None
-    """The limit that the account was leased under last."""
+    """The limit under which the account was leased from last."""
     since: datetime | None
-    """When its window began."""
+    """When the account's window began. None where the account has no window."""
     strangers_soft: Decimal | None
-    """The `soft_budget` of customers that nobody entered, in dollars."""
+    """The `soft_budget`, in dollars, of customers that have no row."""
 
 
 async def charge_accounts(
     connection: asyncpg.Connection, charges: Sequence[Charge], customer_budget: CustomerBudget
 ) -> list[AccountStanding]:
-    """Take the charges out of the leases. Gives how those accounts stand that may have crossed a threshold,
-    or whose rows must not be charged all of it."""
+    """Take the charges out of the leases. Gives the standing of two kinds of accounts: accounts that may have
+    crossed a threshold, and accounts with a holder that must not be charged the whole cost."""
     together: dict[tuple[str, int, str], list[int]] = {}
     holders: dict[str, tuple[str, str, str]] = {}
     for charge in charges:
@@ -85,7 +88,8 @@ async def charge_accounts(
 
 
 def crossed_in(standing: AccountStanding) -> Iterator[Crossed]:
-    """The thresholds that a budget crossed whose money stands in its account."""
+    """The thresholds that a budget crossed with this batch. Nothing where the holder's row says how much was
+    spent."""
     spent, ceiling = standing.spent, standing.ceiling
     if spent is None or ceiling is None:
         return
@@ -103,8 +107,8 @@ def crossed_in(standing: AccountStanding) -> Iterator[Crossed]:
 async def with_windows(
     connection: asyncpg.Connection, crossed: Sequence[Crossed], charges: Sequence[Charge]
 ) -> list[Crossed]:
-    """Budgets whose money stands in a row, with when the window of each began: what is crossed in the next
-    window is something new."""
+    """Add to each crossed budget when its window began, for budgets whose holder's row says how much was
+    spent. A crossing in the next window is then a new alert."""
     holders = {each.account: holder_of(each.kind, each.object_id, each.part) for each in charges if each.kind}
     rows = await connection.fetch(_WINDOWS, list(holders))
     began = {holders[row["account"]]: row["window_start"] for row in rows}

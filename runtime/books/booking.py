@@ -1,7 +1,8 @@
-"""One journal into Postgres: batches, each with its place in the journal, in one transaction.
+"""Books one journal into Postgres. A batch of rows and the journal's new place are stored in one transaction.
 
-The place is what makes it exactly once: a batch moves it from where it begins to where it ends, and one
-that does not find it there applies nothing. A commit whose answer was lost is found out that way.
+The place makes sure that each row is booked exactly once. A batch moves the stored place from the batch's
+beginning to its end. A batch that finds another place stored applies nothing. So a commit whose answer was
+lost is noticed.
 """
 
 import logging
@@ -31,23 +32,25 @@ from schema.tables.partitions import month_after
 
 BATCH_ROWS = 1_000
 ASIDE = "unstorable.jsonl"
+"""The file, in the journal's folder, of rows that Postgres can't store."""
 STUCK_S = 5.0
-"""How long reading stands before what is no record until that is damage."""
+"""How long reading stands still before bytes that are no record count as damage."""
 TORN_LOOK_S = 1.0
-"""How often the rest of a segment is looked through where something is written that is no record."""
+"""How often the rest of a segment is searched while bytes that are no record stand at the reading place."""
 FIRST_LOOK_S = 30.0
 LAST_LOOK_S = 120.0
-"""How often it is looked through where nothing is written: after 30 s, then after 60, then every 120 s."""
+"""How often the rest of a segment is searched while nothing stands at the reading place: after 30 s, then
+after 60 s, then every 120 s."""
 
 PASSING = (
     DatabaseUnavailable,
     asyncpg.TransactionRollbackError,  # deadlocks too
-    asyncpg.ObjectNotInPrerequisiteStateError,  # locks that are not to be had
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that was not free in time
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby that is about to be promoted
-    asyncpg.SyntaxOrAccessError,  # a table or a right that is missing: for every row
+    asyncpg.SyntaxOrAccessError,  # a table or a right is missing, so every row fails
 )
-"""What is no row's fault: all of them wait."""
+"""Errors that are not the fault of a row. After such an error all rows wait."""
 
 _PLACE = """
     INSERT INTO "Switchgear_Journal" AS j (journal, host, segment, position, created_at, booked_at)
@@ -63,17 +66,18 @@ _MOVE = """
 _FINISH = 'UPDATE "Switchgear_Journal" SET finished_at = clock_timestamp() WHERE journal = $1'
 
 Raised = Callable[[AlertKind, str, str, datetime | None], None]
-"""Takes the kind, object and message of an alert, and since when it can be the same one. Does no IO."""
+"""Raises an alert, given its kind, object and message, and when the budget's window began (None for alerts
+that have none). It does no IO."""
 
 log = logging.getLogger(__name__)
 
 
 class Moved(Exception):
-    """The journal is not booked up to where it was thought to be."""
+    """Postgres has another place of the journal than this process expects."""
 
 
 class Books:
-    """One journal's. `step` until it is `finished`. Made by `opened`."""
+    """The books of one journal. `opened` makes them; `step` is called until they are `finished`."""
 
     def __init__(self, folder: Path, raised: Raised, customer_budget: CustomerBudget) -> None:
         self.folder = folder
@@ -81,14 +85,16 @@ class Books:
         self._customer_budget = customer_budget
         self._reader: JournalReader | None = None
         self._place = ReadPlace(0, 0)
-        """Up to where it is booked."""
+        """The place up to which the journal is booked."""
         self._months: set[date] = set()
+        """The months that certainly have a partition."""
         self._stood_at: tuple[ReadPlace, bool] | None = None
-        """Where reading stands, and whether something is written there."""
+        """The place where reading stood at the last look, and whether bytes were written there."""
         self._look_mono = 0.0
+        """When the rest of the segment is searched next, if reading still stands there."""
         self._look_again_s = FIRST_LOOK_S
         self.behind_s = 0.0
-        """How old the newest row of the last batch was when it was booked."""
+        """The age in seconds of the newest row of the last batch, when that row was booked."""
 
     @classmethod
     async def opened(
@@ -98,30 +104,30 @@ class Books:
         raised: Raised = lambda *alert: None,
         customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
     ) -> "Books":
-        """`raised` is told of what somebody should look at. Raises UnreadableJournal, OSError,
-        DatabaseUnavailable."""
+        """Open the books where Postgres says that booking goes on. `raised` is called with each alert. Raises
+        UnreadableJournal, OSError, DatabaseUnavailable."""
         books = cls(folder, raised, customer_budget)
         await books._open(connection)
         return books
 
     @property
     def finished(self) -> bool:
-        """Its writer is gone, and everything is booked."""
+        """Whether the journal's writer is gone and everything is booked."""
         return self._reader is None
 
     @property
     def has_news(self) -> bool:
-        """Whether something is written behind what was read."""
+        """Whether the writer has written more than was read."""
         return self._reader is not None and self._reader.is_written_here
 
     async def step(self, connection: asyncpg.Connection) -> bool:
-        """Book one batch, or the end of a journal whose writer is gone. True where there may be more at once.
-        Raises DatabaseUnavailable, what Postgres says, and what JournalReader does. After any exception it
-        must be made anew: Postgres knows where to go on."""
+        """Book one batch, or the end of a journal whose writer is gone. The result is true where more may be
+        ready at once. Raises DatabaseUnavailable, errors of Postgres, and what JournalReader raises. After
+        any exception these books must be opened again: Postgres knows where booking goes on."""
         reader = self._reader
         if reader is None:
             return False
-        abandoned = is_abandoned(self.folder)  # asked before reading: afterwards it could have written
+        abandoned = is_abandoned(self.folder)  # asked before reading: a writer may write and end meanwhile
         batch = reader.read(BATCH_ROWS)
         try:
             with reaching():
@@ -139,8 +145,8 @@ class Books:
         return False
 
     def _is_stuck(self, reader: JournalReader) -> bool:
-        """Has reading stood for long before what is no record? Its writer takes no time to write one. To look
-        for that costs 5 ms, so it is not done at every step."""
+        """Whether reading has stood still for long before bytes that are no record. (Writing a record takes a
+        writer far less time.) A search of the segment costs 5 ms, so it is not made at every step."""
         now_mono, stands_at = time.monotonic(), (reader.place, reader.is_written_here)
         if stands_at != self._stood_at:
             self._stood_at, self._look_mono = stands_at, now_mono + STUCK_S
@@ -159,7 +165,8 @@ class Books:
             self._reader.close()
 
     async def _open(self, connection: asyncpg.Connection) -> None:
-        """Begin to read where Postgres says, or not at all where it says that this is finished."""
+        """Begin to read at the place that Postgres has. A journal that Postgres calls finished is removed,
+        and not read."""
         self.close()
         self._reader = None
         begin = first_place(self.folder)
@@ -184,7 +191,7 @@ class Books:
         self._told(row["rows"])
 
     async def _book(self, connection: asyncpg.Connection, batch: Batch) -> None:
-        """All of it at once; where a row is at fault, one by one."""
+        """Book all rows of a batch in one transaction. Where a row can't be stored, book them one by one."""
         rows = [entry.row for entry in batch.entries]
         try:
             try:
@@ -203,7 +210,8 @@ class Books:
             await self._commit(connection, [], batch.end, may_be_there=True)
 
     async def _book_alone(self, connection: asyncpg.Connection, row: SpendRow, end: ReadPlace) -> None:
-        """Without its texts, where those can't be stored; beside the ledger, where the rest can't be."""
+        """Book one row. Where its texts can't be stored, book it without them. Where it can't be stored even
+        so, write it into the file ASIDE."""
         for form in (row, bare(row)):
             try:
                 await self._commit(connection, [form], end, may_be_there=True)
@@ -238,25 +246,27 @@ class Books:
             self._raised(*each)
 
     def _drop_segments(self, before: int) -> None:
-        """They are booked."""
+        """Delete the segments before this number. They are booked."""
         for number in segments(self.folder):
             if number < before:
                 (self.folder / segment_name(number)).unlink(missing_ok=True)
 
     async def _move(self, connection: asyncpg.Connection, end: ReadPlace, rows: int) -> int:
-        """Gives how many rows of this journal are booked with these. Raises Moved."""
+        """Move the stored place to `end`. Gives how many rows of this journal are booked, with these `rows`.
+        Raises Moved where Postgres has another place than expected."""
         booked = await connection.fetchval(_MOVE, self.folder.name, *self._place, *end, rows)
         if booked is None:
             raise Moved
         return int(booked)
 
     def _told(self, rows: int) -> None:
-        """Its writer sees how far this is."""
+        """Tell the journal's writer how many rows are booked, and which segment is read."""
         assert self._reader is not None
         self._reader.progress.put(rows, self._place.segment)
 
     async def _finish(self, connection: asyncpg.Connection, reader: JournalReader) -> None:
-        """Its writer is gone, and has said all that it will: charge what it was at, return what it held."""
+        """End a journal whose writer is gone: book the attempts that have no ending as uncertain, and return
+        what the worker's leases still hold."""
         rows = reader.unsettled_rows(datetime.now(UTC))
         if reader.tail_bytes():
             log.error("journal %s: %d bytes of a torn record are cut", self.folder.name, reader.tail_bytes())
@@ -296,7 +306,8 @@ class Books:
             self._raised(*each)
 
     def _remove(self) -> None:
-        """All of it is in Postgres. What could not be stored there stays."""
+        """Remove the folder of a journal that is booked. It is kept, under another name, where it has rows
+        that Postgres can't store."""
         if (self.folder / ASIDE).exists():
             put_aside(self.folder, "unstorable")
         else:
@@ -306,7 +317,8 @@ class Books:
 def alerts_of(
     rows: Sequence[SpendRow], crossed: Sequence[Crossed]
 ) -> Iterator[tuple[AlertKind, str, str, datetime | None]]:
-    """What of a batch somebody should look at: kind, object, message, and when the budget's window began."""
+    """The alerts of a batch: kind, object, message, and when the budget's window began. There is one for each
+    crossing, and one for each row that cost more than was held."""
     for each in crossed:
         yield each.kind, each.budget.object, each.budget.message(each.spend, each.limit), each.since
     for row in rows:
@@ -321,7 +333,8 @@ def alerts_of(
 
 
 def put_aside(folder: Path, why: str) -> None:
-    """Out of the way, and kept for somebody to look at."""
+    """Rename a journal's folder to `<why>-<name>`, such as `unreadable-5f2c...`. So no process books it, and
+    it is kept for somebody to look at."""
     aside = folder.with_name(f"{why}-{folder.name}")
     if aside.exists():
         aside = folder.with_name(f"{why}-{folder.name}-{time.time_ns()}")
@@ -330,7 +343,8 @@ def put_aside(folder: Path, why: str) -> None:
 
 
 def bare(row: SpendRow) -> SpendRow:
-    """The row without texts that callers and providers chose."""
+    """The row without the texts that callers and providers chose. Names of models keep only printable ASCII
+    characters, 200 of them at most."""
     return msgspec.structs.replace(
         row,
         call_id=row.request_id,
@@ -349,5 +363,6 @@ def _plain(text: str) -> str:
 
 
 def _is_missing_partition(exc: BaseException) -> bool:
-    """Postgres names the constraint that a row violates; a missing partition has no name."""
+    """Whether a partition is missing. Postgres names the constraint that a row violates; a missing partition
+    gives the same error without a name."""
     return isinstance(exc, asyncpg.CheckViolationError) and exc.constraint_name is None

@@ -1,7 +1,8 @@
-"""The process that brings the workers' journals into Postgres: one for each data directory.
+"""The bookkeeper: the process that brings the workers' journals into Postgres. There is one for each data
+directory.
 
-It is apart from the workers, so that their calls don't wait for it, and so that what a dead worker left
-is booked at once. While Postgres is away it waits; nothing is lost meanwhile.
+The bookkeeper is a process of its own, so that calls don't wait for it, and so that the journal of a dead
+worker is booked at once. While Postgres is away the bookkeeper waits, and nothing is lost.
 """
 
 import asyncio
@@ -32,27 +33,31 @@ from schema.errors import DatabaseUnavailable
 
 INTERVAL_S = 0.25
 WHOLE_LOOK_S = 1.0
-"""How often the folder of the journals is read, and every journal in it."""
+"""How often the folder of the journals is listed, and every journal in it is read."""
 IDLE_S = 10.0
-"""After so many seconds without a new record the bookkeeper looks for records once in WHOLE_LOOK_S, and no
-longer in each interval."""
+"""After so many seconds without a new record, the bookkeeper looks for records once in WHOLE_LOOK_S. Before
+that it looks once in each interval."""
 SIZES_S = 5.0
 """How often the sizes of the journals are looked at."""
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 5.0
 LAST_PUT_OFF_S = 25.6
+"""The longest wait of a journal that failed. The wait begins at FIRST_BACKOFF_S and doubles."""
 LOCK_TIMEOUT = "500ms"
-"""Whoever holds a counter's row keeps the bookkeeper waiting, which holds the accounts that leases need."""
+"""How long the bookkeeper waits for a locked row. Meanwhile it has the accounts locked that leases need."""
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 60.0
 DRAFT_LIVES_S = 60.0
+"""How old the folder of an unfinished journal must be before it is deleted."""
 LOCK = "bookkeeper.lock"
 LOOK_S = 1.0
+"""How often the bookkeeper looks for reasons to raise an alert."""
 AWAY_S = 5.0
-"""How long Postgres is away before that is an alert."""
+"""How long Postgres is away before an alert says so."""
 BEHIND_S = 60.0
+"""How far behind the books are before an alert says so."""
 LAST_ALERTS_S = 2.0
-"""How long the alerts of the last look may take when the bookkeeper ends."""
+"""How long the alerts of the last look may take to be stored when the bookkeeper ends."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -60,20 +65,23 @@ log = logging.getLogger(__name__)
 
 
 class _Off(NamedTuple):
+    """A journal that failed waits until `until_mono`, which is `wait_s` seconds after the failure."""
+
     until_mono: float
     wait_s: float
 
 
 class _Trouble(NamedTuple):
-    """An exception's name, and whether it means that Postgres is away."""
+    """Why nothing can be booked: an exception's name, and whether it means that Postgres is away."""
 
     name: str
     is_away: bool
 
 
 class Bookkeeper:
-    """Keeps the books of every journal in a directory, and raises the alerts of it. `dsn` is Postgres's
-    address, `journal_bytes` what a journal may hold, `customer_budget` the config's budget of customers."""
+    """Keeps the books of every journal in the directory `parent`, and raises alerts. `dsn` is the address of
+    Postgres. `journal_bytes` is the most that one journal may hold. `customer_budget` is the config's budget
+    of customers that have none of their own."""
 
     def __init__(
         self,
@@ -93,12 +101,14 @@ class Bookkeeper:
         self._customer_budget = customer_budget
         self._alerts = AlertStore(self._desk, dsn)
         self._well_mono = self._stepped_mono = time.monotonic()
-        """When all that was written was booked, and when Postgres last took a step of a journal."""
+        """`_well_mono` is when everything written was last booked. `_stepped_mono` is when Postgres last
+        answered a step of a journal."""
         self._trouble: _Trouble | None = None
-        """Why nothing can be booked just now."""
+        """Why nothing can be booked just now. None where booking works."""
         self._books: dict[str, Books] = {}
+        """The open books, by the name of the journal's folder."""
         self._off: dict[str, _Off] = {}
-        """Journals that failed, and wait."""
+        """The journals that failed and wait, by the name of the folder."""
         self._connection: asyncpg.Connection | None = None
         self._look_mono = 0.0
         self._news_mono = time.monotonic()
@@ -106,11 +116,12 @@ class Bookkeeper:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Book what there is, and end."""
+        """Make `run` book what is written now, and end."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until `stop`, and until all that was written by then is booked, but for journals that failed."""
+        """Book until `stop` is called and everything written by then is booked. Journals that failed are left
+        for the next start."""
         backoff_s = FIRST_BACKOFF_S
         looking = asyncio.create_task(self._looking(), name="looking")
         try:
@@ -131,7 +142,7 @@ class Bookkeeper:
                         return
                     idle = time.monotonic() - self._news_mono > IDLE_S
                     await self._pause(max(self._interval_s, WHOLE_LOOK_S) if idle else self._interval_s)
-                except Exception as exc:  # whatever it was, what is in the journals stays there
+                except Exception as exc:  # after any error the records stay in the journals
                     if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
                         log.warning("spend ledger: rows wait, trying again: %r", exc)
                     self._trouble = _Trouble(type(exc).__name__, isinstance(exc, DatabaseUnavailable))
@@ -152,8 +163,8 @@ class Bookkeeper:
         self._books = {}
 
     async def catch_up(self) -> None:
-        """Book all that is written, journal by journal in turn; a journal that fails waits for its next turn
-        and keeps no other waiting. Raises DatabaseUnavailable."""
+        """Book all that is written, one batch of each journal in turn. A journal that fails waits for a later
+        turn, and the others go on. Raises DatabaseUnavailable."""
         self._look_mono = time.monotonic() + WHOLE_LOOK_S
         await self._connected()
         busy = True
@@ -186,7 +197,7 @@ class Bookkeeper:
         self._stepped_mono, self._trouble = time.monotonic(), None
 
     async def _step(self, folder: Path, connection: asyncpg.Connection) -> bool:
-        """True where there may be more at once."""
+        """Book one batch of a journal. The result is true where more may be ready at once."""
         off = self._off.get(folder.name)
         if off is not None and time.monotonic() < off.until_mono:
             return False
@@ -203,7 +214,8 @@ class Bookkeeper:
         return more
 
     async def _looking(self) -> None:
-        """Look by time, also while a backlog is booked or Postgres answers nothing."""
+        """Look for reasons to raise an alert once in LOOK_S, also while a backlog is booked or Postgres does
+        not answer."""
         while True:
             try:
                 self._look()
@@ -212,7 +224,8 @@ class Bookkeeper:
             await asyncio.sleep(LOOK_S)
 
     def _look(self) -> None:
-        """See how the books and the journals stand, and begin to store the alerts. Waits for nothing."""
+        """Raise and end alerts by the state of the books and the journals, and begin to store the alerts.
+        This waits for nothing."""
         if time.monotonic() >= self._sizes_mono:
             self._sizes_mono = time.monotonic() + SIZES_S
             self._look_at_journals()
@@ -228,7 +241,7 @@ class Bookkeeper:
         self._alerts.begin()
 
     def _look_without(self, trouble: _Trouble) -> None:
-        """Nothing can be booked or stored just now."""
+        """Raise alerts while nothing can be booked or stored. Such alerts are told before they are stored."""
         behind_s = time.monotonic() - self._well_mono
         if behind_s > AWAY_S and trouble.is_away:
             message = (
@@ -253,7 +266,8 @@ class Bookkeeper:
             self._desk.ended(AlertKind.JOURNAL_FILLING, host)
 
     def _is_long_unwell(self) -> bool:
-        """What a dead worker left is old when it is booked: by itself that is no backlog."""
+        """Whether the books have been behind for more than BEHIND_S. The rows of a dead worker are old when
+        they are booked, and they alone are no backlog."""
         return time.monotonic() - self._well_mono > BEHIND_S
 
     def _raise_behind(self, message: str) -> None:
@@ -261,8 +275,8 @@ class Bookkeeper:
         self._desk.raised(AlertKind.BOOKS_BEHIND, host, f"{host}: {message}")
 
     def _put_off(self, folder: Path, exc: Exception) -> None:
-        """Try again later: half a minute later at last. What can't be read at all, and will not be written
-        any more, is put aside; what its workers hold of budgets stays charged."""
+        """Let a journal that failed wait: 0.1 s at first, 25.6 s at most. A journal that can't be read and
+        has no writer any more is put aside. What its workers hold of budgets stays charged."""
         if isinstance(exc, UnreadableJournal | FileNotFoundError) and is_abandoned(folder):
             log.error("journal %s can't be read and is put aside: %s", folder.name, exc)
             put_aside(folder, "unreadable")
@@ -279,7 +293,8 @@ class Bookkeeper:
             books.close()
 
     def _folders(self) -> list[Path]:
-        """The journals, by their names. Removes what a worker left that died while it made one."""
+        """The folders of the journals, sorted by name. Folders of unfinished journals, left by workers that
+        died, are removed."""
         found = []
         with suppress(FileNotFoundError), os.scandir(self._parent) as entries:
             for entry in entries:
@@ -299,7 +314,7 @@ class Bookkeeper:
                     server_settings={
                         "application_name": "switchgear books",
                         "timezone": "UTC",
-                        "synchronous_commit": "on",  # what is booked is deleted here
+                        "synchronous_commit": "on",  # what is booked is deleted from the journal
                         "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
                         "lock_timeout": LOCK_TIMEOUT,
                     },
@@ -309,7 +324,7 @@ class Bookkeeper:
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):  # it is of no use any more, however it ends
+            with suppress(Exception):  # nobody uses the connection any more, so an error does not matter
                 await connection.close(timeout=1.0)
 
     async def _pause(self, seconds: float) -> None:
@@ -329,18 +344,18 @@ def _tidy(draft: Path) -> None:
 
 
 def books_lock(parent: Path) -> AbstractContextManager[bool]:
-    """One process a directory keeps the books. False: another one does."""
+    """Lock a directory for its bookkeeper. The value is false where another process keeps the books."""
     return locked(parent / LOCK)
 
 
 def is_booking(parent: Path) -> bool:
-    """Does a process keep the books of this directory?"""
+    """Whether a process keeps the books of this directory."""
     return is_locked(parent / LOCK)
 
 
 async def keep_books(keeper: Bookkeeper, parent: Path, *, stop_s: float) -> None:
-    """Until SIGTERM, and at most so many seconds longer. One process a directory keeps the books; another one
-    waits for its turn."""
+    """Keep the books until SIGTERM, and for `stop_s` seconds longer at most. One process keeps the books of a
+    directory; another one waits for its turn."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)

@@ -1,4 +1,4 @@
-"""Counters of what somebody spent, one row for each kind of owner, and the SQL that changes them."""
+"""The counters, one for each kind of holder, and the SQL that changes them."""
 
 import asyncpg
 import msgspec
@@ -6,28 +6,35 @@ import msgspec
 from schema.money import usd
 
 CounterId = tuple[str, str, str]
-"""Kind, id and part."""
+"""Kind, id and part of a holder: `("member", "platform", "ann")` is the user `ann` in the team `platform`."""
 CounterSums = dict[tuple[str, str], tuple[int, int]]
-"""By id and part: nano-USD of the window, and of all time."""
+"""What to add, in nano-USD, by a holder's id and part: to the sum of the window, and to the sum of all
+time."""
 
 _ADDED = "unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[]) AS added(id, part, now, ever)"
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
-    """A column that sums up what somebody spent, and where its budgets stand."""
+    """The column `spend` of one table, which sums up what a holder spent. The other fields say where the
+    table and the holder's budgets are found, as SQL."""
 
     kind: str
+    """The kind of holder: `team`."""
     table: str
     id: str
+    """The column with the holder's id."""
     part: str | None = None
-    """The second column of its key."""
+    """The second column of the table's key, where the key has two."""
     also: str = ""
-    """A further column that counts the same and is never reset."""
+    """A further column that counts the same and is never reset, such as `total_spend`."""
     soft: str = "charged.soft_budget"
+    """The SQL of the holder's `soft_budget`."""
     most: str = "charged.max_budget"
+    """The SQL of the holder's `max_budget`."""
     increase: str = "charged.metadata ->> 'temp_budget_increase'"
-    """What a `max_budget` is raised by for a while, and until when, as texts."""
+    """The SQL of the temporary increase of `max_budget`, a text in dollars."""
     expiry: str = "charged.metadata ->> 'temp_budget_expiry'"
+    """The SQL of the time until which the increase is in force, a text."""
 
     @property
     def _matches(self) -> str:
@@ -36,8 +43,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lock(self) -> str:
-        """Locks rows in the order of their ids, so that two workers wait for each other instead of
-        deadlocking."""
+        """The SQL that locks rows in the order of their ids. So two writers wait for each other, and no
+        deadlock arises."""
         order = self.id if self.part is None else f"{self.id}, {self.part}"
         return (
             f'SELECT 1 FROM "{self.table}" charged JOIN unnest($1::text[], $2::text[]) AS added(id, part)'
@@ -45,7 +52,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def update(self, change: str, beside: str = "") -> str:
-        """Adds the arrays $1 to $4. `change` is how: `{} + {}`. `beside` is what else is selected from."""
+        """The SQL that changes the rows by the arrays $1 to $4 (id, part, sum of the window, sum of all
+        time). `change` says how, such as `{} + {}`. `beside` is what else the statement selects from."""
         amounts = [("spend", "added.now"), *([(self.also, "added.ever")] if self.also else [])]
         sets = ", ".join(f"{column} = {change.format(column, amount)}" for column, amount in amounts)
         return f'UPDATE "{self.table}" AS charged SET {sets} FROM {_ADDED}{beside} WHERE {self._matches}'
@@ -98,13 +106,13 @@ COUNTERS: tuple[Counter, ...] = (
         expiry=_NONE,
     ),
 )
-"""In the order that everyone locks them in."""
+"""The counters, in the order in which every writer locks them."""
 
 
 def owners_of(
     organization: str | None, team: str | None, user: str | None, key: str | None, customer: str | None
 ) -> list[CounterId]:
-    """Whose counters the cost of a row is added to."""
+    """The counters to which the cost of a row is added."""
     owners: list[CounterId] = [("key", key, "")] if key else []
     if organization:
         owners.append(("organization", organization, ""))
@@ -126,7 +134,7 @@ async def add_to(
     sql: str,
     *others: object,
 ) -> list[asyncpg.Record]:
-    """Lock the rows of a counter and change them with `sql`, an `update` of it."""
+    """Lock the rows of a counter and change them with `sql`, which `counter.update` made."""
     keys = sorted(key for key, (window, ever) in sums.items() if window or (counter.also and ever))
     ids, parts = [id for id, _ in keys], [part for _, part in keys]
     await connection.execute(counter.lock, ids, parts)

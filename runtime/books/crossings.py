@@ -1,4 +1,4 @@
-"""Thresholds of budgets that booking crosses, and what an alert calls each budget. Pure."""
+"""The thresholds of budgets that a booked row crosses, and the name of each budget in an alert. Pure."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,31 +15,33 @@ THRESHOLDS: tuple[tuple[AlertKind, Decimal], ...] = (
     (AlertKind.BUDGET_95, Decimal("0.95")),
     (AlertKind.BUDGET_85, Decimal("0.85")),
 )
-"""Parts of a budget whose crossing is an alert: of several at once, the first here."""
+"""The parts of a budget at which an alert is raised. Where a batch crosses several, only the first one here
+counts."""
 LEAST = min(part for _, part in THRESHOLDS)
 GATEWAY = "gateway"
-"""What an alert calls the budget of everything together."""
+"""What an alert calls the budget over all calls of the gateway."""
 IDS: Mapping[str, int] = MappingProxyType({"global": 0, "member": 2})
-"""How many ids a kind of holder has in an account's name; all others have one."""
+"""How many ids of the holder an account's name has, by kind. The other kinds have one."""
 OWN = "-default"
-"""The end of a kind whose holder has no row, as `runtime/limits/rules.py` writes it."""
+"""The suffix of a kind where the holder has no row, such as `customer-default`. `runtime/limits/rules.py`
+writes it."""
 
 
 class CustomerBudget(msgspec.Struct, frozen=True, kw_only=True):
     """The config's budget of customers that have none of their own."""
 
     budget_id: str | None = None
-    """`max_end_user_budget_id`"""
+    """The setting `max_end_user_budget_id`."""
     max_budget: Decimal | None = None
-    """`max_end_user_budget`, in dollars: where there is no budget of that name."""
+    """The setting `max_end_user_budget`, in dollars. It counts where no budget has the id `budget_id`."""
 
 
 NO_CUSTOMER_BUDGET = CustomerBudget()
 
 
 class NamedBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """A budget as an alert names it. A window or a model stands before the holder: a caller chooses the name
-    of a customer, and must not be able to choose one that is taken for another budget's."""
+    """A budget as an alert names it. A window or a model is named before the holder (`window 1d of team:a`).
+    A caller chooses a customer's id, and no id may look like the name of another budget."""
 
     holder: str
     """`team:platform`, or GATEWAY."""
@@ -47,21 +49,22 @@ class NamedBudget(msgspec.Struct, frozen=True, kw_only=True):
     """`1d`, where the budget is one of the holder's `budget_limits`."""
     model: str | None = None
     has_row: bool = True
-    """False of a customer that nobody entered."""
+    """Whether the holder has a row. A customer that was never entered has none."""
 
     @property
     def is_main(self) -> bool:
-        """Is it the holder's `max_budget`?"""
+        """Whether this is the holder's `max_budget`, and not the budget of a window or of a model."""
         return self.window is None and self.model is None
 
     @property
     def object(self) -> str:
-        """`team:platform`, `window 1d of team:platform`, `model gpt-4 of key:5f2c`."""
+        """The budget's name: `team:platform`, `window 1d of team:platform`, `model gpt-4 of key:5f2c`."""
         if self.window is not None:
             return f"window {self.window} of {self.holder}"
         return self.holder if self.model is None else f"model {self.model} of {self.holder}"
 
     def message(self, spend: Decimal, budget: Decimal) -> str:
+        """The alert's text: `team:platform has spent $9.5 of $10 in its window of 1d.`"""
         who = "The gateway" if self.holder == GATEWAY else self.holder
         of = ""
         if self.window is not None:
@@ -72,14 +75,15 @@ class NamedBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Crossed(msgspec.Struct, frozen=True, kw_only=True):
-    """A threshold of a budget that was just crossed."""
+    """A threshold of a budget that was just crossed. Sums are in dollars."""
 
     kind: AlertKind
     budget: NamedBudget
     spend: Decimal
     limit: Decimal
+    """The whole budget (not the part at which the alert is raised), or the soft budget."""
     since: datetime | None = None
-    """When the budget's window began; None where it has none."""
+    """When the budget's window began. None where the budget has no window."""
 
 
 def holder_of(kind: str, id: str, part: str | None) -> str:
@@ -88,8 +92,9 @@ def holder_of(kind: str, id: str, part: str | None) -> str:
 
 
 def named(account: str) -> NamedBudget:
-    """The budget of an account that `runtime/limits/rules.py` named: `money:team:platform:window:1d`. An
-    account of another form is called by its whole name."""
+    """The budget of an account, by the account's name: `money:team:platform:window:1d`.
+    (`runtime/limits/rules.py` makes these names.) An account with a name of another form is called by its
+    whole name."""
     match account.split(":"):
         case ["money", kind, *names]:
             return _named(kind, names) or NamedBudget(holder=account)
@@ -120,7 +125,7 @@ def crossings(
     limit: Decimal | None,
     since: datetime | None,
 ) -> Iterator[Crossed]:
-    """The thresholds of one budget between two sums."""
+    """The thresholds of one budget that lie between the sums `before` and `after`, in dollars."""
     if soft is not None and before < soft <= after:
         yield Crossed(kind=AlertKind.SOFT_BUDGET, budget=budget, spend=after, limit=soft, since=since)
     if limit is None:
@@ -132,8 +137,8 @@ def crossings(
 
 
 def increase_at(now_s: float, dollars: str | None, expiry: str | None) -> Decimal:
-    """What a budget is raised by at a time. Nothing where the texts are none of ours: they are only here for
-    alerts."""
+    """The temporary increase of a budget at the time `now_s`, in dollars. 0 where the texts can't be read:
+    here they matter only for alerts."""
     if dollars is None or expiry is None:
         return Decimal(0)
     try:

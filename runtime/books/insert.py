@@ -1,5 +1,6 @@
-"""Spend rows into Postgres: one statement a batch, with what they take out of leases and add to the
-counters of keys, users, teams, members, organizations and customers, and to the daily sums."""
+"""Puts spend rows into Postgres. A batch needs one statement for its rows. Its costs are taken out of leases,
+and are added to the counters of keys, users, teams, members, organizations and customers, and to the
+rollups."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,8 @@ def _json(value: object) -> str:
 
 
 WRITE: Mapping[str, Callable[[Any], object]] = MappingProxyType({"timestamp": naive, "jsonb": _json})
-"""What becomes of a value on its way into a column of this type. (`Any`: each type has its own.)"""
+"""How a value is changed before it goes into a column of this SQL type. (`Any`: each type takes other
+values.)"""
 
 
 async def insert_rows(
@@ -47,7 +49,8 @@ async def insert_rows(
     rows: Sequence[SpendRow],
     customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
 ) -> list[Crossed]:
-    """Book rows in a transaction of their own; those that are there already change nothing."""
+    """Book rows in a transaction of their own. A row that was booked before changes nothing. Gives the
+    thresholds that were crossed."""
     async with connection.transaction():
         return await book_rows(connection, rows, may_be_there=True, customer_budget=customer_budget)
 
@@ -59,9 +62,9 @@ async def book_rows(
     may_be_there: bool,
     customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
 ) -> list[Crossed]:
-    """Book rows in the transaction under way: the rows, what they take out of leases, the counters. Gives
-    the thresholds that were crossed. Only what was inserted counts: a row that is there already
-    changes nothing, or raises UniqueViolationError where none `may_be_there`."""
+    """Book rows in the transaction under way: insert the rows, take their costs out of leases, add them to
+    the counters and the rollups. Gives the thresholds that were crossed. With `may_be_there`, a row that was
+    booked before changes nothing; without it, such a row raises UniqueViolationError."""
     if not rows:
         return []
     await connection.execute("SELECT set_config('switchgear.bookkeeping', 'on', true)")
@@ -94,7 +97,7 @@ async def book_rows(
 async def _charge(
     connection: asyncpg.Connection, counter: Counter, sums: CounterSums, customer_budget: CustomerBudget
 ) -> list[Crossed]:
-    """Add to the counters. Gives the thresholds that were crossed."""
+    """Add the sums to one counter. Gives the thresholds that were crossed."""
     sql = counter.update("{} + {}", ", (SELECT $5::text AS budget_id, $6::numeric AS max_budget) AS others")
     sql += (
         f" RETURNING added.id, added.part, added.now, charged.spend, {counter.soft} AS soft_budget,"
@@ -120,7 +123,7 @@ def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
 
 
 def _sums(booked: Iterable[SpendRow]) -> dict[str, CounterSums]:
-    """What each owes, by kind; calls that cost nothing touch no counter."""
+    """What to add to the counters, by kind of holder. Rows that cost nothing change no counter."""
     sums: dict[str, CounterSums] = {}
     for row in booked:
         if not row.cost_nano:
@@ -135,11 +138,11 @@ def _sums(booked: Iterable[SpendRow]) -> dict[str, CounterSums]:
 
 
 def stored(rows: Sequence[SpendRow]) -> list[list[object]]:
-    """The rows' values as Postgres takes them: a list for each of COLUMNS."""
+    """The values of the rows as Postgres takes them, one list for each of COLUMNS."""
     return [_stored(column, list(map(column.get, rows))) for column in COLUMNS]
 
 
 def _stored(column: SpendColumn, values: list[Any]) -> list[object]:
-    """A column's values, each of the column's own type."""
+    """The values of one column, each in the form that the column's SQL type needs."""
     write = WRITE.get(column.sql_type)
     return values if write is None else [None if value is None else write(value) for value in values]

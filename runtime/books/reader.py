@@ -1,7 +1,9 @@
-"""Reads one journal, also while it is written: rows in the order in which their attempts ended.
+"""Reads one journal, also while the journal is written. It gives rows in the order in which the attempts
+ended.
 
-What is open is kept in memory: it is built anew from the beginning of the segment where reading goes
-on, since every segment begins by saying what was open.
+The reader keeps open holds in memory: attempts that have no ending yet. When reading goes on after a restart,
+the reader finds them from the beginning of the segment: every segment begins with the holds that were open
+then.
 """
 
 import logging
@@ -22,30 +24,31 @@ from schema.ledger.journal import Held, Settled, row_of, unsettled
 from schema.ledger.rows import SpendRow
 
 SCANNED_BYTES = 64 * 1024
+"""How much of a segment is searched for written bytes at once."""
 
 log = logging.getLogger(__name__)
 
 
 class ReadPlace(NamedTuple):
-    """Where reading goes on: a segment, and a byte in it."""
+    """Where reading goes on: the number of a segment, and a byte offset in it."""
 
     segment: int
     offset: int
 
 
 class UnreadableJournal(Exception):
-    """A journal that does not hold what it has to; the message says what."""
+    """A journal that can't be read. The message says what is wrong."""
 
 
 class ReadRow(msgspec.Struct, frozen=True):
-    """A row, and the place behind its record."""
+    """A row, and the place where its record ends."""
 
     row: SpendRow
     end: ReadPlace
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries from one place to another."""
+    """The rows between two places of a journal."""
 
     entries: list[ReadRow]
     begin: ReadPlace
@@ -53,20 +56,22 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalReader:
-    """Made where Postgres says that reading goes on; None: from the beginning. Raises UnreadableJournal,
-    Newer, OSError. After any exception out of a method it must be made anew."""
+    """Reads the journal in `folder`, from `place` on; None reads it from the beginning. Raises
+    UnreadableJournal, Newer, OSError. After an exception out of any method a new reader must be made."""
 
     def __init__(self, folder: Path, place: ReadPlace | None) -> None:
         self.folder = folder
         self.workers: set[str] = set()
-        """In whose names leases were taken."""
+        """The names under which the journal's writer took leases."""
         self.damaged = 0
-        """Times that records could not be read. Each is in the log."""
+        """How many times records were lost. The log tells each time."""
         self._open: dict[tuple[str, int], Held] = {}
+        """The holds without an ending."""
         self._lost: list[Held] = []
-        """Open before a damaged stretch, and not open behind it."""
+        """The holds that were open before damaged bytes and are not open after them. Their endings are
+        lost."""
         self._doubtful = False
-        """Was something lost in this segment?"""
+        """Whether records were lost in this segment."""
         self.progress = Progress.of(folder / PROGRESS)
         self._data: mmap.mmap | None = None
         self.place = place or first_place(folder)
@@ -83,20 +88,22 @@ class JournalReader:
         self.progress.close()
 
     def read(self, limit: int) -> Batch:
-        """Rows that were not read yet: at most so many, none where it has caught up."""
+        """The next rows: `limit` at most, unless more holds have lost their endings. The batch is empty where
+        everything written was read."""
         begin, entries = self.place, self._found_lost()
         while len(entries) < limit and self._read_some(entries, limit):
             continue
         return Batch(entries=entries, begin=begin, end=self.place)
 
     def skip_damage(self) -> bool:
-        """Reading stands before what is no record, and nobody is writing it just now. Go on behind it, if
-        there is anything: what stands in between is lost, and said so. False where it is merely the end."""
+        """Go on after bytes that are no record and that nobody is writing any more. The records in between
+        are lost, and the log says so. False where nothing follows: then reading stands at the journal's
+        end."""
         assert self._data is not None
         begin, written = self.place.offset, self.tail_bytes()
         with memoryview(self._data) as view:
             found = next_frame(view, begin, begin + written)
-        if found is not None and found > begin:  # at its beginning it is an END that leads nowhere
+        if found is not None and found > begin:  # a record at `begin` is an END without a next segment
             self._report(f"up to byte {found}")
             self._doubtful = True
             self.place = ReadPlace(self.place.segment, found)
@@ -107,8 +114,8 @@ class JournalReader:
         return False
 
     def tail_bytes(self) -> int:
-        """Bytes behind the last record that are no record: cut off by a death, or being written. It looks
-        through the rest of the segment."""
+        """How many bytes after the last record are no record: a record that a dying writer left half written,
+        or one that is being written. This searches the rest of the segment."""
         assert self._data is not None
         begin, end = self.place.offset, len(self._data)
         while end > begin:
@@ -121,16 +128,17 @@ class JournalReader:
 
     @property
     def is_written_here(self) -> bool:
-        """Whether something stands where the next record will begin."""
+        """Whether bytes are written where the next record will begin."""
         assert self._data is not None
         return any(self._data[self.place.offset : self.place.offset + FRAME.size])
 
     def unsettled_rows(self, at: datetime) -> list[SpendRow]:
-        """Rows of what will never end: the writer is gone."""
+        """The rows of holds that will never have an ending, since the writer is gone: `uncertain`, at their
+        ceilings."""
         return [row_of(held, unsettled(held, at)) for held in self._open.values()]
 
     def _skip_to(self, number: int) -> bool:
-        """Go on in a later segment, if its writer did."""
+        """Go on in a later segment, if the writer went on there."""
         try:
             data = self._mapped(number)
         except UnreadableJournal as exc:
@@ -148,8 +156,8 @@ class JournalReader:
         return True
 
     def _turn_to(self, number: int, data: mmap.mmap) -> None:
-        """Stand at the beginning of a segment. Where something was lost before it, what it does not say again
-        is not open any more."""
+        """Stand at the beginning of a segment. Where records were lost before it, only the holds that the
+        segment begins with are open."""
         self._enter(number, data)
         if self._doubtful:
             before, self._open, self._doubtful = self._open, {}, False
@@ -163,8 +171,8 @@ class JournalReader:
         self._keep(place.segment)
 
     def _keep(self, number: int) -> None:
-        """A damaged segment stays, for somebody to look at, under a second name; where that can't be, booking
-        goes on all the same."""
+        """Keep a damaged segment for somebody to look at: as a hard link in the folder `damaged-<name>`.
+        Where the link can't be made, booking goes on without it."""
         kept = self.folder.with_name(f"damaged-{self.folder.name}")
         with suppress(OSError):
             kept.mkdir(mode=0o700, exist_ok=True)
@@ -176,7 +184,8 @@ class JournalReader:
         return [ReadRow(row_of(held, unsettled(held, now)), self.place) for held in lost]
 
     def _read_some(self, entries: list[ReadRow], limit: int) -> bool:
-        """True where there may be more, in the next segment."""
+        """Read records of this segment into `entries`. The result is true where reading went on to the next
+        segment."""
         assert self._data is not None
         over = False
         with memoryview(self._data) as view:
@@ -196,7 +205,7 @@ class JournalReader:
         return over and self._follow()
 
     def _take(self, found: Frame) -> SpendRow | None:
-        """What a record says: it changes what is open, and may make a row."""
+        """Take in a record. It changes which holds are open, and may make a row."""
         record = found.record
         if isinstance(record, Held):
             self._open.setdefault(record.key, record)
@@ -213,8 +222,8 @@ class JournalReader:
         return None
 
     def _follow(self) -> bool:
-        """Go on in the next segment, which was on disk before the one before it says so. False where it is
-        not there, or damaged: then `skip_damage` sees to it."""
+        """Go on in the next segment. (A writer makes it before it writes END into the one before.) False
+        where the next segment is missing or damaged; `skip_damage` deals with that."""
         number = self.place.segment + 1
         try:
             data = self._mapped(number)
@@ -224,7 +233,7 @@ class JournalReader:
         return True
 
     def _seek(self, place: ReadPlace) -> None:
-        """Stand at a place, knowing what is open there."""
+        """Stand at a place, and know which holds are open there."""
         self._enter(place.segment, self._mapped(place.segment))
         assert self._data is not None
         with memoryview(self._data) as view:
@@ -238,7 +247,9 @@ class JournalReader:
         self.place = ReadPlace(place.segment, offset)
 
     def _replay(self, view: memoryview, offset: int, until: int) -> int:
-        """Take in records whose rows are booked, and step over what is damaged; gives where that ends."""
+        """Take in records whose rows are booked, up to `until` or to damaged bytes, and step over the damage.
+        Gives the offset where the next record begins. An offset beyond `until` says that no record ends
+        there."""
         try:
             for found in frames(view, offset):
                 if found.end > until:
@@ -256,7 +267,7 @@ class JournalReader:
         return next_frame(view, offset, until) or until + 1
 
     def _restate(self) -> None:
-        """Read what a segment says is open, which is all before its first other record."""
+        """Read the holds and names that a segment begins with, up to its first record of another kind."""
         assert self._data is not None
         with memoryview(self._data) as view:
             try:
@@ -269,8 +280,8 @@ class JournalReader:
                 pass
 
     def _goes_on(self, view: memoryview) -> bool:
-        """Does a segment hold more than what is open here? A writer that died while it turned over has
-        said that much again, and nothing else."""
+        """Whether a segment has more than the holds that are open here. A writer that died while it began a
+        segment wrote only those."""
         try:
             return any(
                 not isinstance(found.record, str | Held)
@@ -309,7 +320,7 @@ def segments(folder: Path) -> list[int]:
 
 
 def count_segments(folder: Path) -> int:
-    """How many segments a journal has on disk; 0 where it is gone."""
+    """How many segments a journal has on disk. 0 where its folder is gone."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         return sum(entry.name.endswith(".journal") for entry in entries)
     return 0
@@ -324,5 +335,5 @@ def first_place(folder: Path) -> ReadPlace:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Is its writer gone? Nobody takes up a journal anew."""
+    """Whether the journal's writer is gone. No other process goes on writing the same journal."""
     return not is_locked(folder / LOCK)

@@ -1,11 +1,12 @@
-"""Retention: months of the ledger, and of the bodies beside it, that are wholly too old are dropped.
+"""Retention drops the partitions of the ledger and of the bodies in which every row is too old. A partition
+is one month.
 
-Time is the database's: a host whose clock is ahead must not drop what is not old. Whatever any clock says,
-the month of the newest row stays.
+The time is the database's: a host with a clock that is ahead must not drop a month too early. The month of
+the newest row stays, whatever any clock says.
 
-A month is detached, which lets reads and writes of the others go on, and then dropped. A lock that somebody
-holds is waited for briefly; after that the month stays half-way for the next run, which begins there. Rollups
-are no part of it: sums stay.
+A month is detached and then dropped. Detaching lets reads and writes of the other months go on. Retention
+waits five seconds for a lock of somebody else. After that the month stays as it is, perhaps half detached,
+and the next run begins with it. Rollups stay: retention does not touch them.
 """
 
 import asyncio
@@ -28,15 +29,15 @@ from schema.tables.partitions import BODIES, PARENT, TOO_OLD, month_after, month
 from schema.window import after
 
 LOCK_KEY = 0x53575254
-"""The advisory lock's number ("SWRT"): one worker at a time."""
+"""The number of the advisory lock ("SWRT" in ASCII) that lets one worker at a time run."""
 LOCK_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 600.0
 PARENTS = (BODIES, PARENT)
-"""Bodies first: none is left without its row."""
+"""The tables with partitions. Bodies are dropped first, so that no body is left without its row."""
 FIRST_S = 10.0
-"""After the start."""
+"""The first run is so long after the start."""
 RETRY_S = 60.0
-"""After a run that could not finish."""
+"""After a run that could not finish, the next run is so much later at most."""
 
 _MONTH = re.compile(r"_(\d{4})_(\d{2})(?:_([2-9]))?$")
 _TABLES = """
@@ -59,24 +60,26 @@ async def database_time(connection: asyncpg.Connection) -> datetime:
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
-    """A partition, or what is left of one."""
+    """The partition of one month. It may be detached already."""
 
     parent: str
     name: str
     first: date
     attached: bool
     pending: bool
-    """It was being detached when somebody stopped."""
+    """Whether it is half detached: a detach was begun and did not end."""
     marked: bool
+    """Whether it has the comment that retention gives a month before it detaches the month."""
 
     @property
     def is_ours(self) -> bool:
-        """Not detached by somebody else, nor about to be."""
+        """Whether retention may drop it. A month that somebody else has detached, or begun to detach, is
+        kept."""
         return self.marked or (self.attached and not self.pending)
 
 
 class Retention:
-    """One a worker; where the policy keeps everything it does nothing."""
+    """Runs retention by time. Each worker has one. It does nothing where the policy keeps everything."""
 
     def __init__(
         self,
@@ -87,7 +90,8 @@ class Retention:
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         lock_path: Path | None = None,
     ) -> None:
-        """`lock_path` is a file that this host's workers share: one of them at a time connects for this."""
+        """`clock` gives the time now. `lock_path` is a file that the workers of this host share: one of them
+        at a time connects to Postgres for retention."""
         self._dsn = dsn
         self._policy = policy
         self._clock = clock
@@ -101,7 +105,7 @@ class Retention:
             self._task = asyncio.create_task(self._run(), name="retention")
 
     async def close(self) -> None:
-        """A run under way is broken off; the next one goes on where it stopped."""
+        """Break off a run under way. The next run goes on where this one stopped."""
         self._stopping.set()
         if self._task is not None:
             self._task.cancel()
@@ -124,7 +128,7 @@ class Retention:
                 log.exception("retention failed")
 
     async def sweep(self) -> bool:
-        """Drop what is too old, unless another worker is at it; false where something stood in the way.
+        """Drop what is too old, unless another worker is doing so. False where a lock stood in the way.
         Raises DatabaseUnavailable."""
         if self._lock_path is None:
             return await self._sweep()
@@ -167,16 +171,16 @@ class Retention:
                 except (
                     asyncpg.LockNotAvailableError,
                     asyncpg.QueryCanceledError,
-                    asyncpg.ObjectNotInPrerequisiteStateError,  # somebody else is detaching another
+                    asyncpg.ObjectNotInPrerequisiteStateError,  # somebody else is detaching another month
                 ) as exc:
                     log.warning("retention: %s is in use, trying again later: %s", month.name, exc)
                     done = False
-                    break  # Postgres lets one partition of a table at a time be half detached
+                    break  # Postgres allows one half detached partition of a table at a time
                 log.info("retention: dropped %s", month.name)
         return done
 
     async def _old_months(self, connection: asyncpg.Connection, parent: str, now: datetime) -> list[Month]:
-        """The partitions to drop. One that was left half detached stands first."""
+        """The partitions to drop. A partition that was left half detached comes first."""
         found = [month_of_table(parent, row) for row in await connection.fetch(_TABLES, parent)]
         old = [
             month for month in found if month is not None and month.is_ours and self.is_over(month.first, now)
@@ -184,14 +188,14 @@ class Retention:
         return sorted(old, key=lambda month: not month.pending)
 
     def is_over(self, first: date, now: datetime) -> bool:
-        """Is the last moment of the month that begins then older than what is kept?"""
+        """Whether the whole month that begins at `first` is older than the policy keeps."""
         assert self._policy.retention is not None, "there is a limit"
         end = datetime.combine(month_after(first), time(), UTC)
         return after(end, self._policy.retention, param="retention") <= now
 
 
 def month_of_table(parent: str, row: asyncpg.Record) -> Month | None:
-    """None for a table of somebody else's."""
+    """The month that a table is the partition of. None for a table that this gateway did not make."""
     found = _MONTH.search(row["name"])
     if found is None or not 1 <= int(found[2]) <= 12 or int(found[1]) < 1:
         return None
@@ -209,7 +213,8 @@ def month_of_table(parent: str, row: asyncpg.Record) -> Month | None:
 
 
 async def _drop(connection: asyncpg.Connection, month: Month) -> None:
-    """Each step by itself: a concurrent detach can be in no transaction."""
+    """Mark, detach and drop a month. Each step is a statement of its own: Postgres allows no concurrent
+    detach in a transaction."""
     if not month.marked:
         await connection.execute(f"COMMENT ON TABLE \"{month.name}\" IS '{TOO_OLD}'")
     if month.pending:

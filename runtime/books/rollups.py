@@ -1,7 +1,7 @@
-"""The daily sums that reports read, kept with every batch of spend rows.
+"""The rollups that reports read. They are updated with every batch of spend rows.
 
-Summing is pure; one statement a table adds the sums, its rows in the order of their ids, so that two
-writers wait for each other instead of deadlocking.
+Summing is pure. One statement for each table adds the sums, with its rows in the order of their ids. So two
+writers wait for each other, and no deadlock arises.
 """
 
 import hashlib
@@ -29,32 +29,34 @@ KEY = (
 
 
 class Rollup(NamedTuple):
+    """A table of sums by UTC day."""
+
     table: str
     key: tuple[str, ...]
-    """Its columns."""
+    """The columns that the table sums by."""
 
 
 EVERYTHING = Rollup("Switchgear_DailySpend", KEY)
 OF_END_USERS = Rollup("Switchgear_DailyEndUserSpend", (*KEY, "end_user"))
 OF_TAGS = Rollup("Switchgear_DailyTagSpend", (*KEY, "tag"))
 END_USER_TOTALS = Rollup("Switchgear_DailyEndUserTotal", ("date", "end_user"))
-"""Beside OF_END_USERS, which can be nearly as long as the log."""
+"""A short table for questions about end users alone. OF_END_USERS can be nearly as long as the ledger."""
 ROLLUPS = (EVERYTHING, OF_END_USERS, OF_TAGS, END_USER_TOTALS)
-"""In the order that everyone writes them in."""
+"""The rollups, in the order in which every writer writes them."""
 
 DailySums = dict[tuple[str, ...], list[int]]
-"""By the values of a table's key, in its columns' order."""
+"""The sums of the MEASURES, by the values of the table's key columns."""
 
 
 async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
-    """Add what these rows, all of them new, come to. Belongs into the transaction that inserts them."""
+    """Add new rows to the rollups. This must run in the transaction that inserts the rows."""
     for rollup, sums in zip(ROLLUPS, sums_of(rows), strict=True):
         if sums:
             await connection.execute(_statement(rollup), *_arrays(sums))
 
 
 def sums_of(rows: Sequence[SpendRow]) -> tuple[DailySums, DailySums, DailySums, DailySums]:
-    """In the order of ROLLUPS."""
+    """The sums of these rows for each rollup, in the order of ROLLUPS."""
     everything: DailySums = {}
     of_end_users: DailySums = {}
     of_tags: DailySums = {}
@@ -72,7 +74,8 @@ def sums_of(rows: Sequence[SpendRow]) -> tuple[DailySums, DailySums, DailySums, 
 
 
 def digest(key: Sequence[str]) -> str:
-    """The id of a key's row; `switchgear_daily_id` in SQL."""
+    """The id of the row with this key: 32 hex digits. The SQL function `switchgear_daily_id` makes the
+    same."""
     return hashlib.sha256(b"\0".join(part.encode() for part in key)).hexdigest()[:32]
 
 
@@ -85,7 +88,8 @@ def _add(sums: DailySums, key: tuple[str, ...], measures: Sequence[int]) -> None
 
 
 def _key(row: SpendRow) -> tuple[str, ...]:
-    """A name that is no model's is left out: anybody with a key could make a row of each."""
+    """The values of KEY for a row. A public name that no deployment has is left out: anybody with a key could
+    make one row of the rollup for each invented name."""
     known = row.error_class != "ModelNotFound"
     return (
         row.started_at.date().isoformat(),

@@ -1,4 +1,4 @@
-"""From a row of the ledger's table to the record it was booked from."""
+"""Makes a SpendRow of a row of the ledger's table: the way back from what `insert.py` stores."""
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -18,19 +18,19 @@ SELECTED = ", ".join(
     for column in COLUMNS
     if column.field is not None or column.name in ("metadata", "litellm_call_id")
 )
-"""All that a row is read from."""
+"""The columns that `spend_row` needs, as SQL."""
 _METADATA = msgspec.json.Decoder(SpendMetadata)
 _TAGS = msgspec.json.Decoder(tuple[str, ...])
 
 
 class StoredRow(Protocol):
-    """A row, from whichever driver."""
+    """A row of the ledger's table, from any driver."""
 
-    def __getitem__(self, column: str) -> Any: ...  # its values are of the columns' own types
+    def __getitem__(self, column: str) -> Any: ...  # each column has values of its own type
 
 
 def spend_row(row: StoredRow) -> SpendRow:
-    """A row of SELECTED."""
+    """The SpendRow of a row that has the columns SELECTED."""
     request_id, metadata = row["request_id"], _metadata(row["metadata"])
     used, costs = metadata.usage_object, metadata.cost_breakdown
     values = [
@@ -50,7 +50,8 @@ def spend_row(row: StoredRow) -> SpendRow:
 
 
 def _metadata(text: str | None) -> SpendMetadata:
-    """What a row's metadata says; nothing where it is not of this gateway's making."""
+    """The row's metadata. It is empty where the row has none, or where something else than this gateway wrote
+    it."""
     try:
         return _METADATA.decode(text or "{}")
     except msgspec.DecodeError:
@@ -72,11 +73,12 @@ _READ = tuple(
     for column in COLUMNS
     if column.field is not None
 )
-"""Each column that is read: what null stands for, and what makes a field's value of it."""
+"""Each column that is read: its name, the field's value for null, and the function that makes the field's
+value of another value."""
 _MADE = (
     "rare", "cost_parts", "input_reported", "final", "held_nano", "call_id",
-    "key_id", "charges",  # in no column that is read
+    "key_id", "charges",  # these are in no column that is read
 )  # fmt: skip
 _FOUND = (*_MADE, *(column.field for column in COLUMNS if column.field is not None))
 _in_order = itemgetter(*map(_FOUND.index, SpendRow.__struct_fields__))
-"""From the order of _FOUND to that of a row's fields, as in `schema.ledger.journal.row_of`."""
+"""Puts values from the order of _FOUND into the order of SpendRow's fields."""

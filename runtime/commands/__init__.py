@@ -1,1 +1,1 @@
-"""Commands that are not serving: the development stack, one call without HTTP."""
+"""The commands `just dev` (everything for development) and `just invoke` (one call without HTTP)."""

@@ -1,4 +1,4 @@
-"""`just dev`: everything on this machine, and a line to paste."""
+"""`just dev`: starts everything on this machine, and prints a curl command to paste."""
 
 import json
 import multiprocessing
@@ -16,7 +16,8 @@ READY_TIMEOUT_S = 60.0
 
 
 def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
-    """Start all of it, say what was found, serve until Ctrl-C. Gives the exit code."""
+    """Start Postgres, the models and the gateway, print what was found, and serve until Ctrl-C. Gives the
+    exit code."""
     with local_models(env) as found:
         whole = merge(document, found.document)
         settings, master_key, _ = settings_of(whole, dict(found.env))
@@ -29,8 +30,8 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
                 return failed
             where = "DATABASE_URL" if settings.database_url else str(settings.data_dir / "postgres")
             text = banner(found, listen, master_key, dsn=dsn, where=where)
-            # No thread: granian forks its workers, and what a thread holds at that moment (a lock of
-            # the import system, of OpenSSL) nobody would ever give back in the worker.
+            # This is a process and no thread, because granian forks its workers. A lock that a thread holds
+            # at that moment (of the import system, of OpenSSL) would never be given back in the worker.
             watch = multiprocessing.get_context().Process(
                 target=_print_when_ready, args=(text, listen), daemon=True
             )
@@ -51,13 +52,13 @@ def _print_when_ready(text: str, listen: Listen) -> None:
 
 
 def banner(found: FoundModels, listen: Listen, master_key: Secret, *, dsn: Secret, where: str) -> str:
-    """What was found and how to call it. `where` is the data directory or `DATABASE_URL`, whose
-    address the user knows and we don't print."""
+    """The text that says what was found and how to call it. `where` is the directory of the embedded
+    Postgres, or the word `DATABASE_URL`: the user knows that address, and it is not printed."""
     models = [entry["model_name"] for entry in found.document["model_list"] if "*" not in entry["model_name"]]
     body = {
         "model": models[0] if models else "...",
         "messages": [{"role": "user", "content": "Say hello."}],
-        "max_tokens": 60,  # a model this small may find no end
+        "max_tokens": 60,  # such a small model may never end its answer
     }
     key = master_key.reveal()
     lines = [
@@ -79,6 +80,6 @@ def banner(found: FoundModels, listen: Listen, master_key: Secret, *, dsn: Secre
 
 
 def url_of(listen: Listen) -> str:
-    """Where a client on this machine reaches the server."""
+    """The URL at which a client on this machine reaches the server."""
     host = "127.0.0.1" if listen.host in ("0.0.0.0", "::") else listen.host
     return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"

@@ -1,4 +1,4 @@
-"""`just invoke`: one function, called with bytes as HTTP would, without HTTP."""
+"""`just invoke`: calls one function with the bytes of a body, as HTTP would, but without HTTP."""
 
 import asyncio
 import sys
@@ -24,7 +24,8 @@ from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 
 async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, str]) -> int:
-    """Call a function as the master key's holder; the reply goes to stdout. 0 where it is a 200.
+    """Call a function with the master key, and write the reply to stdout. Gives the exit code: 0 for a reply
+    with status 200, 1 for another reply, 2 for bad input, 3 for a bad database.
 
     Without a config, the models are those that `just dev` would find.
     """
@@ -66,7 +67,8 @@ async def _invoke(
 
 
 async def _book(journals: Path, dsn: str) -> None:
-    """What this call left; where a server keeps the books, it does. What can't be booked waits on disk."""
+    """Book the rows of this call, unless a server keeps the books of this directory. Rows that can't be
+    booked wait on disk."""
     keeper = Bookkeeper(journals, dsn)
     try:
         async with asyncio.timeout(BOOK_S):
@@ -80,7 +82,8 @@ async def _book(journals: Path, dsn: str) -> None:
 
 
 async def call(endpoint: Endpoint, body: str, key: str) -> int:
-    """Call an open endpoint and print its reply. 0 where it is a whole 200."""
+    """Call an endpoint and print its reply. Gives 0 for a complete reply with status 200, 2 for a body that
+    can't be a query, 1 for anything else."""
 
     async def read_body() -> bytes:
         return body.encode()
@@ -108,7 +111,8 @@ async def call(endpoint: Endpoint, body: str, key: str) -> int:
 
 
 async def _print_stream(stream: EventStream) -> bool:
-    """True where it came to its end; what broke it is printed as the event that HTTP would carry."""
+    """Print the events of a stream. True where the stream came to its end. An error that ends it earlier is
+    printed as the event that HTTP would carry."""
     try:
         async for event in stream.events():
             sys.stdout.write(event.decode())
@@ -122,5 +126,5 @@ async def _print_stream(stream: EventStream) -> bool:
 
 
 def _text(value: str | int | float | bool) -> str:
-    """As a query would have it: `true`, `1.5`."""
+    """A value as a query has it: `true`, `1.5`."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,1 +1,1 @@
-"""Rows that correct booked ones, and what they change in counters and windows."""
+"""Corrections: rows that correct booked rows, and the changes of counters and windows that follow."""

@@ -1,4 +1,5 @@
-"""The ledger by day and model, for reconciliation: sums, and the rows whose cost is an upper bound."""
+"""The ledger by day and model, for reconciliation with a bill: the sums, and the rows with a cost that is an
+upper bound."""
 
 from datetime import date, datetime
 
@@ -13,7 +14,7 @@ from schema.tables import naive
 MAX_GROUPS = 50_000
 MAX_OPEN = 100_000
 TIMEOUT_S = 120
-"""It sums up all calls of up to a year, for one admin."""
+"""The limit in seconds is long: one admin may have the calls of a whole year summed."""
 
 _SUMS = """
     SELECT "startTime"::date AS day, model, sum(spend) AS spend,
@@ -34,13 +35,15 @@ _OPEN = f"""
       AND NOT coalesce(sums.kinds && ARRAY['manual'], false)
     LIMIT $4
 """
-"""A share of an earlier bill does not settle a row: a later export may know better."""
+"""The rows that are open for a bill. A correction by an earlier bill leaves its row open, since a later
+export may know better. A correction by hand closes its row."""
 
 
 async def booked_days(
     connection: asyncpg.Connection, start: datetime, end: datetime, *, provider: str | None
 ) -> list[Booked]:
-    """In one transaction with one view of the ledger. Raises InvalidRequest where it is too much."""
+    """The booked days of a period. The transaction must be `repeatable_read`, so that both queries see the
+    same ledger. Raises InvalidRequest for a period with more than 50,000 sums or 100,000 open rows."""
     await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
     period = (naive(start), naive(end), provider)
     sums = await connection.fetch(_SUMS, *period, MAX_GROUPS + 1, timeout=TIMEOUT_S)

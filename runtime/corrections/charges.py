@@ -1,7 +1,7 @@
-"""What a correction changes in the counters and in the windows of budgets that its original was charged to.
+"""Charges corrections to the counters and accounts to which the corrected row was charged.
 
-A window that is over is left alone: its money was spent under another limit. Nothing falls below zero, since
-a counter may have been set back in the meantime.
+A window that is over is not changed: only the window under way counts against a budget. No sum falls below
+zero: a counter may have been reset meanwhile.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,14 @@ from schema.tables import aware
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """Nano-USD that a row's owners are to be charged, or given back."""
+    """What one correction adds to the charges of a row."""
 
     nano: int
+    """In nano-USD. It is below zero where the row cost less than was booked."""
     started_at: datetime
     holders: tuple[CounterId, ...]
     charged: dict[str, int]
-    """Budgets with an account of their own, and their epoch at the time."""
+    """The accounts that themselves say how much was spent, each with its epoch when the row was booked."""
 
     @classmethod
     def of(cls, row: Mapping[str, object], nano: int) -> "Difference":
@@ -56,7 +57,8 @@ def account_of(holder: CounterId) -> str:
 
 
 async def charge(connection: asyncpg.Connection, differences: Sequence[Difference]) -> None:
-    """Inside the transaction that wrote the rows, after them."""
+    """Charge these differences. This must run in the transaction that inserted the correction rows, after
+    them."""
     if not differences:
         return
     names = {account_of(holder) for each in differences for holder in each.holders}
@@ -76,7 +78,8 @@ async def charge(connection: asyncpg.Connection, differences: Sequence[Differenc
 
 
 def summed(differences: Iterable[Difference], began: Mapping[str, datetime]) -> dict[str, CounterSums]:
-    """What each counter has to be changed by, by kind. `began`: when the accounts' present windows did."""
+    """What to add to each counter, by kind of holder. `began` says when the window under way of each account
+    began."""
     sums: dict[str, CounterSums] = {}
     for each in differences:
         for holder in each.holders:

@@ -1,4 +1,4 @@
-"""Rows of the ledger as they stand: each original with the corrections that were made of it."""
+"""Reads rows of the ledger together with their corrections."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -55,11 +55,12 @@ _PRICED = f"""
       AND ($6::timestamp IS NULL OR (o."startTime", o.request_id) > ($6, $7::text))
     ORDER BY o."startTime", o.request_id LIMIT $8
 """
-"""An attempt that the provider refused, or that never reached it, was priced at nothing by no price."""
+"""The rows that have a price, or should have one. Attempts that cost nothing because the provider refused
+them, or because they never reached it, are left out: no price was used for them."""
 
 
 def corrected(row: Mapping[str, Any]) -> Corrected:
-    """A row of the ledger with its SUMS."""
+    """The corrected row in a record that has the row's columns and its SUMS."""
     original = spend_row(row)
     more = {name: getattr(original, name) + int(row[f"{name}_more"]) for name in COUNTS}
     usage = msgspec.structs.replace(usage_of(original), **more)
@@ -73,7 +74,7 @@ def corrected(row: Mapping[str, Any]) -> Corrected:
 
 
 async def found_row(connection: asyncpg.Connection, request_id: str) -> Corrected | None:
-    """One row, as it stands."""
+    """One row with its corrections. None where no row has this id."""
     row = await connection.fetchrow(
         f'SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums WHERE o.request_id = $1'
         ' ORDER BY o."startTime" LIMIT 1',
@@ -83,7 +84,8 @@ async def found_row(connection: asyncpg.Connection, request_id: str) -> Correcte
 
 
 async def open_rows(connection: asyncpg.Connection, query: UncertainQuery, scope: Scope) -> list[Corrected]:
-    """Rows whose cost is still an upper bound, from where the page before ended."""
+    """One page of the rows with a cost that is still an upper bound, oldest first. `query.after` says where
+    the page begins. Raises InvalidRequest for a bad date or cursor."""
     start, end = period_of(query.start_date, query.end_date)
     after_time, after_id = (None, None) if query.after is None else read_cursor(query.after)
     rows = await connection.fetch(
@@ -100,7 +102,8 @@ async def open_rows(connection: asyncpg.Connection, query: UncertainQuery, scope
 
 
 async def priced_rows(connection: asyncpg.Connection, request: RecostRequest) -> AsyncIterator[Corrected]:
-    """Rows that have a price, or should have one, oldest first. To be called inside a transaction."""
+    """The rows that have a price, or should have one, oldest first. This must run inside a transaction: it
+    reads through a cursor of Postgres. Raises InvalidRequest for a bad date or cursor."""
     start, end = period_of(request.start_date, request.end_date)
     after_time, after_id = (None, None) if request.after is None else read_cursor(request.after)
     rows = connection.cursor(
@@ -120,7 +123,8 @@ async def priced_rows(connection: asyncpg.Connection, request: RecostRequest) ->
 
 
 def read_cursor(text: str) -> tuple[datetime, str]:
-    """Raises InvalidRequest for what `schema.corrections.cursor_after` did not make."""
+    """The time and the request id in a cursor. Raises InvalidRequest for a text that
+    `schema.corrections.cursor_after` did not make."""
     moment, _, request_id = text.partition("~")
     try:
         found = datetime.fromisoformat(moment)
@@ -134,8 +138,9 @@ def read_cursor(text: str) -> tuple[datetime, str]:
 async def locked_rows(
     connection: asyncpg.Connection, request_ids: Sequence[str]
 ) -> list[tuple[Corrected, asyncpg.Record]]:
-    """The originals named, locked in the order of their ids until the transaction ends, and what is known of
-    them after that: whoever waited for the lock sees the corrections of whoever had it."""
+    """The rows with these ids, with their corrections. They are locked in the order of their ids until the
+    transaction ends. They are read after they are locked, so a transaction that waited for the lock sees the
+    corrections of the one before it."""
     ids = sorted(set(request_ids))
     await connection.execute(
         'SELECT 1 FROM "LiteLLM_SpendLogs" WHERE request_id = ANY($1::text[])'

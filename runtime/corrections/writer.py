@@ -1,9 +1,11 @@
-"""Correction rows: what an admin, an invoice or other prices say that a call cost, beside what was booked.
+"""Writes correction rows: what an admin, a provider's bill or other prices say that a call cost.
 
-A row is never edited. Its correction is a row with the same owner, model and time, and the difference; in
-one transaction with the counters it belongs to, in the order in which the ledger's writer locks them: rows,
-accounts, counters. The original's lock makes two corrections of one row follow each other; each gives the
-cost that the row should have in all, so that the same one twice writes nothing the second time.
+A booked row is never changed. Its correction is another row, with the same owner, model and time, and with
+the difference. One transaction writes the correction and changes the counters. It locks rows first, then
+accounts, then counters, as booking does.
+
+The lock on the original row makes two corrections of one row follow each other. A correction gives the cost
+that the row should have in all. So the same correction, made twice, writes nothing the second time.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,32 +45,32 @@ _DIFFERENCE: Mapping[str, str] = MappingProxyType(
     | dict.fromkeys(COUNTS, "bigint")
     | {"priced": "boolean", "price_source": "text", "price_version": "text", "price_effective": "date"}
 )
-"""The arrays of differences that the statement takes, in their order, and the type of each."""
+"""The arrays that the INSERT takes, in their order, and the SQL type of each."""
 _MADE = ("corrects", "correction", "reason", "corrected_by")
 _LEFT_OUT = frozenset(
     {"created_at", "updated_at", "completionStartTime", "error_class", "error_message", "charged"}
 )
-"""Columns that a correction does not copy: they say when a row was made, or belong to the call alone."""
+"""The columns that a correction does not copy. They say when a row was made, or belong to the call alone."""
 _COPIED = ("http_status",)
-"""The only number that is no sum."""
+"""The numbers that a correction copies. The other numbers are sums."""
 _METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}'::text[]"
-"""Sums stand there too: the original's are not the correction's."""
+"""The metadata of a correction: the original's without its sums."""
 
 
 class CorrectionWriter:
-    """Implements `functions.ports.spend.Corrections`. Every method raises DatabaseUnavailable, and Overloaded
-    where somebody else holds the same rows for long."""
+    """Writes corrections, and reads rows for them. Implements `functions.ports.spend.Corrections`. Every
+    method raises DatabaseUnavailable, or Overloaded where somebody else has the same rows locked for long."""
 
     def __init__(self, database: Database, reports: Database) -> None:
-        """`reports` is where rows are read that are not about to be changed."""
+        """`database` writes. `reports` is for reads of rows that are not being changed."""
         self._database = database
         self._reports = reports
 
     async def correct(
         self, corrections: Sequence[Correction], *, kind: CorrectionKind, reason: str, call: Call
     ) -> list[Made]:
-        """Make what is missing of these, all or none; rows that are not there are left out. Raises
-        InvalidRequest for a row that is itself a correction."""
+        """Write the corrections that change something, all or none. Corrections of rows that do not exist are
+        left out. Raises InvalidRequest for a row that is itself a correction."""
         assert len(corrections) <= MAX_AT_ONCE, "batches are bounded"
         wanted = {each.request_id: each for each in corrections}
         with asking():
@@ -77,13 +79,14 @@ class CorrectionWriter:
                 return await _correct(connection, wanted, kind=kind, reason=reason, call=call)
 
     async def find(self, request_id: str) -> Corrected | None:
-        """A row as it stands."""
+        """One row with its corrections. None where no row has this id."""
         with asking():
             async with self._reports.connection() as connection:
                 return await found_row(connection, request_id)
 
     async def priced(self, request: RecostRequest) -> AsyncIterator[list[Corrected]]:
-        """Through a server-side cursor, so that neither side holds more than a batch."""
+        """The rows that have a price, or should have one, oldest first, in batches of 500. They are read
+        through a cursor of Postgres, so that neither Postgres nor the worker holds more than a batch."""
         with asking():
             async with self._reports.connection() as connection, connection.transaction(readonly=True):
                 batch: list[Corrected] = []
@@ -96,14 +99,16 @@ class CorrectionWriter:
                     yield batch
 
     async def booked(self, start: datetime, end: datetime, *, provider: str | None) -> list[Booked]:
-        """Raises InvalidRequest where it is too much for one report."""
+        """The booked days of a period, for reconciliation. Raises InvalidRequest for a period with too many
+        rows."""
         view = {"isolation": "repeatable_read", "readonly": True}
         with asking():
             async with self._reports.connection() as connection, connection.transaction(**view):
                 return await booked_days(connection, start, end, provider=provider)
 
     async def uncertain(self, query: UncertainQuery, *, scope: Scope) -> list[Corrected]:
-        """Raises InvalidRequest for a date or a page that is none."""
+        """One page of the rows with a cost that is still an upper bound. Raises InvalidRequest for a bad date
+        or cursor."""
         with asking():
             async with self._reports.connection() as connection:
                 return await open_rows(connection, query, scope)
@@ -141,7 +146,9 @@ async def _correct(
 
 
 def decide(before: Corrected, correction: Correction, kind: CorrectionKind) -> Made:
-    """What has to be written so that the row stands as it should. Raises InvalidRequest."""
+    """What to write for a correction. `row_id` is None where nothing is to be written: the row has this cost
+    already, or a correction of a stronger kind overrules this one. Raises InvalidRequest for a row that is
+    itself a correction."""
     original = before.original
     if original.corrects is not None:
         raise InvalidRequest(
@@ -153,7 +160,7 @@ def decide(before: Corrected, correction: Correction, kind: CorrectionKind) -> M
     same_usage = correction.usage is None or all(
         getattr(correction.usage, name) == getattr(before.usage, name) for name in COUNTS
     )
-    settles = before.is_open and kind is not CorrectionKind.RECOST  # that its bound was right is worth a row
+    settles = before.is_open and kind is not CorrectionKind.RECOST  # a row says also that the bound was right
     if correction.cost_nano == before.cost_nano and same_usage and not settles:
         return Made(before=before, cost_nano=before.cost_nano, row_id=None)
     row_id = f"{original.request_id}-c{before.count + 1}"
@@ -163,7 +170,7 @@ def decide(before: Corrected, correction: Correction, kind: CorrectionKind) -> M
 async def _insert(
     connection: asyncpg.Connection, made: Sequence[tuple[Made, Correction]], why: tuple[str, str, str]
 ) -> list[SpendRow]:
-    """The rows, as copies of their originals in all that is no sum."""
+    """Insert the correction rows: copies of their originals, with other sums. Gives the inserted rows."""
     differences = [[_difference(each, correction, name) for name in COUNTS] for each, correction in made]
     rows = await connection.fetch(
         _INSERT,
@@ -187,7 +194,8 @@ def _difference(made: Made, correction: Correction, name: str) -> int:
 
 
 def _insertion() -> str:
-    """The statement, from the table's own columns: whatever a row has besides sums is copied."""
+    """The INSERT statement, made from the table's columns. It copies every column of the original that is no
+    sum, except for the columns in `_CHANGED`, `_MADE` and `_LEFT_OUT`."""
     kept: list[tuple[str, bool]] = []
     zeroed: list[tuple[str, bool]] = []
     for column in SpendLog._meta.columns:
@@ -235,7 +243,8 @@ _AUDIT = """
 async def _audit(
     connection: asyncpg.Connection, made: Sequence[Made], *, kind: CorrectionKind, reason: str, call: Call
 ) -> None:
-    """No trigger can: it would look at every row of the ledger, and would not know the row before."""
+    """Write the corrections into the audit log. A trigger can't do this: it would run for every row of the
+    ledger, and would not know what the row cost before."""
     await connection.execute(
         _AUDIT,
         [each.before.original.request_id for each in made],

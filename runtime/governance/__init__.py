@@ -1,1 +1,2 @@
-"""The governed rows in Postgres: keys, teams, users, organizations, customers, and who may see which."""
+"""The governed rows in Postgres (keys, teams, users, organizations, customers), and who may see which
+rows."""

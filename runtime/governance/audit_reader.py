@@ -1,4 +1,4 @@
-"""Reads of the audit log. Implements `functions.ports.governance.Audit`."""
+"""Reads the audit log. Implements `functions.ports.governance.Audit`."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -18,7 +18,8 @@ FILTERS = ("changed_by", "changed_by_api_key", "action", "table_name", "object_i
 
 
 class AuditReader:
-    """Every method raises DatabaseUnavailable, or InvalidRequest for a date that is none."""
+    """Reads rows of the audit log. Every method raises DatabaseUnavailable, or InvalidRequest for a bad
+    date."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,7 +43,8 @@ class AuditReader:
         return None if row is None else self._codec.decode(row)
 
     async def everything(self, query: AuditFilter) -> AsyncIterator[AuditRecord]:
-        """A batch at a time, each from where the one before ended."""
+        """All rows that fit, oldest first. They are read in batches of 500: each batch begins after the last
+        row of the one before."""
         conditions = self._conditions(query)
         last: Predicate | None = None
         while True:
@@ -57,7 +59,7 @@ class AuditReader:
                 return
             at, id = found[-1]["updated_at"], found[-1]["id"]
             after = (AuditLog.updated_at > at) | ((AuditLog.updated_at == at) & (AuditLog.id > id))
-            last = (AuditLog.updated_at >= at) & after  # the first half is where an index begins
+            last = (AuditLog.updated_at >= at) & after  # the first half lets Postgres use an index
 
     def _conditions(self, query: AuditFilter) -> Sequence[Predicate]:
         start, end = period_of(query.start_date, query.end_date)

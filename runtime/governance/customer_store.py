@@ -30,7 +30,8 @@ class CustomerStore(RowStore[CustomerRecord]):
     async def change_with(
         self, id: str, changes: Mapping[str, object], limits: Mapping[str, object], *, call: Call
     ) -> CustomerInfo | None:
-        """Limits go to the budget it has, and to one of its own where it has none."""
+        """Change a customer. `limits` change the customer's budget. A customer without a budget gets one of
+        its own."""
         async with self.changing(call):
             record = await self.locked(id, call=call)
             if record is None:
@@ -49,7 +50,8 @@ class CustomerStore(RowStore[CustomerRecord]):
             return None if record is None else await self._shown(record)
 
     async def block(self, ids: Sequence[str], *, call: Call) -> list[CustomerRecord]:
-        """All of them or none, in one order, in which nobody waits for each other."""
+        """Block these customers, all or none. A customer without a row gets one. Rows are changed in the
+        order of their ids, so that no deadlock arises."""
         blocked = {}
         async with self.changing(call):
             for id in sorted(set(ids)):

@@ -1,4 +1,4 @@
-"""The governed tables, one row each."""
+"""The governed tables, one Entity for each."""
 
 from runtime.governance.row_store import Entity
 from schema.access_groups import AccessGroupRecord

@@ -1,5 +1,5 @@
-"""Who is meant by the members that a team or an organization is to have: users found, or made, in the
-transaction under way."""
+"""Turns the members that a request names into users. A user that does not exist is made, in the transaction
+under way."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from schema.errors import InvalidRequest, NotAllowed
 from schema.tables.users import User
 
 MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)
-"""The roles that a new user may have who is brought in by somebody who is no proxy_admin."""
-ADDRESS_LOCK = 0x4144  # "AD": the first half of an advisory lock, the address's hash is the second
+"""The roles of the users that somebody who is no proxy_admin may bring into a team or an organization."""
+ADDRESS_LOCK = 0x4144  # "AD", the first half of an advisory lock's number; the second is the address's hash
 
 
 class NamedMember(Protocol):
-    """A member as a body names it."""
+    """A member as a request names it: by id, or by e-mail address."""
 
     @property
     def user_id(self) -> str | None: ...
@@ -32,13 +32,14 @@ class NamedMember(Protocol):
 async def users_of(
     members: Sequence[NamedMember], database: Database, newcomers: Newcomers, call: Call
 ) -> list[str]:
-    """Their ids, in the same order; their rows are locked. Who is not there yet becomes one. Raises
-    InvalidRequest for somebody who can't be told, NotAllowed for whom only a proxy_admin may bring in."""
+    """The user ids of these members, in the same order. The users' rows are locked, and a user that does not
+    exist is made. Raises InvalidRequest for a member without id and address and for an address that several
+    users have, or NotAllowed for a user that only a proxy_admin may bring in."""
     by_address: dict[str, str] = {}
     for address in sorted({_address(member) for member in members if not member.user_id}):
         by_address[address] = await _user_at(address, database, newcomers, call)
     addresses = {member.user_id: member.user_email for member in members if member.user_id}
-    for user_id in sorted(addresses):  # in one order, in which nobody waits for each other
+    for user_id in sorted(addresses):  # in the order of ids, so that no deadlock arises
         await newcomers.ensure(user_id, call, email=addresses[user_id])
     found = [member.user_id or by_address[_address(member)] for member in members]
     if found:
@@ -54,7 +55,8 @@ def _address(member: NamedMember) -> str:
 
 
 async def _user_at(address: str, database: Database, newcomers: Newcomers, call: Call) -> str:
-    """One at a time, so that an address that is new does not become two users."""
+    """The id of the user with this address; a user that does not exist is made. An advisory lock lets one
+    transaction at a time look up an address, so that a new address does not become two users."""
     transaction = database.engine.current_transaction.get()
     assert transaction is not None, "members are looked up in the transaction that adds them"
     await transaction.connection.execute(
@@ -71,7 +73,8 @@ async def _user_at(address: str, database: Database, newcomers: Newcomers, call:
 
 
 def _check_modest(rows: Sequence[Mapping[str, str | None]], call: Call) -> None:
-    """Whoever administers a team or an organization may read and do things there in its members' names."""
+    """Raise NotAllowed where a caller who is no proxy_admin brings in another user with a higher role. The
+    admin of a team or an organization may act there in its members' names."""
     if call.scope.everything:
         return
     for row in rows:

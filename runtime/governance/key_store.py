@@ -31,7 +31,8 @@ class KeyStore(RowStore[KeyRecord]):
         self._budgets = RowCodec(Budget, BudgetRecord)
 
     async def add(self, record: KeyRecord, *, call: Call) -> KeyRecord:
-        """A user that a key is made for, and who is not there, becomes a row, as at LiteLLM."""
+        """Add a key. The user whom the key is for gets a row where there is none, as in LiteLLM. Raises
+        AlreadyExists."""
         async with self.changing(call):
             if record.user_id:
                 await self.newcomers.ensure(record.user_id, call)
@@ -57,7 +58,8 @@ class KeyStore(RowStore[KeyRecord]):
             return after
 
     async def take_out_all(self, condition: Predicate, *, call: Call) -> list[KeyRecord]:
-        """Delete the keys of what is being deleted, whoever may manage them, in its transaction."""
+        """Delete the keys of a row that is being deleted, in the same transaction. The caller's scope does
+        not limit which keys."""
         everything = msgspec.structs.replace(call, scope=Scope(reaches=frozenset({Reach.ALL})))
         gone = await self.take_out(condition, call=everything)
         for record in gone:
@@ -94,7 +96,9 @@ class KeyStore(RowStore[KeyRecord]):
         check: Callable[[KeyRecord], None] = anything,
         call: Call,
     ) -> KeyRecord | None:
-        """One row all along: hash, name and count change, `key_id` and what it has spent stay."""
+        """Give a key another hash. The row stays the same one, with its `key_id` and what the key has spent;
+        the hash, the fields in `changes` and `rotation_count` change. The old hash works until `revoke_at`.
+        None where there is no such key within the scope. Raises AlreadyExists."""
         old = DeprecatedVerificationToken
         async with self.changing(call, action="rotated"):
             record = await self.locked(key_hash, call=call)
@@ -121,8 +125,10 @@ class KeyStore(RowStore[KeyRecord]):
         return after
 
     async def _leave_grace(self, token: str, *, of: str = "") -> None:
-        """A hash stands for one key: it is in use again where it was in the grace of that key or is past
-        it. After the insert or update, which waits for whoever has the same. Raises AlreadyExists."""
+        """Delete the grace entry of a hash that is a key's hash again, where the entry is of the key `of` or
+        is over. (A grace entry lets an old hash work for a while.) This must run after the insert or update,
+        which waits for a transaction with the same hash. Raises AlreadyExists where the hash is another key's
+        old one."""
         old = DeprecatedVerificationToken
         over = (old.active_token_id == of) | (old.revoke_at <= naive(datetime.now(UTC)))
         await old.delete().where((old.token == token) & over)
@@ -150,7 +156,8 @@ def _in_group(access_group_id: str | None) -> Predicate | None:
 
 
 def _owner(query: KeyListQuery, call: Call) -> Predicate | None:
-    """A user's keys, with those it made and those of the teams the caller is admin of."""
+    """The condition for the keys of a user. The query can add the keys that the user made, and the keys of
+    the teams that the caller is admin of."""
     if query.user_id is None:
         return None
     found = _text(VerificationToken.user_id, query.user_id, part=query.substring_matching)
@@ -181,5 +188,6 @@ def _status(status: str | None, now: datetime) -> Predicate | None:
 
 
 def escaped(text: str) -> str:
-    """For LIKE: what stands for itself."""
+    """The text as a pattern of LIKE that matches only this text: a backslash stands before `%`, `_` and each
+    backslash."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

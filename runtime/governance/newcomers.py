@@ -1,4 +1,4 @@
-"""Users that come to be by the way: a key or a membership names somebody who is not there."""
+"""Makes the users that a key or a membership names and that have no row."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,20 +13,22 @@ from schema.users import UserRecord
 
 
 def check_user_id(user_id: str, call: Call) -> None:
-    """The audit log's words for SQL and for the master key are nobody's id. Raises InvalidRequest."""
+    """Raise InvalidRequest for an id that the audit log uses itself: `sql:...` for changes by SQL, and the
+    master key's user id. The last one is allowed to a caller whose scope is everything."""
     if user_id.startswith("sql:") or (user_id == MASTER_USER_ID and not call.scope.everything):
         raise InvalidRequest(f"user_id: {user_id!r} is the gateway's own word.", param="user_id")
 
 
 class Newcomers:
-    """`fresh` says what a user of an id is given."""
+    """Makes rows for new users. `fresh` gives the record of a new user, by its id."""
 
     def __init__(self, fresh: Callable[[str], UserRecord]) -> None:
         self._fresh = fresh
         self._codec = RowCodec(User, UserRecord)
 
     async def ensure(self, user_id: str, call: Call, *, email: str | None = None) -> None:
-        """A row for a user, in the transaction under way; who is there stays as it is."""
+        """Make a row for a user, in the transaction under way. A user that has a row stays as it is. Raises
+        InvalidRequest for an id that no user can have."""
         check_user_id(user_id, call)
         now, by = datetime.now(UTC), call.caller.user_id
         record = msgspec.structs.replace(

@@ -68,7 +68,8 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         return after
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[OrganizationRecord]:
-        """With their teams, keys and memberships; a record of each team and key is kept."""
+        """Delete organizations with their teams, keys and memberships. A record of each team and key is
+        kept."""
         async with self.changing(call):
             gone = await super().remove(ids, call=call)
             names = [record.organization_id for record in gone]
@@ -168,8 +169,9 @@ class OrganizationStore(RowStore[OrganizationRecord]):
     async def _member(
         self, id: str, member: OrganizationMember, *, call: Call
     ) -> OrganizationMembershipRecord | None:
-        """A member of an organization, which is locked until the transaction ends. None where the scope does
-        not reach the organization, where there is no such member, or where several have the e-mail."""
+        """A member of an organization. The organization's row is locked until the transaction ends. None
+        where the scope does not reach the organization, where there is no such member, or where several
+        members have the e-mail address."""
         if await self.locked(id, call=call) is None:
             return None
         condition: Predicate = Membership.organization_id == id

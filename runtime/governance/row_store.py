@@ -1,8 +1,9 @@
-"""Governed rows in Postgres: one store for every table, by what `runtime/governance/entities.py` says of it.
+"""Governed rows in Postgres: one store for all tables. `runtime/governance/entities.py` says how tables
+differ.
 
 Every read and change stays inside the caller's scope (`runtime/governance/tenancy.py`). A change locks its
-row first, so that two at once are applied one after the other, each to the fields it names. Who changed it is
-told to the transaction, where the audit trigger finds it.
+row first: two changes at once are applied one after the other, each to the fields that it names. A setting of
+the transaction says who makes the change, and the audit trigger reads it there.
 """
 
 import uuid
@@ -31,25 +32,25 @@ Announce = Callable[[str], None]
 
 
 class Entity(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
-    """What the store knows of a table."""
+    """The facts about one governed table."""
 
     table: type[Table]
     record: type[R]
     id: str
-    """The column that names a row."""
+    """The column with the id by which rows are found: `team_id`."""
     topic: str
-    """How its changes are announced: `team` for `team:<id>`."""
+    """The first word of the topics that announce changes: `team` for `team:<id>`."""
     noun: str
-    """What messages call it."""
+    """The word for a row in messages: `access group`."""
     deleted: type[Table] | None = None
-    """Where deleted rows are kept."""
+    """The table that keeps deleted rows. None where they are not kept."""
     taken: type[GatewayError] = Conflict
-    """What a second row of the same id or name is refused with: LiteLLM differs by table."""
+    """The error for a second row with the same id or name. LiteLLM has another one for some tables."""
 
 
 class RowStore(Generic[R]):
-    """Implements `functions.ports.governance.Rows`. Every method raises DatabaseUnavailable, or
-    InvalidRequest for text that no column can hold."""
+    """The store of one governed table. Implements `functions.ports.governance.Rows`. Every method raises
+    DatabaseUnavailable, or InvalidRequest for text that no column can hold."""
 
     def __init__(self, database: Database, entity: Entity[R], announce: Announce) -> None:
         self.database = database
@@ -60,7 +61,8 @@ class RowStore(Generic[R]):
         self._stamped = "updated_by" in self.codec.columns
 
     async def add(self, record: R, *, call: Call) -> R:
-        """Raises Conflict where its id or another unique name exists."""
+        """Add a row. Raises `entity.taken` (Conflict for most tables) where the id, or another unique name,
+        is taken."""
         values = {name: getattr(record, name) for name in self.codec.columns}
         values |= self.stamps(call, created=True)
         async with self.changing(call):
@@ -70,7 +72,7 @@ class RowStore(Generic[R]):
         return msgspec.structs.replace(record, **{k: v for k, v in values.items() if k in self.codec.columns})
 
     async def find(self, id: str, *, call: Call) -> R | None:
-        """None where there is no such row within the scope."""
+        """The row with this id. None where there is no such row within the scope."""
         found = await self.some([id], call=call)
         return found[0] if found else None
 
@@ -100,7 +102,8 @@ class RowStore(Generic[R]):
         size: int,
         order: Sequence[tuple[str, bool]] = (),
     ) -> Page[R]:
-        """`order`: columns and whether each ascends."""
+        """One page of the rows that meet the conditions `wanted` within the scope. `order` has column names,
+        each with whether it ascends; without it the newest rows come first."""
         scoped = within(self.entity.table, call.scope)
         if scoped is None:
             return Page(records=[], total=0)
@@ -118,8 +121,8 @@ class RowStore(Generic[R]):
         return Page(records=[self.codec.decode(row) for row in found], total=counted[0]["total"])
 
     async def change(self, id: str, changes: Mapping[str, object], *, call: Call) -> R | None:
-        """Set the named fields of a row, and no other; gives the row after, None where there is none
-        within the scope. A MetadataChange is applied to what is there."""
+        """Set the named fields of a row, and no others. Gives the changed row, or None where there is no such
+        row within the scope. A MetadataChange is applied to the metadata that the row has."""
         async with self.changing(call):
             record = await self.locked(id, call=call)
             if record is None:
@@ -129,7 +132,8 @@ class RowStore(Generic[R]):
         return after
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[R]:
-        """Delete those of the rows named that are within the scope, and keep a record of each."""
+        """Delete the rows with these ids that are within the scope. A record of each is kept, where the
+        entity has a table for deleted rows."""
         if not ids:
             return []
         async with self.changing(call):
@@ -138,11 +142,12 @@ class RowStore(Generic[R]):
             self.announce(getattr(record, self.entity.id))
         return gone
 
-    # For the stores that change several tables in one transaction.
+    # The methods below are for stores that change several tables in one transaction.
 
     @asynccontextmanager
     async def changing(self, call: Call, action: str | None = None) -> AsyncIterator[None]:
-        """A transaction that knows who is behind it. `action` is what the audit log calls its changes."""
+        """A transaction that knows who makes its changes. `action` is the audit log's word for them, such as
+        `rotated`; without it the audit log has `created`, `updated`, `deleted`, `blocked` or `unblocked`."""
         async with self.database.transaction():
             transaction = self.database.engine.current_transaction.get()
             assert transaction is not None, "the transaction was just begun"
@@ -152,7 +157,8 @@ class RowStore(Generic[R]):
             yield
 
     async def locked(self, id: str, *, call: Call) -> R | None:
-        """The row, locked until the transaction ends."""
+        """The row with this id, locked until the transaction ends. None where there is no such row within the
+        scope."""
         scoped = within(self.entity.table, call.scope)
         if scoped is None:
             return None
@@ -162,8 +168,8 @@ class RowStore(Generic[R]):
         return self.codec.decode(rows[0]) if rows else None
 
     async def changed_within(self, id: str, changes: Mapping[str, object], *, call: Call) -> bool:
-        """Change a row that belongs to one the caller may change, whoever may change it by itself; false
-        where there is none."""
+        """Change a row, such as a budget, that belongs to a row that the caller may change. The caller's
+        scope does not matter for it. False where there is no such row."""
         rows = (
             await self.entity.table.select(*self.codec.columns.values())
             .where(self._id == id)
@@ -176,7 +182,7 @@ class RowStore(Generic[R]):
         return True
 
     async def write(self, record: R, changes: Mapping[str, object], *, call: Call) -> R:
-        """Write a locked row's changes."""
+        """Write changes to a locked row. Gives the changed row."""
         values = dict(changes)
         for name, value in values.items():
             if isinstance(value, MetadataChange):
@@ -188,7 +194,8 @@ class RowStore(Generic[R]):
         return msgspec.structs.replace(record, **values)
 
     async def take_out(self, condition: Predicate, *, call: Call) -> list[R]:
-        """Delete what fits and is within the scope; keeps a record where there is a table for it."""
+        """Delete the rows that meet the condition and are within the scope. A record of each is kept, where
+        the entity has a table for deleted rows."""
         scoped = within(self.entity.table, call.scope)
         if scoped is None:
             return []
@@ -202,7 +209,7 @@ class RowStore(Generic[R]):
         )
 
     def announce(self, id: str) -> None:
-        """Say that a row was changed, once that is committed."""
+        """Announce that a row was changed, as soon as the change is committed."""
         topic = f"{self.entity.topic}:{id}"
         self.database.after_commit(lambda: self._announce(topic))
 
@@ -215,7 +222,7 @@ class RowStore(Generic[R]):
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """What the database's constraints say, as errors of ours."""
+        """Turns violated constraints of the database into errors of this gateway."""
         try:
             yield
         except asyncpg.UniqueViolationError as exc:
@@ -259,7 +266,7 @@ class RowStore(Generic[R]):
 
 
 def actor(call: Call, action: str | None = None) -> str:
-    """Who is behind a change, as the audit trigger reads it."""
+    """Who makes a change, as JSON for the audit trigger."""
     said = {
         "user_id": call.caller.user_id,
         "key_hash": call.caller.key_hash,
@@ -272,7 +279,8 @@ def actor(call: Call, action: str | None = None) -> str:
 
 
 def _column_of(exc: asyncpg.PostgresError, columns: Mapping[str, Column]) -> str | None:
-    """The longest column name that the violated constraint's name ends in (`..._key_alias_key`)."""
+    """The column that a violated constraint is about: the longest column name inside the constraint's name,
+    such as `key_alias` in `..._key_alias_key`. None where no column's name is in it."""
     constraint = getattr(exc, "constraint_name", None) or ""
     found = [name for name in columns if f"_{name}_" in constraint]
     return max(found, key=len, default=None)

@@ -1,4 +1,4 @@
-"""All budgets' counters back to zero. Implements `functions.ports.spend.Counters`."""
+"""Sets the counters of all keys and all teams to zero. Implements `functions.ports.spend.Counters`."""
 
 from decimal import Decimal
 
@@ -13,7 +13,8 @@ class SpendCounters:
         self._keys = keys
 
     async def reset(self, *, call: Call) -> None:
-        """Triggers announce it and write it into the audit log, row by row."""
+        """Set the counters to zero. Triggers announce the change of each row, and write it into the audit
+        log."""
         nothing = Decimal(0)
         async with self._keys.changing(call, "reset"):
             await VerificationToken.update({VerificationToken.spend: nothing}).where(

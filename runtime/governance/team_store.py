@@ -1,8 +1,9 @@
 """Teams in Postgres, with their members. Implements `functions.ports.governance.Teams`.
 
-A membership is a row; the lists in the team's and the user's rows follow by trigger. Whoever changes
-members locks the team's row first, so that two at once are applied one after the other. Several rows are
-locked teams first, then users, each in the order of their ids, so that nobody waits for each other.
+A membership is a row. Triggers keep the lists of members and teams in the team's and the user's rows. A
+change of members locks the team's row first, so two changes at once are applied one after the other. Where
+several rows are locked, teams come first and users second, each in the order of their ids, so that no
+deadlock arises.
 """
 
 import uuid
@@ -50,7 +51,8 @@ class TeamStore(RowStore[TeamRecord]):
         member_limits: Mapping[str, object] | None,
         call: Call,
     ) -> TeamRecord:
-        """A team with its members, all of it or nothing. Raises AlreadyExists."""
+        """Add a team with its members, all or nothing. `member_limits` are the limits of members without
+        their own. Raises AlreadyExists."""
         async with self.changing(call):
             if member_limits:
                 budget_id = await self._budget(None, member_limits, call)
@@ -68,7 +70,7 @@ class TeamStore(RowStore[TeamRecord]):
         check: TeamCheck,
         call: Call,
     ) -> TeamRecord | None:
-        """Change a team, and the limits of members without their own."""
+        """Change a team. `member_limits` change the limits of members without their own."""
         async with self.changing(call):
             record = await self.locked(team_id, call=call)
             if record is None:
@@ -94,7 +96,7 @@ class TeamStore(RowStore[TeamRecord]):
         return after
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[TeamRecord]:
-        """With their keys and memberships."""
+        """Delete teams with their keys and memberships."""
         async with self.changing(call):
             await self.lock(Team.team_id.is_in(list(ids)))
             gone = await super().remove(ids, call=call)
@@ -102,11 +104,11 @@ class TeamStore(RowStore[TeamRecord]):
         return gone
 
     async def lock(self, condition: Predicate) -> None:
-        """Rows that are about to go."""
+        """Lock the teams that meet the condition, in the order of their ids."""
         await Team.select(Team.team_id).where(condition).order_by(Team.team_id).lock_rows("UPDATE")  # type: ignore[arg-type]
 
     async def empty(self, team_ids: Sequence[str], call: Call) -> None:
-        """The keys and memberships of teams that go, in the transaction under way."""
+        """Delete the keys and memberships of teams that are deleted in the transaction under way."""
         if not team_ids:
             return
         inside = TeamMembership.select(TeamMembership.user_id).where(
@@ -130,7 +132,8 @@ class TeamStore(RowStore[TeamRecord]):
     async def members(
         self, team_id: str, *, call: Call, user_id: str | None = None
     ) -> list[TeamMembershipShown]:
-        """The members of a team within the scope, with their budgets; newest last. Or one of them."""
+        """The members of a team within the scope, with their budgets, newest last, 1000 at most. With
+        `user_id`, only that member."""
         if await self.find(team_id, call=call) is None:
             return []
         condition: Predicate = TeamMembership.team_id == team_id
@@ -163,7 +166,8 @@ class TeamStore(RowStore[TeamRecord]):
         limits: Mapping[str, object] | None,
         call: Call,
     ) -> tuple[TeamRecord, list[TeamMembershipRecord]] | None:
-        """Add all of them or none. Raises InvalidRequest where one is in the team already."""
+        """Add members, all or none. None where there is no such team within the scope. Raises InvalidRequest
+        where a member is in the team already."""
         async with self.changing(call):
             team = await self.locked(team_id, call=call)
             if team is None:
@@ -180,7 +184,8 @@ class TeamStore(RowStore[TeamRecord]):
         limits: Mapping[str, object] | None,
         call: Call,
     ) -> TeamMembershipRecord | None:
-        """None where there is no such team. Raises InvalidRequest for someone who is not in it."""
+        """Change a member and its limits. None where there is no such team within the scope. Raises
+        InvalidRequest for somebody who is not in the team."""
         async with self.changing(call):
             team = await self.locked(team_id, call=call)
             if team is None:
@@ -197,8 +202,8 @@ class TeamStore(RowStore[TeamRecord]):
         return msgspec.structs.replace(record, **values)
 
     async def remove_member(self, team_id: str, member: Member, *, call: Call) -> TeamRecord | None:
-        """With the keys it has in the team. None where there is no such team; raises InvalidRequest for
-        someone who is not in it."""
+        """Remove a member, and delete the keys that the member has in the team. None where there is no such
+        team within the scope. Raises InvalidRequest for somebody who is not in the team."""
         async with self.changing(call):
             if await self.locked(team_id, call=call) is None:
                 return None
@@ -259,8 +264,8 @@ class TeamStore(RowStore[TeamRecord]):
     async def _own_budget(
         self, member: TeamMembershipRecord, team: TeamRecord, limits: Mapping[str, object], call: Call
     ) -> str:
-        """A member's limits, in a budget that is its alone. It begins as the one that held for the member
-        before, so that what is not named stays."""
+        """Put limits into a budget that only this member has, and give the budget's id. A new budget begins
+        with the limits that were in force for the member before, so limits that are not named stay."""
         own = member.budget_id
         if own is not None and own != team.member_budget_id:
             others = (TeamMembership.user_id != member.user_id) | (TeamMembership.team_id != member.team_id)
@@ -274,7 +279,7 @@ class TeamStore(RowStore[TeamRecord]):
         return await self._budget(None, {**same, **limits}, call)
 
     async def _budget(self, budget_id: str | None, limits: Mapping[str, object], call: Call) -> str:
-        """Limits in a budget: made, or changed where there is one."""
+        """Put limits into the budget with this id, or into a new one. Gives the budget's id."""
         if budget_id is not None and await self._budgets.changed_within(budget_id, limits, call=call):
             return budget_id
         made = msgspec.structs.replace(BudgetRecord(budget_id=str(uuid.uuid4())), **limits)
@@ -282,7 +287,7 @@ class TeamStore(RowStore[TeamRecord]):
         return made.budget_id
 
     async def _again(self, team_id: str, call: Call) -> TeamRecord:
-        """The row as triggers have left it."""
+        """The team's row, read again after triggers have changed it."""
         row = await self.entity.table.select(*self.codec.columns.values()).where(self._id == team_id).first()
         if row is None:
             raise NotFound("There is no such team.", param="team_id")

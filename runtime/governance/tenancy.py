@@ -1,6 +1,6 @@
-"""How far a scope reaches in each table: the tenant predicates, in one place.
+"""Which rows of each table a scope reaches: the conditions for all tables are in this one place.
 
-A row outside them is not found, whether it is listed, read, changed or deleted.
+A row outside the scope is not found, whether it is listed, read, changed or deleted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -94,8 +94,8 @@ def _spend(scope: Scope) -> dict[Reach, Predicate | None]:
 
 
 def spend_reach(scope: Scope) -> tuple[bool, str | None, str | None, list[str], list[str]]:
-    """The same for SQL of one's own: everything, user, key, teams, organizations; what does not count is
-    null or empty."""
+    """Which spend rows a scope reaches, for queries that are not made by Piccolo: whether all rows, then the
+    user, the key's hash, the teams and the organizations. A part that reaches nothing is None or empty."""
     reaches = scope.reaches
     mine = scope.user_id if Reach.MINE in reaches and scope.user_id else None
     by_key = Reach.KEY in reaches or (Reach.MINE in reaches and not scope.user_id)
@@ -109,7 +109,8 @@ def spend_reach(scope: Scope) -> tuple[bool, str | None, str | None, list[str], 
 
 
 def reach_in_sql(conditions: Conditions, scope: Scope, *, user: str) -> None:
-    """Keep a query of spend inside the scope. `user` is what its table calls the user."""
+    """Keep a query of spend inside the scope. `user` is the table's column for the user. A scope that reaches
+    no row gets a condition that no row meets."""
     everything, mine, key, teams, organizations = spend_reach(scope)
     if everything:
         return
@@ -125,12 +126,12 @@ def reach_in_sql(conditions: Conditions, scope: Scope, *, user: str) -> None:
 PREDICATES: Mapping[type[Table], Callable[[Scope], dict[Reach, Predicate | None]]] = MappingProxyType(
     {VerificationToken: _keys, User: _users, Team: _teams, Organization: _organizations, SpendLog: _spend}
 )
-"""Tables that are not here are seen whole or not at all."""
+"""The conditions for each table, by reach. In a table that is not here, a scope reaches all rows or none."""
 
 
 def within(table: type[Table], scope: Scope) -> Sequence[Predicate] | None:
-    """The conditions that keep a query inside the scope: none where it reaches everything. None where it
-    reaches no row."""
+    """The conditions that keep a query inside the scope. They are empty where the scope reaches every row.
+    The result is None where the scope reaches no row."""
     if scope.everything:
         return ()
     found = PREDICATES[table](scope) if table in PREDICATES else {}

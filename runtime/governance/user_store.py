@@ -1,4 +1,4 @@
-"""Users in Postgres, with what belongs to them. Implements `functions.ports.governance.Users`."""
+"""Users in Postgres, with their memberships and keys. Implements `functions.ports.governance.Users`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,8 +42,8 @@ class UserStore(RowStore[UserRecord]):
         key: KeyRecord | None,
         call: Call,
     ) -> UserRecord:
-        """A user with its memberships and first key, all of it or nothing. Raises Conflict, or NotFound
-        for a team or organization that is not there."""
+        """Add a user with its memberships and its first key, all or nothing. Raises Conflict, or NotFound for
+        a team or organization that does not exist."""
         now = naive(datetime.now(UTC))
         check_user_id(record.user_id, call)
         async with self.changing(call):
@@ -69,7 +69,7 @@ class UserStore(RowStore[UserRecord]):
         return msgspec.structs.replace(made, teams=[each.team_id for each in teams])
 
     async def _join(self, user_id: str, team: UserTeam, call: Call) -> None:
-        """Which teams may be joined was decided before: here any."""
+        """Add a user to any team. The function that called has checked which teams the caller may add to."""
         everything = msgspec.structs.replace(call, scope=Scope(reaches=frozenset({Reach.ALL})))
         joined = await self._teams.add_members(
             team.team_id,
@@ -82,7 +82,8 @@ class UserStore(RowStore[UserRecord]):
             raise NotFound(f"There is no team {team.team_id!r}.", param="teams")
 
     async def remove(self, ids: Sequence[str], *, call: Call) -> list[UserRecord]:
-        """With their keys and memberships. Teams are locked first, then users, as everywhere."""
+        """Delete users with their keys and memberships. Teams are locked first, then users, as in every
+        store."""
         async with self.changing(call):
             mine = TeamMembership.select(TeamMembership.team_id).where(
                 TeamMembership.user_id.is_in(list(ids))

@@ -1,1 +1,1 @@
-"""Who calls: a credential to a caller, with its budgets and limits."""
+"""Who calls: a credential becomes a caller, with the budgets and limits over the caller."""

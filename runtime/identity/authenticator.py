@@ -1,7 +1,7 @@
-"""Who is calling: one credential extractor for all dialects, and the keys it is checked against.
+"""Who is calling: the key is taken from the headers of any dialect, and becomes a caller.
 
-A key is looked up by its SHA-256 in an in-process cache, then in Postgres. Nothing of a key is
-kept but the hash.
+A key is looked up by its SHA-256, in a cache of this process and then in Postgres. Only the hash is kept, and
+nothing else of the key.
 """
 
 import asyncio
@@ -29,17 +29,20 @@ from schema.secret import MAX_KEY_CHARS, MIN_SENT_KEY_CHARS, Secret, key_hash_of
 
 GATEWAY_HEADER = "x-litellm-api-key"
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
-"""What Anthropic's, Azure's and Google's SDKs send beside OpenAI's `Authorization: Bearer`."""
+"""The headers in which the SDKs of Anthropic, Azure and Google send a key. OpenAI's sends `Authorization:
+Bearer`."""
 OTHER_HEADERS = frozenset((GATEWAY_HEADER, *KEY_HEADERS))
 METRICS_PATH = "/metrics"
-"""The one path of `SWITCHGEAR_METRICS_TOKEN`."""
+"""The only path that `SWITCHGEAR_METRICS_TOKEN` may call."""
 METRICS_TOKEN_HASH = "metrics-token"
+"""What stands for the key's hash in a call with the metrics token."""
 MAX_CACHED = 10_000
 MAX_STRANGERS = 1_000
-"""Keys that are not known here are remembered apart: whoever sends many pushes out no key that is."""
+"""How many unknown keys are remembered. They are remembered apart from known keys, so that many unknown keys
+push out no known one."""
 MAX_WAITING = 256
-"""Different unknown keys being checked: a stranger with random keys gets no further. A known key
-asks anew beside them."""
+"""How many different unknown keys are checked at once. So random keys can't load Postgres without limit. A
+key that was let in before is checked in any case."""
 
 
 class AuthorityFinder(Protocol):
@@ -47,10 +50,11 @@ class AuthorityFinder(Protocol):
 
 
 def credential(headers: Mapping[str, str]) -> str:
-    """The gateway key a request carries. `headers` have lower-case names.
+    """The gateway key that a request carries. The names in `headers` are in lower case.
 
-    `x-litellm-api-key` decides alone; else Bearer and the SDKs' own headers, which must agree.
-    Raises NotAuthenticated, or InvalidRequest where two different keys came.
+    Where the header `x-litellm-api-key` is present, only it counts. Else the key comes from `Authorization:
+    Bearer` or from the SDKs' own headers, and all of them must have the same key. Raises NotAuthenticated, or
+    InvalidRequest for two different keys.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme == "Bearer" and token and OTHER_HEADERS.isdisjoint(headers):
@@ -80,7 +84,7 @@ def _shaped(key: str) -> str:
 
 
 class Authenticator:
-    """Turns a key into a caller. One a worker."""
+    """Turns a key into a caller. Each worker has one."""
 
     def __init__(
         self,
@@ -92,7 +96,8 @@ class Authenticator:
         *,
         metrics_token: Secret | None = None,
     ) -> None:
-        """`look_ups` is shared by those that go on by what they know while Postgres is away."""
+        """`finder` reads from Postgres. `look_ups` is shared by all caches that go on with what they know
+        while Postgres is away."""
         self._master_hash = key_hash_of(master_key.reveal())
         self._metrics_hash = "" if metrics_token is None else key_hash_of(metrics_token.reveal())
         self._finder = finder
@@ -108,7 +113,7 @@ class Authenticator:
             source, announcements, look_ups or LookUps(clock), clock
         )
         self._met: OrderedDict[str, None] = OrderedDict()
-        """Keys that were let in: when everything is forgotten, they are no strangers."""
+        """The hashes of keys that were let in. They are known keys also after the cache was emptied."""
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
         self._scraper = Caller(
@@ -119,7 +124,9 @@ class Authenticator:
         )
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Raises NotAuthenticated and its kin, InvalidRequest, Overloaded or DatabaseUnavailable."""
+        """Who calls with these headers. Raises NotAuthenticated or a subclass of it (such as BlockedKey),
+        InvalidRequest, Overloaded or DatabaseUnavailable. Raises GatewayError where Postgres has something
+        about the key that can't be read."""
         key_hash = key_hash_of(credential(headers))
         if hmac.compare_digest(key_hash, self._master_hash):
             return self._master
@@ -143,12 +150,14 @@ class Authenticator:
         return authority.caller
 
     def forget(self, topic: str) -> None:
-        """A row has changed (`team:platform`; `all`: whatever): ask Postgres at the next call of each
-        key that was read from it. What was read before that, and has yet to arrive, is not kept."""
+        """Forget what was read from a row that was changed. `topic` is `team:platform`, or `all` where any
+        row may have changed. Postgres is asked at the next call of each such key. An answer that is still
+        under way is not kept."""
         self._cache.forget(topic)
 
     async def _look_up_unknown(self, key_hash: str) -> Read[Authority | None]:
-        """One look-up for all calls that bring the same key at once."""
+        """Look up a key that is not known. Calls that bring the same key at once share one look-up. Raises
+        Overloaded or DatabaseUnavailable."""
         asking = self._asking.get(key_hash)
         if asking is None:
             if len(self._asking) >= MAX_WAITING and key_hash not in self._met:

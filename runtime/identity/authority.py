@@ -1,7 +1,8 @@
-"""From the authority view's row to a caller: role, models, teams, budgets, and whether it may come in.
+"""Makes a caller of a row of the authority view: role, models, teams, budgets, and whether the key is
+refused.
 
-Pure. What SQL wrote and nobody can read (a budget that is no number) shuts the key out: a limit that
-was meant and is not understood must not be taken for none.
+The code is pure. SQL may have written something that can't be read, such as a budget that is not a number.
+Then the key is refused: a limit that can't be read must not count as no limit.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +44,7 @@ class _RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Row(Limits, frozen=True, kw_only=True):
-    """What all governed rows have."""
+    """The fields that all governed rows have."""
 
     models: list[str] = []
     blocked: bool | None = None
@@ -88,7 +89,7 @@ class _OrganizationRow(_Row, frozen=True, kw_only=True):
 
 
 class _Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the view, its JSON decoded."""
+    """A row of the authority view, with its JSON decoded."""
 
     presented: str
     revoke_at: float | None
@@ -105,14 +106,17 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authority(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a presented key. `refusal` is why its caller may not come in."""
+    """What Postgres says of a presented key."""
 
     caller: Caller | None
+    """None where the key is refused."""
     refusal: Told | None = None
+    """The error for a key that is refused, such as a blocked one."""
     expires_at: float | None = None
-    """Seconds since 1970: of the key, or of its grace."""
+    """When the key ends, in seconds since 1970. For the old hash of a replaced key: when its grace ends, if
+    that is earlier. None where the key does not end."""
     topics: frozenset[str] = frozenset()
-    """The rows it was read from, as changes to them are announced."""
+    """The rows that this was read from, as their changes are announced: `team:platform`."""
 
 
 _JSON = MappingProxyType(
@@ -125,7 +129,7 @@ _JSON = MappingProxyType(
 
 
 def authority_of(row: Mapping[str, Any], policy: Policy) -> Authority:
-    """Read a row of the view as Piccolo gives it."""
+    """The authority in a row of the view, as Piccolo gives the row."""
     topics = {f"key:{row['presented']}"}
     try:
         values = {
@@ -149,7 +153,7 @@ def authority_of(row: Mapping[str, Any], policy: Policy) -> Authority:
 
 
 def _refusal(facts: _Facts) -> GatewayError | None:
-    """Why the key may not come in, whatever it asks for."""
+    """Why the key is refused, whatever the call asks for. None where it is not refused."""
     key, user, team, organization = facts.key, facts.user, facts.team, facts.organization
     if key.blocked:
         return BlockedKey("Authentication Error, this API key is blocked.")
@@ -198,7 +202,8 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
 
 
 def _stores_bodies(facts: _Facts) -> bool | None:
-    """Who says it first: team, organization, user, key. What is neither true nor false is a no."""
+    """Whether bodies are stored. The first of team, organization, user and key that says something decides. A
+    value that is not true counts as false. None where none of them says anything."""
     for row in (facts.team, facts.organization, facts.user, facts.key):
         said = b"null" if row is None else bytes(row.metadata.store_prompts_in_spend_logs)
         if said != b"null":
@@ -207,7 +212,8 @@ def _stores_bodies(facts: _Facts) -> bool | None:
 
 
 def _role(facts: _Facts) -> str:
-    """The user's; a role nobody knows counts for the least."""
+    """The role of the key's user. An unknown role counts as the lowest, `internal_user_viewer`. A key without
+    a user has a role of its own."""
     if facts.user is None:
         return SERVICE_KEY
     role = facts.user.user_role or INTERNAL_USER
@@ -215,7 +221,8 @@ def _role(facts: _Facts) -> str:
 
 
 def _allowed(facts: _Facts) -> Iterable[AllowedModels]:
-    """The lists that a model has to be on. An empty list allows everything; so it is left out."""
+    """The lists of models that a model must be on, one for each level: key, team and so on. A level without
+    models and without access groups allows everything, so it has no list."""
     key, user, team, member, organization = (
         facts.key,
         facts.user,

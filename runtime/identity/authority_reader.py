@@ -1,4 +1,4 @@
-"""Who a presented key is, from Postgres."""
+"""Reads the authority of a presented key from Postgres."""
 
 from functions.contract.policy import Policy
 from runtime.identity import authority
@@ -14,7 +14,7 @@ class AuthorityReader:
         self._database = database
 
     async def find(self, key_hash: str) -> authority.Authority | None:
-        """Raises DatabaseUnavailable."""
+        """The authority of the key with this hash. None where no key has it. Raises DatabaseUnavailable."""
         with self._database.asking():
             row = await AuthorityView.select().where(AuthorityView.presented == key_hash).first()
         return None if row is None else authority.authority_of(row, self._policy)

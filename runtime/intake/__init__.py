@@ -1,1 +1,1 @@
-"""How much a worker takes in at once: bodies of requests, their decoding, searches."""
+"""How much a worker takes in at once: bodies of requests, the decoding of bodies, searches."""

@@ -1,7 +1,7 @@
-"""Joins and decodes the bodies of requests, large ones in turn, so that a worker goes on answering meanwhile.
+"""Joins and decodes the bodies of requests. Large bodies take turns, so that the worker goes on answering.
 
-Decoding holds the interpreter, in a thread too: 130 ms for 28 MB, seconds for twenty such bodies at once. One
-large body is worked on at a time, in steps between which the loop turns.
+Decoding blocks the interpreter, in a thread too: 130 ms for a body of 28 MB, and seconds for twenty such
+bodies at once. So one large body is decoded at a time, in steps, and the event loop runs between two steps.
 """
 
 import asyncio
@@ -16,13 +16,14 @@ SLICES_A_STEP = 4
 
 
 class BodyDecoder:
-    """One a worker."""
+    """Decodes the bodies of a worker's requests. Each worker has one."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Semaphore(1)
 
     async def joined(self, pieces: list[bytes], size: int) -> bytes:
-        """A body of the pieces that it came in."""
+        """The body that these pieces make up. `size` is its length in bytes. The list is emptied for a large
+        body."""
         if size < LARGE_BYTES:
             return b"".join(pieces)
         async with self._turn:
@@ -32,7 +33,7 @@ class BodyDecoder:
             return body
 
     async def decode(self, decoder: "msgspec.json.Decoder[W]", body: bytes) -> W:
-        """Raises InvalidRequest as `schema.wire.decode_body` does."""
+        """The request in a body. Raises InvalidRequest as `schema.wire.decode_body` does."""
         if len(body) < LARGE_BYTES:
             return decode_body(decoder, body)
         async with self._turn:

@@ -1,5 +1,7 @@
-"""How much of requests' bodies a worker holds at once: counted while they are read, given back when they are
-answered. What is made of a body (its fields, the provider's request) takes up to twice as much again.
+"""Limits how many bytes of request bodies a worker holds at once.
+
+A body is counted while it is read, and given back when its request is answered. What is made of a body (its
+fields, the provider's request) takes up to twice the body's bytes in addition.
 """
 
 from schema.errors import Overloaded
@@ -8,14 +10,15 @@ RETRY_S = 1.0
 
 
 class BodyRoom:
-    """One a worker."""
+    """The room for request bodies, in bytes. Each worker has one."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.held_bytes = 0
 
     def take(self, size: int) -> None:
-        """Raises Overloaded, having taken nothing."""
+        """Take `size` bytes of the room. Raises Overloaded where there is not enough; nothing is taken
+        then."""
         if self.held_bytes + size > self.max_bytes:
             raise Overloaded(
                 f"The requests under way have bodies of {self.held_bytes >> 20} MiB together, and a worker "

@@ -1,4 +1,5 @@
-"""Whose turn it is to search the log and to sum: each caller has two at once, and a few more that wait."""
+"""Lets callers search the ledger and the audit log in turns. A caller has two searches under way at most, and
+eight more that wait."""
 
 import asyncio
 
@@ -6,27 +7,29 @@ from functions.contract.roles import Access
 from schema.errors import RateLimited
 
 SEARCHES = frozenset({Access.SPEND_READ, Access.SPEND_WRITE, Access.BODIES_READ, Access.AUDIT_READ})
-"""What goes to the connections for reports."""
+"""The accesses of functions that search: they use the connections for reports."""
 AT_ONCE = 2
 MOST_WAITING = 8
-"""A page with a dozen charts asks for all of them at once."""
+"""How many searches of one caller may wait. A page with ten charts asks for all of them at once."""
 WAIT_S = 10.0
+"""How long a search waits for its turn."""
 RETRY_S = 1.0
 
 
 class Searches:
-    """One a worker."""
+    """The searches of each caller. Each worker has one."""
 
     def __init__(self, wait_s: float = WAIT_S) -> None:
         self._wait_s = wait_s
         self._queues: dict[str, _Queue] = {}
 
     def turn(self, caller: str) -> "Turn":
-        """One search's; it begins with `begin`."""
+        """The turn of one search. It begins when `begin` returns."""
         return Turn(self, caller)
 
     async def take(self, caller: str) -> None:
-        """Raises RateLimited where too many wait, or it takes too long."""
+        """Wait until the caller may begin a search. Raises RateLimited where too many searches wait, or where
+        this one waits too long."""
         queue = self._queues.setdefault(caller, _Queue())
         if queue.users >= AT_ONCE + MOST_WAITING:
             raise RateLimited(
@@ -66,7 +69,7 @@ class _Queue:
 
 
 class Turn:
-    """May be ended at any time, more than once."""
+    """The turn of one search. `end` may be called at any time, and more than once."""
 
     def __init__(self, searches: Searches, caller: str) -> None:
         self._searches = searches
@@ -74,7 +77,7 @@ class Turn:
         self._begun = False
 
     async def begin(self) -> None:
-        """Raises RateLimited."""
+        """Wait for the turn. Raises RateLimited."""
         await self._searches.take(self._caller)
         self._begun = True
 

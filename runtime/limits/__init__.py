@@ -1,1 +1,1 @@
-"""Budgets and limits: which stand over a call, leases of them, and letting it in."""
+"""Budgets and limits: the rules over a call, the leases, and the admission of an attempt."""

@@ -1,4 +1,5 @@
-"""Letting one attempt in: what it may cost and use, and holding that on everything over its caller."""
+"""Admission of one attempt: the most that the attempt may cost and use is held on every budget and limit over
+its caller."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,31 +28,32 @@ log = structlog.get_logger("switchgear.budget")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules that calls of one caller to one model are under, looked through once. `source` is what it
-    was made from."""
+    """The rules over the calls of one caller to one model, sorted once by what an attempt takes of them."""
 
     source: Sequence[Rule]
+    """The rules that the plan was made of, before those about other models were left out."""
     budgets: tuple[Rule, ...]
-    """For calls that cost."""
+    """The rules about money. Only calls that cost something take of them."""
     token_limits: tuple[Rule, ...]
     ones: tuple[Need, ...]
-    """Limits of which every call takes one."""
+    """The limits on requests and on calls at once, as needs: every attempt takes 1 of each."""
     headers: tuple[tuple[RateHeaders, ...], ...]
-    """The headers that tell how the limits stand."""
+    """The headers that tell how the limits stand, by kind of limit."""
     tokens: int | None
-    """The least limit on tokens."""
+    """The lowest of the limits on tokens. None where no limit is on tokens."""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What an attempt holds."""
+    """What an attempt holds of budgets and limits."""
 
     taken: Sequence[Taken] = ()
     charges: tuple[HeldCharge, ...] = ()
-    """What the attempt holds of budgets."""
+    """What the attempt holds of each budget, as the journal writes it."""
     ceiling_nano: int | None = None
-    """The most the attempt can cost, where it was held on a budget."""
+    """The most that the attempt can cost. None where the attempt holds no budget."""
     output_limit: int | None = None
-    """The limit of one answer in tokens, where the answer had to be limited to fit the budget."""
+    """The limit of one answer, in tokens, that this gateway set so that the attempt fits its budgets. None
+    where it set no limit."""
 
 
 NOTHING_HELD = Admission()
@@ -59,7 +61,8 @@ MAX_PLANS = 10_000
 
 
 class Admissions:
-    """One a worker. `policy` has the limits of everything together."""
+    """The admission of attempts. Each worker has one. `policy` gives the limits over all calls of the gateway
+    together."""
 
     def __init__(self, governor: Governor, customers: EndUsers, policy: Policy) -> None:
         self._governor = governor
@@ -75,7 +78,7 @@ class Admissions:
         self._common = (*money_rules(level, limits), *rate_rules(level, limits))
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
-        """Hold everything. Raises what `functions.ports.models.Ledger.hold` does."""
+        """Hold what the attempt may cost and use. Raises what `functions.ports.models.Ledger.hold` raises."""
         caller = call.caller
         extra = await self._customers.rules(customer, target.public_name) if customer else ()
         if not (caller.rules or extra or self._common):
@@ -102,14 +105,17 @@ class Admissions:
         return admission
 
     def _counted(self, call: Call, extra: Sequence[Rule]) -> set[str]:
-        """Limits on requests that count a call already: it is one request, however often it is attempted."""
+        """The accounts that count this call already, by limits on requests. A call is one request, however
+        often it is attempted."""
         plans = (self._plan(call.caller, extra, each.model) for each in call.attempts)
         return {
             need.rule.account for plan in plans for need in plan.ones if need.rule.meter is Meter.REQUESTS
         }
 
     def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
-        """Kept while the caller's rules are the same object: until they are read anew."""
+        """The plan for a caller and a model. A plan is kept while `caller.rules` is the same object, which is
+        until the rules are read from Postgres again. A plan with the rules of an end user (`extra`) is made
+        anew each time."""
         if extra:
             return plan_of((*caller.rules, *extra, *self._common), model)
         known = self._plans.get((caller.key_hash, model))
@@ -123,7 +129,8 @@ class Admissions:
         return plan
 
     def settle(self, admission: Admission, settled: Settled) -> bool:
-        """Give back what the attempt did not use. True where it cost more than was held for it."""
+        """Give back what the attempt held and did not use. The result is true where the attempt cost more
+        than it held."""
         cost, used = settled.cost_nano, settled.usage.total_tokens
         for taken in admission.taken:
             meter, amount = taken.slice.rule.meter, taken.amount
@@ -140,7 +147,7 @@ class Admissions:
         return True
 
     def release(self, admission: Admission) -> None:
-        """The attempt was not begun after all: give back all of it."""
+        """Give back everything that an attempt holds. The attempt did not begin."""
         for taken in admission.taken:
             give_back(taken, taken.amount)
 
@@ -162,8 +169,9 @@ class Admissions:
     async def _limited(
         self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
     ) -> Admission:
-        """With a limit on its output: the default or more, else what fits, else the least that is of use.
-        Raises BudgetExceeded with the sum for the last."""
+        """Admit the attempt with a limit on its output. Three limits are tried: the default or more, then
+        what fits into the budgets, then the least that is of use. Raises BudgetExceeded, with the figures of
+        the last limit that was tried."""
         limit = self._output_limit(budgets, target, bounds)
         least = min(limit, bounds.at_least + self._least_output(target, bounds))
 
@@ -186,7 +194,7 @@ class Admissions:
         return await at(least)
 
     def _at_once(self, budgets: Sequence[Rule], rates: Sequence[Need], ceiling: int) -> Admission | None:
-        """From what is in memory; None where that is not enough."""
+        """Admit the attempt from what is in memory. None where there is not enough in memory."""
         taken = self._governor.take([*[Need(rule, ceiling) for rule in budgets], *rates])
         return _charging(taken, len(budgets), ceiling) if taken else None
 
@@ -197,7 +205,8 @@ class Admissions:
         return _charging(taken, len(budgets), ceiling)
 
     async def _taken(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
-        """In the order of the needs."""
+        """Take what is needed. The result has the order of `needs`. Raises BudgetExceeded or RateLimited for
+        the first account that is short, or DatabaseUnavailable."""
         try:
             return await self._governor.admit(needs, patient=patient)
         except NotEnough as short:
@@ -212,9 +221,9 @@ class Admissions:
             ) from short
 
     def _output_limit(self, budgets: Sequence[Rule], target: Target, bounds: Bounds) -> int:
-        """Tokens for one answer where all that the model could give does not fit: the default beside what it
-        may think or has to say, or more where it is known how much the model can give, and there is plenty
-        left."""
+        """The tokens that one answer may have, where the most that the model can give does not fit. It is the
+        default plus `bounds.at_least`. It is more where the model's own limit is known and the budgets have
+        more left: the call may use an equal share of what is left, beside the calls under way."""
         default = bounds.at_least + self._policy.default_output_tokens
         if target.max_output_tokens is None:
             return default
@@ -225,14 +234,14 @@ class Admissions:
         return min(max(default, _affordable(target, bounds, min(shares))), target.max_output_tokens)
 
     def _least_output(self, target: Target, bounds: Bounds) -> int:
-        """With less an answer is of no use."""
+        """The fewest tokens that make an answer of use."""
         least = MIN_REASONED_TOKENS if bounds.reasons else MIN_OUTPUT_TOKENS
         least = self._policy.min_output_tokens or least
         return least if target.max_output_tokens is None else min(least, target.max_output_tokens)
 
 
 def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
-    """How many tokens each answer can have for so much money."""
+    """How many tokens each answer of the call can have for `nano` nano-USD."""
     price = target.price
     assert price is not None, "what has no price is not let in under a budget"
     beside = bounds.beside * bounds.answers
@@ -242,7 +251,8 @@ def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
 
 
 def _free_nano(error: BudgetExceeded, target: Target, bounds: Bounds) -> int:
-    """What the budgets had for a call that was refused: what it asked for, less what was missing most."""
+    """What the budgets had left for a call that was refused, in nano-USD: what the call asked for, less the
+    largest sum that a budget was short of."""
     asked, short = full_ceiling(target, bounds), error.__cause__
     if asked is None or not isinstance(short, NotEnough):
         return 0
@@ -251,8 +261,8 @@ def _free_nano(error: BudgetExceeded, target: Target, bounds: Bounds) -> int:
 
 
 def _charging(taken: list[Taken], budgets: int, ceiling: int) -> Admission:
-    """What was taken, that of the budgets first. An attempt of which no cost is expected has its charges too:
-    it may cost something all the same."""
+    """The admission of what was taken. The first `budgets` entries of `taken` are of budgets. An attempt with
+    a ceiling of 0 has charges too, since it may cost something all the same."""
     charges = tuple([_charge(each) for each in taken[:budgets]])
     return Admission(taken=taken, charges=charges, ceiling_nano=ceiling)
 
@@ -266,7 +276,7 @@ def _charge(taken: Taken) -> HeldCharge:
 
 
 def _tell_exceeded(settled: Settled, charge: HeldCharge) -> None:
-    """A provider charged more than was thought possible."""
+    """Log that an attempt cost more than its ceiling."""
     log.error(
         "hold_exceeded",
         request_id=settled.request_id,
@@ -277,8 +287,9 @@ def _tell_exceeded(settled: Settled, charge: HeldCharge) -> None:
 
 
 def full_ceiling(target: Target, bounds: Bounds) -> int | None:
-    """The most an attempt can cost in nano-USD; None where only a limit on the output bounds it.
-    Raises UnboundedCost where nothing does."""
+    """The most that an attempt can cost, in nano-USD. None where the cost has no bound until the output is
+    limited. Raises UnboundedCost where even such a limit would not bound the cost: the price is unknown, or a
+    field's cost is."""
     price = target.price
     if price is None:
         raise UnboundedCost(
@@ -302,7 +313,7 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
 
 
 def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
-    """The most a call of so much output can cost in nano-USD, as far as its request bounds it."""
+    """The most that a call with `output` output tokens can cost, in nano-USD, judged from its request."""
     return ceiling_nano(
         price,
         bounds.prompt_tokens,
@@ -314,7 +325,7 @@ def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
 
 
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:
-    """The rules that are about this model, or about all models."""
+    """The plan for one model, of the rules that are about this model or about all models."""
     mine = [rule for rule in rules if rule.model is None or covers(rule.model, model)]
     rates = [rule for rule in mine if rule.meter is not Meter.MONEY]
     token_limits = tuple(rule for rule in rates if rule.meter in TOKENS)
@@ -329,13 +340,13 @@ def plan_of(rules: Sequence[Rule], model: str) -> Plan:
 
 
 def is_free(price: Price | None) -> bool:
-    """A price of nothing, whatever is used. An unknown price is none."""
+    """Whether nothing costs anything at this price. An unknown price (None) is not free."""
     return price is not None and price.is_free
 
 
 def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:
-    """Tokens to reserve. Raises TooManyTokens for a call that its own limit can never hold; where its
-    output is our own guess, the guess gives way."""
+    """The tokens to hold on a token limit of `limit`. Where the caller set no limit on the output, the output
+    is a guess, and the guess is lowered to fit. Raises TooManyTokens for a call that can never fit."""
     tokens = bounds.estimate(caller.estimated_output_tokens)
     if tokens <= limit:
         return tokens

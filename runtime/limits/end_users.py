@@ -1,4 +1,4 @@
-"""The end users that requests name: their limits, and whether they may come in."""
+"""The end users that requests name: their limits, and whether they are blocked or may not use a model."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,23 +21,27 @@ from schema.limits import Rule
 from schema.tables.budgets import Budget, Customer
 
 MAX_CACHED = 10_000
-"""How many entered customers are kept, and as many that a call only named: callers may name anybody."""
+"""How many customers that have a row are kept in memory. As many ids without a row are kept too: a caller may
+name anybody."""
 MAX_ID_CHARS = 256
+"""A longer id can't be entered as a customer's."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer, known or not, as it was last read."""
+    """A customer as last read from Postgres. The customer may have no row."""
 
     entered: bool = False
+    """Whether the customer has a row of its own."""
     blocked: bool = False
     models: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     topics: tuple[str, ...] = ()
-    """The budget that its limits were read from."""
+    """The budget that the limits were read from: `budget:free-tier`."""
 
 
 class EndUsers:
-    """By the id in a request's `user`. A customer nobody has entered has the config's default budget."""
+    """The end users, by the id in a request's `user`. An end user without a row has the default budget of the
+    config."""
 
     def __init__(
         self,
@@ -62,8 +66,9 @@ class EndUsers:
         self._budgets = RowCodec(Budget, BudgetRecord)
 
     async def rules(self, customer: str, model: str) -> Sequence[Rule]:
-        """The limits over a customer's calls. Raises NotAllowed, or DatabaseUnavailable. A text too long
-        to be entered as an id names nobody."""
+        """The rules over a customer's calls to a model. An id of more than 256 characters is nobody's, so
+        nothing limits it. Raises NotAllowed for a customer that is blocked, ModelNotAllowed for a model that
+        the customer may not use, or DatabaseUnavailable."""
         if len(customer) > MAX_ID_CHARS:
             return ()
         read = self._cache.get(customer)
@@ -83,7 +88,7 @@ class EndUsers:
         return known.rules
 
     def forget(self, topic: str) -> None:
-        """A customer or a budget was changed."""
+        """Forget what was read from a row that was changed: a customer's, or a budget's."""
         self._cache.forget(topic)
 
     async def _find(self, customer: str) -> Known:

@@ -1,7 +1,9 @@
-"""Lets calls in: takes what they need of every budget and limit over them, or says why not.
+"""The governor takes what an attempt needs of every budget and limit over it, or says which accounts are
+short.
 
-From memory while slices last; else one round trip leases for all levels. Before it refuses it asks the
-other workers to return what they do not use, and tries again for a moment.
+It takes from memory while the slices last. Else one round trip to Postgres leases from all accounts that are
+short. Before the governor refuses, it asks the other workers to return what they do not use, and tries again
+for 0.1 s.
 """
 
 import asyncio
@@ -24,18 +26,23 @@ from schema.limits import Meter, Rule
 RECALL_S = 0.1
 """How long a call that does not fit waits for other workers to return what is idle."""
 RETRY_S = 0.01
+"""The pause between two tries within RECALL_S."""
 MOST_S = 3.0
-"""How long a call waits for a lease in all: somebody's open transaction may hold a team's row for ever."""
+"""How long a call waits for a lease in all. An open transaction of somebody else may lock a team's row for
+any time."""
 IDLE_S = 2.0
+"""A slice that no call took from for so long is returned."""
 BEAT_S = 1.0
+"""How often the worker says in Postgres that it lives."""
 TIDY_S = 60.0
+"""How often the worker deletes what nobody needs any more."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class NotEnough(Exception):
-    """A call does not fit: how the accounts stand that were short."""
+    """A call does not fit. `standings` says how the accounts stand that were short."""
 
     def __init__(self, standings: Sequence[Shortfall]) -> None:
         super().__init__()
@@ -43,7 +50,8 @@ class NotEnough(Exception):
 
 
 class _Gate:
-    """One call at a time leases for an account; those that waited behind it go by what it found."""
+    """Lets one call at a time lease from an account. The calls that waited meanwhile use the first one's
+    refusal, and don't ask Postgres again."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -51,7 +59,8 @@ class _Gate:
         self.standings: Sequence[Shortfall] = ()
 
     def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Shortfall]:
-        """The accounts of which as much as is missing, or less, was refused to another call since then."""
+        """The accounts that refused another call since `arrived_mono`, where that call lacked as much as this
+        call lacks, or less."""
         if self.refused_mono < arrived_mono:
             return []
         missing = {need.rule.account: need for need in short}
@@ -63,7 +72,7 @@ class _Gate:
 
 
 class Governor:
-    """One a worker."""
+    """Meets the needs of attempts, from slices or by leasing. Each worker has one."""
 
     def __init__(
         self,
@@ -76,27 +85,28 @@ class Governor:
         self._leases = leases
         self._orphan_after_s = orphan_after_s
         self._named = named
-        """Told of each name under which this worker leases, before it does."""
+        """Called with each name of this worker before the worker leases under it."""
         self._clock = clock
         self.slices = Slices()
         self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: Counter[str] = Counter()
-        """Accounts that are being leased from, and by how many."""
+        """How many leases are under way from each account."""
         self._doubted: dict[str, float] = {}
-        """Accounts that are being leased from, and when each was last known to be overdrawn."""
+        """When each account was last said to be overdrawn, for accounts with a lease under way."""
         self._stopping = asyncio.Event()
         self._seen_mono = clock()
 
     async def start(self) -> None:
-        """Sign on. Raises DatabaseUnavailable."""
+        """Enter this worker in Postgres, and begin to beat. Raises DatabaseUnavailable."""
         self._named(self._leases.worker)
         await self._leases.beat()
         self._seen_mono = self._clock()
         self._spawn(self._beating())
 
     async def close(self) -> None:
-        """Return what is free. The rest goes back when every call is booked: with the journal's end."""
+        """Return what is free. What calls still hold goes back when the bookkeeper has read this worker's
+        journal to its end."""
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._give_back(self.slices.recall(self.slices.everything()))
@@ -112,12 +122,14 @@ class Governor:
         return self._leases.worker
 
     def take(self, needs: Sequence[Need]) -> list[Taken]:
-        """All of it, where it is in memory; else nothing. Most calls need no more."""
+        """Take all needs from memory. The list is empty where memory has not enough. Most calls need no more
+        than this."""
         return self.slices.take(needs, self._clock())[0]
 
     async def admit(self, needs: Sequence[Need], *, patient: bool = True) -> list[Taken]:
-        """Take all of it. Raises NotEnough, having taken nothing, or DatabaseUnavailable where it is
-        not in memory and can't be leased. Who is not `patient` asks no other worker to return some."""
+        """Take all needs, from memory or by leasing. With `patient` false, other workers are not asked to
+        return what they do not use. Raises NotEnough, or DatabaseUnavailable where Postgres can't be asked.
+        Nothing is taken then."""
         taken, short = self.slices.take(needs, self._clock())
         if not short:
             return taken
@@ -131,32 +143,36 @@ class Governor:
         return self.slices.reset_s(rule, self.now_s)
 
     def changed(self, topic: str) -> None:
-        """A governed row was changed: what is free under its limits goes back, to be leased anew."""
+        """A governed row was changed. What is free under its limits goes back, and is leased again under the
+        new limits. `topic` is `all` where any row may have been changed."""
         accounts = self.slices.everything() if topic == "all" else self.slices.about(topic)
         self._return(self.slices.recall(accounts))
 
     def recalled(self, payload: str) -> None:
-        """Another worker is short of these accounts."""
+        """Return what is free of the accounts that another worker is short of. `payload` has one account a
+        line, or `all`."""
         accounts = self.slices.everything() if payload == "all" else payload.split("\n")
         self._return(self.slices.recall(accounts))
 
     def overdrawn_elsewhere(self, account: str) -> None:
-        """More is spent and leased of an account than it has (`all`: of some): what this worker has of it
-        goes back, also what is on its way to it, and the next call is judged by what Postgres says."""
+        """More is spent and leased of an account than its limit. What is free of it here goes back, and so
+        does what a lease under way brings. Postgres decides about the next call. `account` is `all` where any
+        account may be overdrawn."""
         accounts = self.slices.everything() if account == "all" else [account]
         self._doubt(list(self._asked) if account == "all" else accounts)
         self._return(self.slices.recall(accounts, overdrawn=True))
 
     def overdrawn(self, taken: Sequence[Taken]) -> None:
-        """A call cost more than it held: charge what no slice covers, on every budget that it took from.
-        Calls after it are judged by what Postgres says."""
+        """A call cost more than it held. What its slices can't cover is charged to every budget that the call
+        took from. Postgres decides about the calls after it."""
         out = self.slices.overdrawn(taken)
         self._doubt(held.rule.account for held, _ in out)
         self._return(out)
 
     async def _fetch(self, short: Sequence[Need]) -> list[Shortfall]:
-        """Lease into memory, also when the call that asked is cancelled meanwhile: what Postgres gave must
-        be known here. Gives what was short; nothing where nothing was."""
+        """Lease what is missing and add it to the slices. Gives the accounts that were short; the list is
+        empty where the lease was granted. This runs to its end also when the call that asked is cancelled:
+        the worker must know what Postgres gave."""
         accounts, asked_mono = [need.rule.account for need in short], self._clock()
         self._asked.update(accounts)
         try:
@@ -188,7 +204,8 @@ class Governor:
             raise
 
     def _doubt(self, accounts: Iterable[str]) -> None:
-        """What is being leased of these was asked for before it was known that they are overdrawn."""
+        """Note that these accounts are overdrawn, where a lease from them is under way: the lease was asked
+        for before anybody knew."""
         now_mono = self._clock()
         self._doubted.update((name, now_mono) for name in accounts if name in self._asked)
 
@@ -200,8 +217,8 @@ class Governor:
         await self._leases.beat()
 
     async def tidy(self) -> None:
-        """Delete what ended long ago. Write off what silent workers hold, if the config says so, and name
-        them."""
+        """Delete what ended long ago. Log the workers that are silent and hold money. Write off what they
+        hold, if the config says after how many seconds."""
         await self._leases.tidy()
         if self._orphan_after_s is not None:
             for worker, account, amount in await self._leases.give_up(self._orphan_after_s):
@@ -238,7 +255,7 @@ class Governor:
                 taken, missing = self.slices.take(needs, now_mono)
                 if not missing:
                     return taken
-                if _is_less(missing, short):  # this worker leased some or got some back meanwhile
+                if _is_less(missing, short):  # the worker leased more, or calls gave some back, meanwhile
                     continue
                 if not patient or _hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
                     if patient:
@@ -250,7 +267,7 @@ class Governor:
                 await asyncio.sleep(RETRY_S)
 
     async def _beating(self) -> None:
-        """Once a second: say that this worker lives, and return what is idle."""
+        """Once a second, say in Postgres that this worker lives, and return what is idle."""
         tidied_mono = self._clock() - TIDY_S
         while not self._stopping.is_set():
             with suppress(TimeoutError):
@@ -265,7 +282,7 @@ class Governor:
                     tidied_mono = now_mono
                     await self.tidy()
             except DatabaseUnavailable:
-                continue  # readiness says so; slices go on while they last
+                continue  # readiness reports it; calls go on while the slices last
             except Exception:
                 log.exception("leases could not be kept up")
 
@@ -275,7 +292,7 @@ class Governor:
             await self._leases.beat()
         except WorkerLost:
             await self._begin_anew()
-        if asked_mono - self._seen_mono >= LIVES_S:  # others may have taken our slots for free
+        if asked_mono - self._seen_mono >= LIVES_S:  # other workers may count this one's slots as free
             await self._leases.drop_slots()
             self.slices.drop((Meter.PARALLEL,))
         self._seen_mono = asked_mono
@@ -288,12 +305,14 @@ class Governor:
             await self._clear_up()
 
     async def _clear_up(self) -> None:
-        """Where it fails, the next statement or beat tries again."""
+        """Bring statements without an answer to an end. Where this fails, the next statement or beat tries
+        again."""
         with suppress(DatabaseUnavailable):
             await self._leases.clear_up()
 
     def _return(self, out: Sequence[tuple[Slice, int]]) -> None:
-        """At once: what is leased after this waits for its turn behind it."""
+        """Begin to return these amounts, without waiting. A lease that is asked for later waits behind
+        this."""
         for together in _apart(out):
             self._spawn(self._give_back(together))
 
@@ -305,20 +324,21 @@ class Governor:
 
 
 def _apart(out: Sequence[tuple[Slice, int]]) -> list[Sequence[tuple[Slice, int]]]:
-    """What is below zero goes by itself, so that no other account that is locked keeps it waiting."""
+    """The statements to return these amounts with. Each debt (an amount below zero) gets a statement of its
+    own, so that the lock of another account does not delay it."""
     owed: list[Sequence[tuple[Slice, int]]] = [[each] for each in out if each[1] < 0]
     rest = [each for each in out if each[1] >= 0]
     return [*owed, rest] if rest else owed
 
 
 def _is_less(missing: Sequence[Need], short: Sequence[Need]) -> bool:
-    """Is less missing of an account than was asked for?"""
+    """Whether less is missing of some account now than was asked for."""
     now = {need.rule.account: need.amount for need in missing}
     return any(now.get(need.rule.account, 0) < need.amount for need in short)
 
 
 def _hopeless(standings: Sequence[Shortfall]) -> bool:
-    """Could not even what the other workers hold make it fit?"""
+    """Whether the call would not fit even if the other workers returned all that they have."""
     return any(
         each.workers == 1 or each.need.amount > each.limit - each.spent or each.leased == 0
         for each in standings

@@ -1,19 +1,23 @@
-"""The order in which one worker speaks to Postgres of its leases, and what becomes of an answer that is lost.
+"""The order of one worker's statements about leases, and what becomes of a statement whose answer is lost.
 
-One statement at a time of an account; each has a ticket, a number that grows. What holds of a budget or a
-parallel limit between two of them, in its window and under this worker's name, in signed numbers:
+There is one statement at a time about an account. Each statement has a ticket, a number that grows. Between
+two statements this equation holds for each budget and each parallel limit, within one window and under one
+name of this worker. The numbers have signs:
 
-    Switchgear_Lease.amount = free + out with calls + settled and not yet booked
+    Switchgear_Lease.amount = free + held by calls + settled and not yet booked
 
-Calls move it from left to right on this worker's side (one that costs more than it held leaves `free` below
-zero), and the bookkeeper takes the last part off both sides when it books, so neither has to know how far
-the other is. A lease adds to `amount` and to `free`, a return takes off both, and one of less than nothing
-adds: only there can one side change without the other. So what `free` should be is never reckoned from
-`amount`, in which settled calls are that only the journal knows. The statement itself is brought to one
-end: a return is asked again until it is known to be done, and its ticket sees to it that it is done once; a
-lease that nobody heard of is undone. What was free before is free again, exactly.
+A call moves its amount from left to right within the right side. (A call that costs more than it held leaves
+`free` below zero.) The bookkeeper takes the last part off both sides when it books. So the worker and the
+bookkeeper need not know how far the other is.
 
-Rate limits have no leases: what is lost of them counts as used until their window ends.
+A lease adds to `amount` and to `free`. A return subtracts from both; the return of a debt (an amount below
+zero) adds to both. Only such a statement can change one side without the other, when its answer is lost.
+`free` can't be computed from `amount`, because `amount` includes settled calls that only the journal knows.
+So the statement itself is brought to an end. A return is asked again until it is known to be done, and its
+ticket sees to it that it is done once. A lease whose answer was lost is undone. Then `free` is exactly what
+it was before.
+
+Rate limits have no leases: what is lost of a rate limit counts as used until its window ends.
 """
 
 import asyncio
@@ -34,17 +38,17 @@ _UNDO = "SELECT switchgear_undo($1, $2, $3::text[])"
 ROLLED_BACK = (
     asyncpg.TransactionRollbackError,  # deadlocks too
     asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,  # by Postgres, for its time
+    asyncpg.QueryCanceledError,  # Postgres cancelled it: it took too long
 )
-"""What Postgres says of a statement that changed nothing for certain."""
+"""The errors of Postgres after which a statement has certainly changed nothing."""
 
 
 class NotDone(Exception):
-    """The statement changed nothing, for certain; its cause says why."""
+    """The statement has certainly changed nothing. `__cause__` is the reason."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a statement asks of accounts that have leases: a return, or without `amounts` a lease."""
+    """One statement about accounts that have leases. With `amounts` it is a return, without it is a lease."""
 
     ticket: int
     worker: str
@@ -54,26 +58,28 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turns:
-    """One worker's."""
+    """The turns of one worker's statements about leases."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unanswered: dict[int, Asked] = {}
-        """By ticket. An account is in one at most."""
+        """The statements without an answer, by ticket. An account is in one of them at most."""
         self._by_account: dict[str, int] = {}
         self._last = 0
         self._under_way: set[int] = set()
 
     @property
     def over(self) -> int:
-        """Tickets up to this one are over: no statement of them is under way, or will be asked again."""
+        """The highest ticket of which this is true: no statement with it or with a lower one is under way, or
+        will be asked again."""
         return min((*self._under_way, *self._unanswered), default=self._last + 1) - 1
 
     @asynccontextmanager
     async def turn(self, accounts: Iterable[str]) -> AsyncIterator[int]:
-        """The ticket of a statement on these accounts. Raises NotDone where one before it has no answer and
-        can't have one now."""
+        """Wait for the turn of these accounts, and give the ticket of a statement about them. A statement
+        before it that has no answer is brought to an end first. Raises NotDone where that is not possible
+        now."""
         names = sorted(set(accounts))
         async with AsyncExitStack() as stack:
             for name in names:
@@ -97,8 +103,8 @@ class Turns:
 
     @asynccontextmanager
     async def asking(self, asked: Asked) -> AsyncIterator[asyncpg.Connection]:
-        """Where to ask it, in its turn. Raises NotDone, or DatabaseUnavailable where nobody knows: then it is
-        brought to an end later."""
+        """The connection for a statement that has its turn. Raises NotDone, or DatabaseUnavailable where
+        nobody knows whether the statement was done. Such a statement is brought to an end later."""
         begun = False
         try:
             async with self._database.connection() as connection:
@@ -115,12 +121,13 @@ class Turns:
             raise
 
     async def clear_up(self) -> None:
-        """Bring to an end what has no answer. Raises DatabaseUnavailable."""
+        """Bring every statement without an answer to an end. Raises DatabaseUnavailable."""
         for asked in list(self._unanswered.values()):
             await self._end(asked)
 
     async def _end(self, asked: Asked) -> None:
-        """Twice is as good as once, and so is at any later time: Postgres goes by the ticket."""
+        """Bring one statement to an end: ask a return again, undo a lease. Postgres looks at the ticket, so
+        this may be done twice, and at any later time."""
         try:
             async with self._database.connection() as connection:
                 if asked.amounts:

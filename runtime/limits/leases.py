@@ -1,7 +1,8 @@
-"""Leasing from budgets and limits in Postgres: the SQL functions, as calls. No policy here.
+"""Leases from budgets and limits in Postgres: this file calls the SQL functions. It decides nothing.
 
-Functions: `schema/tables/piccolo_migrations/switchgear_2026_11_29t02_00_00_000000.py`; tables:
-`schema/tables/leases.py`. What holds between them and the slices in memory: `runtime/limits/lease_turns.py`.
+The SQL functions are in `schema/tables/piccolo_migrations/switchgear_2026_11_29t02_00_00_000000.py`, the
+tables in `schema/tables/leases.py`. `runtime/limits/lease_turns.py` says what is always true between the
+tables and the slices in memory.
 """
 
 import logging
@@ -23,15 +24,16 @@ from schema.limits import Meter
 from schema.window import window
 
 LIVES_S = 15.0
-"""A worker that was not seen for so long is not counted, and its parallel slots are free again."""
+"""A worker that did not beat for so long is not counted, and its parallel slots are free again."""
 ORPHANED_S = 60.0
-"""After so long what it holds of budgets is said to be an orphan. It stays charged until its journal is
-replayed, or somebody writes it off."""
+"""What a worker holds of budgets is reported as an orphan when the worker did not beat for so long. It stays
+charged until the worker's journal is replayed, or somebody writes it off."""
 GIVEN_UP = "SG001"
-"""The error of `switchgear_lease` for a worker that was given up."""
+"""The SQLSTATE of `switchgear_lease` for a worker that was given up."""
 FENCED = "SG002"
-"""Its error for a statement that was overtaken: it was not done."""
+"""The SQLSTATE of `switchgear_lease` for a statement that was undone before it began. It did nothing."""
 MAX_PAYLOAD = 7_000
+"""Bytes of one notification. Postgres allows 8000."""
 TRIES = 3
 
 _LEASE = """SELECT * FROM switchgear_lease($1, $2, $3::text[], $4::text[], $5::text[], $6::text[],
@@ -58,34 +60,39 @@ _TIDY = (
     """DELETE FROM "Switchgear_Account" a WHERE kind = '' AND window_end < now() - interval '1 hour'
        AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.account = a.account)""",
 )
-"""What nobody needs: workers that are gone, and windows that ended long ago. (Where the money spent stands in
-another row, the account's window is what says when that begins anew: it stays.)"""
+"""The statements that delete what nobody needs: journals that were read to their end, workers that were given
+up, and windows that ended long ago. An account with a `kind` stays: the money spent stands in the row of a
+key, a team and so on, and only the account's window says when that sum starts again."""
 _TIDY_OWN = """DELETE FROM "Switchgear_Lease"
     WHERE worker = $1 AND amount = 0 AND written_off = 0 AND ticket <= $2"""
-"""An empty lease says which ticket changed it last, as long as that can be asked again."""
+"""The statement that deletes this worker's empty leases. An empty lease is kept while the statement with its
+ticket can be asked again: the ticket shows that the statement was done."""
 
 log = logging.getLogger(__name__)
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How an account stood when a lease could not be had. Amounts are in the meter's unit; `need`
-    is what was missing beside what this worker has."""
+    """How an account stood when a lease was refused. Amounts are in the meter's unit."""
 
     need: Need
+    """What was missing, beside what this worker already had."""
     limit: int
     spent: int
     leased: int
-    """By all workers: held by calls, settled and not yet booked, or free."""
+    """What all workers have leased: held by calls, settled and not yet booked, or free. For a limit on
+    requests or tokens it includes what was used in the window."""
     mine: int
     """This worker's part of `leased`."""
     silent: int
-    """The part of `leased` that workers have who were not seen for LIVES_S."""
+    """The part of `leased` that belongs to workers that did not beat for LIVES_S."""
     workers: int
+    """How many workers live, this one included."""
     window_end_s: float
+    """The end of the window, in seconds since 1970. 0 where the account has no window."""
 
 
 class WorkerLost(Exception):
-    """This worker was silent for too long, and what it held was charged: it begins anew."""
+    """This worker was silent for too long, and what it held was charged. The worker must begin anew."""
 
 
 @contextmanager
@@ -101,7 +108,7 @@ def _noticing_loss() -> Iterator[None]:
 
 
 class Leases:
-    """One worker's. `zone` is where budget windows follow the calendar."""
+    """The leases of one worker. Budget windows follow the calendar of the time zone `zone`."""
 
     def __init__(self, database: Database, zone: tzinfo, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -110,16 +117,20 @@ class Leases:
         self._turns = Turns(database)
         self.worker = str(uuid.uuid4())
         self._ahead_s = time.time() - clock()
-        """What turns our monotonic time into the database's; never behind it."""
+        """The database's time less this process's monotonic time. Their sum is never behind the database's
+        time."""
 
     @property
     def now_s(self) -> float:
-        """The database's time, as far as is known: seconds since 1970, at most a round trip ahead."""
+        """The database's time as far as it is known, in seconds since 1970. It is ahead by one round trip at
+        most."""
         return self._clock() + self._ahead_s
 
     async def lease(self, needs: Sequence[Need], now_s: float) -> tuple[list[Slice], list[Shortfall]]:
-        """Lease all that is missing, or nothing: then the accounts that were short. Raises
-        DatabaseUnavailable: then nothing is leased, or will be nothing before anybody asks again."""
+        """Lease all needs or none. Gives the slices, or the accounts that were short. Raises
+        DatabaseUnavailable: then nothing was leased, or the lease is undone before the next statement about
+        these accounts. Raises Overloaded where the window that this worker proposes does not hold the
+        database's time, at each of three tries."""
         needs = sorted(needs, key=lambda need: need.rule.account)
         for _ in range(TRIES):
             asked_mono, rows = await self._answer(needs, now_s)
@@ -149,8 +160,8 @@ class Leases:
         ]
 
     async def give_back(self, out: Sequence[tuple[Slice, int]]) -> list[tuple[Slice, int]]:
-        """Return what is free. Gives what is this worker's still: nothing was done about it. Where nobody
-        knows, it will be returned, once."""
+        """Return these amounts. Gives those that were certainly not returned, so that this worker has them
+        still. A return whose answer was lost is asked again later, and is done once."""
         by_worker: dict[str, list[tuple[Slice, int]]] = {}
         for held, amount in out:
             by_worker.setdefault(held.worker, []).append((held, amount))
@@ -165,11 +176,11 @@ class Leases:
         return kept
 
     async def clear_up(self) -> None:
-        """Bring to an end what had no answer. Raises DatabaseUnavailable."""
+        """Bring every statement without an answer to an end. Raises DatabaseUnavailable."""
         await self._turns.clear_up()
 
     async def recall(self, accounts: Sequence[str]) -> None:
-        """Ask every worker to return what it does not use of these."""
+        """Ask every worker to return what it does not use of these accounts. Raises DatabaseUnavailable."""
         payload = "\n".join(accounts)
         if len(payload.encode()) > MAX_PAYLOAD:
             payload = "all"
@@ -177,7 +188,8 @@ class Leases:
             await connection.execute("SELECT pg_notify($1, $2)", RECALL, payload)
 
     async def beat(self) -> None:
-        """Say that this worker lives. Raises WorkerLost where it was given up, DatabaseUnavailable."""
+        """Say in Postgres that this worker lives. Raises WorkerLost where the worker was given up, or
+        DatabaseUnavailable."""
         asked_mono = self._clock()
         async with self._database.connection() as connection:
             seen_s = await connection.fetchval(_BEAT, self.worker)
@@ -191,17 +203,19 @@ class Leases:
             await connection.execute("SELECT switchgear_drop_slots($1)", self.worker)
 
     def begin_anew(self) -> None:
+        """Give this worker a new name. Its old leases belong to the old name, and were charged."""
         self.worker = str(uuid.uuid4())
 
     async def orphans(self) -> list[tuple[str, float, int]]:
-        """Workers that are silent and hold money: their names, for how many seconds, and nano-USD."""
+        """The workers that are silent and hold money: the name, how many seconds silent, how much in
+        nano-USD."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_ORPHANS, timedelta(seconds=ORPHANED_S))
         return [(row["worker"], row["silent_s"], row["amount"]) for row in rows]
 
     async def give_up(self, silent_s: float) -> list[tuple[str, str, int]]:
-        """Charge what workers held of budgets that were silent for so long; gives worker, account and
-        nano-USD."""
+        """Charge what workers held of budgets, for workers that were silent for `silent_s` seconds. Gives the
+        worker, the account and the nano-USD of each."""
         async with self._database.connection() as connection:
             rows = await connection.fetch("SELECT * FROM switchgear_give_up($1)", timedelta(seconds=silent_s))
         return [(row["worker"], row["name"], row["amount"]) for row in rows]
@@ -234,7 +248,8 @@ class Leases:
                 )
 
     async def _answer(self, needs: Sequence[Need], now_s: float) -> tuple[float, list[asyncpg.Record]]:
-        """When it was asked, and what Postgres says; asked again where that was rolled back."""
+        """When Postgres was asked, by the monotonic clock, and its rows. A statement that was rolled back is
+        asked again."""
         for tries_left in reversed(range(TRIES)):
             try:
                 return await self._ask(needs, now_s)
@@ -302,7 +317,7 @@ class Leases:
 
 
 def _stands_elsewhere(need: Need) -> bool:
-    """Whether the money spent stands in a row of its own (a key's, a team's), not in the account."""
+    """Whether the money spent stands in the holder's own row (a key's, a team's) and not in the account."""
     return need.rule.meter is Meter.MONEY and bool(need.rule.holder.kind)
 
 

@@ -1,4 +1,4 @@
-"""The `x-ratelimit-*` headers of a reply: their names are made once for the rules of a caller."""
+"""The `x-ratelimit-*` headers of a reply. Their names are made once for the rules of a caller."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -22,17 +22,22 @@ Header = tuple[bytes, bytes]
 
 
 class RateHeaders(msgspec.Struct, frozen=True):
-    """What a reply says of one limit: under its owner's name and, where OpenAI has one, under OpenAI's."""
+    """The headers of one limit. Their names have the owner's kind (`x-ratelimit-api_key-limit-requests`).
+    Requests and tokens a minute also get OpenAI's names (`x-ratelimit-limit-requests`)."""
 
     rule: Rule
     limits: tuple[Header, ...]
-    """What never changes."""
+    """The headers that give the limit itself, with their values."""
     remaining: tuple[bytes, ...]
+    """The names of the headers that give what is left."""
     reset: bytes | None
+    """The name of the header that gives the time until the window ends, such as `12.500s`. None where OpenAI
+    has no such header."""
 
 
 def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> list[Header]:
-    """The tightest limit of each kind."""
+    """The headers of a reply, with names and values. For each kind, they tell of the limit with the least
+    left."""
     remaining = governor.slices.remaining
     headers: list[Header] = []
     for kind in kinds:
@@ -50,7 +55,7 @@ def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> 
 
 
 def headers_of(rules: Sequence[Rule]) -> tuple[tuple[RateHeaders, ...], ...]:
-    """By kind of limit."""
+    """The headers of these limits, one group for each kind of limit (requests, tokens ...)."""
     kinds: dict[str, list[RateHeaders]] = {}
     for rule in rules:
         what = WHAT[rule.meter]

@@ -1,4 +1,4 @@
-"""What a call that does not fit is told: the arithmetic, and when it would. Pure."""
+"""The error for a call that does not fit: its figures, and when the call would fit. Pure."""
 
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -31,15 +31,15 @@ PARALLEL_RETRY_S = 1.0
 
 
 def refusal(standing: Shortfall, amount: int, *, held: int, now_s: float, budget_status: int) -> GatewayError:
-    """The error for the account that was short. `amount` is what the whole call needs of it, `held` what this
-    worker's calls under way hold of it."""
+    """The error for the account that was short. `amount` is what the whole call needs of the account. `held`
+    is what the calls under way of this worker hold of it."""
     if standing.need.rule.meter is Meter.MONEY:
         return BudgetExceeded(_sum(standing, amount, held), status=budget_status)
     return _too_many(standing, amount, now_s)
 
 
 def _sum(standing: Shortfall, amount: int, held: int) -> str:
-    """LiteLLM's opening words, then what stands against the limit."""
+    """The message about a budget: LiteLLM's opening words, then what counts against the limit."""
     rule = standing.need.rule
     word = WORDS.get(rule.who, rule.who.replace("_", " ").capitalize())
     resets = _moment(standing.window_end_s) if standing.window_end_s else "never"
@@ -52,7 +52,8 @@ def _sum(standing: Shortfall, amount: int, held: int) -> str:
 
 
 def _held(standing: Shortfall, amount: int, held: int) -> str:
-    """What is neither spent nor free, by who has it. What this worker has includes what is free there."""
+    """The sums that are neither spent nor left, by who has them. `standing.mine` includes what is free in
+    this worker's slice."""
     free = amount - standing.need.amount
     others = standing.leased - standing.mine - standing.silent
     parts = {

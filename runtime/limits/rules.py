@@ -1,4 +1,4 @@
-"""From rows to rules: which budgets and limits stand over a key. Pure."""
+"""Makes rules of rows: the budgets and limits of a key, a team, a customer and so on. Pure."""
 
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_FLOOR, Decimal
@@ -15,7 +15,8 @@ from schema.window import check_duration
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limit columns of a row."""
+    """The columns of a governed row that are budgets and limits. Sums are in dollars; `tpm_limit` and
+    `rpm_limit` are for a minute, `tpd_limit` is for a day."""
 
     max_budget: Decimal | None = None
     budget_duration: str | None = None
@@ -31,26 +32,32 @@ class Increase(msgspec.Struct, frozen=True, kw_only=True):
     """A temporary increase of a budget."""
 
     amount: Decimal
+    """In dollars."""
     until_s: float
+    """In seconds since 1970."""
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """Something limits stand on, and how to name it."""
+    """The owner of budgets and limits, and its names."""
 
     kind: str
-    """key, user, team, member, organization, customer or global"""
+    """`key`, `user`, `team`, `member`, `organization`, `customer` or `global`."""
     who: str
-    """LiteLLM's word for it in headers."""
+    """LiteLLM's word for the owner in headers and errors: `api_key`, `team`."""
     subject: str
+    """What a message calls the owner: `team platform`."""
     id: str = ""
     part: str = ""
+    """The user, where the owner is a member of a team."""
     topics: tuple[str, ...] = ()
+    """The rows that the limits were read from, as their changes are announced: `team:platform`."""
     own: bool = False
-    """It has no row of its own: what was spent stands in the account."""
+    """Whether the owner has no row: then the account itself says how much money was spent."""
 
     @property
     def account(self) -> str:
-        """Its part of an account's name; ids are quoted, so that no two run into each other."""
+        """The owner's part of an account's name, such as `team:platform`. Ids are quoted, so that two owners
+        never get the same name."""
         kind = f"{self.kind}-default" if self.own else self.kind
         names = [kind, *(quote(name, safe="@ ") for name in (self.id, self.part) if name)]
         return ":".join(names)
@@ -61,8 +68,8 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def money_rules(level: Level, limits: Limits, increase: Increase | None = None) -> Iterator[Rule]:
-    """Its budgets: the one, several windows, and those of single models. Raises InvalidRequest for a
-    number or duration that is none (SQL can write what the API refuses)."""
+    """The rules about money of one owner: the budget, the budgets by window, and the budgets of single
+    models. Raises InvalidRequest for a bad sum or duration: SQL can write what the API refuses."""
     if limits.max_budget is not None:
         yield Rule(
             account=f"money:{level.account}",
@@ -107,7 +114,7 @@ def rate_rules(
     model_rpm: Mapping[str, int] | None = None,
     model_tpm: Mapping[str, int] | None = None,
 ) -> Iterator[Rule]:
-    """Its limits on calls, tokens and calls at once, in all and by model."""
+    """The limits of one owner on requests, tokens and calls at once, for all models and for single models."""
     for name, meter in COUNTS.items():
         limit = getattr(limits, name)
         if limit is not None:
@@ -136,7 +143,8 @@ _RATE_WINDOWS = MappingProxyType({Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Mete
 
 
 def nano(sum_usd: Decimal) -> int:
-    """A budget in whole nano-USD, rounded down. Raises InvalidRequest for what is no sum."""
+    """A budget in whole nano-USD, rounded down. Raises InvalidRequest for what can't be a budget, such as -5
+    or NaN."""
     dollars(sum_usd if not sum_usd.is_finite() else sum_usd.to_integral_value(), param="max_budget")
     return int((sum_usd * NANO_PER_USD).to_integral_value(rounding=ROUND_FLOOR))
 

@@ -1,7 +1,8 @@
-"""What this worker holds of budgets and limits, in memory. Pure: no IO, no clock.
+"""What this worker has of budgets and limits, in memory. The code here is pure: no IO, no clock.
 
-A slice was leased from Postgres (`runtime/limits/leases.py`); calls take from it and give back. It belongs to
-one window of its account: what comes back after the window has ended is not added to the next one.
+A slice is leased from Postgres (`runtime/limits/leases.py`). Calls take from it and give back. A slice
+belongs to one window of its account: what a call gives back after the window has ended is not added to the
+next window.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,56 +12,64 @@ import msgspec
 from schema.limits import Meter, Rule
 
 FORGOTTEN_AFTER_S = 120.0
-"""How long a debt of tokens is remembered after its window, for the next one."""
+"""How long a debt of tokens is remembered after the end of its window. A slice of the next window begins with
+the debt."""
 RECALLED = float("-inf")
-"""`until_mono` of a slice that may not be taken from until its account is leased from anew."""
+"""The `until_mono` of a slice that was recalled: calls may not take from it until its account is leased from
+again."""
 
 
 TOKENS = (Meter.TOKENS, Meter.DAY_TOKENS)
 HAVE_LEASES = (Meter.MONEY, Meter.PARALLEL)
-"""Meters of which Postgres knows what each worker has. Of the others it knows the sum."""
+"""For these meters Postgres knows what each worker has. For the other meters it knows only the sum."""
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
-    """What a call takes of one account."""
+    """What one attempt takes of one account."""
 
     rule: Rule
     amount: int
+    """In the unit of the rule's meter: nano-USD, requests, tokens or calls."""
 
 
 class Slice(msgspec.Struct, kw_only=True):
-    """`free` may be below zero, where calls used more than was held for them. Tokens stay owed by the next
-    calls; money is charged at once (`overdrawn`)."""
+    """One lease in this worker's memory. Amounts are in the unit of the rule's meter."""
 
     rule: Rule
     epoch: int
     worker: str
-    """Under which this worker was known when it leased."""
+    """The name that this worker had when it leased. A worker that begins anew gets another name."""
     free: int
+    """What calls may still take. It is below zero where calls used more than they held. A debt of tokens
+    stays here, and the next calls wait for it; a debt of money is charged at once (`Slices.overdrawn`)."""
     held: int = 0
-    """Out with calls."""
+    """What calls under way have taken."""
     calls: int = 0
-    """How many have some."""
+    """How many calls have taken something and are under way."""
     until_mono: float
-    """When its window ends, or earlier."""
+    """When calls may no longer take from the slice, by the monotonic clock: the end of the window, or
+    earlier."""
     used_mono: float
+    """When a call last took from it, or a lease last added to it."""
     limit: int = 0
+    """The limit of the rule when Postgres was last asked."""
     elsewhere: int = 0
-    """What was spent, used or out, this slice too, when Postgres was last asked."""
+    """What was spent and leased of the account when Postgres was last asked. It includes this slice."""
     window_end_s: float = 0.0
-    """Seconds since 1970; 0 for none."""
+    """The end of the window, in seconds since 1970. 0 where the account has no window."""
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
-    """What one call has of one slice."""
+    """What one attempt has taken of one slice."""
 
     slice: Slice
     amount: int
 
 
 def give_back(taken: Taken, unused: int) -> None:
-    """A call is over: so much of what it took was not needed; less than nothing where it used more. A
-    slice that was replaced meanwhile is nobody's any more, and what comes back to it is gone."""
+    """End what a call took of a slice. `unused` is the part of it that the call did not use; it is below zero
+    where the call used more. A slice that was replaced meanwhile is in no table any more: what is given back
+    to it is lost."""
     held = taken.slice
     held.held -= taken.amount
     held.calls -= 1
@@ -68,7 +77,8 @@ def give_back(taken: Taken, unused: int) -> None:
 
 
 class Slices:
-    """By account. What is idle, empty and over is forgotten, so that it does not grow."""
+    """The slices of one worker, by account. `idle` forgets slices that are not used, so that the table stays
+    small."""
 
     def __init__(self) -> None:
         self._slices: dict[str, Slice] = {}
@@ -78,7 +88,8 @@ class Slices:
         return len(self._slices)
 
     def take(self, needs: Sequence[Need], now_mono: float) -> tuple[list[Taken], list[Need]]:
-        """Everything, or nothing and what is missing (with the amount that is short)."""
+        """Take all needs or none. The second list is empty where all was taken; else it has the accounts that
+        are short, each with the amount that is missing."""
         slices = self._slices
         taken: list[Taken] = []
         for need in needs:
@@ -100,7 +111,7 @@ class Slices:
         return taken, []
 
     def _missing(self, needs: Sequence[Need], now_mono: float) -> list[Need]:
-        """What is short, of each account for itself."""
+        """The needs that can't be met, each with the amount that its account is short of."""
         short = []
         for need in needs:
             held = self._slices.get(need.rule.account)
@@ -111,7 +122,8 @@ class Slices:
         return short
 
     def put(self, granted: Slice, now_mono: float) -> None:
-        """Add what was leased. Another window of the account replaces the one before."""
+        """Add what was leased. A slice of another window, or of another worker's name, replaces the slice
+        that was there."""
         account = granted.rule.account
         held = self._slices.get(account)
         if held is None or held.epoch != granted.epoch or held.worker != granted.worker:
@@ -129,8 +141,8 @@ class Slices:
         held.used_mono = now_mono
 
     def outdated(self, needs: Sequence[Need]) -> list[tuple[Slice, int]]:
-        """Take out what was leased under other terms than these (a limit that was lowered meanwhile), and
-        what was recalled."""
+        """Take out what is free in the slices of these accounts that were leased under other terms (a limit
+        was lowered meanwhile) or were recalled. Gives each slice with the amount taken out."""
         return self._out(
             held
             for need in needs
@@ -139,8 +151,9 @@ class Slices:
         )
 
     def overdrawn(self, taken: Iterable[Taken]) -> list[tuple[Slice, int]]:
-        """Take out the money below zero: calls cost more than this worker had leased. Nothing is taken from
-        such an account before it was leased from anew, whatever other calls give back to it."""
+        """Take out the debts of money in the slices of these calls: the calls cost more than this worker had
+        leased. Calls take nothing more from such a slice until its account is leased from again, whatever
+        other calls give back to it."""
         found = {each.slice.rule.account: each.slice for each in taken}
         owing = [held for held in found.values() if held.free < 0 and held.rule.meter is Meter.MONEY]
         for held in owing:
@@ -148,7 +161,8 @@ class Slices:
         return self._out(owing)
 
     def idle(self, now_mono: float, since_mono: float) -> list[tuple[Slice, int]]:
-        """Take out what was not used since then, and forget what is over and done with."""
+        """Take out what is free in slices that were not used since `since_mono`, or whose time is over.
+        Forget the slices of this kind that no call has taken from and that have nothing to return."""
         gone = [
             account
             for account, held in self._slices.items()
@@ -168,8 +182,8 @@ class Slices:
         )
 
     def recall(self, accounts: Iterable[str], *, overdrawn: bool = False) -> list[tuple[Slice, int]]:
-        """Take out all that is free of these accounts. Of one that is `overdrawn`, what calls give back later
-        is not taken by others before it was leased from anew."""
+        """Take out all that is free of these accounts. With `overdrawn`, calls take nothing more from their
+        slices of money until the accounts are leased from again, whatever other calls give back."""
         found = [held for account in accounts if (held := self._slices.get(account)) is not None]
         for held in found:
             if overdrawn and held.rule.meter is Meter.MONEY:
@@ -177,7 +191,8 @@ class Slices:
         return self._out(found)
 
     def keep(self, held: Slice, amount: int) -> None:
-        """What was taken out of a slice could not be returned: it is this worker's still."""
+        """Put back what was taken out of a slice: it could not be returned to Postgres, so this worker has it
+        still."""
         now = self._slices.setdefault(held.rule.account, held)
         if now is held:
             self._index(held, held.rule)
@@ -185,53 +200,55 @@ class Slices:
             now.free += amount
 
     def renew(self, until_mono: float) -> None:
-        """This worker was seen alive: its parallel slots are its own for longer."""
+        """Keep the parallel slots until `until_mono`: Postgres has seen that this worker lives."""
         for held in self._slices.values():
             if held.rule.meter is Meter.PARALLEL:
                 held.until_mono = until_mono
 
     def drop(self, meters: Sequence[Meter]) -> None:
-        """Forget slices that Postgres no longer counts as ours. Calls that hold some go on."""
+        """Forget the slices of these meters: Postgres no longer counts them as this worker's. Calls that took
+        from them go on."""
         for account in [account for account, held in self._slices.items() if held.rule.meter in meters]:
             self._forget(account)
 
     def about(self, topic: str) -> list[str]:
-        """The accounts whose rule was read from a row."""
+        """The accounts whose rule was read from the row with this topic, such as `team:platform`."""
         return list(self._by_topic.get(topic, ()))
 
     def everything(self) -> list[str]:
         return list(self._slices)
 
     def calls(self, account: str) -> int:
-        """How many calls of this worker are under way on an account."""
+        """How many calls under way of this worker have taken from an account."""
         held = self._slices.get(account)
         return 0 if held is None else held.calls
 
     def held(self, account: str) -> int:
-        """What calls of this worker hold of an account."""
+        """What the calls under way of this worker have taken of an account."""
         held = self._slices.get(account)
         return 0 if held is None else held.held
 
     def remaining(self, rule: Rule) -> int:
-        """What is left of an account, as far as this worker knows; nothing where it knows nothing."""
+        """What is left of an account, as far as this worker knows. 0 where this worker has no slice of it."""
         held = self._slices.get(rule.account)
         return 0 if held is None else max(0, held.limit - held.elsewhere) + max(0, held.free)
 
     def reset_s(self, rule: Rule, now_s: float) -> float:
-        """Until the account's window ends; 0 where it has none."""
+        """The seconds until the account's window ends. 0 where the account has no window, or no slice
+        here."""
         held = self._slices.get(rule.account)
         return 0.0 if held is None or not held.window_end_s else max(0.0, held.window_end_s - now_s)
 
     def _is_for(self, held: Slice, rule: Rule) -> bool:
-        """Was it leased under these terms? A rule that was read anew and says the same is the slice's from
-        now on."""
+        """Whether the slice was leased under the terms of this rule. If so, the slice has this rule from now
+        on: the same rule is another object when it was read from Postgres again."""
         if _terms(held.rule) != _terms(rule):
             return False
         self._index(held, rule)
         return True
 
     def _index(self, held: Slice, rule: Rule) -> None:
-        """The slice is this rule's, and found by the rows that the rule was read from."""
+        """Give the slice this rule, and make it found by the topics of the rule (`about`)."""
         for topic in held.rule.topics:
             if topic not in rule.topics:
                 self._unlist(topic, rule.account)
@@ -247,7 +264,8 @@ class Slices:
                 del self._by_topic[topic]
 
     def _out(self, found: Iterable[Slice]) -> list[tuple[Slice, int]]:
-        """What is free of these; of money also what is below zero."""
+        """Take out what is free in these slices. From slices of money, debts are taken out too, as amounts
+        below zero."""
         out = []
         for held in found:
             if held.free > 0 or (held.free < 0 and held.rule.meter is Meter.MONEY):

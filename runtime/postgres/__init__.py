@@ -1,1 +1,1 @@
-"""Connections to Postgres, what goes over them, and bringing its tables up to date."""
+"""Connections to Postgres, queries, migrations, and the listener for changes."""

@@ -20,14 +20,14 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a statement of a pool may take, and wait for a lock."""
+    """How long a statement of a pool may take, and how long it may wait for a lock."""
 
     statement_timeout_s: int = 15
     lock_timeout_s: int = 5
 
 
 class Database:
-    """Postgres as one pool sees it. Made by `connect`."""
+    """One pool of connections to Postgres. `connect` makes it."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", engine: QuietEngine) -> None:
         self.pool = pool
@@ -43,10 +43,10 @@ class Database:
         size: int = MAX_CONNECTIONS,
         engine: QuietEngine | None = None,
     ) -> "Database":
-        """Open the pool; without an engine that it shares, give the Piccolo tables one. Raises
-        DatabaseUnavailable.
+        """Open a pool of `size` connections at most. Raises DatabaseUnavailable.
 
-        A process has one engine: Piccolo's tables belong to the one that was made last.
+        `engine` is Piccolo's engine of an earlier pool, to be shared. Without it a new engine is made, and
+        Piccolo's tables use the new one. So a process makes one engine only.
         """
         with reaching():
             pool = await asyncpg.create_pool(
@@ -73,25 +73,26 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool, for SQL that Piccolo has no words for. Raises DatabaseUnavailable."""
+        """A connection of the pool, for SQL that Piccolo can't express. Raises DatabaseUnavailable."""
         with reaching():
             async with self.pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 try:
                     yield connection
                 except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
-                    connection.terminate()  # it hangs, or has become a standby's: the next one is a new one
+                    connection.terminate()  # it hangs, or its server is a standby now; the pool opens another
                     raise
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Piccolo queries inside take this pool's connections. Raises what `errors.asking` does."""
+        """Piccolo queries inside use this pool's connections. Raises what `runtime.postgres.errors.asking`
+        raises."""
         with asking(), self.engine.using(self.pool):
             yield
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Piccolo queries inside run in one transaction, also where one is under way. Raises what
-        `asking` does."""
+        """Piccolo queries inside run in one transaction. Where one is under way already, they join it. Raises
+        what `asking` raises."""
         if self._after.get() is not None:
             yield
             return
@@ -107,7 +108,8 @@ class Database:
             each()
 
     def after_commit(self, do: Callable[[], None]) -> None:
-        """Do it when the transaction under way is committed, and not if it is not."""
+        """Call `do` when the transaction under way is committed. It is not called where the transaction
+        fails. Without a transaction it is called at once."""
         pending = self._after.get()
         if pending is None:
             do()
@@ -115,7 +117,7 @@ class Database:
             pending.append(do)
 
     async def close(self) -> None:
-        """Close every connection, waiting a moment for those in use."""
+        """Close every connection. Wait five seconds at most for connections that are in use."""
         try:
             await asyncio.wait_for(self.pool.close(), CONNECT_TIMEOUT_S)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""The pools of a worker, one a lane (`runtime/postgres/lanes.py`)."""
+"""The pools of a worker, one for each lane (`runtime/postgres/lanes.py`)."""
 
 from types import MappingProxyType
 
@@ -19,7 +19,8 @@ TERMS = MappingProxyType(
 
 
 class Databases(msgspec.Struct, frozen=True, kw_only=True):
-    """They share Piccolo's engine, whose own pool is the first's: management's."""
+    """The pools of a worker. They share one Piccolo engine. The engine's own pool is the first one:
+    management's."""
 
     auth: Database
     leases: Database
@@ -28,7 +29,8 @@ class Databases(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     async def connect(cls, dsn: Secret, connections: int) -> "Databases":
-        """Raises DatabaseUnavailable."""
+        """Open all pools, with `connections` connections together, the listener's one included. Raises
+        DatabaseUnavailable."""
         opened: dict[Lane, Database] = {}
         try:
             for lane, size in sizes(connections).items():

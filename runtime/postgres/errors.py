@@ -1,4 +1,4 @@
-"""What Postgres and its driver raise, as errors of ours."""
+"""Turns errors of Postgres and its driver into errors of this gateway."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,20 @@ REACHING_ERRORS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
-"""What asyncpg raises where Postgres is away, restarting, full, slow, or won't have us."""
+"""What asyncpg raises where Postgres is away, restarts, has no free connection, is slow, or refuses the
+login."""
 AWAY_ERRORS = (
     *REACHING_ERRORS,
-    asyncpg.ReadOnlySQLTransactionError,  # after a fail-over it is a standby
+    asyncpg.ReadOnlySQLTransactionError,  # after a fail-over the server is a standby
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
-    asyncpg.ObjectNotInPrerequisiteStateError,  # it takes no connections
-    asyncpg.InsufficientPrivilegeError,  # our role may not do what every worker does
+    asyncpg.ObjectNotInPrerequisiteStateError,  # the database accepts no connections
+    asyncpg.InsufficientPrivilegeError,  # our role lacks a right that every worker needs
     asyncpg.PostgresSystemError,
     asyncpg.ConfigFileError,
-    asyncpg.InternalServerError,  # poolers in front of Postgres answer with it
+    asyncpg.InternalServerError,  # a pooler in front of Postgres answers with it
 )
-"""And where it answers, but can't do what every caller asks of it."""
+"""REACHING_ERRORS, and the errors with which Postgres answers where it can't do what every worker needs."""
 UNSTORABLE = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -36,20 +37,21 @@ UNSTORABLE = (
     ValueError,
     OverflowError,
 )
-"""What Postgres or its driver says to a row that no retry can save."""
+"""Errors of Postgres or its driver for a row that can't be stored, however often it is tried."""
 RETRY_S = 2.0
 
 
 def is_away(exc: BaseException) -> bool:
-    """Is it trouble with Postgres itself, and none with what was asked?"""
+    """Whether an error means that Postgres can't be used, and not that the query was bad."""
     if isinstance(exc, ValueError | asyncpg.LockNotAvailableError):
-        return False  # the first is asyncpg's InterfaceError for an argument that doesn't fit its column
+        return False  # a ValueError is asyncpg's InterfaceError for an argument that doesn't fit its column
     return isinstance(exc, AWAY_ERRORS)
 
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Around queries: turns trouble with the connection into DatabaseUnavailable."""
+    """Stands around queries. It turns errors that mean that Postgres can't be used into
+    DatabaseUnavailable."""
     try:
         yield
     except AWAY_ERRORS as exc:
@@ -59,7 +61,8 @@ def reaching() -> Iterator[None]:
 
 
 def _told(exc: BaseException) -> str:
-    """Who reads the answer can look the state up."""
+    """The message for a client. It has the SQLSTATE, where there is one, so that a reader can look the state
+    up."""
     state = getattr(exc, "sqlstate", None)
     if state is None:
         return "The database can't be reached; try again shortly."
@@ -68,14 +71,15 @@ def _told(exc: BaseException) -> str:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Around queries with a caller's values: `reaching`, and InvalidRequest for a value that no
-    column can hold (a NUL, a number out of range)."""
+    """Stands around queries with a caller's values. It does what `reaching` does. A value that no column can
+    hold (a NUL, a number out of range) becomes InvalidRequest. A deadlock, and a lock that is not free in
+    time, become Overloaded."""
     try:
         with reaching():
             yield
-    except asyncpg.TransactionRollbackError as exc:  # a deadlock: nothing was changed
+    except asyncpg.TransactionRollbackError as exc:  # such as a deadlock; nothing was changed
         raise Overloaded("Somebody else is changing the same; try again.", retry_after_s=1) from exc
     except asyncpg.LockNotAvailableError as exc:
         raise Overloaded("Somebody else holds the same rows for long; try again.", retry_after_s=1) from exc
-    except (asyncpg.DataError, asyncpg.InterfaceError) as exc:  # InterfaceErrors that reaching() lets pass
+    except (asyncpg.DataError, asyncpg.InterfaceError) as exc:  # `reaching` lets some InterfaceErrors pass
         raise InvalidRequest("A value holds a character or number that the database can't store.") from exc

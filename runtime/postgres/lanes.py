@@ -1,6 +1,7 @@
-"""A worker's connections to Postgres, by what they are for: no report can take one that a call needs.
+"""The lanes: a worker's connections to Postgres, by what they are for. So no report can take a connection
+that a call needs.
 
-Which work is in which lane, and how many connections each has: `docs/storage.md`.
+`docs/storage.md` says which work is in which lane, and how many connections each lane has.
 """
 
 import enum
@@ -8,6 +9,8 @@ from itertools import cycle, islice
 
 
 class Lane(enum.Enum):
+    """What a connection is for."""
+
     MANAGEMENT = "management"
     """Reads and changes governed rows; writes bodies."""
     AUTH = "auth"
@@ -19,17 +22,17 @@ class Lane(enum.Enum):
 
 
 LISTENING = 1
-"""The connection on which a worker hears announcements."""
+"""One connection, on which a worker hears announcements."""
 LEAST_CONNECTIONS = LISTENING + len(Lane)
 DEFAULT_CONNECTIONS = 10
 """How many connections a worker has."""
 HOST_CONNECTIONS = 4
-"""How many connections a host has beside its workers': the bookkeeper's two (rows, alerts), retention, and a
-command. A start's migrations are over before the first of them begins."""
+"""How many connections a host has beside those of its workers: two of the bookkeeper (rows, alerts), one of
+retention, and one of a command. The migrations at a start are over before these are opened."""
 LEFT_FREE = 10
-"""Connections that are left free for an administrator, a backup, another host's start."""
+"""How many connections of Postgres stay free: for an administrator, a backup, the start of another host."""
 _MORE = (Lane.REPORTS, Lane.LEASES, Lane.AUTH, Lane.MANAGEMENT)
-"""Who gets the next connection, in turn, once each lane has one."""
+"""The lanes that get further connections, in turn, when each lane has one."""
 
 
 def sizes(connections: int) -> dict[Lane, int]:
@@ -41,7 +44,7 @@ def sizes(connections: int) -> dict[Lane, int]:
 
 
 def excess(workers: int, connections: int, max_connections: int) -> str | None:
-    """Why a host with so many workers asks too much of Postgres; None where it does not."""
+    """Why a host with so many workers needs too many connections of Postgres. None where it does not."""
     wanted = workers * connections + HOST_CONNECTIONS
     if wanted <= max_connections - LEFT_FREE:
         return None

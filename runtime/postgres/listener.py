@@ -1,8 +1,9 @@
-"""The news of changes: one connection that LISTENs, and is probed, so that silence means no news.
+"""Hears the announcements of changes: one connection that LISTENs. The connection is probed, so that silence
+means that nothing changed.
 
-A statement that changes a governed row announces it (`team:platform`); so does this worker's own
-`tell`. While the connection is lost nothing cached may be trusted for long, and when it is back everything is
-dropped, since nobody knows what was missed.
+A statement that changes a governed row announces the row's topic (`team:platform`). While the connection is
+lost, cached values are in force only briefly. When the connection is back, everything cached is forgotten,
+since nobody knows which announcements were missed.
 """
 
 import asyncio
@@ -17,8 +18,10 @@ RECALL = "switchgear_recall"
 OVERDRAWN = "switchgear_overdrawn"
 EVERYTHING = "all"
 PROBE_S = 0.5
-"""A worker knows up to 0.5 s and two round trips ago that it hears of all changes; auth asks for 1 s."""
+"""The pause between two probes. So `heard_mono` is never older than 0.5 s and two round trips, while probes
+are answered. Caches allow 1 s (HEARD_S)."""
 PROBE_TIMEOUT_S = 0.8
+"""A connection that does not answer a probe for so long is lost."""
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 2.0
 
@@ -27,7 +30,7 @@ Heard = Callable[[str], None]
 
 
 class Listener:
-    """Calls `on[channel]` with each announcement's text. Start it in the worker's loop."""
+    """Calls `on[channel]` with the text of each announcement. It is started in the worker's loop."""
 
     def __init__(self, dsn: str, on: dict[str, Heard], clock: Callable[[], float] = time.monotonic) -> None:
         self._dsn = dsn
@@ -38,7 +41,8 @@ class Listener:
         self.heard_mono = float("-inf")
 
     async def start(self) -> None:
-        """Gives back when it listens, or has failed to once: the worker starts all the same."""
+        """Begin to listen. This returns when the first try has succeeded or failed: a worker starts in either
+        case."""
         self._task = asyncio.create_task(self._run(), name="announcements")
         await self._first.wait()
 
@@ -52,7 +56,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except Exception as exc:  # whatever Postgres says: a worker that listens no more trusts nothing
+            except Exception as exc:  # after any error the worker must know that it no longer listens
                 if backoff_s == FIRST_BACKOFF_S:
                     log.warning("announcements lost, trying again: %r", exc)
             self.heard_mono = float("-inf")

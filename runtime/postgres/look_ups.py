@@ -1,4 +1,4 @@
-"""Asking Postgres anew for what is known already: where it is slow or away, what it said last has to do."""
+"""Asks Postgres again for a value that is known. Where Postgres is slow or away, the known value is used."""
 
 import asyncio
 import time
@@ -8,29 +8,31 @@ from typing import Any, TypeVar
 from schema.errors import DatabaseUnavailable
 
 TIMEOUT_S = 0.5
-"""How long a call waits for a newer answer. The look-up is left then and not cancelled: the driver would wait
-for a server that hangs to say that it stopped."""
+"""How long a call waits for a newer value. The call goes on then, and the look-up is not cancelled: the
+driver would wait until a server that hangs confirms the cancelling."""
 AWAY_S = 5.0
-"""How long nothing that is known is asked for after that."""
+"""How long known values are not asked for again after Postgres did not answer in time."""
 
 T = TypeVar("T")
 
 
 class LookUps:
-    """One a worker."""
+    """The look-ups of values that are known. Each worker has one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._away_until = float("-inf")
         self._under_way: dict[str, asyncio.Task[Any]] = {}  # each has the type of its own answer
-        """By what is asked for. Those that were left end by their connection's time-outs."""
+        """The look-ups under way, by what is asked for. A look-up that no call waits for ends by the
+        time-outs of its connection."""
 
     def away(self) -> None:
-        """Postgres could not be asked."""
+        """Note that Postgres could not be asked."""
         self._away_until = self._clock() + AWAY_S
 
     async def newer(self, name: str, ask: Callable[[], Awaitable[T]]) -> T | None:
-        """What is said now. None: it can't be had. Calls that want the same at once ask once."""
+        """The value in Postgres now. None where it can't be read in time. Calls that want the same value at
+        once share one look-up."""
         if self._clock() < self._away_until:
             return None
         task: asyncio.Task[T | None] | None = self._under_way.get(name)

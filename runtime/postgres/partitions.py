@@ -1,4 +1,4 @@
-"""Monthly partitions, made when their first row comes."""
+"""Makes the monthly partitions, each before its first row is inserted."""
 
 import logging
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from schema.tables.partitions import MAX_NUMBER, PARENT, TOO_OLD, create_partiti
 log = logging.getLogger(__name__)
 
 PARTITION_LOCK_KEY = 0x53575250
-"""The advisory lock's number ("SWRP"): one process at a time makes a partition."""
+"""The number of the advisory lock ("SWRP" in ASCII) that lets one process at a time make a partition."""
 
 _PARTITIONS = """
     SELECT n.name, c.oid IS NOT NULL AS there, i.inhparent IS NOT NULL AS inside,
@@ -27,8 +27,9 @@ _PARTITIONS = """
 
 
 async def ensure_partition(connection: asyncpg.Connection, month: date, parent: str = PARENT) -> None:
-    """Make the partition of a month unless it is there. A table of its name that somebody detached, to keep
-    it, is left alone: the next number is taken. Raises DatabaseUnavailable where all are."""
+    """Make the partition of a month, unless it exists. Where somebody has detached a table with its name, to
+    keep it, the partition's name gets the next number. Raises DatabaseUnavailable where all nine names are
+    taken so."""
     names = [partition_name(month, parent, number) for number in range(1, MAX_NUMBER + 1)]
     async with connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = '5s'")
@@ -37,11 +38,11 @@ async def ensure_partition(connection: asyncpg.Connection, month: date, parent: 
         if any(table["inside"] and not table["detaching"] for table in tables):
             return
         for table in tables:
-            if table["detaching"]:  # retention was broken off, or somebody else
+            if table["detaching"]:  # retention, or somebody else, was broken off while detaching
                 await connection.execute(
                     f'ALTER TABLE "{parent}" DETACH PARTITION "{table["name"]}" FINALIZE'
                 )
-        # what retention detached and did not come to drop is used again
+        # a table that retention has detached and not yet dropped is used again
         free = [place for place, table in enumerate(tables) if table["dropping"] or not table["there"]]
         if not free:
             raise DatabaseUnavailable(f"{names[0]} to {names[-1]} are all detached: rename some of them.")
@@ -56,5 +57,5 @@ async def ensure_partition(connection: asyncpg.Connection, month: date, parent: 
 
 
 def months_of(rows: Iterable[SpendRow]) -> set[date]:
-    """The months, by their first day, that the rows fall into."""
+    """The months of these rows, each as its first day."""
     return {month_of(row.started_at.date()) for row in rows}

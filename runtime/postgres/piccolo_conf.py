@@ -1,9 +1,9 @@
-"""PICCOLO_CONF: what Piccolo's own commands import.
+"""The configuration that Piccolo's own commands import. This command writes a migration for changed tables,
+and needs no database:
 
     PICCOLO_CONF=runtime.postgres.piccolo_conf piccolo migrations new switchgear --auto
 
-writes a migration for changed tables and needs no database. To apply migrations use
-`python -m runtime migrate`, which takes the lock and knows the address.
+`python -m runtime migrate` applies migrations: it takes the lock and knows the address of Postgres.
 """
 
 from piccolo.conf.apps import AppRegistry

@@ -1,4 +1,4 @@
-"""Piccolo's engine on pools of ours, without the connection that Piccolo makes when one is constructed."""
+"""Piccolo's engine on our own pools. Unlike Piccolo's, it opens no connection when it is constructed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,9 @@ ACQUIRE_S = 5.0
 
 
 class QuietTransaction(PostgresTransaction):
-    """Gives its connection back however it ends: Piccolo's own keeps it where the rollback fails, because
-    Postgres went away in the middle, and such a pool has fewer connections each time."""
+    """A transaction that always gives its connection back. Piccolo's own keeps the connection where the
+    rollback fails, such as when Postgres goes away in the middle. The pool then loses one connection each
+    time."""
 
     async def get_connection(self) -> Any:  # asyncpg has no types
         if self._from is None:
@@ -55,7 +56,8 @@ class QuietTransaction(PostgresTransaction):
 
 
 class QuietEngine(PostgresEngine):
-    """Neither asks the server's version nor creates extensions: constructing it does no IO."""
+    """Piccolo's engine without IO in its constructor: it neither asks for the server's version nor creates
+    extensions."""
 
     def __init__(self) -> None:
         self._default: Any = None
@@ -64,7 +66,7 @@ class QuietEngine(PostgresEngine):
 
     @property
     def pool(self) -> Any:  # asyncpg has no types
-        """The one chosen by `using`, else the one that was set."""
+        """The pool that `using` chose, else the pool that was set."""
         return self._chosen.get() or self._default
 
     @pool.setter
@@ -73,7 +75,7 @@ class QuietEngine(PostgresEngine):
 
     @contextmanager
     def using(self, pool: Any) -> Iterator[None]:
-        """Queries inside take their connection from this pool."""
+        """Queries inside use a connection of this pool."""
         before = self._chosen.set(pool)
         try:
             yield

@@ -1,4 +1,5 @@
-"""What was read of Postgres, kept by name. `runtime/postgres/freshness.py` says how long it is in force."""
+"""A cache of values that were read from Postgres, by name. `runtime/postgres/freshness.py` says how long a
+value is in force."""
 
 import asyncio
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from runtime.postgres.look_ups import LookUps
 from schema.errors import DatabaseUnavailable
 
 MAX_LOOKUPS = 64
-"""Look-ups under way at once."""
+"""How many look-ups of one cache are under way at once."""
 
 V = TypeVar("V")
 
@@ -24,18 +25,20 @@ class Read(msgspec.Struct, Generic[V]):
     value: V
     read_mono: float
     asked_mono: float
-    """When a look-up last began: while one is under way, the others go by the old value."""
+    """When a look-up last began. While announcements do not arrive, the old value is used for DEAF_S after
+    that."""
 
 
 class Source(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
-    """Where the values of a cache are from, and how many of them it keeps."""
+    """Where the values of a cache come from, and how many of them the cache keeps."""
 
     prefix: str
-    """The topic of a name is this and the name: `customer:` and `carol`."""
+    """The first part of a name's topic: with `customer:`, the topic of `carol` is `customer:carol`."""
     find: Callable[[str], Awaitable[V]]
     """Reads the value of a name. Raises DatabaseUnavailable."""
     is_known: Callable[[V], bool]
-    """Strangers are kept apart: whoever sends many pushes out nobody who is known."""
+    """Whether a value belongs to something that exists. The values of unknown names are kept apart, so that
+    many unknown names push out no known one."""
     topics: Callable[[V], Iterable[str]]
     """The rows that a value was read from, as their changes are announced: `team:platform`."""
     max_known: int
@@ -43,7 +46,7 @@ class Source(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
 
 
 class ReadCache(Generic[V]):
-    """One a worker and source."""
+    """The cache of one source. Each worker has one for each source."""
 
     def __init__(
         self,
@@ -63,18 +66,19 @@ class ReadCache(Generic[V]):
         self._changes = 0
 
     def get(self, name: str) -> Read[V] | None:
-        """What was read of a name, in force or not."""
+        """The value that was last read for a name, in force or not. None where none is cached."""
         return self._known.get(name) or self._strangers.get(name)
 
     def is_fresh(self, read: Read[V]) -> bool:
+        """Whether a value is in force, by the rules of `runtime/postgres/freshness.py`."""
         now = self._clock()
         if now - self._announcements.heard_mono <= HEARD_S:
             return now - read.read_mono <= KNOWN_S
         return now - read.asked_mono <= DEAF_S and now - read.read_mono < STALE_S
 
     def forget(self, topic: str) -> None:
-        """A row has changed (`all`: any of them may have). What was read before that, and has yet to arrive,
-        is not kept."""
+        """Forget what was read from a row that was changed. `topic` is `all` where any row may have changed.
+        An answer that is still under way is not kept."""
         self._changes += 1
         if topic == "all":
             self._known.clear()
@@ -86,8 +90,8 @@ class ReadCache(Generic[V]):
             self._drop(name)
 
     async def newer(self, name: str, before: Read[V]) -> Read[V]:
-        """What is said now, or `before` where that takes long. Raises DatabaseUnavailable where there is no
-        answer and `before` is too old."""
+        """The value in Postgres now, or `before` where reading takes too long. Raises DatabaseUnavailable
+        where Postgres does not answer and `before` is too old."""
         now = self._clock()
         if now - before.read_mono >= STALE_S:
             return await self.read(name)
@@ -96,7 +100,7 @@ class ReadCache(Generic[V]):
         return await self._look_ups.newer(f"{self._source.prefix}{name}", ask) or before
 
     async def read(self, name: str) -> Read[V]:
-        """What is said now. Raises DatabaseUnavailable."""
+        """The value in Postgres now. Raises DatabaseUnavailable."""
         changes = self._changes
         try:
             async with self._under_way:

@@ -1,7 +1,8 @@
-"""Between a Piccolo table's rows and the records of `schema`: names are the same, types differ.
+"""Turns rows of a Piccolo table into records of `schema`, and back. The names are the same, and some types
+differ.
 
-Columns without a zone hold UTC, records have aware times; JSON columns hold text, records hold what
-the record's field declares.
+A timestamp column without a time zone holds UTC; a record has a time with its zone. A JSON column holds text;
+a record has the type that its field declares.
 """
 
 import logging
@@ -21,7 +22,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 class RowCodec(Generic[R]):
-    """Made once for a table and its record."""
+    """The codec of one table and its record type. It is made once."""
 
     def __init__(self, table: type[Table], record: type[R]) -> None:
         self.table = table
@@ -37,9 +38,9 @@ class RowCodec(Generic[R]):
         }
 
     def decode(self, row: Mapping[str, Any]) -> R:
-        """A row as Piccolo gives it: values by column, of the columns' own types. JSON that is not what
-        the field declares is left out (and keeps the key out: `runtime/identity/authority.py`), so that the
-        row can be seen and mended."""
+        """The record of a row, as Piccolo gives the row. JSON that does not fit the field's type is left out,
+        with a warning in the log, so that the row can still be seen and repaired. (A key with such JSON is
+        refused: `runtime/identity/authority.py`.)"""
         values: dict[str, Any] = {}
         for name in self.columns:
             value = row[name]
@@ -55,7 +56,7 @@ class RowCodec(Generic[R]):
         return self.record(**values)
 
     def encode(self, values: Mapping[str, object]) -> dict[Column | str, Any]:
-        """Values of a record's fields as the columns take them."""
+        """The values of a record's fields in the form that the columns take."""
         return {name: self._encoded(name, value) for name, value in values.items()}
 
     def _encoded(self, name: str, value: object) -> object:

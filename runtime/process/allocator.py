@@ -1,4 +1,4 @@
-"""How this process gives large blocks of memory back to the system."""
+"""Makes this process give large blocks of memory back to the system."""
 
 import ctypes
 import platform
@@ -11,9 +11,9 @@ LARGE_BYTES = 1024 * 1024
 def give_large_blocks_back() -> None:
     """Have glibc map each large block by itself. Other C libraries are left as they are.
 
-    By its own rule the first body of 10 MB that is freed raises the limit for mapping to that size. Later
-    bodies lie in the heap, between small objects that live on, and the heap can't shrink: it is 90 MB
-    larger after 200 calls of 10 MB.
+    glibc's default rule changes its own limit: when the first block of 10 MB is freed, blocks up to 10 MB are
+    no longer mapped by themselves. Later request bodies then lie in the heap, between small objects that live
+    on, and the heap can't shrink. It is 90 MB larger after 200 calls of 10 MB.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

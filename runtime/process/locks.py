@@ -1,4 +1,4 @@
-"""Locks that the kernel drops with their process."""
+"""Locks on files. The kernel drops a lock when its process ends."""
 
 import fcntl
 import os
@@ -9,7 +9,8 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Hold this file's `flock`. False: another one does."""
+    """Hold the `flock` of a file, without waiting for it. The value is false where another process holds
+    it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -23,7 +24,7 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Does a process hold this file's `flock`? Asking does not keep it."""
+    """Whether a process holds the `flock` of a file. This takes no lasting lock."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

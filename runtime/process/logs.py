@@ -1,7 +1,7 @@
-"""One JSON line an event, on stderr.
+"""The log: one JSON line for each event, on stderr.
 
-Lines of a running loop are written together, a tenth of a second's worth at a time: a system call
-a request would give the interpreter away to granian's threads in the middle of every one.
+While an event loop runs, the lines of a tenth of a second are written together. One system call for each
+request would let granian's threads take the interpreter in the middle of every request.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ MAX_BUFFERED_BYTES = 64 * 1024
 
 
 class LineBuffer:
-    """What structlog writes to: one a process."""
+    """The buffer that structlog writes lines to. Each process has one."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -33,13 +33,13 @@ class LineBuffer:
         elif self._timer is None:
             try:
                 self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
-            except RuntimeError:  # no loop: a command, or the end of a process
+            except RuntimeError:  # no event loop runs: this is a command, or the process is ending
                 self.flush()
 
     debug = info = warning = error = critical = msg
 
     def flush(self) -> None:
-        """Write what is waiting. A log that can't be written is nobody's reason to fail."""
+        """Write the lines that wait. Lines that can't be written are lost, and raise nothing."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -53,8 +53,8 @@ class LineBuffer:
 
 
 def set_up_logs() -> LineBuffer:
-    """Once a process, before anything logs; flush what it gives before the process ends. The
-    standard library's loggers come out the same way."""
+    """Set up the logs of a process, once, before anything is logged. The result must be flushed before the
+    process ends. The standard library's loggers write JSON lines to stderr too."""
     buffer = LineBuffer(sys.stderr.buffer)
     shared: list[structlog.types.Processor] = [
         structlog.processors.add_log_level,

@@ -1,4 +1,4 @@
-"""Ending with the process that started this one, however that ends."""
+"""Ends this process when its parent process ends, in any way."""
 
 import ctypes
 import os
@@ -9,9 +9,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(parent_pid: int, sign: signal.Signals) -> None:
-    """Ask Linux for a signal when the parent ends; leave at once where it has ended already.
+    """Ask Linux for a signal when the parent ends. Where the parent has ended already, this process exits at
+    once. On other systems this does nothing.
 
-    The parent is the thread that started this process: it must be one that lives on.
+    Linux sends the signal when the thread that started this process ends, so that thread must live on.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, sign)

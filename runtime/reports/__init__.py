@@ -1,1 +1,1 @@
-"""Reads of the ledger: its rows by page and as a file, and sums out of the rollups."""
+"""Reads of the ledger: rows by page, all rows for a file, and sums from the rollups."""

@@ -1,4 +1,4 @@
-"""The ledger's rows by page, one by one, and all of them in turn. Implements `functions.ports.spend.Log`."""
+"""Reads rows of the ledger: one page, or all that fit a filter. Implements `functions.ports.spend.Log`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import MappingProxyType
@@ -19,19 +19,22 @@ from schema.log_page import FoundRows, LogFilter, LogPageQuery, LogPlace, TotalI
 from schema.tables import naive
 
 COUNTED = 10_000
-"""Rows that are counted one by one. Beyond, the rollups say how many there are."""
+"""The most rows that are counted one by one. Where there are more, the rollups say how many."""
 COUNT_S = 0.1
-"""How long they may take: rows that no index finds are not all looked at just to be counted."""
+"""How long counting may take. Where no index finds the rows, Postgres must not read all of them just to
+count."""
 SEARCH_S = 10.0
-"""How long rows of a page may be looked for."""
+"""How long the search for the rows of a page may take."""
 SETTINGS = "SET LOCAL statement_timeout = {}; SET LOCAL plan_cache_mode = force_custom_plan"
-"""A plan for any value at all takes the index of time also where the value asked for is rare."""
+"""Postgres must plan each query for its own values. A plan for any value uses the index of time, also where
+the value is so rare that another index is better."""
 REACHABLE = 10_000
-"""How far down a page may begin by number; a cursor has no end."""
+"""How many rows may come before a page that is asked for by number. A cursor has no such limit."""
 SORTED = 100_000
-"""Rows that are sorted by anything but time and spend, which have indexes."""
+"""The most rows that are sorted by a column without an index. Time and spend have indexes."""
 TAGGED_KEYS = 20
-"""Keys of one tag that are looked up; going through time soon finds a tag of more."""
+"""The most keys of one tag that are looked up. Rows of a tag with more keys are frequent, so Postgres soon
+finds them in the order of time."""
 BATCH = 1_000
 
 SELECT = f'SELECT {SELECTED} FROM "LiteLLM_SpendLogs"'
@@ -57,15 +60,16 @@ _KEYS_OF_TAG = 'SELECT DISTINCT api_key FROM "Switchgear_DailyTagSpend" WHERE ta
 
 
 class LogReader:
-    """Every method raises DatabaseUnavailable, or InvalidRequest for a date or text that is none."""
+    """Reads rows of the ledger within a scope. Every method raises DatabaseUnavailable, or InvalidRequest for
+    a bad date and for text that no column can hold."""
 
     def __init__(self, database: Database, reports: ReportReader) -> None:
         self._database = database
         self._reports = reports
 
     async def page(self, query: LogPageQuery, *, after: LogPlace | None, scope: Scope) -> FoundRows:
-        """The rows on one page, or after a place. Raises InvalidRequest for a page too far down, and for too
-        many rows to sort or to look through."""
+        """The rows on one page, or the rows after a place. Raises InvalidRequest for a page too far down, and
+        where too many rows would have to be sorted or searched."""
         offset = 0 if after is not None else (query.page - 1) * query.page_size
         if offset > REACHABLE:
             raise InvalidRequest(
@@ -84,8 +88,9 @@ class LogReader:
         return FoundRows(rows=found, more=len(rows) > query.page_size, total=total, total_is=total_is)
 
     async def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:
-        """Oldest first, a batch at a time, each from where the one before ended: nobody's slow download
-        holds a connection, or old row versions."""
+        """All rows that fit, oldest first. They are read in batches of 1000: each batch begins after the last
+        row of the one before. So a slow download holds no connection, and keeps no old row versions in
+        Postgres."""
         after: LogPlace | None = None
         while True:
             conditions = await self._conditions(query, scope)
@@ -108,7 +113,7 @@ class LogReader:
             conditions.among("api_key", [row["token"] for row in keys])
         if query.tag is not None:
             keys = await self._fetch(_KEYS_OF_TAG, [query.tag, TAGGED_KEYS + 1])
-            if len(keys) <= TAGGED_KEYS:  # an index finds their rows
+            if len(keys) <= TAGGED_KEYS:  # the index on keys finds the rows
                 conditions.among("api_key", [row["api_key"] for row in keys])
         return conditions
 
@@ -135,7 +140,7 @@ class LogReader:
             )
 
     async def _count(self, conditions: Conditions, most: int) -> int | None:
-        """None where that takes too long."""
+        """How many rows meet the conditions, counted up to `most`. None where counting takes too long."""
         found = f'SELECT FROM "LiteLLM_SpendLogs"{conditions.where} LIMIT {most}'
         rows = await self._within(COUNT_S, f"SELECT count(*) AS n FROM ({found}) AS found", conditions.values)
         return None if rows is None else int(rows[0]["n"])
@@ -167,8 +172,8 @@ class LogReader:
 
 
 def _add_place(conditions: Conditions, than: str, place: LogPlace) -> None:
-    """Not as a row, `(a, b) < (c, d)`: beside an end date Postgres would not begin there, but go through
-    the index from the end."""
+    """Add the condition that a row comes after a place. It is not written as `(a, b) < (c, d)`: beside an end
+    date, Postgres would then read the index from the end and not from the place."""
     at = naive(place.started_at)
     conditions.add(f'"startTime" {than}= {{}}', at)
     conditions.add(f'("startTime" {than} {{}} OR request_id {than} {{}})', at, place.request_id)
@@ -180,7 +185,7 @@ def _page_sql(query: LogPageQuery, conditions: Conditions, after: LogPlace | Non
         _add_place(conditions, "<" if direction == "desc" else ">", after)
     order = f'"startTime" {direction}, request_id {direction}'
     if query.sort_by == "spend":
-        # few rows are sorted: going down the index until they turn up could take long
+        # `spend + 0` keeps Postgres from the index on spend: it could read long there until it finds few rows
         order = f"spend{' + 0' if sort_all else ''} {direction}, {order}"
     elif query.sort_by != "startTime":
         order = f"{SORTS[query.sort_by]} {direction} NULLS LAST, {order}"

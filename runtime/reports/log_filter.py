@@ -1,4 +1,5 @@
-"""The log page's filters as SQL, each by the index that serves it where there is one."""
+"""The filters of the log page as SQL. Each condition is written so that Postgres can use the index for it,
+where there is one."""
 
 from runtime.postgres.conditions import Conditions
 from schema.dates import Days, period_of
@@ -27,17 +28,18 @@ _SUMMED = (
     ("model_group", Dimension.MODEL_GROUP),
     ("end_user", Dimension.END_USER),
 )
-"""Filters that the daily rollups know too."""
+"""The filters that the rollups have too, as a dimension."""
 
 _TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
-"""Postgres takes `@>` for rare, and would read all rows of a key to sort the few; not so CASE."""
+"""The condition for a tag. Postgres expects few rows for a bare `@>`, and would read all rows of a key and
+sort them. Inside CASE it does not expect that."""
 FAILED = "status = 'failure'"
-"""As the partial index has it."""
+"""The condition for failed rows, in the same words as in the partial index."""
 
 
 def add_filters(conditions: Conditions, query: LogFilter) -> None:
-    """What rows the query fits, but for its `key_alias`. `query.api_key` is a hash here. Raises
-    InvalidRequest for a date."""
+    """Add the conditions of a query, except for its `key_alias`. `query.api_key` is a key's hash here. Raises
+    InvalidRequest for a bad date."""
     start, end = period_of(query.start_date, query.end_date)
     if start is not None:
         conditions.add('"startTime" >= {}', naive(start))
@@ -79,7 +81,8 @@ def _add_failures(conditions: Conditions, query: LogFilter) -> None:
 
 
 def summed_alike(query: LogFilter) -> SumsQuery | None:
-    """The query of the daily rollups that counts the same rows; None where they can't say."""
+    """The query of the rollups that counts the same rows. None where the rollups can't count them: the filter
+    has a field that they don't have, or the period is not in whole days."""
     known = {"start_date", "end_date", "status_filter", *(name for name, _ in _SUMMED)}
     asked = {name for name in LogFilter.__struct_fields__ if getattr(query, name) is not None}
     whole_days = all(date is None or len(date) == 10 for date in (query.start_date, query.end_date))

@@ -1,4 +1,4 @@
-"""Reads of the spend ledger. Implements `functions.ports.spend.Spend`."""
+"""Reads the ledger: rows, and sums by day. Implements `functions.ports.spend.Spend`."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -20,18 +20,20 @@ from schema.tables.spend_logs import SpendLog
 
 MAX_ROWS = 10_000
 KINDS = (Dimension.USER, Dimension.MODEL_GROUP, Dimension.API_KEY)
-"""What a day is summed by."""
+"""The dimensions by which each day is summed."""
 
 
 class SpendReader:
-    """Rows and sums. Every method raises DatabaseUnavailable, or InvalidRequest for bad dates."""
+    """Reads rows of the ledger, and sums by day. Every method raises DatabaseUnavailable, or InvalidRequest
+    for bad dates."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reports = ReportReader(database)
 
     async def rows(self, query: SpendQuery, *, scope: Scope) -> list[SpendRow]:
-        """Newest first. `query.api_key` is a hash here."""
+        """The rows that fit, newest first. `query.api_key` is a key's hash here. Raises InvalidRequest for a
+        limit that is not 1 to 10,000."""
         if not 1 <= query.limit <= MAX_ROWS:
             raise InvalidRequest(f"limit: expected 1 to {MAX_ROWS}, found {query.limit}", param="limit")
         start, end = period(query)
@@ -50,7 +52,7 @@ class SpendReader:
         return [spend_row(row) for row in found]
 
     async def days(self, query: SpendQuery, *, scope: Scope) -> list[SpendDay]:
-        """Oldest day first, out of the rollups; days without calls are absent."""
+        """The sums of each day from the rollups, oldest day first. Days without calls are left out."""
         wanted = ((Dimension.API_KEY, query.api_key), (Dimension.USER, query.user_id))
         query_of_days = SumsQuery(
             by=(),

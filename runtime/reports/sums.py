@@ -1,4 +1,4 @@
-"""Sums out of the daily rollups; the log is never read. Implements `functions.ports.spend.Reports`."""
+"""Sums from the rollups. The ledger itself is never read. Implements `functions.ports.spend.Reports`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -17,14 +17,14 @@ from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
 from schema.money import usd
 
 MAX_GROUPS = 50_000
-"""Groups in one report: each is work for the worker."""
+"""The most groups in one report. Each group costs the worker time."""
 MAX_PAGED = 200_000
-"""Rows that pages go through, and that are counted."""
+"""The most rows of a rollup that pages reach, and that are counted."""
 MAX_LINES = 200_000
-"""Lines in one report that Postgres writes as JSON."""
+"""The most lines in one report that Postgres writes as JSON."""
 
 SETTINGS = "SET LOCAL work_mem = '24MB'; SET LOCAL plan_cache_mode = force_custom_plan"
-"""With its own 4 MB Postgres writes to disk for the sum of a month."""
+"""With its default of 4 MB for `work_mem`, Postgres would write to disk for the sums of a month."""
 
 _NAMES: Mapping[Dimension, str] = MappingProxyType(
     {
@@ -59,20 +59,22 @@ _NAMES: Mapping[Dimension, str] = MappingProxyType(
 
 
 class _SumsRecord(Protocol):
-    """What asyncpg gives."""
+    """A row, as asyncpg gives it."""
 
     def __getitem__(self, column: str | int | slice) -> Any: ...  # an asyncpg.Record's values are untyped
     def __iter__(self) -> Iterator[Any]: ...
 
 
 class ReportReader:
-    """Every method raises DatabaseUnavailable, or InvalidRequest for text that no column can hold."""
+    """Reads sums within a scope. Every method raises DatabaseUnavailable, or InvalidRequest for text that no
+    column can hold."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def sums(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
-        """Raises InvalidRequest for a report of over 50,000 groups."""
+        """The sums of each group, for every grouping in `query.by`. Raises InvalidRequest for more than
+        50,000 groups."""
         columns, found = await self._groups(query, scope)
         groups = {
             sums_sql.mask(columns, by): (number, [(each, columns.index(each)) for each in by])
@@ -89,7 +91,8 @@ class ReportReader:
     async def spent_by_day(
         self, kinds: Sequence[Dimension], query: SumsQuery, *, scope: Scope
     ) -> list[tuple[str, Dimension, dict[str, Decimal]]]:
-        """Dollars by name, for each day and each of these kinds. Raises as `sums` does."""
+        """The dollars spent, by name, for each day and each of these dimensions. Raises what `sums`
+        raises."""
         by = tuple((Dimension.DATE, kind) for kind in kinds)
         source = sums_sql.source_of(msgspec.structs.replace(query, by=by), scope)
         sql = sums_sql.spent_by_day(source, kinds, MAX_GROUPS + 1)
@@ -111,8 +114,8 @@ class ReportReader:
         return source.columns, found
 
     async def days_of_the_dearest(self, query: SumsQuery, *, scope: Scope) -> list[Sums]:
-        """By day, of the `query.top` of each of `query.by` (one dimension each) that cost the most in the
-        whole period. One sum over the table for all of them."""
+        """The sums by day of the values that cost the most in the whole period: `query.top` values for each
+        of `query.by` (one dimension each). One pass over the table gives all of them."""
         source = sums_sql.source_of(query, scope)
         sql = sums_sql.days_of_the_dearest(source, query.top)
         return [
@@ -125,8 +128,8 @@ class ReportReader:
         ]
 
     async def rows(self, query: SumsQuery, *, page: int, size: int, scope: Scope) -> Page[Sums]:
-        """The rollup's own rows, the latest day first, by page; `query.by` says what is shown of each. Raises
-        InvalidRequest for a page beyond the first 200,000 rows; no more are counted."""
+        """One page of the rollup's own rows, the latest day first. `query.by` says which dimensions are
+        shown. No more than 200,000 rows are counted. Raises InvalidRequest for a page beyond them."""
         table, columns, conditions = sums_sql.source_of(query, scope)
         shown = ", ".join(each.value for each in columns)
         if page * size > MAX_PAGED:
@@ -148,7 +151,8 @@ class ReportReader:
         return Page(records=records, total=total[0]["n"])
 
     async def lines(self, query: SumsQuery, *, scope: Scope) -> list[Lines]:
-        """Groups with their lines by model and key. Raises InvalidRequest for over 200,000 lines."""
+        """The groups, each with its lines by model and key. Raises InvalidRequest for more than 200,000
+        lines."""
         source = sums_sql.source_of(query, scope, also=(Dimension.MODEL, Dimension.API_KEY))
         found = await self._fetch(sums_sql.lines(source, MAX_LINES + 1), source.conditions.values)
         if sum(row["n"] for row in found) > MAX_LINES:
@@ -163,7 +167,7 @@ class ReportReader:
         ]
 
     async def names(self, kind: Dimension, ids: Collection[str]) -> Mapping[str, Name]:
-        """What these are called; who is not there has no name."""
+        """The names of these ids, by id. An id without a row is left out."""
         if kind not in _NAMES or not ids:
             return {}
         found = await self._fetch(_NAMES[kind], [list(ids)])
@@ -180,7 +184,8 @@ class ReportReader:
 
 
 def _metrics(row: _SumsRecord, at: int) -> Metrics:
-    """By position: a large report has thousands."""
+    """The metrics of a row, from the column `at` on. They are read by position, which is faster than by name:
+    a large report has thousands of rows."""
     return Metrics(*row[at:])
 
 

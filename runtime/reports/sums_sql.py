@@ -1,8 +1,8 @@
-"""The text of the queries that sum the daily rollups: pure.
+"""The SQL of the queries that sum the rollups. Pure.
 
-Money is summed as whole nano-USD, which is what the gateway books, and becomes dollars once for each
-group: sums of NUMERIC took most of a large report's time. A fraction of a nano-USD that somebody's own SQL
-put into a rollup is rounded.
+Money is summed in whole nano-USD, as the gateway books it, and is turned into dollars once for each group.
+(Sums of NUMERIC took most of a large report's time.) Where somebody's own SQL wrote a fraction of a nano-USD
+into a rollup, the fraction is rounded.
 """
 
 from collections.abc import Collection, Sequence, Set
@@ -17,9 +17,10 @@ from schema.ledger.measures import MEASURE_NAMES, MONEY
 from schema.ledger.sums import Dimension, Metrics, SumsQuery
 
 TOKENS = ("prompt_tokens", "completion_tokens")
-"""What `total_tokens` is the sum of; the rollups do not have it."""
+"""The measures that make up `total_tokens`. The rollups have no column for the total."""
 PEOPLE = frozenset({Dimension.API_KEY, Dimension.USER, Dimension.END_USER, Dimension.TAG})
-"""What there can be thousands of. Groupings without them share a first sum, which is short."""
+"""The dimensions that can have thousands of values. A query without them sums the rows once by all its
+dimensions, and its groupings then sum that short result."""
 
 _LINES = """
     SELECT {by}, switchgear_sum(spend) * 0.000000001 AS spend, count(*) AS n,
@@ -32,27 +33,28 @@ _LINES = """
         FROM "{table}"{where} GROUP BY {by}, model, api_key LIMIT {limit}
     ) AS summed GROUP BY {by} ORDER BY {by}
 """
-"""JSON by hand: with Postgres' functions for it a month takes a third longer. As bytes, since it is only
-passed on."""
+"""The query of `lines`. It puts JSON together from text: with Postgres's JSON functions a month takes a third
+longer. It gives the JSON as bytes, since the gateway only passes them on."""
 
 
 class SumsSource(NamedTuple):
-    """Where a query's sums come from."""
+    """The table, columns and conditions of a query of sums."""
 
     table: str
     columns: list[Dimension]
-    """Every dimension that is shown, once."""
+    """The dimensions that are shown, each one once."""
     conditions: Conditions
 
     def rows(self, measures: Collection[str]) -> str:
-        """The rollup's rows that count, with their money in nano-USD."""
+        """The SQL of the rollup's rows that meet the conditions, with money in nano-USD."""
         shown = [each.value for each in self.columns]
         shown += [f"({name} * 1000000000)::bigint AS {name}" if name in MONEY else name for name in measures]
         return f'(SELECT {", ".join(shown) or "1"} FROM "{self.table}"{self.conditions.where}) AS found'
 
 
 def source_of(query: SumsQuery, scope: Scope, *, also: Collection[Dimension] = ()) -> SumsSource:
-    """The shortest table that can answer. Raises InvalidRequest where none has what is asked for together."""
+    """The source for a query: the shortest rollup that can answer it. Raises InvalidRequest where no rollup
+    has all the dimensions that the query uses."""
     columns = list(dict.fromkeys(each for by in query.by for each in by))
     used = {*columns, *query.where, *query.without, *also}
     if {Dimension.TAG, Dimension.END_USER} <= used:
@@ -72,7 +74,8 @@ def source_of(query: SumsQuery, scope: Scope, *, also: Collection[Dimension] = (
 
 
 def grouped(source: SumsSource, query: SumsQuery, limit: int) -> str:
-    """Each group's dimensions, which grouping it is of, its metrics."""
+    """The SQL of the sums. It gives, for each group: its dimensions, the number of its grouping (see `mask`),
+    its metrics."""
     wanted = query.only or MEASURE_NAMES
     asked = [each.value for each in source.columns]
     listed = "".join(f"{name}, " for name in asked)
@@ -91,13 +94,15 @@ def grouped(source: SumsSource, query: SumsQuery, limit: int) -> str:
 
 
 def mask(columns: list[Dimension], by: Collection[Dimension]) -> int:
-    """What GROUPING() says of a group by these: a bit for each column that it is not by."""
+    """The number that SQL's GROUPING() gives for a group by the dimensions `by`. Each column is one bit, the
+    last column the lowest: 0 where the group is by this column, else 1."""
     return int("".join("0" if each in by else "1" for each in columns) or "0", 2)
 
 
 def spent_by_day(source: SumsSource, kinds: Sequence[Dimension], limit: int) -> str:
-    """For each day and kind: which of GROUPING()'s it is, the names and their nano-USD. As arrays, since a
-    record for each of tens of thousands of names takes longer than their sum."""
+    """The SQL of what was spent by day. It gives, for each day and each of the dimensions: the number that
+    GROUPING() gives, the names, and their nano-USD. The names are an array: tens of thousands of records
+    would take longer than the sums."""
     asked = ", ".join(each.value for each in source.columns)
     sets = ", ".join(f"({Dimension.DATE.value}, {kind.value})" for kind in kinds)
     names = ", ".join(kind.value for kind in kinds)
@@ -110,7 +115,8 @@ def spent_by_day(source: SumsSource, kinds: Sequence[Dimension], limit: int) -> 
 
 
 def days_of_the_dearest(source: SumsSource, top: int | None) -> str:
-    """A number for each dimension, a day, the dimension's value, the metrics."""
+    """The SQL of the days of the values that cost the most. It gives rows of: the dimension's number, the
+    day, the dimension's value, the metrics."""
     asked = [each.value for each in source.columns]
     day = Dimension.DATE.value
     rows = SumsSource(source.table, [Dimension.DATE, *source.columns], source.conditions).rows(MEASURE_NAMES)
@@ -127,18 +133,19 @@ def days_of_the_dearest(source: SumsSource, top: int | None) -> str:
 
 
 def lines(source: SumsSource, limit: int) -> str:
-    """Each group's dimensions, its spend, how many lines it has, and they as JSON."""
+    """The SQL of groups with lines. It gives, for each group: its dimensions, its spend in dollars, how many
+    lines it has, and the lines as JSON."""
     by = ", ".join(each.value for each in source.columns)
     return _LINES.format(by=by, table=source.table, where=source.conditions.where, limit=limit)
 
 
 def folded(names: Collection[str]) -> str:
-    """Sums that are summed again."""
+    """The SQL of sums that an outer query sums again."""
     return ", ".join(f"switchgear_sum({name}) AS {name}" for name in names)
 
 
 def metrics(names: Collection[str]) -> str:
-    """The fields of Metrics, in their order; those that are not wanted are zero."""
+    """The SQL of the fields of Metrics, in their order. Fields that are not among `names` are zero."""
     return ", ".join(f"{_metric(name, names)} AS {name}" for name in Metrics.__struct_fields__)
 
 
@@ -146,7 +153,7 @@ PLAIN = ", ".join(
     f"{' + '.join(TOKENS)} AS {name}" if name == "total_tokens" else name
     for name in Metrics.__struct_fields__
 )
-"""The same of a rollup's row."""
+"""The SQL of the fields of Metrics, for one row of a rollup."""
 
 
 def _metric(name: str, wanted: Collection[str]) -> str:
@@ -162,7 +169,8 @@ def _dollars(name: str) -> str:
 
 
 def _rollup(used: Set[Dimension], *, needs_owner: bool) -> rollups.Rollup:
-    """The shortest that has all of this; `needs_owner`: whose calls they are, too."""
+    """The shortest rollup that has the dimensions `used`. With `needs_owner` it must also have the columns
+    that a scope is limited by: key, user, team, organization."""
     if Dimension.TAG in used:
         return rollups.OF_TAGS
     if Dimension.END_USER not in used:

@@ -1,7 +1,7 @@
-"""The bookkeeper as a process beside the workers, started anew when it dies.
+"""The bookkeeper's process beside the workers. It is started again when it dies.
 
-The server's main process learns of its death by SIGCHLD, as it would of any child's: no thread watches, since
-one would hold locks at the moment when a worker is forked.
+The server's main process learns of its death by SIGCHLD. There is no thread that watches: a thread could hold
+locks at the moment when a worker is forked.
 """
 
 import asyncio
@@ -19,17 +19,19 @@ from runtime.ledger.journal_folder import private_folder
 from runtime.process.parent import end_with_parent
 
 BOOK_S = 10.0
-"""How long a stopping server tries to bring its last rows into Postgres. What is left waits on disk."""
+"""How long a stopping server tries to bring its last rows into Postgres. The rows that are left wait on
+disk."""
 KILL_S = 2.0
+"""How much longer a stopping server waits before it kills the bookkeeper."""
 PAUSE_S = 1.0
-"""Before one is started anew that died young."""
+"""The pause before a bookkeeper is started again that ran for less than this."""
 NAME = "books"
 PR_SET_NAME = 15
 
 
 class BooksProcess:
-    """Keeps the books of a data directory while it is open. Opened in the main thread. Raises SettingsError
-    for a directory that others use."""
+    """Runs the bookkeeper of a data directory until the block ends. It must be opened in the main thread.
+    Raises SettingsError for a folder of journals that `private_folder` refuses."""
 
     def __init__(self, blueprint: Blueprint) -> None:
         private_folder(blueprint.settings.journals)
@@ -63,7 +65,8 @@ class BooksProcess:
         self._keeper.start()
 
     def _child_changed(self, sign: int, frame: FrameType | None) -> None:
-        """A fork of this process has inherited this, and no bookkeeper."""
+        """Start the bookkeeper again, if it has ended. A forked process has this handler too, and must not do
+        so."""
         keeper = self._keeper
         if not self._open or os.getpid() != self._pid or keeper is None or keeper.is_alive():
             return
@@ -73,7 +76,7 @@ class BooksProcess:
 
 
 def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _call_it(NAME)
@@ -110,6 +113,6 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
 
 
 def _call_it(name: str) -> None:
-    """So that `ps` tells it from a worker."""
+    """Give this process a name, so that `ps` shows it apart from a worker."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode())

@@ -1,8 +1,9 @@
-"""The sockets on which granian serves, with what it has no settings for: clients that read nothing, are gone
-without a word, or say nothing.
+"""Ends connections for which granian has no setting: the client reads nothing, has disappeared, or sends
+nothing.
 
-granian makes each worker's listening socket itself; it is found among the files of this process. What is set
-there holds for every connection accepted from then on. Only Linux has all of it: elsewhere nothing is set.
+granian itself makes each worker's listening socket. This file finds it among the open files of the process.
+The options that are set on it hold for every connection that is accepted after that. Only Linux has all of
+the options, so nothing is set on other systems.
 """
 
 import asyncio
@@ -16,16 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 UNREAD_S = 60
-"""How long what was sent may stay unread, or the other side without a sign of life."""
+"""How long sent bytes may stay without acknowledgement, and how long the client may give no sign of life."""
 KEEPALIVE_S = 30
+"""After so long without traffic the kernel probes the client."""
 SILENT_S = 30.0
-"""How long a connection may say nothing, or less than an HTTP/2 preface."""
+"""How long a client may send nothing, or less than an HTTP/2 preface."""
 PREFACE_BYTES = 24
 SWEEP_S = 5.0
+"""How often silent connections are looked for."""
 LOOK_S = 0.1
 LOOKS = 100
+"""How many times the listening socket is looked for at the start, with LOOK_S between two looks."""
 BYTES_RECEIVED_AT = 128
-"""Where the number of received bytes stands in Linux's `struct tcp_info`."""
+"""The offset of the number of received bytes in Linux's `struct tcp_info`."""
 OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     *(
@@ -41,8 +45,8 @@ OPTIONS = (
 
 
 async def bound_connections(*, silent_too: bool) -> None:
-    """Set the options once granian listens; then, where `silent_too`, end silent connections until cancelled.
-    In its HTTP/1 mode granian ends those itself, by its time-out for heads."""
+    """Set the options as soon as granian listens. With `silent_too`, then end silent connections until this
+    is cancelled. In HTTP/1 mode granian ends silent connections itself, by its time-out for heads."""
     if sys.platform != "linux":
         return
     for _ in range(LOOKS):
@@ -56,7 +60,7 @@ async def bound_connections(*, silent_too: bool) -> None:
 
 
 def set_options() -> int:
-    """Gives how many listening sockets there are."""
+    """Set the options on the listening sockets. Gives how many there are."""
     found = 0
     for sock in _sockets():
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -67,20 +71,20 @@ def set_options() -> int:
 
 
 class Silent:
-    """Connections that have said nothing yet, and since when. Those that this process made to others have
-    another port at this end."""
+    """The connections on which the client has sent nothing yet, and since when. Connections that this process
+    has opened itself have another local port, and are left alone."""
 
     def __init__(self, silent_s: float = SILENT_S) -> None:
         self._silent_s = silent_s
         self._since: dict[object, float] = {}
 
     def sweep(self) -> int:
-        """End those that were silent for too long; gives how many."""
+        """End the connections that were silent for too long. Gives how many."""
         now, ended = time.monotonic(), 0
         ports = {sock.getsockname()[1] for sock in _sockets() if _listens(sock)}
         silent: dict[object, float] = {}
         for sock in _sockets():
-            with suppress(OSError):  # it has ended meanwhile
+            with suppress(OSError):  # the connection may have ended meanwhile
                 if _listens(sock) or sock.getsockname()[1] not in ports or _received(sock) >= PREFACE_BYTES:
                     continue
                 peer = sock.getpeername()
@@ -102,7 +106,7 @@ def _received(sock: socket.socket) -> int:
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """This process's TCP sockets, each as long as it is looked at."""
+    """The TCP sockets of this process. Each is a duplicate that is closed before the next one is given."""
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError), _duplicate(int(name)) as sock:
             if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -111,7 +115,7 @@ def _sockets() -> Iterator[socket.socket]:
 
 @contextmanager
 def _duplicate(fd: int) -> Iterator[socket.socket | None]:
-    """None where it is no stream socket."""
+    """A duplicate of a stream socket, by its file descriptor. None for any other file."""
     if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         yield None
         return

@@ -1,1 +1,1 @@
-"""What the gateway tells of itself: metrics, and alerts."""
+"""Metrics and alerts."""

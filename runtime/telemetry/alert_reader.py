@@ -1,4 +1,4 @@
-"""Reads of the alerts. Implements `functions.ports.telemetry.Alerts`."""
+"""Reads the alerts from Postgres. Implements `functions.ports.telemetry.Alerts`."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class AlertReader:
         self._codec = RowCodec(Alert, AlertRecord)
 
     async def page(self, *, open_only: bool, offset: int, limit: int) -> tuple[Sequence[AlertRecord], int]:
-        """Newest first, and how many there are in all. Raises DatabaseUnavailable."""
+        """One page of the alerts, newest first, and how many there are in all. Raises DatabaseUnavailable."""
         rows, total = Alert.select(), Alert.select(Count(alias="total"))
         if open_only:
             rows, total = rows.where(Alert.ended_at.is_null()), total.where(Alert.ended_at.is_null())

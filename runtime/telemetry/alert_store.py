@@ -1,6 +1,7 @@
-"""A desk's alerts into Postgres, on a connection of their own.
+"""Stores a desk's alerts in Postgres, on a connection of their own.
 
-The bookkeeper only begins it: what hangs or fails here holds no booking back, and is tried again.
+The bookkeeper begins the storing and does not wait for it. So booking goes on when storing hangs or fails.
+Storing that failed is tried again.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class AlertStore:
-    """Stores one desk's alerts whenever it is asked to. `dsn` is Postgres's address."""
+    """Stores one desk's alerts whenever it is asked to. `dsn` is the address of Postgres."""
 
     def __init__(self, desk: Desk, dsn: str) -> None:
         self._desk = desk
@@ -29,12 +30,13 @@ class AlertStore:
         self._is_failing = False
 
     def begin(self) -> None:
-        """Store what was raised, unless that is under way. Does not wait and raises nothing."""
+        """Begin to store what was raised, unless storing is under way. This does not wait and raises
+        nothing."""
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store(), name="alerts")
 
     async def finish(self, within_s: float) -> None:
-        """Wait until the store that was begun is over, `within_s` seconds at most."""
+        """Wait until the storing that was begun is over, for `within_s` seconds at most."""
         if self._storing is not None:
             await asyncio.wait([self._storing], timeout=within_s)
 
@@ -47,7 +49,7 @@ class AlertStore:
     async def _store(self) -> None:
         try:
             await self._desk.store(await self._connected())
-        except Exception as exc:  # whatever it was, the desk still has what was raised
+        except Exception as exc:  # after any error the desk still has what was raised
             if not self._is_failing:
                 log.warning("alerts can't be stored, trying again: %r", exc)
             self._is_failing = True
@@ -73,5 +75,5 @@ class AlertStore:
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):  # it is of no use any more, however it ends
+            with suppress(Exception):  # nobody uses the connection any more, so an error does not matter
                 await connection.close(timeout=1.0)

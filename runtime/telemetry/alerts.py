@@ -1,9 +1,9 @@
 """Alerts: one log line, one row and one webhook for each kind and object, until it is over.
 
-One process a data directory raises them all: the bookkeeper, which sees every row, every journal and whether
-Postgres is there. An alert waits in memory until `store` brings it to Postgres. Where an open row of the same
-kind and object is there already, that row counts one more. While Postgres is away an alert is told without
-being stored, once.
+One process of each data directory raises all alerts: the bookkeeper. It sees every row, every journal, and
+whether Postgres answers. An alert waits in memory until `store` brings it to Postgres. Where Postgres has an
+open row with the same kind and object, that row counts one more. While Postgres is away, an alert is told
+once and stored later.
 """
 
 import logging
@@ -24,21 +24,24 @@ from runtime.telemetry.webhooks import Webhook
 from schema.alerts import STATES, AlertKind, AlertRecord
 
 AGAIN_AFTER = timedelta(days=1)
-"""An event's alert is over after so long: then the next one is an alert of its own."""
+"""The alert of an event is over after so long. The same event is a new alert after that."""
 RENEWED_WITHIN = timedelta(minutes=15)
-"""A state's alert is over when nobody has said for so long that it goes on: its host is gone, say."""
+"""The alert of a state is over when nobody has said for so long that the state goes on. For example, its host
+is gone."""
 END_OLD_S = 60.0
-"""How often the alerts are ended whose time is over."""
+"""How often old alerts are ended."""
 MAX_WAITING = 1_000
+"""How many alerts wait to be stored at most. Further ones are logged and dropped."""
 MAX_OF_CUSTOMERS = MAX_WAITING // 2
-"""With so many waiting, alerts of customers' budgets are lost and all others are kept: callers choose the
-names of customers, and may choose many."""
+"""When so many alerts wait, further alerts about customers' budgets are dropped, and other alerts are still
+taken. Callers choose the names of customers, and may choose many."""
 _OF_A_CUSTOMER = re.compile(r"(?:window \S+ of |model .* of )?customer:")
-"""How many alerts wait to be stored at most; further ones are logged and dropped."""
+"""Matches the object of an alert about a customer's budget, such as `window 1d of customer:carol`."""
 MAX_OBJECT_CHARS = 500
 MAX_MESSAGE_CHARS = 1_000
 
 _AlertKey = tuple[str, str]
+"""The kind and the object of an alert."""
 
 _END_BEFORE = """UPDATE "Switchgear_Alert" SET ended_at = last_at
     WHERE kind = $1 AND object = $2 AND ended_at IS NULL
@@ -63,47 +66,48 @@ _UNTOLD = """
     AND first_at > clock_timestamp() - interval '1 hour' LIMIT 100
 """
 PASSING = (
-    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that is not to be had
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that was not free in time
     asyncpg.QueryCanceledError,
     asyncpg.TransactionRollbackError,  # deadlocks too
 )
-"""What one alert's row can meet while those of the others are free."""
+"""Errors that one alert's row can cause while the rows of other alerts can be written."""
 
 log = structlog.get_logger("switchgear.alert")
 plain_log = logging.getLogger(__name__)
 
 
 class Desk:
-    """One process's alerts. `post` is how a webhook is called. `host` names the data directory that the
-    alerts are of: no two have the same, also on one machine."""
+    """The alerts of one process. `post` calls a webhook. `host` names the data directory that the alerts are
+    about, such as `web-1/3f2a9c01`; two data directories on one machine have different names."""
 
     def __init__(self, webhooks: Sequence[Webhook], post: Post, *, host: str | None = None) -> None:
         self._webhooks = tuple(webhooks)
         self.host = socket.gethostname() if host is None else host
         self._waiting: dict[_AlertKey, AlertRecord] = {}
-        """Alerts that were raised and are not stored yet."""
+        """The alerts that were raised and are not stored yet."""
         self._since: dict[_AlertKey, datetime] = {}
-        """When the window of a waiting alert's budget began: an open alert from before then is ended
-        first."""
+        """When the budget's window began, for waiting alerts about a budget. An open alert from before that
+        moment is ended first."""
         self._over: set[_AlertKey] = set()
-        """Alerts that are over and have no `ended_at` in Postgres yet."""
+        """The alerts that are over and have no `ended_at` in Postgres yet."""
         self._ended: set[_AlertKey] = set()
-        """Alerts whose `ended_at` is in Postgres and that were not raised since: nothing of them is stored
+        """The alerts that have `ended_at` in Postgres and were not raised since. Their end is not stored
         again."""
         self._said: set[str] = set()
-        """Ids of waiting alerts that were told already."""
+        """The ids of waiting alerts that were told already."""
         self._open: set[_AlertKey] = set()
-        """States that are stored as open: while nothing can be stored they are not told anew."""
+        """The states that are stored as open. They are not told again while nothing can be stored."""
         self._refused: set[_AlertKey] = set()
-        """Alerts that Postgres does not take. Each is told once."""
+        """The alerts that Postgres can't store. Each is told once."""
         self._told: list[str] = []
+        """The ids of alerts that were told, and that have no `told_at` in Postgres yet."""
         self._deliveries = Deliveries(webhooks, post, self._told.append)
         self._asked_untold = False
         self._ended_old_mono: float | None = None
 
     def raised(self, kind: AlertKind, name: str, message: str, since: datetime | None = None) -> None:
-        """Note that something happened, or goes on. Does no IO. `since` is when the budget's window began:
-        what was raised in an earlier window is another alert."""
+        """Note that something happened, or goes on. This does no IO. `since` is when the budget's window
+        began: an alert of an earlier window is another alert."""
         key, now = _key(kind, name), datetime.now(UTC)
         self._over.discard(key)
         self._ended.discard(key)
@@ -129,14 +133,15 @@ class Desk:
         )
 
     def ended(self, kind: AlertKind, name: str) -> None:
-        """Note that what went on is over. Does no IO."""
+        """Note that a state is over. This does no IO."""
         key = _key(kind, name)
         if key not in self._ended and len(self._over) < MAX_WAITING:
             self._over.add(key)
 
     async def store(self, connection: asyncpg.Connection) -> None:
-        """Bring to Postgres what was raised, ended and told, and tell what is new there. An alert that fails
-        stays for the next time and keeps no other waiting; the first failure is raised at the end."""
+        """Store in Postgres which alerts were raised, ended and told, and tell the alerts that are new there.
+        An alert that fails is stored the next time, and the others are stored now. The first failure is
+        raised at the end."""
         await self._tell_untold(connection)
         failures: list[Exception] = []
         for key, alert in list(self._waiting.items()):
@@ -161,23 +166,23 @@ class Desk:
             raise failures[0]
 
     def say_unstored(self, kind: AlertKind) -> None:
-        """Tell what can't be stored now, unless it is stored as open; it is stored later, and not told
-        again."""
+        """Tell the waiting alerts of one kind that can't be stored now, except for states that are stored as
+        open. They are stored later, and not told again then."""
         for key, alert in self._waiting.items():
             if alert.kind == kind.value and alert.id not in self._said and key not in self._open:
                 self._said.add(alert.id)
                 self._say(alert)
 
     async def finish(self) -> None:
-        """Wait until the webhooks are told."""
+        """Wait until every alert is told or given up."""
         await self._deliveries.finish()
 
     async def close(self) -> None:
-        """Wait a moment for webhooks that are being called, then give up."""
+        """Wait a second for the webhooks that are being called, then give up."""
         await self._deliveries.close()
 
     async def _tell_untold(self, connection: asyncpg.Connection) -> None:
-        """Tell what an earlier process of the same data directory stored and could not tell."""
+        """Tell the alerts that an earlier process of the same data directory stored and did not tell."""
         if self._asked_untold:
             return
         rows = await connection.fetch(_UNTOLD, self.host.rpartition("/")[2])
@@ -197,7 +202,7 @@ class Desk:
         if now_waiting is alert:
             del self._waiting[key]
             self._since.pop(key, None)
-        elif now_waiting is not None:  # raised again meanwhile: only that is left to count
+        elif now_waiting is not None:  # it was raised again meanwhile, and only that is left to count
             again = now_waiting.times - alert.times
             self._waiting[key] = msgspec.structs.replace(now_waiting, id=str(uuid.uuid4()), times=again)
         if is_new and alert.id not in self._said:
@@ -216,16 +221,16 @@ class Desk:
         return is_new
 
     async def _store_told(self, connection: asyncpg.Connection) -> None:
-        """Write `told_at`. An id is kept here until it is written: else a failure in between would make the
-        next process tell the alert again."""
+        """Write `told_at`. An id is kept in memory until it is written. Else the next process would tell the
+        alert again after a failure."""
         told = list(self._told)
         if told:
             await connection.execute(_TOLD, told)
             del self._told[: len(told)]
 
     async def _end_old(self, connection: asyncpg.Connection) -> None:
-        """End the old alerts of every host, once a minute. The first time is a minute after the start, so
-        that hosts whose states go on have said so."""
+        """End the old alerts of every host, once a minute. The first time is a minute after the start: by
+        then each host has said which of its states go on."""
         now_mono = time.monotonic()
         if self._ended_old_mono is None:
             self._ended_old_mono = now_mono
@@ -249,5 +254,6 @@ def _key(kind: AlertKind, name: str) -> _AlertKey:
 
 
 def _storable(text: str) -> str:
-    """Without what Postgres and JSON don't take: NUL and half of a surrogate pair."""
+    """The text without characters that Postgres and JSON don't take: NUL, and half of a surrogate pair.
+    Another character stands in their place."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

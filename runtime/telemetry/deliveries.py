@@ -1,4 +1,4 @@
-"""Alerts on their way to the webhooks: each place is told by itself, and again while it fails."""
+"""Sends alerts to the webhooks. Each webhook is called independently, and again while the call fails."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from runtime.telemetry.webhooks import Webhook, body_of
 from schema.alerts import AlertRecord
 
 MAX_UNDER_WAY = 1_000
+"""How many alerts are being told at once. Further ones are logged and go to no webhook."""
 MAX_TRIES = 8
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 60.0
@@ -17,13 +18,13 @@ LAST_MOMENT_S = 1.0
 """How long calls of webhooks may still take when the process ends."""
 
 Post = Callable[[str, object, float], Awaitable[None]]
-"""Posts JSON to an address within seconds. Raises Unreachable."""
+"""Posts JSON: takes the address, the value, and the seconds that the call may take. Raises Unreachable."""
 
 log = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """`told` takes the id of an alert that every place took."""
+    """The alerts that are being told. `told` is called with the id of each alert that every webhook took."""
 
     def __init__(self, webhooks: Sequence[Webhook], post: Post, told: Callable[[str], None]) -> None:
         self._webhooks = tuple(webhooks)
@@ -32,7 +33,7 @@ class Deliveries:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def begin(self, alert: AlertRecord) -> None:
-        """Tell every place. Does not wait."""
+        """Begin to call every webhook, without waiting."""
         if len(self._under_way) >= MAX_UNDER_WAY:
             log.error("too many alerts are being told: %s goes to no webhook", alert.id)
             return
@@ -46,7 +47,7 @@ class Deliveries:
             await asyncio.wait(self._under_way)
 
     async def close(self) -> None:
-        """Wait a moment for webhooks that are being called, then give up."""
+        """Wait a second for the webhooks that are being called, then give up."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=LAST_MOMENT_S)
         for task in self._under_way:
@@ -54,12 +55,12 @@ class Deliveries:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _deliver(self, alert: AlertRecord) -> None:
-        """Tell each place at the same time, so that none waits for one that hangs."""
+        """Call all webhooks at the same time, so that none waits for another one that hangs."""
         if all(await asyncio.gather(*(self._tell(webhook, alert) for webhook in self._webhooks))):
             self._told(alert.id)
 
     async def _tell(self, webhook: Webhook, alert: AlertRecord) -> bool:
-        """Tell one place, with growing pauses between tries. Returns False if it never took the alert."""
+        """Call one webhook, up to eight times, with growing pauses. False where it never took the alert."""
         pause_s = FIRST_PAUSE_S
         for number in range(MAX_TRIES):
             if number:
@@ -67,7 +68,7 @@ class Deliveries:
                 pause_s = min(pause_s * 2, LAST_PAUSE_S)
             try:
                 await self._post(webhook.url.reveal(), body_of(webhook.style, alert), POST_TIMEOUT_S)
-            except Exception as exc:  # an address can break a client in more ways than one can list
+            except Exception as exc:  # a bad address can raise many kinds of errors in the HTTP client
                 if number in (0, MAX_TRIES - 1):
                     why = str(exc) if isinstance(exc, Unreachable) else type(exc).__name__
                     log.warning("alert %s: the %s webhook: %s", alert.id, webhook.style.value, why)

@@ -1,7 +1,8 @@
-"""Counts as Prometheus reads them: our names, and those of LiteLLM that dashboards ask for most.
+"""The counts in Prometheus's format, under our own names and under the names of LiteLLM that dashboards use
+most.
 
-A name of LiteLLM's has the labels here that come from bounded sets (`model`, `route`, `status_code`,
-`api_provider`); its labels of keys, users and teams are left out.
+The metrics with a name of LiteLLM have only the labels that come from bounded sets: `model`, `route`,
+`status_code` and so on. LiteLLM's labels for keys, users and teams are left out.
 """
 
 import asyncio
@@ -18,23 +19,23 @@ from schema.money import NANO_PER_USD
 
 T = TypeVar("T")
 STEP_S = 0.004
-"""For how long the event loop waits for metrics at a time."""
+"""How long the making of metrics may block the event loop at a time."""
 
 
 class Exposition:
-    """Implements the `MetricsText` port. `path_of` gives the path of each function that calls a model, by its
-    name."""
+    """Makes the text of `/metrics`. Implements the port `MetricsText`. `path_of` gives the path of a function
+    that calls a model, by the function's name, and None for other functions."""
 
     def __init__(self, snapshots: Snapshots, path_of: Callable[[str], str | None]) -> None:
         self._snapshots = snapshots
         self._path_of = path_of
         self._one_at_a_time = asyncio.Lock()
         self._known: tuple[object, TextReply] | None = None
-        """The last answer, and the files that it came from."""
+        """The last answer, and the state of the files that it was made of."""
 
     async def text(self) -> TextReply:
-        """Give the sums over all workers of this data directory, as they last wrote. A caller waits while
-        another one is answered, and gets the same text unless a worker has written since."""
+        """The sums over all workers of this data directory, as the workers last wrote them. Callers are
+        answered one after the other, and get the same text unless a worker has written since."""
         async with self._one_at_a_time:
             state = self._snapshots.state()
             if self._known is not None and self._known[0] == state:
@@ -54,7 +55,7 @@ class Exposition:
 
 
 async def _in_steps(steps: Iterator[T], take: Callable[[T], object]) -> None:
-    """Go through all of it, and let the event loop go on in between."""
+    """Go through all steps, and let the event loop run in between."""
     until_mono = time.monotonic() + STEP_S
     for each in steps:
         take(each)

@@ -1,4 +1,5 @@
-"""Which data directory alerts are of: two on one machine have one host name."""
+"""The name of a data directory, for alerts. The host's name is not enough: a machine can have two data
+directories."""
 
 import hashlib
 import os
@@ -9,17 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = "id"
-"""The file in the data directory that has its id."""
+"""The file in the data directory that holds the directory's id."""
 _ID = re.compile(r"[0-9a-f]{8}")
 
 
 def place_of(data_dir: Path) -> str:
-    """The host and its data directory: `web-1/3f2a9c01`. Raises nothing."""
+    """The name of the host and the id of its data directory: `web-1/3f2a9c01`. Raises nothing."""
     return f"{socket.gethostname()}/{id_of(data_dir)}"
 
 
 def id_of(data_dir: Path) -> str:
-    """The directory's id, made when it is first asked for. Where none can be kept, it comes from the path."""
+    """The directory's id, eight hex digits. It is made when it is first asked for. Where it can't be stored,
+    it is made from the directory's path."""
     path = data_dir / NAME
     with suppress(OSError, UnicodeDecodeError):
         if not path.exists():

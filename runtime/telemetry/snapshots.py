@@ -1,9 +1,11 @@
-"""The counts of every process of a data directory, as files: each worker writes its own once a second, and
-whoever is asked for metrics adds up the files. It takes its own from its file too: so each worker answers
-from the same numbers, and no counter goes back when another one is asked.
+"""The counts of every worker of a data directory, as files.
 
-A worker holds the lock of its file while it lives. What a dead one counted is added to `gone`, so that no
-counter goes back and no file is left behind.
+Each worker writes its own counts into a file once a second. The worker that is asked for metrics adds up the
+files. It reads its own file too, so every worker answers with the same numbers, and no counter goes back when
+another worker is asked.
+
+A worker holds the lock of its file while it lives. The counts of a dead worker are added to the file `gone`,
+so that no counter goes back and no file is left behind.
 """
 
 import asyncio
@@ -20,25 +22,30 @@ from runtime.process.locks import is_locked
 from runtime.telemetry.tally import Counted, Gauges, Tally
 
 EVERY_S = 1.0
+"""How often a worker writes its counts, if they changed."""
 IDLE_TURNS = 10
+"""A worker whose counts did not change writes every tenth turn."""
 GONE = "gone"
 MAX_READS = 10
-"""How often the folder is read again where dead workers are being added to `gone`."""
+"""How often the folder is read at most, where dead workers are added to `gone` during each reading."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One process's numbers; in the file `gone`, those of all the dead named in `of`."""
+    """What one file holds: the numbers of one worker or, in the file `gone`, the counts of all dead
+    workers."""
 
     counted: Counted
     gauges: Gauges | None = None
     of: tuple[str, ...] = ()
+    """In the file `gone`: the names of the dead workers that were added last and may still have a file."""
 
 
 _decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
 class Snapshots:
-    """One worker's part of a folder of them. Raises OSError where the folder can't be made."""
+    """One worker's file in the folder of all workers' files. Raises OSError where the folder can't be
+    made."""
 
     def __init__(self, folder: Path, tally: Tally) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,7 +55,7 @@ class Snapshots:
         draft = folder / f".{self._name}.lock"
         self._lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        draft.rename(folder / f"{self._name}.lock")  # seen when it is locked, and not before
+        draft.rename(folder / f"{self._name}.lock")  # so other processes never see the file unlocked
         self._task: asyncio.Task[None] | None = None
         self.write()
 
@@ -56,7 +63,7 @@ class Snapshots:
         self._task = asyncio.create_task(self._writing(), name="metrics")
 
     async def close(self) -> None:
-        """Write a last time and release the lock. The file stays until its counts are added to `gone`."""
+        """Write a last time, and release the lock. The file stays until its counts are added to `gone`."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -64,16 +71,17 @@ class Snapshots:
         os.close(self._lock)
 
     def write(self) -> None:
-        """Write what was counted until now. If the disk is full, metrics stand still and calls go on."""
+        """Write what was counted until now. Where the disk is full, the file stays as it is, and calls go
+        on."""
         self._write(gauges=self._tally.gauges())
 
     def state(self) -> object:
-        """Give a value that changes whenever a worker writes."""
+        """A value that changes whenever a worker writes."""
         return _state(self._folder)
 
     async def together(self) -> tuple[list[Counted], list[Gauges]]:
-        """Give what each worker has written, dead or alive, and how the living ones stand. The event loop
-        goes on between two files. All is read again where a worker adds the dead to `gone` meanwhile."""
+        """The counts of all workers, dead or alive, and the gauges of the living ones. The event loop runs
+        between two files. Everything is read again where a worker adds dead ones to `gone` meanwhile."""
         for _ in range(MAX_READS):
             before = _stamp(self._folder / GONE)
             gone = _read(self._folder / GONE)
@@ -92,8 +100,8 @@ class Snapshots:
         )
 
     async def _writing(self) -> None:
-        """Write once a second where something changed, and every IDLE_TURNS seconds where nothing did. Dead
-        workers are looked for every IDLE_TURNS seconds."""
+        """Write once a second where something changed, and every ten seconds where nothing did. Look for dead
+        workers every ten seconds."""
         turns, written = 0, None
         while True:
             if turns % IDLE_TURNS == 0:
@@ -113,9 +121,9 @@ class Snapshots:
 
 
 def fold(folder: Path) -> None:
-    """Add what dead workers counted to `gone`, and delete their files. One process at a time does it. The
-    name of each is kept with the sum until its file is gone, so that no reader counts it twice or not at
-    all."""
+    """Add the counts of dead workers to `gone`, and delete their files. One process at a time does this. The
+    names of the dead workers are written with the sum before their files are deleted, so that a reader counts
+    each of them exactly once."""
     names = _names(folder)
     dead = [name for name in names if not is_locked(folder / f"{name}.lock")]
     if not dead:
@@ -147,7 +155,7 @@ def _state(folder: Path) -> object:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """A value that changes whenever the file is replaced; None if there is no file."""
+    """A value that changes whenever the file is replaced. None where there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -156,7 +164,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _read(path: Path) -> Snapshot:
-    """A file that is not there or can't be read counts nothing."""
+    """What a file holds. A file that is missing or can't be read has no counts."""
     try:
         return _decoder.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
@@ -171,14 +179,14 @@ def _replace(path: Path, content: Snapshot) -> None:
 
 
 def memory_bytes() -> int:
-    """How much RAM this process uses; 0 if the system does not say."""
+    """How much RAM this process uses. 0 where the system does not say."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
 def sum_of(gauges: Iterable[Gauges]) -> Gauges:
-    """Add up how the workers stand. `hears_changes` is true if it is true of each."""
+    """The sum of the workers' gauges. `hears_changes` is true where it is true for every worker."""
     found = list(gauges)
     return Gauges(
         calls_under_way=sum(each.calls_under_way for each in found),

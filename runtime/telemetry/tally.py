@@ -1,8 +1,7 @@
-"""What one worker has counted since it started, in memory: a call adds to a few numbers and does no IO.
+"""What one worker has counted since it started, in memory. A call adds to a few numbers and does no IO.
 
 Labels come from bounded sets: functions of the catalogue, HTTP statuses, models and providers of the config,
-reasons.
-Nothing that a caller chose is one, nor a key, user or team.
+reasons. No label is a text that a caller chose, or a key, a user or a team.
 """
 
 from bisect import bisect_left
@@ -19,15 +18,16 @@ from schema.ledger.journal import Settled
 from schema.ledger.rows import Outcome
 
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000)
-"""Upper bounds of a histogram's buckets; what took longer is in one more."""
+"""The upper bounds of a histogram's buckets. One more bucket counts what took longer."""
 OTHER = "other"
 """The model of calls to a name that the config does not have."""
 MAX_NAMES = 10_000
-"""Names of models remembered, with what they are counted as."""
+"""How many names of models are remembered, each with the name that it is counted under."""
 
 
 class Timing(msgspec.Struct):
-    """A histogram of milliseconds."""
+    """A histogram of milliseconds, with one count for each bucket of BUCKETS_MS and one for what took
+    longer."""
 
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS_MS) + 1))
     sum_ms: float = 0.0
@@ -107,7 +107,7 @@ class Unrouted(msgspec.Struct, kw_only=True):
 
 
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
-    """How one process stands now. `memory_bytes` is what of it is in RAM."""
+    """The state of one worker now. `memory_bytes` is how much RAM the process uses."""
 
     calls_under_way: int = 0
     ledger_rows_waiting: int = 0
@@ -118,7 +118,7 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counted(msgspec.Struct, kw_only=True):
-    """All that one process has counted, or several together."""
+    """All that one worker has counted, or several workers together."""
 
     requests: list[Requests] = msgspec.field(default_factory=list)
     attempts: list[AttemptCounts] = msgspec.field(default_factory=list)
@@ -126,14 +126,14 @@ class Counted(msgspec.Struct, kw_only=True):
     unrouted: list[Unrouted] = msgspec.field(default_factory=list)
 
     def merged(self, others: Iterable["Counted"]) -> "Counted":
-        """A sum that shares nothing with what it is the sum of."""
+        """The sum of this and others, as new objects."""
         sum_of = Counted()
         for _ in sum_of.adding([self, *others]):
             pass
         return sum_of
 
     def adding(self, others: Iterable["Counted"]) -> Iterator[None]:
-        """Add all that others counted, in steps between which a caller can do something else."""
+        """Add all that others counted, in steps. A caller can do something else between two steps."""
         requests = {each.labels: each for each in self.requests}
         attempts = {each.labels: each for each in self.attempts}
         unrouted = {each.labels: each for each in self.unrouted}
@@ -168,8 +168,8 @@ class Counted(msgspec.Struct, kw_only=True):
 
 
 class Tally:
-    """One worker's counts. `models` are the config's names, wildcards too; `gauges` says how the worker
-    stands."""
+    """The counts of one worker. `models` are the public names in the config, wildcards too. `gauges` gives
+    the state of the worker now."""
 
     def __init__(self, models: Iterable[str], gauges: Callable[[], Gauges] = Gauges) -> None:
         self._models = tuple(models)
@@ -180,7 +180,7 @@ class Tally:
         self._unrouted: dict[tuple[str, UnroutedReason], Unrouted] = {}
         self._holds_exceeded = 0
         self.additions = 0
-        """How often anything was counted: another number means that there is something new to write."""
+        """How often anything was counted. Where the number has changed, there is something new to write."""
 
     def request(self, function: str, status: int, ms: float) -> None:
         """Count a request that was answered."""
@@ -235,7 +235,8 @@ class Tally:
         return self._gauges()
 
     def _model(self, name: str) -> str:
-        """The config's name that a model goes by: itself, or the wildcard that covers it."""
+        """The public name in the config that a model is counted under: the same name, or the wildcard that
+        covers it. `other` where the config has neither."""
         exact = name if name in self._models else None
         known = exact or next((each for each in self._models if covers(each, name)), OTHER)
         if len(self._names) < MAX_NAMES:

@@ -1,7 +1,7 @@
-"""Prometheus' text format, version 0.0.4, piece by piece.
+"""Prometheus's text format, version 0.0.4, in pieces.
 
-A family of a thousand models is thousands of lines. Each function gives a few of them at a time, so that the
-event loop can do something else in between; a piece may be empty.
+A metric of a thousand models has thousands of lines. Each function here gives a few lines at a time, so that
+the event loop can do something else in between. A piece may be empty.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from runtime.telemetry.tally import BUCKETS_MS, Timing
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (*(f"{ms / 1000:g}" for ms in BUCKETS_MS), "+Inf")
-"""Upper bounds in seconds, as `le` says them."""
+"""The upper bounds of the buckets in seconds, as the label `le` writes them: `0.005`, `+Inf`."""
 
 LabelValues = tuple[str, ...]
 """The values of a series' labels, in the order of their names."""
@@ -24,7 +24,7 @@ def gauge(name: str, help_text: str, value: float) -> Iterator[str]:
 def counter(
     name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[LabelValues, float]]
 ) -> Iterator[str]:
-    """A counter's lines. Values with the same labels are added up; `_total` is added to the name."""
+    """The lines of a counter. Values with the same labels are added up. The name gets the suffix `_total`."""
     sums: dict[LabelValues, float] = {}
     for key, value in found:
         sums[key] = sums.get(key, 0) + value
@@ -39,7 +39,8 @@ def counter(
 def histogram(
     name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[LabelValues, Timing]]
 ) -> Iterator[str]:
-    """A histogram's lines. Timings with the same labels are added up; a series without any is left out."""
+    """The lines of a histogram. Timings with the same labels are added up. A series without a count is left
+    out."""
     sums: dict[LabelValues, Timing] = {}
     for key, timing in found:
         if any(timing.counts):

@@ -1,4 +1,5 @@
-"""Why a model call reached no deployment, as a label: a bounded set, whatever a caller asked for."""
+"""The reasons why a model call reached no deployment, for a label. The set is bounded, whatever a caller asks
+for."""
 
 import enum
 
@@ -9,17 +10,17 @@ class UnroutedReason(enum.Enum):
     """What was wrong with the model that a call named."""
 
     UNKNOWN = "unknown"
-    """No deployment has the name, nor a fallback that the request names."""
+    """No deployment has the model's name, or the name of a fallback in the request."""
     NOT_ALLOWED = "not_allowed"
-    """It is not on a list of models over the call."""
+    """A list of models that limits the call does not have the model."""
     IN_ERROR = "in_error"
-    """The config names it, and none of its deployments can be called."""
+    """The config has the model, and none of its deployments can be called."""
     UNSUPPORTED = "unsupported"
-    """Its provider has no endpoint for such calls: embeddings at Anthropic, say."""
+    """The model's provider has no endpoint for such calls, such as Anthropic for embeddings."""
 
 
 def reason_of(error: GatewayError) -> UnroutedReason | None:
-    """None for an error that is about anything but the model."""
+    """The reason in an error. None for an error that is not about the model."""
     match error:
         case ModelNotFound():
             return UnroutedReason.UNKNOWN

@@ -1,4 +1,4 @@
-"""Alerts as the bodies of webhooks: Slack's, Teams', and one of our own."""
+"""The webhooks in the config, and the bodies that they are sent: Slack's, Teams's, and one of our own."""
 
 import enum
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from schema.secret import Secret
 
 
 class Style(enum.Enum):
-    """What `general_settings.alerting` calls it, with LiteLLM's words."""
+    """The kind of a webhook, in LiteLLM's words, as `general_settings.alerting` names it."""
 
     SLACK = "slack"
     TEAMS = "ms_teams"
@@ -27,22 +27,22 @@ ADDRESSES: Mapping[Style, str] = MappingProxyType(
         Style.GENERIC: "WEBHOOK_URL",
     }
 )
-"""Which variable has the address of each."""
+"""The environment variable that has the address, for each style."""
 
 PROXIES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-"""Variables that send webhooks through a proxy."""
+"""The environment variables that send webhooks through a proxy."""
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """One place that is told of every alert. Its address lets whoever has it post there."""
+    """A webhook that is told of every alert. Its address is a secret: whoever has it can post there."""
 
     style: Style
     url: Secret
 
 
 def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
-    """Give the places of a config, and a warning for each that can't be told. A server starts all the
-    same, also with `email`."""
+    """The webhooks of a config, and a warning for each entry that can't be told. A server starts in spite of
+    the warnings, also with LiteLLM's `email`, which is not supported."""
     found, warnings = [], []
     for place, name in enumerate(config.general_settings.alerting or ()):
         path = f"general_settings.alerting[{place}]"
@@ -70,7 +70,7 @@ def webhooks_of(config: Config) -> tuple[tuple[Webhook, ...], tuple[str, ...]]:
 
 
 def body_of(style: Style, alert: AlertRecord) -> object:
-    """What is posted, as JSON."""
+    """The value that is posted to a webhook as JSON."""
     title = f"Switchgear: {alert.kind} {alert.object}"
     if style is Style.SLACK:
         return {"text": f"*{_plain(title)}*\n{_plain(alert.message)}"}
@@ -98,5 +98,5 @@ def body_of(style: Style, alert: AlertRecord) -> object:
 
 
 def _plain(text: str) -> str:
-    """Escape what Slack reads as markup: a name can hold `<!channel>`."""
+    """The text with the characters escaped that Slack reads as markup: a name may contain `<!channel>`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

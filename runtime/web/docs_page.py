@@ -1,4 +1,4 @@
-"""The reference page: the OpenAPI document as one HTML file, without scripts or outside parts."""
+"""The reference page: the OpenAPI document as one HTML file. It loads no script and no other file."""
 
 import json
 from html import escape
@@ -22,7 +22,7 @@ td, th { border-bottom: 1px solid var(--line); }
 
 
 def reference_page(document: JsonDocument) -> str:
-    """A page with every operation by family, its parameters or body, and its answer."""
+    """The page as HTML: every operation by family, with its parameters or body, and its answer."""
     families: dict[str, list[str]] = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -67,7 +67,8 @@ def _table(title: str, parameters: list[JsonDocument]) -> str:
 
 
 def _schema(title: str, schema: JsonDocument, document: JsonDocument) -> str:
-    """The schema with its own component written out; what that refers to is left by name."""
+    """The schema as HTML. Its own component is written out; the components that this one refers to stay
+    names."""
     name = schema.get("$ref", "").rpartition("/")[2]
     shown = document["components"]["schemas"].get(name, schema)
     return f"<h4>{escape(title)}</h4><pre>{escape(json.dumps(shown, indent=1))}</pre>"

@@ -1,7 +1,7 @@
-"""The Litestar application: the catalogue's functions on their paths, once, at start.
+"""The Litestar application: it mounts the catalogue's functions on their paths, once, at the start.
 
-A path without parameters is mounted as a raw ASGI route (Litestar only finds it); the others go
-through a Litestar handler, since only those get path parameters.
+A path without parameters is mounted as a raw ASGI route: Litestar only finds it. A path with parameters goes
+through a Litestar handler, since only a handler gets path parameters.
 """
 
 import re
@@ -25,15 +25,16 @@ from runtime.web.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
-"""Ours are texts; Litestar wants that said."""
+"""A path parameter without a type, such as `{key_id}`. Our parameters are texts, and Litestar wants the type:
+`{key_id:str}`."""
 FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
     {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
 )
 
 
 def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> App:
-    """Every function on its path and aliases, the OpenAPI document, and errors in our envelope. Without the
-    front Litestar serves all of it."""
+    """The application: every function on its path and aliases, the OpenAPI document, and errors in our
+    envelope. With `front` false, Litestar serves every path."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for entry in entries:
         endpoint = Endpoint(entry, gateway)
@@ -74,7 +75,7 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
 
 
 def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
-    """The OpenAPI document and a page that shows it; both are made here, once."""
+    """The handlers of the OpenAPI document and of the page that shows it. Both are made here, once."""
     document = openapi_document(entries)
     encoded, page = msgspec.json.encode(document), reference_page(document).encode()
 
@@ -90,7 +91,8 @@ def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
 
 
 def _sends(body: bytes, kind: bytes) -> ASGIApp:
-    """They are large and open to all: as every reply, they are sent only as far as they are read."""
+    """An ASGI application that sends one body. The document and the page are large and open to everybody, so
+    they are sent like every reply: in pieces, and cut off when the client stops reading."""
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
 
     async def send_page(scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -100,7 +102,7 @@ def _sends(body: bytes, kind: bytes) -> ASGIApp:
 
 
 def _framework_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:
-    """What Litestar refuses by itself, in the envelope of everything else."""
+    """The answer to a request that Litestar itself refuses, in the same envelope as every other error."""
     kind = FRAMEWORK_ERRORS.get(exc.status_code, InvalidRequest if exc.status_code < 500 else GatewayError)
     error = kind(f"{request.method} {request.url.path[:200]}: {exc.detail}")
     headers = {name: value for name, value in (exc.headers or {}).items() if name.lower() == "allow"}

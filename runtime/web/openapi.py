@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the manifests and their Structs."""
+"""The OpenAPI 3.1 document, made from the manifests and their request and reply Structs."""
 
 import types
 import typing
@@ -13,7 +13,7 @@ from functions.contract.roles import Access
 from runtime.catalog import Entry
 from schema.errors import ErrorEnvelope
 
-JsonDocument = dict[str, Any]  # a JSON document by definition
+JsonDocument = dict[str, Any]  # a JSON document has values of any type
 REF = "#/components/schemas/{name}"
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
@@ -98,5 +98,5 @@ def _reply_kinds(manifest: Manifest) -> list[Any]:
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
-    """The alternatives of a union, else the type alone."""
+    """The members of a union type. Another type is its own only member."""
     return typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)

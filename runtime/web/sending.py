@@ -1,4 +1,4 @@
-"""Sends replies: whole ones, streams and downloads, to clients that read them or do not."""
+"""Sends replies: whole bodies, streams and downloads. A client that stops reading is cut off."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -12,17 +12,19 @@ from runtime.reply import Reply
 from runtime.stopping import STOPPED, go_on
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, envelope
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]  # ASGI's own types: a mapping by the specification
+Send = Callable[[dict[str, Any]], Awaitable[None]]  # ASGI specifies a mapping with values of any type
 PIECE_BYTES = 16 * 1024
-"""A larger body is handed over in such pieces, of which the server takes five at a time: the rest of what a
-client does not read stays here, where its time is up one day."""
+"""A larger body is sent in pieces of this size. The server takes five pieces at a time. What a slow client
+has not read yet waits here, and `Writing` limits that wait."""
 WRITE_S = 60.0
-"""How long a client may read nothing. Its reply is cut off then."""
+"""How long a client may read nothing, in seconds. Its reply is cut off after half of this time at the
+earliest, and after the whole time at the latest."""
 
 
 class Writing:
-    """Cuts a reply off whose client reads nothing: the server has not taken one piece for so long. Between
-    two pieces a provider is waited for, which has deadlines of its own."""
+    """Cuts a reply off when its client reads nothing: the server takes no piece for `limit_s` seconds at
+    most, and for half as long at least. The time between two pieces does not count: the gateway waits for the
+    provider then, and the provider has deadlines of its own."""
 
     def __init__(self, send: Send, limit_s: float) -> None:
         self._send = send
@@ -55,7 +57,7 @@ class Writing:
         self._timer = asyncio.get_running_loop().call_later(self._step_s, self._look)
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
-        """Nobody is there to be told."""
+        """A reply that was cut off here ends without an exception: there is no client that could be told."""
         self._timer.cancel()
         self._task = None
         if kind is not asyncio.CancelledError or not self._stuck:
@@ -65,7 +67,7 @@ class Writing:
 
 
 def send_reply(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> Coroutine[Any, Any, None]:
-    """Send a reply of whatever kind."""
+    """Send a reply of any kind. Cut it off when the client reads nothing for `write_s` seconds."""
     if reply.download is not None:
         return _send_download(send, reply, reply.download, write_s)
     if isinstance(reply.body, bytes):
@@ -82,7 +84,7 @@ async def _send_stream(send: Send, reply: Reply, stream: EventStream, write_s: f
                     await writing.piece(piece)
             await writing.end()
     except asyncio.CancelledError as exc:
-        if SHUTTING_DOWN in exc.args:  # while a slow client was being written to
+        if SHUTTING_DOWN in exc.args:  # the cancellation came while a piece was written to a slow client
             stream.close(ShuttingDown(STOPPED))
         raise
     finally:
@@ -103,7 +105,7 @@ async def _send_download(send: Send, reply: Reply, download: Download, write_s: 
 
 
 async def send_whole(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> None:
-    """A reply whose body is there."""
+    """Send a reply whose body is bytes. Cut it off when the client reads nothing for `write_s` seconds."""
     body = reply.body
     assert isinstance(body, bytes), "a stream is sent otherwise"
     try:
@@ -120,7 +122,7 @@ async def send_whole(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> N
 
 
 async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
-    """A stream's events; one that breaks ends with an `error` event, and no `[DONE]` after it."""
+    """The events of a stream. A stream that breaks ends with an `error` event, and no `[DONE]` follows."""
     try:
         async with aclosing(stream.events()) as events:  # type: ignore[type-var]
             async for piece in events:

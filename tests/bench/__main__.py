@@ -11,7 +11,7 @@ it: what is booked after a round counts for the round. The best round counts, si
 the machine makes one slower; of rates the median is shown beside it.
 
     --quick           about a minute
-    --json PATH       where the figures go (default: bench-results/<time>.json), and a picture (SVG) beside them
+    --json PATH       where the figures go (default: bench-results/<time>.json), and a picture beside them
     --stages          what a call costs inside a worker, stage by stage (`tests/bench/stages.py`)
     --peer COMMAND    another gateway in the same rounds, such as
                       --peer './bifrost --port 8080' --url http://127.0.0.1:8080 --key sk-x --ready /health
