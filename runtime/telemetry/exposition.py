@@ -126,7 +126,7 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
     )
     yield from counter(
         "switchgear_hold_exceeded",
-        "AttemptCounts that cost more than was held for them.",
+        "Attempts that cost more than was held for them.",
         (),
         [((), counted.holds_exceeded)],
     )
