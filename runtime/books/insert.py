@@ -124,16 +124,18 @@ def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
 
 def _sums(booked: Iterable[SpendRow]) -> dict[str, CounterSums]:
     """What to add to the counters, by kind of holder. Rows that cost nothing change no counter."""
-    sums: dict[str, CounterSums] = {}
+    costs: dict[tuple[str | None, str | None, str, str, str | None], int] = {}
     for row in booked:
-        if not row.cost_nano:
-            continue
-        key = row.key_id or row.key_hash
-        owners = owners_of(row.organization_id, row.team_id, row.user_id, key, row.end_user)
-        for kind, id, part in owners:
+        if row.cost_nano:
+            key = row.key_id or row.key_hash
+            held_by = (row.organization_id, row.team_id, row.user_id, key, row.end_user)
+            costs[held_by] = costs.get(held_by, 0) + row.cost_nano
+    sums: dict[str, CounterSums] = {}
+    for held_by, cost_nano in costs.items():
+        for kind, id, part in owners_of(*held_by):
             of_kind = sums.setdefault(kind, {})
             window, ever = of_kind.get((id, part), (0, 0))
-            of_kind[id, part] = (window + row.cost_nano, ever + row.cost_nano)
+            of_kind[id, part] = (window + cost_nano, ever + cost_nano)
     return sums
 
 

@@ -187,21 +187,22 @@ class JournalReader:
         """Read records of this segment into `entries`. The result is true where reading went on to the next
         segment."""
         assert self._data is not None
-        over = False
+        over, (segment, offset) = False, self.place
         with memoryview(self._data) as view:
             try:
-                for found in frames(view, self.place.offset):
+                for found in frames(view, offset):
                     if found.kind == FrameKind.END:
                         over = True
                         break
-                    self.place = ReadPlace(self.place.segment, found.end)
-                    row = self._take(found)
+                    offset, row = found.end, self._take(found)
                     if row is not None:
-                        entries.append(ReadRow(row, self.place))
+                        entries.append(ReadRow(row, ReadPlace(segment, offset)))
                         if len(entries) >= limit:
                             break
             except Torn:
                 pass
+            finally:
+                self.place = ReadPlace(segment, offset)
         return over and self._follow()
 
     def _take(self, found: Frame) -> SpendRow | None:

@@ -145,7 +145,8 @@ _RATE_WINDOWS = MappingProxyType({Meter.REQUESTS: "1m", Meter.TOKENS: "1m", Mete
 def nano(sum_usd: Decimal) -> int:
     """A budget in whole nano-USD, rounded down. Raises InvalidRequest for what can't be a budget, such as -5
     or NaN."""
-    dollars(sum_usd if sum_usd < 0 or not sum_usd.is_finite() else sum_usd.to_integral_value(), param="max_budget")
+    rounded = sum_usd.is_finite() and sum_usd > 0
+    dollars(sum_usd.to_integral_value() if rounded else sum_usd, param="max_budget")
     return int((sum_usd * NANO_PER_USD).to_integral_value(rounding=ROUND_FLOOR))
 
 

@@ -5,6 +5,7 @@ Money is in dollars, exactly.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -116,34 +117,47 @@ def metadata_of(row: SpendRow) -> SpendMetadata:
 
 
 def usage_object(usage: Usage) -> UsageObject:
-    rare = usage.rare or NOTHING_RARE
+    prompt, completion, cache, tools = _details(
+        usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens, usage.rare or NOTHING_RARE
+    )
     return UsageObject(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
         cache_read_input_tokens=usage.cached_tokens,
         cache_creation_input_tokens=usage.cache_write_tokens,
-        prompt_tokens_details=PromptTokens(
-            cached_tokens=usage.cached_tokens,
+        prompt_tokens_details=prompt,
+        completion_tokens_details=completion,
+        cache_creation=cache,
+        server_tool_use=tools,
+        images=NOTHING_RARE.images if usage.rare is None else usage.rare.images,
+        input_reported=usage.input_reported,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _details(
+    cached: int, written: int, reasoning: int, rare: RareMeters
+) -> tuple[PromptTokens, CompletionTokens, CacheWritten, ToolsUsed]:
+    """What most rows have in common: no cached, reasoning or rare tokens."""
+    return (
+        PromptTokens(
+            cached_tokens=cached,
             audio_tokens=rare.audio_input_tokens,
             cached_audio_tokens=rare.audio_cached_tokens,
             image_tokens=rare.image_input_tokens,
             cached_image_tokens=rare.image_cached_tokens,
         ),
-        completion_tokens_details=CompletionTokens(
-            reasoning_tokens=usage.reasoning_tokens,
+        CompletionTokens(
+            reasoning_tokens=reasoning,
             audio_tokens=rare.audio_output_tokens,
             image_tokens=rare.image_output_tokens,
         ),
-        cache_creation=CacheWritten(
-            ephemeral_5m_input_tokens=max(0, usage.cache_write_tokens - rare.cache_write_1h_tokens),
+        CacheWritten(
+            ephemeral_5m_input_tokens=max(0, written - rare.cache_write_1h_tokens),
             ephemeral_1h_input_tokens=rare.cache_write_1h_tokens,
         ),
-        server_tool_use=ToolsUsed(
-            web_search_requests=rare.web_searches, search_context_size=rare.search_context
-        ),
-        images=rare.images,
-        input_reported=usage.input_reported,
+        ToolsUsed(web_search_requests=rare.web_searches, search_context_size=rare.search_context),
     )
 
 

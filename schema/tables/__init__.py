@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 def naive(moment: datetime) -> datetime:
     """An aware time as the columns hold it."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).replace(tzinfo=None)
 
 
 def aware(moment: datetime) -> datetime:
