@@ -27,7 +27,7 @@ async def audit(request: AuditQuery, ctx: ReportContext) -> AuditPage:
 
 @function("GET", "/audit/export", access=Access.AUDIT_READ)
 async def export(request: AuditExportQuery, ctx: ReportContext) -> Download:
-    """Download every change that fits, oldest first, as JSON lines or CSV."""
+    """Download every change that fits the filters, oldest first, as JSON lines or CSV."""
     records = ctx.audit.everything(request)
     first = await anext(records, None)  # an error with a status is raised here, before the file begins
     return exported(first, records, kind=AuditRecord, name="audit", format=request.format)

@@ -87,7 +87,7 @@ async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
 
 @function("GET", "/spend/logs/export", access=Access.SPEND_READ)
 async def export(request: LogExportQuery, ctx: ReportContext) -> Download:
-    """Download every call that fits, oldest first, as JSON lines or CSV."""
+    """Download every call that fits the filters, oldest first, as JSON lines or CSV."""
     _check_dates(request)
     rows = _as_logs(ctx.log.everything(_hashed(request), scope=ctx.call.scope))
     first = await anext(rows, None)  # an error with a status is raised here, before the file begins
