@@ -1,10 +1,11 @@
 """`just bench`: the gateway beside the floor app, in one run, on one canned provider.
 
-One worker each; the gateway with key auth, prices and spend rows on, called with a key without limits
-(gateway), with one under a budget in a team under one (budgeted), and with one under limits on calls and
-tokens too, in a team with a limit on calls (governed). The rounds alternate (floor, gateway, budgeted,
-governed, floor, ...), so that what else happens on the machine meets all, and the median of each counts.
-`--quick` takes about half a minute; `--json PATH` says where the figures go.
+Each server has one worker. The gateway checks keys, finds prices and writes spend rows. It is called with
+three keys. The first has no limits (gateway). The second is under a budget, in a team under a budget
+(budgeted). The third is also under limits on calls and tokens, in a team with a limit on calls (governed).
+The rounds alternate (floor, gateway, budgeted, governed, floor, ...), so that other work on the machine meets
+all of them, and the median of each counts. `--quick` takes about half a minute. `--json PATH` says where the
+figures go.
 """
 
 import argparse
@@ -39,7 +40,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """In MB, after the run. `tree` is without Postgres, `postgres` the embedded one alone."""
+    """Memory in MB after the run. `tree` is the process with all below it but Postgres, `postgres` the
+    embedded Postgres alone."""
 
     worker: float
     tree: float
@@ -47,7 +49,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one server: the median of each shape's rounds by the shape's name, memory, cold start."""
+    """The figures of one server: the median of the rounds of each shape, by the shape's name, the memory, and
+    the cold start."""
 
     measures: dict[str, Measure]
     memory: Memory | None
@@ -66,11 +69,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     floor: Figures
     gateway: Figures
     budgeted: Figures
-    """The gateway again, under budgets."""
+    """The gateway, called with a key under budgets."""
     governed: Figures
-    """Under budgets and limits."""
+    """The gateway, called with a key under budgets and limits."""
     ratios: dict[str, dict[str, float]]
-    """To the floor, by server and shape."""
+    """The ratios to the floor, by server and shape: 0.5 is half as many calls a second."""
 
 
 SHAPES = (
@@ -176,7 +179,8 @@ def table(result: Result) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Gives 1 where calls failed: a rate with errors in it says nothing."""
+    """Run the bench. Gives the exit code, which is 1 if calls failed, since a rate with errors in it says
+    nothing."""
     parser = argparse.ArgumentParser(prog="just bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", type=Path, help="where the figures go (default bench-results/<time>.json)")

@@ -33,7 +33,7 @@ model_list:
 """
 BUDGET: dict[str, object] = {"max_budget": 1_000_000, "budget_duration": "30d"}
 AMPLE = BUDGET | {"rpm_limit": 100_000_000}
-"""Limits that nobody reaches, and that every call has to be under."""
+"""Limits that no call reaches, but that are checked for every call."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,20 +45,21 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     ready_s: float
     budgeted_key: str = ""
-    """Under a budget, in a team under one."""
+    """A key under a budget, in a team under a budget."""
     governed_key: str = ""
-    """Under limits, too."""
+    """A key under limits as well, in a team under limits."""
 
     def rss_mb(self) -> float:
         """Resident memory of the process and all below it but Postgres, in MB."""
         return sum(process.memory_info().rss for process in self._tree()) / 1e6
 
     def worker_rss_mb(self) -> float:
-        """Of the largest process: the worker, since there is one."""
+        """The resident memory of the largest process in MB: of the worker, since there is only one."""
         return max(process.memory_info().rss for process in self._tree()) / 1e6
 
     def postgres_mb(self) -> float:
-        """Of the embedded Postgres, each page it shares counted once; 0 where there is none."""
+        """The memory of the embedded Postgres in MB, with each shared page counted once. 0: there is no
+        embedded Postgres."""
         tree = psutil.Process(self.pid).children(recursive=True)
         return sum(process.memory_full_info().pss for process in tree if _is_postgres(process)) / 1e6
 
@@ -80,7 +81,7 @@ def free_port() -> int:
 
 @contextmanager
 def canned() -> Iterator[str]:
-    """The provider; gives its API base."""
+    """Run the canned provider, and give its API base."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.canned"],
         cwd=ROOT,
@@ -159,7 +160,8 @@ def _made(running: Running, path: str, **body: object) -> dict[str, object]:
 
 @contextmanager
 def _served(name: str, command: list[str], port: int, key: str, env: dict[str, str]) -> Iterator[Running]:
-    """The server's log goes to a file, as under any supervisor: writing it is part of its work."""
+    """Run a server. Its log goes to a file, as under any supervisor, since writing the log is part of its
+    work."""
     url = f"http://127.0.0.1:{port}"
     with tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log") as log:
         began = time.perf_counter()
