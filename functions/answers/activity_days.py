@@ -1,4 +1,4 @@
-"""From sums to the days of an activity report, in LiteLLM's shape: pure."""
+"""Turns sums into the days of an activity report, in LiteLLM's shape. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence

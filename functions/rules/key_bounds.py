@@ -149,8 +149,8 @@ async def _minter(call: Call, keys: Keys) -> KeyRecord | None:
 
 
 def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> KeyCeiling:
-    """The ceiling of the calling key: its own limits, without a temporary increase. The increase ends, and a
-    key that is made with it would not."""
+    """The ceiling of the calling key: its own limits, without a temporary increase. The increase ends, while
+    a key that is made with it would keep it."""
     return KeyCeiling(
         source=MINTER,
         max_budget=own.max_budget,

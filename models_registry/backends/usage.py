@@ -1,6 +1,6 @@
 """Token counts between the wire and `Usage`. A report counts as far as it can be read: a field with an odd
-value is missing, and the other fields hold. A count above 32 bits is passed on as it is, and the ledger books
-a bound in its place, and says so.
+value counts as missing, and the other fields hold. A count above 32 bits is passed on as it is, and the
+ledger books a bound in its place, and says so.
 
 `Usage.prompt_tokens` is all input. Where a provider counts cached tokens beside its prompt, they are added.
 """

@@ -189,8 +189,8 @@ class _ColumnPlaces:
 
 
 def _day(text: str, number: int) -> date:
-    """The UTC day of a cell: of a date (`2026-11-24`), a time with or without an offset, or seconds since
-    1970."""
+    """The UTC day of a cell that has a date (`2026-11-24`), a time with or without an offset, or seconds
+    since 1970."""
     try:
         if _UNIX.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC).date()

@@ -121,7 +121,7 @@ class ChatBounds:
             return self._asked()
         if target.context_window is None:
             return None
-        return self._answers_of(target.context_window - (self._thinking or 0))  # it is the whole window, or 0
+        return self._answers_of(target.context_window - (self._thinking or 0))  # thinking is all of it, or 0
 
     def cap(self, tokens: int) -> None:
         """Limit each answer to this number of tokens, since the gateway will send a limit of its own."""

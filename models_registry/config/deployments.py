@@ -1,4 +1,4 @@
-"""From a config entry to a target: provider, address, credential, limits and price."""
+"""Turns a config entry into a target: provider, address, credential, limits and price."""
 
 import hashlib
 import math

@@ -48,8 +48,8 @@ def origin_of(address: str) -> Origin | None:
 
 
 def is_provider(provider: Provider, address: str, env: Mapping[str, str]) -> bool:
-    """Whether an address leads to one of the provider's hosts over https, or to the place that the
-    environment gives for the provider."""
+    """Whether an address leads to one of the provider's hosts by https on port 443, or has the scheme, host
+    and port of an address that the environment gives for the provider."""
     origin = origin_of(address)
     if origin is None:
         return False

@@ -39,7 +39,7 @@ METERS: Mapping[str, str] = MappingProxyType(
         "output_cost_per_second": "millisecond",
     }
 )
-"""The beginnings of field names, each with the meter of `Price` that it prices."""
+"""Names of fields without their endings, each with the meter of `Price` that it prices."""
 
 HOUR = "cache_write_1h"
 SEARCH = "search_context_cost_per_query"
@@ -175,7 +175,7 @@ def _flat(price: Price, rates: Rates) -> Price:
 
 
 def _parsed(name: str) -> tuple[GridPlace, str] | None:
-    """Where the rate of a field holds, and its meter. None: the field has no effect here."""
+    """Where the rate of a field holds, and its meter. None: the name is not that of a single rate."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None

@@ -26,7 +26,7 @@ KEYS = 50
 
 class Bookkeeping(msgspec.Struct, frozen=True, kw_only=True):
     journal_us: float
-    """The microseconds of a call: of its hold and its end."""
+    """The microseconds of a call, for its hold and its end together."""
     bytes_a_call: float
     rows_per_s: float
     """Rows a second from the journal into Postgres, with counters and daily sums."""

@@ -54,7 +54,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
         return sum(process.memory_info().rss for process in self._tree()) / 1e6
 
     def worker_rss_mb(self) -> float:
-        """The resident memory of the largest process in MB: of the worker, since there is only one."""
+        """The resident memory of the largest process in MB. That is the worker, since there is only one."""
         return max(process.memory_info().rss for process in self._tree()) / 1e6
 
     def postgres_mb(self) -> float:

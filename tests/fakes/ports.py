@@ -27,7 +27,7 @@ NO_PORTS = Ports(**dict.fromkeys(Ports.__struct_fields__, ABSENT))
 
 
 class Given(TypedDict, total=False):
-    """The fields of `Ports`, of which a test gives some."""
+    """The fields of `Ports`. A test gives some of them."""
 
     models: Models
     routes: Routes
