@@ -1,4 +1,4 @@
-# How to do things here. `just` alone lists the recipes.
+# The recipes of this repository. `just` without a name lists them.
 
 set positional-arguments
 
@@ -9,35 +9,35 @@ python := bin / "python"
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
 
-# Everything on this machine: Postgres, a small real model, the gateway on http://127.0.0.1:4000
+# Run everything on this machine: Postgres, a small real model, the gateway on http://127.0.0.1:4000
 dev *args:
     @"{{ python }}" -m runtime dev "$@"
 
-# The gateway alone: --config FILE --host H --port N --workers N --functions a,b --check-config
+# Run the gateway alone: --config FILE --host H --port N --workers N --functions a,b --check-config
 serve *args:
     @"{{ python }}" -m runtime serve "$@"
 
-# One function without HTTP: just invoke chat '{"model": ..., "messages": [...]}'
+# Call one function without HTTP: just invoke chat '{"model": ..., "messages": [...]}'
 invoke name *args:
     @"{{ python }}" -m runtime invoke "$@"
 
-# Bring the database's tables up to date (serve and dev do it at start)
+# Bring the database's tables up to date (serve and dev do this when they start)
 migrate *args:
     @"{{ python }}" -m runtime migrate "$@"
 
-# The tests, a file at a time on each of up to four cores (.venv/bin/pytest runs them in one process)
+# Run the tests on up to four cores, each file on one core (.venv/bin/pytest runs them in one process)
 test *args:
     @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
 
-# The document's rows that need nginx, containers or a browser; each skips with the reason where one is missing
+# Run the tests that need nginx, containers or a browser; a test skips, with the reason, where its part is missing
 test-system *args:
     @"{{ python }}" -m pytest tests/system "$@"
 
-# Soaks and long searches for faults, a quarter of an hour or more; never in CI
+# Run soaks and long searches for faults: a quarter of an hour or more, and never in CI
 test-long *args:
     @"{{ python }}" -m pytest tests/long "$@"
 
-# Lint, formatting, types, import rules
+# Check lint, formatting, types and import rules
 check:
     "{{ bin }}/ruff" check .
     "{{ bin }}/ruff" format --check .
@@ -49,6 +49,6 @@ fmt:
     "{{ bin }}/ruff" format .
     "{{ bin }}/ruff" check --fix .
 
-# Calls and streams a second beside the floor app; --quick for a short run
+# Measure calls and streams a second, beside the floor app; --quick makes it a short run
 bench *args:
     @"{{ python }}" -m tests.bench "$@"

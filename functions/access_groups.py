@@ -1,4 +1,4 @@
-"""Access groups: models under one name, for the lists of keys and teams."""
+"""Access groups: each is one name for several models, for the lists of keys and teams."""
 
 from functions.contract.function import function
 from functions.contract.roles import Access
@@ -45,7 +45,7 @@ async def info(request: AccessGroupQuery, ctx: GovernanceContext) -> AccessGroup
 
 @function("PUT", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_WRITE)
 async def update(request: AccessGroupUpdateRequest, ctx: GovernanceContext) -> AccessGroupRecord:
-    """Change an access group: what is absent stays, null clears."""
+    """Change an access group. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)
     changes: dict[str, object] = {}
     if request.access_group_name is not UNSET:
@@ -61,7 +61,7 @@ async def update(request: AccessGroupUpdateRequest, ctx: GovernanceContext) -> A
 
 @function("DELETE", "/v1/access_group/{access_group_id}", access=Access.ACCESS_GROUPS_WRITE)
 async def delete(request: AccessGroupDeleteRequest, ctx: GovernanceContext) -> AccessGroupRecord:
-    """Delete an access group. Lists that name it allow less from then on."""
+    """Delete an access group. Keys and teams that name it no longer get its models."""
     refuse_undeclared(request)
     gone = await ctx.access_groups.remove([request.access_group_id], call=ctx.call)
     return _there(gone[0] if gone else None)

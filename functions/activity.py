@@ -1,4 +1,4 @@
-"""Activity by day: requests, tokens, spend and failures, of whom one may see."""
+"""Activity by day: requests, tokens, spend and failures, within the caller's reach."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ from schema.secret import hash_of
 
 MAX_PAGE = 1_000
 TOP_LISTED = 100
-"""Keys and users that a report without pages lists by name, the dearest: LiteLLM's bound."""
+"""How many keys and users a report without pages lists: those with the most spend. LiteLLM has the same
+limit."""
 TOP_MODELS = 10
 ACTIVE = ("api_requests", "prompt_tokens", "completion_tokens")
 """The metrics that `_active` reads."""
@@ -40,20 +41,20 @@ Where = Mapping[Dimension, tuple[str, ...]]
 
 @function("GET", "/user/daily/activity", access=Access.SPEND_READ)
 async def user(request: UserActivityQuery, ctx: ReportContext) -> DailyActivity:
-    """Sum up days by user, and by model, provider, endpoint and key."""
+    """Sum up each day by user, and by model, provider, endpoint and key."""
     return await _page(request, Dimension.USER, listed("user_id", request.user_id), (), ctx)
 
 
 @function("GET", "/team/daily/activity", access=Access.SPEND_READ)
 async def team(request: TeamActivityQuery, ctx: ReportContext) -> DailyActivity:
-    """Sum up days by team, and by model, provider, endpoint and key."""
+    """Sum up each day by team, and by model, provider, endpoint and key."""
     excluded = listed("exclude_team_ids", request.exclude_team_ids)
     return await _page(request, Dimension.TEAM, listed("team_ids", request.team_ids), excluded, ctx)
 
 
 @function("GET", "/organization/daily/activity", access=Access.SPEND_READ)
 async def organization(request: OrganizationActivityQuery, ctx: ReportContext) -> DailyActivity:
-    """Sum up days by organization, and by model, provider, endpoint and key."""
+    """Sum up each day by organization, and by model, provider, endpoint and key."""
     wanted = listed("organization_ids", request.organization_ids)
     excluded = listed("exclude_organization_ids", request.exclude_organization_ids)
     return await _page(request, Dimension.ORGANIZATION, wanted, excluded, ctx)
@@ -61,7 +62,7 @@ async def organization(request: OrganizationActivityQuery, ctx: ReportContext) -
 
 @function("GET", "/customer/daily/activity", aliases=("/end_user/daily/activity",), access=Access.SPEND_READ)
 async def customer(request: CustomerActivityQuery, ctx: ReportContext) -> DailyActivity:
-    """Sum up days by end user, and by model, provider, endpoint and key."""
+    """Sum up each day by end user, and by model, provider, endpoint and key."""
     wanted = listed("end_user_ids", request.end_user_ids)
     excluded = listed("exclude_end_user_ids", request.exclude_end_user_ids)
     return await _page(request, Dimension.END_USER, wanted, excluded, ctx)
@@ -69,14 +70,16 @@ async def customer(request: CustomerActivityQuery, ctx: ReportContext) -> DailyA
 
 @function("GET", "/tag/daily/activity", access=Access.SPEND_READ)
 async def tag(request: TagActivityQuery, ctx: ReportContext) -> DailyActivity:
-    """Sum up days by request tag, and by model, provider, endpoint and key; a call counts for each tag."""
+    """Sum up each day by request tag, and by model, provider, endpoint and key. A call counts for each of its
+    tags."""
     excluded = listed("exclude_tags", request.exclude_tags)
     return await _page(request, Dimension.TAG, listed("tags", request.tags), excluded, ctx)
 
 
 @function("GET", "/user/daily/activity/aggregated", access=Access.SPEND_READ)
 async def aggregated(request: AggregatedQuery, ctx: ReportContext) -> DailyActivity:
-    """Sum up days in one answer, without pages; of keys and users the 100 dearest are listed."""
+    """Sum up each day in one answer without pages. It lists the 100 keys and the 100 users with the most
+    spend."""
     days = period_days(request.start_date, request.end_date)
     where = _where(request.model, request.api_key) | _only(Dimension.USER, listed("user_id", request.user_id))
     by: tuple[tuple[Dimension, ...], ...] = ((Dimension.DATE,),)
@@ -111,7 +114,7 @@ async def requests(request: PeriodQuery, ctx: ReportContext) -> Activity:
 
 @function("GET", "/global/activity/model", access=Access.SPEND_READ)
 async def models(request: PeriodQuery, ctx: ReportContext) -> list[ModelActivity]:
-    """Count requests and tokens by day, of the ten models with the most requests."""
+    """Count requests and tokens by day, for the ten models with the most requests."""
     days = period_days(request.start_date, request.end_date)
     query = SumsQuery(by=((Dimension.DATE, Dimension.MODEL_GROUP),), days=days, only=ACTIVE)
     of_models: dict[str, list[Sums]] = {}
@@ -131,7 +134,7 @@ async def models(request: PeriodQuery, ctx: ReportContext) -> list[ModelActivity
 
 @function("GET", "/global/activity/exceptions", access=Access.SPEND_READ)
 async def exceptions(request: ExceptionsQuery, ctx: ReportContext) -> Exceptions:
-    """Count the calls of a model that were answered 429, by day."""
+    """Count the calls of a model that were answered with 429, by day."""
     query = SumsQuery(
         by=((Dimension.DATE,),),
         days=period_days(request.start_date, request.end_date),
@@ -159,7 +162,7 @@ async def _page(
 ) -> DailyActivity:
     check_page(request.page, request.page_size, most=MAX_PAGE)
     if entity in (Dimension.TEAM, Dimension.ORGANIZATION):
-        excluded = (*excluded, "")  # what belongs to none
+        excluded = (*excluded, "")  # rows of no team or organization
     query = SumsQuery(
         by=((Dimension.DATE, Dimension.API_KEY, *KINDS.values(), entity),),
         days=period_days(request.start_date, request.end_date),

@@ -1,4 +1,4 @@
-"""Alerts: what somebody should look at, as the log and the webhook said it."""
+"""Alerts: what somebody should look at. The log and the webhook told the same."""
 
 from functions.contract.function import function
 from functions.contract.roles import Access

@@ -27,15 +27,15 @@ async def audit(request: AuditQuery, ctx: ReportContext) -> AuditPage:
 
 @function("GET", "/audit/export", access=Access.AUDIT_READ)
 async def export(request: AuditExportQuery, ctx: ReportContext) -> Download:
-    """Download every change that fits, oldest first, as JSON lines or CSV."""
+    """Download every change that fits the filters, oldest first, as JSON lines or CSV."""
     records = ctx.audit.everything(request)
-    first = await anext(records, None)  # what can fail with a status does so here
+    first = await anext(records, None)  # an error with a status is raised here, before the file begins
     return exported(first, records, kind=AuditRecord, name="audit", format=request.format)
 
 
 @function("GET", "/audit/{id}", access=Access.AUDIT_READ)
 async def one(request: AuditOneQuery, ctx: ReportContext) -> AuditRecord:
-    """Show one change."""
+    """Show one change of the audit log."""
     record = await ctx.audit.find(request.id)
     if record is None:
         raise NotFound("There is no such entry in the audit log.", param="id")

@@ -1,4 +1,4 @@
-"""One call of the log, with what was asked and answered where that is kept."""
+"""One call of the log, with its prompt and its answer where they are kept."""
 
 from functions.contract.function import function
 from functions.contract.roles import Access
@@ -10,7 +10,8 @@ from schema.spend import SpendQuery, spend_log
 
 @function("GET", "/spend/logs/ui/{request_id}", access=Access.SPEND_READ)
 async def show(request: BodyQuery, ctx: ReportContext) -> LogDetail:
-    """Show one call; its prompt and answer to admins and to whose call it was, where they are kept."""
+    """Show one call. Its prompt and answer are shown, where they are kept, to admins and to the user who made
+    the call."""
     query = SpendQuery(
         request_id=request.request_id,
         start_date=request.start_date,

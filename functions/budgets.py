@@ -1,4 +1,4 @@
-"""Budgets by name, which keys, members, organizations and customers may share."""
+"""Budgets with an id, which keys, members, organizations and customers may share."""
 
 import msgspec
 
@@ -43,7 +43,7 @@ async def new(request: BudgetNewRequest, ctx: GovernanceContext) -> BudgetRecord
 
 @function("POST", "/budget/update", access=Access.BUDGETS_WRITE)
 async def update(request: BudgetUpdateRequest, ctx: GovernanceContext) -> BudgetRecord:
-    """Change a budget: what is absent stays, null clears."""
+    """Change a budget. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)
     limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     record = await ctx.budgets.change(request.budget_id, limits, call=ctx.call)
@@ -54,7 +54,7 @@ async def update(request: BudgetUpdateRequest, ctx: GovernanceContext) -> Budget
 
 @function("POST", "/budget/info", access=Access.BUDGETS_READ)
 async def info(request: BudgetInfoRequest, ctx: GovernanceContext) -> list[BudgetRecord]:
-    """Show the budgets named."""
+    """Show the budgets that are named."""
     refuse_undeclared(request)
     if not request.budgets:
         raise InvalidRequest("budgets: name at least one budget.", param="budgets")
@@ -70,7 +70,7 @@ async def list_budgets(request: BudgetListQuery, ctx: GovernanceContext) -> list
 
 @function("GET", "/budget/settings", access=Access.BUDGETS_READ)
 async def settings(request: BudgetSettingsQuery, ctx: GovernanceContext) -> list[BudgetSetting]:
-    """Show a budget field by field, with what each means."""
+    """Show a budget field by field, with the meaning of each field."""
     record = await ctx.budgets.find(request.budget_id, call=ctx.call)
     if record is None:
         raise NotFound("There is no such budget.", param="budget_id")

@@ -23,7 +23,7 @@ from schema.usage import Usage
     call_type="acompletion",
 )
 async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | EventStream:
-    """Answer a conversation with the model named, in one piece or as a stream of chunks."""
+    """Answer a conversation by the model that is named, in one piece or as a stream of chunks."""
     return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, ChatExchange))
 
 

@@ -1,4 +1,4 @@
-"""Corrections of the ledger by an admin, and the list of what waits for one."""
+"""Corrections of the ledger by an admin, and the list of calls that wait for a correction."""
 
 from functions.contract.function import function
 from functions.contract.roles import Access
@@ -28,7 +28,8 @@ NO_SUCH = "There is no such row in the ledger."
 
 @function("POST", "/spend/correct", access=Access.SPEND_WRITE)
 async def correct(request: CorrectRequest, ctx: CorrectionContext) -> CorrectionReport:
-    """Say what a call should have cost: the difference becomes a row. The same again does nothing."""
+    """Say what a call should have cost. The difference becomes a row of the ledger. The same correction sent
+    again does nothing."""
     refuse_undeclared(request)
     reason = checked_reason(request.reason)
     request_id = text(request.request_id, param="request_id")

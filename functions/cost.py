@@ -19,7 +19,8 @@ from schema.usage import Usage, tier_served
 
 @function("POST", "/spend/calculate", access=Access.MODELS_READ)
 async def calculate(request: CalculateRequest, ctx: CatalogueContext) -> CalculatedCost:
-    """Say what an answer cost, or what messages would cost as input, a token to four bytes of them."""
+    """Say what an answer cost, or what messages would cost as input. Messages are estimated at four bytes a
+    token."""
     answer = request.completion_response
     if (answer is None) == (request.messages is None):
         raise InvalidRequest(
@@ -36,7 +37,8 @@ async def calculate(request: CalculateRequest, ctx: CatalogueContext) -> Calcula
 
 @function("POST", "/cost/estimate", access=Access.MODELS_READ)
 async def estimate(request: EstimateRequest, ctx: CatalogueContext) -> CostEstimate:
-    """Say what requests of a size cost, each, a day and a month, with the parts and the price's source."""
+    """Say what requests of one size cost: one request, a day of them and a month, with the parts of the cost
+    and the source of the price."""
     target, price = _priced(request.model, ctx)
     for part, whole in (("cached_tokens", "input_tokens"), ("reasoning_tokens", "output_tokens")):
         if getattr(request, part) > getattr(request, whole):
@@ -89,7 +91,8 @@ async def estimate(request: EstimateRequest, ctx: CatalogueContext) -> CostEstim
 
 
 def _priced(name: str, ctx: CatalogueContext) -> tuple[Target, Price]:
-    """The first deployment of a model that the caller may use, and its price."""
+    """The first deployment of a model that the caller may use, and its price. Raises InvalidRequest where the
+    price is unknown."""
     caller = ctx.call.caller
     target = ctx.models.target(caller.aliases.get(name, name), allowed=caller.models, roll=0.0)
     if target.price is None:

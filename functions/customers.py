@@ -26,7 +26,7 @@ NO_SUCH = "There is no such customer."
 
 @function("POST", "/customer/new", aliases=("/end_user/new",), access=Access.CUSTOMERS_WRITE)
 async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
-    """Enter a customer, with a budget's id or limits of its own."""
+    """Make a customer, with limits of its own or with the id of a budget."""
     refuse_undeclared(request)
     record = CustomerRecord(user_id=text(request.user_id, param="user_id"))
     record = msgspec.structs.replace(record, **_changes(request))
@@ -35,7 +35,7 @@ async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
 
 @function("POST", "/customer/update", aliases=("/end_user/update",), access=Access.CUSTOMERS_WRITE)
 async def update(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
-    """Change a customer: what is absent stays, null clears."""
+    """Change a customer. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)
     changed = await ctx.customers.change_with(
         request.user_id, _changes(request), _limits(request, ctx), call=ctx.call
@@ -45,14 +45,14 @@ async def update(request: CustomerRequest, ctx: GovernanceContext) -> CustomerIn
 
 @function("POST", "/customer/block", aliases=("/end_user/block",), access=Access.CUSTOMERS_WRITE)
 async def block(request: CustomersRequest, ctx: GovernanceContext) -> CustomersBlocked:
-    """Refuse calls that name these customers; who is not there is entered, blocked."""
+    """Refuse calls that name these customers. A customer that does not exist yet is made, and is blocked."""
     refuse_undeclared(request)
     return CustomersBlocked(blocked_users=await ctx.customers.block(_ids(request), call=ctx.call))
 
 
 @function("POST", "/customer/unblock", aliases=("/end_user/unblock",), access=Access.CUSTOMERS_WRITE)
 async def unblock(request: CustomersRequest, ctx: GovernanceContext) -> CustomersBlocked:
-    """Let calls that name these customers in again: all of them, or none."""
+    """Let calls that name these customers in again. If one of them does not exist, none is unblocked."""
     refuse_undeclared(request)
     if await ctx.customers.unblock(_ids(request), call=ctx.call) is None:
         raise NotFound(NO_SUCH, param="user_ids")
@@ -102,7 +102,8 @@ def _changes(request: CustomerRequest) -> dict[str, object]:
 
 
 def _limits(request: CustomerRequest, ctx: GovernanceContext) -> dict[str, object]:
-    """Limits of the customer's own, where the body gives any."""
+    """The limits that the body gives the customer itself. Raises InvalidRequest where it names a budget as
+    well."""
     limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     if limits and request.budget_id:
         raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")

@@ -1,5 +1,5 @@
-"""Spend as a whole: today's charts and the report by team, customer or key. Within the caller's reach,
-as everything is; LiteLLM's paths and shapes."""
+"""Spend as a whole: charts of the last 30 days, and the report by team, customer or key. A caller sees what
+is within its reach. Paths and shapes are LiteLLM's."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -54,7 +54,7 @@ SPEND_AND_CALLS = ("spend", "api_requests")
 
 @function("GET", "/global/spend", access=Access.SPEND_READ)
 async def total(request: Query, ctx: ReportContext) -> TotalSpend:
-    """Sum up the last 30 days."""
+    """Sum up the spend of the last 30 days."""
     (found,) = await ctx.reports.sums(
         SumsQuery(by=((),), days=_lately(ctx), only=("spend",)), scope=ctx.call.scope
     )
@@ -63,7 +63,7 @@ async def total(request: Query, ctx: ReportContext) -> TotalSpend:
 
 @function("GET", "/global/spend/logs", access=Access.SPEND_READ)
 async def logs(request: OfKeyQuery, ctx: ReportContext) -> list[DaySpend]:
-    """Sum up the last 30 days by day, of all or of one key."""
+    """Sum up the spend of the last 30 days by day, of all keys or of one."""
     key = None if request.api_key is None else hash_of(request.api_key)
     where = {} if key is None else {Dimension.API_KEY: (key,)}
     query = SumsQuery(by=((Dimension.DATE,),), days=_lately(ctx), where=where, only=("spend",))
@@ -75,7 +75,7 @@ async def logs(request: OfKeyQuery, ctx: ReportContext) -> list[DaySpend]:
 
 @function("GET", "/global/spend/keys", access=Access.SPEND_READ)
 async def keys(request: TopQuery, ctx: ReportContext) -> list[TopKey]:
-    """List the dearest keys of the last 30 days."""
+    """List the keys with the most spend in the last 30 days."""
     sums = await _top(ctx, Dimension.API_KEY, request.limit)
     names = await ctx.reports.names(Dimension.API_KEY, [each.of[Dimension.API_KEY] for each in sums])
     return [
@@ -92,7 +92,7 @@ async def keys(request: TopQuery, ctx: ReportContext) -> list[TopKey]:
 
 @function("GET", "/global/spend/models", access=Access.SPEND_READ)
 async def models(request: TopQuery, ctx: ReportContext) -> list[TopModel]:
-    """List the dearest models of the last 30 days, by the provider's names."""
+    """List the models with the most spend in the last 30 days, by the provider's names."""
     return [
         TopModel(
             model=each.of[Dimension.MODEL],
@@ -105,7 +105,7 @@ async def models(request: TopQuery, ctx: ReportContext) -> list[TopModel]:
 
 @function("GET", "/global/spend/teams", access=Access.SPEND_READ)
 async def teams(request: Query, ctx: ReportContext) -> TeamsByDay:
-    """Sum up the last 30 days by day and team."""
+    """Sum up the spend of the last 30 days by day and team."""
     by = ((Dimension.DATE, Dimension.TEAM),)
     sums = await ctx.reports.sums(SumsQuery(by=by, days=_lately(ctx), only=("spend",)), scope=ctx.call.scope)
     called = await _team_names(ctx, (each.of[Dimension.TEAM] for each in sums), UNASSIGNED)
@@ -128,7 +128,8 @@ async def teams(request: Query, ctx: ReportContext) -> TeamsByDay:
 
 @function("GET", "/global/spend/provider", access=Access.SPEND_READ)
 async def provider(request: PeriodQuery, ctx: ReportContext) -> list[ProviderSpend]:
-    """Sum up a period by provider, the dearest first. What was refused before it had one is left out."""
+    """Sum up the spend of a period by provider, the most spend first. Calls that were refused before they had
+    a provider are left out."""
     query = SumsQuery(
         by=((Dimension.PROVIDER,),),
         days=period_days(request.start_date, request.end_date),
@@ -144,7 +145,8 @@ async def provider(request: PeriodQuery, ctx: ReportContext) -> list[ProviderSpe
 
 @function("GET", "/global/spend/tags", access=Access.SPEND_READ)
 async def tags(request: TagsQuery, ctx: ReportContext) -> SpendPerTag:
-    """Sum up a period by request tag, the dearest first; a call counts for each of its tags."""
+    """Sum up the spend of a period by request tag, the most spend first. A call counts for each of its
+    tags."""
     wanted = listed("tags", request.tags)
     query = SumsQuery(
         by=((Dimension.TAG,),),
@@ -165,7 +167,8 @@ async def tags(request: TagsQuery, ctx: ReportContext) -> SpendPerTag:
 
 @function("POST", "/global/spend/end_users", access=Access.SPEND_READ)
 async def end_users(request: EndUsersRequest, ctx: ReportContext) -> list[EndUserSpend]:
-    """List the 100 dearest end users of a period, or of the last 30 days; of all keys or of one."""
+    """List the 100 end users with the most spend in a period, for all keys or for one. Without dates, the
+    period is the last 30 days."""
     lately = _lately(ctx)
     start, end = request.startTime, request.endTime
     query = SumsQuery(
@@ -192,7 +195,8 @@ async def end_users(request: EndUsersRequest, ctx: ReportContext) -> list[EndUse
 async def report(
     request: ReportQuery, ctx: ReportContext
 ) -> list[DayOfTeams] | list[DayOfCustomers] | list[KeyCost]:
-    """Sum up a period by day and team or customer, or by key; in each by model and key."""
+    """Sum up the spend of a period by day and team, by day and customer, or by key. Each group is broken down
+    by model and key."""
     days = period_days(request.start_date, request.end_date)
     asked = (
         (Dimension.API_KEY, request.api_key and hash_of(request.api_key)),
@@ -242,8 +246,8 @@ async def report(
 
 @function("POST", "/global/spend/reset", access=Access.SPEND_RESET)
 async def reset(request: ResetRequest, ctx: CorrectionContext) -> SpendReset:
-    """Set what all keys and teams have spent of their budgets to zero, by the master key alone. The ledger
-    and its sums stay."""
+    """Set what all keys and teams have spent of their budgets to zero. Only the master key may do this. The
+    ledger and its daily sums stay."""
     if ctx.call.caller.key_hash != MASTER_KEY_HASH:
         raise NotAllowed("/global/spend/reset: only the master key may do this.")
     if request.raw:
@@ -277,7 +281,7 @@ async def _top(ctx: ReportContext, kind: Dimension, limit: int) -> list[Sums]:
 
 
 async def _team_names(ctx: ReportContext, teams: Iterable[str], nobody: str) -> dict[str, str]:
-    """What each team is called; its id where it has no name (any more)."""
+    """The name of each team, by its id. A team without a name, or one that is gone, is called by its id."""
     ids = set(teams)
     names = await ctx.reports.names(Dimension.TEAM, ids)
     return {id: (names[id].alias if id in names else None) or id or nobody for id in ids}

@@ -66,7 +66,7 @@ async def generate(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGe
 
 @function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE)
 async def generate_service_account(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
-    """Make a key of a team's that is nobody's own."""
+    """Make a key for a service account: it belongs to a team and to no user."""
     if not isinstance(request.team_id, str) or not request.team_id:
         raise InvalidRequest("team_id: a service account's key needs a team.", param="team_id")
     if request.user_id:
@@ -96,7 +96,7 @@ def _bounds(ctx: GovernanceContext) -> KeyBounds:
 def _checked(
     request: KeyFields, ctx: GovernanceContext, before: KeyRecord | None = None
 ) -> dict[str, object]:
-    """What a request sets, within what the caller's role allows."""
+    """The columns that a request sets, checked against what the caller's role allows."""
     new = before is None
     if new and not is_test_maker(ctx):
         request = filled(request, ctx.policy.key_defaults, "default_key_generate_params")
@@ -110,14 +110,15 @@ def _checked(
 
 @function("POST", "/key/update", access=Access.KEYS_WRITE)
 async def update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyUpdated:
-    """Change a key: what is absent stays, null clears. Named by itself, its hash or its alias."""
+    """Change a key, named by itself, its hash or its alias. A field that is absent stays as it is, and null
+    clears it."""
     record = await _update(request, ctx)
     return KeyUpdated(**msgspec.structs.asdict(await _facts(record, ctx)), key=record.token)
 
 
 @function("POST", "/key/bulk_update", access=Access.KEYS_WRITE)
 async def bulk_update(request: KeyBulkUpdateRequest, ctx: GovernanceContext) -> KeysChanged:
-    """Change many keys, each by itself: those that can't be are named with the reason."""
+    """Change up to 1,000 keys, each on its own. Keys that can't be changed are listed with the reason."""
     refuse_undeclared(request)
     if not 1 <= len(request.keys) <= MAX_AT_ONCE:
         raise InvalidRequest(f"keys: expected 1 to {MAX_AT_ONCE}.", param="keys")
@@ -155,7 +156,7 @@ async def _update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyRecor
 
 @function("GET", "/key/info", access=Access.KEYS_READ)
 async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
-    """Show one key: the one named, by itself or its hash, or the caller's own."""
+    """Show one key, named by itself or its hash. Without `key`, show the key that is calling."""
     caller = ctx.call.caller
     if request.key is None and len(caller.key_hash) != 64:
         raise InvalidRequest("key: the master key is no virtual key; name one.", param="key")
@@ -165,7 +166,7 @@ async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
 
 @function("POST", "/v2/key/info", access=Access.KEYS_READ)
 async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> KeysInfo:
-    """Show several keys; those that are not there are left out."""
+    """Show several keys. Keys that do not exist are left out."""
     refuse_undeclared(request)
     records = await ctx.keys.some(_hashes(request.keys), call=ctx.call)
     return KeysInfo(
@@ -176,7 +177,7 @@ async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> Keys
 
 @function("GET", "/key/list", access=Access.KEYS_READ)
 async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
-    """List keys by page: those within the caller's reach."""
+    """List the keys within the caller's reach, by page."""
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
@@ -195,7 +196,7 @@ async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
 
 @function("GET", "/key/aliases", access=Access.KEYS_READ)
 async def aliases(request: KeyAliasesQuery, ctx: GovernanceContext) -> KeyAliases:
-    """List the aliases of keys within the caller's reach."""
+    """List the aliases of the keys within the caller's reach, by page."""
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     query = KeyListQuery(
         page=request.page, size=request.size, key_alias=request.search, substring_matching=True
@@ -233,14 +234,14 @@ async def _set_blocked(request: KeyBlockRequest, ctx: GovernanceContext, *, bloc
 
 @function("POST", "/key/{key}/regenerate", access=Access.KEYS_WRITE)
 async def regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
-    """Put a new key in the place of one, with its spend and limits; the old one lives on for
-    `grace_period`."""
+    """Replace a key by a new one, which keeps the spend and the limits. The old key works on for
+    `grace_period`, such as `24h`, or ends at once without it."""
     return await _regenerate(request, ctx)
 
 
 @function("POST", "/key/regenerate", access=Access.KEYS_WRITE)
 async def regenerate_named(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
-    """The same, with the key in the body."""
+    """Replace a key by a new one, like `/key/{key}/regenerate`, with the key in the body."""
     return await _regenerate(request, ctx)
 
 
@@ -268,7 +269,8 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> 
 
 @function("POST", "/key/{key}/reset_spend", access=Access.KEYS_WRITE)
 async def reset_spend(request: KeyResetSpendRequest, ctx: GovernanceContext) -> KeySpendReset:
-    """Set what a key has spent in its window. For whoever may set it at all."""
+    """Set what a key has spent in its budget window, in dollars. Only an admin may, and not for the key that
+    is calling."""
     refuse_undeclared(request)
     before = await _named(request.key, ctx)
     changes: dict[str, object] = {"spend": dollars(request.reset_to, param="reset_to")}
@@ -282,7 +284,7 @@ async def reset_spend(request: KeyResetSpendRequest, ctx: GovernanceContext) -> 
 
 @function("POST", "/key/delete", access=Access.KEYS_WRITE)
 async def delete(request: KeyDeleteRequest, ctx: GovernanceContext) -> KeysDeleted:
-    """Delete keys by themselves, their hashes or their aliases. A record of each is kept."""
+    """Delete keys, named by themselves, their hashes or their aliases. A record of each key is kept."""
     refuse_undeclared(request)
     if not request.keys and not request.key_aliases:
         raise InvalidRequest("keys: name at least one key or alias.", param="keys")
@@ -339,7 +341,7 @@ async def _facts(record: KeyRecord, ctx: GovernanceContext) -> KeyFacts:
 
 
 async def _budget(record: KeyRecord, ctx: GovernanceContext) -> BudgetRecord | None:
-    """The budget it names, for whoever may see the key."""
+    """The budget that a key names. Whoever may see the key may see the budget."""
     return None if record.budget_id is None else await ctx.keys.budget(record.budget_id)
 
 

@@ -8,5 +8,5 @@ from schema.metrics import MetricsQuery
 
 @function("GET", "/metrics", access=Access.METRICS_READ)
 async def metrics(request: MetricsQuery, ctx: OperationsContext) -> TextReply:
-    """Show what all workers have counted, in Prometheus' text format."""
+    """Show what all workers have counted, in the text format of Prometheus."""
     return await ctx.metrics.text()

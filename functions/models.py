@@ -1,4 +1,4 @@
-"""The models a key may use, in OpenAI's list format."""
+"""The models that a key may use, in OpenAI's list format."""
 
 from functions.contract.function import function
 from functions.contract.roles import Access
@@ -9,13 +9,13 @@ from schema.models import ModelCard, ModelList, ModelQuery, ModelsQuery
 
 @function("GET", "/v1/models", aliases=("/models",), access=Access.MODELS_READ)
 async def models(request: ModelsQuery, ctx: CatalogueContext) -> ModelList:
-    """List the models this key may use."""
+    """List the models that the calling key may use."""
     return ModelList(data=list(ctx.models.cards(allowed=ctx.call.caller.models)))
 
 
 @function("GET", "/v1/models/{model:path}", aliases=("/models/{model:path}",), access=Access.MODELS_READ)
 async def retrieve(request: ModelQuery, ctx: CatalogueContext) -> ModelCard:
-    """Show one model."""
+    """Show one of the models that the calling key may use."""
     for card in ctx.models.cards(allowed=ctx.call.caller.models):
         if card.id == request.model:
             return card

@@ -37,12 +37,12 @@ MAX_LISTED = 1_000
 MAX_MEMBERS = 500
 NO_SUCH = "There is no such organization."
 OWN_FIELDS = ("organization_alias", "metadata")
-"""What an organization's own admin may change of it."""
+"""The fields of an organization that its own admin may change."""
 
 
 @function("POST", "/organization/new", access=Access.ORGANIZATIONS_CREATE)
 async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> OrganizationInfo:
-    """Make an organization, with a budget of its own unless it names one."""
+    """Make an organization, with a budget of its own unless the request names a budget."""
     refuse_undeclared(request)
     limits, changes = _limits(request, ctx), _changes(request)
     organization_id = request.organization_id
@@ -62,7 +62,8 @@ async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> Organi
 
 @function("PATCH", "/organization/update", access=Access.ORGANIZATIONS_WRITE)
 async def update(request: OrganizationUpdateRequest, ctx: GovernanceContext) -> OrganizationInfo:
-    """Change an organization: what is absent stays, null clears. Limits go to its budget."""
+    """Change an organization. A field that is absent stays as it is, and null clears it. Limits are changed
+    in its budget."""
     refuse_undeclared(request)
     limits, changes = _limits(request, ctx), _changes(request)
     for name in ("organization_alias", "budget_id"):
@@ -97,7 +98,7 @@ async def unblock(request: OrganizationRequest, ctx: GovernanceContext) -> Organ
 
 @function("DELETE", "/organization/delete", access=Access.ORGANIZATIONS_CREATE)
 async def delete(request: OrganizationDeleteRequest, ctx: GovernanceContext) -> list[OrganizationRecord]:
-    """Delete organizations with their teams, keys and memberships. A record of teams and keys is kept."""
+    """Delete organizations with their teams, keys and memberships. A record of each team and key is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.organization_ids) <= MAX_LISTED:
         raise InvalidRequest(f"organization_ids: expected 1 to {MAX_LISTED}.", param="organization_ids")
@@ -119,7 +120,7 @@ async def list_organizations(
 
 @function("GET", "/organization/info", access=Access.ORGANIZATIONS_READ)
 async def info(request: OrganizationQuery, ctx: GovernanceContext) -> OrganizationInfo:
-    """Show an organization; with its budget, members and teams for those who administer it."""
+    """Show an organization. Those who administer it also see its budget, members and teams."""
     scope = ctx.call.scope
     if scope.everything or request.organization_id in scope.organizations:
         return await _details(request.organization_id, ctx)
@@ -131,7 +132,7 @@ async def info(request: OrganizationQuery, ctx: GovernanceContext) -> Organizati
 async def member_add(
     request: OrganizationMemberAddRequest, ctx: GovernanceContext
 ) -> OrganizationMembersAdded:
-    """Add one member or several, all or none. Who is not there yet becomes a user."""
+    """Add one member or several, all of them or none. Whoever is not a user yet becomes one."""
     refuse_undeclared(request)
     members = request.member if isinstance(request.member, list) else [request.member]
     if len(members) > MAX_MEMBERS:

@@ -27,7 +27,8 @@ MAX_ALIASES = 1_000
 
 @function("POST", "/spend/reconcile", access=Access.SPEND_WRITE)
 async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> ReconcileReport:
-    """Compare a provider's cost export with the ledger by model and day; correct uncertain calls if asked."""
+    """Compare a provider's cost export with the ledger by model and day. With `apply`, correct uncertain and
+    estimated calls by it."""
     refuse_undeclared(request)
     if request.apply and request.reason is None:
         raise InvalidRequest("reason: say why, or leave `apply` out.", param="reason")
@@ -53,7 +54,8 @@ async def compare(request: ReconcileRequest, ctx: CorrectionContext) -> Reconcil
 
 
 def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, datetime]:
-    """From the first moment of a UTC day up to and without that of another."""
+    """The period to compare, in whole UTC days: the first moment of its first day, and the first moment after
+    it. Raises InvalidRequest."""
     first, last = export.span
     start, end = period_of(request.start_date, request.end_date)
     start = start or datetime.combine(first, time(), UTC)
@@ -67,7 +69,8 @@ def _period(request: ReconcileRequest, export: Export) -> tuple[datetime, dateti
 
 
 def _refuse_unknown_days(export: Export, start: date, end: date, *, today: date) -> None:
-    """What a day cost is known when it is over and the file is about it. Raises InvalidRequest."""
+    """Refuse days whose cost is not known: days that are not over, and days that the file says nothing about.
+    Raises InvalidRequest."""
     first, last = export.span
     if start < first:
         raise InvalidRequest(
@@ -88,7 +91,8 @@ def _refuse_unknown_days(export: Export, start: date, end: date, *, today: date)
 
 
 def _priced(billed: Sequence[Billed], provider: str, ctx: CorrectionContext) -> list[Billed]:
-    """An export of what was used, at our prices. Raises InvalidRequest where there is none."""
+    """The days of an export of usage, costed at our prices. Raises InvalidRequest where a model has no known
+    price."""
     prices = {model: ctx.prices.price_named(provider, model) for model in {each.model for each in billed}}
     found = []
     for each in billed:
@@ -103,7 +107,7 @@ def _priced(billed: Sequence[Billed], provider: str, ctx: CorrectionContext) -> 
 
 
 async def _apply(lines: Sequence[Line], reason: str, ctx: CorrectionContext) -> int:
-    """Correct the open rows to their shares; gives how many correction rows that took."""
+    """Correct the open rows to their shares, and give the number of correction rows that were made."""
     wanted = [
         Correction(request_id=row.request_id, cost_nano=share)
         for line in lines

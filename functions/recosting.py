@@ -1,4 +1,4 @@
-"""Re-costing: booked calls at the prices that are in the registry now."""
+"""Re-costing: what booked calls cost by the prices that the registry has now for the time of each call."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -17,7 +17,8 @@ from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
 
 @function("POST", "/spend/recost", access=Access.SPEND_WRITE)
 async def recost(request: RecostRequest, ctx: CorrectionContext) -> RecostReport:
-    """Price calls anew from their stored counts, and correct those that differ unless it is a dry run."""
+    """Cost booked calls anew from their stored counts, and correct those whose cost differs. A dry run
+    corrects nothing."""
     refuse_undeclared(request)
     check_size(request.max_rows, most=MAX_ROWS, param="max_rows")
     if not request.dry_run and request.reason is None:
@@ -45,7 +46,7 @@ class _RecostTally:
         self._last: Corrected | None = None
 
     def look(self, batch: Sequence[Corrected], ctx: CorrectionContext) -> list[Correction]:
-        """Count a batch; gives the corrections it needs."""
+        """Count a batch, and give the corrections that it needs."""
         wanted = []
         for row in batch:
             self._rows += 1
@@ -69,7 +70,7 @@ class _RecostTally:
         return wanted
 
     def left_alone(self, rows: int) -> None:
-        """Corrected by somebody else while this was at it."""
+        """Count rows that somebody else corrected in the meantime."""
         self._settled += rows
 
     def _add(self, row: Corrected, cost: int) -> None:

@@ -1,4 +1,4 @@
-"""The spend ledger: its rows, by page, one by one and as a file; and who has spent the most."""
+"""The spend ledger: its rows as a list, by page and as a file, and who has spent the most."""
 
 from collections.abc import AsyncIterator
 from typing import TypeVar
@@ -35,14 +35,15 @@ MAX_PAGE = 1_000
 MAX_LISTED = 1_000
 F = TypeVar("F", bound=LogFilter)
 WIDE = ("request_id", "session_id", "search")
-"""Filters that find few rows wherever they are; without one of them a page needs its dates."""
+"""Filters that find few rows in the whole ledger. A page without any of them needs both dates."""
 
 
 @function("GET", "/spend/logs", access=Access.SPEND_READ)
 async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list[SpendDay]:
     """List calls and what they cost, newest first, within the caller's reach: its own, its teams', or all.
 
-    With both dates, and `summarize` not switched off, sums by day instead: LiteLLM's rule.
+    With both dates the answer has sums by day instead, unless `summarize` is false or `request_id` is given.
+    This is LiteLLM's rule.
     """
     check_size(request.limit, most=MAX_ROWS, param="limit")
     if request.api_key is not None:
@@ -56,7 +57,7 @@ async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list
 
 @function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
 async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
-    """List calls by page, filtered and sorted; `next_cursor` goes on where the page ended."""
+    """List calls by page, filtered and sorted. `next_cursor` leads to the rows after the page."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
     if request.group_by_session:
         raise UnsupportedParameter(
@@ -86,10 +87,10 @@ async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
 
 @function("GET", "/spend/logs/export", access=Access.SPEND_READ)
 async def export(request: LogExportQuery, ctx: ReportContext) -> Download:
-    """Download every call that fits, oldest first, as JSON lines or CSV."""
+    """Download every call that fits the filters, oldest first, as JSON lines or CSV."""
     _check_dates(request)
     rows = _as_logs(ctx.log.everything(_hashed(request), scope=ctx.call.scope))
-    first = await anext(rows, None)  # what can fail with a status does so here
+    first = await anext(rows, None)  # an error with a status is raised here, before the file begins
     return exported(first, rows, kind=SpendLog, name="spend", format=request.format)
 
 
@@ -101,7 +102,7 @@ async def keys(request: TopQuery, ctx: ReportContext) -> list[KeyRecord]:
 
 @function("GET", "/spend/users", access=Access.SPEND_READ)
 async def users(request: UsersQuery, ctx: ReportContext) -> list[UserRecord]:
-    """List users, those with the most spend first; or show one."""
+    """List users, those with the most spend first, or show one user."""
     if request.user_id is not None:
         return await ctx.users.some([request.user_id], call=ctx.call)
     return await ctx.users.dearest(call=ctx.call, limit=_limit(request.limit))
@@ -115,7 +116,8 @@ async def teams(request: TopQuery, ctx: ReportContext) -> list[TeamRecord]:
 
 @function("GET", "/spend/tags", access=Access.SPEND_READ)
 async def tags(request: PeriodQuery, ctx: ReportContext) -> list[TagSpend]:
-    """List request tags and what their calls cost, the dearest first; a call counts for each of its tags."""
+    """List request tags and what their calls cost, the most spend first. A call counts for each of its
+    tags."""
     query = SumsQuery(
         by=((Dimension.TAG,),), days=days_of(request.start_date, request.end_date), top=MAX_LISTED
     )
@@ -136,7 +138,8 @@ def _check_dates(request: LogFilter) -> None:
 
 
 def _hashed(request: F) -> F:
-    """The filter with a key's hash in the key's place, and without what asks for everything."""
+    """The filter, checked, with a key's hash in place of the key. Raises UnsupportedParameter or
+    InvalidRequest."""
     if request.span_type is not None:
         raise UnsupportedParameter(
             "span_type: this log holds model calls alone; leave it out.", param="span_type"

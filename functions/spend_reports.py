@@ -14,28 +14,31 @@ from schema.spend_reports import KeyReportQuery, OrganizationReportQuery, TeamRe
 
 @function("GET", "/key/spend/report", access=Access.SPEND_READ)
 async def key(request: KeyReportQuery, ctx: ReportContext) -> list[KeyCost]:
-    """Sum up a key's period by model; without `api_key` the calling key's."""
+    """Sum up what a key cost in a period, by model. Without `api_key`, it is the key that is calling."""
     asked = hash_of(request.api_key) if request.api_key is not None else ctx.call.caller.key_hash
     return await _report(request, Dimension.API_KEY, asked, ctx)
 
 
 @function("GET", "/user/spend/report", access=Access.SPEND_READ)
 async def user(request: UserReportQuery, ctx: ReportContext) -> list[KeyCost]:
-    """Sum up a user's period by key and model; without `internal_user_id` the caller's."""
+    """Sum up what a user cost in a period, by key and model. Without `internal_user_id`, it is the caller's
+    user."""
     asked = _said("internal_user_id", request.internal_user_id, ctx.call.caller.user_id)
     return await _report(request, Dimension.USER, asked, ctx)
 
 
 @function("GET", "/team/spend/report", access=Access.SPEND_READ)
 async def team(request: TeamReportQuery, ctx: ReportContext) -> list[KeyCost]:
-    """Sum up a team's period by key and model; without `team_id` that of the calling key."""
+    """Sum up what a team cost in a period, by key and model. Without `team_id`, it is the calling key's
+    team."""
     asked = _said("team_id", request.team_id, ctx.call.caller.team_id)
     return await _report(request, Dimension.TEAM, asked, ctx)
 
 
 @function("GET", "/organization/spend/report", access=Access.SPEND_READ)
 async def organization(request: OrganizationReportQuery, ctx: ReportContext) -> list[KeyCost]:
-    """Sum up an organization's period by key and model; without `organization_id` that of the calling key."""
+    """Sum up what an organization cost in a period, by key and model. Without `organization_id`, it is the
+    calling key's organization."""
     asked = _said("organization_id", request.organization_id, ctx.call.caller.organization_id)
     return await _report(request, Dimension.ORGANIZATION, asked, ctx)
 

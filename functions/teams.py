@@ -86,13 +86,13 @@ async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
 
 @function("POST", "/team/update", access=Access.TEAMS_WRITE)
 async def update(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
-    """Change a team: what is absent stays, null clears."""
+    """Change a team. A field that is absent stays as it is, and null clears it."""
     return await _update(request, ctx)
 
 
 @function("PATCH", "/team/{team_id}", access=Access.TEAMS_WRITE)
 async def patch(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
-    """The same, with the team in the path."""
+    """Change a team, named in the path. A field that is absent stays as it is, and null clears it."""
     return await _update(request, ctx)
 
 
@@ -145,7 +145,7 @@ async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> list[Tea
 
 @function("GET", "/team/info", access=Access.TEAMS_READ)
 async def info(request: TeamQuery, ctx: GovernanceContext) -> TeamInfo:
-    """Show a team with its members, and those of its keys that the caller may see."""
+    """Show a team with its members, and with those of its keys that the caller may see."""
     record = there(await ctx.teams.find(request.team_id, call=ctx.call))
     keys = await ctx.keys.page({"team_id": record.team_id}, call=ctx.call, size=MAX_LISTED)
     return TeamInfo(
@@ -165,7 +165,7 @@ async def list_teams(request: TeamListQuery, ctx: GovernanceContext) -> list[Tea
 
 @function("GET", "/v2/team/list", access=Access.TEAMS_READ)
 async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage:
-    """List teams by page."""
+    """List the teams within the caller's reach, by page."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.teams.page(
         await _where(request, ctx), call=ctx.call, page=request.page, size=request.page_size
@@ -181,7 +181,7 @@ async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage
 
 @function("POST", "/team/member_add", access=Access.TEAMS_WRITE)
 async def member_add(request: MemberAddRequest, ctx: GovernanceContext) -> TeamMembersAdded:
-    """Add one member or several, all or none. Who is not there yet becomes a user."""
+    """Add one member or several, all of them or none. Whoever is not a user yet becomes one."""
     refuse_undeclared(request)
     members = request.member if isinstance(request.member, list) else [request.member]
     return await _add(request.team_id, members, request, ctx)
@@ -189,7 +189,7 @@ async def member_add(request: MemberAddRequest, ctx: GovernanceContext) -> TeamM
 
 @function("POST", "/team/bulk_member_add", access=Access.TEAMS_WRITE)
 async def bulk_member_add(request: MembersAddRequest, ctx: GovernanceContext) -> TeamMembersAdded:
-    """Add many members, all or none."""
+    """Add many members, all of them or none. Whoever is not a user yet becomes one."""
     refuse_undeclared(request)
     return await _add(request.team_id, request.members, request, ctx)
 
@@ -230,7 +230,7 @@ async def member_update(request: MemberUpdateRequest, ctx: GovernanceContext) ->
 
 @function("POST", "/team/member_delete", access=Access.TEAMS_WRITE)
 async def member_delete(request: MemberDeleteRequest, ctx: GovernanceContext) -> TeamRecord:
-    """Take a member out of a team, with the keys it has there."""
+    """Take a member out of a team, and delete the keys that the member has there."""
     refuse_undeclared(request)
     member = Member(user_id=request.user_id, user_email=request.user_email)
     return there(await ctx.teams.remove_member(request.team_id, member, call=ctx.call))
@@ -238,7 +238,7 @@ async def member_delete(request: MemberDeleteRequest, ctx: GovernanceContext) ->
 
 @function("POST", "/team/{team_id}/member/{user_id}/reset_spend", access=Access.TEAMS_WRITE)
 async def member_reset_spend(request: MemberSpendRequest, ctx: GovernanceContext) -> MemberSpendReset:
-    """Set what a member has spent in its window."""
+    """Set what a member of a team has spent in its budget window, in dollars."""
     refuse_undeclared(request)
     spend = dollars(request.reset_to, param="reset_to")
     await check_own(request.team_id, ["spend"], ctx)
@@ -276,7 +276,7 @@ async def model_add(request: TeamModelsRequest, ctx: GovernanceContext) -> TeamR
 
 @function("POST", "/team/model/delete", access=Access.TEAMS_WRITE)
 async def model_delete(request: TeamModelsRequest, ctx: GovernanceContext) -> TeamRecord:
-    """Take models from a team. Its last one can't go: an empty list would allow all."""
+    """Take models from a team. The last model can't be taken, since an empty list allows all models."""
     refuse_undeclared(request)
     models = texts(request.models, param="models")
     record = await ctx.teams.change_models(
@@ -290,7 +290,7 @@ async def model_delete(request: TeamModelsRequest, ctx: GovernanceContext) -> Te
 
 @function("GET", "/team/permissions_list", access=Access.TEAMS_READ)
 async def permissions_list(request: TeamQuery, ctx: GovernanceContext) -> TeamPermissions:
-    """List what a team's members may do with its keys."""
+    """List the paths that a team's members may call for its keys."""
     record = there(await ctx.teams.find(request.team_id, call=ctx.call))
     return TeamPermissions(
         team_id=record.team_id,
@@ -301,7 +301,7 @@ async def permissions_list(request: TeamQuery, ctx: GovernanceContext) -> TeamPe
 
 @function("POST", "/team/permissions_update", access=Access.TEAMS_WRITE)
 async def permissions_update(request: TeamPermissionsRequest, ctx: GovernanceContext) -> TeamRecord:
-    """Say what a team's members may do with its keys."""
+    """Set the paths that a team's members may call for its keys."""
     refuse_undeclared(request)
     changes = {"team_member_permissions": check_permissions(request.team_member_permissions)}
     return there(await ctx.teams.change(request.team_id, changes, call=ctx.call))
@@ -321,7 +321,8 @@ async def _where(request: TeamListQuery, ctx: GovernanceContext) -> dict[str, ob
 
 
 def _for_all(ctx: GovernanceContext) -> Call:
-    """To look up who is in which team; what is shown of it stays within the caller's reach."""
+    """The call with all rows in its scope, to look up who is in which team. What is shown of it stays within
+    the caller's own scope."""
     return msgspec.structs.replace(
         ctx.call, scope=msgspec.structs.replace(ctx.call.scope, reaches=frozenset({Reach.ALL}))
     )

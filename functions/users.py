@@ -53,7 +53,8 @@ NO_SUCH_USER = "There is no such user."
 
 @function("POST", "/user/new", access=Access.USERS_WRITE)
 async def new(request: UserNewRequest, ctx: GovernanceContext) -> UserMade:
-    """Make a user, in teams and organizations, and with a first key unless `auto_create_key` is false."""
+    """Make a user, in the teams and organizations named. An admin's request also makes a first key, unless
+    `auto_create_key` is false."""
     refuse_undeclared(request)
     await _check_sent(request, ctx)
     request = filled(request, ctx.policy.user_defaults, DEFAULTS)
@@ -74,7 +75,9 @@ async def new(request: UserNewRequest, ctx: GovernanceContext) -> UserMade:
 
 
 def _wants_key(request: UserNewRequest, ctx: GovernanceContext) -> bool:
-    """Whoever is shown a key can act as its user, now and when that is made more than it is."""
+    """Whether a first key is made. Only for an admin: whoever is shown a key can act as its user, also when
+    that user is later given more rights. Raises InvalidRequest for a field that is for a key where none is
+    made."""
     if ctx.call.scope.everything and request.auto_create_key is not False:
         return True
     for name in ("key_alias", "duration"):
@@ -99,7 +102,7 @@ async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: Gover
 
 
 def _teams(request: UserNewRequest) -> list[UserTeam]:
-    """Once each. Raises InvalidRequest."""
+    """The teams that a request names, checked. Raises InvalidRequest where one is named twice."""
     teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams or []]
     _once(texts([each.team_id for each in teams], param="teams"), param="teams")
     return [
@@ -124,13 +127,13 @@ def _once(names: list[str], *, param: str) -> list[str]:
 
 @function("POST", "/user/update", access=Access.USERS_WRITE)
 async def update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpdated:
-    """Change a user: what is absent stays, null clears. Named by id, or by e-mail."""
+    """Change a user, named by id or by e-mail. A field that is absent stays as it is, and null clears it."""
     return await _update(request, ctx)
 
 
 @function("POST", "/user/bulk_update", access=Access.USERS_WRITE)
 async def bulk_update(request: UserBulkUpdateRequest, ctx: GovernanceContext) -> UsersChanged:
-    """Change many users, each by itself: those that can't be are named with the reason."""
+    """Change up to 500 users, each on its own. Users that can't be changed are listed with the reason."""
     refuse_undeclared(request)
     if not 1 <= len(request.users) <= MAX_AT_ONCE:
         raise InvalidRequest(f"users: expected 1 to {MAX_AT_ONCE}.", param="users")
@@ -187,7 +190,8 @@ async def _set_blocked(request: UserBlockRequest, ctx: GovernanceContext, *, blo
 
 @function("POST", "/user/delete", access=Access.USERS_WRITE)
 async def delete(request: UserDeleteRequest, ctx: GovernanceContext) -> int:
-    """Delete users with their keys and memberships; gives how many. A record of each key is kept."""
+    """Delete users with their keys and memberships. The answer is the number of users. A record of each key
+    is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.user_ids) <= MAX_AT_ONCE:
         raise InvalidRequest(f"user_ids: expected 1 to {MAX_AT_ONCE}.", param="user_ids")
@@ -201,7 +205,7 @@ async def delete(request: UserDeleteRequest, ctx: GovernanceContext) -> int:
 
 @function("GET", "/user/info", access=Access.USERS_READ)
 async def info(request: UserInfoQuery, ctx: GovernanceContext) -> UserInfo:
-    """Show a user with its keys and teams: the one named, or the caller's own."""
+    """Show a user with its keys and teams. Without `user_id`, show the caller's own user."""
     record = await _found(request, ctx)
     owned = {"user_id": record.user_id}
     return UserInfo(
@@ -214,13 +218,13 @@ async def info(request: UserInfoQuery, ctx: GovernanceContext) -> UserInfo:
 
 @function("GET", "/v2/user/info", access=Access.USERS_READ)
 async def info_alone(request: UserInfoQuery, ctx: GovernanceContext) -> UserRecord:
-    """Show a user's row alone."""
+    """Show a user without its keys and teams. Without `user_id`, show the caller's own user."""
     return await _found(request, ctx)
 
 
 @function("GET", "/user/list", access=Access.USERS_READ)
 async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList:
-    """List users by page: those within the caller's reach."""
+    """List the users within the caller's reach, by page."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.users.search(request, call=ctx.call)
     return UserList(
@@ -234,7 +238,7 @@ async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList
 
 @function("GET", "/user/available_roles", access=Access.ROLES_READ)
 async def available_roles(request: RolesQuery, ctx: GovernanceContext) -> dict[str, RoleLabel]:
-    """List the roles a user can have, with what each may do."""
+    """List the roles that a user can have, with what each may do."""
     return {
         role: RoleLabel(description=description, ui_label=label)
         for role, (label, description) in ROLE_LABELS.items()
@@ -246,8 +250,9 @@ def _changes(request: UserFields, ctx: GovernanceContext) -> dict[str, object]:
 
 
 async def _check_made(user_ids: list[str], ctx: GovernanceContext) -> None:
-    """An organization's admin may take anybody out of it, but shut out or delete only whom it made itself,
-    and who is no more than a team member since: others have a life elsewhere. Raises NotAllowed."""
+    """Check that the caller may block or delete these users. An organization's admin may do so only to users
+    that it made itself and that are still no more than team members. It may take any other user out of the
+    organization instead, since that user may work elsewhere too. Raises NotAllowed."""
     if ctx.call.scope.everything:
         return
     for record in await ctx.users.some(user_ids, call=ctx.call):
@@ -264,8 +269,9 @@ async def _check_made(user_ids: list[str], ctx: GovernanceContext) -> None:
 
 
 async def _check_sent(request: UserNewRequest, ctx: GovernanceContext) -> None:
-    """What an organization's admin says of somebody new: in its own organizations and their teams, without
-    a key to act with, and nothing that the config says. Raises NotAllowed, or NotFound for a team."""
+    """Check what an organization's admin sends for a new user. The user has to be in the admin's own
+    organizations and in teams within its scope. It gets no key, and none of the fields that the config sets
+    for new users. Raises NotAllowed, or NotFound for a team."""
     scope = ctx.call.scope
     if scope.everything:
         return
@@ -294,7 +300,8 @@ async def _check_sent(request: UserNewRequest, ctx: GovernanceContext) -> None:
 
 
 def _check_role(role: object, ctx: GovernanceContext) -> None:
-    """Only an admin makes anybody more than a team member. Raises InvalidRequest or NotAllowed."""
+    """Check a role. Only a proxy_admin may give a role above a team member's. Raises InvalidRequest or
+    NotAllowed."""
     if role not in ASSIGNABLE:
         raise InvalidRequest(f"user_role: expected one of {', '.join(ASSIGNABLE)}", param="user_role")
     if not ctx.call.scope.everything and role not in MODEST_ROLES:
@@ -302,8 +309,8 @@ def _check_role(role: object, ctx: GovernanceContext) -> None:
 
 
 def _check_modest(changes: dict[str, object]) -> None:
-    """An organization's admin names its people; who they are elsewhere, whether they may come in, and what
-    they may spend in all, is not its to say."""
+    """Check a change by an organization's admin. It may change a user's alias and `metadata`, and nothing
+    that counts outside its organization: e-mail, role, block, budget and limits. Raises NotAllowed."""
     metadata = changes.get("metadata")
     inside = metadata.limits if isinstance(metadata, MetadataChange) else []
     beyond = sorted({*changes, *inside} - {"user_alias", "metadata"})

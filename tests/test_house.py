@@ -1,4 +1,4 @@
-"""The house's own rules: what stands where, and that the catalogue is whole."""
+"""The house's own rules: where things stand, and that the catalogue is complete."""
 
 import ast
 import importlib

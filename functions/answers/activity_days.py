@@ -1,4 +1,4 @@
-"""From sums to the days of an activity report, in LiteLLM's shape: pure."""
+"""Turns sums into the days of an activity report, in LiteLLM's shape. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ KINDS: Mapping[str, Dimension] = MappingProxyType(
         "endpoints": Dimension.ENDPOINT,
     }
 )
-"""What a day is broken down by, beside keys and whom the report is about."""
+"""The dimensions that a day is broken down by, beside keys and the entities that the report is about."""
 
 NamesById = Mapping[str, Name]
 T = TypeVar("T")
@@ -25,7 +25,8 @@ T = TypeVar("T")
 def days_of_rows(
     rows: Sequence[Sums], entity: Dimension, *, keys: NamesById, entities: NamesById
 ) -> list[ActivityDay]:
-    """The latest first, out of rows that have every dimension: with each key's share in each part."""
+    """The days of a report, the latest first, from rows that have every dimension. Each part of a day has
+    each key's share in it."""
     by_day: dict[str, list[Sums]] = defaultdict(list)
     for row in rows:
         by_day[row.of[Dimension.DATE]].append(row)
@@ -35,7 +36,7 @@ def days_of_rows(
 def days_of_sums(
     sums: Sequence[Sums], entity: Dimension, *, keys: NamesById, entities: NamesById
 ) -> list[ActivityDay]:
-    """The latest first, out of sums by day, and by day and one other dimension."""
+    """The days of a report, the latest first, from sums by day, and sums by day and one other dimension."""
     days: dict[str, Metrics] = {}
     parts: dict[str, dict[Dimension, dict[str, Metrics]]] = defaultdict(lambda: defaultdict(dict))
     for each in sums:
@@ -118,7 +119,7 @@ def _parts(
 def _each(
     days: Iterable[Mapping[Dimension, Mapping[str, Metrics]]], kind: Dimension, made: Callable[[str], T]
 ) -> dict[str, T]:
-    """Once for all days."""
+    """What is made for each value of a dimension, once for all days."""
     return {value: made(value) for value in {value for day in days for value in day.get(kind, ())}}
 
 
@@ -139,7 +140,7 @@ def _facts(keys: NamesById, key: str) -> KeyLabels:
 
 
 def _called(names: NamesById, id: str, kind: Dimension) -> dict[str, str]:
-    """`{"team_alias": ...}`, as LiteLLM has it."""
+    """The name of an entity in LiteLLM's shape: `{"team_alias": ...}`. Empty: it has no name."""
     name = names.get(id)
     if name is None or name.alias is None:
         return {}

@@ -1,4 +1,5 @@
-"""Records as a file, read while it is sent: JSON lines, or CSV that no spreadsheet runs."""
+"""Records as a file, read while it is sent: JSON lines, or CSV without a formula that a spreadsheet would
+run."""
 
 import csv
 import io
@@ -14,22 +15,25 @@ from functions.contract.function import Download
 from schema.wire import to_json
 
 _BEGINS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
-"""What spreadsheets take for the beginning of a formula, some of them in full width as well (OWASP, "CSV
+"""Characters with which a formula begins in spreadsheets, some of them in full width as well (OWASP, "CSV
 Injection")."""
 _UNSEEN = '\\s"\\x00-\\x1f\\x7f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff'
-"""What spreadsheets leave out before it: blanks, quotes, control characters, what has no width."""
+"""Characters that spreadsheets skip before a formula: blanks, quotes, control characters, characters without
+width."""
 _LEADING = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*+{_BEGINS}")
 _BEHIND_A_SEPARATOR = re.compile(rf"([;|\t\r\n][;|{_UNSEEN}]*+)({_BEGINS}?+)")
-"""Where spreadsheets of other languages begin a new cell: they separate by semicolons, and look for quotes at
-a cell's beginning alone, so that quoting the whole does not help. What is no formula fits as well, so that
-each character is looked at once."""
+"""The place where spreadsheets of other languages begin a new cell, with the formula's first character if
+there is one. They separate cells by semicolons, and look for quotes only at a cell's beginning, so quoting
+the whole cell does not help. A place without a formula fits as well, so that each character is looked at
+once."""
 MEDIA_TYPES = MappingProxyType({"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"})
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
 def exported(first: R | None, rest: AsyncIterator[R], *, kind: type[R], name: str, format: str) -> Download:
-    """The records as a file. `first` was read already, so that what can fail with a status has done so."""
+    """The records as a file in the `format` `jsonl` or `csv`. `first` was read before the file begins, so
+    that an error could still get its status."""
 
     async def pieces() -> AsyncIterator[bytes]:
         write = _csv_line if format == "csv" else _json_line

@@ -12,7 +12,8 @@ COSTS = ("spend", "prompt_tokens", "completion_tokens")
 
 
 def key_costs(sums: Iterable[Sums]) -> list[KeyCost]:
-    """From sums by key and model; the dearest key first, and in it the dearest model."""
+    """The cost of each key, by model, from sums by key and model. The key with the highest cost comes first,
+    and in each key the model with the highest cost."""
     models: dict[str, list[ModelCost]] = {}
     for each in sums:
         metrics = each.metrics

@@ -1,8 +1,8 @@
-"""How much a key may be given at most: by the config, by the key that it is made with, and by the budget that
-an admin put it under. Judged on the key as it will be, whatever field or door says so.
+"""The most that a key may be given: by the config, by the key that it is made with, and by the budget that an
+admin put it under. The key is judged as it will be, whichever field or endpoint changes it.
 
-Several keys under one bound are not pooled: each may have all of it. What bounds their sum is the budget of
-their user, team or team's member.
+Several keys under one ceiling are not added up: each may have all of it. The budget of their user, team or
+team's member bounds their sum.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,8 @@ MINTER = "what the key has that it is made with"
 
 
 class KeyBounds:
-    """What bounds the keys that one call makes or changes. An admin is bound by its own key alone."""
+    """The ceilings over the keys that one call makes or changes. For an admin, only the calling key is a
+    ceiling."""
 
     def __init__(self, call: Call, keys: Keys, policy: Policy, accesses: Accesses) -> None:
         self._call = call
@@ -44,8 +45,8 @@ class KeyBounds:
         self._accesses = accesses
 
     async def made(self, record: KeyRecord, *, for_ever: bool = False) -> KeyRecord:
-        """A new key within its ceilings: what it does not say is what they allow. `for_ever` says that it is
-        not to expire. Raises NotAllowed."""
+        """A new key within its ceilings. A field that the key leaves out gets what the ceilings allow.
+        `for_ever`: the key is not to expire. Raises NotAllowed."""
         shared = await self._budget(record.budget_id)
         for ceiling in await self._ceilings(record, shared):
             record = _filled(record, ceiling, for_ever=for_ever)
@@ -55,9 +56,10 @@ class KeyBounds:
     async def changed(
         self, before: KeyRecord, changes: Mapping[str, object], *, shown: bool = False
     ) -> Callable[[KeyRecord], None]:
-        """What refuses a changed key, given as it will be. Only what has to do with the changed columns
-        counts, unless the key is `shown` to whoever changes it with another: that is as good as made. No key
-        sets what it has spent itself. Raises NotAllowed."""
+        """A check that takes the changed key as it will be, and raises NotAllowed or Conflict. It judges only
+        what has to do with the changed columns. If the key is `shown` to a caller with another key, it judges
+        the whole key against the caller's key, as for a new one. Raises NotAllowed where a key sets what it
+        has spent itself."""
         if "spend" in changes and self._is_own(before):
             raise NotAllowed("spend: a key does not set what it has spent itself.", param="spend")
         touched = _touched(changes)
@@ -107,7 +109,7 @@ def _touched(changes: Mapping[str, object]) -> set[str]:
 
 
 def _filled(record: KeyRecord, ceiling: KeyCeiling, *, for_ever: bool) -> KeyRecord:
-    """A new key with what the ceiling allows where it says nothing."""
+    """A new key, with what the ceiling allows in the fields that the key leaves out."""
     given: dict[str, object] = {}
     if record.max_budget is None and ceiling.max_budget is not None:
         given["max_budget"] = ceiling.max_budget
@@ -135,7 +137,8 @@ def _filled(record: KeyRecord, ceiling: KeyCeiling, *, for_ever: bool) -> KeyRec
 
 
 async def _minter(call: Call, keys: Keys) -> KeyRecord | None:
-    """The virtual key that is calling; None for the master key, and for whoever has none."""
+    """The virtual key that is calling. None: the caller has the master key, or no key. Raises NotAllowed
+    where the key is gone."""
     if len(call.caller.key_hash) != 64:
         return None
     everything = msgspec.structs.replace(call, scope=Scope(reaches=frozenset({Reach.ALL})))
@@ -146,7 +149,8 @@ async def _minter(call: Call, keys: Keys) -> KeyRecord | None:
 
 
 def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> KeyCeiling:
-    """Its own limits, without a temporary increase: that ends, and what is made with the key does not."""
+    """The ceiling of the calling key: its own limits, without a temporary increase. The increase ends, while
+    a key that is made with it would keep it."""
     return KeyCeiling(
         source=MINTER,
         max_budget=own.max_budget,
@@ -165,9 +169,9 @@ def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> KeyCeiling:
 
 
 def _of_config(policy: Policy, created_at: datetime) -> KeyCeiling:
-    """`upperbound_key_generate_params`. A budget without a duration there has that of
-    `default_key_generate_params`, else it is for ever. A lifetime counts from when the key was made, however
-    often it is renewed."""
+    """The ceiling of the config's `upperbound_key_generate_params`. A budget there without a duration has the
+    duration of `default_key_generate_params`, else it is for ever. A lifetime counts from when the key was
+    made, however often the key is renewed."""
     top = _fields(policy.key_upper_bounds, "upperbound_key_generate_params")
     usual = _fields(policy.key_defaults, "default_key_generate_params")
     lives, longest = top.duration or None, top.budget_duration or None
@@ -190,7 +194,8 @@ def _fields(fields: Mapping[str, msgspec.Raw], setting: str) -> KeyFields:
 
 
 def _of_budget(budget: BudgetRecord) -> KeyCeiling:
-    """The budget that an admin put a key under: what a key says itself counts in its place."""
+    """The ceiling of the budget that an admin put a key under. A limit of the key itself counts in place of
+    the budget's, so it must not be higher."""
     return KeyCeiling(
         source=f"what its budget {budget.budget_id} allows",
         max_budget=budget.max_budget,

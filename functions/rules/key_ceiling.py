@@ -1,6 +1,7 @@
 """The most that a key may be given, and whether a key is within it. Pure.
 
-What SQL or another program wrote and nobody can read is no bound and no limit either: it is refused by name.
+A value that SQL or another program wrote may be unreadable. It counts neither as a limit nor as no limit: the
+request is refused, with the name of the field.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,10 +28,10 @@ TEAM_MODELS = "all-team-models"
 
 
 class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True):
-    """The most a key may be given. Nothing, None and empty: no bound."""
+    """The most that a key may be given. A field that is None or empty bounds nothing."""
 
     source: str
-    """What a refusal says is exceeded."""
+    """What a refusal names as exceeded, such as `what this gateway's config allows`."""
     max_budget: Decimal | None = None
     budget_duration: str | None = None
     longest_window: str | None = None
@@ -41,27 +42,28 @@ class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     access_group_ids: tuple[str, ...] = ()
     within_team: str | None = None
-    """The team whose models it is limited to."""
+    """The team whose models the key is limited to."""
     allowed_routes: tuple[str, ...] = ()
     accesses: Accesses = {}
-    """What each path asks for: a group of routes stands for paths."""
+    """The kinds of access that each path needs. They tell which paths a group of paths covers."""
     model_max_budget: Mapping[str, ModelBudget] = {}
-    """Sums alone."""
+    """Budgets by model, without limits on requests and tokens."""
     budget_limits: tuple[BudgetWindow, ...] = ()
     by_model: Mapping[str, Mapping[str, int]] = {}
     """The most that each field of BY_MODEL may say, by the field and the model."""
 
 
 def check_within(record: KeyRecord, ceiling: KeyCeiling, touched: Collection[str] | None = None) -> None:
-    """Raises NotAllowed, naming the field, the value and what is allowed. `touched`: only what has to do with
-    these columns; None: everything."""
+    """Check that a key is within a ceiling. `touched`: only rules that have to do with these columns are
+    checked. None: all rules are. Raises NotAllowed, which names the field, the value and what is allowed."""
     for columns, check in CHECKS:
         if touched is None or not columns.isdisjoint(touched):
             check(record, ceiling)
 
 
 def _check_budget(record: KeyRecord, ceiling: KeyCeiling) -> None:
-    """`max_budget` and a temporary increase together, over the window: 5 a day are beyond 100 a month."""
+    """Check `max_budget` together with a temporary increase, over the window: 5 dollars a day are above 100 a
+    month."""
     allowed = MoneyLimit(ceiling.max_budget, ceiling.budget_duration)
     if allowed.dollars is None:
         return
@@ -87,7 +89,8 @@ class Beyond(NamedTuple):
 
 
 def _beyond_sum(mine: MoneyLimit, allowed: MoneyLimit) -> Beyond | None:
-    """What of a budget is more than another. Raises InvalidRequest for what nobody can read."""
+    """The field by which a budget is above another one. None: it is not above. Raises InvalidRequest for a
+    value that can't be read."""
     most, top = _sum(mine.dollars), _sum(allowed.dollars)
     if top is None:
         return None
@@ -104,7 +107,7 @@ def _beyond_sum(mine: MoneyLimit, allowed: MoneyLimit) -> Beyond | None:
 
 
 def _check_window(record: KeyRecord, ceiling: KeyCeiling) -> None:
-    """A bound of the duration alone, as LiteLLM has it: a longer one is above it."""
+    """Check the duration of the budget alone, as LiteLLM does: a longer one is above the ceiling."""
     if ceiling.longest_window is None:
         return
     mine, theirs = _duration(record.budget_duration), _duration(ceiling.longest_window)
@@ -166,7 +169,7 @@ def _check_model_budgets(record: KeyRecord, ceiling: KeyCeiling) -> None:
 
 
 def _check_windows(record: KeyRecord, ceiling: KeyCeiling) -> None:
-    """Each of the ceiling's windows is there, with no more in it."""
+    """Check that the key has each of the ceiling's windows, with no larger budget in it."""
     if not ceiling.budget_limits:
         return
     mine = [(_duration(each.budget_duration), _sum(each.max_budget)) for each in record.budget_limits]
@@ -205,17 +208,17 @@ CHECKS: tuple[tuple[frozenset[str], Callable[[KeyRecord, KeyCeiling], None]], ..
     (frozenset({"budget_limits", "budget_id"}), _check_windows),
     (frozenset({*BY_MODEL, "model_max_budget", "budget_id"}), _check_by_model),
 )
-"""By the columns that each has to do with."""
+"""The rules, each with the columns that it has to do with."""
 
 
 def routes_of(record: KeyRecord) -> tuple[str, ...]:
-    """The paths and groups of paths that a key is limited to; none: all that its role may."""
+    """The paths and groups of paths that a key is limited to. Empty: all paths that its role may call."""
     return (*record.allowed_routes, *ROUTES_OF_TYPE.get(record.key_type or "", ()))
 
 
 def _covered(route: str, ceiling: KeyCeiling) -> bool:
-    """Is all that a route opens open by the ceiling's? A path ending in `*` is in no group: it opens what is
-    yet to come."""
+    """Whether the ceiling's paths and groups open all that `route` opens. No group covers a path that ends in
+    `*`, since it also opens paths that do not exist yet."""
     routes = ceiling.allowed_routes
     if route in routes:
         return True
@@ -237,7 +240,7 @@ def rates_by_model(record: KeyRecord | BudgetRecord) -> dict[str, dict[str, int]
 
 
 def limits_inside(metadata: Json, name: str) -> dict[str, int]:
-    """A limit by model that stands in `metadata`. Raises InvalidRequest for what nobody can read."""
+    """A limit by model that stands in `metadata`. Raises InvalidRequest for a value that can't be read."""
     try:
         return msgspec.json.decode(metadata.get(name, b"{}"), type=dict[str, int] | None) or {}
     except msgspec.ValidationError as exc:
@@ -245,7 +248,8 @@ def limits_inside(metadata: Json, name: str) -> dict[str, int]:
 
 
 def _most(record: KeyRecord) -> Decimal | None:
-    """What the budget can be, with its temporary increase, whenever that ends."""
+    """The most dollars that the budget can be: with its temporary increase, whenever that ends. None: no
+    budget."""
     if record.max_budget is None:
         return None
     name = "temp_budget_increase"

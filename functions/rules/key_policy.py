@@ -1,5 +1,5 @@
-"""What a caller may give a key: whose it may be, for how long, how much. Pure but for looking up the
-team or user a key is to belong to."""
+"""What a caller may give a key: an owner, a lifetime, a budget. Pure, but teams, organizations and keys are
+looked up."""
 
 import re
 from datetime import datetime
@@ -30,11 +30,11 @@ OWNERS = ("user_id", "team_id", "organization_id")
 NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
 LISTS = ("models", "allowed_routes", "access_group_ids")
 OWN_FIELDS = ("key_alias", "metadata", "blocked", "aliases", "token", "key_name", "last_rotation_at")
-"""What an owner may change of a key that somebody else made."""
+"""The fields that an owner may change of a key that somebody else made."""
 
 
 def check_chosen(key: str, param: str = "key") -> str:
-    """A key of the caller's own choice. Raises InvalidRequest."""
+    """A key that the caller has chosen, checked. Raises InvalidRequest."""
     fits = key.startswith("sk-") and key.isascii() and MIN_KEY_CHARS <= len(key) <= MAX_KEY_CHARS
     if not fits or not key.isprintable() or " " in key:
         raise InvalidRequest(
@@ -49,7 +49,7 @@ def key_name(key: str) -> str:
 
 
 def key_changes(request: KeyFields, ctx: GovernanceContext) -> dict[str, object]:
-    """The columns a body sets, checked."""
+    """The columns that a body sets, checked. Raises InvalidRequest."""
     now = ctx.call.received_at
     changes = limit_changes(request, now, ctx.policy.zone)
     for name in NAMES:
@@ -84,7 +84,9 @@ def expiry(duration: str | None, now: datetime) -> datetime | None:
 
 
 def as_test_key(request: KeyFields, policy: Policy, now: datetime, *, new: bool) -> KeyFields:
-    """What devops may make: a key that does not live long and can spend little. Raises NotAllowed."""
+    """The request for a test key, which is all that devops may make: it does not live long and can spend
+    little. A `new` key without a lifetime or a budget gets the longest and the largest that are allowed.
+    Raises NotAllowed."""
     caps: dict[str, object] = {
         "duration": policy.devops_key_duration,
         "max_budget": policy.devops_key_budget,
@@ -111,9 +113,10 @@ async def check_owner(
     *,
     service: bool = False,
 ) -> None:
-    """Is whom the key is to belong to within the caller's reach? A new key of a user's, or of a plain member
-    of a team, is its own where nothing is said; a `service` account's is nobody's. Raises NotAllowed, or
-    NotFound for a team that is not there."""
+    """Check that the key's user, team and organization are within the caller's scope. A new key without a
+    user becomes the caller's own, unless the caller is an admin or administers the key's team. The key of a
+    `service` account has no user. Raises NotAllowed, or NotFound for a team or organization that is not
+    there."""
     call, scope = ctx.call, ctx.call.scope
     user_id, team_id, organization_id = (changes.get(name) for name in OWNERS)
     if scope.everything:
@@ -161,8 +164,8 @@ async def check_owner(
 
 
 async def check_unlimited(team_id: str, ctx: GovernanceContext) -> None:
-    """A team's key that is nobody's leaves its holder's limits as a member behind. Raises NotAllowed for a
-    plain member that has any."""
+    """Check that a plain member of a team has no limits of its own there, since they do not hold for a team's
+    key without a user. Raises NotAllowed."""
     found = await ctx.teams.members(team_id, call=ctx.call, user_id=ctx.call.scope.user_id)
     team = await ctx.teams.find(team_id, call=ctx.call)
     of_all = team is not None and team.member_budget_id is not None
@@ -175,8 +178,8 @@ async def check_unlimited(team_id: str, ctx: GovernanceContext) -> None:
 
 
 async def _manages(team_id: str, ctx: GovernanceContext) -> bool:
-    """Does the caller administer the team, or its organization? Not if it only opened a route to its
-    members."""
+    """Whether the caller administers the team or its organization. A path that the team opened to its members
+    does not count."""
     own = ctx.call.caller.scope(Access.KEYS_WRITE)
     scope = msgspec.structs.replace(own, reaches=own.reaches - {Reach.MINE, Reach.CREATED})
     call = msgspec.structs.replace(ctx.call, scope=scope)
@@ -184,8 +187,9 @@ async def _manages(team_id: str, ctx: GovernanceContext) -> bool:
 
 
 async def check_secret(ctx: GovernanceContext, before: KeyRecord) -> None:
-    """Whoever is shown a key can act as its user. Raises NotAllowed where that is somebody else; where it is
-    nobody, as for a key that is made in its team. `check_owner` judges the team that it moves into."""
+    """Check that the caller may see a new key in place of this one, since whoever is shown a key can act as
+    its user. A team's key without a user is judged like a key that is made in the team. `check_owner` judges
+    the team that the key moves into. Raises NotAllowed where the user is somebody else."""
     scope = ctx.call.scope
     team_id = before.team_id if before.user_id is None and not scope.everything else None
     if team_id is not None:
@@ -199,8 +203,8 @@ async def check_secret(ctx: GovernanceContext, before: KeyRecord) -> None:
 
 
 async def check_modest(changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord) -> None:
-    """Whoever has a key only because it is its own may not loosen what somebody else tied: what it may
-    spend, use and reach, how long, and that it is blocked. Raises NotAllowed."""
+    """Check a change by a caller whose only right to the key is that it owns it. Such a caller may not loosen
+    what somebody else has set: budgets, limits, models, paths, the lifetime, a block. Raises NotAllowed."""
     call, scope = ctx.call, ctx.call.scope
     if scope.everything:
         return
@@ -219,8 +223,8 @@ async def check_modest(changes: dict[str, object], ctx: GovernanceContext, befor
 
 
 def check_test_key(changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord | None) -> None:
-    """A test key can't be given more to spend, not even through `metadata`, and no change makes it end later
-    than at first. Raises NotAllowed."""
+    """Check that a test key gets no limits through `metadata`, and that no change makes it end later than a
+    test key may, counted from when it was made. Raises NotAllowed."""
     ends, policy = changes.get("expires"), ctx.policy
     if before is not None and before.created_at is not None and isinstance(ends, datetime):
         latest = after(before.created_at, policy.devops_key_duration, param="duration")
@@ -249,14 +253,14 @@ def _check_role_in_team(team_id: str, ctx: GovernanceContext) -> None:
 
 
 def check_alias(alias: object, policy: Policy) -> None:
-    """Raises InvalidRequest."""
+    """Check an alias against the pattern of the config. Raises InvalidRequest."""
     pattern = policy.key_alias_pattern
     if isinstance(alias, str) and pattern is not None and re.fullmatch(pattern, alias) is None:
         raise InvalidRequest(f"key_alias: expected a name that fits {pattern}", param="key_alias")
 
 
 def _size(name: str, value: object, now: datetime) -> Decimal:
-    """So that what is to be compared can be: durations as seconds."""
+    """A value as a number that can be compared: dollars, or the seconds of a duration."""
     if isinstance(value, Decimal):
         return dollars(value, param=name)
     if isinstance(value, str):

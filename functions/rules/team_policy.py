@@ -1,5 +1,5 @@
-"""What a team and its members may be given, and by whom. Pure but for looking up the team, or the
-organization it is to belong to."""
+"""What a team and its members may be given, and by whom. Pure, but the team and its organization are looked
+up."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,11 +14,11 @@ from schema.teams import Member, MemberLimits, TeamFields, TeamRecord
 
 MAX_MEMBERS = 500
 TeamCheck = Callable[[TeamRecord], None]
-"""A rule for a team's row, which is locked: raises where a change is refused."""
+"""A rule that is checked on a team's row while the row is locked. It raises where a change is refused."""
 NO_SUCH_TEAM = "There is no such team."
 OWN_FIELDS = ("team_alias", "models", "metadata", "team_member_permissions")
-"""What a team's own admin may change of it: neither its money and limits, nor whose it is; and of models
-only to fewer."""
+"""The fields of a team that its own admin may change. Money, limits and the organization are not among them,
+and models may only become fewer."""
 PERMISSIONS = (
     "/key/generate",
     "/key/service-account/generate",
@@ -31,11 +31,11 @@ PERMISSIONS = (
     "/key/regenerate",
     "/key/{key}/regenerate",
 )
-"""Paths that a team may open to its members, for its own keys."""
+"""Paths that a team may open to its members, for the team's keys."""
 
 
 def team_changes(request: TeamFields, ctx: GovernanceContext) -> dict[str, object]:
-    """The columns a body sets, checked."""
+    """The columns that a body sets, checked. Raises InvalidRequest."""
     changes = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
     for name in ("team_alias", "organization_id"):
         value = getattr(request, name)
@@ -66,7 +66,7 @@ def check_permissions(paths: list[str]) -> list[str]:
 
 
 def member_limits(request: TeamFields, ctx: GovernanceContext) -> dict[str, object] | None:
-    """The limits of members without their own, where the body sets any."""
+    """The limits for members who have none of their own. None: the body sets no such limit."""
     limits = LimitRequest(
         max_budget=request.team_member_budget,
         budget_duration=request.team_member_budget_duration,
@@ -79,7 +79,8 @@ def member_limits(request: TeamFields, ctx: GovernanceContext) -> dict[str, obje
 def member_changes(
     request: MemberLimits, ctx: GovernanceContext
 ) -> tuple[dict[str, object], dict[str, object] | None]:
-    """What a body sets of a membership, and of its budget."""
+    """The columns that a body sets of a membership, and those of its budget. None: it sets none of the
+    budget."""
     changes: dict[str, object] = {}
     if request.allowed_models is not UNSET:
         changes["allowed_models"] = texts(request.allowed_models or [], param="allowed_models")
@@ -101,7 +102,8 @@ def check_members(members: Sequence[Member]) -> list[Member]:
 
 
 async def check_organization(changes: dict[str, object], ctx: GovernanceContext) -> None:
-    """Is the organization a team is to belong to within the caller's reach?"""
+    """Check that the caller may put a team into the organization, or take it out. Raises NotAllowed or
+    NotFound."""
     if "organization_id" not in changes:
         return
     organization_id, scope = changes["organization_id"], ctx.call.scope
@@ -115,7 +117,9 @@ async def check_organization(changes: dict[str, object], ctx: GovernanceContext)
 
 
 async def check_own(team_id: str, names: Sequence[str], ctx: GovernanceContext) -> bool:
-    """A team's own admin may change some of it: false. Who administers its organization, all: true."""
+    """Whether the caller may change everything of a team, since it is an admin or administers the team's
+    organization. False: it is the team's own admin, who may change only OWN_FIELDS. Raises NotAllowed for
+    another field, and NotFound where the team is not within the caller's scope."""
     scope = ctx.call.scope
     if scope.everything:
         return True
@@ -136,7 +140,7 @@ def unchecked(record: TeamRecord) -> None:
 
 
 def check_narrower(models: Sequence[str], record: TeamRecord) -> None:
-    """A team's own admin takes from what the team may use, and adds nothing to it."""
+    """Check that a team's own admin adds no model to those that the team may use. Raises NotAllowed."""
     if not record.models and not record.access_group_ids:
         return
     beyond = [model for model in models if not permits(record.models, model)]

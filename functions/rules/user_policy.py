@@ -1,4 +1,4 @@
-"""What a user is given: by a body, and by the config where nobody says anything. Pure."""
+"""What a user is given: by the body of a request, and by the config where the body says nothing. Pure."""
 
 from datetime import datetime, tzinfo
 
@@ -15,7 +15,7 @@ NAMES = ("user_alias", "user_email", "sso_user_id")
 
 
 def user_changes(request: UserFields, now: datetime, zone: tzinfo) -> dict[str, object]:
-    """The columns a body sets, checked."""
+    """The columns that a body sets, checked. Raises InvalidRequest."""
     changes = limit_changes(request, now, zone)
     for name in NAMES:
         value = getattr(request, name)
@@ -43,10 +43,9 @@ def user_made(user_id: str, changes: dict[str, object]) -> UserRecord:
 
 
 def newcomer(user_id: str, policy: Policy, now: datetime) -> UserRecord:
-    """A user that comes to be by the way, since a key or a membership names it: with the config's limits,
-    models and role, but for a role that only a proxy_admin may give. Raises InvalidRequest where the config's
-    don't fit.
-    """
+    """A user that is made because a key or a membership names it. It has the config's limits, models and
+    role. Where the config's role is one that only a proxy_admin may give, it is an internal_user. Raises
+    InvalidRequest where the config's values don't fit."""
     request = filled(UserNewRequest(user_id=user_id), policy.user_defaults, DEFAULTS)
     record = user_made(user_id, user_changes(request, now, policy.zone))
     if record.user_role not in MODEST_ROLES:

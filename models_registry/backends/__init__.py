@@ -1,4 +1,4 @@
-"""Pure translators between OpenAI's wire format and each provider's. The table below is all."""
+"""Pure translators between OpenAI's wire format and each provider's. The table below has all of them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -20,11 +20,11 @@ MAX_FRAME_BYTES = 8 * 1024 * 1024
 
 
 PASS_ON_HEADERS = ("anthropic-beta", "openai-beta", "traceparent", "tracestate")
-"""The caller's headers that may go on to an upstream; nothing else of them ever does."""
+"""The caller's headers that may go on to an upstream. No other header of the caller does."""
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP request to a provider, complete. `headers` hold the provider's credential."""
+    """A complete HTTP request to a provider. `headers` hold the provider's credential."""
 
     url: str
     headers: dict[str, str]
@@ -36,22 +36,22 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a translation may need and may not look up: ids, the time, headers to pass on."""
+    """What a translation may need and must not look up itself: ids, the time, headers to pass on."""
 
     request_id: str
     """`chatcmpl-<this>` becomes the answer's id where the provider gives none."""
     created: int
     """Unix time in seconds."""
     pass_on: Mapping[str, str] = {}
-    """The caller's headers from the allow-list (`traceparent`, `anthropic-beta`, `openai-beta` ...),
-    lower-case names; never a credential or a cookie."""
+    """The caller's headers from the allow-list (`traceparent`, `anthropic-beta`, `openai-beta` ...), with
+    lower-case names. None of them is a credential or a cookie."""
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream that broke. No exception is kept: it would keep the frames of the call."""
+    """A stream that broke. It keeps no exception, since an exception would keep the frames of the call."""
 
     ahead: bytes
-    """What the same read held ahead of the failure. It can be sent on."""
+    """The bytes before the failure that the same read gave. They can be sent on."""
     failure: Told
 
     @classmethod
@@ -62,9 +62,9 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
 class ChatStream(Protocol):
     """Turns an upstream's stream bytes into OpenAI SSE bytes for the client.
 
-    `usage` is what the provider reported so far, or None; until the report of the whole it is estimated, with
-    the input that was reported and the output as far as it was. `produced_bytes` bounds the output
-    tokens from above: a token is at least one byte of text, reasoning or tool arguments.
+    `usage` is what the provider has reported so far. None: it has reported nothing. Until the provider
+    reports the whole answer, `usage` is marked as estimated. `produced_bytes` bounds the output tokens from
+    above: a token is at least one byte of text, reasoning or tool arguments.
     """
 
     @property
@@ -75,18 +75,18 @@ class ChatStream(Protocol):
 
     @property
     def most_bytes(self) -> int:
-        """No less than `produced_bytes`, and known without a look at what was sent on."""
+        """At least `produced_bytes`. It is known without a look at the bytes that were sent on."""
         ...
 
     @property
     def told_bytes(self) -> int | None:
-        """The same as `produced_bytes` where that is how much the model said; None where some of the stream
-        has another shape, and all of its bytes are in that bound."""
+        """`produced_bytes`, where that is how much the model said. None: some of the stream has another
+        shape, and `produced_bytes` counts all bytes of that part."""
         ...
 
     @property
     def service_tier(self) -> str | None:
-        """The tier that the provider said it serves; empty: its standard one; None: it said nothing yet."""
+        """The service tier that the provider named. Empty: its standard tier. None: it has named none yet."""
         ...
 
     @property
@@ -95,13 +95,13 @@ class ChatStream(Protocol):
         ...
 
     def feed(self, data: bytes) -> bytes | Broken:
-        """Take what was read, give what can be sent on (maybe nothing). An error event, garbage and an event
-        over MAX_FRAME_BYTES give Broken. A broken stream is not fed again."""
+        """Take the bytes that were read, and give those that can be sent on (maybe none). An error event,
+        garbage and an event over MAX_FRAME_BYTES give Broken. A broken stream is not fed again."""
         ...
 
     def close(self) -> bytes | Broken:
-        """The upstream ended: give the rest, `[DONE]` included. A stream that broke off is Broken with
-        UpstreamCut, one that held nothing with UpstreamMalformed."""
+        """The upstream ended: give the rest, `[DONE]` included. A stream that broke off gives Broken with
+        UpstreamCut. A stream that held nothing gives Broken with UpstreamMalformed."""
         ...
 
 
@@ -126,5 +126,5 @@ class Backend(Protocol):
     ) -> tuple[EmbeddingList, Usage | None]: ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
-        """The error answer as ours. `headers` have lower-case names."""
+        """A provider's error answer as an error of ours. `headers` have lower-case names."""
         ...

@@ -21,7 +21,7 @@ class ChunkWriter:
         self.produced_bytes = 0
 
     def role(self) -> bytes:
-        """The first chunk."""
+        """The first chunk, which has the role and no text."""
         return self._choice(Delta(role="assistant", content=""))
 
     def text(self, piece: str, logprobs: MaybeRaw = ABSENT) -> bytes:
@@ -33,7 +33,7 @@ class ChunkWriter:
         return self._choice(Delta(reasoning_content=piece))
 
     def tool(self, *, id: str, name: str, arguments: str = "") -> bytes:
-        """Begin a tool call; its index counts tool calls alone."""
+        """Begin a tool call. Its index counts tool calls alone."""
         self.count(name)
         self.count(arguments)
         call = ToolCall(
@@ -63,7 +63,7 @@ class ChunkWriter:
         return self._tools > 0
 
     def count(self, piece: str) -> None:
-        """Count output that no chunk carries, too."""
+        """Count a piece of output, also one that no chunk carries."""
         self.produced_bytes += len(piece) if piece.isascii() else len(piece.encode())
 
     def _choice(

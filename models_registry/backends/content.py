@@ -10,7 +10,7 @@ _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class DataUri(msgspec.Struct, frozen=True):
-    """`data` is base64, not decoded."""
+    """A data URI, taken apart: `image/png`, and the data as base64 text."""
 
     media_type: str
     data: str
@@ -25,8 +25,8 @@ def address(image: ImageUrl | str | None, where: str) -> str:
 
 
 def data_uri(url: str, where: str) -> DataUri | None:
-    """A `data:` address taken apart, None for another scheme. Raises InvalidRequest for one that
-    isn't base64."""
+    """A `data:` address, taken apart. None: the address has another scheme. Raises InvalidRequest where the
+    data is not base64."""
     if url[:5].lower() != "data:":
         return None
     head, comma, data = url[5:].partition(",")
@@ -39,15 +39,15 @@ def data_uri(url: str, where: str) -> DataUri | None:
 
 
 def parts_of(content: str | list[Part] | None) -> list[Part]:
-    """A message's content as parts; text that is a string becomes one."""
+    """A message's content as parts. A string becomes one text part."""
     if isinstance(content, str):
         return [Part(kind="text", text=content)]
     return content or []
 
 
 def function_of(call: ToolCall, where: str) -> tuple[str, msgspec.Raw]:
-    """Name and arguments, the latter as a JSON object. Raises InvalidRequest for arguments that
-    aren't one, UnsupportedParameter for a call of anything but a function."""
+    """The name of the called function, and its arguments as a JSON object. Raises InvalidRequest for
+    arguments that are no JSON object, and UnsupportedParameter for a call of anything but a function."""
     function = call.function
     if call.kind not in (None, "function") or function is None or not function.name:
         raise UnsupportedParameter(f"'{where}' must be the call of a function with a name.", param=where)
@@ -55,7 +55,7 @@ def function_of(call: ToolCall, where: str) -> tuple[str, msgspec.Raw]:
 
 
 def refuse_legacy(message: Message, where: str) -> None:
-    """Raises UnsupportedParameter for the calls that tools replaced."""
+    """Refuse `function_call`, which tools replaced. Raises UnsupportedParameter."""
     if message.function_call is not None:
         raise UnsupportedParameter(
             f"'{where}.function_call' is not supported here: use 'tool_calls'.",

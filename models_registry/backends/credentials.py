@@ -9,10 +9,11 @@ import re
 
 CUT = "***"
 MAX_CHARS = 4_096
-"""A longer text is looked at, and kept, up to here."""
+"""A longer text is cut off here before it is looked at."""
 
 _TAIL = r"[\w*.\u2022\u2026-]"
-"""What a key goes on with: letters, digits, and the stars, dots and bullets that mask its middle."""
+"""The characters of a key after its beginning: letters, digits, and the stars, dots and bullets that mask its
+middle."""
 _PATTERNS = (
     # OpenAI, Anthropic, OpenRouter and many others; also `sk-...abcd` and `sk-pr***abcd`
     rf"\bsk[-_]{_TAIL}{{4,}}",
@@ -32,20 +33,22 @@ _KEY = re.compile("|".join(_PATTERNS), re.DOTALL)
 _BEARER = re.compile(
     r"\b(bearer|basic)(\s+)(?:(?=\S{0,64}[0-9*=._-])[\w.~+/=*-]{8,}|[\w.~+/=*-]{20,})", re.IGNORECASE
 )
-"""A word of letters alone counts where it is longer than `authentication`."""
+"""What follows `bearer` or `basic`. A word of letters alone counts from 20 characters on: `authentication`
+has 14."""
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]{1,512}@", re.IGNORECASE)
 _UUID = re.compile(
     r"(\b(?:key|token|secret)\b[\"'`]?[\s:=]{1,4}[\"'`]?)"
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
     re.IGNORECASE,
 )
-"""Alone it is the id of a request, as a rule."""
+"""A UUID after a word such as `key`. Without such a word, a UUID is as a rule the id of a request."""
 _ASSIGNED = re.compile(
     r"(\b(?:password|passwd|passphrase|pwd|client[ _-]?secret)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s\"',;&]{4,}"
     r"|(\btoken[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?=[^\s\"',;&]{0,64}[0-9])[^\s\"',;&]{8,}",
     re.IGNORECASE,
 )
-"""A `token:` of letters alone is one of a parser."""
+"""A value after `password:` and the like. After `token:`, letters alone do not count: that is a parser's
+token."""
 _NAMED = re.compile(
     r"((?:api|access|auth|secret|subscription)[ _-]?(?:key|token)s?(?: provided)?"
     r"[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
@@ -55,7 +58,7 @@ _NAMED = re.compile(
 
 
 def without_credentials(text: str) -> str:
-    """The text with `***` in place of each."""
+    """The text, cut off at MAX_CHARS, with `***` in place of each credential."""
     text = text[:MAX_CHARS]
     text = _BEARER.sub(rf"\1\2{CUT}", text)
     text = _NAMED.sub(rf"\1{CUT}", text)

@@ -9,8 +9,8 @@ from models_registry.target import Target
 def upstream_headers(
     target: Target, facts: CallFacts, *, credential: Mapping[str, str], foreign: tuple[str, ...]
 ) -> dict[str, str]:
-    """Lower-case names. `foreign` are prefixes of pass-on headers meant for another provider. The
-    config's `extra_headers` win."""
+    """The headers with lower-case names. `foreign` are the prefixes of pass-on headers that are meant for
+    another provider; they are left out. The config's `extra_headers` win over all others."""
     headers = {"content-type": "application/json"}
     for name, value in facts.pass_on.items():
         if not name.startswith(foreign):
@@ -21,5 +21,6 @@ def upstream_headers(
 
 
 def bearer(target: Target) -> dict[str, str]:
-    """The credential as most providers take it; nothing where the deployment has none."""
+    """The credential as most providers take it: `authorization: Bearer ...`. Empty: the deployment has no
+    key."""
     return {"authorization": f"Bearer {target.api_key.reveal()}"} if target.api_key is not None else {}

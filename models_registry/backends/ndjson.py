@@ -1,7 +1,7 @@
 """NDJSON, as bytes: one JSON text a line.
 
-Lines end with LF, CRLF or CR; inside JSON neither can stand unescaped. What follows the last line
-end is kept until the rest has come. Empty lines mean nothing.
+Lines end with LF, CRLF or CR, and no JSON text has one of these in it. Bytes after the last line end are kept
+until the rest of the line has come. Empty lines mean nothing.
 """
 
 from models_registry.backends.backend import MAX_FRAME_BYTES
@@ -26,7 +26,8 @@ class LineCutter:
         return lines
 
     def close(self) -> list[bytes]:
-        """The last line where its end is missing."""
+        """The last line, if its line end is missing. Raises UpstreamMalformed when it is longer than the
+        limit."""
         return self._lines(len(self._pending))
 
     def _lines(self, end: int) -> list[bytes]:

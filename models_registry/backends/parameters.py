@@ -1,9 +1,9 @@
 """Which body fields belong to the gateway, and which a translated request may leave out.
 
-Nothing that a caller sent is dropped in silence: a field is honoured, on a list here with the
-reason why leaving it out changes nothing, or refused by name. `drop_params` (LiteLLM's setting,
-per deployment or in the body) drops instead of refusing what the provider can't honour; it never
-lets a field of the gateway through to a provider.
+Nothing that a caller sent is dropped in silence. A field is honoured, or it is on a list here with the reason
+why leaving it out changes nothing, or it is refused by name. With `drop_params` (LiteLLM's setting, for a
+deployment or in the body) a field that the provider can't honour is dropped and not refused. `drop_params`
+never lets a field of the gateway through to a provider.
 """
 
 from collections.abc import Mapping
@@ -76,18 +76,18 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
         _CONFIG,
     )
 )
-"""LiteLLM's own fields in a request's body, each with why it is refused. A value that asks for
-nothing (null, false, 0, empty) is taken out."""
+"""LiteLLM's own fields in a request's body, each with the reason why it is refused. A field whose value asks
+for nothing (null, false, 0, empty) is taken out and not refused."""
 
 CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD, OWN_METADATA_FIELD}) | ROUTE_FIELDS
-"""By the ledger (`schema/labels.py`), as are the labels inside `metadata`, and by the router
-(`schema/route_options.py`)."""
+"""Fields that the gateway uses itself and takes out: the ledger's labels (`schema/labels.py`), and the
+options of the router (`schema/route_options.py`)."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
 
 class Ignorable(msgspec.Struct, frozen=True):
-    """`values` are those that may be left out; None: any."""
+    """Why a field may be left out. `values` are the values with which it may be; None: any value."""
 
     reason: str
     values: tuple[object, ...] | None = None
@@ -116,12 +116,12 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
         DROP_PARAMS: Ignorable("consumed by the gateway"),
     }
 )
-"""OpenAI's fields that a translation may leave out. A backend that honours one uses it."""
+"""OpenAI's fields that a translation may leave out. A backend that honours such a field uses it."""
 
 
 def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
-    """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one that asks
-    for what this version does not do."""
+    """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one of GATEWAY_FIELDS that
+    asks for something."""
     for name in GATEWAY_FIELDS.keys() & fields.keys():
         if msgspec.json.decode(fields.pop(name)):
             raise UnsupportedParameter(
@@ -133,8 +133,9 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
 
 
 def keep_metadata_here(fields: dict[str, msgspec.Raw], *, stored_there: bool) -> None:
-    """Take `metadata` out of a body that goes to a provider. It is LiteLLM's: labels of the row. Its texts go
-    along with an answer that the provider is asked to store."""
+    """Take `metadata` out of a body that goes to a provider, since it holds labels of the row, as at LiteLLM.
+    Where the provider is asked to store the answer and keeps metadata (`stored_there`), the texts in it
+    stay."""
     metadata = fields.pop(METADATA_FIELD, None)
     if metadata is None or not stored_there or bytes(fields.get(STORE, b"")) != b"true":
         return
@@ -144,8 +145,8 @@ def keep_metadata_here(fields: dict[str, msgspec.Raw], *, stored_there: bool) ->
 
 
 def add_defaults(fields: dict[str, msgspec.Raw], target: Target) -> None:
-    """Add the deployment's parameters where the caller sent none. The two names of the output
-    limit count as one."""
+    """Add the deployment's parameters where the caller sent none. `max_tokens` and `max_completion_tokens`
+    count as one parameter."""
     if not target.params:
         return
     limited = any(_sent(fields, name) for name in LIMITS)
@@ -184,7 +185,7 @@ def refuse_unsupported(request: ChatRequest, target: Target, honoured: frozenset
 
 
 def drops_params(request: ChatRequest, target: Target) -> bool:
-    """Whether `drop_params` holds: the caller's word, else the deployment's."""
+    """Whether `drop_params` is on: as the caller says, else as the deployment says."""
     raw = request.raw.get(DROP_PARAMS)
     return target.drop_params if raw is None else bytes(raw) == b"true"
 

@@ -1,8 +1,9 @@
-"""A provider's error answer, in whatever shape, as one of ours.
+"""Turns a provider's error answer, in any shape, into an error of ours.
 
-Client errors keep the provider's words, since they say what is wrong with the request. The words
-are bounded, and the deployment's credentials and whatever looks like one are cut out of them. A refused
-credential is the gateway's own affair: the caller learns which deployment, not what the provider wrote.
+Client errors keep the provider's words, since they say what is wrong with the request. The words have a limit
+on their length, and the deployment's credentials and all that looks like a credential are cut out of them. A
+refused credential is the gateway's own affair: the caller learns which deployment it was, and not what the
+provider wrote.
 """
 
 import math
@@ -31,7 +32,8 @@ STATUSES: Mapping[int, int] = MappingProxyType(
         529: 503,  # Anthropic: overloaded
     }
 )
-"""What the caller is answered. Any other 5xx is 500; anything else is no answer of an API."""
+"""The provider's statuses, each with the status that the caller gets. In a whole answer any other 5xx becomes
+500, and any other 4xx stays as it is. Inside a 200, any other status becomes 502."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -61,7 +63,7 @@ STATUS_BY_TYPE: Mapping[str, int] = MappingProxyType(
 CREDENTIAL_STATUSES = frozenset({401, 402, 403})
 CONTEXT_CODE = "context_length_exceeded"
 CONTENT_CODE = "content_policy_violation"
-"""A request that a provider won't answer for what it says."""
+"""The code for a request that a provider refuses to answer because of its content."""
 OVERFLOW = re.compile(
     r"exceed_context_size|exceeds the available context size"  # llama.cpp
     r"|maximum context length"  # OpenAI, vLLM, DeepSeek, OpenRouter
@@ -91,7 +93,7 @@ class ReadError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provider_error(status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
-    """A whole answer with a failing status. `headers` have lower-case names."""
+    """The error for a whole answer with a failing status. `headers` have lower-case names."""
     error: UpstreamError
     if status in REDIRECTS:
         error = UpstreamMalformed(f"{_who(target)} redirects (status {status}), which is not followed.")
@@ -105,12 +107,12 @@ def provider_error(status: int, headers: Mapping[str, str], body: bytes, target:
 
 
 def whole_answer(status: int, body: bytes, target: Target) -> WholeAnswer:
-    """What an answer with a failing status says of itself."""
+    """The status of a failing answer, and whether its body is an error of the dialect."""
     return WholeAnswer(status=status, in_envelope=ENVELOPES[target.dialect](_json(body)))
 
 
 def error_inside(error: bytes, target: Target) -> UpstreamError:
-    """The `error` member (JSON) of a 200 answer or of a stream's event."""
+    """The error for the `error` member (JSON) of a 200 answer or of a stream's event."""
     found = read_error(b'{"error":' + error + b"}")
     status = found.status
     if status is None:
@@ -121,7 +123,7 @@ def error_inside(error: bytes, target: Target) -> UpstreamError:
 def build_error(
     status: int, found: ReadError, target: Target, *, retry_after_s: float | None
 ) -> ProviderError:
-    """The error for a status of ours."""
+    """The error with a status of ours, by what the provider's body says."""
     code = found.code
     overflow = OVERFLOW.search(f"{code} {found.kind} {found.message}") is not None
     if overflow and status in (400, 413, 422, 500):
@@ -148,8 +150,8 @@ def build_error(
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, as `retry-after-ms` or `retry-after` says: a number, or a date, which is read
-    against the answer's own `date`. A day at most."""
+    """The seconds to wait by `retry-after-ms` or `retry-after`, a day at most. A `retry-after` that is a date
+    counts from the answer's own `date`. None: no header says it."""
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             wait_s = float(headers.get(name, "")) / scale
@@ -165,8 +167,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def read_error(body: bytes) -> ReadError:
-    """Find the message in OpenAI's, Anthropic's, Ollama's, FastAPI's and kindred shapes. Gives an
-    empty one for HTML, garbage and bodies over MAX_ERROR_BYTES."""
+    """Find the message in the shapes of OpenAI, Anthropic, Ollama, FastAPI and the like. Gives an empty
+    ReadError for HTML, garbage and bodies over MAX_ERROR_BYTES."""
     value = _json(body)
     if isinstance(value, list) and value:
         value = value[0]
@@ -187,7 +189,7 @@ def read_error(body: bytes) -> ReadError:
 
 
 def _json(body: bytes) -> object:
-    """None for what is no JSON or longer than MAX_ERROR_BYTES."""
+    """The decoded body. None: it is no JSON, or longer than MAX_ERROR_BYTES."""
     if len(body) > MAX_ERROR_BYTES:
         return None
     try:
@@ -197,8 +199,9 @@ def _json(body: bytes) -> object:
 
 
 def _is_openais(value: object) -> bool:
-    """`{"error": {"message": ...}}` of OpenAI and llama.cpp, in a list of one at Gemini; `{"error": "..."}`
-    of xAI and Venice; `{"object": "error", "message": ...}` of vLLM and Mistral."""
+    """Whether a body is an error of OpenAI's dialect: `{"error": {"message": ...}}` (OpenAI, llama.cpp, and
+    Gemini in a list of one), `{"error": "..."}` (xAI, Venice) or `{"object": "error", "message": ...}` (vLLM,
+    Mistral)."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
@@ -211,7 +214,8 @@ def _is_openais(value: object) -> bool:
 
 
 def _is_anthropics(value: object) -> bool:
-    """`{"type": "error", "error": {"type": ..., "message": ...}}`."""
+    """Whether a body is an error of Anthropic's: `{"type": "error", "error": {"type": ..., "message":
+    ...}}`."""
     if not isinstance(value, dict) or value.get("type") != "error":
         return False
     error = value.get("error")
@@ -219,7 +223,7 @@ def _is_anthropics(value: object) -> bool:
 
 
 def _is_ollamas(value: object) -> bool:
-    """`{"error": "..."}`."""
+    """Whether a body is an error of Ollama's: `{"error": "..."}`."""
     if not isinstance(value, dict):
         return False
     error = value.get("error")

@@ -1,5 +1,5 @@
-"""Web searches that a provider runs for a chat completion. Its answers do not count them: a call of a search
-model (OpenAI's, Perplexity's Sonar), or one with `web_search_options`, is billed for one."""
+"""Web searches that a provider runs for a chat completion. The provider's answers do not count them. A call
+of a search model (OpenAI's, Perplexity's Sonar), or with `web_search_options`, is billed for one search."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,8 @@ class _Options(msgspec.Struct, frozen=True):
 
 
 def search_context(request: ChatRequest, target: Target) -> str | None:
-    """How much context a call's search is to bring (empty: the request does not say); None: no search."""
+    """How much context a call's search is to bring, such as `low`. Empty: the request does not say. None: the
+    call does not search."""
     options = request.raw.get(OPTIONS)
     if options is None or not present(options):
         options = target.params.get(OPTIONS)
@@ -34,8 +35,8 @@ def search_context(request: ChatRequest, target: Target) -> str | None:
 
 
 def unpriced_search(fields: Mapping[str, msgspec.Raw], target: Target) -> str | None:
-    """What makes a call search at a price that nobody knows: `web_search_options` or `model`. `fields` are
-    what goes to the provider."""
+    """The field that makes a call search at an unknown price: `web_search_options` or `model`. None: there is
+    no such field. `fields` are the fields that go to the provider."""
     options = fields.get(OPTIONS)
     asked = options is not None and present(options)
     if not target.dialect.facts.searches or not (asked or searches_always(target.model)):
@@ -47,7 +48,7 @@ def unpriced_search(fields: Mapping[str, msgspec.Raw], target: Target) -> str | 
 
 
 def with_search(usage: Usage | None, context: str | None) -> Usage | None:
-    """The usage with the search that its call was billed for."""
+    """The usage, with one search if its call was billed for one. `context` is what `search_context` gives."""
     if context is None or usage is None:
         return usage
     rare = msgspec.structs.replace(usage.rare or NOTHING_RARE, web_searches=1, search_context=context)

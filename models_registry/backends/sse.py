@@ -1,8 +1,8 @@
 """Server-sent events, as bytes: cut a stream into whole events, and take an event apart.
 
-An event ends with an empty line; a line ends with CR, LF or CRLF and nothing else (HTML Standard,
-9.2.6). `EventCutter` keeps what follows the last empty line until the rest has come, and gives all
-before it as one block, unchanged, so that a relay needn't put it together again.
+An event ends with an empty line. A line ends with CR, LF or CRLF and nothing else (HTML Standard, 9.2.6).
+`EventCutter` keeps the bytes after the last empty line until the rest of the event has come. It gives the
+bytes before it as one block, unchanged, so that a relay need not put them together again.
 """
 
 import re
@@ -27,8 +27,8 @@ DONE = frame(DONE_DATA)
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """`data` is None where the event had none: a comment, a retry time. `raw` is all of it, the
-    empty line included."""
+    """One event. `data` is None where it has no data, as in a comment or a retry time. `raw` is the whole
+    event, the empty line included."""
 
     name: str | None
     data: bytes | None
@@ -90,9 +90,9 @@ def too_long(max_bytes: int) -> UpstreamMalformed:
 
 
 def last_end(data: bytes | bytearray, start: int) -> int:
-    """Where the last whole event ends, 0 if none does. Two line ends in a row are an empty line,
-    and each kind of pair but CRLF itself has one of these in it. A CR that may be half of a CRLF
-    waits for the next byte."""
+    """Where the last whole event ends. 0: no event ends here. Two line ends in a row are an empty line, and
+    each such pair has LF LF, LF CR or CR CR in it. A CR that may be half of a CRLF waits for the next
+    byte."""
     end = data.rfind(b"\n\n", start) + 2
     if data.find(b"\r", start) >= 0:
         mixed = data.rfind(b"\n\r", start, len(data) - 1)

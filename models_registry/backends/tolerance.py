@@ -1,8 +1,8 @@
-"""Answers that are not quite JSON, and that the readers of clients take all the same: with a byte order mark,
-with NaN and Infinity (which Python writes), with half a surrogate pair, with numbers past a float's range.
+"""Reads answers that are not quite JSON, but that clients can read: with a byte order mark, with NaN and
+Infinity (which Python writes), with half a surrogate pair, with numbers outside a float's range.
 
-What is strict JSON costs nothing here. Of anything else the gateway reads a copy with null in place of such
-numbers; on the byte path the client gets the bytes as they came.
+Strict JSON costs nothing more here. From any other answer the gateway reads a copy with null in place of such
+numbers. On the byte path the client gets the bytes as they came.
 """
 
 import json
@@ -15,14 +15,15 @@ import msgspec
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
 MAX_MENDED_BYTES = 8 * 1024 * 1024
-"""What is longer has to be strict JSON: reading it again would hold the worker up."""
+"""A longer answer has to be strict JSON, since reading it again would hold the worker up."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 SAFE_DIGITS = 18
-"""An integer of no more fits 64 bits."""
+"""An integer of no more characters fits into 64 bits."""
 
 
 def decoded(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
-    """Decode an answer. Raises what the decoder does for what no client could read."""
+    """Decode an answer. Raises the decoder's error for an answer that no client could read, or of another
+    shape."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
@@ -53,7 +54,7 @@ def loosely(data: bytes | msgspec.Raw) -> Any:  # any JSON
 
 
 def _strict(data: bytes) -> bytes | None:
-    """The same as strict JSON; None where it can't be read at all."""
+    """An answer rewritten as strict JSON. None: it can't be read at all."""
     try:
         value = json.loads(data.decode(), parse_constant=_nothing, parse_int=_whole, parse_float=_finite)
         return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")

@@ -1,8 +1,8 @@
-"""Token counts between the wire and `Usage`. What can be read of a report counts: a field of it that is odd
-is missing, and the others hold. A count past 32 bits is passed on as it is: the ledger books a bound, and
-says so.
+"""Token counts between the wire and `Usage`. A report counts as far as it can be read: a field with an odd
+value counts as missing, and the other fields hold. A count above 32 bits is passed on as it is, and the
+ledger books a bound in its place, and says so.
 
-`Usage.prompt_tokens` holds all input: what a provider counts as cached tokens beside its prompt is added.
+`Usage.prompt_tokens` is all input. Where a provider counts cached tokens beside its prompt, they are added.
 """
 
 import math
@@ -23,8 +23,8 @@ _ANYTHING = msgspec.json.Decoder()
 
 
 def count_of(value: object) -> int | None:
-    """A count, however it is spelt: 12, 12.0, "12"; MOST where it is more. None for what is no number of zero
-    or more."""
+    """A count in any spelling: 12, 12.0, "12". A fraction is rounded up, and more than MOST is MOST. None:
+    the value is no number of zero or more."""
     if type(value) is int:
         return value if 0 <= value <= MOST else MOST if value > 0 else None
     if value is None:
@@ -40,7 +40,7 @@ def count_of(value: object) -> int | None:
 
 
 def count_in(raw: MaybeRaw) -> int | None:
-    """The count that stands in a field of its own."""
+    """The count in one field of JSON. None: the field is missing, or is no count."""
     if not present(raw):
         return None
     try:
@@ -50,7 +50,7 @@ def count_in(raw: MaybeRaw) -> int | None:
 
 
 def report_in(raw: MaybeRaw, decoder: "msgspec.json.Decoder[S]") -> S | None:
-    """A provider's report of usage: what can be read of it, where some can't."""
+    """A provider's report of usage, as far as it can be read. None: there is none, or nothing can be read."""
     if not present(raw):
         return None
     try:
@@ -65,7 +65,7 @@ def report_in(raw: MaybeRaw, decoder: "msgspec.json.Decoder[S]") -> S | None:
 
 
 def _fitted(found: dict[str, Any], kind: type[S]) -> S:  # any JSON
-    """The fields of a Struct of counts that can be read; all of them may be missing."""
+    """A Struct of counts with the fields that can be read. All fields of such a Struct may be missing."""
     values: dict[str, object] = {}
     for field in msgspec.structs.fields(kind):
         if field.encode_name not in found:
@@ -84,9 +84,8 @@ def _fitted(found: dict[str, Any], kind: type[S]) -> S:  # any JSON
 
 
 def usage_from(prompt: int | None, completion: int | None, parts: Usage) -> Usage | None:
-    """The usage by what was counted of it, with the `parts` and the service tier given. None without any
-    count; where the input or the output is missing it is 0, and the usage `estimated`: the caller knows a
-    bound of it."""
+    """The usage `parts` with these counts of input and output. None: both are missing. If one is missing, it
+    is 0 and the usage is `estimated`; whoever books it knows a bound."""
     prompt, completion = count_of(prompt), count_of(completion)
     if prompt is None and completion is None:
         return None
@@ -101,16 +100,16 @@ def usage_from(prompt: int | None, completion: int | None, parts: Usage) -> Usag
 
 
 def rare_from(**counts: int | msgspec.UnsetType | None) -> RareMeters | None:
-    """The rare meters by their names; None where all are zero or missing."""
+    """The rare meters by their names. None: all of them are zero or missing."""
     found = {name: count for name, each in counts.items() if (count := count_of(each))}
     return msgspec.structs.replace(NOTHING_RARE, **found) if found else None
 
 
 def from_wire(wire: WireUsage, service_tier: str | None = None) -> Usage | None:
-    """OpenAI's usage: the cached part is inside the prompt's count, reasoning inside the
-    completion's, and so are audio and images. Where the total is more than the two, a provider has left
-    something out of them: audio input (Mistral), else reasoning (xAI, Gemini). None where all counts
-    are missing. Of a total alone each half may be all of it: it counts as output, which costs more."""
+    """OpenAI's usage as ours. Cached tokens are inside the prompt's count, reasoning is inside the
+    completion's, and audio and images are inside one of them. If the total is above the sum of the two, the
+    provider has left something out of them: audio input (Mistral), else reasoning (xAI, Gemini). A total
+    alone counts as output, which costs more than input. None: all counts are missing."""
     prompt, completion = count_of(wire.prompt_tokens), count_of(wire.completion_tokens)
     of_prompt, of_completion = wire.prompt_tokens_details, wire.completion_tokens_details
     beside = max(0, (count_of(wire.total_tokens) or 0) - (prompt or 0) - (completion or 0))
@@ -135,7 +134,8 @@ def from_wire(wire: WireUsage, service_tier: str | None = None) -> Usage | None:
 
 
 def embedded(wire: WireUsage | None) -> Usage | None:
-    """OpenAI's usage of embeddings, which have no output: some servers count a total alone."""
+    """OpenAI's usage of an embeddings call as ours. It has no output, and some servers count a total alone.
+    None: nothing was counted."""
     if wire is None:
         return None
     counted = max(count_of(wire.prompt_tokens) or 0, count_of(wire.total_tokens) or 0)

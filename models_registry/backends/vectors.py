@@ -25,7 +25,7 @@ def check_encoding(encoding_format: str | None) -> None:
 
 
 def as_asked(embedding: Embedding, encoding_format: str | None) -> Embedding:
-    """The embedding in the format asked for: itself where it is that already."""
+    """The embedding in the format asked for. An embedding that already has it is given back itself."""
     vector = embedding.embedding
     if encoding_format == BASE64 and not isinstance(vector, str):
         return msgspec.structs.replace(embedding, embedding=pack(vector))
@@ -35,7 +35,7 @@ def as_asked(embedding: Embedding, encoding_format: str | None) -> Embedding:
 
 
 def pack(vector: Sequence[float]) -> str:
-    """Raises UpstreamMalformed for a number that 32 bits can't hold."""
+    """The floats as base64. Raises UpstreamMalformed for a number that 32 bits can't hold."""
     try:
         return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
     except (struct.error, OverflowError) as exc:
@@ -43,7 +43,8 @@ def pack(vector: Sequence[float]) -> str:
 
 
 def unpack(text: str) -> list[float]:
-    """Raises UpstreamMalformed for text that isn't base64 of finite 32-bit floats."""
+    """The floats in a text of base64. Raises UpstreamMalformed where it is not base64 of finite 32-bit
+    floats."""
     try:
         packed = base64.b64decode(text, validate=True)
         vector = list(struct.unpack(f"<{len(packed) // 4}f", packed))

@@ -1,1 +1,1 @@
-"""A provider's bill beside the ledger: read, matched, and the likely causes of what differs."""
+"""A provider's bill beside the ledger: it is read and matched, and each difference gets its likely causes."""

@@ -1,6 +1,6 @@
 """Why a bill and the ledger differ: the likely causes of each line.
 
-What is the same for all lines of a model is worked out once: lines are never looked at in pairs.
+Facts that all lines of a model share are worked out once, so lines are never compared in pairs.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ import msgspec
 from models_registry.bills.lines import Line
 
 RATIO_PER_MILLE = 5
-"""How far days may stray from a constant ratio, and a ratio from one, to be none."""
+"""A ratio is constant if no day strays further from it than 0.5 per cent. A ratio that is as near to one is
+none."""
 EDGE_PER_CENT = 1
-"""How far two days may miss each other, to be taken for one that was cut elsewhere."""
+"""Two neighbouring days were cut at another hour if their differences cancel out to 1 per cent."""
 
 
 class _Model:
@@ -22,7 +23,7 @@ class _Model:
     def __init__(self) -> None:
         self.days: dict[date, Line] = {}
         self.ours = self.theirs = False
-        """Is there anything of it on that side?"""
+        """Whether the ledger, or the bill, has anything of the model on any day."""
         self.ratio: tuple[int, int] | None = None
 
     def add(self, line: Line) -> None:
@@ -32,7 +33,7 @@ class _Model:
 
 
 def with_causes(lines: Sequence[Line]) -> list[Line]:
-    """The same lines, with their causes. There is one of a day and model."""
+    """The same lines with their causes. There is at most one line for a day and model."""
     models: dict[str, _Model] = {}
     for line in lines:
         models.setdefault(line.model, _Model()).add(line)
@@ -52,7 +53,8 @@ def with_causes(lines: Sequence[Line]) -> list[Line]:
 
 
 def _with_causes(line: Line, model: _Model, *, ours_alone: bool, theirs_alone: bool) -> Line:
-    """`ours_alone`: on that day we have a model that they do not know at all; and the other way round."""
+    """A line with its causes. `ours_alone`: on its day the ledger has a model that the bill has on no day.
+    `theirs_alone`: on its day the bill has a model that the ledger has on no day."""
     difference = line.difference_nano
     if not difference:
         return line
@@ -75,7 +77,8 @@ def _with_causes(line: Line, model: _Model, *, ours_alone: bool, theirs_alone: b
 
 
 def _doubtful(line: Line) -> list[str]:
-    """Bounds that are higher than the truth explain that we booked more."""
+    """The causes that lie in open rows. Their costs are upper bounds, so they can explain that more was
+    booked than billed, up to the sum of these costs."""
     uncertain = sum(row.cost_nano for row in line.open if row.uncertain)
     estimated = sum(row.cost_nano for row in line.open if not row.uncertain)
     too_much = -line.difference_nano - line.slack_nano
@@ -86,7 +89,8 @@ def _doubtful(line: Line) -> list[str]:
 
 
 def _is_edge(line: Line, model: _Model) -> bool:
-    """Calls around midnight, on another day there: what one day has too much the next to it lacks."""
+    """Whether the provider has calls around midnight on the neighbouring day: one of the two days has too
+    much by what the other lacks."""
     for beside in (timedelta(days=-1), timedelta(days=1)):
         other = model.days.get(line.day + beside)
         if other is None or other.theirs_nano is None:
@@ -99,7 +103,8 @@ def _is_edge(line: Line, model: _Model) -> bool:
 
 
 def _ratio(same_model: Sequence[Line]) -> tuple[int, int] | None:
-    """Theirs to ours, where it is the same on two days or more, and not one."""
+    """The ratio of theirs to ours, as two sums. None: there is no ratio that is the same on two days or more,
+    or it is one."""
     days = [(each.theirs_nano, each.ours_nano, each.slack_nano) for each in same_model]
     both = [(theirs, ours, slack) for theirs, ours, slack in days if theirs and ours]
     theirs_sum = sum(theirs for theirs, _, _ in both)

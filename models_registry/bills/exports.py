@@ -1,8 +1,9 @@
-"""Providers' cost exports, read: CSV in, what was billed by day and model out.
+"""Reads providers' cost exports: CSV in, what was billed by day and model out.
 
-The header decides which export it is: the first row of `formats.FORMATS` whose columns are all there, in
-any order and case. A file is read line by line within limits; sums are kept in attodollars (1e-18), so that a
-price a token with all its digits is still a whole number, and are rounded once, when a day is complete.
+The header decides which export a file is: the first row of `formats.FORMATS` whose needed columns are all
+there, in any order and case. A file is read line by line, within limits. Sums are kept in attodollars (1e-18
+dollars), in which the price of one token is a whole number with all its digits. Each sum is rounded once, at
+its end.
 """
 
 import csv
@@ -22,7 +23,7 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_LINES = 200_000
 MAX_DAYS = 400
 MAX_GROUPS = 50_000
-"""Days of models: as many as the ledger's side of a report may have."""
+"""The most pairs of a day and a model. The ledger's side of a report has the same limit."""
 FIRST_YEAR, LAST_YEAR = 2000, 2999
 MAX_USD = Decimal(10**9)
 ATTO_PER_NANO = 10**9
@@ -33,15 +34,15 @@ _LINE_ITEM = re.compile(r"\s*,\s*")
 
 
 class Billed(msgspec.Struct, frozen=True, kw_only=True):
-    """One day of one model, as the provider has it. `model` empty: the export does not say which."""
+    """One day of one model, as the provider has it. An empty `model`: the export does not say which model."""
 
     day: date
     model: str
     cost_nano: int = 0
     usage: Usage | None = None
-    """What was used, where the export has no cost."""
+    """What was used. None: the export has costs."""
     tolerance_nano: int = 0
-    """How far the sum can be off since each of its lines was rounded."""
+    """How far `cost_nano` can be off, in nano-USD, since the provider rounded each of its lines."""
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +50,12 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str
     provider: str | None
-    """The provider whose format this is; None: any provider's."""
+    """The provider whose format this is. None: any provider's."""
     billed: tuple[Billed, ...]
 
     @property
     def span(self) -> tuple[date, date]:
-        """The first and the last day with an amount: of others the file says nothing."""
+        """The first and the last day with an amount. The file says nothing about days outside them."""
         days = [each.day for each in self.billed]
         return min(days), max(days)
 
@@ -75,7 +76,7 @@ class _LineSum:
 
 
 def read_export(text: str) -> Export:
-    """Raises InvalidRequest naming the column or line, or what is too much."""
+    """The export in a text of CSV. Raises InvalidRequest, which names the column, the line or the limit."""
     if len(text) > MAX_BYTES:
         raise _wrong(f"at most {MAX_BYTES // 2**20} MiB; split the file by dates.")
     lines = _lines(text.removeprefix("\ufeff"))
@@ -116,7 +117,8 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _format_of(header: Sequence[str]) -> Format:
-    """Raises InvalidRequest naming the column that the likeliest format lacks."""
+    """The format that a header belongs to. Raises InvalidRequest, which names a column that the likeliest
+    format lacks."""
     missing = {each.name: [names for names in each.needed if not {*names} & {*header}] for each in FORMATS}
     for each in FORMATS:
         if not missing[each.name]:
@@ -148,7 +150,8 @@ class _ColumnPlaces:
         return next((header.index(name) for name in names if name and name in header), None)
 
     def add(self, cells: Sequence[str], number: int, sums: dict[tuple[date, str], _LineSum]) -> None:
-        """Add a line to its day and model; one without an amount is an empty bucket."""
+        """Add a line to the sum of its day and model. A line without an amount is an empty bucket and adds
+        nothing."""
 
         def cell(place: int | None) -> str:
             return cells[place].strip() if place is not None and place < len(cells) else ""
@@ -186,7 +189,8 @@ class _ColumnPlaces:
 
 
 def _day(text: str, number: int) -> date:
-    """A date, a time (with its offset taken into account), or seconds since 1970: the UTC day."""
+    """The UTC day of a cell that has a date (`2026-11-24`), a time with or without an offset, or seconds
+    since 1970."""
     try:
         if _UNIX.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC).date()
@@ -200,7 +204,8 @@ def _day(text: str, number: int) -> date:
 
 
 def _amount(text: str, number: int) -> tuple[int, int]:
-    """A sum in attodollars, and half a unit of its last digit: what rounding can have hidden."""
+    """An amount in attodollars, and half a unit of its last digit, which rounding can have hidden: half a
+    cent for `12.34`."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation as exc:
@@ -223,7 +228,7 @@ def _count(text: str, number: int) -> int:
 
 
 def _rounded(atto: int) -> int:
-    """To the nearest nano-dollar."""
+    """Attodollars as nano-USD, rounded to the nearest."""
     return (2 * atto + ATTO_PER_NANO) // (2 * ATTO_PER_NANO)
 
 

@@ -1,8 +1,8 @@
 """The cost exports that can be read, one row each.
 
-OpenAI, platform.openai.com/usage, "Export": costs (`amount_value`, by `line_item` where the export is grouped
-so) and completions usage. Anthropic, Console, "Cost" and "Usage" (support.anthropic.com/en/articles/9534590):
-its costs are rounded to cents.
+OpenAI exports costs (`amount_value`, by `line_item` where the export is grouped by it) and completions usage:
+platform.openai.com/usage, "Export". Anthropic exports costs, rounded to cents, and usage: Console, "Cost" and
+"Usage" (support.anthropic.com/en/articles/9534590).
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = ""
     model_is_optional: bool = False
     counts: Mapping[str, tuple[str, ...]] = {}
-    """Fields of Usage, to the columns that are added up."""
+    """Fields of Usage, each with the columns that are added up for it."""
     is_rounded: bool = False
     """Amounts may have been rounded to the digits that are shown."""
     input_is_whole: bool = False
-    """The input count has the cached part inside already."""
+    """The count of input tokens includes the cached ones."""
 
     @property
     def needed(self) -> tuple[tuple[str, ...], ...]:

@@ -1,4 +1,4 @@
-"""A day of a model as the ledger has it, and beside it as the provider billed it. Whole nano-USD."""
+"""A day of a model as the ledger has it, beside the same day as the provider billed it. Money is nano-USD."""
 
 from datetime import date
 
@@ -6,19 +6,19 @@ import msgspec
 
 
 class OpenRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A booked call whose cost is an upper bound."""
+    """A booked row whose cost is an upper bound."""
 
     request_id: str
     ceiling_nano: int
-    """The bound."""
+    """The upper bound of the cost."""
     cost_nano: int
-    """As it stands, with a share of an earlier bill perhaps."""
+    """The cost as it is booked now. It is below the ceiling where an earlier bill has corrected it."""
     uncertain: bool
-    """Else estimated."""
+    """Whether the row is uncertain. False: it is estimated."""
 
 
 class Booked(msgspec.Struct, frozen=True, kw_only=True):
-    """One day of one model, as the ledger has it. `model` is the provider's name."""
+    """One day of one model, as the ledger has it. `model` is the name that the provider knows."""
 
     day: date
     model: str
@@ -28,7 +28,8 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Both, side by side. `ours` and `theirs` None: there is nothing of the kind on that side."""
+    """One day of one model on both sides. `ours_nano` None: the ledger has nothing of it. `theirs_nano` None:
+    the bill has nothing of it."""
 
     day: date
     model: str
@@ -39,27 +40,29 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     open: tuple[OpenRow, ...] = ()
     causes: tuple[str, ...] = ()
     ratio: tuple[int, int] | None = None
-    """Theirs to ours over all days, where the price differs."""
+    """Theirs and ours, summed over all days of the model, where the price seems to differ."""
     shares: tuple[int, ...] = ()
-    """What the open rows cost, in their order, so that both sides are equal."""
+    """What each row of `open` has to cost, in the same order, so that both sides are equal. Empty: nothing is
+    shared out."""
 
     @property
     def difference_nano(self) -> int:
-        """Above zero: they billed more than we booked."""
+        """Theirs less ours. Above zero: the provider billed more than was booked."""
         return (self.theirs_nano or 0) - (self.ours_nano or 0)
 
     @property
     def slack_nano(self) -> int:
-        """What rounding can have hidden: theirs of each line, and ours up to the next nano-dollar a call."""
+        """The difference that rounding can explain: the tolerance of the bill, and one nano-USD for each row
+        of ours, since each is rounded up."""
         return self.tolerance_nano + self.rows
 
     @property
     def corrected_nano(self) -> int:
-        """Ours, when the open rows cost their shares."""
+        """Ours, if the open rows cost their shares."""
         replaced = self.open if self.shares else ()
         return (self.ours_nano or 0) + sum(self.shares) - sum(row.cost_nano for row in replaced)
 
     @property
     def unexplained_nano(self) -> int:
-        """The difference that is left then."""
+        """The difference that is left if the open rows cost their shares."""
         return (self.theirs_nano or 0) - self.corrected_nano

@@ -1,6 +1,5 @@
-"""Our ledger beside a provider's bill: which lines are the same, why they differ, and what uncertain calls
-really cost. Pure, on whole nano-USD.
-"""
+"""The ledger beside a provider's bill: which lines belong together, why they differ, and what open rows
+really cost. Pure, on whole nano-USD."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +20,9 @@ _APART = re.compile(r"[\s._:]+")
 
 
 def spread(total: int, ceilings: Sequence[int]) -> list[int]:
-    """A total over rows in proportion to their ceilings: whole numbers that sum up to it, none below zero or
-    above its ceiling. What is more than all ceilings, or below zero, is left out."""
+    """Share a total out over rows, in proportion to their ceilings. The shares are whole numbers that add up
+    to the total, and none is below zero or above its ceiling. A total below zero counts as zero, one above
+    the sum of the ceilings as that sum."""
     whole = sum(ceilings)
     total = min(max(total, 0), whole)
     if not total:
@@ -41,9 +41,12 @@ def reconcile(
     *,
     span: tuple[date, date] | None = None,
 ) -> list[Line]:
-    """The lines in the order of day and model. `aliases`: their names to ours. `span`: the first and last
-    day that the export is about, where it is about more than `billed`. In it a model that they bill at all
-    and not on a day was billed at nothing that day; outside nothing is known."""
+    """The lines of both sides, in the order of day and model.
+
+    `aliases` leads the provider's names of models to ours. `span` is the first and the last day that the
+    export is about; without it, those of `billed` count. On a day in the span, a model that the export has on
+    another day was billed at nothing. Outside the span nothing is known.
+    """
     ours, theirs = list(booked), list(billed)
     names = _ModelNames([each.model for each in ours], [each.model for each in theirs], aliases)
     mine: dict[_DayModel, list[Booked]] = {}
@@ -63,8 +66,8 @@ def reconcile(
 
 
 class _ModelNames:
-    """What the two sides call a model, brought together: the same name first, then the same without its date
-    and in another order of words ("Claude Haiku 4.5" is claude-haiku-4-5-20251001)."""
+    """One name for each model of the two sides. Equal names are one model. Other names are one model if they
+    are equal without a date and in any order of words: "Claude Haiku 4.5" is claude-haiku-4-5-20251001."""
 
     def __init__(self, ours: Sequence[str], theirs: Sequence[str], aliases: Mapping[str, str]) -> None:
         if set(theirs) == {""}:
@@ -87,7 +90,7 @@ def _plain(name: str) -> str:
 
 
 def family(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A model's words, in any order, and its numbers, in theirs; without a date at the end."""
+    """The words of a model's name, sorted, and its numbers, as they come. A date at the end is left out."""
     parts = _DATED.sub("", name).split("-")
     return tuple(sorted(part for part in parts if not part.isdigit())), tuple(
         part for part in parts if part.isdigit()
@@ -107,7 +110,7 @@ def _line(key: _DayModel, mine: Sequence[Booked] | None, bills: Sequence[Billed]
 
 
 def _with_shares(line: Line) -> Line:
-    """What the open rows have to cost: all that is billed and not booked as certain."""
+    """A line with the shares of its open rows. They share out what is billed and not booked as certain."""
     if line.theirs_nano is None or not line.open:
         return line
     rows = tuple(sorted(line.open, key=lambda row: row.request_id))

@@ -1,8 +1,8 @@
-"""Upper bounds of what a chat call can use, from the request alone. They are what a budget holds.
+"""Upper bounds of what a chat call can use, from the request alone. A budget holds what they cost.
 
-The input is bounded by its bytes (`models_registry/bounds/input.py`) and by stated allowances for what a
-provider adds of its own; the output by the limit that was sent, else by what the model can make. What the
-other fields do to the cost is judged by an allow-list (`models_registry/bounds/field_costs.py`).
+The input is bounded by its bytes (`models_registry/bounds/input.py`) and by allowances for what providers
+add. The output is bounded by the limit that was sent, else by what the model can make. An allow-list says
+what the other fields do to the cost (`models_registry/bounds/field_costs.py`).
 """
 
 from collections.abc import Callable
@@ -21,18 +21,19 @@ from schema.usage import UNKNOWN_TIER, RareMeters, Usage
 DEFAULT_OUTPUT_TOKENS = 4096
 MAX_BOUND = 2**31 - 1
 UNRECEIVED_TOKENS = 1024
-"""What may have been made of an answer when it broke off, and never came: half a second at 2,000 tokens a
-second, the fastest there is. That covers the last bytes on their way, and the time until the provider sees
-that nobody reads; events have some 200 bytes a token, so it is also what sockets hold."""
+"""The tokens that a provider may have made of an answer that broke off, and that never came: half a second at
+2,000 tokens a second, the fastest rate known. The half second covers the last bytes on their way, and the
+time until the provider sees that nobody reads. Events have some 200 bytes a token, so this also covers what
+sockets hold."""
 LONGEST_TOKEN_BYTES = 512
-"""No token of a known vocabulary stands for more text (o200k's longest has 128 bytes). A count of output
-below what that makes of the answer's bytes can't be true."""
+"""The most bytes of text that a token of any known vocabulary stands for (the longest of o200k has 128). A
+count of output tokens below the answer's bytes divided by this can't be true."""
 LISTED_TIERS = (b'"default"', b'"flex"')
-"""`service_tier`s that cost no more than the list price."""
+"""Values of `service_tier` with which a call costs no more than its list price."""
 
 
 class ChatBounds:
-    """How much a chat call can use."""
+    """The most that a chat call can use at one deployment."""
 
     __slots__ = (
         "_cap",
@@ -50,19 +51,19 @@ class ChatBounds:
         self._request = request
         self._target = target
         self._sent = sent_fields(request.raw or request.fields(), target)
-        """The fields that go to the provider; of a request that was built in code, its JSON's."""
+        """The fields that go to the provider. A request that was built in code is encoded to get them."""
         self._judged = judge(self._sent, target)
         self._text = text_of(request.messages, self._sent["messages"])
         self._thinking = self._apart()
-        """Most tokens of thinking beside the limit of one answer, where no budget of their own bounds them;
-        None where nothing does."""
+        """The most tokens of thinking beside the limit of one answer, where no budget for thinking bounds
+        them. 0: there is no such thinking. None: nothing bounds it."""
         self._prompt: int | None = None
         self._searches: int | None = None
         self._cap: int | None = None
 
     @property
     def limited(self) -> bool:
-        """Did the caller, or the deployment, say how long an answer may be?"""
+        """Whether the caller or the deployment says how long an answer may be."""
         return self._judged.limit is not None
 
     @property
@@ -72,7 +73,7 @@ class ChatBounds:
 
     @property
     def prompt_tokens(self) -> int:
-        """Most tokens the input can be. Files and audio have no bound here."""
+        """The most tokens that the input can have. Files and audio have no bound and are not counted."""
         if self._prompt is None:
             judged, text, fields = self._judged, self._text, self._sent
             total = text.max_bytes + MESSAGE_TOKENS * len(self._request.messages)
@@ -94,17 +95,19 @@ class ChatBounds:
 
     @property
     def at_least(self) -> int:
-        """An answer may have so many tokens, whatever its limit is: a budget for thinking, a minimum."""
+        """The tokens that one answer may have whatever its limit is, by a budget for thinking or by a
+        minimum."""
         return self._judged.at_least
 
     @property
     def images(self) -> int:
-        """Pictures in the request, by its decoded parts: in JSON a name can be spelt in many ways."""
+        """The pictures in the request. Its decoded parts are counted, since JSON can spell a name in many
+        ways."""
         return self._text.images
 
     @property
     def searches(self) -> int:
-        """Searches that the provider runs itself: of a search model, one at every call."""
+        """The web searches that the provider runs itself, 0 or 1. A search model searches at every call."""
         if self._searches is None:
             searching = self._target.dialect.facts.searches
             self._searches = int(searching and search_context(self._request, self._target) is not None)
@@ -112,14 +115,14 @@ class ChatBounds:
 
     @property
     def at_list_price(self) -> bool:
-        """Whether the call is sure to be served at the standard service tier, or at a cheaper one. Where
-        nobody says, the provider's own settings decide (OpenAI's projects have one)."""
+        """Whether the call is sure to be served at the standard service tier, or at a cheaper one. It is not
+        sure where no field says so: then the provider's settings decide (OpenAI's projects have one)."""
         raw = self._sent.get("service_tier")
         return raw is not None and bytes(raw) in LISTED_TIERS
 
     @property
     def output_tokens(self) -> int | None:
-        """Most tokens of all answers together; None where nothing bounds them."""
+        """The most tokens of all answers together. None: nothing bounds them."""
         judged, target = self._judged, self._target
         if self._cap is not None:
             return self._answers_of(self._cap)
@@ -131,14 +134,14 @@ class ChatBounds:
             return self._asked()
         if target.context_window is None:
             return None
-        return self._answers_of(target.context_window - (self._thinking or 0))  # which is all of it, or none
+        return self._answers_of(target.context_window - (self._thinking or 0))  # thinking is all of it, or 0
 
     def cap(self, tokens: int) -> None:
-        """An answer is limited to so many tokens after all."""
+        """Limit each answer to this number of tokens, since the gateway will send a limit of its own."""
         self._cap = tokens
 
     def unbounded_field(self) -> Unbounded | None:
-        """The field for which the cost has no known bound, if there is one."""
+        """A field that leaves the cost without a known bound. None: there is no such field."""
         found, fields, target = self._judged.unbounded, self._sent, self._target
         if found is None and self._thinking is None and "model" not in target.free_params:
             found = Unbounded("model", "model")
@@ -153,14 +156,15 @@ class ChatBounds:
         return None if plain and "tools" not in fields else unbounded_content(fields, target, plain=plain)
 
     def usage(self) -> Usage:
-        """All of it, for an attempt that nobody knows the end of."""
+        """All that the call can use, for an uncertain attempt."""
         most = self.output_tokens
         return self._used(self._asked() if most is None else most)
 
     def produced(self, shown_bytes: int, *, whole: bool = False) -> Usage:
-        """The most that an answer without a count can have used. A token has at least one byte of what was
-        shown, and there are no more tokens than the request allows. A model that reasons unseen may have used
-        all of these. Some tokens of an answer that is not `whole` never came."""
+        """The most that an answer without a count can have used. A token has at least one of the
+        `shown_bytes`, and there are no more tokens than the request allows. A model that reasons unseen may
+        have used all that the request allows. Where the answer is not `whole`, some of its tokens never
+        came."""
         if not whole and not self._target.local:
             shown_bytes += UNRECEIVED_TOKENS * self.answers
         most, unseen = self.output_tokens, reasons_unseen(self._request, self._target)
@@ -169,9 +173,9 @@ class ChatBounds:
         return self._used(most if unseen else min(shown_bytes, most))
 
     def completed(self, usage: Usage | None, most_bytes: int, told_bytes: Callable[[], int | None]) -> Usage:
-        """What a complete answer is booked at: its report, and a bound of what is missing of that or can't be
-        true. `told_bytes` is how much the model said, None where its answer has another shape; it is asked
-        only in doubt, and `most_bytes` is no less."""
+        """The usage that a complete answer is booked at: the provider's report, with a bound for each count
+        that is missing or can't be true. `told_bytes` gives the bytes that the model said, or None where the
+        answer has another shape. It is asked only in doubt. `most_bytes` is never less."""
         counted = 0 if usage is None else usage.completion_tokens
         short = usage is None or (usage.estimated and (usage.input_reported or not counted))
         if short or most_bytes > counted * LONGEST_TOKEN_BYTES:
@@ -195,8 +199,8 @@ class ChatBounds:
         )
 
     def broken(self, usage: Usage | None, shown_bytes: int) -> Usage:
-        """What an answer that broke off is booked at: the input as it was reported, and a bound of the
-        output."""
+        """The usage that a broken answer is booked at: the input that was reported, else its bound, and a
+        bound of the output."""
         bound = self.produced(shown_bytes)
         if usage is None:
             return bound
@@ -209,29 +213,30 @@ class ChatBounds:
         )
 
     def estimate(self, output_tokens: int) -> int:
-        """Tokens it will use, more or less: for limits by the minute. What it may think beside its limit is
-        not in it: that is far less than it could be."""
+        """About how many tokens the call will use, for limits by the minute. `output_tokens` counts where the
+        request has no limit. Thinking beside the limit is left out, since it is mostly far below its
+        bound."""
         output = output_tokens
         if self.limited:
             output = self._asked() - self.answers * (self._thinking or 0)
         return memoryview(self._sent["messages"]).nbytes // BYTES_A_TOKEN + 1 + output
 
     def _asked(self) -> int:
-        """Most tokens of the answers by the limit that was sent, else by the model's maximum, else by the
-        default."""
+        """The most tokens of all answers, by the limit that was sent, else by the model's maximum, else by
+        the default."""
         limit, most = self._judged.limit, self._target.max_output_tokens
         if limit is None:
             return self._answers_of(most or self.at_least + DEFAULT_OUTPUT_TOKENS)
         return self._answers_of(limit if most is None else min(limit, most))
 
     def _answers_of(self, tokens: int) -> int:
-        """Most tokens of the answers with so long a limit each, and of what they think beside it."""
+        """The most tokens of all answers where each has this limit, with the thinking beside it."""
         tokens = max(tokens, self.at_least, self._target.least_output_tokens)
         return min(self.answers * (tokens + self.beside), MAX_BOUND)
 
     @property
     def beside(self) -> int:
-        """Most tokens that come beside the limit of one answer, as far as they are bounded."""
+        """The most tokens that come beside the limit of one answer. Unbounded thinking counts as 0."""
         return self._judged.beside + (self._thinking or 0)
 
     def _apart(self) -> int | None:
@@ -260,6 +265,7 @@ class ChatBounds:
 
 
 def with_output_limit(target: Target, tokens: int) -> Target:
-    """The deployment with a limit of its own, sent where the caller sent none."""
+    """The deployment with a limit on the output among its parameters, which is sent where the caller sent
+    none."""
     limited = {**target.params, target.limit_field: msgspec.Raw(b"%d" % tokens)}
     return msgspec.structs.replace(target, params=limited)

@@ -7,17 +7,18 @@ from schema.embeddings import EmbeddingsRequest
 from schema.usage import Usage
 
 INPUT_TOKENS = 8
-"""The frame of one embedded text."""
+"""The tokens that a server adds to one embedded text."""
 
 
 def embeddings_bound(request: EmbeddingsRequest) -> int:
-    """Most tokens the input can be: its bytes, whether text or token ids, and a frame each."""
+    """The most tokens that the input can have: its bytes, whether it is text or token ids, and INPUT_TOKENS
+    for each item."""
     count = 1 if isinstance(request.input, str) else len(request.input)
     return memoryview(request.fields()["input"]).nbytes + INPUT_TOKENS * count
 
 
 class EmbeddingsBounds:
-    """How much an embeddings call can use: input alone."""
+    """The most that an embeddings call can use: input alone."""
 
     answers = 1
     limited = True
@@ -48,7 +49,8 @@ class EmbeddingsBounds:
         return Usage(prompt_tokens=self.prompt_tokens, estimated=True)
 
     def completed(self, usage: Usage | None) -> Usage:
-        """What an answer is booked at: its report, else the bound. No embedded text has no tokens."""
+        """The usage that an answer is booked at: the provider's report, else the bound. A report of no tokens
+        can't be true."""
         return usage if usage is not None and usage.prompt_tokens else self.usage()
 
     def estimate(self, output_tokens: int) -> int:

@@ -1,8 +1,9 @@
 """What each field of a chat request does to the cost of its call, by dialect and provider: an allow-list.
 
 Under a budget a field is either known to cost nothing, or it is counted in one of the ways of `Does`. A field
-that is not here has no known bound, and the call is refused by its name; the config's `free_params` and
-`max_call_cost` let it through. `models_registry/bounds/judgement.py` reads a request by these tables.
+that is not here has no known bound. A call with it is refused, with the field's name, unless the config's
+`free_params` or `max_call_cost` lets it through. `models_registry/bounds/judgement.py` reads a request by
+these tables.
 
 Sources: OpenAI's OpenAPI document 2.3.0; vLLM's and SGLang's `ChatCompletionRequest`; llama.cpp's
 `tools/server/README.md`; the API references of OpenRouter, Groq and Mistral; requests recorded by clients.
@@ -37,13 +38,13 @@ class Does(enum.Enum):
 
 
 class Adds(msgspec.Struct, frozen=True):
-    """The provider adds a text of its own where it is set."""
+    """A field with which the provider adds a text of its own, of at most `tokens` tokens."""
 
     tokens: int
 
 
 class Only(msgspec.Struct, frozen=True):
-    """These values cost nothing. Any other has no known bound."""
+    """A field that costs nothing with one of these values. Any other value has no known bound."""
 
     values: tuple[bytes, ...]
 
@@ -67,18 +68,18 @@ class Table:
             {k: v for each in rules for k, v in each.items()}
         )
         self.idle = frozenset(name for name, rule in self.rules.items() if rule in (Does.NOTHING, Does.APART))
-        """Fields that need no look at their values."""
+        """The fields whose values need no look."""
         self.numbers = frozenset(
             name
             for name, rule in self.rules.items()
             if rule in (Does.LIMIT, Does.LENGTHENS, Does.THINKS, Does.BESIDE, Does.ANSWERS)
         )
-        """Fields that count something."""
+        """The fields whose value is a number that counts something."""
 
 
 OFF = frozenset({b"null", b"false", b"[]", b'""'})
-"""Values that ask for nothing, whatever the field is called. An empty object is none: it asks for a feature
-with its defaults (`search_parameters`, `web_search_options`)."""
+"""Values that ask for nothing, whatever the field is called. An empty object is not one of them: it asks for
+a feature with its defaults (`search_parameters`, `web_search_options`)."""
 
 
 def _each(rule: FieldRule, names: str) -> dict[str, FieldRule]:
@@ -105,7 +106,7 @@ _SAMPLING = _free(
     max_repetition_pattern_size min_repetition_pattern_size repetition_min_count repetition_detection
     truncate_prompt_tokens do_sample stop_sequences"""
 )
-"""How a token is chosen, and what stops an answer early."""
+"""Fields for how a token is chosen, and for what stops an answer early."""
 _ANSWER_FORM = _free(
     """stream stream_options verbosity reasoning_effort reasoning_format include_reasoning
     separate_reasoning stream_reasoning reasoning_in_content reasoning_split thinking_forced_open
@@ -120,15 +121,16 @@ _LABELS = _free(
     """model user metadata store safety_identifier request_id rid session_id trace extra_key debug
     cache_prompt cache_salt prompt_cache_key prompt_cache_options prompt_cache_retention cache_control"""
 )
-"""Names, and caches: of what is written to one, the dearest rate of the price is held."""
+"""Fields for names and for caches. Tokens that are written to a cache are covered, since a budget holds the
+price's dearest rate for all input."""
 _ROUTING = _free(
     """provider transforms priority data_parallel_rank routed_dp_rank bootstrap_host bootstrap_port
     bootstrap_room kv_transfer_params id_slot lora lora_path speculative.n_max speculative.n_min
     speculative.p_min speculative.type t_max_predict_ms t_max_prompt_ms n_indent n_keep n_discard
     n_cache_reuse keep_alive"""
 )
-"""Which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts of a model
-without `provider`, too."""
+"""Fields for which machine or host of the same model serves, and how fast. OpenRouter chooses among the hosts
+of a model even without `provider`."""
 _TEMPLATE = _free("add_generation_prompt continue_final_message add_special_tokens media_marker")
 _TEXTS: Mapping[str, FieldRule] = MappingProxyType(
     {
@@ -148,7 +150,7 @@ _OPTIONS = Table(
         draft_num_predict"""
     ),
 )
-"""Ollama's `options`, as its OpenAI endpoints are sent them."""
+"""Ollama's `options`, as people send them to its OpenAI endpoints."""
 _THINKING_CONFIG = Members(
     Table(
         _free("include_thoughts thinking_level includeThoughts thinkingLevel"),
@@ -175,7 +177,7 @@ _NESTED: Mapping[str, FieldRule] = MappingProxyType(
 _CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(
     {*GATEWAY_FIELDS, *CONSUMED, *METADATA_FIELDS, DROP_PARAMS}, Does.NOTHING
 )
-"""The gateway's own: none goes on to a provider, or only what is a label there."""
+"""The gateway's own fields. None of them goes on to a provider, or only as a label."""
 
 _EVERYWHERE: Mapping[str, FieldRule] = MappingProxyType(
     {
@@ -211,7 +213,8 @@ OPENAI_COMPATIBLE = Table(
         "prompt_mode": Adds(512),
     },
 )
-"""Any server of OpenAI's dialect. What it does not know of this costs nothing either."""
+"""The fields of any server of OpenAI's dialect. A field of these that a server does not know costs nothing
+there."""
 ANTHROPIC = Table(
     _EVERYWHERE,
     _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
@@ -220,7 +223,8 @@ ANTHROPIC = Table(
         "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
     },
 )
-"""What the translation honours; all else is refused, or dropped, before a call is judged."""
+"""The fields that the translation honours. Every other field is refused or dropped before a call is
+judged."""
 OLLAMA = Table(
     _EVERYWHERE,
     _free("model temperature top_p seed stop frequency_penalty presence_penalty tool_choice"),
@@ -238,7 +242,7 @@ EMBEDDINGS = Table(
     ),
     {"input": Does.APART, "instruction": Does.TEXT},
 )
-"""The fields of an embeddings request: it has no output, and its input is counted by the bytes."""
+"""The fields of an embeddings request. The call has no output, and its input is bounded by its bytes."""
 
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
@@ -246,29 +250,29 @@ _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
 OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"
 )
-"""Every name of a limit on the output, wherever it is honoured. Below 1 none is one."""
+"""All names of a limit on the output, at any server. A value below 1 is no limit."""
 
 MESSAGE_FIELDS = _names(
     """role content name refusal tool_calls tool_call_id function_call reasoning_content reasoning
     reasoning_details annotations prefix partial thinking cache_control prompt_cache_breakpoint
     parsed provider_specific_fields thinking_blocks extra_content id weight"""
 )
-"""Fields of a message that hold text or nothing, with those that SDKs add to answers and send back with the
-next call. `audio` names a recording by its id."""
+"""Fields of a message that hold text or nothing. They include fields that SDKs add to answers and send back
+with the next call. `audio` is not one of them: it names a recording by its id, which bounds nothing."""
 PART_FIELDS = _names(
     """type text refusal thinking signature image_url cache_control prompt_cache_breakpoint annotations
     extra_content"""
 )
 PART_KINDS = frozenset({"text", "refusal", "thinking", "image_url"})
-"""Kinds of parts whose bytes bound their tokens, or whose tokens have a ceiling (a picture). A file's pages
-and seconds of audio or video have none."""
+"""Kinds of parts that have a bound: text by its bytes, a picture by IMAGE_TOKENS. The pages of a file and the
+seconds of audio or video have none."""
 TOOL_FIELDS = frozenset({"type", "function", "custom", "cache_control", "strict"})
 TOOL_KINDS = frozenset({"function", "custom"})
-"""Tools that the caller runs. The provider's own (search, code) are billed by the use."""
+"""Kinds of tools that the caller runs. The provider's own tools (search, code) are billed by use."""
 
 
 def table_of(target: Target) -> Table:
-    """The table for a deployment."""
+    """The table for the requests to a deployment."""
     return _table(target.dialect, target.more_limits)
 
 

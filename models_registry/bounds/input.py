@@ -1,9 +1,9 @@
-"""How many tokens an input can be at most, from its bytes.
+"""The most tokens that an input can have, from its bytes.
 
 A token of a byte-level tokenizer is at least one byte of text, and a text in JSON is at least as long as its
-UTF-8. So the bytes of the messages bound their tokens from above, less those that are certain to be JSON: the
-names of fields, quotes and braces, which no template passes on. What is not certain counts as text: fields
-that nobody knows, blanks, escapes.
+UTF-8. So the bytes of the messages bound their tokens from above. Bytes that are certain to be JSON are taken
+off: the names of fields, quotes and braces, which no template passes on. All other bytes count as text:
+unknown fields, blanks, escapes.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,8 @@ import msgspec
 from schema.chat import Message, Part
 
 _LIST_FRAME = len("[]") - len(",")
-"""Bytes around n messages: the brackets, and one comma less than there are messages."""
+"""The bytes around the messages: two brackets, less one comma, since `_MESSAGE_FRAME` has a comma for each
+message."""
 _MESSAGE_FRAME = len('{"role":""},')
 _TEXT_FRAME = len(',"content":""')
 _PARTS_FRAME = len(',"content":[]') - len(",")
@@ -22,17 +23,17 @@ _PART_TEXT_FRAME = len(',"text":""')
 _IMAGE_FRAME = len(',"image_url":{"url":""}')
 _BARE_IMAGE_FRAME = len(',"image_url":""')
 WORD_CHARS = 9
-"""The longest role or kind of part that a template knows (`assistant`, `image_url`) is part of
-MESSAGE_TOKENS; a longer one may be text."""
+"""The length of the longest role and kind of part that a template knows (`assistant`, `image_url`). Up to
+this length such a word is part of MESSAGE_TOKENS. A longer word may be text."""
 
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 BYTES_A_TOKEN = 4
-"""What text has, more or less: for estimates, never for bounds."""
+"""About how many bytes of text a token has. It is for estimates, never for bounds."""
 
 
 class MessageText(NamedTuple):
-    """The text of messages."""
+    """What messages hold: the most bytes of text, and the number of pictures."""
 
     max_bytes: int
     images: int
@@ -41,7 +42,7 @@ class MessageText(NamedTuple):
 
 
 def text_of(messages: list[Message], raw: msgspec.Raw) -> MessageText:
-    """The text of messages, in bytes; pictures are counted and not measured."""
+    """The text of messages in bytes. Pictures are counted, and their bytes are not."""
     frame = _LIST_FRAME + _MESSAGE_FRAME * len(messages)
     images = texts = 0
     for message in messages:
@@ -59,9 +60,10 @@ def text_of(messages: list[Message], raw: msgspec.Raw) -> MessageText:
 
 
 def is_text_alone(messages: list[Message], raw: msgspec.Raw, text: MessageText) -> bool:
-    """Whether it is certain that nothing was sent but roles and contents that are strings: each byte more is
-    a blank between two values, or a backslash before a character. A field more has other bytes, and no
-    content or role here has a backslash of its own, of which JSON makes two."""
+    """Whether it is certain that the messages hold nothing but roles and contents that are strings. It is
+    certain where each byte beyond the contents is a blank between two values, or the backslash of an escape.
+    Another field would bring other bytes. A content with a backslash of its own is not certain, since JSON
+    writes it twice."""
     if text.has_parts:
         return False
     contents = [message.content for message in messages if isinstance(message.content, str)]

@@ -37,11 +37,12 @@ Fields = Mapping[str, msgspec.Raw]
 MAX_COUNT = 2**31 - 1
 MAX_DIGITS = 10
 TIERS = (b'"auto"', b'"default"', b'"flex"', b'"on_demand"', b"null")
-"""`service_tier`s whose price is known, as far as any is: what the provider says, or a cheaper one."""
+"""Values of `service_tier` that need no rates of their own: the standard tier, a cheaper one, or the
+provider's choice, which its answer names."""
 
 LIMIT, LENGTHENS, BESIDE, THINKS = Does.LIMIT, Does.LENGTHENS, Does.BESIDE, Does.THINKS
 ENDLESS = -1
-"""A budget for thinking that leaves it to the model (Gemini, llama.cpp): it bounds nothing."""
+"""A budget for thinking that bounds nothing: -1 leaves the length to the model (Gemini, llama.cpp)."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -51,12 +52,12 @@ _IMAGES = msgspec.json.Decoder(ImageUrl | str)
 
 
 class Unbounded(NamedTuple):
-    """What has no known bound."""
+    """A field or a part of a request that has no known bound."""
 
     path: str
-    """As the caller finds it: `messages[0].content[1].file`."""
+    """Its place in the request: `messages[0].content[1].file`."""
     name: str
-    """As the config allows it: `messages.content.file`."""
+    """Its name in the config's `free_params`: `messages.content.file`."""
 
 
 class Judged(msgspec.Struct, gc=False):
@@ -65,23 +66,23 @@ class Judged(msgspec.Struct, gc=False):
     limit: int | None = None
     """The largest limit of one answer that was sent."""
     at_least: int = 0
-    """An answer may have so many tokens, whatever the limit is."""
+    """The tokens that one answer may have whatever the limit is."""
     beside: int = 0
     thinks_beside: bool = False
-    """Thinking comes beside the limit; `beside` bounds it where there is a budget."""
+    """Whether thinking comes beside the limit. `beside` bounds it where the request has a budget for it."""
     answers: int = 1
     runs_on: bool = False
     text_bytes: int = 0
     has_schema: bool = False
     added: int = 0
-    """Tokens of texts that the provider adds."""
+    """The tokens of texts that the provider adds."""
     unbounded: Unbounded | None = None
     """The first field without a known bound."""
 
 
 def sent_fields(fields: Fields, target: Target) -> Fields:
-    """What goes to the provider: the caller's fields, and the deployment's where the caller sent none, as
-    `add_defaults` puts them together."""
+    """The fields that go to the provider: the caller's, and the deployment's parameters where the caller sent
+    none. `add_defaults` merges them in the same way for the request itself."""
     params = target.params
     if not params:
         return fields
@@ -95,7 +96,7 @@ def sent_fields(fields: Fields, target: Target) -> Fields:
 
 
 def judge(fields: Fields, target: Target) -> Judged:
-    """Judge the top-level fields; what is inside of messages and tools is `unbounded_content`'s."""
+    """Judge the top-level fields. `unbounded_content` judges what is inside messages and tools."""
     judged = Judged()
     if target.is_agent and "model" not in target.free_params:
         judged.unbounded = Unbounded("model", "model")
@@ -104,7 +105,7 @@ def judge(fields: Fields, target: Target) -> Judged:
 
 
 def judge_embeddings(fields: Fields, target: Target) -> Unbounded | None:
-    """What of an embeddings request has no known bound."""
+    """The first field of an embeddings request without a known bound. None: there is no such field."""
     judged = Judged()
     _judge(fields, EMBEDDINGS, target, judged)
     return judged.unbounded
@@ -149,13 +150,14 @@ def _is_known(rule: Adds | Only | Members, text: bytes, target: Target, judged: 
         return True
     members = _decoded(_FIELDS, text)
     if members is None or repeats_a_key(text, members):
-        return False  # servers disagree on which of two counts
+        return False  # a key is there twice, and servers disagree on which one counts
     _judge(members, rule.fields, target, judged, f"{path}.")
     return True
 
 
 def _counts(rule: FieldRule, text: bytes, judged: Judged) -> bool:
-    """Take in a number. False: it is none that bounds anything (an endless limit is -1 at some servers)."""
+    """Take a number into the judgement. False: the number bounds nothing (an endless limit is -1 at some
+    servers)."""
     count = int(text) if text.isdigit() and len(text) < MAX_DIGITS else _decoded(_COUNTS, text)
     if count == ENDLESS and rule in (THINKS, BESIDE):
         return True
@@ -187,8 +189,8 @@ def _decoded(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T | None:
 
 
 def unbounded_content(fields: Fields, target: Target, *, plain: bool) -> Unbounded | None:
-    """What of the messages and tools has no known bound. `plain`: the messages are known to hold text alone,
-    in fields that are known."""
+    """The first part of the messages and tools without a known bound. None: there is no such part. `plain`:
+    the messages are known to hold text alone, in known fields."""
     found = None if plain else _messages(fields.get("messages"), target)
     return found or _tools(fields.get("tools"), target)
 
@@ -220,8 +222,8 @@ def _part(part: Fields, target: Target, where: str) -> Unbounded | None:
 
 
 def _is_image(raw: bytes) -> bool:
-    """Whether an `image_url` is an address, or the bytes of a picture: some servers take documents and films
-    there as well."""
+    """Whether an `image_url` is a web address or the bytes of a picture. Some servers also take documents and
+    films there."""
     image = _decoded(_IMAGES, raw)
     url = image.url if isinstance(image, ImageUrl) else image or ""
     return not url[:5].lower().startswith("data:") or url[5:11].lower() == "image/"
@@ -246,7 +248,7 @@ def _tools(raw: msgspec.Raw | None, target: Target) -> Unbounded | None:
 def _unknown(
     fields: Fields, known: frozenset[str], target: Target, where: str, inside: str
 ) -> Unbounded | None:
-    """A field that is not known, where such go on to the provider."""
+    """The first unknown field, where the dialect lets unknown fields go on to the provider."""
     if fields.keys() <= known or not target.dialect.facts.forwards_unknown:
         return None
     for name, raw in fields.items():
@@ -257,7 +259,7 @@ def _unknown(
 
 
 def unbounded_param(target: Target) -> Unbounded | None:
-    """What of a deployment's own parameters has no known bound."""
+    """The first of a deployment's own parameters without a known bound. None: there is no such parameter."""
     found = judge(target.params, target).unbounded or unbounded_content(target.params, target, plain=True)
     search = unpriced_search(target.params, target) if found is None else None
     if search is not None:

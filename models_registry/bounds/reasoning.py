@@ -1,9 +1,9 @@
-"""Which models may reason where nobody sees it. Such tokens are billed and never sent: what was relayed of an
-answer is no bound of it.
+"""Which models may reason unseen. Such tokens are billed and never sent, so the bytes that were relayed are
+no bound of them.
 
-Reasoners stand behind any name: `openai/o3`, `gemini-2.5-pro`, a deployment of one's own. So a model in the
-cloud may, unless its family is a plain one (`models_registry/facts/families.py`), or the config says that it
-does not.
+A model that reasons may have any name: `openai/o3`, `gemini-2.5-pro`, a name of one's own. So each model in
+the cloud is taken to reason, unless its family is a plain one (`models_registry/facts/families.py`) or the
+config says that it does not reason.
 """
 
 from collections.abc import Mapping
@@ -29,20 +29,20 @@ SWITCHES = frozenset(
         "generation_config",
     )
 )
-"""Fields with which a request asks for it, at one provider or another (Google's stands in `extra_body`, which
-a deployment's own parameters are unpacked from)."""
+"""Fields with which a request asks for reasoning, at one provider or another. Google's fields stand in
+`extra_body`, which is unpacked among a deployment's own parameters."""
 OFF = (b"null", b"false", b'"none"', b'{"type":"disabled"}')
-"""Without blanks."""
+"""Values that ask for no reasoning, without blanks."""
 
 
 def reasons_unseen(request: ChatRequest, target: Target) -> bool:
-    """Whether the answer may have cost more than what of it can be seen."""
+    """Whether the model may have used more tokens for an answer than the answer shows."""
     return not _is_near(target) and may_reason(request, target)
 
 
 def may_reason(request: ChatRequest, target: Target) -> bool:
-    """Whether the model may reason before it answers. What runs on one's own machines does where it is asked
-    to, or the config says so."""
+    """Whether the model may reason before it answers. A local model, and any model of Ollama, does so only
+    where the request or the deployment asks for it, or the config says so."""
     if _asks(request.raw or request.fields()) or _asks(target.params):
         return True
     if target.supports_reasoning is not None:

@@ -1,1 +1,1 @@
-"""The config file, from its text to deployments: what it may say, and what a name in it stands for."""
+"""The config file: what it may say, what a name in it stands for, and how an entry becomes a target."""

@@ -1,4 +1,4 @@
-"""From a config entry to a target: provider, address, credential, limits and price."""
+"""Turns a config entry into a target: provider, address, credential, limits and price."""
 
 import hashlib
 import math
@@ -29,16 +29,17 @@ from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
 MAX_CALL_USD = Decimal(10**6)
-"""The most that `max_call_cost` may say: far past any price, and small enough for the ledger."""
+"""The most dollars that `max_call_cost` may say: far above any price, and small enough for the ledger."""
 MIN_TIMEOUT_S = Decimal("0.001")
 MAX_TIMEOUT_S = Decimal(7 * 86_400)
 MAX_WEIGHT = Decimal(10**9)
 ANY_PROVIDER = "*"
 """A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
 NO_KEY = "none"
-"""An `api_key` that says that none is needed."""
+"""The `api_key` of a server that asks for no key."""
 ANY_MODEL = "*/*"
-"""`Target.model` of such a deployment; see `expand`."""
+"""The `Target.model` of a deployment whose caller names the provider. `expand` puts the named model in its
+place."""
 
 CREDENTIAL_HEADERS = frozenset(
     {
@@ -50,15 +51,15 @@ CREDENTIAL_HEADERS = frozenset(
         "cf-aig-authorization",
     }
 )
-"""Names of `extra_headers` that stand for a key."""
+"""Names of `extra_headers` that carry a key."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tuple[Target, ...]:
-    """The entry's target; where the caller is to name the provider, one for each that has an address
-    and the key it needs. Raises BadDeployment."""
+    """The targets of an entry: one, or one for each provider with an address and the key it needs where the
+    caller is to name the provider. Raises BadDeployment."""
     params = deployment.entry.litellm_params
     if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
         return (compile_target(config, deployment, at),)
@@ -71,7 +72,8 @@ def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tup
 
 
 def compile_target(config: Config, deployment: Deployment, at: datetime) -> Target:
-    """The target of an entry whose provider is known, its price as of `at`. Raises BadDeployment."""
+    """The target of an entry whose provider is known, with the price in force at `at`. Raises
+    BadDeployment."""
     entry, path = deployment.entry, f"{deployment.path}.litellm_params"
     params, info = entry.litellm_params, entry.model_info
     try:
@@ -121,7 +123,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
 
 
 def expand(target: Target, matched: str, at: datetime) -> Target | None:
-    """A wildcard's target for what its star matched; None where that names another provider."""
+    """The target of a wildcard for the text that its star matched. None: the text names another provider, or
+    none."""
     if target.model != ANY_MODEL:
         return priced(target, target.model.replace("*", matched, 1), at)
     try:
@@ -132,7 +135,7 @@ def expand(target: Target, matched: str, at: datetime) -> Target | None:
 
 
 def priced(target: Target, model: str, at: datetime) -> Target:
-    """A wildcard's target for one concrete model."""
+    """The target of a wildcard for one concrete model, with that model's price and facts."""
     return msgspec.structs.replace(
         target,
         model=model,
@@ -148,7 +151,8 @@ def priced(target: Target, model: str, at: datetime) -> Target:
 
 
 def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:
-    """A warning where a deployment is called without a key, and somebody may have meant one; else None."""
+    """The warning for a deployment that is called without a key though somebody may have meant it to have
+    one. None: no warning."""
     if target.api_key is not None or CREDENTIAL_HEADERS & target.headers.keys():
         return None
     kept = next((name for name in provider.api_key_env if env.get(name)), None)
@@ -163,8 +167,8 @@ def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> s
 
 
 def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
-    """A warning for a deployment that costs money and whose own parameters have no known bound, with the
-    path."""
+    """The warning for a deployment that costs money and has a parameter without a known bound. It has the
+    parameter's path. None: no warning."""
     if target.max_call_nano is not None or (target.price is not None and target.price.is_free):
         return None
     found = unbounded_param(target)
@@ -200,8 +204,8 @@ def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -
 
 
 def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
-    """A key that is written down is one vendor's, and without an address an entry for every provider would
-    send it to all of them."""
+    """Refuse an entry for every provider that has a key and no address. The key is one vendor's, and the
+    entry would send it to all of them. Raises BadDeployment."""
     if params.api_base or params.base_url:
         return
     named = {name.lower() for name in params.extra_headers or {}}
@@ -230,8 +234,9 @@ def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
 
 
 def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> str:
-    """The address, checked. No message has it in it: people put passwords there. One that is written down and
-    empty is an error: the default would send to a vendor what was meant for another host."""
+    """The address of a deployment, checked. No message shows the address, since people put passwords there.
+    An address that the config has, but empty, is an error: the default would send to a vendor what was meant
+    for another host. Raises BadDeployment."""
     params, empty = deployment.entry.litellm_params, deployment.empty
     blank = next((name for name in ("api_base", "base_url") if name in empty), None)
     written = {"api_base": params.api_base, "base_url": params.base_url}
@@ -271,8 +276,9 @@ def _api_key(
     address: str,
     headers: Mapping[str, str],
 ) -> Secret | None:
-    """The deployment's own key, which goes where the deployment says; else the environment's, which goes to
-    the provider's own hosts. Without a key a server on this network is called, since many ask for none."""
+    """The key of a deployment. The deployment's own key goes wherever its address leads. The environment's
+    key goes only where `takes_environment_key` says. A server on this network is called without a key if
+    there is none, since many ask for none. Raises BadDeployment."""
     path = f"{deployment.path}.litellm_params"
     key = None if "api_key" in deployment.empty else deployment.entry.litellm_params.api_key
     if key is None and takes_environment_key(provider, address, env):
@@ -289,7 +295,7 @@ def _api_key(
 
 
 def _no_key(provider: Provider, deployment: Deployment, address: str, env: Mapping[str, str]) -> str:
-    """What is missing, and the line to add."""
+    """The message for a missing key: what is missing, and the line to add."""
     variable = deployment.empty.get("api_key")
     why = "there is none" if variable is None else _no_value(variable)
     names = " or ".join(provider.api_key_env)
@@ -307,12 +313,13 @@ def _no_key(provider: Provider, deployment: Deployment, address: str, env: Mappi
 
 
 def _no_value(variable: str) -> str:
-    """Why a setting that stands in the config has no value."""
+    """Why a setting of the config has no value."""
     return f"the environment has no value for {variable}" if variable else "it has no value"
 
 
 def _stable_id(deployment: Deployment) -> str:
-    """The same over restarts and hosts, and free of the key: its SHA-256 would be a check on guesses."""
+    """The id of a deployment for which the config has none. It is the same after a restart and on every host.
+    The key is not in it: a SHA-256 with the key would be a check on guesses of it."""
     entry = deployment.entry
     public = msgspec.structs.replace(entry.litellm_params, api_key=None)
     prices = {name: str(field.value) for name, field in sorted(deployment.prices.items())}
@@ -321,7 +328,8 @@ def _stable_id(deployment: Deployment) -> str:
 
 
 def _headers(params: LitellmParams, path: str) -> dict[str, str]:
-    """Lower-case names. No message has a value in it, nor a name that may be one."""
+    """The fixed headers of a deployment, with lower-case names. No message shows a value, nor a name that may
+    be a value. Raises BadDeployment."""
     headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
@@ -337,9 +345,9 @@ def _headers(params: LitellmParams, path: str) -> dict[str, str]:
 
 
 def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:
-    """What is sent where the caller sent none, and whether streams are asked for their usage: not with
-    `stream_options: {include_usage: false}`, for servers that refuse to be asked. `extra_body` is
-    unpacked: its fields are the body's own."""
+    """The fields that are sent where the caller did not send them, and whether streams are asked for their
+    usage. They are not asked with `stream_options: {include_usage: false}`, which is for servers that refuse
+    the question. `extra_body` is unpacked: its fields become fields of the body. Raises BadDeployment."""
     params = dict(deployment.params)
     extra = params.pop("extra_body", None)
     _check_limits(params, path)
@@ -357,7 +365,8 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
 
 
 def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
-    """As a caller's limits are checked at the decoding."""
+    """Check limits on the output as those of a caller are checked when a request is decoded. Raises
+    BadDeployment."""
     for name in OUTPUT_LIMITS & fields.keys():
         try:
             msgspec.json.decode(fields[name], type=TokenLimit | None)
@@ -372,7 +381,7 @@ def _seconds(value: Number, path: str) -> float:
 def _deadlines(
     params: LitellmParams, path: str, totals: tuple[Number | None, ...], stream: Number | None
 ) -> Deadlines:
-    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece."""
+    """LiteLLM's `timeout` bounds the whole call, and `stream_timeout` the wait for the next piece."""
     total = next((value for value in (params.timeout, *totals) if value is not None), DEFAULT_TOTAL_S)
     total_s = _seconds(total, f"{path}.timeout")
     stream = params.stream_timeout if params.stream_timeout is not None else stream
@@ -387,7 +396,7 @@ def _deadlines(
 
 
 def _weight(params: LitellmParams, path: str) -> float:
-    """LiteLLM's simple shuffle: by `weight`, else by `rpm`, else by `tpm`."""
+    """The weight for LiteLLM's simple shuffle: `weight`, else `rpm`, else `tpm`, else 1."""
     for name, value in (("weight", params.weight), ("rpm", params.rpm), ("tpm", params.tpm)):
         if value is not None:
             return float(number(value, f"{path}.{name}", most=MAX_WEIGHT))
@@ -415,7 +424,8 @@ def _pricing(config: Config, provider: Provider, deployment: Deployment, *, dead
 
 
 def _listed_as(provider: Provider, base_model: str) -> tuple[str | None, str]:
-    """Under which provider the price data has a `base_model`, which may name one."""
+    """The provider and the model under which the price data has a `base_model`. It may name its provider:
+    `openai/gpt-4`."""
     prefix, slash, rest = base_model.partition("/")
     if not slash:
         return provider.price_id, base_model
@@ -428,7 +438,8 @@ def _window(prefix: str, model: str) -> int | None:
 
 
 def _supports_reasoning(info: ModelInfo) -> bool | None:
-    """As the config says it, or by the model that it says a deployment's name stands for."""
+    """Whether the model reasons, as the config says by `supports_reasoning`, else by its `base_model`. None:
+    it says neither."""
     if info.supports_reasoning is None and info.base_model is not None:
         return not is_plain(info.base_model)
     return info.supports_reasoning

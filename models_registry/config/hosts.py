@@ -1,7 +1,8 @@
-"""Whether an address is a provider's own. Hosts are compared parsed, name by name and never by prefix.
+"""Whether an address is a provider's own. Addresses are parsed, and hosts are compared label by label, never
+by prefix.
 
-The environment holds a key for each provider. It goes to hosts that are known to be that provider's, so
-that a deployment whose address is another vendor's never gets it.
+The environment has a key for each provider. The key goes only to hosts that are known to be that provider's,
+so that a deployment at another vendor's address never gets it.
 """
 
 import ipaddress
@@ -15,13 +16,14 @@ from models_registry.config.providers import Provider
 
 PORTS = MappingProxyType({"http": 80, "https": 443})
 NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intranet", "localdomain", "svc"})
-"""Last labels that no public name has: RFC 6761, RFC 6762, ICANN's reservation of `internal`, and habit;
-`vllm.models.svc` is Kubernetes'."""
+"""Last labels that no public name has, by RFC 6761, RFC 6762, ICANN's reservation of `internal`, or habit.
+`svc` is Kubernetes': `vllm.models.svc`."""
 _METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
-"""Where Amazon's and Alibaba's machines ask for their credentials; other clouds use a link-local address."""
+"""The addresses at which Amazon's and Alibaba's machines ask for their credentials. Other clouds use a
+link-local address."""
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
 _ONE_LABEL = re.compile(r"[a-z][a-z0-9_-]*")
-"""A name such as `gpu-1`. One of digits alone would be an address: `134744072` is 8.8.8.8."""
+"""A name such as `gpu-1`. A name of digits alone would be an address: `134744072` is 8.8.8.8."""
 
 
 class Origin(NamedTuple):
@@ -33,7 +35,8 @@ class Origin(NamedTuple):
 
 
 def origin_of(address: str) -> Origin | None:
-    """None for what leads nowhere certain: no scheme or host, a bad port, a user before the host."""
+    """Where an address leads. None: it leads nowhere certain, since it has no scheme or host, a bad port, or
+    a user before the host."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
@@ -45,7 +48,8 @@ def origin_of(address: str) -> Origin | None:
 
 
 def is_provider(provider: Provider, address: str, env: Mapping[str, str]) -> bool:
-    """Whether an address is the provider's own, or of the host that the environment gives for it."""
+    """Whether an address leads to one of the provider's hosts by https on port 443, or has the scheme, host
+    and port of an address that the environment gives for the provider."""
     origin = origin_of(address)
     if origin is None:
         return False
@@ -56,13 +60,14 @@ def is_provider(provider: Provider, address: str, env: Mapping[str, str]) -> boo
 
 
 def takes_environment_key(provider: Provider, address: str, env: Mapping[str, str]) -> bool:
-    """Whether the environment's key for a provider may go there. Who runs models on machines of their own has
-    no host that could be listed: there it is this machine and its network."""
+    """Whether the environment's key for a provider may go to an address: to the provider's own hosts, and for
+    a local provider also to this machine and its network, since no list can name the hosts that people run
+    themselves."""
     return is_provider(provider, address, env) or (provider.local and is_near(address))
 
 
 def fits(pattern: str, host: str) -> bool:
-    """Whether a host is the one of a pattern, in which `*` is one label: `*.api.openai.com`."""
+    """Whether a host fits a pattern, in which `*` stands for one label: `*.api.openai.com`."""
     wanted, found = pattern.split("."), host.split(".")
     return len(wanted) == len(found) and all(
         other and label in ("*", other) for label, other in zip(wanted, found, strict=True)
@@ -70,8 +75,8 @@ def fits(pattern: str, host: str) -> bool:
 
 
 def is_near(address: str) -> bool:
-    """Whether an address is this machine's or a private network's. Where clouds tell machines their
-    credentials (169.254.169.254), no model is."""
+    """Whether an address is this machine's or a private network's. The addresses at which clouds give
+    machines their credentials (169.254.169.254) do not count."""
     origin = origin_of(address)
     if origin is None:
         return False
@@ -90,8 +95,8 @@ def is_near(address: str) -> bool:
 
 
 def _plain(host: str) -> str:
-    """The host in ASCII, without the dot that ends a full name. Letters that name resolution would turn into
-    others are left as they are, so that they fit nothing."""
+    """The host in lower-case ASCII, without the dot that ends a full name. A host with letters that name
+    resolution would turn into others is left as it is, so that it fits no pattern."""
     host = host.lower().removesuffix(".")
     if host.isascii():
         return host

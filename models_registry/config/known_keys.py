@@ -1,4 +1,4 @@
-"""LiteLLM's config keys that this version reads past, so that a warning can tell them from typos.
+"""LiteLLM's config keys without an effect in this version, so that a warning can tell them from typos.
 
 Source: the keys documented for LiteLLM 1.109.
 """
@@ -106,4 +106,4 @@ REQUEST_PARAMS = frozenset(
     repeat_penalty mirostat service_tier dimensions encoding_format user logit_bias n tools tool_choice
     parallel_tool_calls thinking store stream_options""".split()
 )
-"""Request fields people set as defaults in `litellm_params`; any other name gets a warning."""
+"""Fields of a request that people set as defaults in `litellm_params`. Any other name gets a warning."""

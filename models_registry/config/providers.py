@@ -1,6 +1,6 @@
 """The providers, one row each: what a prefix in `litellm_params.model` stands for.
 
-A provider that speaks a known dialect is a row here and no code.
+A provider that speaks a known dialect needs a row here and no code.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ from models_registry.target import Dialect
 
 
 class NewerLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a provider takes `max_completion_tokens` in the place of `max_tokens`: its reasoning models know
-    that name alone. Compatible servers often know only the older, and what a server does not know limits
-    nothing."""
+    """Where a provider takes `max_completion_tokens` in place of `max_tokens`. OpenAI's reasoning models know
+    only the newer name. Compatible servers often know only the older one, and a name that a server does not
+    know limits nothing."""
 
     hosts: tuple[str, ...] = ()
-    """Hosts that take it for every model; a subdomain counts as its host."""
+    """Hosts that take the newer name for every model. A subdomain counts as its host."""
     models: tuple[str, ...] = ()
-    """How the names of models begin that take it at any host."""
+    """Beginnings of the names of models that take the newer name at any host."""
     not_models: tuple[str, ...] = ()
-    """Beginnings that are none of those."""
+    """Beginnings of names that are exceptions to `models`."""
 
     def holds(self, api_base: str, model: str) -> bool:
         name = model.rpartition("/")[2]
@@ -32,8 +32,9 @@ class NewerLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """`api_base` None: the config must give one. The environment names are tried in order. `hosts` are the
-    provider's own, where the environment's key may go: names in which `*` is one label."""
+    """A provider. `api_base` None: the config must give an address. The names of environment variables are
+    tried in order. `hosts` are the provider's own hosts, to which the environment's key may go. A `*` in one
+    stands for one label: `*.api.openai.com`."""
 
     prefix: str
     dialect: Dialect
@@ -43,20 +44,22 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     api_key_env: tuple[str, ...] = ()
     needs_key: bool = True
     local: bool = False
-    """Runs on the user's own machines: calls cost nothing unless the config says otherwise."""
+    """Whether it runs on the user's own machines: calls cost nothing unless the config says otherwise."""
     price_id: str | None = None
     """The provider's id in the price data."""
     template_tokens: int = TEMPLATE_TOKENS
-    """What its chat templates add to a call at most (`models_registry/facts/allowances.py`)."""
+    """The most tokens that its chat templates add to a call (`models_registry/facts/allowances.py`)."""
     takes_metadata: bool = False
-    """Whether it keeps a request's `metadata` with a stored answer."""
+    """Whether the provider keeps a request's `metadata` with a stored answer."""
     bare_names: tuple[str, ...] = ()
-    """How the names of models begin for which the prefix may be left out, as at LiteLLM."""
+    """Beginnings of the names of models that need no prefix, as at LiteLLM: `gpt-4` is `openai/gpt-4`."""
     newer_limit: NewerLimit = NewerLimit()
     more_limits: tuple[str, ...] = ()
-    """Further fields in which its servers take a limit on the output, before that of the dialect."""
+    """Further fields in which its servers take a limit on the output. They come before the dialect's own
+    field."""
     bills_failures: bool = False
-    """Whether it charges for calls that it answers with an error, where `model_info` does not say."""
+    """Whether the provider charges for calls that it answers with an error, where `model_info` does not
+    say."""
 
 
 _ROWS = (
@@ -158,12 +161,13 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in
 
 
 def limit_field(provider: Provider, api_base: str, model: str) -> str:
-    """The field for a limit on the output."""
+    """The field in which a model takes a limit on the output."""
     return "max_completion_tokens" if provider.newer_limit.holds(api_base, model) else "max_tokens"
 
 
 class UnknownProvider(ValueError):
-    """It says what is wrong without the name. `forced`: the name stands in `custom_llm_provider`."""
+    """A provider that is not known, or not named. The message does not repeat the name. `forced`: the name
+    stands in `custom_llm_provider`."""
 
     def __init__(self, message: str, *, forced: bool = False) -> None:
         super().__init__(message)
@@ -171,7 +175,8 @@ class UnknownProvider(ValueError):
 
 
 def split(model: str, forced: str | None) -> tuple[Provider, str]:
-    """The provider and the provider's own model name. Raises UnknownProvider."""
+    """The provider of `openai/gpt-4`, and the name `gpt-4` that it knows. `forced` is `custom_llm_provider`.
+    Raises UnknownProvider."""
     prefix, slash, rest = model.partition("/")
     if forced is not None:
         if forced not in PROVIDERS:

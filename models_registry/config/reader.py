@@ -1,8 +1,8 @@
-"""LiteLLM's `config.yaml`, checked: what it means, what is wrong with it, what has no effect.
+"""Checks LiteLLM's `config.yaml`: what it means, what is wrong with it, what has no effect.
 
-Pure: takes the parsed mapping (includes merged) and the environment, gives a `Config`. Every
-problem names its path in the file, `model_list[2].litellm_params.api_base`; all of them are
-collected, not the first one alone.
+The reader is pure: it takes the parsed mapping, includes merged, and the environment, and gives a `Config`.
+All problems are collected, not only the first one. Each names its path in the file:
+`model_list[2].litellm_params.api_base`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of `litellm_params` that this version acts on; the rest is `params`."""
+    """The part of `litellm_params` that this version acts on. The rest is `Deployment.params`."""
 
     model: str
     custom_llm_provider: str | None = None
@@ -52,16 +52,18 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The model whose list price this one has."""
     access_groups: list[str] | None = None
     max_call_cost: Number | None = None
-    """Ours: the most one call can cost in dollars, where its request says nothing that bounds it."""
+    """Switchgear's own: the most dollars that one call can cost, where its request does not bound the
+    cost."""
     free_params: list[str] | None = None
-    """Ours: fields of a request that cost nothing here, though this version does not know it."""
+    """Switchgear's own: fields of a request that cost nothing at this deployment, though no rule here says
+    so."""
     template_tokens: Count | None = None
-    """Ours: what the host and the chat template add to a call's input at most."""
+    """Switchgear's own: the most tokens that the host and the chat template add to a call's input."""
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
     supports_reasoning: bool | None = None
     bills_failures: bool | None = None
-    """Ours: whether the provider charges for calls that it answers with an error."""
+    """Switchgear's own: whether the provider charges for calls that it answers with an error."""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +93,7 @@ FallbackLists = list[dict[str, list[str]]]
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | None = None
     ssl_verify: bool | str | None = None
-    """Whether providers must prove who they are, or the PEM file of the certificates to believe."""
+    """Whether providers must prove who they are, or the PEM file with the certificates to trust."""
     ssl_certificate: str | None = None
     """The PEM file with which this gateway proves who it is: a certificate and its key."""
     num_retries: int | None = None
@@ -105,7 +107,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_budget: Number | None = None
     budget_duration: str | None = None
     budget_exceeded_status_code: int | None = None
-    default_key_generate_params: dict[str, Any] | None = None  # fields of a request, read where it is made
+    default_key_generate_params: dict[str, Any] | None = None  # fields of a request for a key
     upperbound_key_generate_params: dict[str, Any] | None = None
     key_generation_settings: KeyGenerationSettings | None = None
     key_alias_pattern: str | None = None
@@ -146,7 +148,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Ours: how many of them lead to one host at most, say 8192."""
     max_request_size_mb: Number | None = None
     max_request_bodies_mb: Number | None = None
-    """Ours: the most that the bodies of all requests under way in a worker may have together."""
+    """Switchgear's own: the most megabytes that the bodies of all requests under way in a worker have
+    together."""
     max_parallel_requests: Count | None = None
     global_max_parallel_requests: Count | None = None
     apply_user_budget_to_team_keys: bool | None = None
@@ -171,19 +174,20 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     entry: ModelEntry
     params: dict[str, msgspec.Raw]
-    """Keys of `litellm_params` that are not LiteLLM's own: they go to the provider."""
+    """Keys of `litellm_params` that are not LiteLLM's own. They are sent to the provider."""
     prices: Mapping[str, PriceField] = {}
-    """Price fields, of `litellm_params` before those of `model_info`."""
+    """Price fields by name. A field of `litellm_params` counts before one of `model_info`."""
     empty: Mapping[str, str] = {}
-    """Addresses and keys that are written down and have no value: by name the variable that was to give it,
-    such as `GPU_HOST`; empty text where none is named."""
+    """Addresses and keys that the config has, but without a value. Each name (`api_base`) has the variable
+    that was to give the value, such as `GPU_HOST`, or an empty text where no variable is named."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `model_list` that can't be called, and why. The reason has its path, and no secret."""
+    """An entry of `model_list` that can't be called, and why. The reason has the entry's path, and no
+    secret."""
 
     model_name: str
-    """Empty where the entry has none."""
+    """Empty where the entry has no name."""
     reason: str
 
 
@@ -207,7 +211,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
-    """Check a parsed config file. Never raises for what a file can hold."""
+    """Check a parsed config file. Nothing that a file can hold makes this raise."""
     reader = _ConfigReader(env)
     reader.export(document.get("environment_variables"))
     for key in document:
@@ -302,8 +306,9 @@ class _ConfigReader:
         return found
 
     def resolved(self, value: Any, path: str) -> Any:
-        """The value with each `os.environ/NAME` looked up. LiteLLM's rule: in mappings and in
-        mappings inside lists, not in a list's bare strings; missing becomes null."""
+        """The value with each `os.environ/NAME` looked up. As at LiteLLM, texts in mappings are looked up,
+        also in mappings inside lists, and texts that stand in a list are not. A variable that is missing
+        becomes null."""
         if isinstance(value, Mapping):
             return {key: self.resolved(inner, f"{path}.{key}") for key, inner in value.items()}
         if isinstance(value, list):
@@ -367,8 +372,8 @@ class _ConfigReader:
 
 
 def _converted(values: Any, path: str, kind: type[S]) -> S:
-    """Not strict: the environment gives `os.environ/RPM` as text. Text stays text where text is declared, and
-    a number there stays an error. Raises BadDeployment."""
+    """The values as a Struct. Text may stand for a number, since the environment gives `os.environ/RPM` as
+    text. A number where text is declared is an error. Raises BadDeployment."""
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as exc:
@@ -377,6 +382,7 @@ def _converted(values: Any, path: str, kind: type[S]) -> S:
 
 
 def _kind(value: object) -> str:
-    """Never the value: it may be a secret in the wrong place."""
+    """The kind of a value, for a message: `a list`. The value is never shown, since it may be a secret in the
+    wrong place."""
     kinds = {"dict": "a mapping", "list": "a list", "str": "text", "NoneType": "nothing"}
     return kinds.get(type(value).__name__, type(value).__name__)

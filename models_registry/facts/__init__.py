@@ -1,1 +1,1 @@
-"""What is known of hosts and models beforehand: what they add to a request, whose an address is."""
+"""What is known of hosts and models beforehand: what they add to a request, what a name tells."""

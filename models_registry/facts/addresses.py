@@ -1,11 +1,12 @@
-"""Which host an address leads to, for facts about hosts. Who gets a key is decided in
-`models_registry/config/hosts.py`, which is stricter."""
+"""Which host an address leads to, for the tables of facts about hosts. Whether a host gets a provider's key
+is decided in `models_registry/config/hosts.py`, which is stricter."""
 
 from urllib.parse import urlsplit
 
 
 def is_at(name: str, address: str) -> bool:
-    """Whether an address is of the host `name`, such as `x.ai`, or of a subdomain of it."""
+    """Whether an address (`https://api.x.ai/v1`) leads to the host `name` (`x.ai`) or to a subdomain of it.
+    False also where the address can't be parsed."""
     try:
         host = (urlsplit(address).hostname or "").rstrip(".")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Tokens of the input that no byte of a request accounts for: what templates and providers add.
+"""Tokens of the input that come from no byte of the request: chat templates and providers add them.
 
 A chat template adds the beginning and the end of each message and the opening of the answer. Some hosts and
-some models put a system text of their own before that. The figures are above the largest that was recorded.
+some models put a system text of their own before that. Each allowance is above the largest figure recorded.
 """
 
 import enum
@@ -9,30 +9,33 @@ import enum
 from models_registry.facts.addresses import is_at
 
 MESSAGE_TOKENS = 8
-"""Role and separators of a message."""
+"""The tokens of one message's role and separators."""
 TEMPLATE_TOKENS = 32
-"""What a template adds to any call."""
+"""The tokens that a chat template adds to any call."""
 OWN_TEXT_TOKENS = 512
-"""The same where a model may have a system text of its own (the `SYSTEM` of Ollama's Modelfile)."""
+"""The tokens that a template adds where the model may have a system text of its own, such as the `SYSTEM` of
+Ollama's Modelfile."""
 TOOLS_TOKENS = 1024
-"""The prompt that a provider adds where there are tools or a schema (Anthropic: up to 530; Llama 4 at Groq:
-487)."""
+"""The tokens of the prompt that a provider adds where a request has tools or a schema. Recorded: up to 530 at
+Anthropic, 487 for Llama 4 at Groq."""
 IMAGE_TOKENS = 50_000
-"""An image at its dearest: gpt-4o-mini at high detail takes 2,833 + 8 tiles of 5,667."""
+"""The most tokens of one image. The largest known is gpt-4o-mini's at high detail: 2,833 + 8 tiles of
+5,667."""
 
 HOSTS = (
     ("venice.ai", 2048),
     ("openrouter.ai", 768),
     ("x.ai", 512),
 )
-"""Hosts whose system texts are longer, with the largest recorded: Venice 1,520, OpenRouter 492, xAI 337. A
-subdomain counts as its host."""
+"""Hosts that add longer system texts, each with its allowance in tokens. The largest recorded are 1,520 at
+Venice, 492 at OpenRouter, 337 at xAI. A subdomain counts as its host."""
 MODELS = (("gpt-oss", 96), ("llama-3", 64), ("llama3", 64), ("deepseek-v4", 96))
-"""What is in the names of models whose template has a system text: gpt-oss 42, Llama 3 35, DeepSeek V4 47."""
+"""Parts of the names of models whose template has a system text, each with its allowance in tokens. The
+largest recorded are 42 for gpt-oss, 35 for Llama 3, 47 for DeepSeek V4."""
 
 
 LEAST_OUTPUT = (("openrouter.ai", 16),)
-"""Hosts that raise a smaller limit on the output to so many tokens."""
+"""Hosts that raise a limit on the output to this number of tokens where the limit is smaller."""
 
 
 class Thinking(enum.Enum):
@@ -50,14 +53,15 @@ THINKING_HOSTS = (
     ("siliconflow.com", Thinking.BUDGETED),
     ("siliconflow.cn", Thinking.BUDGETED),
 )
-"""Recorded: 265 tokens with a limit of 10 at xAI, 246 with one of 64 at Doubleword. Alibaba and SiliconFlow
-document it."""
+"""Hosts that do not count thinking inside the limit. Recorded: 265 tokens with a limit of 10 at xAI, 246 with
+a limit of 64 at Doubleword. Alibaba (`aliyuncs.com`) and SiliconFlow document it."""
 THINKING_MODELS = ("grok",)
-"""What is in the names of models that do the same at every host."""
+"""Parts of the names of models whose thinking comes beside the limit at every host."""
 
 
 def least_output(api_base: str) -> int:
-    """What a host makes of a smaller limit on the output; 0 where it takes any."""
+    """The tokens to which a host raises a smaller limit on the output, such as 16. 0: the host takes any
+    limit."""
     return max((tokens for name, tokens in LEAST_OUTPUT if is_at(name, api_base)), default=0)
 
 
@@ -69,7 +73,8 @@ def thinking_of(api_base: str, model: str) -> Thinking:
 
 
 def template_tokens(own: int, api_base: str, model: str) -> int:
-    """The template allowance of a deployment: `own` is its provider row's."""
+    """The template allowance of a deployment in tokens: the largest of its provider row's (`own`), its host's
+    and its model's."""
     of_host = (tokens for name, tokens in HOSTS if is_at(name, api_base))
     of_model = (tokens for part, tokens in MODELS if part in model.lower())
     return max(own, *of_host, *of_model, 0)

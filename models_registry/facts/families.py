@@ -1,4 +1,5 @@
-"""What a model's name says of it, whoever serves it: does it reason, search, or run tools by itself?"""
+"""What a model's name tells, whichever host serves it: whether the model reasons, searches or runs tools by
+itself."""
 
 import re
 from functools import lru_cache
@@ -27,15 +28,16 @@ PLAIN = (
     "gemini-1",
     "grok-2",
 )
-"""How the names of families begin that reason, if at all, only where a request asks for it."""
+"""Beginnings of the names of plain families. A plain model reasons only where a request asks for it, or
+never."""
 SEARCHING = re.compile(r".*-search-(?:preview|api)|(?:.*/)?sonar(?![a-z0-9])")
-"""The names of models that search at every call: `gpt-4o-search-preview`, `perplexity/sonar-pro`."""
+"""The names of models that search the web at every call: `gpt-4o-search-preview`, `perplexity/sonar-pro`."""
 AGENTS = re.compile(r"(?:.*/)?compound\b|.*deep-research|.*:online$|openrouter/auto$")
-"""The names of models that run tools or other models at every call, so that no field bounds them: Groq's
-compound systems, deep research, OpenRouter's searching variants and its choice of a model."""
+"""The names of models that run tools or other models at every call, so that no field bounds what a call uses:
+Groq's compound systems, deep research, OpenRouter's searching variants and its own choice of a model."""
 
 _ROUTE = re.compile(r".*/|ft:|[a-z-]+\.(?=[a-z])")
-"""What stands before a name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
+"""A prefix before a model's own name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
 _PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))}|grok-3(?!-mini)|.*non-reasoning)(?!\d)")
 _VARIANT = re.compile(r"think|(?<!non-)reason")
 
@@ -56,5 +58,6 @@ def searches_always(model: str) -> bool:
 
 
 def is_agent(model: str) -> bool:
-    """Whether a model works by tools of its own: `groq/compound-mini`, `openai/gpt-4o:online`."""
+    """Whether a model runs tools or other models at every call: `groq/compound-mini`,
+    `openai/gpt-4o:online`."""
     return AGENTS.match(model.lower()) is not None

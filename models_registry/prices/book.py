@@ -12,7 +12,7 @@ from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, Tiere
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, Tier, rate
 
 SOURCE = "genai-prices"
-_TOKENS = 1_000_000  # the data is in dollars a million tokens, and a thousand calls
+_TOKENS = 1_000_000  # the data has dollars a million tokens, and a thousand calls
 _CALLS = 1_000
 _METERS: tuple[tuple[str, str], ...] = (
     ("output", "output_mtok"),
@@ -27,9 +27,11 @@ _METERS: tuple[tuple[str, str], ...] = (
     ("image_cached", "cache_image_read_mtok"),
     ("image_output", "output_image_mtok"),
 )
-"""Ours, and what the data calls it. The price of input alone must be there."""
+"""The meters of `Price`, each with its name in the data. Input is not here: its rate must be there, the
+others may be missing."""
 _SERVICE_KEYS = ("service_tier", "processing", "speed")
-"""Under which the data has prices of service tiers; each value is the tier's name in answers."""
+"""The keys under which the data has the prices of service tiers. The value of such a key is the tier's name
+in answers."""
 
 
 def find_price(provider_id: str, model: str, at: datetime) -> Price | None:
@@ -68,7 +70,7 @@ def _find(provider_id: str, model: str) -> ModelInfo | None:
 
 
 def _contexts(info: ModelInfo) -> dict[str, Mapping[str, str]]:
-    """The service tiers with prices of their own."""
+    """The service tiers with prices of their own, each with the condition that selects it in the data."""
     found: dict[str, Mapping[str, str]] = {}
     for variant in info.price_variants or ():
         if len(variant.when) == 1:
@@ -79,7 +81,7 @@ def _contexts(info: ModelInfo) -> dict[str, Mapping[str, str]]:
 
 
 def _since(info: ModelInfo, at: datetime) -> date | None:
-    """The day from which the price in force at a moment holds, where the data says."""
+    """The day from which the price in force at a moment holds. None: the data does not say."""
     if isinstance(info.prices, ModelPrice):
         return None
     for each in reversed(info.prices):
@@ -110,7 +112,7 @@ def _at(value: Decimal | TieredPrices, start: int) -> Decimal:
 
 
 def _price(prices: ModelPrice, over_tokens: int) -> Price | None:
-    """The rates above a prompt size; None where the model is not priced by input tokens."""
+    """The rates above a size of prompt in tokens. None: the model is not priced by input tokens."""
 
     def rate_of(name: str, per: int) -> int | None:
         value = getattr(prices, name, None)

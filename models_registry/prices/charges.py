@@ -1,4 +1,4 @@
-"""What an attempt costs by its outcome. Used when it is booked, and when it is costed again."""
+"""What an attempt costs by its outcome, when it is booked and when it is costed again."""
 
 from models_registry.prices.price import Parts, Price, ceiling_parts, cost_parts
 from schema.errors import ProviderError, UpstreamError, UpstreamUnreachable, WholeAnswer
@@ -8,16 +8,17 @@ from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
 NOTHING = Usage()
 
 NOT_SERVED = frozenset({301, 302, 307, 308, *range(400, 500)}) - {408, 499}
-"""Statuses that say that a call was not served, whoever says it. 408 and 499 come from proxies that stopped
-waiting; 303 points to the answer of a call that was served."""
+"""Statuses of calls that were not served, whether the provider or a proxy sends them. 408 and 499 are none:
+proxies send them when they stop waiting. 303 is none: it points to the answer of a call that was served."""
 NOT_SERVED_BY_THE_PROVIDER = frozenset({500, 503, 529})
-"""Likewise where the provider itself says it, so where the body is an error of its dialect. A proxy in
-between that sends one of these, or 502, 504, 520 to 527, can't know what became of the call behind it."""
+"""Statuses of calls that were not served if the provider itself sends them. The provider sent them if the
+body is an error of its dialect. A proxy in between that sends one of these, or 502, 504, 520 to 527, can't
+know what became of the call."""
 
 
 def costs_nothing(error: UpstreamError, *, bills_failures: bool) -> bool:
-    """Whether a provider that failed charges nothing. `bills_failures`: it charges for what it answers with
-    an error, too."""
+    """Whether the provider charges nothing for a failed attempt. `bills_failures`: the provider also charges
+    for calls that it answers with an error."""
     if isinstance(error, UpstreamUnreachable):
         return True
     if bills_failures:
@@ -34,7 +35,8 @@ def is_not_served(answer: WholeAnswer) -> bool:
 
 
 def attempt_parts(price: Price, outcome: Outcome, usage: Usage, duration_ms: int) -> Parts:
-    """Nothing where no work was done, and its ceiling where nobody knows what it used."""
+    """The cost of an attempt in nano-USD, by what it is for. An attempt that did no work costs nothing. An
+    uncertain attempt costs its ceiling."""
     if outcome is not Outcome.OK and usage == NOTHING:
         return Parts()
     if outcome is not Outcome.UNCERTAIN:
@@ -51,8 +53,8 @@ def attempt_parts(price: Price, outcome: Outcome, usage: Usage, duration_ms: int
 
 
 def least_nano(row: SpendRow) -> int:
-    """Below which no other price brings a row. Of one that nobody knows the end of that is what was booked,
-    where its counts do not explain it: a ceiling that the config states, the hold of a worker that died.
-    What they do explain is stored in parts."""
+    """The least that a row costs in nano-USD, whatever price is found for it later. An uncertain row keeps
+    its booked cost where its stored parts do not add up to it: then the cost is not from its counts, but a
+    ceiling that the config states or the hold of a worker that died. For any other row the least is 0."""
     explained = row.outcome is not Outcome.UNCERTAIN or sum(row.cost_parts) == row.cost_nano
     return 0 if explained else row.cost_nano

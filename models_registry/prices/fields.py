@@ -1,8 +1,8 @@
-"""LiteLLM's price fields: what each is a price of, and what they make together.
+"""LiteLLM's price fields: what each one prices, and the price that they make together.
 
-A name is a meter, then what it is limited to: `_above_1hr` of caching, `_above_200k_tokens` of the
-prompt, `_flex`, `_priority`, `_batches` of the service tier. Source: the price fields documented for
-LiteLLM 1.109 (`CustomPricingLiteLLMParams` and the price map).
+The name of a field is a meter, and then what the price is limited to: `_above_1hr` for tokens that are cached
+for an hour, `_above_200k_tokens` for larger prompts, `_flex`, `_priority` and `_batches` for a service tier.
+Source: the price fields documented for LiteLLM 1.109 (`CustomPricingLiteLLMParams` and the price map).
 """
 
 import re
@@ -16,7 +16,7 @@ from models_registry.numbers import BadDeployment, number
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, Tier, rate
 
 MAX_PRICE_USD = Decimal(1000)
-"""The most that a token or a call may cost: far past any price, and small enough for the ledger."""
+"""The most dollars that a token or a call may cost: far above any price, and small enough for the ledger."""
 MAX_OVER_TOKENS = Decimal(10**9)
 
 METERS: Mapping[str, str] = MappingProxyType(
@@ -39,7 +39,7 @@ METERS: Mapping[str, str] = MappingProxyType(
         "output_cost_per_second": "millisecond",
     }
 )
-"""A field's name without what it is limited to, and the meter of `Price` it prices."""
+"""Names of fields without their endings, each with the meter of `Price` that it prices."""
 
 HOUR = "cache_write_1h"
 SEARCH = "search_context_cost_per_query"
@@ -48,7 +48,7 @@ LADDER = "tiered_pricing"
 SERVICES: Mapping[str, str] = MappingProxyType(
     {"flex": "flex", "priority": "priority", "batches": "batch", "ultrafast": "ultrafast"}
 )
-"""A suffix, and what providers call the tier in their answers."""
+"""The endings of field names for service tiers, each with the tier's name in providers' answers."""
 
 ELSEWHERE = (
     "input_cost_per_character",
@@ -75,7 +75,8 @@ ELSEWHERE = (
     "computer_use_",
     "cost_per_ptu_per_hour",
 )
-"""How the fields begin whose meters no endpoint of this version has, or no provider here reports."""
+"""The beginnings of price fields without effect: no endpoint of this version has their meter, or no provider
+here reports it."""
 
 _NAME = re.compile(
     r"(?P<base>[a-z_]+?)(?P<hour>_above_1hr)?(?:_(?P<early>flex|priority|batches|ultrafast))?"
@@ -84,7 +85,8 @@ _NAME = re.compile(
 _PRICE_LIKE = re.compile(r"(?:^|_)costs?(?:_|$)")
 _OURS = frozenset({"max_call_cost"})
 _WHOLE = frozenset({"input", "output", "request_nano", "millisecond"})
-"""Whoever names a price of one of these at its base has named the whole price."""
+"""Meters that make a whole price. Where the config has a base rate for one of them, the list price does not
+count."""
 
 
 class PriceField(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,19 +97,20 @@ class PriceField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GridPlace = tuple[int, str]
-"""Above so many tokens of prompt, and at which service tier; the base is `(0, "")`."""
+"""Where a rate holds: above this number of prompt tokens, and at this service tier. The base is `(0, "")`."""
 BASE: GridPlace = (0, "")
 Rates = dict[str, int]
 Grid = dict[GridPlace, Rates]
 
 
 def is_price_field(name: str) -> bool:
-    """Whether a key of `litellm_params` or `model_info` speaks of prices: it is never sent to a provider."""
+    """Whether a key of `litellm_params` or `model_info` is about prices. Such a key is never sent to a
+    provider."""
     return (name == LADDER or _PRICE_LIKE.search(name) is not None) and name not in _OURS
 
 
 def warning_of(name: str) -> str | None:
-    """What to say of a price field that has no effect, else None."""
+    """The warning for a price field that has no effect. None: the field has an effect."""
     if name in (LADDER, SEARCH) or _parsed(name) is not None:
         return None
     if name.startswith(ELSEWHERE):
@@ -116,7 +119,8 @@ def warning_of(name: str) -> str | None:
 
 
 def grid_of(fields: Mapping[str, PriceField]) -> Grid:
-    """The rates that the fields name, by where they hold. Raises BadDeployment naming the path."""
+    """The rates that the fields name, by where they hold. Raises BadDeployment with the path of a bad
+    field."""
     grid: Grid = {}
     for name, field in sorted(fields.items()):
         parsed = _parsed(name)
@@ -132,7 +136,8 @@ def names_whole_price(grid: Grid) -> bool:
 
 
 def price_of(grid: Grid, start: Price) -> Price:
-    """The price that the rates make over another one: what they leave out stays as it is there."""
+    """The price `start` with the rates of the grid put over it. A rate that the grid leaves out stays as it
+    is."""
     names = {service for _, service in grid if service}
     listed = {service.name: service.price for service in start.services}
     services = tuple(
@@ -143,8 +148,8 @@ def price_of(grid: Grid, start: Price) -> Price:
 
 
 def _with_tiers(grid: Grid, service: str, start: Price) -> Price:
-    """The price at one service tier. Where a rate above a size is not named for the service tier, the
-    larger of its base there and the standard one above that size counts."""
+    """The price at one service tier. Where the service tier names no rate above a size of prompt, the larger
+    of two rates counts: the base rate of the service tier, and the standard rate above that size."""
     everywhere = grid.get(BASE, {}) | grid.get((0, service), {})
     base = _flat(start, everywhere)
     known = {tier.over_tokens: tier.price for tier in start.tiers}
@@ -170,7 +175,7 @@ def _flat(price: Price, rates: Rates) -> Price:
 
 
 def _parsed(name: str) -> tuple[GridPlace, str] | None:
-    """Where a field's rate holds, and its meter."""
+    """Where the rate of a field holds, and its meter. None: the name is not that of a single rate."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -193,8 +198,9 @@ def _put(grid: Grid, place: GridPlace, meter: str, usd: Decimal) -> None:
 
 
 def searches_of(fields: Mapping[str, PriceField]) -> tuple[int, int, int] | None:
-    """Femto-USD a search by the size of its context; a size that is not named costs what the next larger
-    one does, else the next smaller. None where the fields do not say. Raises BadDeployment."""
+    """Femto-USD a search with a low, a medium and a high amount of context. An amount that is not named costs
+    as much as the next larger one, else as the next smaller one. None: the fields do not say. Raises
+    BadDeployment."""
     field = fields.get(SEARCH)
     if field is None:
         return None
@@ -215,8 +221,8 @@ def searches_of(fields: Mapping[str, PriceField]) -> tuple[int, int, int] | None
 
 
 def _read_ladder(field: PriceField, grid: Grid) -> None:
-    """`tiered_pricing`: a list of `{range: [from, to], input_cost_per_token: ...}`. A step prices the
-    whole of a call whose prompt has more than `from` tokens."""
+    """Read `tiered_pricing`, a list of `{range: [from, to], input_cost_per_token: ...}`, into the grid. A
+    step prices the whole of a call whose prompt has more than `from` tokens. Raises BadDeployment."""
     if not isinstance(field.value, list):
         raise BadDeployment(field.path, "expected a list of {range: [from, to], input_cost_per_token: ...}")
     for index, step in enumerate(field.value):

@@ -1,8 +1,9 @@
-"""What an attempt costs: integers from end to end, rounded once, and up.
+"""What an attempt costs. All numbers are integers, and a cost is rounded once, upwards.
 
-Rates are femto-USD (1e-15) a token, so that a hundredth of a cent a million tokens is still a
-whole number; a cost is nano-USD (1e-9). A price is made when the config is read, with all that can be
-worked out of it then, the dearest rates for ceilings among it: per call there are only multiplications.
+Rates are in femto-USD (1e-15 dollars) a token, so that a hundredth of a cent a million tokens is still a
+whole number. Costs are in nano-USD (1e-9 dollars). A price is made when the config is read. Whatever follows
+from its rates, such as the dearest rates for ceilings, is worked out then, so that a call needs only
+multiplications.
 """
 
 from collections.abc import Iterable
@@ -33,21 +34,22 @@ class Parts(NamedTuple):
 
 
 class Dearest(NamedTuple):
-    """The highest rates that a call can meet."""
+    """The highest rates that a call can meet, in femto-USD."""
 
     input: int
     output: int
     request: int
     millisecond: int
     max_ms: int
-    """After which every call has ended; 0 where time costs nothing."""
+    """The milliseconds after which every call has ended. 0: time costs nothing."""
     image: int
     search: int
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates of one deployment in femto-USD a token. None: such tokens cost what the others of their
-    direction do (of the cache: what other cached or cache-written ones do)."""
+    """The rates of one deployment, in femto-USD a token unless a field says otherwise. None: these tokens
+    have no rate of their own. They cost as much as other input or output; cached audio and images, and tokens
+    cached for an hour, cost as much as other cached or cache-written tokens."""
 
     input: int = 0
     output: int = 0
@@ -66,27 +68,29 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     image: int = 0
     """Femto-USD a picture in the request."""
     millisecond: int = 0
-    """Femto-USD a millisecond that the attempt took, of `max_ms` at most."""
+    """Femto-USD a millisecond that the attempt took, up to `max_ms`."""
     max_ms: int = 0
-    """After which an attempt's deadline has ended it. Always set where there is a rate by time."""
+    """The milliseconds after which its deadline has ended an attempt. Always set where `millisecond` is."""
     searches: tuple[int, int, int] = (0, 0, 0)
-    """Femto-USD a search by the provider: with a low, medium and high amount of context."""
+    """Femto-USD a web search by the provider, with a low, a medium and a high amount of context."""
     tiers: tuple["Tier", ...] = ()
-    """Ascending; the last one reached by the prompt's size prices the whole call."""
+    """Rates for larger prompts, in ascending order. The last tier that the size of the prompt reaches prices
+    the whole call."""
     services: tuple["Service", ...] = ()
     source: str = "config"
     """`config`, `genai-prices` or `local`."""
     version: str | None = None
-    """The version of the source: that of the package, or the hash of the config's price fields."""
+    """The version of the source: the package's version, or the hash of the config's price fields."""
     effective: date | None = None
-    """Since when this price holds, as far as its source says."""
+    """The day from which this price holds. None: its source does not say."""
     listed: tuple[tuple[int, Dearest], ...] = ()
-    """Worked out: above so many prompt tokens, the dearest rates at the standard service tier."""
+    """Worked out: pairs of a number of prompt tokens and the dearest rates above it, at the standard service
+    tier."""
     dearest: tuple[tuple[int, Dearest], ...] = ()
-    """Worked out: the same at any service tier."""
+    """Worked out: such pairs with the dearest rates of all service tiers."""
 
     is_free: bool = False
-    """Worked out: whatever is used costs nothing."""
+    """Worked out: no call costs anything."""
 
     def __post_init__(self) -> None:
         listed = _reach((self,))
@@ -97,30 +101,31 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def origin(self) -> Priced:
-        """Where it is from, as a correction says it."""
+        """Where the price is from, as a correction says it."""
         return Priced(source=self.source, version=self.version, effective=self.effective)
 
     def serves(self, tier: str) -> bool:
-        """Whether it has rates for a service tier (empty: the standard one)."""
+        """Whether the price has rates for a service tier, such as `flex`. Empty: the standard tier."""
         return not tier or any(service.name == tier for service in self.services)
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
-    """Other rates for a call whose prompt has more than `over_tokens`."""
+    """Other rates for a call whose prompt has more than `over_tokens` tokens."""
 
     over_tokens: int
     price: Price
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """Other rates for a call that the provider says it served at this tier: `flex`, `priority`, `batch`."""
+    """Other rates for a call that the provider served at this service tier: `flex`, `priority`, `batch`."""
 
     name: str
     price: Price
 
 
 def rate(usd_per_token: Decimal) -> int:
-    """A rate in femto-USD a token, up to the next whole one. Raises ValueError unless >= 0."""
+    """A rate in femto-USD a token, rounded up. Raises ValueError where the dollars are below zero or not
+    finite."""
     if not usd_per_token.is_finite() or usd_per_token < 0:
         raise ValueError(f"a price must be a number of dollars of zero or more, not {usd_per_token}")
     return int((usd_per_token * FEMTO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
@@ -132,8 +137,8 @@ def cost_nano(price: Price, usage: Usage, duration_ms: int = 0) -> int:
 
 
 def cost_parts(price: Price, usage: Usage, duration_ms: int = 0) -> Parts:
-    """The same cost by what it is for, in nano-USD: the one rounding is shared out, so that the parts
-    add up to `cost_nano`."""
+    """The cost of one attempt in nano-USD, by what it is for. The one rounding is shared out, so that the
+    parts add up to `cost_nano`."""
     return _rounded(_femto(price, usage, duration_ms))
 
 
@@ -146,9 +151,9 @@ def ceiling_nano(
     searches: int = 0,
     at_list_price: bool = False,
 ) -> int:
-    """The most that a call of at most so much can cost: each meter at its dearest rate, in any tier
-    that such a prompt can reach, for as long as its deadline lets it run. `at_list_price`: it is known
-    that it is served at the standard service tier, or at a cheaper one."""
+    """The most, in nano-USD, that a call within these bounds can cost. Each meter has its dearest rate in any
+    tier that such a prompt can reach, and the call runs for as long as its deadline allows. `at_list_price`:
+    the call is sure to be served at the standard service tier, or at a cheaper one."""
     dearest = _reached(price.listed if at_list_price else price.dearest, prompt_tokens)
     femto = (
         prompt_tokens * dearest.input
@@ -170,7 +175,7 @@ def ceiling_parts(
     searches: int = 0,
     at_list_price: bool = False,
 ) -> Parts:
-    """`ceiling_nano` by what it is for."""
+    """The ceiling of `ceiling_nano`, by what it is for."""
     dearest = _reached(price.listed if at_list_price else price.dearest, prompt_tokens)
     return _rounded(
         Parts(
@@ -184,8 +189,8 @@ def ceiling_parts(
 
 
 def _femto(price: Price, usage: Usage, duration_ms: int) -> Parts:
-    """The parts in femto-USD. Of an estimate, and of a service tier without rates here, the dearest rates
-    count, since nobody knows which applied."""
+    """The parts in femto-USD. The dearest rates count for an estimate, and for a service tier that the price
+    has no rates for, since nobody knows which rates applied."""
     if not price.serves(usage.service_tier):
         return _bound(_reached(price.dearest, usage.prompt_tokens), usage, duration_ms)
     if usage.service_tier:
@@ -224,8 +229,8 @@ def _exact(price: Price, usage: Usage, duration_ms: int) -> Parts:
 
 
 def _with_rare(price: Price, usage: Usage, rare: RareMeters, duration_ms: int) -> Parts:
-    """Audio and images are taken out of the counts that hold them; each count is believed as far as the
-    one it is part of reaches."""
+    """The parts where rare meters were used. Audio and image tokens are taken out of the counts that include
+    them. A part that is larger than the count it belongs to is believed only up to that count."""
     cached = min(usage.cached_tokens, usage.prompt_tokens)
     written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
     reasoning = min(usage.reasoning_tokens, usage.completion_tokens)
@@ -260,7 +265,7 @@ def _with_rare(price: Price, usage: Usage, rare: RareMeters, duration_ms: int) -
 
 
 def _estimate(price: Price, usage: Usage, duration_ms: int) -> Parts:
-    """At a service tier that is known; what of the input was reported is exact."""
+    """The parts of an estimate at a known service tier. Input that was reported has its exact cost."""
     bound = _bound(_reached(price.listed, usage.prompt_tokens), usage, duration_ms)
     if not usage.input_reported:
         return bound
@@ -284,7 +289,7 @@ def _time(price: Price, duration_ms: int) -> int:
 
 
 def _search_rate(price: Price, context: str) -> int:
-    """Providers take a medium amount where none is asked for."""
+    """The rate of a search. Without an amount of context the medium rate counts, as at the providers."""
     low, medium, high = price.searches
     return {"low": low, "high": high}.get(context, medium)
 
@@ -294,7 +299,8 @@ def _or(own: int | None, other: int) -> int:
 
 
 def _rounded(femto: Parts) -> Parts:
-    """Each part is what it adds to the sum rounded up so far."""
+    """The parts in nano-USD. The sum so far is rounded up after each part, and the part is what it adds to
+    that."""
     parts, total, booked = [], 0, 0
     for part in femto:
         if part:
@@ -316,8 +322,8 @@ def _reached(steps: tuple[tuple[int, Dearest], ...], prompt_tokens: int) -> Dear
 
 
 def _reach(prices: Iterable[Price]) -> tuple[tuple[int, Dearest], ...]:
-    """The dearest rates of these prices above each size at which one of them changes: a bound of a
-    prompt is a bound of the smaller ones, too, so no step is cheaper than the one before."""
+    """The dearest rates of these prices, above each size of prompt at which one of them changes. No step is
+    cheaper than the one before: a prompt that is bounded by a size may also be a smaller one."""
     found: list[tuple[int, Dearest]] = []
     for price in prices:
         found.append((-1, _dearest(price)))

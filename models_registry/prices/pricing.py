@@ -1,4 +1,5 @@
-"""How a deployment's price is found: its config before its provider's list, then what the house adds."""
+"""How a deployment's price is found. The config's rates come before the provider's list price. Then the
+discount and the margin of the config change the rates."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -36,8 +37,8 @@ _MARGIN_KEYS = ("percentage", "fixed_amount")
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's discount, then the house's margin on what is left, as shares of every rate; and
-    `fixed_nano` a call."""
+    """How the config changes a provider's rates. The discount is taken off each rate, and the margin is added
+    to what is left: 0.1 is a tenth. Each call costs `fixed_nano` nano-USD more."""
 
     discount: Decimal = Decimal(0)
     margin: Decimal = Decimal(0)
@@ -52,30 +53,31 @@ NO_ADJUSTMENT = Adjustment()
 
 
 class Pricing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the config says of one deployment's price."""
+    """What the config says about the price of one deployment."""
 
     price_id: str | None = None
-    """The provider in the price data; None: it is not there."""
+    """The id of the provider in the price data. None: the data does not have the provider."""
     base_model: str | None = None
-    """The model whose list price it has, where that is not its own name."""
+    """The model whose list price the deployment has. None: the list price of its own model."""
     local: bool = False
     grid: Grid = {}
     searches: tuple[int, int, int] | None = None
-    """Femto-USD a search, where the config says."""
+    """Femto-USD a search with a low, a medium and a high amount of context. None: the config does not say."""
     version: str | None = None
-    """A hash of the fields that the grid was read from."""
+    """A hash of the price fields. None: the config has none."""
     max_ms: int = 0
     adjustment: Adjustment = NO_ADJUSTMENT
 
     def price(self, model: str, at: datetime) -> Price | None:
-        """The price of calls of a model, as of a moment; None where nobody says."""
+        """The price of a model at a moment. None: neither the config nor the price data has one."""
         price = self._configured(model, at)
         if price is None:
             return None
         return adjusted(timed(price, self.max_ms), self.adjustment)
 
     def without_margin(self, model: str, at: datetime) -> Price | None:
-        """What the provider itself takes: the price without what the house adds; None where nothing is."""
+        """The price that the provider itself takes, without the config's margin. None: there is no margin, or
+        the price is unknown."""
         kept = Adjustment(discount=self.adjustment.discount)
         if kept == self.adjustment:
             return None
@@ -105,7 +107,8 @@ def pricing_of(
     max_ms: int,
     adjustment: Adjustment,
 ) -> Pricing:
-    """Raises BadDeployment naming the path of a field that is no price."""
+    """What the price fields of a deployment say. Raises BadDeployment with the path of a field that is no
+    price."""
     grid = grid_of(fields)
     said = {name: str(field.value) for name, field in sorted(fields.items())}
     return Pricing(
@@ -126,7 +129,7 @@ def timed(price: Price, max_ms: int) -> Price:
 
 
 def adjusted(price: Price, adjustment: Adjustment) -> Price:
-    """The price as the house charges it. Every rate stays a whole number, rounded up."""
+    """The price with the discount and the margin. Every rate stays a whole number, rounded up."""
     if adjustment == NO_ADJUSTMENT:
         return price
 
@@ -148,7 +151,7 @@ def adjusted(price: Price, adjustment: Adjustment) -> Price:
 
 
 def _each(price: Price, change: Callable[[Price], Price]) -> Price:
-    """The price with itself, its tiers and its service tiers changed."""
+    """The price after a change of itself, of its tiers and of its service tiers."""
     return msgspec.structs.replace(
         change(price),
         tiers=tuple(
@@ -167,8 +170,9 @@ def adjustment_of(
     *,
     local: bool,
 ) -> Adjustment:
-    """A provider's own entries of `cost_discount_config` and `cost_margin_config`; the margin named
-    `global` is for those without one, and never for local models. Raises BadDeployment."""
+    """The adjustment for a provider, by its entries in `cost_discount_config` and `cost_margin_config`. The
+    margin named `global` is for providers without an entry, and never for local models. Raises
+    BadDeployment."""
     path = "litellm_settings.cost_discount_config"
     discount = number(discounts.get(prefix, 0), f"{path}.{prefix}", most=Decimal(1))
     name = prefix if prefix in margins or local else GLOBAL
@@ -186,7 +190,7 @@ def adjustment_of(
 
 
 def unused_adjustments(names: Mapping[str, object], known: Mapping[str, object], path: str) -> list[str]:
-    """Warnings for entries that are about no provider."""
+    """Warnings for entries whose name is no provider's."""
     return [
         f"{path}.{name}: no provider of that name; it has no effect"
         for name in names

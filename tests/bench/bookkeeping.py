@@ -1,7 +1,7 @@
 """What the ledger itself costs: a call's two records in the journal, and rows a second into Postgres.
 
-Apart from the servers, in one process each, on an embedded Postgres of their own. What a call costs in the
-server besides (building the records, finding the price) is part of the servers' figures.
+Both are measured apart from the servers, each in a process of its own on an embedded Postgres. The rest of a
+call's cost (building the records, finding the price) is part of the servers' figures.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from tests.runtime.attempts import make_held, make_settled
 CALLS = 20_000
 ROWS = 50_000
 KEYS = 50
-"""As many keys call in turns: what is summed up is not all of one row."""
+"""How many keys call in turn, so that not all calls are summed up in one row."""
 
 
 class Bookkeeping(msgspec.Struct, frozen=True, kw_only=True):
     journal_us: float
-    """A call: its hold and its end."""
+    """The microseconds of a call, for its hold and its end together."""
     bytes_a_call: float
     rows_per_s: float
-    """Out of the journal and into Postgres: rows, counters and daily sums."""
+    """Rows a second from the journal into Postgres, with counters and daily sums."""
 
 
 def measure_bookkeeping() -> Bookkeeping:
@@ -54,7 +54,7 @@ async def _journal(parent: Path) -> tuple[float, float]:
             journal.hold(held)
             journal.settle(settled)
         spent += time.perf_counter() - before
-        await asyncio.sleep(0)  # its own tasks have their turn, as in a server
+        await asyncio.sleep(0)  # the tasks of the journal have their turn, as in a server
     size = journal.waiting_bytes / CALLS
     await journal.close()
     return spent / CALLS * 1e6, size

@@ -1,9 +1,9 @@
 """A provider that costs next to nothing: fixed answers from one asyncio protocol, in its own process.
 
-`python -m tests.bench.canned` prints the port it listens on. A plain call gets a chat completion of
-realistic size; one with `"stream": true` gets 200 content events, a finish, the usage and `[DONE]`.
-Each event is an HTTP chunk of its own; ten go in one write, as they coalesce on a busy link, and the
-writes are spread over turns of the loop, so that streams interleave.
+`python -m tests.bench.canned` prints the port it listens on. A plain call gets a chat completion of realistic
+size; one with `"stream": true` gets 200 content events, a finish, the usage and `[DONE]`. Each event is an
+HTTP chunk of its own. Ten events go in one write, as they coalesce on a busy link. The writes are spread over
+turns of the loop, so that streams interleave.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def _event(choices: list[object], usage: object = None) -> bytes:
 
 
 def stream_writes() -> tuple[bytes, ...]:
-    """The writes of a streamed answer, head and last chunk included."""
+    """The writes of a streamed answer, with its head and its last chunk."""
     words = _ANSWER.split()
     events = [
         _event([{"index": 0, "delta": {"content": words[i % len(words)] + " "}, "finish_reason": None}])
@@ -123,7 +123,7 @@ async def serve() -> None:
         lambda: Canned(plain, stream), "127.0.0.1", 0, backlog=1024
     )
     print(server.sockets[0].getsockname()[1], flush=True)
-    # The bench holds our stdin: its end is ours.
+    # The bench holds our stdin. When stdin ends, the bench has ended, and so do we.
     await asyncio.to_thread(sys.stdin.read)
 
 

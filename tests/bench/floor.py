@@ -1,8 +1,8 @@
-"""The floor: the least that a gateway on these parts can do, as a measure for ours.
+"""The floor: the least that a gateway made of these parts can do, as a measure for ours.
 
-Litestar on granian with the gateway's own settings; a key looked up by its SHA-256, the body parsed
-once, one call out on aiohttp, its answer relayed. No routing, no prices, no ledger, no limits, no
-deadlines. `python -m tests.bench.floor PORT UPSTREAM KEY`.
+It is Litestar on granian with the gateway's own settings. It looks a key up by its SHA-256, parses the body
+once, makes one call on aiohttp and relays the answer. It has no routing, no prices, no ledger, no limits and
+no deadlines. `python -m tests.bench.floor PORT UPSTREAM KEY` starts it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ CONNECTIONS = 4096
 
 
 class Body(msgspec.Struct):
-    """As much of a call as the floor looks at."""
+    """The part of a call's body that the floor looks at."""
 
     model: str
     stream: bool = False
@@ -58,7 +58,7 @@ async def ready() -> dict[str, str]:
 
 
 def load() -> Litestar:
-    """In granian's worker."""
+    """Make the app, in granian's worker."""
     upstream, key = sys.argv[2], sys.argv[3]
 
     async def start(app: Litestar) -> None:

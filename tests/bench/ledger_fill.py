@@ -1,7 +1,7 @@
 """Plausible rows for the ledger, made by Postgres itself: 30 days, 500 keys in 40 teams, 30 models.
 
-A few keys make most of the calls and a few models take most of them; three keys in ten name end users,
-two in ten are tagged; four calls in a hundred fail.
+A few keys make most of the calls, and a few models take most of them. Three keys in ten name end users, and
+two in ten are tagged. Four calls in a hundred fail.
 """
 
 import time
@@ -81,7 +81,8 @@ INDEXES = """
 async def fill(
     connection: asyncpg.Connection, rows: int, first: date, days: int, said: Callable[[str], None]
 ) -> None:
-    """The tables of keys and teams, the log, its indexes (made afterwards, one by one), the rollups."""
+    """Fill the tables of keys and teams, the log and the rollups. The log's indexes are made afterwards, one
+    by one."""
     await connection.execute("SET statement_timeout = 0; SET synchronous_commit = off; SELECT setseed(0.42)")
     await connection.execute("SET maintenance_work_mem = '512MB'; SET work_mem = '256MB'")
     await connection.execute("""INSERT INTO "LiteLLM_BudgetTable" (budget_id) VALUES ('shared')""")

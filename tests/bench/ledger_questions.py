@@ -1,4 +1,4 @@
-"""What the log page and the reports are asked, with other filters each time, and how long they take."""
+"""Questions for the log page and the reports, with other filters each time, and how long the answers take."""
 
 import hashlib
 import random
@@ -44,7 +44,7 @@ class Bench:
     async def measure(
         self, name: str, function: Callable[..., Awaitable[Any]], draw: Draw, times: int, by: Caller = ADMIN
     ) -> bool:
-        """One line of the table; false where it misses the target."""
+        """Measure and print one line of the table. Gives False where it misses its target."""
         taken, size, refused = [], 0, ""
         for _ in range(times):
             body = draw(self.draws)
@@ -76,7 +76,7 @@ class Bench:
         return {"start_date": day, "end_date": day}
 
     def page(self, **more: object) -> Draw:
-        """A query of the whole month; what is callable is drawn anew each time."""
+        """A query of the whole month. Fields that are functions are drawn anew each time."""
         return lambda draws: (
             self.month | {name: value(draws) if callable(value) else value for name, value in more.items()}
         )

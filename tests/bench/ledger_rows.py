@@ -1,9 +1,9 @@
-"""`python -m tests.bench.ledger_rows --rows 10000000`: how long reports and the log page take over a
-ledger of that size, in a real embedded Postgres in a folder that is removed afterwards.
+"""`python -m tests.bench.ledger_rows --rows 10000000`: how long reports and the log page take over a ledger
+of that size. It is in a real embedded Postgres, in a folder that is removed afterwards.
 
-Every figure is of the whole function behind a route, through the real readers, with its answer written
-as JSON; it is asked for with other filters each time. Also: sizes, the cost of each index, how fast rows
-are booked and exported, how long dropping a month takes.
+Every figure is of the whole function behind a path, through the real readers, with its answer written as
+JSON. Each time the function is called with other filters. Further figures are sizes, the cost of each index,
+how fast rows are booked and exported, and how long dropping a month takes.
 """
 
 import argparse
@@ -39,7 +39,7 @@ async def sizes(bench: Bench) -> None:
 
 
 async def booking(bench: Bench, label: str, batches: int) -> None:
-    """Rows a second, one writer, batches of 500 as the flusher makes them."""
+    """Measure the rows a second of one writer, in batches of 500 as the bookkeeper makes them."""
     numbers = iter(range(10**9))
     at = datetime.combine(bench.last, datetime.min.time(), UTC)
 
@@ -104,7 +104,7 @@ async def run(rows: int, times: int, folder: Path, *, keep: bool) -> None:
 
 
 async def after(bench: Bench) -> None:
-    """Export, booking with and without the log page's indexes, dropping the month."""
+    """Measure an export, booking with and without the log page's indexes, and dropping the month."""
     began = time.perf_counter()
     day = str(bench.first)
     size = len(await bench.ask(spend.export, {"start_date": day, "end_date": day}))

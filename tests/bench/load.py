@@ -28,7 +28,7 @@ end
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of whom."""
+    """The load for one server: the address and the call to make."""
 
     url: str
     """The API base, with `/v1`."""
@@ -63,7 +63,7 @@ def run(load: Load, seconds: float) -> Measure:
 
 
 def _wrk(load: Load, seconds: float) -> Measure:
-    """wrk takes whole seconds."""
+    """One round of wrk, which takes whole seconds."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "load.lua"
         base, _, path = load.url.partition("/v1")

@@ -36,7 +36,7 @@ model_list:
 """
 BUDGET: dict[str, object] = {"max_budget": 1_000_000, "budget_duration": "30d"}
 AMPLE = BUDGET | {"rpm_limit": 100_000_000}
-"""Limits that nobody reaches, and that every call has to be under."""
+"""Limits that no call reaches, but that are checked for every call."""
 
 
 def _cores() -> tuple[list[int], list[int]]:
@@ -59,9 +59,9 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     ready_s: float
     budgeted_key: str = ""
-    """Under a budget, in a team under one."""
+    """A key under a budget, in a team under a budget."""
     governed_key: str = ""
-    """Under limits, too."""
+    """A key under limits as well, in a team under limits."""
 
     def cpu_s(self) -> "CpuSeconds":
         """CPU time so far, of all threads and of what they called in the kernel."""
@@ -98,11 +98,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
         return sum(process.memory_info().rss for process in self._tree()) / 1e6
 
     def worker_rss_mb(self) -> float:
-        """Of the largest process: the worker, since there is one."""
+        """The resident memory of the largest process in MB. That is the worker, since there is only one."""
         return max(process.memory_info().rss for process in self._tree()) / 1e6
 
     def postgres_mb(self) -> float:
-        """Of the embedded Postgres, each page it shares counted once; 0 where there is none."""
+        """The memory of the embedded Postgres in MB, with each shared page counted once. 0: there is no
+        embedded Postgres."""
         tree = psutil.Process(self.pid).children(recursive=True)
         return sum(process.memory_full_info().pss for process in tree if _is_postgres(process)) / 1e6
 
@@ -137,7 +138,7 @@ def free_port() -> int:
 
 @contextmanager
 def canned() -> Iterator[str]:
-    """The provider; gives its API base."""
+    """Run the canned provider, and give its API base."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.canned"],
         cwd=ROOT,
@@ -246,7 +247,8 @@ def _served(
     url: str | None = None,
     ready_url: str | None = None,
 ) -> Iterator[Running]:
-    """The server's log goes to a file, as under any supervisor: writing it is part of its work."""
+    """Run a server. Its log goes to a file, as under any supervisor, since writing the log is part of its
+    work."""
     url = url or f"http://127.0.0.1:{port}"
     with tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log") as log:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The bench's own parts: a figure is worth what made it."""
+"""The bench's own parts: a figure is worth no more than the parts that made it."""
 
 import asyncio
 import json

@@ -19,9 +19,9 @@ MAX_BODY_MB = 2
 
 
 def config_for(upstream: str, model: Address | None = None) -> dict[str, object]:
-    """Models by what stands behind them: `hostile/<script>` runs that script, `slow/<script>` too
-    with a deadline of a second, `anthropic/<script>` and `ollama/<script>` do in those dialects,
-    `smollm2-local` is real."""
+    """A config whose models say what stands behind them. `hostile/<script>` runs that script. `slow/<script>`
+    runs it with a deadline of a second. `anthropic/<script>` and `ollama/<script>` run it in those dialects.
+    `smollm2-local` is a real model."""
 
     def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
         params = {"model": model, "api_base": api_base, "api_key": PROVIDER_KEY, **more}
@@ -41,7 +41,7 @@ def config_for(upstream: str, model: Address | None = None) -> dict[str, object]
     return {
         "model_list": models,
         "general_settings": {"max_request_size_mb": MAX_BODY_MB},
-        "router_settings": {"num_retries": 0},  # a failure is looked at by itself; test_retries.py has them
+        "router_settings": {"num_retries": 0},  # each failure by itself; test_retries.py retries
     }
 
 
@@ -79,7 +79,7 @@ def gateway(
     possible_model: Address | str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    """One worker, for tests that leave it as it was."""
+    """A gateway of one worker, for tests that leave it as it was."""
     name = f"e2e_{uuid.uuid4().hex}"
     execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
     model = None if isinstance(possible_model, str) else possible_model
@@ -102,7 +102,8 @@ def seed(
     upstream: HostileUpstream,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    """The config of the user's document, with the three providers' addresses turned to the fake one."""
+    """A gateway with the config of the user's document, with the fake provider at the addresses of all three
+    providers."""
     name = f"seed_{uuid.uuid4().hex}"
     execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
     env = provider_env(upstream.url)

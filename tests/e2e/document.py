@@ -1,9 +1,8 @@
 """The user's document, word for word, and the sentences that it consists of.
 
-`sentences()` cuts the document mechanically: a line is a sentence; a line of prose with several full stops is
-several; what stands side by side in a picture is one sentence for each box. Lines of which nothing is left
-but strokes are none. `document_rows_calls.py` and `document_rows_house.py` say
-of each sentence which tests run it.
+`sentences()` cuts the document mechanically. A line is one sentence, and a line of prose with several full
+stops is several. In a picture, boxes that stand side by side are one sentence each. A line of mere strokes is
+no sentence. `document_rows_calls.py` and `document_rows_house.py` say which tests run each sentence.
 """
 
 import re
@@ -24,7 +23,8 @@ OPINION = NotRun("an opinion: there is nothing to measure it by")
 NO_FIGURE = NotRun("it gives no figure that a latency could be held against")
 
 Rows = Mapping[str, Mapping[str, tuple[str, ...] | NotRun]]
-"""Heading -> sentence -> the names of the tests that run it, or why it can't be run."""
+"""Headings, each with its sentences, each with the names of the tests that run it, or the reason why none
+can."""
 
 DOCUMENT = """# LiteLLM System Design - DeepRunner.ai
 
@@ -267,7 +267,7 @@ _WORD = re.compile(r"[A-Za-z0-9]")
 
 
 def sentences() -> Mapping[str, tuple[str, ...]]:
-    """Heading -> the heading itself and the sentences below it, each once."""
+    """The headings, each with its own text and the sentences below it, each once."""
     found: dict[str, dict[str, None]] = {}
     heading, in_code = "", False
     for line in DOCUMENT.splitlines():

@@ -1,4 +1,4 @@
-"""Of the document: the picture, the request flow, the models, and the rows that run each sentence."""
+"""The tests that run each sentence of the document, for the picture, the request flow and the models."""
 
 from tests.e2e.document import HEADING, LABEL, NO_FIGURE, Rows
 

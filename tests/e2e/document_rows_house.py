@@ -1,4 +1,4 @@
-"""Of the document: people, data, memory, deployment, and the rows that run each sentence."""
+"""The tests that run each sentence of the document, for people, data, memory and deployment."""
 
 from tests.e2e.document import HEADING, LABEL, OPINION, Rows
 

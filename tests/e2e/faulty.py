@@ -1,9 +1,9 @@
 """`python -m tests.e2e.faulty serve ...`: the gateway, with places where it can be killed.
 
-A place has a name. A file of that name in the directory FAULTS arms it: the process that comes there
-first removes the file and kills itself with SIGKILL, as the kernel would, or the process whose number stands
-in the file. `no-room` is different: while it is there, the disk has no room for another journal segment.
-Segments are small, so that they turn over often.
+A place has a name. A file of that name in the directory FAULTS arms the place. The first process that comes
+there removes the file, and then kills itself with SIGKILL, or the process whose number stands in the file.
+The file `no-room` is different: while it is there, the disk has no room for another journal segment. Segments
+are small, so that a new one is begun often.
 """
 
 import errno
@@ -85,7 +85,7 @@ def install(folder: Path) -> None:
 
 
 def _watched(function: Callable[..., Any], trap: Path, *, behind: bool) -> Callable[..., Any]:
-    """The function with a trap before it or behind it; of a stream, behind its first piece."""
+    """The function with a trap before it or behind it. For a stream, behind means after its first piece."""
 
     @functools.wraps(function)
     def watched(*args: Any, **kwargs: Any) -> Any:

@@ -22,11 +22,12 @@ READY_S = 60.0
 STOP_S = 60.0
 SWITCHGEAR = (sys.executable, "-m", "runtime")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
-"""Of the machine's environment: a key of its user's must not decide what a test finds."""
+"""The only variables of the machine's environment that a gateway gets: a key in the others would change what
+a test finds."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of a spend row that tests look at; `spend` is dollars as text, exact."""
+    """The columns of a spend row that tests look at. `spend` is the exact dollars, as text."""
 
     request_id: str
     litellm_call_id: str
@@ -55,8 +56,8 @@ ROWS = f"""
 
 
 class Process:
-    """A command of ours under way, its output in `log_path`. It leads a process group of its own.
-    `program` is what it is given to, Python's `-m runtime` unless it is `just`."""
+    """A command of ours under way, with its output in `log_path`. It leads a process group of its own.
+    `program` runs the command: Python's `-m runtime`, or `just`."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Process:
         return [root, *root.children(recursive=True)]
 
     def workers(self) -> list[psutil.Process]:
-        """granian's, which are forks of the process they serve for."""
+        """The workers of granian, which are forks of the process that they serve for."""
         return [child for child in psutil.Process(self.pid).children() if _is_worker(child)]
 
     def bookkeeper(self) -> psutil.Process:
@@ -106,11 +107,11 @@ class Process:
         self._process.send_signal(sign)
 
     def wait(self, timeout_s: float = STOP_S) -> int:
-        """Its exit code. Raises subprocess.TimeoutExpired."""
+        """Wait for the process to end, and give its exit code. Raises subprocess.TimeoutExpired."""
         return self._process.wait(timeout_s)
 
     def stop(self, sign: signal.Signals = signal.SIGTERM, *, to_group: bool = False) -> int:
-        """Ask it to end and check that nothing of it is left; gives its exit code."""
+        """Ask the process to end, check that nothing of it is left, and give its exit code."""
         family = self.family() if self.exit_code is None else []
         if to_group and self.exit_code is None:
             os.killpg(self.pid, sign)
@@ -122,7 +123,7 @@ class Process:
         return code
 
     def kill_all(self) -> None:
-        """After a test that failed half-way: nothing may stay."""
+        """Kill whatever is left after a test that failed half-way."""
         with suppress(psutil.Error):
             for process in reversed(self.family()):
                 with suppress(psutil.Error):
@@ -153,7 +154,8 @@ class Gateway:
         return key
 
     def rows(self, call_id: str | None = None, *, count: int = 1, timeout_s: float = 15.0) -> list[Row]:
-        """The rows of one call (by the id its client gave it) or all, once there are `count`."""
+        """The rows of one call, by the id that its client gave it, or all rows. Waits until there are
+        `count`."""
         found: list[Row] = []
 
         def arrived() -> bool:
@@ -194,7 +196,7 @@ def free_port() -> int:
 def until(
     condition: Callable[[], bool], timeout_s: float = 30.0, *, what: str = "it", pause_s: float = 0.02
 ) -> None:
-    """Wait for what tells nobody. Fails the test when it does not come."""
+    """Wait until something is true that nothing announces. Fails the test if it does not come true."""
     ends_at = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends_at, f"{what} did not come within {timeout_s:g} s"
@@ -202,7 +204,7 @@ def until(
 
 
 def status_of(url: str) -> int:
-    """The status of a GET, 0 where nobody answers."""
+    """The status of a GET. 0: nobody answers."""
     try:
         return httpx.get(url, timeout=5.0).status_code
     except httpx.TransportError:
@@ -237,7 +239,8 @@ def serving(
     port: int | None = None,
     program: Sequence[str] = SWITCHGEAR,
 ) -> Iterator[Gateway]:
-    """`serve` on a free port with a config, stopped by SIGTERM at the end: exit 0, nothing left."""
+    """Run `serve` on a free port with a config. At the end SIGTERM stops it, and it must exit with 0 and
+    leave nothing."""
     port = port or free_port()
     url, folder = f"http://127.0.0.1:{port}", folder.resolve()
     config_path = folder / f"config-{port}.yaml"
@@ -260,8 +263,8 @@ def serving(
 
 
 def _is_worker(child: psutil.Process) -> bool:
-    """A fork has its parent's command line; where processes are spawned it is multiprocessing's. Who keeps
-    the books has a name of its own."""
+    """Whether a process is a worker. A fork has its parent's command line, and a spawned process has that of
+    multiprocessing. The bookkeeper's process has a name of its own."""
     try:
         if child.name() == "books":
             return False

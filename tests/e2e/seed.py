@@ -1,4 +1,4 @@
-"""What the rows of the user's document share: its models, its config, and the mark of what is not built."""
+"""What the tests of the user's document share: its models, its config, and the mark for what is not built."""
 
 from typing import Any
 
@@ -17,21 +17,21 @@ LOCAL = ("mistral-local", "llama3-local", "codellama-local", "phi3-local")
 
 
 def waits_for(capability: str) -> pytest.MarkDecorator:
-    """A row of what is not built: it must fail by an assertion, whose message says what is missing. Any other
-    exception is a fault of the row's own."""
+    """The mark of a test for something that is not built. The test must fail by an assertion whose message
+    says what is missing. Any other exception is a fault of the test itself."""
     return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"waits for {capability}")
 
 
 def shipped_config(ollama_url: str) -> dict[str, Any]:
-    """The config of the compose deployment as YAML has it, with the Ollama at another address. Database and
-    master key come from the environment."""
+    """The config of the compose deployment, with Ollama at another address. The database and the master key
+    come from the environment."""
     document: dict[str, Any] = yaml.safe_load(CONFIG.read_text().replace("http://ollama:11434", ollama_url))
     document["general_settings"].clear()
     return document
 
 
 def provider_env(upstream_url: str) -> dict[str, str]:
-    """The two cloud providers turned to a fake one."""
+    """The environment that puts a fake provider in place of the two cloud providers."""
     return {
         "OPENAI_API_KEY": "sk-openai",
         "ANTHROPIC_API_KEY": "sk-ant",
@@ -45,7 +45,7 @@ def client(gateway: Gateway, key: str | None = None) -> openai.OpenAI:
 
 
 def ask(gateway: Gateway, upstream: HostileUpstream, model: str, call_id: str) -> Seen:
-    """One call by the document's program; gives what the provider saw of it."""
+    """Make one call with the document's program, and give what the provider saw of it."""
     before = len(upstream.requests)
     client(gateway).chat.completions.create(
         model=model, messages=HELLO, extra_headers={"x-litellm-call-id": call_id}

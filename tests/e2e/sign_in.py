@@ -12,11 +12,12 @@ from tests.fakes.entra import Entra, Person
 
 MOST_HOPS = 5
 AUTHORITY = "MICROSOFT_AUTHORITY"
-"""The variable that stands for `https://login.microsoftonline.com`, as the sovereign clouds need it too."""
+"""The variable for an address in place of `https://login.microsoftonline.com`. Sovereign clouds need it
+too."""
 
 
 def microsoft_env(entra: Entra) -> dict[str, str]:
-    """What a user sets to have Microsoft 365 sign-in: LiteLLM's three variables."""
+    """The variables that a user sets to have Microsoft 365 sign-in: LiteLLM's three."""
     return {
         "MICROSOFT_CLIENT_ID": entra.client_id,
         "MICROSOFT_CLIENT_SECRET": entra.client_secret,
@@ -28,7 +29,7 @@ def microsoft_env(entra: Entra) -> dict[str, str]:
 def with_sign_in(
     folder: Path, dsn: str, entra: Entra, upstream_url: str, *, authority: str | None
 ) -> Iterator[Gateway]:
-    """The shipped config with sign-in set up; `authority` None leaves Microsoft's own address in force."""
+    """The shipped config with sign-in set up. `authority` None: Microsoft's own address stays in force."""
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
     entra.redirect_uris.add(f"{base_url}/sso/callback")
@@ -44,7 +45,8 @@ def browser_of(gateway: Gateway) -> httpx.Client:
 
 
 def sent_to(browser: httpx.Client, path: str) -> httpx.URL:
-    """Where a page of the gateway's sends the browser, once that is another site. Fails when it stays."""
+    """The address of another site to which a page of the gateway sends the browser. Fails if it sends it to
+    none."""
     answer = browser.get(path)
     for _ in range(MOST_HOPS):
         assert answer.has_redirect_location, (

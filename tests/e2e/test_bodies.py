@@ -1,4 +1,4 @@
-"""Prompts and answers from the call to the table and back, and gone with their month."""
+"""Prompts and answers on their way from the call to the table and back, and their end with their month."""
 
 import asyncio
 from pathlib import Path

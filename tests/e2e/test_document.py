@@ -1,4 +1,4 @@
-"""The user's document and its rows belong together: no sentence is left out, and no row runs nothing."""
+"""The user's document and its rows belong together: no sentence is left out, and each row runs a test."""
 
 import ast
 import re

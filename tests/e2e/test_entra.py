@@ -1,4 +1,4 @@
-"""The fake tenant, walked by Authlib's own client: what it gives is what a client of Microsoft's takes."""
+"""The fake tenant, walked by Authlib's own client: it answers as Microsoft's clients expect."""
 
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit

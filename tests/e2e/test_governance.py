@@ -1,4 +1,4 @@
-"""Budgets, limits and authority over real workers: what four processes let through together."""
+"""Budgets, limits and authority over real workers: what four worker processes together let through."""
 
 import asyncio
 import os

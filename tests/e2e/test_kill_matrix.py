@@ -1,7 +1,7 @@
 """Whatever is killed, wherever: the ledger against the bill that the provider kept.
 
-A real gateway of two workers under load, a real Postgres, and `kill -9` at named places
-(`tests/e2e/faulty.py`). The last test's seed is in its name; SWITCHGEAR_TEST_SEED=... runs it again.
+A real gateway of two workers is under load, with a real Postgres, and `kill -9` strikes at named places
+(`tests/e2e/faulty.py`). The seed of the last test is in its name, and SWITCHGEAR_TEST_SEED=... runs it again.
 """
 
 import asyncio

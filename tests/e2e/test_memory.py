@@ -1,4 +1,4 @@
-"""What a worker holds after calls that failed, and while clients do what they like."""
+"""The memory that a worker holds after calls that failed, and while clients do what they like."""
 
 import json
 import socket

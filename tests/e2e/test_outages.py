@@ -1,4 +1,4 @@
-"""Postgres that is away, hangs, or answers otherwise than one wishes; and reports that take all they get."""
+"""Postgres that is away, hangs or gives odd answers, and reports that take all the connections they get."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Reports, the log page and its files of a gateway that serves calls: in LiteLLM's shapes, over HTTP."""
+"""Reports, the log page and its files, of a gateway that serves calls: LiteLLM's shapes, over HTTP."""
 
 import asyncio
 import csv

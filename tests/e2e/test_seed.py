@@ -1,10 +1,10 @@
-"""The user's document, sentence by sentence: what it says that can be run, is run here.
+"""The user's document, sentence by sentence: each sentence that can be run is run here.
 
-A capability that is not built yet is an expected failure that names what it waits for; it must fail,
-so that the mark goes away with the day it is built. These rows are those of calls, costs and models;
-`test_seed_roles.py` and `test_seed_sign_in.py` have those of people, `tests/system` those that need nginx,
-containers or a browser. `tests/e2e/document.py` holds the sentences; the two files beside it say which
-row runs which.
+A capability that is not built yet is an expected failure that names what it waits for. The test must fail, so
+that its mark is taken away on the day the capability is built. The tests here are about calls, costs and
+models. `test_seed_roles.py` and `test_seed_sign_in.py` have the tests about people, and `tests/system` has
+those that need nginx, containers or a browser. `tests/e2e/document.py` holds the sentences, and the two files
+beside it say which test runs which sentence.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""Of the user's document: keys, roles, what each may, and what is kept of it in PostgreSQL."""
+"""Sentences of the user's document about keys, roles and what each role may do, and about what PostgreSQL
+keeps of it."""
 
 import asyncio
 from pathlib import Path

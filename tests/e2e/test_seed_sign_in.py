@@ -1,4 +1,5 @@
-"""Of the user's document: the Microsoft 365 OAuth flow, walked against a tenant of the test's own."""
+"""Sentences of the user's document about the Microsoft 365 OAuth flow, walked against a tenant of the test's
+own."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""A provider that does what it is asked to, however it is asked: what of it gets past a budget."""
+"""A provider that does whatever a request asks for, and how much of that gets past a budget."""
 
 import asyncio
 import json

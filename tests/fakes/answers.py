@@ -13,7 +13,7 @@ def _json(value: object) -> bytes:
 
 
 def sse(events: Iterable[object]) -> list[bytes]:
-    """One `data:` event each."""
+    """Each event as a `data:` event of SSE."""
     return [b"data: " + _json(event) + b"\n\n" for event in events]
 
 
@@ -28,7 +28,7 @@ def openai_usage(prompt: int = PROMPT_TOKENS, completion: int = COMPLETION_TOKEN
 
 
 def openai_chat(model: str = "gpt-4", usage: dict[str, object] | None = None) -> bytes:
-    """A whole chat completion; `usage` replaces the right one, `{}` leaves it out."""
+    """A whole chat completion. `usage` replaces the right usage, and `{}` leaves it out."""
     body: dict[str, object] = {
         "id": "chatcmpl-canned",
         "object": "chat.completion",
@@ -161,7 +161,7 @@ def ollama_chat(model: str = "mistral") -> bytes:
 
 
 def ollama_stream(model: str = "mistral") -> list[bytes]:
-    """NDJSON lines; the last has `done: true` and the counts."""
+    """Lines of NDJSON. The last has `done: true` and the counts."""
     lines = [_ollama(model, piece, done=False) for piece in TEXT] + [_ollama(model, "", done=True)]
     return [_json(line) + b"\n" for line in lines]
 

@@ -9,13 +9,13 @@ from schema.models import AllowedModels
 
 
 class Silence:
-    """Announcements that are never heard: every answer has to be asked for again soon."""
+    """Announcements that are never heard, so that every answer about a key has to be asked for again soon."""
 
     heard_mono = float("-inf")
 
 
 def authority_for(record: KeyRecord) -> Authority:
-    """As the authority view has it for a key whose user and team exist and set no limits."""
+    """What the authority view has for a key whose user and team exist and set no limits."""
     caller = Caller(
         role=INTERNAL_USER if record.user_id else SERVICE_KEY,
         key_hash=record.token,

@@ -1,10 +1,10 @@
-"""A provider that keeps its own bill: what it charges for each attempt, whatever became of who asked.
+"""A provider that keeps its own bill: what it charges for each attempt, whatever becomes of the gateway.
 
-An attempt is known by the text of its first message and its model. What it uses is drawn from those, so that
-a test that fails can be run again. The `model` says how it goes: `answers`, `breaks` off half-way, `refuses`
-with a 429 or `fails` with a 500 and charges nothing, `bills` for a 500 after its work was done, as providers
-do whose deployment says `bills_failures`, `exceeds` what the request allows by charging for OUTPUT_TIMES as
-many tokens.
+An attempt is known by the text of its first message and its model. What it uses is drawn from those two, so
+that a failed test can be run again. The `model` says how the attempt goes. `answers` answers, and `breaks`
+breaks off half-way. `refuses` gives a 429, `fails` gives a 500, and both charge nothing. `bills` gives a 500
+after its work was done and charges for it, as providers do whose deployment says `bills_failures`. `exceeds`
+charges for OUTPUT_TIMES as many tokens as the request allows.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.fakes.scripts import LAST_CHUNK, Line, Request, Script, chunk, head, 
 INPUT_NANO = 100
 OUTPUT_NANO = 2_000
 MAX_TOKENS = 12
-"""What the tests ask for, so the most that an answer has."""
+"""The limit that the tests send, and so the most tokens that an answer has."""
 OUTPUT_TIMES = 20
 CHUNKED_SSE = "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
 
@@ -28,11 +28,11 @@ REFUSALS = {"refuses": 429, "fails": 500}
 BILLS = "bills"
 
 Attempt = tuple[str, str]
-"""A call, and the model it came to."""
+"""The text of the call's first message, and the model."""
 
 
 class BillingUpstream(HostileUpstream):
-    """`bill` is nano-USD by attempt, `attempts` how often each came."""
+    """The provider. `bill` has the nano-USD of each attempt, `attempts` how often each came."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class BillingUpstream(HostileUpstream):
                 await line.send(body)
 
     async def _stream(self, line: Line, attempt: Attempt, prompt: int, output: int, *, breaks: bool) -> None:
-        """A token an event, charged when it is made."""
+        """Send one token an event. Each token is charged when it is made."""
         await line.send(head(200, CHUNKED_SSE))
         for number in range(output):
             if breaks and number == output // 2:

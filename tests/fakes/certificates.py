@@ -38,7 +38,8 @@ def self_signed(folder: Path, name: str = "server") -> Path:
 
 
 def server_context(certificate: Path, *, clients: Path | None = None) -> ssl.SSLContext:
-    """What a provider serves with. With `clients` it wants a certificate that this file holds."""
+    """The TLS context of a provider. With `clients`, the provider wants a client certificate that this file
+    holds."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     if clients is not None:

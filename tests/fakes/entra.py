@@ -2,7 +2,7 @@
 
 It answers as `login.microsoftonline.com` does for one tenant and one registered application: authorization
 code with PKCE, a code that counts once, an RS256 id token with Entra's claims (`tid`, `oid`, `roles`). Its
-login page asks nothing: whoever is `at_the_keyboard` is signed in. What Microsoft refuses, it refuses with
+login page asks nothing: whoever is `at_the_keyboard` is signed in. It refuses what Microsoft refuses, with
 OAuth's error word and Microsoft's number. `tests/e2e/test_entra.py` walks it with Authlib.
 """
 
@@ -26,7 +26,7 @@ TOKEN_S = 3600
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A member of the tenant; `roles` are the application's roles that an admin of Entra gave."""
+    """A member of the tenant. `roles` are the roles of the application that an admin of Entra gave."""
 
     oid: str
     email: str
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """A code that was given out, and what it was asked with."""
+    """A code that was given out, and the request that asked for it."""
 
     person: Person
     asked: Fields
@@ -60,7 +60,7 @@ class Entra:
         self.at_the_keyboard = Person(oid="oid-of-ada", email="ada@deeprunner.ai")
         self.visits: list[Fields] = []
         self.forges = False
-        """True: id tokens are signed by a key that is not among the published ones."""
+        """Whether id tokens are signed with a key that is not among the published ones."""
         self.port = 0
         self._grants: dict[str, Grant] = {}
         self._key = _new_key()
@@ -68,7 +68,7 @@ class Entra:
 
     @property
     def url(self) -> str:
-        """In place of `https://login.microsoftonline.com`."""
+        """The address in place of `https://login.microsoftonline.com`."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -180,12 +180,13 @@ def _new_key(kid: str | None = None) -> RSAKey:
 
 
 def _challenge(verifier: str) -> str:
-    """RFC 7636, section 4.2."""
+    """The challenge for a PKCE verifier (RFC 7636, section 4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _credentials(form: Fields, authorization: str | None) -> tuple[str, str]:
-    """Of the form or of HTTP Basic, whose halves are form-encoded (RFC 6749, section 2.3.1)."""
+    """The application's id and secret, from the form or from HTTP Basic, where both are form-encoded (RFC
+    6749, section 2.3.1)."""
     if authorization and authorization.startswith("Basic "):
         name, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
         return unquote(name), unquote(secret)

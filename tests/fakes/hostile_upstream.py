@@ -1,9 +1,9 @@
 """A provider on a real loopback socket that misbehaves on purpose.
 
-`HostileUpstream` speaks raw HTTP/1.1 without a framework, so that it can break the protocol where
-real ones do. What it does to a request is a script (`tests/fakes/scripts.py`), chosen by the
-constructor or by the `model` in the request's body; any other model gets the well-behaved answer
-of the path. It records each request, and when the client's connection went away.
+`HostileUpstream` speaks raw HTTP/1.1 without a framework, so that it can break the protocol where real
+providers do. A script (`tests/fakes/scripts.py`) says what it does to a request. The constructor chooses the
+script, or the `model` in the request's body does. Any other model gets the well-behaved answer of the path.
+It records each request, and when the client's connection went away.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ class Seen:
         self.headers = headers
         self.body = body
         self.connection = 0
-        """Which accepted connection it came on, from 1."""
+        """The number of the accepted connection that it came on, from 1."""
         self.arrived_at = time.monotonic()
         self.closed_at: float | None = None
         self.sent_bytes = 0
-        """Of its answer, handed to the socket so far."""
+        """The bytes of its answer that were handed to the socket so far."""
         self.gone = threading.Event()
 
     @property
     def fields(self) -> Mapping[str, object]:
-        """The JSON body, empty where it is none."""
+        """The fields of the JSON body. Empty: the body is no JSON object."""
         with suppress(ValueError):
             value = json.loads(self.body)
             if isinstance(value, dict):
@@ -56,7 +56,7 @@ class Seen:
         return bool(self.fields.get("stream", self.path.startswith("/api/chat")))
 
     async def closed_within(self, timeout_s: float) -> bool:
-        """True when the client's connection ended in that time, from any loop."""
+        """Whether the client's connection ended in that time. It can be asked from any loop."""
         return await asyncio.to_thread(self.gone.wait, timeout_s)
 
 
@@ -89,7 +89,7 @@ class Wire(asyncio.Protocol):
             self._next()
 
     def eof_received(self) -> bool:
-        # A client that only half-closes is gone too: none of ours does that and waits for more.
+        # A client that only half-closes counts as gone: none of our clients half-closes and waits for more.
         self._end()
         return False
 
@@ -117,7 +117,7 @@ class Wire(asyncio.Protocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """End with a reset."""
+        """End the connection with a reset."""
         if self.transport is not None:
             sock = self.transport.get_extra_info("socket")
             with suppress(OSError, AttributeError):  # a TLS connection that has ended has no socket
@@ -187,7 +187,7 @@ class HostileUpstream:
         self._open: set[Wire] = set()
         self.requests: list[Seen] = []
         self.errors: list[BaseException] = []
-        """Faults of the scripts themselves; a test that ends with some is wrong."""
+        """Faults of the scripts themselves. A test that ends with one is wrong."""
         self._arrival: asyncio.Future[Seen] | None = None
         self.connections = 0
         self.port = 0

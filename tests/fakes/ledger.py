@@ -10,7 +10,7 @@ from schema.ledger.rows import SpendRow
 
 
 class ListSink:
-    """`rows` as they will be booked; `held` is what has not ended."""
+    """A sink in memory. `rows` are the rows as they will be booked, `held` the holds that have not ended."""
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, int], Held] = {}
@@ -28,7 +28,7 @@ class ListSink:
 
 
 class NoLimits:
-    """Lets everything in."""
+    """Admissions that let every attempt in."""
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         return NOTHING_HELD
@@ -41,7 +41,7 @@ class NoLimits:
 
 
 class FakeLedger(BookedLedger):
-    """`rows` is what was booked; set `sink.full` to have new calls refused."""
+    """The real ledger on a list. `rows` are the booked rows. Set `sink.full` to have new calls refused."""
 
     def __init__(self) -> None:
         self.sink = ListSink()

@@ -1,4 +1,4 @@
-"""Ports for tests that need a few of them: the others are there, and fail when they are used."""
+"""Ports for tests that need a few of them. The other ports are there, and fail when they are used."""
 
 from typing import Any, TypedDict, Unpack
 
@@ -16,7 +16,7 @@ from schema.budgets import BudgetRecord
 
 
 class Absent:
-    """In place of a port that a test does not reach."""
+    """A stand-in for a port that a test does not use."""
 
     def __getattr__(self, name: str) -> object:
         raise AssertionError(f"`{name}` of a port that this test does not give was used")
@@ -27,7 +27,7 @@ NO_PORTS = Ports(**dict.fromkeys(Ports.__struct_fields__, ABSENT))
 
 
 class Given(TypedDict, total=False):
-    """The fields of `Ports`, of which a test gives some."""
+    """The fields of `Ports`. A test gives some of them."""
 
     models: Models
     routes: Routes

@@ -112,7 +112,7 @@ async def never_answers(line: Line, request: Request) -> None:
 
 
 async def slow_headers(line: Line, request: Request) -> None:
-    """The head a byte every 50 ms, without an end: each byte resets a naive read timeout."""
+    """The head, one byte every 50 ms, without an end. Each byte resets a naive read timeout."""
     await line.send(b"HTTP/1.1 200 OK\r\nx-slow: ")
     while True:
         await line.send(b"a")
@@ -120,12 +120,12 @@ async def slow_headers(line: Line, request: Request) -> None:
 
 
 async def drip(line: Line, request: Request) -> None:
-    """A right stream, each byte a chunk and a packet of its own."""
+    """A right stream in which each byte is a chunk and a packet of its own."""
     await _stream(line, (bytes([byte]) for byte in b"".join(answers.openai_stream(request.model))))
 
 
 async def slow_stream(line: Line, request: Request) -> None:
-    """A right stream, an event every 0.1 s."""
+    """A right stream with an event every 0.1 s."""
     await _stream(line, [], end=False)
     for event in answers.openai_stream(request.model):
         await line.send(chunk(event))
@@ -173,21 +173,21 @@ async def reset_mid_stream(line: Line, request: Request) -> None:
 
 
 async def reset_until_eof(line: Line, request: Request) -> None:
-    """A body without a length, ended by a reset: only the reset says that it is not whole."""
+    """A body without a length, ended by a reset. Only the reset says that the body is not whole."""
     await line.send(head(200, SSE + "connection: close\r\n") + b"".join(answers.openai_stream()[:3]))
     await asyncio.sleep(0.05)
     line.abort()
 
 
 async def whole_until_eof(line: Line, request: Request) -> None:
-    """A body without a length, ended by closing: whole, as HTTP/1.0 servers answer."""
+    """A whole body without a length, ended by closing, as HTTP/1.0 servers answer."""
     body = answers.openai_chat(request.model)
     await line.send(head(200, JSON + "connection: close\r\n") + body)
     line.close()
 
 
 async def short_body(line: Line, request: Request) -> None:
-    """Fewer bytes than content-length says."""
+    """A body with fewer bytes than content-length says."""
     await line.send(whole(answers.openai_chat(request.model))[:-25])
     line.close()
 
@@ -257,13 +257,13 @@ async def endless_body(line: Line, request: Request) -> None:
 
 
 async def gzip_bomb(line: Line, request: Request) -> None:
-    """Compressed though nobody asked: 256 MiB of zeros in 256 kB."""
+    """An answer that is compressed though nobody asked: 256 MiB of zeros in 256 kB."""
     body = gzip.compress(bytes(1024 * 1024), 9) * 256
     await line.send(whole(body, headers=JSON + "content-encoding: gzip\r\n"))
 
 
 async def gzipped(line: Line, request: Request) -> None:
-    """Compressed though nobody asked, and right."""
+    """A right answer that is compressed though nobody asked."""
     body = gzip.compress(answers.openai_chat(request.model))
     await line.send(whole(body, headers=JSON + "content-encoding: gzip\r\n"))
 
@@ -306,7 +306,7 @@ async def html_error(line: Line, request: Request) -> None:
 
 
 def _head_only(status: int, headers: str = "") -> Script:
-    """An answer without a body, as its status or its head says."""
+    """An answer that has no body, as its status or its head says."""
 
     async def script(line: Line, request: Request) -> None:
         await line.send(head(status, headers))
@@ -322,7 +322,7 @@ async def short_error(line: Line, request: Request) -> None:
 
 
 async def wrong_usage(line: Line, request: Request) -> None:
-    """Counts that can't be: negative, and a total that is not the sum."""
+    """Counts that can't be true: a negative one, and a total that is not the sum."""
     usage: dict[str, object] = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 7}
     if request.streamed:
         events = answers.openai_stream(request.model, usage=False, done=False)
@@ -344,7 +344,7 @@ async def resets(line: Line, request: Request) -> None:
 
 
 async def hangs_up(line: Line, request: Request) -> None:
-    """Closed without a byte of answer."""
+    """The connection is closed without a byte of answer."""
     line.close()
 
 
@@ -370,7 +370,7 @@ async def sets_cookie(line: Line, request: Request) -> None:
 
 
 async def ollama_not_pulled(line: Line, request: Request) -> None:
-    """What an Ollama says of a model that it doesn't have."""
+    """What Ollama says of a model that it does not have."""
     body = json.dumps({"error": f'model "{request.model}" not found, try pulling it first'}).encode()
     await line.send(whole(body, status=404))
 

@@ -1,4 +1,4 @@
-"""Spend rows in a list. Passes the contract of `tests/runtime/reports/test_spend.py`."""
+"""The `Spend` port over a list of rows. It passes the contract of `tests/runtime/reports/test_spend.py`."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -28,7 +28,7 @@ def openai_chat(model: str) -> bytes:
 
 
 def openai_stream(model: str) -> list[bytes]:
-    """The arguments in fragments of five characters, the two calls one after the other."""
+    """The two calls one after the other, with their arguments in fragments of five characters."""
 
     def event(delta: dict[str, object], finish: str | None = None) -> dict[str, object]:
         return {
@@ -84,7 +84,7 @@ def ollama_chat(model: str) -> bytes:
 
 
 def ollama_stream(model: str) -> list[bytes]:
-    """Ollama sends whole calls, then the last line with the counts."""
+    """Whole calls, as Ollama sends them, and then the last line with the counts."""
     lines = [_line(model, calls=True, done=False), _line(model, calls=False, done=True)]
     return [json.dumps(line).encode() + b"\n" for line in lines]
 

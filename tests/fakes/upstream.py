@@ -4,8 +4,8 @@
     upstream = FakeUpstream(Answer(chunks=answers.openai_stream()))
     upstream = FakeUpstream(UpstreamTimeout("..."), Answer(status=429, headers={"retry-after": "7"}))
 
-Answers are given in order; the last is repeated. It passes `tests/runtime/upstream/test_contract.py` as the
-real one does.
+Answers are given in order, and the last one is repeated. The fake passes
+`tests/runtime/upstream/test_contract.py`, as the real client does.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from schema.errors import UpstreamCut, UpstreamError
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the fake provider says. `body` is one chunk; `chunks` come one a turn of the loop."""
+    """What the fake provider says. `body` comes as one chunk, `chunks` come one at each turn of the loop."""
 
     status: int = 200
     headers: dict[str, str] = {}
@@ -28,7 +28,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     error: UpstreamError | None = None
     """Raised after the last chunk, as when a stream breaks off."""
     stalls: bool = False
-    """Nothing more comes after the last chunk, and no end either."""
+    """Whether nothing comes after the last chunk, not even the end."""
 
 
 class FakeResponse:
@@ -76,7 +76,8 @@ class FakeUpstream:
         self.responses: list[FakeResponse] = []
 
     async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> FakeResponse:
-        """Raises the script's error where that is next, AssertionError without a script."""
+        """Give the next answer. Raises the error where one is next, and AssertionError where nothing was
+        scripted."""
         assert self._script, f"the upstream was called, and the test gave it no answer: {request!r}"
         self.requests.append(request)
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Rows of the ledger for the tests of what is done with them afterwards."""
+"""Booked rows for the tests of corrections and bills."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -21,7 +21,7 @@ COUNTERS = (
 
 
 async def book(database: Database, *rows: SpendRow) -> None:
-    """As the ledger's writer does."""
+    """Book rows as the bookkeeper does."""
     async with database.connection() as connection:
         for month in months_of(rows):
             await ensure_partition(connection, month)
@@ -35,7 +35,7 @@ async def fetch(database: Database, sql: str, *arguments: object) -> Sequence[as
 
 
 async def total(database: Database, request_id: str) -> Decimal:
-    """What a call costs, its corrections included."""
+    """What a call costs in dollars, with its corrections."""
     rows = await fetch(
         database,
         'SELECT sum(spend) AS spend FROM "LiteLLM_SpendLogs" WHERE request_id = $1 OR corrects = $1',
@@ -45,7 +45,7 @@ async def total(database: Database, request_id: str) -> Decimal:
 
 
 async def counters(database: Database) -> list[Decimal]:
-    """What key, user, team, member, organization and customer spent, where there is one of each."""
+    """What the key, user, team, member, organization and customer spent. There is one of each."""
     found = []
     for table, _ in COUNTERS:
         rows = await fetch(database, f'SELECT sum(spend) AS spend FROM "{table}"')
@@ -63,5 +63,5 @@ OWNERS = (
        VALUES ('acme', 'Acme', 'b')""",
     """INSERT INTO "LiteLLM_EndUserTable" (user_id) VALUES ('carl')""",
 )
-"""One of each, whose the rows of `tests/runtime/attempts.py` are."""
+"""SQL for one holder of each kind. The rows of `tests/runtime/attempts.py` belong to them."""
 OWNED = {"organization_id": "acme", "end_user": "carl"}

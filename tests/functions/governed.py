@@ -1,5 +1,5 @@
-"""Management functions called directly, over real stores in a real database: a `House` makes their
-contexts for whoever calls."""
+"""Management functions called directly, over real stores in a real database. A `House` makes the context for
+each caller."""
 
 import asyncio
 import itertools
@@ -32,12 +32,12 @@ Case = tuple[Callable[..., Awaitable[Any]], Body]
 
 
 def cases(*pairs: Case) -> tuple[Case, ...]:
-    """Functions with a body each."""
+    """Pairs of a function and a body for it."""
     return pairs
 
 
 def found(*each: tuple[Body, Any]) -> tuple[tuple[Body, Any], ...]:
-    """Queries, and what each finds."""
+    """Pairs of a query and what it finds."""
     return each
 
 
@@ -46,7 +46,7 @@ def bodies(*each: Body) -> tuple[Body, ...]:
 
 
 class CountingEntropy:
-    """Keys and ids that differ, the same ones in every run."""
+    """Keys and ids that differ from each other and are the same in every run."""
 
     def __init__(self) -> None:
         self._next = itertools.count(1)
@@ -64,12 +64,12 @@ class NoMetrics:
 
 
 class House:
-    """The stores of one database. `announced` has what was said to have changed."""
+    """The stores of one database. `announced` has the topics that were announced as changed."""
 
     def __init__(self, database: Database, policy: Policy = DEFAULTS) -> None:
         self.announced: list[str] = []
         self.now: datetime = NOW
-        """When calls are received."""
+        """The time at which calls are received."""
         stores = Stores(
             database,
             self.announced.append,
@@ -101,7 +101,7 @@ class House:
         self.database = database
 
     def give(self, **ports: object) -> None:
-        """Put these in the place of some ports."""
+        """Use these ports in place of the house's own."""
         self.ports = msgspec.structs.replace(self.ports, **ports)
 
     async def call(

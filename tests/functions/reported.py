@@ -57,4 +57,4 @@ CHARTS = cases(
     (activity.models, MONTH),
     (activity.exceptions, {**MONTH, "model_group": "gpt-4"}),
 )
-"""Every report that sums, with a question that all rows of `row_at` are an answer to."""
+"""Every report that sums, each with a query that all rows of `row_at` fit."""

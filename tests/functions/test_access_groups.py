@@ -1,4 +1,4 @@
-"""Access groups: models under one name."""
+"""Access groups: each is one name for several models."""
 
 import asyncio
 

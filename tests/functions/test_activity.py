@@ -1,4 +1,4 @@
-"""Activity by day: what a page of it holds, and that its parts add up."""
+"""Activity by day: what a page of it holds. The parts of a day add up to the day."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The audit log: complete, filtered, exported, and not to be changed."""
+"""The audit log: it is complete, it can be filtered and exported, and nobody can change it."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""One call with its bodies: whose row it is may read them, and admins."""
+"""One call with its bodies: admins may read them, and the user whose row it is."""
 
 from typing import Any
 

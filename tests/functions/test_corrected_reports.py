@@ -1,4 +1,5 @@
-"""What a correction changes in reports: money, by its difference, and the number of no call."""
+"""What a correction changes in reports: it changes the money by its difference, and the number of calls not
+at all."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Corrections of booked calls: rows of their own, with the counters."""
+"""Corrections of booked calls: they are rows of their own, and the counters follow them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,5 @@
-"""Whoever is no admin gets the sums of its own rows: those an admin would get if there were no others."""
+"""A caller who is no admin gets the sums of its own rows: those that an admin would get if there were no
+other rows."""
 
 from typing import Any
 

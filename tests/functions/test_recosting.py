@@ -1,4 +1,4 @@
-"""Booked calls at other prices: what would change, and the corrections."""
+"""Booked calls at other prices: what would change, and the corrections that change it."""
 
 from decimal import Decimal
 from typing import Any

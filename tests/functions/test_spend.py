@@ -1,4 +1,5 @@
-"""The log page: what fits, in what order, page after page; single calls; files; who has spent the most."""
+"""The log page: which rows fit, in which order, page after page; single calls; files; who has spent the
+most."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Members of teams: who they are, what they may spend, many added at once."""
+"""Members of teams: who they are, what they may spend, and many of them added at once."""
 
 import asyncio
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Teams: whose they are, what they may use, and who may say so."""
+"""Teams: to whom they belong, which models they may use, and who may decide it."""
 
 import asyncio
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Users: what they can be given, by whom, and what goes with them."""
+"""Users: what they can be given and by whom, and what is deleted with them."""
 
 import asyncio
 from datetime import timedelta

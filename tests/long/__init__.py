@@ -1,1 +1,1 @@
-"""Tests that take long: `just test-long` runs them before a change to what they touch."""
+"""Tests that take long. `just test-long` runs them; do so after a change to what they test."""

@@ -1,7 +1,8 @@
 """`python -m tests.recordings.choose FOLDER`: choose the smallest recordings that show each thing once.
 
-FOLDER holds all recordings, a file a provider. What is kept goes to `tests/recordings/providers`: for each
-provider, operation, streaming or plain, the smallest exchanges that together have every feature and status.
+FOLDER holds all recordings, one file for each provider. The chosen ones go to `tests/recordings/providers`.
+For each provider and operation, streamed and plain, they are the smallest exchanges that together have every
+feature and every status.
 """
 
 import json
@@ -14,14 +15,14 @@ MOST_BYTES = 2_900_000
 
 
 def shown_by(exchange: dict[str, Any]) -> set[tuple[object, ...]]:
-    """What an exchange is an example of."""
+    """The features and other facts that an exchange is an example of."""
     kind = (exchange["provider"], exchange["operation"], exchange["streaming"])
     features = {(*kind, feature) for feature in exchange["features"]}
     return {kind, (*kind, exchange["response"]["status"]), *features}
 
 
 def choose(lines: list[bytes]) -> list[bytes]:
-    """Again and again the line that shows most that is new for its size."""
+    """The chosen lines. The line that shows the most new features for its size is chosen, again and again."""
     left = {line: shown_by(json.loads(line)) for line in lines}
     chosen: list[bytes] = []
     while left:

@@ -1,6 +1,6 @@
 """Record the embedded model: `python -m tests.recordings.record` writes `embedded_model.jsonl` anew.
 
-One exchange a line, in the format of `tests/recordings/README.md`; bodies are what was sent and
+Each line is one exchange, in the format of `tests/recordings/README.md`. Bodies are what was sent and
 received, byte for byte. The key is not recorded.
 """
 
@@ -62,7 +62,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chat(*features: str, good_key: bool = True, **fields: object) -> Case:
-    """A chat call that a rerun answers alike: the temperature is zero and the answer short."""
+    """A chat call that gets the same answer each time, since the temperature is zero and the answer is
+    short."""
     return Case(features=features, fields={"max_tokens": 40, "temperature": 0, **fields}, good_key=good_key)
 
 
@@ -92,7 +93,7 @@ CASES = (
 
 
 def exchange(address: Address, case: Case) -> dict[str, object]:
-    """Make the call; gives the line to write."""
+    """Make the call, and give the line to write."""
     body = msgspec.json.encode({"model": ALIAS, **case.fields})
     key = address.api_key.reveal() if case.good_key else "sk-not-the-key"
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}

@@ -33,7 +33,7 @@ class FixedBounds:
     def __init__(self, usage: Usage = Usage(prompt_tokens=1_000, completion_tokens=4_000)) -> None:  # noqa: B008  (frozen)
         self._usage = usage
         self.asked = 0
-        """How often anyone wanted to know."""
+        """How often the bounds were asked for."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -156,7 +156,7 @@ SETTLED = Settled(
     outcome=Outcome.OK,
     http_status=200,
 )
-"""The two together are ROW."""
+"""The record of the end of HELD. Both records together make ROW."""
 
 
 def make_held(request_id: str = "req-1", **changes: object) -> Held:

@@ -1,4 +1,4 @@
-"""Reading `config.yaml` from disk: includes, and what a file can be instead of a config."""
+"""Reading `config.yaml` from disk: includes, and files that are no config."""
 
 from pathlib import Path
 

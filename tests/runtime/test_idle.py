@@ -1,4 +1,5 @@
-"""What nobody uses costs next to nothing: whatever is looked at again and again is looked at cheaply."""
+"""Work that nobody asked for costs next to nothing: whatever is looked at again and again is looked at
+cheaply."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Which calls' bodies are handed on, and that the caller gets the same bytes."""
+"""Which calls' bodies are handed on to be kept. The caller gets the same bytes either way."""
 
 import asyncio
 from typing import Any

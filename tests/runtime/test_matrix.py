@@ -1,9 +1,10 @@
-"""Every route x every role x an own and a foreign object, from the catalogue: who gets what.
+"""Every path x every role x an own and a foreign object, from the catalogue: who gets what.
 
-One line a route says what is expected of the eight roles in the order of ROLES, for an object of their
-own and for one of somebody else: y it is done, n it is refused (403), h there is no such thing (404, or not
-in the list). A route without a line fails. What `own` means is the role's: an organization admin's is in
-its organization, a team admin's in its team, devops' was made by it, a service key's is itself.
+One line for each path says what is expected of the eight roles, in the order of ROLES, for an object of their
+own and for one of somebody else. `y`: it is done. `n`: it is refused (403). `h`: there is no such thing (404,
+or it is not in the list). A path without a line fails. What `own` means depends on the role: an organization
+admin's object is in its organization, a team admin's is in its team, devops' was made by it, and a service
+key's is the key itself.
 """
 
 import time

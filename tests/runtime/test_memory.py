@@ -1,4 +1,4 @@
-"""What a call held is free when it is answered, however it failed: without a garbage collection."""
+"""What a call held is free when the call is answered, however it failed, without a garbage collection."""
 
 import asyncio
 import gc

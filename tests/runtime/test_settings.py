@@ -1,4 +1,4 @@
-"""What the environment says, and the key that is made when it says nothing."""
+"""What the environment says, and the key that is made when it says no key."""
 
 import multiprocessing
 from pathlib import Path

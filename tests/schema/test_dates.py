@@ -1,4 +1,4 @@
-"""Days of a report's query."""
+"""The days of a report's query."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A row's limits and those of the budget by name that it stands under."""
+"""A row's limits together with those of the named budget that it is under."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What a request says of retries and fallbacks."""
+"""What a request says about retries and fallbacks."""
 
 from collections.abc import Mapping
 from typing import Any

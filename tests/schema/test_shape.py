@@ -1,4 +1,4 @@
-"""What a body holds, counted without decoding it."""
+"""The numbers of what a body holds, counted without decoding it."""
 
 import json
 import time

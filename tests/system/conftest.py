@@ -1,4 +1,5 @@
-"""What these rows need of the machine. Where it is missing they skip and say what; in CI they fail."""
+"""What these tests need on the machine. Where something is missing they skip and say what, and in CI they
+fail."""
 
 import os
 import shutil
@@ -35,7 +36,8 @@ def lacking(what: str) -> NoReturn:
 
 
 def program(*names: str) -> str:
-    """The first that is installed; skips where none is. Debian has nginx outside a user's PATH."""
+    """The first of these programs that is installed. Skips where none is. Debian has nginx outside a user's
+    PATH."""
     path = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
     for name in names:
         if (found := shutil.which(name, path=path)) is not None:
@@ -80,7 +82,7 @@ def office(
     entra: Entra,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    """A gateway alone, whose Microsoft is the fake tenant."""
+    """A gateway alone, with the fake tenant in place of Microsoft."""
     name = f"system_{uuid.uuid4().hex}"
     execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
     folder, dsn = tmp_path_factory.mktemp("office"), dsn_of(postgres_server, name)

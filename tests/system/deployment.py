@@ -13,7 +13,7 @@ from tests.system.docker import Docker
 
 START_S = 300
 READY = (200, 301, 308)
-"""Production sends plain HTTP to HTTPS, which is an answer too."""
+"""Statuses that say that the deployment answers. In production, plain HTTP is sent on to HTTPS."""
 SERVICES = ("nginx", "litellm", "postgres", "ollama", "pgadmin")
 
 
@@ -60,7 +60,7 @@ class Deployment:
 
 
 def clone(folder: Path) -> Path:
-    """What is in the repository, in a folder of its own; gives its `infra`."""
+    """Put what is in the repository into a folder of its own, and give its `infra`."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,8 @@ def clone(folder: Path) -> Path:
 
 @contextmanager
 def deployed(docker: Docker, folder: Path, line: str, *, url: str) -> Iterator[Deployment]:
-    """The project brought up by a line of the document and ready at `url`; down again at the end."""
+    """Bring the project up by a line of the document until it is ready at `url`, and take it down at the
+    end."""
     deployment = Deployment(docker, clone(folder))
     try:
         deployment.run(line)

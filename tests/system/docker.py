@@ -45,11 +45,11 @@ elif command -v bash >/dev/null; then
 elif command -v nc >/dev/null; then nc -z -w 3 "$1" "$2" 2>/dev/null && echo open || echo closed
 else echo "no tool to connect with"; fi
 """
-"""A TCP connection tried inside a container, with what its image has."""
+"""A command that tries a TCP connection inside a container, with the programs that its image has."""
 
 
 class NoEngine(Exception):
-    """There is no engine that runs containers here; the message says what is missing."""
+    """No engine runs containers here. The message says what is missing."""
 
 
 class Docker:
@@ -70,7 +70,7 @@ class Docker:
         )
 
     def run(self, *words: str, folder: Path, **env: str) -> str:
-        """What a command prints. Fails the test, with what it said, when it fails."""
+        """Run a command, and give what it prints. If it fails, the test fails with what it said."""
         done = self.try_(*words, folder=folder, **env)
         said = (done.stderr + done.stdout).strip()[-2000:]
         assert done.returncode == 0, f"`{' '.join(words)}` ended with {done.returncode}: {said}"
@@ -86,7 +86,7 @@ class Docker:
 
 @contextmanager
 def docker_engine(folder: Path) -> Iterator[Docker]:
-    """Raises NoEngine where neither Docker nor podman can run containers."""
+    """Start or find an engine. Raises NoEngine where neither Docker nor podman can run containers."""
     if shutil.which("docker") is None:
         raise NoEngine("the docker command line is not installed")
     plain = Docker(os.environ)

@@ -1,7 +1,7 @@
-"""Anthropic's Messages API. A translation; it has no embeddings.
+"""Translates to Anthropic's Messages API, which has no embeddings.
 
-Cached tokens, read and written, are beside `input_tokens` and are added to it; thinking is inside the output.
-A stream reports its input at its start and all of it at its end.
+`input_tokens` leaves out cached tokens, read and written, so they are added to it. Thinking is inside the
+output. A stream reports its input at its start, and all counts at its end.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,8 @@ from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present
 
 VERSION = "2023-06-01"
-"""Later versions refuse sampling parameters, which callers in OpenAI's dialect send."""
+"""The `anthropic-version`. Later versions refuse sampling parameters, which callers in OpenAI's dialect
+send."""
 
 _FOREIGN = ("openai-", "anthropic-version")
 
@@ -54,8 +55,8 @@ class Anthropic:
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
     ) -> tuple[ChatCompletion, Usage | None]:
-        """Raises UpstreamMalformed for a body that is no message, the mapped error for an error in a
-        200. Blocks of the provider's own tools are left out."""
+        """Blocks of the provider's own tools are left out. Raises UpstreamMalformed for a body that is no
+        message, and the mapped error for an error in a 200."""
         message = _decode(body, target)
         counts = counts_in(message.usage)
         usage = None if counts is None else usage_of(counts)
@@ -83,7 +84,7 @@ class Anthropic:
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> UpstreamRequest:
-        """Raises UnsupportedParameter: there is no such endpoint."""
+        """Raises UnsupportedParameter, since Anthropic has no such endpoint."""
         raise UnsupportedParameter(
             f"The model '{target.public_name}' is Anthropic's, which has no embeddings. Ask another model.",
             param="model",

@@ -1,7 +1,7 @@
 """A conversation in Anthropic's form: system text apart, and user and assistant in turns.
 
-Neighbours of one role become one message, so that the results of parallel tool calls stand together
-in the message after the calls, as Anthropic demands.
+Neighbouring messages of one role become one message. So the results of parallel tool calls stand together in
+the message after the calls, as Anthropic demands.
 """
 
 import msgspec
@@ -20,9 +20,9 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def conversation(messages: list[Message]) -> tuple[list[Block], list[AnthropicMessage]]:
-    """System blocks and turns. A participant's `name`, an image's `detail` and earlier reasoning
-    without its signature have no place in Anthropic's messages and are left out. Raises
-    InvalidRequest or UnsupportedParameter naming the message."""
+    """The system blocks, and the turns. A participant's `name`, an image's `detail` and earlier reasoning
+    without its signature have no place in Anthropic's messages and are left out. Raises InvalidRequest or
+    UnsupportedParameter, which name the message."""
     system: list[Block] = []
     turns: list[AnthropicMessage] = []
     for i, message in enumerate(messages):
@@ -92,7 +92,7 @@ def _texts(message: Message, where: str) -> list[Block]:
 
 
 def _blocks(message: Message, where: str) -> list[Block]:
-    """Empty texts are left out: they say nothing and Anthropic refuses them."""
+    """The content of a message as blocks. Empty texts are left out, since Anthropic refuses them."""
     blocks = [
         _block(part, f"{where}.content[{j}]")
         for j, part in enumerate(parts_of(message.content))

@@ -54,7 +54,8 @@ class _ThinkingField(msgspec.Struct, frozen=True):
 
 
 def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
-    """Raises UnsupportedParameter or InvalidRequest naming what can't be sent."""
+    """The body of a Messages request. Raises UnsupportedParameter or InvalidRequest, which name what can't be
+    sent."""
     request = with_defaults(request, target)
     refuse_unsupported(request, target, HONOURED)
     system, turns = conversation(request.messages)
@@ -78,7 +79,7 @@ def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
 
 
 def _max_tokens(request: ChatRequest, target: Target) -> int:
-    """Required at Anthropic, so a default is needed where the caller has no limit."""
+    """The limit on the answer. Anthropic requires one, so a default is sent where the caller has none."""
     if request.max_completion_tokens is not None:
         return request.max_completion_tokens
     if request.max_tokens is not None:
@@ -87,7 +88,8 @@ def _max_tokens(request: ChatRequest, target: Target) -> int:
 
 
 def _thinking_budget(request: ChatRequest) -> int:
-    """It is a part of `max_tokens`, which Anthropic wants to be larger. What is none is its to refuse."""
+    """The tokens of a budget for thinking, 0 without one. The budget is a part of `max_tokens`, which must be
+    larger. A budget that is no number is left for Anthropic to refuse."""
     raw = request.raw.get("thinking", ABSENT)
     if not present(raw):
         return 0
@@ -114,7 +116,7 @@ def _stop(request: ChatRequest, target: Target) -> list[str] | None:
 
 
 def _reasoning(request: ChatRequest, target: Target) -> tuple[MaybeRaw, OutputConfig | None]:
-    """`thinking` and `output_config`. No reasoning effort is thinking switched off."""
+    """The fields `thinking` and `output_config`. A `reasoning_effort` of `none` switches thinking off."""
     thinking: MaybeRaw = request.raw.get("thinking", ABSENT)
     effort: str | None = None
     if request.reasoning_effort == "none":
@@ -166,7 +168,8 @@ def _tool(tool: Tool, where: str) -> ToolSpec:
 
 
 def _tool_choice(request: ChatRequest, target: Target) -> ToolUse | None:
-    """`parallel_tool_calls: false` hangs on the choice, and makes an automatic one explicit."""
+    """The tool choice in Anthropic's form. `parallel_tool_calls: false` is a field of it there, so the choice
+    is written out as `auto` where the caller made none."""
     choice = request.tool_choice
     if not request.tools:
         if choice in (None, "none", "auto"):

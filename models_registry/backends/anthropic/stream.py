@@ -1,8 +1,8 @@
 """Anthropic's stream of typed events as OpenAI's chunks.
 
-A block's index counts all blocks, a tool call's only tool calls. Blocks of the provider's own
-tools are left out, but their text counts as output. Usage is cumulative: a later report replaces
-what it restates. Unknown events and deltas are skipped, as the vendor asks.
+The index of a block counts all blocks, and the index of a tool call only tool calls. Blocks of the provider's
+own tools are left out, but their text counts as output. Usage is cumulative: each count of a later report
+replaces the earlier one. Unknown events and deltas are skipped, as the vendor asks.
 """
 
 import msgspec
@@ -36,13 +36,14 @@ class AnthropicStream:
         self._final = False
         self._finished = False
         self._tool: int | None = None
-        """The index of the open tool call's block, and below whether it had arguments."""
+        """The index of the block of the open tool call. `_has_arguments` says whether the call has had
+        arguments."""
         self._has_arguments = False
         self.done = False
 
     @property
     def usage(self) -> Usage | None:
-        """Before the closing report only the input is known."""
+        """The usage so far. Before the closing report only the input is sure, so it is an estimate."""
         usage = usage_of(self._counts)
         if usage is None or self._final:
             return usage
@@ -78,8 +79,8 @@ class AnthropicStream:
         return b"".join(out)
 
     def close(self) -> bytes | Broken:
-        """See ChatStream. Only `message_stop` ends a stream; what follows the last whole event is
-        thrown away with the cut."""
+        """See ChatStream. Only `message_stop` ends a stream. Of a stream that was cut, the bytes after the
+        last whole event are thrown away."""
         if self.done:
             return b""
         rest = self._cutter.close()
@@ -159,7 +160,8 @@ class AnthropicStream:
         return b""
 
     def _close_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
-        """A call without any piece of input has no arguments: `{}`, which clients can parse."""
+        """End a block. A tool call without any piece of input gets the arguments `{}`, which clients can
+        parse."""
         if self._tool != event.index:
             return b""
         self._tool = None

@@ -31,12 +31,13 @@ def counts_in(raw: MaybeRaw) -> AnthropicUsage | None:
 
 
 def finish_reason(stop_reason: str | None) -> str:
-    """OpenAI's word; `stop` for a reason that is not known yet."""
+    """OpenAI's finish reason. A stop reason that is not known yet becomes `stop`."""
     return FINISH_REASONS.get(stop_reason or "", "stop")
 
 
 def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> AnthropicUsage:
-    """A stream's reports are cumulative: what the later one restates replaces."""
+    """Two reports of one stream together. Reports are cumulative: each count of the later one replaces the
+    earlier."""
     if later is None:
         return known
     return AnthropicUsage(
@@ -55,8 +56,9 @@ def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> Anthropi
 
 
 def usage_of(counts: AnthropicUsage) -> Usage | None:
-    """The prompt is the sum of three counts: Anthropic's `input_tokens` leaves out `cache_read_input_tokens`
-    and `cache_creation_input_tokens`. None without counts. `fast` speed is priced as a service tier."""
+    """Anthropic's usage as ours. The prompt is the sum of three counts, since `input_tokens` leaves out
+    `cache_read_input_tokens` and `cache_creation_input_tokens`. The speed `fast` is priced as a service tier.
+    None: there are no counts."""
     written = count_of(counts.cache_creation_input_tokens) or 0
     read = count_of(counts.cache_read_input_tokens) or 0
     fresh, details = count_of(counts.input_tokens), counts.output_tokens_details
@@ -72,7 +74,7 @@ def usage_of(counts: AnthropicUsage) -> Usage | None:
 
 
 def tier_of(counts: AnthropicUsage) -> str:
-    """The service tier that was served."""
+    """The service tier that Anthropic served. Empty: its standard one."""
     return tier_served("fast" if counts.speed == "fast" else counts.service_tier)
 
 

@@ -1,4 +1,4 @@
-"""What Ollama says, in OpenAI's terms: shared by whole answers and streams."""
+"""Ollama's answers in OpenAI's terms. Whole answers and streams share these functions."""
 
 import hashlib
 
@@ -17,8 +17,8 @@ _ANSWERS = msgspec.json.Decoder(OllamaAnswer)
 
 
 def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
-    """One answer or line. Raises the mapped error for `{"error": ...}`, UpstreamMalformed for
-    anything that is no answer."""
+    """A whole answer, or one line of a stream. Raises the mapped error for `{"error": ...}`, and
+    UpstreamMalformed for anything that is no answer."""
     try:
         answer = decoded(_ANSWERS, data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -31,8 +31,9 @@ def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
 
 
 def usage_of(answer: OllamaAnswer) -> Usage | None:
-    """A count of zero is left out on the wire: the output may have none, a prompt always has some. Ollama's
-    `prompt_eval_count` holds the cached tokens too, and nothing tells how many they are."""
+    """The usage that an answer reports. Ollama leaves a count of zero out. So a missing count of output is
+    zero, and a missing count of the prompt is unknown, since a prompt always has tokens. `prompt_eval_count`
+    includes cached tokens, and nothing tells how many they are."""
     prompt, completion = count_in(answer.prompt_eval_count), count_in(answer.eval_count)
     if completion is None and answer.eval_count is ABSENT:
         completion = 0
@@ -40,14 +41,15 @@ def usage_of(answer: OllamaAnswer) -> Usage | None:
 
 
 def finish_reason(answer: OllamaAnswer, *, called_tools: bool) -> str:
-    """Ollama says `stop` for tool calls as well."""
+    """OpenAI's finish reason. Ollama says `stop` for tool calls as well."""
     if answer.done_reason == "length":
         return "length"
     return "tool_calls" if called_tools else "stop"
 
 
 def call_id(call: OllamaToolCall, index: int, request_id: str) -> str:
-    """The call's id, or one made of the request's: older servers send none."""
+    """The id of a tool call. Older servers send none, and then it is made from the request's id and the
+    index."""
     if call.id:
         return call.id
     return "call_" + hashlib.sha256(f"{request_id}/{index}".encode()).hexdigest()[:24]
@@ -60,7 +62,7 @@ def arguments_of(call: OllamaToolCall) -> str:
 
 
 def logprobs_of(answer: OllamaAnswer) -> msgspec.Raw | None:
-    """OpenAI's `logprobs` object: the entries are the same on both sides."""
+    """OpenAI's `logprobs` object. Its entries are the same as Ollama's. None: the answer has none."""
     if not present(answer.logprobs):
         return None
     return msgspec.Raw(b'{"content":' + bytes(answer.logprobs) + b',"refusal":null}')

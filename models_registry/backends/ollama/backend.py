@@ -1,8 +1,8 @@
-"""Ollama over its native API. A translation: its own OpenAI endpoints drop parameters and cut long
-prompts in silence.
+"""Translates to Ollama's native API, since Ollama's OpenAI endpoints drop parameters and cut long prompts in
+silence.
 
-Nobody tells which part of a prompt came from a cache: `prompt_eval_count` is all of it. The last line of a
-stream always has the counts.
+`prompt_eval_count` counts the whole prompt, and Ollama does not say which part of it came from a cache. The
+last line of a stream always has the counts.
 """
 
 import shlex
@@ -35,7 +35,7 @@ from schema.usage import Usage
 from schema.wire import ABSENT
 
 QUEUE_RETRY_S = 5.0
-"""Sent as Retry-After when Ollama's queue is full, since it names no time itself."""
+"""The seconds of Retry-After when Ollama's queue is full, since Ollama names no time itself."""
 CONTAINER = "litellm-ollama"
 """The name of the Ollama container in the compose project."""
 
@@ -52,7 +52,8 @@ class Ollama:
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
     ) -> tuple[ChatCompletion, Usage | None]:
-        """Raises UpstreamMalformed for a body that is no answer, UpstreamCut for one that isn't done."""
+        """Raises UpstreamMalformed for a body that is no answer, and UpstreamCut for an answer that is not
+        complete."""
         answer = decode_answer(body, target)
         if not answer.done:
             raise UpstreamCut("The provider's answer broke off before it was complete.")
@@ -101,7 +102,7 @@ class Ollama:
     def embeddings_response(
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> tuple[EmbeddingList, Usage | None]:
-        """Raises UpstreamMalformed where there isn't one vector for each text."""
+        """Raises UpstreamMalformed where there is not one vector for each text."""
         try:
             found = _embeddings(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -127,7 +128,7 @@ class Ollama:
         return answer, usage
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
-        """A model that isn't there is answered with the commands that pull it."""
+        """See Backend. The error for a missing model has the commands that pull it."""
         text = read_error(body).message.lower()
         error: UpstreamError
         if status == 404 and "model" in text and "not found" in text:

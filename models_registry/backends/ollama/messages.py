@@ -19,9 +19,9 @@ ROLES = MappingProxyType(
 
 
 def conversation(messages: list[Message]) -> list[OllamaMessage]:
-    """Text parts are joined by line ends. A participant's `name` and an image's `detail` have no
-    place in Ollama's messages and are left out. Raises InvalidRequest or UnsupportedParameter
-    naming the message."""
+    """The messages in Ollama's form. Text parts are joined by line ends. A participant's `name` and an
+    image's `detail` have no place in Ollama's messages and are left out. Raises InvalidRequest or
+    UnsupportedParameter, which name the message."""
     if not messages:
         raise InvalidRequest("'messages' must not be empty.", param="messages")
     names: dict[str, str] = {}
@@ -29,7 +29,8 @@ def conversation(messages: list[Message]) -> list[OllamaMessage]:
 
 
 def _message(message: Message, where: str, names: dict[str, str]) -> OllamaMessage:
-    """`names` gathers the function of each call by its id: older templates want it with the result."""
+    """One message in Ollama's form. `names` collects the function's name of each tool call by the call's id,
+    since older templates want the name with the result."""
     refuse_legacy(message, where)
     role = ROLES.get(message.role)
     if role is None:

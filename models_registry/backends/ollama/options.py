@@ -1,8 +1,8 @@
-"""Ollama's `options`: sampling, the bound of the answer, and the size of the context.
+"""Ollama's `options`: sampling, the limit on the answer, and the size of the context.
 
-A change of `num_ctx` makes the server load the model again, so it is chosen in a few buckets. The
-prompt is estimated at two bytes a token, which dense text keeps to and English is far below; too
-little would refuse a prompt that fits, too much would cost memory.
+A change of `num_ctx` makes the server load the model again, so it is one of a few sizes (BUCKETS). The prompt
+is estimated at two bytes a token. Dense text comes near that, and English has far fewer tokens. Too small a
+context would refuse a prompt that fits the model. Too large a context would cost memory.
 """
 
 from collections.abc import Mapping
@@ -16,22 +16,23 @@ from schema.dialects.ollama import OllamaMessage, Option
 BUCKETS = (4096, 8192, 16384, 32768, 65536, 131072)
 BYTES_PER_TOKEN = 2
 ANSWER_TOKENS = 2048
-"""Room for the answer where the caller set no limit: it ends at the end of the context."""
+"""The tokens of context for the answer where the caller set no limit. Such an answer ends where the context
+ends."""
 IMAGE_TOKENS = 2048
 CALL_TOKENS = 512
-"""Room for a system text of the model's own."""
+"""The tokens of context for a system text of the model's own."""
 MESSAGE_TOKENS = 16
 
 SAMPLING = frozenset(
     {"top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "tfs_z", "mirostat"}
     | {"mirostat_eta", "mirostat_tau"}
 )
-"""Ollama's own options that callers may send as body fields, as LiteLLM has it."""
+"""Ollama's own options that callers may send as fields of the body, as at LiteLLM."""
 RUNNER = frozenset(
     {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "num_keep", "use_mmap"}
     | {"draft_num_predict"}
 )
-"""Options that make the server load the model anew: the config's (`litellm_params`) alone."""
+"""Options that make the server load the model anew. Only the config (`litellm_params`) may set them."""
 
 
 def options_of(request: ChatRequest, messages: list[OllamaMessage], target: Target) -> dict[str, Option]:
@@ -55,20 +56,20 @@ def options_of(request: ChatRequest, messages: list[OllamaMessage], target: Targ
 
 
 def runner_options(target: Target) -> dict[str, Option]:
-    """The config's options, which win."""
+    """The options that the config sets. They win over all others."""
     return {name: raw for name, raw in target.params.items() if name in RUNNER}
 
 
 def answer_limit(request: ChatRequest) -> int | None:
-    """The caller's limit; the newer name counts where both are sent."""
+    """The caller's limit on the answer. `max_completion_tokens` counts where both names are sent."""
     if request.max_completion_tokens is not None:
         return request.max_completion_tokens
     return request.max_tokens
 
 
 def context_size(request: ChatRequest, messages: list[OllamaMessage]) -> int:
-    """The smallest bucket that holds the prompt and the answer, at most the largest: what is too
-    long for the model is the server's to refuse."""
+    """The smallest size of BUCKETS that holds the prompt and the answer, else the largest. The server refuses
+    a prompt that is too long for the model."""
     text = msgspec.json.encode(request.tools or []) if request.tools else b""
     size = len(text) // BYTES_PER_TOKEN + CALL_TOKENS + MESSAGE_TOKENS * len(messages)
     for message in messages:

@@ -56,8 +56,9 @@ JSON_MODE = msgspec.Raw(b'"json"')
 
 
 def chat_body(request: ChatRequest, target: Target) -> OllamaChat:
-    """Raises UnsupportedParameter or InvalidRequest naming what can't be sent. The server is told
-    to cut nothing: a prompt that is too long is an error, not another prompt."""
+    """The body of a chat request. The server is told to cut nothing, so a prompt that is too long is an
+    error, and no shorter prompt. Raises UnsupportedParameter or InvalidRequest, which name what can't be
+    sent."""
     _refuse_config_only(request, target)
     request = with_defaults(request, target)
     refuse_unsupported(request, target, HONOURED | (CONFIG_ONLY & target.params.keys()))
@@ -79,7 +80,8 @@ def chat_body(request: ChatRequest, target: Target) -> OllamaChat:
 
 
 def embed_body(request: EmbeddingsRequest, target: Target) -> OllamaEmbed:
-    """Raises UnsupportedParameter for token ids and unknown fields."""
+    """The body of an embeddings request. Raises UnsupportedParameter for token ids and unknown fields, and
+    InvalidRequest for no text."""
     fields = request.fields()
     take_gateway_fields(fields)
     for name, raw in fields.items():
@@ -105,7 +107,8 @@ def _text(item: str | int | list[int], target: Target) -> str:
 
 
 def _refuse_config_only(request: ChatRequest, target: Target) -> None:
-    """A caller could make the server load the model anew for everybody, or keep it for ever."""
+    """Refuse the fields of CONFIG_ONLY: with them a caller could make the server load the model anew for
+    everybody, or keep it for ever. Raises UnsupportedParameter."""
     for name in CONFIG_ONLY & request.raw.keys():
         if present(request.raw[name]):
             raise UnsupportedParameter(
@@ -132,7 +135,8 @@ def _format(request: ChatRequest, target: Target) -> MaybeRaw:
 
 
 def _tools(request: ChatRequest, target: Target) -> list[OllamaTool] | None:
-    """There is no `tool_choice` on the wire: none and a named tool are said by the tools sent."""
+    """The tools to send. Ollama has no `tool_choice`: for `none` no tool is sent, and for a named tool that
+    one alone."""
     tools = []
     for i, tool in enumerate(request.tools or ()):
         if tool.kind != "function" or tool.function is None:

@@ -1,7 +1,7 @@
 """Ollama's NDJSON stream as OpenAI's chunks.
 
-A line holds a piece of text, a piece of thinking, or whole tool calls. The line with `done` has the
-counts and ends the stream; without it the stream was cut.
+A line holds a piece of text, a piece of thinking, or whole tool calls. The line with `done` has the counts
+and ends the stream. A stream without such a line was cut.
 """
 
 from models_registry.backends.backend import MAX_FRAME_BYTES, Broken, CallFacts

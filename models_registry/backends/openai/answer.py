@@ -19,8 +19,8 @@ _ANSWERS = msgspec.json.Decoder(_ToldAnswer)
 
 
 def told_bytes(completion: ChatCompletion) -> int | None:
-    """Bytes of everything that a whole answer holds of the model's, counted as in a stream; None where it has
-    another shape."""
+    """The bytes of everything that the model wrote in a whole answer, counted as in a stream. None: the
+    answer has another shape."""
     try:
         choices = decoded(_ANSWERS, completion.wire or msgspec.json.encode(completion)).choices
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,12 +1,13 @@
-"""OpenAI's dialect: OpenAI itself and every compatible server. A byte path.
+"""OpenAI's dialect: OpenAI itself and every compatible server. This is the byte path.
 
-A request is forwarded with its fields as they came; only `model` is replaced, the deployment's
-parameters are added and the gateway's own fields taken out. An answer is decoded for what the
-gateway must know and sent on with the bytes of its fields.
+A request is forwarded with its fields as they came. Only `model` is replaced, the deployment's parameters are
+added, and the gateway's own fields are taken out. An answer is decoded for what the gateway must know, and is
+sent on with the bytes of its fields.
 
 Cached tokens are inside the prompt's count (`prompt_tokens_details.cached_tokens`, DeepSeek's
-`prompt_cache_hit_tokens`, Mistral's `num_cached_tokens`), reasoning inside the completion's. A stream reports
-its usage only where it is asked for it: it is, and the chunk is taken out again where the client did not ask.
+`prompt_cache_hit_tokens`, Mistral's `num_cached_tokens`), and reasoning is inside the completion's. A stream
+reports its usage only if it is asked for it. The gateway asks, and takes the chunk with the usage out again
+where the client did not ask.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ _FOREIGN = ("anthropic-",)
 
 
 class _LooseChoice(msgspec.Struct, frozen=True):
-    """A choice of a server whose message isn't quite OpenAI's (content as parts or an object)."""
+    """A choice whose message is not quite OpenAI's, such as content that is a list of parts or an object."""
 
     index: int = 0
     message: dict[str, msgspec.Raw] | None = None
@@ -72,7 +73,7 @@ class OpenAI:
     """Implements Backend."""
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
-        """POST /chat/completions. A stream is asked for its usage wherever the server can be."""
+        """POST /chat/completions. A stream is asked for its usage unless the server refuses that."""
         fields = _outgoing(request.fields(), target, stored_there=target.takes_metadata)
         if request.stream and target.asks_for_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
@@ -81,7 +82,7 @@ class OpenAI:
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
     ) -> tuple[ChatCompletion, Usage | None]:
-        """Raises UpstreamMalformed for a body that is no chat completion or an empty one, the mapped
+        """Raises UpstreamMalformed for a body that is no chat completion or has no choices, and the mapped
         error for an `error` inside it."""
         try:
             completion = decoded(_COMPLETIONS, body)
@@ -118,8 +119,9 @@ class OpenAI:
     def embeddings_response(
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> tuple[EmbeddingList, Usage | None]:
-        """Vectors come back in the format asked for, also from servers that know only one; where
-        none had to be changed the answer keeps its bytes."""
+        """Vectors are given in the format asked for, also from servers that know only one format. The answer
+        keeps its bytes where no vector had to be changed. Raises UpstreamMalformed, or the mapped error for
+        an `error` inside the body."""
         _fields_of(body, target)
         try:
             found = _embeddings(body)
@@ -180,8 +182,8 @@ def _fields_of(body: bytes, target: Target) -> dict[str, msgspec.Raw]:
 
 
 def _loosely(body: bytes) -> ChatCompletion:
-    """An answer with a message or usage of another shape: its bytes are sent on all the same, and
-    in code its text is the JSON that stands there."""
+    """An answer with a message or usage of another shape. Its bytes are sent on all the same. For code, the
+    text of such a message is the JSON that stands there."""
     try:
         found = decoded(_LOOSE_COMPLETIONS, body)
     except (msgspec.ValidationError, UnicodeDecodeError) as exc:

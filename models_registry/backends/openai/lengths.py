@@ -24,7 +24,7 @@ class DeltaFields(msgspec.Struct, gc=False):
 
 
 def length_of(delta: DeltaFields) -> int:
-    """Bytes of everything a delta holds that the model wrote."""
+    """The bytes of everything that the model wrote in a delta."""
     total = _text_length(delta.content) if delta.content else 0
     for raw in (delta.reasoning_content, delta.reasoning, delta.refusal):
         if raw:
@@ -42,8 +42,8 @@ def _call_length(function: _FunctionDelta | None) -> int:
 
 
 def _text_length(raw: msgspec.Raw) -> int:
-    """Bytes of a JSON string without its quotes, escapes as they stand; of anything else but null,
-    all its bytes."""
+    """The bytes of a JSON string without its quotes, with its escapes as they stand. Null has none, and any
+    other value has all its bytes."""
     text = bytes(raw)
     if text.startswith(b'"'):
         return len(text) - 2

@@ -1,12 +1,12 @@
-"""A stream in OpenAI's dialect, relayed as it came, in whole events.
+"""Relays a stream in OpenAI's dialect as it came, in whole events.
 
-Every event is decoded, but only into what the gateway must know: an error, the usage, which choices
-are finished. Those of one read are decoded together, and what is read is passed on as the bytes it
-was unless one of them tells more than a piece of the answer; then that one and those behind it are
-taken apart. Text is counted when it is asked for, or a window of it is full, and as it stands in the
-JSON: an upper bound of its UTF-8.
+Every event is decoded, but only for what the gateway must know: an error, the usage, which choices are
+finished. The events of one read are decoded together. If each of them is a piece of the answer and nothing
+more, the bytes that were read are passed on as they are. Otherwise the first event that tells more, and the
+events after it, are taken apart one by one. Text is counted when the count is asked for or when a window of
+text is full. It is counted as it stands in the JSON, which is an upper bound of its UTF-8.
 
-Strings that the gateway doesn't read are checked for UTF-8 with the whole event.
+Each event is checked for UTF-8 as a whole, since the gateway does not read all strings in it.
 """
 
 import msgspec
@@ -54,7 +54,8 @@ OPENING, ENDING = b"data: {", b"}\n\n"
 _NEXT_EVENT = ENDING + OPENING
 _NEXT_VALUE = b"}\t{"
 LINE_ENDS = b"\r\n"
-"""Before an event they are empty lines: they mean nothing, and come with it or not, as the reads fell."""
+"""Line ends before an event are empty lines without a meaning. How the stream was read decides whether they
+come with the event."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
@@ -62,9 +63,9 @@ _PIECES = msgspec.json.Decoder(_Piece)
 
 
 class OpenAIStream:
-    """Implements ChatStream. `choices` is how many the caller asked for; `keep_usage` is false
-    where the gateway asked for the usage chunk and the caller did not; `search` is what
-    `search_context` gives."""
+    """Implements ChatStream. `choices` is how many choices the caller asked for. `keep_usage` is false where
+    the gateway asked for the chunk with the usage and the caller did not. `search` is what `search_context`
+    gives."""
 
     def __init__(self, target: Target, *, choices: int, keep_usage: bool, search: str | None = None) -> None:
         self._target = target
@@ -78,7 +79,8 @@ class OpenAIStream:
         self._window = _Window()
         self._usage: Usage | None = None
         self._final = False
-        """Whether the latest report of usage is of the whole answer; some servers send one all along."""
+        """Whether the latest report of usage is for the whole answer. Some servers report with every
+        chunk."""
         self.done = False
 
     @property
@@ -113,8 +115,8 @@ class OpenAIStream:
         return self._relay(block) if block else b""
 
     def close(self) -> bytes | Broken:
-        """See ChatStream. A server that sends no `[DONE]` gets one added when every choice has
-        its finish reason; an end in the middle of an event is a cut."""
+        """See ChatStream. Where the server sent no `[DONE]`, one is added if every choice has its finish
+        reason. An end in the middle of an event is a cut."""
         if self.done:
             return b""
         out = self._last(self._cutter.close())
@@ -130,7 +132,7 @@ class OpenAIStream:
         return out + DONE
 
     def _last(self, rest: bytes) -> bytes | Broken:
-        """The event that the transport's end leaves without its empty line."""
+        """Relay the last event, if the stream ended without the empty line after it."""
         if not rest.strip():
             return b""
         if not self._begun and rest.lstrip().startswith(b"{"):
@@ -153,8 +155,9 @@ class OpenAIStream:
         )
 
     def _relay(self, block: bytes) -> bytes | Broken:
-        """A block has up to three parts: events until the answer begins, pieces of the answer, and
-        from the first event that tells more to its end. Those in the middle pass as they are."""
+        """Relay a block of whole events. A block has up to three parts: the events until the answer begins,
+        pieces of the answer, and the events from the first one that tells more. The pieces in the middle pass
+        as they are."""
         plain = self._learn_plain(block) if self._begun else 0
         if plain == len(block):
             return block
@@ -171,7 +174,8 @@ class OpenAIStream:
         return b"".join(kept)
 
     def _sift(self, block: bytes, kept: list[bytes], *, until_begun: bool = False) -> int:
-        """Event by event: those that go on are added to `kept`. Gives how far it came."""
+        """Go through a block event by event, and add those that go on to `kept`. Gives the number of bytes it
+        went through."""
         at = 0
         for event in events(block):
             at += len(event.raw)
@@ -182,8 +186,8 @@ class OpenAIStream:
         return at
 
     def _learn_plain(self, block: bytes) -> int:
-        """How many of the block's first bytes are pieces of the answer and nothing else. They are
-        decoded together, which costs a third of one by one."""
+        """How many of the block's first bytes are pieces of the answer and nothing else. They are decoded
+        together, at a third of the cost of decoding them one by one."""
         end = _before_usage(block)
         if not _all_plain(block[:end]):
             end = _plain_size(block[:end])
@@ -199,8 +203,8 @@ class OpenAIStream:
                 self._finished.add(choice.index)
 
     def _passes(self, event: Event) -> bool:
-        """Learn from an event; whether it goes on to the client. Comments do once the answer has
-        begun: before it, an error still gets its own status."""
+        """Learn from an event, and say whether it goes on to the client. A comment goes on only after the
+        answer has begun: before that, nothing is sent, so that an error still gets its own status."""
         data = event.data
         if data is None:
             return self._begun and event.raw.lstrip(LINE_ENDS).startswith(b":")
@@ -237,8 +241,8 @@ class OpenAIStream:
 
 
 class _Window:
-    """The latest of what was relayed, not yet taken apart: most streams end with the provider's
-    own count and `[DONE]`, and then nobody asks."""
+    """The latest blocks that were relayed and are not yet taken apart. Most streams end with the provider's
+    own count and `[DONE]`, and then nobody asks for a count of ours."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
@@ -267,7 +271,7 @@ class _Window:
 
     @property
     def most(self) -> int:
-        """No less than `counted`: what was not yet taken apart counts whole."""
+        """At least `counted`. Blocks that are not yet taken apart count with all their bytes."""
         return self._total + self._size
 
     @property
@@ -281,7 +285,7 @@ class _Window:
         for block in blocks:
             try:
                 chunks = _CHUNKS.decode_lines(_NEXT_VALUE.join(_split(block)))
-            except msgspec.ValidationError:  # a delta of another shape: all of it bounds its text
+            except msgspec.ValidationError:  # a delta has another shape: all bytes bound its text
                 self._total += len(block)
                 self.is_odd = True
                 continue
@@ -294,7 +298,8 @@ class _Window:
 
 def _before_usage(block: bytes) -> int:
     """Where the event before a last `[DONE]` begins, else the block's end. As a rule that event has the
-    usage, and one that is no piece would have all before it decoded once more, each by itself."""
+    usage, so it is no piece. Among the others, it would make the gateway decode all of them once more, one by
+    one."""
     if not block.endswith(DONE):
         return len(block)
     last = block.rfind(b"\n\n" + OPENING, 0, -len(DONE))
@@ -304,10 +309,10 @@ def _before_usage(block: bytes) -> int:
 def _all_plain(block: bytes) -> bool:
     """Whether all events are pieces in the commonest spelling.
 
-    One decode takes them all, as JSON values with a tab between. It can't take two for one: no JSON
-    that goes on after `}` does so with `{`, and no string holds a bare tab. It takes one for two only
-    where an event is several values, and then their number is not that of the events. A line end
-    within an event would end its data for the client, though it is a mere blank in JSON.
+    One decode takes all events, as JSON values with a tab between. It can't take two events for one value: no
+    JSON goes on after `}` with `{`, and no string holds a bare tab. If one event has several values, there
+    are more values than events. A line end within an event would end the event's data for the client, though
+    it is a mere blank in JSON.
     """
     if not (block.startswith(OPENING) and block.endswith(ENDING)):
         return False
@@ -324,7 +329,7 @@ def _all_plain(block: bytes) -> bool:
 
 
 def _plain_size(block: bytes) -> int:
-    """How many bytes the events have that come before the first which is no piece."""
+    """The number of bytes before the first event that is no piece."""
     at = 0
     while block.startswith(OPENING, at):
         end = block.find(b"\n\n", at) + 2
@@ -335,7 +340,8 @@ def _plain_size(block: bytes) -> int:
 
 
 def _split(block: bytes) -> list[bytes]:
-    """The events of a block without what is between them, the braces there included."""
+    """The JSON values of a block's events, without the braces where two events meet. `_NEXT_VALUE` puts those
+    back."""
     return block[len(OPENING) - 1 : -2].split(_NEXT_EVENT)
 
 
@@ -345,8 +351,8 @@ def _usage(raw: msgspec.Raw, service_tier: str | None) -> Usage | None:
 
 
 def _tier(raw: msgspec.Raw, known: str | None) -> str | None:
-    """What a chunk says of the service tier; a later one that says nothing, or the standard one, takes back
-    no other."""
+    """The service tier after one more chunk. A chunk that names none, or the standard one, takes back no tier
+    that was named before."""
     try:
         said = msgspec.json.decode(raw, type=str | None)
     except msgspec.ValidationError:

@@ -1,4 +1,4 @@
-"""A file that no spreadsheet runs, whatever language it speaks."""
+"""A file in which no spreadsheet, whatever language it speaks, finds a formula to run."""
 
 import asyncio
 import csv

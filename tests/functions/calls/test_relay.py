@@ -1,4 +1,5 @@
-"""A stream that breaks: what came ahead of the failure is sent, then it is told, and it is booked once."""
+"""A stream that breaks: what came before the failure is sent, then the failure is told, and the call is
+booked once."""
 
 import asyncio
 

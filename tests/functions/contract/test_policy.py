@@ -1,4 +1,4 @@
-"""What an operator's config says about keys and budgets, and what it can't say."""
+"""What an operator's config may say about keys and budgets, and what it may not."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ways around a key's bounds: by another field, by another door, by another key. Each is judged on the key as
+"""Ways around a key's ceilings: by another field, by another endpoint, by another key. The key is judged as
 it would be."""
 
 from collections.abc import Mapping

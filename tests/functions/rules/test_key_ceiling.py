@@ -1,5 +1,5 @@
-"""What a key is judged by: all limits of the budget it stands under, as they are in force, and what SQL may
-have written."""
+"""What a key is judged by: all limits in force of the budget that it is under, and values that SQL may have
+written."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ _CHAT = msgspec.json.Decoder(ChatRequest)
 
 
 def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
-    """The request of an exchange; None where it was not kept, or is none that this gateway takes."""
+    """The request of an exchange. None: it was not kept, or this gateway does not take it."""
     try:
         body = json.loads(exchange.request.body)
     except json.JSONDecodeError:
@@ -35,7 +35,8 @@ def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
 
 
 def _from_anthropic(body: dict[str, Any]) -> dict[str, Any]:
-    """Text, calls and results in OpenAI's places; any other block as the JSON that it is."""
+    """A request of Anthropic's in OpenAI's form. Text, calls and results come to their places there, and any
+    other block stays as JSON."""
     messages: list[dict[str, Any]] = []
     system = body.get("system")
     if system:

@@ -11,7 +11,7 @@ from schema.usage import Usage
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a stream came to. `out` has what stood ahead of the error, too."""
+    """What came out of a stream. `out` also has the bytes before the error."""
 
     out: bytes
     error: GatewayError | None
@@ -26,7 +26,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def run(stream: ChatStream, pieces: Iterable[bytes]) -> Outcome:
-    """Feed the pieces and close. Any exception is a failure of the test."""
+    """Feed the pieces, and close the stream. Any exception makes the test fail."""
     out = bytearray()
     error: GatewayError | None = None
     for given in _given(stream, pieces):
@@ -51,7 +51,8 @@ def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
 
 
 def feed_all_ways(make: Callable[[], ChatStream], data: bytes, at: Sequence[int] = ()) -> Outcome:
-    """Whole, byte by byte, and cut at the given places: one outcome, which is returned."""
+    """Feed the data whole, byte by byte, and cut at the given places. All outcomes must be the same, and it
+    is given."""
     whole = run(make(), [data])
     assert run(make(), (data[i : i + 1] for i in range(len(data)))).facts == whole.facts
     assert run(make(), cut(data, at)).facts == whole.facts

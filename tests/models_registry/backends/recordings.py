@@ -6,14 +6,15 @@ from pathlib import Path
 import msgspec
 
 OWN = Path(__file__).parents[2] / "recordings"
-"""Those of the embedded model."""
+"""The folder of the recordings that were made of the embedded model."""
 _ALL = Path(__file__).parents[3] / "../shared/recordings"
 FOLDER = _ALL if _ALL.exists() else OWN / "providers"
-"""All of them where the machine has them, else the chosen ones of this repository."""
+"""All recordings where the machine has them, else the chosen ones of this repository."""
 
 
 def enough(of_all: int) -> int:
-    """How many exchanges a test has to see at least, that sees so many where all recordings are there."""
+    """The least number of exchanges that a test has to see. `of_all` is the number where all recordings are
+    there."""
     return of_all if FOLDER is _ALL else of_all // 20
 
 
@@ -45,7 +46,7 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 def exchanges(operation: str, *providers: str, folder: Path = FOLDER) -> Iterator[Exchange]:
-    """All with that operation, of these providers or of all."""
+    """All exchanges with that operation, of these providers or of all."""
     for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_bytes().splitlines():
             exchange = msgspec.json.decode(line, type=Exchange)

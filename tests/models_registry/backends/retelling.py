@@ -1,4 +1,4 @@
-"""One answer told the other way: a whole answer as a stream of its dialect, a stream as a whole answer."""
+"""One answer in its other form: a whole answer as a stream of its dialect, or a stream as a whole answer."""
 
 import json
 from typing import Any  # recorded JSON, without types
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def as_stream(dialect: Dialect, body: bytes) -> bytes:
-    """What the provider would have streamed of this answer."""
+    """The stream that the provider would have sent for a whole answer."""
     answer = json.loads(body)
     match dialect:
         case Dialect.OPENAI:
@@ -25,7 +25,8 @@ def as_stream(dialect: Dialect, body: bytes) -> bytes:
 
 
 def as_plain(dialect: Dialect, body: bytes) -> bytes:
-    """What the provider would have answered in one piece; thinking and tool calls are left out."""
+    """The whole answer that the provider would have sent for a stream. Thinking and tool calls are left
+    out."""
     if dialect is Dialect.OLLAMA:
         lines = [json.loads(line) for line in body.splitlines() if line.strip()]
         text = "".join(line["message"].get("content") or "" for line in lines)

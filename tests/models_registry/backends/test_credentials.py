@@ -1,4 +1,4 @@
-"""What of a provider's text is cut, and what is left."""
+"""Which parts of a provider's text are cut, and which are left."""
 
 import time
 

@@ -1,5 +1,5 @@
-"""What was recorded of real providers, against the bounds: no input is above its own, and every field of
-every request is known to cost nothing, or bounded, or refused by its name."""
+"""Recordings of real providers against the bounds: no input is above its bound, and every field of every
+request costs nothing, has a bound, or is refused by name."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -1,5 +1,5 @@
-"""Every recorded answer with usage is priced: by the plainest reading of its own counts, and the same
-whether it comes in one piece or as a stream."""
+"""Every recorded answer with usage is priced by the plainest reading of its own counts, and the price is the
+same in one piece and as a stream."""
 
 import json
 from collections.abc import Iterator

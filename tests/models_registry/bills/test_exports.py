@@ -1,4 +1,4 @@
-"""Providers' cost exports: each in its own columns, and what is wrong with one."""
+"""Providers' cost exports: each has its own columns, and an error says what is wrong with a file."""
 
 from datetime import date
 

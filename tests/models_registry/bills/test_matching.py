@@ -1,4 +1,4 @@
-"""Both sides of a bill: which lines are the same, why they differ, what uncertain calls cost."""
+"""Both sides of a bill: which lines belong together, why they differ, and what uncertain calls cost."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What of a request costs something, and what of it nobody can bound."""
+"""Which fields of a request cost something, and which have no known bound."""
 
 import json
 from typing import Any  # JSON as a client writes it

@@ -1,4 +1,4 @@
-"""Which models may have spent more than what of their answers was seen."""
+"""Which models may have used more tokens than their answers show."""
 
 import msgspec
 import pytest

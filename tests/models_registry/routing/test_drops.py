@@ -1,4 +1,4 @@
-"""What the way of a call passes over, and the reason that it notes."""
+"""What the route of a call passes over, and the reason that it notes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a config says of retries and fallbacks."""
+"""What a config says about retries and fallbacks."""
 
 import re
 from pathlib import Path

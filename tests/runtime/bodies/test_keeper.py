@@ -1,4 +1,4 @@
-"""Bodies on their way to Postgres: what is wanted, what fits, what is lost and counted."""
+"""Bodies on their way to Postgres: which are wanted, which fit, and which are lost and counted."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What the config says of retention and bodies, and what is wrong with it, by path."""
+"""What the config says about retention and bodies, and what is wrong with it, by path."""
 
 from typing import Any
 

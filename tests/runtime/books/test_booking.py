@@ -1,4 +1,5 @@
-"""What is written in journals reaches Postgres exactly once, whatever becomes of Postgres or of us."""
+"""What is written in journals reaches Postgres exactly once, whatever happens to Postgres or to the
+bookkeeper."""
 
 import asyncio
 import os

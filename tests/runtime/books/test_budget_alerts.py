@@ -1,5 +1,5 @@
-"""Every kind of budget tells its thresholds: from the rows that an admin wrote, over the rules of a key and
-the leases of a call, to the alert."""
+"""Every kind of budget tells its thresholds: from the rows that an admin wrote, through the rules of a key
+and the leases of a call, to the alert."""
 
 import asyncio
 import uuid

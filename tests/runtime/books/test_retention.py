@@ -1,4 +1,4 @@
-"""Months that are wholly too old are dropped, by one worker, whoever holds what."""
+"""Months that are wholly too old are dropped, by one worker, whoever holds a lock on them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

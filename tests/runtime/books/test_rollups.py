@@ -1,4 +1,4 @@
-"""The daily sums are what the ledger's rows come to, whoever writes them and in what pieces."""
+"""The daily sums are the sums of the ledger's rows, whoever writes the rows and in whatever pieces."""
 
 import asyncio
 from collections.abc import Sequence

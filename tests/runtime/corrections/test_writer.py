@@ -1,4 +1,4 @@
-"""Corrections at once, and the counters at all times."""
+"""Corrections that are made at once, and counters that are right at all times."""
 
 import asyncio
 from decimal import Decimal

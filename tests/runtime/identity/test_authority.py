@@ -1,4 +1,4 @@
-"""What rows in the tables mean for a key: role, models, budgets, and whether it may come in."""
+"""What rows in the tables mean for a key: its role, models and budgets, and whether it may come in."""
 
 import asyncio
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Large bodies are worked on one at a time, and the loop turns meanwhile."""
+"""Large bodies are worked on one at a time, and the event loop turns meanwhile."""
 
 import asyncio
 import json

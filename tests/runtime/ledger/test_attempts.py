@@ -1,4 +1,4 @@
-"""What each ending of an attempt costs, and what is told of it."""
+"""What each ending of an attempt costs, and what is reported of it."""
 
 import asyncio
 from collections.abc import Callable

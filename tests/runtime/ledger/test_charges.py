@@ -1,4 +1,4 @@
-"""What a row is charged and what it says of its price, with the real ledger and the real Postgres."""
+"""What a row is charged, and what it says about its price, with the real ledger and the real Postgres."""
 
 import asyncio
 from collections.abc import Callable

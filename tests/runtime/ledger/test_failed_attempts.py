@@ -1,4 +1,5 @@
-"""What a failed attempt leaves of the budgets and limits that let it in: real ledger, real Postgres."""
+"""What a failed attempt leaves of the budgets and limits that let it in, with the real ledger and the real
+Postgres."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""A journal on disk: what was appended is read, whole, once, by whoever comes after a death."""
+"""A journal on disk: each record that was appended is read whole and once, also after its worker has died."""
 
 import asyncio
 import errno

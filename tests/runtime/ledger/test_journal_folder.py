@@ -1,4 +1,4 @@
-"""Who may use the folder of the journals."""
+"""Which process may use the folder of the journals."""
 
 import os
 import tempfile

@@ -1,9 +1,10 @@
-"""A worker process that leases and nothing else, driven by lines of JSON: for tests that kill it.
+"""A worker process that does nothing but lease, for tests that kill it. It takes commands as lines of JSON.
 
-Commands: {"admit": nano} -> {"id": n}, {"refused": true} or {"away": true}; {"settle": n, "cost": nano};
-{"lose": function of SQL, "done": bool}: its next answer is lost; {"hear": true} -> {"free": nano,
-"held": nano}, when all that was announced until now is heard and no answer is missing; {"quit": true}.
-One budget, whose limit is given at the start.
+{"admit": nano} is answered by {"id": n}, {"refused": true} or {"away": true}. {"settle": n, "cost": nano}
+settles what was admitted. {"lose": function of SQL, "done": bool} makes the next answer of that function get
+lost. {"hear": true} is answered by {"free": nano, "held": nano} when all announcements until now are heard
+and no answer is missing. {"quit": true} ends the process. There is one budget, whose limit is given at the
+start.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ def at_once(key: str, limit: int) -> Rule:
 
 
 def held_for(taken: Taken) -> Held:
-    """What the journal says of an attempt that holds `taken`."""
+    """The journal's record of an attempt that holds `taken`."""
     held, holder = taken.slice, taken.slice.rule.holder
     charge = HeldCharge(
         held.rule.account,
@@ -98,10 +99,10 @@ class Worker:
         self.listener = listener
         self.journal = journal
         self._held: dict[int, str] = {}
-        """Request ids, by what was taken."""
+        """The ids of requests, each by `id` of what was taken for it."""
         self._heard: dict[str, asyncio.Event] = {}
         self._for_ever = set(governor._tasks)
-        """Its heart-beat."""
+        """The governor's tasks that never end, such as its heartbeat."""
 
     @classmethod
     async def start(cls, dsn: str, journals: Path) -> "Worker":
@@ -123,7 +124,7 @@ class Worker:
         return worker
 
     async def hear(self) -> None:
-        """Until what was announced before this is heard, and no answer of Postgres is missing."""
+        """Wait until every announcement made before this is heard and no answer of Postgres is missing."""
         name = uuid.uuid4().hex
         event = self._heard[name] = asyncio.Event()
         await self.database.pool.execute("SELECT pg_notify($1, $2)", RECALL, name)
@@ -134,7 +135,7 @@ class Worker:
             await governor._clear_up()
 
     async def admit(self, *needs: tuple[Rule, int]) -> list[Taken] | None:
-        """None where it is refused."""
+        """What an attempt took. None: it was refused."""
         try:
             found = await self.governor.admit([Need(rule, amount) for rule, amount in needs])
         except NotEnough:
@@ -165,7 +166,7 @@ class Worker:
         await self.database.close()
 
     async def die(self) -> None:
-        """As a killed process does: nothing is returned."""
+        """End as a killed process does: no lease is returned."""
         await self.listener.close()
         for task in list(self.governor._tasks):
             task.cancel()
@@ -175,7 +176,7 @@ class Worker:
 
 
 async def book(dsn: str, journals: Path) -> None:
-    """What every worker has written down by now, and all of what the dead left."""
+    """Book what every worker has written down until now, and all that dead workers left."""
     keeper = Bookkeeper(journals, dsn)
     try:
         await keeper.catch_up()

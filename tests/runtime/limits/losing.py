@@ -8,7 +8,8 @@ import asyncpg
 
 
 class Losing:
-    """A pool that loses the first answer to each of some; what was said reaches Postgres, or does not."""
+    """A pool that loses the first answer to each of some functions. The statement reaches Postgres, or does
+    not."""
 
     def __init__(self, pool: Any, *what: str, done: bool) -> None:
         self.pool = pool

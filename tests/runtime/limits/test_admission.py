@@ -1,4 +1,4 @@
-"""What an attempt holds: ceilings, limits on the output, what can't be bounded, headers."""
+"""What an attempt holds: ceilings, limits on the output, fields without a bound, headers."""
 
 import asyncio
 import re

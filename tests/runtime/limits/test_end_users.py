@@ -1,4 +1,4 @@
-"""End users: what is known of them goes on while Postgres is away, whoever else is named."""
+"""End users: what is known of one is still used while Postgres is away, however many others are named."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

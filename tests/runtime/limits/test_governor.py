@@ -1,4 +1,4 @@
-"""Budgets and limits over several workers: each a governor with connections of its own, one Postgres."""
+"""Budgets and limits over several workers. Each is a governor with connections of its own to one Postgres."""
 
 import asyncio
 import tempfile

@@ -1,12 +1,14 @@
-"""Leases against a plain model: worker processes of their own on a real Postgres, one of them killed, and
-answers of Postgres lost.
+"""Leases against a plain model. Worker processes lease from a real Postgres. One of them is killed, and
+answers of Postgres are lost.
 
-Calls cost up to three times what was held for them. What must hold, whatever happens in whatever order:
+Calls cost up to three times what was held for them. In every order of events this must be true:
 
-- What was spent and what calls may still spend exceeds the budget by no more than calls cost beyond their
-  holds.
-- No call is let in that does not fit beside that. None is refused while what live workers don't use would do.
-- What a worker has leased is what is free there, held by its calls, and settled and not booked.
+- The sum of what was spent and of what calls may still spend exceeds the budget by no more than calls cost
+  beyond their holds.
+- No call is let in that does not fit beside that sum. No call is refused while money that live workers don't
+  use would be enough for it.
+- What a worker has leased is the sum of three: what is free there, what its calls hold, and what is settled
+  and not booked.
 - Once a killed worker's journal is replayed, its calls under way are charged at their ceilings, and the rest
   is free again. In the end the team's `spend` is exactly what calls cost, and nothing is leased.
 """

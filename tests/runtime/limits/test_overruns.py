@@ -1,4 +1,4 @@
-"""Calls that cost more than was held for them: every budget over them is charged at once, so that such a
+"""Calls that cost more than was held for them. Every budget over such a call is charged at once, so that the
 call is the last one that passes."""
 
 import asyncio

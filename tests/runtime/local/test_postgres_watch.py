@@ -1,4 +1,4 @@
-"""An embedded Postgres that dies is started again, so many times."""
+"""An embedded Postgres that dies is started again, up to a limit."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What Postgres says, as errors of ours: which of it is trouble with Postgres itself."""
+"""Errors of Postgres as errors of ours, and which of them are trouble with Postgres itself."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""Who gets how many of a worker's connections, and whether Postgres has as many."""
+"""How many of a worker's connections each lane gets, and whether Postgres has as many."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What is announced, to whom it comes, and what happens when it does not."""
+"""What is announced, who hears it, and what happens when nobody hears it."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Sums out of the rollups against the rows they were booked from."""
+"""Sums from the rollups against the rows that they were booked from."""
 
 import asyncio
 from collections import defaultdict

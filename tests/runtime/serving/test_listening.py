@@ -1,4 +1,4 @@
-"""What is set on the sockets that clients come in by, and what becomes of silent ones."""
+"""What is set on the sockets that clients come in by, and what happens to silent clients."""
 
 import socket
 import sys

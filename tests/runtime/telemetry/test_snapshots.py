@@ -1,4 +1,4 @@
-"""Counts of several processes, dead and alive, together."""
+"""Counts of several processes, dead and alive, put together."""
 
 import asyncio
 import os

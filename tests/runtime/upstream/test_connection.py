@@ -1,4 +1,4 @@
-"""What a connection makes of an answer, with h11 as the judge: another reader, written by others."""
+"""What a connection makes of an answer, with h11 as the judge, since it is a reader written by others."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Proxies of the environment: who is reached by which, and what becomes of a call where one refuses."""
+"""Proxies of the environment: which proxy reaches whom, and what happens to a call that a proxy refuses."""
 
 import asyncio
 import base64

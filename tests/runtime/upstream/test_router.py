@@ -1,4 +1,4 @@
-"""The router on a way of several models: what it writes into the log."""
+"""The router on a route over several models: what it writes into the log."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Providers behind TLS: whom the client believes, and that nothing else differs."""
+"""Providers behind TLS: whom the client believes. Nothing else differs from plain HTTP."""
 
 import asyncio
 import ssl

@@ -1,4 +1,5 @@
-"""The one table of the ledger's columns, and that of its measures, against all that is written by hand."""
+"""The one table of the ledger's columns, and that of its measures, against every list that is written by
+hand."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Ids of rows: an attempt's that was not its call's last is told by its id alone."""
+"""Ids of rows: the row of an attempt that was not the last of its call can be told by its id alone."""
 
 import uuid
 

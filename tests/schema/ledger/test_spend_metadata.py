@@ -1,4 +1,4 @@
-"""What a row's metadata says is what it was made of: nothing of usage or cost is lost on the way."""
+"""A row's metadata says what the row was made of: no usage and no cost is lost on the way."""
 
 from decimal import Decimal
 

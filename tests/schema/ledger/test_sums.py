@@ -1,4 +1,4 @@
-"""Days and lists of a report's query; metrics together."""
+"""The days and lists of a report's query, and metrics put together."""
 
 from decimal import Decimal
 
