@@ -16,7 +16,6 @@ from models_registry.config.deployments import (
     compile_targets,
     doubts_of,
     expand,
-    priced,
     unbounded_warning,
     without_key,
 )
@@ -25,7 +24,7 @@ from models_registry.config.reader import Config, Skipped
 from models_registry.drops import Drop, Reason
 from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
-from models_registry.prices.pricing import unused_adjustments
+from models_registry.prices.pricing import Pricing, unused_adjustments
 from models_registry.target import Target
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.ledger.rows import SpendRow
@@ -137,21 +136,23 @@ class Registry:
         return None if found is None else found.pricing.price(found.model, row.started_at)
 
     def price_named(self, provider: str, model: str) -> Price | None:
-        """Implements the `Prices` port: the price of a deployment of this model, else the price that the
-        model would have in the provider's first deployment. None: the registry has no deployment of the
-        provider, or the price is unknown."""
+        """Implements the `Prices` port: the price of a deployment of this model, that of a wildcard
+        deployment that covers it, else the list price. None: the registry has no deployment of the provider,
+        or the price is unknown."""
+        wild = [target for each in self._wildcards for target in each.targets if target.provider == provider]
         known = [
-            target
-            for targets in (*self._groups.values(), *(each.targets for each in self._wildcards))
-            for target in targets
-            if target.provider == provider
+            target for targets in self._groups.values() for target in targets if target.provider == provider
         ]
         same = next((target for target in known if target.model == model), None)
         if same is not None:
             return same.price
-        if not known:
+        covering = next((target for target in wild if covers(target.model, model)), None)
+        if covering is not None:
+            return covering.pricing.price(model, self._at)
+        if not known and not wild:
             return None
-        return priced(msgspec.structs.replace(known[0], price=None, local=False), model, self._at).price
+        some = (known or wild)[0].pricing
+        return Pricing(price_id=some.price_id, local=some.local, max_ms=some.max_ms).price(model, self._at)
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups

@@ -45,7 +45,7 @@ class Prices(Protocol):
     """What the registry says that things cost."""
 
     def price_of(self, row: SpendRow) -> Price | None:
-        """The price that the deployment of a row has now. None: it is unknown."""
+        """The price that the deployment of a row had at the time of the call. None: it is unknown."""
         ...
 
     def price_named(self, provider: str, model: str) -> Price | None:
