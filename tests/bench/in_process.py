@@ -19,12 +19,12 @@ from functions.contract.call import Caller
 from functions.contract.policy import policy_of
 from functions.contract.roles import SERVICE_KEY
 from runtime.blueprint import check
-from runtime.catalog import entries
+from runtime.catalog import entry_named
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority import Authority
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
-from runtime.invoke import Gateway
+from runtime.invoke import Endpoint, Gateway
 from runtime.ledger.attempts import BookedLedger
 from runtime.ledger.journal import Journal
 from runtime.limits.admission import Admissions
@@ -39,8 +39,9 @@ from runtime.upstream.client import HttpUpstream
 from runtime.upstream.connection import Connection
 from runtime.upstream.pool import Pool
 from runtime.upstream.router import Router
-from runtime.web.front import App
-from runtime.web.mount import mount
+from runtime.web.door import AsgiScope, ClientWatch, Door, Receive
+from runtime.web.front import App, Front
+from runtime.web.sending import Send
 from schema.limits import Meter, Rule
 from schema.secret import Secret, key_hash_of
 from tests.bench.canned import plain_answer, stream_writes
@@ -233,6 +234,23 @@ class Worker:
         return whole
 
 
+def _front(gateway: Gateway) -> Front:
+    """The front as `runtime/web/mount.py` makes it, with one function and without Litestar behind it."""
+    endpoint = Endpoint(entry_named("chat"), gateway)
+    door = Door(
+        {"POST": endpoint},
+        gateway.max_body_bytes,
+        room=gateway.body_room,
+        decoder=gateway.decoder,
+        watch=ClientWatch(),
+    )
+
+    async def behind(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        raise AssertionError(f"the front does not know {scope['path']}")
+
+    return Front({endpoint.manifest.path: door}, behind)
+
+
 @asynccontextmanager
 async def worker() -> AsyncIterator[Worker]:
     """A worker that serves the bench's model `canned` to the bench's keys."""
@@ -267,7 +285,7 @@ async def worker() -> AsyncIterator[Worker]:
             log_line=lines.append,
             tally=tally,
         )
-        yield Worker(mount(entries(["chat"]), gateway), lines)
+        yield Worker(_front(gateway), lines)
         await upstream.close()
         await governor.close()
         await look_ups.close()
