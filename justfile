@@ -29,6 +29,10 @@ migrate *args:
 test *args:
     @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
 
+# Make the table of what models take anew from its public sources: --litellm FILE --models-dev FILE --to FILE
+update-models *args:
+    @"{{ python }}" -m runtime update-models "$@"
+
 # Run the tests that need nginx, containers or a browser; a test skips, with the reason, where its part is missing
 test-system *args:
     @"{{ python }}" -m pytest tests/system "$@"

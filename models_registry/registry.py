@@ -13,6 +13,7 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.config.deployments import (
+    ANY_MODEL,
     compile_targets,
     doubts_of,
     expand,
@@ -22,15 +23,20 @@ from models_registry.config.deployments import (
 from models_registry.config.providers import PROVIDERS
 from models_registry.config.reader import Config, Skipped
 from models_registry.drops import Drop, Reason
+from models_registry.facts.table import listed
 from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing, unused_adjustments
+from models_registry.shown import deployment_facts, group_facts, public_params, skipped_facts
 from models_registry.target import Target
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.ledger.rows import SpendRow
+from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
 
 EVERYTHING = frozenset({"*", "all-proxy-models"})
+LISTED_MODES = frozenset({"chat", "completion", "responses", "embedding"})
+"""The kinds of models that a wildcard is shown as."""
 MAX_NAME_CHARS = 256
 MAX_REASONS = 3
 """How many errors a caller is told of a model whose deployments are in error."""
@@ -124,6 +130,65 @@ class Registry:
             if all(self._permits(each, name) for each in allowed)
         ]
 
+    def deployments(
+        self, *, allowed: Sequence[AllowedModels], with_address: bool
+    ) -> Sequence[DeploymentInfo]:
+        """Every entry of the config whose public name is on all these lists: those that can be called, then
+        those that can't."""
+        found = [
+            DeploymentInfo(
+                model_name=name,
+                litellm_params=public_params(target, with_address=with_address),
+                model_info=deployment_facts(target),
+            )
+            for name, targets in self._named()
+            if all(self._permits(each, name) for each in allowed)
+            for target in targets
+        ]
+        return found + [
+            DeploymentInfo(
+                model_name=each.model_name, litellm_params={}, model_info=skipped_facts(each.reason)
+            )
+            for each in self._skipped
+            if each.model_name and all(self._permits(lists, each.model_name) for lists in allowed)
+        ]
+
+    def group_infos(self, *, allowed: Sequence[AllowedModels], name: str | None) -> Sequence[ShownFacts]:
+        """Each model group whose name is on all these lists. A wildcard is shown as the models that are known
+        of its provider. With `name`, that group alone, which a wildcard may cover."""
+        if name is not None:
+            targets = self.find(name, allowed=allowed)
+            return [] if isinstance(targets, Drop) else [group_facts(name, targets)]
+        found: dict[str, ShownFacts] = {}
+        for group, targets in self._named():
+            names = [group] if "*" not in group else self._covered(group, targets)
+            for each in names[:MAX_EXPANDED]:
+                known = self._groups.get(each) or (self._expand(each) if "*" in group else targets)
+                if known and each not in found and all(self._permits(lists, each) for lists in allowed):
+                    found[each] = group_facts(each, known)
+        return list(found.values())
+
+    def _named(self) -> list[tuple[str, tuple[Target, ...]]]:
+        return [*self._groups.items(), *((each.name, each.targets) for each in self._wildcards)]
+
+    def _covered(self, pattern: str, targets: Sequence[Target]) -> list[str]:
+        """Names that a wildcard covers: those of the models that the table of facts has of its providers."""
+        head, _, tail = pattern.partition("*")
+        found = []
+        for target in targets:
+            before, _, after = target.model.partition("*")
+            for facts in listed(target.provider):
+                model = facts.model if target.model != ANY_MODEL else f"{target.provider}/{facts.model}"
+                if target.model == ANY_MODEL:
+                    name = f"{head}{model}{tail}"
+                elif covers(target.model, model):
+                    name = f"{head}{model[len(before) : len(model) - len(after)]}{tail}"
+                else:
+                    continue
+                if facts.mode in LISTED_MODES:
+                    found.append(name)
+        return found
+
     def price_of(self, row: SpendRow) -> Price | None:
         """Implements the `Prices` port: the price at the time of the row's call, as the config and the price
         data of today have it. A deployment whose id has changed is found by its provider and model."""
@@ -152,7 +217,9 @@ class Registry:
         if not known and not wild:
             return None
         some = (known or wild)[0].pricing
-        return Pricing(price_id=some.price_id, local=some.local, max_ms=some.max_ms).price(model, self._at)
+        return Pricing(
+            price_id=some.price_id, prefix=some.prefix, local=some.local, max_ms=some.max_ms
+        ).price(model, self._at)
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups

@@ -3,10 +3,12 @@
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from models_registry.facts.allowances import TEMPLATE_TOKENS, Thinking
+from models_registry.facts.table import ModelFacts
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing
 from schema.secret import Secret
@@ -39,12 +41,20 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
     rereads_thinking: bool = False
     """Whether a model reads its thinking once more, as input, where the request has a schema."""
+    takes_thinking: bool = False
+    """Whether a request may have Anthropic's `thinking`."""
+    untranslated: frozenset[str] = frozenset()
+    """OpenAI's parameters that a translation to the dialect has no field for."""
 
+
+NO_FIELD = frozenset(
+    {"presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "seed"}
+)
 
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
-        Dialect.ANTHROPIC: DialectFacts(),
+        Dialect.ANTHROPIC: DialectFacts(takes_thinking=True, untranslated=NO_FIELD),
         Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True),
     }
 )
@@ -123,3 +133,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error."""
+    facts: ModelFacts | None = None
+    """What the model takes, with what the config says of it. None: nobody knows it."""
+    info: Mapping[str, Any] = {}  # any YAML
+    """The config's `model_info`."""

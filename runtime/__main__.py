@@ -1,4 +1,5 @@
-"""The command line: `python -m runtime serve|dev|invoke|migrate`. `just` has a recipe for each."""
+"""The command line: `python -m runtime serve`, and `dev`, `invoke`, `migrate`, `update-models`. `just` has a
+recipe for each."""
 
 import argparse
 import asyncio
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     invoke.add_argument("name")
     invoke.add_argument("body", nargs="?", default="{}")
     migrate = commands.add_parser("migrate", help="bring the database's tables up to date")
+    update = commands.add_parser("update-models", help="make the table of what models take anew")
+    update.add_argument("--litellm", help="LiteLLM's model map: an address or a file")
+    update.add_argument("--models-dev", help="models.dev's list: an address or a file")
+    update.add_argument("--to", type=Path, help="the table to write, in place of the project's own")
+    update.set_defaults(run=_update_models)
     for command in (serve, dev, invoke, migrate):
         command.add_argument("--config", type=Path, default=env.get("CONFIG_FILE_PATH"))
     for command, function in ((serve, _serve), (dev, _dev), (invoke, _invoke), (migrate, _migrate)):
@@ -128,6 +134,15 @@ def _invoke(arguments: argparse.Namespace) -> int:
 
     return asyncio.run(
         invoke(arguments.name, arguments.body, document=_document(arguments), env=environment())
+    )
+
+
+def _update_models(arguments: argparse.Namespace) -> int:
+    from models_registry.facts.table import TABLE
+    from runtime.commands.update_models import LITELLM, MODELS_DEV, update_models
+
+    return update_models(
+        arguments.litellm or LITELLM, arguments.models_dev or MODELS_DEV, arguments.to or TABLE
     )
 
 

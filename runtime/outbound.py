@@ -48,6 +48,23 @@ async def post_json(url: str, content: object, timeout_s: float) -> None:
         raise Unreachable(type(exc).__name__) from None
 
 
+def get_file(url: str, *, timeout_s: float, max_bytes: int) -> bytes:
+    """GET a public file. Redirects are followed, and the proxies in the environment are used. Raises
+    Unreachable."""
+    data = bytearray()
+    try:
+        with httpx.stream("GET", url, follow_redirects=True, timeout=timeout_s) as answer:
+            if answer.status_code != 200:
+                raise Unreachable(f"status {answer.status_code}")
+            for piece in answer.iter_bytes():
+                data += piece
+                if len(data) > max_bytes:
+                    raise Unreachable(f"more than {max_bytes >> 20} MiB")
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise Unreachable(type(exc).__name__) from exc
+    return bytes(data)
+
+
 def get_json(url: str, *, timeout_s: float) -> Any:  # JSON has values of any type
     """GET a JSON document of 4 MiB at most. Redirects are not followed, and the proxies in the environment
     are not used. Raises Unreachable."""

@@ -9,6 +9,7 @@ from models_registry.backends.backend import UpstreamRequest
 from models_registry.bounds.judgement import Unbounded
 from models_registry.target import Deadlines, Target
 from schema.errors import GatewayError
+from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
 from schema.usage import Usage
 
@@ -26,6 +27,16 @@ class Models(Protocol):
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> Sequence[ModelCard]:
         """The models that a key may use, in the order of the config."""
+        ...
+
+    def deployments(
+        self, *, allowed: Sequence[AllowedModels], with_address: bool
+    ) -> Sequence[DeploymentInfo]:
+        """The config's entries for the models that a key may use. `with_address`: their addresses too."""
+        ...
+
+    def group_infos(self, *, allowed: Sequence[AllowedModels], name: str | None) -> Sequence[ShownFacts]:
+        """What the models that a key may use can do and cost; with `name` that one alone."""
         ...
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +19,7 @@ from models_registry.config.providers import PROVIDERS, Provider, UnknownProvide
 from models_registry.config.reader import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
+from models_registry.facts.table import ModelFacts, facts_of, overridden
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_window
 from models_registry.prices.fields import BASE
@@ -119,6 +121,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         local=provider.local,
         takes_metadata=provider.takes_metadata and is_provider(provider, address, config.environment),
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
+        facts=_facts(provider.prefix, info.base_model or model, deployment.info),
+        info=deployment.info,
     )
 
 
@@ -147,7 +151,13 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         else template_tokens(target.template_tokens, target.api_base, model),
         thinking=thinking_of(target.api_base, model),
         limit_field=limit_field(PROVIDERS[target.provider], target.api_base, model),
+        facts=_facts(target.provider, model, target.info),
     )
+
+
+def _facts(provider: str, model: str, info: Mapping[str, Any]) -> ModelFacts | None:
+    """What a deployment's model takes. `model` may name its provider: `openai/gpt-4`."""
+    return overridden(facts_of(provider, model), provider, model, info)
 
 
 def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:
@@ -405,20 +415,25 @@ def _weight(params: LitellmParams, path: str) -> float:
 
 def _pricing(config: Config, provider: Provider, deployment: Deployment, *, deadlines: Deadlines) -> Pricing:
     info, settings = deployment.entry.model_info, config.litellm_settings
-    price_id, base_model = provider.price_id, info.base_model
+    price_id, prefix, base_model = provider.price_id, provider.prefix, info.base_model
     if base_model is not None:
+        if "/" in base_model:
+            prefix = base_model.partition("/")[0]
         price_id, base_model = _listed_as(provider, base_model)
     return pricing_of(
         deployment.prices,
-        price_id=price_id,
-        base_model=base_model,
-        local=provider.local,
-        max_ms=math.ceil(deadlines.total_s * 1000),
-        adjustment=adjustment_of(
-            settings.cost_discount_config or {},
-            settings.cost_margin_config or {},
-            provider.prefix,
+        Pricing(
+            price_id=price_id,
+            prefix=prefix,
+            base_model=base_model,
             local=provider.local,
+            max_ms=math.ceil(deadlines.total_s * 1000),
+            adjustment=adjustment_of(
+                settings.cost_discount_config or {},
+                settings.cost_margin_config or {},
+                provider.prefix,
+                local=provider.local,
+            ),
         ),
     )
 

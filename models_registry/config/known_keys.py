@@ -79,15 +79,26 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             accounting_sync_ack""".split()
         ),
         "ModelInfo": frozenset(
-            """ team_id team_public_model_name max_input_tokens health_check_model
-            health_check_timeout health_check_max_tokens disable_background_health_check blocked tier
-            discoverable access_windows region db_model supports_function_calling supports_vision
-            supports_response_schema supports_parallel_function_calling supports_system_messages
-            supports_prompt_caching supports_audio_input supports_audio_output
-            supports_tool_choice litellm_provider description""".split()
+            """ team_id team_public_model_name health_check_model
+            health_check_timeout health_check_max_tokens disable_background_health_check blocked
+            discoverable access_windows""".split()
         ),
     }
 )
+
+SHOWN = frozenset(
+    """max_input_tokens prompt_cache_min_tokens reasoning_effort_levels thinking_always_on
+    supports_function_calling supports_vision supports_response_schema supports_parallel_function_calling
+    supports_system_messages supports_prompt_caching supports_audio_input supports_audio_output
+    supports_pdf_input supports_video_input supports_web_search supports_computer_use supports_tool_choice
+    supports_forced_tool_use supports_native_structured_output supports_assistant_prefill
+    supports_sampling_params supports_adaptive_thinking supports_legacy_thinking
+    supports_native_streaming supported_endpoints supported_modalities supported_output_modalities
+    litellm_provider key tier region db_model description version created_at updated_at created_by updated_by
+    deprecation_date output_vector_size""".split()
+)
+"""Keys of `model_info` that `/model/info` shows. Some of them also say what the model takes
+(`models_registry/facts/table.py`)."""
 
 PARAMS_LATER = frozenset(
     """api_version litellm_credential_name azure_ad_token tenant_id client_id client_secret azure_scope

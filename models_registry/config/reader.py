@@ -180,6 +180,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     empty: Mapping[str, str] = {}
     """Addresses and keys that the config has, but without a value. Each name (`api_base`) has the variable
     that was to give the value, such as `GPU_HOST`, or an empty text where no variable is named."""
+    info: Mapping[str, Any] = {}  # any YAML
+    """`model_info` as the config has it."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +296,7 @@ class _ConfigReader:
             params=self._params(values["litellm_params"], f"{path}.litellm_params"),
             prices=self._prices(values, path),
             empty=self._empty(item["litellm_params"], values["litellm_params"]),
+            info=values.get("model_info") or {},
         )
 
     def _empty(self, written: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
@@ -335,7 +338,10 @@ class _ConfigReader:
         known = {field.encode_name for field in msgspec.structs.fields(kind)}
         later = known_keys.LATER.get(kind.__name__, frozenset())
         for key in values:
-            if key in known or (kind is ModelInfo and is_price_field(key)):
+            if key in known or (kind is ModelInfo and (is_price_field(key) or key in known_keys.SHOWN)):
+                continue
+            if kind is ModelInfo and key not in later:
+                self.warnings.append(f"{path}.{key}: unknown key, shown by /model/info and used nowhere else")
                 continue
             effect = "has no effect in this version" if key in later else "unknown key"
             self.warnings.append(f"{path}.{key}: {effect}")

@@ -78,7 +78,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     the whole call."""
     services: tuple["Service", ...] = ()
     source: str = "config"
-    """`config`, `genai-prices` or `local`."""
+    """`config`, `genai-prices`, `model-facts` or `local`."""
     version: str | None = None
     """The version of the source: the package's version, or the hash of the config's price fields."""
     effective: date | None = None

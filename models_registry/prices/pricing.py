@@ -10,6 +10,7 @@ import msgspec
 
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_price
+from models_registry.prices.facts import known_price
 from models_registry.prices.fields import Grid, PriceField, grid_of, names_whole_price, price_of, searches_of
 from models_registry.prices.price import Price, Service, Tier
 from schema.money import NANO_PER_USD
@@ -57,6 +58,8 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
 
     price_id: str | None = None
     """The id of the provider in the price data. None: the data does not have the provider."""
+    prefix: str | None = None
+    """The provider under which the table of model facts has prices, where the price data has none."""
     base_model: str | None = None
     """The model whose list price the deployment has. None: the list price of its own model."""
     local: bool = False
@@ -87,6 +90,8 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
         start: Price | None = Price(source="local") if self.local else None
         if not names_whole_price(self.grid) and not self.local and self.price_id is not None:
             start = find_price(self.price_id, self.base_model or model, at)
+            if start is None and self.prefix is not None:
+                start = known_price(self.prefix, self.base_model or model)
         if not self.grid and self.searches is None:
             return start
         if start is None and not names_whole_price(self.grid):
@@ -98,28 +103,16 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
         return _each(price, lambda flat: msgspec.structs.replace(flat, searches=self.searches))
 
 
-def pricing_of(
-    fields: Mapping[str, PriceField],
-    *,
-    price_id: str | None,
-    base_model: str | None,
-    local: bool,
-    max_ms: int,
-    adjustment: Adjustment,
-) -> Pricing:
-    """What the price fields of a deployment say. Raises BadDeployment with the path of a field that is no
-    price."""
+def pricing_of(fields: Mapping[str, PriceField], start: Pricing) -> Pricing:
+    """The pricing with what the price fields of a deployment say. Raises BadDeployment with the path of a
+    field that is no price."""
     grid = grid_of(fields)
     said = {name: str(field.value) for name, field in sorted(fields.items())}
-    return Pricing(
-        price_id=price_id,
-        base_model=base_model,
-        local=local,
+    return msgspec.structs.replace(
+        start,
         grid=grid,
         searches=searches_of(fields),
         version=hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:12] if said else None,
-        max_ms=max_ms,
-        adjustment=adjustment,
     )
 
 
