@@ -8,9 +8,10 @@ from functions.contract.function import EventStream, function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext
 from functions.ports.models import Hold, UpstreamResponse
-from models_registry.backends.backend import UpstreamRequest
+from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.openai.answer import told_bytes
 from models_registry.bounds.chat import ChatBounds
+from models_registry.target import Target
 from schema.chat import ChatCompletion, ChatRequest
 from schema.usage import Usage
 
@@ -31,6 +32,12 @@ class ChatExchange(Exchange[ChatRequest, ChatBounds, ChatCompletion | EventStrea
     """A conversation sent to one deployment, and its answer."""
 
     __slots__ = ()
+
+    def __init__(self, request: ChatRequest, target: Target, facts: CallFacts) -> None:
+        super().__init__(request, target, facts)
+        fitted = self.backend.fitted(request, target)
+        if fitted is not None:
+            self.request, self.target, self.changed = fitted
 
     @property
     def streamed(self) -> bool:

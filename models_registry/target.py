@@ -135,5 +135,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the provider charges for calls that it answers with an error."""
     facts: ModelFacts | None = None
     """What the model takes, with what the config says of it. None: nobody knows it."""
+    refuses: frozenset[str] = frozenset()
+    """Fields of a request that the model refuses, or that its provider does not know: they are left out under
+    `drop_params`."""
+    renames_limit: bool = False
+    """Whether `max_tokens` goes to the provider as `max_completion_tokens`."""
+    watched: frozenset[str] = frozenset()
+    """Fields that may have to be changed or left out under `drop_params`."""
     info: Mapping[str, Any] = {}  # any YAML
     """The config's `model_info`."""

@@ -26,6 +26,7 @@ class ModelRequest(Protocol):
     def user(self) -> str | None: ...
 
 
+CHANGED_HEADER = "x-switchgear-changed"
 R = TypeVar("R", bound=ModelRequest)
 B = TypeVar("B", bound=Bounds)
 A = TypeVar("A")
@@ -35,13 +36,15 @@ class Exchange(ABC, Generic[R, B, A]):
     """A request to one deployment and its answer, as one endpoint understands them. `R` is the caller's
     request, `B` the bounds, `A` what the endpoint answers. An exchange does no IO of its own."""
 
-    __slots__ = ("backend", "facts", "request", "target")
+    __slots__ = ("backend", "changed", "facts", "request", "target")
 
     def __init__(self, request: R, target: Target, facts: CallFacts) -> None:
         self.request = request
         self.target = target
         self.facts = facts
         self.backend = BACKENDS[target.dialect]
+        self.changed: tuple[str, ...] = ()
+        """The request's fields that were changed or left out for this deployment's model."""
 
     @property
     def streamed(self) -> bool:
@@ -99,6 +102,10 @@ class Attempts(Generic[R, B, A]):
         hold = await ctx.ledger.hold(
             ctx.call, target, streamed=streamed, bounds=bounds, customer=request.user
         )
+        if exchange.changed:
+            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(exchange.changed)
+        elif ctx.call.attempts:
+            ctx.call.reply_headers.pop(CHANGED_HEADER, None)
         response: UpstreamResponse | None = None
         try:
             if hold.output_limit is not None:

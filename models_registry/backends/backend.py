@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from models_registry.backends.fitting import Fitted
 from models_registry.target import Target
 from schema.chat import ChatCompletion, ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
@@ -108,6 +109,10 @@ class ChatStream(Protocol):
 class Backend(Protocol):
     """One dialect. Each method raises UnsupportedParameter or InvalidRequest for what can't be
     sent, and UpstreamError for what can't be understood."""
+
+    def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
+        """The request as the deployment's model takes it. None: it is fit as it came."""
+        ...
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest: ...
 

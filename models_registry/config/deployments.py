@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,7 +18,8 @@ from models_registry.config.providers import PROVIDERS, Provider, UnknownProvide
 from models_registry.config.reader import Config, Deployment, LitellmParams, ModelInfo
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
-from models_registry.facts.table import ModelFacts, facts_of, overridden
+from models_registry.facts.refusals import SAMPLING, refused_fields
+from models_registry.facts.table import facts_of, overridden
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_window
 from models_registry.prices.fields import BASE
@@ -42,6 +42,10 @@ NO_KEY = "none"
 ANY_MODEL = "*/*"
 """The `Target.model` of a deployment whose caller names the provider. `expand` puts the named model in its
 place."""
+
+NEWER_LIMIT = "max_completion_tokens"
+REFUSABLE = SAMPLING | {"reasoning_effort", "parallel_tool_calls", "stop"}
+"""Fields that a model may refuse and another one of the same provider takes."""
 
 CREDENTIAL_HEADERS = frozenset(
     {
@@ -89,7 +93,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     request_params, asks_for_usage = _request_params(deployment, path)
     address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
-    return Target(
+    own_host = is_provider(provider, address, config.environment)
+    target = Target(
         model_id=info.id or _stable_id(deployment),
         public_name=entry.model_name,
         provider=provider.prefix,
@@ -119,11 +124,12 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         weight=weight,
         retries=params.num_retries,
         local=provider.local,
-        takes_metadata=provider.takes_metadata and is_provider(provider, address, config.environment),
+        takes_metadata=provider.takes_metadata and own_host,
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
-        facts=_facts(provider.prefix, info.base_model or model, deployment.info),
+        refuses=frozenset(provider.refuses if own_host else ()),
         info=deployment.info,
     )
+    return _with_facts(target, info.base_model or model)
 
 
 def expand(target: Target, matched: str, at: datetime) -> Target | None:
@@ -140,7 +146,7 @@ def expand(target: Target, matched: str, at: datetime) -> Target | None:
 
 def priced(target: Target, model: str, at: datetime) -> Target:
     """The target of a wildcard for one concrete model, with that model's price and facts."""
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         target,
         model=model,
         price=target.pricing.price(model, at),
@@ -151,13 +157,20 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         else template_tokens(target.template_tokens, target.api_base, model),
         thinking=thinking_of(target.api_base, model),
         limit_field=limit_field(PROVIDERS[target.provider], target.api_base, model),
-        facts=_facts(target.provider, model, target.info),
     )
+    return _with_facts(found, model)
 
 
-def _facts(provider: str, model: str, info: Mapping[str, Any]) -> ModelFacts | None:
-    """What a deployment's model takes. `model` may name its provider: `openai/gpt-4`."""
-    return overridden(facts_of(provider, model), provider, model, info)
+def _with_facts(target: Target, model: str) -> Target:
+    """The target with what its model takes. `model` is the one whose facts hold: the `base_model` where the
+    config has one, which may name its provider (`openai/gpt-4`)."""
+    facts = overridden(facts_of(target.provider, model), target.provider, model, target.info)
+    refuses = (target.refuses - REFUSABLE) | refused_fields(facts)
+    renames = target.limit_field == NEWER_LIMIT and (facts is None or bool(facts.reasoning))
+    watched = refuses | {"reasoning_effort"} if facts is not None and facts.efforts else refuses
+    return msgspec.structs.replace(
+        target, facts=facts, refuses=refuses, renames_limit=renames, watched=watched
+    )
 
 
 def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:

@@ -57,6 +57,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     more_limits: tuple[str, ...] = ()
     """Further fields in which its servers take a limit on the output. They come before the dialect's own
     field."""
+    refuses: tuple[str, ...] = ()
+    """Fields that clients of other providers send, and that this provider's own hosts refuse."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error, where `model_info` does not
     say."""
@@ -71,6 +73,7 @@ _ROWS = (
         api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         api_key_env=("OPENAI_API_KEY",),
         takes_metadata=True,
+        refuses=("thinking", "cache_control", "top_k", "min_p", "repetition_penalty"),
         price_id="openai",
         bare_names=("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"),
         newer_limit=NewerLimit(

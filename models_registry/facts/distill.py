@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from models_registry.facts.table import ModelFacts, PriceStep, TokenPrices
+from models_registry.facts.table import EFFORTS, ModelFacts, PriceStep, TokenPrices
 
 T = TypeVar("T")
 SourceEntry = Mapping[str, Any]  # an object of a public file, of any shape
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 PLAIN_EFFORTS = ("low", "medium", "high")
 PREFIXES: Mapping[str, str] = MappingProxyType(
     {

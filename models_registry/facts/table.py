@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""All levels of `reasoning_effort`, the least first."""
 TABLE = Path(__file__).with_name("models.jsonl")
 HOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

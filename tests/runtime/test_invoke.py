@@ -16,12 +16,14 @@ from functions.contract.roles import Access
 from functions.keys import generate
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
+from runtime.blueprint import check
 from runtime.catalog import Entry, entries
 from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger.attempts import BookedLedger
+from runtime.upstream.router import Router
 from runtime.web import door
 from runtime.web.door import ClientWatch, Door
 from runtime.web.mount import mount
@@ -677,3 +679,26 @@ def test_the_mounted_application_serves_a_path_with_slashes_and_its_own_pages() 
     assert msgspec.json.decode(model.content, type=ModelCard).id == "openai/*"
     assert document.json()["openapi"] == "3.1.0"
     assert page.headers["content-type"].startswith("text/html")
+
+
+def test_what_was_changed_for_the_model_is_told_and_what_was_not_is_not() -> None:
+    house = House()
+    registry = check(
+        {
+            "model_list": [
+                {"model_name": "five", "litellm_params": {"model": "openai/gpt-5", "api_key": "sk-x"}},
+                {"model_name": "four", "litellm_params": {"model": "openai/gpt-4o", "api_key": "sk-x"}},
+            ]
+        },
+        {},
+    )
+    house.give(routes=Router(registry.registry, registry.routing))
+    fields = {"max_tokens": 9, "temperature": 0.2, "drop_params": True}
+    changed = handle(house.route(), ask(model="five", **fields))
+    assert (changed.status, changed.headers["x-switchgear-changed"]) == (200, "max_tokens, temperature")
+    assert json.loads(house.upstream.requests[0].body) == {
+        "model": "gpt-5",
+        "messages": ASK["messages"],
+        "max_completion_tokens": 9,
+    }
+    assert "x-switchgear-changed" not in handle(house.route(), ask(model="four", **fields)).headers

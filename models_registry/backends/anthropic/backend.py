@@ -12,6 +12,7 @@ from models_registry.backends.anthropic.request import messages_request
 from models_registry.backends.anthropic.stream import AnthropicStream
 from models_registry.backends.anthropic.usage import counts_in, finish_reason, usage_of
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import upstream_headers
 from models_registry.backends.provider_errors import error_inside, provider_error
 from models_registry.backends.tolerance import decoded
@@ -42,6 +43,9 @@ _MESSAGES = msgspec.json.Decoder(MessagesResponse)
 
 class Anthropic:
     """Implements Backend."""
+
+    def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
+        return None
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /v1/messages."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama.answer import (
     arguments_of,
@@ -44,6 +45,9 @@ _FOREIGN = ("anthropic-", "openai-")
 
 class Ollama:
     """Implements Backend."""
+
+    def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
+        return None
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /api/chat."""

@@ -16,7 +16,9 @@ from typing import Any
 import msgspec
 
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
+from models_registry.backends.openai.fitting import fitted
 from models_registry.backends.openai.stream import OpenAIStream
 from models_registry.backends.parameters import add_defaults, keep_metadata_here, take_gateway_fields
 from models_registry.backends.provider_errors import error_inside, provider_error
@@ -71,6 +73,10 @@ _LOOSE_COMPLETIONS = msgspec.json.Decoder(_LooseCompletion)
 
 class OpenAI:
     """Implements Backend."""
+
+    def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
+        """See `models_registry/backends/openai/fitting.py`."""
+        return fitted(request, target)
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /chat/completions. A stream is asked for its usage unless the server refuses that."""

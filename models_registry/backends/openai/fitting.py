@@ -1,0 +1,76 @@
+"""Fits a request in OpenAI's dialect to a model: the name of its limit, and what is left out under
+`drop_params`."""
+
+import msgspec
+
+from models_registry.backends.fitting import (
+    CACHE_CONTROL,
+    Fitted,
+    merged,
+    nearest,
+    refitted,
+    without_cache_control,
+)
+from models_registry.backends.parameters import drops_params
+from models_registry.facts.refusals import IS_DEFAULT, SAMPLING
+from models_registry.target import Target
+from schema.chat import ChatRequest
+
+OLDER, NEWER, EFFORT = "max_tokens", "max_completion_tokens", "reasoning_effort"
+_TEXT = msgspec.json.Decoder(str)
+
+
+def fitted(request: ChatRequest, target: Target) -> Fitted | None:
+    """The request as its model takes it. None: it is fit as it came."""
+    drops = drops_params(request, target)
+    renames = target.renames_limit and (request.max_tokens is not None or OLDER in target.params)
+    if not renames and not (drops and _may_be_unfit(request, target)):
+        return None
+    fields, changed = merged(request, target), []
+    if renames and bytes(fields[OLDER]) != b"null":
+        older = fields.pop(OLDER)
+        fields.setdefault(NEWER, older)
+        changed.append(OLDER)
+    if drops:
+        changed += _leave_out(fields, target)
+    return refitted(fields, target, changed) if changed else None
+
+
+def _may_be_unfit(request: ChatRequest, target: Target) -> bool:
+    """Whether the request has a field that the model may refuse."""
+    fields, watched = request.raw or request.fields(), target.watched
+    if not (watched.isdisjoint(fields) and watched.isdisjoint(target.params)):
+        return True
+    return CACHE_CONTROL in target.refuses and any(
+        b'"cache_control"' in bytes(fields[name]) for name in ("messages", "tools") if name in fields
+    )
+
+
+def _leave_out(fields: dict[str, msgspec.Raw], target: Target) -> list[str]:
+    """Leave out what the model refuses. Gives the names."""
+    facts = target.facts
+    left = []
+    effort = _effort(fields)
+    if effort is not None and facts is not None and facts.efforts and effort not in facts.efforts:
+        near = nearest(effort, facts.efforts)
+        if near is not None:
+            fields[EFFORT] = msgspec.Raw(msgspec.json.encode(near))
+            left.append(EFFORT)
+    unthinking = facts is not None and "none" in facts.efforts and (effort or facts.default_effort) == "none"
+    for name in sorted(target.refuses & fields.keys()):
+        raw = bytes(fields[name])
+        if raw == b"null" or raw in IS_DEFAULT.get(name, ()) or (unthinking and name in SAMPLING):
+            continue
+        del fields[name]
+        left.append(name)
+    if "cache_control" in target.refuses and without_cache_control(fields):
+        left.append("cache_control")
+    return left
+
+
+def _effort(fields: dict[str, msgspec.Raw]) -> str | None:
+    raw = fields.get(EFFORT)
+    try:
+        return None if raw is None else _TEXT.decode(raw)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,188 @@
+"""Requests of one shape to models that take different things: gpt-5 and o-series, gpt-4o, and strangers."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.chat import ChatExchange
+from models_registry.backends.backend import CallFacts
+from models_registry.backends.fitting import nearest
+from models_registry.bounds.chat import ChatBounds
+from models_registry.facts.table import EFFORTS
+from models_registry.target import Target
+from runtime.blueprint import check
+from schema.chat import ChatRequest
+from schema.wire import decode_body
+
+FACTS = CallFacts(request_id="r", created=1)
+DECODER = msgspec.json.Decoder(ChatRequest)
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def target(model: str, *, base: str = "https://api.openai.com/v1", **params: Any) -> Target:
+    entry = {
+        "model_name": "m",
+        "litellm_params": {"model": model, "api_key": "sk-x", "api_base": base, **params},
+    }
+    checked = check({"model_list": [entry]}, {})
+    assert checked.errors == checked.skipped == ()
+    return checked.registry.target("m", allowed=(), roll=0.0)
+
+
+def exchange(to: Target, **fields: Any) -> ChatExchange:
+    body = json.dumps({"model": "m", "messages": MESSAGES, **fields}).encode()
+    return ChatExchange(decode_body(DECODER, body), to, FACTS)
+
+
+def sent(to: Target, **fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The body that the provider gets, without model and messages, and the names of what was changed."""
+    made = exchange(to, **fields)
+    body: dict[str, Any] = json.loads(made.outgoing().body)
+    del body["model"]
+    if body["messages"] == MESSAGES:
+        del body["messages"]
+    return body, made.changed
+
+
+REASONING = ["openai/gpt-5", "openai/o3", "openai/gpt-5-mini", "openai/o4-mini", "openai/gpt-5-2025-08-07"]
+
+
+@pytest.mark.parametrize("model", REASONING)
+@pytest.mark.parametrize("drop", [True, False])
+def test_the_limit_has_the_name_that_reasoning_models_know(model: str, drop: bool) -> None:
+    to = target(model, drop_params=drop)
+    assert sent(to, max_tokens=100) == ({"max_completion_tokens": 100}, ("max_tokens",))
+    assert sent(to, max_completion_tokens=100) == ({"max_completion_tokens": 100}, ())
+    assert sent(to, max_tokens=None)[1] == ()
+
+
+@pytest.mark.parametrize("model", REASONING)
+def test_of_two_limits_the_newer_name_is_sent_as_it_came(model: str) -> None:
+    body, changed = sent(target(model), max_tokens=50, max_completion_tokens=100)
+    assert (body, changed) == ({"max_completion_tokens": 100}, ("max_tokens",))
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "openai/gpt-4.1", "custom_openai/my-model"])
+def test_other_models_get_the_limit_as_it_came(model: str) -> None:
+    base = "https://models.example.com/v1" if model.startswith("custom") else "https://api.openai.com/v1"
+    assert sent(target(model, base=base, drop_params=True), max_tokens=100) == ({"max_tokens": 100}, ())
+
+
+@pytest.mark.parametrize("model", REASONING)
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"temperature": 0.2},
+        {"top_p": 0.5},
+        {"presence_penalty": 1, "frequency_penalty": -1},
+        {"logprobs": True, "top_logprobs": 3},
+        {"logit_bias": {"50256": -100}},
+        {"stop": ["\n"]},
+        {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        {"top_k": 40},
+    ],
+)
+def test_what_the_model_refuses_is_left_out_under_drop_params(model: str, refused: dict[str, Any]) -> None:
+    assert sent(target(model, drop_params=True), **refused) == ({}, tuple(sorted(refused)))
+    assert sent(target(model), drop_params=True, **refused) == ({}, tuple(sorted(refused)))
+    assert sent(target(model), **refused) == (refused, ()), "the provider's own 400 is told"
+    assert sent(target(model, drop_params=True), drop_params=False, **refused) == (refused, ())
+
+
+@pytest.mark.parametrize("model", REASONING)
+def test_values_that_ask_for_what_the_model_does_anyway_stay(model: str) -> None:
+    plain = {"temperature": 1, "top_p": 1.0, "presence_penalty": 0, "logprobs": False, "logit_bias": {}}
+    assert sent(target(model, drop_params=True), **plain) == (plain, ())
+
+
+def test_parameters_of_the_deployment_are_left_out_too() -> None:
+    to = target("openai/o3", drop_params=True, temperature=0.3, max_tokens=9, seed=7)
+    assert sent(to) == ({"max_completion_tokens": 9, "seed": 7}, ("max_tokens", "temperature"))
+
+
+def test_a_plain_model_keeps_its_sampling_and_loses_what_it_has_no_use_for() -> None:
+    to = target("openai/gpt-4o", drop_params=True)
+    body, changed = sent(to, temperature=0.2, stop="x", reasoning_effort="low", thinking={"type": "enabled"})
+    assert body == {"temperature": 0.2, "stop": "x"}
+    assert changed == ("reasoning_effort", "thinking")
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "got"),
+    [
+        ("openai/o3", "minimal", "low"),
+        ("openai/o3", "none", "low"),
+        ("openai/gpt-5", "xhigh", "high"),
+        ("openai/gpt-5", "none", "minimal"),
+        ("openai/gpt-5.2", "minimal", "none"),
+    ],
+)
+def test_a_level_that_the_model_lacks_becomes_the_nearest(model: str, asked: str, got: str) -> None:
+    assert sent(target(model, drop_params=True), reasoning_effort=asked) == (
+        {"reasoning_effort": got},
+        ("reasoning_effort",),
+    )
+    assert sent(target(model), reasoning_effort=asked) == ({"reasoning_effort": asked}, ())
+
+
+def test_a_model_that_does_not_reason_at_this_call_takes_sampling() -> None:
+    to = target("openai/gpt-5.2", drop_params=True)
+    assert sent(to, temperature=0.2) == ({"temperature": 0.2}, ())
+    body, changed = sent(to, temperature=0.2, reasoning_effort="high")
+    assert (body, changed) == ({"reasoning_effort": "high"}, ("temperature",))
+
+
+def test_cache_control_is_taken_out_wherever_it_stands() -> None:
+    ephemeral = {"cache_control": {"type": "ephemeral"}}
+    fields = {
+        "messages": [
+            {"role": "system", "content": [{"type": "text", "text": "long", **ephemeral}]},
+            {"role": "user", "content": "hi", **ephemeral},
+        ],
+        "tools": [
+            {"type": "function", "function": {"name": "f", "parameters": {"minimum": 1e400}}, **ephemeral},
+            {"type": "function", "function": {"name": "g", **ephemeral}},
+        ],
+    }
+    text = json.dumps(fields).replace("Infinity", "1e400")
+    to = target("openai/gpt-4o", drop_params=True)
+    made = ChatExchange(decode_body(DECODER, b'{"model":"m",' + text.encode()[1:]), to, FACTS)
+    body = made.outgoing().body
+    assert b"cache_control" not in body
+    assert b"1e400" in body, "a number keeps its spelling"
+    assert made.changed == ("cache_control",)
+    kept = sent(target("openai/gpt-4o"), **{"messages": fields["messages"]})
+    assert (b"cache_control" in json.dumps(kept[0]).encode(), kept[1]) == (True, ())
+
+
+def test_what_is_held_for_is_what_is_sent() -> None:
+    made = exchange(target("openai/gpt-5", drop_params=True), max_tokens=100, temperature=0.1)
+    assert made.bounds().output_tokens == 100
+    as_sent = decode_body(DECODER, made.outgoing().body)
+    assert made.bounds().output_tokens == ChatBounds(as_sent, made.target).output_tokens
+
+
+def test_a_server_of_ones_own_gets_what_only_it_may_know() -> None:
+    to = target("openai/my-tune", base="http://10.0.0.7:8000/v1", drop_params=True)
+    fields = {"top_k": 40, "thinking": {"type": "enabled"}, "temperature": 0.2}
+    assert sent(to, **fields) == (fields, ())
+
+
+@given(st.sampled_from(EFFORTS), st.sets(st.sampled_from(EFFORTS)))
+def test_the_nearest_level_is_one_that_the_model_has(effort: str, levels: set[str]) -> None:
+    found = nearest(effort, levels)
+    assert (found in levels) if levels else found is None
+    if effort in levels:
+        assert found == effort
+
+
+@pytest.mark.parametrize("effort", ["", "huge", "LOW", "x" * 1000])
+def test_what_is_no_level_is_left_for_the_provider_to_refuse(effort: str) -> None:
+    assert sent(target("openai/o3", drop_params=True), reasoning_effort=effort) == (
+        {"reasoning_effort": effort},
+        (),
+    )
