@@ -41,6 +41,9 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
     rereads_thinking: bool = False
     """Whether a model reads its thinking once more, as input, where the request has a schema."""
+    needs_limit: bool = False
+    """Whether a request has to state a limit on the output. Where the caller states none, the model's own
+    maximum is sent."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
     untranslated: frozenset[str] = frozenset()
@@ -54,7 +57,7 @@ NO_FIELD = frozenset(
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
-        Dialect.ANTHROPIC: DialectFacts(takes_thinking=True, untranslated=NO_FIELD),
+        Dialect.ANTHROPIC: DialectFacts(needs_limit=True, takes_thinking=True, untranslated=NO_FIELD),
         Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True),
     }
 )

@@ -168,8 +168,16 @@ def _with_facts(target: Target, model: str) -> Target:
     refuses = (target.refuses - REFUSABLE) | refused_fields(facts)
     renames = target.limit_field == NEWER_LIMIT and (facts is None or bool(facts.reasoning))
     watched = refuses | {"reasoning_effort"} if facts is not None and facts.efforts else refuses
+    most = target.max_output_tokens
+    if most is None and facts is not None and target.dialect.facts.needs_limit:
+        most = facts.max_output_tokens
     return msgspec.structs.replace(
-        target, facts=facts, refuses=refuses, renames_limit=renames, watched=watched
+        target,
+        facts=facts,
+        refuses=refuses,
+        renames_limit=renames,
+        watched=watched,
+        max_output_tokens=most,
     )
 
 

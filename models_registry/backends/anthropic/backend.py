@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from models_registry.backends.anthropic.request import messages_request
+from models_registry.backends.anthropic.fitting import fitted
+from models_registry.backends.anthropic.request import ANSWER_TOOL, answers_by_tool, messages_request
 from models_registry.backends.anthropic.stream import AnthropicStream
 from models_registry.backends.anthropic.usage import counts_in, finish_reason, usage_of
 from models_registry.backends.backend import CallFacts, UpstreamRequest
@@ -45,7 +46,8 @@ class Anthropic:
     """Implements Backend."""
 
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
-        return None
+        """See `models_registry/backends/anthropic/fitting.py`."""
+        return fitted(request, target)
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /v1/messages."""
@@ -64,6 +66,7 @@ class Anthropic:
         message = _decode(body, target)
         counts = counts_in(message.usage)
         usage = None if counts is None else usage_of(counts)
+        by_tool, finished = answers_by_tool(request, target), finish_reason(message.stop_reason)
         completion = ChatCompletion(
             id=message.id,
             object="chat.completion",
@@ -72,8 +75,8 @@ class Anthropic:
             choices=[
                 Choice(
                     index=0,
-                    message=_answer(message.content),
-                    finish_reason=finish_reason(message.stop_reason),
+                    message=_answer(message.content, by_tool=by_tool),
+                    finish_reason="stop" if by_tool and finished == "tool_calls" else finished,
                 )
             ],
             usage=to_wire(usage) if usage is not None else None,
@@ -83,7 +86,8 @@ class Anthropic:
     def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> AnthropicStream:
         options = request.stream_options
         include_usage = options is not None and bool(options.include_usage)
-        return AnthropicStream(target, facts, include_usage=include_usage)
+        answer_tool = ANSWER_TOOL if answers_by_tool(request, target) else None
+        return AnthropicStream(target, facts, include_usage=include_usage, answer_tool=answer_tool)
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
@@ -113,7 +117,11 @@ def _decode(body: bytes, target: Target) -> MessagesResponse:
         raise UpstreamMalformed(f"The provider's answer is not a message: {exc}") from exc
 
 
-def _answer(blocks: list[AnswerBlock]) -> AnswerMessage:
+def _answer(blocks: list[AnswerBlock], *, by_tool: bool) -> AnswerMessage:
+    if by_tool:
+        said = [block for block in blocks if block.kind == "tool_use" and block.name == ANSWER_TOOL]
+        if said:
+            return AnswerMessage(content=_arguments(said[0]))
     text = "".join(block.text or "" for block in blocks if block.kind == "text")
     thinking = "".join(block.thinking or "" for block in blocks if block.kind == "thinking")
     calls = [_call(block) for block in blocks if block.kind == "tool_use"]
@@ -125,7 +133,9 @@ def _answer(blocks: list[AnswerBlock]) -> AnswerMessage:
 
 
 def _call(block: AnswerBlock) -> ToolCall:
-    arguments = bytes(block.input).decode("utf-8", "replace") if present(block.input) else "{}"
-    return ToolCall(
-        id=block.id, kind="function", function=CalledFunction(name=block.name, arguments=arguments)
-    )
+    function = CalledFunction(name=block.name, arguments=_arguments(block))
+    return ToolCall(id=block.id, kind="function", function=function)
+
+
+def _arguments(block: AnswerBlock) -> str:
+    return bytes(block.input).decode("utf-8", "replace") if present(block.input) else "{}"

@@ -10,6 +10,7 @@ from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
 from schema.dialects.anthropic import (
     AnthropicMetadata,
+    Block,
     MessagesRequest,
     OutputConfig,
     OutputFormat,
@@ -20,6 +21,12 @@ from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 DEFAULT_MAX_TOKENS = 4096
+ANSWER_TOOL = "json_answer"
+"""The tool whose arguments are the answer, where the model is held to JSON by a tool."""
+_ANSWER = "Call this tool once, with the whole answer."
+JSON_KINDS = ("json_object", "json_schema")
+ANY_OBJECT = msgspec.Raw(b'{"type":"object","additionalProperties":true}')
+ONLY_JSON = "Answer with one JSON object and nothing else: no text before it or after it, and no code fence."
 NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 THINKING_OFF = msgspec.Raw(b'{"type":"disabled"}')
 
@@ -49,8 +56,51 @@ EFFORTS = MappingProxyType(
 CHOICES = MappingProxyType({"auto": "auto", "none": "none", "required": "any"})
 
 
+class _Rooted(msgspec.Struct, frozen=True, rename={"kind": "type"}):
+    kind: str = ""
+
+
 class _ThinkingField(msgspec.Struct, frozen=True):
     budget_tokens: int | None = None
+
+
+def answers_by_tool(request: ChatRequest, target: Target) -> bool:
+    """Whether the model gives its JSON as the arguments of a tool that it has to call. So models from before
+    structured output, and answers without a schema, are held to JSON."""
+    wanted = request.response_format
+    if wanted is None or wanted.kind not in ("json_object", "json_schema") or _is_native(request, target):
+        return False
+    facts = target.facts
+    can_force = facts is None or facts.forced_tools is not False
+    return can_force and not request.tools and not _thinks(request) and _is_object(request)
+
+
+def _is_native(request: ChatRequest, target: Target) -> bool:
+    """Whether the schema goes to the provider's own structured output."""
+    wanted, facts = request.response_format, target.facts
+    by_schema = wanted is not None and wanted.kind == "json_schema"
+    return by_schema and (facts is None or facts.native_structured is True)
+
+
+def _thinks(request: ChatRequest) -> bool:
+    raw = request.raw.get("thinking", ABSENT)
+    return present(raw) and b'"disabled"' not in bytes(raw)
+
+
+def _schema_of(request: ChatRequest) -> msgspec.Raw | None:
+    wanted = request.response_format
+    if wanted is None or wanted.json_schema is None or not present(wanted.json_schema.body):
+        return None
+    return wanted.json_schema.body
+
+
+def _is_object(request: ChatRequest) -> bool:
+    """Whether the answer is a JSON object, which a tool's arguments have to be."""
+    schema = _schema_of(request)
+    try:
+        return schema is None or msgspec.json.decode(schema, type=_Rooted).kind == "object"
+    except msgspec.ValidationError:
+        return False
 
 
 def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
@@ -60,6 +110,15 @@ def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
     refuse_unsupported(request, target, HONOURED)
     system, turns = conversation(request.messages)
     thinking, output = _reasoning(request, target)
+    tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(request.tools or ())]
+    choice = _tool_choice(request, target)
+    wanted = request.response_format
+    if answers_by_tool(request, target):
+        schema = _schema_of(request) or ANY_OBJECT
+        tools = [ToolSpec(name=ANSWER_TOOL, description=_ANSWER, input_schema=schema)]
+        choice = ToolUse(kind="tool", name=ANSWER_TOOL)
+    elif wanted is not None and wanted.kind in JSON_KINDS and not _is_native(request, target):
+        system = [*system, Block(kind="text", text=_told_to_answer_json(request))]
     return MessagesRequest(
         model=target.model,
         max_tokens=_max_tokens(request, target),
@@ -70,12 +129,18 @@ def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
         top_k=request.raw.get("top_k", ABSENT),
         stop_sequences=_stop(request, target),
         stream=True if request.stream else None,
-        tools=[_tool(tool, f"tools[{i}]") for i, tool in enumerate(request.tools or ())] or None,
-        tool_choice=_tool_choice(request, target),
+        tools=tools or None,
+        tool_choice=choice,
         thinking=thinking,
         output_config=output,
         metadata=AnthropicMetadata(user_id=request.user) if request.user else None,
     )
+
+
+def _told_to_answer_json(request: ChatRequest) -> str:
+    """The instruction where neither structured output nor a tool can hold the model to JSON."""
+    schema = _schema_of(request)
+    return ONLY_JSON if schema is None else f"{ONLY_JSON} It fits this JSON schema: {bytes(schema).decode()}"
 
 
 def _max_tokens(request: ChatRequest, target: Target) -> int:
@@ -132,7 +197,11 @@ def _reasoning(request: ChatRequest, target: Target) -> tuple[MaybeRaw, OutputCo
             raise unsupported(
                 "reasoning_effort", target, f"'{request.reasoning_effort}' is not one of its levels"
             )
-    output_format = _format(request, target)
+    output_format = None
+    if _is_native(request, target):
+        output_format = _format(request, target)
+    else:
+        _check_format(request, target)
     if effort is None and output_format is None:
         return thinking, None
     return thinking, OutputConfig(effort=effort, format=output_format)
@@ -148,9 +217,18 @@ def _format(request: ChatRequest, target: Target) -> OutputFormat | None:
                 "'response_format.json_schema.schema' is missing.", param="response_format.json_schema.schema"
             )
         return OutputFormat(kind="json_schema", body=wanted.json_schema.body)
-    if drops_params(request, target):
-        return None
-    raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'; send a json_schema")
+    return None
+
+
+def _check_format(request: ChatRequest, target: Target) -> None:
+    """Check the kind of a `response_format` that is not sent as such."""
+    wanted = request.response_format
+    if wanted is None or wanted.kind in ("text", "json_object"):
+        return
+    if wanted.kind == "json_schema":
+        _format(request, target)
+    elif not drops_params(request, target):
+        raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'; send a json_schema")
 
 
 def _tool(tool: Tool, where: str) -> ToolSpec:

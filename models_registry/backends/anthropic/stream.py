@@ -20,13 +20,20 @@ from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present
 
+EMPTY = ("", "{}")
+"""Inputs of a tool call at its start that say that the input comes in pieces."""
 _EVENTS = msgspec.json.Decoder(MessageEvent)
 
 
 class AnthropicStream:
     """Implements ChatStream."""
 
-    def __init__(self, target: Target, facts: CallFacts, *, include_usage: bool) -> None:
+    def __init__(
+        self, target: Target, facts: CallFacts, *, include_usage: bool, answer_tool: str | None = None
+    ) -> None:
+        """`answer_tool` is the tool whose arguments are the answer's text."""
+        self._answer_tool = answer_tool
+        self._answer_block: int | None = None
         self._target = target
         self._facts = facts
         self._include_usage = include_usage
@@ -134,10 +141,15 @@ class AnthropicStream:
         block = event.content_block
         if block is None:
             return b""
+        whole = bytes(block.input).decode("utf-8", "replace") if present(block.input) else ""
+        if block.kind == "tool_use" and block.name == self._answer_tool:
+            self._answer_block = event.index
+            return writer.text(whole) if whole not in EMPTY else b""
         if block.kind == "tool_use":
             self._tool = event.index
-            self._has_arguments = False
-            return writer.tool(id=block.id or "", name=block.name or "")
+            self._has_arguments = whole not in EMPTY
+            opened = writer.tool(id=block.id or "", name=block.name or "")
+            return opened + writer.arguments(whole) if self._has_arguments else opened
         if block.kind == "text" and block.text:
             return writer.text(block.text)
         if block.kind == "thinking" and block.thinking:
@@ -153,6 +165,8 @@ class AnthropicStream:
         if delta.kind == "thinking_delta" and delta.thinking:
             return writer.reasoning(delta.thinking)
         if delta.kind == "input_json_delta" and delta.partial_json:
+            if self._answer_block == event.index:
+                return writer.text(delta.partial_json)
             if self._tool == event.index:
                 self._has_arguments = True
                 return writer.arguments(delta.partial_json)
@@ -171,7 +185,8 @@ class AnthropicStream:
         if stop_reason is None or self._finished:
             return b""
         self._finished = True
-        return writer.finish(finish_reason(stop_reason))
+        reason = finish_reason(stop_reason)
+        return writer.finish("stop" if reason == "tool_calls" and self._answer_block is not None else reason)
 
 
 def _decode(data: bytes) -> MessageEvent:

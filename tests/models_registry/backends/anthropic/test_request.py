@@ -237,7 +237,6 @@ REFUSED = [
     ("logit_bias", {"1": 5}),
     ("frequency_penalty", 0.5),
     ("presence_penalty", -1),
-    ("response_format", {"type": "json_object"}),
     ("temperature", 1.5),
     ("stop", ["a", "  "]),
     ("reasoning_effort", "extreme"),
