@@ -25,6 +25,10 @@ invoke name *args:
 migrate *args:
     @"{{ python }}" -m runtime migrate "$@"
 
+# Write the files that say what the migrations make of a database; run it after changing one
+schema *args:
+    @"{{ python }}" -m runtime.commands.schema_files "$@"
+
 # The tests, a file at a time on each of up to four cores (.venv/bin/pytest runs them in one process)
 test *args:
     @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -1,1 +1,1 @@
-"""Commands that are not serving: the development stack, one call without HTTP."""
+"""Commands that are not serving: the development stack, one call without HTTP, the files of the schema."""
