@@ -1,9 +1,12 @@
-"""The way out for everything that is not model traffic: one configured httpx client."""
+"""The way out for everything that is not model traffic: one configured httpx client.
+
+httpx is imported when something goes out, or an address is judged: a start imports this module in each of its
+processes, and httpx takes 45 ms.
+"""
 
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -16,6 +19,8 @@ class Unreachable(Exception):
 def flaw_of(url: str) -> str | None:
     """Why nothing can ever be posted to an address, in words that have nothing of it; None where it may
     work."""
+    import httpx
+
     try:
         url.encode()
         urlsplit(url)  # stricter with an IPv6 address
@@ -34,6 +39,8 @@ def flaw_of(url: str) -> str | None:
 async def post_json(url: str, content: object, timeout_s: float) -> None:
     """POST a JSON document; any 2xx will do. No redirects; proxies of the environment. Raises Unreachable,
     whose message has nothing of the address."""
+    import httpx
+
     headers = {"content-type": "application/json"}
     try:
         async with (
@@ -50,6 +57,8 @@ async def post_json(url: str, content: object, timeout_s: float) -> None:
 
 def get_json(url: str, *, timeout_s: float) -> Any:  # JSON by definition
     """GET a small JSON document. No redirects, no proxies of the environment. Raises Unreachable."""
+    import httpx
+
     try:
         with (
             httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False) as client,

@@ -5,6 +5,7 @@ machinery) runs in a child that is gone before the first worker starts.
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -21,8 +22,6 @@ import msgspec
 from models_registry.config.reader import read_config
 from runtime.blueprint import Blueprint
 from runtime.config_file import Document
-from runtime.local.postgres import EmbeddedPostgres
-from runtime.local.postgres_watch import PostgresWatch
 from runtime.serving.books_process import BooksProcess
 from runtime.settings import (
     Settings,
@@ -102,6 +101,9 @@ class ServedDatabase:
         self._embedded = None
         self.dsn = settings.database_url
         if self.dsn is None:
+            from runtime.local.postgres import EmbeddedPostgres
+            from runtime.local.postgres_watch import PostgresWatch
+
             self._embedded = EmbeddedPostgres(settings.data_dir / "postgres")
             self._watch = PostgresWatch(self._embedded)
 
@@ -250,7 +252,9 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
 
 
 def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "WorkerApp":
-    """In the worker's own process, so that the parent never holds what a worker imports."""
+    """In the worker's own process, so that the parent never holds what a worker imports. Nothing that is
+    imported is garbage: until the worker has started, none is looked for."""
+    gc.disable()
     from runtime.serving.worker import load_worker
 
     return load_worker(blueprint, parent_pid, http2=listen.http2, front=listen.front)
