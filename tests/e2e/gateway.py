@@ -261,9 +261,9 @@ def serving(
 
 def _is_worker(child: psutil.Process) -> bool:
     """A fork has its parent's command line; where processes are spawned it is multiprocessing's. Who keeps
-    the books has a name of its own."""
+    the books, and who checks, have names of their own."""
     try:
-        if child.name() == "books":
+        if child.name() in ("books", "checks"):
             return False
         words = child.cmdline()
     except psutil.Error:  # it is gone, or nearly
