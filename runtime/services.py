@@ -62,15 +62,16 @@ class Services:
         log_line: Callable[[bytes], None],
         calls: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`calls` says how many requests are being answered."""
+        """`calls` says how many requests are being answered. Nothing is opened yet: what the config says is
+        worked out here, while a starting server still checks."""
         self._blueprint = blueprint
+        self._checked = check(blueprint.document, blueprint.env)
         self._log_line = log_line
         self._calls = calls
 
     async def open(self) -> Gateway:
         """Connect and start everything. Raises DatabaseUnavailable."""
-        blueprint = self._blueprint
-        checked = check(blueprint.document, blueprint.env)
+        blueprint, checked = self._blueprint, self._checked
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
         self.upstream = HttpUpstream(env=blueprint.env, tls=checked.tls)
         await self.upstream.start()
