@@ -25,6 +25,10 @@ invoke name *args:
 migrate *args:
     @"{{ python }}" -m runtime migrate "$@"
 
+# Write the files that say what the migrations make of a database; run it after changing a migration
+schema *args:
+    @"{{ python }}" -m runtime.commands.schema_files "$@"
+
 # Run the tests on up to four cores, each file on one core (.venv/bin/pytest runs them in one process)
 test *args:
     @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

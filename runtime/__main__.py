@@ -9,14 +9,13 @@ from pathlib import Path
 from runtime.blueprint import Blueprint
 from runtime.config_file import ConfigFileError, Document, load_document
 from runtime.local.postgres_cluster import EmbeddedPostgresError
+from runtime.serving.checks import prepare, report
 from runtime.serving.serve import (
     AddressTaken,
     Listen,
     ServedDatabase,
     check_address,
     leave_on_signals,
-    prepare,
-    report,
     run,
     settings_of,
 )
@@ -119,7 +118,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         blueprint = Blueprint(
             document=document, env=env, settings=settings, master_key=master_key, dsn=dsn, families=families
         )
-        return prepare(blueprint, workers=arguments.workers) or run(blueprint, _listen(arguments))
+        return run(blueprint, _listen(arguments))
 
 
 def _dev(arguments: argparse.Namespace) -> int:
@@ -151,7 +150,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
     settings, master_key, _ = settings_of(document, env)
     with ServedDatabase(settings) as dsn:
         blueprint = Blueprint(document={}, env=env, settings=settings, master_key=master_key, dsn=dsn)
-        return prepare(blueprint, workers=0)
+        return prepare(blueprint)
 
 
 if __name__ == "__main__":

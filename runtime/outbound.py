@@ -1,9 +1,13 @@
-"""HTTP requests that are not model calls: webhooks, and looks at local servers. They go through httpx."""
+"""HTTP requests that are not model calls: webhooks, public files, and looks at local servers. They go through
+httpx.
+
+httpx is imported when something goes out, or an address is judged. A start imports this module in each of its
+processes, and httpx takes 45 ms.
+"""
 
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -16,6 +20,8 @@ class Unreachable(Exception):
 def flaw_of(url: str) -> str | None:
     """Why nothing can ever be posted to an address. The words have no part of the address, which may be a
     secret. None where the address may work."""
+    import httpx
+
     try:
         url.encode()
         urlsplit(url)  # it is stricter with IPv6 addresses than httpx is
@@ -34,6 +40,8 @@ def flaw_of(url: str) -> str | None:
 async def post_json(url: str, content: object, timeout_s: float) -> None:
     """POST a JSON document. Any 2xx status is a success. Redirects are not followed, and the proxies in the
     environment are used. Raises Unreachable, with a message that has no part of the address."""
+    import httpx
+
     headers = {"content-type": "application/json"}
     try:
         async with (
@@ -51,6 +59,8 @@ async def post_json(url: str, content: object, timeout_s: float) -> None:
 def get_file(url: str, *, timeout_s: float, max_bytes: int) -> bytes:
     """GET a public file. Redirects are followed, and the proxies in the environment are used. Raises
     Unreachable."""
+    import httpx
+
     data = bytearray()
     try:
         with httpx.stream("GET", url, follow_redirects=True, timeout=timeout_s) as answer:
@@ -68,6 +78,8 @@ def get_file(url: str, *, timeout_s: float, max_bytes: int) -> bytes:
 def get_json(url: str, *, timeout_s: float) -> Any:  # JSON has values of any type
     """GET a JSON document of 4 MiB at most. Redirects are not followed, and the proxies in the environment
     are not used. Raises Unreachable."""
+    import httpx
+
     try:
         with (
             httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False) as client,

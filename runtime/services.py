@@ -64,16 +64,16 @@ class Services:
         log_line: Callable[[bytes], None],
         calls: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`log_line` takes the log line of each request. `calls` gives how many requests are being
-        answered."""
+        """`log_line` takes the log line of each request. `calls` gives how many requests are being answered.
+        Nothing is opened yet. The config is worked out here, while a starting server still checks."""
         self._blueprint = blueprint
+        self._checked = check(blueprint.document, blueprint.env)
         self._log_line = log_line
         self._calls = calls
 
     async def open(self) -> Gateway:
         """Connect and start everything. Raises DatabaseUnavailable."""
-        blueprint = self._blueprint
-        checked = check(blueprint.document, blueprint.env)
+        blueprint, checked = self._blueprint, self._checked
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
         settings = blueprint.settings
         limits = PoolLimits(

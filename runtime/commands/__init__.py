@@ -1,1 +1,2 @@
-"""The commands `just dev` (everything for development) and `just invoke` (one call without HTTP)."""
+"""Commands that are not serving: the development stack, one call without HTTP, the table of model facts, the
+files of the schema."""

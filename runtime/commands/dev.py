@@ -1,7 +1,6 @@
 """`just dev`: starts everything on this machine, and prints a curl command to paste."""
 
 import json
-import multiprocessing
 import time
 from collections.abc import Mapping
 
@@ -9,7 +8,8 @@ from runtime.blueprint import Blueprint
 from runtime.config_file import Document, merge
 from runtime.local.models import FoundModels, local_models
 from runtime.outbound import Unreachable, get_json
-from runtime.serving.serve import Listen, ServedDatabase, prepare, run, settings_of
+from runtime.process.child import ChildProcess
+from runtime.serving.serve import Listen, ServedDatabase, run, settings_of
 from schema.secret import Secret
 
 READY_TIMEOUT_S = 60.0
@@ -25,16 +25,11 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
             blueprint = Blueprint(
                 document=whole, env=found.env, settings=settings, master_key=master_key, dsn=dsn
             )
-            failed = prepare(blueprint, workers=listen.workers)
-            if failed:
-                return failed
             where = "DATABASE_URL" if settings.database_url else str(settings.data_dir / "postgres")
             text = banner(found, listen, master_key, dsn=dsn, where=where)
             # This is a process and no thread, because granian forks its workers. A lock that a thread holds
             # at that moment (of the import system, of OpenSSL) would never be given back in the worker.
-            watch = multiprocessing.get_context().Process(
-                target=_print_when_ready, args=(text, listen), daemon=True
-            )
+            watch = ChildProcess(target=_print_when_ready, args=(text, listen), name="watch", daemon=True)
             watch.start()
             return run(blueprint, listen)
 

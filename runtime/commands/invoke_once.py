@@ -19,7 +19,8 @@ from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, migrat
 from runtime.process.logs import set_up_logs
 from runtime.services import Services
 from runtime.serving.books_process import BOOK_S
-from runtime.serving.serve import ServedDatabase, report, settings_of
+from runtime.serving.checks import report
+from runtime.serving.serve import ServedDatabase, settings_of
 from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 

@@ -13,11 +13,7 @@ import sys
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
 from runtime.postgres import piccolo_conf
-
-LOCK_KEY = 0x53574752
-"""The advisory lock's number ("SWGR"): one migration at a time in a database."""
-LOCK_TIMEOUT = "60s"
-DDL_LOCK_TIMEOUT = "10s"
+from runtime.postgres.new_database import take_turn
 
 
 async def apply(dsn: str) -> None:
@@ -25,9 +21,7 @@ async def apply(dsn: str) -> None:
     piccolo_conf.DB.config["dsn"] = dsn
     sys.modules["piccolo_conf"] = piccolo_conf
     async with piccolo_conf.DB.transaction() as transaction:
-        await transaction.connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        await transaction.connection.execute(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
-        await transaction.connection.execute(f"SET LOCAL lock_timeout = '{DDL_LOCK_TIMEOUT}'")
+        await take_turn(transaction.connection)
         with contextlib.redirect_stdout(io.StringIO()):
             result = await ForwardsMigrationManager(app_name="switchgear").run()
         if not result.success:

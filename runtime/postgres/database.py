@@ -11,8 +11,8 @@ from piccolo.table import Table
 
 from runtime.postgres.errors import asking, reaching
 from runtime.postgres.piccolo_engine import QuietEngine
+from schema.tables.all_tables import TABLES
 from schema.tables.authority import AuthorityView
-from schema.tables.piccolo_app import TABLES
 
 MIN_CONNECTIONS = 1
 MAX_CONNECTIONS = 10

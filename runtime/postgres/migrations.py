@@ -1,21 +1,21 @@
 """Bringing a database's tables up to date, before anything is served.
 
 The usual start finds nothing to do: that costs one connection and two queries, and Piccolo is not
-imported. Otherwise `runtime/postgres/apply_migrations.py` does the work in a process of its own.
+imported. An empty database gets its tables from one file (`runtime/postgres/new_database.py`). A database
+that is behind is brought forward by `runtime/postgres/apply_migrations.py`, in a process of its own.
 """
 
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import asyncpg
 
 from runtime.postgres.errors import AWAY_ERRORS
+from runtime.postgres.new_database import ROOT, create_tables, take_turn
 from schema.errors import DatabaseUnavailable
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "schema" / "tables" / "piccolo_migrations"
 TABLES = (
     "LiteLLM_UserTable",
@@ -68,10 +68,16 @@ async def migrate(dsn: str) -> list[str]:
 
     Raises ForeignDatabase, MigrationFailed, or DatabaseUnavailable.
     """
-    done = await _applied(dsn)
-    pending = [migration for migration in known_migrations() if migration not in done]
-    if pending:
-        await _apply(dsn)
+    connection = await _connected(dsn)
+    try:
+        done = await _applied(connection)
+        pending = left = _missing(done)
+        if pending and done is None:
+            left = _missing(await _created(connection))
+    finally:
+        await connection.close()
+    if left:
+        await apply_pending(dsn)
     return pending
 
 
@@ -99,18 +105,32 @@ async def _connected(dsn: str) -> asyncpg.Connection:
         raise DatabaseUnavailable(f"The database can't be reached: {exc}") from exc
 
 
-async def _applied(dsn: str) -> set[str]:
-    connection = await _connected(dsn)
-    try:
-        row = await connection.fetchrow(_LOOK, [*TABLES, "_prisma_migrations"])
-        done: set[str] = set()
-        if row["has_ledger"]:
-            rows = await connection.fetch("SELECT name FROM migration WHERE app_name = 'switchgear'")
-            done = {found["name"] for found in rows}
-    finally:
-        await connection.close()
+def _missing(done: Collection[str] | None) -> list[str]:
+    return [migration for migration in known_migrations() if migration not in (done or ())]
+
+
+async def _applied(connection: asyncpg.Connection) -> set[str] | None:
+    """The ids in Piccolo's ledger; None where the database has no ledger. Raises ForeignDatabase."""
+    row = await connection.fetchrow(_LOOK, [*TABLES, "_prisma_migrations"])
+    done: set[str] | None = None
+    if row["has_ledger"]:
+        rows = await connection.fetch("SELECT name FROM migration WHERE app_name = 'switchgear'")
+        done = {found["name"] for found in rows}
     _refuse_foreign(row["found"], ours=bool(done))
     return done
+
+
+async def _created(connection: asyncpg.Connection) -> set[str] | None:
+    """Make the tables of a new database, unless another server has done so meanwhile. Gives the ids in the
+    ledger then. Raises ForeignDatabase or MigrationFailed."""
+    try:
+        async with asyncio.timeout(APPLY_TIMEOUT_S), connection.transaction():
+            await take_turn(connection)
+            if await _applied(connection) is None:
+                await create_tables(connection)
+            return await _applied(connection)
+    except (*AWAY_ERRORS, asyncpg.PostgresError) as exc:
+        raise MigrationFailed(f"The migrations were rolled back: {str(exc) or type(exc).__name__}") from exc
 
 
 def _refuse_foreign(found: Sequence[str], *, ours: bool) -> None:
@@ -124,7 +144,8 @@ def _refuse_foreign(found: Sequence[str], *, ours: bool) -> None:
         )
 
 
-async def _apply(dsn: str) -> None:
+async def apply_pending(dsn: str) -> None:
+    """Apply the migrations that the ledger does not have, one after the other. Raises MigrationFailed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

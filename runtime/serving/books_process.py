@@ -1,22 +1,24 @@
-"""The bookkeeper's process beside the workers. It is started again when it dies.
+"""The bookkeeper's process beside the workers. It waits until the checks of the start have passed, and it is
+started again when it dies.
 
 The server's main process learns of its death by SIGCHLD. There is no thread that watches: a thread could hold
 locks at the moment when a worker is forked.
 """
 
 import asyncio
-import ctypes
-import multiprocessing
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from runtime.blueprint import Blueprint
 from runtime.ledger.journal_folder import private_folder
+from runtime.process.child import ChildProcess
 from runtime.process.parent import end_with_parent
+from runtime.serving.checks import StartGate
 
 BOOK_S = 10.0
 """How long a stopping server tries to bring its last rows into Postgres. The rows that are left wait on
@@ -26,16 +28,18 @@ KILL_S = 2.0
 PAUSE_S = 1.0
 """The pause before a bookkeeper is started again that ran for less than this."""
 NAME = "books"
-PR_SET_NAME = 15
 
 
 class BooksProcess:
     """Runs the bookkeeper of a data directory until the block ends. It must be opened in the main thread.
     Raises SettingsError for a folder of journals that `private_folder` refuses."""
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: Blueprint, gate: StartGate) -> None:
         private_folder(blueprint.settings.journals)
         self._blueprint = blueprint
+        self._gate = gate
+        self._before: Callable[[int, FrameType | None], object] | int | None = None
+        """Who else hears of a child's end."""
         self._pid = os.getpid()
         self._open = False
         self._keeper: BaseProcess | None = None
@@ -44,11 +48,11 @@ class BooksProcess:
     def __enter__(self) -> None:
         self._open = True
         self._start(pause_s=0.0)
-        signal.signal(signal.SIGCHLD, self._child_changed)
+        self._before = signal.signal(signal.SIGCHLD, self._child_changed)
 
     def __exit__(self, *exc: object) -> None:
         self._open = False
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, self._before)
         keeper = self._keeper
         assert keeper is not None
         keeper.terminate()
@@ -59,29 +63,33 @@ class BooksProcess:
             keeper.join()
 
     def _start(self, *, pause_s: float) -> None:
-        arguments = (self._blueprint, self._pid, pause_s)
+        arguments = (self._blueprint, self._gate, self._pid, pause_s)
         self._started_mono = time.monotonic()
-        self._keeper = multiprocessing.get_context().Process(target=_keep, args=arguments, name=NAME)
+        self._keeper = ChildProcess(target=_keep, args=arguments, name=NAME)
         self._keeper.start()
 
     def _child_changed(self, sign: int, frame: FrameType | None) -> None:
         """Start the bookkeeper again, if it has ended. A forked process has this handler too, and must not do
         so."""
+        if callable(self._before):
+            self._before(sign, frame)
         keeper = self._keeper
         if not self._open or os.getpid() != self._pid or keeper is None or keeper.is_alive():
+            return
+        if self._gate.is_shut:
             return
         sys.stderr.write(f"switchgear: the bookkeeper ended with {keeper.exitcode}; starting it again\n")
         young = time.monotonic() - self._started_mono < PAUSE_S
         self._start(pause_s=PAUSE_S if young else 0.0)
 
 
-def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
+def _keep(blueprint: Blueprint, gate: StartGate, parent_pid: int, pause_s: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _call_it(NAME)
     end_with_parent(parent_pid, signal.SIGTERM)
     time.sleep(pause_s)
+    gate.wait()
     from functions.contract.policy import policy_of
     from models_registry.config.reader import read_config
     from runtime.books.bookkeeper import Bookkeeper, keep_books
@@ -110,9 +118,3 @@ def _keep(blueprint: Blueprint, parent_pid: int, pause_s: float) -> None:
         asyncio.run(keep_books(keeper, settings.journals, stop_s=BOOK_S))
     finally:
         logs.flush()
-
-
-def _call_it(name: str) -> None:
-    """Give this process a name, so that `ps` shows it apart from a worker."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode())

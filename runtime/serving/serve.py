@@ -1,11 +1,10 @@
-"""Serving: prepare the database, then granian with its workers, until a signal ends it.
+"""Serving: granian with its workers beside the checks of a start, until a signal ends it.
 
-This is the parent of every worker and stays small: what is large (prices, the migration
-machinery) runs in a child that is gone before the first worker starts.
+This is the parent of every worker and stays small: what is large (prices, the migration machinery) runs in
+children. The workers import what they need while the checks run, and open nothing before these have passed.
 """
 
-import asyncio
-import multiprocessing
+import gc
 import os
 import signal
 import socket
@@ -21,11 +20,12 @@ import msgspec
 from models_registry.config.reader import read_config
 from runtime.blueprint import Blueprint
 from runtime.config_file import Document
-from runtime.local.postgres import EmbeddedPostgres
-from runtime.local.postgres_watch import PostgresWatch
+from runtime.process.child import end_forks_by_sigterm, heed_stops, holding_stops
 from runtime.serving.books_process import BooksProcess
+from runtime.serving.checks import Checks, StartGate
 from runtime.settings import (
     Settings,
+    SettingsError,
     checked_master_key,
     read_settings,
     stored_master_key,
@@ -36,7 +36,6 @@ from runtime.settings import (
 from schema.secret import Secret
 
 if TYPE_CHECKING:
-    from runtime.blueprint import Checked
     from runtime.serving.worker import WorkerApp
 
 BACKPRESSURE = 10_000
@@ -103,6 +102,9 @@ class ServedDatabase:
         self._embedded = None
         self.dsn = settings.database_url
         if self.dsn is None:
+            from runtime.local.postgres import EmbeddedPostgres
+            from runtime.local.postgres_watch import PostgresWatch
+
             self._embedded = EmbeddedPostgres(settings.data_dir / "postgres")
             self._watch = PostgresWatch(self._embedded)
 
@@ -141,66 +143,28 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     return settings, made, is_new
 
 
-def prepare(blueprint: Blueprint, *, workers: int) -> int:
-    """Check the config and bring the tables up to date, in a child process. Gives its exit code, which is 3
-    where so many workers would ask for more connections than Postgres has. `workers` is 0 where none run."""
-    child = multiprocessing.get_context().Process(target=_prepare, args=(blueprint, workers))
-    child.start()
-    child.join()
-    return child.exitcode or 0
-
-
-def _prepare(blueprint: Blueprint, workers: int) -> None:
-    from runtime.blueprint import check
-    from runtime.catalog import UnknownFunction, entries
-    from runtime.postgres.lanes import excess
-    from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
-    from schema.errors import DatabaseUnavailable
-
-    checked = check(blueprint.document, blueprint.env)
-    report(checked)
-    if checked.errors:
-        sys.exit(2)
-    try:
-        entries(blueprint.families)
-    except UnknownFunction as exc:
-        sys.stderr.write(f"switchgear: --functions: {exc}\n")
-        sys.exit(2)
-    try:
-        asyncio.run(migrate(blueprint.dsn.reveal()))
-        most = asyncio.run(max_connections(blueprint.dsn.reveal())) if workers else 0
-    except (ForeignDatabase, MigrationFailed, DatabaseUnavailable) as exc:
-        sys.stderr.write(f"switchgear: {exc}\n")
-        sys.exit(3)
-    too_many = excess(workers, blueprint.settings.connections, most) if workers else None
-    if too_many is not None:
-        sys.stderr.write(f"switchgear: {too_many}\n")
-        sys.exit(3)
-
-
-def report(checked: "Checked") -> None:
-    """Config problems on stderr, one a line."""
-    for kind, lines in (
-        ("warning", checked.warnings),
-        ("error", [f"{reason} (this deployment is skipped)" for reason in checked.skipped]),
-        ("error", checked.errors),
-    ):
-        for line in lines:
-            sys.stderr.write(f"config {kind}: {line}\n")
-    sys.stderr.flush()
-
-
 def run(blueprint: Blueprint, listen: Listen) -> int:
-    """Serve until SIGTERM or SIGINT, then drain, and book what is left. Gives the exit code."""
-    with BooksProcess(blueprint):
-        return _run(blueprint, listen)
+    """Check, and serve until SIGTERM or SIGINT; then drain, and book what is left. Gives the exit code: that
+    of the checks where they refuse the start. Raises SettingsError."""
+    with Checks(blueprint, workers=listen.workers) as checks:
+        try:
+            with BooksProcess(blueprint, checks.gate):
+                code = _run(blueprint, listen, checks)
+        except SettingsError:
+            if not checks.wait():
+                raise
+            code = 0
+        return checks.refusal or code
 
 
-def _run(blueprint: Blueprint, listen: Listen) -> int:
+def _run(blueprint: Blueprint, listen: Listen, checks: Checks) -> int:
+    end_forks_by_sigterm()
     pause_s, tries = FIRST_PAUSE_S, 0
     while tries < CRASH_LOOPS:
         started = time.monotonic()
-        if not _crashed(blueprint, listen):
+        with holding_stops():
+            crashed = _crashed(blueprint, listen, checks)
+        if not crashed:
             return 0
         if time.monotonic() - started > STEADY_S:
             pause_s, tries = FIRST_PAUSE_S, 0
@@ -212,11 +176,11 @@ def _run(blueprint: Blueprint, listen: Listen) -> int:
     return 1
 
 
-def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
-    """One run of granian. True where it gave up by itself."""
+def _crashed(blueprint: Blueprint, listen: Listen, checks: Checks) -> bool:
+    """One run of granian, which heeds signals once it has its handlers. True where it gave up by itself."""
     from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
     from granian.http import HTTP1Settings, HTTP2Settings
-    from granian.log import LogLevels
+    from granian.log import LogLevels, logger
     from granian.server import Server
 
     server = Server(
@@ -244,8 +208,18 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
         log_level=LogLevels.warning,
         working_dir=Path.cwd(),
     )
+    server.on_startup(heed_stops)
+
+    def refused() -> None:
+        """The checks have said why. What granian says of workers that it stops so early means nothing."""
+        logger.disabled = True
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+    loader = partial(_load, blueprint, listen, checks.gate, os.getpid())
     try:
-        server.serve(target_loader=partial(_load, blueprint, listen, os.getpid()), wrap_loader=False)
+        with checks.stopping(refused):
+            if not checks.refusal:
+                server.serve(target_loader=loader, wrap_loader=False)
     except SystemExit as exc:
         # A terminal's Ctrl-C reaches the workers too, and one that ends before granian asked it to
         # counts as crashed.
@@ -253,11 +227,15 @@ def _crashed(blueprint: Blueprint, listen: Listen) -> bool:
     return False
 
 
-def _load(blueprint: Blueprint, listen: Listen, parent_pid: int) -> "WorkerApp":
-    """In the worker's own process, so that the parent never holds what a worker imports."""
+def _load(blueprint: Blueprint, listen: Listen, gate: StartGate, parent_pid: int) -> "WorkerApp":
+    """In the worker's own process, so that the parent never holds what a worker imports. Nothing that is
+    imported is garbage: until the worker has started, none is looked for."""
+    gc.disable()
     from runtime.serving.worker import load_worker
 
-    return load_worker(blueprint, parent_pid, http2=listen.http2, front=listen.front)
+    app = load_worker(blueprint, parent_pid, http2=listen.http2, front=listen.front)
+    gate.wait()
+    return app
 
 
 def leave_on_signals() -> None:

@@ -101,6 +101,7 @@ def _settle_garbage() -> None:
     collect a call's own objects less often than every few calls."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*GC_THRESHOLDS)
 
 

@@ -4,6 +4,7 @@ A path without parameters is mounted as a raw ASGI route: Litestar only finds it
 through a Litestar handler, since only a handler gets path parameters.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -17,10 +18,8 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
-from runtime.web.docs_page import reference_page
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.front import App, Front
-from runtime.web.openapi import openapi_document
 from runtime.web.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
@@ -74,18 +73,39 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
     return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
+class Documents:
+    """The OpenAPI document and a page that shows it. Both are made when one is first asked for, and kept: a
+    start need not wait for that tenth of a second. A thread makes them, since calls must not wait either."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._making: asyncio.Task[tuple[bytes, bytes]] | None = None
+
+    async def both(self) -> tuple[bytes, bytes]:
+        """The document and the page."""
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(self._make), name="documents")
+        return await asyncio.shield(self._making)  # another client may wait for them too
+
+    def _make(self) -> tuple[bytes, bytes]:
+        from runtime.web.docs_page import reference_page
+        from runtime.web.openapi import openapi_document
+
+        document = openapi_document(self._entries)
+        return msgspec.json.encode(document), reference_page(document).encode()
+
+
 def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
-    """The handlers of the OpenAPI document and of the page that shows it. Both are made here, once."""
-    document = openapi_document(entries)
-    encoded, page = msgspec.json.encode(document), reference_page(document).encode()
+    """The handlers of the OpenAPI document and of the page that shows it."""
+    documents = Documents(entries)
 
-    @get(["/openapi.json"], sync_to_thread=False)
-    def openapi_json() -> ASGIApp:
-        return _sends(encoded, b"application/json")
+    @get(["/openapi.json"])
+    async def openapi_json() -> ASGIApp:
+        return _sends((await documents.both())[0], b"application/json")
 
-    @get(["/", "/docs"], sync_to_thread=False)
-    def reference() -> ASGIApp:
-        return _sends(page, b"text/html; charset=utf-8")
+    @get(["/", "/docs"])
+    async def reference() -> ASGIApp:
+        return _sends((await documents.both())[1], b"text/html; charset=utf-8")
 
     return [openapi_json, reference]
 

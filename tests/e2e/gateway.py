@@ -264,9 +264,9 @@ def serving(
 
 def _is_worker(child: psutil.Process) -> bool:
     """Whether a process is a worker. A fork has its parent's command line, and a spawned process has that of
-    multiprocessing. The bookkeeper's process has a name of its own."""
+    multiprocessing. The bookkeeper's and the checks' processes have names of their own."""
     try:
-        if child.name() == "books":
+        if child.name() in ("books", "checks"):
             return False
         words = child.cmdline()
     except psutil.Error:  # it is gone, or nearly

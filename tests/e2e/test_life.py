@@ -12,18 +12,24 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import TABLES
+from runtime.postgres.new_database import take_turn
 from tests.conftest import execute
 from tests.e2e.conftest import PROVIDER_KEY, config_for
 from tests.e2e.gateway import MASTER_KEY, Gateway, Process, free_port, query, serving, status_of, until
 from tests.fakes.answers import COMPLETION_TOKENS, TEXT
 from tests.fakes.hostile_upstream import HostileUpstream
 
+OTHERS = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+"""The other connections to a database."""
 SECRET_PROMPT = "the recipe is two parts of gin"
 
 
@@ -215,6 +221,44 @@ def test_two_servers_may_start_at_once_on_one_empty_database(
     finally:
         for server in servers:
             server.kill_all()
+
+
+def test_workers_open_nothing_before_the_checks_have_passed(
+    tmp_path: Path, config: dict[str, object], empty_dsn: str
+) -> None:
+    """Another server makes the tables and is slow: the checks wait for their turn, and the workers for the
+    checks."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/health/readiness"
+    env = {
+        "DATABASE_URL": empty_dsn,
+        "SWITCHGEAR_MASTER_KEY": MASTER_KEY,
+        "SWITCHGEAR_DATA": str(tmp_path / "data"),
+    }
+    arguments = ["serve", "--config", written(tmp_path, config), "--port", str(port), "--workers", "2"]
+
+    async def waited() -> Process:
+        other = await asyncpg.connect(empty_dsn)
+        try:
+            async with other.transaction():
+                await take_turn(other)
+                server = Process(arguments, env, tmp_path / "start.log")
+                await asyncio.to_thread(until, partial(_has_workers, server), what="two workers")
+                await asyncio.sleep(1.5)  # longer than they take to import
+                assert len(await other.fetch(OTHERS)) == 1
+                assert await asyncio.to_thread(status_of, url) == 0
+                assert server.exit_code is None
+            return server
+        finally:
+            await other.close()
+
+    server = asyncio.run(waited())
+    try:
+        until(lambda: status_of(url) == 200, what=f"readiness of {server.log()}")
+        assert server.stop() == 0
+        assert "Traceback" not in server.log()
+    finally:
+        server.kill_all()
 
 
 def test_a_foreign_database_is_refused_untouched(

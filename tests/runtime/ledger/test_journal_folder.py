@@ -9,6 +9,7 @@ import pytest
 from runtime.blueprint import Blueprint
 from runtime.ledger.journal_folder import private_folder
 from runtime.serving.books_process import BooksProcess
+from runtime.serving.checks import StartGate
 from runtime.settings import Settings, SettingsError
 from schema.secret import Secret
 
@@ -64,7 +65,7 @@ def test_what_another_user_put_into_an_open_folder_is_never_booked(tmp_path: Pat
         document={}, env={}, settings=settings, master_key=Secret("sk-x"), dsn=Secret("postgresql://x")
     )
     with pytest.raises(SettingsError, match=planted.name):
-        BooksProcess(blueprint)
+        BooksProcess(blueprint, StartGate())
     assert mode_of(folder) == 0o777, "it is looked at by a person first"
 
 

@@ -1,5 +1,6 @@
 """The OpenAPI document and its page hold what is mounted, and nothing that does not resolve."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from html import unescape
@@ -10,6 +11,7 @@ import pytest
 from functions.contract.roles import Access
 from runtime.catalog import entries
 from runtime.web.docs_page import reference_page
+from runtime.web.mount import Documents
 from runtime.web.openapi import openapi_document
 
 Json = dict[str, Any]  # a JSON document by definition
@@ -114,3 +116,31 @@ def test_the_page_shows_every_path_and_is_safe_html(document: Json) -> None:
     assert "<script" not in page
     hostile = {**document, "info": {**document["info"], "description": "<script>alert(1)</script>"}}
     assert "<script" not in reference_page(hostile)
+
+
+def test_the_documents_are_made_once_for_all_who_ask_and_also_where_the_first_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    making: list[int] = []
+    make = Documents._make
+
+    def counted(self: Documents) -> tuple[bytes, bytes]:
+        making.append(1)
+        return make(self)
+
+    monkeypatch.setattr(Documents, "_make", counted)
+
+    async def run() -> list[tuple[bytes, bytes]]:
+        documents = Documents(entries(["chat"]))
+        assert making == []
+        first = asyncio.create_task(documents.both())
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        return list(await asyncio.gather(documents.both(), documents.both()))
+
+    one, other = asyncio.run(run())
+    assert making == [1]
+    assert one == other
+    assert b"/v1/chat/completions" in one[0]
+    assert one[1].startswith(b"<!doctype html>")

@@ -1,0 +1,69 @@
+"""Child processes, and signals that come while one is made."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PR_SET_NAME = 15
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def heed_stops() -> None:
+    """Let those signals come that `holding_stops` holds back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+@contextmanager
+def holding_stops() -> Iterator[None]:
+    """A SIGTERM or SIGINT waits until this is over, or `heed_stops` is called. Python runs a signal's handler
+    wherever it is: among the hooks of a fork and of an import, which drop what the handler raises, the signal
+    would be lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        heed_stops()
+
+
+class _Forks:
+    """What happens at every fork of this process."""
+
+    def __init__(self) -> None:
+        self._mask: set[int] = set()
+
+    def before(self) -> None:
+        self._mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, STOPS))
+
+    def in_parent(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def in_child(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all; the parent decides
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        heed_stops()
+
+
+def end_forks_by_sigterm() -> None:
+    """From now on, a SIGTERM ends a fork of this process from its first moment, until the fork sets a handler
+    of its own. The handlers that a fork has from its parent do nothing in it: a worker that is stopped while
+    it imports would go on. To be called once."""
+    forks = _Forks()
+    os.register_at_fork(before=forks.before, after_in_parent=forks.in_parent, after_in_child=forks.in_child)
+
+
+class ChildProcess(multiprocessing.Process):
+    """As `multiprocessing.Process`, with its name in `ps`."""
+
+    def start(self) -> None:
+        with holding_stops():
+            super().start()
+
+    def run(self) -> None:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_NAME, self.name.encode())
+        heed_stops()
+        super().run()

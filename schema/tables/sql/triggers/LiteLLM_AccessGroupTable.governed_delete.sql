@@ -1,0 +1,1 @@
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_AccessGroupTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('all', 'access_group_id', 'access_group_id');

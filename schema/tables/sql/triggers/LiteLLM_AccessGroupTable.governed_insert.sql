@@ -1,0 +1,1 @@
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_AccessGroupTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('all', 'access_group_id', 'access_group_id');

@@ -1,0 +1,1 @@
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_OrganizationMembership" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'organization_id,user_id');

@@ -1,0 +1,1 @@
+CREATE TRIGGER members AFTER INSERT OR DELETE OR UPDATE OF role ON "LiteLLM_TeamMembership" FOR EACH ROW EXECUTE FUNCTION switchgear_members();

@@ -1,0 +1,27 @@
+CREATE VIEW "LiteLLM_DailyGlobalSpend" AS
+ SELECT min(id) AS id,
+    date,
+    model,
+    model_group,
+    custom_llm_provider,
+    ''::text AS mcp_namespaced_tool_name,
+    endpoint,
+    sum(prompt_tokens)::bigint AS prompt_tokens,
+    sum(completion_tokens)::bigint AS completion_tokens,
+    sum(cache_read_input_tokens)::bigint AS cache_read_input_tokens,
+    sum(cache_creation_input_tokens)::bigint AS cache_creation_input_tokens,
+    0::bigint AS compression_saved_tokens,
+    sum(spend) AS spend,
+    0::numeric AS compression_savings_spend,
+    0::numeric AS prompt_caching_savings_spend,
+    0::numeric AS gateway_injected_caching_savings_spend,
+    0::numeric AS autorouter_savings_spend,
+    sum(api_requests)::bigint AS api_requests,
+    sum(successful_requests)::bigint AS successful_requests,
+    sum(failed_requests)::bigint AS failed_requests,
+    sum(total_response_time_ms)::bigint AS total_response_time_ms,
+    sum(timed_requests)::bigint AS timed_requests,
+    min(created_at) AS created_at,
+    max(updated_at) AS updated_at
+   FROM "Switchgear_DailySpend"
+  GROUP BY date, model, model_group, custom_llm_provider, endpoint;

