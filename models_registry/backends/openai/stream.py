@@ -58,6 +58,10 @@ LINE_ENDS = b"\r\n"
 come with the event."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
+SMALL_BLOCKS = 16
+SMALL_BYTES = SMALL_BLOCKS * 512
+"""A stream that comes event by event is counted after so many blocks, where they are small: thousands of such
+streams may be under way for hours, and each would keep WINDOW_BYTES."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
 _PIECES = msgspec.json.Decoder(_Piece)
 
@@ -254,7 +258,8 @@ class _Window:
 
     def add(self, block: bytes) -> None:
         """Whole events in the commonest spelling, each a piece of the answer."""
-        if self._size > WINDOW_BYTES:
+        size = self._size
+        if size > WINDOW_BYTES or (size <= SMALL_BYTES and len(self._blocks) >= SMALL_BLOCKS):
             self._take_apart()
         self._blocks.append(block)
         self._size += len(block)

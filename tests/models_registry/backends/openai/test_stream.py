@@ -336,3 +336,14 @@ def test_however_a_stream_is_read_it_tells_the_same(parts: list[tuple[bytes, byt
         return type(found.error), found.done, found.usage, found.produced_bytes
 
     assert told(len(body)) == told(1) == told(37)
+
+
+@pytest.mark.parametrize("events", [1_000, 5_000])
+def test_a_stream_that_comes_event_by_event_keeps_little(events: int) -> None:
+    """Thousands of slow streams are under way at once."""
+    parser = make()
+    event = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
+    for _ in range(events):
+        assert parser.feed(event) == event
+    assert sum(map(len, parser._window._blocks)) < 4096
+    assert parser.produced_bytes == 5 * events
