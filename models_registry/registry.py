@@ -4,7 +4,7 @@ Built once from a config; looking up is pure. A wildcard (`openai/*`) puts what 
 in place of the star of `litellm_params.model`; the longest pattern that fits wins.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from models_registry.config.deployments import (
     without_key,
 )
 from models_registry.config.providers import PROVIDERS
-from models_registry.config.reader import Config, Skipped
+from models_registry.config.reader import Config, Deployment, Skipped, keeps_from_starting, would_be_local
 from models_registry.drops import Drop, Reason
 from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
@@ -39,6 +39,8 @@ MAX_EXPANDED = 1_000
 
 
 class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
+    """A public name with a star, and its deployments: none where all of them are skipped."""
+
     name: str
     targets: tuple[Target, ...]
 
@@ -55,11 +57,19 @@ class Registry:
         skipped: Sequence[Skipped] = (),
     ) -> None:
         """`access_groups`: names that stand for several models in a key's list. `skipped`: deployments that
-        can't be called."""
-        self._skipped = tuple(skipped)
+        can't be called. A name all of whose deployments are skipped stays a name: no wildcard takes its
+        calls."""
+        self.skipped = tuple(skipped)
         self._access_groups = dict(access_groups)
         self._groups = dict(groups)
-        self._wildcards = sorted(wildcards, key=lambda wildcard: -len(wildcard.name))
+        self._reasons: dict[str, list[str]] = defaultdict(list)
+        """Why deployments are skipped, by the public name as the config has it."""
+        for each in self.skipped:
+            if each.model_name:
+                self._reasons[each.model_name].append(each.reason)
+        found = {wildcard.name: wildcard for wildcard in wildcards}
+        gone = {name: Wildcard(name=name, targets=()) for name in self._reasons if "*" in name}
+        self._wildcards = sorted((gone | found).values(), key=lambda wildcard: -len(wildcard.name))
         self._at = at
         self._expanded: dict[str, tuple[Target, ...]] = {}
 
@@ -97,9 +107,12 @@ class Registry:
 
     def why_not(self, name: str) -> list[str]:
         """Why deployments of a model can't be called; empty where nothing is wrong, or nothing is known."""
-        if len(name) > MAX_NAME_CHARS:
+        if not self._reasons or len(name) > MAX_NAME_CHARS:
             return []
-        return [each.reason for each in self._skipped if each.model_name and covers(each.model_name, name)]
+        if name not in self._groups and name not in self._reasons:
+            wildcard = self._wildcard_of(name)
+            name = "" if wildcard is None else wildcard.name
+        return self._reasons.get(name, [])
 
     def in_error(self, name: str) -> list[Drop]:
         """The deployments of a model that can't be called, beside those that can."""
@@ -113,7 +126,7 @@ class Registry:
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
         """Exact names, then wildcards as they are written: what they cover can't be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
-        named += [(wildcard.name, wildcard.targets[0].provider) for wildcard in self._wildcards]
+        named += [(each.name, each.targets[0].provider) for each in self._wildcards if each.targets]
         created = int(self._at.timestamp())
         return [
             ModelCard(id=name, created=created, owned_by=provider)
@@ -154,14 +167,19 @@ class Registry:
         )
 
     def _expand(self, name: str) -> tuple[Target, ...]:
-        """The deployments of a concrete name that a wildcard covers; none where no wildcard does."""
-        wildcard = next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
+        """The deployments of a concrete name that a wildcard covers; none where no wildcard does, or the
+        config has the name and its deployments are skipped."""
+        wildcard = None if name in self._reasons else self._wildcard_of(name)
         if wildcard is None:
             return ()
         head, _, tail = wildcard.name.partition("*")
         matched = name[len(head) : len(name) - len(tail)]
         found = (expand(target, matched, self._at) for target in wildcard.targets)
         return tuple(msgspec.structs.replace(target, public_name=name) for target in found if target)
+
+    def _wildcard_of(self, name: str) -> Wildcard | None:
+        """The longest pattern that a concrete name fits."""
+        return next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
 
 
 def _error_of(drop: Drop) -> GatewayError:
@@ -175,7 +193,8 @@ def _error_of(drop: Drop) -> GatewayError:
         )
     if drop.reason is Reason.IN_ERROR:
         return ModelInError(
-            f"The model `{name}` can't be called: an administrator has to mend its config. {drop.detail}",
+            f"The model `{name}` has no deployment that can be called: an administrator has to mend its "
+            f"config. {drop.detail}",
             param="model",
         )
     return ModelNotFound(
@@ -215,24 +234,20 @@ def build_registry(config: Config, at: datetime) -> Built:
     warnings: list[str] = []
     skipped = list(config.skipped)
     ids: Counter[str] = Counter()
+    paths: dict[str, str] = {}
     for deployment in config.deployments:
         name = deployment.entry.model_name
         try:
             targets = compile_targets(config, deployment, at)
         except BadDeployment as exc:
-            if exc.path.startswith(f"{deployment.path}."):
-                skipped.append(Skipped(model_name=name, reason=str(exc)))
+            if keeps_from_starting(deployment.path, exc.path):
+                errors.append(str(exc))
             else:
-                errors.append(str(exc))  # a section's
+                skipped.append(_skipped(deployment, exc))
             continue
         known_as = targets[0].model_id
         ids[known_as] += 1
-        if ids[known_as] > 1:
-            if deployment.entry.model_info.id is not None:
-                reason = f"{deployment.path}.model_info.id: another deployment has the same id"
-                skipped.append(Skipped(model_name=name, reason=reason))
-                continue
-            # two that differ in their keys alone, or in nothing
+        if ids[known_as] > 1:  # two that differ in their keys alone, or in nothing
             targets = tuple(
                 msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
             )
@@ -240,6 +255,7 @@ def build_registry(config: Config, at: datetime) -> Built:
             access_groups.setdefault(group, []).append(name)
         for target in targets:
             groups.setdefault(target.public_name, []).append(target)
+            paths[target.model_id] = deployment.path
             warning = without_key(target, PROVIDERS[target.provider], config.environment)
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
@@ -247,6 +263,7 @@ def build_registry(config: Config, at: datetime) -> Built:
             unbounded = unbounded_warning(deployment, target)
             if unbounded is not None:
                 warnings.append(unbounded)
+    skipped += _kept_home(groups, skipped, paths)
     settings = config.litellm_settings
     for section, said in (
         ("cost_discount_config", settings.cost_discount_config),
@@ -263,6 +280,37 @@ def build_registry(config: Config, at: datetime) -> Built:
         errors=tuple(dict.fromkeys(errors)),  # a section's error is found at each deployment it is about
         warnings=tuple(warnings),
     )
+
+
+def _skipped(deployment: Deployment, error: BadDeployment) -> Skipped:
+    params = deployment.entry.litellm_params
+    return Skipped(
+        path=deployment.path,
+        model_name=deployment.entry.model_name,
+        reason=str(error),
+        variable=error.variable,
+        local=would_be_local(msgspec.structs.asdict(params)),
+    )
+
+
+def _kept_home(
+    groups: dict[str, list[Target]], skipped: Sequence[Skipped], paths: Mapping[str, str]
+) -> list[Skipped]:
+    """Take out of the groups what would bring a model's calls elsewhere because its local deployment is
+    skipped: they stay local, or they are refused."""
+    causes = {each.model_name: each.path for each in skipped if each.local}
+    taken = []
+    for name, cause in causes.items():
+        targets = groups.get(name, [])
+        away = [target for target in targets if not target.local]
+        for path in dict.fromkeys(paths[target.model_id] for target in away):
+            reason = f"{path}: is not local, and {cause}, which is, is skipped: calls of the model stay local"
+            taken.append(Skipped(path=path, model_name=name, reason=reason, follows=cause))
+        if targets and len(away) == len(targets):
+            del groups[name]
+        elif away:
+            groups[name] = [target for target in targets if target.local]
+    return taken
 
 
 def pick(targets: Sequence[Target], roll: float) -> int:

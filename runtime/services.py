@@ -73,13 +73,13 @@ class Services:
     async def open(self) -> Gateway:
         """Connect and start everything. Raises DatabaseUnavailable."""
         blueprint = self._blueprint
-        checked = check(blueprint.document, blueprint.env)
+        checked = check(blueprint.document, blueprint.env, strict=blueprint.strict)
         databases = self.databases = await Databases.connect(blueprint.dsn, blueprint.settings.connections)
         settings = blueprint.settings
         limits = PoolLimits(
             in_all=settings.upstream_connections, a_host=settings.upstream_connections_per_host
         )
-        self.upstream = HttpUpstream(limits=limits, env=blueprint.env, tls=checked.tls)
+        self.upstream = HttpUpstream(limits=limits, env=checked.config.environment, tls=checked.tls)
         await self.upstream.start()
         self.journal = await begun(
             settings.journals,
@@ -122,7 +122,7 @@ class Services:
         self.snapshots.start()
         admissions = Admissions(self.governor, self.customers, policy)
         ledger = BookedLedger(self.journal, admissions, tally=tally)
-        self.probe = ReadinessProbe(databases.leases, self.journal)
+        self.probe = ReadinessProbe(databases.leases, self.journal, skipped=len(checked.skipped))
         stores = Stores(
             databases.management,
             self._changed,

@@ -15,7 +15,14 @@ from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.hosts import is_near, is_provider, takes_environment_key
 from models_registry.config.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
-from models_registry.config.reader import Config, Deployment, LitellmParams, ModelInfo
+from models_registry.config.reader import (
+    Config,
+    Deployment,
+    LitellmParams,
+    LitellmSettings,
+    ModelInfo,
+    RouterSettings,
+)
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
 from models_registry.numbers import BadDeployment, Number, number
@@ -80,7 +87,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         field = "custom_llm_provider" if exc.forced else "model"
         raise BadDeployment(f"{path}.{field}", str(exc)) from exc
     settings, router = config.litellm_settings, config.router_settings
-    deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
+    deadlines = _deadlines(params, path, settings, router)
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
     address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
@@ -243,6 +250,7 @@ def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]
         raise BadDeployment(
             path,
             f"{_no_value(empty[given])}. Give it an address, or leave the line out for the provider's own",
+            variable=empty[given],
         )
     address = written[given] or _default_base(provider, env)
     if address is None:
@@ -281,7 +289,11 @@ def _api_key(
         promised = bool(deployment.empty.get("api_key"))
         needed = provider.needs_key and not CREDENTIAL_HEADERS & headers.keys()
         if needed and (promised or not is_near(address)):
-            raise BadDeployment(f"{path}.api_key", _no_key(provider, deployment, address, env))
+            variable = deployment.empty.get("api_key") or ""
+            if not variable and is_provider(provider, address, env):
+                variable = provider.api_key_env[0]
+            reason = _no_key(provider, deployment, address, env)
+            raise BadDeployment(f"{path}.api_key", reason, variable=variable)
         return None
     if not (key.isascii() and key.isprintable()):
         raise BadDeployment(f"{path}.api_key", "holds a line break or another character no header can carry")
@@ -365,19 +377,30 @@ def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
             raise BadDeployment(f"{path}.{name}", "expected a whole number of 1 or more") from exc
 
 
-def _seconds(value: Number, path: str) -> float:
-    return float(number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
+def _first_seconds(*places: tuple[Number | None, str], default: float) -> float:
+    for value, path in places:
+        if value is not None:
+            return float(number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
+    return default
 
 
 def _deadlines(
-    params: LitellmParams, path: str, totals: tuple[Number | None, ...], stream: Number | None
+    params: LitellmParams, path: str, settings: LitellmSettings, router: RouterSettings
 ) -> Deadlines:
-    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece."""
-    total = next((value for value in (params.timeout, *totals) if value is not None), DEFAULT_TOTAL_S)
-    total_s = _seconds(total, f"{path}.timeout")
-    stream = params.stream_timeout if params.stream_timeout is not None else stream
+    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece. A section's
+    value that is wrong is an error of that section."""
     default = Deadlines()
-    idle_s = default.idle_s if stream is None else _seconds(stream, f"{path}.stream_timeout")
+    total_s = _first_seconds(
+        (params.timeout, f"{path}.timeout"),
+        (router.timeout, "router_settings.timeout"),
+        (settings.request_timeout, "litellm_settings.request_timeout"),
+        default=DEFAULT_TOTAL_S,
+    )
+    idle_s = _first_seconds(
+        (params.stream_timeout, f"{path}.stream_timeout"),
+        (router.stream_timeout, "router_settings.stream_timeout"),
+        default=default.idle_s,
+    )
     return Deadlines(
         connect_s=min(default.connect_s, total_s),
         first_byte_s=min(default.first_byte_s, total_s),

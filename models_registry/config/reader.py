@@ -5,14 +5,17 @@ problem names its path in the file, `model_list[2].litellm_params.api_base`; all
 collected, not the first one alone.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from models_registry.config import known_keys
+from models_registry.config.hosts import is_near
+from models_registry.config.providers import UnknownProvider, split
 from models_registry.numbers import BadDeployment, Number
-from models_registry.prices.fields import PriceField, is_price_field, warning_of
+from models_registry.prices.fields import PriceField, check_prices, is_price_field, warning_of
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"
@@ -20,6 +23,11 @@ PROTECTED = frozenset(
     {"PATH", "HOME", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_PRELOAD", "LD_LIBRARY_PATH", "SHELL"}
 )
 """Names that `environment_variables` must not set: they decide what code runs."""
+
+MONEY_AND_LIMITS = frozenset(
+    {"max_call_cost", "max_budget", "budget_duration", "rpm", "tpm", "max_parallel_requests"}
+)
+"""Keys of an entry of `model_list` that, beside prices, keep the server from starting when they are wrong."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -136,6 +144,8 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    strict_config: bool | None = None
+    """Ours: whether a deployment that can't be called keeps the server from starting."""
     master_key: str | None = None
     database_url: str | None = None
     database_connection_pool_limit: Count | None = None
@@ -182,9 +192,24 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `model_list` that can't be called, and why. The reason has its path, and no secret."""
 
+    path: str
+    """Where the entry stands, such as `model_list[2]`."""
     model_name: str
     """Empty where the entry has none."""
     reason: str
+    variable: str = ""
+    """The variable that the environment lacks, such as `OPENAI_API_KEY`, where that is the reason."""
+    local: bool = False
+    """Whether calls of it would have stayed on the user's own machines."""
+    follows: str = ""
+    """The path of another entry, where this one is skipped because that one is."""
+
+
+class Unset(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable that the environment lacks, and the place that asks for it."""
+
+    path: str
+    variable: str
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +224,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The process environment with the file's `environment_variables` over it."""
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    unset: tuple[Unset, ...] = ()
 
     @property
     def master_key(self) -> Secret | None:
@@ -224,6 +250,7 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         environment=reader.env,
         errors=tuple(reader.errors),
         warnings=tuple(reader.warnings),
+        unset=tuple(reader.unset),
     )
 
 
@@ -235,6 +262,7 @@ class _ConfigReader:
         self.errors: list[str] = []
         self.skipped: list[Skipped] = []
         self.warnings: list[str] = []
+        self.unset: list[Unset] = []
 
     def export(self, variables: Any) -> None:
         if variables is None:
@@ -268,17 +296,28 @@ class _ConfigReader:
         if not isinstance(model_list, list):
             self.errors.append(f"model_list: expected a list, found {_kind(model_list)}")
             return
+        ids: dict[str, str] = {}
         for index, item in enumerate(model_list):
+            path = f"model_list[{index}]"
+            values = self.resolved(item, path)
             try:
-                yield self._deployment(item, f"model_list[{index}]")
+                yield self._deployment(item, values, path)
             except BadDeployment as exc:
-                name = item.get("model_name") if isinstance(item, Mapping) else None
-                self.skipped.append(
-                    Skipped(model_name=name if isinstance(name, str) else "", reason=str(exc))
-                )
+                if keeps_from_starting(path, exc.path):
+                    self.errors.append(str(exc))
+                else:
+                    self.skipped.append(skipped_of(values, path, exc))
+            self._check_id(values, path, ids)
 
-    def _deployment(self, item: Any, path: str) -> Deployment:
-        values = self.resolved(item, path)
+    def _check_id(self, values: Any, path: str, ids: dict[str, str]) -> None:
+        """The rows of two deployments with one id could not be told apart."""
+        info = values.get("model_info") if isinstance(values, Mapping) else None
+        known_as = info.get("id") if isinstance(info, Mapping) else None
+        if isinstance(known_as, str) and ids.setdefault(known_as, path) != path:
+            self.errors.append(f"{path}.model_info.id: {ids[known_as]} has the same id")
+
+    def _deployment(self, item: Any, values: Any, path: str) -> Deployment:
+        prices = self._prices(values, path)
         if isinstance(values, dict) and values.get("model_info", "absent") is None:
             del values["model_info"]
         entry = _converted(values, path, ModelEntry)
@@ -288,7 +327,7 @@ class _ConfigReader:
             path=path,
             entry=entry,
             params=self._params(values["litellm_params"], f"{path}.litellm_params"),
-            prices=self._prices(values, path),
+            prices=prices,
             empty=self._empty(item["litellm_params"], values["litellm_params"]),
         )
 
@@ -316,7 +355,7 @@ class _ConfigReader:
         name = value.removeprefix(ENV_PREFIX)
         text = self.env.get(name)
         if text is None:
-            self.warnings.append(f"{path}: the environment has no {name}")
+            self.unset.append(Unset(path=path, variable=name))
         return {"True": True, "true": True, "False": False, "false": False}.get(text or "", text)
 
     def _convert(self, values: Any, path: str, kind: type[S]) -> S | None:
@@ -335,17 +374,21 @@ class _ConfigReader:
             effect = "has no effect in this version" if key in later else "unknown key"
             self.warnings.append(f"{path}.{key}: {effect}")
 
-    def _prices(self, values: Mapping[str, Any], path: str) -> dict[str, PriceField]:
+    def _prices(self, values: Any, path: str) -> dict[str, PriceField]:
+        """The price fields, checked first of all: what is wrong with the rest of the entry must not hide a
+        price that is none."""
         found: dict[str, PriceField] = {}
         for section in ("model_info", "litellm_params"):
-            for name, value in (values.get(section) or {}).items():
-                if not is_price_field(name) or value is None:
+            fields = values.get(section) if isinstance(values, Mapping) else None
+            for name, value in fields.items() if isinstance(fields, Mapping) else ():
+                if not isinstance(name, str) or not is_price_field(name) or value is None:
                     continue
                 warning = warning_of(name)
                 if warning is None:
                     found[name] = PriceField(path=f"{path}.{section}.{name}", value=value)
                 else:
                     self.warnings.append(f"{path}.{section}.{name}: {warning}")
+        check_prices(found)
         return found
 
     def _params(self, values: Mapping[str, Any], path: str) -> dict[str, msgspec.Raw]:
@@ -364,6 +407,41 @@ class _ConfigReader:
             if key not in known_keys.REQUEST_PARAMS:
                 self.warnings.append(f"{path}.{key}: unknown key, sent to the provider with every request")
         return params
+
+
+def keeps_from_starting(entry: str, path: str) -> bool:
+    """Whether an error in an entry of `model_list` keeps the server from starting: one of money, of a limit,
+    or of no entry at all. Any other makes the entry one that is skipped."""
+    if not path.startswith((f"{entry}.", f"{entry}:")) and path != entry:
+        return True
+    fields = re.split(r"[.\[]", path.removeprefix(entry))
+    return any(name in MONEY_AND_LIMITS or is_price_field(name) for name in fields)
+
+
+def skipped_of(values: Any, path: str, error: BadDeployment) -> Skipped:
+    """The skipped entry of an error in it. `values` is the entry as far as it could be read."""
+    entry = values if isinstance(values, Mapping) else {}
+    params, name = entry.get("litellm_params"), entry.get("model_name")
+    return Skipped(
+        path=path,
+        model_name=name if isinstance(name, str) else "",
+        reason=str(error),
+        variable=error.variable,
+        local=isinstance(params, Mapping) and would_be_local(params),
+    )
+
+
+def would_be_local(params: Mapping[str, Any]) -> bool:
+    """Whether calls of an entry would stay on the user's own machines, as far as that can be told of one that
+    is wrong."""
+    model, forced = params.get("model"), params.get("custom_llm_provider")
+    addresses = [params.get(name) for name in ("api_base", "base_url")]
+    if any(isinstance(address, str) and is_near(address) for address in addresses):
+        return True
+    try:
+        return isinstance(model, str) and split(model, forced if isinstance(forced, str) else None)[0].local
+    except UnknownProvider:
+        return False
 
 
 def _converted(values: Any, path: str, kind: type[S]) -> S:

@@ -127,6 +127,12 @@ def grid_of(fields: Mapping[str, PriceField]) -> Grid:
     return grid
 
 
+def check_prices(fields: Mapping[str, PriceField]) -> None:
+    """Raises BadDeployment naming the path of a field that is no price."""
+    grid_of(fields)
+    searches_of(fields)
+
+
 def names_whole_price(grid: Grid) -> bool:
     return not _WHOLE.isdisjoint(grid.get(BASE, {}))
 

@@ -28,9 +28,16 @@ def compiled(env: dict[str, str] | None = None, **params: Any) -> Target:
 
 
 def refusal(env: dict[str, str] | None = None, **params: Any) -> str:
-    with pytest.raises(BadDeployment) as caught:
-        compiled(env, **params)
-    return str(caught.value).removeprefix("model_list[0].litellm_params.")
+    params = {"model": "openai/gpt-4", "api_key": "sk-x"} | params
+    params = {name: value for name, value in params.items() if value is not ...}
+    config = read_config({"model_list": [{"model_name": "m", "litellm_params": params}]}, env or {})
+    if config.deployments:
+        with pytest.raises(BadDeployment) as caught:
+            compile_target(config, config.deployments[0], AT)
+        told = str(caught.value)
+    else:
+        (told,) = (*config.errors, *(each.reason for each in config.skipped))
+    return told.removeprefix("model_list[0].litellm_params.")
 
 
 @pytest.mark.parametrize(
