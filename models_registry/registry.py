@@ -5,7 +5,7 @@ in place of the star of `litellm_params.model`; the longest pattern that fits wi
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -15,17 +15,21 @@ from models_registry.config.deployments import (
     compile_targets,
     doubts_of,
     expand,
+    needed_warnings,
     priced,
     unbounded_warning,
+    unsafe_warning,
     without_key,
 )
+from models_registry.config.hosts import is_provider
+from models_registry.config.params import judged
 from models_registry.config.providers import PROVIDERS
 from models_registry.config.reader import Config, Deployment, Skipped, keeps_from_starting, would_be_local
 from models_registry.drops import Drop, Reason
 from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import unused_adjustments
-from models_registry.target import Target
+from models_registry.target import Target, TlsOptions
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.ledger.rows import SpendRow
 from schema.models import AllowedModels, ModelCard
@@ -226,8 +230,10 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def build_registry(config: Config, at: datetime) -> Built:
-    """The registry of a config."""
+def build_registry(
+    config: Config, at: datetime, *, tls_flaw: Callable[[TlsOptions], str | None] = lambda options: None
+) -> Built:
+    """The registry of a config. `tls_flaw` says what is wrong with the files that a deployment names."""
     groups: dict[str, list[Target]] = {}
     access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
@@ -239,6 +245,11 @@ def build_registry(config: Config, at: datetime) -> Built:
         name = deployment.entry.model_name
         try:
             targets = compile_targets(config, deployment, at)
+            if targets[0].tls is not None and (flaw := tls_flaw(targets[0].tls)) is not None:
+                params = deployment.entry.litellm_params
+                name = "ssl_verify" if isinstance(params.ssl_verify, str) else "ssl_certificate"
+                raise BadDeployment(f"{deployment.path}.litellm_params.{name}", flaw)
+            targets, params_said = _judged(config, deployment, targets)
         except BadDeployment as exc:
             if keeps_from_starting(deployment.path, exc.path):
                 errors.append(str(exc))
@@ -251,6 +262,8 @@ def build_registry(config: Config, at: datetime) -> Built:
             targets = tuple(
                 msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
             )
+        unsafe = unsafe_warning(deployment)
+        warnings += [*params_said, *needed_warnings(deployment), *([] if unsafe is None else [unsafe])]
         for group in deployment.entry.model_info.access_groups or ():
             access_groups.setdefault(group, []).append(name)
         for target in targets:
@@ -280,6 +293,20 @@ def build_registry(config: Config, at: datetime) -> Built:
         errors=tuple(dict.fromkeys(errors)),  # a section's error is found at each deployment it is about
         warnings=tuple(warnings),
     )
+
+
+def _judged(
+    config: Config, deployment: Deployment, targets: Sequence[Target]
+) -> tuple[tuple[Target, ...], list[str]]:
+    """The targets with the parameters that can be sent to each, and warnings. Raises BadDeployment."""
+    found, warnings = [], []
+    for target in targets:
+        provider = PROVIDERS[target.provider]
+        known = provider.declares_fields and is_provider(provider, target.api_base, config.environment)
+        fit, said = judged(deployment, target, declares_all=known)
+        found.append(fit)
+        warnings += said
+    return tuple(found), list(dict.fromkeys(warnings))
 
 
 def _skipped(deployment: Deployment, error: BadDeployment) -> Skipped:

@@ -11,6 +11,9 @@ from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing
 from schema.secret import Secret
 
+FieldPath = tuple[str, ...]
+"""The steps to a field of a request: `("tools", "*", "function", "strict")`."""
+
 
 class Dialect(enum.Enum):
     """The wire format an upstream speaks; `models_registry/backends` has one module for each."""
@@ -36,6 +39,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A call may be billed for a web search that the provider runs (`web_search_options`)."""
     shows_thinking: bool = False
     """The model thinks only where it is asked to, and all that it thinks is sent."""
+    has_options: bool = False
+    """Sampling and the runner are set in `options`, with words of their own (`think`, `format`)."""
     rereads_thinking: bool = False
     """With a schema the model reads what it thought again as its prompt."""
 
@@ -44,9 +49,22 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
         Dialect.ANTHROPIC: DialectFacts(),
-        Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True),
+        Dialect.OLLAMA: DialectFacts(shows_thinking=True, has_options=True, rereads_thinking=True),
     }
 )
+
+
+class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider proves who it is, and how we do. Files are paths of PEM files."""
+
+    verify: bool = True
+    ca_file: str | None = None
+    """A file of the authorities that are believed in place of the system's."""
+    ca_path: str | None = None
+    """A folder of such files."""
+    certificate: str | None = None
+    """A file with our own certificate and its key; without a key in it, of authorities that are believed
+    beside the others."""
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +94,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     headers: dict[str, str] = {}
     """Fixed headers from the config (`extra_headers`)."""
+    tls: TlsOptions | None = None
+    """How TLS is spoken to it; None: as to all."""
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`, sent as body fields where the caller sent none."""
     asks_for_usage: bool = True
     """Whether a stream is asked for its usage; false where the server refuses `stream_options`."""
     drop_params: bool = False
     """Drop what the backend can't honour instead of refusing it."""
+    dropped: tuple[FieldPath, ...] = ()
+    """Fields that are never sent (`additional_drop_params`)."""
     max_output_tokens: int | None = None
     context_window: int | None = None
     """Most tokens of input and output together, where the price list knows it."""

@@ -11,10 +11,11 @@ from models_registry.config.lines import outside, skipped_lines, unset_lines, un
 from models_registry.config.reader import Config, read_config
 from models_registry.registry import Registry, build_registry
 from models_registry.routing.settings import Routing, routing_of
+from models_registry.target import TlsOptions
 from runtime.bodies.storage_policy import StoragePolicy, storage_policy_of
 from runtime.settings import Settings, SettingsError, database_address
 from runtime.telemetry.webhooks import webhooks_of
-from runtime.upstream.tls import TlsOptions, tls_of
+from runtime.upstream.tls import flaw_of, tls_of
 from schema.secret import Secret
 
 
@@ -68,12 +69,12 @@ def check(document: Mapping[str, Any], env: Mapping[str, str], *, strict: bool =
     """Read a config document and build its registry. This never raises for anything in the document: errors
     are in the result. `strict`: a deployment that can't be called is an error."""
     config = read_config(document, env)
-    built = build_registry(config, datetime.now(UTC))
+    built = build_registry(config, datetime.now(UTC), tls_flaw=flaw_of)
     routing, misrouted, doubts = routing_of(config, built.registry)
     policy, unfit = policy_of(config)
     storage, unfit_storage = storage_policy_of(config)
     _, untold = webhooks_of(config)
-    tls, unreadable, unsafe = tls_of(config.litellm_settings)
+    tls, unreadable, unsafe = tls_of(config)
     lines = tuple(skipped_lines(built.skipped))
     strict = strict or bool(config.general_settings.strict_config)
     errors = (*config.errors, *unfit, *unfit_storage, *built.errors, *misrouted, *unreadable)

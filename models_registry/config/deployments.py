@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from models_registry.backends.credentials import without_credentials
+from models_registry.backends.dropping import NEEDED, field_path, leave_out
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.hosts import is_near, is_provider, takes_environment_key
@@ -23,13 +24,14 @@ from models_registry.config.reader import (
     ModelInfo,
     RouterSettings,
 )
+from models_registry.config.tls import tls_of_params, verified
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.book import find_window
 from models_registry.prices.fields import BASE
 from models_registry.prices.pricing import Pricing, adjustment_of, pricing_of
-from models_registry.target import Deadlines, Target
+from models_registry.target import Deadlines, FieldPath, Target
 from schema.chat import TokenLimit
 from schema.money import NANO_PER_USD
 from schema.secret import Secret
@@ -59,6 +61,24 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Names of `extra_headers` that stand for a key."""
 
+_IDENTIFYING = (
+    "model",
+    "custom_llm_provider",
+    "api_key",
+    "api_base",
+    "base_url",
+    "organization",
+    "extra_headers",
+    "timeout",
+    "stream_timeout",
+    "weight",
+    "rpm",
+    "tpm",
+    "num_retries",
+    "drop_params",
+)
+"""The parameters that a deployment without an `id` is known by. A change of this list gives every deployment
+another id."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -90,6 +110,8 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     deadlines = _deadlines(params, path, settings, router)
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
+    dropped = dropped_fields(params, settings, path)
+    leave_out(request_params, dropped)
     address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     return Target(
@@ -103,7 +125,9 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         headers=headers,
         params=request_params,
         asks_for_usage=asks_for_usage,
-        drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
+        drop_params=_drops(params, settings),
+        dropped=dropped,
+        tls=tls_of_params(params, config),
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
@@ -120,7 +144,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         pricing=pricing,
         price=pricing.price(model, at),
         weight=weight,
-        retries=params.num_retries,
+        retries=params.max_retries if params.num_retries is None else params.num_retries,
         local=provider.local,
         takes_metadata=provider.takes_metadata and is_provider(provider, address, config.environment),
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
@@ -187,6 +211,16 @@ def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
     )
 
 
+def unsafe_warning(deployment: Deployment) -> str | None:
+    """A warning for a deployment that believes everybody."""
+    if verified(deployment.entry.litellm_params.ssl_verify) is not False:
+        return None
+    return (
+        f"{deployment.path}.litellm_params.ssl_verify: false: whoever stands on the way to the provider can "
+        "read keys and prompts"
+    )
+
+
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
     """Warnings about what a deployment's calls cost."""
     if target.price is None:
@@ -211,9 +245,11 @@ def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
     send it to all of them."""
     if params.api_base or params.base_url:
         return
-    named = {name.lower() for name in params.extra_headers or {}}
+    named = {str(name).lower() for name in params.all_headers}
     has_key = bool(params.api_key) and params.api_key != NO_KEY
-    field = "api_key" if has_key else "extra_headers" if CREDENTIAL_HEADERS & named else None
+    ours = params.extra_headers if params.headers is None else params.headers
+    inside = "headers" if ours is params.headers else "extra_headers"
+    field = "api_key" if has_key else inside if CREDENTIAL_HEADERS & named else None
     if field is not None:
         raise BadDeployment(
             f"{deployment.path}.litellm_params.{field}",
@@ -325,27 +361,69 @@ def _no_value(variable: str) -> str:
 
 def _stable_id(deployment: Deployment) -> str:
     """The same over restarts and hosts, and free of the key: its SHA-256 would be a check on guesses."""
-    entry = deployment.entry
-    public = msgspec.structs.replace(entry.litellm_params, api_key=None)
+    entry, params = deployment.entry, deployment.entry.litellm_params
+    public = {name: None if name == "api_key" else getattr(params, name) for name in _IDENTIFYING}
     prices = {name: str(field.value) for name, field in sorted(deployment.prices.items())}
-    facts = msgspec.json.encode((public, prices) if prices else public)
+    facts = msgspec.json.encode((public, prices) if prices else public, enc_hook=str)
     return hashlib.sha256(entry.model_name.encode() + facts).hexdigest()
 
 
 def _headers(params: LitellmParams, path: str) -> dict[str, str]:
-    """Lower-case names. No message has a value in it, nor a name that may be one."""
-    headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise BadDeployment(f"{path}.extra_headers", "holds what is no name of a header")
-        if _CONTROL.search(value):
-            where = f"{path}.extra_headers.{without_credentials(name[:100])}"
-            raise BadDeployment(where, "holds a line break or control character")
+    """Lower-case names. A null is no header. No message has a value in it, nor a name that may be one."""
+    headers: dict[str, str] = {}
+    for section, given in (("headers", params.headers), ("extra_headers", params.extra_headers)):
+        for name, value in (given or {}).items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise BadDeployment(f"{path}.{section}", "holds what is no name of a header")
+            where = f"{path}.{section}.{without_credentials(name.lower()[:100])}"
+            if value is None:
+                continue
+            if isinstance(value, list | dict):
+                raise BadDeployment(where, "expected a text")
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            if _CONTROL.search(text):
+                raise BadDeployment(where, "holds a line break or control character")
+            headers[name.lower()] = text
     if params.organization:
         if _CONTROL.search(params.organization):
             raise BadDeployment(f"{path}.organization", "holds a line break or control character")
         headers["openai-organization"] = params.organization
     return headers
+
+
+def _drops(params: LitellmParams, settings: LitellmSettings) -> bool:
+    """Whether what the provider can't honour is dropped. A list says nothing about that."""
+    said = (params.drop_params, settings.drop_params)
+    return next((each for each in said if isinstance(each, bool)), False)
+
+
+def dropped_fields(params: LitellmParams, settings: LitellmSettings, path: str) -> tuple[FieldPath, ...]:
+    """The fields that are never sent."""
+    listed = params.drop_params if isinstance(params.drop_params, list) else settings.drop_params
+    names = [*(listed if isinstance(listed, list) else ()), *(params.additional_drop_params or ())]
+    found = []
+    for name in names:
+        steps = field_path(name)
+        if steps is None:
+            raise BadDeployment(
+                f"{path}.additional_drop_params",
+                "expected names of fields, such as temperature or tools[*].function.strict",
+            )
+        if steps[0] not in NEEDED or len(steps) > 1:
+            found.append(steps)
+    return tuple(dict.fromkeys(found))
+
+
+def needed_warnings(deployment: Deployment) -> list[str]:
+    """Warnings of fields that were to be dropped, and that every request needs."""
+    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params"
+    lists = (("drop_params", params.drop_params), ("additional_drop_params", params.additional_drop_params))
+    return [
+        f"{path}.{key}: {name} can't be dropped, since every request needs it"
+        for key, names in lists
+        for name in (names if isinstance(names, list) else ())
+        if name in NEEDED
+    ]
 
 
 def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:
@@ -361,7 +439,7 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
         _check_limits(inside, f"{path}.extra_body")
-        params.update(inside)
+        params.update((name, raw) for name, raw in inside.items() if bytes(raw) != b"null")
     if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
         return params, True
     del params["stream_options"]
@@ -372,7 +450,7 @@ def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
     """As a caller's limits are checked at the decoding."""
     for name in OUTPUT_LIMITS & fields.keys():
         try:
-            msgspec.json.decode(fields[name], type=TokenLimit | None)
+            msgspec.json.decode(fields[name], type=TokenLimit | None, strict=False)
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.{name}", "expected a whole number of 1 or more") from exc
 

@@ -50,6 +50,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """What its chat templates add to a call at most (`models_registry/facts/allowances.py`)."""
     takes_metadata: bool = False
     """Whether it keeps a request's `metadata` with a stored answer."""
+    declares_fields: bool = False
+    """Whether its own hosts refuse a call with a field that its API does not declare."""
     bare_names: tuple[str, ...] = ()
     """How the names of models begin for which the prefix may be left out, as at LiteLLM."""
     newer_limit: NewerLimit = NewerLimit()
@@ -68,6 +70,7 @@ _ROWS = (
         api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         api_key_env=("OPENAI_API_KEY",),
         takes_metadata=True,
+        declares_fields=True,
         price_id="openai",
         bare_names=("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"),
         newer_limit=NewerLimit(

@@ -43,14 +43,25 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     api_base: str | None = None
     base_url: str | None = None
     organization: str | None = None
-    extra_headers: dict[str, str] | None = None
+    extra_headers: dict[str, Any] | None = None  # texts, numbers and dates, as YAML has them
     timeout: Number | None = None
     stream_timeout: Number | None = None
     weight: Number | None = None
     rpm: Count | None = None
     tpm: Count | None = None
     num_retries: Count | None = None
-    drop_params: bool | None = None
+    drop_params: bool | list[str] | None = None
+    """Whether fields are dropped that the provider can't honour; a list names fields that are never sent."""
+    additional_drop_params: list[str] | None = None
+    headers: dict[str, Any] | None = None  # as `extra_headers`, which count first
+    max_retries: Count | None = None
+    """At LiteLLM the retries of its HTTP client; here `num_retries`, where that does not stand beside it."""
+    ssl_verify: bool | str | None = None
+    ssl_certificate: str | None = None
+
+    @property
+    def all_headers(self) -> dict[str, Any]:
+        return {**(self.headers or {}), **(self.extra_headers or {})}
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,11 +108,12 @@ FallbackLists = list[dict[str, list[str]]]
 
 
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
-    drop_params: bool | None = None
+    drop_params: bool | list[str] | None = None
     ssl_verify: bool | str | None = None
     """Whether providers must prove who they are, or the PEM file of the certificates to believe."""
     ssl_certificate: str | None = None
-    """The PEM file with which this gateway proves who it is: a certificate and its key."""
+    """A PEM file: with a key in it, how this gateway proves who it is; without, certificates that are
+    believed beside the others."""
     num_retries: int | None = None
     fallbacks: FallbackLists | None = None
     context_window_fallbacks: FallbackLists | None = None
@@ -395,7 +407,7 @@ class _ConfigReader:
         known = {field.encode_name for field in msgspec.structs.fields(LitellmParams)}
         params: dict[str, msgspec.Raw] = {}
         for key, value in values.items():
-            if key in known or is_price_field(key):
+            if key in known or is_price_field(key) or value is None:
                 continue
             if key in known_keys.PARAMS_LATER or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
                 self.warnings.append(f"{path}.{key}: has no effect in this version")
@@ -404,8 +416,6 @@ class _ConfigReader:
                 params[key] = msgspec.Raw(msgspec.json.encode(value))
             except (TypeError, ValueError, OverflowError):
                 raise BadDeployment(f"{path}.{key}", f"{_kind(value)} can't be sent as JSON") from None
-            if key not in known_keys.REQUEST_PARAMS:
-                self.warnings.append(f"{path}.{key}: unknown key, sent to the provider with every request")
         return params
 
 

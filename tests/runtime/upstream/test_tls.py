@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from models_registry.target import Deadlines
+from models_registry.target import Deadlines, TlsOptions
 from runtime.blueprint import check
 from runtime.upstream.client import HttpUpstream
-from runtime.upstream.tls import AS_THE_SYSTEM, TlsOptions
+from runtime.upstream.tls import AS_THE_SYSTEM
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.certificates import self_signed, server_context
@@ -61,7 +61,7 @@ def test_whoever_switches_it_off_is_answered(tmp_path: Path) -> None:
 def test_a_provider_that_wants_to_know_who_we_are_is_told(tmp_path: Path) -> None:
     certificate, ours = self_signed(tmp_path), self_signed(tmp_path, "ours")
     context = server_context(certificate, clients=ours)
-    known = TlsOptions(ca_file=str(certificate), client_certificate=str(ours))
+    known = TlsOptions(ca_file=str(certificate), certificate=str(ours))
     assert called(known, context)[0]
     with pytest.raises(UpstreamError):
         called(TlsOptions(ca_file=str(certificate)), context)
@@ -95,9 +95,7 @@ def checked(**settings: Any) -> Any:
 def test_the_config_says_whom_to_believe_and_who_we_are(tmp_path: Path) -> None:
     file = str(self_signed(tmp_path))
     assert checked().tls == AS_THE_SYSTEM
-    assert checked(ssl_verify=file, ssl_certificate=file).tls == TlsOptions(
-        ca_file=file, client_certificate=file
-    )
+    assert checked(ssl_verify=file, ssl_certificate=file).tls == TlsOptions(ca_file=file, certificate=file)
     unsafe = checked(ssl_verify=False)
     assert not unsafe.tls.verify
     assert any("ssl_verify: false" in warning for warning in unsafe.warnings)
