@@ -1,6 +1,8 @@
 """How TLS is spoken to providers, as the config and the environment say: `ssl_verify`, `ssl_certificate`,
 `SSL_CERT_FILE`, `SSL_CERT_DIR`."""
 
+from pathlib import Path
+
 import msgspec
 
 from models_registry.config.reader import Config, LitellmParams, LitellmSettings
@@ -36,7 +38,13 @@ def _said(settings: LitellmParams | LitellmSettings, default: TlsOptions) -> Tls
     if isinstance(verify, bool):
         options = msgspec.structs.replace(options, verify=verify)
     elif verify:
-        options = msgspec.structs.replace(options, verify=True, ca_file=verify, ca_path=None)
+        in_folder = Path(verify).is_dir()
+        options = msgspec.structs.replace(
+            options,
+            verify=True,
+            ca_file=None if in_folder else verify,
+            ca_path=verify if in_folder else None,
+        )
     if settings.ssl_certificate:
         options = msgspec.structs.replace(options, certificate=settings.ssl_certificate)
     return options
