@@ -13,6 +13,7 @@ import msgspec
 
 from models_registry.config.deployments import (
     compile_targets,
+    doubled_path,
     doubts_of,
     expand,
     needed_warnings,
@@ -272,6 +273,9 @@ def build_registry(
             warning = without_key(target, PROVIDERS[target.provider], config.environment)
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
+            doubled = doubled_path(target)
+            if doubled is not None:
+                warnings.append(f"{deployment.path}.litellm_params.api_base: {doubled}")
             warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
             unbounded = unbounded_warning(deployment, target)
             if unbounded is not None:

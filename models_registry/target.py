@@ -37,6 +37,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A field that nobody knows goes on to the server. A translation sends none."""
     searches: bool = False
     """A call may be billed for a web search that the provider runs (`web_search_options`)."""
+    chat_path: str = "/chat/completions"
+    """What is put behind `api_base`."""
     shows_thinking: bool = False
     """The model thinks only where it is asked to, and all that it thinks is sent."""
     has_options: bool = False
@@ -48,8 +50,10 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
-        Dialect.ANTHROPIC: DialectFacts(),
-        Dialect.OLLAMA: DialectFacts(shows_thinking=True, has_options=True, rereads_thinking=True),
+        Dialect.ANTHROPIC: DialectFacts(chat_path="/v1/messages"),
+        Dialect.OLLAMA: DialectFacts(
+            chat_path="/api/chat", shows_thinking=True, has_options=True, rereads_thinking=True
+        ),
     }
 )
 

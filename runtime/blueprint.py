@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 
 from functions.contract.policy import Policy, policy_of
-from models_registry.config.lines import outside, skipped_lines, unset_lines, unset_outside
+from models_registry.config.lines import (
+    folded,
+    outside,
+    skipped_lines,
+    unset_lines,
+    unset_outside,
+    written_lines,
+)
 from models_registry.config.reader import Config, read_config
 from models_registry.registry import Registry, build_registry
 from models_registry.routing.settings import Routing, routing_of
@@ -91,6 +98,7 @@ def check(document: Mapping[str, Any], env: Mapping[str, str], *, strict: bool =
         skipped_lines=() if strict else lines,
         warnings=(
             *unset_lines(unset_outside(config.unset, built.skipped)),
-            *outside(warnings, built.skipped),
+            *written_lines(config.written),
+            *folded(outside(warnings, built.skipped)),
         ),
     )

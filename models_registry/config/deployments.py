@@ -49,6 +49,9 @@ NO_KEY = "none"
 ANY_MODEL = "*/*"
 """`Target.model` of such a deployment; see `expand`."""
 
+PATHS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/generate")
+"""Paths of endpoints, which people copy along with an address."""
+
 CREDENTIAL_HEADERS = frozenset(
     {
         "authorization",
@@ -219,6 +222,22 @@ def unsafe_warning(deployment: Deployment) -> str | None:
         f"{deployment.path}.litellm_params.ssl_verify: false: whoever stands on the way to the provider can "
         "read keys and prompts"
     )
+
+
+def doubled_path(target: Target) -> str | None:
+    """A warning for an address that ends with what is put behind it. It has no part of the address but that
+    end: a path can hold a key."""
+    path = urlsplit(target.api_base).path
+    facts = target.dialect.facts
+    ends: tuple[str, ...] = (facts.chat_path,)
+    if not facts.forwards_unknown:  # the bare host is wanted
+        ends += (facts.chat_path.rpartition("/")[0], "/v1")
+    end = next((each for each in (*ends, *PATHS) if path.endswith(each)), None)
+    if end is not None:
+        return f"it ends with {end}, and {facts.chat_path} is put behind it; leave {end} out of it"
+    if "/v1/v1" in path:
+        return "it has /v1 twice"
+    return None
 
 
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:

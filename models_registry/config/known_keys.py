@@ -89,6 +89,13 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
+ALWAYS_ON = frozenset(
+    """require_auth_for_metrics_endpoint enforce_fallback_model_access cancel_on_disconnect store_audit_logs
+    user_url_validation fail_closed_budget_enforcement fail_closed_rate_limit_enforcement
+    enable_weighted_failover""".split()
+)
+"""Keys without an effect, since this gateway always does what their `true` asks for."""
+
 PARAMS_LATER = frozenset(
     """api_version litellm_credential_name azure_ad_token tenant_id client_id client_secret azure_scope
     azure_username azure_password region_name itpm otpm rpd tpd daily_reset_time

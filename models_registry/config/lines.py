@@ -1,7 +1,8 @@
 """What the checks of a config say, as the lines that its owner reads: the same thing once, and nothing that
 only follows from something else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from models_registry.config.reader import Skipped, Unset
 
@@ -9,17 +10,18 @@ MAX_NAMED = 100
 """The most variables, and the most entries of a variable, that a line names."""
 SHOWN_ALONE = 3
 """So many variables are told with the place that asks for each."""
+_ENTRY = re.compile(r"model_list\[[0-9]+\]")
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
     """Why deployments are skipped. Those that lack a variable share a line where they are several."""
     lacking = [each for each in skipped if each.variable and not each.follows]
     together = len(lacking) > 1
-    lines = [
+    lines = folded(
         f"{each.reason} (this deployment is skipped{_with(each, skipped)})"
         for each in skipped
         if not each.follows and not (together and each.variable)
-    ]
+    )
     if not together:
         return lines
     by_variable: dict[str, list[Skipped]] = {}
@@ -30,6 +32,19 @@ def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
     return [
         *lines,
         f"{len(lacking)} deployments are skipped{also}: the environment has no value for {_listed(named)}",
+    ]
+
+
+def folded(lines: Iterable[str]) -> list[str]:
+    """Lines that say the same of several entries of `model_list` as one, with the paths of the others."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        match = _ENTRY.match(line)
+        path = match.group() if match else ""
+        found.setdefault(line[len(path) :], []).append(path)
+    return [
+        f"{first}{rest}{f' (and {_listed(others, most=5)})' if others and first else ''}"
+        for rest, (first, *others) in found.items()
     ]
 
 
@@ -47,6 +62,17 @@ def unset_lines(unset: Sequence[Unset]) -> list[str]:
     return [f"the environment has no {_listed(named)}: what stands there is null"]
 
 
+def written_lines(written: Sequence[Unset]) -> list[str]:
+    """The texts that look like a variable and are none, in one line."""
+    if not written:
+        return []
+    named = [f"{each.path} (os.environ/{each.variable})" for each in written]
+    return [
+        "a variable is looked up where it is written as os.environ/NAME, and nowhere else; what stands there "
+        f"is taken as text: {_listed(named, most=10)}"
+    ]
+
+
 def outside(lines: Iterable[str], skipped: Sequence[Skipped]) -> list[str]:
     """The lines that are about no skipped deployment: the others are worth a look once it is mended."""
     paths = tuple(f"{each.path}{end}" for each in skipped for end in (".", ":"))
@@ -56,24 +82,6 @@ def outside(lines: Iterable[str], skipped: Sequence[Skipped]) -> list[str]:
 def unset_outside(unset: Iterable[Unset], skipped: Sequence[Skipped]) -> list[Unset]:
     paths = tuple(f"{each.path}." for each in skipped)
     return [each for each in unset if not each.path.startswith(paths)]
-
-
-def names_in(value: object) -> str:
-    """The names in a list of the config, such as ` (langfuse, s3)`; empty where it has none. A text that may
-    be something else than a name is left out."""
-    if not isinstance(value, list):
-        return ""
-    found = [name for each in value if (name := _name_of(each))]
-    return f" ({_listed(found, most=10)})" if found else ""
-
-
-def _name_of(item: object) -> str:
-    if isinstance(item, Mapping):
-        own = (value for key, value in item.items() if key == "name" or str(key).endswith("_name"))
-        item = next(own, "")
-    if not isinstance(item, str) or not 0 < len(item) <= 40:
-        return ""
-    return item if item.replace("_", "").replace("-", "").replace(".", "").isalnum() else ""
 
 
 def _entries(found: Sequence[Skipped]) -> str:

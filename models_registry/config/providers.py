@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.config.absent import ABSENT
 from models_registry.facts.addresses import is_at
 from models_registry.facts.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
@@ -176,6 +177,9 @@ class UnknownProvider(ValueError):
 def split(model: str, forced: str | None) -> tuple[Provider, str]:
     """The provider and the provider's own model name. Raises UnknownProvider."""
     prefix, slash, rest = model.partition("/")
+    absent = ABSENT.get(prefix if forced is None and slash else forced or "")
+    if absent is not None:
+        raise UnknownProvider(absent.advice(), forced=forced is not None)
     if forced is not None:
         if forced not in PROVIDERS:
             raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)

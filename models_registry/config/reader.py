@@ -7,15 +7,26 @@ collected, not the first one alone.
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from models_registry.backends.parameters import GATEWAY_FIELDS
 from models_registry.config import known_keys
+from models_registry.config.absent import ABSENT
 from models_registry.config.hosts import is_near
+from models_registry.config.names import names_in
 from models_registry.config.providers import UnknownProvider, split
 from models_registry.numbers import BadDeployment, Number
-from models_registry.prices.fields import PriceField, check_prices, is_price_field, warning_of
+from models_registry.prices.fields import (
+    PriceField,
+    check_prices,
+    is_price_field,
+    per_million_doubt,
+    warning_of,
+)
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"
@@ -24,6 +35,13 @@ PROTECTED = frozenset(
 )
 """Names that `environment_variables` must not set: they decide what code runs."""
 
+_VARIABLE = re.compile(
+    r"""\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?[-=?][^}]*)?\}"""
+    r"""|^\$([A-Z_][A-Z0-9_]+)$|^\$?\{\{\s*(?:env\.)?([A-Z_][A-Z0-9_]+)\s*\}\}$"""
+    r"""|^os\.(?:environ(?:\.get)?|getenv)[.\[(:]\s*["']?([A-Za-z_][A-Za-z0-9_]*)"""
+    r"""|^env[./:]([A-Z_][A-Z0-9_]+)$"""
+)
+"""Ways of other programs to write a variable."""
 MONEY_AND_LIMITS = frozenset(
     {"max_call_cost", "max_budget", "budget_duration", "rpm", "tpm", "max_parallel_requests"}
 )
@@ -237,11 +255,33 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unset: tuple[Unset, ...] = ()
+    written: tuple[Unset, ...] = ()
+    """Texts that look like a variable and are taken as they are: `${OPENAI_API_KEY}`."""
 
     @property
     def master_key(self) -> Secret | None:
         key = self.general_settings.master_key
         return Secret(key) if key else None
+
+
+def _names_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    own = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
+    return own | known_keys.LATER.get(kind.__name__, frozenset())
+
+
+_NEVER_SENT = known_keys.PARAMS_LATER | (GATEWAY_FIELDS.keys() - known_keys.REQUEST_PARAMS)
+"""LiteLLM's own keys of `litellm_params` that have no effect yet: no provider knows them."""
+_SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "general_settings": _names_of(GeneralSettings),
+        "router_settings": _names_of(RouterSettings),
+        "litellm_settings": _names_of(LitellmSettings),
+        "litellm_params": _names_of(LitellmParams) | known_keys.PARAMS_LATER,
+        "model_info": _names_of(ModelInfo),
+        "model_list": _names_of(ModelEntry),
+    }
+)
+"""The keys that each section has, with those that have no effect yet."""
 
 
 def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
@@ -250,9 +290,10 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     reader.export(document.get("environment_variables"))
     for key in document:
         if key in known_keys.TOP_LEVEL_LATER:
-            reader.warnings.append(f"{key}: has no effect in this version")
+            if not asks_for_nothing(document[key]):
+                reader.warnings.append(f"{key}{names_in(document[key])}: has no effect in this version")
         elif key not in known_keys.TOP_LEVEL:
-            reader.warnings.append(f"{key}: unknown key")
+            reader.warnings.append(f"{key}: {unknown_key(key, '')}")
     return Config(
         deployments=tuple(reader.deployments(document.get("model_list"))),
         skipped=tuple(reader.skipped),
@@ -263,6 +304,7 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         errors=tuple(reader.errors),
         warnings=tuple(reader.warnings),
         unset=tuple(reader.unset),
+        written=tuple(reader.written),
     )
 
 
@@ -275,6 +317,7 @@ class _ConfigReader:
         self.skipped: list[Skipped] = []
         self.warnings: list[str] = []
         self.unset: list[Unset] = []
+        self.written: list[Unset] = []
 
     def export(self, variables: Any) -> None:
         if variables is None:
@@ -363,6 +406,9 @@ class _ConfigReader:
                 for index, inner in enumerate(value)
             ]
         if not isinstance(value, str) or not value.startswith(ENV_PREFIX):
+            meant = _VARIABLE.search(value) if isinstance(value, str) else None
+            if meant is not None:
+                self.written.append(Unset(path=path, variable=next(filter(None, meant.groups()))))
             return value
         name = value.removeprefix(ENV_PREFIX)
         text = self.env.get(name)
@@ -380,11 +426,14 @@ class _ConfigReader:
     def _warn_unknown(self, values: Mapping[str, Any], path: str, kind: type[msgspec.Struct]) -> None:
         known = {field.encode_name for field in msgspec.structs.fields(kind)}
         later = known_keys.LATER.get(kind.__name__, frozenset())
-        for key in values:
-            if key in known or (kind is ModelInfo and is_price_field(key)):
+        for key, value in values.items():
+            if key in known or (kind is ModelInfo and is_price_field(str(key))):
                 continue
-            effect = "has no effect in this version" if key in later else "unknown key"
-            self.warnings.append(f"{path}.{key}: {effect}")
+            if key not in later:
+                section = path.rpartition(".")[2] if kind is not ModelEntry else "model_list"
+                self.warnings.append(f"{path}.{key}: {unknown_key(str(key), section)}")
+            elif not is_so_anyway(key, value):
+                self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
 
     def _prices(self, values: Any, path: str) -> dict[str, PriceField]:
         """The price fields, checked first of all: what is wrong with the rest of the entry must not hide a
@@ -401,6 +450,10 @@ class _ConfigReader:
                 else:
                     self.warnings.append(f"{path}.{section}.{name}: {warning}")
         check_prices(found)
+        for name, field in found.items():
+            doubt = per_million_doubt(name, field.value)
+            if doubt is not None:
+                self.warnings.append(f"{field.path}: {doubt}")
         return found
 
     def _params(self, values: Mapping[str, Any], path: str) -> dict[str, msgspec.Raw]:
@@ -409,14 +462,46 @@ class _ConfigReader:
         for key, value in values.items():
             if key in known or is_price_field(key) or value is None:
                 continue
-            if key in known_keys.PARAMS_LATER or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
-                self.warnings.append(f"{path}.{key}: has no effect in this version")
+            if key in _NEVER_SENT or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
+                if not asks_for_nothing(value):
+                    self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
+                continue
+            elsewhere = homes_of(key)
+            if elsewhere and key not in known_keys.REQUEST_PARAMS:
+                self.warnings.append(f"{path}.{key}: {unknown_key(key, 'litellm_params')}; it is not sent")
                 continue
             try:
                 params[key] = msgspec.Raw(msgspec.json.encode(value))
             except (TypeError, ValueError, OverflowError):
                 raise BadDeployment(f"{path}.{key}", f"{_kind(value)} can't be sent as JSON") from None
         return params
+
+
+def asks_for_nothing(value: object) -> bool:
+    """Whether a key says no more than its absence does."""
+    return value is None or value is False or value in ("", [], {})
+
+
+def is_so_anyway(key: str, value: object) -> bool:
+    """Whether a key without an effect asks for what this gateway does without it."""
+    if key in known_keys.ALWAYS_ON:
+        return value is True or value is None
+    return asks_for_nothing(value)
+
+
+def homes_of(key: str) -> list[str]:
+    """The sections that have a key of this name."""
+    return [section for section, names in _SECTIONS.items() if key in names]
+
+
+def unknown_key(key: str, section: str) -> str:
+    """What to say of a key that its section does not have: where it belongs, or what it may have been."""
+    homes = homes_of(key)
+    if homes:
+        where = " or ".join(f"`{home}`" if home.islower() and " " not in home else home for home in homes)
+        return f"has no effect here; it belongs in {where}"
+    near = get_close_matches(key, _SECTIONS.get(section, known_keys.TOP_LEVEL), n=1, cutoff=0.8)
+    return f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
 
 
 def keeps_from_starting(entry: str, path: str) -> bool:
@@ -451,7 +536,8 @@ def would_be_local(params: Mapping[str, Any]) -> bool:
     try:
         return isinstance(model, str) and split(model, forced if isinstance(forced, str) else None)[0].local
     except UnknownProvider:
-        return False
+        prefix = forced if isinstance(forced, str) else str(model).partition("/")[0]
+        return prefix in ABSENT and ABSENT[prefix].local
 
 
 def _converted(values: Any, path: str, kind: type[S]) -> S:

@@ -17,6 +17,8 @@ from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, Tier, r
 
 MAX_PRICE_USD = Decimal(1000)
 """The most that a token or a call may cost: far past any price, and small enough for the ledger."""
+DEAREST_TOKEN_USD = Decimal("0.002")
+"""No model costs more a token: the dearest on a price list is at 0.0006."""
 MAX_OVER_TOKENS = Decimal(10**9)
 
 METERS: Mapping[str, str] = MappingProxyType(
@@ -131,6 +133,21 @@ def check_prices(fields: Mapping[str, PriceField]) -> None:
     """Raises BadDeployment naming the path of a field that is no price."""
     grid_of(fields)
     searches_of(fields)
+
+
+def per_million_doubt(name: str, value: object) -> str | None:
+    """A warning for the price of a token that looks like one of a million tokens; None where it does not."""
+    parsed = _parsed(name)
+    if parsed is None or parsed[1] in ("request_nano", "image", "millisecond"):
+        return None
+    usd = number(value, name, most=MAX_PRICE_USD)
+    if usd <= DEAREST_TOKEN_USD:
+        return None
+    shown, per_million = f"{usd.normalize():f}", f"{(usd * 1_000_000).normalize():,f}"
+    return (
+        f"{shown} dollars a token are {per_million} dollars per million tokens; if {shown} is meant per "
+        f"million, write {float(usd / 1_000_000):g}"
+    )
 
 
 def names_whole_price(grid: Grid) -> bool:

@@ -39,7 +39,7 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
     assert config.master_key is not None
     assert config.master_key.reveal() == "sk-0123456789abcdef"
     assert set(config.warnings) == {
-        "litellm_settings.callbacks: has no effect in this version",
+        "litellm_settings.callbacks (prometheus): has no effect in this version",
         "router_settings.cooldown_time: has no effect in this version",
     }
 
@@ -76,9 +76,16 @@ def test_every_error_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("modle_list: []", "modle_list: unknown key"),
-        ("guardrails: []", "guardrails: has no effect in this version"),
-        ("general_settings: {mastre_key: x}", "general_settings.mastre_key: unknown key"),
+        ("modle_list: []", "modle_list: unknown key; did you mean `model_list`?"),
+        ("colour: [blue]", "colour: unknown key"),
+        (
+            "guardrails: [{guardrail_name: pii-mask, litellm_params: {}}]",
+            "guardrails (pii-mask): has no effect in this version",
+        ),
+        (
+            "general_settings: {mastre_key: x}",
+            "general_settings.mastre_key: unknown key; did you mean `master_key`?",
+        ),
         (
             "model_list: [{model_name: a, litellm_params: {model: openai/a, aws_region_name: x}}]",
             "model_list[0].litellm_params.aws_region_name: has no effect in this version",
