@@ -107,7 +107,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         checked = whole_check(document, env, families=families, strict=arguments.strict)
         report(checked)
         errors = len(checked.errors) + len(checked.skipped)
-        print(f"{errors} errors, {len(checked.warnings)} warnings")
+        serves = "; the other deployments serve" if checked.skipped and not checked.errors else ""
+        print(f"{errors} errors, {len(checked.warnings)} warnings{serves}")
         return 1 if errors else 0
     check_address(_listen(arguments))
     settings, master_key, is_new = settings_of(document, env)

@@ -49,7 +49,10 @@ NO_KEY = "none"
 ANY_MODEL = "*/*"
 """`Target.model` of such a deployment; see `expand`."""
 
-PATHS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/generate")
+PATHS = (
+    *("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/generate"),
+    *("/audio/transcriptions", "/audio/speech", "/images/generations", "/rerank", "/models"),
+)
 """Paths of endpoints, which people copy along with an address."""
 
 CREDENTIAL_HEADERS = frozenset(

@@ -42,6 +42,8 @@ _VARIABLE = re.compile(
     r"""|^env[./:]([A-Z_][A-Z0-9_]+)$"""
 )
 """Ways of other programs to write a variable."""
+NO_KEYS = ("x-", "_", ".")
+"""How the top-level keys begin that are a place for anchors alone."""
 MONEY_AND_LIMITS = frozenset(
     {"max_call_cost", "max_budget", "budget_duration", "rpm", "tpm", "max_parallel_requests"}
 )
@@ -292,7 +294,7 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         if key in known_keys.TOP_LEVEL_LATER:
             if not asks_for_nothing(document[key]):
                 reader.warnings.append(f"{key}{names_in(document[key])}: has no effect in this version")
-        elif key not in known_keys.TOP_LEVEL:
+        elif key not in known_keys.TOP_LEVEL and not str(key).startswith(NO_KEYS):
             reader.warnings.append(f"{key}: {unknown_key(key, '')}")
     return Config(
         deployments=tuple(reader.deployments(document.get("model_list"))),
@@ -432,8 +434,17 @@ class _ConfigReader:
             if key not in later:
                 section = path.rpartition(".")[2] if kind is not ModelEntry else "model_list"
                 self.warnings.append(f"{path}.{key}: {unknown_key(str(key), section)}")
-            elif not is_so_anyway(key, value):
+            elif self._forget_unset(f"{path}.{key}") or not is_so_anyway(key, value):
                 self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
+
+    def _forget_unset(self, path: str) -> bool:
+        """A variable that the environment lacks matters nothing where its key has no effect. True where there
+        was one."""
+        inside = (f"{path}.", f"{path}[")
+        kept = [each for each in self.unset if each.path != path and not each.path.startswith(inside)]
+        found = len(kept) < len(self.unset)
+        self.unset = kept
+        return found
 
     def _prices(self, values: Any, path: str) -> dict[str, PriceField]:
         """The price fields, checked first of all: what is wrong with the rest of the entry must not hide a
@@ -460,11 +471,13 @@ class _ConfigReader:
         known = {field.encode_name for field in msgspec.structs.fields(LitellmParams)}
         params: dict[str, msgspec.Raw] = {}
         for key, value in values.items():
-            if key in known or is_price_field(key) or value is None:
+            if key in known or is_price_field(key):
                 continue
             if key in _NEVER_SENT or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
-                if not asks_for_nothing(value):
+                if self._forget_unset(f"{path}.{key}") or not asks_for_nothing(value):
                     self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
+                continue
+            if value is None:
                 continue
             elsewhere = homes_of(key)
             if elsewhere and key not in known_keys.REQUEST_PARAMS:
