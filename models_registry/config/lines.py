@@ -62,14 +62,13 @@ def unset_lines(unset: Sequence[Unset]) -> list[str]:
     return [f"the environment has no {_listed(named)}: what stands there is null"]
 
 
-def written_lines(written: Sequence[Unset]) -> list[str]:
-    """The texts that look like a variable and are none, in one line."""
+def written_lines(written: Sequence[str]) -> list[str]:
+    """The places of texts that look like a variable and are none, in one line. The text may be a password."""
     if not written:
         return []
-    named = [f"{each.path} (os.environ/{each.variable})" for each in written]
     return [
         "a variable is looked up where it is written as os.environ/NAME, and nowhere else; what stands there "
-        f"is taken as text: {_listed(named, most=10)}"
+        f"is taken as text: {_listed(written, most=10)}"
     ]
 
 

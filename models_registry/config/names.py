@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from models_registry.backends.credentials import without_credentials
+
 MOST_NAMES = 10
 MAX_CHARS = 40
 
@@ -21,5 +23,7 @@ def _name_of(item: object) -> str:
         own = (value for key, value in item.items() if key == "name" or str(key).endswith("_name"))
         item = next(own, "")
     if not isinstance(item, str) or not 0 < len(item) <= MAX_CHARS:
+        return ""
+    if without_credentials(item) != item:
         return ""
     return item if item.replace("_", "").replace("-", "").replace(".", "").isalnum() else ""

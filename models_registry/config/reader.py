@@ -257,8 +257,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unset: tuple[Unset, ...] = ()
-    written: tuple[Unset, ...] = ()
-    """Texts that look like a variable and are taken as they are: `${OPENAI_API_KEY}`."""
+    written: tuple[str, ...] = ()
+    """The paths of texts that look like a variable and are taken as they are: `${OPENAI_API_KEY}`."""
 
     @property
     def master_key(self) -> Secret | None:
@@ -319,7 +319,7 @@ class _ConfigReader:
         self.skipped: list[Skipped] = []
         self.warnings: list[str] = []
         self.unset: list[Unset] = []
-        self.written: list[Unset] = []
+        self.written: list[str] = []
 
     def export(self, variables: Any) -> None:
         if variables is None:
@@ -408,9 +408,8 @@ class _ConfigReader:
                 for index, inner in enumerate(value)
             ]
         if not isinstance(value, str) or not value.startswith(ENV_PREFIX):
-            meant = _VARIABLE.search(value) if isinstance(value, str) else None
-            if meant is not None:
-                self.written.append(Unset(path=path, variable=next(filter(None, meant.groups()))))
+            if isinstance(value, str) and _VARIABLE.search(value):
+                self.written.append(path)
             return value
         name = value.removeprefix(ENV_PREFIX)
         text = self.env.get(name)

@@ -137,6 +137,9 @@ def check_prices(fields: Mapping[str, PriceField]) -> None:
 
 def per_million_doubt(name: str, value: object) -> str | None:
     """A warning for the price of a token that looks like one of a million tokens; None where it does not."""
+    if name == LADDER and isinstance(value, list):
+        steps = (per_million_doubt(key, each) for step in value for key, each in step.items())
+        return next(filter(None, steps), None)
     parsed = _parsed(name)
     if parsed is None or parsed[1] in ("request_nano", "image", "millisecond"):
         return None

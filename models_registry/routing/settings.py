@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from models_registry.backends.credentials import without_credentials
 from models_registry.config.reader import Config
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.registry import Registry
@@ -125,7 +126,8 @@ class _RoutingReader:
             self.warnings.append(f"{path}: {strategy} has no effect in this version; {shared}")
         else:
             known = ", ".join((STRATEGY, *LATER_STRATEGIES))
-            self.warnings.append(f"{path}: {strategy[:MAX_SHOWN]!r} is none of {known}; {shared}")
+            shown = without_credentials(strategy[:MAX_SHOWN])
+            self.warnings.append(f"{path}: {shown!r} is none of {known}; {shared}")
 
     def check_names(self, names: Iterable[str], path: str) -> None:
         for name in names:

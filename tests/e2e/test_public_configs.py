@@ -94,8 +94,7 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         [2, 5, 6, 7],
         15,
         [
-            "model_list[1].litellm_params.api_key (os.environ/OPENAI_API_KEY), "
-            "model_list[4].litellm_params.api_key (os.environ/ANTHROPIC_API_KEY)",
+            "is taken as text: model_list[1].litellm_params.api_key, model_list[4].litellm_params.api_key",
             "model_list[0].litellm_params.tmp: openai has no word for it; it is left out",
             "model_list[1].litellm_params.api_base: it has /v1 twice",
             "model_list[4].litellm_params.api_base: it ends with /v1/messages",

@@ -71,6 +71,13 @@ def test_a_list_without_an_effect_stands_with_its_names(text: str, warning: str)
     assert of(text).warnings == (f"{warning}: has no effect in this version",)
 
 
+def test_what_looks_like_a_key_in_a_list_is_not_shown() -> None:
+    (line,) = of("litellm_settings: {callbacks: [sk-proj-abcdef0123456789abcdef, s3]}").warnings
+    assert line == "litellm_settings.callbacks (s3): has no effect in this version"
+    (line,) = of("router_settings: {routing_strategy: sk-proj-abcdef0123456789abcdef}").warnings
+    assert "abcdef0123456789" not in line
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -216,7 +223,7 @@ def test_a_misplaced_key_of_a_deployment_is_told_its_section(
 def test_a_variable_as_other_programs_write_it_is_warned_of(text: str) -> None:
     (line,) = warnings_of({"model_list": [entry({"api_key": text})]}, OPENAI_API_KEY="sk-s3cret")
     assert line.startswith("a variable is looked up where it is written as os.environ/NAME, and nowhere else")
-    assert line.endswith("model_list[0].litellm_params.api_key (os.environ/OPENAI_API_KEY)")
+    assert line.endswith("what stands there is taken as text: model_list[0].litellm_params.api_key")
     assert "s3cret" not in line
 
 
@@ -229,7 +236,7 @@ def test_a_variable_that_is_none_is_told_of_a_skipped_deployment_too() -> None:
     models = [{"model_name": "m", "litellm_params": {**OPENAI, "api_base": "${BASE}/v1"}}] * 30
     found = check({"model_list": models}, {})
     (line,) = found.warnings
-    assert "model_list[0].litellm_params.api_base (os.environ/BASE)" in line
+    assert "model_list[0].litellm_params.api_base, model_list[1]" in line
     assert line.endswith("and 20 more")
     (skipped,) = found.skipped_lines
     assert skipped.startswith("model_list[0].litellm_params.api_base: expected http:// or https://")
@@ -287,6 +294,11 @@ def test_an_address_as_it_should_be_is_not(model: str, address: str) -> None:
         ("input_cost_per_token_above_200k_tokens", 5, "5 dollars a token"),
         ("output_cost_per_reasoning_token", 60, "60 dollars a token"),
         ("input_cost_per_audio_token", 0.05, "0.05 dollars a token are 50,000 dollars"),
+        (
+            "tiered_pricing",
+            [{"range": [0, 1], "output_cost_per_token": 9}],
+            "9 dollars a token are 9,000,000",
+        ),
     ],
 )
 @pytest.mark.parametrize("section", ["litellm_params", "model_info"])
