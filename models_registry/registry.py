@@ -16,6 +16,7 @@ from models_registry.config.deployments import (
     doubled_path,
     doubts_of,
     expand,
+    header_warnings,
     needed_warnings,
     priced,
     unbounded_warning,
@@ -264,7 +265,12 @@ def build_registry(
                 msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
             )
         unsafe = unsafe_warning(deployment)
-        warnings += [*params_said, *needed_warnings(deployment), *([] if unsafe is None else [unsafe])]
+        warnings += [
+            *params_said,
+            *needed_warnings(deployment),
+            *header_warnings(deployment),
+            *([] if unsafe is None else [unsafe]),
+        ]
         for group in deployment.entry.model_info.access_groups or ():
             access_groups.setdefault(group, []).append(name)
         for target in targets:

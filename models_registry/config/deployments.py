@@ -12,6 +12,7 @@ import msgspec
 
 from models_registry.backends.credentials import without_credentials
 from models_registry.backends.dropping import NEEDED, field_path, leave_out
+from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.hosts import is_near, is_provider, takes_environment_key
@@ -215,6 +216,17 @@ def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
         f"model_info.free_params: [{found.name}] says that it costs nothing, model_info.max_call_cost "
         "states a bound"
     )
+
+
+def header_warnings(deployment: Deployment) -> list[str]:
+    """Warnings of headers that the client writes itself."""
+    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params"
+    return [
+        f"{path}.{section}.{name}: has no effect, since each request has its own"
+        for section, given in (("headers", params.headers), ("extra_headers", params.extra_headers))
+        for name in given or ()
+        if str(name).lower() in WRITTEN_HERE
+    ]
 
 
 def unsafe_warning(deployment: Deployment) -> str | None:
@@ -421,18 +433,21 @@ def _drops(params: LitellmParams, settings: LitellmSettings) -> bool:
 
 def dropped_fields(params: LitellmParams, settings: LitellmSettings, path: str) -> tuple[FieldPath, ...]:
     """The fields that are never sent."""
-    listed = params.drop_params if isinstance(params.drop_params, list) else settings.drop_params
-    names = [*(listed if isinstance(listed, list) else ()), *(params.additional_drop_params or ())]
+    own = isinstance(params.drop_params, list)
+    listed = params.drop_params if own else settings.drop_params
     found = []
-    for name in names:
-        steps = field_path(name)
-        if steps is None:
-            raise BadDeployment(
-                f"{path}.additional_drop_params",
-                "expected names of fields, such as temperature or tools[*].function.strict",
-            )
-        if steps[0] not in NEEDED or len(steps) > 1:
-            found.append(steps)
+    for where, names in (
+        (f"{path}.drop_params" if own else "litellm_settings.drop_params", listed),
+        (f"{path}.additional_drop_params", params.additional_drop_params),
+    ):
+        for name in names if isinstance(names, list) else ():
+            steps = field_path(name)
+            if steps is None:
+                raise BadDeployment(
+                    where, "expected names of fields, such as temperature or tools[*].function.strict"
+                )
+            if steps[0] not in NEEDED or len(steps) > 1:
+                found.append(steps)
     return tuple(dict.fromkeys(found))
 
 

@@ -249,7 +249,7 @@ def report(checked: "Checked") -> None:
         ("error", checked.errors),
     ):
         for line in lines:
-            sys.stderr.write(f"config {kind}: {line}\n")
+            sys.stderr.write(f"config {kind}: {' '.join(line.split())}\n")
     sys.stderr.flush()
 
 

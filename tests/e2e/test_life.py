@@ -22,7 +22,7 @@ from tests.conftest import execute
 from tests.e2e.conftest import PROVIDER_KEY, config_for
 from tests.e2e.gateway import MASTER_KEY, Gateway, Process, free_port, query, serving, status_of, until
 from tests.fakes.answers import COMPLETION_TOKENS, TEXT
-from tests.fakes.hostile_upstream import HostileUpstream
+from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 
 SECRET_PROMPT = "the recipe is two parts of gin"
 
@@ -446,6 +446,26 @@ def test_a_deployment_in_error_is_skipped_and_told_and_the_others_serve(
         log = gateway.process.log()
     assert "config error: model_list[0].litellm_params.api_base" in log
     assert log.count("(this deployment is skipped)") == 2
+
+
+def test_a_proxy_of_the_configs_own_environment_is_the_way_out(
+    tmp_path: Path, upstream: HostileUpstream, postgres_dsn: str
+) -> None:
+    params = {"model": "openai/*", "api_base": "http://llm.example.com/v1", "api_key": PROVIDER_KEY}
+    near = {**params, "api_base": f"{upstream.url}/v1"}
+    document = {
+        "model_list": [
+            {"model_name": "far/*", "litellm_params": params},
+            {"model_name": "near/*", "litellm_params": near},
+        ],
+        "environment_variables": {"HTTP_PROXY": f"http://127.0.0.1:{closed_port()}"},
+        "router_settings": {"num_retries": 0},
+    }
+    with serving(tmp_path, document, postgres_dsn) as gateway:
+        far = gateway.post("/v1/chat/completions", model="far/happy", messages=ask())
+        assert (far.status_code, far.json()["error"]["code"]) == (500, "upstream_unreachable")
+        assert "name" not in far.json()["error"]["message"]  # the proxy is asked, and no resolver
+        assert gateway.post("/v1/chat/completions", model="near/happy", messages=ask()).status_code == 200
 
 
 def test_functions_can_be_served_apart(tmp_path: Path, config: dict[str, object], postgres_dsn: str) -> None:

@@ -2,10 +2,22 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from models_registry.config.known_keys import REQUEST_PARAMS
+from models_registry.config.reader import (
+    GeneralSettings,
+    LitellmParams,
+    LitellmSettings,
+    ModelInfo,
+    RouterSettings,
+)
 from runtime.blueprint import Checked, check
+from runtime.serving.serve import settings_errors
 
 OPENAI = {"model": "openai/gpt-4o", "api_key": "sk-x"}
 FREE = {"input_cost_per_token": 0, "output_cost_per_token": 0}
@@ -369,3 +381,44 @@ def test_litellms_own_words_are_sent_to_nobody(name: str) -> None:
     found = check({"model_list": [entry({name: [1]})]}, {})
     assert found.warnings == (f"model_list[0].litellm_params.{name}: has no effect in this version",)
     assert not found.registry.target("m", allowed=(), roll=0.0).params
+
+
+ANY: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats()
+ANY = ANY | st.sampled_from(["openai/gpt-4o", "*", "ollama/x", "http://gpu/v1", "os.environ/X", "${X}", "5m"])
+ANY = (
+    ANY
+    | st.lists(ANY, max_size=2)
+    | st.dictionaries(st.sampled_from(["a", "range", "type"]), ANY, max_size=2)
+)
+
+
+def _names(*kinds: type[msgspec.Struct]) -> list[str]:
+    return [field.encode_name for kind in kinds for field in msgspec.structs.fields(kind)]
+
+
+PARAMS = [*_names(LitellmParams), *sorted(REQUEST_PARAMS), "think", "options", "keep_alive", "tiered_pricing"]
+ENTRIES = st.fixed_dictionaries(
+    {"model_name": st.sampled_from(["m", "*", "o/*"])},
+    optional={
+        "litellm_params": st.dictionaries(st.sampled_from(PARAMS), ANY, max_size=5) | ANY,
+        "model_info": st.dictionaries(st.sampled_from(_names(ModelInfo)), ANY, max_size=3) | ANY,
+    },
+)
+SETTINGS = st.dictionaries(
+    st.sampled_from(_names(GeneralSettings, RouterSettings, LitellmSettings)), ANY, max_size=3
+)
+
+
+@given(
+    st.lists(ENTRIES, max_size=3), SETTINGS, st.sampled_from(["openai/gpt-4o", "*", "ollama/x", "azure/x"])
+)
+def test_no_file_makes_the_check_raise(
+    entries: list[dict[str, Any]], values: dict[str, Any], model: str
+) -> None:
+    for each in entries:
+        if isinstance(each.get("litellm_params"), dict):
+            each["litellm_params"] = {"model": model, "api_key": "k", **each["litellm_params"]}
+    sections = ("general_settings", "router_settings", "litellm_settings")
+    found = check({"model_list": entries, **dict.fromkeys(sections, values)}, {"OPENAI_API_KEY": "k"})
+    assert all(isinstance(line, str) for line in (*found.errors, *found.warnings, *found.skipped_lines))
+    assert all(isinstance(line, str) for line in settings_errors(found.config))

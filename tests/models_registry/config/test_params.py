@@ -419,6 +419,8 @@ def test_a_field_that_every_request_needs_is_not_dropped(name: str) -> None:
 def test_what_names_no_field_is_an_error_at_start(name: str) -> None:
     (reason,) = checked(OPENAI | {"additional_drop_params": [name]}).skipped
     assert reason.startswith(f"{PATH}additional_drop_params: expected names of fields")
+    (reason,) = checked(OPENAI | {"drop_params": [name]}).skipped
+    assert reason.startswith(f"{PATH}drop_params: expected names of fields")
 
 
 @given(
