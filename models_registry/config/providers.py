@@ -177,15 +177,16 @@ class UnknownProvider(ValueError):
 def split(model: str, forced: str | None) -> tuple[Provider, str]:
     """The provider and the provider's own model name. Raises UnknownProvider."""
     prefix, slash, rest = model.partition("/")
-    absent = ABSENT.get(prefix if forced is None and slash else forced or "")
-    if absent is not None:
-        raise UnknownProvider(absent.advice(), forced=forced is not None)
     if forced is not None:
+        if forced in ABSENT:
+            raise UnknownProvider(ABSENT[forced].advice(), forced=True)
         if forced not in PROVIDERS:
             raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)
         return PROVIDERS[forced], rest if slash and prefix == forced else model
     if slash and prefix in PROVIDERS:
         return PROVIDERS[prefix], rest
+    if slash and prefix in ABSENT:
+        raise UnknownProvider(ABSENT[prefix].advice())
     if not slash:
         for provider in PROVIDERS.values():
             if model.startswith(provider.bare_names):

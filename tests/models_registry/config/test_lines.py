@@ -8,7 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.config.absent import ABSENT, AbsentProvider
 from models_registry.config.known_keys import REQUEST_PARAMS
+from models_registry.config.providers import PROVIDERS
 from models_registry.config.reader import (
     GeneralSettings,
     LitellmParams,
@@ -358,6 +360,23 @@ def test_a_provider_without_a_row_is_skipped_with_the_lines_that_call_it(model: 
     forced = {"model": "x", "custom_llm_provider": model.partition("/")[0]}
     (line,) = check({"model_list": [entry(forced)]}, {}).skipped_lines
     assert line.startswith("model_list[0].litellm_params.custom_llm_provider: the provider ")
+
+
+def test_a_provider_has_a_row_or_advice_and_not_both() -> None:
+    assert not ABSENT.keys() & PROVIDERS.keys()
+
+
+@pytest.mark.parametrize("row", ABSENT.values(), ids=lambda row: row.prefix)
+def test_the_lines_of_an_advice_make_a_deployment(row: AbsentProvider) -> None:
+    if not row.api_base:
+        return
+    filled = {"<resource>": "acme", "<host>": "gpu-1", "<deployment>": "gpt", "<model>": "x", "<NAME>": "KEY"}
+    model, address, variable = row.model, row.api_base, row.variable
+    for blank, value in filled.items():
+        model, address, variable = (text.replace(blank, value) for text in (model, address, variable))
+    params = {**FREE, "model": model, "api_base": address, "api_key": f"os.environ/{variable}"}
+    assert warnings_of({"model_list": [entry(params)]}, **{variable: "k"}) == ()
+    assert check({"model_list": [entry(params)]}, {variable: "k"}).skipped == ()
 
 
 def test_entries_with_the_same_reason_share_a_line() -> None:
