@@ -13,7 +13,7 @@ default:
 dev *args:
     @"{{ python }}" -m runtime dev "$@"
 
-# Run the gateway alone: --config FILE --host H --port N --workers N --functions a,b --check-config
+# Run the gateway alone: --config FILE --host H --port N --workers N --functions a,b --strict --check-config
 serve *args:
     @"{{ python }}" -m runtime serve "$@"
 

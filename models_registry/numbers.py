@@ -8,11 +8,13 @@ Number = float | int | str
 
 class BadDeployment(ValueError):
     """A deployment that can't be called. `path` is the place in the config. Callers see the message, so no
-    value of the config is in it: a value may come from the environment, or be a secret in the wrong place."""
+    value of the config is in it: a value may come from the environment, or be a secret in the wrong place.
+    `variable` names what the environment lacks, such as `OPENAI_API_KEY`, where that is the reason."""
 
-    def __init__(self, path: str, message: str) -> None:
+    def __init__(self, path: str, message: str, *, variable: str = "") -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
+        self.variable = variable
 
 
 def number(value: object, path: str, *, least: Decimal = Decimal(0), most: Decimal) -> Decimal:

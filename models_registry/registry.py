@@ -5,8 +5,8 @@ the text that its star matched replaces the star of `litellm_params.model`. Wher
 longest wins.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -15,20 +15,26 @@ import msgspec
 from models_registry.config.deployments import (
     ANY_MODEL,
     compile_targets,
+    doubled_path,
     doubts_of,
     expand,
+    header_warnings,
+    needed_warnings,
     unbounded_warning,
+    unsafe_warning,
     without_key,
 )
+from models_registry.config.hosts import is_provider
+from models_registry.config.params import judged
 from models_registry.config.providers import PROVIDERS
-from models_registry.config.reader import Config, Skipped
+from models_registry.config.reader import Config, Deployment, Skipped, keeps_from_starting, would_be_local
 from models_registry.drops import Drop, Reason
 from models_registry.facts.table import listed
 from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing, unused_adjustments
 from models_registry.shown import deployment_facts, group_facts, public_params, skipped_facts
-from models_registry.target import Target
+from models_registry.target import Target, TlsOptions
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.ledger.rows import SpendRow
 from schema.model_info import DeploymentInfo, ShownFacts
@@ -45,6 +51,8 @@ MAX_EXPANDED = 1_000
 
 
 class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
+    """A public name with a star, and its deployments: none where all of them are skipped."""
+
     name: str
     targets: tuple[Target, ...]
 
@@ -61,11 +69,19 @@ class Registry:
         skipped: Sequence[Skipped] = (),
     ) -> None:
         """`at` is the moment of the prices. `access_groups` are names that stand for several models in a
-        key's list. `skipped` are deployments that can't be called."""
-        self._skipped = tuple(skipped)
+        key's list. `skipped` are deployments that can't be called. A name all of whose deployments are
+        skipped stays a name: no wildcard takes its calls."""
+        self.skipped = tuple(skipped)
         self._access_groups = dict(access_groups)
         self._groups = dict(groups)
-        self._wildcards = sorted(wildcards, key=lambda wildcard: -len(wildcard.name))
+        self._reasons: dict[str, list[str]] = defaultdict(list)
+        """Why deployments are skipped, by the public name as the config has it."""
+        for each in self.skipped:
+            if each.model_name:
+                self._reasons[each.model_name].append(each.reason)
+        found = {wildcard.name: wildcard for wildcard in wildcards}
+        gone = {name: Wildcard(name=name, targets=()) for name in self._reasons if "*" in name}
+        self._wildcards = sorted((gone | found).values(), key=lambda wildcard: -len(wildcard.name))
         self._at = at
         self._expanded: dict[str, tuple[Target, ...]] = {}
 
@@ -105,9 +121,12 @@ class Registry:
     def why_not(self, name: str) -> list[str]:
         """Why deployments of a model can't be called. Empty: nothing is wrong with them, or the name is
         unknown."""
-        if len(name) > MAX_NAME_CHARS:
+        if not self._reasons or len(name) > MAX_NAME_CHARS:
             return []
-        return [each.reason for each in self._skipped if each.model_name and covers(each.model_name, name)]
+        if name not in self._groups and name not in self._reasons:
+            wildcard = self._wildcard_of(name)
+            name = "" if wildcard is None else wildcard.name
+        return self._reasons.get(name, [])
 
     def in_error(self, name: str) -> list[Drop]:
         """A drop for each deployment of a model that can't be called."""
@@ -122,7 +141,7 @@ class Registry:
         """The models on every one of these lists: exact names first, then wildcards as they are written,
         since the names that a wildcard covers can't be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
-        named += [(wildcard.name, wildcard.targets[0].provider) for wildcard in self._wildcards]
+        named += [(each.name, each.targets[0].provider) for each in self._wildcards if each.targets]
         created = int(self._at.timestamp())
         return [
             ModelCard(id=name, created=created, owned_by=provider)
@@ -149,7 +168,7 @@ class Registry:
             DeploymentInfo(
                 model_name=each.model_name, litellm_params={}, model_info=skipped_facts(each.reason)
             )
-            for each in self._skipped
+            for each in self.skipped
             if each.model_name and all(self._permits(lists, each.model_name) for lists in allowed)
         ]
 
@@ -229,14 +248,18 @@ class Registry:
 
     def _expand(self, name: str) -> tuple[Target, ...]:
         """The deployments of a concrete name by the wildcard that covers it. Empty: no wildcard covers the
-        name."""
-        wildcard = next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
+        name, or the config has the name and its deployments are skipped."""
+        wildcard = None if name in self._reasons else self._wildcard_of(name)
         if wildcard is None:
             return ()
         head, _, tail = wildcard.name.partition("*")
         matched = name[len(head) : len(name) - len(tail)]
         found = (expand(target, matched, self._at) for target in wildcard.targets)
         return tuple(msgspec.structs.replace(target, public_name=name) for target in found if target)
+
+    def _wildcard_of(self, name: str) -> Wildcard | None:
+        """The longest pattern that a concrete name fits."""
+        return next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
 
 
 def _error_of(drop: Drop) -> GatewayError:
@@ -250,7 +273,8 @@ def _error_of(drop: Drop) -> GatewayError:
         )
     if drop.reason is Reason.IN_ERROR:
         return ModelInError(
-            f"The model `{name}` can't be called: an administrator has to mend its config. {drop.detail}",
+            f"The model `{name}` has no deployment that can be called: an administrator has to mend its "
+            f"config. {drop.detail}",
             param="model",
         )
     return ModelNotFound(
@@ -282,46 +306,62 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def build_registry(config: Config, at: datetime) -> Built:
-    """Build the registry of a config, with the prices in force at `at`."""
+def build_registry(
+    config: Config, at: datetime, *, tls_flaw: Callable[[TlsOptions], str | None] = lambda options: None
+) -> Built:
+    """Build the registry of a config, with the prices in force at `at`. `tls_flaw` says what is wrong with
+    the files that a deployment names."""
     groups: dict[str, list[Target]] = {}
     access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
     warnings: list[str] = []
     skipped = list(config.skipped)
     ids: Counter[str] = Counter()
+    paths: dict[str, str] = {}
     for deployment in config.deployments:
         name = deployment.entry.model_name
         try:
             targets = compile_targets(config, deployment, at)
+            if targets[0].tls is not None and (flaw := tls_flaw(targets[0].tls)) is not None:
+                params = deployment.entry.litellm_params
+                name = "ssl_verify" if isinstance(params.ssl_verify, str) else "ssl_certificate"
+                raise BadDeployment(f"{deployment.path}.litellm_params.{name}", flaw)
+            targets, params_said = _judged(config, deployment, targets)
         except BadDeployment as exc:
-            if exc.path.startswith(f"{deployment.path}."):
-                skipped.append(Skipped(model_name=name, reason=str(exc)))
+            if keeps_from_starting(deployment.path, exc.path):
+                errors.append(str(exc))
             else:
-                errors.append(str(exc))  # in a section, such as litellm_settings
+                skipped.append(_skipped(deployment, exc))
             continue
         known_as = targets[0].model_id
         ids[known_as] += 1
-        if ids[known_as] > 1:
-            if deployment.entry.model_info.id is not None:
-                reason = f"{deployment.path}.model_info.id: another deployment has the same id"
-                skipped.append(Skipped(model_name=name, reason=reason))
-                continue
-            # two deployments that differ in their keys alone, or in nothing
+        if ids[known_as] > 1:  # two that differ in their keys alone, or in nothing
             targets = tuple(
                 msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
             )
+        unsafe = unsafe_warning(deployment)
+        warnings += [
+            *params_said,
+            *needed_warnings(deployment),
+            *header_warnings(deployment),
+            *([] if unsafe is None else [unsafe]),
+        ]
         for group in deployment.entry.model_info.access_groups or ():
             access_groups.setdefault(group, []).append(name)
         for target in targets:
             groups.setdefault(target.public_name, []).append(target)
+            paths[target.model_id] = deployment.path
             warning = without_key(target, PROVIDERS[target.provider], config.environment)
             if warning is not None:
                 warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
+            doubled = doubled_path(target)
+            if doubled is not None:
+                warnings.append(f"{deployment.path}.litellm_params.api_base: {doubled}")
             warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
             unbounded = unbounded_warning(deployment, target)
             if unbounded is not None:
                 warnings.append(unbounded)
+    skipped += _kept_home(groups, skipped, paths)
     settings = config.litellm_settings
     for section, said in (
         ("cost_discount_config", settings.cost_discount_config),
@@ -338,6 +378,51 @@ def build_registry(config: Config, at: datetime) -> Built:
         errors=tuple(dict.fromkeys(errors)),  # a section's error is found at each deployment it is about
         warnings=tuple(warnings),
     )
+
+
+def _judged(
+    config: Config, deployment: Deployment, targets: Sequence[Target]
+) -> tuple[tuple[Target, ...], list[str]]:
+    """The targets with the parameters that can be sent to each, and warnings. Raises BadDeployment."""
+    found, warnings = [], []
+    for target in targets:
+        provider = PROVIDERS[target.provider]
+        known = provider.declares_fields and is_provider(provider, target.api_base, config.environment)
+        fit, said = judged(deployment, target, declares_all=known)
+        found.append(fit)
+        warnings += said
+    return tuple(found), list(dict.fromkeys(warnings))
+
+
+def _skipped(deployment: Deployment, error: BadDeployment) -> Skipped:
+    params = deployment.entry.litellm_params
+    return Skipped(
+        path=deployment.path,
+        model_name=deployment.entry.model_name,
+        reason=str(error),
+        variable=error.variable,
+        local=would_be_local(msgspec.structs.asdict(params)),
+    )
+
+
+def _kept_home(
+    groups: dict[str, list[Target]], skipped: Sequence[Skipped], paths: Mapping[str, str]
+) -> list[Skipped]:
+    """Take out of the groups what would bring a model's calls elsewhere because its local deployment is
+    skipped: they stay local, or they are refused."""
+    causes = {each.model_name: each.path for each in skipped if each.local}
+    taken = []
+    for name, cause in causes.items():
+        targets = groups.get(name, [])
+        away = [target for target in targets if not target.local]
+        for path in dict.fromkeys(paths[target.model_id] for target in away):
+            reason = f"{path}: is not local, and {cause}, which is, is skipped: calls of the model stay local"
+            taken.append(Skipped(path=path, model_name=name, reason=reason, follows=cause))
+        if targets and len(away) == len(targets):
+            del groups[name]
+        elif away:
+            groups[name] = [target for target in targets if target.local]
+    return taken
 
 
 def pick(targets: Sequence[Target], roll: float) -> int:

@@ -13,6 +13,9 @@ from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing
 from schema.secret import Secret
 
+FieldPath = tuple[str, ...]
+"""The steps to a field of a request: `("tools", "*", "function", "strict")`."""
+
 
 class Dialect(enum.Enum):
     """The wire format that an upstream speaks. `models_registry/backends` has one folder for each."""
@@ -37,8 +40,12 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     field."""
     searches: bool = False
     """Whether a call may be billed for a web search that the provider runs (`web_search_options`)."""
+    chat_path: str = "/chat/completions"
+    """What is put behind `api_base`."""
     shows_thinking: bool = False
     """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
+    has_options: bool = False
+    """Whether sampling and the runner are set in `options`, with words of their own (`think`, `format`)."""
     rereads_thinking: bool = False
     """Whether a model reads its thinking once more, as input, where the request has a schema."""
     needs_limit: bool = False
@@ -57,10 +64,27 @@ NO_FIELD = frozenset(
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
-        Dialect.ANTHROPIC: DialectFacts(needs_limit=True, takes_thinking=True, untranslated=NO_FIELD),
-        Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True),
+        Dialect.ANTHROPIC: DialectFacts(
+            chat_path="/v1/messages", needs_limit=True, takes_thinking=True, untranslated=NO_FIELD
+        ),
+        Dialect.OLLAMA: DialectFacts(
+            chat_path="/api/chat", shows_thinking=True, has_options=True, rereads_thinking=True
+        ),
     }
 )
+
+
+class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider proves who it is, and how we do. Files are paths of PEM files."""
+
+    verify: bool = True
+    ca_file: str | None = None
+    """A file of the authorities that are believed in place of the system's."""
+    ca_path: str | None = None
+    """A folder of such files."""
+    certificate: str | None = None
+    """A file with our own certificate and its key; without a key in it, of authorities that are believed
+    beside the others."""
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +115,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     headers: dict[str, str] = {}
     """Fixed headers from the config (`extra_headers`)."""
+    tls: TlsOptions | None = None
+    """How TLS is spoken to it; None: as to all."""
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`. Each is sent as a field of the body where the caller did not send
     it."""
@@ -98,6 +124,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a stream is asked for its usage. False: the server refuses `stream_options`."""
     drop_params: bool = False
     """Whether a field that the backend can't honour is dropped. False: the request is refused."""
+    dropped: tuple[FieldPath, ...] = ()
+    """Fields that are never sent (`additional_drop_params`)."""
     max_output_tokens: int | None = None
     context_window: int | None = None
     """The most tokens of input and output together. None: the price data does not know it."""

@@ -18,6 +18,7 @@ from runtime.serving.serve import (
     leave_on_signals,
     run,
     settings_of,
+    whole_check,
 )
 from runtime.settings import SettingsError, environment
 
@@ -38,6 +39,10 @@ def main(argv: list[str]) -> int:
     except EmbeddedPostgresError as exc:
         print(f"switchgear: {exc}", file=sys.stderr)
         return 3
+    except OSError as exc:
+        where = "" if exc.filename is None else f"{exc.filename}: "
+        print(f"switchgear: {where}{exc.strerror or type(exc).__name__}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--workers", type=_count, default=env.get("NUM_WORKERS") or "1")
     serve.add_argument("--functions", help="mount these families alone: chat,embeddings,...")
+    serve.add_argument("--strict", action="store_true", help="refuse a config with a deployment in error")
     serve.add_argument("--check-config", action="store_true", help="print errors and warnings, and exit")
     invoke = commands.add_parser("invoke", help="one function without HTTP")
     invoke.add_argument("name")
@@ -101,22 +107,27 @@ def _listen(arguments: argparse.Namespace) -> Listen:
 
 def _serve(arguments: argparse.Namespace) -> int:
     document, env = _document(arguments), environment()
+    families = tuple(arguments.functions.split(",")) if arguments.functions else None
     if arguments.check_config:
-        from runtime.blueprint import check
-
-        checked = check(document, env)
+        checked = whole_check(document, env, families=families, strict=arguments.strict)
         report(checked)
         errors = len(checked.errors) + len(checked.skipped)
-        print(f"{errors} errors, {len(checked.warnings)} warnings")
-        return 2 if errors else 0
+        serves = "; the other deployments serve" if checked.skipped and not checked.errors else ""
+        print(f"{errors} errors, {len(checked.warnings)} warnings{serves}")
+        return 1 if errors else 0
     check_address(_listen(arguments))
-    families = tuple(arguments.functions.split(",")) if arguments.functions else None
     settings, master_key, is_new = settings_of(document, env)
     if is_new:
         print(f"switchgear: made a master key, kept in {settings.data_dir / 'master.key'}", file=sys.stderr)
     with ServedDatabase(settings) as dsn:
         blueprint = Blueprint(
-            document=document, env=env, settings=settings, master_key=master_key, dsn=dsn, families=families
+            document=document,
+            env=env,
+            settings=settings,
+            master_key=master_key,
+            dsn=dsn,
+            strict=arguments.strict,
+            families=families,
         )
         return run(blueprint, _listen(arguments))
 

@@ -21,13 +21,19 @@ _TRY = """
 
 class ReadinessProbe:
     """Says whether this worker can serve calls. Implements the port `Probe`. Known keys work for minutes
-    without Postgres. So the worker is `degraded` while Postgres is away and the journal still takes rows.
-    `database` is the pool for leases."""
+    without Postgres. So the worker is `degraded` while Postgres is away and the journal still takes rows. It
+    is `degraded` too while `skipped` deployments can't be called. `database` is the pool for leases."""
 
     def __init__(
-        self, database: Database, journal: Journal, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        skipped: int = 0,
     ) -> None:
         self._database = database
+        self._skipped = skipped
         self._journal = journal
         self._clock = clock
         self._look_ups = LookUps(clock)
@@ -43,10 +49,18 @@ class ReadinessProbe:
             raise Overloaded("The spend ledger is full: the database has been away too long.")
         waiting = self._journal.waiting_rows
         if self._clock() - self._wrote_mono > GOOD_S and not await self._look_ups.newer("write", self._write):
-            return Readiness(status="degraded", db="not connected", ledger_rows_waiting=waiting)
+            return Readiness(
+                status="degraded",
+                db="not connected",
+                ledger_rows_waiting=waiting,
+                deployments_skipped=self._skipped,
+            )
         booking = is_booking(self._journal.folder.parent)
         return Readiness(
-            status="healthy" if booking else "degraded", db="connected", ledger_rows_waiting=waiting
+            status="healthy" if booking and not self._skipped else "degraded",
+            db="connected",
+            ledger_rows_waiting=waiting,
+            deployments_skipped=self._skipped,
         )
 
     async def close(self) -> None:

@@ -67,7 +67,7 @@ class Services:
         """`log_line` takes the log line of each request. `calls` gives how many requests are being answered.
         Nothing is opened yet. The config is worked out here, while a starting server still checks."""
         self._blueprint = blueprint
-        self._checked = check(blueprint.document, blueprint.env)
+        self._checked = check(blueprint.document, blueprint.env, strict=blueprint.strict)
         self._log_line = log_line
         self._calls = calls
 
@@ -79,7 +79,7 @@ class Services:
         limits = PoolLimits(
             in_all=settings.upstream_connections, a_host=settings.upstream_connections_per_host
         )
-        self.upstream = HttpUpstream(limits=limits, env=blueprint.env, tls=checked.tls)
+        self.upstream = HttpUpstream(limits=limits, env=checked.config.environment, tls=checked.tls)
         await self.upstream.start()
         self.journal = await begun(
             settings.journals,
@@ -122,7 +122,7 @@ class Services:
         self.snapshots.start()
         admissions = Admissions(self.governor, self.customers, policy)
         ledger = BookedLedger(self.journal, admissions, tally=tally)
-        self.probe = ReadinessProbe(databases.leases, self.journal)
+        self.probe = ReadinessProbe(databases.leases, self.journal, skipped=len(checked.skipped))
         stores = Stores(
             databases.management,
             self._changed,

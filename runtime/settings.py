@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from runtime.postgres.address import PostgresAddress, postgres_address
 from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS
 from runtime.upstream.proxies import Proxies
 from schema.secret import MIN_KEY_CHARS, Secret
@@ -22,6 +23,8 @@ WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-
 MAX_BODY_MB = 4096
 MAX_UPSTREAM_CONNECTIONS = 65_536
 MAX_BODIES_BYTES = 256 * 1024 * 1024
+FOLDERS = ("journals", "metrics", "postgres")
+"""What is kept in folders of its own in the data directory."""
 _HOSTS = re.compile(
     r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]*)(:[0-9]{1,5})?(,(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]+)(:[0-9]{1,5})?)*"
 )
@@ -77,13 +80,11 @@ def environment() -> dict[str, str]:
 def read_settings(env: Mapping[str, str]) -> Settings:
     """The settings in an environment. Raises SettingsError."""
     database_url = env.get("DATABASE_URL")
-    if database_url:
-        _check_database_url(database_url)
     _check_proxies(env)
     master_key = env.get("SWITCHGEAR_MASTER_KEY") or env.get("LITELLM_MASTER_KEY")
     return Settings(
-        data_dir=Path(env.get("SWITCHGEAR_DATA") or ".data").resolve(),
-        database_url=Secret(database_url) if database_url else None,
+        data_dir=data_dir_of(env),
+        database_url=database_address(database_url, "DATABASE_URL").url if database_url else None,
         master_key=checked_master_key(master_key) if master_key else None,
         max_body_bytes=_whole(env, "SWITCHGEAR_MAX_BODY_BYTES", 32 * 1024 * 1024),
         max_bodies_bytes=_whole(env, "SWITCHGEAR_MAX_BODIES_BYTES", MAX_BODIES_BYTES),
@@ -92,6 +93,28 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
         metrics_token=_metrics_token(env.get("SWITCHGEAR_METRICS_TOKEN")),
     )
+
+
+def data_dir_of(env: Mapping[str, str]) -> Path:
+    return Path(env.get("SWITCHGEAR_DATA") or ".data").resolve()
+
+
+def check_data_dir(data_dir: Path) -> None:
+    """Raise SettingsError where the folder can't be made or written. Nothing is made."""
+    there = next(each for each in (data_dir, *data_dir.parents) if each.exists())
+    inside = [data_dir / name for name in FOLDERS if (data_dir / name).exists()]
+    for each in (there, *inside):
+        if not each.is_dir() or not os.access(each, os.W_OK | os.X_OK):
+            raise SettingsError(
+                f"SWITCHGEAR_DATA: {each} is no folder that can be written; name a folder that the user of "
+                "this process owns"
+            )
+
+
+def check_kept_key(data_dir: Path) -> None:
+    """Raise SettingsError where the master key in the folder can't be used."""
+    if (data_dir / "master.key").exists():
+        stored_master_key(data_dir)
 
 
 def _check_proxies(env: Mapping[str, str]) -> None:
@@ -159,13 +182,13 @@ def _bytes_of(megabytes: Megabytes, name: str) -> int:
     return int(limit * 1024 * 1024)
 
 
-def checked_master_key(key: str) -> Secret:
+def checked_master_key(key: str, name: str = "SWITCHGEAR_MASTER_KEY (or LITELLM_MASTER_KEY)") -> Secret:
     """The master key as a secret. Raises SettingsError for a key that is too short, well known, or without
-    `sk-`."""
+    `sk-`. `name` is the setting that has it."""
     if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_CHARS or not key.startswith("sk-"):
         raise SettingsError(
-            "SWITCHGEAR_MASTER_KEY (or general_settings.master_key): expected `sk-` and at least "
-            f"{MIN_KEY_CHARS} characters that can't be guessed; leave it unset and one is made"
+            f"{name}: expected `sk-` and at least {MIN_KEY_CHARS} characters that can't be guessed; leave it "
+            "unset and one is made"
         )
     return Secret(key)
 
@@ -185,27 +208,57 @@ def stored_master_key(data_dir: Path) -> tuple[Secret, bool]:
     key is made exactly once. Raises SettingsError for a bad key in the file.
     """
     path = data_dir / "master.key"
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.exists():
-        return checked_master_key(path.read_text().strip()), False
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists():
+            return _kept_master_key(path), False
+        return _made_master_key(path)
+    except OSError as exc:
+        raise SettingsError(
+            f"SWITCHGEAR_DATA: {exc.filename or data_dir}: {exc.strerror}; name a folder that the user of "
+            "this process owns"
+        ) from exc
+
+
+def _kept_master_key(path: Path) -> Secret:
+    try:
+        return checked_master_key(path.read_text().strip())
+    except ValueError:  # SettingsError, and bytes that are no text
+        raise SettingsError(
+            f"{path}: expected `sk-` and at least {MIN_KEY_CHARS} characters; set SWITCHGEAR_MASTER_KEY, or "
+            "delete the file and another key is made"
+        ) from None
+
+
+def _made_master_key(path: Path) -> tuple[Secret, bool]:
     key = f"sk-{secrets.token_urlsafe(32)}"
-    draft = data_dir / f".master.key.{os.getpid()}"
+    draft = path.with_name(f".master.key.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(f"{key}\n")
     try:
         os.link(draft, path)
     except FileExistsError:
-        return checked_master_key(path.read_text().strip()), False
+        return _kept_master_key(path), False
     finally:
         draft.unlink()
     return Secret(key), True
 
 
-def _check_database_url(url: str) -> None:
+def database_address(url: str, name: str) -> PostgresAddress:
+    """The address of Postgres, checked, as asyncpg reads it. `name` is the setting that has it. Raises
+    SettingsError."""
+    _check_database_url(url, name)
+    try:
+        return postgres_address(url, name)
+    except ValueError as exc:
+        raise SettingsError(str(exc)) from None
+
+
+def _check_database_url(url: str, name: str) -> None:
     """Raise SettingsError for an address that asyncpg can't read, or would read in another way: a `/`, `?`,
     `#` or `@` in a password would end the password early. The error has no part of the address in it."""
     if not url.startswith(("postgres://", "postgresql://")):
-        raise SettingsError("DATABASE_URL: expected postgresql://user:password@host:port/database")
+        raise SettingsError(f"{name}: expected postgresql://user:password@host:port/database")
     try:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
@@ -219,7 +272,7 @@ def _check_database_url(url: str) -> None:
             ports = [0]
     if not all(0 < port < 65_536 for port in ports):
         raise SettingsError(
-            "DATABASE_URL can't be read; percent-encode what is special in user and password "
+            f"{name} can't be read; percent-encode what is special in user and password "
             "(/ is %2F, ? is %3F, # is %23, @ is %40, : is %3A) and check host and port"
         ) from None
 

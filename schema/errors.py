@@ -16,12 +16,12 @@
     │   └── ModelNotAllowed            403
     ├── NotFound                       404
     │   └── ModelNotFound              404
+    │       └── ModelInError           404  the config of all its deployments is wrong
     ├── MethodNotAllowed               405
     ├── Conflict                       409
     ├── BudgetExceeded                 422  or what the config says
     ├── RateLimited                    429  this gateway's own limits
     ├── ClientLeft                     499  nobody is there to be told: for logs and spend rows
-    ├── ModelInError                   503  the config of all its deployments is wrong
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
     │   └── DatabaseUnavailable        503
@@ -178,13 +178,10 @@ class ModelNotFound(NotFound):
     word = "model_not_found"
 
 
-class ModelInError(GatewayError):
+class ModelInError(ModelNotFound):
     """A model that the config names, but no deployment of it can be called. The message gives the reasons by
     their paths in the config. Waiting does not help."""
 
-    status = 503
-    type = "service_unavailable"
-    word = "deployment_in_error"
     retry = False
 
 

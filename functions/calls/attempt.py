@@ -13,13 +13,14 @@ from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.dropping import WithFields, without
 from models_registry.bounds.chat import with_output_limit
 from models_registry.target import Target
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 from schema.usage import Usage
 
 
-class ModelRequest(Protocol):
+class ModelRequest(WithFields, Protocol):
     """A caller's request. `user` names the end user, where it names one."""
 
     @property
@@ -97,6 +98,8 @@ class Attempts(Generic[R, B, A]):
     async def at(self, target: Target) -> A:
         """One attempt at one deployment."""
         ctx, request = self._ctx, self._request
+        if target.dropped:
+            request = without(request, target.dropped)
         exchange = self._exchange(request, target, self._facts)
         outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
         hold = await ctx.ledger.hold(

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from models_registry.backends.fitting import Fitted
-from models_registry.target import Target
+from models_registry.target import Target, TlsOptions
 from schema.chat import ChatCompletion, ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
 from schema.errors import Told, UpstreamError
@@ -31,6 +31,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     body: bytes
     method: str = "POST"
+    tls: TlsOptions | None = None
+    """How TLS is spoken; None: as to all providers."""
 
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"

@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from models_registry.backends.backend import CallFacts
 from models_registry.target import Target
 
+WRITTEN_HERE = frozenset(
+    {"content-length", "transfer-encoding", "connection", "accept-encoding", "expect", "te"}
+)
+"""Headers that the client writes itself; from elsewhere they would contradict its own."""
+
 
 def upstream_headers(
     target: Target, facts: CallFacts, *, credential: Mapping[str, str], foreign: tuple[str, ...]

@@ -11,11 +11,21 @@ from urllib.parse import urlsplit
 import msgspec
 
 from models_registry.backends.credentials import without_credentials
+from models_registry.backends.dropping import NEEDED, field_path, leave_out
+from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.hosts import is_near, is_provider, takes_environment_key
 from models_registry.config.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
-from models_registry.config.reader import Config, Deployment, LitellmParams, ModelInfo
+from models_registry.config.reader import (
+    Config,
+    Deployment,
+    LitellmParams,
+    LitellmSettings,
+    ModelInfo,
+    RouterSettings,
+)
+from models_registry.config.tls import tls_of_params, verified
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
 from models_registry.facts.refusals import SAMPLING, refused_fields
@@ -23,7 +33,7 @@ from models_registry.facts.table import facts_of, overridden
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.prices.fields import BASE
 from models_registry.prices.pricing import Pricing, adjustment_of, pricing_of
-from models_registry.target import Deadlines, Target
+from models_registry.target import Deadlines, FieldPath, Target
 from schema.chat import TokenLimit
 from schema.money import NANO_PER_USD
 from schema.secret import Secret
@@ -46,6 +56,12 @@ NEWER_LIMIT = "max_completion_tokens"
 REFUSABLE = SAMPLING | {"reasoning_effort", "parallel_tool_calls", "stop"}
 """Fields that a model may refuse and another one of the same provider takes."""
 
+PATHS = (
+    *("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/generate"),
+    *("/audio/transcriptions", "/audio/speech", "/images/generations", "/rerank", "/models"),
+)
+"""Paths of endpoints, which people copy along with an address."""
+
 CREDENTIAL_HEADERS = frozenset(
     {
         "authorization",
@@ -58,6 +74,24 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Names of `extra_headers` that carry a key."""
 
+_IDENTIFYING = (
+    "model",
+    "custom_llm_provider",
+    "api_key",
+    "api_base",
+    "base_url",
+    "organization",
+    "extra_headers",
+    "timeout",
+    "stream_timeout",
+    "weight",
+    "rpm",
+    "tpm",
+    "num_retries",
+    "drop_params",
+)
+"""The parameters that a deployment without an `id` is known by. A change of this list gives every deployment
+another id."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -87,9 +121,11 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         field = "custom_llm_provider" if exc.forced else "model"
         raise BadDeployment(f"{path}.{field}", str(exc)) from exc
     settings, router = config.litellm_settings, config.router_settings
-    deadlines = _deadlines(params, path, (router.timeout, settings.request_timeout), router.stream_timeout)
+    deadlines = _deadlines(params, path, settings, router)
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
+    dropped = dropped_fields(params, settings, path)
+    leave_out(request_params, dropped)
     address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
@@ -104,7 +140,9 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         headers=headers,
         params=request_params,
         asks_for_usage=asks_for_usage,
-        drop_params=settings.drop_params or False if params.drop_params is None else params.drop_params,
+        drop_params=_drops(params, settings),
+        dropped=dropped,
+        tls=tls_of_params(params, config),
         max_output_tokens=info.max_output_tokens or info.max_tokens,
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
@@ -121,7 +159,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         pricing=pricing,
         price=pricing.price(model, at),
         weight=weight,
-        retries=params.num_retries,
+        retries=params.max_retries if params.num_retries is None else params.num_retries,
         local=provider.local,
         takes_metadata=provider.takes_metadata and own_host,
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
@@ -214,6 +252,43 @@ def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
     )
 
 
+def header_warnings(deployment: Deployment) -> list[str]:
+    """Warnings of headers that the client writes itself."""
+    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params"
+    return [
+        f"{path}.{section}.{name}: has no effect, since each request has its own"
+        for section, given in (("headers", params.headers), ("extra_headers", params.extra_headers))
+        for name in given or ()
+        if str(name).lower() in WRITTEN_HERE
+    ]
+
+
+def unsafe_warning(deployment: Deployment) -> str | None:
+    """A warning for a deployment that believes everybody."""
+    if verified(deployment.entry.litellm_params.ssl_verify) is not False:
+        return None
+    return (
+        f"{deployment.path}.litellm_params.ssl_verify: false: whoever stands on the way to the provider can "
+        "read keys and prompts"
+    )
+
+
+def doubled_path(target: Target) -> str | None:
+    """A warning for an address that ends with what is put behind it. It has no part of the address but that
+    end: a path can hold a key."""
+    path = urlsplit(target.api_base).path
+    facts = target.dialect.facts
+    ends: tuple[str, ...] = (facts.chat_path,)
+    if not facts.forwards_unknown:  # the bare host is wanted
+        ends += (facts.chat_path.rpartition("/")[0], "/v1")
+    end = next((each for each in (*ends, *PATHS) if path.endswith(each)), None)
+    if end is not None:
+        return f"it ends with {end}, and {facts.chat_path} is put behind it; leave {end} out of it"
+    if "/v1/v1" in path:
+        return "it has /v1 twice"
+    return None
+
+
 def doubts_of(deployment: Deployment, target: Target) -> list[str]:
     """Warnings about what a deployment's calls cost."""
     if target.price is None:
@@ -238,9 +313,11 @@ def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
     entry would send it to all of them. Raises BadDeployment."""
     if params.api_base or params.base_url:
         return
-    named = {name.lower() for name in params.extra_headers or {}}
+    named = {str(name).lower() for name in params.all_headers}
     has_key = bool(params.api_key) and params.api_key != NO_KEY
-    field = "api_key" if has_key else "extra_headers" if CREDENTIAL_HEADERS & named else None
+    ours = params.extra_headers if params.headers is None else params.headers
+    inside = "headers" if ours is params.headers else "extra_headers"
+    field = "api_key" if has_key else inside if CREDENTIAL_HEADERS & named else None
     if field is not None:
         raise BadDeployment(
             f"{deployment.path}.litellm_params.{field}",
@@ -278,6 +355,7 @@ def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]
         raise BadDeployment(
             path,
             f"{_no_value(empty[given])}. Give it an address, or leave the line out for the provider's own",
+            variable=empty[given],
         )
     address = written[given] or _default_base(provider, env)
     if address is None:
@@ -317,7 +395,11 @@ def _api_key(
         promised = bool(deployment.empty.get("api_key"))
         needed = provider.needs_key and not CREDENTIAL_HEADERS & headers.keys()
         if needed and (promised or not is_near(address)):
-            raise BadDeployment(f"{path}.api_key", _no_key(provider, deployment, address, env))
+            variable = deployment.empty.get("api_key") or ""
+            if not variable and is_provider(provider, address, env):
+                variable = provider.api_key_env[0]
+            reason = _no_key(provider, deployment, address, env)
+            raise BadDeployment(f"{path}.api_key", reason, variable=variable)
         return None
     if not (key.isascii() and key.isprintable()):
         raise BadDeployment(f"{path}.api_key", "holds a line break or another character no header can carry")
@@ -350,28 +432,73 @@ def _no_value(variable: str) -> str:
 def _stable_id(deployment: Deployment) -> str:
     """The id of a deployment for which the config has none. It is the same after a restart and on every host.
     The key is not in it: a SHA-256 with the key would be a check on guesses of it."""
-    entry = deployment.entry
-    public = msgspec.structs.replace(entry.litellm_params, api_key=None)
+    entry, params = deployment.entry, deployment.entry.litellm_params
+    public = {name: None if name == "api_key" else getattr(params, name) for name in _IDENTIFYING}
     prices = {name: str(field.value) for name, field in sorted(deployment.prices.items())}
-    facts = msgspec.json.encode((public, prices) if prices else public)
+    facts = msgspec.json.encode((public, prices) if prices else public, enc_hook=str)
     return hashlib.sha256(entry.model_name.encode() + facts).hexdigest()
 
 
 def _headers(params: LitellmParams, path: str) -> dict[str, str]:
-    """The fixed headers of a deployment, with lower-case names. No message shows a value, nor a name that may
-    be a value. Raises BadDeployment."""
-    headers = {name.lower(): value for name, value in (params.extra_headers or {}).items()}
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise BadDeployment(f"{path}.extra_headers", "holds what is no name of a header")
-        if _CONTROL.search(value):
-            where = f"{path}.extra_headers.{without_credentials(name[:100])}"
-            raise BadDeployment(where, "holds a line break or control character")
+    """The fixed headers of a deployment, with lower-case names. A null is no header. No message shows a
+    value, nor a name that may be a value. Raises BadDeployment."""
+    headers: dict[str, str] = {}
+    for section, given in (("headers", params.headers), ("extra_headers", params.extra_headers)):
+        for name, value in (given or {}).items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise BadDeployment(f"{path}.{section}", "holds what is no name of a header")
+            where = f"{path}.{section}.{without_credentials(name.lower()[:100])}"
+            if value is None:
+                continue
+            if isinstance(value, list | dict):
+                raise BadDeployment(where, "expected a text")
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            if _CONTROL.search(text):
+                raise BadDeployment(where, "holds a line break or control character")
+            headers[name.lower()] = text
     if params.organization:
         if _CONTROL.search(params.organization):
             raise BadDeployment(f"{path}.organization", "holds a line break or control character")
         headers["openai-organization"] = params.organization
     return headers
+
+
+def _drops(params: LitellmParams, settings: LitellmSettings) -> bool:
+    """Whether what the provider can't honour is dropped. A list says nothing about that."""
+    said = (params.drop_params, settings.drop_params)
+    return next((each for each in said if isinstance(each, bool)), False)
+
+
+def dropped_fields(params: LitellmParams, settings: LitellmSettings, path: str) -> tuple[FieldPath, ...]:
+    """The fields that are never sent."""
+    own = isinstance(params.drop_params, list)
+    listed = params.drop_params if own else settings.drop_params
+    found = []
+    for where, names in (
+        (f"{path}.drop_params" if own else "litellm_settings.drop_params", listed),
+        (f"{path}.additional_drop_params", params.additional_drop_params),
+    ):
+        for name in names if isinstance(names, list) else ():
+            steps = field_path(name)
+            if steps is None:
+                raise BadDeployment(
+                    where, "expected names of fields, such as temperature or tools[*].function.strict"
+                )
+            if steps[0] not in NEEDED or len(steps) > 1:
+                found.append(steps)
+    return tuple(dict.fromkeys(found))
+
+
+def needed_warnings(deployment: Deployment) -> list[str]:
+    """Warnings of fields that were to be dropped, and that every request needs."""
+    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params"
+    lists = (("drop_params", params.drop_params), ("additional_drop_params", params.additional_drop_params))
+    return [
+        f"{path}.{key}: {name} can't be dropped, since every request needs it"
+        for key, names in lists
+        for name in (names if isinstance(names, list) else ())
+        if name in NEEDED
+    ]
 
 
 def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:
@@ -387,7 +514,7 @@ def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspe
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.extra_body", "expected a mapping") from exc
         _check_limits(inside, f"{path}.extra_body")
-        params.update(inside)
+        params.update((name, raw) for name, raw in inside.items() if bytes(raw) != b"null")
     if bytes(params.get("stream_options", b"")) != b'{"include_usage":false}':
         return params, True
     del params["stream_options"]
@@ -399,24 +526,35 @@ def _check_limits(fields: Mapping[str, msgspec.Raw], path: str) -> None:
     BadDeployment."""
     for name in OUTPUT_LIMITS & fields.keys():
         try:
-            msgspec.json.decode(fields[name], type=TokenLimit | None)
+            msgspec.json.decode(fields[name], type=TokenLimit | None, strict=False)
         except msgspec.ValidationError as exc:
             raise BadDeployment(f"{path}.{name}", "expected a whole number of 1 or more") from exc
 
 
-def _seconds(value: Number, path: str) -> float:
-    return float(number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
+def _first_seconds(*places: tuple[Number | None, str], default: float) -> float:
+    for value, path in places:
+        if value is not None:
+            return float(number(value, path, least=MIN_TIMEOUT_S, most=MAX_TIMEOUT_S))
+    return default
 
 
 def _deadlines(
-    params: LitellmParams, path: str, totals: tuple[Number | None, ...], stream: Number | None
+    params: LitellmParams, path: str, settings: LitellmSettings, router: RouterSettings
 ) -> Deadlines:
-    """LiteLLM's `timeout` bounds the whole call, and `stream_timeout` the wait for the next piece."""
-    total = next((value for value in (params.timeout, *totals) if value is not None), DEFAULT_TOTAL_S)
-    total_s = _seconds(total, f"{path}.timeout")
-    stream = params.stream_timeout if params.stream_timeout is not None else stream
+    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece. A section's
+    value that is wrong is an error of that section."""
     default = Deadlines()
-    idle_s = default.idle_s if stream is None else _seconds(stream, f"{path}.stream_timeout")
+    total_s = _first_seconds(
+        (params.timeout, f"{path}.timeout"),
+        (router.timeout, "router_settings.timeout"),
+        (settings.request_timeout, "litellm_settings.request_timeout"),
+        default=DEFAULT_TOTAL_S,
+    )
+    idle_s = _first_seconds(
+        (params.stream_timeout, f"{path}.stream_timeout"),
+        (router.stream_timeout, "router_settings.stream_timeout"),
+        default=default.idle_s,
+    )
     return Deadlines(
         connect_s=min(default.connect_s, total_s),
         first_byte_s=min(default.first_byte_s, total_s),

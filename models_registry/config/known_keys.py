@@ -99,22 +99,34 @@ SHOWN = frozenset(
 )
 """Keys of `model_info` that `/model/info` shows. Some of them also say what the model takes
 (`models_registry/facts/table.py`)."""
+ALWAYS_ON = frozenset(
+    """require_auth_for_metrics_endpoint enforce_fallback_model_access cancel_on_disconnect store_audit_logs
+    user_url_validation fail_closed_budget_enforcement fail_closed_rate_limit_enforcement
+    enable_weighted_failover""".split()
+)
+"""Keys without an effect, since this gateway always does what their `true` asks for."""
 
 PARAMS_LATER = frozenset(
     """api_version litellm_credential_name azure_ad_token tenant_id client_id client_secret azure_scope
     azure_username azure_password region_name itpm otpm rpd tpd daily_reset_time
-    default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests max_retries
-    additional_drop_params allowed_openai_params tags tag_regex max_budget budget_duration
+    default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests
+    allowed_openai_params tags tag_regex max_budget budget_duration
     mock_response use_in_pass_through configurable_clientside_auth_params
     merge_reasoning_content_in_choices keepalive_seconds allow_client_keepalive_override
     max_file_size_mb use_chat_completions_api use_litellm_proxy""".split()
 )
 PARAMS_LATER_PREFIXES = ("aws_", "vertex_", "cache_")
 
-REQUEST_PARAMS = frozenset(
-    """temperature top_p max_tokens max_completion_tokens stop seed presence_penalty frequency_penalty
-    reasoning_effort response_format extra_body keep_alive num_ctx num_gpu num_thread top_k min_p
-    repeat_penalty mirostat service_tier dimensions encoding_format user logit_bias n tools tool_choice
-    parallel_tool_calls thinking store stream_options""".split()
+OPENAI_CHAT = frozenset(
+    """audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens
+    messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty
+    prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format
+    safety_identifier seed service_tier stop store stream stream_options temperature tool_choice tools
+    top_logprobs top_p user verbosity web_search_options extra_body""".split()
 )
-"""Fields of a request that people set as defaults in `litellm_params`. Any other name gets a warning."""
+OPENAI_EMBEDDINGS = frozenset("dimensions encoding_format input model user extra_body".split())
+"""What OpenAI declares of a request, and `extra_body`, whose fields somebody wants to be sent as they are.
+OpenAI's own hosts refuse any other field. Source: OpenAI's OpenAPI document 2.3.0."""
+REQUEST_PARAMS = OPENAI_CHAT | OPENAI_EMBEDDINGS | frozenset("top_k min_p repeat_penalty thinking".split())
+"""Request fields people set as defaults in `litellm_params` for a server of OpenAI's dialect; any other name
+gets a warning."""

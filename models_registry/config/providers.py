@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.config.absent import ABSENT
 from models_registry.facts.addresses import is_at
 from models_registry.facts.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
@@ -51,6 +52,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """The most tokens that its chat templates add to a call (`models_registry/facts/allowances.py`)."""
     takes_metadata: bool = False
     """Whether the provider keeps a request's `metadata` with a stored answer."""
+    declares_fields: bool = False
+    """Whether the provider's own hosts refuse a call with a field that its API does not declare."""
     bare_names: tuple[str, ...] = ()
     """Beginnings of the names of models that need no prefix, as at LiteLLM: `gpt-4` is `openai/gpt-4`."""
     newer_limit: NewerLimit = NewerLimit()
@@ -74,6 +77,7 @@ _ROWS = (
         api_key_env=("OPENAI_API_KEY",),
         takes_metadata=True,
         refuses=("thinking", "cache_control", "top_k", "min_p", "repetition_penalty"),
+        declares_fields=True,
         price_id="openai",
         bare_names=("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"),
         newer_limit=NewerLimit(
@@ -182,11 +186,15 @@ def split(model: str, forced: str | None) -> tuple[Provider, str]:
     Raises UnknownProvider."""
     prefix, slash, rest = model.partition("/")
     if forced is not None:
+        if forced in ABSENT:
+            raise UnknownProvider(ABSENT[forced].advice(), forced=True)
         if forced not in PROVIDERS:
             raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)
         return PROVIDERS[forced], rest if slash and prefix == forced else model
     if slash and prefix in PROVIDERS:
         return PROVIDERS[prefix], rest
+    if slash and prefix in ABSENT:
+        raise UnknownProvider(ABSENT[prefix].advice())
     if not slash:
         for provider in PROVIDERS.values():
             if model.startswith(provider.bare_names):

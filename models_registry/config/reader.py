@@ -5,14 +5,28 @@ All problems are collected, not only the first one. Each names its path in the f
 `model_list[2].litellm_params.api_base`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from models_registry.backends.parameters import GATEWAY_FIELDS
 from models_registry.config import known_keys
+from models_registry.config.absent import ABSENT
+from models_registry.config.hosts import is_near
+from models_registry.config.names import names_in
+from models_registry.config.providers import UnknownProvider, split
 from models_registry.numbers import BadDeployment, Number
-from models_registry.prices.fields import PriceField, is_price_field, warning_of
+from models_registry.prices.fields import (
+    PriceField,
+    check_prices,
+    is_price_field,
+    per_million_doubt,
+    warning_of,
+)
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"
@@ -20,6 +34,20 @@ PROTECTED = frozenset(
     {"PATH", "HOME", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_PRELOAD", "LD_LIBRARY_PATH", "SHELL"}
 )
 """Names that `environment_variables` must not set: they decide what code runs."""
+
+_VARIABLE = re.compile(
+    r"""\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?[-=?][^}]*)?\}"""
+    r"""|^\$([A-Z_][A-Z0-9_]+)$|^\$?\{\{\s*(?:env\.)?([A-Z_][A-Z0-9_]+)\s*\}\}$"""
+    r"""|^os\.(?:environ(?:\.get)?|getenv)[.\[(:]\s*["']?([A-Za-z_][A-Za-z0-9_]*)"""
+    r"""|^env[./:]([A-Z_][A-Z0-9_]+)$"""
+)
+"""Ways of other programs to write a variable."""
+NO_KEYS = ("x-", "_", ".")
+"""How the top-level keys begin that are a place for anchors alone."""
+MONEY_AND_LIMITS = frozenset(
+    {"max_call_cost", "max_budget", "budget_duration", "rpm", "tpm", "max_parallel_requests"}
+)
+"""Keys of an entry of `model_list` that, beside prices, keep the server from starting when they are wrong."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -35,14 +63,25 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     api_base: str | None = None
     base_url: str | None = None
     organization: str | None = None
-    extra_headers: dict[str, str] | None = None
+    extra_headers: dict[str, Any] | None = None  # texts, numbers and dates, as YAML has them
     timeout: Number | None = None
     stream_timeout: Number | None = None
     weight: Number | None = None
     rpm: Count | None = None
     tpm: Count | None = None
     num_retries: Count | None = None
-    drop_params: bool | None = None
+    drop_params: bool | list[str] | None = None
+    """Whether fields are dropped that the provider can't honour; a list names fields that are never sent."""
+    additional_drop_params: list[str] | None = None
+    headers: dict[str, Any] | None = None  # as `extra_headers`, which count first
+    max_retries: Count | None = None
+    """At LiteLLM the retries of its HTTP client; here `num_retries`, where that does not stand beside it."""
+    ssl_verify: bool | str | None = None
+    ssl_certificate: str | None = None
+
+    @property
+    def all_headers(self) -> dict[str, Any]:
+        return {**(self.headers or {}), **(self.extra_headers or {})}
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +130,12 @@ FallbackLists = list[dict[str, list[str]]]
 
 
 class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
-    drop_params: bool | None = None
+    drop_params: bool | list[str] | None = None
     ssl_verify: bool | str | None = None
     """Whether providers must prove who they are, or the PEM file with the certificates to trust."""
     ssl_certificate: str | None = None
-    """The PEM file with which this gateway proves who it is: a certificate and its key."""
+    """A PEM file: with a key in it, how this gateway proves who it is; without, certificates that are
+    believed beside the others."""
     num_retries: int | None = None
     fallbacks: FallbackLists | None = None
     context_window_fallbacks: FallbackLists | None = None
@@ -138,6 +178,8 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    strict_config: bool | None = None
+    """Ours: whether a deployment that can't be called keeps the server from starting."""
     master_key: str | None = None
     database_url: str | None = None
     database_connection_pool_limit: Count | None = None
@@ -188,9 +230,24 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `model_list` that can't be called, and why. The reason has the entry's path, and no
     secret."""
 
+    path: str
+    """Where the entry stands, such as `model_list[2]`."""
     model_name: str
     """Empty where the entry has no name."""
     reason: str
+    variable: str = ""
+    """The variable that the environment lacks, such as `OPENAI_API_KEY`, where that is the reason."""
+    local: bool = False
+    """Whether calls of it would have stayed on the user's own machines."""
+    follows: str = ""
+    """The path of another entry, where this one is skipped because that one is."""
+
+
+class Unset(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable that the environment lacks, and the place that asks for it."""
+
+    path: str
+    variable: str
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,11 +262,34 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The process environment with the file's `environment_variables` over it."""
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    unset: tuple[Unset, ...] = ()
+    written: tuple[str, ...] = ()
+    """The paths of texts that look like a variable and are taken as they are: `${OPENAI_API_KEY}`."""
 
     @property
     def master_key(self) -> Secret | None:
         key = self.general_settings.master_key
         return Secret(key) if key else None
+
+
+def _names_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    own = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
+    return own | known_keys.LATER.get(kind.__name__, frozenset())
+
+
+_NEVER_SENT = known_keys.PARAMS_LATER | (GATEWAY_FIELDS.keys() - known_keys.REQUEST_PARAMS)
+"""LiteLLM's own keys of `litellm_params` that have no effect yet: no provider knows them."""
+_SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "general_settings": _names_of(GeneralSettings),
+        "router_settings": _names_of(RouterSettings),
+        "litellm_settings": _names_of(LitellmSettings),
+        "litellm_params": _names_of(LitellmParams) | known_keys.PARAMS_LATER,
+        "model_info": _names_of(ModelInfo),
+        "model_list": _names_of(ModelEntry),
+    }
+)
+"""The keys that each section has, with those that have no effect yet."""
 
 
 def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
@@ -218,9 +298,10 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     reader.export(document.get("environment_variables"))
     for key in document:
         if key in known_keys.TOP_LEVEL_LATER:
-            reader.warnings.append(f"{key}: has no effect in this version")
-        elif key not in known_keys.TOP_LEVEL:
-            reader.warnings.append(f"{key}: unknown key")
+            if not asks_for_nothing(document[key]):
+                reader.warnings.append(f"{key}{names_in(document[key])}: has no effect in this version")
+        elif key not in known_keys.TOP_LEVEL and not str(key).startswith(NO_KEYS):
+            reader.warnings.append(f"{key}: {unknown_key(key, '')}")
     return Config(
         deployments=tuple(reader.deployments(document.get("model_list"))),
         skipped=tuple(reader.skipped),
@@ -230,6 +311,8 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         environment=reader.env,
         errors=tuple(reader.errors),
         warnings=tuple(reader.warnings),
+        unset=tuple(reader.unset),
+        written=tuple(reader.written),
     )
 
 
@@ -241,6 +324,8 @@ class _ConfigReader:
         self.errors: list[str] = []
         self.skipped: list[Skipped] = []
         self.warnings: list[str] = []
+        self.unset: list[Unset] = []
+        self.written: list[str] = []
 
     def export(self, variables: Any) -> None:
         if variables is None:
@@ -274,17 +359,28 @@ class _ConfigReader:
         if not isinstance(model_list, list):
             self.errors.append(f"model_list: expected a list, found {_kind(model_list)}")
             return
+        ids: dict[str, str] = {}
         for index, item in enumerate(model_list):
+            path = f"model_list[{index}]"
+            values = self.resolved(item, path)
             try:
-                yield self._deployment(item, f"model_list[{index}]")
+                yield self._deployment(item, values, path)
             except BadDeployment as exc:
-                name = item.get("model_name") if isinstance(item, Mapping) else None
-                self.skipped.append(
-                    Skipped(model_name=name if isinstance(name, str) else "", reason=str(exc))
-                )
+                if keeps_from_starting(path, exc.path):
+                    self.errors.append(str(exc))
+                else:
+                    self.skipped.append(skipped_of(values, path, exc))
+            self._check_id(values, path, ids)
 
-    def _deployment(self, item: Any, path: str) -> Deployment:
-        values = self.resolved(item, path)
+    def _check_id(self, values: Any, path: str, ids: dict[str, str]) -> None:
+        """The rows of two deployments with one id could not be told apart."""
+        info = values.get("model_info") if isinstance(values, Mapping) else None
+        known_as = info.get("id") if isinstance(info, Mapping) else None
+        if isinstance(known_as, str) and ids.setdefault(known_as, path) != path:
+            self.errors.append(f"{path}.model_info.id: {ids[known_as]} has the same id")
+
+    def _deployment(self, item: Any, values: Any, path: str) -> Deployment:
+        prices = self._prices(values, path)
         if isinstance(values, dict) and values.get("model_info", "absent") is None:
             del values["model_info"]
         entry = _converted(values, path, ModelEntry)
@@ -294,7 +390,7 @@ class _ConfigReader:
             path=path,
             entry=entry,
             params=self._params(values["litellm_params"], f"{path}.litellm_params"),
-            prices=self._prices(values, path),
+            prices=prices,
             empty=self._empty(item["litellm_params"], values["litellm_params"]),
             info=values.get("model_info") or {},
         )
@@ -320,11 +416,13 @@ class _ConfigReader:
                 for index, inner in enumerate(value)
             ]
         if not isinstance(value, str) or not value.startswith(ENV_PREFIX):
+            if isinstance(value, str) and _VARIABLE.search(value):
+                self.written.append(path)
             return value
         name = value.removeprefix(ENV_PREFIX)
         text = self.env.get(name)
         if text is None:
-            self.warnings.append(f"{path}: the environment has no {name}")
+            self.unset.append(Unset(path=path, variable=name))
         return {"True": True, "true": True, "False": False, "false": False}.get(text or "", text)
 
     def _convert(self, values: Any, path: str, kind: type[S]) -> S | None:
@@ -337,26 +435,44 @@ class _ConfigReader:
     def _warn_unknown(self, values: Mapping[str, Any], path: str, kind: type[msgspec.Struct]) -> None:
         known = {field.encode_name for field in msgspec.structs.fields(kind)}
         later = known_keys.LATER.get(kind.__name__, frozenset())
-        for key in values:
-            if key in known or (kind is ModelInfo and (is_price_field(key) or key in known_keys.SHOWN)):
+        for key, value in values.items():
+            is_shown = kind is ModelInfo and (is_price_field(str(key)) or key in known_keys.SHOWN)
+            if key in known or is_shown:
                 continue
-            if kind is ModelInfo and key not in later:
-                self.warnings.append(f"{path}.{key}: unknown key, shown by /model/info and used nowhere else")
-                continue
-            effect = "has no effect in this version" if key in later else "unknown key"
-            self.warnings.append(f"{path}.{key}: {effect}")
+            if key not in later:
+                section = path.rpartition(".")[2] if kind is not ModelEntry else "model_list"
+                self.warnings.append(f"{path}.{key}: {unknown_key(str(key), section)}")
+            elif self._forget_unset(f"{path}.{key}") or not is_so_anyway(key, value):
+                self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
 
-    def _prices(self, values: Mapping[str, Any], path: str) -> dict[str, PriceField]:
+    def _forget_unset(self, path: str) -> bool:
+        """A variable that the environment lacks matters nothing where its key has no effect. True where there
+        was one."""
+        inside = (f"{path}.", f"{path}[")
+        kept = [each for each in self.unset if each.path != path and not each.path.startswith(inside)]
+        found = len(kept) < len(self.unset)
+        self.unset = kept
+        return found
+
+    def _prices(self, values: Any, path: str) -> dict[str, PriceField]:
+        """The price fields, checked first of all: what is wrong with the rest of the entry must not hide a
+        price that is none."""
         found: dict[str, PriceField] = {}
         for section in ("model_info", "litellm_params"):
-            for name, value in (values.get(section) or {}).items():
-                if not is_price_field(name) or value is None:
+            fields = values.get(section) if isinstance(values, Mapping) else None
+            for name, value in fields.items() if isinstance(fields, Mapping) else ():
+                if not isinstance(name, str) or not is_price_field(name) or value is None:
                     continue
                 warning = warning_of(name)
                 if warning is None:
                     found[name] = PriceField(path=f"{path}.{section}.{name}", value=value)
                 else:
                     self.warnings.append(f"{path}.{section}.{name}: {warning}")
+        check_prices(found)
+        for name, field in found.items():
+            doubt = per_million_doubt(name, field.value)
+            if doubt is not None:
+                self.warnings.append(f"{field.path}: {doubt}")
         return found
 
     def _params(self, values: Mapping[str, Any], path: str) -> dict[str, msgspec.Raw]:
@@ -365,16 +481,84 @@ class _ConfigReader:
         for key, value in values.items():
             if key in known or is_price_field(key):
                 continue
-            if key in known_keys.PARAMS_LATER or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
-                self.warnings.append(f"{path}.{key}: has no effect in this version")
+            if key in _NEVER_SENT or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
+                if self._forget_unset(f"{path}.{key}") or not asks_for_nothing(value):
+                    self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
+                continue
+            if value is None:
+                continue
+            elsewhere = homes_of(key)
+            if elsewhere and key not in known_keys.REQUEST_PARAMS:
+                self.warnings.append(f"{path}.{key}: {unknown_key(key, 'litellm_params')}; it is not sent")
                 continue
             try:
                 params[key] = msgspec.Raw(msgspec.json.encode(value))
             except (TypeError, ValueError, OverflowError):
                 raise BadDeployment(f"{path}.{key}", f"{_kind(value)} can't be sent as JSON") from None
-            if key not in known_keys.REQUEST_PARAMS:
-                self.warnings.append(f"{path}.{key}: unknown key, sent to the provider with every request")
         return params
+
+
+def asks_for_nothing(value: object) -> bool:
+    """Whether a key says no more than its absence does."""
+    return value is None or value is False or value in ("", [], {})
+
+
+def is_so_anyway(key: str, value: object) -> bool:
+    """Whether a key without an effect asks for what this gateway does without it."""
+    if key in known_keys.ALWAYS_ON:
+        return value is True or value is None
+    return asks_for_nothing(value)
+
+
+def homes_of(key: str) -> list[str]:
+    """The sections that have a key of this name."""
+    return [section for section, names in _SECTIONS.items() if key in names]
+
+
+def unknown_key(key: str, section: str) -> str:
+    """What to say of a key that its section does not have: where it belongs, or what it may have been."""
+    homes = homes_of(key)
+    if homes:
+        where = " or ".join(f"`{home}`" if home.islower() and " " not in home else home for home in homes)
+        return f"has no effect here; it belongs in {where}"
+    near = get_close_matches(key, _SECTIONS.get(section, known_keys.TOP_LEVEL), n=1, cutoff=0.8)
+    return f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
+
+
+def keeps_from_starting(entry: str, path: str) -> bool:
+    """Whether an error in an entry of `model_list` keeps the server from starting: one of money, of a limit,
+    or of no entry at all. Any other makes the entry one that is skipped."""
+    if not path.startswith((f"{entry}.", f"{entry}:")) and path != entry:
+        return True
+    fields = re.split(r"[.\[]", path.removeprefix(entry))
+    return any(name in MONEY_AND_LIMITS or is_price_field(name) for name in fields)
+
+
+def skipped_of(values: Any, path: str, error: BadDeployment) -> Skipped:
+    """The skipped entry of an error in it. `values` is the entry as far as it could be read."""
+    entry = values if isinstance(values, Mapping) else {}
+    params, name = entry.get("litellm_params"), entry.get("model_name")
+    return Skipped(
+        path=path,
+        model_name=name if isinstance(name, str) else "",
+        reason=str(error),
+        variable=error.variable,
+        local=isinstance(params, Mapping) and would_be_local(params),
+    )
+
+
+def would_be_local(params: Mapping[str, Any]) -> bool:
+    """Whether calls of an entry would stay on the user's own machines, as far as that can be told of one that
+    is wrong."""
+    model, forced = params.get("model"), params.get("custom_llm_provider")
+    addresses = [params.get(name) for name in ("api_base", "base_url")]
+    if any(isinstance(address, str) and is_near(address) for address in addresses):
+        return True
+    try:
+        return isinstance(model, str) and split(model, forced if isinstance(forced, str) else None)[0].local
+    except UnknownProvider:
+        prefix = forced if isinstance(forced, str) else str(model).partition("/")[0]
+        return prefix in ABSENT and ABSENT[prefix].local
 
 
 def _converted(values: Any, path: str, kind: type[S]) -> S:

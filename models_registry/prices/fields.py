@@ -17,6 +17,8 @@ from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, Tier, r
 
 MAX_PRICE_USD = Decimal(1000)
 """The most dollars that a token or a call may cost: far above any price, and small enough for the ledger."""
+DEAREST_TOKEN_USD = Decimal("0.002")
+"""No model costs more a token. The dearest one on a price list costs 0.0006."""
 MAX_OVER_TOKENS = Decimal(10**9)
 
 METERS: Mapping[str, str] = MappingProxyType(
@@ -129,6 +131,30 @@ def grid_of(fields: Mapping[str, PriceField]) -> Grid:
         elif parsed is not None:
             _put(grid, *parsed, number(field.value, field.path, most=MAX_PRICE_USD))
     return grid
+
+
+def check_prices(fields: Mapping[str, PriceField]) -> None:
+    """Raises BadDeployment naming the path of a field that is no price."""
+    grid_of(fields)
+    searches_of(fields)
+
+
+def per_million_doubt(name: str, value: object) -> str | None:
+    """A warning for the price of a token that looks like one of a million tokens; None where it does not."""
+    if name == LADDER and isinstance(value, list):
+        steps = (per_million_doubt(key, each) for step in value for key, each in step.items())
+        return next(filter(None, steps), None)
+    parsed = _parsed(name)
+    if parsed is None or parsed[1] in ("request_nano", "image", "millisecond"):
+        return None
+    usd = number(value, name, most=MAX_PRICE_USD)
+    if usd <= DEAREST_TOKEN_USD:
+        return None
+    shown, per_million = f"{usd.normalize():f}", f"{(usd * 1_000_000).normalize():,f}"
+    return (
+        f"{shown} dollars a token are {per_million} dollars per million tokens; if {shown} is meant per "
+        f"million, write {float(usd / 1_000_000):g}"
+    )
 
 
 def names_whole_price(grid: Grid) -> bool:

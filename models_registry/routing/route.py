@@ -161,7 +161,7 @@ class Route:
         try:
             self._registry.targets(name, allowed=self._allowed)
         except ModelNotFound as exc:
-            raise ModelNotFound(exc.message, param=field) from exc
+            raise type(exc)(exc.message, param=field) from exc
 
     def _retry(self, leg: _Leg, kind: FailureKind, error: GatewayError) -> bool:
         again, most = self._granted(leg, kind)

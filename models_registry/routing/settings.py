@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from models_registry.backends.credentials import without_credentials
 from models_registry.config.reader import Config
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.registry import Registry
@@ -20,6 +21,16 @@ MAX_FALLBACKS = 20
 MAX_WAIT_S = Decimal(60)
 ANY = "*"
 """Stands in `fallbacks` for every model that has no list of its own."""
+
+STRATEGY = "simple-shuffle"
+LATER_STRATEGIES = (
+    "least-busy",
+    "usage-based-routing",
+    "usage-based-routing-v2",
+    "latency-based-routing",
+    "cost-based-routing",
+)
+MAX_SHOWN = 60
 
 Fallbacks = Mapping[str, tuple[str, ...]]
 
@@ -65,6 +76,7 @@ def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], 
         if ANY in fallbacks:
             reader.warnings.append('default_fallbacks: has no effect beside "*" in fallbacks')
         fallbacks.setdefault(ANY, tuple(default_fallbacks))
+    reader.check_strategy(router.routing_strategy)
     retries = router.num_retries if router.num_retries is not None else litellm.num_retries
     routing = Routing(
         retries=defaults.retries if retries is None else reader.count(retries, "num_retries"),
@@ -104,6 +116,18 @@ class _RoutingReader:
                 self.check_names(names, path)
                 found[model] = tuple(names)
         return found
+
+    def check_strategy(self, strategy: str | None) -> None:
+        if strategy is None or strategy == STRATEGY:
+            return
+        path = "router_settings.routing_strategy"
+        shared = f"calls are shared by weight, which is {STRATEGY}"
+        if strategy in LATER_STRATEGIES:
+            self.warnings.append(f"{path}: {strategy} has no effect in this version; {shared}")
+        else:
+            known = ", ".join((STRATEGY, *LATER_STRATEGIES))
+            shown = without_credentials(strategy[:MAX_SHOWN])
+            self.warnings.append(f"{path}: {shown!r} is none of {known}; {shared}")
 
     def check_names(self, names: Iterable[str], path: str) -> None:
         for name in names:

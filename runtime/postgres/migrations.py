@@ -48,7 +48,8 @@ APPLY_TIMEOUT_S = 300.0
 
 _ID = re.compile(r'^ID = "([^"]+)"$', re.MULTILINE)
 _LOOK = """
-    SELECT to_regclass('migration') IS NOT NULL AS has_ledger,
+    SELECT current_schema() AS schema, current_setting('search_path') AS search_path,
+           to_regclass('migration') IS NOT NULL AS has_ledger,
            array(SELECT relname::text FROM pg_class
                  WHERE relname = ANY($1) AND relkind IN ('r', 'p') AND pg_table_is_visible(oid)
                  ORDER BY relname) AS found
@@ -102,7 +103,29 @@ async def _connected(dsn: str) -> asyncpg.Connection:
     except ValueError:  # the address can't be read; the error's text may hold the password
         raise DatabaseUnavailable("The database can't be reached: its address can't be read.") from None
     except AWAY_ERRORS as exc:
-        raise DatabaseUnavailable(f"The database can't be reached: {exc}") from exc
+        raise DatabaseUnavailable(f"The database can't be reached: {exc}. {_cure_of(exc)}") from exc
+    except asyncpg.PostgresError as exc:
+        raise DatabaseUnavailable(
+            f"The database refuses the connection: {exc}. Check the parameters behind the ? of its address."
+        ) from exc
+
+
+def _cure_of(exc: BaseException) -> str:
+    """What to do, by what Postgres or the system said."""
+    match exc:
+        case asyncpg.InvalidCatalogNameError():
+            return "Make it with CREATE DATABASE, or name another one at the end of the address."
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return "Check user, password and sslmode of the address."
+        case asyncpg.InsufficientResourcesError():
+            return "Raise max_connections of Postgres, or start fewer workers."
+        case asyncpg.CantChangeRuntimeParamError() | asyncpg.InsufficientPrivilegeError():
+            return "Check the parameters behind the ? of the address, and the rights of its user."
+        case FileNotFoundError():
+            return "Check the files and the socket that the address names."
+        case OSError():
+            return "Check host and port of the address, and that Postgres runs there."
+    return "Check the address, and that Postgres takes connections."
 
 
 def _missing(done: Collection[str] | None) -> list[str]:
@@ -110,8 +133,14 @@ def _missing(done: Collection[str] | None) -> list[str]:
 
 
 async def _applied(connection: asyncpg.Connection) -> set[str] | None:
-    """The ids in Piccolo's ledger; None where the database has no ledger. Raises ForeignDatabase."""
+    """The ids in Piccolo's ledger; None where the database has no ledger. Raises ForeignDatabase, or
+    DatabaseUnavailable where the schema that the address names is missing."""
     row = await connection.fetchrow(_LOOK, [*TABLES, "_prisma_migrations"])
+    if row["schema"] is None:
+        raise DatabaseUnavailable(
+            f"The database has no schema {row['search_path']}, which its address names: make it with "
+            f"CREATE SCHEMA {row['search_path']}, or leave `schema` out of the address."
+        )
     done: set[str] | None = None
     if row["has_ledger"]:
         rows = await connection.fetch("SELECT name FROM migration WHERE app_name = 'switchgear'")

@@ -135,7 +135,7 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
     from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
     from schema.errors import DatabaseUnavailable
 
-    checked = check(blueprint.document, blueprint.env)
+    checked = check(blueprint.document, blueprint.env, strict=blueprint.strict)
     report(checked)
     if checked.errors:
         sys.exit(2)
@@ -160,9 +160,9 @@ def report(checked: "Checked") -> None:
     """Config problems on stderr, one a line."""
     for kind, lines in (
         ("warning", checked.warnings),
-        ("error", [f"{reason} (this deployment is skipped)" for reason in checked.skipped]),
+        ("error", checked.skipped_lines),
         ("error", checked.errors),
     ):
         for line in lines:
-            sys.stderr.write(f"config {kind}: {line}\n")
+            sys.stderr.write(f"config {kind}: {' '.join(line.split())}\n")
     sys.stderr.flush()

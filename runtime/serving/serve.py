@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from models_registry.config.reader import read_config
+from models_registry.config.reader import Config, read_config
 from runtime.blueprint import Blueprint
 from runtime.config_file import Document
 from runtime.process.child import end_forks_by_sigterm, heed_stops, holding_stops
@@ -26,7 +28,11 @@ from runtime.serving.checks import Checks, StartGate
 from runtime.settings import (
     Settings,
     SettingsError,
+    check_data_dir,
+    check_kept_key,
     checked_master_key,
+    data_dir_of,
+    database_address,
     read_settings,
     stored_master_key,
     with_body_limits,
@@ -36,8 +42,11 @@ from runtime.settings import (
 from schema.secret import Secret
 
 if TYPE_CHECKING:
+    from runtime.blueprint import Checked
     from runtime.serving.worker import WorkerApp
 
+GENERAL_URL = "general_settings.database_url"
+GENERAL_KEY = "general_settings.master_key"
 BACKPRESSURE = 10_000
 """Requests a worker works on at once; granian's own default would cap streams far lower."""
 BACKLOG = 2_048
@@ -121,6 +130,58 @@ class ServedDatabase:
             self._embedded.stop()
 
 
+def whole_check(
+    document: Document, env: dict[str, str], *, families: tuple[str, ...] | None, strict: bool
+) -> "Checked":
+    """The checks that `serve` makes before it touches the database, all of them, with nothing made."""
+    from runtime.blueprint import check
+    from runtime.catalog import UnknownFunction, entries
+
+    checked = check(document, env, strict=strict)
+    errors = [*checked.errors, *settings_errors(checked.config)]
+    try:
+        entries(families)
+    except UnknownFunction as exc:
+        errors.append(f"--functions: {exc}")
+    return msgspec.structs.replace(checked, errors=tuple(errors))
+
+
+def settings_errors(config: Config) -> list[str]:
+    """What `settings_of` would raise: each error, not the first one alone. No master key is made."""
+    env, general = config.environment, config.general_settings
+    errors: list[str] = []
+    settings = Settings(data_dir=data_dir_of(env), database_url=None, master_key=None)
+    with _noted(errors):
+        settings = read_settings(env)
+    with _noted(errors):
+        with_connections(settings, general.database_connection_pool_limit)
+    with _noted(errors):
+        with_upstream_connections(
+            settings, general.max_upstream_connections, general.max_upstream_connections_per_host
+        )
+    with _noted(errors):
+        with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
+    if general.database_url and not env.get("DATABASE_URL"):
+        with _noted(errors):
+            database_address(general.database_url, GENERAL_URL)
+    with _noted(errors):
+        check_data_dir(settings.data_dir)
+    with _noted(errors):
+        if settings.master_key is None and config.master_key is None:
+            check_kept_key(settings.data_dir)
+        elif settings.master_key is None and config.master_key is not None:
+            checked_master_key(config.master_key.reveal(), GENERAL_KEY)
+    return errors
+
+
+@contextmanager
+def _noted(errors: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as exc:
+        errors.append(str(exc))
+
+
 def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secret, bool]:
     """Settings of the environment and the config file together, the master key, and whether that
     was made just now. Raises SettingsError."""
@@ -128,7 +189,9 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     settings = read_settings(config.environment)
     general = config.general_settings
     if settings.database_url is None and general.database_url:
-        settings = read_settings({**config.environment, "DATABASE_URL": general.database_url})
+        url = database_address(general.database_url, GENERAL_URL).url
+        settings = msgspec.structs.replace(settings, database_url=url)
+    check_data_dir(settings.data_dir)
     settings = with_connections(settings, general.database_connection_pool_limit)
     settings = with_upstream_connections(
         settings, general.max_upstream_connections, general.max_upstream_connections_per_host
@@ -136,7 +199,7 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
     key = settings.master_key
     if key is None and config.master_key is not None:
-        key = checked_master_key(config.master_key.reveal())
+        key = checked_master_key(config.master_key.reveal(), GENERAL_KEY)
     if key is not None:
         return settings, key, False
     made, is_new = stored_master_key(settings.data_dir)

@@ -18,7 +18,7 @@ from runtime.web.door import AsgiScope, Receive
 from runtime.web.front import App
 from runtime.web.mount import mount
 from runtime.web.sending import Send
-from schema.errors import SHUTTING_DOWN
+from schema.errors import SHUTTING_DOWN, GatewayError
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """Python's own are (700, 10, 10): a youngest-generation pass every two or three calls."""
@@ -67,7 +67,8 @@ class WorkerApp:
             self._app = mount(entries(self._blueprint.families), gateway, front=self._front)
         except Exception as exc:
             # granian would go on serving without a lifespan if this one merely raised.
-            log.error("worker did not start", exc_info=exc)
+            known = isinstance(exc, OSError | GatewayError)
+            log.error("worker did not start", error=str(exc), exc_info=None if known else exc)
             self._logs.flush()
             await send({"type": "lifespan.startup.failed", "message": type(exc).__name__})
             return

@@ -22,12 +22,12 @@ class UnroutedReason(enum.Enum):
 def reason_of(error: GatewayError) -> UnroutedReason | None:
     """The reason in an error. None for an error that is not about the model."""
     match error:
+        case ModelInError():
+            return UnroutedReason.IN_ERROR
         case ModelNotFound():
             return UnroutedReason.UNKNOWN
         case ModelNotAllowed():
             return UnroutedReason.NOT_ALLOWED
-        case ModelInError():
-            return UnroutedReason.IN_ERROR
         case UnsupportedParameter(param="model"):
             return UnroutedReason.UNSUPPORTED
     return None

@@ -21,14 +21,14 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 
 from models_registry.backends.backend import UpstreamRequest
-from models_registry.target import Deadlines
+from models_registry.target import Deadlines, TlsOptions
 from runtime.upstream.connection import Breakage, Connection, Wanted
 from runtime.upstream.decoding import Decoder, Undecodable, decoder_of
 from runtime.upstream.dialing import Dialer, NameUnknown, ProxyRefused
 from runtime.upstream.heads import Unwritable, UrlParts, address_of, head_of
 from runtime.upstream.pool import Place, Pool, PoolLimits
 from runtime.upstream.proxies import Proxies
-from runtime.upstream.tls import AS_THE_SYSTEM, TlsOptions
+from runtime.upstream.tls import AS_THE_SYSTEM
 from schema.errors import (
     UpstreamBusy,
     UpstreamCut,
@@ -212,7 +212,7 @@ class HttpUpstream:
     async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> HttpResponse:
         try:
             address = address_of(request.url)
-            place = self._place(address)
+            place = self._place(address, request.tls)
             through = None
             if place.proxy is not None and not place.tunnels:
                 secret = place.proxy.authorization
@@ -296,12 +296,14 @@ class HttpUpstream:
         except OSError as exc:
             raise UpstreamUnreachable(f"No connection to {host}.") from exc
 
-    def _place(self, address: UrlParts) -> Place:
+    def _place(self, address: UrlParts, tls: TlsOptions | None) -> Place:
         key = f"{address.scheme}://{address.host}:{address.port}"
+        if tls is not None:
+            key = f"{key} {tls!r}"
         place = self._places.get(key)
         if place is None:
             proxy = self._proxies.proxy_for(address.scheme, address.host, address.port)
-            place = Place(address.scheme, address.host, address.port, proxy, self._tls)
+            place = Place(address.scheme, address.host, address.port, proxy, tls or self._tls)
             if len(self._places) > 10_000:
                 self._places.clear()
             self._places[key] = place

@@ -8,9 +8,9 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from models_registry.backends.headers import WRITTEN_HERE
+
 USER_AGENT = "switchgear"
-OURS = frozenset({"content-length", "transfer-encoding", "connection", "accept-encoding", "expect", "te"})
-"""Headers that the client writes itself; from elsewhere they would contradict its own."""
 DEFAULT_PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE = re.compile(r"[\0\r\n]")
@@ -102,7 +102,7 @@ def _head(
     host, own, lines = address.authority, "", []
     for name, value in headers.items():
         known = _name(name)
-        if known in OURS:
+        if known in WRITTEN_HERE:
             continue
         if known == "host":
             host = value

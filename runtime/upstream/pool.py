@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from models_registry.target import TlsOptions
 from runtime.upstream.connection import Connection, ConnectionOwner
 from runtime.upstream.dialing import Dialer
 from runtime.upstream.proxies import Proxy
-from runtime.upstream.tls import TlsOptions, context_of
+from runtime.upstream.tls import context_of
 
 KEEP_ALIVE_S = 30.0
 """How long a connection rests before it is closed."""

@@ -24,7 +24,7 @@ from tests.conftest import execute
 from tests.e2e.conftest import PROVIDER_KEY, config_for
 from tests.e2e.gateway import MASTER_KEY, Gateway, Process, free_port, query, serving, status_of, until
 from tests.fakes.answers import COMPLETION_TOKENS, TEXT
-from tests.fakes.hostile_upstream import HostileUpstream
+from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 
 OTHERS = """
     SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -359,13 +359,100 @@ def test_check_config_prints_errors_and_warnings_and_starts_nothing(tmp_path: Pa
     arguments = ["serve", "--check-config", "--config", written(tmp_path, wrong)]
     data = tmp_path / "data"
     code, said = run_to_end(arguments, tmp_path, SWITCHGEAR_DATA=str(data))
-    assert code == 2
+    assert code == 1
     assert "config error: model_list[0].litellm_params.api_base" in said
     assert "config error: model_list[1].litellm_params.model" in said
     assert "config warning: colour" in said
     assert not data.exists()
     code, said = run_to_end([*arguments[:2]], tmp_path, SWITCHGEAR_DATA=str(data))
     assert (code, "0 errors" in said) == (0, True)
+
+
+UNSERVED: list[tuple[dict[str, object], dict[str, str], str]] = [
+    (
+        {"general_settings": {"master_key": "sk-1234"}},
+        {"SWITCHGEAR_MASTER_KEY": ""},
+        "general_settings.master_key",
+    ),
+    (
+        {},
+        {"SWITCHGEAR_MASTER_KEY": "", "LITELLM_MASTER_KEY": "sk-12345"},
+        "SWITCHGEAR_MASTER_KEY (or LITELLM_MASTER_KEY)",
+    ),
+    (
+        {"general_settings": {"database_url": "postgresql://ada:pa/ss@db/x"}},
+        {},
+        "general_settings.database_url can't be read; percent-encode",
+    ),
+    ({}, {"DATABASE_URL": "postgresql://ada:pw@db/x?sslmode=on"}, "DATABASE_URL: sslmode: expected one of"),
+    ({"general_settings": {"max_request_size_mb": 0}}, {}, "general_settings.max_request_size_mb"),
+    ({"general_settings": {"max_request_bodies_mb": 1}}, {}, "general_settings.max_request_bodies_mb"),
+    (
+        {"general_settings": {"database_connection_pool_limit": 1}},
+        {},
+        "general_settings.database_connection_pool_limit",
+    ),
+    ({"general_settings": {"max_upstream_connections": 0}}, {}, "general_settings.max_upstream_connections"),
+    ({}, {"HTTPS_PROXY": "socks5://proxy:1080"}, "HTTPS_PROXY"),
+    ({}, {"SWITCHGEAR_JOURNAL_MB": "0"}, "SWITCHGEAR_JOURNAL_MB"),
+    ({}, {"SWITCHGEAR_METRICS_TOKEN": "short"}, "SWITCHGEAR_METRICS_TOKEN"),
+    ({"litellm_settings": {"max_budget": "much"}}, {}, "litellm_settings.max_budget"),
+    ({"model_list": [{"model_name": "a"}]}, {"STRICT": "--strict"}, "model_list[0]"),
+    ({}, {"STRICT": "--functions=chat,nope"}, "--functions: no functions nope"),
+]
+
+
+@pytest.mark.parametrize(("document", "env", "says"), UNSERVED)
+def test_check_config_makes_the_checks_that_serve_makes(
+    tmp_path: Path, postgres_dsn: str, document: dict[str, object], env: dict[str, str], says: str
+) -> None:
+    option = [env["STRICT"]] if "STRICT" in env else []
+    arguments = ["serve", "--config", written(tmp_path, document), *option]
+    data = tmp_path / "data"
+    whole = {"SWITCHGEAR_DATA": str(data)} | {name: env[name] for name in env if name != "STRICT"}
+    code, said = run_to_end([*arguments, "--check-config"], tmp_path, **whole)
+    assert (code, "\n1 errors" in f"\n{said}") == (1, True)
+    assert f"config error: {says}" in said
+    assert not data.exists()
+    if "database_url" not in str(document):
+        whole.setdefault("DATABASE_URL", postgres_dsn)
+    code, served = run_to_end([*arguments, "--port", str(free_port())], tmp_path, **whole)
+    assert code == 2
+    assert says in served
+    for text in (said, served):
+        assert "Traceback" not in text
+        assert not any(secret in text for secret in ("sk-1234", "ss@db"))
+
+
+def test_check_config_looks_at_what_a_start_left_behind(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "master.key").write_bytes(b"\xff\xfe")
+    for arguments, expected in ((["serve", "--check-config"], 1), (["serve"], 2)):
+        code, said = run_to_end(arguments, tmp_path, SWITCHGEAR_DATA=str(data), SWITCHGEAR_MASTER_KEY="")
+        assert code == expected
+        assert "master.key: expected `sk-` and at least 16 characters" in said
+        assert "Traceback" not in said
+    (data / "master.key").unlink()
+    (tmp_path / "file").write_text("")
+    for arguments, expected in ((["serve", "--check-config"], 1), (["serve"], 2)):
+        env = {"SWITCHGEAR_DATA": str(tmp_path / "file" / "data"), "SWITCHGEAR_MASTER_KEY": ""}
+        code, said = run_to_end(arguments, tmp_path, **env)
+        assert code == expected
+        assert "SWITCHGEAR_DATA: " in said
+        assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["journals", "metrics", "postgres"])
+def test_a_data_folder_that_cannot_be_used_is_one_line(tmp_path: Path, name: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / name).write_text("")
+    for arguments, expected in ((["serve", "--check-config"], 1), (["serve"], 2)):
+        code, said = run_to_end(arguments, tmp_path, SWITCHGEAR_DATA=str(data))
+        assert code == expected
+        assert f"SWITCHGEAR_DATA: {data / name} is no folder that can be written" in said
+        assert "Traceback" not in said
 
 
 def test_a_config_with_errors_is_not_served(tmp_path: Path, postgres_dsn: str) -> None:
@@ -394,12 +481,35 @@ def test_a_deployment_in_error_is_skipped_and_told_and_the_others_serve(
         for name, says in (("lost", "NO_SUCH_HOST"), ("keyless", "api_key: os.environ/NAME")):
             for path in ("/v1/chat/completions", "/v1/embeddings"):
                 answer = gateway.post(path, model=name, messages=ask(), input="x")
-                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "deployment_in_error")
+                assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
                 assert says in answer.text
                 assert "s3cret" not in answer.text
+        ready = gateway.get("/health/readiness")
+        assert ready.status_code == 200
+        assert (ready.json()["status"], ready.json()["deployments_skipped"]) == ("degraded", 2)
         log = gateway.process.log()
     assert "config error: model_list[0].litellm_params.api_base" in log
     assert log.count("(this deployment is skipped)") == 2
+
+
+def test_a_proxy_of_the_configs_own_environment_is_the_way_out(
+    tmp_path: Path, upstream: HostileUpstream, postgres_dsn: str
+) -> None:
+    params = {"model": "openai/*", "api_base": "http://llm.example.com/v1", "api_key": PROVIDER_KEY}
+    near = {**params, "api_base": f"{upstream.url}/v1"}
+    document = {
+        "model_list": [
+            {"model_name": "far/*", "litellm_params": params},
+            {"model_name": "near/*", "litellm_params": near},
+        ],
+        "environment_variables": {"HTTP_PROXY": f"http://127.0.0.1:{closed_port()}"},
+        "router_settings": {"num_retries": 0},
+    }
+    with serving(tmp_path, document, postgres_dsn) as gateway:
+        far = gateway.post("/v1/chat/completions", model="far/happy", messages=ask())
+        assert (far.status_code, far.json()["error"]["code"]) == (500, "upstream_unreachable")
+        assert "name" not in far.json()["error"]["message"]  # the proxy is asked, and no resolver
+        assert gateway.post("/v1/chat/completions", model="near/happy", messages=ask()).status_code == 200
 
 
 def test_functions_can_be_served_apart(tmp_path: Path, config: dict[str, object], postgres_dsn: str) -> None:

@@ -104,11 +104,6 @@ def test_a_keys_list_covers_names_and_wildcards(allowed: tuple[str, ...], name: 
             {"model": "openai/x", "api_base": "ftp://x"},
             "litellm_params.api_base: expected http:// or https://",
         ),
-        ({"model": "openai/x", "input_cost_per_token": "cheap"}, "input_cost_per_token: expected a number"),
-        (
-            {"model": "openai/x", "input_cost_per_token": -1},
-            "input_cost_per_token: expected a number of zero",
-        ),
         ({"model": "openai/x", "timeout": ".nan"}, "litellm_params.timeout: expected a number"),
         ({"model": "openai/x", "extra_body": [1]}, "litellm_params.extra_body: expected a mapping"),
     ],
@@ -159,9 +154,11 @@ def test_no_caller_is_told_a_value_of_the_config(
         "model_info": filled(info),
     }
     checked = check({"model_list": [deployment]}, {"S": SECRET})
-    assert checked.skipped
-    found = (checked.skipped, checked.errors, checked.warnings)
+    found = (checked.skipped, checked.skipped_lines, checked.errors, checked.warnings)
     assert SECRET not in str(found)
+    assert checked.skipped or checked.errors
+    if not checked.skipped:
+        return
     with pytest.raises(ModelInError) as caught:
         checked.registry.targets("m", allowed=())
     assert SECRET not in caught.value.message
@@ -171,8 +168,8 @@ def test_no_caller_is_told_a_value_of_the_config(
 def test_no_caller_is_told_an_id_that_comes_from_the_environment() -> None:
     twins = [entry("m", "openai/a") | {"model_info": {"id": FROM_ENVIRONMENT}} for _ in range(2)]
     checked = check({"model_list": twins}, {"S": SECRET})
-    assert len(checked.skipped) == 1
-    assert SECRET not in str((checked.skipped, checked.warnings))
+    assert len(checked.errors) == 1
+    assert SECRET not in str((checked.errors, checked.skipped, checked.warnings))
 
 
 def test_settings_of_the_file_reach_the_target() -> None:
@@ -247,7 +244,7 @@ def test_a_call_without_a_key_is_a_warning_where_somebody_may_have_meant_one(
 BROKEN: list[Any] = [
     {"model_name": "m", "litellm_params": {"model": "azure/gpt-4", "api_key": "s3cret"}},
     {"model_name": "m", "litellm_params": {"model": "openai/x", "api_base": None, "api_key": "s3cret"}},
-    {"model_name": "m", "litellm_params": {"model": "openai/x", "rpm": "many", "api_key": "s3cret"}},
+    {"model_name": "m", "litellm_params": {"model": "openai/x", "weight": "much", "api_key": "s3cret"}},
     {"model_name": "m", "litellm_params": {"model": ["openai/x"], "api_key": "s3cret"}},
     {"model_name": "m", "litellm_params": {"model": "openai/x", "api_key": "s3cret", "seed": 10**5000}},
     {"model_name": "m", "litellm_params": {"model": "openai/x"}},
@@ -276,7 +273,8 @@ def test_a_model_whose_deployments_are_all_in_error_says_why(broken: dict[str, A
     with pytest.raises(ModelInError) as caught:
         checked.registry.target("m", allowed=(), roll=0.0)
     error = caught.value
-    assert (error.http_status, error.code, error.param) == (503, "deployment_in_error", "model")
+    assert (error.http_status, error.code, error.param) == (404, "model_not_found", "model")
+    assert error.retry is False
     assert checked.skipped[0] in error.message
     assert "s3cret" not in error.message
     with pytest.raises(ModelNotAllowed):
@@ -302,11 +300,204 @@ def test_many_reasons_are_told_in_part() -> None:
         models.target("m", allowed=(), roll=0.0)
 
 
-def test_the_second_deployment_with_one_id_is_skipped() -> None:
-    twins = [entry("m", "openai/a") | {"model_info": {"id": "one"}} for _ in range(2)]
+LOCAL = {"model": "ollama/llama3.1", "api_base": "ftp://gpu"}
+REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"input_cost_per_token": "cheap"}, {}, "litellm_params.input_cost_per_token: expected a number"),
+    ({}, {"output_cost_per_token": -1}, "model_info.output_cost_per_token: expected a number of zero"),
+    ({"tiered_pricing": {}}, {}, "litellm_params.tiered_pricing: expected a list"),
+    ({"rpm": "many"}, {}, "litellm_params.rpm: Expected `int | null`"),
+    ({"tpm": -1}, {}, "litellm_params.tpm: Expected `int` >= 0"),
+    ({}, {"max_call_cost": "much"}, "model_info.max_call_cost: expected a number"),
+]
+
+
+@pytest.mark.parametrize(("params", "info", "error"), REFUSED)
+@pytest.mark.parametrize("model", ["openai/gpt-4", "nowhere/x"])
+def test_wrong_money_and_limits_keep_the_server_from_starting(
+    params: dict[str, Any], info: dict[str, Any], error: str, model: str
+) -> None:
+    deployment = entry("m", model, **params) | {"model_info": info}
+    checked = check({"model_list": [entry("gpt", "openai/gpt-4"), deployment]}, {})
+    if model == "nowhere/x" and "max_call_cost" in info:
+        return  # the deployment is skipped, and nothing is called at that price
+    (found,) = checked.errors
+    assert found.startswith(f"model_list[1].{error}")
+    assert checked.skipped == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        ({"litellm_settings": {"request_timeout": -1}}, "litellm_settings.request_timeout: "),
+        ({"router_settings": {"timeout": "soon"}}, "router_settings.timeout: "),
+        ({"router_settings": {"stream_timeout": 0}}, "router_settings.stream_timeout: "),
+        ({"litellm_settings": {"max_budget": "much"}}, "litellm_settings.max_budget: "),
+        ({"general_settings": {"max_parallel_requests": -1}}, "general_settings.max_parallel_requests: "),
+    ],
+)
+def test_a_wrong_setting_is_an_error_of_its_section_and_skips_no_deployment(
+    section: dict[str, Any], path: str
+) -> None:
+    models = [entry("m", "openai/gpt-4"), entry("n", "anthropic/claude-sonnet-4-5")]
+    checked = check({"model_list": models, **section}, {})
+    (error,) = checked.errors
+    assert error.startswith(path)
+    assert checked.skipped == ()
+
+
+@pytest.mark.parametrize("first", ["openai/a", "nowhere/a"])
+def test_two_deployments_with_one_id_keep_the_server_from_starting(first: str) -> None:
+    twins = [entry("m", model) | {"model_info": {"id": "one"}} for model in (first, "openai/a")]
     checked = check({"model_list": twins}, {})
-    assert checked.skipped == ("model_list[1].model_info.id: another deployment has the same id",)
-    assert len(checked.registry.targets("m", allowed=())) == 1
+    assert checked.errors == ("model_list[1].model_info.id: model_list[0] has the same id",)
+
+
+def test_a_strict_config_refuses_what_would_be_skipped() -> None:
+    broken = {"model_list": [entry("gpt", "openai/gpt-4"), entry("m", "nowhere/x")]}
+    assert check(broken, {}).errors == ()
+    for checked in (
+        check(broken, {}, strict=True),
+        check(broken | {"general_settings": {"strict_config": True}}, {}),
+    ):
+        (error,) = checked.errors
+        assert error.startswith("model_list[1].litellm_params.model: ")
+        assert (checked.skipped, checked.skipped_lines) == ((), ())
+    assert check(broken | {"general_settings": {"strict_config": False}}, {}).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        (("gpt-4o", "*"), "gpt-4o"),
+        (("openai/*", "*"), "openai/gpt-4o"),
+        (("team-*-large", "team-*"), "team-a-large"),
+    ],
+)
+def test_no_wildcard_takes_the_calls_of_a_name_that_is_skipped(names: tuple[str, str], asked: str) -> None:
+    skipped, wide = names
+    broken = {"model_name": skipped, "litellm_params": {"model": "nowhere/x"}}
+    checked = check({"model_list": [entry(wide, "openai/*"), broken]}, {})
+    with pytest.raises(ModelInError, match=r"model_list\[1\]\.litellm_params\.model") as caught:
+        checked.registry.targets(asked, allowed=())
+    assert caught.value.http_status == 404
+    assert not checked.registry.knows(asked)
+    with pytest.raises(ModelInError):
+        routed(checked, asked)
+    assert [card.id for card in checked.registry.cards(allowed=())] == [wide]
+    other = "team-b" if wide == "team-*" else "another"
+    assert checked.registry.targets(other, allowed=())
+
+
+def test_a_working_name_under_a_skipped_wildcard_is_not_called_in_error() -> None:
+    broken = {"model_name": "openai/*", "litellm_params": {"model": "openai/*"}}
+    models = check({"model_list": [broken, entry("openai/gpt-4o", "openai/gpt-4o")]}, {}).registry
+    assert models.why_not("openai/gpt-4o") == []
+    assert models.targets("openai/gpt-4o", allowed=())
+    assert len(models.why_not("openai/gpt-5")) == 1
+
+
+def routed(checked: Any, model: str) -> Route:
+    return Route(checked.registry, checked.routing, model, allowed=(), options=AS_CONFIGURED, roll=0.0)
+
+
+def test_a_skipped_name_has_no_default_fallbacks() -> None:
+    broken = {"model_name": "m", "litellm_params": {"model": "nowhere/x"}}
+    for fallbacks in ({"default_fallbacks": ["gpt"]}, {"fallbacks": [{"*": ["gpt"]}]}):
+        document = {"model_list": [entry("gpt", "openai/gpt-4"), broken], "router_settings": fallbacks}
+        with pytest.raises(ModelInError):
+            routed(check(document, {}), "m")
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        LOCAL,
+        {"model": "hosted_vllm/qwen"},
+        {"model": "ollama_chat/x", "api_base": "os.environ/GONE"},
+        {"model": "nowhere/x", "api_base": "http://192.168.1.4:8000/v1"},
+        {"model": "openai/x", "custom_llm_provider": "llamafile", "api_base": "nothing"},
+    ],
+)
+def test_a_model_whose_local_deployment_is_skipped_stays_local(local: dict[str, Any]) -> None:
+    cloud, broken = entry("m", "openai/gpt-4"), {"model_name": "m", "litellm_params": local}
+    checked = check({"model_list": [cloud, broken, entry("n", "openai/gpt-4")]}, {})
+    with pytest.raises(ModelInError, match="calls of the model stay local"):
+        checked.registry.targets("m", allowed=())
+    assert [(each.path, each.follows) for each in checked.registry.skipped] == [
+        ("model_list[1]", ""),
+        ("model_list[0]", "model_list[1]"),
+    ]
+    (line,) = checked.skipped_lines
+    assert "and with it model_list[0]" in line
+    assert checked.registry.targets("n", allowed=())
+
+
+def test_the_local_half_of_a_model_goes_on_alone_and_falls_back_to_local_models() -> None:
+    models = [
+        entry("m", "openai/gpt-4"),
+        {"model_name": "m", "litellm_params": LOCAL},
+        entry("m", "ollama/mistral"),
+        entry("cloud", "openai/gpt-4"),
+        entry("near", "ollama/mistral"),
+    ]
+    document = {"model_list": models, "router_settings": {"default_fallbacks": ["cloud", "near"]}}
+    checked = check(document, {})
+    assert [target.provider for target in checked.registry.targets("m", allowed=())] == ["ollama"]
+    route = routed(checked, "m")
+    assert route.advance(ProviderError("no", status=400))
+    assert route.target.public_name == "near"
+
+
+def test_a_cloud_deployment_that_is_skipped_changes_nothing_for_the_others() -> None:
+    models = [entry("m", "ollama/mistral"), entry("m", "openai/gpt-4"), entry("m", "nowhere/x")]
+    found = check({"model_list": models}, {}).registry.targets("m", allowed=())
+    assert [target.provider for target in found] == ["ollama", "openai"]
+
+
+def test_what_only_follows_from_a_skipped_deployment_is_not_told() -> None:
+    broken = {
+        "model_name": "azure-gpt",
+        "litellm_params": {
+            "model": "azure/gpt-4",
+            "api_key": "os.environ/AZURE_API_KEY",
+            "api_base": "os.environ/AZURE_API_BASE",
+            "api_version": "2024-02-01",
+            "azure_ad_token": "x",
+        },
+        "model_info": {"supports_vision": True, "colour": 1},
+    }
+    document = {
+        "model_list": [entry("m", "openai/gpt-4"), broken],
+        "router_settings": {
+            "fallbacks": [{"m": ["azure-gpt"]}, {"azure-gpt": ["m"]}],
+            "model_group_retry_policy": {"azure-gpt": {"TimeoutErrorRetries": 1}},
+        },
+    }
+    checked = check(document, {})
+    assert (checked.errors, checked.warnings) == ((), ())
+    assert len(checked.skipped_lines) == 1
+
+
+def test_the_skipped_are_values_with_path_name_and_reason() -> None:
+    broken = {"model_name": "m", "litellm_params": {"model": "openai/x", "api_key": "os.environ/GONE"}}
+    (found,) = check({"model_list": [broken]}, {}).registry.skipped
+    assert (found.path, found.model_name, found.variable) == ("model_list[0]", "m", "GONE")
+    assert not found.local
+    assert found.reason.startswith("model_list[0].litellm_params.api_key: the environment has no value for ")
+
+
+def test_deployments_that_lack_variables_share_a_line() -> None:
+    def lacking(name: str, variable: str) -> dict[str, Any]:
+        return entry(name, "openai/x", api_key=f"os.environ/{variable}")
+
+    models = [lacking(f"m{number}", f"KEY_{number % 3}") for number in range(60)]
+    checked = check({"model_list": [*models, entry("lost", "nowhere/x")]}, {})
+    other, line = checked.skipped_lines
+    assert other.startswith("model_list[60].litellm_params.model: ")
+    assert line.startswith("60 deployments are skipped: the environment has no value for KEY_0 (m0, m3, m6, ")
+    assert "and 15 more: model_list[0], " in line
+    assert all(f"KEY_{number} (" in line for number in range(3))
+    assert checked.warnings == ()
 
 
 def test_a_sections_error_keeps_the_server_from_starting() -> None:

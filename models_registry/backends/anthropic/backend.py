@@ -56,7 +56,8 @@ class Anthropic:
         if target.api_key is not None:
             credential["x-api-key"] = target.api_key.reveal()
         headers = upstream_headers(target, facts, credential=credential, foreign=_FOREIGN)
-        return UpstreamRequest(url=f"{target.api_base}/v1/messages", headers=headers, body=body)
+        url = f"{target.api_base}/v1/messages"
+        return UpstreamRequest(url=url, headers=headers, body=body, tls=target.tls)
 
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts

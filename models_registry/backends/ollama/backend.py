@@ -167,4 +167,4 @@ def _embeddings(body: bytes) -> OllamaEmbeddings:
 
 def _post(url: str, body: msgspec.Struct, target: Target, facts: CallFacts) -> UpstreamRequest:
     headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
-    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body))
+    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body), tls=target.tls)

@@ -39,7 +39,7 @@ HONOURED = SAMPLING | {
     "logprobs",
     "top_logprobs",
 }
-CONFIG_ONLY = RUNNER | {"keep_alive"}
+CONFIG_ONLY = RUNNER | {"keep_alive", "think"}
 EMBED_FIELDS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
 EFFORTS: Mapping[str, bool | str] = MappingProxyType(
     {
@@ -173,10 +173,16 @@ def _chosen(tools: list[OllamaTool], request: ChatRequest, target: Target) -> li
     )
 
 
+def _configured_think(target: Target) -> bool | str | None:
+    """`think` of the config, where the caller says nothing."""
+    raw = target.params.get("think")
+    return None if raw is None else msgspec.json.decode(raw, type=bool | str)
+
+
 def _think(request: ChatRequest, target: Target) -> bool | str | None:
     effort = request.reasoning_effort
     if effort is None:
-        return None
+        return _configured_think(target)
     if effort not in EFFORTS:
         if drops_params(request, target):
             return None

@@ -162,7 +162,7 @@ def _outgoing(
 
 def _post(url: str, fields: dict[str, msgspec.Raw], target: Target, facts: CallFacts) -> UpstreamRequest:
     headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
-    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(fields))
+    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(fields), tls=target.tls)
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

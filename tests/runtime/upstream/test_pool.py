@@ -114,7 +114,7 @@ def test_a_connection_that_ends_on_its_way_to_a_waiting_call_is_replaced(
     async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         held = await client.open(request_to(provider.url, "happy", stream=False), PATIENT)
         await held.read()
-        place = client._place(address_of(provider.url))
+        place = client._place(address_of(provider.url), None)
         connection = client.pool.resting(place)
         assert connection is not None
         request = request_to(provider.url, "happy")
@@ -136,7 +136,7 @@ def test_a_used_connection_that_a_waiting_call_got_may_turn_out_stale() -> None:
     async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         held = await client.open(request_to(provider.url, "happy", stream=False), PATIENT)
         await held.read()
-        connection = client.pool.resting(client._place(address_of(provider.url)))
+        connection = client.pool.resting(client._place(address_of(provider.url), None))
         assert connection is not None
         call = asyncio.create_task(drain(client, request_to(provider.url, "happy"), QUICK))
         await asyncio.sleep(0.01)

@@ -1,0 +1,85 @@
+"""Fields of a request that the config says not to send: LiteLLM's `additional_drop_params`, and `drop_params`
+as a list. They are taken out before the cost of a call is judged, so that a limit that is not sent bounds
+nothing.
+
+A name is a field of the body, `temperature`, or a path inside of one: `tools[*].function.strict`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from models_registry.target import FieldPath
+from schema.errors import InvalidRequest
+
+NEEDED = frozenset({"model", "messages", "input", "stream"})
+"""Fields without which a request is none, or is answered in another form."""
+ANY = "*"
+
+W = TypeVar("W", bound="WithFields")
+_PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[(?:\*|[0-9]{1,6})\])*")
+_STEP = re.compile(r"[^.\[\]]+")
+
+
+class WithFields(Protocol):
+    """A JSON body: `schema.wire.Wire`."""
+
+    def fields(self) -> dict[str, msgspec.Raw]: ...
+
+    def with_raw(self, raw: Mapping[str, msgspec.Raw]) -> None: ...
+
+
+def field_path(name: str) -> FieldPath | None:
+    """The steps of a name; None for one that is no path."""
+    return tuple(_STEP.findall(name)) if _PATH.fullmatch(name) else None
+
+
+def without(request: W, paths: Sequence[FieldPath]) -> W:
+    """The request without these fields. Raises InvalidRequest where it needs one of them."""
+    fields = request.fields()
+    if not leave_out(fields, paths):
+        return request
+    try:
+        left = msgspec.json.decode(msgspec.json.encode(fields), type=type(request))
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(
+            "The deployment's additional_drop_params take out what a request needs: an administrator has to "
+            "mend its config."
+        ) from exc
+    left.with_raw(fields)
+    return left
+
+
+def leave_out(fields: dict[str, msgspec.Raw], paths: Sequence[FieldPath]) -> bool:
+    """Take fields out of a body. True where there was one."""
+    found = False
+    for top, *inside in paths:
+        raw = fields.get(top)
+        if raw is None:
+            continue
+        if not inside:
+            del fields[top]
+            found = True
+            continue
+        value = msgspec.json.decode(raw)
+        if _remove(value, inside):
+            fields[top] = msgspec.Raw(msgspec.json.encode(value))
+            found = True
+    return found
+
+
+def _remove(value: Any, steps: Sequence[str]) -> bool:  # any JSON
+    step, *more = steps
+    keys: Sequence[Any] = ()
+    if isinstance(value, dict):
+        keys = list(value) if step == ANY else [step] if step in value else ()
+    elif isinstance(value, list):
+        place = int(step) if step.isdecimal() else len(value)
+        keys = range(len(value)) if step == ANY else [place] if place < len(value) else ()
+    if more:
+        return sum(_remove(value[key], more) for key in keys) > 0
+    for key in reversed(keys):
+        del value[key]
+    return bool(keys)
