@@ -13,7 +13,7 @@ from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, UpstreamRequest
-from models_registry.backends.dropping import WithFields, without
+from models_registry.backends.dropping import DROP_FIELD, WithFields, left
 from models_registry.bounds.chat import with_output_limit
 from models_registry.target import Target
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
@@ -98,15 +98,17 @@ class Attempts(Generic[R, B, A]):
     async def at(self, target: Target) -> A:
         """One attempt at one deployment."""
         ctx, request = self._ctx, self._request
-        if target.dropped:
-            request = without(request, target.dropped)
+        left_out: tuple[str, ...] = ()
+        if target.dropped or DROP_FIELD in request.raw:
+            request, left_out = left(request, target.dropped)
         exchange = self._exchange(request, target, self._facts)
         outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
         hold = await ctx.ledger.hold(
-            ctx.call, target, streamed=streamed, bounds=bounds, customer=request.user
+            ctx.call, target, streamed=streamed, bounds=bounds, customer=self._request.user
         )
-        if exchange.changed:
-            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(exchange.changed)
+        changed = (*left_out, *exchange.changed)
+        if changed:
+            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(changed)
         elif ctx.call.attempts:
             ctx.call.reply_headers.pop(CHANGED_HEADER, None)
         response: UpstreamResponse | None = None

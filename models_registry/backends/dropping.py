@@ -1,6 +1,6 @@
-"""Fields of a request that the config says not to send: LiteLLM's `additional_drop_params`, and `drop_params`
-as a list. They are taken out before the cost of a call is judged, so that a limit that is not sent bounds
-nothing.
+"""Fields of a request that are not to be sent, as the config or the caller says: LiteLLM's
+`additional_drop_params`, and `drop_params` as a list in the config. They are taken out before the cost of a
+call is judged, so that a limit that is not sent bounds nothing.
 
 A name is a field of the body, `temperature`, or a path inside of one: `tools[*].function.strict`.
 """
@@ -18,13 +18,20 @@ NEEDED = frozenset({"model", "messages", "input", "stream"})
 """Fields without which a request is none, or is answered in another form."""
 ANY = "*"
 
+DROP_FIELD = "additional_drop_params"
+"""The field of a request. It never goes to a provider."""
+MAX_ASKED = 100
 W = TypeVar("W", bound="WithFields")
+_NAMES = msgspec.json.Decoder(list[str] | None)
 _PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[(?:\*|[0-9]{1,6})\])*")
 _STEP = re.compile(r"[^.\[\]]+")
 
 
 class WithFields(Protocol):
     """A JSON body: `schema.wire.Wire`."""
+
+    @property
+    def raw(self) -> Mapping[str, msgspec.Raw]: ...
 
     def fields(self) -> dict[str, msgspec.Raw]: ...
 
@@ -34,6 +41,37 @@ class WithFields(Protocol):
 def field_path(name: str) -> FieldPath | None:
     """The steps of a name; None for one that is no path."""
     return tuple(_STEP.findall(name)) if _PATH.fullmatch(name) else None
+
+
+def left(request: W, configured: Sequence[FieldPath]) -> tuple[W, tuple[str, ...]]:
+    """The request without what the config and the request itself say, and the names of the fields that were
+    left out or changed. Raises InvalidRequest."""
+    asked = request.raw.get(DROP_FIELD)
+    if asked is None:
+        found = without(request, configured)
+    else:
+        found = without(request, (*configured, *_asked(asked), (DROP_FIELD,)))
+    before, after = request.raw, found.raw
+    names = [name for name in before if name != DROP_FIELD and after.get(name) != before[name]]
+    return found, tuple(names)
+
+
+def _asked(raw: msgspec.Raw) -> list[FieldPath]:
+    """The paths that a request names. Raises InvalidRequest."""
+    wrong = InvalidRequest(
+        f"{DROP_FIELD}: expected a list of at most {MAX_ASKED} names of fields, such as temperature or "
+        "tools[*].function.strict.",
+        param=DROP_FIELD,
+    )
+    try:
+        names = _NAMES.decode(raw) or []
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise wrong from exc
+    paths = [field_path(name) for name in names[: MAX_ASKED + 1]]
+    found = [path for path in paths if path is not None]
+    if len(names) > MAX_ASKED or len(found) < len(paths):
+        raise wrong
+    return [path for path in found if path[0] not in NEEDED or len(path) > 1]
 
 
 def without(request: W, paths: Sequence[FieldPath]) -> W:

@@ -702,3 +702,14 @@ def test_what_was_changed_for_the_model_is_told_and_what_was_not_is_not() -> Non
         "max_completion_tokens": 9,
     }
     assert "x-switchgear-changed" not in handle(house.route(), ask(model="four", **fields)).headers
+
+
+def test_a_customer_counts_though_its_name_is_not_sent() -> None:
+    house = House()
+    params = {"model": "openai/gpt-4o", "api_key": "sk-x", "additional_drop_params": ["user"]}
+    checked = check({"model_list": [{"model_name": "m", "litellm_params": params}]}, {})
+    house.give(routes=Router(checked.registry, checked.routing))
+    client = handle(house.route(), ask(model="m", user="bob", additional_drop_params=["seed"], seed=7))
+    assert (client.status, client.headers["x-switchgear-changed"]) == (200, "user, seed")
+    assert "user" not in json.loads(house.upstream.requests[0].body)
+    assert house.sink.rows[0].end_user == "bob"

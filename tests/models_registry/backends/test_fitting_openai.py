@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from functions.chat import ChatExchange
 from models_registry.backends.backend import CallFacts
+from models_registry.backends.dropping import left
 from models_registry.backends.fitting import nearest
 from models_registry.bounds.chat import ChatBounds
 from models_registry.facts.table import EFFORTS
 from models_registry.target import Target
 from runtime.blueprint import check
 from schema.chat import ChatRequest
+from schema.errors import InvalidRequest
 from schema.wire import decode_body
 
 FACTS = CallFacts(request_id="r", created=1)
@@ -186,3 +188,31 @@ def test_what_is_no_level_is_left_for_the_provider_to_refuse(effort: str) -> Non
         {"reasoning_effort": effort},
         (),
     )
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "openai/gpt-5"])
+def test_a_request_names_fields_that_are_not_to_be_sent(model: str) -> None:
+    fields = {"temperature": 1, "seed": 7, "additional_drop_params": ["temperature", "user", "messages"]}
+    body = json.dumps({"model": "m", "messages": MESSAGES, **fields}).encode()
+    request, names = left(decode_body(DECODER, body), ())
+    assert names == ("temperature",)
+    made = ChatExchange(request, target(model), FACTS)
+    found = json.loads(made.outgoing().body)
+    assert (found["messages"], found["seed"]) == (MESSAGES, 7)
+    assert not {"temperature", "additional_drop_params"} & found.keys()
+
+
+def test_a_request_may_name_a_field_within_another() -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    names_of = {"additional_drop_params": ["tools[*].function.strict"]}
+    body = {"model": "m", "messages": MESSAGES, "tools": [tool, tool], **names_of}
+    request, names = left(decode_body(DECODER, json.dumps(body).encode()), ())
+    assert names == ("tools",)
+    assert json.loads(bytes(request.raw["tools"])) == [{"type": "function", "function": {"name": "f"}}] * 2
+
+
+@pytest.mark.parametrize("wrong", ["temperature", [7], ["a..b"], ["["], ["x"] * 101, {}])
+def test_what_are_no_names_of_fields_is_refused(wrong: object) -> None:
+    body = json.dumps({"model": "m", "messages": MESSAGES, "additional_drop_params": wrong}).encode()
+    with pytest.raises(InvalidRequest, match="additional_drop_params"):
+        left(decode_body(DECODER, body), ())
