@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from models_registry.facts.refusals import refused_fields
 from models_registry.facts.table import ModelFacts
 from models_registry.prices.price import Price
 from models_registry.target import Target
@@ -87,16 +88,15 @@ def group_facts(name: str, targets: Sequence[Target]) -> dict[str, object]:
 def supported_params(target: Target) -> list[str]:
     """OpenAI's parameters that a deployment has a use for."""
     facts = target.facts
-    params = [*PARAMS, "response_format"]
-    if facts is None or facts.sampling is not False:
-        params += SAMPLING
+    params = [*PARAMS, "response_format", *SAMPLING]
     if facts is None or facts.tools is not False:
         params += TOOLS
     if facts is not None and facts.reasoning:
         params.append("reasoning_effort")
         if target.dialect.facts.takes_thinking:
             params.append("thinking")
-    return [param for param in params if param not in target.dialect.facts.untranslated]
+    without = target.dialect.facts.untranslated | target.refuses | refused_fields(facts)
+    return [param for param in params if param not in without]
 
 
 def is_plain(value: object) -> bool:
