@@ -224,6 +224,7 @@ class Endpoint:
             if reason is not None:
                 self._gateway.tally.unrouted(self.manifest.name, reason)
         headers = dict(call.reply_headers) if call is not None else {}
+        headers.update(error.reply_headers)
         if error.retry_after_s is not None:
             headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
         if error.retry is not None:

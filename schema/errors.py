@@ -7,7 +7,8 @@
     │   ├── AlreadyExists              400  LiteLLM's status for a taken id of a team or budget
     │   ├── UnboundedCost              400  its cost has no known bound, and a budget needs one
     │   ├── TooManyTokens              400  larger than the caller's whole token limit
-    │   └── BodyTooLarge               413
+    │   ├── BodyTooLarge               413
+    │   └── UnsupportedCoding          415
     ├── NotAuthenticated               401
     │   ├── UnknownKey                 401
     │   ├── ExpiredKey                 401
@@ -37,7 +38,7 @@
 known and the status as text otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -93,6 +94,11 @@ class GatewayError(Exception):
     def error_type(self) -> str:
         return self.type
 
+    @property
+    def reply_headers(self) -> Mapping[str, str]:
+        """The headers that come with the answer, such as `rate_limit_type`."""
+        return {}
+
 
 class InvalidRequest(GatewayError):
     status = 400
@@ -128,6 +134,20 @@ class TooManyTokens(InvalidRequest):
 class BodyTooLarge(InvalidRequest):
     status = 413
     word = "request_too_large"
+
+
+class UnsupportedCoding(InvalidRequest):
+    """The body's `Content-Encoding` is not understood here."""
+
+    status = 415
+
+    def __init__(self, message: str, *, codings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.codings = tuple(codings)
+
+    @property
+    def reply_headers(self) -> Mapping[str, str]:
+        return {"accept-encoding": ", ".join(self.codings)}
 
 
 class NotAuthenticated(GatewayError):

@@ -14,11 +14,13 @@ from litestar import Litestar, MediaType, Request, Response, asgi, get, route
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from functions.contract.roles import Access
 from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.web.docs_page import reference_page
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
+from runtime.web.edge import Edge, HttpOptions
 from runtime.web.front import App, Front
 from runtime.web.openapi import openapi_document
 from runtime.web.sending import Send, send_whole
@@ -32,7 +34,16 @@ FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
 )
 
 
-def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> App:
+MODEL_ACCESSES = (Access.MODEL, Access.MODELS_READ)
+
+
+def mount(
+    entries: Sequence[Entry],
+    gateway: Gateway,
+    *,
+    front: bool = True,
+    options: HttpOptions = HttpOptions(),  # noqa: B008  (it is frozen)
+) -> App:
     """The application: every function on its path and aliases, the OpenAPI document, and errors in our
     envelope. With `front` false, Litestar serves every path."""
     by_path: dict[str, dict[str, Endpoint]] = {}
@@ -44,7 +55,7 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
     doors = {path: _door(each, gateway, watch) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     litestar = Litestar(
-        [*handlers, *_documents(entries)],
+        [*handlers, *_documents(entries, options.root_path)],
         openapi_config=None,
         logging_config=None,
         exception_handlers={HTTPException: _framework_error},
@@ -54,7 +65,16 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
         scope[RAW_SEND] = send
         await litestar(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
 
-    return Front(doors, behind) if front else behind
+    return Edge(
+        Front(doors, behind) if front else behind,
+        options,
+        [path for path, each in by_path.items() if _is_of_models(each)],
+        max_body_bytes=gateway.max_body_bytes,
+    )
+
+
+def _is_of_models(endpoints: Mapping[str, Endpoint]) -> bool:
+    return any(endpoint.manifest.access in MODEL_ACCESSES for endpoint in endpoints.values())
 
 
 def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway, watch: ClientWatch) -> Door:
@@ -74,10 +94,10 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
     return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
-def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
+def _documents(entries: Sequence[Entry], root_path: str) -> list[ControllerRouterHandler]:
     """The handlers of the OpenAPI document and of the page that shows it. Both are made here, once."""
-    document = openapi_document(entries)
-    encoded, page = msgspec.json.encode(document), reference_page(document).encode()
+    document = openapi_document(entries, root_path)
+    encoded, page = msgspec.json.encode(document), reference_page(document, root_path).encode()
 
     @get(["/openapi.json"], sync_to_thread=False)
     def openapi_json() -> ASGIApp:
