@@ -23,7 +23,7 @@ from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest, NotFound
+from schema.errors import AlreadyMember, InvalidRequest, NotFound
 from schema.fields import LimitFields, StampFields
 from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken
@@ -31,7 +31,6 @@ from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
 from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 
-ALREADY = "team_member_already_in_team"
 MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
 
@@ -229,9 +228,7 @@ class TeamStore(RowStore[TeamRecord]):
         for user_id, member in zip(user_ids, members, strict=True):
             here = (TeamMembership.team_id == team.team_id) & (TeamMembership.user_id == user_id)
             if await TeamMembership.exists().where(here):
-                raise InvalidRequest(
-                    f"member: {user_id!r} is in this team already.", param="member", code=ALREADY
-                )
+                raise AlreadyMember(f"member: {user_id!r} is in this team already.", param="member")
             record = TeamMembershipRecord(
                 user_id=user_id, team_id=team.team_id, role=member.role, created_at=datetime.now(UTC)
             )

@@ -32,6 +32,8 @@ KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 """The headers in which the SDKs of Anthropic, Azure and Google send a key. OpenAI's sends `Authorization:
 Bearer`."""
 OTHER_HEADERS = frozenset((GATEWAY_HEADER, *KEY_HEADERS))
+UNKNOWN = "Authentication Error, Invalid proxy server token passed: this gateway knows no such API key."
+"""LiteLLM's opening words, which scripts look for."""
 METRICS_PATH = "/metrics"
 """The only path that `SWITCHGEAR_METRICS_TOKEN` may call."""
 METRICS_TOKEN_HASH = "metrics-token"
@@ -67,7 +69,8 @@ def credential(headers: Mapping[str, str]) -> str:
         found.append(token)
     if not found:
         raise NotAuthenticated(
-            "Authentication Error, no API key: send `Authorization: Bearer sk-...` with a gateway key."
+            "Authentication Error, No api key passed in: send `Authorization: Bearer sk-...`, with a key of "
+            "this gateway."
         )
     keys = {key.strip() for key in found}
     if len(keys) > 1:
@@ -140,12 +143,12 @@ class Authenticator:
                 read = await self._look_up_unknown(key_hash)
         authority = read.value
         if authority is None:
-            raise UnknownKey("Authentication Error, this API key is not known here.")
+            raise UnknownKey(UNKNOWN)
         if authority.expires_at is not None and time.time() >= authority.expires_at:
             raise ExpiredKey("Authentication Error, this API key has expired.")
         if authority.caller is None:
             if authority.refusal is None:
-                raise UnknownKey("Authentication Error, no such API key.")
+                raise UnknownKey(UNKNOWN)
             raise authority.refusal.error()
         return authority.caller
 

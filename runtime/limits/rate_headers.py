@@ -6,6 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from runtime.limits.governor import Governor
+from schema.errors import RateLimited
 from schema.limits import Meter, Rule
 
 WHAT = MappingProxyType(
@@ -51,6 +52,27 @@ def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> 
         headers += [(name, value) for name in said.remaining]
         if said.reset is not None:
             headers.append((said.reset, b"%.3fs" % governor.reset_s(said.rule)))
+    return headers
+
+
+def refused_headers(
+    kinds: Sequence[Sequence[RateHeaders]], governor: Governor, error: RateLimited
+) -> list[Header]:
+    """The headers of a refusal. The limit that was short has the figures of the refusal. For another limit,
+    what is left is told where this worker knows it."""
+    headers: list[Header] = []
+    for kind in kinds:
+        said = kind[0]
+        left = governor.slices.remaining(said.rule) if governor.slices.knows(said.rule) else None
+        reset_s = governor.reset_s(said.rule)
+        for each in kind:
+            if error.left is not None and each.rule.account == error.left.account:
+                said, left, reset_s = each, error.left.amount, error.retry_after_s or 0.0
+        headers += said.limits
+        if left is not None:
+            headers += [(name, b"%d" % left) for name in said.remaining]
+            if said.reset is not None:
+                headers.append((said.reset, b"%.3fs" % reset_s))
     return headers
 
 

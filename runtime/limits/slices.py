@@ -228,6 +228,10 @@ class Slices:
         held = self._slices.get(account)
         return 0 if held is None else held.held
 
+    def knows(self, rule: Rule) -> bool:
+        """Whether this worker has a slice of a rule's account."""
+        return rule.account in self._slices
+
     def remaining(self, rule: Rule) -> int:
         """What is left of an account, as far as this worker knows. 0 where this worker has no slice of it."""
         held = self._slices.get(rule.account)

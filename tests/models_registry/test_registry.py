@@ -276,7 +276,7 @@ def test_a_model_whose_deployments_are_all_in_error_says_why(broken: dict[str, A
     with pytest.raises(ModelInError) as caught:
         checked.registry.target("m", allowed=(), roll=0.0)
     error = caught.value
-    assert (error.http_status, error.code, error.param) == (503, "deployment_in_error", "model")
+    assert (error.http_status, error.reason, error.param) == (503, "deployment_in_error", "model")
     assert checked.skipped[0] in error.message
     assert "s3cret" not in error.message
     with pytest.raises(ModelNotAllowed):

@@ -104,12 +104,12 @@ def test_a_key_is_found_where_any_sdk_puts_it(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("headers", "says"),
     [
-        ({}, "no API key"),
-        ({"cookie": f"key={KEY}"}, "no API key"),
-        ({"authorization": KEY}, "no API key"),
-        ({"authorization": "Bearer"}, "no API key"),
-        ({"authorization": "Bearer "}, "no API key"),
-        ({"authorization": f"Basic {KEY}"}, "no API key"),
+        ({}, "No api key passed in"),
+        ({"cookie": f"key={KEY}"}, "No api key passed in"),
+        ({"authorization": KEY}, "No api key passed in"),
+        ({"authorization": "Bearer"}, "No api key passed in"),
+        ({"authorization": "Bearer "}, "No api key passed in"),
+        ({"authorization": f"Basic {KEY}"}, "No api key passed in"),
         ({"authorization": "Bearer pk-not-one-of-ours"}, "malformed"),
         ({"authorization": "Bearer sk-"}, "malformed"),
         ({"authorization": f"Bearer sk-{'x' * 600}"}, "malformed"),

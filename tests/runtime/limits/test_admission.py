@@ -46,15 +46,28 @@ class Desk:
         self.admissions = Admissions(governor, EndUsers(policy, Silence(), database, LookUps()), policy)
         self.database = database
 
-    async def admit(self, rules: Sequence[Rule], target: Target, **body: object) -> tuple[Call, Admission]:
+    async def admit(
+        self, rules: Sequence[Rule], target: Target, calls: list[Call] | None = None, /, **body: object
+    ) -> tuple[Call, Admission]:
         fields = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}], **body}
         request = decode_body(_decoder, msgspec.json.encode(fields))
         call = make_call()
         caller = msgspec.structs.replace(call.caller, rules=tuple(rules))
-        call = msgspec.structs.replace(call, caller=caller, reply_headers={})
+        call = msgspec.structs.replace(call, caller=caller, reply_headers={}, limit_headers=[])
+        if calls is not None:
+            calls.append(call)
         bounds = ChatBounds(request, target)
         admission = await self.admissions.admit(call, target, bounds, request.user)
         return call, admission
+
+    async def refused(
+        self, rules: Sequence[Rule], target: Target, **body: object
+    ) -> tuple[Call, RateLimited]:
+        """The call that a limit refuses, with what its answer's headers say."""
+        calls: list[Call] = []
+        with pytest.raises(RateLimited) as caught:
+            await self.admit(rules, target, calls, **body)
+        return calls[0], caught.value
 
 
 def at_desk(dsn: str, scenario: Callable[[Desk], Awaitable[T]], policy: Policy | None = None) -> T:
@@ -269,7 +282,7 @@ def test_what_has_no_known_bound_is_refused_under_a_budget_by_its_name(
         target = make_target(price=PRICE)
         with pytest.raises(UnboundedCost, match=field) as caught:
             await desk.admit([own_budget(10**12)], target, **body)
-        assert (caught.value.code, caught.value.http_status) == ("unbounded_cost", 400)
+        assert (caught.value.reason, caught.value.code) == ("unbounded_cost", "400")
         assert "free_params: [" in caught.value.message
         assert "model_info.max_call_cost" in caught.value.message
         await desk.admit([], target, **body)  # nobody's money is limited
@@ -311,11 +324,15 @@ def test_a_rule_for_one_model_leaves_the_others_alone(postgres_dsn: str) -> None
     at_desk(postgres_dsn, scenario)
 
 
-def test_a_call_larger_than_the_token_limit_alone_is_400(postgres_dsn: str) -> None:
+def test_a_call_larger_than_the_token_limit_alone_is_429_and_not_to_be_retried(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         with pytest.raises(TooManyTokens) as caught:
             await desk.admit([tokens_a_minute(100)], make_target(), max_tokens=1_000)
-        assert caught.value.http_status == 400
+        error = caught.value
+        assert (error.http_status, error.retry, error.retry_after_s) == (429, False, None)
+        assert error.message.startswith("Rate limit exceeded for api_key: key t.")
+        assert error.reply_headers["rate_limit_type"] == "tokens"
+        assert error.reply_headers["reset_at"].endswith(":00 UTC")
         _, admission = await desk.admit([tokens_a_minute(100)], make_target())
         assert admission.taken[0].amount == 100, "a guess gives way to the limit"
 
@@ -414,6 +431,69 @@ def test_a_429_says_when_to_come_back(postgres_dsn: str) -> None:
             await desk.admit([rule], make_target())
         assert caught.value.retry_after_s is not None
         assert 0 < caught.value.retry_after_s <= 60
+        assert caught.value.message.startswith("Rate limit exceeded for api_key: ")
+        assert caught.value.reply_headers["rate_limit_type"] == "requests"
+        assert caught.value.reply_headers["reset_at"].endswith(":00 UTC")
+
+    at_desk(postgres_dsn, scenario)
+
+
+def refused(call: Call) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in call.limit_headers}
+
+
+def test_a_429_says_how_the_limits_stand(postgres_dsn: str) -> None:
+    """The one that was short, and another one as far as this worker knows it."""
+
+    async def scenario(desk: Desk) -> None:
+        rules = [requests_a_minute("k", 1), tokens_a_minute(5_000), at_once("k", 3)]
+        await desk.admit(rules, make_target(), max_tokens=10)
+        call, error = await desk.refused(rules, make_target(), max_tokens=10)
+        headers = refused(call)
+        assert headers["x-ratelimit-limit-requests"] == headers["x-ratelimit-api_key-limit-requests"] == "1"
+        assert headers["x-ratelimit-remaining-requests"] == "0"
+        assert 0 < float(headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
+        assert int(headers["x-ratelimit-remaining-tokens"]) > 0
+        assert error.limit_type == "requests"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_429_of_calls_at_once_says_so(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rules = [at_once("k", 1)]
+        await desk.admit(rules, make_target())
+        call, error = await desk.refused(rules, make_target())
+        assert error.reply_headers["rate_limit_type"] == "max_parallel_requests"
+        assert "reset_at" in error.reply_headers
+        assert refused(call)["x-ratelimit-api_key-remaining-max_parallel_requests"] == "0"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_worker_that_knows_nothing_of_a_limit_tells_the_limit_alone(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        call, _ = await desk.refused([tokens_a_minute(100)], make_target(), max_tokens=1_000)
+        assert refused(call) == {
+            "x-ratelimit-api_key-limit-tokens": "100",
+            "x-ratelimit-limit-tokens": "100",
+        }
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_an_end_users_budget_has_litellms_opening_words(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rule = Rule(
+            account="money:customer:e",
+            meter=Meter.MONEY,
+            who="end_user",
+            subject="customer eve",
+            limit=CENT // 100,
+        )
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([rule], make_target(price=PRICE), max_tokens=100_000)
+        assert caught.value.message.startswith("ExceededBudget: End User=eve over budget. Spend=0, Budget=")
 
     at_desk(postgres_dsn, scenario)
 

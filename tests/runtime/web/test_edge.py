@@ -364,7 +364,7 @@ def test_another_coding_is_415_with_the_two_that_are_known_and_a_row(coding: str
     site = Site()
     answer = site.call("POST", CHAT, json.dumps(ASK).encode(), content_encoding=coding)
     assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, zstd")
-    assert set(answer.error) >= {"message", "type", "param", "code"}
+    assert set(answer.error) >= {"message", "type", "param", "code", "reason"}
     assert [row.http_status for row in site.house.sink.rows] == [415]
 
 
