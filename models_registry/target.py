@@ -60,6 +60,18 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """Between two reads of the answer."""
     total_s: float = 6000.0
 
+    def asked(self, total_s: float | None, idle_s: float | None) -> "Deadlines":
+        """The deadlines of a call that asks for its own. None: those of the deployment."""
+        total = self.total_s if total_s is None else total_s
+        usual = Deadlines()
+        own_idle_s = self.idle_s if self.idle_s < self.total_s else usual.idle_s
+        return Deadlines(
+            connect_s=min(usual.connect_s, total),
+            first_byte_s=min(usual.first_byte_s, total),
+            idle_s=min(own_idle_s if idle_s is None else idle_s, total),
+            total_s=total,
+        )
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment of a public name, ready to be called."""
@@ -81,6 +93,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`. Each is sent as a field of the body where the caller did not send
     it."""
+    own_fields: frozenset[str] = frozenset()
+    """Fields of a body that the server knows although LiteLLM uses their names itself, such as `priority`."""
     asks_for_usage: bool = True
     """Whether a stream is asked for its usage. False: the server refuses `stream_options`."""
     drop_params: bool = False

@@ -1,5 +1,6 @@
 """A function's answer as status, headers and body."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,6 +17,13 @@ SSE_HEADERS = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+VERSION = "0.1.0"
+VERSION_HEADER = (b"x-litellm-version", VERSION.encode())
+ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
+ATTEMPTED_FALLBACKS = "x-litellm-attempted-fallbacks"
+ONE_ATTEMPT = ((ATTEMPTED_RETRIES.encode(), b"0"), (ATTEMPTED_FALLBACKS.encode(), b"0"))
 
 
 class Reply(msgspec.Struct, kw_only=True):
@@ -51,7 +59,10 @@ def render(answer: object, call: Call | None) -> Reply:
         return Reply(status=200, headers=headers, body=b"", download=answer)
     if isinstance(answer, msgspec.Struct | str | list | int | dict):
         body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
-        return Reply(status=200, headers=json_headers(body, extra, call), body=body)
+        headers = json_headers(body, extra, call)
+        if call is not None and call.deployment_headers:
+            headers += _durations(call)
+        return Reply(status=200, headers=headers, body=body)
     headers = [*SSE_HEADERS, *pairs(extra, call)]
     return Reply(status=200, headers=headers, body=answer)  # type: ignore[arg-type]  # a function's only other answer
 
@@ -66,12 +77,28 @@ def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> li
 
 def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
     """The headers as pairs of bytes. A value that HTTP can't carry is left out, as in LiteLLM. With a call,
-    its id and the headers of its limits are added."""
+    its id is added, and what is known of its deployment, its provider, its key and the limits."""
     pairs = [pair for pair in map(_pair, extra, extra.values()) if pair is not None]
     if call is not None:
         pairs.append((b"x-litellm-call-id", call.request_id.encode()))
+        pairs.append(VERSION_HEADER)
         pairs += call.limit_headers
+        if call.deployment_headers:
+            pairs += call.deployment_headers
+            if ATTEMPTED_RETRIES not in extra:
+                pairs += ONE_ATTEMPT
+            pairs += call.provider_side.headers
     return pairs
+
+
+def _durations(call: Call) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    """How long a plain call took in all, and how long without its providers, in milliseconds."""
+    took_s = time.monotonic() - call.received_mono
+    own_s = max(0.0, took_s - call.provider_side.waited_s)
+    return (
+        (b"x-litellm-response-duration-ms", b"%.3f" % (took_s * 1000)),
+        (b"x-litellm-overhead-duration-ms", b"%.3f" % (own_s * 1000)),
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -64,6 +64,16 @@ class UpstreamResponse(Protocol):
         """Lower-case names."""
         ...
 
+    @property
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The same as they came."""
+        ...
+
+    @property
+    def took_s(self) -> float:
+        """How long the answer took: from the call of `open` until its body was read. 0 before that."""
+        ...
+
     async def read(self) -> bytes:
         """The whole body. Raises UpstreamMalformed over the size limit, UpstreamCut, UpstreamTimeout."""
         ...

@@ -40,9 +40,6 @@ from schema.money import dollars_text
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"
-MODEL_ID_HEADER = "x-litellm-model-id"
-MODEL_GROUP_HEADER = "x-litellm-model-group"
-API_BASE_HEADER = "x-litellm-model-api-base"
 MAX_UNPRICED_TIERS = 1_000
 """Names come from providers."""
 
@@ -118,9 +115,14 @@ class BookedLedger:
             headers.pop(MAX_TOKENS_HEADER, None)
             headers.pop(COST_HEADER, None)
         admission = await self._admissions.admit(call, target, bounds, customer)
-        headers[MODEL_ID_HEADER] = header_value(target.model_id)
-        headers[MODEL_GROUP_HEADER] = header_value(target.public_name)
-        headers[API_BASE_HEADER] = header_value(target.api_base)
+        call.deployment_headers[:] = _deployment_headers(
+            target.model_id,
+            target.public_name,
+            target.api_base,
+            target.provider,
+            target.model,
+            target.deadlines.total_s,
+        )
         attempt = Attempt(
             call=call,
             target=target,
@@ -254,6 +256,20 @@ class AttemptHold:
 
 
 @lru_cache(maxsize=4096)
+def _deployment_headers(
+    model_id: str, public_name: str, api_base: str, provider: str, model: str, total_s: float
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that name a deployment."""
+    texts = (
+        (b"x-litellm-model-id", model_id),
+        (b"x-litellm-model-name", f"{provider}/{model}"),
+        (b"x-litellm-model-group", public_name),
+        (b"x-litellm-model-api-base", api_base),
+        (b"x-litellm-timeout", str(total_s)),
+    )
+    return tuple((name, header_value(text).encode()) for name, text in texts)
+
+
 def header_value(text: str) -> str:
     """A text that can stand in a header: printable ASCII as it is, anything else percent-encoded."""
     if text.isascii() and text.isprintable():

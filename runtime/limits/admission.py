@@ -16,13 +16,23 @@ from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor, NotEnough
-from runtime.limits.rate_headers import RateHeaders, headers_of, rate_headers, refused_headers
+from runtime.limits.rate_headers import (
+    KEY_MAX_BUDGET,
+    KEY_SPEND,
+    RateHeaders,
+    headers_of,
+    key_budget_of,
+    key_headers,
+    rate_headers,
+    refused_headers,
+)
 from runtime.limits.refusals import LIMIT_TYPES, refusal
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.limits.slices import TOKENS, Need, Taken, give_back
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
 from schema.ledger.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
+from schema.money import dollars_text
 from schema.window import window
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
@@ -41,6 +51,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The limits on requests and on calls at once, as needs: every attempt takes 1 of each."""
     headers: tuple[tuple[RateHeaders, ...], ...]
     """The headers that tell how the limits stand, by kind of limit."""
+    key_headers: tuple[tuple[bytes, bytes], ...]
+    """The headers that tell the key's own budget and limits."""
+    key_budget: Rule | None
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -86,14 +99,30 @@ class Admissions:
         plan = self._plan(caller, extra, target.public_name)
         try:
             admission = await self._admitted(call, target, bounds, plan, extra)
-        except RateLimited as error:
-            call.limit_headers.extend(refused_headers(plan.headers, self._governor, error))
+        except (RateLimited, BudgetExceeded) as error:
+            if isinstance(error, RateLimited):
+                call.limit_headers.extend(refused_headers(plan.headers, self._governor, error))
+            self._tell_key(call, plan)
             raise
         if admission.output_limit is not None:
             call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
         if plan.headers:
             call.limit_headers.extend(rate_headers(plan.headers, self._governor))
+        self._tell_key(call, plan)
         return admission
+
+    def _tell_key(self, call: Call, plan: Plan) -> None:
+        """The headers of the key's own budget and limits. The money spent is told where it is known."""
+        if plan.key_headers:
+            call.limit_headers.extend(plan.key_headers)
+        budget = plan.key_budget
+        if budget is not None:
+            if budget.extra:
+                limit = dollars_text(budget.limit_at(self._governor.now_s)).encode()
+                call.limit_headers.append((KEY_MAX_BUDGET, limit))
+            spent = self._governor.slices.spent(budget)
+            if spent is not None:
+                call.limit_headers.append((KEY_SPEND, dollars_text(max(0, spent)).encode()))
 
     async def _admitted(
         self, call: Call, target: Target, bounds: Bounds, plan: Plan, extra: Sequence[Rule]
@@ -370,6 +399,8 @@ def plan_of(rules: Sequence[Rule], model: str) -> Plan:
         token_limits=token_limits,
         ones=tuple(Need(rule, 1) for rule in rates if rule.meter not in TOKENS),
         headers=headers_of(rates),
+        key_headers=key_headers(mine),
+        key_budget=key_budget_of(mine),
     )
 
 

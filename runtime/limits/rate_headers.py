@@ -8,6 +8,7 @@ import msgspec
 from runtime.limits.governor import Governor
 from schema.errors import RateLimited
 from schema.limits import Meter, Rule
+from schema.money import dollars_text
 
 WHAT = MappingProxyType(
     {
@@ -17,7 +18,12 @@ WHAT = MappingProxyType(
         Meter.PARALLEL: "max_parallel_requests",
     }
 )
-
+KEY = "api_key"
+KEY_LIMITS = MappingProxyType(
+    {Meter.REQUESTS: b"x-litellm-key-rpm-limit", Meter.TOKENS: b"x-litellm-key-tpm-limit"}
+)
+KEY_MAX_BUDGET = b"x-litellm-key-max-budget"
+KEY_SPEND = b"x-litellm-key-spend"
 
 Header = tuple[bytes, bytes]
 
@@ -92,3 +98,25 @@ def headers_of(rules: Sequence[Rule]) -> tuple[tuple[RateHeaders, ...], ...]:
         )
         kinds.setdefault(what, []).append(said)
     return tuple(map(tuple, kinds.values()))
+
+
+def key_headers(rules: Sequence[Rule]) -> tuple[Header, ...]:
+    """The headers that tell a key's own limits, for all models, and its budget where that is always the
+    same."""
+    found: list[Header] = []
+    budget = key_budget_of(rules)
+    if budget is not None and not budget.extra:
+        found.append((KEY_MAX_BUDGET, dollars_text(budget.limit).encode()))
+    for rule in rules:
+        name = KEY_LIMITS.get(rule.meter)
+        if rule.who == KEY and rule.model is None and name is not None:
+            found.append((name, b"%d" % rule.limit))
+    return tuple(found)
+
+
+def key_budget_of(rules: Sequence[Rule]) -> Rule | None:
+    """The rule about a key's own budget (`max_budget`). None where the key has none."""
+    for rule in rules:
+        if rule.who == KEY and rule.meter is Meter.MONEY and rule.model is None and rule.holder.kind:
+            return rule
+    return None

@@ -5,9 +5,11 @@ attempt; the router ends one that failed, since it alone knows whether another f
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
+import msgspec
 import structlog
 
 from functions.contract.call import Call
@@ -15,11 +17,14 @@ from functions.ports.models import Attempting
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
+from models_registry.target import Target
 from schema.errors import GatewayError
+from schema.route_options import RouteOptions
 
 T = TypeVar("T")
 ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
 ATTEMPTED_FALLBACKS = "x-litellm-attempted-fallbacks"
+MAX_RETRIES = "x-litellm-max-retries"
 
 log = structlog.get_logger("switchgear.router")
 
@@ -38,29 +43,38 @@ class Router:
         self._sleep = sleep
 
     async def walk(self, call: Call, model: str, attempts: Attempting[T]) -> T:
-        caller = call.caller
+        caller, options, side = call.caller, call.route_options, call.provider_side
         route = Route(
             self._registry,
             self._routing,
             caller.aliases.get(model, model),
             allowed=caller.models,
-            options=call.route_options,
+            options=options,
             roll=call.roll,
         )
-        told: Mapping[str, str] = {}
+        told: _Head | None = None
         while True:
             target = route.target
+            if options.timeout_s is not None or options.stream_timeout_s is not None:
+                deadlines = target.deadlines.asked(options.timeout_s, options.stream_timeout_s)
+                target = msgspec.structs.replace(target, deadlines=deadlines)
+            retries = self._most(target, options)
+            call.reply_headers[MAX_RETRIES] = str(retries)
+            waited_s, began_mono = side.waited_s, time.monotonic()
+            side.headers = ()
             try:
                 return await attempts.at(target)
             except GatewayError as error:
+                side.waited_s = waited_s + time.monotonic() - began_mono
                 goes_on = route.advance(error)
                 attempts.end(error, final=not goes_on)
                 if route.tells_last:
-                    told = dict(call.reply_headers)
+                    told = _Head.of(call)
                 if not goes_on:
                     if route.told is None or route.tells_last:
                         raise
-                    _tell_again(call, told)
+                    if told is not None:
+                        told.tell_again(call)
                     raise route.told.error() from error
                 _tell(call, route)
                 log.info(
@@ -76,15 +90,38 @@ class Router:
                     passed_over=[str(drop) for drop in route.drops],
                 )
             if route.wait_s:
+                side.waited_s += route.wait_s
                 await self._sleep(route.wait_s)
 
+    def _most(self, target: Target, options: RouteOptions) -> int:
+        """How often a call at this deployment is retried, as far as the kind of error does not matter."""
+        for most in (options.retries, target.retries):
+            if most is not None:
+                return most
+        return self._routing.retries
 
-def _tell_again(call: Call, told: Mapping[str, str]) -> None:
-    """The headers of the attempt whose error is told, with the number of all."""
-    headers = call.reply_headers
-    numbers = {name: headers[name] for name in (ATTEMPTED_RETRIES, ATTEMPTED_FALLBACKS) if name in headers}
-    headers.clear()
-    headers.update({**told, **numbers})
+
+class _Head(NamedTuple):
+    """What the reply's head said after an attempt."""
+
+    headers: Mapping[str, str]
+    deployment: Sequence[tuple[bytes, bytes]]
+    provider: Sequence[tuple[bytes, bytes]]
+
+    @classmethod
+    def of(cls, call: Call) -> "_Head":
+        return cls(dict(call.reply_headers), list(call.deployment_headers), call.provider_side.headers)
+
+    def tell_again(self, call: Call) -> None:
+        """Say this once more, with the numbers of all attempts."""
+        headers = call.reply_headers
+        numbers = {
+            name: headers[name] for name in (ATTEMPTED_RETRIES, ATTEMPTED_FALLBACKS) if name in headers
+        }
+        headers.clear()
+        headers.update({**self.headers, **numbers})
+        call.deployment_headers[:] = self.deployment
+        call.provider_side.headers = self.provider
 
 
 def _tell(call: Call, route: Route) -> None:

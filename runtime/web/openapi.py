@@ -11,6 +11,7 @@ import msgspec
 from functions.contract.function import Download, EventStream, Manifest, TextReply
 from functions.contract.roles import Access
 from runtime.catalog import Entry
+from runtime.reply import VERSION
 from schema.errors import ErrorEnvelope
 
 JsonDocument = dict[str, Any]  # a JSON document has values of any type
@@ -18,7 +19,6 @@ REF = "#/components/schemas/{name}"
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
 )
-VERSION = "0.1.0"
 
 
 def openapi_document(entries: Sequence[Entry], root_path: str = "") -> JsonDocument:

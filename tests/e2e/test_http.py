@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import openai
 import pytest
 import zstandard
 
@@ -126,3 +128,87 @@ def test_another_coding_is_415_with_a_row(gateway: Gateway, virtual_key: str) ->
     answer = httpx.post(gateway.url + CHAT, headers=headers, content=b"\x0b\x02\x80{}\x03")
     assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "gzip, zstd")
     assert gateway.row(call_id).http_status == 415
+
+
+def test_a_plain_answers_head_tells_how_it_went(gateway: Gateway, upstream: HostileUpstream) -> None:
+    key = gateway.virtual_key("told", max_budget=1.5, rpm_limit=50, tpm_limit=100_000)
+    headers = {"authorization": f"Bearer {key}"}
+    first = httpx.post(gateway.url + CHAT, headers=headers, json=ASK).headers
+    assert first["x-litellm-version"]
+    assert first["x-litellm-model-name"] == "openai/happy"
+    assert (first["x-litellm-max-retries"], first["x-litellm-attempted-retries"]) == ("0", "0")
+    assert first["x-litellm-timeout"] == "6000.0"
+    assert (first["x-litellm-key-max-budget"], first["x-litellm-key-spend"]) == ("1.5", "0")
+    assert (first["x-litellm-key-rpm-limit"], first["x-litellm-key-tpm-limit"]) == ("50", "100000")
+    took_ms = float(first["x-litellm-response-duration-ms"])
+    assert 0 < float(first["x-litellm-overhead-duration-ms"]) < took_ms
+    assert first["llm_provider-content-type"].startswith("application/json")
+    second = httpx.post(gateway.url + CHAT, headers=headers, json=ASK).headers
+    assert second["x-litellm-key-spend"] == first["x-litellm-response-cost"]
+
+
+def test_a_refusals_head_tells_which_limit_and_until_when(gateway: Gateway) -> None:
+    key = gateway.virtual_key("brief-told", rpm_limit=1)
+    headers = {"authorization": f"Bearer {key}"}
+    answers = [httpx.post(gateway.url + CHAT, headers=headers, json=ASK) for _ in range(3)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["error"]["message"].startswith("Rate limit exceeded for api_key: ")
+    assert refused.headers["rate_limit_type"] == "requests"
+    assert refused.headers["reset_at"].endswith(":00 UTC")
+    assert int(refused.headers["retry-after"]) > 0
+    assert refused.headers["x-ratelimit-limit-requests"] == "1"
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert refused.headers["x-litellm-key-rpm-limit"] == "1"
+
+
+def test_a_call_larger_than_its_whole_limit_is_not_to_be_tried_again(gateway: Gateway) -> None:
+    key = gateway.virtual_key("small", tpm_limit=10)
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=2) as client:
+        began_s = time.monotonic()
+        with pytest.raises(openai.RateLimitError) as caught:
+            client.chat.completions.create(model="hostile/happy", messages=ASK["messages"], max_tokens=999)  # type: ignore[arg-type]
+        assert time.monotonic() - began_s < 0.5, "the SDK does not wait"
+    assert (caught.value.code, caught.value.type) == ("rate_limit_exceeded", "throttling_error")
+    head = caught.value.response.headers
+    assert (head["x-should-retry"], head["rate_limit_type"]) == ("false", "tokens")
+    assert "retry-after" not in head
+
+
+@pytest.mark.parametrize("how", ["header", "timeout", "request_timeout"])
+def test_a_deadline_of_the_requests_own_is_kept(gateway: Gateway, virtual_key: str, how: str) -> None:
+    headers = {"authorization": f"Bearer {virtual_key}"}
+    body: dict[str, object] = {**ASK, "model": "hostile/never_answers"}
+    if how == "header":
+        headers["x-litellm-timeout"] = "0.5"
+    else:
+        body[how] = 0.5
+    began_s = time.monotonic()
+    answer = httpx.post(gateway.url + CHAT, headers=headers, json=body, timeout=30)
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (408, "upstream_timeout")
+    assert time.monotonic() - began_s < 5
+    assert answer.headers["x-litellm-timeout"] == "0.5"
+
+
+def test_fields_of_litellm_that_ask_for_nothing_are_no_reason_to_refuse(
+    gateway: Gateway, virtual_key: str, upstream: HostileUpstream
+) -> None:
+    call_id = f"e2e-{uuid.uuid4().hex}"
+    nothing = {
+        "cache": {"no-cache": True},
+        "litellm_metadata": {"a": 1},
+        "priority": 1,
+        "rpm": 5,
+        "input_cost_per_token": 0.1,
+        "mock_testing_fallbacks": True,
+        "disable_global_guardrails": True,
+        "caching_groups": [["a"]],
+        "max_retries": 0,
+        "timeout": 20,
+    }
+    headers = {"authorization": f"Bearer {virtual_key}", "x-litellm-call-id": call_id}
+    messages = [{"role": "user", "content": call_id}]
+    answer = httpx.post(gateway.url + CHAT, headers=headers, json={**ASK, "messages": messages, **nothing})
+    assert answer.status_code == 200, answer.text
+    for refused in ({"api_base": "http://x"}, {"headers": {"a": "b"}}, {"extra_body": {"a": 1}}):
+        answer = httpx.post(gateway.url + CHAT, headers=headers, json={**ASK, **refused})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(refused)))
