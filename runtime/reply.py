@@ -9,6 +9,7 @@ import msgspec
 
 from functions.contract.call import Call
 from functions.contract.function import Download, EventStream, TextReply
+from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"
@@ -21,9 +22,6 @@ SSE_HEADERS = (
 
 VERSION = "0.1.0"
 VERSION_HEADER = (b"x-litellm-version", VERSION.encode())
-ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
-ATTEMPTED_FALLBACKS = "x-litellm-attempted-fallbacks"
-ONE_ATTEMPT = ((ATTEMPTED_RETRIES.encode(), b"0"), (ATTEMPTED_FALLBACKS.encode(), b"0"))
 
 
 class Reply(msgspec.Struct, kw_only=True):
@@ -84,9 +82,8 @@ def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, byte
         pairs.append(VERSION_HEADER)
         pairs += call.limit_headers
         if call.deployment_headers:
-            pairs += call.deployment_headers
-            if ATTEMPTED_RETRIES not in extra:
-                pairs += ONE_ATTEMPT
+            more = call.deployment_headers
+            pairs += more if ATTEMPTED_RETRIES not in extra else more[: -len(ONE_ATTEMPT)]
             pairs += call.provider_side.headers
     return pairs
 

@@ -46,7 +46,6 @@ ROUTE_FIELDS = frozenset(
 )
 """The fields of a body that the gateway uses up, so that they are not sent on."""
 
-ROUTE_HEADERS = frozenset({RETRIES_HEADER, TIMEOUT_HEADER, STREAM_TIMEOUT_HEADER})
 
 ByModel = Mapping[str, tuple[str, ...]]
 T = TypeVar("T")
@@ -82,9 +81,14 @@ AS_CONFIGURED = RouteOptions()
 def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> RouteOptions:
     """The options of a request. `headers` have lower-case names; `fields` are the body's fields as they came.
     Raises InvalidRequest."""
-    asked = ROUTE_FIELDS.intersection(fields)
-    if not asked and ROUTE_HEADERS.isdisjoint(headers):
+    if (
+        ROUTE_FIELDS.isdisjoint(fields)
+        and RETRIES_HEADER not in headers
+        and TIMEOUT_HEADER not in headers
+        and STREAM_TIMEOUT_HEADER not in headers
+    ):
         return AS_CONFIGURED
+    asked = ROUTE_FIELDS.intersection(fields)
     found = {name: value for name in asked if (value := _decoded(fields[name], name)) is not None}
     retries = found.get(RETRIES_FIELD, found.get(MORE_RETRIES_FIELD))
     if RETRIES_HEADER in headers:

@@ -107,6 +107,8 @@ class ProviderSide(msgspec.Struct):
 
     headers: Sequence[tuple[bytes, bytes]] = ()
     """The headers of the last answer that go on to the caller, under the names that they have there."""
+    max_retries: int = 0
+    """How often the call may be retried at the deployment that is attempted."""
     waited_s: float = 0.0
     """How long the call has waited for providers, and between two attempts."""
 

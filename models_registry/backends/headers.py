@@ -44,14 +44,15 @@ def told_headers(headers: Sequence[tuple[bytes, bytes]], target: Target) -> list
     """A provider's headers for the answer to the caller, each under its name with `llm_provider-` in front. A
     value that repeats the deployment's credential is left out."""
     key = b"" if target.api_key is None else target.api_key.reveal().encode()
-    return [
+    told = [
         (known_as, value)
         for name, value in headers
         if (known_as := _told_name(name)) is not None
         and len(value) <= MAX_TOLD_BYTES
         and value.isascii()
         and not (key and key in value)
-    ][:MAX_TOLD]
+    ]
+    return told if len(told) <= MAX_TOLD else told[:MAX_TOLD]
 
 
 @lru_cache(maxsize=1024)

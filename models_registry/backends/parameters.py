@@ -119,8 +119,10 @@ CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD, TRACE_FIELD, OWN_METADATA_FIELD
 """Fields that the gateway uses itself and takes out: the ledger's labels (`schema/labels.py`), and the
 options of the router (`schema/route_options.py`)."""
 
-_TAKEN = CONSUMED | STRIPPED | {DROP_PARAMS, CACHE_FIELD}
-USUAL = frozenset({"input", *(field.encode_name for field in msgspec.structs.fields(ChatRequest))}) - _TAKEN
+_TAKEN = CONSUMED | STRIPPED | {DROP_PARAMS}
+USUAL = frozenset(
+    {"input", *(field.encode_name for field in msgspec.structs.fields(ChatRequest))}
+).difference(_TAKEN, GATEWAY_FIELDS)
 """Fields that most requests have, and that are never taken out."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -162,19 +164,16 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
 def take_gateway_fields(fields: dict[str, msgspec.Raw], target: Target) -> None:
     """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one of GATEWAY_FIELDS that
     asks for something."""
-    for name in [name for name in fields if name in GATEWAY_FIELDS]:
-        if msgspec.json.decode(fields.pop(name)):
-            raise UnsupportedParameter(
-                f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
-            )
-    for name in [name for name in fields if name not in USUAL and _is_taken(name, target)]:
-        raw = fields.pop(name)
-        if name == CACHE_FIELD:
-            _check_cache(raw)
-
-
-def _is_taken(name: str, target: Target) -> bool:
-    return (name in _TAKEN and name not in target.own_fields) or is_price(name)
+    for name in [name for name in fields if name not in USUAL]:
+        if name in GATEWAY_FIELDS:
+            if msgspec.json.decode(fields.pop(name)):
+                raise UnsupportedParameter(
+                    f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
+                )
+        elif name == CACHE_FIELD:
+            _check_cache(fields.pop(name))
+        elif (name in _TAKEN and name not in target.own_fields) or is_price(name):
+            del fields[name]
 
 
 def _check_cache(raw: msgspec.Raw) -> None:

@@ -33,6 +33,7 @@ from runtime.ledger.spend_row import (
 )
 from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
 from runtime.telemetry.tally import Tally
+from runtime.upstream.router import ONE_ATTEMPT
 from schema.errors import Overloaded
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
@@ -116,12 +117,9 @@ class BookedLedger:
             headers.pop(COST_HEADER, None)
         admission = await self._admissions.admit(call, target, bounds, customer)
         call.deployment_headers[:] = _deployment_headers(
-            target.model_id,
-            target.public_name,
-            target.api_base,
-            target.provider,
-            target.model,
+            (target.model_id, target.public_name, target.api_base, target.provider, target.model),
             target.deadlines.total_s,
+            call.provider_side.max_retries,
         )
         attempt = Attempt(
             call=call,
@@ -257,17 +255,19 @@ class AttemptHold:
 
 @lru_cache(maxsize=4096)
 def _deployment_headers(
-    model_id: str, public_name: str, api_base: str, provider: str, model: str, total_s: float
+    names: tuple[str, str, str, str, str], total_s: float, retries: int
 ) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that name a deployment."""
+    """The headers that name a deployment: its id, public name, address, provider and model."""
+    model_id, public_name, api_base, provider, model = names
     texts = (
         (b"x-litellm-model-id", model_id),
         (b"x-litellm-model-name", f"{provider}/{model}"),
         (b"x-litellm-model-group", public_name),
         (b"x-litellm-model-api-base", api_base),
         (b"x-litellm-timeout", str(total_s)),
+        (b"x-litellm-max-retries", str(retries)),
     )
-    return tuple((name, header_value(text).encode()) for name, text in texts)
+    return (*((name, header_value(text).encode()) for name, text in texts), *ONE_ATTEMPT)
 
 
 def header_value(text: str) -> str:

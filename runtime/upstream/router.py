@@ -17,14 +17,13 @@ from functions.ports.models import Attempting
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
-from models_registry.target import Target
 from schema.errors import GatewayError
-from schema.route_options import RouteOptions
 
 T = TypeVar("T")
 ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
 ATTEMPTED_FALLBACKS = "x-litellm-attempted-fallbacks"
-MAX_RETRIES = "x-litellm-max-retries"
+ONE_ATTEMPT = ((ATTEMPTED_RETRIES.encode(), b"0"), (ATTEMPTED_FALLBACKS.encode(), b"0"))
+"""The numbers of a call with one attempt. They stand at the end of `Call.deployment_headers`."""
 
 log = structlog.get_logger("switchgear.router")
 
@@ -58,8 +57,8 @@ class Router:
             if options.timeout_s is not None or options.stream_timeout_s is not None:
                 deadlines = target.deadlines.asked(options.timeout_s, options.stream_timeout_s)
                 target = msgspec.structs.replace(target, deadlines=deadlines)
-            retries = self._most(target, options)
-            call.reply_headers[MAX_RETRIES] = str(retries)
+            most = options.retries if options.retries is not None else target.retries
+            side.max_retries = self._routing.retries if most is None else most
             waited_s, began_mono = side.waited_s, time.monotonic()
             side.headers = ()
             try:
@@ -92,13 +91,6 @@ class Router:
             if route.wait_s:
                 side.waited_s += route.wait_s
                 await self._sleep(route.wait_s)
-
-    def _most(self, target: Target, options: RouteOptions) -> int:
-        """How often a call at this deployment is retried, as far as the kind of error does not matter."""
-        for most in (options.retries, target.retries):
-            if most is not None:
-                return most
-        return self._routing.retries
 
 
 class _Head(NamedTuple):

@@ -270,7 +270,10 @@ class ClientWatch:
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by lower-case name; one sent twice is joined, so that no reader picks one of them."""
-    headers: dict[str, str] = {}
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(headers) == len(pairs):
+        return headers
+    headers.clear()
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value

@@ -375,7 +375,7 @@ def test_the_head_says_how_many_retries_there_may_be(
     given["model_list"][0]["litellm_params"].update(deployment)
     scene = Scene(FakeUpstream(GOOD), given, route_options=options)
     scene.ask(ask())
-    assert scene.headers["x-litellm-max-retries"] == most
+    assert scene.deployment["x-litellm-max-retries"] == most
 
 
 def test_the_providers_headers_are_those_of_the_attempt_that_is_told() -> None:

@@ -168,6 +168,9 @@ def test_the_reply_tells_the_deployment_at_the_hold_and_the_cost_at_the_end() ->
         b"x-litellm-model-group": b"gpt-4",
         b"x-litellm-model-api-base": b"https://api.example.com/v1",
         b"x-litellm-timeout": b"6000.0",
+        b"x-litellm-max-retries": b"0",
+        b"x-litellm-attempted-retries": b"0",
+        b"x-litellm-attempted-fallbacks": b"0",
     }
     held.settle(USED)
     assert call.reply_headers["x-litellm-response-cost"] == "0.00006"
