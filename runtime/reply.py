@@ -58,7 +58,7 @@ def render(answer: object, call: Call | None) -> Reply:
     if isinstance(answer, msgspec.Struct | str | list | int | dict):
         body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
         headers = json_headers(body, extra, call)
-        if call is not None and call.deployment_headers:
+        if call is not None and call.provider_side.deployment:
             headers += _durations(call)
         return Reply(status=200, headers=headers, body=body)
     headers = [*SSE_HEADERS, *pairs(extra, call)]
@@ -81,10 +81,12 @@ def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, byte
         pairs.append((b"x-litellm-call-id", call.request_id.encode()))
         pairs.append(VERSION_HEADER)
         pairs += call.limit_headers
-        if call.deployment_headers:
-            more = call.deployment_headers
-            pairs += more if ATTEMPTED_RETRIES not in extra else more[: -len(ONE_ATTEMPT)]
-            pairs += call.provider_side.headers
+        side = call.provider_side
+        if side.deployment:
+            pairs += (
+                side.deployment if ATTEMPTED_RETRIES not in extra else side.deployment[: -len(ONE_ATTEMPT)]
+            )
+            pairs += side.headers
     return pairs
 
 

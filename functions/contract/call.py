@@ -105,6 +105,8 @@ class Attempted(NamedTuple):
 class ProviderSide(msgspec.Struct):
     """What a call has of its providers."""
 
+    deployment: Sequence[tuple[bytes, bytes]] = ()
+    """The headers that name the deployment of the last attempt. Empty: the call came to none."""
     headers: Sequence[tuple[bytes, bytes]] = ()
     """The headers of the last answer that go on to the caller, under the names that they have there."""
     max_retries: int = 0
@@ -146,8 +148,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     reply_headers: dict[str, str] = msgspec.field(default_factory=dict)
     limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
     """The headers that say what is left of limits, and how the key stands."""
-    deployment_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
-    """The headers that name the deployment of the last attempt."""
     provider_side: ProviderSide = msgspec.field(default_factory=ProviderSide)
     attempts: list[Attempted] = msgspec.field(default_factory=list)
     """The call's attempts that have a hold or a row in the ledger. The last one may be under way."""

@@ -116,10 +116,11 @@ class BookedLedger:
             headers.pop(MAX_TOKENS_HEADER, None)
             headers.pop(COST_HEADER, None)
         admission = await self._admissions.admit(call, target, bounds, customer)
-        call.deployment_headers[:] = _deployment_headers(
+        side = call.provider_side
+        side.deployment = _deployment_headers(
             (target.model_id, target.public_name, target.api_base, target.provider, target.model),
             target.deadlines.total_s,
-            call.provider_side.max_retries,
+            side.max_retries,
         )
         attempt = Attempt(
             call=call,

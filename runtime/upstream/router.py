@@ -23,7 +23,7 @@ T = TypeVar("T")
 ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
 ATTEMPTED_FALLBACKS = "x-litellm-attempted-fallbacks"
 ONE_ATTEMPT = ((ATTEMPTED_RETRIES.encode(), b"0"), (ATTEMPTED_FALLBACKS.encode(), b"0"))
-"""The numbers of a call with one attempt. They stand at the end of `Call.deployment_headers`."""
+"""The numbers of a call with one attempt. They stand at the end of `ProviderSide.deployment`."""
 
 log = structlog.get_logger("switchgear.router")
 
@@ -102,7 +102,7 @@ class _Head(NamedTuple):
 
     @classmethod
     def of(cls, call: Call) -> "_Head":
-        return cls(dict(call.reply_headers), list(call.deployment_headers), call.provider_side.headers)
+        return cls(dict(call.reply_headers), call.provider_side.deployment, call.provider_side.headers)
 
     def tell_again(self, call: Call) -> None:
         """Say this once more, with the numbers of all attempts."""
@@ -112,8 +112,7 @@ class _Head(NamedTuple):
         }
         headers.clear()
         headers.update({**self.headers, **numbers})
-        call.deployment_headers[:] = self.deployment
-        call.provider_side.headers = self.provider
+        call.provider_side.deployment, call.provider_side.headers = self.deployment, self.provider
 
 
 def _tell(call: Call, route: Route) -> None:

@@ -75,7 +75,7 @@ class Scene:
     @property
     def deployment(self) -> dict[str, str]:
         """What the reply's head says of the deployment."""
-        return {name.decode(): value.decode() for name, value in self.ctx.call.deployment_headers}
+        return {name.decode(): value.decode() for name, value in self.ctx.call.provider_side.deployment}
 
     @property
     def booked(self) -> list[tuple[str, str, Outcome, int]]:

@@ -162,7 +162,7 @@ def test_the_reply_tells_the_deployment_at_the_hold_and_the_cost_at_the_end() ->
     ledger, call = FakeLedger(), make_call()
     held = hold(ledger, call=call)
     assert call.reply_headers == {}
-    assert dict(call.deployment_headers) == {
+    assert dict(call.provider_side.deployment) == {
         b"x-litellm-model-id": b"deployment-1",
         b"x-litellm-model-name": b"openai/gpt-4-0613",
         b"x-litellm-model-group": b"gpt-4",
