@@ -6,7 +6,7 @@ longest wins.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -31,6 +31,7 @@ from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotF
 from schema.ledger.rows import SpendRow
 from schema.models import AllowedModels, ModelCard
 
+STAR = "*"
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 MAX_NAME_CHARS = 256
 MAX_REASONS = 3
@@ -78,7 +79,10 @@ class Registry:
         raise _error_of(found)
 
     def find(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...] | Drop:
-        """The deployments of a model, at least one, or the reason why this caller gets none."""
+        """The deployments of a model, at least one, or the reason why this caller gets none. A name with a
+        star is no model: it stands for many."""
+        if STAR in name:
+            return Drop(model=name[:MAX_NAME_CHARS], reason=Reason.UNKNOWN)
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
@@ -114,16 +118,25 @@ class Registry:
         return f"{'; '.join(reasons[:MAX_REASONS])}{more}"
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
-        """The models on every one of these lists: exact names first, then wildcards as they are written,
-        since the names that a wildcard covers can't be listed."""
+        """The models on every one of these lists: exact names, then names on the lists that a wildcard
+        covers, then wildcards as they are written, since not all names that they cover can be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
+        named += self._covered(allowed)
         named += [(wildcard.name, wildcard.targets[0].provider) for wildcard in self._wildcards]
-        created = int(self._at.timestamp())
         return [
-            ModelCard(id=name, created=created, owned_by=provider)
-            for name, provider in named
+            self._card(name, provider)
+            for name, provider in dict(named).items()
             if all(self._permits(each, name) for each in allowed)
         ]
+
+    def card(self, name: str, *, allowed: Sequence[AllowedModels]) -> ModelCard | None:
+        """One of the models that these lists permit: one of `cards`, or any name that a wildcard covers.
+        None: there is no such model."""
+        for card in self.cards(allowed=allowed):
+            if card.id == name:
+                return card
+        found = self.find(name, allowed=allowed)
+        return None if isinstance(found, Drop) else self._card(name, found[0].provider)
 
     def price_of(self, row: SpendRow) -> Price | None:
         """Implements the `Prices` port: the price at the time of the row's call, as the config and the price
@@ -152,6 +165,26 @@ class Registry:
         if not known:
             return None
         return priced(msgspec.structs.replace(known[0], price=None, local=False), model, self._at).price
+
+    def _card(self, name: str, provider: str) -> ModelCard:
+        return ModelCard(id=name, created=int(self._at.timestamp()), owned_by=provider)
+
+    def _covered(self, allowed: Sequence[AllowedModels]) -> Iterator[tuple[str, str]]:
+        """The names on these lists that a wildcard covers, each with its provider: `openai/gpt-4o` where the
+        config has `openai/*`, and `openai/gpt-4*`, which covers less than it."""
+        for each in allowed:
+            for entry in each.names:
+                for name in (entry, *self._access_groups.get(entry, ())):
+                    if name in self._groups or name in EVERYTHING or len(name) > MAX_NAME_CHARS:
+                        continue
+                    if STAR not in name:
+                        targets = self._expand(name)
+                        if targets:
+                            yield name, targets[0].provider
+                        continue
+                    wider = next((other for other in self._wildcards if covers(other.name, name)), None)
+                    if wider is not None and name != wider.name:
+                        yield name, wider.targets[0].provider
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups

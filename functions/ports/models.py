@@ -28,6 +28,10 @@ class Models(Protocol):
         """The models that a key may use, in the order of the config."""
         ...
 
+    def card(self, name: str, *, allowed: Sequence[AllowedModels]) -> ModelCard | None:
+        """One of the models that a key may use. None: there is no such model."""
+        ...
+
 
 class Attempting(Protocol[T_co]):
     """The attempts of one call, made one by one by `Routes.walk`."""

@@ -212,3 +212,23 @@ def test_fields_of_litellm_that_ask_for_nothing_are_no_reason_to_refuse(
     for refused in ({"api_base": "http://x"}, {"headers": {"a": "b"}}, {"extra_body": {"a": 1}}):
         answer = httpx.post(gateway.url + CHAT, headers=headers, json={**ASK, **refused})
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(refused)))
+
+
+def test_a_keys_named_models_are_listed_and_shown_under_a_wildcard(gateway: Gateway) -> None:
+    key = gateway.virtual_key("named", models=["hostile/happy", "down"])
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0) as client:
+        assert [model.id for model in client.models.list()] == ["down", "hostile/happy"]
+        assert client.models.retrieve("hostile/happy").id == "hostile/happy"
+        with pytest.raises(openai.NotFoundError):
+            client.models.retrieve("hostile/other")
+        with pytest.raises(openai.NotFoundError):
+            client.chat.completions.create(model="hostile/*", messages=ASK["messages"])  # type: ignore[arg-type]
+    for path in ("/v1/models/hostile%2Fhappy", "/models/hostile%2fhappy", "/v1/models/hostile/happy"):
+        assert gateway.get(path, key=key).json()["id"] == "hostile/happy", path
+
+
+def test_a_key_may_come_as_a_password_or_in_azures_header(gateway: Gateway, virtual_key: str) -> None:
+    assert httpx.get(f"{gateway.url}/v1/models", auth=("anybody", virtual_key)).status_code == 200
+    headers = {"ocp-apim-subscription-key": virtual_key}
+    assert httpx.get(f"{gateway.url}/v1/models", headers=headers).status_code == 200
+    assert httpx.get(f"{gateway.url}/v1/models", auth=(virtual_key, "")).status_code == 401
