@@ -10,6 +10,7 @@ import msgspec
 from functions.contract.call import Call
 from functions.contract.function import Download, EventStream, TextReply
 from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
+from schema.health import VERSION
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"
@@ -20,7 +21,6 @@ SSE_HEADERS = (
 )
 
 
-VERSION = "0.1.0"
 VERSION_HEADER = (b"x-litellm-version", VERSION.encode())
 
 

@@ -17,19 +17,19 @@ from functions.contract.call import Call
 from functions.rules.team_policy import TeamCheck
 from runtime.governance.entities import BUDGET, TEAM
 from runtime.governance.invited import users_of
-from runtime.governance.key_store import KeyStore
+from runtime.governance.key_store import KeyStore, escaped
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
 from schema.errors import AlreadyMember, InvalidRequest, NotFound
-from schema.fields import LimitFields, StampFields
+from schema.fields import LimitFields, Page, StampFields
 from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken
 from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
-from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
+from schema.teams import Member, TeamFilterQuery, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 
 MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
@@ -41,6 +41,15 @@ class TeamStore(RowStore[TeamRecord]):
         self._keys = keys
         self._budgets = RowStore(database, BUDGET, announce)
         self._members = RowCodec(TeamMembership, TeamMembershipRecord)
+
+    async def filtered(self, query: TeamFilterQuery, *, call: Call) -> Page[TeamRecord]:
+        wanted: list[Predicate] = [
+            column.ilike(f"%{escaped(part)}%")
+            for column, part in ((Team.team_id, query.team_id), (Team.team_alias, query.team_alias))
+            if part
+        ]
+        order = [("team_id", True)]
+        return await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
 
     async def add_with(
         self,

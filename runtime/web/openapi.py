@@ -11,8 +11,8 @@ import msgspec
 from functions.contract.function import Download, EventStream, Manifest, TextReply
 from functions.contract.roles import Access
 from runtime.catalog import Entry
-from runtime.reply import VERSION
 from schema.errors import ErrorEnvelope
+from schema.health import VERSION
 
 JsonDocument = dict[str, Any]  # a JSON document has values of any type
 REF = "#/components/schemas/{name}"

@@ -232,3 +232,17 @@ def test_a_key_may_come_as_a_password_or_in_azures_header(gateway: Gateway, virt
     headers = {"ocp-apim-subscription-key": virtual_key}
     assert httpx.get(f"{gateway.url}/v1/models", headers=headers).status_code == 200
     assert httpx.get(f"{gateway.url}/v1/models", auth=(virtual_key, "")).status_code == 401
+
+
+def test_the_routes_that_scripts_of_litellm_ask_answer(gateway: Gateway, virtual_key: str) -> None:
+    paths = httpx.get(f"{gateway.url}/routes").json()["routes"]
+    assert {"path": "/key/health", "methods": ["POST"], "name": "keys.health"} in paths
+    details = gateway.get("/health/readiness/details", key=virtual_key).json()
+    assert (details["status"], details["db"]) == ("healthy", "connected")
+    assert details["litellm_version"]
+    assert httpx.get(f"{gateway.url}/health/readiness/details").status_code == 401
+    headers = {"authorization": f"Bearer {virtual_key}"}
+    for body in (b"", b"{}"):
+        answer = httpx.post(f"{gateway.url}/key/health", headers=headers, content=body)
+        assert (answer.status_code, answer.json()["key"]) == (200, "healthy")
+    assert httpx.post(f"{gateway.url}/key/health", content=b"").status_code == 401
