@@ -1,6 +1,7 @@
 """One deployment, ready to be called: everything that a backend and the upstream client need."""
 
 import enum
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -8,7 +9,7 @@ import msgspec
 
 from models_registry.facts.allowances import TEMPLATE_TOKENS, Thinking
 from models_registry.prices.price import Price
-from models_registry.prices.pricing import Pricing
+from models_registry.prices.pricing import Pricing, timed
 from schema.secret import Secret
 
 
@@ -137,3 +138,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error."""
+
+    def under(self, deadlines: Deadlines) -> "Target":
+        """The same deployment under other deadlines. The most that its time can cost follows them."""
+        price = self.price
+        if price is not None:
+            price = timed(price, math.ceil(deadlines.total_s * 1000))
+        return msgspec.structs.replace(self, deadlines=deadlines, price=price)

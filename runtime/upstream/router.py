@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-import msgspec
 import structlog
 
 from functions.contract.call import Call
@@ -17,7 +16,9 @@ from functions.ports.models import Attempting
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
+from models_registry.target import Target
 from schema.errors import GatewayError
+from schema.route_options import AS_CONFIGURED, RouteOptions
 
 T = TypeVar("T")
 ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
@@ -54,13 +55,12 @@ class Router:
         told: _Head | None = None
         while True:
             target = route.target
-            if options.timeout_s is not None or options.stream_timeout_s is not None:
-                deadlines = target.deadlines.asked(options.timeout_s, options.stream_timeout_s)
-                target = msgspec.structs.replace(target, deadlines=deadlines)
-            most = options.retries if options.retries is not None else target.retries
+            most = target.retries
+            if options is not AS_CONFIGURED:
+                target = _asked(target, options)
+                most = most if options.retries is None else options.retries
             side.max_retries = self._routing.retries if most is None else most
             waited_s, began_mono = side.waited_s, time.monotonic()
-            side.headers = ()
             try:
                 return await attempts.at(target)
             except GatewayError as error:
@@ -88,9 +88,17 @@ class Router:
                     wait_s=round(route.wait_s, 3),
                     passed_over=[str(drop) for drop in route.drops],
                 )
+            side.headers = ()
             if route.wait_s:
                 side.waited_s += route.wait_s
                 await self._sleep(route.wait_s)
+
+
+def _asked(target: Target, options: RouteOptions) -> Target:
+    """The deployment under the deadlines that the request asks for."""
+    if options.timeout_s is None and options.stream_timeout_s is None:
+        return target
+    return target.under(target.deadlines.asked(options.timeout_s, options.stream_timeout_s))
 
 
 class _Head(NamedTuple):

@@ -396,3 +396,17 @@ def test_what_failed_attempts_and_waits_take_is_not_the_gateways_time() -> None:
     scene = Scene(FakeUpstream(SLOW_DOWN, msgspec.structs.replace(GOOD, took_s=2.5)), config("m"))
     scene.ask(ask())
     assert scene.ctx.call.provider_side.waited_s >= 2.5
+
+
+@pytest.mark.parametrize(("asked_s", "most_nano"), [(None, 30 * 10**6), (90.0, 90 * 10**6), (2.0, 2 * 10**6)])
+def test_a_deadline_of_the_requests_own_bounds_what_time_costs(asked_s: float | None, most_nano: int) -> None:
+    """Else a longer call could cost more than was held for it."""
+    given = config("m", num_retries=0)
+    params = {"timeout": 30, "input_cost_per_second": 0.001, "output_cost_per_token": 0}
+    given["model_list"][0]["litellm_params"].update(params)
+    given["model_list"][0]["litellm_params"].pop("input_cost_per_token")
+    scene = Scene(FakeUpstream(UpstreamTimeout("x")), given, route_options=RouteOptions(timeout_s=asked_s))
+    with pytest.raises(UpstreamTimeout):
+        scene.ask(ask())
+    (row,) = scene.ledger.rows
+    assert (row.outcome, row.cost_nano) == (Outcome.UNCERTAIN, most_nano)
