@@ -100,6 +100,8 @@ def test_a_part_of_the_catalogue_is_a_part_of_the_document() -> None:
         "/health/liveliness",
         "/health/liveness",
         "/health/readiness",
+        "/health/readiness/details",
+        "/routes",
         "/metrics",
     }
 
