@@ -12,6 +12,7 @@ from schema.activity import (
     Activity,
     ActivityQuery,
     AggregatedQuery,
+    CacheActivity,
     CustomerActivityQuery,
     DailyActivity,
     DayActivity,
@@ -151,6 +152,26 @@ async def exceptions(request: ExceptionsQuery, ctx: ReportContext) -> Exceptions
         ],
         sum_num_rate_limit_exceptions=sum(each.metrics.rate_limited_requests for each in sums),
     )
+
+
+@function("GET", "/global/activity/cache_hits", access=Access.SPEND_READ)
+async def cache_hits(request: PeriodQuery, ctx: ReportContext) -> list[CacheActivity]:
+    """Count the calls of each key, endpoint and model, and those among them that a cache answered."""
+    query = SumsQuery(
+        by=((Dimension.API_KEY, Dimension.ENDPOINT, Dimension.MODEL_GROUP),),
+        days=period_days(request.start_date, request.end_date),
+        only=("api_requests", "completion_tokens"),
+    )
+    return [
+        CacheActivity(
+            api_key=each.of[Dimension.API_KEY],
+            call_type=each.of[Dimension.ENDPOINT],
+            model=each.of[Dimension.MODEL_GROUP],
+            total_rows=each.metrics.api_requests,
+            generated_completion_tokens=each.metrics.completion_tokens,
+        )
+        for each in await ctx.reports.sums(query, scope=ctx.call.scope)
+    ]
 
 
 async def _page(

@@ -34,6 +34,8 @@ from schema.keys import (
     KeyFields,
     KeyGenerated,
     KeyGenerateRequest,
+    KeyHealth,
+    KeyHealthRequest,
     KeyInfo,
     KeyInfoQuery,
     KeyList,
@@ -349,3 +351,9 @@ def _status(record: KeyRecord, now: datetime) -> str:
     if record.expires is not None and record.expires <= now:
         return "expired"
     return "blocked" if record.blocked else "active"
+
+
+@function("POST", "/key/health", access=Access.KEYS_READ)
+async def health(request: KeyHealthRequest, ctx: GovernanceContext) -> KeyHealth:
+    """Say that the calling key works. A key that does not never comes here."""
+    return KeyHealth()

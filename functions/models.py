@@ -16,7 +16,7 @@ async def models(request: ModelsQuery, ctx: CatalogueContext) -> ModelList:
 @function("GET", "/v1/models/{model:path}", aliases=("/models/{model:path}",), access=Access.MODELS_READ)
 async def retrieve(request: ModelQuery, ctx: CatalogueContext) -> ModelCard:
     """Show one of the models that the calling key may use."""
-    for card in ctx.models.cards(allowed=ctx.call.caller.models):
-        if card.id == request.model:
-            return card
+    card = ctx.models.card(request.model, allowed=ctx.call.caller.models)
+    if card is not None:
+        return card
     raise ModelNotFound(f"The model `{request.model[:200]}` does not exist here.", param="model")

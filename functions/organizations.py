@@ -1,5 +1,7 @@
 """Organizations: make, change, show, list, block, delete; their members."""
 
+from contextlib import suppress
+
 import msgspec
 
 from functions.contract.function import function
@@ -30,11 +32,13 @@ from schema.organizations import (
     OrganizationQuery,
     OrganizationRecord,
     OrganizationRequest,
+    OrganizationsRequest,
     OrganizationUpdateRequest,
 )
 
 MAX_LISTED = 1_000
 MAX_MEMBERS = 500
+MAX_ASKED = 100
 NO_SUCH = "There is no such organization."
 OWN_FIELDS = ("organization_alias", "metadata")
 """The fields of an organization that its own admin may change."""
@@ -126,6 +130,19 @@ async def info(request: OrganizationQuery, ctx: GovernanceContext) -> Organizati
         return await _details(request.organization_id, ctx)
     record = _there(await ctx.organizations.find(request.organization_id, call=ctx.call))
     return OrganizationInfo(**msgspec.structs.asdict(record))
+
+
+@function("POST", "/organization/info", access=Access.ORGANIZATIONS_READ)
+async def info_of_many(request: OrganizationsRequest, ctx: GovernanceContext) -> list[OrganizationInfo]:
+    """Show several organizations: those of the list that the caller reaches."""
+    refuse_undeclared(request)
+    if len(request.organizations) > MAX_ASKED:
+        raise InvalidRequest(f"organizations: expected at most {MAX_ASKED}.", param="organizations")
+    found = []
+    for organization_id in dict.fromkeys(request.organizations):
+        with suppress(NotFound):
+            found.append(await info(OrganizationQuery(organization_id=organization_id), ctx))
+    return found
 
 
 @function("POST", "/organization/member_add", access=Access.ORGANIZATIONS_WRITE)

@@ -38,6 +38,7 @@ from schema.teams import (
     MemberSpendReset,
     MemberUpdateRequest,
     TeamDeleteRequest,
+    TeamFilterQuery,
     TeamInfo,
     TeamListQuery,
     TeamMembersAdded,
@@ -177,6 +178,13 @@ async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage
         page_size=request.page_size,
         total_pages=pages_of(page.total, request.page_size),
     )
+
+
+@function("GET", "/team/filter/ui", access=Access.TEAMS_READ)
+async def filter_teams(request: TeamFilterQuery, ctx: GovernanceContext) -> list[TeamRecord]:
+    """Find teams within the caller's reach by a part of their id or alias."""
+    check_page(request.page, request.page_size, most=MAX_PAGE)
+    return (await ctx.teams.filtered(request, call=ctx.call)).records
 
 
 @function("POST", "/team/member_add", access=Access.TEAMS_WRITE)

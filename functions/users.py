@@ -30,6 +30,8 @@ from schema.users import (
     UserBulkUpdateRequest,
     UserDeleteRequest,
     UserFields,
+    UserFilterQuery,
+    UserFound,
     UserInfo,
     UserInfoQuery,
     UserList,
@@ -234,6 +236,14 @@ async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList
         page_size=request.page_size,
         total_pages=pages_of(page.total, request.page_size),
     )
+
+
+@function("GET", "/user/filter/ui", access=Access.USERS_READ)
+async def filter_users(request: UserFilterQuery, ctx: GovernanceContext) -> list[UserFound]:
+    """Find users within the caller's reach by a part of their id or mail address."""
+    check_page(request.page, request.page_size, most=MAX_PAGE)
+    page = await ctx.users.filtered(request, call=ctx.call)
+    return [UserFound(user_id=each.user_id, user_email=each.user_email) for each in page.records]
 
 
 @function("GET", "/user/available_roles", access=Access.ROLES_READ)

@@ -6,7 +6,7 @@ longest wins.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -40,6 +40,7 @@ from schema.ledger.rows import SpendRow
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
 
+STAR = "*"
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 LISTED_MODES = frozenset({"chat", "completion", "responses", "embedding"})
 """The kinds of models that a wildcard is shown as."""
@@ -99,7 +100,10 @@ class Registry:
         raise _error_of(found)
 
     def find(self, name: str, *, allowed: Sequence[AllowedModels]) -> tuple[Target, ...] | Drop:
-        """The deployments of a model, at least one, or the reason why this caller gets none."""
+        """The deployments of a model, at least one, or the reason why this caller gets none. A name with a
+        star is no model: it stands for many."""
+        if STAR in name:
+            return Drop(model=name[:MAX_NAME_CHARS], reason=Reason.UNKNOWN)
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
@@ -138,14 +142,14 @@ class Registry:
         return f"{'; '.join(reasons[:MAX_REASONS])}{more}"
 
     def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
-        """The models on every one of these lists: exact names first, then wildcards as they are written,
-        since the names that a wildcard covers can't be listed."""
+        """The models on every one of these lists: exact names, then names on the lists that a wildcard
+        covers, then wildcards as they are written, since not all names that they cover can be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
+        named += self._covered(allowed)
         named += [(each.name, each.targets[0].provider) for each in self._wildcards if each.targets]
-        created = int(self._at.timestamp())
         return [
-            ModelCard(id=name, created=created, owned_by=provider)
-            for name, provider in named
+            self._card(name, provider)
+            for name, provider in dict(named).items()
             if all(self._permits(each, name) for each in allowed)
         ]
 
@@ -180,7 +184,7 @@ class Registry:
             return [] if isinstance(targets, Drop) else [group_facts(name, targets)]
         found: dict[str, ShownFacts] = {}
         for group, targets in self._named():
-            names = [group] if "*" not in group else self._covered(group, targets)
+            names = [group] if "*" not in group else self._known_under(group, targets)
             for each in names[:MAX_EXPANDED]:
                 known = self._groups.get(each) or (self._expand(each) if "*" in group else targets)
                 if known and each not in found and all(self._permits(lists, each) for lists in allowed):
@@ -190,7 +194,7 @@ class Registry:
     def _named(self) -> list[tuple[str, tuple[Target, ...]]]:
         return [*self._groups.items(), *((each.name, each.targets) for each in self._wildcards)]
 
-    def _covered(self, pattern: str, targets: Sequence[Target]) -> list[str]:
+    def _known_under(self, pattern: str, targets: Sequence[Target]) -> list[str]:
         """Names that a wildcard covers: those of the models that the table of facts has of its providers."""
         head, _, tail = pattern.partition("*")
         found = []
@@ -207,6 +211,15 @@ class Registry:
                 if facts.mode in LISTED_MODES:
                     found.append(name)
         return found
+
+    def card(self, name: str, *, allowed: Sequence[AllowedModels]) -> ModelCard | None:
+        """One of the models that these lists permit: one of `cards`, or any name that a wildcard covers.
+        None: there is no such model."""
+        for card in self.cards(allowed=allowed):
+            if card.id == name:
+                return card
+        found = self.find(name, allowed=allowed)
+        return None if isinstance(found, Drop) else self._card(name, found[0].provider)
 
     def price_of(self, row: SpendRow) -> Price | None:
         """Implements the `Prices` port: the price at the time of the row's call, as the config and the price
@@ -239,6 +252,26 @@ class Registry:
         return Pricing(
             price_id=some.price_id, prefix=some.prefix, local=some.local, max_ms=some.max_ms
         ).price(model, self._at)
+
+    def _card(self, name: str, provider: str) -> ModelCard:
+        return ModelCard(id=name, created=int(self._at.timestamp()), owned_by=provider)
+
+    def _covered(self, allowed: Sequence[AllowedModels]) -> Iterator[tuple[str, str]]:
+        """The names on these lists that a wildcard covers, each with its provider: `openai/gpt-4o` where the
+        config has `openai/*`, and `openai/gpt-4*`, which covers less than it."""
+        for each in allowed:
+            for entry in each.names:
+                for name in (entry, *self._access_groups.get(entry, ())):
+                    if name in self._groups or name in EVERYTHING or len(name) > MAX_NAME_CHARS:
+                        continue
+                    if STAR not in name:
+                        targets = self._expand(name)
+                        if targets:
+                            yield name, targets[0].provider
+                        continue
+                    wider = next((other for other in self._wildcards if covers(other.name, name)), None)
+                    if wider is not None and name != wider.name:
+                        yield name, wider.targets[0].provider
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
         groups = self._access_groups

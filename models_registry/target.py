@@ -1,6 +1,7 @@
 """One deployment, ready to be called: everything that a backend and the upstream client need."""
 
 import enum
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 from models_registry.facts.allowances import TEMPLATE_TOKENS, Thinking
 from models_registry.facts.table import ModelFacts
 from models_registry.prices.price import Price
-from models_registry.prices.pricing import Pricing
+from models_registry.prices.pricing import Pricing, timed
 from schema.secret import Secret
 
 FieldPath = tuple[str, ...]
@@ -97,6 +98,18 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """Between two reads of the answer."""
     total_s: float = 6000.0
 
+    def asked(self, total_s: float | None, idle_s: float | None) -> "Deadlines":
+        """The deadlines of a call that asks for its own. None: those of the deployment."""
+        total = self.total_s if total_s is None else total_s
+        usual = Deadlines()
+        own_idle_s = self.idle_s if self.idle_s < self.total_s else usual.idle_s
+        return Deadlines(
+            connect_s=min(usual.connect_s, total),
+            first_byte_s=min(usual.first_byte_s, total),
+            idle_s=min(own_idle_s if idle_s is None else idle_s, total),
+            total_s=total,
+        )
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment of a public name, ready to be called."""
@@ -120,6 +133,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`. Each is sent as a field of the body where the caller did not send
     it."""
+    own_fields: frozenset[str] = frozenset()
+    """Fields of a body that the server knows although LiteLLM uses their names itself, such as `priority`."""
     asks_for_usage: bool = True
     """Whether a stream is asked for its usage. False: the server refuses `stream_options`."""
     drop_params: bool = False
@@ -175,3 +190,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Fields that may have to be changed or left out under `drop_params`."""
     info: Mapping[str, Any] = {}  # any YAML
     """The config's `model_info`."""
+
+    def under(self, deadlines: Deadlines) -> "Target":
+        """The same deployment under other deadlines. The most that its time can cost follows them."""
+        price = self.price
+        if price is not None:
+            price = timed(price, math.ceil(deadlines.total_s * 1000))
+        return msgspec.structs.replace(self, deadlines=deadlines, price=price)

@@ -1,7 +1,7 @@
 """The catalogue: the one table of all functions that are mounted. A function that is not here is not
 served."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -34,6 +34,7 @@ from functions import (
 )
 from functions.contract.function import Manifest, manifest_of
 from functions.contract.roles import Access
+from schema.health import ServedPath
 
 Function = Callable[..., Awaitable[object]]
 
@@ -58,6 +59,7 @@ CATALOG: tuple[Function, ...] = (
     keys.regenerate_named,
     keys.reset_spend,
     keys.delete,
+    keys.health,
     users.new,
     users.update,
     users.bulk_update,
@@ -67,6 +69,7 @@ CATALOG: tuple[Function, ...] = (
     users.info,
     users.info_alone,
     users.list_users,
+    users.filter_users,
     users.available_roles,
     budgets.new,
     budgets.update,
@@ -83,6 +86,7 @@ CATALOG: tuple[Function, ...] = (
     teams.info,
     teams.list_teams,
     teams.page_teams,
+    teams.filter_teams,
     teams.member_add,
     teams.bulk_member_add,
     teams.member_update,
@@ -99,6 +103,7 @@ CATALOG: tuple[Function, ...] = (
     organizations.delete,
     organizations.list_organizations,
     organizations.info,
+    organizations.info_of_many,
     organizations.member_add,
     organizations.member_update,
     organizations.member_delete,
@@ -154,10 +159,13 @@ CATALOG: tuple[Function, ...] = (
     activity.requests,
     activity.models,
     activity.exceptions,
+    activity.cache_hits,
     metrics.metrics,
     alerts.alerts,
     health.liveliness,
     health.readiness,
+    health.details,
+    health.routes,
 )
 
 
@@ -182,6 +190,16 @@ def entries(families: Collection[str] | None = None) -> tuple[Entry, ...]:
         raise UnknownFunction(f"no functions {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     wanted = {*families, "health", "metrics"}
     return tuple(entry for entry in everything if entry.manifest.family in wanted)
+
+
+def paths_of(served: Sequence[Entry]) -> list[ServedPath]:
+    """The paths of these entries, each with its methods."""
+    found: dict[str, ServedPath] = {}
+    for manifest in (entry.manifest for entry in served):
+        for path in (manifest.path, *manifest.aliases):
+            row = found.setdefault(path, ServedPath(path=path, methods=[], name=manifest.name))
+            row.methods.append(manifest.method)
+    return list(found.values())
 
 
 _MODEL_ROUTES = MappingProxyType(

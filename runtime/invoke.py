@@ -112,6 +112,7 @@ class Endpoint:
         ports = {name: getattr(gateway.ports, name) for name in wanted if name != "call"}
         self._context: Callable[..., Any] = partial(context, **ports)
         self._is_search = entry.manifest.access in SEARCHES
+        self._has_fields = bool(msgspec.structs.fields(entry.manifest.request))
         self._path_names = PATH_NAME.findall(entry.manifest.path)
         self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
 
@@ -209,7 +210,7 @@ class Endpoint:
             except msgspec.ValidationError as exc:
                 raise invalid(exc) from exc
         body = await incoming.read_body()
-        if not body and self._path_names:
+        if not body and (self._path_names or not self._has_fields):
             body = NO_BODY  # the path says it all
         request = await self._gateway.decoder.decode(self._decoder, body)
         named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
@@ -224,6 +225,7 @@ class Endpoint:
             if reason is not None:
                 self._gateway.tally.unrouted(self.manifest.name, reason)
         headers = dict(call.reply_headers) if call is not None else {}
+        headers.update(error.reply_headers)
         if error.retry_after_s is not None:
             headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
         if error.retry is not None:

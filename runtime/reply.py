@@ -1,5 +1,6 @@
 """A function's answer as status, headers and body."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -8,6 +9,8 @@ import msgspec
 
 from functions.contract.call import Call
 from functions.contract.function import Download, EventStream, TextReply
+from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
+from schema.health import VERSION
 from schema.wire import Wire, to_json
 
 JSON = b"application/json"
@@ -16,6 +19,9 @@ SSE_HEADERS = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+VERSION_HEADER = (b"x-litellm-version", VERSION.encode())
 
 
 class Reply(msgspec.Struct, kw_only=True):
@@ -51,7 +57,10 @@ def render(answer: object, call: Call | None) -> Reply:
         return Reply(status=200, headers=headers, body=b"", download=answer)
     if isinstance(answer, msgspec.Struct | str | list | int | dict):
         body = (answer.wire if isinstance(answer, Wire) else b"") or to_json(answer)
-        return Reply(status=200, headers=json_headers(body, extra, call), body=body)
+        headers = json_headers(body, extra, call)
+        if call is not None and call.provider_side.deployment:
+            headers += _durations(call)
+        return Reply(status=200, headers=headers, body=body)
     headers = [*SSE_HEADERS, *pairs(extra, call)]
     return Reply(status=200, headers=headers, body=answer)  # type: ignore[arg-type]  # a function's only other answer
 
@@ -66,12 +75,29 @@ def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> li
 
 def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
     """The headers as pairs of bytes. A value that HTTP can't carry is left out, as in LiteLLM. With a call,
-    its id and the headers of its limits are added."""
+    its id is added, and what is known of its deployment, its provider, its key and the limits."""
     pairs = [pair for pair in map(_pair, extra, extra.values()) if pair is not None]
     if call is not None:
         pairs.append((b"x-litellm-call-id", call.request_id.encode()))
+        pairs.append(VERSION_HEADER)
         pairs += call.limit_headers
+        side = call.provider_side
+        if side.deployment:
+            pairs += (
+                side.deployment if ATTEMPTED_RETRIES not in extra else side.deployment[: -len(ONE_ATTEMPT)]
+            )
+            pairs += side.headers
     return pairs
+
+
+def _durations(call: Call) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    """How long a plain call took in all, and how long without its providers, in milliseconds."""
+    took_s = time.monotonic() - call.received_mono
+    own_s = max(0.0, took_s - call.provider_side.waited_s)
+    return (
+        (b"x-litellm-response-duration-ms", b"%.3f" % (took_s * 1000)),
+        (b"x-litellm-overhead-duration-ms", b"%.3f" % (own_s * 1000)),
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from runtime.blueprint import Blueprint, check
 from runtime.bodies.keeper import BodyKeeper
 from runtime.bodies.reader import BodyReader
 from runtime.books.retention import Retention
-from runtime.catalog import ACCESSES, route_of
+from runtime.catalog import ACCESSES, entries, paths_of, route_of
 from runtime.corrections.writer import CorrectionWriter
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
@@ -152,6 +152,7 @@ class Services:
             metrics=Exposition(self.snapshots, route_of),
             alerts=AlertReader(databases.reports),
             readiness=self.probe,
+            paths=paths_of(entries(blueprint.families)),
             entropy=SystemEntropy(),
             policy=policy,
             accesses=ACCESSES,

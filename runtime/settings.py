@@ -8,7 +8,7 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,6 +28,8 @@ FOLDERS = ("journals", "metrics", "postgres")
 _HOSTS = re.compile(
     r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]*)(:[0-9]{1,5})?(,(\[[0-9A-Fa-f:.%]+\]|[^\[\]:@,\s]+)(:[0-9]{1,5})?)*"
 )
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class SettingsError(ValueError):
@@ -59,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many MiB of a worker's journal may wait for Postgres before new calls are refused."""
     journal_sync_ms: int = 100
     """How often a journal is written to the disk itself, so that a loss of power can't take it."""
+    root_path: str = ""
+    """The path under which a proxy shows the gateway, such as `/llm`."""
+    cors_origins: tuple[str, ...] | None = None
+    """The origins whose pages may call every route (`general_settings.cors_origins`). None: every origin may
+    call the routes of models, and none the others."""
     metrics_token: Secret | None = None
     """A key that may read `/metrics` and nothing else."""
 
@@ -91,6 +98,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         drain_s=_whole(env, "SWITCHGEAR_DRAIN_S", 30),
         journal_mb=_whole(env, "SWITCHGEAR_JOURNAL_MB", 1024),
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
+        root_path=_root_path(env.get("SERVER_ROOT_PATH")),
         metrics_token=_metrics_token(env.get("SWITCHGEAR_METRICS_TOKEN")),
     )
 
@@ -151,6 +159,26 @@ def with_upstream_connections(settings: Settings, in_all: int | None, a_host: in
         upstream_connections=settings.upstream_connections if in_all is None else in_all,
         upstream_connections_per_host=settings.upstream_connections_per_host if a_host is None else a_host,
     )
+
+
+def with_cors_origins(settings: Settings, origins: Sequence[str] | None) -> Settings:
+    """The settings with `general_settings.cors_origins`. Raises SettingsError."""
+    if origins is None:
+        return settings
+    for place, origin in enumerate(origins):
+        if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"general_settings.cors_origins[{place}]: expected an origin as a browser sends it, in lower "
+                f"case and without a path, such as https://chat.example:8443, or *; found {origin[:100]!r}"
+            )
+    return msgspec.structs.replace(settings, cors_origins=tuple(origins))
+
+
+def _root_path(text: str | None) -> str:
+    root = f"/{text.strip('/')}" if text and text.strip("/") else ""
+    if root and not _ROOT_PATH.fullmatch(root):
+        raise SettingsError(f"SERVER_ROOT_PATH: expected a path such as /llm, found {root[:100]!r}")
+    return root
 
 
 Megabytes = float | int | str

@@ -41,6 +41,20 @@ class Exceptions(msgspec.Struct, frozen=True, kw_only=True):
     sum_num_rate_limit_exceptions: int
 
 
+class CacheActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /global/activity/cache_hits: one key and model. This version has no cache, so that nothing is ever
+    answered from one."""
+
+    api_key: str
+    call_type: str
+    """The endpoint, such as `/v1/chat/completions`."""
+    model: str
+    total_rows: int
+    cache_hit_true_rows: int = 0
+    cached_completion_tokens: int = 0
+    generated_completion_tokens: int
+
+
 class AggregatedQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /user/daily/activity/aggregated."""
 

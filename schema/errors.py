@@ -5,14 +5,17 @@
     │   ├── UnsupportedParameter       400  understood, but the target can't honour it
     │   ├── ContextLengthExceeded      400
     │   ├── AlreadyExists              400  LiteLLM's status for a taken id of a team or budget
+    │   │   └── AlreadyMember          400
     │   ├── UnboundedCost              400  its cost has no known bound, and a budget needs one
-    │   ├── TooManyTokens              400  larger than the caller's whole token limit
-    │   └── BodyTooLarge               413
+    │   ├── TooComplex                 400  the body holds too many things
+    │   ├── BodyTooLarge               413
+    │   └── UnsupportedCoding          415
     ├── NotAuthenticated               401
     │   ├── UnknownKey                 401
     │   ├── ExpiredKey                 401
     │   └── BlockedKey                 401
     ├── NotAllowed                     403
+    │   ├── CustomerBlocked            403
     │   └── ModelNotAllowed            403
     ├── NotFound                       404
     │   └── ModelNotFound              404
@@ -21,6 +24,7 @@
     ├── Conflict                       409
     ├── BudgetExceeded                 422  or what the config says
     ├── RateLimited                    429  this gateway's own limits
+    │   └── TooManyTokens              429  larger than the caller's whole token limit
     ├── ClientLeft                     499  nobody is there to be told: for logs and spend rows
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
@@ -33,16 +37,21 @@
         ├── UpstreamCut                502  the answer broke off
         └── ProviderError              the provider's own status
 
-`type` and `code` are what clients of OpenAI and LiteLLM look at: `code` is a word where one is
-known and the status as text otherwise.
+Clients of OpenAI and LiteLLM look at `type` and `code`. `code` is a word where OpenAI has a word for the
+error (`openai_code`), and the status as text otherwise. `type` is LiteLLM's. `reason` is our own word
+(`word`): it never changes, and `docs/guide.md` has the table of all of them.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
+RESET_AT = "%Y-%m-%d %H:%M:%S UTC"
+"""How the header `reset_at` writes a moment, as LiteLLM does: `2026-11-29 12:01:00 UTC`."""
 SHUTTING_DOWN = "shutting down"
 """The message with which a call is cancelled when its worker stops; without it, the client left."""
 
@@ -62,7 +71,10 @@ class GatewayError(Exception):
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_server_error"
-    word: ClassVar[str | None] = None
+    word: ClassVar[str] = "internal_error"
+    """Our own word, sent as `reason`."""
+    openai_code: ClassVar[str | None] = None
+    """OpenAI's word, sent as `code`. None: OpenAI has none."""
     retry: ClassVar[bool | None] = None
     """Sent as `x-should-retry` when not None: SDKs obey it."""
 
@@ -83,7 +95,11 @@ class GatewayError(Exception):
 
     @property
     def code(self) -> str:
-        return self._code or self.word or str(self.http_status)
+        return self._code or self.openai_code or str(self.http_status)
+
+    @property
+    def reason(self) -> str:
+        return self.word
 
     @property
     def http_status(self) -> int:
@@ -93,24 +109,38 @@ class GatewayError(Exception):
     def error_type(self) -> str:
         return self.type
 
+    @property
+    def reply_headers(self) -> Mapping[str, str]:
+        """The headers that come with the answer, such as `rate_limit_type`."""
+        return {}
+
 
 class InvalidRequest(GatewayError):
     status = 400
     type = "invalid_request_error"
+    word = "invalid_request"
 
 
 class UnsupportedParameter(InvalidRequest):
     """A parameter the chosen backend has no way to honour; `param` names it."""
 
     word = "unsupported_parameter"
+    openai_code = "unsupported_parameter"
 
 
 class ContextLengthExceeded(InvalidRequest):
     word = "context_length_exceeded"
+    openai_code = "context_length_exceeded"
 
 
 class AlreadyExists(InvalidRequest):
     type = "bad_request_error"
+    word = "already_exists"
+
+
+class AlreadyMember(AlreadyExists):
+    type = "team_member_already_in_team"
+    word = "team_member_already_in_team"
 
 
 class UnboundedCost(InvalidRequest):
@@ -120,9 +150,8 @@ class UnboundedCost(InvalidRequest):
     retry = False
 
 
-class TooManyTokens(InvalidRequest):
-    word = "tokens_limit_exceeded"
-    retry = False
+class TooComplex(InvalidRequest):
+    word = "request_too_complex"
 
 
 class BodyTooLarge(InvalidRequest):
@@ -130,14 +159,31 @@ class BodyTooLarge(InvalidRequest):
     word = "request_too_large"
 
 
+class UnsupportedCoding(InvalidRequest):
+    """The body's `Content-Encoding` is not understood here."""
+
+    status = 415
+    word = "unsupported_coding"
+
+    def __init__(self, message: str, *, param: str | None = None, codings: Sequence[str] = ()) -> None:
+        super().__init__(message, param=param)
+        self.codings = tuple(codings)
+
+    @property
+    def reply_headers(self) -> Mapping[str, str]:
+        return {"accept-encoding": ", ".join(self.codings)}
+
+
 class NotAuthenticated(GatewayError):
     status = 401
     type = "auth_error"
     word = "invalid_api_key"
+    openai_code = "invalid_api_key"
 
 
 class UnknownKey(NotAuthenticated):
     type = "token_not_found_in_db"
+    word = "unknown_api_key"
 
 
 class ExpiredKey(NotAuthenticated):
@@ -152,6 +198,11 @@ class BlockedKey(NotAuthenticated):
 class NotAllowed(GatewayError):
     status = 403
     type = "permission_error"
+    word = "not_allowed"
+
+
+class CustomerBlocked(NotAllowed):
+    word = "customer_blocked"
 
 
 class ModelNotAllowed(NotAllowed):
@@ -160,39 +211,48 @@ class ModelNotAllowed(NotAllowed):
     word = "key_model_access_denied"
 
     def __init__(self, message: str, *, param: str | None = None, level: str = "key") -> None:
-        super().__init__(message, param=param, code=f"{level}_model_access_denied")
+        super().__init__(message, param=param)
         self.level = level
 
     @property
+    def reason(self) -> str:
+        return f"{self.level}_model_access_denied"
+
+    @property
     def error_type(self) -> str:
-        return self.code
+        return self.reason
 
 
 class NotFound(GatewayError):
     status = 404
     type = "not_found_error"
+    word = "not_found"
 
 
 class ModelNotFound(NotFound):
     type = "invalid_request_error"
     word = "model_not_found"
+    openai_code = "model_not_found"
 
 
 class ModelInError(ModelNotFound):
     """A model that the config names, but no deployment of it can be called. The message gives the reasons by
     their paths in the config. Waiting does not help."""
 
+    word = "deployment_in_error"
     retry = False
 
 
 class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"
+    word = "method_not_allowed"
 
 
 class Conflict(GatewayError):
     status = 409
     type = "conflict_error"
+    word = "conflict"
 
 
 class BudgetExceeded(GatewayError):
@@ -213,10 +273,51 @@ class BudgetExceeded(GatewayError):
         return self._status
 
 
+class Left(NamedTuple):
+    """What is left of an account, in the unit of its meter."""
+
+    account: str
+    amount: int
+
+
 class RateLimited(GatewayError):
+    """A limit of this gateway. The answer's headers say which kind of limit, and when it begins anew."""
+
     status = 429
-    type = "rate_limit_error"
+    type = "throttling_error"
     word = "rate_limit_exceeded"
+    openai_code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        limit_type: str = "requests",
+        reset_at_s: float | None = None,
+        left: Left | None = None,
+    ) -> None:
+        """`limit_type` is LiteLLM's word: `requests`, `tokens` or `max_parallel_requests`. `reset_at_s` is in
+        seconds since 1970. `left` is what is left of the limit that was short."""
+        super().__init__(message, param=param, retry_after_s=retry_after_s)
+        self.limit_type = limit_type
+        self.left = left
+        self.reset_at_s = reset_at_s
+
+    @property
+    def reply_headers(self) -> Mapping[str, str]:
+        headers = {"rate_limit_type": self.limit_type}
+        if self.reset_at_s is not None:
+            headers["reset_at"] = datetime.fromtimestamp(math.ceil(self.reset_at_s), UTC).strftime(RESET_AT)
+        return headers
+
+
+class TooManyTokens(RateLimited):
+    """A call that is larger than a whole limit on tokens. Waiting does not help."""
+
+    word = "tokens_limit_exceeded"
+    retry = False
 
 
 class ClientLeft(GatewayError):
@@ -224,6 +325,7 @@ class ClientLeft(GatewayError):
 
     status = 499
     type = "client_left"
+    word = "client_left"
 
 
 class Overloaded(GatewayError):
@@ -232,6 +334,7 @@ class Overloaded(GatewayError):
 
     status = 503
     type = "service_unavailable"
+    word = "overloaded"
 
     def __init__(
         self,
@@ -269,6 +372,7 @@ class UpstreamError(GatewayError):
 
     status = 502
     type = "upstream_error"
+    word = "upstream_error"
 
     answer: WholeAnswer | None = None
     """The failing answer; None where none was complete, or the error stood inside a 200."""
@@ -322,6 +426,8 @@ PROVIDER_ERROR_TYPES: Mapping[int, str] = MappingProxyType(
 class ProviderError(UpstreamError):
     """The provider answered with an error of its own; status, code and Retry-After are kept."""
 
+    word = "provider_error"
+
     def __init__(
         self,
         message: str,
@@ -367,12 +473,15 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The inside of OpenAI's error envelope."""
+    """The inside of OpenAI's error envelope, with `reason` added."""
 
     message: str
     type: str
     param: str | None
     code: str
+    """A word where OpenAI has one for the error, or the provider gave one. Else the status as text."""
+    reason: str
+    """Our own word for what went wrong, such as `budget_exceeded`."""
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -384,5 +493,11 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 def envelope(error: GatewayError) -> ErrorEnvelope:
     """The error as its wire form."""
     return ErrorEnvelope(
-        error=ErrorBody(message=error.message, type=error.error_type, param=error.param, code=error.code)
+        error=ErrorBody(
+            message=error.message,
+            type=error.error_type,
+            param=error.param,
+            code=error.code,
+            reason=error.reason,
+        )
     )

@@ -252,3 +252,14 @@ class KeysChanged(msgspec.Struct, frozen=True, kw_only=True):
     total_requested: int
     successful_updates: list[KeyChanged]
     failed_updates: list[KeyNotChanged]
+
+
+class KeyHealthRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /key/health takes nothing."""
+
+
+class KeyHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The calling key works. LiteLLM tells of the key's logging callbacks too; this version has none."""
+
+    key: str = "healthy"
+    logging_callbacks: None = None

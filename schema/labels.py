@@ -1,10 +1,10 @@
 """What a call is labelled with for reports: request tags and a session. LiteLLM's names.
 
 Tags: `x-litellm-tags` (a comma list), `tags` and `metadata.tags` of the body. Session:
-`x-litellm-session-id`, `litellm_session_id` of the body, `session_id` or `trace_id` of its metadata. All are
-texts for people: what can't be read as such is refused by name, since a report that misses calls misleads.
-The rest of `metadata` is the caller's own, of any shape. None of it leaves with a call, but for the texts of
-an answer that OpenAI is asked to store.
+`x-litellm-session-id`, `litellm_session_id` of the body, `session_id` or `trace_id` of its metadata,
+`litellm_trace_id` of the body. All are texts for people: what can't be read as such is refused by name, since
+a report that misses calls misleads. The rest of `metadata` is the caller's own, of any shape. None of it
+leaves with a call, but for the texts of an answer that OpenAI is asked to store.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +20,7 @@ TAGS_HEADER = "x-litellm-tags"
 SESSION_HEADER = "x-litellm-session-id"
 TAGS_FIELD = "tags"
 SESSION_FIELD = "litellm_session_id"
+TRACE_FIELD = "litellm_trace_id"
 METADATA_FIELD = "metadata"
 OWN_METADATA_FIELD = "litellm_metadata"
 METADATA_FIELDS = (METADATA_FIELD, OWN_METADATA_FIELD)
@@ -67,6 +68,9 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
             session_id = session_id or _session(_TEXT.decode(fields[SESSION_FIELD]), SESSION_FIELD)
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise InvalidRequest(f"{SESSION_FIELD}: expected a text.", param=SESSION_FIELD) from exc
+    if TRACE_FIELD in fields and not traced:
+        text = _text(fields[TRACE_FIELD])
+        traced = text if text is not None and _fits(text) else None
     session_id = session_id or traced
     return Labels(together(tags), session_id) if tags or session_id else NONE
 

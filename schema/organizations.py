@@ -110,6 +110,12 @@ class OrganizationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     organization_id: str
 
 
+class OrganizationsRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /organization/info."""
+
+    organizations: list[str]
+
+
 class OrganizationListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /organization/list."""
 

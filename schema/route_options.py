@@ -1,11 +1,15 @@
-"""What a caller asks of its call's way: retries and fallbacks. LiteLLM's names.
+"""What a caller asks of its call's way: retries, fallbacks and deadlines. LiteLLM's names.
 
-`x-litellm-num-retries` before `num_retries` of the body; `fallbacks` (model names in order),
-`disable_fallbacks`, `context_window_fallbacks` and `content_policy_fallbacks` (names by model) of the body.
-What can't be read is refused by name.
+Retries: `x-litellm-num-retries`, `num_retries` and `max_retries` of the body, in this order. Fallbacks:
+`fallbacks` (model names in order), `disable_fallbacks`, `context_window_fallbacks` and
+`content_policy_fallbacks` (names by model) and `context_window_fallback_dict` (a name by model) of the body.
+Deadlines: `x-litellm-timeout`, `timeout` and `request_timeout` of the body; `x-litellm-stream-timeout` and
+`stream_timeout` of the body. What can't be read is refused by name.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,22 +23,46 @@ MAX_ASKED_FALLBACKS = 20
 RETRIES_HEADER = "x-litellm-num-retries"
 RETRIES_FIELD = "num_retries"
 FALLBACKS_FIELD = "fallbacks"
+MORE_RETRIES_FIELD = "max_retries"
+TIMEOUT_HEADER = "x-litellm-timeout"
+TIMEOUT_FIELDS = ("timeout", "request_timeout")
+STREAM_TIMEOUT_HEADER = "x-litellm-stream-timeout"
+STREAM_TIMEOUT_FIELDS = ("stream_timeout",)
+MAX_ASKED_TIMEOUT_S = 6_000.0
+"""LiteLLM's default timeout, and the longest that a request may ask for."""
+WINDOW_DICT_FIELD = "context_window_fallback_dict"
 BY_MODEL_FIELDS = ("context_window_fallbacks", "content_policy_fallbacks")
-ROUTE_FIELDS = frozenset({RETRIES_FIELD, FALLBACKS_FIELD, "disable_fallbacks", *BY_MODEL_FIELDS})
+ROUTE_FIELDS = frozenset(
+    {
+        RETRIES_FIELD,
+        MORE_RETRIES_FIELD,
+        FALLBACKS_FIELD,
+        "disable_fallbacks",
+        WINDOW_DICT_FIELD,
+        *BY_MODEL_FIELDS,
+        *TIMEOUT_FIELDS,
+        *STREAM_TIMEOUT_FIELDS,
+    }
+)
 """The fields of a body that the gateway uses up, so that they are not sent on."""
+
 
 ByModel = Mapping[str, tuple[str, ...]]
 T = TypeVar("T")
 
 
 class RouteOptions(NamedTuple):
-    """What a call asks of retries and fallbacks. A field that is None: as the config says."""
+    """What a call asks of retries, fallbacks and deadlines. A field that is None: as the config says."""
 
     retries: int | None = None
     fallbacks: tuple[str, ...] | None = None
     context_window_fallbacks: ByModel | None = None
     content_policy_fallbacks: ByModel | None = None
     falls_back: bool = True
+    timeout_s: float | None = None
+    """The most that an attempt may take."""
+    stream_timeout_s: float | None = None
+    """The longest silence between two pieces of an answer."""
 
     def named(self) -> Iterator[tuple[str, Iterable[str]]]:
         """The models that a request names itself, by the field that names them."""
@@ -53,17 +81,28 @@ AS_CONFIGURED = RouteOptions()
 def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> RouteOptions:
     """The options of a request. `headers` have lower-case names; `fields` are the body's fields as they came.
     Raises InvalidRequest."""
-    asked = ROUTE_FIELDS & fields.keys()
-    if not asked and RETRIES_HEADER not in headers:
+    if (
+        ROUTE_FIELDS.isdisjoint(fields)
+        and RETRIES_HEADER not in headers
+        and TIMEOUT_HEADER not in headers
+        and STREAM_TIMEOUT_HEADER not in headers
+    ):
         return AS_CONFIGURED
+    asked = ROUTE_FIELDS.intersection(fields)
     found = {name: value for name in asked if (value := _decoded(fields[name], name)) is not None}
-    retries = _count(headers[RETRIES_HEADER]) if RETRIES_HEADER in headers else found.get(RETRIES_FIELD)
+    retries = found.get(RETRIES_FIELD, found.get(MORE_RETRIES_FIELD))
+    if RETRIES_HEADER in headers:
+        retries = _count(headers[RETRIES_HEADER])
     by_model = {name: _by_model(found[name], name) for name in BY_MODEL_FIELDS if name in found}
+    if found.get(WINDOW_DICT_FIELD):
+        by_model.setdefault(BY_MODEL_FIELDS[0], _single(found[WINDOW_DICT_FIELD]))
     fallbacks = found.get(FALLBACKS_FIELD)
     return RouteOptions(
         retries=None if retries is None else _retries(retries),
         fallbacks=None if fallbacks is None else _names(fallbacks),
         falls_back=not found.get("disable_fallbacks", False),
+        timeout_s=_seconds(headers, found, TIMEOUT_HEADER, TIMEOUT_FIELDS),
+        stream_timeout_s=_seconds(headers, found, STREAM_TIMEOUT_HEADER, STREAM_TIMEOUT_FIELDS),
         **by_model,
     )
 
@@ -71,6 +110,9 @@ def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Ra
 _KINDS: Mapping[str, Any] = MappingProxyType(
     {
         RETRIES_FIELD: int,
+        MORE_RETRIES_FIELD: int,
+        WINDOW_DICT_FIELD: dict[str, str],
+        **dict.fromkeys((*TIMEOUT_FIELDS, *STREAM_TIMEOUT_FIELDS), float),
         FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
         "disable_fallbacks": bool,
         **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
@@ -79,6 +121,9 @@ _KINDS: Mapping[str, Any] = MappingProxyType(
 _WANTED = MappingProxyType(
     {
         RETRIES_FIELD: "a number",
+        MORE_RETRIES_FIELD: "a number",
+        WINDOW_DICT_FIELD: "a mapping of {model: model}",
+        **dict.fromkeys((*TIMEOUT_FIELDS, *STREAM_TIMEOUT_FIELDS), "a number of seconds"),
         FALLBACKS_FIELD: "a list of model names",
         "disable_fallbacks": "true or false",
         **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
@@ -99,6 +144,35 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise InvalidRequest(f"{RETRIES_HEADER}: expected a number.", param=RETRIES_HEADER)
     return int(text)
+
+
+def _seconds(
+    headers: Mapping[str, str], found: Mapping[str, Any], header: str, fields: Iterable[str]
+) -> float | None:
+    """The deadline that the header names, else the first of the fields. None: neither asks for one. Zero in a
+    body asks for nothing."""
+    param, seconds = header, math.nan
+    if header in headers:
+        text = headers[header]
+        with suppress(ValueError):
+            seconds = float(text) if len(text) < 20 else math.nan
+    else:
+        param, seconds = next(((name, found[name]) for name in fields if found.get(name)), ("", 0.0))
+        if not param:
+            return None
+    if not 0 < seconds <= MAX_ASKED_TIMEOUT_S:
+        raise InvalidRequest(
+            f"{param}: expected a number of seconds above zero, up to {MAX_ASKED_TIMEOUT_S:g}.", param=param
+        )
+    return seconds
+
+
+def _single(given: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    if len(given) > MAX_ASKED_FALLBACKS:
+        raise InvalidRequest(
+            f"{WINDOW_DICT_FIELD}: expected at most {MAX_ASKED_FALLBACKS} names.", param=WINDOW_DICT_FIELD
+        )
+    return {model: (name,) for model, name in given.items()}
 
 
 def _retries(count: int) -> int:

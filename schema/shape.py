@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors import TooComplex
 
 MAX_FIELDS = 100_000
 """The most fields of all objects together."""
@@ -33,7 +33,6 @@ MAX_ELEMENTS: Mapping[str, int] = MappingProxyType({"messages": 10_000, "tools":
 """The most elements of a list at the top of a body, by the name of its field."""
 MAX_PARTS = 20_000
 """The most parts in the contents of all messages together."""
-CODE = "request_too_complex"
 
 SLICE_BYTES = 256 * 1024
 UNSCANNED_BYTES = 5 * MAX_FIELDS
@@ -163,6 +162,4 @@ class Counts:
 
 def _check(found: int, limit: int, what: str, *, param: str | None = None) -> None:
     if found > limit:
-        raise InvalidRequest(
-            f"The request body has more than {limit:,} {what}, which is the limit.", param=param, code=CODE
-        )
+        raise TooComplex(f"The request body has more than {limit:,} {what}, which is the limit.", param=param)

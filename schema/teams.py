@@ -188,6 +188,15 @@ class TeamPageQuery(TeamListQuery, frozen=True, kw_only=True, forbid_unknown_fie
     page_size: int = 25
 
 
+class TeamFilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /team/filter/ui. Each text is a part of what is looked for."""
+
+    team_id: str | None = None
+    team_alias: str | None = None
+    page: int = 1
+    page_size: int = 50
+
+
 class TeamMembershipShown(TeamMembershipRecord, frozen=True, kw_only=True):
     litellm_budget_table: BudgetRecord | None = None
 

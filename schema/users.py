@@ -103,6 +103,20 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sort_order: Literal["asc", "desc"] = "desc"
 
 
+class UserFilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /user/filter/ui. Each text is a part of what is looked for."""
+
+    user_id: str | None = None
+    user_email: str | None = None
+    page: int = 1
+    page_size: int = 50
+
+
+class UserFound(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+    user_email: str | None
+
+
 class RolesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /user/available_roles takes nothing."""
 

@@ -14,6 +14,7 @@ from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
 from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.dropping import DROP_FIELD, WithFields, left
+from models_registry.backends.headers import told_headers
 from models_registry.bounds.chat import with_output_limit
 from models_registry.target import Target
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
@@ -117,12 +118,15 @@ class Attempts(Generic[R, B, A]):
                 exchange.limit_output(hold.output_limit)
                 outgoing = exchange.outgoing()
             response = await ctx.upstream.open(outgoing, target.deadlines)
+            ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:
                 body = await response.read()
                 raise exchange.backend.error(response.status, response.headers, body, exchange.target)
             if streamed:
                 return await exchange.relay(response, hold, bounds)
-            answer, usage = exchange.answer(await response.read(), bounds)
+            body = await response.read()
+            ctx.call.provider_side.waited_s += response.took_s
+            answer, usage = exchange.answer(body, bounds)
             hold.settle(usage)
             return answer
         except asyncio.CancelledError as exc:

@@ -1,6 +1,6 @@
 """The caller and the call, as every function is given them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -102,6 +102,19 @@ class Attempted(NamedTuple):
     """The public name of the model."""
 
 
+class ProviderSide(msgspec.Struct):
+    """What a call has of its providers."""
+
+    deployment: Sequence[tuple[bytes, bytes]] = ()
+    """The headers that name the deployment of the last attempt. Empty: the call came to none."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """The headers of the last answer that go on to the caller, under the names that they have there."""
+    max_retries: int = 0
+    """How often the call may be retried at the deployment that is attempted."""
+    waited_s: float = 0.0
+    """How long the call has waited for providers, and between two attempts."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request to this gateway. Whoever learns a fact that the caller is told, such as the deployment or
     the cost, puts it into `reply_headers`. They are sent with the reply, and with an error as well."""
@@ -134,7 +147,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """The caller's headers that go on to the provider, from an allow-list, with lower-case names."""
     reply_headers: dict[str, str] = msgspec.field(default_factory=dict)
     limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
-    """The headers that say what is left of limits."""
+    """The headers that say what is left of limits, and how the key stands."""
+    provider_side: ProviderSide = msgspec.field(default_factory=ProviderSide)
     attempts: list[Attempted] = msgspec.field(default_factory=list)
     """The call's attempts that have a hold or a row in the ledger. The last one may be under way."""
 

@@ -71,6 +71,8 @@ class Access(enum.Enum):
     SPEND_RESET = "spend_reset"
     AUDIT_READ = "audit_read"
     METRICS_READ = "metrics_read"
+    HEALTH_READ = "health_read"
+    """The route tells about the gateway itself what anybody with a key may know."""
     ALERTS_READ = "alerts_read"
 
 
@@ -133,6 +135,7 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.SPEND_WRITE,            (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.SPEND_RESET,            (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.AUDIT_READ,             (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.HEALTH_READ,            (A,  A,    A,  A,   A,     A,   A,       A)),
     (Access.METRICS_READ,           (A,  A,    N,  N,   A,     N,   N,       N)),
     (Access.ALERTS_READ,            (A,  A,    N,  N,   A,     N,   N,       N)),
 )  # fmt: skip

@@ -4,6 +4,7 @@ A context is made of `Ports` by `runtime/invoke.py`, or by hand in a test. Ports
 `models.py`, `governance.py`, `spend.py`, `telemetry.py`.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Re
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
-from schema.health import Readiness
+from schema.health import Readiness, ServedPath
 
 
 class Entropy(Protocol):
@@ -62,6 +63,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     metrics: MetricsText
     alerts: Alerts
     readiness: Probe
+    paths: Sequence[ServedPath]
     entropy: Entropy
     policy: Policy
     accesses: Accesses
@@ -129,3 +131,4 @@ class OperationsContext(msgspec.Struct, frozen=True, kw_only=True):
     metrics: MetricsText
     alerts: Alerts
     readiness: Probe
+    paths: Sequence[ServedPath]

@@ -18,8 +18,8 @@ from schema.organizations import (
     OrganizationMembershipRecord,
     OrganizationRecord,
 )
-from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
-from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
+from schema.teams import Member, TeamFilterQuery, TeamMembershipRecord, TeamMembershipShown, TeamRecord
+from schema.users import UserFilterQuery, UserListed, UserListQuery, UserRecord, UserTeam
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -105,6 +105,10 @@ class Keys(Rows[KeyRecord], Protocol):
 class Users(Rows[UserRecord], Protocol):
     """The users, with what belongs to them."""
 
+    async def filtered(self, query: UserFilterQuery, *, call: Call) -> Page[UserRecord]:
+        """One page of the users whose id and mail address have these parts, by id."""
+        ...
+
     async def add_with(
         self,
         record: UserRecord,
@@ -126,6 +130,10 @@ class Users(Rows[UserRecord], Protocol):
 class Teams(Rows[TeamRecord], Protocol):
     """The teams, with their members. A change gives None where the scope has no such team. It raises
     InvalidRequest where a new member is there already, and where a member to change is not there."""
+
+    async def filtered(self, query: TeamFilterQuery, *, call: Call) -> Page[TeamRecord]:
+        """One page of the teams whose id and alias have these parts, by id."""
+        ...
 
     async def add_with(
         self,

@@ -39,6 +39,10 @@ class Models(Protocol):
         """What the models that a key may use can do and cost; with `name` that one alone."""
         ...
 
+    def card(self, name: str, *, allowed: Sequence[AllowedModels]) -> ModelCard | None:
+        """One of the models that a key may use. None: there is no such model."""
+        ...
+
 
 class Attempting(Protocol[T_co]):
     """The attempts of one call, made one by one by `Routes.walk`."""
@@ -73,6 +77,16 @@ class UpstreamResponse(Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """Lower-case names."""
+        ...
+
+    @property
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The same as they came."""
+        ...
+
+    @property
+    def took_s(self) -> float:
+        """How long the answer took: from the call of `open` until its body was read. 0 before that."""
         ...
 
     async def read(self) -> bytes:

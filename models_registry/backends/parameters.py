@@ -7,18 +7,21 @@ never lets a field of the gateway through to a provider.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
 
+from models_registry.prices.fields import is_price_field
 from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.errors import GatewayError, UnsupportedParameter, shortened
+from schema.errors import MAX_NAME_CHARS, GatewayError, UnsupportedParameter, shortened
 from schema.labels import (
     METADATA_FIELD,
     OWN_METADATA_FIELD,
     SESSION_FIELD,
     TAGS_FIELD,
+    TRACE_FIELD,
     stored_texts,
 )
 from schema.route_options import ROUTE_FIELDS
@@ -29,24 +32,28 @@ STORE = "store"
 _NOT_YET = "this version of the gateway does not have it"
 _CONFIG = "it is set in the gateway's config, not by callers"
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
         (
-            "max_retries",
-            "timeout",
-            "request_timeout",
-            "stream_timeout",
-            "cache",
             "caching",
-            "ttl",
             "guardrails",
+            "policies",
             "mock_response",
             "mock_timeout",
             "no-log",
             "prompt_id",
             "prompt_variables",
-            "litellm_call_id",
-            "litellm_trace_id",
+            "prompt_label",
+            "prompt_version",
+            "allowed_model_region",
+            "retry_policy",
+            "ensure_alternating_roles",
+            "merge_reasoning_content_in_choices",
         ),
         _NOT_YET,
     )
@@ -62,6 +69,10 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
             "extra_headers",
             "headers",
             "extra_body",
+            "provider_specific_header",
+            "litellm_credential_name",
+            "max_budget",
+            "budget_duration",
             "additional_drop_params",
             "allowed_openai_params",
             "model_info",
@@ -70,8 +81,12 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
             "aws_access_key_id",
             "aws_secret_access_key",
             "aws_session_token",
+            "aws_role_name",
             "vertex_credentials",
             "azure_ad_token",
+            "tenant_id",
+            "client_id",
+            "client_secret",
         ),
         _CONFIG,
     )
@@ -79,9 +94,36 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
 """LiteLLM's own fields in a request's body, each with the reason why it is refused. A field whose value asks
 for nothing (null, false, 0, empty) is taken out and not refused."""
 
-CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD, OWN_METADATA_FIELD}) | ROUTE_FIELDS
+STRIPPED = _names(
+    """priority rpm tpm itpm otpm rpd tpd max_parallel_requests weight order cooldown_time fallback_depth
+    max_fallbacks fastest_response force_timeout retry_strategy caching_groups ttl cache_key preset_cache_key
+    mock_testing_fallbacks mock_testing_context_fallbacks mock_testing_content_policy_fallbacks
+    mock_testing_rate_limit_error disable_global_guardrails disable_add_transform_inline_image_block
+    litellm_call_id litellm_request_debug litellm_logging_obj litellm_proxy_rate_limit_response logger_fn
+    verbose use_client use_litellm_proxy use_in_pass_through shared_session proxy_server_request secret_fields
+    id azure client self acompletion aembedding atext_completion text_completion aimg_generation
+    complete_response model_file_id_mapping model_config base_model hf_model_name region_name tag_regex
+    supports_system_message user_continue_message assistant_continue_message roles initial_prompt_value
+    final_prompt_value bos_token eos_token configurable_clientside_auth_params"""
+)
+"""LiteLLM's own fields that are taken out without a word, since they ask for nothing that changes an answer
+here. Prices (`input_cost_per_token`) are taken out as well. Where a provider's servers know one of the names
+too, as vLLM does `priority`, the provider's row says so (`own_fields`), and the field is sent on."""
+
+CACHE_FIELD = "cache"
+CACHE_REQUESTS = frozenset({"no-cache", "no-store", "s-maxage", "s-max-age", "ttl", "namespace"})
+"""What `cache` may hold: how old an answer from a cache may be, and where it is kept. This version has no
+cache, so that each of these wishes is met."""
+
+CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD, TRACE_FIELD, OWN_METADATA_FIELD}) | ROUTE_FIELDS
 """Fields that the gateway uses itself and takes out: the ledger's labels (`schema/labels.py`), and the
 options of the router (`schema/route_options.py`)."""
+
+_TAKEN = CONSUMED | STRIPPED | {DROP_PARAMS}
+USUAL = frozenset(
+    {"input", *(field.encode_name for field in msgspec.structs.fields(ChatRequest))}
+).difference(_TAKEN, GATEWAY_FIELDS)
+"""Fields that most requests have, and that are never taken out."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
@@ -119,17 +161,39 @@ IGNORABLE: Mapping[str, Ignorable] = MappingProxyType(
 """OpenAI's fields that a translation may leave out. A backend that honours such a field uses it."""
 
 
-def take_gateway_fields(fields: dict[str, msgspec.Raw]) -> None:
+def take_gateway_fields(fields: dict[str, msgspec.Raw], target: Target) -> None:
     """Take the gateway's own fields out of a body. Raises UnsupportedParameter for one of GATEWAY_FIELDS that
     asks for something."""
-    for name in GATEWAY_FIELDS.keys() & fields.keys():
-        if msgspec.json.decode(fields.pop(name)):
+    for name in [name for name in fields if name not in USUAL]:
+        if name in GATEWAY_FIELDS:
+            if msgspec.json.decode(fields.pop(name)):
+                raise UnsupportedParameter(
+                    f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
+                )
+        elif name == CACHE_FIELD:
+            _check_cache(fields.pop(name))
+        elif (name in _TAKEN and name not in target.own_fields) or is_price(name):
+            del fields[name]
+
+
+def _check_cache(raw: msgspec.Raw) -> None:
+    """Raise UnsupportedParameter where a caller asks for more of a cache than this version can give."""
+    asked = msgspec.json.decode(raw)
+    if not asked:
+        return
+    found = asked.items() if isinstance(asked, dict) else [("", asked)]
+    for name, value in found:
+        if name not in CACHE_REQUESTS and value:
+            param = f"{CACHE_FIELD}.{shortened(name)}" if name else CACHE_FIELD
             raise UnsupportedParameter(
-                f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
+                f"'{param}' can't be set in a request: {_NOT_YET}. Leave it out.", param=param
             )
-    for name in CONSUMED & fields.keys():
-        del fields[name]
-    fields.pop(DROP_PARAMS, None)
+
+
+@lru_cache(maxsize=1024)
+def is_price(name: str) -> bool:
+    """Whether a field of a body is one of LiteLLM's prices, such as `output_cost_per_token`."""
+    return len(name) <= MAX_NAME_CHARS and is_price_field(name)
 
 
 def keep_metadata_here(fields: dict[str, msgspec.Raw], *, stored_there: bool) -> None:
@@ -176,7 +240,7 @@ def refuse_unsupported(request: ChatRequest, target: Target, honoured: frozenset
     """Check the top-level fields of a request that is to be translated. Raises UnsupportedParameter
     for the first that is neither honoured, nor ignorable, nor dropped by `drop_params`."""
     fields = request.fields()
-    take_gateway_fields(fields)
+    take_gateway_fields(fields, target)
     dropping = drops_params(request, target)
     for name, raw in fields.items():
         if name in honoured or bytes(raw) == b"null" or _may_leave_out(name, raw) or dropping:

@@ -16,7 +16,13 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.backends.parameters import CONSUMED, DROP_PARAMS, GATEWAY_FIELDS
+from models_registry.backends.parameters import (
+    CACHE_FIELD,
+    CONSUMED,
+    DROP_PARAMS,
+    GATEWAY_FIELDS,
+    STRIPPED,
+)
 from models_registry.target import Dialect, Target
 from schema.labels import METADATA_FIELDS
 
@@ -175,7 +181,7 @@ _NESTED: Mapping[str, FieldRule] = MappingProxyType(
     }
 )
 _CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(
-    {*GATEWAY_FIELDS, *CONSUMED, *METADATA_FIELDS, DROP_PARAMS}, Does.NOTHING
+    {*GATEWAY_FIELDS, *CONSUMED, *STRIPPED, *METADATA_FIELDS, DROP_PARAMS, CACHE_FIELD}, Does.NOTHING
 )
 """The gateway's own fields. None of them goes on to a provider, or only as a label."""
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from models_registry.backends.parameters import LIMITS
+from models_registry.backends.parameters import LIMITS, is_price
 from models_registry.backends.search import unpriced_search
 from models_registry.bounds.field_costs import (
     EMBEDDINGS,
@@ -117,6 +117,8 @@ def _judge(fields: Fields, table: Table, target: Target, judged: Judged, inside:
         rule, path, text = table.rules.get(name), inside + name, bytes(fields[name])
         if text in OFF or (free and path in free):
             continue
+        if rule is None and not inside and is_price(name):
+            continue  # it is taken out
         if rule is None:
             fits = not target.dialect.facts.forwards_unknown
             judged.text_bytes += 0 if fits else len(text)

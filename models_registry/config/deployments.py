@@ -154,6 +154,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         thinking=thinking_of(address, info.base_model or model),
         limit_field=limit_field(provider, address, model),
         more_limits=provider.more_limits,
+        own_fields=frozenset(provider.own_fields),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,

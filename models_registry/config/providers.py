@@ -62,6 +62,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     field."""
     refuses: tuple[str, ...] = ()
     """Fields that clients of other providers send, and that this provider's own hosts refuse."""
+    own_fields: tuple[str, ...] = ()
+    """Fields of a body that its servers know although LiteLLM uses their names itself."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error, where `model_info` does not
     say."""
@@ -123,6 +125,7 @@ _ROWS = (
         dialect=Dialect.OPENAI,
         api_base=None,
         api_base_env=("HOSTED_VLLM_API_BASE",),
+        own_fields=("priority",),  # https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html
         api_key_env=("HOSTED_VLLM_API_KEY",),
         needs_key=False,
         local=True,

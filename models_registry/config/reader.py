@@ -192,6 +192,8 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bodies_mb: Number | None = None
     """Switchgear's own: the most megabytes that the bodies of all requests under way in a worker have
     together."""
+    cors_origins: list[str] | None = None
+    """Switchgear's own: the origins whose pages may call every route, such as `https://chat.example`."""
     max_parallel_requests: Count | None = None
     global_max_parallel_requests: Count | None = None
     apply_user_budget_to_team_keys: bool | None = None

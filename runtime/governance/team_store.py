@@ -17,21 +17,20 @@ from functions.contract.call import Call
 from functions.rules.team_policy import TeamCheck
 from runtime.governance.entities import BUDGET, TEAM
 from runtime.governance.invited import users_of
-from runtime.governance.key_store import KeyStore
+from runtime.governance.key_store import KeyStore, escaped
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import LimitFields, StampFields
+from schema.errors import AlreadyMember, InvalidRequest, NotFound
+from schema.fields import LimitFields, Page, StampFields
 from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken
 from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
-from schema.teams import Member, TeamMembershipRecord, TeamMembershipShown, TeamRecord
+from schema.teams import Member, TeamFilterQuery, TeamMembershipRecord, TeamMembershipShown, TeamRecord
 
-ALREADY = "team_member_already_in_team"
 MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
 
@@ -42,6 +41,15 @@ class TeamStore(RowStore[TeamRecord]):
         self._keys = keys
         self._budgets = RowStore(database, BUDGET, announce)
         self._members = RowCodec(TeamMembership, TeamMembershipRecord)
+
+    async def filtered(self, query: TeamFilterQuery, *, call: Call) -> Page[TeamRecord]:
+        wanted: list[Predicate] = [
+            column.ilike(f"%{escaped(part)}%")
+            for column, part in ((Team.team_id, query.team_id), (Team.team_alias, query.team_alias))
+            if part
+        ]
+        order = [("team_id", True)]
+        return await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
 
     async def add_with(
         self,
@@ -229,9 +237,7 @@ class TeamStore(RowStore[TeamRecord]):
         for user_id, member in zip(user_ids, members, strict=True):
             here = (TeamMembership.team_id == team.team_id) & (TeamMembership.user_id == user_id)
             if await TeamMembership.exists().where(here):
-                raise InvalidRequest(
-                    f"member: {user_id!r} is in this team already.", param="member", code=ALREADY
-                )
+                raise AlreadyMember(f"member: {user_id!r} is in this team already.", param="member")
             record = TeamMembershipRecord(
                 user_id=user_id, team_id=team.team_id, role=member.role, created_at=datetime.now(UTC)
             )

@@ -24,7 +24,7 @@ from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
 from schema.teams import Member
-from schema.users import UserListed, UserListQuery, UserRecord, UserTeam
+from schema.users import UserFilterQuery, UserListed, UserListQuery, UserRecord, UserTeam
 
 
 class UserStore(RowStore[UserRecord]):
@@ -124,6 +124,15 @@ class UserStore(RowStore[UserRecord]):
             for record in page.records
         ]
         return Page(records=users, total=page.total)
+
+    async def filtered(self, query: UserFilterQuery, *, call: Call) -> Page[UserRecord]:
+        wanted: list[Predicate] = [
+            column.ilike(f"%{escaped(part)}%")
+            for column, part in ((User.user_id, query.user_id), (User.user_email, query.user_email))
+            if part
+        ]
+        order = [("user_id", True)]
+        return await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
 
     async def _key_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
         if not user_ids:

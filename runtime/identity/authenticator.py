@@ -5,6 +5,8 @@ nothing else of the key.
 """
 
 import asyncio
+import base64
+import binascii
 import hmac
 import time
 from collections import OrderedDict
@@ -28,10 +30,13 @@ from schema.errors import (
 from schema.secret import MAX_KEY_CHARS, MIN_SENT_KEY_CHARS, Secret, key_hash_of
 
 GATEWAY_HEADER = "x-litellm-api-key"
-KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
-"""The headers in which the SDKs of Anthropic, Azure and Google send a key. OpenAI's sends `Authorization:
-Bearer`."""
+KEY_PREFIX = "sk-"
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key", "ocp-apim-subscription-key")
+"""The headers in which the SDKs of Anthropic, Azure and Google, and Azure's API management, send a key.
+OpenAI's SDK sends `Authorization: Bearer`."""
 OTHER_HEADERS = frozenset((GATEWAY_HEADER, *KEY_HEADERS))
+UNKNOWN = "Authentication Error, Invalid proxy server token passed: this gateway knows no such API key."
+"""LiteLLM's opening words, which scripts look for."""
 METRICS_PATH = "/metrics"
 """The only path that `SWITCHGEAR_METRICS_TOKEN` may call."""
 METRICS_TOKEN_HASH = "metrics-token"
@@ -53,7 +58,8 @@ def credential(headers: Mapping[str, str]) -> str:
     """The gateway key that a request carries. The names in `headers` are in lower case.
 
     Where the header `x-litellm-api-key` is present, only it counts. Else the key comes from `Authorization:
-    Bearer` or from the SDKs' own headers, and all of them must have the same key. Raises NotAuthenticated, or
+    Bearer`, from the password of `Authorization: Basic`, or from the SDKs' own headers, and all of them must
+    have the same key. Raises NotAuthenticated, or
     InvalidRequest for two different keys.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -65,9 +71,14 @@ def credential(headers: Mapping[str, str]) -> str:
     found = [headers[name] for name in KEY_HEADERS if name in headers]
     if scheme.lower() == "bearer" and token:
         found.append(token)
+    elif scheme.lower() == "basic":
+        password = _password(token)
+        if not found or password.startswith(KEY_PREFIX):  # another one is for a proxy in front
+            found.append(password)
     if not found:
         raise NotAuthenticated(
-            "Authentication Error, no API key: send `Authorization: Bearer sk-...` with a gateway key."
+            "Authentication Error, No api key passed in: send `Authorization: Bearer sk-...`, with a key of "
+            "this gateway."
         )
     keys = {key.strip() for key in found}
     if len(keys) > 1:
@@ -75,8 +86,22 @@ def credential(headers: Mapping[str, str]) -> str:
     return _shaped(keys.pop())
 
 
+def _password(token: str) -> str:
+    """The password in the token of `Authorization: Basic`; empty where it has none. The user's name does not
+    count."""
+    try:
+        text = base64.b64decode(token.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return text.partition(":")[2]
+
+
 def _shaped(key: str) -> str:
-    if not key.startswith("sk-") or not MIN_SENT_KEY_CHARS <= len(key) <= MAX_KEY_CHARS or not key.isascii():
+    if (
+        not key.startswith(KEY_PREFIX)
+        or not MIN_SENT_KEY_CHARS <= len(key) <= MAX_KEY_CHARS
+        or not key.isascii()
+    ):
         raise NotAuthenticated(
             "Authentication Error, malformed API key: a key of this gateway starts with `sk-`."
         )
@@ -140,12 +165,12 @@ class Authenticator:
                 read = await self._look_up_unknown(key_hash)
         authority = read.value
         if authority is None:
-            raise UnknownKey("Authentication Error, this API key is not known here.")
+            raise UnknownKey(UNKNOWN)
         if authority.expires_at is not None and time.time() >= authority.expires_at:
             raise ExpiredKey("Authentication Error, this API key has expired.")
         if authority.caller is None:
             if authority.refusal is None:
-                raise UnknownKey("Authentication Error, no such API key.")
+                raise UnknownKey(UNKNOWN)
             raise authority.refusal.error()
         return authority.caller
 

@@ -2,6 +2,7 @@
 eight more that wait."""
 
 import asyncio
+import time
 
 from functions.contract.roles import Access
 from schema.errors import RateLimited
@@ -14,6 +15,8 @@ MOST_WAITING = 8
 WAIT_S = 10.0
 """How long a search waits for its turn."""
 RETRY_S = 1.0
+LIMIT_TYPE = "max_parallel_requests"
+"""What a refusal calls this limit in the header `rate_limit_type`."""
 
 
 class Searches:
@@ -36,6 +39,8 @@ class Searches:
                 f"You have {AT_ONCE} searches under way and {MOST_WAITING} that wait; try again when one has "
                 "ended.",
                 retry_after_s=RETRY_S,
+                limit_type=LIMIT_TYPE,
+                reset_at_s=time.time() + RETRY_S,
             )
         queue.users += 1
         try:
@@ -48,6 +53,8 @@ class Searches:
                     f"Your {AT_ONCE} searches under way took over {self._wait_s:g} s; try again when one has "
                     "ended.",
                     retry_after_s=RETRY_S,
+                    limit_type=LIMIT_TYPE,
+                    reset_at_s=time.time() + RETRY_S,
                 ) from exc
             raise
 

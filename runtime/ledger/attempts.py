@@ -33,6 +33,7 @@ from runtime.ledger.spend_row import (
 )
 from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
 from runtime.telemetry.tally import Tally
+from runtime.upstream.router import ONE_ATTEMPT
 from schema.errors import Overloaded
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
@@ -40,9 +41,6 @@ from schema.money import dollars_text
 from schema.usage import Usage
 
 COST_HEADER = "x-litellm-response-cost"
-MODEL_ID_HEADER = "x-litellm-model-id"
-MODEL_GROUP_HEADER = "x-litellm-model-group"
-API_BASE_HEADER = "x-litellm-model-api-base"
 MAX_UNPRICED_TIERS = 1_000
 """Names come from providers."""
 
@@ -118,9 +116,12 @@ class BookedLedger:
             headers.pop(MAX_TOKENS_HEADER, None)
             headers.pop(COST_HEADER, None)
         admission = await self._admissions.admit(call, target, bounds, customer)
-        headers[MODEL_ID_HEADER] = header_value(target.model_id)
-        headers[MODEL_GROUP_HEADER] = header_value(target.public_name)
-        headers[API_BASE_HEADER] = header_value(target.api_base)
+        side = call.provider_side
+        side.deployment = _deployment_headers(
+            (target.model_id, target.public_name, target.api_base, target.provider, target.model),
+            target.deadlines.total_s,
+            side.max_retries,
+        )
         attempt = Attempt(
             call=call,
             target=target,
@@ -254,6 +255,22 @@ class AttemptHold:
 
 
 @lru_cache(maxsize=4096)
+def _deployment_headers(
+    names: tuple[str, str, str, str, str], total_s: float, retries: int
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that name a deployment: its id, public name, address, provider and model."""
+    model_id, public_name, api_base, provider, model = names
+    texts = (
+        (b"x-litellm-model-id", model_id),
+        (b"x-litellm-model-name", f"{provider}/{model}"),
+        (b"x-litellm-model-group", public_name),
+        (b"x-litellm-model-api-base", api_base),
+        (b"x-litellm-timeout", str(total_s)),
+        (b"x-litellm-max-retries", str(retries)),
+    )
+    return (*((name, header_value(text).encode()) for name, text in texts), *ONE_ATTEMPT)
+
+
 def header_value(text: str) -> str:
     """A text that can stand in a header: printable ASCII as it is, anything else percent-encoded."""
     if text.isascii() and text.isprintable():

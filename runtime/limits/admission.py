@@ -3,6 +3,7 @@ its caller."""
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -15,13 +16,24 @@ from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor, NotEnough
-from runtime.limits.rate_headers import RateHeaders, headers_of, rate_headers
-from runtime.limits.refusals import refusal
+from runtime.limits.rate_headers import (
+    KEY_MAX_BUDGET,
+    KEY_SPEND,
+    RateHeaders,
+    headers_of,
+    key_budget_of,
+    key_headers,
+    rate_headers,
+    refused_headers,
+)
+from runtime.limits.refusals import LIMIT_TYPES, refusal
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.limits.slices import TOKENS, Need, Taken, give_back
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
 from schema.ledger.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
+from schema.money import dollars_text
+from schema.window import window
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
 log = structlog.get_logger("switchgear.budget")
@@ -39,8 +51,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The limits on requests and on calls at once, as needs: every attempt takes 1 of each."""
     headers: tuple[tuple[RateHeaders, ...], ...]
     """The headers that tell how the limits stand, by kind of limit."""
-    tokens: int | None
-    """The lowest of the limits on tokens. None where no limit is on tokens."""
+    key_headers: tuple[tuple[bytes, bytes], ...]
+    """The headers that tell the key's own budget and limits."""
+    key_budget: Rule | None
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -84,25 +97,48 @@ class Admissions:
         if not (caller.rules or extra or self._common):
             return NOTHING_HELD
         plan = self._plan(caller, extra, target.public_name)
-        rates: Sequence[Need] = plan.ones
-        if call.attempts and rates:
-            counted = self._counted(call, extra)
-            rates = [need for need in rates if need.rule.account not in counted]
-        if plan.tokens is not None:
-            tokens = _tokens(plan.tokens, caller, bounds)
-            rates = (*[Need(rule, tokens) for rule in plan.token_limits], *rates)
-        if plan.budgets and not is_free(target.price):
-            full = full_ceiling(target, bounds)
-            admission = None if full is None else self._at_once(plan.budgets, rates, full)
-            if admission is None:
-                admission = await self._held(plan.budgets, rates, target, bounds)
-        else:
-            admission = Admission(taken=self._governor.take(rates) or await self._taken(rates))
+        try:
+            admission = await self._admitted(call, target, bounds, plan, extra)
+        except (RateLimited, BudgetExceeded) as error:
+            if isinstance(error, RateLimited):
+                call.limit_headers.extend(refused_headers(plan.headers, self._governor, error))
+            self._tell_key(call, plan)
+            raise
         if admission.output_limit is not None:
             call.reply_headers[MAX_TOKENS_HEADER] = str(admission.output_limit)
         if plan.headers:
             call.limit_headers.extend(rate_headers(plan.headers, self._governor))
+        self._tell_key(call, plan)
         return admission
+
+    def _tell_key(self, call: Call, plan: Plan) -> None:
+        """The headers of the key's own budget and limits. The money spent is told where it is known."""
+        if plan.key_headers:
+            call.limit_headers.extend(plan.key_headers)
+        budget = plan.key_budget
+        if budget is not None:
+            if budget.extra:
+                limit = dollars_text(budget.limit_at(self._governor.now_s)).encode()
+                call.limit_headers.append((KEY_MAX_BUDGET, limit))
+            spent = self._governor.slices.spent(budget)
+            if spent is not None:
+                call.limit_headers.append((KEY_SPEND, dollars_text(max(0, spent)).encode()))
+
+    async def _admitted(
+        self, call: Call, target: Target, bounds: Bounds, plan: Plan, extra: Sequence[Rule]
+    ) -> Admission:
+        rates: Sequence[Need] = plan.ones
+        if call.attempts and rates:
+            counted = self._counted(call, extra)
+            rates = [need for need in rates if need.rule.account not in counted]
+        if plan.token_limits:
+            tokens = self._tokens(plan.token_limits, call.caller, bounds)
+            rates = (*[Need(rule, tokens) for rule in plan.token_limits], *rates)
+        if plan.budgets and not is_free(target.price):
+            full = full_ceiling(target, bounds)
+            admission = None if full is None else self._at_once(plan.budgets, rates, full)
+            return admission or await self._held(plan.budgets, rates, target, bounds)
+        return Admission(taken=self._governor.take(rates) or await self._taken(rates))
 
     def _counted(self, call: Call, extra: Sequence[Rule]) -> set[str]:
         """The accounts that count this call already, by limits on requests. A call is one request, however
@@ -220,6 +256,30 @@ class Admissions:
                 budget_status=self._policy.budget_exceeded_status,
             ) from short
 
+    def _tokens(self, limits: Sequence[Rule], caller: Caller, bounds: Bounds) -> int:
+        """The tokens to hold on limits on tokens. Where the caller set no limit on the output, the output is
+        a guess, and the guess is lowered to fit. Raises TooManyTokens for a call that can never fit."""
+        tokens = bounds.estimate(caller.estimated_output_tokens)
+        lowest = limits[0] if len(limits) == 1 else min(limits, key=_limit)
+        if tokens <= lowest.limit:
+            return tokens
+        least = tokens if bounds.limited else bounds.estimate(0)
+        if least > lowest.limit:
+            raise self._too_many_tokens(lowest, least)
+        return lowest.limit
+
+    def _too_many_tokens(self, rule: Rule, least: int) -> TooManyTokens:
+        now_s = self._governor.now_s
+        now = datetime.fromtimestamp(now_s, UTC)
+        _, end = window(now, rule.duration or "1m", self._policy.zone)
+        return TooManyTokens(
+            f"Rate limit exceeded for {rule.who}: {rule.subject}. Limit type: {LIMIT_TYPES[rule.meter]}. "
+            f"This call needs about {least} tokens, and the limit is {rule.limit}: it can never be let in.",
+            param="max_tokens",
+            limit_type=LIMIT_TYPES[rule.meter],
+            reset_at_s=end.timestamp(),
+        )
+
     def _output_limit(self, budgets: Sequence[Rule], target: Target, bounds: Bounds) -> int:
         """The tokens that one answer may have, where the most that the model can give does not fit. It is the
         default plus `bounds.at_least`. It is more where the model's own limit is known and the budgets have
@@ -324,6 +384,10 @@ def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
     )
 
 
+def _limit(rule: Rule) -> int:
+    return rule.limit
+
+
 def plan_of(rules: Sequence[Rule], model: str) -> Plan:
     """The plan for one model, of the rules that are about this model or about all models."""
     mine = [rule for rule in rules if rule.model is None or covers(rule.model, model)]
@@ -335,25 +399,11 @@ def plan_of(rules: Sequence[Rule], model: str) -> Plan:
         token_limits=token_limits,
         ones=tuple(Need(rule, 1) for rule in rates if rule.meter not in TOKENS),
         headers=headers_of(rates),
-        tokens=min((rule.limit for rule in token_limits), default=None),
+        key_headers=key_headers(mine),
+        key_budget=key_budget_of(mine),
     )
 
 
 def is_free(price: Price | None) -> bool:
     """Whether nothing costs anything at this price. An unknown price (None) is not free."""
     return price is not None and price.is_free
-
-
-def _tokens(limit: int, caller: Caller, bounds: Bounds) -> int:
-    """The tokens to hold on a token limit of `limit`. Where the caller set no limit on the output, the output
-    is a guess, and the guess is lowered to fit. Raises TooManyTokens for a call that can never fit."""
-    tokens = bounds.estimate(caller.estimated_output_tokens)
-    if tokens <= limit:
-        return tokens
-    least = tokens if bounds.limited else bounds.estimate(0)
-    if least > limit:
-        raise TooManyTokens(
-            f"This call needs about {least} tokens, and the limit is {limit}: it can never be let in.",
-            param="max_tokens",
-        )
-    return limit

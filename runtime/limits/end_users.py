@@ -16,7 +16,7 @@ from runtime.postgres.read_cache import ReadCache, Source
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord
-from schema.errors import ModelNotAllowed, NotAllowed
+from schema.errors import CustomerBlocked, ModelNotAllowed
 from schema.limits import Rule
 from schema.tables.budgets import Budget, Customer
 
@@ -78,9 +78,7 @@ class EndUsers:
             read = await self._cache.newer(customer, read)
         known = read.value
         if known.blocked:
-            raise NotAllowed(
-                f"The customer {customer[:100]!r} is blocked.", param="user", code="customer_blocked"
-            )
+            raise CustomerBlocked(f"The customer {customer[:100]!r} is blocked.", param="user")
         if known.models and not permits(known.models, model):
             raise ModelNotAllowed(
                 f"The customer of this call may not use the model `{model}`.", param="model", level="customer"

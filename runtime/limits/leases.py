@@ -312,6 +312,8 @@ class Leases:
             used_mono=asked_mono,
             limit=limit,
             elsewhere=row["spent"] + row["leased"] + row["granted"],
+            spent=row["spent"],
+            told_spent=row["spent"],
             window_end_s=window_end_s,
         )
 

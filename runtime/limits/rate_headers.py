@@ -6,7 +6,9 @@ from types import MappingProxyType
 import msgspec
 
 from runtime.limits.governor import Governor
+from schema.errors import RateLimited
 from schema.limits import Meter, Rule
+from schema.money import dollars_text
 
 WHAT = MappingProxyType(
     {
@@ -16,7 +18,12 @@ WHAT = MappingProxyType(
         Meter.PARALLEL: "max_parallel_requests",
     }
 )
-
+KEY = "api_key"
+KEY_LIMITS = MappingProxyType(
+    {Meter.REQUESTS: b"x-litellm-key-rpm-limit", Meter.TOKENS: b"x-litellm-key-tpm-limit"}
+)
+KEY_MAX_BUDGET = b"x-litellm-key-max-budget"
+KEY_SPEND = b"x-litellm-key-spend"
 
 Header = tuple[bytes, bytes]
 
@@ -54,6 +61,27 @@ def rate_headers(kinds: Sequence[Sequence[RateHeaders]], governor: Governor) -> 
     return headers
 
 
+def refused_headers(
+    kinds: Sequence[Sequence[RateHeaders]], governor: Governor, error: RateLimited
+) -> list[Header]:
+    """The headers of a refusal. The limit that was short has the figures of the refusal. For another limit,
+    what is left is told where this worker knows it."""
+    headers: list[Header] = []
+    for kind in kinds:
+        said = kind[0]
+        left = governor.slices.remaining(said.rule) if governor.slices.knows(said.rule) else None
+        reset_s = governor.reset_s(said.rule)
+        for each in kind:
+            if error.left is not None and each.rule.account == error.left.account:
+                said, left, reset_s = each, error.left.amount, error.retry_after_s or 0.0
+        headers += said.limits
+        if left is not None:
+            headers += [(name, b"%d" % left) for name in said.remaining]
+            if said.reset is not None:
+                headers.append((said.reset, b"%.3fs" % reset_s))
+    return headers
+
+
 def headers_of(rules: Sequence[Rule]) -> tuple[tuple[RateHeaders, ...], ...]:
     """The headers of these limits, one group for each kind of limit (requests, tokens ...)."""
     kinds: dict[str, list[RateHeaders]] = {}
@@ -70,3 +98,25 @@ def headers_of(rules: Sequence[Rule]) -> tuple[tuple[RateHeaders, ...], ...]:
         )
         kinds.setdefault(what, []).append(said)
     return tuple(map(tuple, kinds.values()))
+
+
+def key_headers(rules: Sequence[Rule]) -> tuple[Header, ...]:
+    """The headers that tell a key's own limits, for all models, and its budget where that is always the
+    same."""
+    found: list[Header] = []
+    budget = key_budget_of(rules)
+    if budget is not None and not budget.extra:
+        found.append((KEY_MAX_BUDGET, dollars_text(budget.limit).encode()))
+    for rule in rules:
+        name = KEY_LIMITS.get(rule.meter)
+        if rule.who == KEY and rule.model is None and name is not None:
+            found.append((name, b"%d" % rule.limit))
+    return tuple(found)
+
+
+def key_budget_of(rules: Sequence[Rule]) -> Rule | None:
+    """The rule about a key's own budget (`max_budget`). None where the key has none."""
+    for rule in rules:
+        if rule.who == KEY and rule.meter is Meter.MONEY and rule.model is None and rule.holder.kind:
+            return rule
+    return None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from runtime.limits.leases import Shortfall
-from schema.errors import BudgetExceeded, GatewayError, RateLimited
+from schema.errors import BudgetExceeded, GatewayError, Left, RateLimited
 from schema.limits import Meter
 from schema.money import plain_usd
 
@@ -27,6 +27,16 @@ UNITS = MappingProxyType(
         Meter.PARALLEL: ("max_parallel_requests", "at once"),
     }
 )
+LIMIT_TYPES = MappingProxyType(
+    {
+        Meter.REQUESTS: "requests",
+        Meter.TOKENS: "tokens",
+        Meter.DAY_TOKENS: "tokens",
+        Meter.PARALLEL: "max_parallel_requests",
+    }
+)
+"""LiteLLM's words for the header `rate_limit_type`."""
+END_USER = "end_user"
 PARALLEL_RETRY_S = 1.0
 
 
@@ -43,9 +53,13 @@ def _sum(standing: Shortfall, amount: int, held: int) -> str:
     rule = standing.need.rule
     word = WORDS.get(rule.who, rule.who.replace("_", " ").capitalize())
     resets = _moment(standing.window_end_s) if standing.window_end_s else "never"
+    spent, limit = _dollars(standing.spent), _dollars(standing.limit)
+    opening = f"Budget has been exceeded! {word}={rule.subject} Current cost: {spent}, Max budget: {limit}; "
+    if rule.who == END_USER:
+        name = rule.subject.removeprefix("customer ")
+        opening = f"ExceededBudget: End User={name} over budget. Spend={spent}, Budget={limit}; "
     return (
-        f"Budget has been exceeded! {word}={rule.subject} "
-        f"Current cost: {_dollars(standing.spent)}, Max budget: {_dollars(standing.limit)}; "
+        f"{opening}"
         f"{_held(standing, amount, held)}this call can cost up to {_dollars(amount)}; "
         f"resets: {resets}."
     )
@@ -72,9 +86,13 @@ def _too_many(standing: Shortfall, amount: int, now_s: float) -> RateLimited:
     if standing.window_end_s:
         retry_s = max(0.001, standing.window_end_s - now_s)
     return RateLimited(
-        f"Rate limit reached for {rule.subject}: {unit} {per}, limit {standing.limit}, "
-        f"used {standing.leased}, this call needs {amount}; try again in {retry_s:.1f} s.",
+        f"Rate limit exceeded for {rule.who}: {rule.subject}. Limit type: {LIMIT_TYPES[rule.meter]}. "
+        f"{unit} {per}: limit {standing.limit}, used {standing.leased}, this call needs {amount}; "
+        f"try again in {retry_s:.1f} s.",
         retry_after_s=retry_s,
+        limit_type=LIMIT_TYPES[rule.meter],
+        reset_at_s=standing.window_end_s or now_s + retry_s,
+        left=Left(rule.account, max(0, standing.limit - standing.leased)),
     )
 
 

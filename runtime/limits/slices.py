@@ -55,6 +55,12 @@ class Slice(msgspec.Struct, kw_only=True):
     """The limit of the rule when Postgres was last asked."""
     elsewhere: int = 0
     """What was spent and leased of the account when Postgres was last asked. It includes this slice."""
+    spent: int = 0
+    """What was spent of the account when Postgres was last asked."""
+    told_spent: int = 0
+    """The same, with what this worker had settled by then and the bookkeeper had not booked."""
+    settled: int = 0
+    """What calls of this worker have used since then."""
     window_end_s: float = 0.0
     """The end of the window, in seconds since 1970. 0 where the account has no window."""
 
@@ -72,6 +78,7 @@ def give_back(taken: Taken, unused: int) -> None:
     to it is lost."""
     held = taken.slice
     held.held -= taken.amount
+    held.settled += taken.amount - unused
     held.calls -= 1
     held.free += unused
 
@@ -135,6 +142,11 @@ class Slices:
             self._index(granted, granted.rule)
             return
         held.free += granted.free
+        if granted.spent < held.spent:  # somebody lowered it
+            held.told_spent = granted.spent
+        else:
+            held.told_spent = max(granted.spent, held.told_spent + held.settled)
+        held.spent, held.settled = granted.spent, 0
         self._index(held, granted.rule)
         held.limit, held.elsewhere = granted.limit, granted.elsewhere
         held.until_mono, held.window_end_s = granted.until_mono, granted.window_end_s
@@ -228,10 +240,20 @@ class Slices:
         held = self._slices.get(account)
         return 0 if held is None else held.held
 
+    def knows(self, rule: Rule) -> bool:
+        """Whether this worker has a slice of a rule's account."""
+        return rule.account in self._slices
+
     def remaining(self, rule: Rule) -> int:
         """What is left of an account, as far as this worker knows. 0 where this worker has no slice of it."""
         held = self._slices.get(rule.account)
         return 0 if held is None else max(0, held.limit - held.elsewhere) + max(0, held.free)
+
+    def spent(self, rule: Rule) -> int | None:
+        """What was spent of an account, as of the last lease and with what this worker's calls used since.
+        None where this worker has no slice of it."""
+        held = self._slices.get(rule.account)
+        return None if held is None else held.told_spent + held.settled
 
     def reset_s(self, rule: Rule, now_s: float) -> float:
         """The seconds until the account's window ends. 0 where the account has no window, or no slice

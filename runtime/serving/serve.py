@@ -37,6 +37,7 @@ from runtime.settings import (
     stored_master_key,
     with_body_limits,
     with_connections,
+    with_cors_origins,
     with_upstream_connections,
 )
 from schema.secret import Secret
@@ -197,6 +198,7 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
         settings, general.max_upstream_connections, general.max_upstream_connections_per_host
     )
     settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
+    settings = with_cors_origins(settings, general.cors_origins)
     key = settings.master_key
     if key is None and config.master_key is not None:
         key = checked_master_key(config.master_key.reveal(), GENERAL_KEY)

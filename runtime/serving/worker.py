@@ -15,6 +15,7 @@ from runtime.process.parent import end_with_parent
 from runtime.services import Services
 from runtime.serving.listening import bound_connections
 from runtime.web.door import AsgiScope, Receive
+from runtime.web.edge import HttpOptions
 from runtime.web.front import App
 from runtime.web.mount import mount
 from runtime.web.sending import Send
@@ -64,7 +65,9 @@ class WorkerApp:
         await receive()
         try:
             gateway = await self._services.open()
-            self._app = mount(entries(self._blueprint.families), gateway, front=self._front)
+            settings = self._blueprint.settings
+            options = HttpOptions(root_path=settings.root_path, cors_origins=settings.cors_origins)
+            self._app = mount(entries(self._blueprint.families), gateway, front=self._front, options=options)
         except Exception as exc:
             # granian would go on serving without a lifespan if this one merely raised.
             known = isinstance(exc, OSError | GatewayError)

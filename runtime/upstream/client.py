@@ -18,6 +18,7 @@ had taken the call would have to die in that window, and dead it bills nothing.
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 
 from models_registry.backends.backend import UpstreamRequest
@@ -50,10 +51,15 @@ STALE_WINDOW_S = 1.0
 class HttpResponse:
     """An answer whose head has arrived; `UpstreamResponse` says what its methods promise."""
 
-    def __init__(self, connection: Connection, pool: Pool, host: str, deadlines: Deadlines) -> None:
+    took_s = 0.0
+
+    def __init__(
+        self, connection: Connection, pool: Pool, host: str, deadlines: Deadlines, *, began_mono: float
+    ) -> None:
         self.status = connection.status
         self._connection: Connection | None = connection
-        self._headers = connection.headers
+        self.raw_headers = connection.headers
+        self._began_mono = began_mono
         self._pool = pool
         self._host = host
         self._deadlines = deadlines
@@ -62,7 +68,7 @@ class HttpResponse:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
 
     async def read(self) -> bytes:
         connection = self._connection
@@ -142,7 +148,7 @@ class HttpResponse:
             raise UpstreamMalformed(f"{self._host} sent a body that does not decompress.") from exc
 
     def _decoder(self) -> Decoder | None:
-        codings = [value for name, value in self._headers if name.lower() == b"content-encoding"]
+        codings = [value for name, value in self.raw_headers if name.lower() == b"content-encoding"]
         if not codings:
             return None
         try:
@@ -164,6 +170,7 @@ class HttpResponse:
     def _end(self, connection: Connection) -> None:
         self._connection = None
         self._is_read = True
+        self.took_s = time.monotonic() - self._began_mono
         self._pool.give_back(connection)
 
     def _too_large(self, limit: int) -> UpstreamMalformed:
@@ -210,6 +217,7 @@ class HttpUpstream:
         await asyncio.sleep(0)  # what was aborted is told so in the next turn
 
     async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> HttpResponse:
+        began_mono = time.monotonic()
         try:
             address = address_of(request.url)
             place = self._place(address, request.tls)
@@ -227,14 +235,13 @@ class HttpUpstream:
         while True:
             connection = self.pool.resting(place) or await self._connected(place, address, deadlines)
             may_repeat = may_repeat and connection.uses > 0
-            response = await self._send(
-                connection, head, request.body, address, deadlines, may_repeat=may_repeat
-            )
-            if response is not None:
-                return response
+            if await self._sent(connection, head, request.body, address, deadlines, may_repeat=may_repeat):
+                return HttpResponse(
+                    connection, self.pool, address.authority, deadlines, began_mono=began_mono
+                )
             may_repeat = False
 
-    async def _send(
+    async def _sent(
         self,
         connection: Connection,
         head: bytes,
@@ -243,9 +250,9 @@ class HttpUpstream:
         deadlines: Deadlines,
         *,
         may_repeat: bool,
-    ) -> HttpResponse | None:
-        """The answer's head. None where the provider closed the connection before it read the request: the
-        request may be sent again. Never None without `may_repeat`."""
+    ) -> bool:
+        """True where the answer's head is there. False where the provider closed the connection before it
+        read the request: the request may be sent again. Never false without `may_repeat`."""
         sent_at = self._loop.time()
         try:
             if len(head) + len(body) <= ONE_WRITE_BYTES:
@@ -259,14 +266,14 @@ class HttpUpstream:
             connection.abort()
             raise
         if connection.has_head and connection.broken in (None, Breakage.CUT, Breakage.MALFORMED):
-            return HttpResponse(connection, self.pool, address.authority, deadlines)
+            return True
         if (
             may_repeat
             and connection.broken is Breakage.CUT
             and not connection.received
             and self._loop.time() - sent_at < STALE_WINDOW_S
         ):
-            return None
+            return False
         raise _unanswered(connection.broken, address.authority, deadlines)
 
     async def _connected(self, place: Place, address: UrlParts, deadlines: Deadlines) -> Connection:

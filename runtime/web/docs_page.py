@@ -21,8 +21,9 @@ td, th { border-bottom: 1px solid var(--line); }
 """
 
 
-def reference_page(document: JsonDocument) -> str:
-    """The page as HTML: every operation by family, with its parameters or body, and its answer."""
+def reference_page(document: JsonDocument, root_path: str = "") -> str:
+    """The page as HTML: every operation by family, with its parameters or body, and its answer. `root_path`
+    is the path under which a proxy shows the gateway, such as `/llm`."""
     families: dict[str, list[str]] = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -37,7 +38,8 @@ def reference_page(document: JsonDocument) -> str:
         f"<title>{escape(info['title'])} API</title><style>{STYLE}</style></head><body>"
         f'<h1>{escape(info["title"])} <span class="dim">{escape(info["version"])}</span></h1>'
         f"<p>{escape(info['description'])} "
-        'Send <code>Authorization: Bearer sk-...</code>. <a href="/openapi.json">OpenAPI document</a></p>'
+        "Send <code>Authorization: Bearer sk-...</code>. "
+        f'<a href="{escape(root_path)}/openapi.json">OpenAPI document</a></p>'
         f"<main>{sections}</main></body></html>"
     )
 

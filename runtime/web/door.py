@@ -11,7 +11,7 @@ from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
-from runtime.web.sending import Send, send_reply, send_whole
+from runtime.web.sending import Send, send_head, send_reply, send_whole
 from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, envelope
 
 AsgiScope = dict[str, Any]  # ASGI's own types: a mapping by the specification
@@ -28,6 +28,10 @@ before."""
 RAW_SEND = "switchgear.send"
 """Where the worker leaves the server's own `send`: the framework wraps it for errors that a route
 of ours never lets out, at two coroutines for every piece of a stream."""
+
+
+HEAD = "switchgear.head"
+"""The scope of a HEAD has this. Its method says GET, and its answer has no body."""
 
 
 class Door:
@@ -53,7 +57,7 @@ class Door:
     async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["method"])
         if endpoint is None:
-            await send_whole(send, self._wrong_method(scope["method"]))
+            await send_whole(send, self._wrong_method("HEAD" if HEAD in scope else scope["method"]))
             return
         try:
             query = _query(scope)
@@ -72,10 +76,13 @@ class Door:
                 read_body=client.read,
                 client_ip=address[0] if address else None,
             )
-            await send_reply(send, await endpoint.invoke(incoming))
+            reply = await endpoint.invoke(incoming)
+            await (send_head(send, reply) if HEAD in scope else send_reply(send, reply))
 
     def _wrong_method(self, method: str) -> Reply:
-        allowed = ", ".join(self._endpoints)
+        allowed = ", ".join(
+            name for each in self._endpoints for name in ((each, "HEAD") if each == "GET" else (each,))
+        )
         error = MethodNotAllowed(f"{method} is not allowed here; use {allowed}.")
         return json_reply(405, envelope(error), {"allow": allowed})
 
@@ -263,7 +270,10 @@ class ClientWatch:
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by lower-case name; one sent twice is joined, so that no reader picks one of them."""
-    headers: dict[str, str] = {}
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(headers) == len(pairs):
+        return headers
+    headers.clear()
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value

@@ -29,15 +29,14 @@ class Front:
         self._endings = _endings(doors)
         self._behind = behind
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
         door = self._exact.get(path)
         if door is None and self._endings:
             door = self._with_parameter(scope, path)
         if door is None or scope.get("root_path"):
-            await self._behind(scope, receive, send)
-        else:
-            await door.handle(scope, receive, send)
+            return self._behind(scope, receive, send)
+        return door.handle(scope, receive, send)
 
     def _with_parameter(self, scope: AsgiScope, path: str) -> Door | None:
         begins, slash, rest = path.rpartition("/")

@@ -15,10 +15,12 @@ from litestar import Litestar, MediaType, Request, Response, asgi, get, route
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from functions.contract.roles import Access
 from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
+from runtime.web.edge import Edge, HttpOptions
 from runtime.web.front import App, Front
 from runtime.web.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
@@ -31,7 +33,16 @@ FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
 )
 
 
-def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> App:
+MODEL_ACCESSES = (Access.MODEL, Access.MODELS_READ)
+
+
+def mount(
+    entries: Sequence[Entry],
+    gateway: Gateway,
+    *,
+    front: bool = True,
+    options: HttpOptions = HttpOptions(),  # noqa: B008  (it is frozen)
+) -> App:
     """The application: every function on its path and aliases, the OpenAPI document, and errors in our
     envelope. With `front` false, Litestar serves every path."""
     by_path: dict[str, dict[str, Endpoint]] = {}
@@ -43,7 +54,7 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
     doors = {path: _door(each, gateway, watch) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     litestar = Litestar(
-        [*handlers, *_documents(entries)],
+        [*handlers, *_documents(entries, options.root_path)],
         openapi_config=None,
         logging_config=None,
         exception_handlers={HTTPException: _framework_error},
@@ -53,7 +64,16 @@ def mount(entries: Sequence[Entry], gateway: Gateway, *, front: bool = True) -> 
         scope[RAW_SEND] = send
         await litestar(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
 
-    return Front(doors, behind) if front else behind
+    return Edge(
+        Front(doors, behind) if front else behind,
+        options,
+        [path for path, each in by_path.items() if _is_of_models(each)],
+        max_body_bytes=gateway.max_body_bytes,
+    )
+
+
+def _is_of_models(endpoints: Mapping[str, Endpoint]) -> bool:
+    return any(endpoint.manifest.access in MODEL_ACCESSES for endpoint in endpoints.values())
 
 
 def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway, watch: ClientWatch) -> Door:
@@ -77,8 +97,9 @@ class Documents:
     """The OpenAPI document and a page that shows it. Both are made when one is first asked for, and kept: a
     start need not wait for that tenth of a second. A thread makes them, since calls must not wait either."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], root_path: str) -> None:
         self._entries = entries
+        self._root_path = root_path
         self._making: asyncio.Task[tuple[bytes, bytes]] | None = None
 
     async def both(self) -> tuple[bytes, bytes]:
@@ -91,13 +112,13 @@ class Documents:
         from runtime.web.docs_page import reference_page
         from runtime.web.openapi import openapi_document
 
-        document = openapi_document(self._entries)
-        return msgspec.json.encode(document), reference_page(document).encode()
+        document = openapi_document(self._entries, self._root_path)
+        return msgspec.json.encode(document), reference_page(document, self._root_path).encode()
 
 
-def _documents(entries: Sequence[Entry]) -> list[ControllerRouterHandler]:
+def _documents(entries: Sequence[Entry], root_path: str) -> list[ControllerRouterHandler]:
     """The handlers of the OpenAPI document and of the page that shows it."""
-    documents = Documents(entries)
+    documents = Documents(entries, root_path)
 
     @get(["/openapi.json"])
     async def openapi_json() -> ASGIApp:

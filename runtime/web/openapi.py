@@ -12,17 +12,18 @@ from functions.contract.function import Download, EventStream, Manifest, TextRep
 from functions.contract.roles import Access
 from runtime.catalog import Entry
 from schema.errors import ErrorEnvelope
+from schema.health import VERSION
 
 JsonDocument = dict[str, Any]  # a JSON document has values of any type
 REF = "#/components/schemas/{name}"
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
 )
-VERSION = "0.1.0"
 
 
-def openapi_document(entries: Sequence[Entry]) -> JsonDocument:
-    """The whole document as JSON data."""
+def openapi_document(entries: Sequence[Entry], root_path: str = "") -> JsonDocument:
+    """The whole document as JSON data. `root_path` is the path under which a proxy shows the gateway, such as
+    `/llm`."""
     manifests = [entry.manifest for entry in entries]
     kinds = [ErrorEnvelope, *(manifest.request for manifest in manifests)]
     for manifest in manifests:
@@ -37,6 +38,7 @@ def openapi_document(entries: Sequence[Entry]) -> JsonDocument:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Switchgear", "version": VERSION, "description": "One API for every model."},
+        **({"servers": [{"url": root_path}]} if root_path else {}),
         "paths": paths,
         "components": {
             "schemas": components,

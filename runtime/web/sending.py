@@ -121,6 +121,17 @@ async def send_whole(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> N
         reply.done()
 
 
+async def send_head(send: Send, reply: Reply) -> None:
+    """Send the head of a reply, and nothing of its body. A file is not made for it."""
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        if not isinstance(reply.body, bytes):
+            reply.body.close()
+        reply.done()
+
+
 async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
     """The events of a stream. A stream that breaks ends with an `error` event, and no `[DONE]` follows."""
     try:

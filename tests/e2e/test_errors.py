@@ -27,6 +27,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     raised: type[openai.APIStatusError]
     code: str
+    reason: str = "provider_error"
     kind: str = "upstream_error"
     outcome: str = "uncertain"
     """`failed` costs nothing: the provider did no work."""
@@ -57,6 +58,7 @@ CASES = (
         status=404,
         raised=openai.NotFoundError,
         code="model_not_found",
+        reason="model_not_found",
         kind="invalid_request_error",
         outcome="refused",
         error_class="ModelNotFound",
@@ -65,7 +67,8 @@ CASES = (
         model="down",
         status=500,
         raised=openai.InternalServerError,
-        code="upstream_unreachable",
+        code="500",
+        reason="upstream_unreachable",
         kind="internal_server_error",
         outcome="failed",
         error_class="UpstreamUnreachable",
@@ -74,7 +77,8 @@ CASES = (
         model="slow/never_answers",
         status=408,
         raised=openai.APIStatusError,
-        code="upstream_timeout",
+        code="408",
+        reason="upstream_timeout",
         kind="timeout_error",
         error_class="UpstreamTimeout",
     ),
@@ -82,7 +86,8 @@ CASES = (
         model="slow/slow_headers",
         status=408,
         raised=openai.APIStatusError,
-        code="upstream_timeout",
+        code="408",
+        reason="upstream_timeout",
         kind="timeout_error",
         error_class="UpstreamTimeout",
     ),
@@ -162,7 +167,8 @@ CASES = (
             model=f"hostile/{script}",
             status=502,
             raised=openai.InternalServerError,
-            code="upstream_malformed",
+            code="502",
+            reason="upstream_malformed",
             error_class="UpstreamMalformed",
         )
         for script in ODD_ANSWERS
@@ -172,7 +178,8 @@ CASES = (
             model=f"hostile/{script}",
             status=502,
             raised=openai.InternalServerError,
-            code="upstream_cut",
+            code="502",
+            reason="upstream_cut",
             error_class="UpstreamCut",
         )
         for script in ("hangs_up", "short_body", "short_error")
@@ -226,7 +233,8 @@ def test_a_failed_call_has_its_status_its_exception_and_one_row(
     assert (error.status_code, error.code, error.type) == (case.status, case.code, case.kind)
     envelope = error.response.json()
     assert set(envelope) == {"error"}
-    assert set(envelope["error"]) == {"message", "type", "param", "code"}
+    assert envelope["error"]["reason"] == case.reason
+    assert set(envelope["error"]) == {"message", "type", "param", "code", "reason"}
     assert PROVIDER_KEY not in error.response.text
     row = gateway.row(call_id)
     assert (row.outcome, row.status, row.http_status) == (case.outcome, "failure", case.status)
@@ -263,11 +271,8 @@ def test_a_model_that_the_key_may_not_use_is_refused_with_a_row(gateway: Gateway
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0) as client:
         error = raised_by(client, "hostile/happy", call_id, stream=False)
     assert isinstance(error, openai.PermissionDeniedError)
-    assert (error.code, error.type, error.param) == (
-        "key_model_access_denied",
-        "key_model_access_denied",
-        "model",
-    )
+    assert (error.code, error.type, error.param) == ("403", "key_model_access_denied", "model")
+    assert error.response.json()["error"]["reason"] == "key_model_access_denied"
     row = gateway.row(call_id)
     assert (row.outcome, row.http_status, row.model_group) == ("refused", 403, "hostile/happy")
 
@@ -280,6 +285,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     status: int = 400
     param: str | None = None
+    error_class: str = "InvalidRequest"
 
     def __str__(self) -> str:
         return self.name
@@ -293,7 +299,12 @@ BODIES = (
     Body(name="malformed", content=b'{"model": "x", ', says="not valid JSON"),
     Body(name="empty", content=b"", says="not valid JSON"),
     Body(name="not utf-8", content=b'{"model": "\xff", "messages": []}', says="not valid JSON"),
-    Body(name="deep", content=chat_body()[:-1] + b', "x": ' + b"[" * 100_000, says="400 levels"),
+    Body(
+        name="deep",
+        content=chat_body()[:-1] + b', "x": ' + b"[" * 100_000,
+        says="400 levels",
+        error_class="TooComplex",
+    ),
     Body(name="array", content=b"[]", says="object"),
     Body(name="no model", content=b'{"messages": []}', says="model", param="model"),
     Body(name="wrong type", content=chat_body(temperature="hot"), says="float", param="temperature"),
@@ -322,7 +333,7 @@ def test_a_wrong_body_is_refused_by_its_path_with_one_row(
     assert body.says in error["message"]
     assert error["param"] == body.param
     row = gateway.row(call_id)
-    assert (row.outcome, row.http_status, row.error_class) == ("refused", 400, "InvalidRequest")
+    assert (row.outcome, row.http_status, row.error_class) == ("refused", 400, body.error_class)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -333,7 +344,7 @@ def test_an_oversized_body_is_413_with_one_row(gateway: Gateway, virtual_key: st
     pieces = (content[at : at + 65536] for at in range(0, len(content), 65536))
     answer = raw_call(gateway, pieces if chunked else content, call_id, key=virtual_key)
     assert answer.status_code == 413
-    assert answer.json()["error"]["code"] == "request_too_large"
+    assert answer.json()["error"]["reason"] == "request_too_large"
     assert gateway.row(call_id).http_status == 413
 
 
@@ -382,7 +393,7 @@ def test_a_key_works_until_it_expires_or_is_deleted(gateway: Gateway) -> None:
     made_at = time.monotonic()
     until(lambda: gateway.get("/v1/models", key=brief).status_code == 401, what="the key's end")
     assert time.monotonic() - made_at >= 0.9
-    assert gateway.get("/v1/models", key=brief).json()["error"]["code"] == "expired_key"
+    assert gateway.get("/v1/models", key=brief).json()["error"]["reason"] == "expired_key"
     gone = gateway.virtual_key("gone")
     assert gateway.get("/v1/models", key=gone).status_code == 200
     assert gateway.post("/key/delete", keys=[gone]).status_code == 200
@@ -417,6 +428,6 @@ def test_a_wrong_method_or_path_answers_in_the_envelope(
     answer = httpx.request(method, gateway.url + path, headers=headers, json=None)
     assert answer.status_code == status
     error = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
+    assert set(error) == {"message", "type", "param", "code", "reason"}
     if status == 405:
         assert answer.headers["allow"]

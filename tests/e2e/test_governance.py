@@ -188,7 +188,7 @@ def test_of_200_calls_at_once_against_a_budget_for_one_exactly_one_passes(
     assert len(upstream.requests) - before == 1, "a refused call costs nothing upstream"
     refused = next(answer for answer in answers if answer.status_code == 422)
     error = refused.json()["error"]
-    assert (error["type"], error["code"]) == ("budget_exceeded", "budget_exceeded")
+    assert (error["type"], error["reason"], error["code"]) == ("budget_exceeded", "budget_exceeded", "422")
     assert error["message"].startswith("Budget has been exceeded! Key=key for-one Current cost: ")
     assert refused.headers["x-should-retry"] == "false"
     until(lambda: spent(gateway, "for-one") == CALL_USD, what="the counter")

@@ -62,7 +62,7 @@ class Probe:
         self._thread.join()
 
 
-def codes_of(gateway: Gateway, body: bytes, count: int) -> set[str]:
+def reasons_of(gateway: Gateway, body: bytes, count: int) -> set[str]:
     """What so many calls at once are answered with."""
     found: list[bytes] = []
 
@@ -79,14 +79,14 @@ def codes_of(gateway: Gateway, body: bytes, count: int) -> set[str]:
     for thread in threads:
         thread.join()
     assert len(found) == count
-    return {answer.decode().partition('"code":"')[2].partition('"')[0] for answer in found}
+    return {answer.decode().partition('"reason":"')[2].partition('"')[0] for answer in found}
 
 
 def test_probes_are_answered_beside_bodies_of_two_million_fields(quiet: Gateway) -> None:
     members = ",".join(f'"k{number}":1' for number in range(FIELDS))
     body = f'{{"model":"m","messages":[{{"role":"user","content":"x"}}],{members}}}'.encode()
     with Probe(quiet) as probe:
-        assert codes_of(quiet, body, 3) == {"request_too_complex"}
+        assert reasons_of(quiet, body, 3) == {"request_too_complex"}
     assert probe.slowest_s < SLOWEST_S, probe.slowest_s
 
 
@@ -94,5 +94,5 @@ def test_probes_are_answered_beside_many_large_bodies(quiet: Gateway) -> None:
     text = b'The quick brown fox, {jumps} over: \\"lazy\\" [dogs].\\n' * (BODY_BYTES // 55)
     body = b'{"model":"m","messages":[{"role":"user","content":"' + text + b'"}]}'
     with Probe(quiet) as probe:
-        assert codes_of(quiet, body, BODIES) == {"upstream_unreachable"}
+        assert reasons_of(quiet, body, BODIES) == {"upstream_unreachable"}
     assert probe.slowest_s < SLOWEST_S, probe.slowest_s

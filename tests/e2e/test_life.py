@@ -481,7 +481,7 @@ def test_a_deployment_in_error_is_skipped_and_told_and_the_others_serve(
         for name, says in (("lost", "NO_SUCH_HOST"), ("keyless", "api_key: os.environ/NAME")):
             for path in ("/v1/chat/completions", "/v1/embeddings"):
                 answer = gateway.post(path, model=name, messages=ask(), input="x")
-                assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+                assert (answer.status_code, answer.json()["error"]["reason"]) == (404, "deployment_in_error")
                 assert says in answer.text
                 assert "s3cret" not in answer.text
         ready = gateway.get("/health/readiness")
@@ -553,7 +553,7 @@ def test_known_keys_go_on_while_postgres_is_away_and_nothing_is_lost(
         assert (readiness.status_code, readiness.json()["status"]) == (200, "degraded")
         assert gateway.get("/health/liveliness").status_code == 200
         unknown = gateway.get("/v1/models", key="sk-a-key-that-nobody-asked-for")
-        assert (unknown.status_code, unknown.json()["error"]["code"]) == (503, "no_db_connection")
+        assert (unknown.status_code, unknown.json()["error"]["reason"]) == (503, "no_db_connection")
         own_postgres.start()
         rows = gateway.rows(call_id, count=4, timeout_s=30)
         assert [row.outcome for row in rows] == ["ok"] * 4

@@ -27,6 +27,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     chunks: Sequence[bytes] = ()
     error: UpstreamError | None = None
     """Raised after the last chunk, as when a stream breaks off."""
+    took_s: float = 0.0
+    """How long it says that it took."""
     stalls: bool = False
     """Whether nothing comes after the last chunk, not even the end."""
 
@@ -46,6 +48,14 @@ class FakeResponse:
     @property
     def headers(self) -> Mapping[str, str]:
         return {name.lower(): value for name, value in self._answer.headers.items()}
+
+    @property
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        return [(name.encode(), value.encode()) for name, value in self._answer.headers.items()]
+
+    @property
+    def took_s(self) -> float:
+        return self._answer.took_s if self._ended else 0.0
 
     async def read(self) -> bytes:
         return b"".join([piece async for piece in self.chunks()])
@@ -74,12 +84,14 @@ class FakeUpstream:
         self._script = list(script)
         self.requests: list[UpstreamRequest] = []
         self.responses: list[FakeResponse] = []
+        self.deadlines: list[Deadlines] = []
 
     async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> FakeResponse:
         """Give the next answer. Raises the error where one is next, and AssertionError where nothing was
         scripted."""
         assert self._script, f"the upstream was called, and the test gave it no answer: {request!r}"
         self.requests.append(request)
+        self.deadlines.append(deadlines)
         await asyncio.sleep(0)
         step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(step, UpstreamError):

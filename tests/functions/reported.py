@@ -56,5 +56,6 @@ CHARTS = cases(
     (activity.requests, MONTH),
     (activity.models, MONTH),
     (activity.exceptions, {**MONTH, "model_group": "gpt-4"}),
+    (activity.cache_hits, MONTH),
 )
 """Every report that sums, each with a query that all rows of `row_at` fit."""

@@ -204,6 +204,13 @@ def test_requests_tokens_and_refusals_are_counted_by_day(postgres_dsn: str) -> N
             ("2026-11-21", 1),
         ]
         assert limited.sum_num_rate_limit_exceptions == 1
+        cached = await house.call(activity.cache_hits, MONTH)
+        assert (
+            sum(each.total_rows for each in cached)
+            == (await house.call(activity.requests, MONTH)).sum_api_requests
+        )
+        assert {each.cache_hit_true_rows for each in cached} == {0}
+        assert all(each.model and each.call_type for each in cached)
 
     in_house(postgres_dsn, scenario)
 

@@ -34,7 +34,7 @@ class FakeAlerts:
 
 
 def page(query: AlertsQuery) -> AlertPage:
-    context = OperationsContext(alerts=FakeAlerts(), metrics=ABSENT, readiness=ABSENT)
+    context = OperationsContext(alerts=FakeAlerts(), metrics=ABSENT, readiness=ABSENT, paths=())
     return asyncio.run(alerts(query, context))
 
 

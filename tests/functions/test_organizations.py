@@ -261,3 +261,19 @@ def test_what_no_organization_can_have_is_refused_by_name(
         assert await house.call(organizations.list_organizations) == []
 
     in_house(postgres_dsn, scenario)
+
+
+def test_several_organizations_are_shown_at_once(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await with_acme(house)
+        asked = {"organizations": ["other", "acme", "acme", "none"]}
+        found = await house.call(organizations.info_of_many, asked)
+        assert [each.organization_id for each in found] == ["other", "acme"]
+        assert found[0].litellm_budget_table is not None
+        mine = await house.call(organizations.info_of_many, asked, BOSS)
+        assert [each.organization_id for each in mine] == ["acme"]
+        assert await house.call(organizations.info_of_many, {"organizations": []}) == []
+        with pytest.raises(InvalidRequest, match="at most"):
+            await house.call(organizations.info_of_many, {"organizations": [str(n) for n in range(101)]})
+
+    in_house(postgres_dsn, scenario)

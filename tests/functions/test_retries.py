@@ -73,6 +73,11 @@ class Scene:
         return self.ctx.call.reply_headers
 
     @property
+    def deployment(self) -> dict[str, str]:
+        """What the reply's head says of the deployment."""
+        return {name.decode(): value.decode() for name, value in self.ctx.call.provider_side.deployment}
+
+    @property
     def booked(self) -> list[tuple[str, str, Outcome, int]]:
         return [(row.request_id, row.model, row.outcome, row.http_status) for row in self.ledger.rows]
 
@@ -119,8 +124,8 @@ def test_a_fallback_is_booked_at_its_own_price() -> None:
     row = scene.ledger.rows[-1]
     assert (row.model_group, row.model_id) == ("n", "deployment-2")
     assert row.cost_nano == 2_000 * (row.prompt_tokens + row.completion_tokens)
-    assert scene.headers["x-litellm-model-group"] == "n"
-    assert scene.headers["x-litellm-model-id"] == "deployment-2"
+    assert scene.deployment["x-litellm-model-group"] == "n"
+    assert scene.deployment["x-litellm-model-id"] == "deployment-2"
     assert scene.headers[ATTEMPTED_FALLBACKS] == "1"
     assert [request.url for request in scene.upstream.requests] == [
         "http://1.test/v1/chat/completions",
@@ -170,7 +175,7 @@ def test_the_caller_is_told_of_the_model_it_asked_for() -> None:
         scene.ask(ask())
     assert failed.value.http_status == 429
     assert isinstance(failed.value.__cause__, ProviderError)
-    assert scene.headers["x-litellm-model-id"] == "deployment-1"
+    assert scene.deployment["x-litellm-model-id"] == "deployment-1"
     assert scene.headers[ATTEMPTED_FALLBACKS] == "1"
     assert [row.http_status for row in scene.ledger.rows] == [429, 500]
 
@@ -328,3 +333,80 @@ def test_who_leaves_while_the_gateway_waits_has_a_row_of_the_call() -> None:
     ledger, ctx = asyncio.run(run())
     assert [row.request_id for row in ledger.rows] == ["0190-call-a1"]
     assert not ctx.call.has_row
+
+
+@pytest.mark.parametrize(
+    ("options", "deployment", "deadlines"),
+    [
+        (RouteOptions(), {}, (10.0, 600.0, 120.0, 6000.0)),
+        (RouteOptions(timeout_s=3.0), {}, (3.0, 3.0, 3.0, 3.0)),
+        (RouteOptions(timeout_s=300.0), {"timeout": 30}, (10.0, 300.0, 120.0, 300.0)),
+        (RouteOptions(stream_timeout_s=5.0), {"timeout": 30}, (10.0, 30.0, 5.0, 30.0)),
+        (RouteOptions(timeout_s=90.0), {"stream_timeout": 7}, (10.0, 90.0, 7.0, 90.0)),
+        (RouteOptions(timeout_s=2.0, stream_timeout_s=7.0), {}, (2.0, 2.0, 2.0, 2.0)),
+    ],
+)
+def test_a_request_sets_its_own_deadlines(
+    options: RouteOptions, deployment: dict[str, Any], deadlines: tuple[float, ...]
+) -> None:
+    given = config("m")
+    given["model_list"][0]["litellm_params"].update(deployment)
+    scene = Scene(FakeUpstream(BROKEN, GOOD), given, route_options=options)
+    scene.ask(ask())
+    for each in scene.upstream.deadlines:
+        assert (each.connect_s, each.first_byte_s, each.idle_s, each.total_s) == deadlines
+    assert len(scene.upstream.deadlines) == 2, "a retry has them too"
+    assert scene.deployment["x-litellm-timeout"] == str(deadlines[-1])
+
+
+@pytest.mark.parametrize(
+    ("options", "router", "deployment", "most"),
+    [
+        (RouteOptions(), {}, {}, "2"),
+        (RouteOptions(), {"num_retries": 5}, {}, "5"),
+        (RouteOptions(), {"num_retries": 5}, {"num_retries": 1}, "1"),
+        (RouteOptions(retries=0), {"num_retries": 5}, {"num_retries": 1}, "0"),
+    ],
+)
+def test_the_head_says_how_many_retries_there_may_be(
+    options: RouteOptions, router: dict[str, Any], deployment: dict[str, Any], most: str
+) -> None:
+    given = config("m", **router)
+    given["model_list"][0]["litellm_params"].update(deployment)
+    scene = Scene(FakeUpstream(GOOD), given, route_options=options)
+    scene.ask(ask())
+    assert scene.deployment["x-litellm-max-retries"] == most
+
+
+def test_the_providers_headers_are_those_of_the_attempt_that_is_told() -> None:
+    given = config("m", "n", num_retries=0, fallbacks=[{"m": ["n"]}])
+    first = msgspec.structs.replace(SLOW_DOWN, headers={"x-request-id": "one"})
+    second = msgspec.structs.replace(BROKEN, headers={"x-request-id": "two"})
+    scene = Scene(FakeUpstream(first, second), given)
+    with pytest.raises(ProviderError):
+        scene.ask(ask())
+    assert list(scene.ctx.call.provider_side.headers) == [(b"llm_provider-x-request-id", b"one")]
+    unreachable = Scene(FakeUpstream(first, UpstreamUnreachable("x")), config("m", num_retries=1))
+    with pytest.raises(UpstreamUnreachable):
+        unreachable.ask(ask())
+    assert list(unreachable.ctx.call.provider_side.headers) == []
+
+
+def test_what_failed_attempts_and_waits_take_is_not_the_gateways_time() -> None:
+    scene = Scene(FakeUpstream(SLOW_DOWN, msgspec.structs.replace(GOOD, took_s=2.5)), config("m"))
+    scene.ask(ask())
+    assert scene.ctx.call.provider_side.waited_s >= 2.5
+
+
+@pytest.mark.parametrize(("asked_s", "most_nano"), [(None, 30 * 10**6), (90.0, 90 * 10**6), (2.0, 2 * 10**6)])
+def test_a_deadline_of_the_requests_own_bounds_what_time_costs(asked_s: float | None, most_nano: int) -> None:
+    """Else a longer call could cost more than was held for it."""
+    given = config("m", num_retries=0)
+    params = {"timeout": 30, "input_cost_per_second": 0.001, "output_cost_per_token": 0}
+    given["model_list"][0]["litellm_params"].update(params)
+    given["model_list"][0]["litellm_params"].pop("input_cost_per_token")
+    scene = Scene(FakeUpstream(UpstreamTimeout("x")), given, route_options=RouteOptions(timeout_s=asked_s))
+    with pytest.raises(UpstreamTimeout):
+        scene.ask(ask())
+    (row,) = scene.ledger.rows
+    assert (row.outcome, row.cost_nano) == (Outcome.UNCERTAIN, most_nano)

@@ -309,3 +309,31 @@ def test_every_role_has_a_label(postgres_dsn: str) -> None:
         }
 
     in_house(postgres_dsn, scenario)
+
+
+def test_users_and_teams_are_found_by_a_part_of_their_names(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        for name in ("ada", "adam", "bob"):
+            body = {"user_id": name, "user_email": f"{name}@Example.com", "auto_create_key": False}
+            await house.call(users.new, body)
+        for name in ("red", "dark-red", "blue_x"):
+            await house.call(teams.new, {"team_id": name, "team_alias": f"Team {name}"})
+
+        async def ids(**query: object) -> list[str]:
+            return [each.user_id for each in await house.call(users.filter_users, query)]
+
+        async def team_ids(**query: object) -> list[str]:
+            return [each.team_id for each in await house.call(teams.filter_teams, query)]
+
+        assert await ids(user_id="AD") == ["ada", "adam"]
+        assert await ids(user_email="bob@") == ["bob"]
+        assert await ids(user_id="a", user_email="adam") == ["adam"]
+        assert await ids(user_id="%") == [], "it is a text, and no pattern"
+        assert await ids(user_id="ad", page=2, page_size=1) == ["adam"]
+        assert await team_ids(team_alias="RED") == ["dark-red", "red"]
+        assert await team_ids(team_id="_") == ["blue_x"]
+        with pytest.raises(InvalidRequest):
+            await ids(page_size=1_000)
+        assert [each.user_id for each in await house.call(users.filter_users, {}, ADA)] == ["ada"]
+
+    in_house(postgres_dsn, scenario)

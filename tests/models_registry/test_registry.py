@@ -273,8 +273,8 @@ def test_a_model_whose_deployments_are_all_in_error_says_why(broken: dict[str, A
     with pytest.raises(ModelInError) as caught:
         checked.registry.target("m", allowed=(), roll=0.0)
     error = caught.value
-    assert (error.http_status, error.code, error.param) == (404, "model_not_found", "model")
-    assert error.retry is False
+    assert (error.http_status, error.code, error.reason) == (404, "model_not_found", "deployment_in_error")
+    assert (error.param, error.retry) == ("model", False)
     assert checked.skipped[0] in error.message
     assert "s3cret" not in error.message
     with pytest.raises(ModelNotAllowed):
@@ -583,3 +583,63 @@ def test_a_model_that_a_wildcard_covers_costs_what_the_wildcard_says() -> None:
     )
     assert input_usd(found, "openai", "gpt-4o-mini") == 250_000
     assert input_usd(found, "openai", "o4-mini") != 250_000
+
+
+WILD = (entry("gpt", "openai/gpt-4"), entry("openai/*", "openai/*"), entry("claude-*", "anthropic/claude-*"))
+
+
+def listed(*lists: AllowedModels, groups: dict[str, Any] | None = None) -> list[str]:
+    more = () if groups is None else ({**entry("ollama/*", "ollama/*"), "model_info": groups},)
+    return [card.id for card in registry(*WILD, *more).cards(allowed=lists)]
+
+
+@pytest.mark.parametrize(
+    ("lists", "ids"),
+    [
+        ((), ["gpt", "openai/*", "claude-*"]),
+        ((("openai/gpt-4o", "claude-sonnet-4-6"),), ["openai/gpt-4o", "claude-sonnet-4-6"]),
+        ((("gpt", "openai/gpt-4o", "no-such-model"),), ["gpt", "openai/gpt-4o"]),
+        ((("openai/gpt-4*",),), ["openai/gpt-4*"]),
+        ((("openai/*", "openai/gpt-4o"),), ["openai/gpt-4o", "openai/*"]),
+        ((("openai/gpt-4o", "openai/o3"), ("openai/o3",)), ["openai/o3"]),
+        ((("openai/gpt-4o",), ("openai/*",)), ["openai/gpt-4o"]),
+        ((("openai/gpt-4o",), ("claude-*",)), []),
+        ((("*",), ("openai/gpt-4o",)), ["openai/gpt-4o"]),
+        ((("all-proxy-models",),), ["gpt", "openai/*", "claude-*"]),
+        ((("x" * 300, "nothing/*", "cohere/command"),), []),
+    ],
+)
+def test_names_that_a_list_gives_are_listed_under_wildcards(
+    lists: tuple[tuple[str, ...], ...], ids: list[str]
+) -> None:
+    levels = ("key", "team", "user")
+    assert listed(*(AllowedModels(levels[at], names) for at, names in enumerate(lists))) == ids
+
+
+def test_an_access_groups_wildcard_is_listed_as_it_is_written() -> None:
+    assert listed(AllowedModels("key", ("mine",)), groups={"access_groups": ["mine"]}) == ["ollama/*"]
+
+
+@pytest.mark.parametrize("name", ["openai/gpt-4o", "claude-sonnet-4-6", "gpt", "openai/*"])
+def test_what_may_be_called_or_is_listed_can_be_shown(name: str) -> None:
+    models = registry(*WILD)
+    card = models.card(name, allowed=())
+    assert card is not None
+    assert card.id == name
+    mine = models.card(name, allowed=(AllowedModels("key", (name,)),))
+    assert mine == card
+
+
+@pytest.mark.parametrize("name", ["cohere/command", "openai/", "*", "claude-*-x", "openai/gpt-*"])
+def test_what_nobody_can_call_and_nobody_lists_can_not_be_shown(name: str) -> None:
+    assert registry(*WILD).card(name, allowed=()) is None
+    assert registry(*WILD).card("openai/gpt-4o", allowed=ONLY_GPT) is None
+
+
+@pytest.mark.parametrize("name", ["openai/*", "*", "claude-*", "openai/gpt-*", "openai/**", "no*such"])
+def test_a_star_is_no_model(name: str) -> None:
+    """Sent on, it would be a model of the name `*` at the provider."""
+    for models in (registry(*WILD), registry(entry("*", "*"), entry("broken/*", "openai/*", api_base=""))):
+        for allowed in ((), (AllowedModels("key", ("*", name)),)):
+            with pytest.raises(ModelNotFound):
+                models.target(name, allowed=allowed, roll=0.0)

@@ -186,7 +186,7 @@ def test_a_call_is_answered_with_its_length_and_its_id() -> None:
 @pytest.mark.parametrize("digits", [19, 400, 5_000])
 def test_a_length_of_many_digits_is_too_large(digits: int) -> None:
     client = handle(House().route(), ask(), scope=scope_of(("content-length", "9" * digits)))
-    assert (client.status, client.error["code"]) == (413, "request_too_large")
+    assert (client.status, client.error["reason"]) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "\u00b2", "1e3", "1, 1", ""])
@@ -231,7 +231,7 @@ def test_a_body_may_come_in_pieces() -> None:
 def test_a_body_over_the_limit_is_refused_by_its_length_before_it_is_read() -> None:
     house = House()
     client = handle(house.route(), ask(), scope=scope_of(("content-length", str(MAX_BODY + 1))))
-    assert (client.status, client.error["code"]) == (413, "request_too_large")
+    assert (client.status, client.error["reason"]) == (413, "request_too_large")
     assert client.received == 0
     assert [row.http_status for row in house.sink.rows] == [413]
 
@@ -358,6 +358,7 @@ def test_an_unexpected_error_is_a_500_that_tells_nothing_and_has_a_row() -> None
         "type": "internal_server_error",
         "param": None,
         "code": "500",
+        "reason": "internal_error",
     }
     (row,) = house.sink.rows
     assert (row.http_status, row.error_class, row.error_message) == (500, "AssertionError", None)
@@ -449,7 +450,7 @@ def test_a_stream_that_breaks_ends_in_an_error_event() -> None:
     client = handle(house.route(), ask(stream=True))
     assert client.status == 200
     last = client.body.split(b"\n\n")[-2]
-    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_cut"
+    assert json.loads(last.removeprefix(b"data: "))["error"]["reason"] == "upstream_cut"
     assert b"[DONE]" not in client.body
     assert client.got[-1]["more_body"] is False
     assert [row.outcome for row in house.sink.rows] == [Outcome.FAILED]
@@ -663,7 +664,7 @@ def test_what_the_framework_refuses_is_in_our_envelope(
 
     answer = asyncio.run(run())
     assert answer.status_code == status
-    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code", "reason"}
     assert set(filter(None, answer.headers.get("allow", "").split(", "))) == allow
 
 

@@ -40,6 +40,46 @@ def test_each_variable_is_read() -> None:
     assert GOOD not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("value", "root"),
+    [("/llm", "/llm"), ("llm/", "/llm"), ("/", ""), ("", ""), ("/a/b-c/", "/a/b-c"), ("//x", "/x")],
+)
+def test_the_root_path_has_one_slash_in_front_and_none_behind(value: str, root: str) -> None:
+    assert read_settings({"SERVER_ROOT_PATH": value}).root_path == root
+
+
+@pytest.mark.parametrize("value", ["/a b", "/a?x", "https://x.example/llm", "/a//b", "/ä", "/a/%2e"])
+def test_a_root_path_that_is_none_is_refused_by_name(value: str) -> None:
+    with pytest.raises(SettingsError, match="SERVER_ROOT_PATH"):
+        read_settings({"SERVER_ROOT_PATH": value})
+
+
+def cors(*origins: object) -> tuple[str, ...] | None:
+    document = {"general_settings": {"master_key": GOOD, "cors_origins": list(origins)}}
+    return settings_of(document, {})[0].cors_origins
+
+
+def test_origins_are_read_from_the_config() -> None:
+    assert cors("https://chat.example", "http://[::1]:3000", "chrome-extension://abc", "*", "null") == (
+        "https://chat.example",
+        "http://[::1]:3000",
+        "chrome-extension://abc",
+        "*",
+        "null",
+    )
+    assert cors() == ()
+    assert settings_of({"general_settings": {"master_key": GOOD}}, {})[0].cors_origins is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://chat.example/", "chat.example", "https://*.example", "HTTPS://Chat.example", "", "https://a b"],
+)
+def test_an_origin_that_no_browser_sends_is_refused_by_its_path(origin: str) -> None:
+    with pytest.raises(SettingsError, match=r"cors_origins\[1\]"):
+        cors("https://ok.example", origin)
+
+
 def test_our_name_of_the_master_key_goes_before_litellms() -> None:
     other = "sk-another-0123456789abcdef"
     both = read_settings({"SWITCHGEAR_MASTER_KEY": GOOD, "LITELLM_MASTER_KEY": other}).master_key

@@ -1,12 +1,24 @@
 import inspect
+from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from schema import errors
-from schema.errors import GatewayError, ProviderError, envelope
+from schema.errors import GatewayError, ProviderError, RateLimited, Told, envelope
 
-KINDS = [
+GUIDE = (Path(__file__).parents[2] / "docs/guide.md").read_text()
+OPENAI_CODES = {
+    "context_length_exceeded",
+    "insufficient_quota",
+    "invalid_api_key",
+    "model_not_found",
+    "rate_limit_exceeded",
+    "unsupported_parameter",
+}
+"""The words that OpenAI has for errors that the gateway finds itself."""
+KINDS: list[type[GatewayError]] = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, GatewayError) and kind is not ProviderError
@@ -17,11 +29,34 @@ KINDS = [
 def test_every_error_has_a_status_a_type_and_a_code(kind: type[GatewayError]) -> None:
     body = msgspec.json.decode(msgspec.json.encode(envelope(kind("why", param="model"))))["error"]
     assert 400 <= kind("why").http_status < 600
-    assert set(body) == {"message", "type", "param", "code"}
+    assert set(body) == {"message", "type", "param", "code", "reason"}
     assert body["message"] == "why"
     assert body["param"] == "model"
     assert body["type"]
-    assert isinstance(body["code"], str)
+    assert body["reason"] == kind("why").reason
+    assert body["code"] in (*OPENAI_CODES, str(kind("why").http_status))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reason_stands_in_the_guides_table(kind: type[GatewayError]) -> None:
+    rows = [line for line in GUIDE.splitlines() if line.startswith("| `")]
+    row = next((row for row in rows if row.startswith(f"| `{kind.word}`")), None)
+    assert row is not None, kind.word
+    assert str(kind("why").http_status) in row
+    assert f"`{kind('why').code}`" in row
+
+
+def test_reasons_are_words_of_their_own() -> None:
+    words = [ProviderError.word, *(kind.word for kind in KINDS)]
+    assert len(set(words)) == len(words)
+
+
+def test_a_limit_says_its_kind_and_when_it_begins_anew() -> None:
+    at = datetime(2026, 11, 29, 12, 0, 59, 1, tzinfo=UTC).timestamp()
+    error = RateLimited("why", limit_type="tokens", reset_at_s=at)
+    assert error.reply_headers == {"rate_limit_type": "tokens", "reset_at": "2026-11-29 12:01:00 UTC"}
+    assert RateLimited("why").reply_headers == {"rate_limit_type": "requests"}
+    assert Told.of(error).error().reply_headers == error.reply_headers
 
 
 @pytest.mark.parametrize("kind", KINDS)

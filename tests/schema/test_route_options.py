@@ -28,6 +28,29 @@ def test_most_requests_say_nothing() -> None:
         ({"x-litellm-num-retries": "4"}, {}, RouteOptions(retries=4)),
         ({"x-litellm-num-retries": "4"}, {"num_retries": 0}, RouteOptions(retries=4)),
         ({}, {"num_retries": None}, AS_CONFIGURED),
+        ({}, {"max_retries": 1}, RouteOptions(retries=1)),
+        ({}, {"max_retries": 1, "num_retries": 3}, RouteOptions(retries=3)),
+        ({}, {"max_retries": 1, "num_retries": None}, RouteOptions(retries=1)),
+        ({"x-litellm-num-retries": "0"}, {"max_retries": 5}, RouteOptions(retries=0)),
+        ({}, {"timeout": 2}, RouteOptions(timeout_s=2.0)),
+        ({}, {"timeout": 0.5, "request_timeout": 9}, RouteOptions(timeout_s=0.5)),
+        ({}, {"request_timeout": 9}, RouteOptions(timeout_s=9.0)),
+        ({}, {"timeout": 0, "request_timeout": 9}, RouteOptions(timeout_s=9.0)),
+        ({}, {"timeout": None}, AS_CONFIGURED),
+        ({}, {"timeout": 0}, AS_CONFIGURED),
+        ({"x-litellm-timeout": "1.5"}, {"timeout": 9}, RouteOptions(timeout_s=1.5)),
+        ({"x-litellm-stream-timeout": "3"}, {"stream_timeout": 9}, RouteOptions(stream_timeout_s=3.0)),
+        ({}, {"stream_timeout": 4}, RouteOptions(stream_timeout_s=4.0)),
+        (
+            {},
+            {"context_window_fallback_dict": {"a": "b"}},
+            RouteOptions(context_window_fallbacks={"a": ("b",)}),
+        ),
+        (
+            {},
+            {"context_window_fallback_dict": {"a": "b"}, "context_window_fallbacks": [{"a": ["c"]}]},
+            RouteOptions(context_window_fallbacks={"a": ("c",)}),
+        ),
         ({}, {"fallbacks": ["a", {"model": "b"}]}, RouteOptions(fallbacks=("a", "b"))),
         ({}, {"fallbacks": []}, RouteOptions(fallbacks=())),
         ({}, {"disable_fallbacks": True}, RouteOptions(falls_back=False)),
@@ -92,3 +115,37 @@ def refused_for(name: str, value: Any) -> str | None:
     except InvalidRequest as refused:
         return refused.param
     return None
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "param"),
+    [
+        ({"x-litellm-timeout": "soon"}, {}, "x-litellm-timeout"),
+        ({"x-litellm-timeout": "0"}, {}, "x-litellm-timeout"),
+        ({"x-litellm-timeout": "nan"}, {}, "x-litellm-timeout"),
+        ({"x-litellm-timeout": "inf"}, {}, "x-litellm-timeout"),
+        ({"x-litellm-timeout": ""}, {}, "x-litellm-timeout"),
+        ({"x-litellm-timeout": "1" * 30}, {}, "x-litellm-timeout"),
+        ({"x-litellm-stream-timeout": "-1"}, {}, "x-litellm-stream-timeout"),
+        ({}, {"timeout": -1}, "timeout"),
+        ({}, {"timeout": 6001}, "timeout"),
+        ({}, {"timeout": "10"}, "timeout"),
+        ({}, {"timeout": {"connect": 1}}, "timeout"),
+        ({}, {"request_timeout": 1e300}, "request_timeout"),
+        ({}, {"stream_timeout": True}, "stream_timeout"),
+        ({}, {"max_retries": 11}, "num_retries"),
+        ({}, {"max_retries": "2"}, "max_retries"),
+        ({}, {"context_window_fallback_dict": {"a": ["b"]}}, "context_window_fallback_dict"),
+        (
+            {},
+            {"context_window_fallback_dict": {str(n): "b" for n in range(21)}},
+            "context_window_fallback_dict",
+        ),
+    ],
+)
+def test_a_deadline_or_number_that_is_none_is_refused_by_name(
+    headers: dict[str, str], body: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        options(headers, **body)
+    assert caught.value.param == param

@@ -41,7 +41,7 @@ def chat_of(content: Any = "hi", **fields: Any) -> bytes:
 def refusal(body: bytes, decoder: "msgspec.json.Decoder[Any]" = CHAT) -> str:
     with pytest.raises(InvalidRequest) as caught:
         decode_body(decoder, body)
-    assert (caught.value.http_status, caught.value.code) == (400, "request_too_complex")
+    assert (caught.value.http_status, caught.value.reason) == (400, "request_too_complex")
     return caught.value.message
 
 

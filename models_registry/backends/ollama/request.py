@@ -83,7 +83,7 @@ def embed_body(request: EmbeddingsRequest, target: Target) -> OllamaEmbed:
     """The body of an embeddings request. Raises UnsupportedParameter for token ids and unknown fields, and
     InvalidRequest for no text."""
     fields = request.fields()
-    take_gateway_fields(fields)
+    take_gateway_fields(fields, target)
     for name, raw in fields.items():
         if name not in EMBED_FIELDS and present(raw) and not target.drop_params:
             raise unsupported(name, target)

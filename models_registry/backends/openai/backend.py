@@ -153,7 +153,7 @@ class OpenAI:
 def _outgoing(
     fields: dict[str, msgspec.Raw], target: Target, *, stored_there: bool
 ) -> dict[str, msgspec.Raw]:
-    take_gateway_fields(fields)
+    take_gateway_fields(fields, target)
     fields["model"] = msgspec.Raw(msgspec.json.encode(target.model))
     add_defaults(fields, target)
     keep_metadata_here(fields, stored_there=stored_there)

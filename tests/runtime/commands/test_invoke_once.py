@@ -44,7 +44,7 @@ def test_a_stream_that_breaks_ends_in_an_error_event_and_fails(capsys: pytest.Ca
     first, last = capsys.readouterr().out.strip().split("\n\n")
     assert first == "data: one"
     error = msgspec.json.decode(last.removeprefix("data: "))["error"]
-    assert (error["message"], error["code"]) == ("The answer broke off.", "upstream_cut")
+    assert (error["message"], error["reason"]) == ("The answer broke off.", "upstream_cut")
     assert Breaking.closed
 
 

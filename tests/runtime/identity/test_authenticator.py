@@ -1,6 +1,7 @@
 """Who is calling: where a key may stand, and how long an answer about it holds."""
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -80,6 +81,10 @@ def bearer(key: str = KEY) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
+def basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -95,6 +100,13 @@ def bearer(key: str = KEY) -> dict[str, str]:
         {"x-litellm-api-key": KEY, "authorization": f"Bearer {OTHER}", "x-api-key": "sk-ant-theirs"},
         {"authorization": f"Bearer {KEY}", "cookie": f"key={OTHER}"},
         {"authorization": "Basic c2stOnNr", "x-api-key": KEY},
+        {"authorization": "Basic not-base64", "x-api-key": KEY},
+        {"ocp-apim-subscription-key": KEY},
+        {"authorization": basic("ada", KEY)},
+        {"authorization": basic("", KEY).replace("Basic", "basic")},
+        {"authorization": basic("ada", KEY), "ocp-apim-subscription-key": KEY},
+        {"authorization": basic("ada", "a proxy's own"), "ocp-apim-subscription-key": KEY},
+        {"authorization": basic("ada", OTHER), "x-litellm-api-key": KEY},
     ],
 )
 def test_a_key_is_found_where_any_sdk_puts_it(headers: dict[str, str]) -> None:
@@ -104,12 +116,17 @@ def test_a_key_is_found_where_any_sdk_puts_it(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("headers", "says"),
     [
-        ({}, "no API key"),
-        ({"cookie": f"key={KEY}"}, "no API key"),
-        ({"authorization": KEY}, "no API key"),
-        ({"authorization": "Bearer"}, "no API key"),
-        ({"authorization": "Bearer "}, "no API key"),
-        ({"authorization": f"Basic {KEY}"}, "no API key"),
+        ({}, "No api key passed in"),
+        ({"cookie": f"key={KEY}"}, "No api key passed in"),
+        ({"authorization": KEY}, "No api key passed in"),
+        ({"authorization": "Bearer"}, "No api key passed in"),
+        ({"authorization": "Bearer "}, "No api key passed in"),
+        ({"authorization": f"Basic {KEY}"}, "malformed"),
+        ({"authorization": basic(KEY, "")}, "malformed"),
+        ({"authorization": basic("ada", "secret")}, "malformed"),
+        ({"authorization": "Basic"}, "malformed"),
+        ({"authorization": "Basic /w=="}, "malformed"),
+        ({"ocp-apim-subscription-key": "0123456789abcdef0123456789abcdef"}, "malformed"),
         ({"authorization": "Bearer pk-not-one-of-ours"}, "malformed"),
         ({"authorization": "Bearer sk-"}, "malformed"),
         ({"authorization": f"Bearer sk-{'x' * 600}"}, "malformed"),
@@ -130,6 +147,8 @@ def test_a_request_without_a_well_formed_key_is_401(headers: dict[str, str], say
     [
         {"authorization": f"Bearer {KEY}", "x-api-key": OTHER},
         {"api-key": KEY, "x-goog-api-key": OTHER},
+        {"authorization": basic("ada", KEY), "api-key": OTHER},
+        {"authorization": f"Bearer {KEY}", "ocp-apim-subscription-key": OTHER},
     ],
 )
 def test_two_different_keys_are_400(headers: dict[str, str]) -> None:

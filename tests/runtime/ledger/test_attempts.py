@@ -161,10 +161,16 @@ def test_times_are_the_calls_own_plus_the_monotonic_difference() -> None:
 def test_the_reply_tells_the_deployment_at_the_hold_and_the_cost_at_the_end() -> None:
     ledger, call = FakeLedger(), make_call()
     held = hold(ledger, call=call)
-    assert call.reply_headers == {
-        "x-litellm-model-id": "deployment-1",
-        "x-litellm-model-group": "gpt-4",
-        "x-litellm-model-api-base": "https://api.example.com/v1",
+    assert call.reply_headers == {}
+    assert dict(call.provider_side.deployment) == {
+        b"x-litellm-model-id": b"deployment-1",
+        b"x-litellm-model-name": b"openai/gpt-4-0613",
+        b"x-litellm-model-group": b"gpt-4",
+        b"x-litellm-model-api-base": b"https://api.example.com/v1",
+        b"x-litellm-timeout": b"6000.0",
+        b"x-litellm-max-retries": b"0",
+        b"x-litellm-attempted-retries": b"0",
+        b"x-litellm-attempted-fallbacks": b"0",
     }
     held.settle(USED)
     assert call.reply_headers["x-litellm-response-cost"] == "0.00006"

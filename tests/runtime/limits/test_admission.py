@@ -19,12 +19,13 @@ from runtime.limits.admission import Admission, Admissions, full_ceiling
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
+from runtime.limits.slices import Need, Slice, Slices, give_back
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.chat import ChatRequest
 from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
 from schema.ledger.journal import row_of
-from schema.limits import Meter, Rule
+from schema.limits import Holder, Meter, Rule
 from schema.usage import Usage
 from schema.wire import decode_body
 from tests.fakes.authority import Silence
@@ -46,15 +47,28 @@ class Desk:
         self.admissions = Admissions(governor, EndUsers(policy, Silence(), database, LookUps()), policy)
         self.database = database
 
-    async def admit(self, rules: Sequence[Rule], target: Target, **body: object) -> tuple[Call, Admission]:
+    async def admit(
+        self, rules: Sequence[Rule], target: Target, calls: list[Call] | None = None, /, **body: object
+    ) -> tuple[Call, Admission]:
         fields = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}], **body}
         request = decode_body(_decoder, msgspec.json.encode(fields))
         call = make_call()
         caller = msgspec.structs.replace(call.caller, rules=tuple(rules))
-        call = msgspec.structs.replace(call, caller=caller, reply_headers={})
+        call = msgspec.structs.replace(call, caller=caller, reply_headers={}, limit_headers=[])
+        if calls is not None:
+            calls.append(call)
         bounds = ChatBounds(request, target)
         admission = await self.admissions.admit(call, target, bounds, request.user)
         return call, admission
+
+    async def refused(
+        self, rules: Sequence[Rule], target: Target, **body: object
+    ) -> tuple[Call, RateLimited]:
+        """The call that a limit refuses, with what its answer's headers say."""
+        calls: list[Call] = []
+        with pytest.raises(RateLimited) as caught:
+            await self.admit(rules, target, calls, **body)
+        return calls[0], caught.value
 
 
 def at_desk(dsn: str, scenario: Callable[[Desk], Awaitable[T]], policy: Policy | None = None) -> T:
@@ -269,7 +283,7 @@ def test_what_has_no_known_bound_is_refused_under_a_budget_by_its_name(
         target = make_target(price=PRICE)
         with pytest.raises(UnboundedCost, match=field) as caught:
             await desk.admit([own_budget(10**12)], target, **body)
-        assert (caught.value.code, caught.value.http_status) == ("unbounded_cost", 400)
+        assert (caught.value.reason, caught.value.code) == ("unbounded_cost", "400")
         assert "free_params: [" in caught.value.message
         assert "model_info.max_call_cost" in caught.value.message
         await desk.admit([], target, **body)  # nobody's money is limited
@@ -311,11 +325,15 @@ def test_a_rule_for_one_model_leaves_the_others_alone(postgres_dsn: str) -> None
     at_desk(postgres_dsn, scenario)
 
 
-def test_a_call_larger_than_the_token_limit_alone_is_400(postgres_dsn: str) -> None:
+def test_a_call_larger_than_the_token_limit_alone_is_429_and_not_to_be_retried(postgres_dsn: str) -> None:
     async def scenario(desk: Desk) -> None:
         with pytest.raises(TooManyTokens) as caught:
             await desk.admit([tokens_a_minute(100)], make_target(), max_tokens=1_000)
-        assert caught.value.http_status == 400
+        error = caught.value
+        assert (error.http_status, error.retry, error.retry_after_s) == (429, False, None)
+        assert error.message.startswith("Rate limit exceeded for api_key: key t.")
+        assert error.reply_headers["rate_limit_type"] == "tokens"
+        assert error.reply_headers["reset_at"].endswith(":00 UTC")
         _, admission = await desk.admit([tokens_a_minute(100)], make_target())
         assert admission.taken[0].amount == 100, "a guess gives way to the limit"
 
@@ -414,6 +432,70 @@ def test_a_429_says_when_to_come_back(postgres_dsn: str) -> None:
             await desk.admit([rule], make_target())
         assert caught.value.retry_after_s is not None
         assert 0 < caught.value.retry_after_s <= 60
+        assert caught.value.message.startswith("Rate limit exceeded for api_key: ")
+        assert caught.value.reply_headers["rate_limit_type"] == "requests"
+        assert caught.value.reply_headers["reset_at"].endswith(":00 UTC")
+
+    at_desk(postgres_dsn, scenario)
+
+
+def refused(call: Call) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in call.limit_headers}
+
+
+def test_a_429_says_how_the_limits_stand(postgres_dsn: str) -> None:
+    """The one that was short, and another one as far as this worker knows it."""
+
+    async def scenario(desk: Desk) -> None:
+        rules = [requests_a_minute("k", 1), tokens_a_minute(5_000), at_once("k", 3)]
+        await desk.admit(rules, make_target(), max_tokens=10)
+        call, error = await desk.refused(rules, make_target(), max_tokens=10)
+        headers = refused(call)
+        assert headers["x-ratelimit-limit-requests"] == headers["x-ratelimit-api_key-limit-requests"] == "1"
+        assert headers["x-ratelimit-remaining-requests"] == "0"
+        assert 0 < float(headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
+        assert int(headers["x-ratelimit-remaining-tokens"]) > 0
+        assert error.limit_type == "requests"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_429_of_calls_at_once_says_so(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rules = [at_once("k", 1)]
+        await desk.admit(rules, make_target())
+        call, error = await desk.refused(rules, make_target())
+        assert error.reply_headers["rate_limit_type"] == "max_parallel_requests"
+        assert "reset_at" in error.reply_headers
+        assert refused(call)["x-ratelimit-api_key-remaining-max_parallel_requests"] == "0"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_worker_that_knows_nothing_of_a_limit_tells_the_limit_alone(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        call, _ = await desk.refused([tokens_a_minute(100)], make_target(), max_tokens=1_000)
+        assert refused(call) == {
+            "x-ratelimit-api_key-limit-tokens": "100",
+            "x-ratelimit-limit-tokens": "100",
+            "x-litellm-key-tpm-limit": "100",
+        }
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_an_end_users_budget_has_litellms_opening_words(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        rule = Rule(
+            account="money:customer:e",
+            meter=Meter.MONEY,
+            who="end_user",
+            subject="customer eve",
+            limit=CENT // 100,
+        )
+        with pytest.raises(BudgetExceeded) as caught:
+            await desk.admit([rule], make_target(price=PRICE), max_tokens=100_000)
+        assert caught.value.message.startswith("ExceededBudget: End User=eve over budget. Spend=0, Budget=")
 
     at_desk(postgres_dsn, scenario)
 
@@ -487,3 +569,114 @@ def test_a_refusal_names_a_long_name_by_its_beginning_and_says_what_to_do(fields
         full_ceiling(target, ChatBounds(request, target))
     assert len(caught.value.message) < 1_000
     assert "model_info.max_call_cost" in caught.value.message
+
+
+def key_budget(nano: int, **more: Any) -> Rule:
+    return Rule(
+        account="money:key:told",
+        meter=Meter.MONEY,
+        who="api_key",
+        subject="key told",
+        limit=nano,
+        holder=Holder("key", "told"),
+        **more,
+    )
+
+
+def told(call: Call) -> dict[str, str]:
+    """What the answer's head says of the key."""
+    return {name: value for name, value in refused(call).items() if name.startswith("x-litellm-key-")}
+
+
+def test_the_head_tells_how_the_key_stands(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        team = msgspec.structs.replace(requests_a_minute("team", 70), who="team")
+        of_a_model = msgspec.structs.replace(
+            requests_a_minute("model", 7), who="model_per_key", model="gpt-4"
+        )
+        rules = [
+            key_budget(100 * CENT),
+            requests_a_minute("k", 60),
+            tokens_a_minute(90_000),
+            team,
+            of_a_model,
+        ]
+        target = make_target(price=PRICE)
+        call, admission = await desk.admit(rules, target, max_tokens=10)
+        assert told(call) == {
+            "x-litellm-key-max-budget": "1",
+            "x-litellm-key-spend": "0",
+            "x-litellm-key-rpm-limit": "60",
+            "x-litellm-key-tpm-limit": "90000",
+        }
+        desk.admissions.settle(admission, make_settled(cost_nano=CENT // 4))
+        call, other = await desk.admit(rules, target, max_tokens=10)
+        assert told(call)["x-litellm-key-spend"] == "0.0025", "what this worker settled counts at once"
+        desk.admissions.release(other)
+        call, _ = await desk.admit(rules, target, max_tokens=10)
+        assert told(call)["x-litellm-key-spend"] == "0.0025", "a call that did not begin costs nothing"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_what_is_not_known_of_a_key_is_not_told(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        free = msgspec.structs.replace(make_target(), price=Price(source="local"))
+        call, _ = await desk.admit([key_budget(CENT)], free)
+        assert told(call) == {"x-litellm-key-max-budget": "0.01"}, "a free call asks nobody what was spent"
+        call, _ = await desk.admit([], make_target(price=PRICE))
+        assert told(call) == {}
+        window = msgspec.structs.replace(own_budget(10**12), account="money:key:told:window:1d")
+        call, _ = await desk.admit([window], make_target(price=PRICE), max_tokens=1)
+        assert told(call) == {}, "a budget by window is another budget"
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_temporary_increase_is_part_of_the_budget_that_is_told(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        for until_s, dollars in ((2e10, "1.5"), (1.0, "1")):
+            rule = key_budget(100 * CENT, extra=50 * CENT, extra_until=until_s)
+            call, _ = await desk.admit([rule], make_target(price=PRICE), max_tokens=1)
+            assert told(call)["x-litellm-key-max-budget"] == dollars
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_a_refusal_tells_how_the_key_stands_too(postgres_dsn: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        calls: list[Call] = []
+        with pytest.raises(BudgetExceeded):
+            await desk.admit([key_budget(CENT)], make_target(price=PRICE), calls, max_tokens=100_000)
+        assert told(calls[0]) == {"x-litellm-key-max-budget": "0.01"}
+
+    at_desk(postgres_dsn, scenario)
+
+
+def test_what_was_spent_follows_postgres_and_is_lowered_with_it() -> None:
+    rule = key_budget(100 * CENT)
+
+    def lease(spent: int) -> Slice:
+        return Slice(
+            rule=rule,
+            epoch=1,
+            worker="w",
+            free=CENT,
+            until_mono=1e9,
+            used_mono=0.0,
+            spent=spent,
+            told_spent=spent,
+        )
+
+    slices = Slices()
+    assert slices.spent(rule) is None
+    slices.put(lease(5 * CENT), 0.0)
+    taken, _ = slices.take([Need(rule, CENT)], 0.0)
+    give_back(taken[0], CENT // 4)
+    assert slices.spent(rule) == 5 * CENT + CENT * 3 // 4
+    slices.put(lease(5 * CENT), 0.0)
+    assert slices.spent(rule) == 5 * CENT + CENT * 3 // 4, "the call is not booked yet"
+    slices.put(lease(6 * CENT), 0.0)
+    assert slices.spent(rule) == 6 * CENT, "it is, and another worker's with it"
+    slices.put(lease(0), 0.0)
+    assert slices.spent(rule) == 0, "somebody reset it"

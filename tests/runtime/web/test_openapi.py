@@ -102,6 +102,8 @@ def test_a_part_of_the_catalogue_is_a_part_of_the_document() -> None:
         "/health/liveliness",
         "/health/liveness",
         "/health/readiness",
+        "/health/readiness/details",
+        "/routes",
         "/metrics",
     }
 
@@ -131,7 +133,7 @@ def test_the_documents_are_made_once_for_all_who_ask_and_also_where_the_first_le
     monkeypatch.setattr(Documents, "_make", counted)
 
     async def run() -> list[tuple[bytes, bytes]]:
-        documents = Documents(entries(["chat"]))
+        documents = Documents(entries(["chat"]), "")
         assert making == []
         first = asyncio.create_task(documents.both())
         await asyncio.sleep(0)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from models_registry.backends.backend import CallFacts
 from models_registry.backends.openai.backend import OpenAI
-from models_registry.backends.parameters import GATEWAY_FIELDS, with_defaults
+from models_registry.backends.parameters import GATEWAY_FIELDS, STRIPPED, with_defaults
+from models_registry.config.providers import PROVIDERS
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
@@ -102,6 +103,75 @@ def test_a_field_of_the_gateway_is_refused_by_name_and_never_forwarded(name: str
     asking_for_nothing: tuple[object, ...] = (None, [], {}, 0, False, "")
     for nothing in asking_for_nothing:
         assert name not in sent(**{name: nothing})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(STRIPPED),
+        "input_cost_per_token",
+        "output_cost_per_token",
+        "cache_read_input_token_cost",
+        "input_cost_per_token_above_200k_tokens",
+        "litellm_trace_id",
+        "timeout",
+        "max_retries",
+        "request_timeout",
+        "stream_timeout",
+        "context_window_fallback_dict",
+    ],
+)
+def test_a_field_of_litellms_own_never_reaches_a_provider(name: str) -> None:
+    for value in ({"a": "b"}, ["x"], 7, True, "x", None):
+        assert sent(**{name: value}) == sent()
+        request = BACKEND.embeddings_request(embeddings(**{name: value}), TARGET, FACTS)
+        assert body_of(request) == body_of(BACKEND.embeddings_request(embeddings(), TARGET, FACTS))
+
+
+def test_a_name_that_litellm_and_the_server_both_know_is_the_providers() -> None:
+    vllm = msgspec.structs.replace(TARGET, own_fields=frozenset({"priority"}))
+    fields = {"priority": 5, "rpm": 3}
+    assert body_of(BACKEND.chat_request(chat(**fields), vllm, FACTS))["priority"] == 5
+    assert "rpm" not in body_of(BACKEND.chat_request(chat(**fields), vllm, FACTS))
+    assert PROVIDERS["hosted_vllm"].own_fields == ("priority",)
+    assert PROVIDERS["openai"].own_fields == ()
+
+
+def test_names_that_only_look_alike_are_sent_on() -> None:
+    fields = {"costume": 1, "prioritys": 2, "rpm_": 3, "reasoning_effort": "low", "request_id": "r"}
+    assert fields.items() <= sent(**fields).items()
+
+
+@pytest.mark.parametrize(
+    "cache",
+    [
+        {"no-cache": True},
+        {"no-store": True},
+        {"s-maxage": 600},
+        {"ttl": 60, "namespace": "mine"},
+        {"use-cache": False},
+        {},
+        None,
+        False,
+    ],
+)
+def test_what_any_cache_would_grant_is_no_reason_to_refuse(cache: object) -> None:
+    assert sent(cache=cache) == sent()
+
+
+@pytest.mark.parametrize(
+    ("cache", "param"),
+    [
+        ({"use-cache": True}, "cache.use-cache"),
+        ({"type": "redis"}, "cache.type"),
+        (True, "cache"),
+        ("x", "cache"),
+    ],
+)
+def test_a_cache_that_is_not_there_is_refused_by_name(cache: object, param: str) -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        sent(cache=cache)
+    assert caught.value.param == param
 
 
 def test_fields_that_openai_has_too_are_forwarded() -> None:
