@@ -21,6 +21,10 @@ ANY = "*"
 DROP_FIELD = "additional_drop_params"
 """The field of a request. It never goes to a provider."""
 MAX_ASKED = 100
+EXPECTED = (
+    f"{DROP_FIELD}: expected a list of at most {MAX_ASKED} names of fields, such as temperature or "
+    "tools[*].function.strict."
+)
 W = TypeVar("W", bound="WithFields")
 _NAMES = msgspec.json.Decoder(list[str] | None)
 _PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[(?:\*|[0-9]{1,6})\])*")
@@ -58,19 +62,14 @@ def left(request: W, configured: Sequence[FieldPath]) -> tuple[W, tuple[str, ...
 
 def _asked(raw: msgspec.Raw) -> list[FieldPath]:
     """The paths that a request names. Raises InvalidRequest."""
-    wrong = InvalidRequest(
-        f"{DROP_FIELD}: expected a list of at most {MAX_ASKED} names of fields, such as temperature or "
-        "tools[*].function.strict.",
-        param=DROP_FIELD,
-    )
     try:
         names = _NAMES.decode(raw) or []
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise wrong from exc
+        raise InvalidRequest(EXPECTED, param=DROP_FIELD) from exc
     paths = [field_path(name) for name in names[: MAX_ASKED + 1]]
     found = [path for path in paths if path is not None]
     if len(names) > MAX_ASKED or len(found) < len(paths):
-        raise wrong
+        raise InvalidRequest(EXPECTED, param=DROP_FIELD)
     return [path for path in found if path[0] not in NEEDED or len(path) > 1]
 
 

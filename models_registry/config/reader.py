@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from models_registry.backends.parameters import CACHE_FIELD, GATEWAY_FIELDS, STRIPPED
+from models_registry.backends.parameters import CACHE_FIELD, GATEWAY_FIELDS
 from models_registry.config import known_keys
 from models_registry.config.absent import ABSENT
 from models_registry.config.hosts import is_near
@@ -279,10 +279,7 @@ def _names_of(kind: type[msgspec.Struct]) -> frozenset[str]:
     return own | known_keys.LATER.get(kind.__name__, frozenset())
 
 
-_SENT_BY_SOME = frozenset({"priority"})  # vLLM knows it
-_NEVER_SENT = known_keys.PARAMS_LATER | (
-    {*GATEWAY_FIELDS, *STRIPPED, CACHE_FIELD} - known_keys.REQUEST_PARAMS - _SENT_BY_SOME
-)
+_NEVER_SENT = known_keys.PARAMS_LATER | ({*GATEWAY_FIELDS, CACHE_FIELD, "ttl"} - known_keys.REQUEST_PARAMS)
 """LiteLLM's own keys of `litellm_params` that have no effect yet: no provider knows them."""
 _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
