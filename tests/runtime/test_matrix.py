@@ -60,6 +60,8 @@ EXPECTED: Mapping[str, Expected] = {
     "embeddings": ("ynyyyyny", "ynyyyyny"),
     "models": EVERYBODY,
     "models.retrieve": EVERYBODY,
+    "model_info.deployments": EVERYBODY,
+    "model_info.groups": EVERYBODY,
     "metrics": ADMINS_AND_THEIR_VIEWERS,
     "alerts": ADMINS_AND_THEIR_VIEWERS,
     "health.liveliness": EVERYBODY,
