@@ -359,6 +359,8 @@ FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
 BODILESS = frozenset(
     [
         "models",
+        "model_info.deployments",
+        "model_info.groups",
         "health.liveliness",
         "health.readiness",
         "health.details",
