@@ -4,6 +4,7 @@ import msgspec
 
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.wire import MaybeRaw, present
 
 NO_ARGUMENTS = msgspec.Raw(b"{}")
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -52,6 +53,20 @@ def function_of(call: ToolCall, where: str) -> tuple[str, msgspec.Raw]:
     if call.kind not in (None, "function") or function is None or not function.name:
         raise UnsupportedParameter(f"'{where}' must be the call of a function with a name.", param=where)
     return function.name, _arguments(function, where)
+
+
+def arguments_text(raw: MaybeRaw) -> str:
+    """A call's arguments as OpenAI has them, JSON as text, from a provider that sends an object. Some servers
+    send the text itself."""
+    if not present(raw):
+        return "{}"
+    text = bytes(raw).decode("utf-8", "replace")
+    if not text.startswith('"'):
+        return text
+    try:
+        return msgspec.json.decode(raw, type=str) or "{}"
+    except msgspec.DecodeError:
+        return text
 
 
 def refuse_legacy(message: Message, where: str) -> None:

@@ -42,10 +42,10 @@ _ANY = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
-Fields = dict[str, msgspec.Raw]
+RawFields = dict[str, msgspec.Raw]
 
 
-class _Thinking(msgspec.Struct, frozen=True, rename={"kind": "type"}):
+class _AskedThinking(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     kind: str = ""
     budget_tokens: int | None = None
 
@@ -71,7 +71,7 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     return refitted(fields, target, changed)
 
 
-def _fit_effort(fields: Fields, target: Target, *, drops: bool) -> None:
+def _fit_effort(fields: RawFields, target: Target, *, drops: bool) -> None:
     """`reasoning_effort` as the model takes it. `none` is switched off by the translation."""
     effort, facts = _text(fields.get(EFFORT)), target.facts
     if effort is None or facts is None:
@@ -109,30 +109,30 @@ def _fit_effort(fields: Fields, target: Target, *, drops: bool) -> None:
             fields[THINKING] = msgspec.Raw(msgspec.json.encode(budget))
 
 
-def _fit_thinking(fields: Fields, facts: ModelFacts | None, *, drops: bool) -> _Thinking:
+def _fit_thinking(fields: RawFields, facts: ModelFacts | None, *, drops: bool) -> _AskedThinking:
     """`thinking` in the form that the model takes, under `drop_params`. Gives what it is now."""
     raw = fields.get(THINKING)
     if raw is None or bytes(raw) == NULL:
-        return _Thinking()
+        return _AskedThinking()
     try:
-        thinking = msgspec.json.decode(raw, type=_Thinking)
+        thinking = msgspec.json.decode(raw, type=_AskedThinking)
     except msgspec.ValidationError:
-        return _Thinking()
+        return _AskedThinking()
     if facts is None or not drops:
         return thinking
     if facts.reasoning is False:
         del fields[THINKING]
-        return _Thinking()
+        return _AskedThinking()
     if thinking.kind == "enabled" and facts.adaptive and facts.budgeted is False:
         fields[THINKING] = ADAPTIVE
-        return _Thinking("adaptive")
+        return _AskedThinking("adaptive")
     if thinking.kind == "adaptive" and not facts.adaptive and facts.budgeted:
-        thinking = _Thinking("enabled", BUDGETS["high"])
+        thinking = _AskedThinking("enabled", BUDGETS["high"])
         fields[THINKING] = msgspec.Raw(msgspec.json.encode(thinking))
     return thinking
 
 
-def _make_room(fields: Fields, thinking: _Thinking, target: Target) -> None:
+def _make_room(fields: RawFields, thinking: _AskedThinking, target: Target) -> None:
     """Raise a limit that the budget of thinking would use up, by the budget, which is a part of it."""
     budget = thinking.budget_tokens or 0
     name = next((name for name in LIMITS if bytes(fields.get(name, NULL)) != NULL), None)
@@ -147,7 +147,7 @@ def _make_room(fields: Fields, thinking: _Thinking, target: Target) -> None:
         fields[name] = msgspec.Raw(b"%d" % raised)
 
 
-def _fit_sampling(fields: Fields, target: Target, *, thinks: bool) -> None:
+def _fit_sampling(fields: RawFields, target: Target, *, thinks: bool) -> None:
     """Leave out what the model refuses, what it refuses beside thinking, and `top_p` beside `temperature`."""
     facts = target.facts
     refuses_all = facts is not None and facts.sampling is False
@@ -165,7 +165,7 @@ def _fit_sampling(fields: Fields, target: Target, *, thinks: bool) -> None:
         del fields["top_p"]
 
 
-def _fit_format(fields: Fields) -> None:
+def _fit_format(fields: RawFields) -> None:
     """The schema of `response_format` as Anthropic takes it."""
     try:
         wanted = _OBJECT.decode(fields.get("response_format", b"{}"))
@@ -182,7 +182,7 @@ def _fit_format(fields: Fields) -> None:
         fields["response_format"] = msgspec.Raw(msgspec.json.encode(wanted))
 
 
-def _fit_tools(fields: Fields) -> None:
+def _fit_tools(fields: RawFields) -> None:
     """Give the parameters of tools a root of type `object`, and leave out `strict` where it does not fit."""
     try:
         tools = _OBJECTS.decode(fields.get("tools", b"[]"))
@@ -193,7 +193,7 @@ def _fit_tools(fields: Fields) -> None:
         fields["tools"] = msgspec.Raw(msgspec.json.encode(tools))
 
 
-def _fit_tool(tool: Fields) -> bool:
+def _fit_tool(tool: RawFields) -> bool:
     """Fit one tool. Gives whether it was changed."""
     try:
         function = _OBJECT.decode(tool.get("function", b"{}"))

@@ -23,7 +23,14 @@ from models_registry.backends.ollama.answer import (
 )
 from models_registry.backends.ollama.request import chat_body, embed_body
 from models_registry.backends.ollama.stream import OllamaStream
-from models_registry.backends.provider_errors import provider_error, read_error, retry_after, whole_answer
+from models_registry.backends.provider_errors import (
+    error_instead,
+    provider_error,
+    read_error,
+    retry_after,
+    scrubbed,
+    whole_answer,
+)
 from models_registry.backends.tolerance import loosely
 from models_registry.backends.usage import count_of, to_wire
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
@@ -110,7 +117,8 @@ class Ollama:
         try:
             found = _embeddings(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise UpstreamMalformed(f"The provider's answer is not a list of embeddings: {exc}") from exc
+            otherwise = f"The provider's answer is not a list of embeddings: {exc}"
+            raise error_instead(body, target, otherwise) from exc
         asked = 1 if isinstance(request.input, str) else len(request.input)
         if len(found.embeddings) != asked:
             raise UpstreamMalformed(
@@ -133,7 +141,8 @@ class Ollama:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         """See Backend. The error for a missing model has the commands that pull it."""
-        text = read_error(body).message.lower()
+        said = scrubbed(read_error(body).message, target)
+        text = said.lower()
         error: UpstreamError
         if status == 404 and "model" in text and "not found" in text:
             pull = f"ollama pull {shlex.quote(target.model)}"
@@ -144,14 +153,16 @@ class Ollama:
                 code="model_not_found",
             )
         elif status == 503:
+            reason = f" It says: {said}" if said and target.local else ""
             error = ProviderError(
-                f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.",
+                f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.{reason}",
                 status=503,
                 kind="service_unavailable",
                 retry_after_s=retry_after(headers) or QUEUE_RETRY_S,
             )
         else:
             return provider_error(status, headers, body, target)
+        error.said = said
         error.answer = whole_answer(status, body, target)
         return error
 
