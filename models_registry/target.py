@@ -134,6 +134,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False
     takes_metadata: bool = False
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
+    strict_messages: bool = False
+    """Whether the server refuses a message with a field that OpenAI does not declare, such as
+    `reasoning_content`. Then such fields are left out."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error."""
     facts: ModelFacts | None = None

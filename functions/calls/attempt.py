@@ -102,8 +102,9 @@ class Attempts(Generic[R, B, A]):
         hold = await ctx.ledger.hold(
             ctx.call, target, streamed=streamed, bounds=bounds, customer=request.user
         )
-        if exchange.changed:
-            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(exchange.changed)
+        changed = exchange.changed + outgoing.changed
+        if changed:
+            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(dict.fromkeys(changed))
         elif ctx.call.attempts:
             ctx.call.reply_headers.pop(CHANGED_HEADER, None)
         response: UpstreamResponse | None = None

@@ -31,6 +31,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     body: bytes
     method: str = "POST"
+    changed: tuple[str, ...] = ()
+    """The fields of the caller's request that the translation changed or left out."""
 
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"

@@ -218,6 +218,7 @@ there."""
 ANTHROPIC = Table(
     _EVERYWHERE,
     _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
+    _free("cache_control"),
     {
         "response_format": Does.SCHEMA,
         "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),

@@ -59,6 +59,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     field."""
     refuses: tuple[str, ...] = ()
     """Fields that clients of other providers send, and that this provider's own hosts refuse."""
+    strict_messages: bool = False
+    """Whether the provider's own hosts refuse messages with fields that OpenAI does not declare."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error, where `model_info` does not
     say."""
@@ -73,6 +75,7 @@ _ROWS = (
         api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         api_key_env=("OPENAI_API_KEY",),
         takes_metadata=True,
+        strict_messages=True,
         refuses=("thinking", "cache_control", "top_k", "min_p", "repetition_penalty"),
         price_id="openai",
         bare_names=("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"),

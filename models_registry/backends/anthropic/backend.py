@@ -15,6 +15,7 @@ from models_registry.backends.anthropic.stream import AnthropicStream
 from models_registry.backends.anthropic.thinking import thinking_block
 from models_registry.backends.anthropic.usage import counts_in, finish_reason, usage_of
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.changes import Changes
 from models_registry.backends.content import arguments_text
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import upstream_headers
@@ -54,12 +55,14 @@ class Anthropic:
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /v1/messages."""
-        body = msgspec.json.encode(messages_request(request, target))
+        changes = Changes()
+        body = msgspec.json.encode(messages_request(request, target, changes))
         credential = {"anthropic-version": VERSION}
         if target.api_key is not None:
             credential["x-api-key"] = target.api_key.reveal()
         headers = upstream_headers(target, facts, credential=credential, foreign=_FOREIGN)
-        return UpstreamRequest(url=f"{target.api_base}/v1/messages", headers=headers, body=body)
+        url = f"{target.api_base}/v1/messages"
+        return UpstreamRequest(url=url, headers=headers, body=body, changed=changes.names)
 
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts

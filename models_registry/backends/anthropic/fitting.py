@@ -12,7 +12,11 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.anthropic.messages import conversation
+from models_registry.backends.anthropic.request import answers_by_tool
 from models_registry.backends.anthropic.schemas import fit_schema, fits_strict, with_object_root
+from models_registry.backends.anthropic.thinking import continues_unsigned
+from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted, merged, nearest, refitted
 from models_registry.backends.parameters import drops_params, unsupported
 from models_registry.facts.table import ModelFacts
@@ -37,6 +41,12 @@ EFFORT, THINKING, LIMITS = "reasoning_effort", "thinking", ("max_completion_toke
 SAMPLERS = ("temperature", "top_p", "top_k")
 ADAPTIVE = msgspec.Raw(b'{"type":"adaptive"}')
 NULL = b"null"
+NO_TOOLS = (NULL, b"[]")
+IDLE = (NULL, b'"auto"', b'"none"')
+"""Values of `tool_choice` that force no tool."""
+MAX_USER_CHARS = 256
+MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,}")
+PHONE = re.compile(r"\s*(?:tel:)?\+?(?:[\s().\-/]{0,3}[0-9]){7,15}\s*")
 
 _ANY = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -58,6 +68,11 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     before = dict(fields)
     _fit_effort(fields, target, drops=drops)
     thinking = _fit_thinking(fields, target.facts, drops=drops)
+    if thinking.kind == "enabled" and continues_unsigned(conversation(request.messages, Changes())[1]):
+        del fields[THINKING]  # the client kept no thinking of the turn that goes on
+        thinking = _AskedThinking()
+    lacks_tools = _fit_history(fields, request, target)
+    _fit_user(fields)
     _make_room(fields, thinking, target)
     _fit_sampling(fields, target, thinks=thinking.kind in ("enabled", "adaptive"))
     _fit_format(fields)
@@ -65,6 +80,7 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     if fields == before:
         return None
     changed = [name for name in before if fields.get(name) != before[name]]
+    changed += ["tools"] if lacks_tools else []
     became_thinking = EFFORT not in fields and THINKING in fields
     if EFFORT in changed and became_thinking and _text(before[EFFORT]) in BUDGET_LEVELS:
         changed.remove(EFFORT)  # it became thinking, which is what it asks for
@@ -180,6 +196,36 @@ def _fit_format(fields: RawFields) -> None:
         inside["schema"] = msgspec.Raw(msgspec.json.encode(fit))
         wanted["json_schema"] = msgspec.Raw(msgspec.json.encode(inside))
         fields["response_format"] = msgspec.Raw(msgspec.json.encode(wanted))
+
+
+def _fit_history(fields: RawFields, request: ChatRequest, target: Target) -> bool:
+    """Declare the tools that were called earlier, where the request has none: Anthropic wants every tool of
+    the conversation declared. None of them can be called now. Gives whether there were such."""
+    if request.tools or answers_by_tool(request, target):
+        return False
+    if bytes(fields.get("tools", NULL)) not in NO_TOOLS or bytes(fields.get("tool_choice", NULL)) not in IDLE:
+        return False
+    names = {
+        call.function.name: None
+        for message in request.messages
+        for call in message.tool_calls or ()
+        if call.function is not None and call.function.name
+    }
+    if not names:
+        return False
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    fields["tools"] = msgspec.Raw(msgspec.json.encode(tools))
+    fields["tool_choice"] = msgspec.Raw(b'"none"')
+    return True
+
+
+def _fit_user(fields: RawFields) -> None:
+    """Leave out a `user` that Anthropic refuses: a mail address, a phone number, a long or a blank one."""
+    user = _text(fields.get("user"))
+    if user is None:
+        return
+    if not user.strip() or len(user) > MAX_USER_CHARS or MAIL.search(user) or PHONE.fullmatch(user):
+        del fields["user"]
 
 
 def _fit_tools(fields: RawFields) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schema.chat import Message, ThinkingBlock
+from schema.chat import Message, Part, ThinkingBlock
 from schema.dialects.anthropic import AnswerBlock, AnthropicMessage, Block
 from schema.wire import present
 
@@ -28,14 +28,25 @@ def thinking_block(block: AnswerBlock) -> ThinkingBlock | None:
 
 
 def signed_blocks(message: Message) -> list[Block]:
-    """The thinking of an assistant's message as Anthropic takes it: from its parts, else from its
-    `thinking_blocks`. Empty: the client kept none."""
-    return _joined(_in_parts(message) or _in_field(message))
+    """The thinking of an assistant's message, from its `thinking_blocks`, as Anthropic takes it. Empty: the
+    client kept none, or it stands among the parts of the content."""
+    return [] if _stands_in_parts(message) else _joined(_in_field(message))
+
+
+def signed_part(part: Part) -> Block | None:
+    """A part of the content that is thinking. None: it has no signature."""
+    if part.kind == REDACTED:
+        return Block(kind=REDACTED, data=part.data) if part.data else None
+    try:
+        text = _TEXT.decode(part.thinking) if present(part.thinking) else ""
+    except msgspec.DecodeError:
+        return None  # at Mistral it is a list of parts
+    return Block(kind=THINKING, thinking=text, signature=part.signature) if part.signature else None
 
 
 def has_thinking(message: Message) -> bool:
-    """Whether a message has thinking, signed or not."""
-    return bool(message.reasoning_content or _in_parts(message) or _in_field(message))
+    """Whether a message has thinking beside its content, signed or not, that stands in no part of it."""
+    return bool(message.reasoning_content or _in_field(message)) and not _stands_in_parts(message)
 
 
 def continues_unsigned(turns: Sequence[AnthropicMessage]) -> bool:
@@ -74,21 +85,9 @@ def _in_field(message: Message) -> list[ThinkingBlock]:
         return []
 
 
-def _in_parts(message: Message) -> list[ThinkingBlock]:
-    """The thinking among the parts. At Mistral it is a list of parts, without a signature."""
-    if not isinstance(message.content, list):
-        return []
-    found = []
-    for part in message.content:
-        if part.kind == REDACTED:
-            found.append(ThinkingBlock(kind=REDACTED, data=part.data))
-        elif part.kind == THINKING:
-            try:
-                text = _TEXT.decode(part.thinking) if present(part.thinking) else ""
-            except msgspec.DecodeError:
-                text = ""
-            found.append(ThinkingBlock(kind=THINKING, thinking=text, signature=part.signature))
-    return found
+def _stands_in_parts(message: Message) -> bool:
+    parts = message.content if isinstance(message.content, list) else ()
+    return any(part.kind in (THINKING, REDACTED) for part in parts)
 
 
 def _joined(pieces: Sequence[ThinkingBlock]) -> list[Block]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama.answer import (
@@ -58,7 +59,9 @@ class Ollama:
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /api/chat."""
-        return _post(f"{target.api_base}/api/chat", chat_body(request, target), target, facts)
+        changes = Changes()
+        body = chat_body(request, target, changes)
+        return _post(f"{target.api_base}/api/chat", body, target, facts, changes.names)
 
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
@@ -176,6 +179,8 @@ def _embeddings(body: bytes) -> OllamaEmbeddings:
         return msgspec.convert(loosely(body), OllamaEmbeddings)
 
 
-def _post(url: str, body: msgspec.Struct, target: Target, facts: CallFacts) -> UpstreamRequest:
+def _post(
+    url: str, body: msgspec.Struct, target: Target, facts: CallFacts, changed: tuple[str, ...] = ()
+) -> UpstreamRequest:
     headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
-    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body))
+    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body), changed=changed)

@@ -5,7 +5,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.backends.ollama.messages import conversation
+from models_registry.backends.changes import Changes, name_left_out
+from models_registry.backends.ollama.messages import FIELDS, conversation
 from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, runner_options
 from models_registry.backends.parameters import (
     drops_params,
@@ -55,14 +56,15 @@ EFFORTS: Mapping[str, bool | str] = MappingProxyType(
 JSON_MODE = msgspec.Raw(b'"json"')
 
 
-def chat_body(request: ChatRequest, target: Target) -> OllamaChat:
+def chat_body(request: ChatRequest, target: Target, changes: Changes) -> OllamaChat:
     """The body of a chat request. The server is told to cut nothing, so a prompt that is too long is an
     error, and no shorter prompt. Raises UnsupportedParameter or InvalidRequest, which name what can't be
     sent."""
     _refuse_config_only(request, target)
     request = with_defaults(request, target)
-    refuse_unsupported(request, target, HONOURED | (CONFIG_ONLY & target.params.keys()))
-    messages = conversation(request.messages)
+    refuse_unsupported(request, target, HONOURED | (CONFIG_ONLY & target.params.keys()), changes)
+    name_left_out(request, FIELDS, changes)
+    messages = conversation(request.messages, changes)
     return OllamaChat(
         model=target.model,
         messages=messages,
@@ -70,9 +72,9 @@ def chat_body(request: ChatRequest, target: Target) -> OllamaChat:
         truncate=False,
         shift=False,
         options=options_of(request, messages, target),
-        format=_format(request, target),
-        tools=_tools(request, target),
-        think=_think(request, target),
+        format=_format(request, target, changes),
+        tools=_tools(request, target, changes),
+        think=_think(request, target, changes),
         keep_alive=target.params.get("keep_alive", ABSENT),
         logprobs=request.logprobs or None,
         top_logprobs=request.top_logprobs or None,
@@ -117,7 +119,7 @@ def _refuse_config_only(request: ChatRequest, target: Target) -> None:
             )
 
 
-def _format(request: ChatRequest, target: Target) -> MaybeRaw:
+def _format(request: ChatRequest, target: Target, changes: Changes) -> MaybeRaw:
     wanted = request.response_format
     if wanted is None or wanted.kind == "text":
         return ABSENT
@@ -130,11 +132,12 @@ def _format(request: ChatRequest, target: Target) -> MaybeRaw:
             )
         return wanted.json_schema.body
     if drops_params(request, target):
+        changes.add("response_format")
         return ABSENT
     raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'")
 
 
-def _tools(request: ChatRequest, target: Target) -> list[OllamaTool] | None:
+def _tools(request: ChatRequest, target: Target, changes: Changes) -> list[OllamaTool] | None:
     """The tools to send. Ollama has no `tool_choice`: for `none` no tool is sent, and for a named tool that
     one alone."""
     tools = []
@@ -149,10 +152,12 @@ def _tools(request: ChatRequest, target: Target) -> list[OllamaTool] | None:
             name=function.name, description=function.description, parameters=function.parameters
         )
         tools.append(OllamaTool(function=spec))
-    return _chosen(tools, request, target) or None
+    return _chosen(tools, request, target, changes) or None
 
 
-def _chosen(tools: list[OllamaTool], request: ChatRequest, target: Target) -> list[OllamaTool]:
+def _chosen(
+    tools: list[OllamaTool], request: ChatRequest, target: Target, changes: Changes
+) -> list[OllamaTool]:
     choice = request.tool_choice
     if choice in (None, "auto"):
         return tools
@@ -167,18 +172,20 @@ def _chosen(tools: list[OllamaTool], request: ChatRequest, target: Target) -> li
             )
         return named
     if drops_params(request, target):
+        changes.add("tool_choice")
         return tools
     raise unsupported(
         "tool_choice", target, "it can't be made to call a tool; 'auto' and 'none' are possible"
     )
 
 
-def _think(request: ChatRequest, target: Target) -> bool | str | None:
+def _think(request: ChatRequest, target: Target, changes: Changes) -> bool | str | None:
     effort = request.reasoning_effort
     if effort is None:
         return None
     if effort not in EFFORTS:
         if drops_params(request, target):
+            changes.add("reasoning_effort")
             return None
         raise unsupported("reasoning_effort", target, f"'{effort}' is not one of its levels")
     return EFFORTS[effort]

@@ -264,10 +264,6 @@ def test_what_changes_nothing_may_stand_there(name: str, value: object) -> None:
         ),
         ({"role": "narrator", "content": "x"}, "messages[0].role"),
         ({"role": "assistant", "function_call": {"name": "f"}}, "messages[0].function_call"),
-        (
-            {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": "["}}]},
-            "messages[0].tool_calls[0].function.arguments",
-        ),
     ],
 )
 def test_a_message_that_cannot_be_sent_is_refused_by_its_place(message: object, param: str) -> None:
@@ -309,3 +305,52 @@ def test_unicode_and_quotes_survive() -> None:
     assert json.loads(
         BACKEND.chat_request(chat(messages=[{"role": "user", "content": text}]), TARGET, FACTS).body
     )["messages"] == [{"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize("arguments", ["[", '{"city": "Ro', "3", "call me"])
+def test_arguments_that_were_cut_go_on_as_they_are(arguments: str) -> None:
+    message = {
+        "role": "assistant",
+        "tool_calls": [CALL | {"function": {"name": "f", "arguments": arguments}}],
+    }
+    request = BACKEND.chat_request(chat(messages=[USER, message, USER]), TARGET, FACTS)
+    call = body_of(request)["messages"][1]["tool_calls"][0]
+    assert call["function"]["arguments"] == {"arguments": arguments}
+    assert request.changed == ("messages.tool_calls.function.arguments",)
+
+
+def test_signed_thinking_is_thinking_and_what_has_no_place_is_named() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "h", "signature": "s"},
+        {"type": "redacted_thinking", "data": "x"},
+    ]
+    answer = {
+        "role": "assistant",
+        "content": "a",
+        "thinking_blocks": blocks,
+        "cache_control": {"type": "ephemeral"},
+    }
+    part = {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}
+    named = {"role": "user", "content": [part], "name": "ada"}
+    request = BACKEND.chat_request(chat(messages=[USER, answer, named]), TARGET, FACTS)
+    assert body_of(request)["messages"][1] == {"role": "assistant", "content": "a", "thinking": "h"}
+    assert set(request.changed) == {
+        "messages.cache_control",
+        "messages.content.cache_control",
+        "messages.name",
+    }
+    told = {"role": "assistant", "content": "a", "thinking_blocks": blocks, "reasoning_content": "told"}
+    request = BACKEND.chat_request(chat(messages=[USER, told, USER]), TARGET, FACTS)
+    assert (body_of(request)["messages"][1]["thinking"], request.changed) == ("told", ())
+
+
+def test_what_drop_params_drops_is_named() -> None:
+    dropping = target(Dialect.OLLAMA, drop_params=True)
+    fields = {
+        "logit_bias": {"1": 1},
+        "tools": [WEATHER],
+        "tool_choice": "required",
+        "reasoning_effort": "huge",
+    }
+    request = BACKEND.chat_request(chat(**fields), dropping, FACTS)
+    assert set(request.changed) == {"logit_bias", "tool_choice", "reasoning_effort"}
