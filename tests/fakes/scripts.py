@@ -3,10 +3,10 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-from tests.fakes import answers, tool_answers
+from tests.fakes import answers, thinking_answers, tool_answers
 
 
 class Request(Protocol):
@@ -19,6 +19,9 @@ class Request(Protocol):
 
     @property
     def streamed(self) -> bool: ...
+
+    @property
+    def fields(self) -> Mapping[str, object]: ...
 
 
 class Line(Protocol):
@@ -250,6 +253,21 @@ async def failed_choice(line: Line, request: Request) -> None:
     await _stream(line, [*events[:3], *answers.sse([failed]), events[-1]])
 
 
+async def anthropic_thinks(line: Line, request: Request) -> None:
+    """Claude with a budget of thinking, as strict as Anthropic: a call of a tool after signed thinking, then
+    the answer. A turn that goes on with thinking switched on and has none is refused."""
+    fields = request.fields
+    refusal = thinking_answers.refusal_of(fields)
+    if refusal is not None:
+        await line.send(whole(json.dumps(refusal).encode(), status=400))
+        return
+    content = thinking_answers.content_of(fields)
+    if request.streamed:
+        await _stream(line, thinking_answers.stream(request.model, content))
+    else:
+        await line.send(whole(thinking_answers.message(request.model, content)))
+
+
 async def anthropic_no_stop(line: Line, request: Request) -> None:
     """Anthropic's stream without a stop reason: text, then `message_stop`."""
     events = [event for event in answers.anthropic_stream(request.model) if b"message_delta" not in event]
@@ -476,7 +494,8 @@ SCRIPTS: dict[str, Script] = {
         huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,
         garbage_json, garbage_http, huge_headers, html_error, short_error, wrong_usage, no_usage, resets,
         empty_finish, done_without_finish, done_without_choice, failed_choice, anthropic_no_stop,
-        anthropic_short_end, ollama_out_of_memory, ollama_runner_gone, says_why_in_text, says_why_it_failed,
+        anthropic_thinks, anthropic_short_end, ollama_out_of_memory, ollama_runner_gone, says_why_in_text,
+        says_why_it_failed,
         hangs_up, hangs_up_in_the_head, says_it_goes_on, redirects, sets_cookie, ollama_not_pulled,
     )
 } | {
