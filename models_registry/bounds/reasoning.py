@@ -23,6 +23,7 @@ SWITCHES = frozenset(
         "thinking_budget_tokens",
         "thinking_token_budget",
         "enable_thinking",
+        "think",
         "chat_template_kwargs",
         "extra_body",
         "google",
