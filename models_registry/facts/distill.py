@@ -199,7 +199,8 @@ def _steps_of_litellm(entry: SourceEntry) -> tuple[PriceStep, ...]:
 
 def _of_models_dev(prefix: str, model: str, entry: SourceEntry) -> ModelFacts:
     limits, modalities = _object(entry, "limit"), _object(entry, "modalities")
-    options = [each for each in entry.get("reasoning_options") or () if isinstance(each, dict)]
+    listed = entry.get("reasoning_options")
+    options = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     efforts = next((each.get("values") for each in options if each.get("type") == "effort"), None)
     budgeted = any(each.get("type") == "budget_tokens" for each in options)
     cost = _object(entry, "cost")
