@@ -46,6 +46,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     maximum is sent."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
+    loads_contexts: bool = False
+    """Whether a host loads a model with the context of a call, and anew for a call with another one."""
     untranslated: frozenset[str] = frozenset()
     """OpenAI's parameters that a translation to the dialect has no field for."""
 
@@ -58,7 +60,7 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
         Dialect.ANTHROPIC: DialectFacts(needs_limit=True, takes_thinking=True, untranslated=NO_FIELD),
-        Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True),
+        Dialect.OLLAMA: DialectFacts(shows_thinking=True, rereads_thinking=True, loads_contexts=True),
     }
 )
 

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
@@ -97,7 +99,10 @@ class Attempts(Generic[R, B, A]):
     async def at(self, target: Target) -> A:
         """One attempt at one deployment."""
         ctx, request = self._ctx, self._request
-        exchange = self._exchange(request, target, self._facts)
+        facts = self._facts
+        if target.dialect.facts.loads_contexts:
+            facts = msgspec.structs.replace(facts, loaded_context=await ctx.contexts.loaded(target))
+        exchange = self._exchange(request, target, facts)
         outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
         hold = await ctx.ledger.hold(
             ctx.call, target, streamed=streamed, bounds=bounds, customer=request.user
@@ -112,6 +117,8 @@ class Attempts(Generic[R, B, A]):
             if hold.output_limit is not None:
                 exchange.limit_output(hold.output_limit)
                 outgoing = exchange.outgoing()
+            if outgoing.context_tokens:
+                ctx.contexts.sent(target, outgoing.context_tokens)
             response = await ctx.upstream.open(outgoing, target.deadlines)
             if response.status != 200:
                 body = await response.read()

@@ -12,7 +12,7 @@ from functions.contract.call import Call
 from functions.contract.policy import Policy
 from functions.contract.roles import Accesses
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
-from functions.ports.models import Ledger, Models, Routes, Upstream
+from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
@@ -44,6 +44,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     routes: Routes
     upstream: Upstream
     ledger: Ledger
+    contexts: Contexts
     keys: Keys
     users: Users
     teams: Teams
@@ -74,6 +75,7 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
     routes: Routes
     upstream: Upstream
     ledger: Ledger
+    contexts: Contexts
 
 
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,6 +77,8 @@ async def happy(line: Line, request: Request) -> None:
             )
         else:
             await line.send(whole(answers.ollama_chat(model)))
+    elif path.endswith("/api/ps"):
+        await line.send(whole(b'{"models": []}'))
     elif path.endswith("/api/embed"):
         await line.send(whole(answers.ollama_embed(model)))
     elif path.endswith("/messages"):

@@ -37,7 +37,7 @@ from models_registry.backends.usage import count_of, to_wire
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
 from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
-from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage
+from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage, Option
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
@@ -60,8 +60,10 @@ class Ollama:
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /api/chat."""
         changes = Changes()
-        body = chat_body(request, target, changes)
-        return _post(f"{target.api_base}/api/chat", body, target, facts, changes.names)
+        body = chat_body(request, target, changes, loaded=facts.loaded_context)
+        made = _post(f"{target.api_base}/api/chat", body, target, facts, changes.names)
+        context = body.options.get("num_ctx", 0)
+        return msgspec.structs.replace(made, context_tokens=count_of(_number(context)) or 0)
 
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
@@ -168,6 +170,10 @@ class Ollama:
         error.said = said
         error.answer = whole_answer(status, body, target)
         return error
+
+
+def _number(option: Option) -> object:
+    return msgspec.json.decode(option) if isinstance(option, msgspec.Raw) else option
 
 
 def _embeddings(body: bytes) -> OllamaEmbeddings:

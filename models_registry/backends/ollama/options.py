@@ -45,13 +45,14 @@ _COUNT = msgspec.json.Decoder(int)
 
 
 def options_of(
-    caller: ChatRequest, tools: list[Tool], messages: list[OllamaMessage], target: Target
+    caller: ChatRequest, tools: list[Tool], messages: list[OllamaMessage], target: Target, loaded: int
 ) -> dict[str, Option]:
     """The options that were set: the caller's, before those of the config. What was not set is the model's
-    own default."""
+    own default. A context that nobody set is the one that the host has `loaded` the model with, where that is
+    enough: a smaller one would make the host load the model anew."""
     options = {**set_options(target.params), **set_options(caller.raw or caller.fields())}
     if "num_ctx" not in options:
-        options["num_ctx"] = context_size(tools, messages, _count(options.get(LIMIT)))
+        options["num_ctx"] = max(loaded, context_size(tools, messages, _count(options.get(LIMIT))))
     return options
 
 

@@ -65,10 +65,10 @@ EFFORTS: Mapping[str, bool | str] = MappingProxyType(
 JSON_MODE = msgspec.Raw(b'"json"')
 
 
-def chat_body(request: ChatRequest, target: Target, changes: Changes) -> OllamaChat:
+def chat_body(request: ChatRequest, target: Target, changes: Changes, *, loaded: int) -> OllamaChat:
     """The body of a chat request. The server is told to cut nothing, so a prompt that is too long is an
-    error, and no shorter prompt. Raises UnsupportedParameter or InvalidRequest, which name what can't be
-    sent."""
+    error, and no shorter prompt. `loaded` is the context that the model is loaded with, 0 where it is not.
+    Raises UnsupportedParameter or InvalidRequest, which name what can't be sent."""
     caller, request = request, with_defaults(request, target)
     refuse_unsupported(request, target, HONOURED, changes)
     name_left_out(request, FIELDS, changes)
@@ -79,7 +79,7 @@ def chat_body(request: ChatRequest, target: Target, changes: Changes) -> OllamaC
         stream=bool(request.stream),
         truncate=False,
         shift=False,
-        options=options_of(caller, request.tools or [], messages, target),
+        options=options_of(caller, request.tools or [], messages, target, loaded),
         format=_format(request, target, changes),
         tools=_tools(request, target, changes),
         think=_think(caller, target, changes),
