@@ -102,3 +102,16 @@ def test_a_conversation_from_elsewhere_goes_on_and_the_reply_names_what_changed(
         "messages.tool_calls.id",
         "messages.tool_calls.function.arguments",
     }
+
+
+def test_a_small_call_of_a_local_model_keeps_the_context_of_a_large_one(
+    client: openai.OpenAI, upstream: HostileUpstream
+) -> None:
+    model, found = "ollama/keeps-its-context", []
+    for size in (2, 12_000, 2):
+        messages: Any = [{"role": "user", "content": "x" * size}]
+        client.chat.completions.create(model=model, messages=messages)
+        sent: Any = upstream.requests[-1].fields
+        found.append(sent["options"]["num_ctx"])
+    assert found == [4096, 16384, 16384]
+    assert upstream.probes

@@ -174,9 +174,7 @@ async def test_a_real_host_is_asked_over_http() -> None:
         async with HostileUpstream().running() as host:
             there = msgspec.structs.replace(TARGET, api_base=host.url)
             assert await HostContexts(client).loaded(there) == 0
-            assert [(seen.method, seen.path, seen.body) for seen in host.requests] == [
-                ("GET", "/api/ps", b"")
-            ]
+            assert [(seen.method, seen.path, seen.body) for seen in host.probes] == [("GET", "/api/ps", b"")]
         async with HostileUpstream("never_answers").running() as host:
             there = msgspec.structs.replace(TARGET, api_base=host.url)
             async with asyncio.timeout(DEADLINES.total_s + 1):
