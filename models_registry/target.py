@@ -54,6 +54,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     maximum is sent."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
+    loads_contexts: bool = False
+    """Whether a host loads a model with the context of a call, and anew for a call with another one."""
     untranslated: frozenset[str] = frozenset()
     """OpenAI's parameters that a translation to the dialect has no field for."""
 
@@ -69,7 +71,11 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
             chat_path="/v1/messages", needs_limit=True, takes_thinking=True, untranslated=NO_FIELD
         ),
         Dialect.OLLAMA: DialectFacts(
-            chat_path="/api/chat", shows_thinking=True, has_options=True, rereads_thinking=True
+            chat_path="/api/chat",
+            shows_thinking=True,
+            has_options=True,
+            rereads_thinking=True,
+            loads_contexts=True,
         ),
     }
 )
@@ -177,6 +183,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False
     takes_metadata: bool = False
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
+    strict_messages: bool = False
+    """Whether the server refuses a message with a field that OpenAI does not declare, such as
+    `reasoning_content`. Then such fields are left out."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error."""
     facts: ModelFacts | None = None

@@ -80,6 +80,8 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ms: float
     request_id: str | None
     key: str | None
+    failures: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """What each attempt that failed has in its row: our message, and the provider's own words."""
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,6 +259,7 @@ class Endpoint:
         self._gateway.tally.request(self.manifest.name, status, ms)
         if self.manifest.access is Access.OPEN and status < 400:
             return  # probes, every few seconds
+        failures = [each.failure for each in call.attempts if each.failure] if call else None
         line = RequestLine(
             timestamp=datetime.now(UTC),
             level="error" if status >= 500 else "info",
@@ -265,6 +268,7 @@ class Endpoint:
             ms=round(ms, 1),
             request_id=call.request_id if call else None,
             key=(call.caller.key_alias or call.caller.key_hash[:12]) if call else None,
+            failures=failures or msgspec.UNSET,
         )
         self._gateway.log_line(msgspec.json.encode(line))
 

@@ -35,6 +35,7 @@ from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
 from runtime.upstream.client import HttpUpstream
+from runtime.upstream.loaded import HostContexts
 from runtime.upstream.pool import PoolLimits
 from runtime.upstream.router import Router
 
@@ -134,6 +135,7 @@ class Services:
             routes=Router(checked.registry, checked.routing),
             upstream=self.upstream,
             ledger=ledger,
+            contexts=HostContexts(self.upstream),
             keys=stores.keys,
             users=stores.users,
             teams=stores.teams,

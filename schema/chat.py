@@ -26,6 +26,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     image_url: "ImageUrl | str | None" = None
     input_audio: MaybeRaw = ABSENT
     file: MaybeRaw = ABSENT
+    thinking: MaybeRaw = ABSENT
+    """Text at Anthropic, with its `signature`; a list of parts at Mistral."""
+    signature: str | None = None
+    data: str | None = None
+    """Thinking that Anthropic sends encrypted (`redacted_thinking`)."""
     cache_control: MaybeRaw = ABSENT
 
 
@@ -50,6 +55,17 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     id: str | None = None
     kind: str | None = None
     function: CalledFunction | None = None
+    cache_control: MaybeRaw = ABSENT
+
+
+class ThinkingBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """A piece of signed thinking, by LiteLLM's names: `thinking` with `thinking` and `signature`, or
+    `redacted_thinking` with `data`. In a stream, a piece of one: the signature comes last."""
+
+    kind: str
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +79,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool_call_id: str | None = None
     function_call: CalledFunction | None = None
     reasoning_content: str | None = None
+    thinking_blocks: MaybeRaw = ABSENT
+    """A list of ThinkingBlock."""
+    cache_control: MaybeRaw = ABSENT
 
 
 class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,11 +91,13 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     description: str | None = None
     parameters: MaybeRaw = ABSENT
     strict: bool | None = None
+    cache_control: MaybeRaw = ABSENT
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
     kind: str
     function: FunctionSpec | None = None
+    cache_control: MaybeRaw = ABSENT
 
 
 class ChosenFunction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -167,6 +188,28 @@ class WireUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     num_cached_tokens: int | None = None
 
 
+class UrlCitation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The source of a part of the answer's text. The indices count characters of the text."""
+
+    start_index: int
+    end_index: int
+    url: str
+    title: str | None = None
+
+
+class Annotation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    kind: str
+    url_citation: UrlCitation
+
+
+class CitationFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Citations as the provider has them. A whole answer has `citations`, a list for each text that cites; a
+    stream has one `citation` at a time."""
+
+    citations: list[list[msgspec.Raw]] | None = None
+    citation: msgspec.Raw | None = None
+
+
 class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The assistant's message. `content` is written even when it is null, since clients read it without a
     check."""
@@ -176,6 +219,11 @@ class AnswerMessage(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str | None = None
     reasoning_content: str | msgspec.UnsetType | None = msgspec.UNSET
     tool_calls: list[ToolCall] | msgspec.UnsetType | None = msgspec.UNSET
+    thinking_blocks: MaybeRaw = ABSENT
+    """A list of ThinkingBlock. Whoever continues the conversation sends it back as it came."""
+    annotations: MaybeRaw = ABSENT
+    provider_specific_fields: MaybeRaw = ABSENT
+    """LiteLLM's place for what OpenAI has no field for, such as `citations`."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +252,9 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning_content: str | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+    annotations: "list[Annotation] | None" = None
+    provider_specific_fields: "CitationFields | None" = None
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):

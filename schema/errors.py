@@ -376,6 +376,8 @@ class UpstreamError(GatewayError):
 
     answer: WholeAnswer | None = None
     """The failing answer; None where none was complete, or the error stood inside a 200."""
+    said: str = ""
+    """The provider's own words without credentials, for the log and the row. `message` may lack them."""
 
 
 class UpstreamUnreachable(UpstreamError):

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
@@ -102,14 +104,17 @@ class Attempts(Generic[R, B, A]):
         left_out: tuple[str, ...] = ()
         if target.dropped or DROP_FIELD in request.raw:
             request, left_out = left(request, target.dropped)
-        exchange = self._exchange(request, target, self._facts)
+        facts = self._facts
+        if target.dialect.facts.loads_contexts:
+            facts = msgspec.structs.replace(facts, loaded_context=await ctx.contexts.loaded(target))
+        exchange = self._exchange(request, target, facts)
         outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
         hold = await ctx.ledger.hold(
             ctx.call, target, streamed=streamed, bounds=bounds, customer=self._request.user
         )
-        changed = (*left_out, *exchange.changed)
+        changed = (*left_out, *exchange.changed, *outgoing.changed)
         if changed:
-            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(changed)
+            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(dict.fromkeys(changed))
         elif ctx.call.attempts:
             ctx.call.reply_headers.pop(CHANGED_HEADER, None)
         response: UpstreamResponse | None = None
@@ -117,6 +122,8 @@ class Attempts(Generic[R, B, A]):
             if hold.output_limit is not None:
                 exchange.limit_output(hold.output_limit)
                 outgoing = exchange.outgoing()
+            if outgoing.context_tokens:
+                ctx.contexts.sent(target, outgoing.context_tokens)
             response = await ctx.upstream.open(outgoing, target.deadlines)
             ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:

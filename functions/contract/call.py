@@ -100,6 +100,8 @@ class Attempted(NamedTuple):
     row_id: str
     model: str
     """The public name of the model."""
+    failure: str = ""
+    """What the attempt failed of, in the words of its row. Empty: it has not failed."""
 
 
 class ProviderSide(msgspec.Struct):

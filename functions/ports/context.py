@@ -13,7 +13,7 @@ from functions.contract.call import Call
 from functions.contract.policy import Policy
 from functions.contract.roles import Accesses
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
-from functions.ports.models import Ledger, Models, Routes, Upstream
+from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
@@ -45,6 +45,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     routes: Routes
     upstream: Upstream
     ledger: Ledger
+    contexts: Contexts
     keys: Keys
     users: Users
     teams: Teams
@@ -76,6 +77,7 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
     routes: Routes
     upstream: Upstream
     ledger: Ledger
+    contexts: Contexts
 
 
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):

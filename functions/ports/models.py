@@ -110,6 +110,19 @@ class Upstream(Protocol):
         ...
 
 
+class Contexts(Protocol):
+    """With which context local hosts have loaded their models."""
+
+    async def loaded(self, target: Target) -> int:
+        """The tokens of context with which the host has loaded the deployment's model, or loads it now. 0: it
+        is not loaded, or the host does not say. It never raises GatewayError."""
+        ...
+
+    def sent(self, target: Target, tokens: int) -> None:
+        """A call with a context of so many tokens goes to the host."""
+        ...
+
+
 class Bounds(Protocol):
     """The most that a call can use. Each figure is worked out when it is asked for."""
 

@@ -33,6 +33,10 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "POST"
     tls: TlsOptions | None = None
     """How TLS is spoken; None: as to all providers."""
+    changed: tuple[str, ...] = ()
+    """The fields of the caller's request that the translation changed or left out."""
+    context_tokens: int = 0
+    """The context that the host loads the model with. 0: the request does not say it."""
 
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"
@@ -48,6 +52,8 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     pass_on: Mapping[str, str] = {}
     """The caller's headers from the allow-list (`traceparent`, `anthropic-beta`, `openai-beta` ...), with
     lower-case names. None of them is a credential or a cookie."""
+    loaded_context: int = 0
+    """The tokens of context with which the deployment's host has loaded the model. 0: none."""
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,17 @@
 import msgspec
 
 from models_registry.backends.sse import DONE, frame
-from schema.chat import CalledFunction, ChatChunk, ChunkChoice, Delta, ToolCall, WireUsage
+from schema.chat import (
+    Annotation,
+    CalledFunction,
+    ChatChunk,
+    ChunkChoice,
+    CitationFields,
+    Delta,
+    ThinkingBlock,
+    ToolCall,
+    WireUsage,
+)
 from schema.wire import ABSENT, MaybeRaw
 
 _ENCODER = msgspec.json.Encoder()
@@ -31,6 +41,20 @@ class ChunkWriter:
     def reasoning(self, piece: str) -> bytes:
         self.count(piece)
         return self._choice(Delta(reasoning_content=piece))
+
+    def thinking(self, block: ThinkingBlock) -> bytes:
+        """A piece of thinking that can be sent back: its text, its signature, or encrypted data."""
+        piece = block.thinking or ""
+        self.count(piece)
+        return self._choice(Delta(reasoning_content=piece or None, thinking_blocks=[block]))
+
+    def citation(self, source: msgspec.Raw) -> bytes:
+        """A source of the text, as the provider has it."""
+        return self._choice(Delta(provider_specific_fields=CitationFields(citation=source)))
+
+    def annotations(self, found: list[Annotation]) -> bytes:
+        """The sources of a part of the text, in OpenAI's form."""
+        return self._choice(Delta(annotations=found))
 
     def tool(self, *, id: str, name: str, arguments: str = "") -> bytes:
         """Begin a tool call. Its index counts tool calls alone."""

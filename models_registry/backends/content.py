@@ -2,10 +2,15 @@
 
 import msgspec
 
-from schema.chat import CalledFunction, ImageUrl, Message, Part, ToolCall
+from models_registry.backends.changes import Changes
+from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.wire import MaybeRaw, present
 
 NO_ARGUMENTS = msgspec.Raw(b"{}")
+NOTHING = ("", "null")
+"""Texts of arguments that say that there are none."""
+_THINKING = msgspec.json.Decoder(list[ThinkingBlock])
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -45,13 +50,39 @@ def parts_of(content: str | list[Part] | None) -> list[Part]:
     return content or []
 
 
-def function_of(call: ToolCall, where: str) -> tuple[str, msgspec.Raw]:
-    """The name of the called function, and its arguments as a JSON object. Raises InvalidRequest for
-    arguments that are no JSON object, and UnsupportedParameter for a call of anything but a function."""
+def function_of(call: ToolCall, where: str, changes: Changes) -> tuple[str, msgspec.Raw]:
+    """The name of the called function, and its arguments as a JSON object. Arguments that were cut, or are no
+    object, stand as they are in an object of their own: `{"arguments": "{\\"city\\": \\"Ro"}`. Raises
+    UnsupportedParameter for a call of anything but a function."""
     function = call.function
     if call.kind not in (None, "function") or function is None or not function.name:
         raise UnsupportedParameter(f"'{where}' must be the call of a function with a name.", param=where)
-    return function.name, _arguments(function, where)
+    return function.name, _arguments(function, changes)
+
+
+def arguments_text(raw: MaybeRaw) -> str:
+    """A call's arguments as OpenAI has them, JSON as text, from a provider that sends an object. Some servers
+    send the text itself."""
+    if not present(raw):
+        return "{}"
+    text = bytes(raw).decode("utf-8", "replace")
+    if not text.startswith('"'):
+        return text
+    try:
+        return msgspec.json.decode(raw, type=str) or "{}"
+    except msgspec.DecodeError:
+        return text
+
+
+def thinking_text(message: Message) -> str | None:
+    """The thinking of an earlier answer as text: `reasoning_content`, else that of `thinking_blocks`."""
+    if message.reasoning_content or not present(message.thinking_blocks):
+        return message.reasoning_content
+    try:
+        blocks = _THINKING.decode(message.thinking_blocks)
+    except msgspec.DecodeError:
+        return None
+    return "".join(block.thinking or "" for block in blocks) or None
 
 
 def refuse_legacy(message: Message, where: str) -> None:
@@ -63,15 +94,13 @@ def refuse_legacy(message: Message, where: str) -> None:
         )
 
 
-def _arguments(function: CalledFunction, where: str) -> msgspec.Raw:
+def _arguments(function: CalledFunction, changes: Changes) -> msgspec.Raw:
     text = function.arguments
-    if text is None or not text.strip():
+    if text is None or text.strip() in NOTHING:
         return NO_ARGUMENTS
     try:
         _OBJECTS.decode(text)
-    except (msgspec.DecodeError, RecursionError) as exc:
-        raise InvalidRequest(
-            f"'{where}.function.arguments' must be a JSON object as text: {exc}",
-            param=f"{where}.function.arguments",
-        ) from exc
+    except (msgspec.DecodeError, RecursionError):
+        changes.add("messages.tool_calls.function.arguments")
+        return msgspec.Raw(msgspec.json.encode({"arguments": text}))
     return msgspec.Raw(text.encode())

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.changes import Changes
 from models_registry.prices.fields import is_price_field
 from models_registry.target import Target
 from schema.chat import ChatRequest
@@ -236,16 +237,20 @@ def with_defaults(request: ChatRequest, target: Target) -> ChatRequest:
     return merged
 
 
-def refuse_unsupported(request: ChatRequest, target: Target, honoured: frozenset[str]) -> None:
-    """Check the top-level fields of a request that is to be translated. Raises UnsupportedParameter
-    for the first that is neither honoured, nor ignorable, nor dropped by `drop_params`."""
+def refuse_unsupported(
+    request: ChatRequest, target: Target, honoured: frozenset[str], changes: Changes
+) -> None:
+    """Check the top-level fields of a request that is to be translated, and name those that `drop_params`
+    drops. Raises UnsupportedParameter for the first that is neither honoured, nor ignorable, nor dropped."""
     fields = request.fields()
     take_gateway_fields(fields, target)
     dropping = drops_params(request, target)
     for name, raw in fields.items():
-        if name in honoured or bytes(raw) == b"null" or _may_leave_out(name, raw) or dropping:
+        if name in honoured or bytes(raw) == b"null" or _may_leave_out(name, raw):
             continue
-        raise unsupported(name, target)
+        if not dropping:
+            raise unsupported(name, target)
+        changes.add(name)
 
 
 def drops_params(request: ChatRequest, target: Target) -> bool:

@@ -1,9 +1,9 @@
 """Turns a provider's error answer, in any shape, into an error of ours.
 
-Client errors keep the provider's words, since they say what is wrong with the request. The words have a limit
-on their length, and the deployment's credentials and all that looks like a credential are cut out of them. A
-refused credential is the gateway's own affair: the caller learns which deployment it was, and not what the
-provider wrote.
+Client errors, and all errors of local models, keep the provider's words, since they say what is wrong. Every
+error has the words in `said`, for the log and the row. The words have a limit on their length, and the
+deployment's credentials and all that looks like a credential are cut out of them. A refused credential is the
+gateway's own affair: the caller learns which deployment it was, and not what the provider wrote.
 """
 
 import math
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
+from typing import Any  # a provider's JSON, without types
 
 import msgspec
 
@@ -22,6 +23,12 @@ from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, Whole
 _ANYTHING = msgspec.json.Decoder()
 MAX_MESSAGE_CHARS = 1000
 MAX_WORD_CHARS = 200
+MAX_TEXT_BYTES = 16 * 1024
+"""A longer plain text is no message."""
+MAX_ERRORS = 20
+"""The errors of a list that are told."""
+MAX_DEPTH = 4
+STATUS_DIGITS = 3
 MAX_ERROR_BYTES = 256 * 1024
 """A longer error body is not looked into."""
 
@@ -32,8 +39,8 @@ STATUSES: Mapping[int, int] = MappingProxyType(
         529: 503,  # Anthropic: overloaded
     }
 )
-"""The provider's statuses, each with the status that the caller gets. In a whole answer any other 5xx becomes
-500, and any other 4xx stays as it is. Inside a 200, any other status becomes 502."""
+"""The provider's statuses, each with the status that the caller gets. Any other 4xx stays as it is. Any other
+5xx becomes 500, and 502 inside a 200."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -56,9 +63,42 @@ STATUS_BY_TYPE: Mapping[str, int] = MappingProxyType(
         "internal_server_error": 500,
         "overloaded_error": 503,
         "timeout_error": 504,
+        # Codes of OpenAI, Azure and others
+        "content_filter": 400,
+        "content_policy_violation": 400,
+        "responsibleaipolicyviolation": 400,
+        "cyber_policy": 400,
+        "bad_request_error": 400,
+        "badrequesterror": 400,
+        "invalid_api_key": 401,
+        "model_not_found": 404,
+        "tokens_exceeded": 429,
+        "rate_limit": 429,
+        "too_many_requests": 429,
+        "internal_error": 500,
+        "internalservererror": 500,
+        "service_unavailable": 503,
+        "service_unavailable_error": 503,
+        "server_overloaded": 503,
+        # Google's
+        "invalid_argument": 400,
+        "failed_precondition": 400,
+        "out_of_range": 400,
+        "unauthenticated": 401,
+        "permission_denied": 403,
+        "not_found": 404,
+        "already_exists": 409,
+        "resource_exhausted": 429,
+        "internal": 500,
+        "unavailable": 503,
+        "deadline_exceeded": 504,
     }
 )
-"""The status of an error inside a 200, by its `type` or `code` (OpenAI's and Anthropic's words)."""
+"""The status of an error inside a 200, by its `type`, `code` or `status` in lower case."""
+STATUS_FIELDS = ("status_code", "status", "code", "http_status", "statusCode", "error_code")
+"""Fields of an error object that may hold its status."""
+MESSAGE_FIELDS = ("message", "detail", "msg", "error_message", "error_description", "reason", "title")
+"""Fields of an error object that may hold its message, the likeliest first."""
 
 CREDENTIAL_STATUSES = frozenset({401, 402, 403})
 CONTEXT_CODE = "context_length_exceeded"
@@ -90,6 +130,8 @@ class ReadError(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     param: str | None = None
     status: int | None = None
+    words: tuple[str, ...] = ()
+    """Words of the error that may stand for a status."""
 
 
 def provider_error(status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
@@ -116,12 +158,42 @@ def error_inside(error: bytes, target: Target) -> UpstreamError:
     found = read_error(b'{"error":' + error + b"}")
     status = found.status
     if status is None:
-        status = STATUS_BY_TYPE.get(found.kind or "") or STATUS_BY_TYPE.get(found.code or "") or 502
-    return build_error(STATUSES.get(status, 502), found, target, retry_after_s=None)
+        status = next((STATUS_BY_TYPE[word] for word in found.words if word in STATUS_BY_TYPE), 502)
+    return build_error(STATUSES.get(status, status if status < 500 else 502), found, target)
+
+
+def tells_error(body: bytes) -> bool:
+    """Whether a JSON object that should have been an answer or a chunk tells an error: `{"error": ...}`,
+    `{"object": "error", ...}`, `{"detail": ...}`, `{"errors": [...]}` or `{"message": ...}`."""
+    value = _json(body)
+    if not isinstance(value, dict):
+        return False
+    if "error" in (value.get("object"), value.get("type")):
+        return True
+    if any(value.get(name) for name in ("error", "detail", "errors")):
+        return True
+    return isinstance(value.get("message"), str) and "id" not in value
+
+
+def error_instead(body: bytes, target: Target, otherwise: str) -> UpstreamError:
+    """The error that stands in the place of an answer or a chunk. UpstreamMalformed with the message
+    `otherwise`: the body tells no error."""
+    value = _json(body)
+    if not isinstance(value, dict) or not tells_error(body):
+        return UpstreamMalformed(otherwise)
+    error = value.get("error") or value
+    if error is value:
+        return error_inside(body, target)
+    beside = {name: value[name] for name in STATUS_FIELDS if name in value}
+    if isinstance(error, dict):
+        error = {**beside, **error}
+    elif isinstance(error, str):
+        error = {**beside, "message": error}
+    return error_inside(msgspec.json.encode(error), target)
 
 
 def build_error(
-    status: int, found: ReadError, target: Target, *, retry_after_s: float | None
+    status: int, found: ReadError, target: Target, *, retry_after_s: float | None = None
 ) -> ProviderError:
     """The error with a status of ours, by what the provider's body says."""
     code = found.code
@@ -130,16 +202,19 @@ def build_error(
         status, code = 400, CONTEXT_CODE
     elif status in (400, 403, 422) and (code in CONTENT_CODES or CONTENT.search(found.message)):
         status, code = 400, CONTENT_CODE
+    said = scrubbed(found.message, target)
     if status in CREDENTIAL_STATUSES:
-        return ProviderError(
+        refused = ProviderError(
             f"{_who(target)} refused the gateway's credential (status {status}). "
             "An administrator has to check that deployment's key and account.",
             status=status,
             code=_word(code, target),
             retry_after_s=retry_after_s,
         )
-    message = _scrub(found.message, target)[:MAX_MESSAGE_CHARS] if status < 500 else ""
-    return ProviderError(
+        refused.said = said
+        return refused
+    message = said if status < 500 or target.local else ""
+    error = ProviderError(
         message or f"{_who(target)} failed with status {status}.",
         status=status,
         kind=_word(found.kind, target),
@@ -147,6 +222,8 @@ def build_error(
         code=_word(code, target),
         retry_after_s=retry_after_s,
     )
+    error.said = said
+    return error
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -167,25 +244,79 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def read_error(body: bytes) -> ReadError:
-    """Find the message in the shapes of OpenAI, Anthropic, Ollama, FastAPI and the like. Gives an empty
-    ReadError for HTML, garbage and bodies over MAX_ERROR_BYTES."""
+    """Find the message in the shapes of OpenAI, Anthropic, Ollama, FastAPI and the like. A plain text is the
+    message itself. Gives an empty ReadError for HTML, garbage and bodies over MAX_ERROR_BYTES."""
     value = _json(body)
+    if value is None:
+        return ReadError(message=_plain_text(body))
+    if isinstance(value, str):
+        return ReadError(message=value)
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
         return ReadError()
     inner = value.get("error")
-    if isinstance(inner, str):
-        return ReadError(message=inner, kind=_text(value.get("type")), code=_text(value.get("code")))
-    fields = inner if isinstance(inner, dict) else value
-    message = fields.get("message") or fields.get("detail") or fields.get("msg") or ""
+    fields: dict[str, Any] = inner if isinstance(inner, dict) else value
+    if isinstance(inner, dict) and isinstance(inner.get("error"), dict):
+        fields = {**inner, **inner["error"]}
+    message = _message(inner if isinstance(inner, str | list) and inner else fields)
+    for listed in (inner, fields.get("errors")):
+        if isinstance(listed, list) and listed and isinstance(listed[0], dict):
+            fields = {**listed[0], **fields}
+    kind, code = _text(fields.get("type")), _text(fields.get("code"))
+    words = (kind, code, _text(fields.get("status")))
     return ReadError(
-        message=message if isinstance(message, str) else msgspec.json.encode(message).decode(),
-        kind=_text(fields.get("type")),
-        code=_text(fields.get("code")),
+        message=message,
+        kind=kind,
+        code=code,
         param=_text(fields.get("param")),
-        status=_status(fields.get("status_code")) or _status(fields.get("code")),
+        status=next((found for name in STATUS_FIELDS if (found := _status(fields.get(name)))), None),
+        words=tuple(word.lower() for word in words if word),
     )
+
+
+def _message(told: object, depth: int = 0) -> str:
+    """The words of an error, whatever holds them: a text, a list of errors, an object. A host's own upstream
+    may have said more than the host itself (`metadata.raw`, OpenRouter)."""
+    if isinstance(told, str):
+        return told
+    if isinstance(told, list) and told and depth < MAX_DEPTH:
+        if all(isinstance(each, str) or _message_of(each) is not None for each in told):
+            return "; ".join(filter(None, (_message(each, depth + 1) for each in told[:MAX_ERRORS])))
+        return msgspec.json.encode(told).decode()
+    if not isinstance(told, dict):
+        return msgspec.json.encode(told).decode() if told else ""
+    found = _message_of(told)
+    if found is None:
+        errors = told.get("errors")
+        return _message(errors, depth + 1) if errors and depth < MAX_DEPTH else ""
+    text = _message(found, depth + 1) if depth < MAX_DEPTH else ""
+    metadata = told.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f"{text}: {raw}" if isinstance(raw, str) and raw else text
+
+
+def _message_of(told: object) -> object:
+    """The member that holds the message of an error object. None: it has none. FastAPI's items have `loc`,
+    and are shown whole."""
+    if not isinstance(told, dict) or "loc" in told:
+        return None
+    return next((told[name] for name in MESSAGE_FIELDS if told.get(name)), None)
+
+
+def _plain_text(body: bytes) -> str:
+    """A body that is a text for people. Empty for markup, for what is no UTF-8, and for JSON that broke."""
+    if len(body) > MAX_TEXT_BYTES:
+        return ""
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    return "" if text == "null" or text[:1] in ("<", "{", "[") or not _printable(text) else text
+
+
+def _printable(text: str) -> bool:
+    return all(char.isprintable() or char in "\r\n\t" for char in text)
 
 
 def _json(body: bytes) -> object:
@@ -246,6 +377,9 @@ def _text(value: object) -> str | None:
 
 
 def _status(value: object) -> int | None:
+    """A status as a number, or as text such as "400"."""
+    if isinstance(value, str) and len(value) == STATUS_DIGITS and value.isascii() and value.isdigit():
+        value = int(value)
     return value if isinstance(value, int) and 400 <= value < 600 else None
 
 
@@ -255,6 +389,11 @@ def _who(target: Target) -> str:
 
 def _word(value: str | None, target: Target) -> str | None:
     return _scrub(value, target)[:MAX_WORD_CHARS] if value else None
+
+
+def scrubbed(text: str, target: Target) -> str:
+    """A provider's words without credentials, MAX_MESSAGE_CHARS long at most."""
+    return _scrub(text, target)[:MAX_MESSAGE_CHARS]
 
 
 def _scrub(text: str, target: Target) -> str:

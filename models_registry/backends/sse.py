@@ -14,6 +14,9 @@ from models_registry.backends.backend import MAX_FRAME_BYTES
 from schema.errors import UpstreamMalformed
 
 BOM = b"\xef\xbb\xbf"
+LINE_ENDS = b"\r\n"
+"""Line ends before an event are empty lines without a meaning. How the stream was read decides whether they
+come with the event."""
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 
 

@@ -149,13 +149,11 @@ _TEXTS: Mapping[str, FieldRule] = MappingProxyType(
         ),
     }
 )
-_OPTIONS = Table(
-    _SAMPLING,
-    _free(
-        """num_ctx num_batch num_gpu main_gpu num_thread num_keep use_mmap use_mlock numa low_vram
-        draft_num_predict"""
-    ),
+_RUNNER = _free(
+    """num_ctx num_batch num_gpu main_gpu num_thread num_keep use_mmap use_mlock numa low_vram
+    draft_num_predict"""
 )
+_OPTIONS = Table(_SAMPLING, _RUNNER)
 """Ollama's `options`, as people send them to its OpenAI endpoints."""
 _THINKING_CONFIG = Members(
     Table(
@@ -224,6 +222,7 @@ there."""
 ANTHROPIC = Table(
     _EVERYWHERE,
     _free("model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort user"),
+    _free("cache_control"),
     {
         "response_format": Does.SCHEMA,
         "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
@@ -236,7 +235,13 @@ OLLAMA = Table(
     _free("model temperature top_p seed stop frequency_penalty presence_penalty tool_choice"),
     _free("reasoning_effort logprobs top_logprobs"),
     _free("top_k min_p typical_p repeat_penalty repeat_last_n tfs_z mirostat mirostat_eta mirostat_tau"),
-    {"response_format": Does.SCHEMA},
+    _free("keep_alive think"),
+    _RUNNER,
+    {
+        "response_format": Does.SCHEMA,
+        "format": Does.SCHEMA,
+        "options": Members(Table(_SAMPLING, _RUNNER, {"num_predict": Does.LIMIT})),
+    },
 )
 EMBEDDINGS = Table(
     _CONSUMED,

@@ -163,6 +163,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         retries=params.max_retries if params.num_retries is None else params.num_retries,
         local=provider.local,
         takes_metadata=provider.takes_metadata and own_host,
+        strict_messages=provider.strict_messages and own_host,
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
         refuses=frozenset(provider.refuses if own_host else ()),
         info=deployment.info,

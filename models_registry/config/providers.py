@@ -64,6 +64,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Fields that clients of other providers send, and that this provider's own hosts refuse."""
     own_fields: tuple[str, ...] = ()
     """Fields of a body that its servers know although LiteLLM uses their names itself."""
+    strict_messages: bool = False
+    """Whether the provider's own hosts refuse messages with fields that OpenAI does not declare."""
     bills_failures: bool = False
     """Whether the provider charges for calls that it answers with an error, where `model_info` does not
     say."""
@@ -78,6 +80,7 @@ _ROWS = (
         api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         api_key_env=("OPENAI_API_KEY",),
         takes_metadata=True,
+        strict_messages=True,
         refuses=("thinking", "cache_control", "top_k", "min_p", "repetition_penalty"),
         declares_fields=True,
         price_id="openai",

@@ -188,6 +188,9 @@ class BookedLedger:
             ceiling_nano=hold.admission.ceiling_nano,
         )
         self._sink.settle(settled)
+        if settled.error_message:
+            attempts = attempt.call.attempts
+            attempts[-1] = attempts[-1]._replace(failure=settled.error_message)
         if price is not None:
             attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
         first_ms = None if hold.first_mono is None else (hold.first_mono - attempt.began_mono) * 1000

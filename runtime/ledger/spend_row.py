@@ -203,10 +203,15 @@ def moment(call: Call, mono: float) -> datetime:
 
 
 def _said(error: Exception) -> str | None:
-    """A gateway error's message, which is fit for the caller; another's text may hold anything."""
+    """A gateway error's message, which is fit for the caller; another's text may hold anything. The
+    provider's own words follow, where the message lacks them."""
     if not isinstance(error, GatewayError):
         return None
-    return _clean(error.message[:MAX_ERROR_CHARS])
+    text = error.message[:MAX_ERROR_CHARS]
+    said = error.said if isinstance(error, UpstreamError) else ""
+    if said and said not in error.message:
+        text = f"{text} The provider said: {said[:MAX_ERROR_CHARS]}"
+    return _clean(text)
 
 
 @lru_cache(maxsize=4096)

@@ -31,6 +31,11 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     tool_use_id: str | None = None
     content: "str | list[Block] | msgspec.UnsetType" = msgspec.UNSET
     """Of a `tool_result` alone."""
+    thinking: str | None = None
+    """Of a `thinking` block, with its `signature`. Anthropic takes it unchanged alone."""
+    signature: str | None = None
+    data: str | None = None
+    """Of a `redacted_thinking` block."""
     cache_control: MaybeRaw = ABSENT
 
 
@@ -39,7 +44,11 @@ class AnswerBlock(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
 
     kind: str
     text: str | None = None
+    citations: MaybeRaw = ABSENT
+    """A list of objects, or null."""
     thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
     id: str | None = None
     name: str | None = None
     input: MaybeRaw = ABSENT
@@ -58,6 +67,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
     input_schema: msgspec.Raw
     strict: bool | None = None
+    cache_control: MaybeRaw = ABSENT
 
 
 class ToolUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -101,6 +111,8 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     thinking: MaybeRaw = ABSENT
     output_config: OutputConfig | None = None
     metadata: AnthropicMetadata | None = None
+    cache_control: MaybeRaw = ABSENT
+    """It marks the last block that can be cached."""
 
 
 class OutputDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +165,8 @@ class BlockDelta(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "typ
     kind: str | None = None
     text: str | None = None
     thinking: str | None = None
+    signature: str | None = None
+    citation: MaybeRaw = ABSENT
     partial_json: str | None = None
     stop_reason: str | None = None
 

@@ -40,6 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     http_status: int
     error_class: str | None
+    error_message: str | None
     prompt_tokens: int
     completion_tokens: int
     estimated: bool

@@ -172,6 +172,15 @@ BROKEN = (
     ("hostile/reset_mid_stream", "upstream_cut"),
     ("hostile/reset_until_eof", "upstream_cut"),
     ("hostile/error_frame", "provider_error"),
+    ("hostile/empty_finish", "upstream_cut"),
+    ("hostile/done_without_finish", "upstream_cut"),
+    ("hostile/failed_choice", "upstream_cut"),
+    ("hostile/error_object", "provider_error"),
+    ("hostile/error_detail", "provider_error"),
+    ("hostile/error_filter", "content_policy_violation"),
+    ("anthropic/anthropic_no_stop", "upstream_cut"),
+    ("ollama/ollama_out_of_memory", "provider_error"),
+    ("ollama/ollama_runner_gone", "upstream_cut"),
     ("hostile/bad_utf8", "upstream_malformed"),
     ("slow/stall", "upstream_timeout"),
     ("slow/endless_stream", "upstream_timeout"),
@@ -207,6 +216,99 @@ def test_a_broken_stream_ends_in_an_error_and_never_in_done(
     assert row.error_class is not None
     assert row.prompt_tokens > 0, "what was produced is charged"
     assert row.completion_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "status"), [("error_object", 400), ("error_detail", 502), ("error_filter", 400)]
+)
+def test_an_error_in_a_plain_200_has_its_own_status(
+    gateway: Gateway, virtual_key: str, model: str, status: int
+) -> None:
+    call_id = new_id()
+    answer = httpx.post(
+        f"{gateway.url}/v1/chat/completions",
+        json={"model": f"hostile/{model}", "messages": ask(call_id)},
+        headers={"authorization": f"Bearer {virtual_key}", "x-litellm-call-id": call_id},
+        timeout=30,
+    )
+    assert answer.status_code == status
+    assert gateway.row(call_id).http_status == status
+
+
+def test_a_stream_without_a_choice_ends_in_an_error(client: openai.OpenAI) -> None:
+    """Nothing was sent before it, so the error has a status of its own."""
+    with pytest.raises(openai.InternalServerError) as caught:
+        list(
+            client.chat.completions.create(
+                model="hostile/done_without_choice", messages=ask("x"), stream=True
+            )
+        )
+    assert (caught.value.status_code, caught.value.code) == (502, "upstream_malformed")
+
+
+def test_a_stream_of_anthropics_without_its_last_empty_line_is_whole(
+    gateway: Gateway, client: openai.OpenAI
+) -> None:
+    call_id = new_id()
+    stream = client.chat.completions.create(
+        model="anthropic/anthropic_short_end",
+        messages=ask(call_id),
+        stream=True,
+        extra_headers={"x-litellm-call-id": call_id},
+    )
+    assert [chunk.choices[0].finish_reason for chunk in stream if chunk.choices][-1] == "stop"
+    assert gateway.row(call_id).outcome == "ok"
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "told", "logged"),
+    [
+        ("hostile/says_why_in_text", 400, "the grammar of 'response_format' is broken", "the grammar"),
+        ("hostile/says_why_it_failed", 500, "failed with status 500", "no GPU is left for ***"),
+        ("ollama/ollama_out_of_memory", 500, "model requires more system memory", "more system memory"),
+        ("hostile/status_401", 401, "refused the gateway's credential", "Scripted 401"),
+    ],
+)
+def test_the_providers_reason_is_in_the_log_and_the_row_and_for_some_in_the_answer(
+    gateway: Gateway, virtual_key: str, model: str, status: int, told: str, logged: str
+) -> None:
+    call_id = new_id()
+    answer = httpx.post(
+        f"{gateway.url}/v1/chat/completions",
+        json={"model": model, "messages": ask(call_id)},
+        headers={"authorization": f"Bearer {virtual_key}", "x-litellm-call-id": call_id},
+        timeout=30,
+    )
+    assert answer.status_code == status
+    assert told in answer.json()["error"]["message"]
+    row = gateway.row(call_id)
+    assert logged in (row.error_message or "")
+    until(
+        lambda: any(logged in line and row.request_id in line for line in gateway.process.log().splitlines()),
+        what="log",
+    )
+    assert "abcd1234efgh5678" not in gateway.process.log() + answer.text
+
+
+def test_a_reason_in_mid_stream_is_in_the_log_the_row_and_the_event(
+    gateway: Gateway, virtual_key: str
+) -> None:
+    call_id = new_id()
+    answer = httpx.post(
+        f"{gateway.url}/v1/chat/completions",
+        json={"model": "ollama/ollama_out_of_memory", "messages": ask(call_id), "stream": True},
+        headers={"authorization": f"Bearer {virtual_key}", "x-litellm-call-id": call_id},
+        timeout=30,
+    )
+    assert "model requires more system memory" in answer.text
+    row = gateway.row(call_id)
+    assert "more system memory" in (row.error_message or "")
+    until(
+        lambda: any(
+            "system memory" in line and row.request_id in line for line in gateway.process.log().splitlines()
+        ),
+        what="log",
+    )
 
 
 def test_a_final_frame_sent_twice_is_one_end_and_one_row(gateway: Gateway, client: openai.OpenAI) -> None:

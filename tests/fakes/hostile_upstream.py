@@ -20,6 +20,7 @@ from tests.fakes.scripts import SCRIPTS, Script, happy
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
+PROBE = "/api/ps"
 
 
 class Seen:
@@ -186,6 +187,8 @@ class HostileUpstream:
         """False: connections are accepted and never read from."""
         self._open: set[Wire] = set()
         self.requests: list[Seen] = []
+        self.probes: list[Seen] = []
+        """The questions for what is loaded, which belong to no call."""
         self.errors: list[BaseException] = []
         """Faults of the scripts themselves. A test that ends with one is wrong."""
         self._arrival: asyncio.Future[Seen] | None = None
@@ -207,6 +210,9 @@ class HostileUpstream:
         return await self._arrival
 
     def arrived(self, seen: Seen) -> None:
+        if seen.path == PROBE:
+            self.probes.append(seen)
+            return
         self.requests.append(seen)
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(seen)

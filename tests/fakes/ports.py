@@ -8,9 +8,10 @@ from functions.contract.policy import Policy
 from functions.contract.roles import Accesses
 from functions.ports.context import Entropy, Ports, Probe
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
-from functions.ports.models import Ledger, Models, Routes, Upstream
+from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
 from functions.ports.telemetry import Alerts, MetricsText
+from models_registry.target import Target
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 
@@ -23,7 +24,19 @@ class Absent:
 
 
 ABSENT: Any = Absent()
-NO_PORTS = Ports(**dict.fromkeys(Ports.__struct_fields__, ABSENT))
+
+
+class NoContexts:
+    """No host has a model loaded. Implements `Contexts`."""
+
+    async def loaded(self, target: Target) -> int:
+        return 0
+
+    def sent(self, target: Target, tokens: int) -> None:
+        return None
+
+
+NO_PORTS = Ports(**{**dict.fromkeys(Ports.__struct_fields__, ABSENT), "contexts": NoContexts()})
 
 
 class Given(TypedDict, total=False):
@@ -33,6 +46,7 @@ class Given(TypedDict, total=False):
     routes: Routes
     upstream: Upstream
     ledger: Ledger
+    contexts: Contexts
     keys: Keys
     users: Users
     teams: Teams

@@ -3,10 +3,10 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-from tests.fakes import answers, tool_answers
+from tests.fakes import answers, thinking_answers, tool_answers
 
 
 class Request(Protocol):
@@ -19,6 +19,9 @@ class Request(Protocol):
 
     @property
     def streamed(self) -> bool: ...
+
+    @property
+    def fields(self) -> Mapping[str, object]: ...
 
 
 class Line(Protocol):
@@ -74,6 +77,8 @@ async def happy(line: Line, request: Request) -> None:
             )
         else:
             await line.send(whole(answers.ollama_chat(model)))
+    elif path.endswith("/api/ps"):
+        await line.send(whole(b'{"models": []}'))
     elif path.endswith("/api/embed"):
         await line.send(whole(answers.ollama_embed(model)))
     elif path.endswith("/messages"):
@@ -206,6 +211,104 @@ async def error_frame(line: Line, request: Request) -> None:
 async def error_first_frame(line: Line, request: Request) -> None:
     error = {"error": {"message": "The engine is overloaded", "type": "server_error", "code": "overloaded"}}
     await _stream(line, answers.sse([error]))
+
+
+async def empty_finish(line: Line, request: Request) -> None:
+    """A finish reason that is an empty text, then the end."""
+    events = [event.replace(b'"finish_reason":null', b'"finish_reason":""') for event in _pieces(request)]
+    await _stream(line, events)
+
+
+async def done_without_finish(line: Line, request: Request) -> None:
+    """Text, then `[DONE]`."""
+    await _stream(line, [*_pieces(request), b"data: [DONE]\n\n"])
+
+
+async def done_without_choice(line: Line, request: Request) -> None:
+    """A chunk with the usage alone, then `[DONE]`."""
+    await _stream(
+        line, [*answers.sse([{"choices": [], "usage": answers.openai_usage()}]), b"data: [DONE]\n\n"]
+    )
+
+
+def _told(error: dict[str, object], *, done: bool = True) -> Script:
+    """An error that stands where a chunk or an answer should."""
+
+    async def script(line: Line, request: Request) -> None:
+        if not request.streamed:
+            await line.send(whole(json.dumps(error).encode()))
+            return
+        ending = [b"data: [DONE]\n\n"] if done else []
+        await _stream(line, [*_pieces(request), *answers.sse([error]), *ending])
+
+    return script
+
+
+def _pieces(request: Request) -> list[bytes]:
+    return answers.openai_stream(request.model)[:3]
+
+
+async def failed_choice(line: Line, request: Request) -> None:
+    """An answer whose finish reason is `error`."""
+    events = answers.openai_stream(request.model)
+    failed = {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}
+    await _stream(line, [*events[:3], *answers.sse([failed]), events[-1]])
+
+
+async def anthropic_thinks(line: Line, request: Request) -> None:
+    """Claude with a budget of thinking, as strict as Anthropic: a call of a tool after signed thinking, then
+    the answer. A turn that goes on with thinking switched on and has none is refused."""
+    fields = request.fields
+    refusal = thinking_answers.refusal_of(fields)
+    if refusal is not None:
+        await line.send(whole(json.dumps(refusal).encode(), status=400))
+        return
+    content = thinking_answers.content_of(fields)
+    if request.streamed:
+        await _stream(line, thinking_answers.stream(request.model, content))
+    else:
+        await line.send(whole(thinking_answers.message(request.model, content)))
+
+
+async def anthropic_no_stop(line: Line, request: Request) -> None:
+    """Anthropic's stream without a stop reason: text, then `message_stop`."""
+    events = [event for event in answers.anthropic_stream(request.model) if b"message_delta" not in event]
+    await _stream(line, events)
+
+
+async def anthropic_short_end(line: Line, request: Request) -> None:
+    """Anthropic's stream without the last empty line."""
+    await _stream(line, [b"".join(answers.anthropic_stream(request.model)).rstrip()])
+
+
+async def ollama_out_of_memory(line: Line, request: Request) -> None:
+    """Ollama's error: at once, or in the middle of a stream."""
+    error = json.dumps({"error": "model requires more system memory (9 GiB) than is available"}).encode()
+    if not request.streamed:
+        await line.send(whole(error, status=500))
+        return
+    lines = answers.ollama_stream(request.model)[:2]
+    await _stream(line, [*lines, error + b"\n"], headers="content-type: application/x-ndjson\r\n")
+
+
+async def ollama_runner_gone(line: Line, request: Request) -> None:
+    """A last line without a reason and without counts."""
+    message = {"role": "assistant", "content": ""}
+    last = json.dumps({"model": request.model, "message": message, "done": True}).encode()
+    lines = answers.ollama_stream(request.model)[:2]
+    await _stream(line, [*lines, last + b"\n"], headers="content-type: application/x-ndjson\r\n")
+
+
+async def says_why_in_text(line: Line, request: Request) -> None:
+    """A refusal as plain text."""
+    body = b"the grammar of 'response_format' is broken"
+    await line.send(whole(body, status=400, headers="content-type: text/plain\r\n"))
+
+
+async def says_why_it_failed(line: Line, request: Request) -> None:
+    """A failure with its reason, and with a credential in it."""
+    error = {"errors": [{"message": "no GPU is left for sk-proj-abcd1234efgh5678"}]}
+    await line.send(whole(json.dumps(error).encode(), status=500))
 
 
 async def empty_200(line: Line, request: Request) -> None:
@@ -392,9 +495,19 @@ SCRIPTS: dict[str, Script] = {
         whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,
         huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,
         garbage_json, garbage_http, huge_headers, html_error, short_error, wrong_usage, no_usage, resets,
+        empty_finish, done_without_finish, done_without_choice, failed_choice, anthropic_no_stop,
+        anthropic_thinks, anthropic_short_end, ollama_out_of_memory, ollama_runner_gone, says_why_in_text,
+        says_why_it_failed,
         hangs_up, hangs_up_in_the_head, says_it_goes_on, redirects, sets_cookie, ollama_not_pulled,
     )
 } | {
+    "error_object": _told(
+        {"object": "error", "message": "The grammar is broken", "type": "BadRequestError", "code": 400}
+    ),
+    "error_detail": _told({"detail": "The engine went away"}),
+    "error_filter": _told(
+        {"error": {"message": "The answer was filtered", "code": "content_filter", "status": 400}}, done=False
+    ),
     "status_101": _head_only(101, "upgrade: websocket\r\nconnection: upgrade\r\n"),
     "status_204": _head_only(204),
     "status_205": _head_only(205, "content-length: 0\r\n"),

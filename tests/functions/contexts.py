@@ -7,10 +7,12 @@ from typing import Any
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Call, Caller
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from functions.ports.context import CatalogueContext, ModelContext
+from functions.ports.models import Contexts
 from models_registry.registry import Registry
 from runtime.blueprint import check
 from runtime.upstream.router import Router
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.ports import NoContexts
 from tests.fakes.upstream import FakeUpstream
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -80,6 +82,7 @@ def model_ctx(
     *,
     caller: Caller = MEMBER,
     ledger: FakeLedger | None = None,
+    contexts: Contexts | None = None,
     config: dict[str, Any] = ONE_ATTEMPT,
     sleep: Callable[[float], Awaitable[None]] = no_sleep,
     **facts: Any,
@@ -89,6 +92,7 @@ def model_ctx(
         routes=make_router(config, sleep),
         upstream=upstream,
         ledger=ledger or FakeLedger(),
+        contexts=contexts or NoContexts(),
     )
 
 

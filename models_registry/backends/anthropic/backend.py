@@ -8,14 +8,18 @@ from collections.abc import Mapping
 
 import msgspec
 
+from models_registry.backends.anthropic.citations import cited
 from models_registry.backends.anthropic.fitting import fitted
 from models_registry.backends.anthropic.request import ANSWER_TOOL, answers_by_tool, messages_request
 from models_registry.backends.anthropic.stream import AnthropicStream
+from models_registry.backends.anthropic.thinking import thinking_block
 from models_registry.backends.anthropic.usage import counts_in, finish_reason, usage_of
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.changes import Changes
+from models_registry.backends.content import arguments_text
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import upstream_headers
-from models_registry.backends.provider_errors import error_inside, provider_error
+from models_registry.backends.provider_errors import error_instead, provider_error
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import to_wire
 from models_registry.target import Target
@@ -51,13 +55,14 @@ class Anthropic:
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /v1/messages."""
-        body = msgspec.json.encode(messages_request(request, target))
+        changes = Changes()
+        body = msgspec.json.encode(messages_request(request, target, changes))
         credential = {"anthropic-version": VERSION}
         if target.api_key is not None:
             credential["x-api-key"] = target.api_key.reveal()
         headers = upstream_headers(target, facts, credential=credential, foreign=_FOREIGN)
         url = f"{target.api_base}/v1/messages"
-        return UpstreamRequest(url=url, headers=headers, body=body, tls=target.tls)
+        return UpstreamRequest(url=url, headers=headers, body=body, tls=target.tls, changed=changes.names)
 
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
@@ -112,31 +117,36 @@ def _decode(body: bytes, target: Target) -> MessagesResponse:
     try:
         answer = decoded(_ANSWERS, body)
         if answer.kind == "error" or present(answer.error):
-            raise error_inside(bytes(answer.error) if answer.error else b"{}", target)
+            raise error_instead(body, target, "The provider's answer is an error.")
         return decoded(_MESSAGES, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise UpstreamMalformed(f"The provider's answer is not a message: {exc}") from exc
+        raise error_instead(body, target, f"The provider's answer is not a message: {exc}") from exc
 
 
 def _answer(blocks: list[AnswerBlock], *, by_tool: bool) -> AnswerMessage:
     if by_tool:
         said = [block for block in blocks if block.kind == "tool_use" and block.name == ANSWER_TOOL]
         if said:
-            return AnswerMessage(content=_arguments(said[0]))
+            return AnswerMessage(content=arguments_text(said[0].input))
     text = "".join(block.text or "" for block in blocks if block.kind == "text")
     thinking = "".join(block.thinking or "" for block in blocks if block.kind == "thinking")
     calls = [_call(block) for block in blocks if block.kind == "tool_use"]
+    signed = [found for block in blocks if (found := thinking_block(block)) is not None]
+    annotations, fields = cited(blocks)
     return AnswerMessage(
         content=text or (None if calls else ""),
         reasoning_content=thinking or msgspec.UNSET,
         tool_calls=calls or msgspec.UNSET,
+        thinking_blocks=_raw(signed) if signed else ABSENT,
+        annotations=_raw(annotations) if annotations else ABSENT,
+        provider_specific_fields=ABSENT if fields is None else _raw(fields),
     )
 
 
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
 def _call(block: AnswerBlock) -> ToolCall:
-    function = CalledFunction(name=block.name, arguments=_arguments(block))
+    function = CalledFunction(name=block.name, arguments=arguments_text(block.input))
     return ToolCall(id=block.id, kind="function", function=function)
-
-
-def _arguments(block: AnswerBlock) -> str:
-    return bytes(block.input).decode("utf-8", "replace") if present(block.input) else "{}"

@@ -12,7 +12,11 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.anthropic.messages import conversation
+from models_registry.backends.anthropic.request import answers_by_tool
 from models_registry.backends.anthropic.schemas import fit_schema, fits_strict, with_object_root
+from models_registry.backends.anthropic.thinking import continues_unsigned
+from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted, merged, nearest, refitted
 from models_registry.backends.parameters import drops_params, unsupported
 from models_registry.facts.table import ModelFacts
@@ -37,15 +41,21 @@ EFFORT, THINKING, LIMITS = "reasoning_effort", "thinking", ("max_completion_toke
 SAMPLERS = ("temperature", "top_p", "top_k")
 ADAPTIVE = msgspec.Raw(b'{"type":"adaptive"}')
 NULL = b"null"
+NO_TOOLS = (NULL, b"[]")
+IDLE = (NULL, b'"auto"', b'"none"')
+"""Values of `tool_choice` that force no tool."""
+MAX_USER_CHARS = 256
+MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,}")
+PHONE = re.compile(r"\s*(?:tel:)?\+?(?:[\s().\-/]{0,3}[0-9]){7,15}\s*")
 
 _ANY = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
-BodyFields = dict[str, msgspec.Raw]
+RawFields = dict[str, msgspec.Raw]
 
 
-class _ThinkingParam(msgspec.Struct, frozen=True, rename={"kind": "type"}):
+class _AskedThinking(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     kind: str = ""
     budget_tokens: int | None = None
 
@@ -58,6 +68,11 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     before = dict(fields)
     _fit_effort(fields, target, drops=drops)
     thinking = _fit_thinking(fields, target.facts, drops=drops)
+    if thinking.kind == "enabled" and continues_unsigned(conversation(request.messages, Changes())[1]):
+        del fields[THINKING]  # the client kept no thinking of the turn that goes on
+        thinking = _AskedThinking()
+    lacks_tools = _fit_history(fields, request, target)
+    _fit_user(fields)
     _make_room(fields, thinking, target)
     _fit_sampling(fields, target, thinks=thinking.kind in ("enabled", "adaptive"))
     _fit_format(fields)
@@ -65,13 +80,14 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     if fields == before:
         return None
     changed = [name for name in before if fields.get(name) != before[name]]
+    changed += ["tools"] if lacks_tools else []
     became_thinking = EFFORT not in fields and THINKING in fields
     if EFFORT in changed and became_thinking and _text(before[EFFORT]) in BUDGET_LEVELS:
         changed.remove(EFFORT)  # it became thinking, which is what it asks for
     return refitted(fields, target, changed)
 
 
-def _fit_effort(fields: BodyFields, target: Target, *, drops: bool) -> None:
+def _fit_effort(fields: RawFields, target: Target, *, drops: bool) -> None:
     """`reasoning_effort` as the model takes it. `none` is switched off by the translation."""
     effort, facts = _text(fields.get(EFFORT)), target.facts
     if effort is None or facts is None:
@@ -109,30 +125,30 @@ def _fit_effort(fields: BodyFields, target: Target, *, drops: bool) -> None:
             fields[THINKING] = msgspec.Raw(msgspec.json.encode(budget))
 
 
-def _fit_thinking(fields: BodyFields, facts: ModelFacts | None, *, drops: bool) -> _ThinkingParam:
+def _fit_thinking(fields: RawFields, facts: ModelFacts | None, *, drops: bool) -> _AskedThinking:
     """`thinking` in the form that the model takes, under `drop_params`. Gives what it is now."""
     raw = fields.get(THINKING)
     if raw is None or bytes(raw) == NULL:
-        return _ThinkingParam()
+        return _AskedThinking()
     try:
-        thinking = msgspec.json.decode(raw, type=_ThinkingParam)
+        thinking = msgspec.json.decode(raw, type=_AskedThinking)
     except msgspec.ValidationError:
-        return _ThinkingParam()
+        return _AskedThinking()
     if facts is None or not drops:
         return thinking
     if facts.reasoning is False:
         del fields[THINKING]
-        return _ThinkingParam()
+        return _AskedThinking()
     if thinking.kind == "enabled" and facts.adaptive and facts.budgeted is False:
         fields[THINKING] = ADAPTIVE
-        return _ThinkingParam("adaptive")
+        return _AskedThinking("adaptive")
     if thinking.kind == "adaptive" and not facts.adaptive and facts.budgeted:
-        thinking = _ThinkingParam("enabled", BUDGETS["high"])
+        thinking = _AskedThinking("enabled", BUDGETS["high"])
         fields[THINKING] = msgspec.Raw(msgspec.json.encode(thinking))
     return thinking
 
 
-def _make_room(fields: BodyFields, thinking: _ThinkingParam, target: Target) -> None:
+def _make_room(fields: RawFields, thinking: _AskedThinking, target: Target) -> None:
     """Raise a limit that the budget of thinking would use up, by the budget, which is a part of it."""
     budget = thinking.budget_tokens or 0
     name = next((name for name in LIMITS if bytes(fields.get(name, NULL)) != NULL), None)
@@ -147,7 +163,7 @@ def _make_room(fields: BodyFields, thinking: _ThinkingParam, target: Target) -> 
         fields[name] = msgspec.Raw(b"%d" % raised)
 
 
-def _fit_sampling(fields: BodyFields, target: Target, *, thinks: bool) -> None:
+def _fit_sampling(fields: RawFields, target: Target, *, thinks: bool) -> None:
     """Leave out what the model refuses, what it refuses beside thinking, and `top_p` beside `temperature`."""
     facts = target.facts
     refuses_all = facts is not None and facts.sampling is False
@@ -165,7 +181,7 @@ def _fit_sampling(fields: BodyFields, target: Target, *, thinks: bool) -> None:
         del fields["top_p"]
 
 
-def _fit_format(fields: BodyFields) -> None:
+def _fit_format(fields: RawFields) -> None:
     """The schema of `response_format` as Anthropic takes it."""
     try:
         wanted = _OBJECT.decode(fields.get("response_format", b"{}"))
@@ -182,7 +198,37 @@ def _fit_format(fields: BodyFields) -> None:
         fields["response_format"] = msgspec.Raw(msgspec.json.encode(wanted))
 
 
-def _fit_tools(fields: BodyFields) -> None:
+def _fit_history(fields: RawFields, request: ChatRequest, target: Target) -> bool:
+    """Declare the tools that were called earlier, where the request has none: Anthropic wants every tool of
+    the conversation declared. None of them can be called now. Gives whether there were such."""
+    if request.tools or answers_by_tool(request, target):
+        return False
+    if bytes(fields.get("tools", NULL)) not in NO_TOOLS or bytes(fields.get("tool_choice", NULL)) not in IDLE:
+        return False
+    names = {
+        call.function.name: None
+        for message in request.messages
+        for call in message.tool_calls or ()
+        if call.function is not None and call.function.name
+    }
+    if not names:
+        return False
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    fields["tools"] = msgspec.Raw(msgspec.json.encode(tools))
+    fields["tool_choice"] = msgspec.Raw(b'"none"')
+    return True
+
+
+def _fit_user(fields: RawFields) -> None:
+    """Leave out a `user` that Anthropic refuses: a mail address, a phone number, a long or a blank one."""
+    user = _text(fields.get("user"))
+    if user is None:
+        return
+    if not user.strip() or len(user) > MAX_USER_CHARS or MAIL.search(user) or PHONE.fullmatch(user):
+        del fields["user"]
+
+
+def _fit_tools(fields: RawFields) -> None:
     """Give the parameters of tools a root of type `object`, and leave out `strict` where it does not fit."""
     try:
         tools = _OBJECTS.decode(fields.get("tools", b"[]"))
@@ -193,7 +239,7 @@ def _fit_tools(fields: BodyFields) -> None:
         fields["tools"] = msgspec.Raw(msgspec.json.encode(tools))
 
 
-def _fit_tool(tool: BodyFields) -> bool:
+def _fit_tool(tool: RawFields) -> bool:
     """Fit one tool. Gives whether it was changed."""
     try:
         function = _OBJECT.decode(tool.get("function", b"{}"))

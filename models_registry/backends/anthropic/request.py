@@ -4,7 +4,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.backends.anthropic.messages import conversation
+from models_registry.backends.anthropic.messages import FIELDS, conversation, marked
+from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
@@ -48,6 +49,7 @@ HONOURED = frozenset(
         # Anthropic's own, as LiteLLM takes them
         "top_k",
         "thinking",
+        "cache_control",
     }
 )
 EFFORTS = MappingProxyType(
@@ -103,13 +105,14 @@ def _is_object(request: ChatRequest) -> bool:
         return False
 
 
-def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
+def messages_request(request: ChatRequest, target: Target, changes: Changes) -> MessagesRequest:
     """The body of a Messages request. Raises UnsupportedParameter or InvalidRequest, which name what can't be
     sent."""
     request = with_defaults(request, target)
-    refuse_unsupported(request, target, HONOURED)
-    system, turns = conversation(request.messages)
-    thinking, output = _reasoning(request, target)
+    refuse_unsupported(request, target, HONOURED, changes)
+    name_left_out(request, FIELDS, changes)
+    system, turns = conversation(request.messages, changes)
+    thinking, output = _reasoning(request, target, changes)
     tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(request.tools or ())]
     choice = _tool_choice(request, target)
     wanted = request.response_format
@@ -124,16 +127,17 @@ def messages_request(request: ChatRequest, target: Target) -> MessagesRequest:
         max_tokens=_max_tokens(request, target),
         messages=turns,
         system=system or None,
-        temperature=_temperature(request, target),
+        temperature=_temperature(request, target, changes),
         top_p=request.top_p,
         top_k=request.raw.get("top_k", ABSENT),
-        stop_sequences=_stop(request, target),
+        stop_sequences=_stop(request, target, changes),
         stream=True if request.stream else None,
         tools=tools or None,
         tool_choice=choice,
         thinking=thinking,
         output_config=output,
         metadata=AnthropicMetadata(user_id=request.user) if request.user else None,
+        cache_control=marked(request.raw.get("cache_control", ABSENT)),
     )
 
 
@@ -164,23 +168,28 @@ def _thinking_budget(request: ChatRequest) -> int:
         return 0
 
 
-def _temperature(request: ChatRequest, target: Target) -> float | None:
+def _temperature(request: ChatRequest, target: Target, changes: Changes) -> float | None:
     if request.temperature is None or request.temperature <= 1:
         return request.temperature
     if drops_params(request, target):
+        changes.add("temperature")
         return None
     raise unsupported("temperature", target, f"it goes from 0 to 1 there, and this is {request.temperature}")
 
 
-def _stop(request: ChatRequest, target: Target) -> list[str] | None:
+def _stop(request: ChatRequest, target: Target, changes: Changes) -> list[str] | None:
     sequences = [request.stop] if isinstance(request.stop, str) else (request.stop or [])
     kept = [sequence for sequence in sequences if sequence.strip()]
-    if len(kept) < len(sequences) and not drops_params(request, target):
-        raise unsupported("stop", target, "it takes no sequence of blanks alone")
+    if len(kept) < len(sequences):
+        if not drops_params(request, target):
+            raise unsupported("stop", target, "it takes no sequence of blanks alone")
+        changes.add("stop")
     return kept or None
 
 
-def _reasoning(request: ChatRequest, target: Target) -> tuple[MaybeRaw, OutputConfig | None]:
+def _reasoning(
+    request: ChatRequest, target: Target, changes: Changes
+) -> tuple[MaybeRaw, OutputConfig | None]:
     """The fields `thinking` and `output_config`. A `reasoning_effort` of `none` switches thinking off."""
     thinking: MaybeRaw = request.raw.get("thinking", ABSENT)
     effort: str | None = None
@@ -193,15 +202,17 @@ def _reasoning(request: ChatRequest, target: Target) -> tuple[MaybeRaw, OutputCo
         thinking = THINKING_OFF
     elif request.reasoning_effort is not None:
         effort = EFFORTS.get(request.reasoning_effort)
-        if effort is None and not drops_params(request, target):
-            raise unsupported(
-                "reasoning_effort", target, f"'{request.reasoning_effort}' is not one of its levels"
-            )
+        if effort is None:
+            if not drops_params(request, target):
+                raise unsupported(
+                    "reasoning_effort", target, f"'{request.reasoning_effort}' is not one of its levels"
+                )
+            changes.add("reasoning_effort")
     output_format = None
     if _is_native(request, target):
         output_format = _format(request, target)
     else:
-        _check_format(request, target)
+        _check_format(request, target, changes)
     if effort is None and output_format is None:
         return thinking, None
     return thinking, OutputConfig(effort=effort, format=output_format)
@@ -220,7 +231,7 @@ def _format(request: ChatRequest, target: Target) -> OutputFormat | None:
     return None
 
 
-def _check_format(request: ChatRequest, target: Target) -> None:
+def _check_format(request: ChatRequest, target: Target, changes: Changes) -> None:
     """Check the kind of a `response_format` that is not sent as such."""
     wanted = request.response_format
     if wanted is None or wanted.kind in ("text", "json_object"):
@@ -229,6 +240,8 @@ def _check_format(request: ChatRequest, target: Target) -> None:
         _format(request, target)
     elif not drops_params(request, target):
         raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'; send a json_schema")
+    else:
+        changes.add("response_format")
 
 
 def _tool(tool: Tool, where: str) -> ToolSpec:
@@ -242,6 +255,7 @@ def _tool(tool: Tool, where: str) -> ToolSpec:
         description=function.description,
         input_schema=function.parameters if present(function.parameters) else NO_PARAMETERS,
         strict=function.strict or None,
+        cache_control=tool.cache_control if present(tool.cache_control) else marked(function.cache_control),
     )
 
 

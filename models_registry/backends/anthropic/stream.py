@@ -7,14 +7,18 @@ replaces the earlier one. Unknown events and deltas are skipped, as the vendor a
 
 import msgspec
 
+from models_registry.backends.anthropic.citations import annotated, citations_in
+from models_registry.backends.anthropic.thinking import THINKING, thinking_block
 from models_registry.backends.anthropic.usage import counts_in, finish_reason, merge_usage, tier_of, usage_of
 from models_registry.backends.backend import MAX_FRAME_BYTES, Broken, CallFacts
 from models_registry.backends.chunks import ChunkWriter
-from models_registry.backends.provider_errors import error_inside
-from models_registry.backends.sse import EventCutter, events
+from models_registry.backends.content import arguments_text
+from models_registry.backends.provider_errors import error_instead
+from models_registry.backends.sse import LINE_ENDS, EventCutter, events
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import to_wire
 from models_registry.target import Target
+from schema.chat import ThinkingBlock
 from schema.dialects.anthropic import AnthropicUsage, MessageEvent
 from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
@@ -46,6 +50,11 @@ class AnthropicStream:
         """The index of the block of the open tool call. `_has_arguments` says whether the call has had
         arguments."""
         self._has_arguments = False
+        self._said_chars = 0
+        """The characters of the text so far."""
+        self._cites: list[msgspec.Raw] = []
+        """The citations of the open text, which began at `_text_at`."""
+        self._text_at = 0
         self.done = False
 
     @property
@@ -80,29 +89,52 @@ class AnthropicStream:
         try:
             for event in events(self._cutter.feed(data)):
                 if event.data is not None and not self.done:
-                    out.append(self._translate(_decode(event.data)))
+                    out.append(self._translate(event.data))
         except UpstreamError as error:
             return Broken.of(error, ahead=b"".join(out))
         return b"".join(out)
 
     def close(self) -> bytes | Broken:
-        """See ChatStream. Only `message_stop` ends a stream. Of a stream that was cut, the bytes after the
-        last whole event are thrown away."""
+        """See ChatStream. Only `message_stop` ends a stream. The last event needs no empty line after it."""
         if self.done:
             return b""
         rest = self._cutter.close()
-        if self._writer is not None:
-            return Broken.of(UpstreamCut("The provider's stream broke off before it was complete."))
-        if rest.lstrip().startswith(b"{"):
-            try:
-                self._translate(_decode(rest))
-            except UpstreamError as error:
-                return Broken.of(error)
-        return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
+        if self._writer is None and rest.lstrip().startswith(b"{"):
+            otherwise = "The provider answered with something else than a stream."
+            return Broken.of(error_instead(rest, self._target, otherwise))
+        out = self._last(rest)
+        if self.done or isinstance(out, Broken):
+            return out
+        if self._writer is None:
+            return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
+        cut = UpstreamCut("The provider's stream broke off before it was complete.")
+        return Broken.of(cut, ahead=out)
 
-    def _translate(self, event: MessageEvent) -> bytes:
+    def _last(self, rest: bytes) -> bytes | Broken:
+        """The last event, where the stream ended without the empty line after it. An event that is not whole
+        tells nothing: the stream was cut."""
+        out: list[bytes] = []
+        try:
+            for event in events(rest.strip(LINE_ENDS) + b"\n\n"):
+                if event.data is not None and not self.done:
+                    out.append(self._translate(event.data))
+        except UpstreamMalformed:
+            pass
+        except UpstreamError as error:
+            return Broken.of(error, ahead=b"".join(out))
+        return b"".join(out)
+
+    def _decode(self, data: bytes) -> MessageEvent:
+        try:
+            return decoded(_EVENTS, data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            otherwise = "The provider sent an event that is not one of its API."
+            raise error_instead(data, self._target, otherwise) from exc
+
+    def _translate(self, data: bytes) -> bytes:
+        event = self._decode(data)
         if event.kind == "error" or present(event.error):
-            raise error_inside(bytes(event.error) if event.error else b"{}", self._target)
+            raise error_instead(data, self._target, "The provider sent an error.")
         if event.kind == "message_start" and event.message is not None and self._writer is None:
             message = event.message
             self._writer = ChunkWriter(
@@ -130,6 +162,8 @@ class AnthropicStream:
                 self._final = self._final or counts is not None
                 return self._finish(event.delta.stop_reason if event.delta else None, writer)
             case "message_stop":
+                if writer.produced_bytes and not self._finished:
+                    raise UpstreamCut("The provider ended its answer without a stop reason.")
                 self.done = True
                 closing = b"" if self._finished else writer.finish("stop")
                 usage = usage_of(self._counts) if self._include_usage else None
@@ -138,10 +172,11 @@ class AnthropicStream:
                 return b""
 
     def _open_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
+        """Begin a block. Some servers send a block whole in its first event."""
         block = event.content_block
         if block is None:
             return b""
-        whole = bytes(block.input).decode("utf-8", "replace") if present(block.input) else ""
+        whole = arguments_text(block.input) if present(block.input) else ""
         if block.kind == "tool_use" and block.name == self._answer_tool:
             self._answer_block = event.index
             return writer.text(whole) if whole not in EMPTY else b""
@@ -150,10 +185,15 @@ class AnthropicStream:
             self._has_arguments = whole not in EMPTY
             opened = writer.tool(id=block.id or "", name=block.name or "")
             return opened + writer.arguments(whole) if self._has_arguments else opened
-        if block.kind == "text" and block.text:
-            return writer.text(block.text)
-        if block.kind == "thinking" and block.thinking:
-            return writer.reasoning(block.thinking)
+        if block.kind == "text":
+            self._text_at = self._said_chars
+            sources = [self._cite(each, writer) for each in citations_in(block.citations)]
+            return (self._say(block.text, writer) if block.text else b"") + b"".join(sources)
+        thinking = thinking_block(block)
+        if thinking is not None and (thinking.thinking or thinking.signature or thinking.data):
+            return writer.thinking(thinking)
+        if whole not in EMPTY:
+            writer.count(whole)  # the input of one of the provider's own tools
         return b""
 
     def _extend_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
@@ -161,9 +201,13 @@ class AnthropicStream:
         if delta is None:
             return b""
         if delta.kind == "text_delta" and delta.text:
-            return writer.text(delta.text)
+            return self._say(delta.text, writer)
         if delta.kind == "thinking_delta" and delta.thinking:
-            return writer.reasoning(delta.thinking)
+            return writer.thinking(ThinkingBlock(kind=THINKING, thinking=delta.thinking, signature=""))
+        if delta.kind == "signature_delta" and delta.signature:
+            return writer.thinking(ThinkingBlock(kind=THINKING, thinking="", signature=delta.signature))
+        if delta.kind == "citations_delta" and present(delta.citation):
+            return b"".join(self._cite(each, writer) for each in citations_in(_listed(delta.citation)))
         if delta.kind == "input_json_delta" and delta.partial_json:
             if self._answer_block == event.index:
                 return writer.text(delta.partial_json)
@@ -173,9 +217,21 @@ class AnthropicStream:
             writer.count(delta.partial_json)
         return b""
 
+    def _say(self, text: str, writer: ChunkWriter) -> bytes:
+        self._said_chars += len(text)
+        return writer.text(text)
+
+    def _cite(self, source: msgspec.Raw, writer: ChunkWriter) -> bytes:
+        self._cites.append(source)
+        return writer.citation(source)
+
     def _close_block(self, event: MessageEvent, writer: ChunkWriter) -> bytes:
         """End a block. A tool call without any piece of input gets the arguments `{}`, which clients can
-        parse."""
+        parse. A text that cites gets its annotations, since its length is known now."""
+        if self._cites:
+            found = annotated(self._cites, self._text_at, self._said_chars)
+            self._cites = []
+            return writer.annotations(found) if found else b""
         if self._tool != event.index:
             return b""
         self._tool = None
@@ -189,8 +245,5 @@ class AnthropicStream:
         return writer.finish("stop" if reason == "tool_calls" and self._answer_block is not None else reason)
 
 
-def _decode(data: bytes) -> MessageEvent:
-    try:
-        return decoded(_EVENTS, data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise UpstreamMalformed("The provider sent an event that is not one of its API.") from exc
+def _listed(raw: msgspec.Raw) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + bytes(raw) + b"]")

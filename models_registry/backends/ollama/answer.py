@@ -4,12 +4,13 @@ import hashlib
 
 import msgspec
 
-from models_registry.backends.provider_errors import error_inside
+from models_registry.backends.content import arguments_text
+from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import count_in, usage_from
 from models_registry.target import Target
 from schema.dialects.ollama import OllamaAnswer, OllamaToolCall
-from schema.errors import UpstreamMalformed
+from schema.errors import UpstreamCut
 from schema.usage import Usage
 from schema.wire import ABSENT, present
 
@@ -22,12 +23,19 @@ def decode_answer(data: bytes, target: Target) -> OllamaAnswer:
     try:
         answer = decoded(_ANSWERS, data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise UpstreamMalformed(f"The provider's answer is not one of Ollama's: {exc}") from exc
+        raise error_instead(data, target, f"The provider's answer is not one of Ollama's: {exc}") from exc
     if present(answer.error):
-        raise error_inside(bytes(answer.error), target)
+        raise error_instead(data, target, "The provider's answer is an error.")
     if answer.message is None and not answer.done:
-        raise UpstreamMalformed("The provider's answer has no message.")
+        raise error_instead(data, target, "The provider's answer has no message.")
+    if answer.done and not (answer.done_reason or present(answer.eval_count) or _has_prompt(answer)):
+        # The server leaves the reason and the counts out where its runner went away.
+        raise UpstreamCut("The provider's answer broke off: its last line has no reason and no counts.")
     return answer
+
+
+def _has_prompt(answer: OllamaAnswer) -> bool:
+    return present(answer.prompt_eval_count)
 
 
 def usage_of(answer: OllamaAnswer) -> Usage | None:
@@ -57,8 +65,7 @@ def call_id(call: OllamaToolCall, index: int, request_id: str) -> str:
 
 def arguments_of(call: OllamaToolCall) -> str:
     """The arguments as OpenAI has them: JSON as text."""
-    raw = call.function.arguments
-    return bytes(raw).decode("utf-8", "replace") if present(raw) else "{}"
+    return arguments_text(call.function.arguments)
 
 
 def logprobs_of(answer: OllamaAnswer) -> msgspec.Raw | None:

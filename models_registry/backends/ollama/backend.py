@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama.answer import (
@@ -23,13 +24,20 @@ from models_registry.backends.ollama.answer import (
 )
 from models_registry.backends.ollama.request import chat_body, embed_body
 from models_registry.backends.ollama.stream import OllamaStream
-from models_registry.backends.provider_errors import provider_error, read_error, retry_after, whole_answer
+from models_registry.backends.provider_errors import (
+    error_instead,
+    provider_error,
+    read_error,
+    retry_after,
+    scrubbed,
+    whole_answer,
+)
 from models_registry.backends.tolerance import loosely
 from models_registry.backends.usage import count_of, to_wire
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
 from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
-from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage
+from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage, Option
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
@@ -51,7 +59,11 @@ class Ollama:
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /api/chat."""
-        return _post(f"{target.api_base}/api/chat", chat_body(request, target), target, facts)
+        changes = Changes()
+        body = chat_body(request, target, changes, loaded=facts.loaded_context)
+        made = _post(f"{target.api_base}/api/chat", body, target, facts, changes.names)
+        context = body.options.get("num_ctx", 0)
+        return msgspec.structs.replace(made, context_tokens=count_of(_number(context)) or 0)
 
     def chat_response(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
@@ -110,7 +122,8 @@ class Ollama:
         try:
             found = _embeddings(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise UpstreamMalformed(f"The provider's answer is not a list of embeddings: {exc}") from exc
+            otherwise = f"The provider's answer is not a list of embeddings: {exc}"
+            raise error_instead(body, target, otherwise) from exc
         asked = 1 if isinstance(request.input, str) else len(request.input)
         if len(found.embeddings) != asked:
             raise UpstreamMalformed(
@@ -133,7 +146,8 @@ class Ollama:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         """See Backend. The error for a missing model has the commands that pull it."""
-        text = read_error(body).message.lower()
+        said = scrubbed(read_error(body).message, target)
+        text = said.lower()
         error: UpstreamError
         if status == 404 and "model" in text and "not found" in text:
             pull = f"ollama pull {shlex.quote(target.model)}"
@@ -144,16 +158,22 @@ class Ollama:
                 code="model_not_found",
             )
         elif status == 503:
+            reason = f" It says: {said}" if said and target.local else ""
             error = ProviderError(
-                f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.",
+                f"The Ollama host of '{target.public_name}' has no room in its queue. Try again.{reason}",
                 status=503,
                 kind="service_unavailable",
                 retry_after_s=retry_after(headers) or QUEUE_RETRY_S,
             )
         else:
             return provider_error(status, headers, body, target)
+        error.said = said
         error.answer = whole_answer(status, body, target)
         return error
+
+
+def _number(option: Option) -> object:
+    return msgspec.json.decode(option) if isinstance(option, msgspec.Raw) else option
 
 
 def _embeddings(body: bytes) -> OllamaEmbeddings:
@@ -165,6 +185,9 @@ def _embeddings(body: bytes) -> OllamaEmbeddings:
         return msgspec.convert(loosely(body), OllamaEmbeddings)
 
 
-def _post(url: str, body: msgspec.Struct, target: Target, facts: CallFacts) -> UpstreamRequest:
+def _post(
+    url: str, body: msgspec.Struct, target: Target, facts: CallFacts, changed: tuple[str, ...] = ()
+) -> UpstreamRequest:
     headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
-    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(body), tls=target.tls)
+    encoded = msgspec.json.encode(body)
+    return UpstreamRequest(url=url, headers=headers, body=encoded, tls=target.tls, changed=changed)

@@ -2,11 +2,25 @@
 
 from types import MappingProxyType
 
-from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
-from schema.chat import Message, Part
+from models_registry.backends.changes import Changes, MessageFields
+from models_registry.backends.content import (
+    address,
+    data_uri,
+    function_of,
+    parts_of,
+    refuse_legacy,
+    thinking_text,
+)
+from schema.chat import ImageUrl, Message, Part
 from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
 
+AUTO = "auto"
+FIELDS = MessageFields(
+    message=frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call", "name"})
+    | {"reasoning_content", "thinking_blocks"},
+    part=frozenset({"type", "text", "refusal", "image_url", "thinking", "signature", "data"}),
+)
 ROLES = MappingProxyType(
     {
         "system": "system",
@@ -18,17 +32,17 @@ ROLES = MappingProxyType(
 )
 
 
-def conversation(messages: list[Message]) -> list[OllamaMessage]:
-    """The messages in Ollama's form. Text parts are joined by line ends. A participant's `name` and an
-    image's `detail` have no place in Ollama's messages and are left out. Raises InvalidRequest or
+def conversation(messages: list[Message], changes: Changes) -> list[OllamaMessage]:
+    """The messages in Ollama's form. Text parts are joined by line ends. What has no place in Ollama's
+    messages, such as a participant's `name`, is left out and named in `changes`. Raises InvalidRequest or
     UnsupportedParameter, which name the message."""
     if not messages:
         raise InvalidRequest("'messages' must not be empty.", param="messages")
     names: dict[str, str] = {}
-    return [_message(message, f"messages[{i}]", names) for i, message in enumerate(messages)]
+    return [_message(message, f"messages[{i}]", names, changes) for i, message in enumerate(messages)]
 
 
-def _message(message: Message, where: str, names: dict[str, str]) -> OllamaMessage:
+def _message(message: Message, where: str, names: dict[str, str], changes: Changes) -> OllamaMessage:
     """One message in Ollama's form. `names` collects the function's name of each tool call by the call's id,
     since older templates want the name with the result."""
     refuse_legacy(message, where)
@@ -37,12 +51,14 @@ def _message(message: Message, where: str, names: dict[str, str]) -> OllamaMessa
         raise UnsupportedParameter(
             f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
         )
-    texts, images = _content(parts_of(message.content), where)
+    if message.name and role != "tool":
+        changes.add("messages.name")
+    texts, images = _content(parts_of(message.content), where, changes)
     if message.refusal:
         texts.append(message.refusal)
     calls = []
     for j, call in enumerate(message.tool_calls or ()):
-        name, arguments = function_of(call, f"{where}.tool_calls[{j}]")
+        name, arguments = function_of(call, f"{where}.tool_calls[{j}]", changes)
         if call.id:
             names[call.id] = name
         calls.append(OllamaToolCall(id=call.id, function=OllamaFunction(name=name, arguments=arguments)))
@@ -50,7 +66,7 @@ def _message(message: Message, where: str, names: dict[str, str]) -> OllamaMessa
     return OllamaMessage(
         role=role,
         content="\n".join(texts),
-        thinking=message.reasoning_content if role == "assistant" else None,
+        thinking=thinking_text(message) if role == "assistant" else None,
         images=images or None,
         tool_calls=calls or None,
         tool_name=names.get(result_of, message.name) if result_of else None,
@@ -58,7 +74,7 @@ def _message(message: Message, where: str, names: dict[str, str]) -> OllamaMessa
     )
 
 
-def _content(parts: list[Part], where: str) -> tuple[list[str], list[str]]:
+def _content(parts: list[Part], where: str, changes: Changes) -> tuple[list[str], list[str]]:
     texts: list[str] = []
     images: list[str] = []
     for j, part in enumerate(parts):
@@ -68,7 +84,11 @@ def _content(parts: list[Part], where: str) -> tuple[list[str], list[str]]:
                 texts.append(part.text)
             case "refusal" if part.refusal is not None:
                 texts.append(part.refusal)
+            case "thinking" | "redacted_thinking":
+                changes.add("messages.content.thinking")
             case "image_url":
+                if isinstance(part.image_url, ImageUrl) and part.image_url.detail not in (None, AUTO):
+                    changes.add("messages.content.image_url.detail")
                 images.append(_image(part, f"{at}.image_url"))
             case kind:
                 raise UnsupportedParameter(

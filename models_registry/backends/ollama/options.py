@@ -10,9 +10,11 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.target import Target
-from schema.chat import ChatRequest
+from schema.chat import ChatRequest, Tool
 from schema.dialects.ollama import OllamaMessage, Option
+from schema.errors import InvalidRequest
 
+NULL = b"null"
 BUCKETS = (4096, 8192, 16384, 32768, 65536, 131072)
 BYTES_PER_TOKEN = 2
 ANSWER_TOKENS = 2048
@@ -32,49 +34,70 @@ RUNNER = frozenset(
     {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "num_keep", "use_mmap"}
     | {"draft_num_predict"}
 )
-"""Options that make the server load the model anew. Only the config (`litellm_params`) may set them."""
+"""Options that make the server load the model anew where they differ from those of the loaded one."""
+NAMED = SAMPLING | RUNNER | {"temperature", "top_p", "seed", "frequency_penalty", "presence_penalty"}
+"""Fields of a body that are options of the same name."""
+OPTIONS, STOP, LIMIT = "options", "stop", "num_predict"
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""OpenAI's names of the limit. The first counts where both are sent."""
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_COUNT = msgspec.json.Decoder(int)
 
 
-def options_of(request: ChatRequest, messages: list[OllamaMessage], target: Target) -> dict[str, Option]:
-    """The options that were set. What was not set is the model's own default."""
-    options: dict[str, Option] = {
-        name: raw for name, raw in request.raw.items() if name in SAMPLING and bytes(raw) != b"null"
-    }
-    set_here: Mapping[str, Option | None] = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": request.seed,
-        "frequency_penalty": request.frequency_penalty,
-        "presence_penalty": request.presence_penalty,
-        "stop": [request.stop] if isinstance(request.stop, str) else request.stop,
-        "num_predict": answer_limit(request),
-    }
-    options.update((name, value) for name, value in set_here.items() if value is not None)
-    options["num_ctx"] = context_size(request, messages)
-    options.update(runner_options(target))
+def options_of(
+    caller: ChatRequest, tools: list[Tool], messages: list[OllamaMessage], target: Target, loaded: int
+) -> dict[str, Option]:
+    """The options that were set: the caller's, before those of the config. What was not set is the model's
+    own default. A context that nobody set is the one that the host has `loaded` the model with, where that is
+    enough: a smaller one would make the host load the model anew."""
+    options = {**set_options(target.params), **set_options(caller.raw or caller.fields())}
+    if "num_ctx" not in options:
+        options["num_ctx"] = max(loaded, context_size(tools, messages, _count(options.get(LIMIT))))
     return options
 
 
-def runner_options(target: Target) -> dict[str, Option]:
-    """The options that the config sets. They win over all others."""
-    return {name: raw for name, raw in target.params.items() if name in RUNNER}
+def set_options(fields: Mapping[str, msgspec.Raw]) -> dict[str, Option]:
+    """The options that the fields of a body set. A field counts before a member of `options`. A limit that
+    limits nothing (-1) is left out, so that a limit of the gateway's own holds. Raises InvalidRequest where
+    `options` is no object."""
+    options: dict[str, Option] = {**_members(fields)}
+    for name, raw in fields.items():
+        if name in NAMED and bytes(raw) != NULL:
+            options[name] = raw
+    stop = fields.get(STOP)
+    if stop is not None and bytes(stop) != NULL:
+        options[STOP] = stop if bytes(stop)[:1] == b"[" else msgspec.Raw(b"[" + bytes(stop) + b"]")
+    limits = (fields[name] for name in LIMITS if bytes(fields.get(name, NULL)) != NULL)
+    limit = next(limits, options.pop(LIMIT, None))
+    if (_count(limit) or 0) > 0 and limit is not None:
+        options[LIMIT] = limit
+    return options
 
 
-def answer_limit(request: ChatRequest) -> int | None:
-    """The caller's limit on the answer. `max_completion_tokens` counts where both names are sent."""
-    if request.max_completion_tokens is not None:
-        return request.max_completion_tokens
-    return request.max_tokens
+def _members(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    raw = fields.get(OPTIONS)
+    if raw is None or bytes(raw) == NULL:
+        return {}
+    try:
+        return {name: each for name, each in _OBJECT.decode(raw).items() if bytes(each) != NULL}
+    except msgspec.DecodeError as exc:
+        raise InvalidRequest("'options' must be an object, as Ollama's.", param=OPTIONS) from exc
 
 
-def context_size(request: ChatRequest, messages: list[OllamaMessage]) -> int:
+def _count(value: Option | None) -> int | None:
+    try:
+        return _COUNT.decode(value) if isinstance(value, msgspec.Raw) else None
+    except msgspec.DecodeError:
+        return None
+
+
+def context_size(tools: list[Tool], messages: list[OllamaMessage], limit: int | None) -> int:
     """The smallest size of BUCKETS that holds the prompt and the answer, else the largest. The server refuses
     a prompt that is too long for the model."""
-    text = msgspec.json.encode(request.tools or []) if request.tools else b""
+    text = msgspec.json.encode(tools) if tools else b""
     size = len(text) // BYTES_PER_TOKEN + CALL_TOKENS + MESSAGE_TOKENS * len(messages)
     for message in messages:
         size += _bytes(message) // BYTES_PER_TOKEN + IMAGE_TOKENS * len(message.images or ())
-    limit = answer_limit(request)
     needed = size + (ANSWER_TOKENS if limit is None or limit < 0 else limit)
     return next((bucket for bucket in BUCKETS if bucket >= needed), BUCKETS[-1])
 

@@ -5,8 +5,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.backends.ollama.messages import conversation
-from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, runner_options
+from models_registry.backends.changes import Changes, name_left_out
+from models_registry.backends.ollama.messages import FIELDS, conversation
+from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, set_options
 from models_registry.backends.parameters import (
     drops_params,
     refuse_unsupported,
@@ -21,26 +22,35 @@ from schema.embeddings import EmbeddingsRequest
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
-HONOURED = SAMPLING | {
-    "model",
-    "messages",
-    "max_tokens",
-    "max_completion_tokens",
-    "temperature",
-    "top_p",
-    "seed",
-    "stop",
-    "frequency_penalty",
-    "presence_penalty",
-    "tools",
-    "tool_choice",
-    "response_format",
-    "reasoning_effort",
-    "logprobs",
-    "top_logprobs",
-}
-CONFIG_ONLY = RUNNER | {"keep_alive", "think"}
-EMBED_FIELDS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
+HONOURED = (
+    SAMPLING
+    | RUNNER
+    | {
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+        "stop",
+        "frequency_penalty",
+        "presence_penalty",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "reasoning_effort",
+        "logprobs",
+        "top_logprobs",
+        # Ollama's own
+        "options",
+        "keep_alive",
+        "think",
+        "format",
+    }
+)
+EMBED_FIELDS = RUNNER | {"model", "input", "encoding_format", "dimensions", "user"}
+EMBED_FIELDS |= {"options", "keep_alive", "truncate"}
 EFFORTS: Mapping[str, bool | str] = MappingProxyType(
     {
         "none": False,
@@ -55,48 +65,50 @@ EFFORTS: Mapping[str, bool | str] = MappingProxyType(
 JSON_MODE = msgspec.Raw(b'"json"')
 
 
-def chat_body(request: ChatRequest, target: Target) -> OllamaChat:
+def chat_body(request: ChatRequest, target: Target, changes: Changes, *, loaded: int) -> OllamaChat:
     """The body of a chat request. The server is told to cut nothing, so a prompt that is too long is an
-    error, and no shorter prompt. Raises UnsupportedParameter or InvalidRequest, which name what can't be
-    sent."""
-    _refuse_config_only(request, target)
-    request = with_defaults(request, target)
-    refuse_unsupported(request, target, HONOURED | (CONFIG_ONLY & target.params.keys()))
-    messages = conversation(request.messages)
+    error, and no shorter prompt. `loaded` is the context that the model is loaded with, 0 where it is not.
+    Raises UnsupportedParameter or InvalidRequest, which name what can't be sent."""
+    caller, request = request, with_defaults(request, target)
+    refuse_unsupported(request, target, HONOURED, changes)
+    name_left_out(request, FIELDS, changes)
+    messages = conversation(request.messages, changes)
     return OllamaChat(
         model=target.model,
         messages=messages,
         stream=bool(request.stream),
         truncate=False,
         shift=False,
-        options=options_of(request, messages, target),
-        format=_format(request, target),
-        tools=_tools(request, target),
-        think=_think(request, target),
-        keep_alive=target.params.get("keep_alive", ABSENT),
+        options=options_of(caller, request.tools or [], messages, target, loaded),
+        format=_format(request, target, changes),
+        tools=_tools(request, target, changes),
+        think=_think(caller, target, changes),
+        keep_alive=_given(request.raw, "keep_alive"),
         logprobs=request.logprobs or None,
         top_logprobs=request.top_logprobs or None,
     )
 
 
 def embed_body(request: EmbeddingsRequest, target: Target) -> OllamaEmbed:
-    """The body of an embeddings request. Raises UnsupportedParameter for token ids and unknown fields, and
+    """The body of an embeddings request. Ollama cuts a text that is too long, unless `truncate` is false.
+    Raises UnsupportedParameter for token ids and unknown fields, and
     InvalidRequest for no text."""
     fields = request.fields()
     take_gateway_fields(fields, target)
     for name, raw in fields.items():
         if name not in EMBED_FIELDS and present(raw) and not target.drop_params:
             raise unsupported(name, target)
+    merged = {**target.params, **{name: raw for name, raw in fields.items() if present(raw)}}
     texts = [request.input] if isinstance(request.input, str) else request.input
     if not texts:
         raise InvalidRequest("'input' must not be empty.", param="input")
     return OllamaEmbed(
         model=target.model,
         input=[_text(item, target) for item in texts],
-        truncate=False,
+        truncate=bytes(_given(merged, "truncate") or b"true") != b"false",
         dimensions=request.dimensions,
-        keep_alive=target.params.get("keep_alive", ABSENT),
-        options=runner_options(target) or None,
+        keep_alive=_given(merged, "keep_alive"),
+        options={**set_options(target.params), **set_options(fields)} or None,
     )
 
 
@@ -106,20 +118,19 @@ def _text(item: str | int | list[int], target: Target) -> str:
     return item
 
 
-def _refuse_config_only(request: ChatRequest, target: Target) -> None:
-    """Refuse the fields of CONFIG_ONLY: with them a caller could make the server load the model anew for
-    everybody, or keep it for ever. Raises UnsupportedParameter."""
-    for name in CONFIG_ONLY & request.raw.keys():
-        if present(request.raw[name]):
-            raise UnsupportedParameter(
-                f"'{name}' can't be set in a request: it belongs in the deployment's litellm_params.",
-                param=name,
-            )
+def _given(fields: Mapping[str, msgspec.Raw], name: str) -> MaybeRaw:
+    raw = fields.get(name)
+    return ABSENT if raw is None or not present(raw) else raw
 
 
-def _format(request: ChatRequest, target: Target) -> MaybeRaw:
+def _format(request: ChatRequest, target: Target, changes: Changes) -> MaybeRaw:
+    """The form of the answer: OpenAI's `response_format`, else Ollama's own `format`."""
     wanted = request.response_format
-    if wanted is None or wanted.kind == "text":
+    if wanted is None:
+        return _given(request.raw, "format")
+    if present(request.raw.get("format", ABSENT)):
+        changes.add("format")
+    if wanted.kind == "text":
         return ABSENT
     if wanted.kind == "json_object":
         return JSON_MODE
@@ -130,11 +141,12 @@ def _format(request: ChatRequest, target: Target) -> MaybeRaw:
             )
         return wanted.json_schema.body
     if drops_params(request, target):
+        changes.add("response_format")
         return ABSENT
     raise unsupported("response_format", target, f"it has no mode '{wanted.kind}'")
 
 
-def _tools(request: ChatRequest, target: Target) -> list[OllamaTool] | None:
+def _tools(request: ChatRequest, target: Target, changes: Changes) -> list[OllamaTool] | None:
     """The tools to send. Ollama has no `tool_choice`: for `none` no tool is sent, and for a named tool that
     one alone."""
     tools = []
@@ -149,10 +161,12 @@ def _tools(request: ChatRequest, target: Target) -> list[OllamaTool] | None:
             name=function.name, description=function.description, parameters=function.parameters
         )
         tools.append(OllamaTool(function=spec))
-    return _chosen(tools, request, target) or None
+    return _chosen(tools, request, target, changes) or None
 
 
-def _chosen(tools: list[OllamaTool], request: ChatRequest, target: Target) -> list[OllamaTool]:
+def _chosen(
+    tools: list[OllamaTool], request: ChatRequest, target: Target, changes: Changes
+) -> list[OllamaTool]:
     choice = request.tool_choice
     if choice in (None, "auto"):
         return tools
@@ -167,24 +181,36 @@ def _chosen(tools: list[OllamaTool], request: ChatRequest, target: Target) -> li
             )
         return named
     if drops_params(request, target):
+        changes.add("tool_choice")
         return tools
     raise unsupported(
         "tool_choice", target, "it can't be made to call a tool; 'auto' and 'none' are possible"
     )
 
 
-def _configured_think(target: Target) -> bool | str | None:
-    """`think` of the config, where the caller says nothing."""
-    raw = target.params.get("think")
-    return None if raw is None else msgspec.json.decode(raw, type=bool | str)
+def _think(request: ChatRequest, target: Target, changes: Changes) -> bool | str | None:
+    """Whether the model thinks, and how much: the caller's word before the config's, and Ollama's own `think`
+    before `reasoning_effort`."""
+    for fields in (request.raw or request.fields(), target.params):
+        own, effort = _given(fields, "think"), _given(fields, "reasoning_effort")
+        if present(own):
+            return _own_think(own)
+        if present(effort):
+            return _think_of(msgspec.json.decode(effort, type=str), request, target, changes)
+    return None
 
 
-def _think(request: ChatRequest, target: Target) -> bool | str | None:
-    effort = request.reasoning_effort
-    if effort is None:
-        return _configured_think(target)
-    if effort not in EFFORTS:
-        if drops_params(request, target):
-            return None
-        raise unsupported("reasoning_effort", target, f"'{effort}' is not one of its levels")
-    return EFFORTS[effort]
+def _own_think(raw: msgspec.Raw) -> bool | str:
+    try:
+        return msgspec.json.decode(raw, type=bool | str)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest("'think' must be true, false or a level, such as 'low'.", param="think") from exc
+
+
+def _think_of(effort: str, request: ChatRequest, target: Target, changes: Changes) -> bool | str | None:
+    if effort in EFFORTS:
+        return EFFORTS[effort]
+    if drops_params(request, target):
+        changes.add("reasoning_effort")
+        return None
+    raise unsupported("reasoning_effort", target, f"'{effort}' is not one of its levels")

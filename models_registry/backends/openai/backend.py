@@ -18,10 +18,11 @@ import msgspec
 from models_registry.backends.backend import CallFacts, UpstreamRequest
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
+from models_registry.backends.openai.failures import FailedChoice, choice_error
 from models_registry.backends.openai.fitting import fitted
 from models_registry.backends.openai.stream import OpenAIStream
 from models_registry.backends.parameters import add_defaults, keep_metadata_here, take_gateway_fields
-from models_registry.backends.provider_errors import error_inside, provider_error
+from models_registry.backends.provider_errors import error_instead, provider_error, tells_error
 from models_registry.backends.search import search_context, with_search
 from models_registry.backends.tolerance import decoded, loosely
 from models_registry.backends.usage import USAGES, embedded, from_wire, report_in
@@ -33,6 +34,8 @@ from schema.errors import InvalidRequest, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present
 
+ANSWERS = frozenset({"choices", "data"})
+"""The fields of a chat completion and of a list of embeddings. An object with neither may be an error."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _COMPLETIONS = msgspec.json.Decoder(ChatCompletion)
 _TRUE = msgspec.Raw(b"true")
@@ -66,6 +69,11 @@ class _LooseEmbeddings(msgspec.Struct, frozen=True):
     usage: Any = None  # an object, as a rule
 
 
+class _FailedCompletion(msgspec.Struct, gc=False):
+    choices: list[FailedChoice]
+
+
+_FAILED = msgspec.json.Decoder(_FailedCompletion)
 _EMBEDDINGS = msgspec.json.Decoder(_Embeddings)
 _LOOSE_EMBEDDINGS = msgspec.json.Decoder(_LooseEmbeddings)
 _LOOSE_COMPLETIONS = msgspec.json.Decoder(_LooseCompletion)
@@ -99,6 +107,7 @@ class OpenAI:
             raise UpstreamMalformed("The provider's answer is not a JSON object.") from exc
         if b'"error"' in body:
             _fields_of(body, target)
+            _check_choices(body, target)
         if not completion.choices:
             raise UpstreamMalformed("The provider's answer has no choices.")
         completion.with_wire(body)
@@ -182,9 +191,21 @@ def _fields_of(body: bytes, target: Target) -> dict[str, msgspec.Raw]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamMalformed("The provider's answer is not a JSON object.") from exc
     error = fields.get("error")
-    if error is not None and present(error):
-        raise error_inside(bytes(error), target)
+    may_fail = (error is not None and present(error)) or not ANSWERS.intersection(fields)
+    if may_fail and tells_error(body):
+        raise error_instead(body, target, "The provider's answer is an error.")
     return fields
+
+
+def _check_choices(body: bytes, target: Target) -> None:
+    """Raise the error that stands in a choice, or that a choice ended with."""
+    try:
+        choices = decoded(_FAILED, body).choices
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    for choice in choices:
+        if choice.failed:
+            raise choice_error(choice.error, target)
 
 
 def _loosely(body: bytes) -> ChatCompletion:

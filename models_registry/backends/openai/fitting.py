@@ -1,5 +1,5 @@
-"""Fits a request in OpenAI's dialect to a model: the name of its limit, and what is left out under
-`drop_params`."""
+"""Fits a request in OpenAI's dialect to a model: the name of its limit, what OpenAI refuses in messages, and
+what is left out under `drop_params`."""
 
 import msgspec
 
@@ -11,6 +11,7 @@ from models_registry.backends.fitting import (
     refitted,
     without_cache_control,
 )
+from models_registry.backends.openai.history import may_be_foreign, without_foreign
 from models_registry.backends.parameters import drops_params
 from models_registry.facts.refusals import IS_DEFAULT, SAMPLING
 from models_registry.target import Target
@@ -24,13 +25,16 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     """The request as its model takes it. None: it is fit as it came."""
     drops = drops_params(request, target)
     renames = target.renames_limit and (request.max_tokens is not None or OLDER in target.params)
-    if not renames and not (drops and _may_be_unfit(request, target)):
+    foreign = target.strict_messages and may_be_foreign(request)
+    if not (renames or foreign) and not (drops and _may_be_unfit(request, target)):
         return None
     fields, changed = merged(request, target), []
     if renames and bytes(fields[OLDER]) != b"null":
         older = fields.pop(OLDER)
         fields.setdefault(NEWER, older)
         changed.append(OLDER)
+    if foreign:
+        changed += without_foreign(fields)
     if drops:
         changed += _leave_out(fields, target)
     return refitted(fields, target, changed) if changed else None

@@ -9,13 +9,16 @@ text is full. It is counted as it stands in the JSON, which is an upper bound of
 Each event is checked for UTF-8 as a whole, since the gateway does not read all strings in it.
 """
 
+from typing import Annotated, Any
+
 import msgspec
 
 from models_registry.backends.backend import MAX_FRAME_BYTES, Broken
+from models_registry.backends.openai.failures import FAILED, choice_error
 from models_registry.backends.openai.lengths import DeltaFields, length_of
-from models_registry.backends.provider_errors import error_inside
+from models_registry.backends.provider_errors import error_inside, error_instead, tells_error
 from models_registry.backends.search import with_search
-from models_registry.backends.sse import DONE, DONE_DATA, Event, EventCutter, events
+from models_registry.backends.sse import DONE, DONE_DATA, LINE_ENDS, Event, EventCutter, events
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import USAGES, from_wire, report_in
 from models_registry.target import Target
@@ -28,6 +31,7 @@ class _ReadChoice(msgspec.Struct, gc=False):
     index: int = 0
     delta: DeltaFields | None = None
     finish_reason: str | None = None
+    error: MaybeRaw = ABSENT
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -37,25 +41,38 @@ class _Chunk(msgspec.Struct, gc=False):
     service_tier: MaybeRaw = ABSENT
 
 
-class _Anything(msgspec.Struct, gc=False):
-    """Any JSON object."""
+class _PlainChoice(msgspec.Struct, gc=False):
+    """A choice that tells no error."""
+
+    error: None = None
 
 
 class _Piece(msgspec.Struct, gc=False):
     """A chunk that tells no more than a piece of the answer."""
 
-    choices: list[_Anything] | None = None
+    choices: Annotated[list[_PlainChoice], msgspec.Meta(min_length=1)]
     usage: None = None
     error: None = None
 
 
+class _EndingChoice(msgspec.Struct, gc=False):
+    """How a choice ended whose delta has another shape."""
+
+    index: int = 0
+    finish_reason: Any = None  # text, as a rule
+
+
+class _EndingPiece(msgspec.Struct, gc=False):
+    choices: list[_EndingChoice]
+
+
 OPENING, ENDING = b"data: {", b"}\n\n"
 """How an event of a chunk begins and ends, in the commonest spelling."""
+FINISH = b'"finish_reason":"'
+NO_FINISH = (b'"', b'error"')
+"""What stands behind FINISH where the answer did not end, or failed."""
 _NEXT_EVENT = ENDING + OPENING
 _NEXT_VALUE = b"}\t{"
-LINE_ENDS = b"\r\n"
-"""Line ends before an event are empty lines without a meaning. How the stream was read decides whether they
-come with the event."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 SMALL_BLOCKS = 16
@@ -63,6 +80,7 @@ SMALL_BYTES = SMALL_BLOCKS * 512
 """A stream that comes event by event is counted after so many blocks, where they are small: thousands of such
 streams may be under way for hours, and each would keep WINDOW_BYTES."""
 _CHUNKS = msgspec.json.Decoder(_Chunk)
+_ENDS = msgspec.json.Decoder(_EndingPiece)
 _PIECES = msgspec.json.Decoder(_Piece)
 
 
@@ -78,7 +96,6 @@ class OpenAIStream:
         self._search = search
         self.service_tier: str | None = None
         self._cutter = EventCutter(MAX_FRAME_BYTES)
-        self._finished: set[int] = set()
         self._begun = False
         self._window = _Window()
         self._usage: Usage | None = None
@@ -128,10 +145,9 @@ class OpenAIStream:
             return out
         if not self._begun:
             return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
-        self._finished |= self._window.finished
-        if len(self._finished) < self._choices:
-            cut = UpstreamCut("The provider's stream broke off before it was complete.")
-            return Broken.of(cut, ahead=out)
+        ended = self._window.looked_at()
+        if len(ended.finished) < self._choices or ended.has_failed:
+            return Broken.of(self._unfinished(ended), ahead=out)
         self.done = True
         return out + DONE
 
@@ -148,15 +164,8 @@ class OpenAIStream:
 
     def _plain(self, body: bytes) -> UpstreamError:
         """The error for a JSON body where a stream was asked for."""
-        try:
-            error = decoded(_CHUNKS, body).error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            error = ABSENT
-        if present(error):
-            return error_inside(bytes(error), self._target)
-        return UpstreamMalformed(
-            "The provider answered a streamed request with something else than a stream."
-        )
+        otherwise = "The provider answered a streamed request with something else than a stream."
+        return error_instead(body, self._target, otherwise)
 
     def _relay(self, block: bytes) -> bytes | Broken:
         """Relay a block of whole events. A block has up to three parts: the events until the answer begins,
@@ -201,10 +210,27 @@ class OpenAIStream:
 
     def _learn(self, chunk: _Chunk) -> None:
         for choice in chunk.choices or ():
-            if choice.delta is not None:
-                self._window.count(length_of(choice.delta))
-            if choice.finish_reason is not None:
-                self._finished.add(choice.index)
+            if present(choice.error):
+                raise choice_error(choice.error, self._target)
+            self._window.learn(choice)
+
+    def _check_end(self) -> None:
+        """Raise an error for a stream that says that it is complete, and is not: a choice has no finish
+        reason, or there is no choice at all. The last bytes of a good stream tell as a rule. An answer
+        without a word is one where the provider counted it."""
+        if self._choices == 1 and self._window.ends_well():
+            return
+        ended = self._window.looked_at()
+        is_empty = self._usage is not None and not self._window.counted and not ended.has_failed
+        if ended.has_failed or not ended.seen or (ended.finished < ended.seen and not is_empty):
+            raise self._unfinished(ended)
+
+    def _unfinished(self, ended: "_Ended") -> UpstreamError:
+        if ended.has_failed:
+            return choice_error(ABSENT, self._target)
+        if not ended.seen:
+            return UpstreamMalformed("The provider's stream had no choice in it.")
+        return UpstreamCut("The provider's stream broke off before it was complete.")
 
     def _passes(self, event: Event) -> bool:
         """Learn from an event, and say whether it goes on to the client. A comment goes on only after the
@@ -215,11 +241,12 @@ class OpenAIStream:
         if data.strip() == DONE_DATA:
             if not self._begun:
                 raise UpstreamMalformed("The provider ended the stream before it began.")
+            self._check_end()
             self.done = True
             return True
         chunk = self._decode(data)
-        if present(chunk.error):
-            raise error_inside(bytes(chunk.error), self._target)
+        if present(chunk.error) or (chunk.choices is None and tells_error(data)):
+            raise error_instead(data, self._target, "The provider sent an error.")
         if event.name == "error":
             raise error_inside(data, self._target)
         self._begun = True
@@ -229,7 +256,7 @@ class OpenAIStream:
         if present(chunk.usage):
             usage = with_search(_usage(chunk.usage, self.service_tier), self._search)
             self._usage = usage or self._usage
-            self._final = all(choice.finish_reason is not None for choice in chunk.choices or ())
+            self._final = all(choice.finish_reason for choice in chunk.choices or ())
             return self._keep_usage or bool(chunk.choices)
         return True
 
@@ -244,6 +271,23 @@ class OpenAIStream:
             ) from exc
 
 
+class _Ended:
+    """Which choices a stream had, and how they ended. A finish reason that is empty is none."""
+
+    __slots__ = ("finished", "has_failed", "seen")
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self.finished: set[int] = set()
+        self.has_failed = False
+
+    def add(self, choice: _ReadChoice) -> None:
+        self.seen.add(choice.index)
+        if choice.finish_reason:
+            self.finished.add(choice.index)
+            self.has_failed = self.has_failed or choice.finish_reason == FAILED
+
+
 class _Window:
     """The latest blocks that were relayed and are not yet taken apart. Most streams end with the provider's
     own count and `[DONE]`, and then nobody asks for a count of ours."""
@@ -252,7 +296,7 @@ class _Window:
         self._blocks: list[bytes] = []
         self._size = 0
         self._total = 0
-        self._finished: set[int] = set()
+        self._ended = _Ended()
         self.is_odd = False
         """Whether some of it has another shape, so that all of its bytes were counted as text."""
 
@@ -264,9 +308,10 @@ class _Window:
         self._blocks.append(block)
         self._size += len(block)
 
-    def count(self, produced: int) -> None:
-        """Text of events that were taken apart elsewhere."""
-        self._total += produced
+    def learn(self, choice: _ReadChoice) -> None:
+        """A choice of an event that was taken apart elsewhere."""
+        self._total += length_of(choice.delta) if choice.delta else 0
+        self._ended.add(choice)
 
     @property
     def counted(self) -> int:
@@ -279,11 +324,21 @@ class _Window:
         """At least `counted`. Blocks that are not yet taken apart count with all their bytes."""
         return self._total + self._size
 
-    @property
-    def finished(self) -> set[int]:
-        """The choices that these events ended."""
+    def ends_well(self) -> bool:
+        """Whether it is certain, without a look at every event, that a choice has a finish reason and did not
+        fail."""
+        if self._ended.finished:
+            return not self._ended.has_failed
+        for block in reversed(self._blocks):
+            at = block.rfind(FINISH)
+            if at >= 0:
+                return not block.startswith(NO_FINISH, at + len(FINISH))
+        return False
+
+    def looked_at(self) -> _Ended:
+        """How the choices of all events ended."""
         self._take_apart()
-        return self._finished
+        return self._ended
 
     def _take_apart(self) -> None:
         blocks, self._blocks, self._size = self._blocks, [], 0
@@ -293,12 +348,22 @@ class _Window:
             except msgspec.ValidationError:  # a delta has another shape: all bytes bound its text
                 self._total += len(block)
                 self.is_odd = True
+                self._find_ends(block)
                 continue
             for chunk in chunks:
                 for choice in chunk.choices or ():
-                    self._total += length_of(choice.delta) if choice.delta else 0
-                    if choice.finish_reason is not None:
-                        self._finished.add(choice.index)
+                    self.learn(choice)
+
+    def _find_ends(self, block: bytes) -> None:
+        """Learn how the choices of a block ended whose deltas have another shape."""
+        try:
+            chunks = _ENDS.decode_lines(_NEXT_VALUE.join(_split(block)))
+        except msgspec.ValidationError:
+            return
+        for chunk in chunks:
+            for choice in chunk.choices:
+                finish = str(choice.finish_reason) if choice.finish_reason else None
+                self._ended.add(_ReadChoice(index=choice.index, finish_reason=finish))
 
 
 def _before_usage(block: bytes) -> int:

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -327,3 +328,72 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_an_error_without_a_crash(body: object) -> None:
     assert isinstance(error(400, body), ProviderError)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"what is wrong",
+        b"what is wrong\n",
+        {"errors": [{"message": "what is wrong"}]},
+        {"errors": ["what is wrong"]},
+        {"errors": {"message": "what is wrong"}},
+        {"error": [{"message": "what is wrong"}]},
+        {"error": {"error": {"message": "what is wrong"}}},
+        {"error": {"message": {"detail": "what is wrong"}}},
+        {"detail": {"message": "what is wrong"}},
+        {"error_description": "what is wrong", "type": "x"},
+        {"type": "about:blank", "title": "Bad", "detail": "what is wrong"},
+        "what is wrong",
+    ],
+)
+def test_the_reason_is_found_wherever_servers_put_it(body: object) -> None:
+    for status in (400, 404, 422, 429):
+        found = error(status, body)
+        assert (found.message, found.said) == ("what is wrong", "what is wrong")
+
+
+def test_several_reasons_and_a_hosts_own_upstream_are_told() -> None:
+    assert error(400, {"errors": [{"message": "one"}, {"message": "two"}]}).message == "one; two"
+    raw = {"error": {"message": "Provider returned error", "metadata": {"raw": "context is full"}}}
+    assert error(400, raw).message == "Provider returned error: context is full"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 529, 599])
+def test_the_words_of_a_5xx_are_the_callers_where_the_model_is_local(status: int) -> None:
+    body = json.dumps({"error": "model requires more system memory (9 GiB) than is available"}).encode()
+    for dialect in Dialect:
+        away, local = target(dialect), msgspec.structs.replace(target(dialect), local=True)
+        found = BACKENDS[dialect].error(status, {}, body, away)
+        assert found.http_status < 600
+        assert "more system memory" in found.said
+        assert "more system memory" not in found.message
+        near = BACKENDS[dialect].error(status, {}, body, local)
+        assert "more system memory" in near.said
+        assert "more system memory" in near.message
+
+
+def test_a_refused_credential_says_in_the_log_alone_why() -> None:
+    for status in (401, 402, 403):
+        found = error(status, {"error": {"message": f"Incorrect key {KEY} of the project 'blue'"}})
+        assert "blue" not in found.message
+        assert "project 'blue'" in found.said
+        assert KEY not in found.said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"bad key {KEY}", "see https://ada:hunter22@db.test/x", "password: hunter22", "sk-proj-abcd1234efgh"],
+)
+def test_no_words_hold_a_credential(text: str) -> None:
+    near = msgspec.structs.replace(TARGET, local=True)
+    for status in (400, 401, 500, 503):
+        for body in (text.encode(), json.dumps({"errors": [text]}).encode()):
+            found = provider_error(status, {}, body, near)
+            for secret in (KEY, "hunter22", "sk-proj-abcd1234efgh"):
+                assert secret not in found.message + found.said
+
+
+@pytest.mark.parametrize("body", [b"x" * 20_000, b"\x00\x01 words", b"<p>words</p>", b"  {broken: words"])
+def test_what_is_no_text_for_people_is_no_reason(body: bytes) -> None:
+    assert error(400, body).said == ""

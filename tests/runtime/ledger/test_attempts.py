@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from functions.contract.call import Call
 from models_registry.target import Target
 from runtime.ledger.attempts import AttemptHold, BookedLedger, header_value
+from runtime.ledger.spend_row import _said
 from runtime.limits.admission import Admission
 from schema.errors import (
     Conflict,
@@ -236,3 +237,12 @@ def test_dollars_are_exact_text_without_an_exponent(nano: int) -> None:
     text = dollars_text(nano)
     assert set(text) <= set("0123456789.")
     assert msgspec.json.decode(f'"{text}"', type=type(usd(0))) == usd(nano)
+
+
+def test_a_row_has_the_providers_words_once() -> None:
+    hidden, shown = ProviderError("It failed.", status=500), ProviderError("no GPU is left", status=400)
+    hidden.said = shown.said = "no GPU is left"
+    for error, text in ((hidden, "It failed. The provider said: no GPU is left"), (shown, "no GPU is left")):
+        assert _said(error) == text
+    hidden.said = "x" * 5_000
+    assert len(_said(hidden) or "") < 600

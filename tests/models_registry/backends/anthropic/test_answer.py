@@ -270,7 +270,10 @@ def test_before_the_closing_report_the_input_is_known_and_the_output_as_far_as_i
 @given(st.integers(0, len(stream()) - 1), CUTS)
 def test_a_truncated_stream_is_never_a_clean_end(length: int, at: list[int]) -> None:
     found = feed_all_ways(make, stream()[:length], at)
-    assert isinstance(found.error, UpstreamCut if length >= len(START) else UpstreamMalformed)
+    if length >= len(stream().rstrip()):
+        assert (found.error, found.done) == (None, True)
+        return
+    assert isinstance(found.error, UpstreamCut if length >= len(START.rstrip()) else UpstreamMalformed)
     assert not found.done
     assert b"[DONE]" not in found.out
     assert feed_all_ways(make, stream()).out.startswith(found.out)
@@ -309,8 +312,27 @@ def test_a_repeated_end_is_nothing() -> None:
     assert finishes(feed_all_ways(make, twice).out) == ["stop"]
 
 
-def test_an_end_without_a_stop_reason_still_has_a_finish_reason() -> None:
-    found = feed_all_ways(make, START + TEXT + STOP)
-    assert finishes(found.out) == ["stop"]
-    assert found.usage is not None
-    assert found.usage.estimated
+def test_an_end_without_a_stop_reason_is_a_cut_unless_nothing_was_said() -> None:
+    for said in (TEXT, THINKING, WEATHER):
+        found = feed_all_ways(make, START + said + STOP)
+        assert isinstance(found.error, UpstreamCut)
+        assert (finishes(found.out), found.done, b"[DONE]" in found.out) == ([], False, False)
+        assert found.usage is not None
+        assert found.usage.estimated
+    assert finishes(feed_all_ways(make, START + STOP).out) == ["stop"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_an_end_without_the_last_empty_line_is_whole(end: str) -> None:
+    data = stream().rstrip() + end.encode()
+    whole = feed_all_ways(make, stream())
+    assert feed_all_ways(make, data).facts == whole.facts
+    error = event("error", error={"type": "overloaded_error", "message": "Overloaded"}).rstrip()
+    broken = feed_all_ways(make, START + TEXT + error)
+    assert isinstance(broken.error, ProviderError)
+    assert broken.error.http_status == 503
+    delta = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 7})
+    cut = feed_all_ways(make, START + TEXT + delta.rstrip())
+    assert isinstance(cut.error, UpstreamCut)
+    assert cut.usage is not None
+    assert cut.usage.completion_tokens == 7

@@ -5,6 +5,7 @@ import pytest
 from models_registry.backends.backend import CallFacts
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.ollama.options import BUCKETS
+from models_registry.bounds.chat import ChatBounds
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest, Message
 from schema.errors import InvalidRequest, UnsupportedParameter
@@ -117,18 +118,103 @@ def test_images_make_room_by_a_ceiling_and_not_by_their_bytes() -> None:
     assert options(messages=[{"role": "user", "content": [picture]}])["num_ctx"] == 8192
 
 
-def test_the_config_decides_on_what_loads_the_model() -> None:
-    configured = target(
-        Dialect.OLLAMA, params={"num_ctx": 2048, "keep_alive": "30m", "num_gpu": 0, "top_k": 9}
-    )
+def test_ollamas_own_options_pass_the_callers_before_the_configs() -> None:
+    params = {
+        "num_ctx": 2048,
+        "keep_alive": "30m",
+        "num_gpu": 0,
+        "top_k": 9,
+        "options": {"seed": 1, "top_k": 1},
+    }
+    configured = target(Dialect.OLLAMA, params=params)
     body = sent(configured)
-    assert body["options"] == {"num_ctx": 2048, "num_gpu": 0, "top_k": 9}
+    assert body["options"] == {"num_ctx": 2048, "num_gpu": 0, "top_k": 9, "seed": 1}
     assert body["keep_alive"] == "30m"
-    for name in ("num_ctx", "num_gpu", "keep_alive"):
-        with pytest.raises(UnsupportedParameter, match=f"'{name}'"):
-            sent(configured, **{name: 1})
-        with pytest.raises(UnsupportedParameter):
-            sent(DROPPING, **{name: 1})
+    body = sent(configured, num_ctx=8192, keep_alive=0, options={"num_gpu": 3, "stop": ["a"], "new_one": 1})
+    assert body["options"] == {
+        "num_ctx": 8192,
+        "num_gpu": 3,
+        "top_k": 9,
+        "seed": 1,
+        "stop": ["a"],
+        "new_one": 1,
+    }
+    assert body["keep_alive"] == 0
+    assert options(options={"num_ctx": 1000, "temperature": 0.1}, num_ctx=2000, temperature=0.2) == {
+        "num_ctx": 2000,
+        "temperature": 0.2,
+    }
+    assert sent(configured, options=None, num_ctx=None, keep_alive=None) == sent(configured)
+    with pytest.raises(InvalidRequest, match="'options'"):
+        sent(options=[1])
+
+
+def test_a_limit_in_the_options_is_a_limit_and_none_leaves_the_gateways() -> None:
+    assert options(options={"num_predict": 10_000})["num_ctx"] == 16384
+    assert options(options={"num_predict": 5}, max_tokens=7)["num_predict"] == 7
+    capped = target(Dialect.OLLAMA, params={"max_tokens": 64})
+    for endless in (-1, -2, 0, "x", 1.5):
+        assert options(capped, options={"num_predict": endless})["num_predict"] == 64
+        assert "num_predict" not in options(options={"num_predict": endless})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_limit_in_the_options_is_held_for(stream: bool) -> None:
+    def bounds(**fields: object) -> ChatBounds:
+        return ChatBounds(chat(stream=stream, **fields), TARGET)
+
+    assert bounds(options={"num_predict": 10}).output_tokens == 10
+    assert bounds(options={"num_predict": 10}, max_tokens=20).output_tokens == 20
+    assert (
+        bounds(options={"num_ctx": 10, "num_thread": 2}, keep_alive=1, think=False).unbounded_field() is None
+    )
+    for endless in ({"num_predict": -1}, {"num_predict": "x"}):
+        assert bounds(options=endless).unbounded_field() is not None
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert bounds(format=schema).prompt_tokens > bounds().prompt_tokens + 50
+
+
+@pytest.mark.parametrize(
+    ("params", "fields", "think"),
+    [
+        ({}, {"think": True}, True),
+        ({}, {"think": "low"}, "low"),
+        ({}, {"think": False, "reasoning_effort": "high"}, False),
+        ({"think": False}, {}, False),
+        ({"think": False}, {"reasoning_effort": "high"}, "high"),
+        ({"reasoning_effort": "low"}, {"think": True}, True),
+        ({"reasoning_effort": "low"}, {}, "low"),
+        ({}, {"think": None}, None),
+    ],
+)
+def test_thinking_is_as_the_caller_says_else_as_the_config_says(
+    params: dict[str, object], fields: dict[str, object], think: object
+) -> None:
+    assert sent(target(Dialect.OLLAMA, params=params), **fields).get("think") == think
+
+
+def test_a_format_of_ollamas_own_passes() -> None:
+    schema = {"type": "object"}
+    assert sent(format="json")["format"] == "json"
+    assert sent(format=schema)["format"] == schema
+    assert sent(target(Dialect.OLLAMA, params={"format": "json"}))["format"] == "json"
+    request = BACKEND.chat_request(chat(format="json", response_format={"type": "text"}), TARGET, FACTS)
+    assert ("format" in body_of(request), request.changed) == (False, ("format",))
+    with pytest.raises(InvalidRequest, match="'think'"):
+        sent(think=7)
+
+
+def test_embeddings_are_cut_unless_asked_not_to() -> None:
+    def embedded(to: Target = TARGET, **fields: object) -> dict[str, object]:
+        return body_of(BACKEND.embeddings_request(embeddings(**fields), to, FACTS))
+
+    assert embedded()["truncate"] is True
+    assert embedded(truncate=False)["truncate"] is False
+    assert embedded(truncate=None)["truncate"] is True
+    strict = target(Dialect.OLLAMA, params={"truncate": False, "options": {"num_ctx": 5}})
+    assert (embedded(strict)["truncate"], embedded(strict, truncate=True)["truncate"]) == (False, True)
+    body = embedded(strict, keep_alive="1m", num_gpu=0, options={"num_thread": 2})
+    assert (body["keep_alive"], body["options"]) == ("1m", {"num_ctx": 5, "num_gpu": 0, "num_thread": 2})
 
 
 def test_text_parts_are_joined_and_images_are_bare_base64() -> None:
@@ -215,7 +301,6 @@ REFUSED = [
     ("functions", [{"name": "f"}]),
     ("audio", {"voice": "x"}),
     ("verbosity", "low"),
-    ("options", {"num_ctx": 1}),
     ("brand_new", 1),
 ]
 
@@ -264,10 +349,6 @@ def test_what_changes_nothing_may_stand_there(name: str, value: object) -> None:
         ),
         ({"role": "narrator", "content": "x"}, "messages[0].role"),
         ({"role": "assistant", "function_call": {"name": "f"}}, "messages[0].function_call"),
-        (
-            {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": "["}}]},
-            "messages[0].tool_calls[0].function.arguments",
-        ),
     ],
 )
 def test_a_message_that_cannot_be_sent_is_refused_by_its_place(message: object, param: str) -> None:
@@ -289,7 +370,7 @@ def test_a_tool_that_is_not_there_cannot_be_chosen() -> None:
 def test_an_embeddings_request_has_a_list_of_texts() -> None:
     request = BACKEND.embeddings_request(embeddings(dimensions=8, user="u"), TARGET, FACTS)
     assert request.url == "http://upstream.test/api/embed"
-    assert body_of(request) == {"model": "native", "input": ["Hello"], "truncate": False, "dimensions": 8}
+    assert body_of(request) == {"model": "native", "input": ["Hello"], "truncate": True, "dimensions": 8}
     configured = target(Dialect.OLLAMA, params={"num_ctx": 512, "keep_alive": 60})
     body = body_of(BACKEND.embeddings_request(embeddings(input=["a", "b"]), configured, FACTS))
     assert (body["input"], body["options"], body["keep_alive"]) == (["a", "b"], {"num_ctx": 512}, 60)
@@ -309,3 +390,52 @@ def test_unicode_and_quotes_survive() -> None:
     assert json.loads(
         BACKEND.chat_request(chat(messages=[{"role": "user", "content": text}]), TARGET, FACTS).body
     )["messages"] == [{"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize("arguments", ["[", '{"city": "Ro', "3", "call me"])
+def test_arguments_that_were_cut_go_on_as_they_are(arguments: str) -> None:
+    message = {
+        "role": "assistant",
+        "tool_calls": [CALL | {"function": {"name": "f", "arguments": arguments}}],
+    }
+    request = BACKEND.chat_request(chat(messages=[USER, message, USER]), TARGET, FACTS)
+    call = body_of(request)["messages"][1]["tool_calls"][0]
+    assert call["function"]["arguments"] == {"arguments": arguments}
+    assert request.changed == ("messages.tool_calls.function.arguments",)
+
+
+def test_signed_thinking_is_thinking_and_what_has_no_place_is_named() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "h", "signature": "s"},
+        {"type": "redacted_thinking", "data": "x"},
+    ]
+    answer = {
+        "role": "assistant",
+        "content": "a",
+        "thinking_blocks": blocks,
+        "cache_control": {"type": "ephemeral"},
+    }
+    part = {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}
+    named = {"role": "user", "content": [part], "name": "ada"}
+    request = BACKEND.chat_request(chat(messages=[USER, answer, named]), TARGET, FACTS)
+    assert body_of(request)["messages"][1] == {"role": "assistant", "content": "a", "thinking": "h"}
+    assert set(request.changed) == {
+        "messages.cache_control",
+        "messages.content.cache_control",
+        "messages.name",
+    }
+    told = {"role": "assistant", "content": "a", "thinking_blocks": blocks, "reasoning_content": "told"}
+    request = BACKEND.chat_request(chat(messages=[USER, told, USER]), TARGET, FACTS)
+    assert (body_of(request)["messages"][1]["thinking"], request.changed) == ("told", ())
+
+
+def test_what_drop_params_drops_is_named() -> None:
+    dropping = target(Dialect.OLLAMA, drop_params=True)
+    fields = {
+        "logit_bias": {"1": 1},
+        "tools": [WEATHER],
+        "tool_choice": "required",
+        "reasoning_effort": "huge",
+    }
+    request = BACKEND.chat_request(chat(**fields), dropping, FACTS)
+    assert set(request.changed) == {"logit_bias", "tool_choice", "reasoning_effort"}

@@ -1,0 +1,104 @@
+"""Signed thinking: from Anthropic's blocks to LiteLLM's `thinking_blocks`, and back.
+
+Anthropic takes its thinking back unchanged alone, with its signature. A client that collected a stream may
+send the pieces one by one: a block's text ends with the piece that has the signature. Thinking without a
+signature is another provider's, and is left out.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from schema.chat import Message, Part, ThinkingBlock
+from schema.dialects.anthropic import AnswerBlock, AnthropicMessage, Block
+from schema.wire import present
+
+THINKING, REDACTED = "thinking", "redacted_thinking"
+_BLOCKS = msgspec.json.Decoder(list[ThinkingBlock])
+_TEXT = msgspec.json.Decoder(str)
+
+
+def thinking_block(block: AnswerBlock) -> ThinkingBlock | None:
+    """A block of an answer as LiteLLM has it. None: it is no thinking."""
+    if block.kind == THINKING:
+        return ThinkingBlock(kind=THINKING, thinking=block.thinking or "", signature=block.signature or "")
+    if block.kind == REDACTED:
+        return ThinkingBlock(kind=REDACTED, data=block.data or "")
+    return None
+
+
+def signed_blocks(message: Message) -> list[Block]:
+    """The thinking of an assistant's message, from its `thinking_blocks`, as Anthropic takes it. Empty: the
+    client kept none, or it stands among the parts of the content."""
+    return [] if _stands_in_parts(message) else _joined(_in_field(message))
+
+
+def signed_part(part: Part) -> Block | None:
+    """A part of the content that is thinking. None: it has no signature."""
+    if part.kind == REDACTED:
+        return Block(kind=REDACTED, data=part.data) if part.data else None
+    try:
+        text = _TEXT.decode(part.thinking) if present(part.thinking) else ""
+    except msgspec.DecodeError:
+        return None  # at Mistral it is a list of parts
+    return Block(kind=THINKING, thinking=text, signature=part.signature) if part.signature else None
+
+
+def has_thinking(message: Message) -> bool:
+    """Whether a message has thinking beside its content, signed or not, that stands in no part of it."""
+    return bool(message.reasoning_content or _in_field(message)) and not _stands_in_parts(message)
+
+
+def continues_unsigned(turns: Sequence[AnthropicMessage]) -> bool:
+    """Whether the turn to go on with has none of its thinking: an answer that was begun, or a loop of tools.
+    Anthropic refuses such a turn with a budget of thinking. The loop goes back to the last message of the
+    user that holds more than results."""
+    if not turns:
+        return False
+    at = len(turns) - 1
+    if turns[at].role == "user":
+        if not _has_results(turns[at]):
+            return False
+        at -= 1
+    if at < 0 or turns[at].role != "assistant":
+        return False
+    last = turns[at]
+    while at >= 2 and _has_results(turns[at - 1]):
+        at -= 2
+    return not (_begins_with_thinking(last) or _begins_with_thinking(turns[at]))
+
+
+def _has_results(turn: AnthropicMessage) -> bool:
+    return any(block.kind == "tool_result" for block in turn.content)
+
+
+def _begins_with_thinking(turn: AnthropicMessage) -> bool:
+    return bool(turn.content) and turn.content[0].kind in (THINKING, REDACTED)
+
+
+def _in_field(message: Message) -> list[ThinkingBlock]:
+    if not present(message.thinking_blocks):
+        return []
+    try:
+        return _BLOCKS.decode(message.thinking_blocks)
+    except msgspec.DecodeError:
+        return []
+
+
+def _stands_in_parts(message: Message) -> bool:
+    parts = message.content if isinstance(message.content, list) else ()
+    return any(part.kind in (THINKING, REDACTED) for part in parts)
+
+
+def _joined(pieces: Sequence[ThinkingBlock]) -> list[Block]:
+    blocks: list[Block] = []
+    text: list[str] = []
+    for piece in pieces:
+        if piece.kind == REDACTED and piece.data:
+            blocks.append(Block(kind=REDACTED, data=piece.data))
+        elif piece.kind == THINKING:
+            text.append(piece.thinking or "")
+            if piece.signature:
+                blocks.append(Block(kind=THINKING, thinking="".join(text), signature=piece.signature))
+                text.clear()
+    return blocks

@@ -1,0 +1,57 @@
+"""The ids of tool calls as Anthropic takes them: letters, digits, `_` and `-`, each id once.
+
+Other providers have ids with dots, colons, bars or blanks, and some give the same id to the first call of
+every answer. A call and its result get the same new id.
+"""
+
+import hashlib
+import re
+
+from models_registry.backends.changes import Changes
+
+VALID = re.compile(r"[a-zA-Z0-9_-]+")
+_OTHER = re.compile(r"[^a-zA-Z0-9_-]")
+MAX_KEPT = 40
+"""The characters of a changed id that stay. A hash of the whole id follows."""
+HASH_CHARS = 12
+
+
+class ToolIds:
+    """The ids of one conversation, in the order of its messages."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._used: set[str] = set()
+        self._waiting: dict[str, list[str]] = {}
+        """The calls of an id, by their new ids, that have no result yet."""
+        self._answered: dict[str, str] = {}
+        """The latest call of an id that has a result."""
+
+    def of_call(self, id: str) -> str:
+        """The id of a call."""
+        new = as_taken(id)
+        number = 1
+        while new in self._used:
+            number += 1
+            new = f"{as_taken(id)}_{number}"
+        self._used.add(new)
+        self._waiting.setdefault(id, []).append(new)
+        if new != id:
+            self._changes.add("messages.tool_calls.id")
+        return new
+
+    def of_result(self, id: str) -> str:
+        """The id of the call that a result belongs to: of several calls with one id, the first without a
+        result."""
+        waiting = self._waiting.get(id)
+        if waiting:
+            self._answered[id] = waiting.pop(0)
+        return self._answered.get(id) or as_taken(id)
+
+
+def as_taken(id: str) -> str:
+    """An id in Anthropic's characters. Two ids never become one."""
+    if VALID.fullmatch(id):
+        return id
+    digest = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:HASH_CHARS]
+    return f"{_OTHER.sub('_', id[:MAX_KEPT])}_{digest}"
