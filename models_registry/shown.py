@@ -12,8 +12,12 @@ from models_registry.target import Target
 from schema.model_info import ShownFacts
 
 FEMTO_PER_USD = 10**15
-SECRET = re.compile(r"api_?key|secret|password|passwd|credential|authorization|bearer", re.IGNORECASE)
-"""Names in `model_info` that are not shown."""
+SECRET = re.compile(
+    r"[-_]key|^key_|apikey|secret|pass(?:w|phrase|$)|credential|auth|bearer|private|access_(?!groups)|"
+    r"(?:^|_)token$|cookie|signature",
+    re.IGNORECASE,
+)
+"""Names in `model_info` that may stand for a secret, such as `hf_token`. They are not shown."""
 SAMPLING = (
     "temperature",
     "top_p",
@@ -103,7 +107,9 @@ def is_plain(value: object) -> bool:
     """Whether a value of the config is fit to be shown: texts, numbers, flags, dates, and lists of them."""
     if isinstance(value, list):
         return all(is_plain(each) for each in value)
-    return value is None or isinstance(value, str | int | float | bool)
+    if isinstance(value, str):
+        return value.isprintable()
+    return value is None or isinstance(value, int | float | bool)
 
 
 def _prices(price: Price | None) -> dict[str, object]:

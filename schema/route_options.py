@@ -90,15 +90,16 @@ def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Ra
         return AS_CONFIGURED
     asked = ROUTE_FIELDS.intersection(fields)
     found = {name: value for name in asked if (value := _decoded(fields[name], name)) is not None}
-    retries = found.get(RETRIES_FIELD, found.get(MORE_RETRIES_FIELD))
+    field = RETRIES_FIELD if RETRIES_FIELD in found else MORE_RETRIES_FIELD
+    retries = found.get(field)
     if RETRIES_HEADER in headers:
-        retries = _count(headers[RETRIES_HEADER])
+        field, retries = RETRIES_FIELD, _count(headers[RETRIES_HEADER])
     by_model = {name: _by_model(found[name], name) for name in BY_MODEL_FIELDS if name in found}
     if found.get(WINDOW_DICT_FIELD):
         by_model.setdefault(BY_MODEL_FIELDS[0], _single(found[WINDOW_DICT_FIELD]))
     fallbacks = found.get(FALLBACKS_FIELD)
     return RouteOptions(
-        retries=None if retries is None else _retries(retries),
+        retries=None if retries is None else _retries(retries, field),
         fallbacks=None if fallbacks is None else _names(fallbacks),
         falls_back=not found.get("disable_fallbacks", False),
         timeout_s=_seconds(headers, found, TIMEOUT_HEADER, TIMEOUT_FIELDS),
@@ -175,9 +176,9 @@ def _single(given: dict[str, str]) -> dict[str, tuple[str, ...]]:
     return {model: (name,) for model, name in given.items()}
 
 
-def _retries(count: int) -> int:
+def _retries(count: int, field: str) -> int:
     if not 0 <= count <= MAX_ASKED_RETRIES:
-        raise InvalidRequest(f"{RETRIES_FIELD}: expected 0 to {MAX_ASKED_RETRIES}.", param=RETRIES_FIELD)
+        raise InvalidRequest(f"{field}: expected 0 to {MAX_ASKED_RETRIES}.", param=field)
     return count
 
 

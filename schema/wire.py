@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, TypeGuard, TypeVar
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import msgspec
 
@@ -118,6 +118,15 @@ def invalid(exc: msgspec.ValidationError) -> InvalidRequest:
 def present(value: MaybeRaw) -> TypeGuard[msgspec.Raw]:
     """Whether an optional raw field was sent and is not null."""
     return isinstance(value, msgspec.Raw) and bytes(value) != b"null"
+
+
+def value_of(raw: msgspec.Raw, param: str) -> Any:  # JSON has values of any type
+    """The value of a field that was kept as its bytes. Raises InvalidRequest for what no reader can take,
+    such as `1e999` or broken UTF-8."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise InvalidRequest(f"{param[:100]}: its JSON can't be read.", param=param[:100]) from exc
 
 
 def _compact(body: bytes) -> bytes:

@@ -5,8 +5,9 @@ answer is read, and whether it streams. `Attempts` does the rest.
 """
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -31,6 +32,8 @@ class ModelRequest(WithFields, Protocol):
 
 
 CHANGED_HEADER = "x-switchgear-changed"
+MAX_TOLD = 20
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 R = TypeVar("R", bound=ModelRequest)
 B = TypeVar("B", bound=Bounds)
 A = TypeVar("A")
@@ -114,7 +117,7 @@ class Attempts(Generic[R, B, A]):
         )
         changed = (*left_out, *exchange.changed, *outgoing.changed)
         if changed:
-            ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(dict.fromkeys(changed))
+            ctx.call.reply_headers[CHANGED_HEADER] = told_names(changed)
         elif ctx.call.attempts:
             ctx.call.reply_headers.pop(CHANGED_HEADER, None)
         response: UpstreamResponse | None = None
@@ -157,6 +160,13 @@ class Attempts(Generic[R, B, A]):
         hold, self._failed = self._failed, None
         if hold is not None:
             hold.fail(error, final=final)
+
+
+def told_names(names: Iterable[str]) -> str:
+    """Names of fields as a header says them. A caller chooses names: `?` stands for an odd one, and `...` for
+    those beyond MAX_TOLD."""
+    told = list(dict.fromkeys(name if _NAME.fullmatch(name) else "?" for name in names))
+    return ", ".join([*told[:MAX_TOLD], *(["..."] if len(told) > MAX_TOLD else [])])
 
 
 def _close(response: UpstreamResponse | None) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from models_registry.target import FieldPath
 from schema.errors import InvalidRequest
+from schema.wire import value_of
 
 NEEDED = frozenset({"model", "messages", "input", "stream"})
 """Fields without which a request is none, or is answered in another form."""
@@ -21,9 +22,11 @@ ANY = "*"
 DROP_FIELD = "additional_drop_params"
 """The field of a request. It never goes to a provider."""
 MAX_ASKED = 100
+MAX_NESTED = 10
+"""How many paths inside of fields a request may name: each one goes through all of its field."""
 EXPECTED = (
-    f"{DROP_FIELD}: expected a list of at most {MAX_ASKED} names of fields, such as temperature or "
-    "tools[*].function.strict."
+    f"{DROP_FIELD}: expected a list of at most {MAX_ASKED} names of fields, such as temperature, and "
+    f"{MAX_NESTED} paths inside of them, such as tools[*].function.strict."
 )
 W = TypeVar("W", bound="WithFields")
 _NAMES = msgspec.json.Decoder(list[str] | None)
@@ -68,7 +71,8 @@ def _asked(raw: msgspec.Raw) -> list[FieldPath]:
         raise InvalidRequest(EXPECTED, param=DROP_FIELD) from exc
     paths = [field_path(name) for name in names[: MAX_ASKED + 1]]
     found = [path for path in paths if path is not None]
-    if len(names) > MAX_ASKED or len(found) < len(paths):
+    nested = sum(len(path) > 1 for path in found)
+    if len(names) > MAX_ASKED or len(found) < len(paths) or nested > MAX_NESTED:
         raise InvalidRequest(EXPECTED, param=DROP_FIELD)
     return [path for path in found if path[0] not in NEEDED or len(path) > 1]
 
@@ -90,18 +94,23 @@ def without(request: W, paths: Sequence[FieldPath]) -> W:
 
 
 def leave_out(fields: dict[str, msgspec.Raw], paths: Sequence[FieldPath]) -> bool:
-    """Take fields out of a body. True where there was one."""
-    found = False
+    """Take fields out of a body. True where there was one. Raises InvalidRequest for a field that is no JSON
+    inside."""
+    by_field: dict[str, list[Sequence[str]]] = {}
     for top, *inside in paths:
+        by_field.setdefault(top, []).append(inside)
+    found = False
+    for top, insides in by_field.items():
         raw = fields.get(top)
         if raw is None:
             continue
-        if not inside:
+        if [] in insides:
             del fields[top]
             found = True
             continue
-        value = msgspec.json.decode(raw)
-        if _remove(value, inside):
+        value = value_of(raw, top)
+        removed = [_remove(value, inside) for inside in insides]
+        if any(removed):
             fields[top] = msgspec.Raw(msgspec.json.encode(value))
             found = True
     return found

@@ -26,6 +26,7 @@ from schema.labels import (
     stored_texts,
 )
 from schema.route_options import ROUTE_FIELDS
+from schema.wire import value_of
 
 DROP_PARAMS = "drop_params"
 STORE = "store"
@@ -167,7 +168,7 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw], target: Target) -> None:
     asks for something."""
     for name in [name for name in fields if name not in USUAL]:
         if name in GATEWAY_FIELDS:
-            if msgspec.json.decode(fields.pop(name)):
+            if value_of(fields.pop(name), name):
                 raise UnsupportedParameter(
                     f"'{name}' can't be set in a request: {GATEWAY_FIELDS[name]}. Leave it out.", param=name
                 )
@@ -179,7 +180,7 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw], target: Target) -> None:
 
 def _check_cache(raw: msgspec.Raw) -> None:
     """Raise UnsupportedParameter where a caller asks for more of a cache than this version can give."""
-    asked = msgspec.json.decode(raw)
+    asked = value_of(raw, CACHE_FIELD)
     if not asked:
         return
     found = asked.items() if isinstance(asked, dict) else [("", asked)]
@@ -246,7 +247,7 @@ def refuse_unsupported(
     take_gateway_fields(fields, target)
     dropping = drops_params(request, target)
     for name, raw in fields.items():
-        if name in honoured or bytes(raw) == b"null" or _may_leave_out(name, raw):
+        if name in honoured or bytes(raw) == b"null" or may_leave_out(name, raw):
             continue
         if not dropping:
             raise unsupported(name, target)
@@ -272,11 +273,12 @@ def unsupported(param: str, target: Target, why: str = "") -> UnsupportedParamet
     )
 
 
-def _may_leave_out(name: str, raw: msgspec.Raw) -> bool:
+def may_leave_out(name: str, raw: msgspec.Raw) -> bool:
+    """Whether a field with this value asks for nothing that an answer could lack."""
     ignorable = IGNORABLE.get(name)
     if ignorable is None:
         return False
-    return ignorable.values is None or msgspec.json.decode(raw) in ignorable.values
+    return ignorable.values is None or value_of(raw, name) in ignorable.values
 
 
 def _sent(fields: Mapping[str, msgspec.Raw], name: str) -> bool:

@@ -94,6 +94,8 @@ class Connection(asyncio.Protocol):
         self._body_begun = False
         self._waiting_bytes = 0
         self._head_bytes = 0
+        self._bare_bytes = 0
+        """What came since the last byte of the body: sizes of chunks, and trailers."""
         self._is_informational = False
         self._keeps_alive = False
         self._ends_with_connection = False
@@ -130,7 +132,7 @@ class Connection(asyncio.Protocol):
         if not self.in_use or self.is_whole or self._parser is None:
             self.abort()  # a provider that speaks unasked, or goes on after its answer
             return
-        had_head = self.has_head
+        had_head, had_bytes = self.has_head, self._waiting_bytes
         try:
             if not self.received and not data.startswith(b"H"):  # llhttp would read over empty lines
                 raise httptools.HttpParserError
@@ -143,10 +145,18 @@ class Connection(asyncio.Protocol):
                 self.abort()
                 return
             self._keeps_alive = False
+        if self.has_head:
+            self._let_write()  # the provider answers before it has read the whole request
         if self.is_whole:
             self._wake()
             return
-        if not had_head:
+        if had_head:
+            self._bare_bytes = self._bare_bytes + len(data) if self._waiting_bytes == had_bytes else 0
+            if self._bare_bytes > MAX_HEAD_BYTES:
+                self._break(Breakage.MALFORMED)
+                self.abort()
+                return
+        else:
             self._head_bytes += len(data)
             if not self.has_head and self._head_bytes > MAX_HEAD_BYTES:
                 self._break(Breakage.MALFORMED)
@@ -303,8 +313,10 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """End a connection whose answer is whole."""
         self.in_use = False
-        if self.transport is not None:
+        if self.transport is not None and self._wrote_all:
             self.transport.close()
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Cut the connection at once. A mere close would first send what the provider hasn't read."""

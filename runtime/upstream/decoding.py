@@ -25,7 +25,8 @@ class Decoder:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What it stands for, in steps."""
         try:
-            while data:
+            out = b""
+            while data or len(out) == STEP_BYTES:  # a full step may have left some inside
                 if self._inflate is None:
                     self._inflate = zlib.decompressobj(self._wbits(data))
                 out = self._inflate.decompress(data, STEP_BYTES)
@@ -33,7 +34,7 @@ class Decoder:
                     yield out
                 data = self._inflate.unconsumed_tail
                 if self._inflate.eof:
-                    data = self._inflate.unused_data
+                    data, out = self._inflate.unused_data, b""
                     self._inflate = None if self._coding != "deflate" else self._inflate
                     if self._coding == "deflate":
                         return

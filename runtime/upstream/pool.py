@@ -127,6 +127,9 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
+        if self._open >= self._limits.in_all and any(each.waiting for each in self._origins.values()):
+            connection.close()  # a call to another host waits for its place
+            return
         connection.rest(KEEP_ALIVE_S)
         origin.resting.append(connection)
 

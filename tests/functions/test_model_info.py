@@ -13,6 +13,10 @@ from schema.models import AllowedModels
 from tests.functions.contexts import ADMIN, MEMBER, catalogue_ctx
 
 SECRET = "sk-the-providers-own-key"
+SECRETS = dict.fromkeys(
+    ("api_key", "hf_token", "access_token", "aws_access_key_id", "private_key", "api-key", "passphrase"),
+    SECRET,
+)
 DOCUMENT: dict[str, Any] = {
     "model_list": [
         {
@@ -24,7 +28,13 @@ DOCUMENT: dict[str, Any] = {
                 "extra_headers": {"x-secret": SECRET},
                 "temperature": 0.5,
             },
-            "model_info": {"id": "five-1", "tier": "free", "api_key": SECRET, "supports_vision": False},
+            "model_info": {
+                "id": "five-1",
+                "tier": "free",
+                "api_key": SECRET,
+                **SECRETS,
+                "supports_vision": False,
+            },
         },
         {
             "model_name": "five",

@@ -133,7 +133,7 @@ def refused_for(name: str, value: Any) -> str | None:
         ({}, {"timeout": {"connect": 1}}, "timeout"),
         ({}, {"request_timeout": 1e300}, "request_timeout"),
         ({}, {"stream_timeout": True}, "stream_timeout"),
-        ({}, {"max_retries": 11}, "num_retries"),
+        ({}, {"max_retries": 11}, "max_retries"),
         ({}, {"max_retries": "2"}, "max_retries"),
         ({}, {"context_window_fallback_dict": {"a": ["b"]}}, "context_window_fallback_dict"),
         (

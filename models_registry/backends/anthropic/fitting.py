@@ -13,12 +13,18 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.anthropic.messages import conversation
-from models_registry.backends.anthropic.request import answers_by_tool
+from models_registry.backends.anthropic.request import HONOURED, answers_by_tool
 from models_registry.backends.anthropic.schemas import fit_schema, fits_strict, with_object_root
 from models_registry.backends.anthropic.thinking import continues_unsigned
 from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted, merged, nearest, refitted
-from models_registry.backends.parameters import drops_params, unsupported
+from models_registry.backends.parameters import (
+    CONSUMED,
+    GATEWAY_FIELDS,
+    drops_params,
+    may_leave_out,
+    unsupported,
+)
 from models_registry.facts.table import ModelFacts
 from models_registry.target import Target
 from schema.chat import ChatRequest
@@ -45,6 +51,7 @@ NO_TOOLS = (NULL, b"[]")
 IDLE = (NULL, b'"auto"', b'"none"')
 """Values of `tool_choice` that force no tool."""
 MAX_USER_CHARS = 256
+MAX_BOUND = 2**31 - 1
 MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,}")
 PHONE = re.compile(r"\s*(?:tel:)?\+?(?:[\s().\-/]{0,3}[0-9]){7,15}\s*")
 
@@ -66,6 +73,8 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     fields = merged(request, target)
     drops = drops_params(request, target)
     before = dict(fields)
+    if drops:
+        _leave_out(fields)
     _fit_effort(fields, target, drops=drops)
     thinking = _fit_thinking(fields, target.facts, drops=drops)
     if thinking.kind == "enabled" and continues_unsigned(conversation(request.messages, Changes())[1]):
@@ -78,13 +87,28 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     _fit_format(fields)
     _fit_tools(fields)
     if fields == before:
-        return None
+        return refitted(fields, target, ()) if target.params else None
     changed = [name for name in before if fields.get(name) != before[name]]
     changed += ["tools"] if lacks_tools else []
-    became_thinking = EFFORT not in fields and THINKING in fields
+    became_thinking = (
+        EFFORT not in fields and THINKING in fields and bytes(before.get(THINKING, NULL)) == NULL
+    )
     if EFFORT in changed and became_thinking and _text(before[EFFORT]) in BUDGET_LEVELS:
         changed.remove(EFFORT)  # it became thinking, which is what it asks for
     return refitted(fields, target, changed)
+
+
+def _leave_out(fields: RawFields) -> None:
+    """Leave out, under `drop_params`, what the translation can't honour, so that the bounds are those of what
+    is sent."""
+    for name in [name for name in fields if name not in HONOURED]:
+        if name in GATEWAY_FIELDS or name in CONSUMED or bytes(fields[name]) == NULL:
+            continue
+        if not may_leave_out(name, fields[name]):
+            del fields[name]
+    temperature = _number(fields.get("temperature"))
+    if temperature is not None and temperature > 1:
+        del fields["temperature"]
 
 
 def _fit_effort(fields: RawFields, target: Target, *, drops: bool) -> None:
@@ -105,6 +129,14 @@ def _fit_effort(fields: RawFields, target: Target, *, drops: bool) -> None:
         del fields[EFFORT]
         return
     is_given = bytes(fields.get(THINKING, NULL)) != NULL
+    if (
+        facts.budgeted
+        and not facts.adaptive
+        and not is_given
+        and bytes(fields.get("tool_choice", NULL)) not in IDLE
+    ):
+        del fields[EFFORT]  # a forced tool and a budget of thinking don't go together
+        return
     levels = (*(facts.efforts or LEVELS), "minimal") if facts.adaptive else BUDGET_LEVELS
     if effort not in levels:
         near = nearest(effort, levels) if drops else None
@@ -132,7 +164,7 @@ def _fit_thinking(fields: RawFields, facts: ModelFacts | None, *, drops: bool) -
         return _AskedThinking()
     try:
         thinking = msgspec.json.decode(raw, type=_AskedThinking)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _AskedThinking()
     if facts is None or not drops:
         return thinking
@@ -152,13 +184,13 @@ def _make_room(fields: RawFields, thinking: _AskedThinking, target: Target) -> N
     """Raise a limit that the budget of thinking would use up, by the budget, which is a part of it."""
     budget = thinking.budget_tokens or 0
     name = next((name for name in LIMITS if bytes(fields.get(name, NULL)) != NULL), None)
-    if name is None or budget <= 0 or thinking.kind != "enabled":
+    if name is None or not 0 < budget < MAX_BOUND or thinking.kind != "enabled":
         return
     limit = _count(fields[name])
     if limit is None or limit > budget:
         return
     most = target.max_output_tokens
-    raised = limit + budget if most is None else min(limit + budget, most)
+    raised = min(limit + budget, MAX_BOUND if most is None else most)
     if raised > budget:
         fields[name] = msgspec.Raw(b"%d" % raised)
 
@@ -178,7 +210,7 @@ def _fit_sampling(fields: RawFields, target: Target, *, thinks: bool) -> None:
             del fields[name]
     both = all(bytes(fields.get(name, NULL)) != NULL for name in ("temperature", "top_p"))
     if both and ONE_SAMPLER.match(target.model):
-        del fields["top_p"]
+        del fields["temperature" if _number(fields["temperature"]) == 1 else "top_p"]
 
 
 def _fit_format(fields: RawFields) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 Schema = Mapping[str, Any]  # JSON Schema is any JSON
+ROOT_WORDS = ("anyOf", "oneOf", "allOf", "$ref")
+MAX_REFERENCES = 10
 MAX_DEPTH = 50
 """Deeper schemas are left as they are from there on."""
 TOLD = (
@@ -75,37 +77,58 @@ def fits_strict(schema: Schema) -> bool:
 def with_object_root(schema: Schema) -> dict[str, Any]:
     """The schema of a tool's parameters with a root of type `object` and no union at the root. The branches
     of a union become one object that takes the fields of all of them."""
-    found = dict(schema)
-    branches = [
-        each
-        for name in ("anyOf", "oneOf", "allOf")
-        for each in _list(found.pop(name, None))
+    found = {name: each for name, each in schema.items() if name not in ROOT_WORDS}
+    whole = [_resolved(each, schema) for each in _list(schema.get("allOf")) if isinstance(each, dict)]
+    if "$ref" in schema:
+        whole.append(_resolved({"$ref": schema["$ref"]}, schema))
+    either = [
+        _resolved(each, schema)
+        for name in ("anyOf", "oneOf")
+        for each in _list(schema.get(name))
         if isinstance(each, dict)
     ]
-    if branches:
-        alternatives = [name for name in ("anyOf", "oneOf") if name in schema]
-        found = _joined(found, branches, all_hold=not alternatives)
-    if found.get("type") != "object":
-        found["type"] = "object"
-    found["properties"] = _object(found.get("properties"))
-    return found
-
-
-def _joined(root: dict[str, Any], branches: list[dict[str, Any]], *, all_hold: bool) -> dict[str, Any]:
-    properties = _object(root.get("properties"))
-    for branch in branches:
+    properties = _object(found.get("properties"))
+    for branch in whole:
         for name, each in _object(branch.get("properties")).items():
             properties.setdefault(name, each)
-    required = [_names(branch.get("required")) for branch in branches]
-    wanted = set.union(*required) if all_hold else set.intersection(*required)
-    found = {**root, "properties": properties}
-    together = sorted(_names(root.get("required")) | wanted)
-    if together:
-        found["required"] = together
-    if not all_hold:
-        choices = msgspec.json.encode([sorted(each) for each in required]).decode()
+    for name in dict.fromkeys(name for branch in either for name in _object(branch.get("properties"))):
+        if name not in properties:
+            properties[name] = _any_of([_object(branch.get("properties")).get(name) for branch in either])
+    required = set.union(_names(found.get("required")), *(_names(each.get("required")) for each in whole))
+    if either:
+        sets = [_names(branch.get("required")) for branch in either]
+        required |= set.intersection(*sets)
+        choices = msgspec.json.encode([sorted(each) for each in sets]).decode()
         _tell(found, f"one of these sets of fields is needed: {choices}")
+    if required:
+        found["required"] = sorted(required)
+    found["type"] = "object"
+    found["properties"] = properties
     return found
+
+
+def _any_of(variants: list[Any]) -> Any:
+    """One schema for a field that branches define in different ways."""
+    distinct: list[Any] = []
+    for each in variants:
+        if each is not None and each not in distinct:
+            distinct.append(each)
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+
+
+def _resolved(branch: dict[str, Any], root: Schema) -> dict[str, Any]:
+    """The branch, or what its reference within the schema leads to."""
+    for _ in range(MAX_REFERENCES):
+        path = branch.get("$ref")
+        if not isinstance(path, str) or not path.startswith("#/"):
+            break
+        found: Any = root
+        for step in path[2:].split("/"):
+            found = found.get(step) if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            break
+        branch = found
+    return branch
 
 
 def _list(value: object) -> list[Any]:

@@ -179,7 +179,8 @@ class AnthropicStream:
         whole = arguments_text(block.input) if present(block.input) else ""
         if block.kind == "tool_use" and block.name == self._answer_tool:
             self._answer_block = event.index
-            return writer.text(whole) if whole not in EMPTY else b""
+            self._has_arguments = whole not in EMPTY
+            return writer.text(whole) if self._has_arguments else b""
         if block.kind == "tool_use":
             self._tool = event.index
             self._has_arguments = whole not in EMPTY
@@ -210,6 +211,7 @@ class AnthropicStream:
             return b"".join(self._cite(each, writer) for each in citations_in(_listed(delta.citation)))
         if delta.kind == "input_json_delta" and delta.partial_json:
             if self._answer_block == event.index:
+                self._has_arguments = True
                 return writer.text(delta.partial_json)
             if self._tool == event.index:
                 self._has_arguments = True
@@ -232,6 +234,8 @@ class AnthropicStream:
             found = annotated(self._cites, self._text_at, self._said_chars)
             self._cites = []
             return writer.annotations(found) if found else b""
+        if self._answer_block == event.index:
+            return b"" if self._has_arguments else writer.text("{}")
         if self._tool != event.index:
             return b""
         self._tool = None

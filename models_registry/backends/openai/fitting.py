@@ -18,6 +18,7 @@ from models_registry.target import Target
 from schema.chat import ChatRequest
 
 OLDER, NEWER, EFFORT = "max_tokens", "max_completion_tokens", "reasoning_effort"
+NULL = b"null"
 _TEXT = msgspec.json.Decoder(str)
 
 
@@ -29,9 +30,10 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     if not (renames or foreign) and not (drops and _may_be_unfit(request, target)):
         return None
     fields, changed = merged(request, target), []
-    if renames and bytes(fields[OLDER]) != b"null":
+    if renames and bytes(fields.get(OLDER, NULL)) != NULL:
         older = fields.pop(OLDER)
-        fields.setdefault(NEWER, older)
+        if bytes(fields.get(NEWER, NULL)) == NULL:
+            fields[NEWER] = older
         changed.append(OLDER)
     if foreign:
         changed += without_foreign(fields)

@@ -401,3 +401,80 @@ def test_a_fallback_between_providers_survives_all_of_it() -> None:
     for model in ("openai/gpt-5", "openai/gpt-4o", "openai/o3"):
         body, _ = openai.sent(openai.target(model), **fields)
         assert "thinking" not in body
+
+
+def test_what_is_dropped_is_named_and_not_held_for() -> None:
+    to = target(BUDGETED, drop_params=True)
+    dropped = {"frequency_penalty": 0.5, "seed": 7, "logprobs": True, "n": 3, "temperature": 1.7}
+    body, changed = sent(to, max_tokens=1000, **dropped)
+    assert body == {"max_tokens": 1000}
+    assert set(changed) == set(dropped)
+    assert openai.exchange(to, max_tokens=1000, n=8).bounds().output_tokens == 1000
+
+
+def test_an_effort_beside_the_callers_own_thinking_is_named() -> None:
+    body, changed = sent(target(BUDGETED), thinking=LITTLE, reasoning_effort="high")
+    assert (body["thinking"], changed) == (LITTLE, ("reasoning_effort",))
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "f"}}])
+def test_a_forced_tool_goes_before_an_effort(choice: object) -> None:
+    body, changed = sent(target(BUDGETED), reasoning_effort="high", tools=[TOOL], tool_choice=choice)
+    assert ("thinking" in body, changed) == (False, ("reasoning_effort",))
+
+
+def test_json_that_the_config_asks_for_is_the_answers_text() -> None:
+    to = target(OLD, response_format={"type": "json_object"})
+    block = {"type": "tool_use", "id": "t", "name": ANSWER_TOOL, "input": {"a": 1}}
+    usage = {"input_tokens": 1, "output_tokens": 2}
+    message = {"id": "m", "content": [block], "stop_reason": "tool_use", "usage": usage}
+    choice = answer_of(to, message)
+    assert (choice["message"]["content"], choice["finish_reason"]) == ('{"a": 1}', "stop")
+
+
+@pytest.mark.parametrize("budget", [10**12, 2**31, -5, 0])
+def test_a_budget_beyond_all_counts_is_the_providers_to_refuse(budget: int) -> None:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    for model in (BUDGETED, "claude-of-tomorrow"):
+        assert sent(target(model), thinking=thinking, max_tokens=5)[0]["thinking"] == thinking
+
+
+def test_of_two_samplers_the_one_that_means_something_stays() -> None:
+    body, changed = sent(target(BUDGETED), temperature=1, top_p=0.3)
+    assert (body["top_p"], "temperature" in body, changed) == (0.3, False, ("temperature",))
+
+
+def test_an_empty_answer_through_the_tool_is_an_empty_object_in_a_stream_too() -> None:
+    made = openai.exchange(target(OLD), response_format=FORMAT, stream=True)
+    stream = made.backend.chat_stream(made.request, made.target, made.facts)
+    block = {"type": "tool_use", "id": "t", "name": ANSWER_TOOL, "input": {}}
+    events = [
+        {"type": "message_start", "message": {"id": "m", "content": [], "usage": {"input_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    ]
+    out = stream.feed(b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in events))
+    assert isinstance(out, bytes)
+    assert b'"content":"{}"' in out
+
+
+def test_branches_that_differ_keep_their_differences() -> None:
+    schema = {
+        "anyOf": [
+            {"properties": {"kind": {"const": "a"}, "v": {"type": "string"}}, "required": ["kind"]},
+            {"$ref": "#/$defs/B"},
+        ],
+        "allOf": [{"required": ["r"], "properties": {"r": {}}}],
+        "$defs": {
+            "B": {"properties": {"kind": {"const": "b"}, "v": {"type": "integer"}}, "required": ["kind"]}
+        },
+    }
+    found = with_object_root(schema)
+    assert found["properties"]["v"] == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    assert found["properties"]["kind"] == {"anyOf": [{"const": "a"}, {"const": "b"}]}
+    assert found["required"] == ["kind", "r"]
+    by_reference = {"$ref": "#/$defs/X", "$defs": {"X": {"properties": {"q": {}}}}}
+    assert with_object_root(by_reference)["properties"] == {"q": {}}
+    assert with_object_root({"$ref": "#/$defs/X", "$defs": {"X": {"$ref": "#/$defs/X"}}})["type"] == "object"

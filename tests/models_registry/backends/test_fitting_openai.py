@@ -216,3 +216,46 @@ def test_what_are_no_names_of_fields_is_refused(wrong: object) -> None:
     body = json.dumps({"model": "m", "messages": MESSAGES, "additional_drop_params": wrong}).encode()
     with pytest.raises(InvalidRequest, match="additional_drop_params"):
         left(decode_body(DECODER, body), ())
+
+
+@pytest.mark.parametrize("model", REASONING)
+def test_a_limit_is_never_lost_to_a_null_beside_it(model: str) -> None:
+    """SDKs that write every field send nulls."""
+    names = ("max_tokens", "max_completion_tokens")
+    for fields in (dict(zip(names, values, strict=True)) for values in ((100, None), (None, 100))):
+        made = exchange(target(model), **fields)
+        assert json.loads(made.outgoing().body)["max_completion_tokens"] == 100
+        assert made.bounds().output_tokens == 100
+    configured = exchange(target(model, max_tokens=7), max_tokens=None, max_completion_tokens=None)
+    assert json.loads(configured.outgoing().body)["max_completion_tokens"] == 7
+
+
+@pytest.mark.parametrize("model", REASONING)
+def test_the_callers_limit_beside_the_configs_other_name(model: str) -> None:
+    body, _ = sent(target(model, max_tokens=1000), max_completion_tokens=50)
+    assert body == {"max_completion_tokens": 50}
+
+
+def test_many_paths_go_through_a_field_once() -> None:
+    tools = [{"type": "function", "function": {"name": f"f{n}", "strict": True, "x": n}} for n in range(50)]
+    paths = [f"tools[*].function.{name}" for name in ("strict", "x")]
+    body = {"model": "m", "messages": MESSAGES, "tools": tools, "additional_drop_params": paths}
+    request, names = left(decode_body(DECODER, json.dumps(body).encode()), ())
+    assert names == ("tools",)
+    assert all(tool["function"].keys() == {"name"} for tool in json.loads(bytes(request.raw["tools"])))
+    body["additional_drop_params"] = [f"tools[{n}].x" for n in range(11)]
+    with pytest.raises(InvalidRequest, match="paths inside"):
+        left(decode_body(DECODER, json.dumps(body).encode()), ())
+
+
+@pytest.mark.parametrize("odd", [b"1e999", b"[1e999]", b'"\xff"', b'{"a":1e999}'])
+@pytest.mark.parametrize("name", ["guardrails", "api_key", "cache", "extra_body", "meta"])
+def test_bytes_that_no_reader_takes_are_refused_by_name(odd: bytes, name: str) -> None:
+    start = b'{"model":"m","messages":[{"role":"user","content":"hi"}],'
+    body = start + b'"%b":%b,"additional_drop_params":["meta.x"]}'
+    try:
+        request = decode_body(DECODER, body % (name.encode(), odd))
+    except InvalidRequest:
+        return  # the body as a whole is no JSON
+    with pytest.raises(InvalidRequest, match=name):
+        ChatExchange(left(request, ())[0], target("openai/gpt-4o"), FACTS).outgoing()

@@ -1,6 +1,7 @@
 """The upstream client against a provider that misbehaves on a real socket."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream import client as module
 from runtime.upstream.client import HttpUpstream
+from runtime.upstream.decoding import decoder_of
+from runtime.upstream.heads import address_of
 from runtime.upstream.pool import PoolLimits
 from schema.errors import (
     UpstreamBusy,
@@ -530,3 +534,93 @@ def test_no_message_holds_the_key_or_the_path(script: str) -> None:
         assert "completions" not in failure.value.message
 
     run(test)
+
+
+async def answering(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> str:
+    """A provider of one answer; gives its address."""
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/x"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_answer_before_the_whole_request_was_read_is_given_at_once(whole: bool) -> None:
+    """The provider refuses a large body, and reads no more of it."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n" + (b"no" if whole else b"n"))
+        await writer.drain()
+        await asyncio.sleep(0.3)
+        writer.write(b"" if whole else b"o")
+        await asyncio.sleep(20)
+
+    async def main() -> None:
+        client = HttpUpstream(env={})
+        await client.start()
+        url = await answering(refuse)
+        request = UpstreamRequest(url=url, headers={}, body=b"x" * 24_000_000)
+        async with asyncio.timeout(5):
+            response = await client.open(request, Deadlines(total_s=10.0))
+            assert (response.status, await response.read()) == (413, b"no")
+        assert client.pool.resting(client._place(address_of(url), None)) is None
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_an_endless_trailer_is_no_answer() -> None:
+    async def trail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx: ")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"a" * 10_000)
+                await writer.drain()
+                await asyncio.sleep(0)
+
+    async def main() -> None:
+        client = HttpUpstream(env={})
+        await client.start()
+        response = await client.open(
+            UpstreamRequest(url=await answering(trail), headers={}, body=b"{}"), Deadlines(total_s=10.0)
+        )
+        async with asyncio.timeout(5):
+            with pytest.raises(UpstreamMalformed):
+                await response.read()
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_sizes_of_chunks_that_come_alone_are_no_trailer() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(200):
+            writer.write(b"400\r\n")
+            await asyncio.sleep(0)
+            writer.write(b"a" * 1024 + b"\r\n")
+            await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+
+    async def main() -> None:
+        client = HttpUpstream(env={})
+        await client.start()
+        response = await client.open(
+            UpstreamRequest(url=await answering(drip), headers={}, body=b"{}"), Deadlines(total_s=10.0)
+        )
+        assert len(await response.read()) == 200 * 1024
+        await client.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 131_072, 262_144, 262_214, 524_288])
+@pytest.mark.parametrize("wbits", [-15, 15, 31])
+def test_a_body_that_fills_the_last_step_is_whole(size: int, wbits: int) -> None:
+    packed = zlib.compressobj(wbits=wbits)
+    data = packed.compress(b"\0" * size) + packed.flush()
+    decoder = decoder_of([b"gzip" if wbits == 31 else b"deflate"])
+    assert decoder is not None
+    assert sum(map(len, decoder.feed(data))) == size
+    decoder.end()

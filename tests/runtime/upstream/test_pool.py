@@ -208,3 +208,21 @@ def cancelled_anywhere(calls: int) -> None:
         assert len(asyncio.all_tasks()) <= 2
 
     at_provider(PoolLimits(a_host=8), test)
+
+
+def test_a_call_to_another_host_gets_the_place_of_one_that_ends() -> None:
+    async def run() -> None:
+        client = HttpUpstream(limits=PoolLimits(in_all=2), env={})
+        await client.start()
+        async with HostileUpstream().running() as one, HostileUpstream().running() as two:
+            held = [await client.open(request_to(one.url, "happy", stream=False), PATIENT) for _ in range(2)]
+            waiting = asyncio.create_task(drain(client, request_to(two.url, "happy"), PATIENT))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            await held[0].read()
+            async with asyncio.timeout(2):
+                assert await waiting
+            await held[1].read()
+            await client.close()
+
+    asyncio.run(run())
