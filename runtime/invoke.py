@@ -43,11 +43,12 @@ from schema.errors import (
     envelope,
 )
 from schema.labels import NONE as NO_LABELS
-from schema.labels import labels_of, together
+from schema.labels import agent_tags, labels_of, together
 from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"
+MAX_CALL_ID_CHARS = 256
 NO_BODY = b"{}"
 NO_SCOPE = roles.Scope()
 
@@ -94,6 +95,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
+    tags_agents: bool = True
+    """Whether a call is tagged with the program that made it."""
     bodies: BodyKeeper | None = None
     """Where prompts and answers are kept; None: nobody's are."""
     tally: Tally = msgspec.field(default_factory=lambda: Tally(()))
@@ -183,7 +186,7 @@ class Endpoint:
         return Call(
             request_id=_uuid7(received_at, luck),
             call_type=self.manifest.call_type,
-            client_call_id=client_id[:128] if client_id else None,
+            client_call_id=client_id if client_id and _is_id(client_id) else None,
             received_at=received_at,
             received_mono=received_mono,
             roll=int.from_bytes(luck[:4], "big") / 2**32,
@@ -192,6 +195,7 @@ class Endpoint:
             claimed_by=claimed[:256] if (claimed := headers.get(CHANGED_BY_HEADER)) else None,
             client_ip=incoming.client_ip,
             user_agent=agent[:200] if agent else None,
+            agent_tags=agent_tags(agent[:200]) if agent and self._gateway.tags_agents else (),
             pass_on={name: headers[name] for name in PASS_ON_HEADERS if name in headers},
         )
 
@@ -288,7 +292,19 @@ def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
     if labels is NO_LABELS and options is AS_CONFIGURED:
         return call
     tags = together(labels.tags, call.caller.tags)
-    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id, route_options=options)
+    return msgspec.structs.replace(
+        call,
+        tags=tags,
+        session_id=labels.session_id,
+        trace_id=labels.trace_id,
+        spend_logs_metadata=labels.kept,
+        route_options=options,
+    )
+
+
+def _is_id(text: str) -> bool:
+    """Whether an id of the client's own can be kept and sent back as it is."""
+    return len(text) <= MAX_CALL_ID_CHARS and text.isascii() and text.isprintable()
 
 
 def _uuid7(at: datetime, luck: bytes) -> str:

@@ -66,10 +66,10 @@ def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> li
 
 def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
     """The headers as pairs of bytes. A value that HTTP can't carry is left out, as in LiteLLM. With a call,
-    its id and the headers of its limits are added."""
+    its id (the client's own one where it sent one) and the headers of its limits are added."""
     pairs = [pair for pair in map(_pair, extra, extra.values()) if pair is not None]
     if call is not None:
-        pairs.append((b"x-litellm-call-id", call.request_id.encode()))
+        pairs.append((b"x-litellm-call-id", (call.client_call_id or call.request_id).encode()))
         pairs += call.limit_headers
     return pairs
 

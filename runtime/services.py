@@ -166,6 +166,7 @@ class Services:
             log_line=self._log_line,
             bodies=self.bodies,
             tally=tally,
+            tags_agents=policy.tags_agents,
         )
 
     def _gauges(self) -> Gauges:

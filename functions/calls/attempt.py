@@ -65,6 +65,10 @@ class Exchange(ABC, Generic[R, B, A]):
     def answer(self, body: bytes, bounds: B) -> tuple[A, Usage]:
         """The endpoint's answer from the body of a 200, and what is booked for it. Raises UpstreamError."""
 
+    def answer_id(self, answer: A) -> str | None:
+        """The id in an answer, by which its row is found. None: such answers have none."""
+        return None
+
     def relay(self, response: UpstreamResponse, hold: Hold, bounds: B) -> Awaitable[A]:
         """Wait for the first event, and give the stream. From then on the stream ends the hold."""
         raise NotImplementedError
@@ -121,6 +125,7 @@ class Attempts(Generic[R, B, A]):
             if streamed:
                 return await exchange.relay(response, hold, bounds)
             answer, usage = exchange.answer(await response.read(), bounds)
+            hold.answered(exchange.answer_id(answer))
             hold.settle(usage)
             return answer
         except asyncio.CancelledError as exc:

@@ -54,6 +54,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """`max_end_user_budget`: the budget of a customer that has none of its own, in dollars."""
     customer_budget_id: str | None = None
     """`max_end_user_budget_id`"""
+    tags_agents: bool = True
+    """Whether a call is tagged with the program that made it. It is the opposite of
+    `disable_add_user_agent_to_request_tags`."""
 
     devops_key_duration: str = "24h"
     """The longest life of a test key that the role devops makes (`general_settings.devops_key_duration`)."""
@@ -142,6 +145,7 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         team_defaults=_raw(litellm.default_team_params),
         customer_budget=dollars_of(litellm.max_end_user_budget, "litellm_settings.max_end_user_budget"),
         customer_budget_id=litellm.max_end_user_budget_id,
+        tags_agents=not litellm.disable_add_user_agent_to_request_tags,
         devops_key_duration=duration_of(general.devops_key_duration, "general_settings.devops_key_duration")
         or defaults.devops_key_duration,
         devops_key_budget=defaults.devops_key_budget if devops_budget is None else devops_budget,

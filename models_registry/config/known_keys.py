@@ -32,7 +32,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
             prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
-            disable_add_user_agent_to_request_tags tag_budget_config priority_reservation
+            tag_budget_config priority_reservation
             block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
             add_user_information_to_llm_headers force_ipv4 public_model_groups

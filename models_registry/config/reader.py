@@ -157,6 +157,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_team_params: dict[str, Any] | None = None
     max_end_user_budget: Number | None = None
     max_end_user_budget_id: str | None = None
+    disable_add_user_agent_to_request_tags: bool | None = None
     cost_discount_config: dict[str, Number] | None = None
     cost_margin_config: dict[str, Number | dict[str, Number]] | None = None
 

@@ -16,6 +16,7 @@ from functions.contract.roles import Access
 from functions.keys import generate
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
+from functions.spend import logs
 from runtime.blueprint import check
 from runtime.catalog import Entry, entries
 from runtime.identity.authenticator import Authenticator
@@ -220,6 +221,47 @@ def test_a_call_is_labelled_by_its_headers_and_its_body_and_so_is_a_refused_one(
     assert [(row.tags, row.session_id) for row in house.sink.rows] == [
         (("a", "b", "c"), "s"), (("a", "b"), "s"), ((), None),
     ]  # fmt: skip
+
+
+def test_a_clients_own_id_of_the_call_is_sent_back_and_kept() -> None:
+    house = House()
+    scope = scope_of(("x-litellm-call-id", "mine-1"))
+    for sent in (ask(), ask(model="nope"), body_of(b"{oops")):
+        assert handle(house.route(), sent, scope=scope).headers["x-litellm-call-id"] == "mine-1"
+    assert {row.call_id for row in house.sink.rows} == {"mine-1"}
+    assert "mine-1" not in {row.request_id for row in house.sink.rows}
+    listed = handle(house.route(logs), scope=scope_of(("x-litellm-call-id", "mine-2"), method="GET"))
+    assert listed.headers["x-litellm-call-id"] == "mine-2"
+
+
+@pytest.mark.parametrize("unfit", ["x" * 257, "\u00fcber", ""])
+def test_an_id_of_the_call_that_cannot_be_sent_back_is_replaced_by_ours(unfit: str) -> None:
+    house = House()
+    scope = scope_of()
+    scope["headers"].append((b"x-litellm-call-id", unfit.encode("latin-1")))
+    client = handle(house.route(), ask(), scope=scope)
+    (row,) = house.sink.rows
+    assert client.headers["x-litellm-call-id"] == row.request_id == row.call_id
+
+
+def test_a_row_has_the_clients_trace_its_metadata_and_its_program() -> None:
+    house = House()
+    scope = scope_of(
+        ("x-litellm-trace-id", "t"),
+        ("x-litellm-spend-logs-metadata", '{"run": 7}'),
+        ("user-agent", "OpenAI/Python 1.2"),
+        ("x-litellm-tags", "a"),
+    )
+    for sent in (ask(), ask(model="nope")):
+        handle(house.route(), sent, scope=scope)
+    kept = ("t", "t", '{"run":7}', ("a", "User-Agent: OpenAI", "User-Agent: OpenAI/Python 1.2"))
+    assert [(row.session_id, row.trace_id, row.spend_logs_metadata, row.tags) for row in house.sink.rows] == [
+        kept,
+        kept,
+    ]
+    house.gateway = msgspec.structs.replace(house.gateway, tags_agents=False)
+    handle(house.route(), ask(), scope=scope)
+    assert house.sink.rows[-1].tags == ("a",)
 
 
 def test_a_body_may_come_in_pieces() -> None:
