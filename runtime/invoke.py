@@ -9,7 +9,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -95,6 +95,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
+    customer_headers: Sequence[str] = ()
+    """The headers that name the customer beside LiteLLM's own, in lower case."""
     tags_agents: bool = True
     """Whether a call is tagged with the program that made it."""
     bodies: BodyKeeper | None = None
@@ -134,7 +136,7 @@ class Endpoint:
                 turn = self._gateway.searches.turn(caller.user_id or caller.key_hash)
                 await turn.begin()
             if call is not None and self.manifest.access is Access.MODEL:
-                call = _labelled(call, incoming.headers, request)
+                call = _labelled(call, incoming.headers, request, self._gateway.customer_headers)
             ctx = self._context(call=call) if self._takes_call else self._context()
             reply = render(await self._function(request, ctx), call)
         except GatewayError as error:
@@ -285,10 +287,12 @@ def _end_with(reply: Reply, turn: Turn) -> None:
     reply.done = both
 
 
-def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
+def _labelled(
+    call: Call, headers: Mapping[str, str], request: object, customer_headers: Sequence[str]
+) -> Call:
     """The call with what its request says of itself: labels, and what way it wants to go."""
     fields = request.raw if isinstance(request, Wire) else {}
-    labels, options = labels_of(headers, fields), route_options_of(headers, fields)
+    labels, options = labels_of(headers, fields, customer_headers), route_options_of(headers, fields)
     if labels is NO_LABELS and options is AS_CONFIGURED:
         return call
     tags = together(labels.tags, call.caller.tags)
@@ -296,6 +300,7 @@ def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
         call,
         tags=tags,
         session_id=labels.session_id,
+        customer=labels.customer,
         trace_id=labels.trace_id,
         spend_logs_metadata=labels.kept,
         route_options=options,

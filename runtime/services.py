@@ -167,6 +167,7 @@ class Services:
             bodies=self.bodies,
             tally=tally,
             tags_agents=policy.tags_agents,
+            customer_headers=policy.customer_headers,
         )
 
     def _gauges(self) -> Gauges:

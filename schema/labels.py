@@ -1,18 +1,21 @@
-"""What a call is labelled with for reports: request tags, a session, a trace, and what the client wants to
-find in the row. LiteLLM's names.
+"""What a call says of itself, and who it is for: request tags, a session, a trace, what the client wants to
+find in the row, and the customer. LiteLLM's names.
 
 Tags: `x-litellm-tags` (a comma list), `tags` and `metadata.tags` of the body; all of them count. Session: the
 first of `x-litellm-session-id`, `litellm_session_id` of the body, `metadata.session_id`, another header whose
 name ends in `-session-id`, and the trace. Trace: `x-litellm-trace-id`, `litellm_trace_id` of the body,
 `metadata.trace_id`. What is kept in the row: `x-litellm-spend-logs-metadata` (JSON),
-`metadata.spend_logs_metadata`.
+`metadata.spend_logs_metadata`. Customer: `x-litellm-customer-id`, `x-litellm-end-user-id`, the headers that
+the config names, `user` of the body, `metadata.user_id`, `litellm_metadata.user`. Two different customers are
+refused, since the budget and the block of one of them would not hold.
 
-`litellm_metadata` counts after `metadata`. All but the last are texts for people: what can't be read as such
-is refused by name, since a report that misses calls misleads. The rest of `metadata` is the caller's own, of
-any shape. None of it leaves with a call, but for the texts of an answer that OpenAI is asked to store.
+`litellm_metadata` counts after `metadata`. Tags, sessions and traces are texts for people: what can't be read
+as such is refused by name, since a report that misses calls misleads. The rest of `metadata` is the caller's
+own, of any shape. None of it leaves with a call, but for the texts of an answer that OpenAI is asked to
+store.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -35,6 +38,10 @@ KEPT_FIELD = "spend_logs_metadata"
 METADATA_FIELD = "metadata"
 OWN_METADATA_FIELD = "litellm_metadata"
 METADATA_FIELDS = (METADATA_FIELD, OWN_METADATA_FIELD)
+CUSTOMER_HEADERS = ("x-litellm-customer-id", "x-litellm-end-user-id")
+CUSTOMER_FIELD = "user"
+CUSTOMER_INSIDE = ((METADATA_FIELD, "user_id"), (OWN_METADATA_FIELD, "user"))
+"""Where inside a body's metadata the customer is named."""
 MAX_KEPT_BYTES = 8 * 1024
 """How much a client may have kept in a row."""
 AGENT = "User-Agent: "
@@ -47,6 +54,7 @@ MAX_STORED_CHARS = 512
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXTS = msgspec.json.Decoder(list[str])
 _TEXT = msgspec.json.Decoder(str)
+_NAMES: msgspec.json.Decoder[str | int] = msgspec.json.Decoder(str | int)
 _ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
@@ -56,16 +64,25 @@ class Labels(NamedTuple):
     trace_id: str | None = None
     kept: str = ""
     """What the client wants to find in the row, as JSON. Empty: nothing."""
+    customer: str | None = None
+    """The end user that the call is for."""
 
 
 NONE = Labels()
 
 
-def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> Labels:
+def labels_of(
+    headers: Mapping[str, str],
+    fields: Mapping[str, msgspec.Raw],
+    customer_headers: Sequence[str] = (),
+) -> Labels:
     """The labels of a request. `headers` have lower-case names; `fields` are the body's fields as they came.
-    Raises InvalidRequest."""
+    `customer_headers` are the headers that the config names, in lower case. Raises InvalidRequest."""
     tags: list[str] = []
     kept = ""
+    customer = _customer_of_headers(headers, customer_headers)
+    if CUSTOMER_FIELD in fields:
+        customer = _one(customer, _customer(fields[CUSTOMER_FIELD]), CUSTOMER_FIELD)
     if TAGS_HEADER in headers:
         tags += (tag for each in headers[TAGS_HEADER].split(",") if (tag := each.strip()))
         _check(tags, TAGS_HEADER)
@@ -81,6 +98,10 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
             tags += _listed(inside.get(TAGS_FIELD), f"{name}.{TAGS_FIELD}")
             session_id = session_id or _fitting(inside.get("session_id"))
             trace_id = trace_id or _fitting(inside.get("trace_id"))
+            for place, customers_name in CUSTOMER_INSIDE:
+                if place == name and customers_name in inside:
+                    found = _customer(inside[customers_name])
+                    customer = _one(customer, found, f"{name}.{customers_name}")
             if KEPT_FIELD in inside and not kept:
                 kept = _kept(bytes(inside[KEPT_FIELD]), f"{name}.{KEPT_FIELD}")
     if TAGS_FIELD in fields:
@@ -88,9 +109,9 @@ def labels_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> 
             raise InvalidRequest(f"{TAGS_FIELD}: expected a list of texts.", param=TAGS_FIELD)
         tags += _listed(fields[TAGS_FIELD], TAGS_FIELD)
     session_id = session_id or _session_of_client(headers) or trace_id
-    if not (tags or session_id or kept):
+    if not (tags or session_id or kept or customer):
         return NONE
-    return Labels(together(tags), session_id, trace_id, kept)
+    return Labels(together(tags), session_id, trace_id, kept, customer)
 
 
 @lru_cache(maxsize=1024)
@@ -136,6 +157,32 @@ def _inside(metadata: msgspec.Raw) -> dict[str, msgspec.Raw]:
         return _FIELDS.decode(metadata)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}  # whatever it is, it has no tags
+
+
+def _customer_of_headers(headers: Mapping[str, str], configured: Sequence[str]) -> str | None:
+    customer = None
+    for name in (*CUSTOMER_HEADERS, *configured):
+        if name in headers:
+            customer = _one(customer, headers[name] or None, name)
+    return customer
+
+
+def _customer(raw: msgspec.Raw) -> str | None:
+    """The customer that a value names: a text, or a number. Any other value names nobody."""
+    try:
+        return str(_NAMES.decode(raw)) or None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _one(known: str | None, found: str | None, param: str) -> str | None:
+    """The customer after one more place that may name it. Raises InvalidRequest for a second customer."""
+    if known is not None and found is not None and known != found:
+        raise InvalidRequest(
+            f"{param}: the call names another customer too; name the same one everywhere, or one alone.",
+            param=param,
+        )
+    return found if known is None else known
 
 
 def _named(headers: Mapping[str, str], name: str) -> str | None:

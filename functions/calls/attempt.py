@@ -7,7 +7,7 @@ answer is read, and whether it streams. `Attempts` does the rest.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
@@ -19,16 +19,8 @@ from models_registry.target import Target
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 from schema.usage import Usage
 
-
-class ModelRequest(WithFields, Protocol):
-    """A caller's request. `user` names the end user, where it names one."""
-
-    @property
-    def user(self) -> str | None: ...
-
-
 CHANGED_HEADER = "x-switchgear-changed"
-R = TypeVar("R", bound=ModelRequest)
+R = TypeVar("R", bound=WithFields)
 B = TypeVar("B", bound=Bounds)
 A = TypeVar("A")
 
@@ -107,7 +99,7 @@ class Attempts(Generic[R, B, A]):
         exchange = self._exchange(request, target, self._facts)
         outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
         hold = await ctx.ledger.hold(
-            ctx.call, target, streamed=streamed, bounds=bounds, customer=request.user
+            ctx.call, target, streamed=streamed, bounds=bounds, customer=ctx.call.customer
         )
         if exchange.changed:
             ctx.call.reply_headers[CHANGED_HEADER] = ", ".join(exchange.changed)

@@ -125,6 +125,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `caller.tags` count."""
     agent_tags: tuple[str, ...] = ()
     """The tags that name the client's program: `User-Agent: OpenAI`, `User-Agent: OpenAI/Python 1.2`."""
+    customer: str | None = None
+    """The end user that the call is for, whose budgets and block count too."""
     session_id: str | None = None
     trace_id: str | None = None
     """The client's trace that the call is part of."""

@@ -58,7 +58,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             admission_queue_timeout_seconds max_response_size_mb background_health_checks
             health_check_interval health_check_concurrency health_check_details allowed_routes
             public_routes admin_only_routes use_x_forwarded_for allowed_ips trusted_proxy_ranges
-            litellm_key_header_name user_header_name user_header_mappings enable_jwt_auth
+            litellm_key_header_name enable_jwt_auth
             litellm_jwtauth enable_oauth2_auth custom_auth custom_sso custom_key_generate
             role_permissions enforce_rbac ui_access_mode disable_password_login_when_sso_enabled
             disable_env_credential_login max_failed_login_attempts_per_source

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -178,6 +178,13 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     fallback_on_unsupported_params: bool | None = None
 
 
+class UserHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `user_header_mappings`: a header, and whom it names."""
+
+    header_name: str
+    litellm_user_role: Literal["customer", "internal_user"]
+
+
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     strict_config: bool | None = None
     """Ours: whether a deployment that can't be called keeps the server from starting."""
@@ -202,6 +209,9 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_output_tokens: Count | None = None
     alerting: list[str] | None = None
     min_output_tokens: Count | None = None
+    user_header_name: str | list[str] | None = None
+    user_header_names: list[str] | None = None
+    user_header_mappings: UserHeader | list[UserHeader] | None = None
     free_params: list[str] | None = None
     maximum_spend_logs_retention_period: str | int | None = None
     maximum_spend_logs_retention_interval: str | int | None = None

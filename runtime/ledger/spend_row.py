@@ -187,7 +187,13 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
     outcome = Outcome.FAILED if call.attempts else Outcome.REFUSED
     if isinstance(error, ClientLeft):
         outcome = Outcome.CANCELLED
-    attempt = Attempt(call=call, target=NOWHERE, streamed=False, began_mono=call.received_mono)
+    attempt = Attempt(
+        call=call,
+        target=NOWHERE,
+        streamed=False,
+        began_mono=call.received_mono,
+        customer=call.customer,
+    )
     ending = Ending(
         outcome=outcome,
         usage=NOTHING,

@@ -11,12 +11,15 @@ import msgspec
 import pytest
 
 from functions.chat import chat
+from functions.contract.call import Call
 from functions.contract.function import EventStream, function, manifest_of
 from functions.contract.roles import Access
 from functions.keys import generate
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
+from functions.ports.models import Bounds
 from functions.spend import logs
+from models_registry.target import Target
 from runtime.blueprint import check
 from runtime.catalog import Entry, entries
 from runtime.identity.authenticator import Authenticator
@@ -24,11 +27,12 @@ from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger.attempts import BookedLedger
+from runtime.limits.admission import NOTHING_HELD, Admission
 from runtime.upstream.router import Router
 from runtime.web import door
 from runtime.web.door import ClientWatch, Door
 from runtime.web.mount import mount
-from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
+from schema.errors import SHUTTING_DOWN, GatewayError, NotAllowed, ProviderError, ShuttingDown, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.models import ModelCard
 from schema.secret import Secret
@@ -262,6 +266,52 @@ def test_a_row_has_the_clients_trace_its_metadata_and_its_program() -> None:
     house.gateway = msgspec.structs.replace(house.gateway, tags_agents=False)
     handle(house.route(), ask(), scope=scope)
     assert house.sink.rows[-1].tags == ("a",)
+
+
+class Blocking(NoLimits):
+    """Admissions that let every customer in but one."""
+
+    async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
+        if customer == "eve":
+            raise NotAllowed("The customer is blocked.")
+        return NOTHING_HELD
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        (("x-litellm-customer-id", "NAME"), {}),
+        (("x-litellm-end-user-id", "NAME"), {}),
+        (("x-shop-user", "NAME"), {}),
+        (("x-other", "-"), {"user": "NAME"}),
+        (("x-other", "-"), {"metadata": {"user_id": "NAME"}}),
+        (("x-other", "-"), {"litellm_metadata": {"user": "NAME"}}),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_customers_block_holds_wherever_the_call_names_it(
+    header: tuple[str, str], fields: dict[str, Any], streamed: bool
+) -> None:
+    answer = Answer(chunks=answers.openai_stream()) if streamed else Answer(body=answers.openai_chat())
+    house = House(FakeUpstream(answer))
+    ledger = BookedLedger(house.sink, Blocking())
+    house.gateway = msgspec.structs.replace(house.gateway, ledger=ledger, customer_headers=("x-shop-user",))
+    house.give(ledger=ledger)
+
+    def call(name: str, **more: object) -> int:
+        body = json.loads(json.dumps(fields).replace("NAME", name))
+        scope = scope_of((header[0], header[1].replace("NAME", name)))
+        return handle(house.route(), ask(**{**body, **more}, stream=streamed), scope=scope).status
+
+    assert [call("carl"), call("eve"), call("eve", model="nope")] == [200, 403, 404]
+    assert [(row.end_user, row.outcome) for row in house.sink.rows] == [
+        ("carl", Outcome.OK), ("eve", Outcome.REFUSED), ("eve", Outcome.REFUSED),
+    ]  # fmt: skip
+
+
+def test_a_call_that_names_two_customers_is_refused() -> None:
+    client = handle(House().route(), ask(user="carl"), scope=scope_of(("x-litellm-customer-id", "eve")))
+    assert (client.status, client.error["param"]) == (400, "user")
 
 
 def test_a_body_may_come_in_pieces() -> None:

@@ -182,3 +182,56 @@ def test_what_a_row_cannot_hold_is_refused_by_name(raw_value: bytes) -> None:
 )  # fmt: skip
 def test_a_call_is_tagged_with_the_program_that_made_it(agent: str | None, tags: tuple[str, ...]) -> None:
     assert agent_tags(agent) == tags
+
+
+PLACES: list[tuple[dict[str, str], dict[str, object]]] = [
+    ({"x-litellm-customer-id": "NAME"}, {}),
+    ({"x-litellm-end-user-id": "NAME"}, {}),
+    ({"x-shop-user": "NAME"}, {}),
+    ({}, {"user": "NAME"}),
+    ({}, {"metadata": {"user_id": "NAME"}}),
+    ({}, {"litellm_metadata": {"user": "NAME"}}),
+]
+"""The places where a call names its customer, the first one first."""
+
+
+def place(number: int, name: str) -> tuple[dict[str, str], dict[str, msgspec.Raw]]:
+    headers, body = PLACES[number]
+    named = msgspec.json.decode(msgspec.json.encode(body).replace(b"NAME", name.encode()))
+    return dict.fromkeys(headers, name), fields(**named)
+
+
+@pytest.mark.parametrize("number", range(len(PLACES)))
+def test_a_customer_is_named_in_each_of_its_places(number: int) -> None:
+    headers, body = place(number, "carl")
+    assert labels_of(headers, body, ("x-shop-user",)).customer == "carl"
+
+
+def test_a_customer_that_is_named_twice_is_the_same_one() -> None:
+    for first in range(len(PLACES)):
+        for second in range(first + 1, len(PLACES)):
+            (head, body), (more_head, more_body) = place(first, "carl"), place(second, "carl")
+            assert labels_of(head | more_head, body | more_body, ("x-shop-user",)).customer == "carl"
+            (more_head, more_body) = place(second, "cleo")
+            with pytest.raises(InvalidRequest, match="another customer") as refused:
+                labels_of(head | more_head, body | more_body, ("x-shop-user",))
+            header, named = PLACES[second]
+            assert str(refused.value.param).partition(".")[0] in (*header, *named)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"x-litellm-customer-id": ""}, {"user": None}),
+        ({"x-shop-user": "carl"}, {}),
+        ({}, {"user": "", "metadata": {"user_id": None}}),
+        ({}, {"metadata": {"user_id": {"id": "carl"}}, "litellm_metadata": {"user": True}}),
+        ({}, {"metadata": {"user": "carl"}}),
+    ],
+)
+def test_what_names_nobody_is_no_customer(headers: dict[str, str], body: dict[str, object]) -> None:
+    assert labels_of(headers, fields(**body)).customer is None
+
+
+def test_a_customer_may_be_a_number() -> None:
+    assert labels_of({"x-litellm-customer-id": "7"}, fields(metadata={"user_id": 7})).customer == "7"
