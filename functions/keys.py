@@ -161,7 +161,7 @@ async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
     if request.key is None and len(caller.key_hash) != 64:
         raise InvalidRequest("key: the master key is no virtual key; name one.", param="key")
     record = await _named(caller.key_hash if request.key is None else request.key, ctx)
-    return KeyInfo(key=record.token, info=await _facts(record, ctx))
+    return KeyInfo(key=request.key or record.token, info=await _facts(record, ctx))
 
 
 @function("POST", "/v2/key/info", access=Access.KEYS_READ)
@@ -169,15 +169,17 @@ async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> Keys
     """Show several keys. Keys that do not exist are left out."""
     refuse_undeclared(request)
     records = await ctx.keys.some(_hashes(request.keys), call=ctx.call)
+    asked = {hash_of(key): key for key in request.keys}
     return KeysInfo(
-        key=[record.token for record in records],
+        key=[asked[record.token] for record in records],
         info=[await _facts(record, ctx) for record in records],
     )
 
 
 @function("GET", "/key/list", access=Access.KEYS_READ)
 async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
-    """List the keys within the caller's reach, by page."""
+    """List the keys within the caller's reach, by page. A page has 100 keys at most."""
+    request = msgspec.structs.replace(request, size=min(request.size, MAX_PAGE))
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
@@ -196,7 +198,8 @@ async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
 
 @function("GET", "/key/aliases", access=Access.KEYS_READ)
 async def aliases(request: KeyAliasesQuery, ctx: GovernanceContext) -> KeyAliases:
-    """List the aliases of the keys within the caller's reach, by page."""
+    """List the aliases of the keys within the caller's reach, by page. A page has 100 aliases at most."""
+    request = msgspec.structs.replace(request, size=min(request.size, MAX_PAGE))
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     query = KeyListQuery(
         page=request.page, size=request.size, key_alias=request.search, substring_matching=True
@@ -291,13 +294,15 @@ async def delete(request: KeyDeleteRequest, ctx: GovernanceContext) -> KeysDelet
     if len(request.keys) + len(request.key_aliases) > MAX_AT_ONCE:
         raise InvalidRequest(f"keys: at most {MAX_AT_ONCE} at once.", param="keys")
     hashes = _hashes(request.keys)
+    asked = dict(zip(hashes, request.keys, strict=True))
     if request.key_aliases:
         named = await ctx.keys.page({"key_alias": request.key_aliases}, call=ctx.call, size=MAX_AT_ONCE)
         hashes += [record.token for record in named.records]
     deleted = await ctx.keys.remove(hashes, call=ctx.call)
     if not deleted:
         raise NotFound("None of these keys exists.", param="keys")
-    return KeysDeleted(deleted_keys=[record.token for record in deleted])
+    names = [asked.get(record.token) or record.key_alias or record.token for record in deleted]
+    return KeysDeleted(deleted_keys=names)
 
 
 def _fresh(record: KeyRecord, changes: dict[str, object]) -> KeyRecord:

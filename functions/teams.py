@@ -51,6 +51,7 @@ from schema.teams import (
     TeamQuery,
     TeamRecord,
     TeamRequest,
+    TeamsDeleted,
     TeamUpdated,
     TeamUpdateRequest,
 )
@@ -129,7 +130,7 @@ async def _set_blocked(request: TeamRequest, ctx: GovernanceContext, *, blocked:
 
 
 @function("POST", "/team/delete", access=Access.TEAMS_WRITE)
-async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> list[TeamRecord]:
+async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> TeamsDeleted:
     """Delete teams with their keys and memberships. A record of each team and key is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.team_ids) <= MAX_LISTED:
@@ -140,7 +141,8 @@ async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> list[Tea
         raise NotFound(f"There is no team {unknown[0]!r}.", param="team_ids")
     for team_id in sorted(found):
         await check_own(team_id, ["team_id"], ctx)
-    return await ctx.teams.remove(team_ids, call=ctx.call)
+    gone = await ctx.teams.remove(team_ids, call=ctx.call)
+    return TeamsDeleted(deleted_teams=[record.team_id for record in gone])
 
 
 @function("GET", "/team/info", access=Access.TEAMS_READ)
@@ -165,7 +167,8 @@ async def list_teams(request: TeamListQuery, ctx: GovernanceContext) -> list[Tea
 
 @function("GET", "/v2/team/list", access=Access.TEAMS_READ)
 async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage:
-    """List the teams within the caller's reach, by page."""
+    """List the teams within the caller's reach, by page. A page has 100 teams at most."""
+    request = msgspec.structs.replace(request, page_size=min(request.page_size, MAX_PAGE))
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.teams.page(
         await _where(request, ctx), call=ctx.call, page=request.page, size=request.page_size

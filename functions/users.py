@@ -225,6 +225,7 @@ async def info_alone(request: UserInfoQuery, ctx: GovernanceContext) -> UserReco
 @function("GET", "/user/list", access=Access.USERS_READ)
 async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList:
     """List the users within the caller's reach, by page."""
+    request = msgspec.structs.replace(request, page_size=min(request.page_size, MAX_PAGE))
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.users.search(request, call=ctx.call)
     return UserList(

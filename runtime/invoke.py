@@ -38,12 +38,14 @@ from schema.errors import (
     SHUTTING_DOWN,
     ClientLeft,
     GatewayError,
+    InvalidRequest,
     NotAllowed,
     ShuttingDown,
     envelope,
 )
 from schema.labels import NONE as NO_LABELS
 from schema.labels import agent_tags, labels_of, together
+from schema.lenient import LenientDecoder
 from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, invalid, with_path
 
@@ -118,7 +120,12 @@ class Endpoint:
         self._context: Callable[..., Any] = partial(context, **ports)
         self._is_search = entry.manifest.access in SEARCHES
         self._path_names = PATH_NAME.findall(entry.manifest.path)
-        self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
+        kind = entry.manifest.request
+        self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(kind)
+        self._lenient: LenientDecoder[Wire] | None = None
+        """For management calls."""
+        if self.manifest.access is not Access.MODEL and issubclass(kind, Wire):
+            self._lenient = LenientDecoder(kind)
 
     async def invoke(self, incoming: Incoming) -> Reply:
         """Answer one request. Raises nothing but CancelledError."""
@@ -215,11 +222,23 @@ class Endpoint:
             except msgspec.ValidationError as exc:
                 raise invalid(exc) from exc
         body = await incoming.read_body()
-        if not body and self._path_names:
-            body = NO_BODY  # the path says it all
-        request = await self._gateway.decoder.decode(self._decoder, body)
+        if not body and self._lenient is not None:
+            body = NO_BODY
+        request = await self._decoded(body)
         named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
         return with_path(request, named) if named else request
+
+    async def _decoded(self, body: bytes) -> Wire:
+        try:
+            return await self._gateway.decoder.decode(self._decoder, body)
+        except InvalidRequest as refused:
+            try:
+                request = None if self._lenient is None else self._lenient.decode(body)
+            except InvalidRequest:
+                request = None
+            if request is None:
+                raise refused
+            return request
 
     def _refuse(self, error: GatewayError, call: Call | None, request: object) -> Reply:
         """The error as a reply, and as a row where a known caller asked for a model."""

@@ -268,6 +268,38 @@ def test_a_row_has_the_clients_trace_its_metadata_and_its_program() -> None:
     assert house.sink.rows[-1].tags == ("a",)
 
 
+class Counted(Wire, frozen=True, kw_only=True, dict=True):
+    count: int | None = None
+
+
+@function("POST", "/counted", access=Access.BUDGETS_WRITE)
+async def counted(request: Counted, ctx: CatalogueContext) -> str:
+    """Say what came."""
+    return f"{request.count}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [(b"", "None"), (b'{"count":"3"}', "3"), (b'{"count":""}', "None"), (b'{"count":7}', "7")],
+)
+def test_a_body_of_a_management_call_may_be_absent_or_have_its_numbers_as_text(
+    sent: bytes, answer: str
+) -> None:
+    client = handle(House().route(counted), body_of(sent), scope=scope_of(key=MASTER))
+    assert (client.status, client.body.decode()) == (200, json.dumps(answer))
+
+
+@pytest.mark.parametrize("sent", [b'{"count":"x"}', b'{"count":"null"}', b'{"count":[3]}', b"[]", b"{"])
+def test_a_body_of_a_management_call_that_stands_for_nothing_is_refused(sent: bytes) -> None:
+    assert handle(House().route(counted), body_of(sent), scope=scope_of(key=MASTER)).status == 400
+
+
+def test_a_body_of_a_model_call_is_read_as_it_stands() -> None:
+    house = House()
+    assert handle(house.route(), ask(max_tokens="3")).error["param"] == "max_tokens"
+    assert handle(house.route(), body_of(b"")).status == 400
+
+
 class Blocking(NoLimits):
     """Admissions that let every customer in but one."""
 
