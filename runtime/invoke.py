@@ -43,6 +43,7 @@ from schema.errors import (
     ShuttingDown,
     envelope,
 )
+from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.labels import NONE as NO_LABELS
 from schema.labels import agent_tags, labels_of, together
 from schema.lenient import LenientDecoder
@@ -50,6 +51,8 @@ from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"
+IGNORED_HEADER = "x-switchgear-ignored"
+"""The fields of a management call that have no effect here."""
 MAX_CALL_ID_CHARS = 256
 NO_BODY = b"{}"
 NO_SCOPE = roles.Scope()
@@ -121,6 +124,9 @@ class Endpoint:
         self._is_search = entry.manifest.access in SEARCHES
         self._path_names = PATH_NAME.findall(entry.manifest.path)
         kind = entry.manifest.request
+        self._ignored_queries = QUERIES_WITHOUT_EFFECT - {
+            field.encode_name for field in msgspec.structs.fields(kind)
+        }
         self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(kind)
         self._lenient: LenientDecoder[Wire] | None = None
         """For management calls."""
@@ -138,7 +144,7 @@ class Endpoint:
             call = self._call(incoming, caller, received_at, received_mono)
             if caller is not None and call is not None:
                 self._check_access(caller, call)
-            request = await self._request(incoming)
+            request = await self._request(incoming, call)
             if self._is_search and caller is not None:
                 turn = self._gateway.searches.turn(caller.user_id or caller.key_hash)
                 await turn.begin()
@@ -214,19 +220,33 @@ class Endpoint:
             return NO_SCOPE
         return caller.scope(self.manifest.access, self.manifest.path)
 
-    async def _request(self, incoming: Incoming) -> object:
+    async def _request(self, incoming: Incoming, call: Call | None) -> object:
         kind = self.manifest.request
         if self.manifest.method == "GET":
+            query = incoming.query
+            ignored = sorted(self._ignored_queries & query.keys())
+            if ignored:
+                query = {name: value for name, value in query.items() if name not in ignored}
+                self._tell_ignored(ignored, call)
             try:
-                return msgspec.convert(incoming.query, kind, strict=False)
+                return msgspec.convert(query, kind, strict=False)
             except msgspec.ValidationError as exc:
                 raise invalid(exc) from exc
         body = await incoming.read_body()
         if not body and self._lenient is not None:
             body = NO_BODY
         request = await self._decoded(body)
+        if self._lenient is not None and (without := without_effect(request)):
+            self._tell_ignored(without, call)
         named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
         return with_path(request, named) if named else request
+
+    def _tell_ignored(self, names: Sequence[str], call: Call | None) -> None:
+        """Name fields that have no effect, in the answer and in the log. Only names of our own lists come
+        here."""
+        log.warning("fields without an effect", function=self.manifest.name, fields=names)
+        if call is not None:
+            call.reply_headers[IGNORED_HEADER] = ", ".join(names)
 
     async def _decoded(self, body: bytes) -> Wire:
         try:

@@ -33,6 +33,7 @@ from runtime.web import door
 from runtime.web.door import ClientWatch, Door
 from runtime.web.mount import mount
 from schema.errors import SHUTTING_DOWN, GatewayError, NotAllowed, ProviderError, ShuttingDown, UpstreamCut
+from schema.fields import refuse_undeclared
 from schema.ledger.rows import Outcome
 from schema.models import ModelCard
 from schema.secret import Secret
@@ -298,6 +299,56 @@ def test_a_body_of_a_model_call_is_read_as_it_stands() -> None:
     house = House()
     assert handle(house.route(), ask(max_tokens="3")).error["param"] == "max_tokens"
     assert handle(house.route(), body_of(b"")).status == 400
+
+
+@function("POST", "/kept", access=Access.BUDGETS_WRITE)
+async def kept(request: Counted, ctx: CatalogueContext) -> str:
+    """Keep what is declared."""
+    refuse_undeclared(request)
+    return f"{request.count}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "told"),
+    [
+        ({"count": 1, "send_invite_email": True}, 200, "send_invite_email"),
+        ({"logging": [{"a": 1}], "auto_rotate": True}, 200, "logging, auto_rotate"),
+        ({"agent_id": None, "prompts": []}, 200, None),
+        ({"max_budgett": 5}, 400, None),
+        ({"send_invite_email": True, "enforced_params": ["user"]}, 400, "send_invite_email"),
+        ({"object_permission": {"models": ["a"]}}, 400, None),
+    ],
+)
+def test_a_field_of_litellms_that_restricts_nothing_is_named_in_the_answer(
+    sent: dict[str, object], status: int, told: str | None
+) -> None:
+    client = handle(House().route(kept), body_of(json.dumps(sent).encode()), scope=scope_of(key=MASTER))
+    assert (client.status, client.headers.get("x-switchgear-ignored")) == (status, told)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("count=1&expand=user", 200, "expand"),
+        ("count=1&include_metadata=true&expand=user", 200, "expand, include_metadata"),
+        ("count=1&project_id=p", 400, None),
+    ],
+)
+def test_a_query_that_only_asks_for_more_is_named_in_the_answer(
+    query: str, status: int, told: str | None
+) -> None:
+    client = handle(House().route(strictly), scope=scope_of(method="GET", query=query))
+    assert (client.status, client.headers.get("x-switchgear-ignored")) == (status, told)
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    count: int = 0
+
+
+@function("GET", "/strictly", access=Access.MODELS_READ)
+async def strictly(request: Strict, ctx: CatalogueContext) -> str:
+    """Say what came."""
+    return f"{request.count}"
 
 
 class Blocking(NoLimits):
