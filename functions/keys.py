@@ -156,12 +156,20 @@ async def _update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyRecor
 
 @function("GET", "/key/info", access=Access.KEYS_READ)
 async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
-    """Show one key, named by itself or its hash. Without `key`, show the key that is calling."""
+    """Show one key, named by itself or its hash. Without `key`, show the key that is calling. A key that was
+    deleted is shown as it was, with the status `deleted`."""
     caller = ctx.call.caller
     if request.key is None and len(caller.key_hash) != 64:
         raise InvalidRequest("key: the master key is no virtual key; name one.", param="key")
-    record = await _named(caller.key_hash if request.key is None else request.key, ctx)
-    return KeyInfo(key=request.key or record.token, info=await _facts(record, ctx))
+    hashed = caller.key_hash if request.key is None else hash_of(request.key)
+    record = await ctx.keys.find(hashed, call=ctx.call)
+    if record is not None:
+        return KeyInfo(key=request.key or hashed, info=await _facts(record, ctx))
+    gone = await ctx.keys.deleted(hashed, call=ctx.call)
+    if gone is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    facts = msgspec.structs.replace(await _facts(gone, ctx), status="deleted")
+    return KeyInfo(key=request.key or hashed, info=facts)
 
 
 @function("POST", "/v2/key/info", access=Access.KEYS_READ)

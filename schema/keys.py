@@ -184,7 +184,8 @@ class KeyGenerated(KeyRecord, frozen=True, kw_only=True):
 
 
 class KeyFacts(KeyRecord, frozen=True, kw_only=True):
-    """A key as listings show it. `status` is active, expired or blocked."""
+    """A key as listings show it. `status` is active, expired or blocked; `/key/info` also knows
+    deleted."""
 
     status: str
     litellm_budget_table: BudgetRecord | None = None

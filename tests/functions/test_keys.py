@@ -249,6 +249,33 @@ def test_a_deleted_key_leaves_a_record(postgres_dsn: str) -> None:
     in_house(postgres_dsn, scenario)
 
 
+def test_a_deleted_key_is_shown_as_it_was_to_whoever_might_see_it(postgres_dsn: str) -> None:
+    ada = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="ada")
+    eve = Caller(role=INTERNAL_USER, key_hash="c" * 64, user_id="eve")
+
+    async def scenario(house: House) -> None:
+        made = await house.call(keys.generate, {"key_alias": "a", "user_id": "ada", "max_budget": 2})
+        await house.call(keys.delete, {"keys": [made.key]})
+        await house.call(teams.new, {"team_id": "red"})
+        of_team = await house.call(keys.generate, {"team_id": "red", "blocked": True})
+        await house.call(teams.delete, {"team_ids": ["red"]})
+        for asked in (made.key, made.token):
+            shown = await house.call(keys.info, {"key": asked})
+            facts = (shown.key, shown.info.status, shown.info.key_alias, shown.info.max_budget)
+            assert facts == (asked, "deleted", "a", Decimal(2))
+        assert (await house.call(keys.info, {"key": of_team.key})).info.status == "deleted"
+        assert (await house.call(keys.info, {"key": made.key}, by=ada)).info.status == "deleted"
+        for hidden in (made.key, of_team.key):
+            with pytest.raises(NotFound):
+                await house.call(keys.info, {"key": hidden}, by=eve)
+        with pytest.raises(NotFound):
+            await house.call(keys.info, {"key": "sk-never-was-0123456789"})
+        again = await house.call(keys.generate, {"key": made.key, "key_alias": "b"})
+        assert (await house.call(keys.info, {"key": again.key})).info.status == "active"
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_team_member_manages_its_own_keys_and_sees_no_others(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await peopled(house)
