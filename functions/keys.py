@@ -58,13 +58,13 @@ MAX_AT_ONCE = 1_000
 NO_SUCH_KEY = "There is no such key."
 
 
-@function("POST", "/key/generate", access=Access.KEYS_WRITE)
+@function("POST", "/key/generate", access=Access.KEYS_WRITE, echoes=True)
 async def generate(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Make a virtual key. The answer is the only place where the key itself is ever shown."""
     return await _make(request, ctx)
 
 
-@function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE)
+@function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE, echoes=True)
 async def generate_service_account(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Make a key for a service account: it belongs to a team and to no user."""
     if not isinstance(request.team_id, str) or not request.team_id:
@@ -108,7 +108,7 @@ def _checked(
     return changes
 
 
-@function("POST", "/key/update", access=Access.KEYS_WRITE)
+@function("POST", "/key/update", access=Access.KEYS_WRITE, echoes=True)
 async def update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyUpdated:
     """Change a key, named by itself, its hash or its alias. A field that is absent stays as it is, and null
     clears it."""

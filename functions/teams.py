@@ -60,7 +60,7 @@ MAX_PAGE = 100
 MAX_LISTED = 1_000
 
 
-@function("POST", "/team/new", access=Access.TEAMS_CREATE)
+@function("POST", "/team/new", access=Access.TEAMS_CREATE, echoes=True)
 async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     """Make a team. The caller's own user becomes its admin."""
     refuse_undeclared(request)
@@ -215,7 +215,7 @@ async def _add(
     )
 
 
-@function("POST", "/team/member_update", access=Access.TEAMS_WRITE)
+@function("POST", "/team/member_update", access=Access.TEAMS_WRITE, echoes=True)
 async def member_update(request: MemberUpdateRequest, ctx: GovernanceContext) -> TeamMembershipRecord:
     """Change a member's role, models, budget or limits in the team."""
     refuse_undeclared(request)

@@ -51,7 +51,7 @@ MAX_SHOWN = 1_000
 NO_SUCH_USER = "There is no such user."
 
 
-@function("POST", "/user/new", access=Access.USERS_WRITE)
+@function("POST", "/user/new", access=Access.USERS_WRITE, echoes=True)
 async def new(request: UserNewRequest, ctx: GovernanceContext) -> UserMade:
     """Make a user, in the teams and organizations named. An admin's request also makes a first key, unless
     `auto_create_key` is false."""

@@ -46,7 +46,7 @@ from schema.errors import (
 from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.labels import NONE as NO_LABELS
 from schema.labels import agent_tags, labels_of, together
-from schema.lenient import LenientDecoder
+from schema.lenient import LenientDecoder, echoed
 from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, invalid, with_path
 
@@ -151,7 +151,10 @@ class Endpoint:
             if call is not None and self.manifest.access is Access.MODEL:
                 call = _labelled(call, incoming.headers, request, self._gateway.customer_headers)
             ctx = self._context(call=call) if self._takes_call else self._context()
-            reply = render(await self._function(request, ctx), call)
+            answer: object = await self._function(request, ctx)
+            if self.manifest.echoes and isinstance(answer, msgspec.Struct) and isinstance(request, Wire):
+                answer = echoed(answer, request)
+            reply = render(answer, call)
         except GatewayError as error:
             reply = self._refuse(error, call, request)
         except asyncio.CancelledError as exc:

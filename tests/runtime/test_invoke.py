@@ -329,9 +329,9 @@ def test_a_field_of_litellms_that_restricts_nothing_is_named_in_the_answer(
 @pytest.mark.parametrize(
     ("query", "status", "told"),
     [
-        ("count=1&expand=user", 200, "expand"),
-        ("count=1&include_metadata=true&expand=user", 200, "expand, include_metadata"),
-        ("count=1&project_id=p", 400, None),
+        ("deep=1&expand=user", 200, "expand"),
+        ("deep=1&include_metadata=true&expand=user", 200, "expand, include_metadata"),
+        ("deep=1&project_id=p", 400, None),
     ],
 )
 def test_a_query_that_only_asks_for_more_is_named_in_the_answer(
@@ -342,13 +342,25 @@ def test_a_query_that_only_asks_for_more_is_named_in_the_answer(
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    count: int = 0
+    deep: int = 0
 
 
 @function("GET", "/strictly", access=Access.MODELS_READ)
 async def strictly(request: Strict, ctx: CatalogueContext) -> str:
     """Say what came."""
-    return f"{request.count}"
+    return f"{request.deep}"
+
+
+@function("POST", "/echoing", access=Access.BUDGETS_WRITE, echoes=True)
+async def echoing(request: Counted, ctx: CatalogueContext) -> Strict:
+    """Say something else than what came."""
+    return Strict(deep=7)
+
+
+def test_a_call_that_echoes_answers_with_what_was_sent_too() -> None:
+    client = handle(House().route(echoing), body_of(b'{"count":"3"}'), scope=scope_of(key=MASTER))
+    assert json.loads(client.body) == {"deep": 7, "count": "3"}
+    assert client.headers["content-length"] == str(len(client.body))
 
 
 class Blocking(NoLimits):

@@ -5,11 +5,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from runtime.catalog import entries
 from schema.errors import InvalidRequest
 from schema.fields import UNSET
-from schema.keys import KeyBulkUpdateRequest, KeyGenerateRequest
-from schema.lenient import LenientDecoder
+from schema.keys import KeyBulkUpdateRequest, KeyGenerateRequest, KeyInfo, KeysDeleted
+from schema.lenient import LenientDecoder, echoed
 from schema.teams import MemberUpdateRequest
+from schema.wire import decode_body, to_json
 
 KEYS = LenientDecoder(KeyGenerateRequest)
 
@@ -57,3 +59,26 @@ def test_what_is_no_number_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("text", ["null", "NULL", "Null"])
 def test_the_word_null_clears_nothing(text: str) -> None:
     assert KEYS.decode(msgspec.json.encode({"max_budget": text})) is None
+
+
+def test_an_answer_has_what_was_sent_beside_its_own_fields() -> None:
+    request = decode_body(
+        msgspec.json.Decoder(KeyGenerateRequest),
+        b'{"tags":["a"],"duration":"30d","model_rpm_limit":{"g":1},"key_alias":"mine","key":"sk-1","odd":1}',
+    )
+    answer = KeysDeleted(deleted_keys=["x"])
+    assert msgspec.json.decode(to_json(echoed(answer, request))) == {
+        "deleted_keys": ["x"], "tags": ["a"], "duration": "30d", "model_rpm_limit": {"g": 1},
+        "key_alias": "mine", "key": "sk-1",
+    }  # fmt: skip
+    own = KeyInfo(key="its own", info=msgspec.UNSET)  # type: ignore[arg-type]
+    assert msgspec.json.decode(to_json(echoed(own, request)))["key"] == "its own"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/key/generate", "/key/service-account/generate", "/key/update", "/team/new", "/team/member_update",
+     "/user/new"],
+)  # fmt: skip
+def test_the_calls_that_make_and_change_echo_what_was_sent(path: str) -> None:
+    assert [entry.manifest.echoes for entry in entries() if entry.manifest.path == path] == [True]
