@@ -1,8 +1,8 @@
 """Bodies of management calls as forms and scripts write them, and answers as scripts read them.
 
 A number may be a text (`"rpm_limit": "3"`), and an empty text where a number or a date is meant clears the
-field as null does. A body that is right as it stands is not touched: this is for a body that was refused for a
-wrong type. Bodies of model calls are not read so, since they go on to providers with their bytes.
+field as null does. A body that is right as it stands is not touched: this is for a body that was refused for
+a wrong type. Bodies of model calls are not read so, since they go on to providers with their bytes.
 """
 
 from typing import Generic
