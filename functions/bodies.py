@@ -7,6 +7,9 @@ from schema.bodies import BodyQuery, LogDetail, log_detail
 from schema.errors import NotFound
 from schema.spend import SpendQuery, spend_log
 
+MAX_ALIKE = 100
+"""How many rows of one answer's id are looked at: providers choose the ids. The row's own id goes first."""
+
 
 @function("GET", "/spend/logs/ui/{request_id}", access=Access.SPEND_READ)
 async def show(request: BodyQuery, ctx: ReportContext) -> LogDetail:
@@ -16,10 +19,11 @@ async def show(request: BodyQuery, ctx: ReportContext) -> LogDetail:
         request_id=request.request_id,
         start_date=request.start_date,
         end_date=request.end_date,
-        limit=1,
+        limit=MAX_ALIKE,
     )
     rows = await ctx.spend.rows(query, scope=ctx.call.scope)
     if not rows:
         raise NotFound("There is no such call in the log.", param="request_id")
+    row = next((row for row in rows if row.request_id == request.request_id), rows[0])
     scope = ctx.call.caller.scope(Access.BODIES_READ)
-    return log_detail(spend_log(rows[0]), await ctx.bodies.find(request.request_id, scope=scope))
+    return log_detail(spend_log(row), await ctx.bodies.find(row.request_id, scope=scope))

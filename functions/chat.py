@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 
+from functions.calls.answer_id import id_of
 from functions.calls.attempt import Attempts, Exchange
 from functions.calls.relay import Relay
 from functions.contract.function import EventStream, function
@@ -52,6 +53,9 @@ class ChatExchange(Exchange[ChatRequest, ChatBounds, ChatCompletion | EventStrea
     def answer(self, body: bytes, bounds: ChatBounds) -> tuple[ChatCompletion, Usage]:
         completion, usage = self.backend.chat_response(body, self.request, self.target, self.facts)
         return completion, bounds.completed(usage, len(body), lambda: told_bytes(completion))
+
+    def answer_id(self, answer: ChatCompletion | EventStream) -> str | None:
+        return id_of(answer) if isinstance(answer, ChatCompletion) else None
 
     def relay(self, response: UpstreamResponse, hold: Hold, bounds: ChatBounds) -> Awaitable[Relay]:
         parser = self.backend.chat_stream(self.request, self.target, self.facts)

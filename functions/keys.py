@@ -60,13 +60,13 @@ MAX_AT_ONCE = 1_000
 NO_SUCH_KEY = "There is no such key."
 
 
-@function("POST", "/key/generate", access=Access.KEYS_WRITE)
+@function("POST", "/key/generate", access=Access.KEYS_WRITE, echoes=True)
 async def generate(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Make a virtual key. The answer is the only place where the key itself is ever shown."""
     return await _make(request, ctx)
 
 
-@function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE)
+@function("POST", "/key/service-account/generate", access=Access.KEYS_WRITE, echoes=True)
 async def generate_service_account(request: KeyGenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Make a key for a service account: it belongs to a team and to no user."""
     if not isinstance(request.team_id, str) or not request.team_id:
@@ -110,7 +110,7 @@ def _checked(
     return changes
 
 
-@function("POST", "/key/update", access=Access.KEYS_WRITE)
+@function("POST", "/key/update", access=Access.KEYS_WRITE, echoes=True)
 async def update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyUpdated:
     """Change a key, named by itself, its hash or its alias. A field that is absent stays as it is, and null
     clears it."""
@@ -158,12 +158,20 @@ async def _update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyRecor
 
 @function("GET", "/key/info", access=Access.KEYS_READ)
 async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
-    """Show one key, named by itself or its hash. Without `key`, show the key that is calling."""
+    """Show one key, named by itself or its hash. Without `key`, show the key that is calling. A key that was
+    deleted is shown as it was, with the status `deleted`."""
     caller = ctx.call.caller
     if request.key is None and len(caller.key_hash) != 64:
         raise InvalidRequest("key: the master key is no virtual key; name one.", param="key")
-    record = await _named(caller.key_hash if request.key is None else request.key, ctx)
-    return KeyInfo(key=record.token, info=await _facts(record, ctx))
+    hashed = caller.key_hash if request.key is None else hash_of(request.key)
+    record = await ctx.keys.find(hashed, call=ctx.call)
+    if record is not None:
+        return KeyInfo(key=request.key or hashed, info=await _facts(record, ctx))
+    gone = await ctx.keys.deleted(hashed, call=ctx.call)
+    if gone is None:
+        raise NotFound(NO_SUCH_KEY, param="key")
+    facts = msgspec.structs.replace(await _facts(gone, ctx), status="deleted")
+    return KeyInfo(key=request.key or hashed, info=facts)
 
 
 @function("POST", "/v2/key/info", access=Access.KEYS_READ)
@@ -171,15 +179,17 @@ async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> Keys
     """Show several keys. Keys that do not exist are left out."""
     refuse_undeclared(request)
     records = await ctx.keys.some(_hashes(request.keys), call=ctx.call)
+    asked = {hash_of(key): key for key in request.keys}
     return KeysInfo(
-        key=[record.token for record in records],
+        key=[asked[record.token] for record in records],
         info=[await _facts(record, ctx) for record in records],
     )
 
 
 @function("GET", "/key/list", access=Access.KEYS_READ)
 async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
-    """List the keys within the caller's reach, by page."""
+    """List the keys within the caller's reach, by page. A page has 100 keys at most."""
+    request = msgspec.structs.replace(request, size=min(request.size, MAX_PAGE))
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
@@ -198,7 +208,8 @@ async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
 
 @function("GET", "/key/aliases", access=Access.KEYS_READ)
 async def aliases(request: KeyAliasesQuery, ctx: GovernanceContext) -> KeyAliases:
-    """List the aliases of the keys within the caller's reach, by page."""
+    """List the aliases of the keys within the caller's reach, by page. A page has 100 aliases at most."""
+    request = msgspec.structs.replace(request, size=min(request.size, MAX_PAGE))
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     query = KeyListQuery(
         page=request.page, size=request.size, key_alias=request.search, substring_matching=True
@@ -293,13 +304,15 @@ async def delete(request: KeyDeleteRequest, ctx: GovernanceContext) -> KeysDelet
     if len(request.keys) + len(request.key_aliases) > MAX_AT_ONCE:
         raise InvalidRequest(f"keys: at most {MAX_AT_ONCE} at once.", param="keys")
     hashes = _hashes(request.keys)
+    asked = dict(zip(hashes, request.keys, strict=True))
     if request.key_aliases:
         named = await ctx.keys.page({"key_alias": request.key_aliases}, call=ctx.call, size=MAX_AT_ONCE)
         hashes += [record.token for record in named.records]
     deleted = await ctx.keys.remove(hashes, call=ctx.call)
     if not deleted:
         raise NotFound("None of these keys exists.", param="keys")
-    return KeysDeleted(deleted_keys=[record.token for record in deleted])
+    names = [asked.get(record.token) or record.key_alias or record.token for record in deleted]
+    return KeysDeleted(deleted_keys=names)
 
 
 def _fresh(record: KeyRecord, changes: dict[str, object]) -> KeyRecord:

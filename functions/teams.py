@@ -52,6 +52,7 @@ from schema.teams import (
     TeamQuery,
     TeamRecord,
     TeamRequest,
+    TeamsDeleted,
     TeamUpdated,
     TeamUpdateRequest,
 )
@@ -60,7 +61,7 @@ MAX_PAGE = 100
 MAX_LISTED = 1_000
 
 
-@function("POST", "/team/new", access=Access.TEAMS_CREATE)
+@function("POST", "/team/new", access=Access.TEAMS_CREATE, echoes=True)
 async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     """Make a team. The caller's own user becomes its admin."""
     refuse_undeclared(request)
@@ -130,7 +131,7 @@ async def _set_blocked(request: TeamRequest, ctx: GovernanceContext, *, blocked:
 
 
 @function("POST", "/team/delete", access=Access.TEAMS_WRITE)
-async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> list[TeamRecord]:
+async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> TeamsDeleted:
     """Delete teams with their keys and memberships. A record of each team and key is kept."""
     refuse_undeclared(request)
     if not 1 <= len(request.team_ids) <= MAX_LISTED:
@@ -141,7 +142,8 @@ async def delete(request: TeamDeleteRequest, ctx: GovernanceContext) -> list[Tea
         raise NotFound(f"There is no team {unknown[0]!r}.", param="team_ids")
     for team_id in sorted(found):
         await check_own(team_id, ["team_id"], ctx)
-    return await ctx.teams.remove(team_ids, call=ctx.call)
+    gone = await ctx.teams.remove(team_ids, call=ctx.call)
+    return TeamsDeleted(deleted_teams=[record.team_id for record in gone])
 
 
 @function("GET", "/team/info", access=Access.TEAMS_READ)
@@ -166,7 +168,8 @@ async def list_teams(request: TeamListQuery, ctx: GovernanceContext) -> list[Tea
 
 @function("GET", "/v2/team/list", access=Access.TEAMS_READ)
 async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage:
-    """List the teams within the caller's reach, by page."""
+    """List the teams within the caller's reach, by page. A page has 100 teams at most."""
+    request = msgspec.structs.replace(request, page_size=min(request.page_size, MAX_PAGE))
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.teams.page(
         await _where(request, ctx), call=ctx.call, page=request.page, size=request.page_size
@@ -220,7 +223,7 @@ async def _add(
     )
 
 
-@function("POST", "/team/member_update", access=Access.TEAMS_WRITE)
+@function("POST", "/team/member_update", access=Access.TEAMS_WRITE, echoes=True)
 async def member_update(request: MemberUpdateRequest, ctx: GovernanceContext) -> TeamMembershipRecord:
     """Change a member's role, models, budget or limits in the team."""
     refuse_undeclared(request)

@@ -53,7 +53,7 @@ MAX_SHOWN = 1_000
 NO_SUCH_USER = "There is no such user."
 
 
-@function("POST", "/user/new", access=Access.USERS_WRITE)
+@function("POST", "/user/new", access=Access.USERS_WRITE, echoes=True)
 async def new(request: UserNewRequest, ctx: GovernanceContext) -> UserMade:
     """Make a user, in the teams and organizations named. An admin's request also makes a first key, unless
     `auto_create_key` is false."""
@@ -227,6 +227,7 @@ async def info_alone(request: UserInfoQuery, ctx: GovernanceContext) -> UserReco
 @function("GET", "/user/list", access=Access.USERS_READ)
 async def list_users(request: UserListQuery, ctx: GovernanceContext) -> UserList:
     """List the users within the caller's reach, by page."""
+    request = msgspec.structs.replace(request, page_size=min(request.page_size, MAX_PAGE))
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.users.search(request, call=ctx.call)
     return UserList(

@@ -15,7 +15,7 @@ from models_registry.config.lines import (
     unset_outside,
     written_lines,
 )
-from models_registry.config.reader import Config, read_config
+from models_registry.config.reader import Config, UserHeader, read_config
 from models_registry.registry import Registry, build_registry
 from models_registry.routing.settings import Routing, routing_of
 from models_registry.target import TlsOptions
@@ -72,6 +72,17 @@ def _of_database(config: Config) -> tuple[str, ...]:
         return ()
 
 
+def _of_headers(config: Config) -> tuple[str, ...]:
+    """The warnings about headers that name somebody else than a customer."""
+    mappings = config.general_settings.user_header_mappings or []
+    return tuple(
+        f"general_settings.user_header_mappings: {each.header_name} names no user here, since the key"
+        " says who calls; only headers of customers have an effect"
+        for each in ([mappings] if isinstance(mappings, UserHeader) else mappings)
+        if each.litellm_user_role != "customer"
+    )
+
+
 def check(document: Mapping[str, Any], env: Mapping[str, str], *, strict: bool = False) -> Checked:
     """Read a config document and build its registry. This never raises for anything in the document: errors
     are in the result. `strict`: a deployment that can't be called is an error."""
@@ -85,7 +96,8 @@ def check(document: Mapping[str, Any], env: Mapping[str, str], *, strict: bool =
     lines = tuple(skipped_lines(built.skipped))
     strict = strict or bool(config.general_settings.strict_config)
     errors = (*config.errors, *unfit, *unfit_storage, *built.errors, *misrouted, *unreadable)
-    warnings = (*config.warnings, *built.warnings, *doubts, *untold, *unsafe, *_of_database(config))
+    told_here = (*_of_database(config), *_of_headers(config))
+    warnings = (*config.warnings, *built.warnings, *doubts, *untold, *unsafe, *told_here)
     return Checked(
         config=config,
         policy=policy,

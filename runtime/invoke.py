@@ -9,7 +9,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -38,16 +38,22 @@ from schema.errors import (
     SHUTTING_DOWN,
     ClientLeft,
     GatewayError,
+    InvalidRequest,
     NotAllowed,
     ShuttingDown,
     envelope,
 )
+from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.labels import NONE as NO_LABELS
-from schema.labels import labels_of, together
+from schema.labels import agent_tags, labels_of, together
+from schema.lenient import LenientDecoder, echoed
 from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"
+IGNORED_HEADER = "x-switchgear-ignored"
+"""The fields of a management call that have no effect here."""
+MAX_CALL_ID_CHARS = 256
 NO_BODY = b"{}"
 NO_SCOPE = roles.Scope()
 
@@ -96,6 +102,10 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
+    customer_headers: Sequence[str] = ()
+    """The headers that name the customer beside LiteLLM's own, in lower case."""
+    tags_agents: bool = True
+    """Whether a call is tagged with the program that made it."""
     bodies: BodyKeeper | None = None
     """Where prompts and answers are kept; None: nobody's are."""
     tally: Tally = msgspec.field(default_factory=lambda: Tally(()))
@@ -116,7 +126,15 @@ class Endpoint:
         self._is_search = entry.manifest.access in SEARCHES
         self._has_fields = bool(msgspec.structs.fields(entry.manifest.request))
         self._path_names = PATH_NAME.findall(entry.manifest.path)
-        self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(entry.manifest.request)
+        kind = entry.manifest.request
+        self._ignored_queries = QUERIES_WITHOUT_EFFECT - {
+            field.encode_name for field in msgspec.structs.fields(kind)
+        }
+        self._decoder: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(kind)
+        self._lenient: LenientDecoder[Wire] | None = None
+        """For management calls."""
+        if self.manifest.access is not Access.MODEL and issubclass(kind, Wire):
+            self._lenient = LenientDecoder(kind)
 
     async def invoke(self, incoming: Incoming) -> Reply:
         """Answer one request. Raises nothing but CancelledError."""
@@ -129,14 +147,17 @@ class Endpoint:
             call = self._call(incoming, caller, received_at, received_mono)
             if caller is not None and call is not None:
                 self._check_access(caller, call)
-            request = await self._request(incoming)
+            request = await self._request(incoming, call)
             if self._is_search and caller is not None:
                 turn = self._gateway.searches.turn(caller.user_id or caller.key_hash)
                 await turn.begin()
             if call is not None and self.manifest.access is Access.MODEL:
-                call = _labelled(call, incoming.headers, request)
+                call = _labelled(call, incoming.headers, request, self._gateway.customer_headers)
             ctx = self._context(call=call) if self._takes_call else self._context()
-            reply = render(await self._function(request, ctx), call)
+            answer: object = await self._function(request, ctx)
+            if self.manifest.echoes and isinstance(answer, msgspec.Struct) and isinstance(request, Wire):
+                answer = echoed(answer, request)
+            reply = render(answer, call)
         except GatewayError as error:
             reply = self._refuse(error, call, request)
         except asyncio.CancelledError as exc:
@@ -186,7 +207,7 @@ class Endpoint:
         return Call(
             request_id=_uuid7(received_at, luck),
             call_type=self.manifest.call_type,
-            client_call_id=client_id[:128] if client_id else None,
+            client_call_id=client_id if client_id and _is_id(client_id) else None,
             received_at=received_at,
             received_mono=received_mono,
             roll=int.from_bytes(luck[:4], "big") / 2**32,
@@ -195,6 +216,7 @@ class Endpoint:
             claimed_by=claimed[:256] if (claimed := headers.get(CHANGED_BY_HEADER)) else None,
             client_ip=incoming.client_ip,
             user_agent=agent[:200] if agent else None,
+            agent_tags=agent_tags(agent[:200]) if agent and self._gateway.tags_agents else (),
             pass_on={name: headers[name] for name in PASS_ON_HEADERS if name in headers},
         )
 
@@ -204,19 +226,45 @@ class Endpoint:
             return NO_SCOPE
         return caller.scope(self.manifest.access, self.manifest.path)
 
-    async def _request(self, incoming: Incoming) -> object:
+    async def _request(self, incoming: Incoming, call: Call | None) -> object:
         kind = self.manifest.request
         if self.manifest.method == "GET":
+            query = incoming.query
+            ignored = sorted(self._ignored_queries & query.keys())
+            if ignored:
+                query = {name: value for name, value in query.items() if name not in ignored}
+                self._tell_ignored(ignored, call)
             try:
-                return msgspec.convert(incoming.query, kind, strict=False)
+                return msgspec.convert(query, kind, strict=False)
             except msgspec.ValidationError as exc:
                 raise invalid(exc) from exc
         body = await incoming.read_body()
-        if not body and (self._path_names or not self._has_fields):
+        if not body and (self._path_names or not self._has_fields or self._lenient is not None):
             body = NO_BODY  # the path says it all
-        request = await self._gateway.decoder.decode(self._decoder, body)
+        request = await self._decoded(body)
+        if self._lenient is not None and (without := without_effect(request)):
+            self._tell_ignored(without, call)
         named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
         return with_path(request, named) if named else request
+
+    def _tell_ignored(self, names: Sequence[str], call: Call | None) -> None:
+        """Name fields that have no effect, in the answer and in the log. Only names of our own lists come
+        here."""
+        log.warning("fields without an effect", function=self.manifest.name, fields=names)
+        if call is not None:
+            call.reply_headers[IGNORED_HEADER] = ", ".join(names)
+
+    async def _decoded(self, body: bytes) -> Wire:
+        try:
+            return await self._gateway.decoder.decode(self._decoder, body)
+        except InvalidRequest as refused:
+            try:
+                request = None if self._lenient is None else self._lenient.decode(body)
+            except InvalidRequest:
+                request = None
+            if request is None:
+                raise refused
+            return request
 
     def _refuse(self, error: GatewayError, call: Call | None, request: object) -> Reply:
         """The error as a reply, and as a row where a known caller asked for a model."""
@@ -287,14 +335,29 @@ def _end_with(reply: Reply, turn: Turn) -> None:
     reply.done = both
 
 
-def _labelled(call: Call, headers: Mapping[str, str], request: object) -> Call:
+def _labelled(
+    call: Call, headers: Mapping[str, str], request: object, customer_headers: Sequence[str]
+) -> Call:
     """The call with what its request says of itself: labels, and what way it wants to go."""
     fields = request.raw if isinstance(request, Wire) else {}
-    labels, options = labels_of(headers, fields), route_options_of(headers, fields)
+    labels, options = labels_of(headers, fields, customer_headers), route_options_of(headers, fields)
     if labels is NO_LABELS and options is AS_CONFIGURED:
         return call
     tags = together(labels.tags, call.caller.tags)
-    return msgspec.structs.replace(call, tags=tags, session_id=labels.session_id, route_options=options)
+    return msgspec.structs.replace(
+        call,
+        tags=tags,
+        session_id=labels.session_id,
+        customer=labels.customer,
+        trace_id=labels.trace_id,
+        spend_logs_metadata=labels.kept,
+        route_options=options,
+    )
+
+
+def _is_id(text: str) -> bool:
+    """Whether an id of the client's own can be kept and sent back as it is."""
+    return len(text) <= MAX_CALL_ID_CHARS and text.isascii() and text.isprintable()
 
 
 def _uuid7(at: datetime, luck: bytes) -> str:

@@ -75,10 +75,11 @@ def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> li
 
 def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
     """The headers as pairs of bytes. A value that HTTP can't carry is left out, as in LiteLLM. With a call,
-    its id is added, and what is known of its deployment, its provider, its key and the limits."""
+    its id (the client's own one where it sent one) is added, and what is known of its deployment, its
+    provider, its key and the limits."""
     pairs = [pair for pair in map(_pair, extra, extra.values()) if pair is not None]
     if call is not None:
-        pairs.append((b"x-litellm-call-id", call.request_id.encode()))
+        pairs.append((b"x-litellm-call-id", (call.client_call_id or call.request_id).encode()))
         pairs.append(VERSION_HEADER)
         pairs += call.limit_headers
         side = call.provider_side

@@ -169,6 +169,8 @@ class Services:
             log_line=self._log_line,
             bodies=self.bodies,
             tally=tally,
+            tags_agents=policy.tags_agents,
+            customer_headers=policy.customer_headers,
         )
 
     def _gauges(self) -> Gauges:

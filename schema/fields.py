@@ -2,7 +2,7 @@
 a partial update: an absent field stays as it is, and null clears it. Some of LiteLLM's fields are stored
 inside `metadata`, where LiteLLM's readers look for them; `METADATA_FIELDS` names them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -33,6 +33,23 @@ METADATA_FIELDS = (
 )
 _ASKS_NOTHING = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 """Values with which an undeclared field asks for nothing."""
+
+WITHOUT_EFFECT = frozenset(
+    [
+        "agent_id",
+        "auto_rotate",
+        "config",
+        "logging",
+        "prompts",
+        "rotation_interval",
+        "send_invite_email",
+        "sso_user_id",
+    ]
+)
+"""LiteLLM's fields of management calls that restrict nothing and have no column here. They are left out, and
+the answer names them in a header. A field that limits, permits or pays for something is never here."""
+QUERIES_WITHOUT_EFFECT = frozenset({"expand", "include_metadata"})
+"""LiteLLM's query parameters that only ask for more in an answer."""
 
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
@@ -305,10 +322,22 @@ def with_parts(request: Wire, name: str, parts: Sequence[Wire]) -> None:
 def refuse_undeclared(request: Wire) -> None:
     """Refuse a body with a field that nobody declared: a limit that is asked for and silently not kept is
     worse than a refusal. Raises UnsupportedParameter."""
+    for name in _undeclared(request):
+        if name not in WITHOUT_EFFECT:
+            raise UnsupportedParameter(f"{name}: not supported by this version.", param=name)
+
+
+def without_effect(request: Wire) -> list[str]:
+    """The fields of a body that have no effect here. The answer names them."""
+    return [name for name in _undeclared(request) if name in WITHOUT_EFFECT]
+
+
+def _undeclared(request: Wire) -> Iterator[str]:
+    """The fields of a body that nobody declared and that ask for something."""
     declared = {field.encode_name for field in msgspec.structs.fields(request)}
     for name, value in request.raw.items():
         if name not in declared and bytes(value) not in _ASKS_NOTHING:
-            raise UnsupportedParameter(f"{name}: not supported by this version.", param=name)
+            yield name
 
 
 def _model_budgets(budgets: dict[str, ModelBudget]) -> dict[str, ModelBudget]:

@@ -184,7 +184,8 @@ class KeyGenerated(KeyRecord, frozen=True, kw_only=True):
 
 
 class KeyFacts(KeyRecord, frozen=True, kw_only=True):
-    """A key as listings show it. `status` is active, expired or blocked."""
+    """A key as listings show it. `status` is active, expired or blocked; `/key/info` also knows
+    deleted."""
 
     status: str
     litellm_budget_table: BudgetRecord | None = None
@@ -197,13 +198,23 @@ class KeyUpdated(KeyFacts, frozen=True, kw_only=True):
 
 
 class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """`key` is what was asked for: the key or its hash."""
+
     key: str
     info: KeyFacts
 
+    def __repr__(self) -> str:
+        return "KeyInfo(...)"  # it may hold a key
+
 
 class KeysInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Each of `key` is what was asked for: a key or its hash."""
+
     key: list[str]
     info: list[KeyFacts]
+
+    def __repr__(self) -> str:
+        return "KeysInfo(...)"  # it may hold keys
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +234,12 @@ class KeyAliases(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeysDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """Each key as it was asked for: by itself, its hash or its alias."""
+
     deleted_keys: list[str]
+
+    def __repr__(self) -> str:
+        return "KeysDeleted(...)"  # it may hold keys
 
 
 class KeySpendReset(msgspec.Struct, frozen=True, kw_only=True):

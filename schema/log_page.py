@@ -28,6 +28,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     organization_id: str | None = None
     end_user: str | None = None
     request_id: str | None = None
+    """The id of a row, of the answer that the client was sent, or of the call."""
     session_id: str | None = None
     model: str | None = None
     model_id: str | None = None
@@ -44,7 +45,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     error_message: str | None = None
     """A part of the error's message."""
     search: str | None = None
-    """A request id, call id or session id."""
+    """The id of a row, an answer, a call or a session."""
     span_type: str | None = None
 
     def __repr__(self) -> str:

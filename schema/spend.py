@@ -17,6 +17,7 @@ class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
     dates and `summarize` (the default, as at LiteLLM) the answer has sums by day, else rows."""
 
     request_id: str | None = None
+    """The id of a row, of the answer that the client was sent, or of the call."""
     api_key: str | None = None
     """A key or its hash."""
     user_id: str | None = None
@@ -101,6 +102,8 @@ class SpendLog(
     organization_id: str | None = None
     session_id: str | None = None
     request_tags: tuple[str, ...] = ()
+    response_id: str | None = None
+    """The `id` of the answer that the client was sent."""
 
 
 _GETTERS = tuple(

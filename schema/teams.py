@@ -138,6 +138,12 @@ class TeamRequest(Wire, frozen=True, kw_only=True, dict=True):
     team_id: str
 
 
+class TeamsDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The ids of the teams that were deleted."""
+
+    deleted_teams: list[str]
+
+
 class TeamDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
     """POST /team/delete."""
 

@@ -57,6 +57,7 @@ SHARED_WORDS = {
     "errors",
     "fields",
     "labels",
+    "lenient",
     "limits",
     "log_page",
     "money",

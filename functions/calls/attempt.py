@@ -8,7 +8,7 @@ import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -23,18 +23,10 @@ from models_registry.target import Target
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 from schema.usage import Usage
 
-
-class ModelRequest(WithFields, Protocol):
-    """A caller's request. `user` names the end user, where it names one."""
-
-    @property
-    def user(self) -> str | None: ...
-
-
 CHANGED_HEADER = "x-switchgear-changed"
 MAX_TOLD = 20
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-R = TypeVar("R", bound=ModelRequest)
+R = TypeVar("R", bound=WithFields)
 B = TypeVar("B", bound=Bounds)
 A = TypeVar("A")
 
@@ -70,6 +62,10 @@ class Exchange(ABC, Generic[R, B, A]):
     @abstractmethod
     def answer(self, body: bytes, bounds: B) -> tuple[A, Usage]:
         """The endpoint's answer from the body of a 200, and what is booked for it. Raises UpstreamError."""
+
+    def answer_id(self, answer: A) -> str | None:
+        """The id in an answer, by which its row is found. None: such answers have none."""
+        return None
 
     def relay(self, response: UpstreamResponse, hold: Hold, bounds: B) -> Awaitable[A]:
         """Wait for the first event, and give the stream. From then on the stream ends the hold."""
@@ -113,7 +109,7 @@ class Attempts(Generic[R, B, A]):
         exchange = self._exchange(request, target, facts)
         outgoing, bounds, streamed = exchange.outgoing(), exchange.bounds(), exchange.streamed
         hold = await ctx.ledger.hold(
-            ctx.call, target, streamed=streamed, bounds=bounds, customer=self._request.user
+            ctx.call, target, streamed=streamed, bounds=bounds, customer=ctx.call.customer
         )
         changed = (*left_out, *exchange.changed, *outgoing.changed)
         if changed:
@@ -137,6 +133,7 @@ class Attempts(Generic[R, B, A]):
             body = await response.read()
             ctx.call.provider_side.waited_s += response.took_s
             answer, usage = exchange.answer(body, bounds)
+            hold.answered(exchange.answer_id(answer))
             hold.settle(usage)
             return answer
         except asyncio.CancelledError as exc:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from functions.calls.answer_id import StreamId
 from functions.ports.models import Hold, UpstreamResponse
 from models_registry.backends.backend import Broken, ChatStream
 from schema.errors import GatewayError, UpstreamMalformed
@@ -40,6 +41,7 @@ class Relay:
         self._bounds = bounds
         self._chunks = response.chunks()
         self._first: bytes | Broken = b""
+        self._ids = StreamId()
 
     @classmethod
     async def begin(
@@ -62,6 +64,7 @@ class Relay:
             if isinstance(first, Broken):
                 raise first.failure.error()
         relay._first = first
+        relay._note(first)
         hold.first_token()
         return relay
 
@@ -77,6 +80,8 @@ class Relay:
                     break
                 data = await anext(self._chunks, None)
                 out = parser.close() if data is None else feed(data)
+                if not self._ids.found:
+                    self._note(out)
                 if parser.done:
                     self._settle()
             else:
@@ -113,6 +118,12 @@ class Relay:
             hold.settle(self._produced())
         else:
             hold.cancel(self._produced())
+
+    def _note(self, out: bytes | Broken) -> None:
+        """Look for the answer's id in what the client is sent."""
+        self._ids.look(out.ahead if isinstance(out, Broken) else out)
+        if self._hold is not None and self._ids.id is not None:
+            self._hold.answered(self._ids.id)
 
     def _settle(self) -> None:
         hold, self._hold = self._hold, None

@@ -126,6 +126,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     call_type: str = ""
     """What spend rows call the function, such as `acompletion`."""
     client_call_id: str | None = None
+    """The client's own id for the call (`x-litellm-call-id`). It is sent back in place of ours."""
     received_at: datetime
     received_mono: float
     """`time.monotonic()` at `received_at`, for durations."""
@@ -137,7 +138,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     """The request's tags together with those of the key and its team. Empty: the request has none, and
     `caller.tags` count."""
+    agent_tags: tuple[str, ...] = ()
+    """The tags that name the client's program: `User-Agent: OpenAI`, `User-Agent: OpenAI/Python 1.2`."""
+    customer: str | None = None
+    """The end user that the call is for, whose budgets and block count too."""
     session_id: str | None = None
+    trace_id: str | None = None
+    """The client's trace that the call is part of."""
+    spend_logs_metadata: str = ""
+    """What the client wants to find in the row's metadata, as JSON. Empty: nothing."""
     route_options: RouteOptions = AS_CONFIGURED
     """What the request says about retries and fallbacks."""
     claimed_by: str | None = None

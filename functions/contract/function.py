@@ -67,6 +67,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     reply: Any  # the return annotation, a union where the function streams
     context: type[msgspec.Struct]
     summary: str
+    echoes: bool = False
+    """Whether the answer has the fields of the body too that are none of its own, as they were sent."""
 
 
 def function(
@@ -76,6 +78,7 @@ def function(
     access: Access,
     aliases: tuple[str, ...] = (),
     call_type: str = "",
+    echoes: bool = False,
 ) -> Callable[[F], F]:
     """Declare an endpoint. The function takes exactly `(request, ctx)`, and annotates both and its reply. Its
     name is `module.function`, such as `keys.info`, or the module's where both are the same."""
@@ -97,6 +100,7 @@ def function(
             request=hints["request"],
             reply=hints["return"],
             context=hints["ctx"],
+            echoes=echoes,
             summary=(inspect.getdoc(fn) or "").partition("\n\n")[0].replace("\n", " "),
         )
         setattr(fn, "manifest", manifest)  # noqa: B010  (functions have no typed attributes)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from models_registry.config.reader import Config
+from models_registry.config.reader import Config, GeneralSettings, UserHeader
 from schema.errors import InvalidRequest
 from schema.fields import Json, dollars
 from schema.window import after, check_duration
@@ -54,6 +54,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """`max_end_user_budget`: the budget of a customer that has none of its own, in dollars."""
     customer_budget_id: str | None = None
     """`max_end_user_budget_id`"""
+    customer_headers: tuple[str, ...] = ()
+    """The headers that name the customer of a call, in lower case: `general_settings.user_header_name`, and
+    those of `user_header_mappings` whose role is `customer`."""
+    tags_agents: bool = True
+    """Whether a call is tagged with the program that made it. It is the opposite of
+    `disable_add_user_agent_to_request_tags`."""
 
     devops_key_duration: str = "24h"
     """The longest life of a test key that the role devops makes (`general_settings.devops_key_duration`)."""
@@ -142,6 +148,8 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         team_defaults=_raw(litellm.default_team_params),
         customer_budget=dollars_of(litellm.max_end_user_budget, "litellm_settings.max_end_user_budget"),
         customer_budget_id=litellm.max_end_user_budget_id,
+        customer_headers=_customer_headers(general),
+        tags_agents=not litellm.disable_add_user_agent_to_request_tags,
         devops_key_duration=duration_of(general.devops_key_duration, "general_settings.devops_key_duration")
         or defaults.devops_key_duration,
         devops_key_budget=defaults.devops_key_budget if devops_budget is None else devops_budget,
@@ -150,6 +158,16 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         min_output_tokens=general.min_output_tokens or None,
     )
     return policy, tuple(errors)
+
+
+def _customer_headers(general: GeneralSettings) -> tuple[str, ...]:
+    names: list[str] = []
+    for given in (general.user_header_name, general.user_header_names):
+        names += [given] if isinstance(given, str) else given or ()
+    mappings = general.user_header_mappings or []
+    for each in [mappings] if isinstance(mappings, UserHeader) else mappings:
+        names += [each.header_name] if each.litellm_user_role == "customer" else ()
+    return tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
 
 
 def _raw(fields: Mapping[str, object] | None) -> Json:

@@ -78,6 +78,10 @@ class Keys(Rows[KeyRecord], Protocol):
         call: Call,
     ) -> KeyRecord | None: ...
 
+    async def deleted(self, key_hash: str, *, call: Call) -> KeyRecord | None:
+        """A key as it was when it was deleted. None where there is no such key within the scope."""
+        ...
+
     async def search(
         self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
     ) -> Page[KeyRecord]:

@@ -204,6 +204,10 @@ class Hold(Protocol):
         """The first event of a stream came."""
         ...
 
+    def answered(self, response_id: str | None) -> None:
+        """The client is sent an answer with this id. None: the answer has no id."""
+        ...
+
     def settle(self, usage: Usage) -> None:
         """The answer is complete."""
         ...

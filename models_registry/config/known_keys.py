@@ -32,7 +32,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
             prometheus_metrics_config prometheus_initialize_budget_metrics extra_spend_tag_headers
-            disable_add_user_agent_to_request_tags tag_budget_config priority_reservation
+            tag_budget_config priority_reservation
             block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
             add_user_information_to_llm_headers force_ipv4 public_model_groups
@@ -58,7 +58,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             admission_queue_timeout_seconds max_response_size_mb background_health_checks
             health_check_interval health_check_concurrency health_check_details allowed_routes
             public_routes admin_only_routes use_x_forwarded_for allowed_ips trusted_proxy_ranges
-            litellm_key_header_name user_header_name user_header_mappings enable_jwt_auth
+            litellm_key_header_name enable_jwt_auth
             litellm_jwtauth enable_oauth2_auth custom_auth custom_sso custom_key_generate
             role_permissions enforce_rbac ui_access_mode disable_password_login_when_sso_enabled
             disable_env_credential_login max_failed_login_attempts_per_source

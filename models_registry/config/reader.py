@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -157,6 +157,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_team_params: dict[str, Any] | None = None
     max_end_user_budget: Number | None = None
     max_end_user_budget_id: str | None = None
+    disable_add_user_agent_to_request_tags: bool | None = None
     cost_discount_config: dict[str, Number] | None = None
     cost_margin_config: dict[str, Number | dict[str, Number]] | None = None
 
@@ -175,6 +176,13 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_fallbacks: list[str] | None = None
     max_fallbacks: Count | None = None
     fallback_on_unsupported_params: bool | None = None
+
+
+class UserHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `user_header_mappings`: a header, and whom it names."""
+
+    header_name: str
+    litellm_user_role: Literal["customer", "internal_user"]
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +211,9 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_output_tokens: Count | None = None
     alerting: list[str] | None = None
     min_output_tokens: Count | None = None
+    user_header_name: str | list[str] | None = None
+    user_header_names: list[str] | None = None
+    user_header_mappings: UserHeader | list[UserHeader] | None = None
     free_params: list[str] | None = None
     maximum_spend_logs_retention_period: str | int | None = None
     maximum_spend_logs_retention_interval: str | int | None = None

@@ -355,6 +355,9 @@ def bare(row: SpendRow) -> SpendRow:
         model_group=_plain(row.model_group),
         model=_plain(row.model),
         error_message=None,
+        response_id=None,
+        trace_id=None,
+        spend_logs_metadata="",
     )
 
 

@@ -40,6 +40,8 @@ def spend_row(row: StoredRow) -> SpendRow:
         not is_earlier_id(request_id),
         None if metadata.held_cost is msgspec.UNSET else int(metadata.held_cost * NANO_PER_USD),
         row["litellm_call_id"] or request_id,
+        metadata.trace_id or None,
+        _text_of(metadata.spend_logs_metadata),
         "",
         (),
     ]
@@ -47,6 +49,10 @@ def spend_row(row: StoredRow) -> SpendRow:
         value = row[name]
         values.append(null if value is None else value if read is None else read(value))
     return msgspec.convert(_in_order(values), SpendRow)
+
+
+def _text_of(kept: object) -> str:
+    return "" if kept is msgspec.UNSET else msgspec.json.encode(kept).decode()
 
 
 def _metadata(text: str | None) -> SpendMetadata:
@@ -77,6 +83,7 @@ _READ = tuple(
 value of another value."""
 _MADE = (
     "rare", "cost_parts", "input_reported", "final", "held_nano", "call_id",
+    "trace_id", "spend_logs_metadata",
     "key_id", "charges",  # these are in no column that is read
 )  # fmt: skip
 _FOUND = (*_MADE, *(column.field for column in COLUMNS if column.field is not None))

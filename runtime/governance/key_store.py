@@ -12,7 +12,7 @@ from functions.ports.governance import anything
 from runtime.governance.entities import KEY
 from runtime.governance.newcomers import Newcomers
 from runtime.governance.row_store import Announce, RowStore
-from runtime.governance.tenancy import Predicate
+from runtime.governance.tenancy import Predicate, within
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.postgres.row_codec import RowCodec
@@ -21,7 +21,7 @@ from schema.fields import Page
 from schema.keys import KeyListQuery, KeyRecord
 from schema.tables import naive
 from schema.tables.budgets import Budget
-from schema.tables.keys import DeprecatedVerificationToken, VerificationToken
+from schema.tables.keys import DeletedVerificationToken, DeprecatedVerificationToken, VerificationToken
 
 
 class KeyStore(RowStore[KeyRecord]):
@@ -29,6 +29,7 @@ class KeyStore(RowStore[KeyRecord]):
         super().__init__(database, KEY, announce)
         self.newcomers = newcomers
         self._budgets = RowCodec(Budget, BudgetRecord)
+        self._deleted = RowCodec(DeletedVerificationToken, KeyRecord)
 
     async def add(self, record: KeyRecord, *, call: Call) -> KeyRecord:
         """Add a key. The user whom the key is for gets a row where there is none, as in LiteLLM. Raises
@@ -56,6 +57,17 @@ class KeyStore(RowStore[KeyRecord]):
             if after is not None:
                 check(after)
             return after
+
+    async def deleted(self, key_hash: str, *, call: Call) -> KeyRecord | None:
+        """A key as it was when it was deleted last. None where the scope has no such key."""
+        table = DeletedVerificationToken
+        scoped = within(table, call.scope)
+        if scoped is None:
+            return None
+        with asking():
+            found = table.select().where(table.token == key_hash, *scoped)  # type: ignore[arg-type]
+            row = await found.order_by(table.deleted_at, ascending=False).first()
+        return None if row is None else self._deleted.decode(row)
 
     async def take_out_all(self, condition: Predicate, *, call: Call) -> list[KeyRecord]:
         """Delete the keys of a row that is being deleted, in the same transaction. The caller's scope does

@@ -13,7 +13,7 @@ from piccolo.table import Table
 
 from functions.contract.roles import Reach, Scope
 from runtime.postgres.conditions import Conditions
-from schema.tables.keys import VerificationToken
+from schema.tables.keys import DeletedVerificationToken, VerificationToken
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.spend_logs import SpendLog
 from schema.tables.teams import Team, TeamMembership
@@ -22,22 +22,29 @@ from schema.tables.users import User
 Predicate = CombinableMixin
 
 
-def _keys(scope: Scope) -> dict[Reach, Predicate | None]:
-    organizations = list(scope.organizations)
-    return {
-        Reach.MINE: VerificationToken.user_id == scope.user_id if scope.user_id else None,
-        Reach.KEY: VerificationToken.token == scope.key_hash,
-        Reach.CREATED: VerificationToken.created_by == scope.user_id if scope.user_id else None,
-        Reach.TEAM: VerificationToken.team_id.is_in(list(scope.teams)) if scope.teams else None,
-        Reach.ORGANIZATION: (VerificationToken.organization_id.is_in(organizations))
-        | (
-            VerificationToken.team_id.is_in(
-                Team.select(Team.team_id).where(Team.organization_id.is_in(organizations))
+def _keys_in(
+    table: type[VerificationToken] | type[DeletedVerificationToken],
+) -> Callable[[Scope], dict[Reach, Predicate | None]]:
+    """The conditions for keys that are there, or for those that were deleted."""
+
+    def reached(scope: Scope) -> dict[Reach, Predicate | None]:
+        organizations = list(scope.organizations)
+        return {
+            Reach.MINE: table.user_id == scope.user_id if scope.user_id else None,
+            Reach.KEY: table.token == scope.key_hash,
+            Reach.CREATED: table.created_by == scope.user_id if scope.user_id else None,
+            Reach.TEAM: table.team_id.is_in(list(scope.teams)) if scope.teams else None,
+            Reach.ORGANIZATION: (table.organization_id.is_in(organizations))
+            | (
+                table.team_id.is_in(
+                    Team.select(Team.team_id).where(Team.organization_id.is_in(organizations))
+                )
             )
-        )
-        if organizations
-        else None,
-    }
+            if organizations
+            else None,
+        }
+
+    return reached
 
 
 def _users(scope: Scope) -> dict[Reach, Predicate | None]:
@@ -124,7 +131,14 @@ def reach_in_sql(conditions: Conditions, scope: Scope, *, user: str) -> None:
 
 
 PREDICATES: Mapping[type[Table], Callable[[Scope], dict[Reach, Predicate | None]]] = MappingProxyType(
-    {VerificationToken: _keys, User: _users, Team: _teams, Organization: _organizations, SpendLog: _spend}
+    {
+        VerificationToken: _keys_in(VerificationToken),
+        DeletedVerificationToken: _keys_in(DeletedVerificationToken),
+        User: _users,
+        Team: _teams,
+        Organization: _organizations,
+        SpendLog: _spend,
+    }
 )
 """The conditions for each table, by reach. In a table that is not here, a scope reaches all rows or none."""
 

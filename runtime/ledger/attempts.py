@@ -186,6 +186,7 @@ class BookedLedger:
             first_mono=hold.first_mono,
             ended_mono=self._clock(),
             ceiling_nano=hold.admission.ceiling_nano,
+            response_id=hold.response_id,
         )
         self._sink.settle(settled)
         if settled.error_message:
@@ -222,13 +223,14 @@ class BookedLedger:
 class AttemptHold:
     """Implements `functions.ports.models.Hold`. A second ending is a bug and raises RuntimeError."""
 
-    __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono")
+    __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono", "response_id")
 
     def __init__(self, attempt: Attempt, admission: Admission, bounds: Bounds, ledger: BookedLedger) -> None:
         self.attempt = attempt
         self.admission = admission
         self.bounds = bounds
         self.first_mono: float | None = None
+        self.response_id: str | None = None
         self._ledger = ledger
         self._ended = False
 
@@ -239,6 +241,9 @@ class AttemptHold:
     def first_token(self) -> None:
         if self.first_mono is None:
             self.first_mono = self._ledger.now_mono()
+
+    def answered(self, response_id: str | None) -> None:
+        self.response_id = response_id
 
     def settle(self, usage: Usage) -> None:
         self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200))

@@ -10,6 +10,7 @@ from functions.contract.call import Call
 from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.target import Dialect, Target
 from schema.errors import ClientLeft, GatewayError, UpstreamError
+from schema.labels import together
 from schema.ledger.journal import Held, HeldCharge, Settled, row_of
 from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, Usage
@@ -134,9 +135,11 @@ def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[He
         charges=charges,
         price_version=None if price is None else price.version,
         price_effective=None if price is None else price.effective,
-        tags=call.tags or caller.tags,
+        tags=_tags(call.tags or caller.tags, call.agent_tags),
         session_id=call.session_id,
         attempt=attempt.number,
+        trace_id=call.trace_id,
+        spend_logs_metadata=call.spend_logs_metadata,
     )
 
 
@@ -147,6 +150,7 @@ def settled_of(
     first_mono: float | None,
     ended_mono: float,
     ceiling_nano: int | None = None,
+    response_id: str | None = None,
 ) -> Settled:
     """How it ended. Without a price it costs zero; where nobody knows what it cost, what was held for it."""
     call, price, error, usage = attempt.call, attempt.target.price, ending.error, ending.usage
@@ -171,6 +175,7 @@ def settled_of(
         error_message=None if error is None else _said(error),
         attempt=attempt.number,
         final=ending.final,
+        response_id=_clean(response_id[:MAX_TEXT_CHARS]) if response_id else None,
     )
 
 
@@ -182,7 +187,13 @@ def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) 
     outcome = Outcome.FAILED if call.attempts else Outcome.REFUSED
     if isinstance(error, ClientLeft):
         outcome = Outcome.CANCELLED
-    attempt = Attempt(call=call, target=NOWHERE, streamed=False, began_mono=call.received_mono)
+    attempt = Attempt(
+        call=call,
+        target=NOWHERE,
+        streamed=False,
+        began_mono=call.received_mono,
+        customer=call.customer,
+    )
     ending = Ending(
         outcome=outcome,
         usage=NOTHING,
@@ -212,6 +223,12 @@ def _said(error: Exception) -> str | None:
     if said and said not in error.message:
         text = f"{text} The provider said: {said[:MAX_ERROR_CHARS]}"
     return _clean(text)
+
+
+@lru_cache(maxsize=4096)
+def _tags(asked: tuple[str, ...], of_agent: tuple[str, ...]) -> tuple[str, ...]:
+    """Most calls of a client have the same ones."""
+    return together(asked, of_agent)
 
 
 @lru_cache(maxsize=4096)

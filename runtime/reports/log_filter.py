@@ -3,6 +3,7 @@ where there is one."""
 
 from runtime.postgres.conditions import Conditions
 from schema.dates import Days, period_of
+from schema.ledger.rows import EARLIER
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.log_page import LogFilter
 from schema.tables import naive
@@ -13,7 +14,6 @@ _EQUAL = (
     ("team_id", "team_id"),
     ("organization_id", "organization_id"),
     ("end_user", "end_user"),
-    ("request_id", "request_id"),
     ("session_id", "session_id"),
     ("model", "model"),
     ("model_id", "model_id"),
@@ -33,6 +33,13 @@ _SUMMED = (
 _TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
 """The condition for a tag. Postgres expects few rows for a bare `@>`, and would read all rows of a key and
 sort them. Inside CASE it does not expect that."""
+KNOWN_AS = (
+    "(request_id = {0} OR corrects IS NULL"
+    " AND (response_id = {0} OR litellm_call_id = {0} AND request_id !~ {1}))"
+)
+"""The condition for an id that somebody has of a call: the row's, the answer's, or the client's own for the
+call. `{1}` is EARLIER. A correction has the last two ids of its original, and an earlier attempt has the last
+one of its call."""
 FAILED = "status = 'failure'"
 """The condition for failed rows, in the same words as in the partial index."""
 
@@ -49,6 +56,8 @@ def add_filters(conditions: Conditions, query: LogFilter) -> None:
         value = getattr(query, name)
         if value is not None:
             conditions.add(f"{column} = {{}}", value)
+    if query.request_id is not None:
+        conditions.add(KNOWN_AS, query.request_id, EARLIER)
     if query.tag is not None:
         conditions.add(_TAGGED, query.tag)
     if query.min_spend is not None:
@@ -60,7 +69,9 @@ def add_filters(conditions: Conditions, query: LogFilter) -> None:
         conditions.add("cache_hit = 'True'" if hit else "cache_hit IS DISTINCT FROM 'True'")
     if query.search is not None:
         text = conditions.bind(query.search)
-        conditions.either(f"{column} = {text}" for column in ("request_id", "litellm_call_id", "session_id"))
+        conditions.either(
+            f"{column} = {text}" for column in ("request_id", "response_id", "litellm_call_id", "session_id")
+        )
     _add_failures(conditions, query)
 
 

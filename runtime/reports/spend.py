@@ -9,10 +9,11 @@ from functions.contract.roles import Scope
 from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import within
 from runtime.postgres.database import Database
+from runtime.reports.log_filter import KNOWN_AS
 from runtime.reports.sums import ReportReader
 from schema.dates import days_of
 from schema.errors import InvalidRequest
-from schema.ledger.rows import SpendRow
+from schema.ledger.rows import EARLIER, SpendRow
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.spend import SpendDay, SpendQuery, period
 from schema.tables import naive
@@ -63,12 +64,15 @@ class SpendReader:
 
 
 def _conditions(query: SpendQuery) -> list[Where | WhereRaw]:
+    known_as: list[Where | WhereRaw] = []
+    if query.request_id is not None:
+        asked = query.request_id
+        known_as.append(WhereRaw(KNOWN_AS.format("{}", "{}"), asked, asked, asked, EARLIER))
     wanted = (
-        (SpendLog.request_id, query.request_id),
         (SpendLog.api_key, query.api_key),
         (SpendLog.user, query.user_id),
     )
-    return [column == value for column, value in wanted if value is not None]
+    return known_as + [column == value for column, value in wanted if value is not None]
 
 
 def _by_day(spent: Iterable[tuple[str, Dimension, dict[str, Decimal]]]) -> list[SpendDay]:

@@ -110,4 +110,5 @@ COLUMNS: tuple[SpendColumn, ...] = (
     _same("request_tags", "jsonb", "tags", null=()),
     _same("session_id", "text"),
     _same("corrects", "text"),
+    _same("response_id", "text"),
 )

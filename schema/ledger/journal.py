@@ -60,6 +60,9 @@ class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     session_id: str | None = None
     attempt: int = 1
     """The number of the attempt within its call, from 1."""
+    trace_id: str | None = None
+    spend_logs_metadata: str = ""
+    """See `SpendRow`."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -84,6 +87,8 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
     """See `SpendRow`."""
     attempt: int = 1
     final: bool = True
+    """See `SpendRow`."""
+    response_id: str | None = None
     """See `SpendRow`."""
 
     @property

@@ -119,6 +119,12 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """False where the call went on to another attempt after this one: the row then counts no call."""
     held_nano: int | None = None
     """What budgets held for the attempt, where it cost more than that. The row has it in its metadata."""
+    response_id: str | None = None
+    """The id of the answer that the client was sent: `chatcmpl-...`. Providers choose it."""
+    trace_id: str | None = None
+    """The client's trace that the call is part of. The row has it in its metadata."""
+    spend_logs_metadata: str = ""
+    """What the client wants to find in the row's metadata, as JSON. Empty: nothing."""
 
 
 def earlier_id(request_id: str, attempt: int) -> str:

@@ -6,6 +6,7 @@ Money is in dollars, exactly.
 
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -90,6 +91,10 @@ class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
     error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
     held_cost: Decimal | msgspec.UnsetType = msgspec.UNSET
     """What budgets held for the attempt, in dollars, where it cost more than that."""
+    trace_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    """The client's trace that the call is part of."""
+    spend_logs_metadata: Any = msgspec.UNSET  # the client's own JSON, of any shape
+    """What the client wants to find in the row."""
 
 
 def metadata_of(row: SpendRow) -> SpendMetadata:
@@ -113,7 +118,13 @@ def metadata_of(row: SpendRow) -> SpendMetadata:
         cost_breakdown=cost_breakdown(row.cost_parts),
         error_information=failed,
         held_cost=held_cost(row.held_nano),
+        trace_id=row.trace_id or msgspec.UNSET,
+        spend_logs_metadata=_kept(row.spend_logs_metadata),
     )
+
+
+def _kept(text: str) -> object:
+    return msgspec.json.decode(text) if text else msgspec.UNSET
 
 
 def usage_object(usage: Usage) -> UsageObject:

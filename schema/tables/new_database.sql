@@ -1127,7 +1127,8 @@ CREATE TABLE "LiteLLM_SpendLogs" (
     corrects text,
     correction text,
     reason text,
-    corrected_by text
+    corrected_by text,
+    response_id text
 )
 PARTITION BY RANGE ("startTime");
 
@@ -1567,6 +1568,8 @@ CREATE UNIQUE INDEX "Switchgear_Alert_open_key" ON "Switchgear_Alert" USING btre
 
 CREATE INDEX "Switchgear_Alert_first_at_idx" ON "Switchgear_Alert" USING btree (first_at, id);
 
+CREATE INDEX "LiteLLM_SpendLogs_response_id_idx" ON ONLY "LiteLLM_SpendLogs" USING hash (response_id) WHERE (response_id IS NOT NULL);
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
 
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_AccessGroupTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('all', 'access_group_id', 'access_group_id');
@@ -1690,3 +1693,5 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-29T02:00:00:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T02:30:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T02:30:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T03:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-29T04:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-29T04:00:01:000000', 'switchgear');

@@ -10,9 +10,10 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     """One row an upstream attempt, and one a correction of such a row. The primary key is (request_id,
     "startTime"), which Piccolo has no word for. The second group of columns is ours.
 
-    `key_id` is null where it is `api_key` itself. `charged` has the budgets that keep their own account and
-    that the attempt was charged to: `{account: epoch}`. A correction has the original's id in `corrects`, and
-    in `correction` what it came from: `manual`, `invoice` or `recost`."""
+    `response_id` is the id of the answer that the client was sent. `key_id` is null where it is `api_key`
+    itself. `charged` has the budgets that keep their own account and that the attempt was charged to:
+    `{account: epoch}`. A correction has the original's id in `corrects`, and in `correction` what it came
+    from: `manual`, `invoice` or `recost`."""
 
     request_id = Text(primary_key=True, default=None)
     call_type = Text(default=None)
@@ -66,3 +67,4 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     correction = Text(null=True, default=None)
     reason = Text(null=True, default=None)
     corrected_by = Text(null=True, default=None)
+    response_id = Text(null=True, default=None)

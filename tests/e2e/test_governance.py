@@ -351,9 +351,9 @@ def test_a_customer_that_a_request_names_has_its_own_limits(one: Gateway) -> Non
     assert one.post("/customer/new", user_id="carl", max_budget=float(CALL_USD)).status_code == 200
     key = one.virtual_key("for-customers")
 
-    def status(user: str) -> int:
-        body = {**ASK, "user": user}
-        headers = {"authorization": f"Bearer {key}"}
+    def status(user: str, header: str | None = None) -> int:
+        body = {**ASK} if header else {**ASK, "user": user}
+        headers = {"authorization": f"Bearer {key}", **({header: user} if header else {})}
         return httpx.post(
             f"{one.url}/v1/chat/completions", json=body, headers=headers, timeout=30
         ).status_code
@@ -361,6 +361,8 @@ def test_a_customer_that_a_request_names_has_its_own_limits(one: Gateway) -> Non
     assert [status("carl"), status("carl"), status("dora")] == [200, 422, 200]
     assert one.post("/customer/block", user_ids=["dora"]).status_code == 200
     assert status("dora") == 403
+    assert status("dora", "x-litellm-customer-id") == 403
+    assert status("carl", "X-LiteLLM-End-User-Id") == 422
 
 
 def test_streams_hold_their_slot_until_they_end(one: Gateway) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from functions.contract.roles import Scope
 from runtime.governance.tenancy import spend_reach
-from schema.ledger.rows import SpendRow
+from schema.ledger.rows import SpendRow, is_earlier_id
 from schema.money import usd
 from schema.spend import SpendDay, SpendQuery, period
 
@@ -41,8 +41,13 @@ class FakeSpend:
 
 def _fits(row: SpendRow, query: SpendQuery, scope: Scope) -> bool:
     start, end = period(query)
+    asked = query.request_id
+    known_as = {row.request_id}
+    if row.corrects is None:
+        known_as.add(row.response_id or row.request_id)
+        known_as |= set() if is_earlier_id(row.request_id) else {row.call_id}
     wanted = (
-        (row.request_id, query.request_id),
+        (asked if asked in known_as else row.request_id, asked),
         (row.key_hash, query.api_key),
         (row.user_id, query.user_id),
     )

@@ -68,6 +68,22 @@ def test_the_row_comes_with_what_was_asked_and_answered(postgres_dsn: str) -> No
     in_house(postgres_dsn, scenario)
 
 
+def test_a_call_is_shown_by_the_id_of_its_answer_and_a_rows_own_id_goes_first(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await book(house.database, make_row("req-1", response_id="chatcmpl-x"))
+        await book(house.database, make_row("chatcmpl-y"), make_row("req-2", response_id="chatcmpl-y"))
+        await store(house, "req-1")
+        found = await shown(house, request_id="chatcmpl-x")
+        assert (found["request_id"], found["response_id"]) == ("req-1", "chatcmpl-x")
+        assert found["messages"] == [{"role": "user", "content": "hi"}]
+        assert (await shown(house, request_id="chatcmpl-y"))["request_id"] == "chatcmpl-y"
+        outsider = Caller(role=INTERNAL_USER, key_hash="e" * 64, user_id="eve")
+        with pytest.raises(NotFound):
+            await shown(house, outsider, request_id="chatcmpl-x")
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_without_bodies_there_is_the_row_alone(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await book(house.database, make_row("req-1"))

@@ -106,6 +106,85 @@ def test_a_stream_is_relayed_and_booked(model: str, chunks: list[bytes]) -> None
     assert row.first_token_at is not None
 
 
+def sent_id(sent: bytes) -> str:
+    return str(msgspec.json.decode(sent.split(b"data: ")[1])["id"])
+
+
+ODD_ANSWER = (
+    b'{"id":"chatcmpl-odd","choices":[{"message":{"content":[{"text":"hi"}]},"finish_reason":"stop"}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "id_"),
+    [
+        ("gpt", answers.openai_chat(), "chatcmpl-canned"),
+        ("gpt", ODD_ANSWER, "chatcmpl-odd"),
+        ("claude", answers.anthropic_message(), "msg_canned"),
+        ("mistral-local", answers.ollama_chat(), "chatcmpl-0190-call"),
+        ("gpt", answers.openai_chat().replace(b'"id":"chatcmpl-canned",', b""), None),
+    ],
+)
+def test_a_row_has_the_id_of_the_answer_that_the_client_saw(model: str, body: bytes, id_: str | None) -> None:
+    ledger = FakeLedger()
+    asyncio.run(plain(ask(model), model_ctx(FakeUpstream(Answer(body=body)), ledger=ledger)))
+    assert only_row(ledger).response_id == id_
+
+
+@pytest.mark.parametrize("ending", ["whole", "cut", "left"])
+@pytest.mark.parametrize(
+    ("model", "chunks"),
+    [
+        ("gpt", answers.openai_stream()),
+        ("gpt", [b": waiting\n\n", b"".join(answers.openai_stream()[:3]), *answers.openai_stream()[3:]]),
+        ("claude", answers.anthropic_stream()),
+        ("mistral-local", answers.ollama_stream()),
+    ],
+)
+def test_the_row_of_a_stream_has_its_id_however_the_stream_ends(
+    model: str, chunks: list[bytes], ending: str
+) -> None:
+    async def run() -> tuple[bytes, SpendRow]:
+        ledger = FakeLedger()
+        answer = Answer(chunks=chunks if ending == "whole" else chunks[:4])
+        events = await stream(ask(model, stream=True), model_ctx(FakeUpstream(answer), ledger=ledger))
+        sent = b""
+        try:
+            async for piece in events.events():
+                sent += piece
+                if ending == "left":
+                    break
+        except UpstreamCut:
+            assert ending == "cut"
+        events.close()
+        return sent, only_row(ledger)
+
+    sent, row = asyncio.run(run())
+    assert row.response_id == sent_id(sent[sent.index(b"data: ") :])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_id_of_a_stream_is_found_behind_events_that_have_an_empty_one(whole: bool) -> None:
+    """Azure's first event is about the prompt alone."""
+    first = b'data: {"id":"","object":"","choices":[],"prompt_filter_results":[]}\n\n'
+    chunks = answers.openai_stream()
+
+    async def run() -> SpendRow:
+        ledger = FakeLedger()
+        answer = Answer(chunks=[first, b"".join(chunks)] if whole else [first, *chunks])
+        await drain(await stream(ask(stream=True), model_ctx(FakeUpstream(answer), ledger=ledger)))
+        return only_row(ledger)
+
+    assert asyncio.run(run()).response_id == "chatcmpl-canned"
+
+
+def test_an_attempt_that_failed_has_no_id_of_an_answer() -> None:
+    ledger = FakeLedger()
+    with pytest.raises(ProviderError):
+        asyncio.run(chat(ask(), model_ctx(FakeUpstream(Answer(status=400, body=b"{}")), ledger=ledger)))
+    assert only_row(ledger).response_id is None
+
+
 def test_the_byte_path_sends_what_came_and_changes_the_model_alone() -> None:
     body = b'{"model":"gpt","messages":[{"role":"user","content":"hi"}],"odd_field":{"a":[1.0]}}'
     request = msgspec.json.decode(body, type=ChatRequest)

@@ -60,7 +60,12 @@ def test_a_generated_key_is_shown_once_and_stored_as_its_hash(postgres_dsn: str)
         assert made.key not in str(dict(stored))
         assert (stored["max_budget"], stored["key_id"]) == (Decimal("0.1"), made.token)
         shown = await house.call(keys.info, {"key": made.key})
-        assert (shown.key, shown.info.status, shown.info.key_alias) == (made.token, "active", "ci")
+        assert (shown.key, shown.info.status, shown.info.key_alias) == (made.key, "active", "ci")
+        assert made.key not in repr(shown)
+        by_hash = await house.call(keys.info, {"key": made.token})
+        assert (by_hash.key, by_hash.info.token) == (made.token, made.token)
+        many = await house.call(keys.info_of_many, {"keys": [made.key, "a" * 64]})
+        assert many.key == [made.key]
 
     in_house(postgres_dsn, scenario)
 
@@ -231,7 +236,8 @@ def test_a_deleted_key_leaves_a_record(postgres_dsn: str) -> None:
         first = await house.call(keys.generate, {"key_alias": "a"})
         second = await house.call(keys.generate, {"key_alias": "b"})
         gone = await house.call(keys.delete, {"keys": [first.key], "key_aliases": ["b"]})
-        assert set(gone.deleted_keys) == {first.token, second.token}
+        assert set(gone.deleted_keys) == {first.key, "b"}, "as they were asked for"
+        assert first.key not in repr(gone)
         rows = await house.database.pool.fetch('SELECT * FROM "LiteLLM_DeletedVerificationToken"')
         assert {(row["token"], row["deleted_by"]) for row in rows} == {
             (first.token, "default_user_id"),
@@ -239,6 +245,33 @@ def test_a_deleted_key_leaves_a_record(postgres_dsn: str) -> None:
         }
         with pytest.raises(NotFound):
             await house.call(keys.delete, {"keys": [first.key]})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_deleted_key_is_shown_as_it_was_to_whoever_might_see_it(postgres_dsn: str) -> None:
+    ada = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="ada")
+    eve = Caller(role=INTERNAL_USER, key_hash="c" * 64, user_id="eve")
+
+    async def scenario(house: House) -> None:
+        made = await house.call(keys.generate, {"key_alias": "a", "user_id": "ada", "max_budget": 2})
+        await house.call(keys.delete, {"keys": [made.key]})
+        await house.call(teams.new, {"team_id": "red"})
+        of_team = await house.call(keys.generate, {"team_id": "red", "blocked": True})
+        await house.call(teams.delete, {"team_ids": ["red"]})
+        for asked in (made.key, made.token):
+            shown = await house.call(keys.info, {"key": asked})
+            facts = (shown.key, shown.info.status, shown.info.key_alias, shown.info.max_budget)
+            assert facts == (asked, "deleted", "a", Decimal(2))
+        assert (await house.call(keys.info, {"key": of_team.key})).info.status == "deleted"
+        assert (await house.call(keys.info, {"key": made.key}, by=ada)).info.status == "deleted"
+        for hidden in (made.key, of_team.key):
+            with pytest.raises(NotFound):
+                await house.call(keys.info, {"key": hidden}, by=eve)
+        with pytest.raises(NotFound):
+            await house.call(keys.info, {"key": "sk-never-was-0123456789"})
+        again = await house.call(keys.generate, {"key": made.key, "key_alias": "b"})
+        assert (await house.call(keys.info, {"key": again.key})).info.status == "active"
 
     in_house(postgres_dsn, scenario)
 
@@ -347,7 +380,7 @@ def test_a_team_admin_manages_the_teams_keys_and_no_other_teams(postgres_dsn: st
             await house.call(keys.update, {"key": made.key, "team_id": "blue"}, by=LEAD)
         with pytest.raises(NotFound):
             await house.call(keys.delete, {"keys": [foreign.key]}, by=LEAD)
-        assert (await house.call(keys.delete, {"keys": [made.key]}, by=LEAD)).deleted_keys == [made.token]
+        assert (await house.call(keys.delete, {"keys": [made.key]}, by=LEAD)).deleted_keys == [made.key]
 
     in_house(postgres_dsn, scenario)
 
@@ -412,7 +445,7 @@ def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(po
             await house.call(keys.update, {"key": made.key, "duration": "12h"}, by=OPS)
         house.now = NOW
         other = await house.call(keys.generate, {"user_id": "ada"})
-        assert (await house.call(keys.info, {"key": other.key}, by=OPS)).key == other.token, "it may look"
+        assert (await house.call(keys.info, {"key": other.key}, by=OPS)).key == other.key, "it may look"
         for function, body in cases(
             (keys.update, {"key": other.key, "rpm_limit": 1}),
             (keys.delete, {"keys": [other.key]}),
@@ -420,7 +453,7 @@ def test_devops_make_test_keys_that_live_and_spend_little_and_touch_no_others(po
         ):
             with pytest.raises(NotFound):
                 await house.call(function, body, by=OPS)
-        assert (await house.call(keys.delete, {"keys": [made.key]}, by=OPS)).deleted_keys == [made.token]
+        assert (await house.call(keys.delete, {"keys": [made.key]}, by=OPS)).deleted_keys == [made.key]
 
     in_house(postgres_dsn, scenario, policy)
 
@@ -481,7 +514,7 @@ def test_a_list_is_paged_filtered_and_sorted(postgres_dsn: str) -> None:
             ({"access_group_id": "fast"}, 1),
         ):
             assert (await house.call(keys.list_keys, query)).total_count == count, query
-        for query in bodies({"size": 101}, {"size": 0}, {"page": 0}):
+        for query in bodies({"size": -1}, {"size": 0}, {"page": 0}):
             with pytest.raises(InvalidRequest):
                 await house.call(keys.list_keys, query)
         with pytest.raises(msgspec.ValidationError, match="expand"):
@@ -517,7 +550,7 @@ def test_a_viewer_looks_and_does_not_touch(postgres_dsn: str) -> None:
 
     async def scenario(house: House) -> None:
         made = await house.call(keys.generate, {})
-        assert (await house.call(keys.info, {"key": made.key}, by=viewer)).key == made.token
+        assert (await house.call(keys.info, {"key": made.key}, by=viewer)).key == made.key
         with pytest.raises(GatewayError):
             await house.call(keys.delete, {"keys": [made.key]}, by=viewer)
         assert (await house.call(keys.list_keys)).total_count == 1

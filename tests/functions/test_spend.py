@@ -23,7 +23,15 @@ FAILED: dict[str, Any] = {"outcome": Outcome.FAILED, "http_status": 502, "error_
 ROWS = (
     row_at(1, key_hash="b" * 64, user_id="bob", team_id="blue", organization_id="acme", cost_nano=10**9),
     row_at(2, end_user="eve", session_id="s1", tags=("t", "u"), cost_nano=2 * 10**9),
-    row_at(3, model="claude-x", model_group="claude", model_id="d2", duration_ms=9_000, cost_nano=0),
+    row_at(
+        3,
+        model="claude-x",
+        model_group="claude",
+        model_id="d2",
+        duration_ms=9_000,
+        cost_nano=0,
+        response_id="chatcmpl-3",
+    ),
     row_at(4, 21, **FAILED, error_message="It broke: 50% off_ered"),
     row_at(5, 21, outcome=Outcome.REFUSED, http_status=429, error_class="RateLimited", error_message="No"),
     row_at(6, 22, call_id="theirs", prompt_tokens=7_000, session_id="s1"),
@@ -59,6 +67,8 @@ def test_rows_are_filtered(postgres_dsn: str) -> None:
             ({"organization_id": "acme"}, "1"),
             ({"end_user": "eve"}, "2"),
             ({"request_id": "req-3"}, "3"),
+            ({"request_id": "chatcmpl-3"}, "3"),
+            ({"request_id": "theirs"}, "6"),
             ({"session_id": "s1"}, "62"),
             ({"model": "claude-x"}, "3"),
             ({"model_group": "claude"}, "3"),
@@ -78,6 +88,7 @@ def test_rows_are_filtered(postgres_dsn: str) -> None:
             ({"error_message": "5%k"}, ""),
             ({"search": "theirs"}, "6"),
             ({"search": "req-4"}, "4"),
+            ({"search": "chatcmpl-3"}, "3"),
             ({"search": "s1"}, "62"),
         ):
             assert await ids(house, **query) == wanted, query

@@ -78,7 +78,7 @@ def test_what_belongs_to_a_deleted_team_goes_with_it_and_leaves_a_record(postgre
         await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
         made = await house.call(keys.generate, {"team_id": "red"})
         gone = await house.call(teams.delete, {"team_ids": ["red"]})
-        assert [each.team_id for each in gone] == ["red"]
+        assert gone.deleted_teams == ["red"]
         with pytest.raises(NotFound):
             await house.call(teams.info, {"team_id": "red"})
         pool = house.database.pool
@@ -275,7 +275,7 @@ def test_teams_are_listed_by_what_is_asked_and_nothing_else_is_understood(postgr
             assert [each.team_id for each in await house.call(teams.list_teams, query)] == names, query
         page = await house.call(teams.page_teams, {"page": 2, "page_size": 1})
         assert (len(page.teams), page.total, page.total_pages) == (1, 2, 2)
-        for query in bodies({"page_size": 101}, {"page": 0}):
+        for query in bodies({"page_size": 0}, {"page": 0}):
             with pytest.raises(InvalidRequest):
                 await house.call(teams.page_teams, query)
         with pytest.raises(msgspec.ValidationError, match="teamid"):

@@ -11,11 +11,15 @@ import msgspec
 import pytest
 
 from functions.chat import chat
+from functions.contract.call import Call
 from functions.contract.function import EventStream, function, manifest_of
 from functions.contract.roles import Access
 from functions.keys import generate
 from functions.models import retrieve
 from functions.ports.context import CatalogueContext
+from functions.ports.models import Bounds
+from functions.spend import logs
+from models_registry.target import Target
 from runtime.blueprint import check
 from runtime.catalog import Entry, entries
 from runtime.identity.authenticator import Authenticator
@@ -23,11 +27,13 @@ from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger.attempts import BookedLedger
+from runtime.limits.admission import NOTHING_HELD, Admission
 from runtime.upstream.router import Router
 from runtime.web import door
 from runtime.web.door import ClientWatch, Door
 from runtime.web.mount import mount
-from schema.errors import SHUTTING_DOWN, GatewayError, ProviderError, ShuttingDown, UpstreamCut
+from schema.errors import SHUTTING_DOWN, GatewayError, NotAllowed, ProviderError, ShuttingDown, UpstreamCut
+from schema.fields import refuse_undeclared
 from schema.ledger.rows import Outcome
 from schema.models import ModelCard
 from schema.secret import Secret
@@ -220,6 +226,187 @@ def test_a_call_is_labelled_by_its_headers_and_its_body_and_so_is_a_refused_one(
     assert [(row.tags, row.session_id) for row in house.sink.rows] == [
         (("a", "b", "c"), "s"), (("a", "b"), "s"), ((), None),
     ]  # fmt: skip
+
+
+def test_a_clients_own_id_of_the_call_is_sent_back_and_kept() -> None:
+    house = House()
+    scope = scope_of(("x-litellm-call-id", "mine-1"))
+    for sent in (ask(), ask(model="nope"), body_of(b"{oops")):
+        assert handle(house.route(), sent, scope=scope).headers["x-litellm-call-id"] == "mine-1"
+    assert {row.call_id for row in house.sink.rows} == {"mine-1"}
+    assert "mine-1" not in {row.request_id for row in house.sink.rows}
+    listed = handle(house.route(logs), scope=scope_of(("x-litellm-call-id", "mine-2"), method="GET"))
+    assert listed.headers["x-litellm-call-id"] == "mine-2"
+
+
+@pytest.mark.parametrize("unfit", ["x" * 257, "\u00fcber", ""])
+def test_an_id_of_the_call_that_cannot_be_sent_back_is_replaced_by_ours(unfit: str) -> None:
+    house = House()
+    scope = scope_of()
+    scope["headers"].append((b"x-litellm-call-id", unfit.encode("latin-1")))
+    client = handle(house.route(), ask(), scope=scope)
+    (row,) = house.sink.rows
+    assert client.headers["x-litellm-call-id"] == row.request_id == row.call_id
+
+
+def test_a_row_has_the_clients_trace_its_metadata_and_its_program() -> None:
+    house = House()
+    scope = scope_of(
+        ("x-litellm-trace-id", "t"),
+        ("x-litellm-spend-logs-metadata", '{"run": 7}'),
+        ("user-agent", "OpenAI/Python 1.2"),
+        ("x-litellm-tags", "a"),
+    )
+    for sent in (ask(), ask(model="nope")):
+        handle(house.route(), sent, scope=scope)
+    kept = ("t", "t", '{"run":7}', ("a", "User-Agent: OpenAI", "User-Agent: OpenAI/Python 1.2"))
+    assert [(row.session_id, row.trace_id, row.spend_logs_metadata, row.tags) for row in house.sink.rows] == [
+        kept,
+        kept,
+    ]
+    house.gateway = msgspec.structs.replace(house.gateway, tags_agents=False)
+    handle(house.route(), ask(), scope=scope)
+    assert house.sink.rows[-1].tags == ("a",)
+
+
+class Counted(Wire, frozen=True, kw_only=True, dict=True):
+    count: int | None = None
+
+
+@function("POST", "/counted", access=Access.BUDGETS_WRITE)
+async def counted(request: Counted, ctx: CatalogueContext) -> str:
+    """Say what came."""
+    return f"{request.count}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [(b"", "None"), (b'{"count":"3"}', "3"), (b'{"count":""}', "None"), (b'{"count":7}', "7")],
+)
+def test_a_body_of_a_management_call_may_be_absent_or_have_its_numbers_as_text(
+    sent: bytes, answer: str
+) -> None:
+    client = handle(House().route(counted), body_of(sent), scope=scope_of(key=MASTER))
+    assert (client.status, client.body.decode()) == (200, json.dumps(answer))
+
+
+@pytest.mark.parametrize("sent", [b'{"count":"x"}', b'{"count":"null"}', b'{"count":[3]}', b"[]", b"{"])
+def test_a_body_of_a_management_call_that_stands_for_nothing_is_refused(sent: bytes) -> None:
+    assert handle(House().route(counted), body_of(sent), scope=scope_of(key=MASTER)).status == 400
+
+
+def test_a_body_of_a_model_call_is_read_as_it_stands() -> None:
+    house = House()
+    assert handle(house.route(), ask(max_tokens="3")).error["param"] == "max_tokens"
+    assert handle(house.route(), body_of(b"")).status == 400
+
+
+@function("POST", "/kept", access=Access.BUDGETS_WRITE)
+async def kept(request: Counted, ctx: CatalogueContext) -> str:
+    """Keep what is declared."""
+    refuse_undeclared(request)
+    return f"{request.count}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "told"),
+    [
+        ({"count": 1, "send_invite_email": True}, 200, "send_invite_email"),
+        ({"logging": [{"a": 1}], "auto_rotate": True}, 200, "logging, auto_rotate"),
+        ({"agent_id": None, "prompts": []}, 200, None),
+        ({"max_budgett": 5}, 400, None),
+        ({"send_invite_email": True, "enforced_params": ["user"]}, 400, "send_invite_email"),
+        ({"object_permission": {"models": ["a"]}}, 400, None),
+    ],
+)
+def test_a_field_of_litellms_that_restricts_nothing_is_named_in_the_answer(
+    sent: dict[str, object], status: int, told: str | None
+) -> None:
+    client = handle(House().route(kept), body_of(json.dumps(sent).encode()), scope=scope_of(key=MASTER))
+    assert (client.status, client.headers.get("x-switchgear-ignored")) == (status, told)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("deep=1&expand=user", 200, "expand"),
+        ("deep=1&include_metadata=true&expand=user", 200, "expand, include_metadata"),
+        ("deep=1&project_id=p", 400, None),
+    ],
+)
+def test_a_query_that_only_asks_for_more_is_named_in_the_answer(
+    query: str, status: int, told: str | None
+) -> None:
+    client = handle(House().route(strictly), scope=scope_of(method="GET", query=query))
+    assert (client.status, client.headers.get("x-switchgear-ignored")) == (status, told)
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    deep: int = 0
+
+
+@function("GET", "/strictly", access=Access.MODELS_READ)
+async def strictly(request: Strict, ctx: CatalogueContext) -> str:
+    """Say what came."""
+    return f"{request.deep}"
+
+
+@function("POST", "/echoing", access=Access.BUDGETS_WRITE, echoes=True)
+async def echoing(request: Counted, ctx: CatalogueContext) -> Strict:
+    """Say something else than what came."""
+    return Strict(deep=7)
+
+
+def test_a_call_that_echoes_answers_with_what_was_sent_too() -> None:
+    client = handle(House().route(echoing), body_of(b'{"count":"3"}'), scope=scope_of(key=MASTER))
+    assert json.loads(client.body) == {"deep": 7, "count": "3"}
+    assert client.headers["content-length"] == str(len(client.body))
+
+
+class Blocking(NoLimits):
+    """Admissions that let every customer in but one."""
+
+    async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
+        if customer == "eve":
+            raise NotAllowed("The customer is blocked.")
+        return NOTHING_HELD
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        (("x-litellm-customer-id", "NAME"), {}),
+        (("x-litellm-end-user-id", "NAME"), {}),
+        (("x-shop-user", "NAME"), {}),
+        (("x-other", "-"), {"user": "NAME"}),
+        (("x-other", "-"), {"metadata": {"user_id": "NAME"}}),
+        (("x-other", "-"), {"litellm_metadata": {"user": "NAME"}}),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_customers_block_holds_wherever_the_call_names_it(
+    header: tuple[str, str], fields: dict[str, Any], streamed: bool
+) -> None:
+    answer = Answer(chunks=answers.openai_stream()) if streamed else Answer(body=answers.openai_chat())
+    house = House(FakeUpstream(answer))
+    ledger = BookedLedger(house.sink, Blocking())
+    house.gateway = msgspec.structs.replace(house.gateway, ledger=ledger, customer_headers=("x-shop-user",))
+    house.give(ledger=ledger)
+
+    def call(name: str, **more: object) -> int:
+        body = json.loads(json.dumps(fields).replace("NAME", name))
+        scope = scope_of((header[0], header[1].replace("NAME", name)))
+        return handle(house.route(), ask(**{**body, **more}, stream=streamed), scope=scope).status
+
+    assert [call("carl"), call("eve"), call("eve", model="nope")] == [200, 403, 404]
+    assert [(row.end_user, row.outcome) for row in house.sink.rows] == [
+        ("carl", Outcome.OK), ("eve", Outcome.REFUSED), ("eve", Outcome.REFUSED),
+    ]  # fmt: skip
+
+
+def test_a_call_that_names_two_customers_is_refused() -> None:
+    client = handle(House().route(), ask(user="carl"), scope=scope_of(("x-litellm-customer-id", "eve")))
+    assert (client.status, client.error["param"]) == (400, "user")
 
 
 def test_a_body_may_come_in_pieces() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.calls.attempt import Attempts, Exchange
@@ -26,7 +27,7 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import CONFIG, make_registry, model_ctx
 
-REQUEST = EmbeddingsRequest(model="gpt", input="a text", user="eve")
+REQUEST = EmbeddingsRequest(model="gpt", input="a text")
 TARGET = make_registry().target("gpt", allowed=(), roll=0.0)
 BROKEN = Answer(status=500, body=b"<html>")
 
@@ -57,7 +58,9 @@ class Faulty(Length):
 class Scene:
     def __init__(self, *script: Any, exchange: type[Length] = Length) -> None:
         self.upstream, self.ledger = FakeUpstream(*script), FakeLedger()
-        self.ctx: ModelContext = model_ctx(self.upstream, ledger=self.ledger)
+        ctx = model_ctx(self.upstream, ledger=self.ledger)
+        call = msgspec.structs.replace(ctx.call, customer="eve")
+        self.ctx: ModelContext = msgspec.structs.replace(ctx, call=call)
         self.attempts = Attempts(REQUEST, self.ctx, exchange)
 
     @property

@@ -79,3 +79,37 @@ def test_nothing_said_is_nothing_limited() -> None:
 def test_what_is_wrong_is_named_by_its_path(settings: dict[str, Any], path: str) -> None:
     (error,) = check(settings, {}).errors
     assert path in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"user_header_name": "X-Shop-User"}, ("x-shop-user",)),
+        ({"user_header_name": ["X-A", "x-a", " X-B "]}, ("x-a", "x-b")),
+        ({"user_header_names": ["X-A"]}, ("x-a",)),
+        ({"user_header_mappings": {"header_name": "X-A", "litellm_user_role": "customer"}}, ("x-a",)),
+        (
+            {
+                "user_header_mappings": [
+                    {"header_name": "X-A", "litellm_user_role": "internal_user"},
+                    {"header_name": "X-B", "litellm_user_role": "customer"},
+                ],
+                "user_header_name": "X-C",
+            },
+            ("x-c", "x-b"),
+        ),
+        ({"user_header_name": ""}, ()),
+    ],
+)
+def test_the_headers_that_name_customers_are_those_of_the_config(
+    settings: dict[str, object], names: tuple[str, ...]
+) -> None:
+    checked = check({"model_list": [], "general_settings": settings}, {})
+    assert (checked.errors, checked.policy.customer_headers) == ((), names)
+    told = [warning for warning in checked.warnings if "user_header_mappings" in warning]
+    assert len(told) == ("internal_user" in str(settings)), told
+
+
+def test_a_call_is_tagged_with_its_program_unless_the_config_says_otherwise() -> None:
+    for setting, tagged in (({}, True), ({"disable_add_user_agent_to_request_tags": True}, False)):
+        assert check({"litellm_settings": setting}, {}).policy.tags_agents is tagged

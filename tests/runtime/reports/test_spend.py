@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from functions.contract.roles import Reach, Scope
@@ -111,6 +112,37 @@ def test_rows_are_newest_first_filtered_and_limited(play: Play) -> None:
         assert await ids(SpendQuery(start_date="2026-03-04 00:00:00")) == "5"
 
     play(rows, scenario)
+
+
+def test_a_call_is_found_by_each_of_its_ids_and_by_no_other_callers(play: Play) -> None:
+    rows = [
+        make_row("req-1", started_at=at(1), response_id="chatcmpl-x", user_id="ada"),
+        make_row("req-2", started_at=at(2), response_id="chatcmpl-x", user_id="bob"),
+        with_call_id(make_row("req-3-a1", started_at=at(3), user_id="ada", final=False), "mine"),
+        with_call_id(make_row("req-3", started_at=at(3), response_id="chatcmpl-y", user_id="ada"), "mine"),
+        make_row("req-1-c1", started_at=at(1), response_id="chatcmpl-x", user_id="ada", corrects="req-1"),
+        make_row("chatcmpl-y", started_at=at(4), user_id="bob"),
+    ]
+
+    async def scenario(spend: Spend) -> None:
+        async def ids(asked: str, scope: Scope = ALL) -> list[str]:
+            return [row.request_id for row in await spend.rows(SpendQuery(request_id=asked), scope=scope)]
+
+        assert await ids("chatcmpl-x") == ["req-2", "req-1"], "providers choose the ids"
+        assert await ids("chatcmpl-x", of_user("ada")) == ["req-1"]
+        assert await ids("chatcmpl-x", of_user("eve")) == []
+        assert await ids("mine") == ["req-3"]
+        assert await ids("mine", of_user("bob")) == []
+        assert await ids("chatcmpl-y", of_user("ada")) == ["req-3"]
+        assert await ids("req-3-a1") == ["req-3-a1"]
+        assert await ids("req-1-c1") == ["req-1-c1"]
+        assert await ids("") == []
+
+    play(rows, scenario)
+
+
+def with_call_id(row: SpendRow, call_id: str) -> SpendRow:
+    return msgspec.structs.replace(row, call_id=call_id)
 
 
 def test_days_sum_by_user_model_and_key(play: Play) -> None:

@@ -39,6 +39,9 @@ FULL = make_row(
     corrects="req-8",
     final=False,
     held_nano=7,
+    response_id="chatcmpl-9",
+    trace_id="trace",
+    spend_logs_metadata='{"run":[1,"é"]}',
     charges=(Charge("budget:1", 3, "w", 1, 2, "", "", ""),),
 )
 
