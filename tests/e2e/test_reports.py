@@ -82,9 +82,14 @@ def test_the_log_is_paged_by_number_and_by_cursor(gateway: Gateway) -> None:
     assert (len(set(seen)), rest["next_cursor"]) == (4, None)
     tagged = as_json(gateway.get(f"/spend/logs/v2?{DATES}&tag=night"))
     (row,) = tagged["data"]
-    assert (row["request_tags"], row["end_user"], row["spend"]) == (["batch", "night"], "eve", CALL_USD)
-    one = as_json(gateway.get(f"/spend/logs/ui/{row['request_id']}"))
-    assert one | row == one
+    assert (row["request_tags"][:2], row["end_user"], row["spend"]) == (["batch", "night"], "eve", CALL_USD)
+    program = f"User-Agent: python-httpx/{httpx.__version__}"
+    assert row["request_tags"][2:] == ["User-Agent: python-httpx", program]
+    for id_ in (row["request_id"], row["litellm_call_id"]):
+        one = as_json(gateway.get(f"/spend/logs/ui/{id_}"))
+        assert one | row == one
+    alike = as_json(gateway.get(f"/spend/logs?request_id={row['response_id']}"))
+    assert row["request_id"] in [each["request_id"] for each in alike]
 
 
 def test_a_day_of_activity_has_the_peers_metrics_and_breakdown(gateway: Gateway) -> None:
@@ -108,7 +113,8 @@ def test_the_charts_agree(gateway: Gateway) -> None:
     assert sum(key["total_spend"] for key in as_json(gateway.get("/global/spend/keys"))) == everything
     assert [each["total_spend"] for each in as_json(gateway.get("/global/spend/models"))] == [everything]
     tags = as_json(gateway.get("/spend/tags"))
-    assert {tag["individual_request_tag"]: tag["log_count"] for tag in tags} == {"batch": 2, "night": 1}
+    counts = {tag["individual_request_tag"]: tag["log_count"] for tag in tags}
+    assert (counts["batch"], counts["night"], counts["User-Agent: python-httpx"], len(counts)) == (2, 1, 4, 4)
     (eve,) = as_json(gateway.post("/global/spend/end_users"))
     assert (eve["end_user"], eve["total_count"], eve["total_spend"]) == ("eve", 2, 2 * CALL_USD)
     (day,) = as_json(gateway.get(f"/global/spend/report?{DATES}"))

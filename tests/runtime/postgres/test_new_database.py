@@ -99,12 +99,12 @@ def test_a_new_database_starts_no_other_process(empty_dsn: str, monkeypatch: pyt
 def test_a_migration_that_the_file_does_not_have_runs_after_it(
     empty_dsn: str, dump_after_all_migrations: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server whose file is behind is slower, and makes the same database. The last migration replaces a
-    function and makes one."""
+    """A server whose file is behind is slower, and makes the same database. The last migration makes an
+    index."""
     last = known_migrations()[-1]
     text = re.sub(rf"^INSERT INTO migration .*{last}.*\n", "", FILE.read_text(), flags=re.MULTILINE)
     behind = tmp_path / "new_database.sql"
-    behind.write_text(text + "DROP FUNCTION switchgear_charge_accounts;\n")
+    behind.write_text(text + 'DROP INDEX "LiteLLM_SpendLogs_response_id_idx";\n')
     monkeypatch.setattr(new_database, "FILE", behind)
     assert asyncio.run(migrate(empty_dsn)) == known_migrations()
     assert dump(empty_dsn) == dump_after_all_migrations
