@@ -507,7 +507,7 @@ def test_a_proxy_of_the_configs_own_environment_is_the_way_out(
     }
     with serving(tmp_path, document, postgres_dsn) as gateway:
         far = gateway.post("/v1/chat/completions", model="far/happy", messages=ask())
-        assert (far.status_code, far.json()["error"]["code"]) == (500, "upstream_unreachable")
+        assert (far.status_code, far.json()["error"]["reason"]) == (500, "upstream_unreachable")
         assert "name" not in far.json()["error"]["message"]  # the proxy is asked, and no resolver
         assert gateway.post("/v1/chat/completions", model="near/happy", messages=ask()).status_code == 200
 
