@@ -14,6 +14,7 @@ from functions import (
     bodies,
     budgets,
     chat,
+    completions,
     corrections,
     cost,
     customers,
@@ -40,6 +41,7 @@ Function = Callable[..., Awaitable[object]]
 
 CATALOG: tuple[Function, ...] = (
     chat.chat,
+    completions.completions,
     embeddings.embeddings,
     models.models,
     models.retrieve,

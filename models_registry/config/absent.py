@@ -73,7 +73,7 @@ huggingface      https://router.huggingface.co/v1                        HF_TOKE
 _NOT_YET = (
     "bedrock vertex_ai vertex_ai_beta cohere cohere_chat sagemaker sagemaker_chat watsonx replicate "
     "databricks snowflake voyage jina_ai palm petals predibase nlp_cloud aleph_alpha clarifai cloudflare "
-    "gigachat oci sap text-completion-openai azure_text elevenlabs deepgram assemblyai stability recraft"
+    "gigachat oci sap azure_text elevenlabs deepgram assemblyai stability recraft"
 )
 _LOCAL = (
     ("vllm", 8000),

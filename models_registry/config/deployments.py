@@ -25,6 +25,7 @@ from models_registry.config.reader import (
     ModelInfo,
     RouterSettings,
 )
+from models_registry.config.surfaces import surfaces_of
 from models_registry.config.tls import tls_of_params, verified
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
@@ -137,6 +138,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         model=model,
         api_base=address,
         api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
+        more_surfaces=surfaces_of(provider, info, own_host=own_host),
         headers=headers,
         params=request_params,
         asks_for_usage=asks_for_usage,

@@ -12,6 +12,7 @@ from models_registry.config.absent import ABSENT
 from models_registry.facts.addresses import is_at
 from models_registry.facts.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
 from models_registry.target import Dialect
+from models_registry.turns.surfaces import Surface
 
 
 class NewerLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +63,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     field."""
     refuses: tuple[str, ...] = ()
     """Fields that clients of other providers send, and that this provider's own hosts refuse."""
+    surfaces: tuple[Surface, ...] = ()
+    """The surfaces that the provider's own hosts have beside those of the dialect. Where the provider has no
+    hosts of its own, all of its servers have them."""
     own_fields: tuple[str, ...] = ()
     """Fields of a body that its servers know although LiteLLM uses their names itself."""
     strict_messages: bool = False
@@ -79,6 +83,7 @@ _ROWS = (
         hosts=("api.openai.com", "*.api.openai.com"),  # eu.api.openai.com: data residency
         api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         api_key_env=("OPENAI_API_KEY",),
+        surfaces=(Surface.RESPONSES,),
         takes_metadata=True,
         strict_messages=True,
         refuses=("thinking", "cache_control", "top_k", "min_p", "repetition_penalty"),
@@ -90,6 +95,17 @@ _ROWS = (
             models=("gpt-", "chatgpt-", "o1", "o3", "o4"),
             not_models=("gpt-oss",),
         ),
+    ),
+    Provider(
+        prefix="text-completion-openai",
+        dialect=Dialect.OPENAI,
+        surfaces=(Surface.COMPLETIONS,),
+        api_base="https://api.openai.com/v1",
+        hosts=("api.openai.com", "*.api.openai.com"),
+        api_base_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+        api_key_env=("OPENAI_API_KEY",),
+        declares_fields=True,
+        price_id="openai",
     ),
     Provider(
         prefix="anthropic",
@@ -126,6 +142,7 @@ _ROWS = (
     Provider(
         prefix="hosted_vllm",
         dialect=Dialect.OPENAI,
+        surfaces=(Surface.COMPLETIONS,),
         api_base=None,
         api_base_env=("HOSTED_VLLM_API_BASE",),
         own_fields=("priority",),  # https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html
@@ -136,6 +153,7 @@ _ROWS = (
     Provider(
         prefix="llamacpp",
         dialect=Dialect.OPENAI,
+        surfaces=(Surface.COMPLETIONS,),
         api_base=None,
         api_base_env=("LLAMACPP_API_BASE",),
         api_key_env=("LLAMACPP_API_KEY",),
@@ -146,6 +164,7 @@ _ROWS = (
     Provider(
         prefix="llamafile",
         dialect=Dialect.OPENAI,
+        surfaces=(Surface.COMPLETIONS,),
         api_base="http://127.0.0.1:8080/v1",
         api_base_env=("LLAMAFILE_API_BASE",),
         api_key_env=("LLAMAFILE_API_KEY",),
@@ -156,6 +175,7 @@ _ROWS = (
     Provider(
         prefix="lm_studio",
         dialect=Dialect.OPENAI,
+        surfaces=(Surface.COMPLETIONS,),
         api_base=None,
         api_base_env=("LM_STUDIO_API_BASE",),
         api_key_env=("LM_STUDIO_API_KEY",),

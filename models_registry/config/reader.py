@@ -87,6 +87,9 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     mode: str | None = None
+    """What the model is for, by LiteLLM's words: `chat`, `completion`, `responses`, `embedding` ..."""
+    supported_endpoints: list[str] | None = None
+    """The paths that the deployment's server has itself, such as `/v1/responses`."""
     base_model: str | None = None
     """The model whose list price this one has."""
     access_groups: list[str] | None = None

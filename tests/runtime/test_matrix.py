@@ -57,6 +57,7 @@ ADMINS_AND_THEIR_VIEWERS: Expected = ("yynnynnn", "yynnynnn")
 EXPECTED: Mapping[str, Expected] = {
     # own: admin viewer org team devops user u.viewer key; then the same for a foreign object
     "chat": ("ynyyyyny", "ynyyyyny"),
+    "completions": ("ynyyyyny", "ynyyyyny"),
     "embeddings": ("ynyyyyny", "ynyyyyny"),
     "models": EVERYBODY,
     "models.retrieve": EVERYBODY,
@@ -267,6 +268,7 @@ stands under `failed_updates`."""
 
 BODIES: Mapping[str, Callable[[Case], Body]] = {
     "chat": lambda case: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
+    "completions": lambda case: {"model": "gpt", "prompt": "hi"},
     "embeddings": lambda case: {"model": "gpt", "input": "hi"},
     "models.retrieve": lambda case: {"model": "gpt"},
     "keys.generate": lambda case: case.key_owner,
@@ -560,7 +562,11 @@ def test_every_role_gets_what_is_its_own_and_nothing_else(furnished_dsn: str, en
                 case = Case(role, f"{name}-{role}-{own}", own=own)
                 await furnish(house, case)
                 upstream = FakeUpstream(
-                    Answer(body=answers.openai_chat() if name == "chat" else answers.openai_embeddings())
+                    Answer(
+                        body=answers.openai_chat()
+                        if name in ("chat", "completions")
+                        else answers.openai_embeddings()
+                    )
                 )
                 got.append(await outcome(house, entry, case, upstream))
             found["own" if own else "foreign"] = " ".join(got)

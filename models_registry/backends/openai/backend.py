@@ -19,6 +19,7 @@ import msgspec
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.openai.chat import NativeChat
+from models_registry.backends.openai.completions import NativeCompletions
 from models_registry.backends.openai.parser import OpenAIParser, answer_events
 from models_registry.backends.openai.wire import fields_of, outgoing, post
 from models_registry.backends.provider_errors import provider_error
@@ -59,7 +60,9 @@ CHAT = NativeChat()
 class OpenAI:
     """Implements Backend."""
 
-    natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType({Surface.CHAT: CHAT})
+    natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType(
+        {Surface.CHAT: CHAT, Surface.COMPLETIONS: NativeCompletions()}
+    )
 
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
         return CHAT.fitted(request, target)

@@ -63,7 +63,7 @@ class NativeChat:
         """POST /chat/completions. A stream is asked for its usage unless the server refuses that."""
         fields = outgoing(request.fields(), target, stored_there=target.takes_metadata)
         if request.stream and target.asks_for_usage:
-            fields["stream_options"] = _with_usage(fields.get("stream_options"))
+            fields["stream_options"] = with_usage(fields.get("stream_options"))
         return post(f"{target.api_base}/chat/completions", fields, target, facts)
 
     def answer(
@@ -101,7 +101,8 @@ class NativeChat:
         )
 
 
-def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+def with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+    """The `stream_options` that ask for the usage. Raises InvalidRequest."""
     if options is None or not present(options):
         return msgspec.Raw(b'{"include_usage":true}')
     try:

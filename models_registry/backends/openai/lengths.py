@@ -25,10 +25,10 @@ class DeltaFields(msgspec.Struct, gc=False):
 
 def length_of(delta: DeltaFields) -> int:
     """The bytes of everything that the model wrote in a delta."""
-    total = _text_length(delta.content) if delta.content else 0
+    total = text_length(delta.content) if delta.content else 0
     for raw in (delta.reasoning_content, delta.reasoning, delta.refusal):
         if raw:
-            total += _text_length(raw)
+            total += text_length(raw)
     if delta.tool_calls or delta.function_call:
         total += sum(_call_length(call.function) for call in delta.tool_calls or ())
         total += _call_length(delta.function_call)
@@ -38,10 +38,10 @@ def length_of(delta: DeltaFields) -> int:
 def _call_length(function: _FunctionDelta | None) -> int:
     if function is None:
         return 0
-    return sum(_text_length(raw) for raw in (function.name, function.arguments) if raw)
+    return sum(text_length(raw) for raw in (function.name, function.arguments) if raw)
 
 
-def _text_length(raw: msgspec.Raw) -> int:
+def text_length(raw: msgspec.Raw) -> int:
     """The bytes of a JSON string without its quotes, with its escapes as they stand. Null has none, and any
     other value has all its bytes."""
     text = bytes(raw)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from models_registry.backends.openai.failures import FAILED, choice_error
-from models_registry.backends.openai.lengths import DeltaFields, length_of
+from models_registry.backends.openai.lengths import DeltaFields, length_of, text_length
 from models_registry.backends.provider_errors import error_inside, error_instead, tells_error
 from models_registry.backends.search import with_search
 from models_registry.backends.tolerance import decoded
@@ -39,6 +39,8 @@ from schema.wire import ABSENT, MaybeRaw, present
 class _ReadChoice(msgspec.Struct, gc=False):
     index: int = 0
     delta: DeltaFields | None = None
+    text: MaybeRaw = ABSENT
+    """A piece of a legacy completion, which has no delta."""
     finish_reason: str | None = None
     error: MaybeRaw = ABSENT
 
@@ -324,6 +326,8 @@ class _Window:
     def learn(self, choice: _ReadChoice) -> None:
         """A choice of an event that was taken apart elsewhere."""
         self._total += length_of(choice.delta) if choice.delta else 0
+        if choice.text:
+            self._total += text_length(choice.text)
         self._ended.add(choice)
 
     @property

@@ -4,15 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models_registry.fronts.chat.words import (
-    FINISH_REASONS,
-    REDACTED,
-    THINKING,
-    annotated,
-    to_wire,
-    with_text,
-)
+from models_registry.fronts.chat.words import REDACTED, THINKING, annotated, with_text
 from models_registry.fronts.chat.writer import ChatWriter
+from models_registry.fronts.openai_words import FINISH_REASONS, to_wire
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Sealed
 from models_registry.turns.facts import CallFacts

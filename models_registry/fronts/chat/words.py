@@ -1,42 +1,16 @@
-"""OpenAI's words for what an answer is made of: finish reasons, usage, thinking, sources."""
+"""How chat has thinking and sources."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import msgspec
 
-from models_registry.turns.events import Cited, StopReason
-from schema.chat import Annotation, CompletionDetails, PromptDetails, UrlCitation, WireUsage
-from schema.usage import Usage
+from models_registry.turns.events import Cited
+from schema.chat import Annotation, UrlCitation
 
 THINKING, REDACTED = "thinking", "redacted_thinking"
 """LiteLLM's kinds of `thinking_blocks`."""
 SUPPORTED = "supported_text"
 """LiteLLM's name for the text that a citation stands behind."""
-FINISH_REASONS: Mapping[StopReason, str] = MappingProxyType(
-    {
-        StopReason.END: "stop",
-        StopReason.SEQUENCE: "stop",
-        StopReason.PAUSE: "stop",
-        StopReason.LENGTH: "length",
-        StopReason.CONTEXT: "length",
-        StopReason.TOOLS: "tool_calls",
-        StopReason.FILTER: "content_filter",
-    }
-)
-
-
-def to_wire(usage: Usage) -> WireUsage:
-    """The usage as OpenAI's clients read it."""
-    return WireUsage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-        prompt_tokens_details=PromptDetails(
-            cached_tokens=usage.cached_tokens, cache_write_tokens=usage.cache_write_tokens
-        ),
-        completion_tokens_details=CompletionDetails(reasoning_tokens=usage.reasoning_tokens),
-    )
 
 
 def annotated(sources: Sequence[Cited], start: int, end: int) -> list[Annotation]:

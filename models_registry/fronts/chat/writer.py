@@ -2,7 +2,8 @@
 
 import msgspec
 
-from models_registry.fronts.chat.words import FINISH_REASONS, REDACTED, THINKING, annotated, to_wire
+from models_registry.fronts.chat.words import REDACTED, THINKING, annotated
+from models_registry.fronts.openai_words import FINISH_REASONS, to_wire
 from models_registry.turns.events import (
     AnswerEvent,
     Began,

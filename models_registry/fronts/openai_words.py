@@ -1,0 +1,33 @@
+"""OpenAI's words that several of its surfaces share: finish reasons and usage."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from models_registry.turns.events import StopReason
+from schema.chat import CompletionDetails, PromptDetails, WireUsage
+from schema.usage import Usage
+
+FINISH_REASONS: Mapping[StopReason, str] = MappingProxyType(
+    {
+        StopReason.END: "stop",
+        StopReason.SEQUENCE: "stop",
+        StopReason.PAUSE: "stop",
+        StopReason.LENGTH: "length",
+        StopReason.CONTEXT: "length",
+        StopReason.TOOLS: "tool_calls",
+        StopReason.FILTER: "content_filter",
+    }
+)
+
+
+def to_wire(usage: Usage) -> WireUsage:
+    """The usage as OpenAI's clients read it."""
+    return WireUsage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        prompt_tokens_details=PromptDetails(
+            cached_tokens=usage.cached_tokens, cache_write_tokens=usage.cache_write_tokens
+        ),
+        completion_tokens_details=CompletionDetails(reasoning_tokens=usage.reasoning_tokens),
+    )
