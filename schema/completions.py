@@ -34,11 +34,11 @@ class CompletionsRequest(Wire, frozen=True, kw_only=True, dict=True):
 
 
 class CompletionChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """`logprobs` is written even where it is null, as OpenAI does."""
+    """`logprobs` is null in the gateway's own answers, and is written all the same, as OpenAI does."""
 
     text: str
     index: int = 0
-    logprobs: msgspec.Raw = msgspec.Raw(b"null")
+    logprobs: MaybeRaw = ABSENT
     finish_reason: str | None = None
 
 

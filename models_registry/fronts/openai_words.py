@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from models_registry.turns.events import StopReason
 from schema.chat import CompletionDetails, PromptDetails, WireUsage
 from schema.usage import Usage
 
+NULL = msgspec.Raw(b"null")
+"""A field that OpenAI writes even where it holds nothing."""
 FINISH_REASONS: Mapping[StopReason, str] = MappingProxyType(
     {
         StopReason.END: "stop",

@@ -94,8 +94,7 @@ class Pieces:
     def _tool(self, call: JsonFields, position: int) -> Iterator[AnswerEvent]:
         index = call.get("index")
         place = index if isinstance(index, int) else position
-        function = call.get("function")
-        function = function if isinstance(function, dict) else {}
+        function = _called(call)
         id, name = _text(call.get("id")), _text(function.get("name"))
         known = self._open.get(place)
         if known is None or (id and id != self._ids[known]):
@@ -110,6 +109,16 @@ class Pieces:
         text = arguments if isinstance(arguments, str) else _raw_text(arguments)
         self._has_arguments[known] = True
         yield ToolArguments(known, text)
+
+
+def _called(call: JsonFields) -> JsonFields:
+    """The called function. The text for a custom tool becomes an object: `{"input": "..."}`."""
+    function, custom = call.get("function"), call.get("custom")
+    if isinstance(function, dict):
+        return function
+    if not isinstance(custom, dict):
+        return {}
+    return {"name": custom.get("name"), "arguments": {"input": custom.get("input")}}
 
 
 def _content(content: object, logprobs: MaybeRaw) -> Iterator[AnswerEvent]:

@@ -3,7 +3,7 @@ without a check."""
 
 import msgspec
 
-from models_registry.fronts.openai_words import FINISH_REASONS, to_wire
+from models_registry.fronts.openai_words import FINISH_REASONS, NULL, to_wire
 from models_registry.turns.events import AnswerEvent, Began, Counted, Refused, Stopped, Text
 from models_registry.turns.sse import DONE, failure_frame, frame
 from schema.chat import WireUsage
@@ -50,7 +50,7 @@ class CompletionsWriter:
         return failure_frame(error)
 
     def _chunk(self, text: str, *, finish_reason: str | None = None) -> bytes:
-        return self._frame([CompletionChoice(text=text, finish_reason=finish_reason)], None)
+        return self._frame([CompletionChoice(logprobs=NULL, text=text, finish_reason=finish_reason)], None)
 
     def _frame(self, choices: list[CompletionChoice], usage: WireUsage | None) -> bytes:
         chunk = Completion(
