@@ -12,6 +12,7 @@ from models_registry.facts.allowances import TEMPLATE_TOKENS, Thinking
 from models_registry.facts.table import ModelFacts
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing, timed
+from models_registry.turns.surfaces import Surface
 from schema.secret import Secret
 
 FieldPath = tuple[str, ...]
@@ -41,6 +42,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     field."""
     searches: bool = False
     """Whether a call may be billed for a web search that the provider runs (`web_search_options`)."""
+    surfaces: frozenset[Surface] = frozenset()
+    """The surfaces that all servers of the dialect have."""
     chat_path: str = "/chat/completions"
     """What is put behind `api_base`."""
     shows_thinking: bool = False
@@ -66,9 +69,15 @@ NO_FIELD = frozenset(
 
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
-        Dialect.OPENAI: DialectFacts(forwards_unknown=True, searches=True),
+        Dialect.OPENAI: DialectFacts(
+            surfaces=frozenset({Surface.CHAT}), forwards_unknown=True, searches=True
+        ),
         Dialect.ANTHROPIC: DialectFacts(
-            chat_path="/v1/messages", needs_limit=True, takes_thinking=True, untranslated=NO_FIELD
+            surfaces=frozenset({Surface.MESSAGES}),
+            chat_path="/v1/messages",
+            needs_limit=True,
+            takes_thinking=True,
+            untranslated=NO_FIELD,
         ),
         Dialect.OLLAMA: DialectFacts(
             chat_path="/api/chat",
@@ -132,6 +141,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The address without a trailing slash. It has the `/v1` in the OpenAI dialect
     (`https://api.openai.com/v1`) and is the bare host in the others (`http://localhost:11434`)."""
     api_key: Secret | None = None
+    more_surfaces: frozenset[Surface] = frozenset()
+    """The surfaces that the deployment has beside those of its dialect."""
     headers: dict[str, str] = {}
     """Fixed headers from the config (`extra_headers`)."""
     tls: TlsOptions | None = None

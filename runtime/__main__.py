@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--port", type=_port, default=env.get("PORT") or "4000")
         command.add_argument("--http2", action="store_true", help="beside HTTP/1, without a proxy")
         command.add_argument(
-            "--no-front", dest="front", action="store_false", help="let Litestar find every function"
+            "--no-fast-path", dest="fast_path", action="store_false", help="let Litestar find every function"
         )
         command.add_argument("--workers", type=_count, default=env.get("NUM_WORKERS") or "1")
     serve.add_argument("--functions", help="mount these families alone: chat,embeddings,...")
@@ -101,7 +101,7 @@ def _listen(arguments: argparse.Namespace) -> Listen:
         port=arguments.port,
         workers=arguments.workers,
         http2=arguments.http2,
-        front=arguments.front,
+        fast_path=arguments.fast_path,
     )
 
 

@@ -255,6 +255,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     thinking_blocks: list[ThinkingBlock] | None = None
     annotations: "list[Annotation] | None" = None
     provider_specific_fields: "CitationFields | None" = None
+    images: MaybeRaw = ABSENT
+    audio: MaybeRaw = ABSENT
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):

@@ -368,7 +368,7 @@ class DatabaseUnavailable(Overloaded):
     word = "no_db_connection"
 
 
-class WholeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A complete answer, head and body. `status` is the provider's own, such as 529; the caller may be told
     another one."""
 
@@ -384,7 +384,7 @@ class UpstreamError(GatewayError):
     type = "upstream_error"
     word = "upstream_error"
 
-    answer: WholeAnswer | None = None
+    answer: ProviderAnswer | None = None
     """The failing answer; None where none was complete, or the error stood inside a 200."""
     said: str = ""
     """The provider's own words without credentials, for the log and the row. `message` may lack them."""

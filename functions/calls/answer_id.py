@@ -2,7 +2,7 @@
 
 import msgspec
 
-from models_registry.backends.sse import DONE_DATA, events
+from models_registry.turns.sse import DONE_DATA, events
 from schema.chat import ChatCompletion
 
 MAX_LOOKED_AT = 8

@@ -15,11 +15,12 @@ import msgspec
 from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
-from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.backend import UpstreamRequest
 from models_registry.backends.dropping import DROP_FIELD, WithFields, left
 from models_registry.backends.headers import told_headers
 from models_registry.bounds.chat import with_output_limit
 from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 from schema.usage import Usage
 

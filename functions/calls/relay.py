@@ -8,7 +8,7 @@ import msgspec
 
 from functions.calls.answer_id import StreamId
 from functions.ports.models import Hold, UpstreamResponse
-from models_registry.backends.backend import Broken, ChatStream
+from models_registry.turns.stream import AnswerStream, Broken
 from schema.errors import GatewayError, UpstreamMalformed
 from schema.usage import Usage
 
@@ -33,7 +33,7 @@ class Relay:
     """Relays one stream, and ends its hold whichever way the stream ends. Implements `EventStream`."""
 
     def __init__(
-        self, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
+        self, response: UpstreamResponse, parser: AnswerStream, *, hold: Hold, bounds: AnswerBounds
     ) -> None:
         self._response = response
         self._parser = parser
@@ -45,7 +45,7 @@ class Relay:
 
     @classmethod
     async def begin(
-        cls, response: UpstreamResponse, parser: ChatStream, *, hold: Hold, bounds: AnswerBounds
+        cls, response: UpstreamResponse, parser: AnswerStream, *, hold: Hold, bounds: AnswerBounds
     ) -> "Relay":
         """Read up to the first event. Where the provider fails before it, the error is raised here, and the
         caller gets a status in place of a stream."""
@@ -105,6 +105,10 @@ class Relay:
                 await anext(self._chunks, None)
         except (TimeoutError, GatewayError):
             self._response.close()
+
+    def failed(self, error: GatewayError) -> bytes:
+        """See EventStream."""
+        return self._parser.failed(error)
 
     def close(self, error: GatewayError | None = None) -> None:
         """Close the connection to the provider. A hold that has not ended is ended with what was produced."""

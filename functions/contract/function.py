@@ -25,8 +25,12 @@ class EventStream(Protocol):
     """
 
     def events(self) -> AsyncIterator[bytes]:
-        """Whole SSE events. A GatewayError that is raised here is sent to the client as an `error` event,
-        with no `[DONE]` after it."""
+        """Whole SSE events. Where a GatewayError is raised here, the client is sent what `failed` gives, and
+        nothing after it."""
+        ...
+
+    def failed(self, error: GatewayError) -> bytes:
+        """The events that tell the client that the stream broke off."""
         ...
 
     def close(self, error: GatewayError | None = None) -> None:

@@ -1,13 +1,15 @@
-"""Pure translators between OpenAI's wire format and each provider's. The table below has all of them."""
+"""Pure translators between turns and each provider's wire format. The table below has all of them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from models_registry.backends.anthropic.backend import Anthropic
-from models_registry.backends.backend import Backend
+from models_registry.backends.backend import Backend, Native
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.openai.backend import OpenAI
-from models_registry.target import Dialect
+from models_registry.target import Dialect, Target
+from models_registry.turns.surfaces import Surface
 
 BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
     {
@@ -16,3 +18,11 @@ BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
         Dialect.OLLAMA: Ollama(),
     }
 )
+
+
+def native_at(target: Target, surface: Surface) -> Native[Any, Any] | None:
+    """The byte path of a surface at a deployment. None: the deployment does not have the surface, so the call
+    is translated."""
+    if surface in target.dialect.facts.surfaces or surface in target.more_surfaces:
+        return BACKENDS[target.dialect].natives.get(surface)
+    return None

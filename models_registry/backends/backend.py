@@ -4,22 +4,24 @@ No IO, no clock, no await. A backend never sees the caller's credential; it buil
 headers from the target alone plus the pass-on headers it is given.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from models_registry.backends.fitting import Fitted
 from models_registry.target import Target, TlsOptions
-from schema.chat import ChatCompletion, ChatRequest
+from models_registry.turns.events import AnswerEvent
+from models_registry.turns.facts import CallFacts
+from models_registry.turns.stream import AnswerStream, EventParser
+from models_registry.turns.surfaces import Surface
+from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import Told, UpstreamError
+from schema.errors import UpstreamError
 from schema.usage import Usage
 
-MAX_FRAME_BYTES = 8 * 1024 * 1024
-"""The longest SSE event or NDJSON line accepted from an upstream."""
-
-
+R = TypeVar("R")
+A = TypeVar("A")
 PASS_ON_HEADERS = ("anthropic-beta", "openai-beta", "traceparent", "tracestate")
 """The caller's headers that may go on to an upstream. No other header of the caller does."""
 
@@ -42,93 +44,54 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"
 
 
-class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a translation may need and must not look up itself: ids, the time, headers to pass on."""
+class Native(Protocol[R, A]):
+    """A surface that the provider has itself: the caller's bytes go to the provider, and the provider's bytes
+    to the caller. `R` is the surface's request, `A` its answer. It raises what a Backend raises."""
 
-    request_id: str
-    """`chatcmpl-<this>` becomes the answer's id where the provider gives none."""
-    created: int
-    """Unix time in seconds."""
-    pass_on: Mapping[str, str] = {}
-    """The caller's headers from the allow-list (`traceparent`, `anthropic-beta`, `openai-beta` ...), with
-    lower-case names. None of them is a credential or a cookie."""
-    loaded_context: int = 0
-    """The tokens of context with which the deployment's host has loaded the model. 0: none."""
-
-
-class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream that broke. It keeps no exception, since an exception would keep the frames of the call."""
-
-    ahead: bytes
-    """The bytes before the failure that the same read gave. They can be sent on."""
-    failure: Told
-
-    @classmethod
-    def of(cls, error: UpstreamError, *, ahead: bytes = b"") -> "Broken":
-        return cls(ahead=ahead, failure=Told.of(error))
-
-
-class ChatStream(Protocol):
-    """Turns an upstream's stream bytes into OpenAI SSE bytes for the client.
-
-    `usage` is what the provider has reported so far. None: it has reported nothing. Until the provider
-    reports the whole answer, `usage` is marked as estimated. `produced_bytes` bounds the output tokens from
-    above: a token is at least one byte of text, reasoning or tool arguments.
-    """
-
-    @property
-    def usage(self) -> Usage | None: ...
-
-    @property
-    def produced_bytes(self) -> int: ...
-
-    @property
-    def most_bytes(self) -> int:
-        """At least `produced_bytes`. It is known without a look at the bytes that were sent on."""
+    def fitted(self, request: R, target: Target) -> tuple[R, Target, tuple[str, ...]] | None:
+        """The request as the deployment's model takes it, the deployment, and the names of the fields that
+        were changed or left out. None: it is fit as it came."""
         ...
 
-    @property
-    def told_bytes(self) -> int | None:
-        """`produced_bytes`, where that is how much the model said. None: some of the stream has another
-        shape, and `produced_bytes` counts all bytes of that part."""
+    def request(self, request: R, target: Target, facts: CallFacts) -> UpstreamRequest: ...
+
+    def answer(self, body: bytes, request: R, target: Target) -> tuple[A, Usage | None]:
+        """The answer, which keeps its bytes, and what it reports of the usage."""
         ...
 
-    @property
-    def service_tier(self) -> str | None:
-        """The service tier that the provider named. Empty: its standard tier. None: it has named none yet."""
+    def told_bytes(self, answer: A) -> int | None:
+        """The bytes of everything that the model wrote in an answer. None: nobody can tell."""
         ...
 
-    @property
-    def done(self) -> bool:
-        """True once the upstream said that the answer is complete."""
-        ...
-
-    def feed(self, data: bytes) -> bytes | Broken:
-        """Take the bytes that were read, and give those that can be sent on (maybe none). An error event,
-        garbage and an event over MAX_FRAME_BYTES give Broken. A broken stream is not fed again."""
-        ...
-
-    def close(self) -> bytes | Broken:
-        """The upstream ended: give the rest, `[DONE]` included. A stream that broke off gives Broken with
-        UpstreamCut. A stream that held nothing gives Broken with UpstreamMalformed."""
-        ...
+    def stream(self, request: R, target: Target) -> AnswerStream: ...
 
 
 class Backend(Protocol):
     """One dialect. Each method raises UnsupportedParameter or InvalidRequest for what can't be
     sent, and UpstreamError for what can't be understood."""
 
+    @property
+    def natives(self) -> Mapping[Surface, Native[Any, Any]]:
+        """The surfaces that providers of this dialect have themselves."""
+        ...
+
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
         """The request as the deployment's model takes it. None: it is fit as it came."""
         ...
 
-    def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest: ...
+    def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
+        """The provider's request for these turns."""
+        ...
 
-    def chat_response(
+    def answer(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
-    ) -> tuple[ChatCompletion, Usage | None]: ...
+    ) -> Sequence[AnswerEvent]:
+        """The events of a whole answer."""
+        ...
 
-    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> ChatStream: ...
+    def events(self, request: ChatRequest, target: Target, facts: CallFacts) -> EventParser:
+        """A parser for one stream."""
+        ...
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

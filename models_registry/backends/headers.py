@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from models_registry.backends.backend import CallFacts
 from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 
 WRITTEN_HERE = frozenset(
     {"content-length", "transfer-encoding", "connection", "accept-encoding", "expect", "te"}

@@ -4,7 +4,7 @@ Lines end with LF, CRLF or CR, and no JSON text has one of these in it. Bytes af
 until the rest of the line has come. Empty lines mean nothing.
 """
 
-from models_registry.backends.backend import MAX_FRAME_BYTES
+from models_registry.turns.sse import MAX_FRAME_BYTES
 from schema.errors import UpstreamMalformed
 
 

@@ -18,7 +18,7 @@ import msgspec
 from models_registry.backends.credentials import CUT, without_credentials
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Dialect, Target
-from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, WholeAnswer
+from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
 
 _ANYTHING = msgspec.json.Decoder()
 MAX_MESSAGE_CHARS = 1000
@@ -148,9 +148,9 @@ def provider_error(status: int, headers: Mapping[str, str], body: bytes, target:
     return error
 
 
-def whole_answer(status: int, body: bytes, target: Target) -> WholeAnswer:
+def whole_answer(status: int, body: bytes, target: Target) -> ProviderAnswer:
     """The status of a failing answer, and whether its body is an error of the dialect."""
-    return WholeAnswer(status=status, in_envelope=ENVELOPES[target.dialect](_json(body)))
+    return ProviderAnswer(status=status, in_envelope=ENVELOPES[target.dialect](_json(body)))
 
 
 def error_inside(error: bytes, target: Target) -> UpstreamError:

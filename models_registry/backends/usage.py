@@ -149,16 +149,3 @@ def _rare(of_prompt: PromptDetails | None, of_completion: CompletionDetails | No
         audio_output_tokens=of_completion.audio_tokens if of_completion else 0,
         image_output_tokens=of_completion.image_tokens if of_completion else 0,
     )
-
-
-def to_wire(usage: Usage) -> WireUsage:
-    """The usage as OpenAI's clients read it."""
-    return WireUsage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-        prompt_tokens_details=PromptDetails(
-            cached_tokens=usage.cached_tokens, cache_write_tokens=usage.cache_write_tokens
-        ),
-        completion_tokens_details=CompletionDetails(reasoning_tokens=usage.reasoning_tokens),
-    )

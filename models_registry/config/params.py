@@ -11,12 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from models_registry.backends import BACKENDS
-from models_registry.backends.backend import CallFacts
 from models_registry.backends.ollama.options import RUNNER, SAMPLING
 from models_registry.config.known_keys import OPENAI_CHAT, OPENAI_EMBEDDINGS, REQUEST_PARAMS
 from models_registry.config.reader import Deployment
 from models_registry.numbers import BadDeployment
 from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, TokenLimit
 from schema.errors import GatewayError, UnsupportedParameter
 

@@ -1,7 +1,7 @@
 """What an attempt costs by its outcome, when it is booked and when it is costed again."""
 
 from models_registry.prices.price import Parts, Price, ceiling_parts, cost_parts
-from schema.errors import ProviderError, UpstreamError, UpstreamUnreachable, WholeAnswer
+from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
 
@@ -28,7 +28,7 @@ def costs_nothing(error: UpstreamError, *, bills_failures: bool) -> bool:
     return is_not_served(error.answer)
 
 
-def is_not_served(answer: WholeAnswer) -> bool:
+def is_not_served(answer: ProviderAnswer) -> bool:
     """Whether a whole answer says that its call was not served."""
     by_provider = answer.in_envelope and answer.status in NOT_SERVED_BY_THE_PROVIDER
     return by_provider or answer.status in NOT_SERVED

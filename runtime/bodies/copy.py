@@ -105,6 +105,9 @@ class Copied:
                 self._body.add(piece)
                 yield piece
 
+    def failed(self, error: GatewayError) -> bytes:
+        return self._stream.failed(error)
+
     def close(self, error: GatewayError | None = None) -> None:
         self._stream.close(error)
         self._body.finish()

@@ -82,7 +82,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     http2: bool = False
     """Beside HTTP/1: a proxy in front speaks it to its clients, and HTTP/1 to us."""
-    front: bool = True
+    fast_path: bool = True
     """Whether functions are answered ahead of Litestar."""
 
 
@@ -298,7 +298,7 @@ def _load(blueprint: Blueprint, listen: Listen, gate: StartGate, parent_pid: int
     gc.disable()
     from runtime.serving.worker import load_worker
 
-    app = load_worker(blueprint, parent_pid, http2=listen.http2, front=listen.front)
+    app = load_worker(blueprint, parent_pid, http2=listen.http2, fast_path=listen.fast_path)
     gate.wait()
     return app
 

@@ -16,7 +16,7 @@ from runtime.services import Services
 from runtime.serving.listening import bound_connections
 from runtime.web.door import AsgiScope, Receive
 from runtime.web.edge import HttpOptions
-from runtime.web.front import App
+from runtime.web.fast_path import App
 from runtime.web.mount import mount
 from runtime.web.sending import Send
 from schema.errors import SHUTTING_DOWN, GatewayError
@@ -36,10 +36,10 @@ class WorkerApp:
     """
 
     def __init__(
-        self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int, *, http2: bool, front: bool = True
+        self, blueprint: Blueprint, logs: LineBuffer, parent_pid: int, *, http2: bool, fast_path: bool = True
     ) -> None:
         self._http2 = http2
-        self._front = front
+        self._fast_path = fast_path
         self._parent_pid = parent_pid
         self._blueprint = blueprint
         self._logs = logs
@@ -67,7 +67,9 @@ class WorkerApp:
             gateway = await self._services.open()
             settings = self._blueprint.settings
             options = HttpOptions(root_path=settings.root_path, cors_origins=settings.cors_origins)
-            self._app = mount(entries(self._blueprint.families), gateway, front=self._front, options=options)
+            self._app = mount(
+                entries(self._blueprint.families), gateway, fast_path=self._fast_path, options=options
+            )
         except Exception as exc:
             # granian would go on serving without a lifespan if this one merely raised.
             known = isinstance(exc, OSError | GatewayError)
@@ -109,9 +111,9 @@ def _settle_garbage() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool, front: bool) -> WorkerApp:
+def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool, fast_path: bool) -> WorkerApp:
     """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
     SIGTERM that comes while granian starts is lost between its handlers."""
     end_with_parent(parent_pid, signal.SIGKILL)
     give_large_blocks_back()
-    return WorkerApp(blueprint, set_up_logs(), parent_pid, http2=http2, front=front)
+    return WorkerApp(blueprint, set_up_logs(), parent_pid, http2=http2, fast_path=fast_path)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from functions.contract.function import TextReply
 from runtime.telemetry.snapshots import Snapshots, sum_of
-from runtime.telemetry.tally import AttemptCounts, Counted, Gauges
+from runtime.telemetry.tally import AttemptCounts, Gauges, TallyCounts
 from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
 from schema.ledger.rows import Outcome
 from schema.money import NANO_PER_USD
@@ -46,7 +46,7 @@ class Exposition:
 
     async def _rendered(self) -> str:
         written, gauges = await self._snapshots.together()
-        counted = Counted()
+        counted = TallyCounts()
         pieces: list[str] = []
         await _in_steps(counted.adding(written), lambda nothing: None)
         await _in_steps(_ours(counted, gauges), pieces.append)
@@ -64,7 +64,7 @@ async def _in_steps(steps: Iterator[T], take: Callable[[T], object]) -> None:
             until_mono = time.monotonic() + STEP_S
 
 
-def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
+def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
     requests, attempts, now = counted.requests, counted.attempts, sum_of(gauges)
     by_status = [((each.function, str(each.status)), each) for each in requests]
     by_function = [((each.function,), each) for each in requests]
@@ -150,7 +150,7 @@ def _ours(counted: Counted, gauges: Sequence[Gauges]) -> Iterator[str]:
 
 
 def _peers(
-    counted: Counted, gauges: Sequence[Gauges], route_of: Callable[[str], str | None]
+    counted: TallyCounts, gauges: Sequence[Gauges], route_of: Callable[[str], str | None]
 ) -> Iterator[str]:
     attempts = counted.attempts
     requests = [(route, each) for each in counted.requests if (route := route_of(each.function)) is not None]

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from runtime.process.locks import is_locked
-from runtime.telemetry.tally import Counted, Gauges, Tally
+from runtime.telemetry.tally import Gauges, Tally, TallyCounts
 
 EVERY_S = 1.0
 """How often a worker writes its counts, if they changed."""
@@ -34,7 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What one file holds: the numbers of one worker or, in the file `gone`, the counts of all dead
     workers."""
 
-    counted: Counted
+    counted: TallyCounts
     gauges: Gauges | None = None
     of: tuple[str, ...] = ()
     """In the file `gone`: the names of the dead workers that were added last and may still have a file."""
@@ -79,7 +79,7 @@ class Snapshots:
         """A value that changes whenever a worker writes."""
         return _state(self._folder)
 
-    async def together(self) -> tuple[list[Counted], list[Gauges]]:
+    async def together(self) -> tuple[list[TallyCounts], list[Gauges]]:
         """The counts of all workers, dead or alive, and the gauges of the living ones. The event loop runs
         between two files. Everything is read again where a worker adds dead ones to `gone` meanwhile."""
         for _ in range(MAX_READS):
@@ -168,7 +168,7 @@ def _read(path: Path) -> Snapshot:
     try:
         return _decoder.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
-        return Snapshot(counted=Counted())
+        return Snapshot(counted=TallyCounts())
 
 
 def _replace(path: Path, content: Snapshot) -> None:

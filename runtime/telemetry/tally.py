@@ -117,7 +117,7 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     """True while the process is connected to Postgres, which announces changes."""
 
 
-class Counted(msgspec.Struct, kw_only=True):
+class TallyCounts(msgspec.Struct, kw_only=True):
     """All that one worker has counted, or several workers together."""
 
     requests: list[Requests] = msgspec.field(default_factory=list)
@@ -125,14 +125,14 @@ class Counted(msgspec.Struct, kw_only=True):
     holds_exceeded: int = 0
     unrouted: list[Unrouted] = msgspec.field(default_factory=list)
 
-    def merged(self, others: Iterable["Counted"]) -> "Counted":
+    def merged(self, others: Iterable["TallyCounts"]) -> "TallyCounts":
         """The sum of this and others, as new objects."""
-        sum_of = Counted()
+        sum_of = TallyCounts()
         for _ in sum_of.adding([self, *others]):
             pass
         return sum_of
 
-    def adding(self, others: Iterable["Counted"]) -> Iterator[None]:
+    def adding(self, others: Iterable["TallyCounts"]) -> Iterator[None]:
         """Add all that others counted, in steps. A caller can do something else between two steps."""
         requests = {each.labels: each for each in self.requests}
         attempts = {each.labels: each for each in self.attempts}
@@ -223,8 +223,8 @@ class Tally:
         self.additions += 1
         self._holds_exceeded += 1
 
-    def counted(self) -> Counted:
-        return Counted(
+    def counted(self) -> TallyCounts:
+        return TallyCounts(
             requests=list(self._requests.values()),
             attempts=list(self._attempts.values()),
             holds_exceeded=self._holds_exceeded,

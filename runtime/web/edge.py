@@ -1,4 +1,4 @@
-"""The layer in front of the front and of Litestar: what HTTP asks of every path alike.
+"""The layer in front of the fast path and of Litestar: what HTTP asks of every path alike.
 
 It takes `SERVER_ROOT_PATH` off a path, answers the preflights of browsers, adds the headers of CORS, answers
 HEAD as GET without a body, and decompresses request bodies. Most requests ask for none of this, and pass.
@@ -12,7 +12,7 @@ import msgspec
 from runtime.intake.coded_body import CodedBody, coding_of
 from runtime.reply import Reply, json_reply
 from runtime.web.door import HEAD, AsgiScope, Receive
-from runtime.web.front import WHOLE, App
+from runtime.web.fast_path import WHOLE, App
 from runtime.web.sending import Send, send_whole
 from schema.errors import NotAllowed, envelope
 

@@ -21,7 +21,7 @@ from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.edge import Edge, HttpOptions
-from runtime.web.front import App, Front
+from runtime.web.fast_path import App, FastPath
 from runtime.web.sending import Send, send_whole
 from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 
@@ -40,11 +40,11 @@ def mount(
     entries: Sequence[Entry],
     gateway: Gateway,
     *,
-    front: bool = True,
+    fast_path: bool = True,
     options: HttpOptions = HttpOptions(),  # noqa: B008  (it is frozen)
 ) -> App:
     """The application: every function on its path and aliases, the OpenAPI document, and errors in our
-    envelope. With `front` false, Litestar serves every path."""
+    envelope. With `fast_path` false, Litestar serves every path."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for entry in entries:
         endpoint = Endpoint(entry, gateway)
@@ -65,7 +65,7 @@ def mount(
         await litestar(scope, receive, send)  # type: ignore[arg-type]  # ASGI's types are aliases of ours
 
     return Edge(
-        Front(doors, behind) if front else behind,
+        FastPath(doors, behind) if fast_path else behind,
         options,
         [path for path, each in by_path.items() if _is_of_models(each)],
         max_body_bytes=gateway.max_body_bytes,

@@ -5,12 +5,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
-
 from functions.contract.function import Download, EventStream
 from runtime.reply import Reply
 from runtime.stopping import STOPPED, go_on
-from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, envelope
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]  # ASGI specifies a mapping with values of any type
 PIECE_BYTES = 16 * 1024
@@ -133,19 +131,19 @@ async def send_head(send: Send, reply: Reply) -> None:
 
 
 async def sse_of(stream: EventStream) -> AsyncGenerator[bytes, None]:
-    """The events of a stream. A stream that breaks ends with an `error` event, and no `[DONE]` follows."""
+    """The events of a stream. A stream that breaks ends with what it says of that itself, and no `[DONE]`."""
     try:
         async with aclosing(stream.events()) as events:  # type: ignore[type-var]
             async for piece in events:
                 yield piece
         return
     except GatewayError as error:
-        last = envelope(error)
+        last = stream.failed(error)
     except asyncio.CancelledError as exc:
         if SHUTTING_DOWN not in exc.args:
             raise
         go_on()
         stopped = ShuttingDown(STOPPED)
         stream.close(stopped)
-        last = envelope(stopped)
-    yield b"data: " + msgspec.json.encode(last) + b"\n\n"
+        last = stream.failed(stopped)
+    yield last

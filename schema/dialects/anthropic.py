@@ -155,6 +155,7 @@ class MessagesResponse(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     content: list[AnswerBlock]
     stop_reason: str | None = None
+    stop_sequence: str | None = None
     usage: MaybeRaw = ABSENT
     """An AnthropicUsage."""
 
@@ -169,6 +170,7 @@ class BlockDelta(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "typ
     citation: MaybeRaw = ABSENT
     partial_json: str | None = None
     stop_reason: str | None = None
+    stop_sequence: str | None = None
 
 
 class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):

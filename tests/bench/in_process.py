@@ -1,9 +1,8 @@
 """A worker's ASGI application in this process, for benches that count what a call costs without a socket.
 
-Everything between granian and the provider's socket is the product's own: the front, the door, the functions,
-admission, a journal on disk, the upstream client with its parser. The provider is a transport in memory, the
-leases are granted without Postgres, and the keys stand in a dictionary.
-"""
+Everything between granian and the provider's socket is the product's own: the fast path, the door, the
+functions, admission, a journal on disk, the upstream client with its parser. The provider is a transport in
+memory, the leases are granted without Postgres, and the keys stand in a dictionary."""
 
 import asyncio
 import tempfile
@@ -40,7 +39,7 @@ from runtime.upstream.connection import Connection
 from runtime.upstream.pool import Pool
 from runtime.upstream.router import Router
 from runtime.web.door import AsgiScope, ClientWatch, Door, Receive
-from runtime.web.front import App, Front
+from runtime.web.fast_path import App, FastPath
 from runtime.web.sending import Send
 from schema.limits import Meter, Rule
 from schema.secret import Secret, key_hash_of
@@ -234,8 +233,8 @@ class Worker:
         return whole
 
 
-def _front(gateway: Gateway) -> Front:
-    """The front as `runtime/web/mount.py` makes it, with one function and without Litestar behind it."""
+def _front(gateway: Gateway) -> FastPath:
+    """The fast path as `runtime/web/mount.py` makes it, with one function and without Litestar behind it."""
     endpoint = Endpoint(entry_named("chat"), gateway)
     door = Door(
         {"POST": endpoint},
@@ -246,9 +245,9 @@ def _front(gateway: Gateway) -> Front:
     )
 
     async def behind(scope: AsgiScope, receive: Receive, send: Send) -> None:
-        raise AssertionError(f"the front does not know {scope['path']}")
+        raise AssertionError(f"the fast path does not know {scope['path']}")
 
-    return Front({endpoint.manifest.path: door}, behind)
+    return FastPath({endpoint.manifest.path: door}, behind)
 
 
 @asynccontextmanager

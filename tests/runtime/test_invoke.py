@@ -20,6 +20,7 @@ from functions.ports.context import CatalogueContext
 from functions.ports.models import Bounds
 from functions.spend import logs
 from models_registry.target import Target
+from models_registry.turns.sse import failure_frame
 from runtime.blueprint import check
 from runtime.catalog import Entry, entries
 from runtime.identity.authenticator import Authenticator
@@ -269,12 +270,12 @@ def test_a_row_has_the_clients_trace_its_metadata_and_its_program() -> None:
     assert house.sink.rows[-1].tags == ("a",)
 
 
-class Counted(Wire, frozen=True, kw_only=True, dict=True):
+class TallyCounts(Wire, frozen=True, kw_only=True, dict=True):
     count: int | None = None
 
 
 @function("POST", "/counted", access=Access.BUDGETS_WRITE)
-async def counted(request: Counted, ctx: CatalogueContext) -> str:
+async def counted(request: TallyCounts, ctx: CatalogueContext) -> str:
     """Say what came."""
     return f"{request.count}"
 
@@ -302,7 +303,7 @@ def test_a_body_of_a_model_call_is_read_as_it_stands() -> None:
 
 
 @function("POST", "/kept", access=Access.BUDGETS_WRITE)
-async def kept(request: Counted, ctx: CatalogueContext) -> str:
+async def kept(request: TallyCounts, ctx: CatalogueContext) -> str:
     """Keep what is declared."""
     refuse_undeclared(request)
     return f"{request.count}"
@@ -352,7 +353,7 @@ async def strictly(request: Strict, ctx: CatalogueContext) -> str:
 
 
 @function("POST", "/echoing", access=Access.BUDGETS_WRITE, echoes=True)
-async def echoing(request: Counted, ctx: CatalogueContext) -> Strict:
+async def echoing(request: TallyCounts, ctx: CatalogueContext) -> Strict:
     """Say something else than what came."""
     return Strict(deep=7)
 
@@ -742,6 +743,9 @@ class Counting:
     async def events(self) -> AsyncIterator[bytes]:
         yield b"data: 1\n\n"
         yield b"data: 2\n\n"
+
+    def failed(self, error: GatewayError) -> bytes:
+        return failure_frame(error)
 
     def close(self, error: GatewayError | None = None) -> None:
         self.closed += 1

@@ -5,25 +5,38 @@ output. A stream reports its input at its start, and all counts at its end.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
-from models_registry.backends.anthropic.citations import cited
+from models_registry.backends.anthropic.citations import citations_in, cited
 from models_registry.backends.anthropic.fitting import fitted
 from models_registry.backends.anthropic.request import ANSWER_TOOL, answers_by_tool, messages_request
-from models_registry.backends.anthropic.stream import AnthropicStream
-from models_registry.backends.anthropic.thinking import thinking_block
-from models_registry.backends.anthropic.usage import counts_in, finish_reason, usage_of
-from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.anthropic.stream import AnthropicParser
+from models_registry.backends.anthropic.thinking import thought
+from models_registry.backends.anthropic.usage import counts_in, stop_reason, usage_of
+from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
 from models_registry.backends.content import arguments_text
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import upstream_headers
 from models_registry.backends.provider_errors import error_instead, provider_error
 from models_registry.backends.tolerance import decoded
-from models_registry.backends.usage import to_wire
 from models_registry.target import Target
-from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
+from models_registry.turns.events import (
+    AnswerEvent,
+    Began,
+    Counted,
+    Stopped,
+    StopReason,
+    Text,
+    ToolArguments,
+    ToolBegan,
+)
+from models_registry.turns.facts import CallFacts
+from models_registry.turns.surfaces import Surface
+from schema.chat import ChatRequest
 from schema.dialects.anthropic import AnswerBlock, MessagesResponse
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
 from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
@@ -49,6 +62,8 @@ _MESSAGES = msgspec.json.Decoder(MessagesResponse)
 class Anthropic:
     """Implements Backend."""
 
+    natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType({})
+
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
         """See `models_registry/backends/anthropic/fitting.py`."""
         return fitted(request, target)
@@ -64,36 +79,27 @@ class Anthropic:
         url = f"{target.api_base}/v1/messages"
         return UpstreamRequest(url=url, headers=headers, body=body, tls=target.tls, changed=changes.names)
 
-    def chat_response(
+    def answer(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
-    ) -> tuple[ChatCompletion, Usage | None]:
+    ) -> list[AnswerEvent]:
         """Blocks of the provider's own tools are left out. Raises UpstreamMalformed for a body that is no
         message, and the mapped error for an error in a 200."""
         message = _decode(body, target)
         counts = counts_in(message.usage)
         usage = None if counts is None else usage_of(counts)
-        by_tool, finished = answers_by_tool(request, target), finish_reason(message.stop_reason)
-        completion = ChatCompletion(
-            id=message.id,
-            object="chat.completion",
-            created=facts.created,
-            model=message.model or target.model,
-            choices=[
-                Choice(
-                    index=0,
-                    message=_answer(message.content, by_tool=by_tool),
-                    finish_reason="stop" if by_tool and finished == "tool_calls" else finished,
-                )
-            ],
-            usage=to_wire(usage) if usage is not None else None,
-        )
-        return completion, usage
+        by_tool = answers_by_tool(request, target)
+        reason = stop_reason(message.stop_reason)
+        if by_tool and reason is StopReason.TOOLS:
+            reason = StopReason.END
+        return [
+            Began(id=message.id, model=message.model),
+            *_events(message.content, by_tool=by_tool),
+            Stopped(reason, message.stop_sequence),
+            *(() if usage is None else (Counted(usage),)),
+        ]
 
-    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> AnthropicStream:
-        options = request.stream_options
-        include_usage = options is not None and bool(options.include_usage)
-        answer_tool = ANSWER_TOOL if answers_by_tool(request, target) else None
-        return AnthropicStream(target, facts, include_usage=include_usage, answer_tool=answer_tool)
+    def events(self, request: ChatRequest, target: Target, facts: CallFacts) -> AnthropicParser:
+        return AnthropicParser(target, answer_tool=ANSWER_TOOL if answers_by_tool(request, target) else None)
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
@@ -123,30 +129,21 @@ def _decode(body: bytes, target: Target) -> MessagesResponse:
         raise error_instead(body, target, f"The provider's answer is not a message: {exc}") from exc
 
 
-def _answer(blocks: list[AnswerBlock], *, by_tool: bool) -> AnswerMessage:
+def _events(blocks: list[AnswerBlock], *, by_tool: bool) -> list[AnswerEvent]:
     if by_tool:
         said = [block for block in blocks if block.kind == "tool_use" and block.name == ANSWER_TOOL]
         if said:
-            return AnswerMessage(content=arguments_text(said[0].input))
-    text = "".join(block.text or "" for block in blocks if block.kind == "text")
-    thinking = "".join(block.thinking or "" for block in blocks if block.kind == "thinking")
-    calls = [_call(block) for block in blocks if block.kind == "tool_use"]
-    signed = [found for block in blocks if (found := thinking_block(block)) is not None]
-    annotations, fields = cited(blocks)
-    return AnswerMessage(
-        content=text or (None if calls else ""),
-        reasoning_content=thinking or msgspec.UNSET,
-        tool_calls=calls or msgspec.UNSET,
-        thinking_blocks=_raw(signed) if signed else ABSENT,
-        annotations=_raw(annotations) if annotations else ABSENT,
-        provider_specific_fields=ABSENT if fields is None else _raw(fields),
-    )
-
-
-def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
-
-
-def _call(block: AnswerBlock) -> ToolCall:
-    function = CalledFunction(name=block.name, arguments=arguments_text(block.input))
-    return ToolCall(id=block.id, kind="function", function=function)
+            return [Text(arguments_text(said[0].input), begins=True)]
+    found: list[AnswerEvent] = []
+    tools = 0
+    for block in blocks:
+        if block.kind == "text":
+            found.append(Text(block.text or "", begins=True))
+            found += [cited(each) for each in citations_in(block.citations)]
+        elif block.kind == "tool_use":
+            found.append(ToolBegan(tools, block.id or "", block.name or ""))
+            found.append(ToolArguments(tools, arguments_text(block.input)))
+            tools += 1
+        elif (thinking := thought(block)) is not None:
+            found.append(thinking)
+    return found

@@ -1,4 +1,4 @@
-"""Signed thinking: from Anthropic's blocks to LiteLLM's `thinking_blocks`, and back.
+"""Signed thinking: from Anthropic's blocks to the core, and from LiteLLM's `thinking_blocks` back.
 
 Anthropic takes its thinking back unchanged alone, with its signature. A client that collected a stream may
 send the pieces one by one: a block's text ends with the piece that has the signature. Thinking without a
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from models_registry.turns.events import Sealed, Thought
 from schema.chat import Message, Part, ThinkingBlock
 from schema.dialects.anthropic import AnswerBlock, AnthropicMessage, Block
 from schema.wire import present
@@ -18,12 +19,12 @@ _BLOCKS = msgspec.json.Decoder(list[ThinkingBlock])
 _TEXT = msgspec.json.Decoder(str)
 
 
-def thinking_block(block: AnswerBlock) -> ThinkingBlock | None:
-    """A block of an answer as LiteLLM has it. None: it is no thinking."""
+def thought(block: AnswerBlock) -> Thought | Sealed | None:
+    """A block of an answer as the core has it. None: it is no thinking."""
     if block.kind == THINKING:
-        return ThinkingBlock(kind=THINKING, thinking=block.thinking or "", signature=block.signature or "")
+        return Thought(block.thinking or "", block.signature or "", is_signed=True)
     if block.kind == REDACTED:
-        return ThinkingBlock(kind=REDACTED, data=block.data or "")
+        return Sealed(block.data or "")
     return None
 
 

@@ -5,19 +5,20 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.usage import count_of, rare_from, report_in, usage_from
+from models_registry.turns.events import StopReason
 from schema.dialects.anthropic import AnthropicUsage
 from schema.usage import RareMeters, Usage, tier_served
 from schema.wire import MaybeRaw
 
-FINISH_REASONS = MappingProxyType(
+STOP_REASONS = MappingProxyType(
     {
-        "end_turn": "stop",
-        "stop_sequence": "stop",
-        "pause_turn": "stop",
-        "max_tokens": "length",
-        "model_context_window_exceeded": "length",
-        "tool_use": "tool_calls",
-        "refusal": "content_filter",
+        "end_turn": StopReason.END,
+        "stop_sequence": StopReason.SEQUENCE,
+        "pause_turn": StopReason.PAUSE,
+        "max_tokens": StopReason.LENGTH,
+        "model_context_window_exceeded": StopReason.CONTEXT,
+        "tool_use": StopReason.TOOLS,
+        "refusal": StopReason.FILTER,
     }
 )
 
@@ -30,9 +31,9 @@ def counts_in(raw: MaybeRaw) -> AnthropicUsage | None:
     return report_in(raw, _REPORTS)
 
 
-def finish_reason(stop_reason: str | None) -> str:
-    """OpenAI's finish reason. A stop reason that is not known yet becomes `stop`."""
-    return FINISH_REASONS.get(stop_reason or "", "stop")
+def stop_reason(said: str | None) -> StopReason:
+    """Anthropic's stop reason. One that is not known yet becomes `END`."""
+    return STOP_REASONS.get(said or "", StopReason.END)
 
 
 def merge_usage(known: AnthropicUsage, later: AnthropicUsage | None) -> AnthropicUsage:

@@ -1,4 +1,4 @@
-"""Ollama's answers in OpenAI's terms. Whole answers and streams share these functions."""
+"""Ollama's answers as events of the core. Whole answers and streams share these functions."""
 
 import hashlib
 
@@ -9,6 +9,7 @@ from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import count_in, usage_from
 from models_registry.target import Target
+from models_registry.turns.events import AnswerEvent, StopReason, Text, Thought, ToolArguments, ToolBegan
 from schema.dialects.ollama import OllamaAnswer, OllamaToolCall
 from schema.errors import UpstreamCut
 from schema.usage import Usage
@@ -48,11 +49,28 @@ def usage_of(answer: OllamaAnswer) -> Usage | None:
     return usage_from(prompt, completion, Usage())
 
 
-def finish_reason(answer: OllamaAnswer, *, called_tools: bool) -> str:
-    """OpenAI's finish reason. Ollama says `stop` for tool calls as well."""
+def stop_reason(answer: OllamaAnswer, *, called_tools: bool) -> StopReason:
+    """Why an answer ended. Ollama says `stop` for tool calls as well."""
     if answer.done_reason == "length":
-        return "length"
-    return "tool_calls" if called_tools else "stop"
+        return StopReason.LENGTH
+    return StopReason.TOOLS if called_tools else StopReason.END
+
+
+def message_events(answer: OllamaAnswer, calls: int, request_id: str) -> list[AnswerEvent]:
+    """The events of a whole answer's message, or of that of one line. `calls` tool calls came before."""
+    message = answer.message
+    if message is None:
+        return []
+    found: list[AnswerEvent] = []
+    if message.thinking:
+        found.append(Thought(message.thinking))
+    logprobs = logprobs_of(answer) or ABSENT
+    if message.content or logprobs:
+        found.append(Text(message.content or "", logprobs))
+    for at, call in enumerate(message.tool_calls or (), calls):
+        found.append(ToolBegan(at, call_id(call, at, request_id), call.function.name))
+        found.append(ToolArguments(at, arguments_of(call)))
+    return found
 
 
 def call_id(call: OllamaToolCall, index: int, request_id: str) -> str:

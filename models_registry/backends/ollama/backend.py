@@ -7,23 +7,18 @@ last line of a stream always has the counts.
 
 import shlex
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
-from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
-from models_registry.backends.ollama.answer import (
-    arguments_of,
-    call_id,
-    decode_answer,
-    finish_reason,
-    logprobs_of,
-    usage_of,
-)
+from models_registry.backends.ollama.answer import decode_answer, message_events, stop_reason, usage_of
 from models_registry.backends.ollama.request import chat_body, embed_body
-from models_registry.backends.ollama.stream import OllamaStream
+from models_registry.backends.ollama.stream import OllamaParser
 from models_registry.backends.provider_errors import (
     error_instead,
     provider_error,
@@ -33,15 +28,17 @@ from models_registry.backends.provider_errors import (
     whole_answer,
 )
 from models_registry.backends.tolerance import loosely
-from models_registry.backends.usage import count_of, to_wire
+from models_registry.backends.usage import count_of
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
-from schema.chat import AnswerMessage, CalledFunction, ChatCompletion, ChatRequest, Choice, ToolCall
-from schema.dialects.ollama import OllamaEmbeddings, OllamaMessage, Option
+from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, ToolBegan
+from models_registry.turns.facts import CallFacts
+from models_registry.turns.surfaces import Surface
+from schema.chat import ChatRequest
+from schema.dialects.ollama import OllamaEmbeddings, Option
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
-from schema.wire import ABSENT
 
 QUEUE_RETRY_S = 5.0
 """The seconds of Retry-After when Ollama's queue is full, since Ollama names no time itself."""
@@ -54,6 +51,8 @@ _FOREIGN = ("anthropic-", "openai-")
 class Ollama:
     """Implements Backend."""
 
+    natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType({})
+
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
         return None
 
@@ -65,48 +64,26 @@ class Ollama:
         context = body.options.get("num_ctx", 0)
         return msgspec.structs.replace(made, context_tokens=count_of(_number(context)) or 0)
 
-    def chat_response(
+    def answer(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
-    ) -> tuple[ChatCompletion, Usage | None]:
+    ) -> list[AnswerEvent]:
         """Raises UpstreamMalformed for a body that is no answer, and UpstreamCut for an answer that is not
         complete."""
         answer = decode_answer(body, target)
         if not answer.done:
             raise UpstreamCut("The provider's answer broke off before it was complete.")
-        message = answer.message or OllamaMessage()
-        calls = [
-            ToolCall(
-                id=call_id(call, i, facts.request_id),
-                kind="function",
-                function=CalledFunction(name=call.function.name, arguments=arguments_of(call)),
-            )
-            for i, call in enumerate(message.tool_calls or ())
-        ]
+        said = message_events(answer, 0, facts.request_id)
+        called_tools = any(isinstance(each, ToolBegan) for each in said)
         usage = usage_of(answer)
-        choice = Choice(
-            index=0,
-            message=AnswerMessage(
-                content=message.content or (None if calls else ""),
-                reasoning_content=message.thinking or msgspec.UNSET,
-                tool_calls=calls or msgspec.UNSET,
-            ),
-            finish_reason=finish_reason(answer, called_tools=bool(calls)),
-            logprobs=logprobs_of(answer) or ABSENT,
-        )
-        completion = ChatCompletion(
-            id=f"chatcmpl-{facts.request_id}",
-            object="chat.completion",
-            created=facts.created,
-            model=answer.model or target.model,
-            choices=[choice],
-            usage=None if usage is None else to_wire(usage),
-        )
-        return completion, usage
+        return [
+            Began(model=answer.model or ""),
+            *said,
+            Stopped(stop_reason(answer, called_tools=called_tools)),
+            *(() if usage is None else (Counted(usage),)),
+        ]
 
-    def chat_stream(self, request: ChatRequest, target: Target, facts: CallFacts) -> OllamaStream:
-        options = request.stream_options
-        include_usage = options is not None and bool(options.include_usage)
-        return OllamaStream(target, facts, include_usage=include_usage)
+    def events(self, request: ChatRequest, target: Target, facts: CallFacts) -> OllamaParser:
+        return OllamaParser(target, facts)
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

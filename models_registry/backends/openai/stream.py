@@ -13,16 +13,25 @@ from typing import Annotated, Any
 
 import msgspec
 
-from models_registry.backends.backend import MAX_FRAME_BYTES, Broken
 from models_registry.backends.openai.failures import FAILED, choice_error
 from models_registry.backends.openai.lengths import DeltaFields, length_of
 from models_registry.backends.provider_errors import error_inside, error_instead, tells_error
 from models_registry.backends.search import with_search
-from models_registry.backends.sse import DONE, DONE_DATA, LINE_ENDS, Event, EventCutter, events
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import USAGES, from_wire, report_in
 from models_registry.target import Target
-from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed
+from models_registry.turns.sse import (
+    DONE,
+    DONE_DATA,
+    LINE_ENDS,
+    MAX_FRAME_BYTES,
+    Event,
+    EventCutter,
+    events,
+    failure_frame,
+)
+from models_registry.turns.stream import Broken
+from schema.errors import GatewayError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
 
@@ -85,9 +94,9 @@ _PIECES = msgspec.json.Decoder(_Piece)
 
 
 class OpenAIStream:
-    """Implements ChatStream. `choices` is how many choices the caller asked for. `keep_usage` is false where
-    the gateway asked for the chunk with the usage and the caller did not. `search` is what `search_context`
-    gives."""
+    """Implements AnswerStream. `choices` is how many choices the caller asked for. `keep_usage` is false
+    where the gateway asked for the chunk with the usage and the caller did not. `search` is what
+    `search_context` gives."""
 
     def __init__(self, target: Target, *, choices: int, keep_usage: bool, search: str | None = None) -> None:
         self._target = target
@@ -126,7 +135,7 @@ class OpenAIStream:
         return None if self._window.is_odd else told
 
     def feed(self, data: bytes) -> bytes | Broken:
-        """See ChatStream."""
+        """See AnswerStream."""
         if self.done:
             return b""
         try:
@@ -136,7 +145,7 @@ class OpenAIStream:
         return self._relay(block) if block else b""
 
     def close(self) -> bytes | Broken:
-        """See ChatStream. Where the server sent no `[DONE]`, one is added if every choice has its finish
+        """See AnswerStream. Where the server sent no `[DONE]`, one is added if every choice has its finish
         reason. An end in the middle of an event is a cut."""
         if self.done:
             return b""
@@ -150,6 +159,10 @@ class OpenAIStream:
             return Broken.of(self._unfinished(ended), ahead=out)
         self.done = True
         return out + DONE
+
+    def failed(self, error: GatewayError) -> bytes:
+        """See AnswerStream."""
+        return failure_frame(error)
 
     def _last(self, rest: bytes) -> bytes | Broken:
         """Relay the last event, if the stream ended without the empty line after it."""

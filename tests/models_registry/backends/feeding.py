@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 
-from models_registry.backends.backend import Broken, ChatStream
+from models_registry.turns.stream import AnswerStream, Broken
 from schema.errors import GatewayError
 from schema.usage import Usage
 
@@ -25,7 +25,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return (self.out, kind, self.usage, self.produced_bytes, self.done)
 
 
-def run(stream: ChatStream, pieces: Iterable[bytes]) -> Outcome:
+def run(stream: AnswerStream, pieces: Iterable[bytes]) -> Outcome:
     """Feed the pieces, and close the stream. Any exception makes the test fail."""
     out = bytearray()
     error: GatewayError | None = None
@@ -38,7 +38,7 @@ def run(stream: ChatStream, pieces: Iterable[bytes]) -> Outcome:
     return Outcome(bytes(out), error, stream.usage, stream.produced_bytes, stream.done)
 
 
-def _given(stream: ChatStream, pieces: Iterable[bytes]) -> Iterator[bytes | Broken]:
+def _given(stream: AnswerStream, pieces: Iterable[bytes]) -> Iterator[bytes | Broken]:
     for piece in pieces:
         yield stream.feed(piece)
     yield stream.close()
@@ -50,7 +50,7 @@ def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(places)]
 
 
-def feed_all_ways(make: Callable[[], ChatStream], data: bytes, at: Sequence[int] = ()) -> Outcome:
+def feed_all_ways(make: Callable[[], AnswerStream], data: bytes, at: Sequence[int] = ()) -> Outcome:
     """Feed the data whole, byte by byte, and cut at the given places. All outcomes must be the same, and it
     is given."""
     whole = run(make(), [data])

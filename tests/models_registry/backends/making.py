@@ -6,8 +6,9 @@ from typing import Any  # JSON as a client reads it, without types
 
 import msgspec
 
-from models_registry.backends.backend import CallFacts, UpstreamRequest
+from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Dialect, Target
+from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
 from schema.secret import Secret

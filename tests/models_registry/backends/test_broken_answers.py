@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
-from models_registry.backends.sse import DONE
 from models_registry.target import Dialect
+from models_registry.turns.sse import DONE
 from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_all_ways
 from tests.models_registry.backends.making import FACTS, KEY, chat, embeddings, target
 from tests.models_registry.backends.openai.test_stream import ROLE, STOP, TEXT, USAGE, event, piece
@@ -21,7 +22,7 @@ EMPTY_FINISH = piece({"content": "."}, "")
 
 def fed(data: bytes, dialect: Dialect = Dialect.OPENAI, *, choices: int = 1, at: Any = ()) -> Outcome:
     request = chat(stream=True, n=choices) if choices > 1 else chat(stream=True)
-    return feed_all_ways(lambda: BACKENDS[dialect].chat_stream(request, target(dialect), FACTS), data, at)
+    return feed_all_ways(lambda: chat_stream(request, target(dialect), FACTS), data, at)
 
 
 def lines(*values: object) -> bytes:
@@ -127,7 +128,7 @@ def test_an_error_in_a_200_has_its_own_status(body: dict[str, object], status: i
     assert bare.error.http_status == status
     for dialect in Dialect:
         with pytest.raises(ProviderError) as caught:
-            BACKENDS[dialect].chat_response(json.dumps(body).encode(), chat(), target(dialect), FACTS)
+            chat_answer(json.dumps(body).encode(), chat(), target(dialect), FACTS)
         assert caught.value.http_status == status
     for dialect in (Dialect.OPENAI, Dialect.OLLAMA):
         with pytest.raises(ProviderError) as caught:
@@ -174,9 +175,7 @@ def test_a_choice_that_failed_ends_no_answer(
     assert b"[DONE]" not in found.out
     whole = {"choices": [{**choice, "message": {"role": "assistant", "content": "Hi"}}]}
     with pytest.raises(kind) as caught:
-        BACKENDS[Dialect.OPENAI].chat_response(
-            json.dumps(whole).encode(), chat(), target(Dialect.OPENAI), FACTS
-        )
+        chat_answer(json.dumps(whole).encode(), chat(), target(Dialect.OPENAI), FACTS)
     assert caught.value.http_status == status
 
 
@@ -184,7 +183,7 @@ def test_an_answer_may_speak_of_errors() -> None:
     for text in ("error", '{"error": "x"}', '"finish_reason":"error"'):
         choice = {"message": {"content": text, "error": None}, "finish_reason": "stop"}
         body = json.dumps({"choices": [choice], "error": None}).encode()
-        BACKENDS[Dialect.OPENAI].chat_response(body, chat(), target(Dialect.OPENAI), FACTS)
+        chat_answer(body, chat(), target(Dialect.OPENAI), FACTS)
         assert fed(ROLE + piece({"content": text}) + STOP + DONE).error is None
 
 
@@ -194,9 +193,7 @@ def test_ollamas_last_line_without_reason_and_counts_is_a_cut() -> None:
     found = fed(lines(line | {"done": False}, line | {"done": True}), Dialect.OLLAMA)
     assert isinstance(found.error, UpstreamCut)
     with pytest.raises(UpstreamCut):
-        BACKENDS[Dialect.OLLAMA].chat_response(
-            json.dumps(line | {"done": True}).encode(), chat(), target(Dialect.OLLAMA), FACTS
-        )
+        chat_answer(json.dumps(line | {"done": True}).encode(), chat(), target(Dialect.OLLAMA), FACTS)
     for kept in ({"done_reason": "stop"}, {"eval_count": 1}, {"prompt_eval_count": 1}):
         assert fed(lines(line | {"done": True} | kept), Dialect.OLLAMA).done
 

@@ -15,6 +15,7 @@ from runtime.blueprint import check
 from schema.chat import ChatRequest
 from schema.errors import UnsupportedParameter
 from tests.models_registry.backends import test_fitting_openai as openai
+from tests.models_registry.backends.chatting import chat_stream
 
 LITTLE = {"type": "enabled", "budget_tokens": 1024}
 LIST = {"type": "json_schema", "json_schema": {"name": "l", "schema": {"type": "array"}}}
@@ -259,7 +260,7 @@ def test_the_tools_arguments_are_the_answers_text() -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 def test_the_tools_arguments_are_the_streams_text(at_once: bool) -> None:
     parser = openai.exchange(target(OLD), response_format=FORMAT, stream=True)
-    stream = parser.backend.chat_stream(parser.request, parser.target, parser.facts)
+    stream = chat_stream(parser.request, parser.target, parser.facts)
     block = {"type": "tool_use", "id": "t", "name": ANSWER_TOOL, "input": {"age": 7} if at_once else {}}
     pieces = [] if at_once else ['{"age"', ": 7}"]
     events = [
@@ -288,7 +289,7 @@ def test_the_tools_arguments_are_the_streams_text(at_once: bool) -> None:
 
 def test_a_tools_whole_input_at_its_start_is_kept_in_a_stream() -> None:
     made = openai.exchange(target(BUDGETED), tools=[TOOL], stream=True)
-    stream = made.backend.chat_stream(made.request, made.target, made.facts)
+    stream = chat_stream(made.request, made.target, made.facts)
     events = [
         {"type": "message_start", "message": {"id": "m", "content": [], "usage": {"input_tokens": 1}}},
         {
@@ -446,7 +447,7 @@ def test_of_two_samplers_the_one_that_means_something_stays() -> None:
 
 def test_an_empty_answer_through_the_tool_is_an_empty_object_in_a_stream_too() -> None:
     made = openai.exchange(target(OLD), response_format=FORMAT, stream=True)
-    stream = made.backend.chat_stream(made.request, made.target, made.facts)
+    stream = chat_stream(made.request, made.target, made.facts)
     block = {"type": "tool_use", "id": "t", "name": ANSWER_TOOL, "input": {}}
     events = [
         {"type": "message_start", "message": {"id": "m", "content": [], "usage": {"input_tokens": 1}}},

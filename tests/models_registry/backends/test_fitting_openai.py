@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.chat import ChatExchange
-from models_registry.backends.backend import CallFacts
 from models_registry.backends.dropping import left
 from models_registry.backends.fitting import nearest
 from models_registry.bounds.chat import ChatBounds
 from models_registry.facts.table import EFFORTS
 from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 from runtime.blueprint import check
 from schema.chat import ChatRequest
 from schema.errors import InvalidRequest

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models_registry.backends import BACKENDS
 from models_registry.backends.provider_errors import MAX_MESSAGE_CHARS, error_inside, provider_error
 from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamError, UpstreamMalformed, WholeAnswer
+from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
 from tests.models_registry.backends.making import KEY, target
 
 TARGET = target(Dialect.OPENAI)
@@ -72,7 +72,7 @@ def test_an_answer_says_whose_status_it_has_and_whether_the_provider_itself_spok
 ) -> None:
     for status in (404, 500, 503, 529):
         found = BACKENDS[dialect].error(status, {}, body, target(dialect))
-        assert found.answer == WholeAnswer(status=status, in_envelope=in_envelope)
+        assert found.answer == ProviderAnswer(status=status, in_envelope=in_envelope)
 
 
 def test_an_error_inside_an_answer_has_no_answer_of_its_own() -> None:

@@ -9,11 +9,11 @@ from typing import Any  # recorded JSON, without types
 import msgspec
 import pytest
 
-from models_registry.backends import BACKENDS
 from models_registry.prices.price import Price, cost_nano
 from models_registry.target import Dialect
 from schema.usage import Usage
 from tests.fakes import answers
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import run
 from tests.models_registry.backends.making import FACTS, chat, events_of, target
 from tests.models_registry.backends.recordings import FOLDER, OWN, Exchange, enough, exchanges
@@ -33,16 +33,14 @@ OPERATIONS = {Dialect.OPENAI: "chat", Dialect.ANTHROPIC: "messages", Dialect.OLL
 
 
 def used_in_one(dialect: Dialect, body: bytes) -> Usage | None:
-    return BACKENDS[dialect].chat_response(body, chat(), target(dialect), FACTS)[1]
+    return chat_answer(body, chat(), target(dialect), FACTS)[1]
 
 
 def used_in_pieces(dialect: Dialect, body: bytes) -> Usage | None:
     """The same where the client asked for the usage and where the gateway alone did."""
     quiet, loud = (
         run(
-            BACKENDS[dialect].chat_stream(
-                chat(stream=True, stream_options={"include_usage": asked}), target(dialect), FACTS
-            ),
+            chat_stream(chat(stream=True, stream_options={"include_usage": asked}), target(dialect), FACTS),
             [body],
         )
         for asked in (False, True)

@@ -16,6 +16,7 @@ from models_registry.target import Dialect
 from schema.chat import ChatRequest
 from schema.errors import InvalidRequest, ProviderError
 from schema.wire import decode_body
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, cut, feed_all_ways, run
 from tests.models_registry.backends.making import (
     FACTS,
@@ -39,15 +40,15 @@ _REQUESTS = msgspec.json.Decoder(ChatRequest)
 
 def stream(exchange: Exchange, dialect: Dialect, *, include_usage: bool) -> Outcome:
     """The recorded stream through its backend, cut in several ways."""
-    backend, to, body = BACKENDS[dialect], target(dialect), exchange.body
+    to, body = target(dialect), exchange.body
     request = chat(stream=True, stream_options={"include_usage": include_usage})
 
     if len(body) < BYTE_BY_BYTE_BELOW:
-        return feed_all_ways(lambda: backend.chat_stream(request, to, FACTS), body, [1, 77, 1000])
-    whole = run(backend.chat_stream(request, to, FACTS), [body])
+        return feed_all_ways(lambda: chat_stream(request, to, FACTS), body, [1, 77, 1000])
+    whole = run(chat_stream(request, to, FACTS), [body])
     for step in (97, 1460):
         pieces = cut(body, range(0, len(body), step))
-        assert run(backend.chat_stream(request, to, FACTS), pieces).facts == whole.facts
+        assert run(chat_stream(request, to, FACTS), pieces).facts == whole.facts
     return whole
 
 
@@ -64,7 +65,7 @@ def test_answers_in_openais_dialect_are_passed_on_as_they_are() -> None:
         if exchange.streaming or exchange.response.status != 200:
             continue
         recorded = json.loads(exchange.body)
-        completion, usage = OpenAI().chat_response(exchange.body, chat(), target(Dialect.OPENAI), FACTS)
+        completion, usage = chat_answer(exchange.body, chat(), target(Dialect.OPENAI), FACTS)
         assert json.loads(msgspec.json.encode(completion.fields())) == recorded, exchange.id
         assert [choice.index for choice in completion.choices] == [
             choice.get("index", 0) for choice in recorded["choices"]
@@ -153,7 +154,7 @@ def test_anthropics_answers_say_the_same_in_our_terms() -> None:
             continue
         recorded = json.loads(exchange.body)
         to = target(Dialect.ANTHROPIC)
-        completion, usage = BACKENDS[Dialect.ANTHROPIC].chat_response(exchange.body, chat(), to, FACTS)
+        completion, usage = chat_answer(exchange.body, chat(), to, FACTS)
         message = completion.choices[0].message
         assert (message.content or "") == joined(recorded["content"], "text"), exchange.id
         calls = message.tool_calls if isinstance(message.tool_calls, list) else []
@@ -274,8 +275,7 @@ def test_ollamas_answers_say_the_same_in_our_terms() -> None:
 def check_ollamas_answer(
     exchange: Exchange, text: str, thinking: str, arguments: list[Any], counts: tuple[int, int]
 ) -> None:
-    backend = BACKENDS[Dialect.OLLAMA]
-    completion, usage = backend.chat_response(exchange.body, chat(), target(Dialect.OLLAMA), FACTS)
+    completion, usage = chat_answer(exchange.body, chat(), target(Dialect.OLLAMA), FACTS)
     message = completion.choices[0].message
     calls = message.tool_calls if isinstance(message.tool_calls, list) else []
     assert (message.content or "") == text, exchange.id

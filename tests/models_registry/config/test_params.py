@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from functions.chat import chat
 from functions.embeddings import embeddings
 from models_registry.backends import BACKENDS
-from models_registry.backends.backend import CallFacts
 from models_registry.backends.dropping import field_path, leave_out, without
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.reasoning import may_reason
 from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 from runtime.blueprint import Checked, check
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest

@@ -4,20 +4,20 @@ import pytest
 
 from models_registry.prices.charges import costs_nothing
 from schema.errors import (
+    ProviderAnswer,
     ProviderError,
     UpstreamCut,
     UpstreamError,
     UpstreamMalformed,
     UpstreamTimeout,
     UpstreamUnreachable,
-    WholeAnswer,
 )
 
 
 def answered(status: int, *, in_envelope: bool = True) -> UpstreamError:
     """Its mapped status is another one on purpose: the provider's own counts."""
     error = ProviderError("x", status=400 if status >= 500 else 503)
-    error.answer = WholeAnswer(status=status, in_envelope=in_envelope)
+    error.answer = ProviderAnswer(status=status, in_envelope=in_envelope)
     return error
 
 

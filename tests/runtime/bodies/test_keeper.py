@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from functions.contract.call import Call
+from models_registry.turns.sse import failure_frame
 from runtime.bodies import copy
 from runtime.bodies.keeper import REDACTION_HEADER, BodyKeeper
 from runtime.bodies.storage_policy import StoragePolicy
@@ -63,6 +64,9 @@ class Pieces:
     async def events(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             yield piece
+
+    def failed(self, error: GatewayError) -> bytes:
+        return failure_frame(error)
 
     def close(self, error: GatewayError | None = None) -> None:
         self.closed.append(error)

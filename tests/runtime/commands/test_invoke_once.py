@@ -10,6 +10,7 @@ from functions.contract.function import EventStream, function
 from functions.contract.roles import Access
 from functions.ports.context import CatalogueContext
 from functions.spend import logs
+from models_registry.turns.sse import failure_frame
 from runtime.commands.invoke_once import call
 from schema.errors import GatewayError, UpstreamCut
 from schema.wire import Wire
@@ -28,6 +29,9 @@ class Breaking:
     async def events(self) -> AsyncIterator[bytes]:
         yield b"data: one\n\n"
         raise UpstreamCut("The answer broke off.")
+
+    def failed(self, error: GatewayError) -> bytes:
+        return failure_frame(error)
 
     def close(self, error: GatewayError | None = None) -> None:
         Breaking.closed = True

@@ -21,12 +21,12 @@ from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.errors import (
     BudgetExceeded,
+    ProviderAnswer,
     ProviderError,
     RateLimited,
     UpstreamCut,
     UpstreamError,
     UpstreamTimeout,
-    WholeAnswer,
 )
 from schema.limits import Meter, Rule
 from schema.usage import Usage
@@ -46,7 +46,7 @@ MONEY = Rule(account="money:key:k", meter=Meter.MONEY, who="api_key", subject="k
 
 def answered(status: int, *, in_envelope: bool = True) -> UpstreamError:
     error = ProviderError("x", status=503)
-    error.answer = WholeAnswer(status=status, in_envelope=in_envelope)
+    error.answer = ProviderAnswer(status=status, in_envelope=in_envelope)
     return error
 
 

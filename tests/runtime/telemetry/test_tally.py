@@ -2,7 +2,7 @@
 
 import msgspec
 
-from runtime.telemetry.tally import BUCKETS_MS, OTHER, AttemptCounts, Counted, Requests, Tally, Timing
+from runtime.telemetry.tally import BUCKETS_MS, OTHER, AttemptCounts, Requests, Tally, TallyCounts, Timing
 from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from tests.runtime.attempts import make_settled, make_target
@@ -41,7 +41,7 @@ def test_a_histogram_counts_what_is_at_most_its_bound() -> None:
 
 
 def test_a_sum_shares_nothing_with_what_it_is_the_sum_of() -> None:
-    one = Counted(
+    one = TallyCounts(
         requests=[Requests(function="chat", status=200, number=1)],
         attempts=[AttemptCounts(model="m", provider="p", outcome=Outcome.OK, number=2)],
         holds_exceeded=3,

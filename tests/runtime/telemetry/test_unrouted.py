@@ -15,7 +15,7 @@ from runtime.identity.authenticator import Authenticator
 from runtime.invoke import Incoming
 from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots
-from runtime.telemetry.tally import Counted, Tally, Unrouted
+from runtime.telemetry.tally import Tally, TallyCounts, Unrouted
 from runtime.telemetry.unrouted import UnroutedReason, reason_of
 from schema.errors import (
     BudgetExceeded,
@@ -125,4 +125,4 @@ def test_unrouted_calls_stand_in_the_text_and_add_up_over_workers(tmp_path: Path
 
 def test_counts_of_a_version_that_did_not_count_them_are_read() -> None:
     older = {"requests": [], "attempts": [], "holds_exceeded": 3}
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(older), type=Counted).unrouted == []
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(older), type=TallyCounts).unrouted == []

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
-from models_registry.backends.backend import CallFacts
 from models_registry.target import Deadlines, TlsOptions
+from models_registry.turns.facts import CallFacts
 from runtime.blueprint import Checked, check
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.tls import AS_THE_SYSTEM, context_of

@@ -60,11 +60,11 @@ class Answer:
 
 
 class Site:
-    """An application in this process, under some settings. `front` false: Litestar serves every path."""
+    """An application in this process, under some settings. `fast_path` false: Litestar serves every path."""
 
-    def __init__(self, *, front: bool = True, house: House | None = None, **options: Any) -> None:
+    def __init__(self, *, fast_path: bool = True, house: House | None = None, **options: Any) -> None:
         self.house = house or House()
-        self.app = mount(entries(), self.house.gateway, front=front, options=HttpOptions(**options))
+        self.app = mount(entries(), self.house.gateway, fast_path=fast_path, options=HttpOptions(**options))
 
     def call(
         self, method: str, path: str, body: bytes | list[bytes] = b"", /, **headers: str | None
@@ -124,18 +124,18 @@ class Site:
 
 
 @functools.cache
-def shared(*, front: bool = True, **options: Any) -> Site:
+def shared(*, fast_path: bool = True, **options: Any) -> Site:
     """A site that several tests use: mounting the whole catalogue takes a while."""
-    return Site(front=front, **options)
+    return Site(fast_path=fast_path, **options)
 
 
 # CORS
 
 
 @pytest.mark.parametrize(("method", "path"), MODEL_ROUTES)
-@pytest.mark.parametrize("front", [True, False])
-def test_pages_of_any_origin_may_call_models(method: str, path: str, front: bool) -> None:
-    answer = shared(front=front).preflight(path, method)
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_pages_of_any_origin_may_call_models(method: str, path: str, fast_path: bool) -> None:
+    answer = shared(fast_path=fast_path).preflight(path, method)
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert method in answer.headers["access-control-allow-methods"]
@@ -265,12 +265,12 @@ def test_a_cookie_is_no_credential_and_credentials_are_never_allowed(
 # HEAD
 
 
-@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize(
     "path", ["/v1/models", "/v1/models/gpt", "/health/liveliness", "/openapi.json", "/docs"]
 )
-def test_head_is_get_without_a_body(path: str, front: bool) -> None:
-    got, head = shared(front=front).call("GET", path), shared(front=front).call("HEAD", path)
+def test_head_is_get_without_a_body(path: str, fast_path: bool) -> None:
+    got, head = shared(fast_path=fast_path).call("GET", path), shared(fast_path=fast_path).call("HEAD", path)
     assert (head.status, head.body) == (got.status, b"") == (200, b"")
     for headers in (got.headers, head.headers):
         headers.pop("x-litellm-call-id", None)
@@ -315,10 +315,10 @@ def test_head_of_a_file_makes_no_file() -> None:
 # Coded bodies
 
 
-@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize("coding", PACKERS)
-def test_a_compressed_call_is_answered_and_forwarded_plain(coding: str, front: bool) -> None:
-    site = Site(front=front)
+def test_a_compressed_call_is_answered_and_forwarded_plain(coding: str, fast_path: bool) -> None:
+    site = Site(fast_path=fast_path)
     packed = PACKERS[coding](json.dumps(ASK).encode())
     answer = site.call("POST", CHAT, [packed[:9], packed[9:]], content_encoding=coding.upper())
     assert answer.status == 200, answer.body
@@ -387,13 +387,13 @@ def test_a_compressed_body_without_a_key_is_401() -> None:
 # The root path
 
 
-@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize("prefix", ["/llm", ""])
 @pytest.mark.parametrize(
     "path", ["/v1/models", "/v1/models/openai/*", "/docs", "/openapi.json", "/health/liveliness"]
 )
-def test_paths_are_served_under_the_root_path_and_without_it(path: str, prefix: str, front: bool) -> None:
-    assert shared(front=front, root_path="/llm").call("GET", prefix + path).status == 200
+def test_paths_are_served_under_the_root_path_and_without_it(path: str, prefix: str, fast_path: bool) -> None:
+    assert shared(fast_path=fast_path, root_path="/llm").call("GET", prefix + path).status == 200
 
 
 def test_the_root_path_itself_is_the_reference_page_whose_link_has_it() -> None:

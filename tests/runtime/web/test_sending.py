@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.contract.function import Download
+from models_registry.turns.sse import failure_frame
 from runtime.reply import Reply
 from runtime.web.sending import PIECE_BYTES, send_reply
 from schema.errors import GatewayError
@@ -44,6 +45,9 @@ class Ten:
         for number in range(10):
             await asyncio.sleep(self._pause_s)
             yield b"data: %d\n\n" % number
+
+    def failed(self, error: GatewayError) -> bytes:
+        return failure_frame(error)
 
     def close(self, error: GatewayError | None = None) -> None:
         self.closed += 1

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.anthropic.backend import Anthropic
-from models_registry.backends.anthropic.stream import AnthropicStream
 from models_registry.target import Dialect
+from models_registry.turns.stream import AnswerStream
 from schema.chat import ChatCompletion
 from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import feed_all_ways
 from tests.models_registry.backends.making import FACTS, chat, chunks, deltas, events_of, finishes, target
 
@@ -36,7 +37,7 @@ MESSAGE: dict[str, object] = {
 
 def respond(**changes: object) -> tuple[ChatCompletion, Usage | None]:
     body = json.dumps(MESSAGE | {"stop_reason": "end_turn"} | changes).encode()
-    return BACKEND.chat_response(body, chat(), TARGET, FACTS)
+    return chat_answer(body, chat(), TARGET, FACTS)
 
 
 def test_an_answer_has_text_thinking_and_calls_in_their_places() -> None:
@@ -135,7 +136,7 @@ def test_counts_come_as_floats_and_as_text() -> None:
 def test_nan_and_a_byte_order_mark_cost_no_answer() -> None:
     body = json.dumps(MESSAGE | {"stop_reason": "end_turn", "score": float("nan")}).encode()
     for each in (body, b"\xef\xbb\xbf" + body):
-        assert BACKEND.chat_response(each, chat(), TARGET, FACTS)[0].id == "msg_1"
+        assert chat_answer(each, chat(), TARGET, FACTS)[0].id == "msg_1"
     start = event("message_start", message=MESSAGE | {"score": float("-inf")})
     assert feed_all_ways(make, start + STOP).done
 
@@ -143,19 +144,19 @@ def test_nan_and_a_byte_order_mark_cost_no_answer() -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"id":"x"}', b"<html>", b"\xff", b"[" * 9999])
 def test_what_is_no_message_is_malformed(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed):
-        BACKEND.chat_response(body, chat(), TARGET, FACTS)
+        chat_answer(body, chat(), TARGET, FACTS)
 
 
 def test_an_error_in_a_200_is_that_error() -> None:
     body = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
     with pytest.raises(ProviderError) as caught:
-        BACKEND.chat_response(body, chat(), TARGET, FACTS)
+        chat_answer(body, chat(), TARGET, FACTS)
     assert caught.value.http_status == 503
 
 
-def make(*, include_usage: bool = True) -> AnthropicStream:
+def make(*, include_usage: bool = True) -> AnswerStream:
     options = {"include_usage": include_usage}
-    return BACKEND.chat_stream(chat(stream=True, stream_options=options), TARGET, FACTS)
+    return chat_stream(chat(stream=True, stream_options=options), TARGET, FACTS)
 
 
 def event(kind: str, **fields: object) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 
 from models_registry.backends.anthropic.backend import Anthropic
 from models_registry.target import Dialect
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import feed_all_ways
 from tests.models_registry.backends.making import FACTS, chat, deltas, target
 from tests.models_registry.backends.retelling import as_stream
@@ -42,13 +43,13 @@ def body_of(*content: object) -> bytes:
 
 def whole(*content: object) -> dict[str, Any]:
     """The message that a client gets in a whole answer."""
-    completion, _ = BACKEND.chat_response(body_of(*content), chat(), TARGET, FACTS)
+    completion, _ = chat_answer(body_of(*content), chat(), TARGET, FACTS)
     message: dict[str, Any] = json.loads(msgspec.json.encode(completion))["choices"][0]["message"]
     return message
 
 
 def streamed(events: bytes) -> list[dict[str, Any]]:
-    found = feed_all_ways(lambda: BACKEND.chat_stream(chat(stream=True), TARGET, FACTS), events, [7, 90, 300])
+    found = feed_all_ways(lambda: chat_stream(chat(stream=True), TARGET, FACTS), events, [7, 90, 300])
     assert found.error is None
     return deltas(found.out)
 

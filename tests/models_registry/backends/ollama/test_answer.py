@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.backends.backend import CallFacts
 from models_registry.backends.ollama.backend import Ollama
-from models_registry.backends.ollama.stream import OllamaStream
 from models_registry.target import Dialect
+from models_registry.turns.facts import CallFacts
+from models_registry.turns.stream import AnswerStream
 from schema.chat import ChatCompletion
 from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import feed_all_ways
 from tests.models_registry.backends.making import (
     FACTS,
@@ -45,7 +46,7 @@ def line(message: dict[str, object] | None = None, **fields: object) -> bytes:
 def respond(
     message: dict[str, object] | None = None, **fields: object
 ) -> tuple[ChatCompletion, Usage | None]:
-    return BACKEND.chat_response(line(message, **(LAST | fields)), chat(), TARGET, FACTS)
+    return chat_answer(line(message, **(LAST | fields)), chat(), TARGET, FACTS)
 
 
 def test_an_answer_has_text_thinking_and_counts() -> None:
@@ -73,7 +74,7 @@ def test_calls_have_arguments_as_text_and_an_id_that_is_made_where_none_came() -
     assert first.id is not None
     assert 0 < len(first.id) <= 40
     assert respond({"tool_calls": CALLS})[0] == completion
-    other = BACKEND.chat_response(
+    other = chat_answer(
         line({"tool_calls": CALLS}, **LAST), chat(), TARGET, CallFacts(request_id="other", created=1)
     )[0]
     assert isinstance(other.choices[0].message.tool_calls, list)
@@ -100,13 +101,13 @@ def test_finish_reasons(reason: str | None, called: bool, finish: str) -> None:
 
 def test_a_prompt_that_was_not_counted_is_an_estimate() -> None:
     last = {name: value for name, value in LAST.items() if name != "prompt_eval_count"}
-    completion, usage = BACKEND.chat_response(line({"content": "x"}, **last), chat(), TARGET, FACTS)
+    completion, usage = chat_answer(line({"content": "x"}, **last), chat(), TARGET, FACTS)
     assert usage == Usage(completion_tokens=6, estimated=True)
     assert completion.usage is not None
     assert completion.usage.completion_tokens == 6
     assert feed_all_ways(make, line({"content": "x"}) + line(None, **last)).usage == usage
     del last["eval_count"]
-    assert BACKEND.chat_response(line({}, **last), chat(), TARGET, FACTS)[1] == Usage(estimated=True)
+    assert chat_answer(line({}, **last), chat(), TARGET, FACTS)[1] == Usage(estimated=True)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_an_odd_count_costs_that_count_alone(prompt: object, answer: object, exp
 def test_nan_and_a_byte_order_mark_cost_no_answer() -> None:
     body = line({"content": "a"}, **LAST, logprobs=[{"token": "a", "logprob": float("-inf")}])
     for each in (body, b"\xef\xbb\xbf" + body):
-        completion, usage = BACKEND.chat_response(each, chat(), TARGET, FACTS)
+        completion, usage = chat_answer(each, chat(), TARGET, FACTS)
         assert bytes(completion.choices[0].logprobs or b"").endswith(b'"logprob": null}],"refusal":null}')
         assert usage == Usage(prompt_tokens=12, completion_tokens=6)
     assert feed_all_ways(make, b"\xef\xbb\xbf" + line({"content": "a"}) + body).done
@@ -155,17 +156,17 @@ def test_logprobs_have_their_place() -> None:
 )
 def test_what_is_no_answer_is_malformed(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed):
-        BACKEND.chat_response(body, chat(), TARGET, FACTS)
+        chat_answer(body, chat(), TARGET, FACTS)
 
 
 def test_an_answer_that_is_not_done_was_cut() -> None:
     with pytest.raises(UpstreamCut):
-        BACKEND.chat_response(line({"content": "x"}), chat(), TARGET, FACTS)
+        chat_answer(line({"content": "x"}), chat(), TARGET, FACTS)
 
 
-def make(*, include_usage: bool = True) -> OllamaStream:
+def make(*, include_usage: bool = True) -> AnswerStream:
     options = {"include_usage": include_usage}
-    return BACKEND.chat_stream(chat(stream=True, stream_options=options), TARGET, FACTS)
+    return chat_stream(chat(stream=True, stream_options=options), TARGET, FACTS)
 
 
 STREAM = (
@@ -196,18 +197,26 @@ def test_a_stream_becomes_chunks_of_one_answer(at: list[int]) -> None:
     assert events_of(found.out)[-1] == "[DONE]"
 
 
-def test_tool_calls_come_whole_with_rising_indices_and_the_ids_of_a_plain_answer() -> None:
-    calls = [
+def test_tool_calls_have_rising_indices_and_the_ids_of_a_plain_answer() -> None:
+    pieces = [
         delta["tool_calls"][0] for delta in deltas(feed_all_ways(make, STREAM).out) if "tool_calls" in delta
     ]
+    calls = [piece for piece in pieces if "id" in piece]
     assert [(call["index"], call["type"], call["function"]["name"]) for call in calls] == [
         (0, "function", "weather"),
         (1, "function", "now"),
     ]
-    assert json.loads(calls[0]["function"]["arguments"]) == {"city": "Rome"}
+    told = {
+        index: "".join(_arguments(piece) for piece in pieces if piece["index"] == index) for index in (0, 1)
+    }
+    assert [json.loads(told[index]) for index in (0, 1)] == [{"city": "Rome"}, {}]
     plain = respond({"tool_calls": CALLS})[0].choices[0].message.tool_calls
     assert isinstance(plain, list)
     assert [call["id"] for call in calls] == [call.id for call in plain]
+
+
+def _arguments(piece: dict[str, dict[str, str]]) -> str:
+    return str(piece["function"].get("arguments", ""))
 
 
 def test_the_usage_chunk_comes_only_where_it_was_asked_for() -> None:

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.backends.backend import CallFacts
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.parameters import GATEWAY_FIELDS, STRIPPED, with_defaults
 from models_registry.config.providers import PROVIDERS
 from models_registry.target import Dialect, Target
+from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import GatewayError, InvalidRequest, ProviderError, UnsupportedParameter, UpstreamMalformed
 from schema.usage import RareMeters, Usage
+from tests.models_registry.backends.chatting import chat_answer
 from tests.models_registry.backends.making import FACTS, KEY, USER, body_of, chat, embeddings, target
 
 BACKEND = OpenAI()
@@ -40,7 +41,7 @@ def answer(**changes: object) -> bytes:
 
 
 def respond(body: bytes) -> Usage | None:
-    return BACKEND.chat_response(body, chat(), TARGET, FACTS)[1]
+    return chat_answer(body, chat(), TARGET, FACTS)[1]
 
 
 def test_a_request_goes_out_with_the_providers_model_and_all_other_fields_untouched() -> None:
@@ -226,7 +227,7 @@ def test_a_stream_is_asked_for_its_usage() -> None:
 
 
 def test_an_answer_keeps_the_bytes_of_its_fields() -> None:
-    completion, usage = BACKEND.chat_response(answer(), chat(), TARGET, FACTS)
+    completion, usage = chat_answer(answer(), chat(), TARGET, FACTS)
     assert completion.choices[0].message.content == "Hi"
     assert usage == Usage(prompt_tokens=5, completion_tokens=2)
     out = msgspec.json.encode(completion.fields())
@@ -310,7 +311,7 @@ def test_what_clients_read_all_the_same_costs_no_answer_and_goes_on_untouched(
     spelling: str, mark: bytes
 ) -> None:
     body = mark + answer().replace(b'"kept"', b'"odd": %s, "kept"' % spelling.encode())
-    completion, usage = BACKEND.chat_response(body, chat(), TARGET, FACTS)
+    completion, usage = chat_answer(body, chat(), TARGET, FACTS)
     assert completion.wire == body
     assert usage == Usage(prompt_tokens=5, completion_tokens=2)
 
@@ -388,7 +389,7 @@ def test_an_error_in_a_200_is_that_error() -> None:
 def test_a_message_of_another_shape_is_passed_on_all_the_same(content: object) -> None:
     message = {"role": "assistant", "content": content}
     body = answer(choices=[{"index": 0, "message": message, "finish_reason": "stop"}])
-    completion, usage = BACKEND.chat_response(body, chat(), TARGET, FACTS)
+    completion, usage = chat_answer(body, chat(), TARGET, FACTS)
     assert json.loads(completion.choices[0].message.content or "") == content
     assert usage is not None
     assert json.loads(msgspec.json.encode(completion.fields())) == json.loads(body)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models_registry.backends.backend import MAX_FRAME_BYTES, Broken
 from models_registry.backends.openai.stream import OpenAIStream
-from models_registry.backends.sse import DONE, frame
 from models_registry.target import Dialect
+from models_registry.turns.sse import DONE, MAX_FRAME_BYTES, frame
+from models_registry.turns.stream import Broken
 from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from tests.models_registry.backends.feeding import cut, feed_all_ways, run

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from models_registry.backends.backend import MAX_FRAME_BYTES
-from schema.errors import UpstreamMalformed
+from schema.errors import GatewayError, UpstreamMalformed, envelope
 
+MAX_FRAME_BYTES = 8 * 1024 * 1024
+"""The longest SSE event or NDJSON line accepted from an upstream."""
 BOM = b"\xef\xbb\xbf"
 LINE_ENDS = b"\r\n"
 """Line ends before an event are empty lines without a meaning. How the stream was read decides whether they
@@ -27,6 +28,11 @@ def frame(data: bytes) -> bytes:
 
 DONE_DATA = b"[DONE]"
 DONE = frame(DONE_DATA)
+
+
+def failure_frame(error: GatewayError) -> bytes:
+    """The event that ends a stream in OpenAI's dialect that broke off. SDKs raise on it."""
+    return frame(msgspec.json.encode(envelope(error)))
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

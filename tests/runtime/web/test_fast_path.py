@@ -1,4 +1,4 @@
-"""The front answers as Litestar would: status, headers, body and log line, for the whole catalogue."""
+"""The fast path answers as Litestar would: status, headers, body and log line, for the whole catalogue."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from runtime.catalog import entries
-from runtime.web.front import App
+from runtime.web.fast_path import App
 from runtime.web.mount import mount
 from tests.runtime.identity.test_authenticator import KEY
 from tests.runtime.test_invoke import MASTER, House
@@ -100,10 +100,10 @@ def comparable(messages: list[dict[str, Any]], lines: list[bytes]) -> tuple[obje
 
 def test_the_whole_catalogue_is_answered_the_same_with_the_front_and_without() -> None:
     async def run() -> int:
-        with_front, without = House(), House()
+        with_fast_path, without = House(), House()
         apps = [
-            (with_front, mount(entries(), with_front.gateway)),
-            (without, mount(entries(), without.gateway, front=False)),
+            (with_fast_path, mount(entries(), with_fast_path.gateway)),
+            (without, mount(entries(), without.gateway, fast_path=False)),
         ]
         compared = 0
         for request in requests():

@@ -1,7 +1,7 @@
 """Answers the functions of the catalogue ahead of Litestar, which would answer them the same.
 
 Litestar takes some 30 microseconds to find a function that a dictionary finds in one. It mounts every
-function all the same, and serves what the front does not know: other paths, and errors of HTTP.
+function all the same, and serves what the fast path does not know: other paths, and errors of HTTP.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +21,7 @@ class _ParameterPath(NamedTuple):
     door: Door
 
 
-class Front:
+class FastPath:
     """One a worker. `doors` stand by their paths as the catalogue writes them: `/audit/{id}`."""
 
     def __init__(self, doors: Mapping[str, Door], behind: App) -> None:

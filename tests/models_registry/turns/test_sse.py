@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.backends.sse import DONE, Event, EventCutter, events, frame
+from models_registry.turns.sse import DONE, Event, EventCutter, events, frame
 from schema.errors import UpstreamMalformed
 from tests.models_registry.backends.feeding import cut
 

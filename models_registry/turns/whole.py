@@ -1,0 +1,112 @@
+"""An answer's events put together: neighbouring pieces of one kind become one part."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from models_registry.turns.events import (
+    AnswerEvent,
+    Began,
+    Cited,
+    Counted,
+    Media,
+    Refused,
+    Sealed,
+    Stopped,
+    StopReason,
+    Text,
+    Thought,
+    ToolArguments,
+    ToolBegan,
+)
+from schema.usage import Usage
+from schema.wire import ABSENT, MaybeRaw
+
+
+class TextPart(msgspec.Struct, gc=False):
+    text: str
+    logprobs: MaybeRaw = ABSENT
+    """OpenAI's object, where the text came in one piece."""
+    sources: list[Cited] = []
+
+
+class RefusalPart(msgspec.Struct, gc=False):
+    text: str
+
+
+class ThoughtPart(msgspec.Struct, gc=False):
+    text: str
+    signature: str = ""
+    is_signed: bool = False
+
+
+class ToolPart(msgspec.Struct, gc=False):
+    id: str
+    name: str
+    arguments: str = ""
+    """JSON as text."""
+
+
+AnswerPart = TextPart | RefusalPart | ThoughtPart | Sealed | ToolPart | Media
+
+
+class WholeAnswer(msgspec.Struct):
+    """An answer in parts, in the order in which they began."""
+
+    parts: list[AnswerPart] = []
+    id: str = ""
+    model: str = ""
+    created: int = 0
+    reason: StopReason = StopReason.END
+    sequence: str | None = None
+    usage: Usage | None = None
+
+
+def whole_of(events: Iterable[AnswerEvent]) -> WholeAnswer:
+    """The answer that these events are."""
+    whole = WholeAnswer()
+    tools: dict[int, ToolPart] = {}
+    for event in events:
+        match event:
+            case Began():
+                whole.id, whole.model, whole.created = event.id, event.model, event.created
+            case Stopped():
+                whole.reason, whole.sequence = event.reason, event.sequence
+            case Counted():
+                whole.usage = event.usage
+            case ToolBegan():
+                tools[event.index] = ToolPart(event.id, event.name)
+                whole.parts.append(tools[event.index])
+            case ToolArguments():
+                tools[event.index].arguments += event.text
+            case _:
+                _extend(whole.parts, event)
+    return whole
+
+
+def _extend(parts: list[AnswerPart], event: AnswerEvent) -> None:
+    last = parts[-1] if parts else None
+    match event:
+        case Text():
+            if isinstance(last, TextPart) and not event.begins:
+                last.text += event.text
+            else:
+                parts.append(TextPart(event.text, event.logprobs))
+        case Refused():
+            if isinstance(last, RefusalPart):
+                last.text += event.text
+            else:
+                parts.append(RefusalPart(event.text))
+        case Thought():
+            if isinstance(last, ThoughtPart) and not last.signature:
+                last.text += event.text
+                last.signature = event.signature
+            else:
+                parts.append(ThoughtPart(event.text, event.signature, event.is_signed))
+        case Cited():
+            if not isinstance(last, TextPart):
+                last = TextPart("")
+                parts.append(last)
+            last.sources.append(event)
+        case Sealed() | Media():
+            parts.append(event)
