@@ -41,7 +41,6 @@ from schema.errors import (
     InvalidRequest,
     NotAllowed,
     ShuttingDown,
-    envelope,
 )
 from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.labels import NONE as NO_LABELS
@@ -282,7 +281,7 @@ class Endpoint:
             headers["x-should-retry"] = "true" if error.retry else "false"
         if error.http_status == 401:
             headers["www-authenticate"] = "Bearer"
-        body = msgspec.json.encode(envelope(error))
+        body = msgspec.json.encode(self.manifest.error_form(error, call.request_id if call else None))
         return Reply(status=error.http_status, headers=json_headers(body, headers, call), body=body)
 
     def _book_leaving(self, call: Call | None, request: object) -> None:

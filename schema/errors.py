@@ -3,6 +3,7 @@
     GatewayError                       500
     ├── InvalidRequest                 400  the caller's body, path or query
     │   ├── UnsupportedParameter       400  understood, but the target can't honour it
+    │   │   └── ThreadUnsupported      400  the target keeps no conversation under an id
     │   ├── ContextLengthExceeded      400
     │   ├── AlreadyExists              400  LiteLLM's status for a taken id of a team or budget
     │   │   └── AlreadyMember          400
@@ -43,7 +44,7 @@ error (`openai_code`), and the status as text otherwise. `type` is LiteLLM's. `r
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
@@ -126,6 +127,15 @@ class UnsupportedParameter(InvalidRequest):
 
     word = "unsupported_parameter"
     openai_code = "unsupported_parameter"
+
+
+class ThreadUnsupported(UnsupportedParameter):
+    """Anthropic's `thread`, at a model that keeps no conversation. Anthropic's SDKs know the word: they carry
+    the conversation themselves then."""
+
+    word = "thread_unsupported_request"
+    openai_code = "thread_unsupported_request"
+    retry = False
 
 
 class ContextLengthExceeded(InvalidRequest):
@@ -503,3 +513,12 @@ def envelope(error: GatewayError) -> ErrorEnvelope:
             reason=error.reason,
         )
     )
+
+
+ErrorForm = Callable[[GatewayError, str | None], msgspec.Struct]
+"""How a dialect writes an error. The second argument is the id of the call; None: there is no call yet."""
+
+
+def openai_form(error: GatewayError, _request_id: str | None) -> ErrorEnvelope:
+    """An ErrorForm: OpenAI's, which has no id in it."""
+    return envelope(error)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 import msgspec
 
 from functions.contract.roles import ROUTE_GROUPS, Access
-from schema.errors import GatewayError
+from schema.errors import ErrorForm, GatewayError, openai_form
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Awaitable[object]])
@@ -73,9 +73,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     echoes: bool = False
     """Whether the answer has the fields of the body too that are none of its own, as they were sent."""
+    error_form: ErrorForm = openai_form
+    """How every error on the function's paths is written, the door's own included."""
 
 
-def function(
+def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
     method: Method,
     path: str,
     *,
@@ -83,6 +85,7 @@ def function(
     aliases: tuple[str, ...] = (),
     call_type: str = "",
     echoes: bool = False,
+    error_form: ErrorForm = openai_form,
 ) -> Callable[[F], F]:
     """Declare an endpoint. The function takes exactly `(request, ctx)`, and annotates both and its reply. Its
     name is `module.function`, such as `keys.info`, or the module's where both are the same."""
@@ -105,6 +108,7 @@ def function(
             reply=hints["return"],
             context=hints["ctx"],
             echoes=echoes,
+            error_form=error_form,
             summary=(inspect.getdoc(fn) or "").partition("\n\n")[0].replace("\n", " "),
         )
         setattr(fn, "manifest", manifest)  # noqa: B010  (functions have no typed attributes)

@@ -12,7 +12,7 @@ from runtime.intake.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
 from runtime.web.sending import Send, send_head, send_reply, send_whole
-from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, envelope
+from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed
 
 AsgiScope = dict[str, Any]  # ASGI's own types: a mapping by the specification
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -62,7 +62,8 @@ class Door:
         try:
             query = _query(scope)
         except InvalidRequest as error:
-            await send_whole(send, json_reply(error.http_status, envelope(error)))
+            body = endpoint.manifest.error_form(error, None)
+            await send_whole(send, json_reply(error.http_status, body))
             return
         headers = _headers(scope["headers"])
         address = scope.get("client")
@@ -84,7 +85,8 @@ class Door:
             name for each in self._endpoints for name in ((each, "HEAD") if each == "GET" else (each,))
         )
         error = MethodNotAllowed(f"{method} is not allowed here; use {allowed}.")
-        return json_reply(405, envelope(error), {"allow": allowed})
+        form = next(iter(self._endpoints.values())).manifest.error_form
+        return json_reply(405, form(error, None), {"allow": allowed})
 
 
 class _BodyLimits(NamedTuple):

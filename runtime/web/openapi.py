@@ -11,7 +11,6 @@ import msgspec
 from functions.contract.function import Download, EventStream, Manifest, TextReply
 from functions.contract.roles import Access
 from runtime.catalog import Entry
-from schema.errors import ErrorEnvelope
 from schema.health import VERSION
 
 JsonDocument = dict[str, Any]  # a JSON document has values of any type
@@ -25,9 +24,9 @@ def openapi_document(entries: Sequence[Entry], root_path: str = "") -> JsonDocum
     """The whole document as JSON data. `root_path` is the path under which a proxy shows the gateway, such as
     `/llm`."""
     manifests = [entry.manifest for entry in entries]
-    kinds = [ErrorEnvelope, *(manifest.request for manifest in manifests)]
+    kinds: list[Any] = [manifest.request for manifest in manifests]
     for manifest in manifests:
-        kinds.extend(_reply_kinds(manifest))
+        kinds.extend((_error_kind(manifest), *_reply_kinds(manifest)))
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, JsonDocument] = {}
@@ -59,7 +58,7 @@ def _operation(
     if manifest.access is not Access.OPEN:
         operation["security"] = [{"key": []}]
     for status, text in STATUSES.items():
-        content = {"application/json": {"schema": by_kind[ErrorEnvelope]}}
+        content = {"application/json": {"schema": by_kind[_error_kind(manifest)]}}
         operation["responses"][status] = {"description": text, "content": content}
     parameters = list(_parameters(manifest, path, components))
     if manifest.method != "GET":
@@ -97,6 +96,10 @@ def _parameters(manifest: Manifest, path: str, components: JsonDocument) -> Iter
 
 def _reply_kinds(manifest: Manifest) -> list[Any]:
     return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download, TextReply)]
+
+
+def _error_kind(manifest: Manifest) -> Any:
+    return typing.get_type_hints(manifest.error_form)["return"]
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
