@@ -12,15 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from functions.contract import roles
 from functions.contract.call import Call, Caller
-from functions.contract.function import EventStream, permits_route
+from functions.contract.function import EventStream, StreamForm, permits_route
 from functions.contract.roles import Access, reaches_of
+from functions.contract.silence import Silence
 from functions.ports.context import Ports
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.bodies.keeper import BodyKeeper
@@ -30,7 +31,7 @@ from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import SEARCHES, Searches, Turn
 from runtime.ledger.attempts import BookedLedger
-from runtime.reply import Reply, json_headers, render
+from runtime.reply import Reply, early_headers, json_headers, render
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.tally import Tally
 from runtime.telemetry.unrouted import reason_of
@@ -65,12 +66,23 @@ CLIENT_LEFT = ClientLeft.status
 log = structlog.get_logger("switchgear.request")
 
 
+class EarlyHead(Silence, Protocol):
+    """Begins the reply of a streamed call that is silent for long."""
+
+    def mind(self, form: StreamForm, head: Callable[[], Sequence[tuple[bytes, bytes]]]) -> None:
+        """The call asks for a stream. `form` is its surface's, and `head` gives the headers of an early
+        head."""
+        ...
+
+
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A request from any door. Header names are lower case; `query` holds path parameters too."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str] = {}
     read_body: Callable[[], Awaitable[bytes]]
+    early: EarlyHead | None = None
+    """Who may begin the reply of a stream before the function has answered. None: nobody."""
     client_ip: str | None = None
 
 
@@ -152,6 +164,9 @@ class Endpoint:
                 await turn.begin()
             if call is not None and self.manifest.access is Access.MODEL:
                 call = _labelled(call, incoming.headers, request, self._gateway.customer_headers)
+                if incoming.early is not None and getattr(request, "stream", None):
+                    call = msgspec.structs.replace(call, silence=incoming.early)
+                    incoming.early.mind(self.manifest.stream_form, partial(early_headers, call))
             ctx = self._context(call=call) if self._takes_call else self._context()
             answer: object = await self._function(request, ctx)
             if self.manifest.echoes and isinstance(answer, msgspec.Struct) and isinstance(request, Wire):
@@ -282,7 +297,9 @@ class Endpoint:
         if error.http_status == 401:
             headers["www-authenticate"] = "Bearer"
         body = msgspec.json.encode(self.manifest.error_form(error, call.request_id if call else None))
-        return Reply(status=error.http_status, headers=json_headers(body, headers, call), body=body)
+        return Reply(
+            status=error.http_status, headers=json_headers(body, headers, call), body=body, error=error
+        )
 
     def _book_leaving(self, call: Call | None, request: object) -> None:
         """The client left between two attempts: the call still has a row of its own."""

@@ -10,6 +10,7 @@ import msgspec
 from functions.contract.call import Call
 from functions.contract.function import Download, EventStream, TextReply
 from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
+from schema.errors import GatewayError
 from schema.health import VERSION
 from schema.wire import Wire, to_json
 
@@ -32,6 +33,8 @@ class Reply(msgspec.Struct, kw_only=True):
     body: bytes | EventStream
     download: Download | None = None
     """What is sent in place of the body, where it is not None."""
+    error: GatewayError | None = None
+    """The error that the reply tells."""
     done: Callable[[], None] = lambda: None
     """Whoever sends the reply calls this when it is sent, or when sending has failed."""
 
@@ -89,6 +92,13 @@ def pairs(extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, byte
             )
             pairs += side.headers
     return pairs
+
+
+def early_headers(call: Call) -> list[tuple[bytes, bytes]]:
+    """The headers of a stream's head that is sent before the call is answered: nothing in it names a
+    deployment."""
+    call_id = (call.client_call_id or call.request_id).encode()
+    return [*SSE_HEADERS, (b"x-litellm-call-id", call_id), VERSION_HEADER, *call.limit_headers]
 
 
 def _durations(call: Call) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:

@@ -21,6 +21,7 @@ from schema.secret import MIN_KEY_CHARS, Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
 MAX_BODY_MB = 4096
+MIN_KEEPALIVE_S, MAX_KEEPALIVE_S = 0.1, 3600.0
 MAX_UPSTREAM_CONNECTIONS = 65_536
 MAX_BODIES_BYTES = 256 * 1024 * 1024
 FOLDERS = ("journals", "metrics", "postgres")
@@ -66,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] | None = None
     """The origins whose pages may call every route (`general_settings.cors_origins`). None: every origin may
     call the routes of models, and none the others."""
+    stream_keepalive_s: float = 30.0
+    """How long a streamed call may be silent before its client is sent a comment
+    (`general_settings.stream_keepalive_s`). 0: for ever."""
     metrics_token: Secret | None = None
     """A key that may read `/metrics` and nothing else."""
 
@@ -172,6 +176,22 @@ def with_cors_origins(settings: Settings, origins: Sequence[str] | None) -> Sett
                 f"case and without a path, such as https://chat.example:8443, or *; found {origin[:100]!r}"
             )
     return msgspec.structs.replace(settings, cors_origins=tuple(origins))
+
+
+def with_keepalive(settings: Settings, every_s: float | int | str | None) -> Settings:
+    """The settings with `general_settings.stream_keepalive_s`. Raises SettingsError."""
+    if every_s is None:
+        return settings
+    try:
+        seconds = float(every_s)
+    except ValueError:
+        seconds = -1.0
+    if seconds != 0 and not MIN_KEEPALIVE_S <= seconds <= MAX_KEEPALIVE_S:
+        raise SettingsError(
+            f"general_settings.stream_keepalive_s: expected 0, or seconds from {MIN_KEEPALIVE_S:g} to "
+            f"{MAX_KEEPALIVE_S:g}, found {str(every_s)[:50]!r}"
+        )
+    return msgspec.structs.replace(settings, stream_keepalive_s=seconds)
 
 
 def _root_path(text: str | None) -> str:

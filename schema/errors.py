@@ -494,6 +494,8 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """A word where OpenAI has one for the error, or the provider gave one. Else the status as text."""
     reason: str
     """Our own word for what went wrong, such as `budget_exceeded`."""
+    status: int | msgspec.UnsetType = msgspec.UNSET
+    """The status of the call, in a stream whose head said 200."""
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -502,8 +504,8 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorBody
 
 
-def envelope(error: GatewayError) -> ErrorEnvelope:
-    """The error as its wire form."""
+def envelope(error: GatewayError, *, in_stream: bool = False) -> ErrorEnvelope:
+    """The error as its wire form. In a stream it says its status too."""
     return ErrorEnvelope(
         error=ErrorBody(
             message=error.message,
@@ -511,6 +513,7 @@ def envelope(error: GatewayError) -> ErrorEnvelope:
             param=error.param,
             code=error.code,
             reason=error.reason,
+            status=error.http_status if in_stream else msgspec.UNSET,
         )
     )
 

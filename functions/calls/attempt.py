@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from functions.calls.relay import EventWait
 from functions.ports.context import ModelContext
 from functions.ports.models import Bounds, Hold, UpstreamResponse
 from models_registry.backends import BACKENDS
@@ -68,7 +69,7 @@ class Exchange(ABC, Generic[R, B, A]):
         """The id in an answer, by which its row is found. None: such answers have none."""
         return None
 
-    def relay(self, response: UpstreamResponse, hold: Hold, bounds: B) -> Awaitable[A]:
+    def relay(self, response: UpstreamResponse, hold: Hold, bounds: B, wait: EventWait) -> Awaitable[A]:
         """Wait for the first event, and give the stream. From then on the stream ends the hold."""
         raise NotImplementedError
 
@@ -124,13 +125,17 @@ class Attempts(Generic[R, B, A]):
                 outgoing = exchange.outgoing()
             if outgoing.context_tokens:
                 ctx.contexts.sent(target, outgoing.context_tokens)
+            if streamed:
+                ctx.call.silence.sent()
             response = await ctx.upstream.open(outgoing, target.deadlines)
             ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:
                 body = await response.read()
                 raise exchange.backend.error(response.status, response.headers, body, exchange.target)
             if streamed:
-                return await exchange.relay(response, hold, bounds)
+                deadlines = target.deadlines
+                wait = EventWait(ctx.call.silence, deadlines.first_byte_s, deadlines.idle_s)
+                return await exchange.relay(response, hold, bounds, wait)
             body = await response.read()
             ctx.call.provider_side.waited_s += response.took_s
             answer, usage = exchange.answer(body, bounds)

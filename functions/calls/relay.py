@@ -1,20 +1,36 @@
 """A stream from a provider to a client, from its first event to its end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from functions.calls.answer_id import StreamId
+from functions.contract.silence import Silence
 from functions.ports.models import Hold, UpstreamResponse
 from models_registry.turns.stream import AnswerStream, Broken
-from schema.errors import GatewayError, UpstreamMalformed
+from schema.errors import GatewayError, UpstreamMalformed, UpstreamTimeout
 from schema.usage import Usage
 
 END_S = 0.2
 """How long the gateway waits for the end of a body whose answer is complete. A connection whose body was read
 to its end can be used again."""
+
+
+COMMENT = b":"
+
+
+class EventWait(NamedTuple):
+    """The wait for a stream's events. A comment is none, and extends no deadline."""
+
+    silence: Silence
+    """Who is told of comments before the first event."""
+    first_s: float
+    """How long the provider may send nothing but comments before its first event."""
+    idle_s: float
+    """The same between two events."""
 
 
 class AnswerBounds(Protocol):
@@ -33,7 +49,13 @@ class Relay:
     """Relays one stream, and ends its hold whichever way the stream ends. Implements `EventStream`."""
 
     def __init__(
-        self, response: UpstreamResponse, parser: AnswerStream, *, hold: Hold, bounds: AnswerBounds
+        self,
+        response: UpstreamResponse,
+        parser: AnswerStream,
+        *,
+        hold: Hold,
+        bounds: AnswerBounds,
+        wait: EventWait,
     ) -> None:
         self._response = response
         self._parser = parser
@@ -42,17 +64,31 @@ class Relay:
         self._chunks = response.chunks()
         self._first: bytes | Broken = b""
         self._ids = StreamId()
+        self._wait = wait
+        self._comments_since: float | None = None
+        """When the first comment after the last event came, by `time.monotonic()`. None: an event came
+        last."""
 
     @classmethod
     async def begin(
-        cls, response: UpstreamResponse, parser: AnswerStream, *, hold: Hold, bounds: AnswerBounds
+        cls,
+        response: UpstreamResponse,
+        parser: AnswerStream,
+        *,
+        hold: Hold,
+        bounds: AnswerBounds,
+        wait: EventWait,
     ) -> "Relay":
         """Read up to the first event. Where the provider fails before it, the error is raised here, and the
         caller gets a status in place of a stream."""
-        relay = cls(response, parser, hold=hold, bounds=bounds)
+        relay = cls(response, parser, hold=hold, bounds=bounds, wait=wait)
         first: bytes | Broken = b""
         async for data in relay._chunks:
             first = parser.feed(data)
+            if data.startswith(COMMENT) and not first:
+                relay._commented(wait.first_s)
+                wait.silence.comment(data)
+                continue
             if isinstance(first, Broken):
                 if not first.ahead:
                     raise first.failure.error()
@@ -64,6 +100,7 @@ class Relay:
             if isinstance(first, Broken):
                 raise first.failure.error()
         relay._first = first
+        relay._comments_since = None
         relay._note(first)
         hold.first_token()
         return relay
@@ -79,7 +116,14 @@ class Relay:
                 if parser.done:
                     break
                 data = await anext(self._chunks, None)
-                out = parser.close() if data is None else feed(data)
+                if data is None:
+                    out = parser.close()
+                else:
+                    out = feed(data)
+                    if data.startswith(COMMENT):
+                        self._commented(self._wait.idle_s)
+                    elif self._comments_since is not None:
+                        self._comments_since = None
                 if not self._ids.found:
                     self._note(out)
                 if parser.done:
@@ -97,6 +141,14 @@ class Relay:
         except Exception as error:
             self._fail(error)
             raise UpstreamMalformed("The provider's stream could not be read.") from error
+
+    def _commented(self, limit_s: float) -> None:
+        """A comment came. Raises UpstreamTimeout where nothing else has come for too long."""
+        now = time.monotonic()
+        if self._comments_since is None:
+            self._comments_since = now
+        elif now - self._comments_since > limit_s:
+            raise UpstreamTimeout(f"The provider sent nothing but comments for {limit_s:g} s.")
 
     async def _let_end(self) -> None:
         """Wait `END_S` for the end of the body, else close the connection."""

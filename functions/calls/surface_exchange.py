@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from functions.calls.attempt import Exchange
-from functions.calls.relay import Relay
+from functions.calls.relay import EventWait, Relay
 from functions.contract.function import EventStream
 from functions.ports.models import Hold, UpstreamResponse
 from models_registry.backends import native_at
@@ -79,7 +79,9 @@ class SurfaceExchange(Exchange[R, ChatBounds, A | EventStream], Generic[R, A]):
         answer = self.front.whole(events, self.request, self.target, self.facts)
         return answer, bounds.completed(_counted(events), len(body), lambda: sum(map(said_bytes, events)))
 
-    def relay(self, response: UpstreamResponse, hold: Hold, bounds: ChatBounds) -> Awaitable[Relay]:
+    def relay(
+        self, response: UpstreamResponse, hold: Hold, bounds: ChatBounds, wait: EventWait
+    ) -> Awaitable[Relay]:
         if self._native is not None:
             parser = self._native.stream(self.request, self.target)
         else:
@@ -87,7 +89,7 @@ class SurfaceExchange(Exchange[R, ChatBounds, A | EventStream], Generic[R, A]):
                 self.backend.events(self.turns, self.target, self.facts),
                 self.front.writer(self.request, self.target, self.facts),
             )
-        return Relay.begin(response, parser, hold=hold, bounds=bounds)
+        return Relay.begin(response, parser, hold=hold, bounds=bounds, wait=wait)
 
 
 def _counted(events: Sequence[AnswerEvent]) -> Usage | None:

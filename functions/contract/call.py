@@ -16,6 +16,7 @@ from functions.contract.roles import (
     Scope,
     reaches_of,
 )
+from functions.contract.silence import UNMINDED, Silence
 from schema.limits import Rule
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
@@ -160,6 +161,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
     """The headers that say what is left of limits, and how the key stands."""
     provider_side: ProviderSide = msgspec.field(default_factory=ProviderSide)
+    silence: Silence = UNMINDED
+    """Who keeps the client of a stream company until the first event."""
     attempts: list[Attempted] = msgspec.field(default_factory=list)
     """The call's attempts that have a hold or a row in the ledger. The last one may be under way."""
 

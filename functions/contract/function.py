@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_type_hints
 import msgspec
 
 from functions.contract.roles import ROUTE_GROUPS, Access
+from models_registry.turns.sse import PING, failure_frame
 from schema.errors import ErrorForm, GatewayError, openai_form
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -36,6 +37,24 @@ class EventStream(Protocol):
     def close(self, error: GatewayError | None = None) -> None:
         """`error` says why the stream ended too early. None: the stream was over, or the client left."""
         ...
+
+
+class StreamForm(msgspec.Struct, frozen=True, kw_only=True):
+    """How a surface writes what is no part of an answer into a stream."""
+
+    ping: bytes
+    """What keeps a connection alive."""
+    failed: Callable[[GatewayError, str | None], bytes]
+    """The last events of a stream that failed before it began. The second argument is the call's id."""
+    passes_comments: bool = True
+    """Whether a provider's comments go on to the client as they are."""
+
+
+def _openai_failure(error: GatewayError, _request_id: str | None) -> bytes:
+    return failure_frame(error)
+
+
+OPENAI_STREAM = StreamForm(ping=PING, failed=_openai_failure)
 
 
 class TextReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +94,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the answer has the fields of the body too that are none of its own, as they were sent."""
     error_form: ErrorForm = openai_form
     """How every error on the function's paths is written, the door's own included."""
+    stream_form: StreamForm = OPENAI_STREAM
 
 
 def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
@@ -86,6 +106,7 @@ def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
     call_type: str = "",
     echoes: bool = False,
     error_form: ErrorForm = openai_form,
+    stream_form: StreamForm = OPENAI_STREAM,
 ) -> Callable[[F], F]:
     """Declare an endpoint. The function takes exactly `(request, ctx)`, and annotates both and its reply. Its
     name is `module.function`, such as `keys.info`, or the module's where both are the same."""
@@ -109,6 +130,7 @@ def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
             context=hints["ctx"],
             echoes=echoes,
             error_form=error_form,
+            stream_form=stream_form,
             summary=(inspect.getdoc(fn) or "").partition("\n\n")[0].replace("\n", " "),
         )
         setattr(fn, "manifest", manifest)  # noqa: B010  (functions have no typed attributes)

@@ -203,6 +203,9 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bodies_mb: Number | None = None
     """Switchgear's own: the most megabytes that the bodies of all requests under way in a worker have
     together."""
+    stream_keepalive_s: Number | None = None
+    """Switchgear's own: after how many seconds of silence the client of a stream is sent a comment, say
+    30."""
     cors_origins: list[str] | None = None
     """Switchgear's own: the origins whose pages may call every route, such as `https://chat.example`."""
     max_parallel_requests: Count | None = None

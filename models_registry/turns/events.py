@@ -111,6 +111,10 @@ class Media(msgspec.Struct, frozen=True, gc=False):
     value: msgspec.Raw
 
 
+class Pinged(msgspec.Struct, frozen=True, gc=False):
+    """The provider keeps the connection alive. Nothing was said."""
+
+
 class Unshown(msgspec.Struct, frozen=True, gc=False):
     """Output that no client sees, such as the input of the provider's own tools. It counts."""
 
@@ -142,6 +146,7 @@ AnswerEvent = (
     | ToolBegan
     | ToolArguments
     | Media
+    | Pinged
     | Unshown
     | Counted
     | Stopped

@@ -26,13 +26,15 @@ def frame(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+PING = b": ping\n\n"
+"""A comment that keeps a connection alive."""
 DONE_DATA = b"[DONE]"
 DONE = frame(DONE_DATA)
 
 
 def failure_frame(error: GatewayError) -> bytes:
     """The event that ends a stream in OpenAI's dialect that broke off. SDKs raise on it."""
-    return frame(msgspec.json.encode(envelope(error)))
+    return frame(msgspec.json.encode(envelope(error, in_stream=True)))
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -38,6 +38,7 @@ from runtime.settings import (
     with_body_limits,
     with_connections,
     with_cors_origins,
+    with_keepalive,
     with_upstream_connections,
 )
 from schema.secret import Secret
@@ -199,6 +200,7 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
     )
     settings = with_body_limits(settings, general.max_request_size_mb, general.max_request_bodies_mb)
     settings = with_cors_origins(settings, general.cors_origins)
+    settings = with_keepalive(settings, general.stream_keepalive_s)
     key = settings.master_key
     if key is None and config.master_key is not None:
         key = checked_master_key(config.master_key.reveal(), GENERAL_KEY)

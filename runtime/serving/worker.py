@@ -66,7 +66,11 @@ class WorkerApp:
         try:
             gateway = await self._services.open()
             settings = self._blueprint.settings
-            options = HttpOptions(root_path=settings.root_path, cors_origins=settings.cors_origins)
+            options = HttpOptions(
+                root_path=settings.root_path,
+                cors_origins=settings.cors_origins,
+                keepalive_s=settings.stream_keepalive_s,
+            )
             self._app = mount(
                 entries(self._blueprint.families), gateway, fast_path=self._fast_path, options=options
             )

@@ -11,7 +11,8 @@ from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
-from runtime.web.sending import Send, send_head, send_reply, send_whole
+from runtime.web.early_reply import EarlyReply
+from runtime.web.sending import Send, send_head, send_reply, send_rest, send_whole
 from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed
 
 AsgiScope = dict[str, Any]  # ASGI's own types: a mapping by the specification
@@ -45,9 +46,10 @@ class Door:
         room: BodyRoom,
         decoder: BodyDecoder,
         watch: "ClientWatch",
+        keepalive_s: float = 0.0,
     ) -> None:
         self._endpoints = dict(endpoints)
-        self._limits = _BodyLimits(max_body_bytes, room, decoder)
+        self._limits = _BodyLimits(max_body_bytes, room, decoder, keepalive_s)
         self._watch = watch
 
     @property
@@ -68,16 +70,26 @@ class Door:
         headers = _headers(scope["headers"])
         address = scope.get("client")
         calls_model = endpoint.manifest.access is Access.MODEL
+        early: EarlyReply | None = None
         if calls_model:
             send = scope.get(RAW_SEND, send)
+            early = EarlyReply(send, self._limits.keepalive_s) if self._limits.keepalive_s else None
         with _Client(receive, headers, self._limits, self._watch, is_watched=calls_model) as client:
             incoming = Incoming(
                 headers=headers,
                 query=query,
                 read_body=client.read,
+                early=early,
                 client_ip=address[0] if address else None,
             )
-            reply = await endpoint.invoke(incoming)
+            try:
+                reply = await endpoint.invoke(incoming)
+                if early is not None and early.writes and await early.over():
+                    await send_rest(send, reply, endpoint.manifest.stream_form)
+                    return
+            finally:
+                if early is not None:
+                    early.close()
             await (send_head(send, reply) if HEAD in scope else send_reply(send, reply))
 
     def _wrong_method(self, method: str) -> Reply:
@@ -96,6 +108,8 @@ class _BodyLimits(NamedTuple):
     """The most that one body may have."""
     room: BodyRoom
     decoder: BodyDecoder
+    keepalive_s: float
+    """How long a streamed call may be silent before its client is sent a comment. 0: for ever."""
 
 
 class _Client:

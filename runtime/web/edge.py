@@ -32,6 +32,8 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
     root_path: str = ""
     """The path under which a proxy shows the gateway, such as `/llm`. It has no slash at its end."""
     cors_origins: tuple[str, ...] | None = None
+    keepalive_s: float = 0.0
+    """How long a streamed call may be silent before its client is sent a comment. 0: for ever."""
     """The origins whose pages may call every route. None: every origin may call the routes of models, and
     none the others."""
 

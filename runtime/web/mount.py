@@ -51,7 +51,7 @@ def mount(
         for path in (entry.manifest.path, *entry.manifest.aliases):
             by_path.setdefault(path, {})[entry.manifest.method] = endpoint
     watch = ClientWatch()
-    doors = {path: _door(each, gateway, watch) for path, each in by_path.items()}
+    doors = {path: _door(each, gateway, watch, options) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     litestar = Litestar(
         [*handlers, *_documents(entries, options.root_path)],
@@ -76,9 +76,16 @@ def _is_of_models(endpoints: Mapping[str, Endpoint]) -> bool:
     return any(endpoint.manifest.access in MODEL_ACCESSES for endpoint in endpoints.values())
 
 
-def _door(endpoints: Mapping[str, Endpoint], gateway: Gateway, watch: ClientWatch) -> Door:
+def _door(
+    endpoints: Mapping[str, Endpoint], gateway: Gateway, watch: ClientWatch, options: HttpOptions
+) -> Door:
     return Door(
-        endpoints, gateway.max_body_bytes, room=gateway.body_room, decoder=gateway.decoder, watch=watch
+        endpoints,
+        gateway.max_body_bytes,
+        room=gateway.body_room,
+        decoder=gateway.decoder,
+        watch=watch,
+        keepalive_s=options.keepalive_s,
     )
 
 

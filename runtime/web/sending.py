@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-from functions.contract.function import Download, EventStream
+import msgspec
+
+from functions.contract.function import Download, EventStream, StreamForm
 from runtime.reply import Reply
 from runtime.stopping import STOPPED, go_on
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
@@ -14,6 +16,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]  # ASGI specifies a mapping w
 PIECE_BYTES = 16 * 1024
 """A larger body is sent in pieces of this size. The server takes five pieces at a time. What a slow client
 has not read yet waits here, and `Writing` limits that wait."""
+OF_A_HEAD = (b"content-", b"cache-control", b"x-accel-buffering")
+"""Headers that only mean something in a head."""
 WRITE_S = 60.0
 """How long a client may read nothing, in seconds. Its reply is cut off after half of this time at the
 earliest, and after the whole time at the latest."""
@@ -88,6 +92,44 @@ async def _send_stream(send: Send, reply: Reply, stream: EventStream, write_s: f
     finally:
         stream.close()
         reply.done()
+
+
+async def send_rest(send: Send, reply: Reply, form: StreamForm, *, write_s: float = WRITE_S) -> None:
+    """Send a reply whose head was sent early: a comment with the headers that the head lacked, and the
+    stream. A call that failed after all is told by an event."""
+    stream = reply.body
+    try:
+        with Writing(send, write_s) as writing:
+            if isinstance(stream, bytes):
+                await writing.piece(_failure_of(reply, form))
+            else:
+                await writing.piece(_late_headers(reply))
+                async with aclosing(sse_of(stream)) as events:
+                    async for piece in events:
+                        await writing.piece(piece)
+            await writing.end()
+    except asyncio.CancelledError as exc:
+        if SHUTTING_DOWN in exc.args and not isinstance(stream, bytes):
+            stream.close(ShuttingDown(STOPPED))
+        raise
+    finally:
+        if not isinstance(stream, bytes):
+            stream.close()
+        reply.done()
+
+
+def _failure_of(reply: Reply, form: StreamForm) -> bytes:
+    if reply.error is None:  # a plain answer where a stream was asked for
+        body = reply.body
+        return b"data: " + body + b"\n\n" if isinstance(body, bytes) else b""
+    call_id = next((value.decode() for name, value in reply.headers if name == b"x-litellm-call-id"), None)
+    return form.failed(reply.error, call_id)
+
+
+def _late_headers(reply: Reply) -> bytes:
+    """The headers that an early head lacks, as one comment of JSON."""
+    told = {name.decode(): value.decode() for name, value in reply.headers if not name.startswith(OF_A_HEAD)}
+    return b": " + msgspec.json.encode(told) + b"\n\n"
 
 
 async def _send_download(send: Send, reply: Reply, download: Download, write_s: float) -> None:

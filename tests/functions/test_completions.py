@@ -69,7 +69,7 @@ async def streamed(ctx: ModelContext, **fields: Any) -> list[dict[str, Any] | st
     answer = await completions(ask(stream=True, **fields), ctx)
     assert not isinstance(answer, Completion)
     lines = (await drain(answer)).decode().strip().split("\n\n")
-    data = [line.removeprefix("data: ") for line in lines]
+    data = [line.removeprefix("data: ") for line in lines if not line.startswith(":")]
     return [each if each == "[DONE]" else json.loads(each) for each in data]
 
 

@@ -89,7 +89,7 @@ class House:
     def endpoint(self, fn: Callable[..., Any] = chat) -> Endpoint:
         return Endpoint(Entry(function=fn, manifest=manifest_of(fn)), self.gateway)
 
-    def route(self, fn: Callable[..., Any] = chat) -> Door:
+    def route(self, fn: Callable[..., Any] = chat, *, keepalive_s: float = 0.0) -> Door:
         endpoint = self.endpoint(fn)
         decoder = self.gateway.decoder
         return Door(
@@ -98,6 +98,7 @@ class House:
             room=self.room,
             decoder=decoder,
             watch=ClientWatch(),
+            keepalive_s=keepalive_s,
         )
 
 

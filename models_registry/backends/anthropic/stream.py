@@ -18,6 +18,7 @@ from models_registry.turns.events import (
     AnswerEvent,
     Began,
     Counted,
+    Pinged,
     Stopped,
     StopReason,
     Text,
@@ -146,6 +147,8 @@ class AnthropicParser:
                 self._stop(event, found)
             case "message_stop":
                 self._end(found)
+            case "ping":
+                found.append(Pinged())
 
     def _end(self, found: list[AnswerEvent]) -> None:
         if not self._stopped:

@@ -10,6 +10,7 @@ from models_registry.turns.events import (
     Cited,
     Counted,
     Media,
+    Pinged,
     Refused,
     Sealed,
     Stopped,
@@ -18,7 +19,7 @@ from models_registry.turns.events import (
     ToolArguments,
     ToolBegan,
 )
-from models_registry.turns.sse import DONE, failure_frame, frame
+from models_registry.turns.sse import DONE, PING, failure_frame, frame
 from schema.chat import (
     CalledFunction,
     ChatChunk,
@@ -83,6 +84,8 @@ class ChatWriter:
             case Counted():
                 self._usage = event.usage
                 return b""
+            case Pinged():
+                return PING
             case _:
                 return b""
 

@@ -4,8 +4,8 @@ without a check."""
 import msgspec
 
 from models_registry.fronts.openai_words import FINISH_REASONS, NULL, to_wire
-from models_registry.turns.events import AnswerEvent, Began, Counted, Refused, Stopped, Text
-from models_registry.turns.sse import DONE, failure_frame, frame
+from models_registry.turns.events import AnswerEvent, Began, Counted, Pinged, Refused, Stopped, Text
+from models_registry.turns.sse import DONE, PING, failure_frame, frame
 from schema.chat import WireUsage
 from schema.completions import Completion, CompletionChoice
 from schema.errors import GatewayError
@@ -38,6 +38,8 @@ class CompletionsWriter:
                 return self._chunk("", finish_reason=FINISH_REASONS[event.reason])
             case Counted():
                 self._usage = event.usage
+            case Pinged():
+                return PING
         return b""
 
     def end(self) -> bytes:

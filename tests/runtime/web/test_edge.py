@@ -420,4 +420,8 @@ def test_a_page_may_call_models_under_the_root_path() -> None:
 
 
 def test_the_options_are_kept() -> None:
-    assert msgspec.structs.asdict(HttpOptions()) == {"root_path": "", "cors_origins": None}
+    assert msgspec.structs.asdict(HttpOptions()) == {
+        "root_path": "",
+        "cors_origins": None,
+        "keepalive_s": 0.0,
+    }
