@@ -37,6 +37,10 @@ test *args:
 update-models *args:
     @"{{ python }}" -m runtime update-models "$@"
 
+# List the providers that a config can name, and what each of them needs: just providers [NAME] [--markdown]
+providers *args:
+    @"{{ python }}" -m runtime providers "$@"
+
 # Run the tests that need nginx, containers or a browser; a test skips, with the reason, where its part is missing
 test-system *args:
     @"{{ python }}" -m pytest tests/system "$@"

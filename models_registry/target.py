@@ -42,6 +42,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     field."""
     searches: bool = False
     """Whether a call may be billed for a web search that the provider runs (`web_search_options`)."""
+    known_as: str = ""
+    """What the docs call it. Empty: OpenAI's dialect."""
     surfaces: frozenset[Surface] = frozenset()
     """The surfaces that all servers of the dialect have."""
     chat_path: str = "/chat/completions"
@@ -73,6 +75,7 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
             surfaces=frozenset({Surface.CHAT}), forwards_unknown=True, searches=True
         ),
         Dialect.ANTHROPIC: DialectFacts(
+            known_as="Anthropic's Messages API",
             surfaces=frozenset({Surface.MESSAGES}),
             chat_path="/v1/messages",
             needs_limit=True,
@@ -80,6 +83,7 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
             untranslated=NO_FIELD,
         ),
         Dialect.OLLAMA: DialectFacts(
+            known_as="Ollama's native API",
             chat_path="/api/chat",
             shows_thinking=True,
             has_options=True,
@@ -143,6 +147,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     more_surfaces: frozenset[Surface] = frozenset()
     """The surfaces that the deployment has beside those of its dialect."""
+    path_prefix: str = ""
+    """What stands between `api_base` and the path of an operation; `{model}` in it is the deployment's name
+    at the provider (Azure)."""
+    query: str = ""
+    """What stands behind the path, such as `?api-version=2024-10-21`."""
+    key_header: str = "authorization"
+    """The header that carries the key; `authorization` has `Bearer` before it."""
     headers: dict[str, str] = {}
     """Fixed headers from the config (`extra_headers`)."""
     tls: TlsOptions | None = None
@@ -204,8 +215,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     refuses: frozenset[str] = frozenset()
     """Fields of a request that the model refuses, or that its provider does not know: they are left out under
     `drop_params`."""
-    renames_limit: bool = False
-    """Whether `max_tokens` goes to the provider as `max_completion_tokens`."""
+    renames_limit: str = ""
+    """The field as which `max_tokens` and `max_completion_tokens` go to the provider. Empty: as they came."""
+    joins_content: bool = False
+    """Whether a message's content must be one text."""
     watched: frozenset[str] = frozenset()
     """Fields that may have to be changed or left out under `drop_params`."""
     info: Mapping[str, Any] = {}  # any YAML

@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     update.add_argument("--models-dev", help="models.dev's list: an address or a file")
     update.add_argument("--to", type=Path, help="the table to write, in place of the project's own")
     update.set_defaults(run=_update_models)
+    providers = commands.add_parser("providers", help="the providers that a config can name")
+    providers.add_argument("name", nargs="?", help="those whose names begin so")
+    providers.add_argument("--markdown", action="store_true", help="the page of the docs")
+    providers.set_defaults(run=_providers)
     for command in (serve, dev, invoke, migrate):
         command.add_argument("--config", type=Path, default=env.get("CONFIG_FILE_PATH"))
     for command, function in ((serve, _serve), (dev, _dev), (invoke, _invoke), (migrate, _migrate)):
@@ -89,6 +93,12 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text!r}")
     return int(text)
+
+
+def _providers(arguments: argparse.Namespace) -> int:
+    from runtime.commands.providers import print_providers
+
+    return print_providers(environment(), markdown=arguments.markdown, name=arguments.name)
 
 
 def _document(arguments: argparse.Namespace) -> Document:

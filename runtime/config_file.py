@@ -85,8 +85,8 @@ def _place(exc: yaml.YAMLError) -> str:
 
 class _UniqueKeys(yaml.SafeLoader):
     """A YAML loader that refuses two things. One is a key that stands twice in a mapping: YAML keeps the last
-    one, and in a config that hides a model or a limit. The other is a number or a date that JSON, Python or a
-    database can't hold."""
+    one, and in a config that hides a model or a limit. The other is a number that JSON, Python or a database
+    can't hold. A date stays the text that stands there: `api_version: 2024-10-21` is a version."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -96,7 +96,7 @@ class _UniqueKeys(yaml.SafeLoader):
             fits = False
         if not fits:
             raise yaml.constructor.ConstructorError(
-                None, None, "a number or date out of range", node.start_mark
+                None, None, "a number out of range", node.start_mark
             ) from None
         return value
 
@@ -108,3 +108,6 @@ class _UniqueKeys(yaml.SafeLoader):
                     None, None, f"the key {name!r} stands twice in one mapping", node.start_mark
                 )
         return super().construct_mapping(node, deep)
+
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: str(node.value))

@@ -10,6 +10,7 @@ WRITTEN_HERE = frozenset(
     {"content-length", "transfer-encoding", "connection", "accept-encoding", "expect", "te"}
 )
 """Headers that the client writes itself; from elsewhere they would contradict its own."""
+BEARER = "authorization"
 TOLD_PREFIX = b"llm_provider-"
 """LiteLLM's prefix for a provider's headers in the answer to the caller."""
 MAX_TOLD = 40
@@ -39,9 +40,12 @@ def upstream_headers(
 
 
 def bearer(target: Target) -> dict[str, str]:
-    """The credential as most providers take it: `authorization: Bearer ...`. Empty: the deployment has no
-    key."""
-    return {"authorization": f"Bearer {target.api_key.reveal()}"} if target.api_key is not None else {}
+    """The credential as most providers take it, `authorization: Bearer ...`, or as the deployment's provider
+    does. Empty: the deployment has no key."""
+    if target.api_key is None:
+        return {}
+    key = target.api_key.reveal()
+    return {target.key_header: f"Bearer {key}" if target.key_header == BEARER else key}
 
 
 def told_headers(headers: Sequence[tuple[bytes, bytes]], target: Target) -> list[tuple[bytes, bytes]]:

@@ -15,8 +15,10 @@ from models_registry.backends.dropping import NEEDED, field_path, leave_out
 from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
-from models_registry.config.hosts import is_near, is_provider, takes_environment_key
-from models_registry.config.providers import PROVIDERS, Provider, UnknownProvider, limit_field, split
+from models_registry.config.azure import AddressForm, azure_form
+from models_registry.config.hosts import filled, is_near, is_provider, takes_environment_key
+from models_registry.config.provider import Provider
+from models_registry.config.providers import PROVIDERS, UnknownProvider, limit_field, split
 from models_registry.config.reader import (
     Config,
     Deployment,
@@ -126,8 +128,11 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     weight = _weight(params, path)
     request_params, asks_for_usage = _request_params(deployment, path)
     dropped = dropped_fields(params, settings, path)
+    for name, value in provider.defaults:
+        request_params.setdefault(name, msgspec.Raw(value))
     leave_out(request_params, dropped)
-    address, headers = _api_base(provider, deployment, config.environment), _headers(params, path)
+    address, prefix, query = _address(provider, deployment, config.environment)
+    headers = _headers(params, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
     target = Target(
@@ -137,11 +142,15 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         dialect=provider.dialect,
         model=model,
         api_base=address,
+        path_prefix=prefix,
+        query=query,
         api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
         more_surfaces=surfaces_of(provider, info, own_host=own_host),
         headers=headers,
         params=request_params,
-        asks_for_usage=asks_for_usage,
+        asks_for_usage=asks_for_usage and provider.takes_stream_options,
+        key_header=provider.key_header,
+        joins_content=provider.joins_content,
         drop_params=_drops(params, settings),
         dropped=dropped,
         tls=tls_of_params(params, config),
@@ -207,7 +216,9 @@ def _with_facts(target: Target, model: str) -> Target:
     config has one, which may name its provider (`openai/gpt-4`)."""
     facts = overridden(facts_of(target.provider, model), target.provider, model, target.info)
     refuses = (target.refuses - REFUSABLE) | refused_fields(facts)
-    renames = target.limit_field == NEWER_LIMIT and (facts is None or bool(facts.reasoning))
+    provider = PROVIDERS[target.provider]
+    newer = target.limit_field == NEWER_LIMIT and (facts is None or bool(facts.reasoning))
+    renames = provider.limit_name or (NEWER_LIMIT if newer and not provider.limit_name else "")
     watched = refuses | {"reasoning_effort"} if facts is not None and facts.efforts else refuses
     most = target.max_output_tokens
     if most is None and facts is not None and target.dialect.facts.needs_limit:
@@ -341,7 +352,23 @@ def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str | None:
 
 
 def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
-    return _first(env, provider.api_base_env) or provider.api_base
+    return _first(env, provider.api_base_env) or filled(provider.api_base, env)
+
+
+def _address(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> AddressForm:
+    """The address of a deployment, and what stands before and behind the path of an operation. Raises
+    BadDeployment."""
+    if not provider.azure_paths:
+        return AddressForm(_api_base(provider, deployment, env), "", "")
+    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params.api_base"
+    written = params.api_base or params.base_url
+    if not written:
+        written = _api_base(provider, deployment, env)
+    form = azure_form(written, params.api_version, env, path)
+    entry = msgspec.structs.replace(
+        deployment.entry, litellm_params=msgspec.structs.replace(params, api_base=form.address, base_url=None)
+    )
+    return form._replace(address=_api_base(provider, msgspec.structs.replace(deployment, entry=entry), env))
 
 
 def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> str:
@@ -363,7 +390,7 @@ def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]
         )
     address = written[given] or _default_base(provider, env)
     if address is None:
-        raise BadDeployment(path, f"provider {provider.prefix} needs an address")
+        raise BadDeployment(path, _no_address(provider))
     try:
         parts = urlsplit(address)
         whole = bool(parts.hostname) and parts.port != 0
@@ -378,6 +405,14 @@ def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]
     if not address.isprintable() or " " in address:
         raise BadDeployment(path, "holds a blank or control character")
     return address.rstrip("/")
+
+
+def _no_address(provider: Provider) -> str:
+    """What is missing where a provider has no address."""
+    if provider.api_base is not None:
+        return f"provider {provider.prefix} needs an address, or what is missing in {provider.api_base}"
+    usual = f", usually {provider.usual_base}" if provider.usual_base else ""
+    return f"provider {provider.prefix} needs an address{usual}"
 
 
 def _api_key(

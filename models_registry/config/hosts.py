@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from models_registry.config.providers import Provider
+from models_registry.config.provider import Provider
 
 PORTS = MappingProxyType({"http": 80, "https": 443})
 NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intranet", "localdomain", "svc"})
@@ -22,6 +22,7 @@ _METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_addre
 """The addresses at which Amazon's and Alibaba's machines ask for their credentials. Other clouds use a
 link-local address."""
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
+_PLACES = re.compile(r"\{(\w+)\}")
 _ONE_LABEL = re.compile(r"[a-z][a-z0-9_-]*")
 """A name such as `gpu-1`. A name of digits alone would be an address: `134744072` is 8.8.8.8."""
 
@@ -47,6 +48,19 @@ def origin_of(address: str) -> Origin | None:
     return Origin(parts.scheme, _plain(host), PORTS[parts.scheme] if port is None else port)
 
 
+def filled(address: str | None, env: Mapping[str, str]) -> str | None:
+    """An address with the environment's values in its places: `https://{ACCOUNT}.example.com`. None: there is
+    none, or the environment lacks a value. A value that is an address itself stands for its host."""
+    if address is None:
+        return None
+    for name in _PLACES.findall(address):
+        value = env.get(name, "").strip()
+        if not value:
+            return None
+        address = address.replace(f"{{{name}}}", value.partition("://")[2].rstrip("/") or value)
+    return address
+
+
 def is_provider(provider: Provider, address: str, env: Mapping[str, str]) -> bool:
     """Whether an address leads to one of the provider's hosts by https on port 443, or has the scheme, host
     and port of an address that the environment gives for the provider."""
@@ -55,6 +69,9 @@ def is_provider(provider: Provider, address: str, env: Mapping[str, str]) -> boo
         return False
     if any(origin == origin_of(env[name]) for name in provider.api_base_env if env.get(name)):
         return True
+    if not provider.hosts and "{" in (provider.api_base or ""):
+        own_base = filled(provider.api_base, env)
+        return own_base is not None and origin == origin_of(own_base)
     own = any(fits(pattern, origin.host) for pattern in provider.hosts)
     return own and (origin.scheme, origin.port) == ("https", PORTS["https"])
 

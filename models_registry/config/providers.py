@@ -6,74 +6,12 @@ A provider that speaks a known dialect needs a row here and no code.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import msgspec
-
-from models_registry.config.absent import ABSENT
-from models_registry.facts.addresses import is_at
-from models_registry.facts.allowances import OWN_TEXT_TOKENS, TEMPLATE_TOKENS
+from models_registry.config.absent import ABSENT, advice
+from models_registry.config.openai_like import openai_like
+from models_registry.config.provider import NewerLimit, Provider
+from models_registry.facts.allowances import OWN_TEXT_TOKENS
 from models_registry.target import Dialect
 from models_registry.turns.surfaces import Surface
-
-
-class NewerLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a provider takes `max_completion_tokens` in place of `max_tokens`. OpenAI's reasoning models know
-    only the newer name. Compatible servers often know only the older one, and a name that a server does not
-    know limits nothing."""
-
-    hosts: tuple[str, ...] = ()
-    """Hosts that take the newer name for every model. A subdomain counts as its host."""
-    models: tuple[str, ...] = ()
-    """Beginnings of the names of models that take the newer name at any host."""
-    not_models: tuple[str, ...] = ()
-    """Beginnings of names that are exceptions to `models`."""
-
-    def holds(self, api_base: str, model: str) -> bool:
-        name = model.rpartition("/")[2]
-        known = name.startswith(self.models) and not name.startswith(self.not_models)
-        return known or any(is_at(host, api_base) for host in self.hosts)
-
-
-class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider. `api_base` None: the config must give an address. The names of environment variables are
-    tried in order. `hosts` are the provider's own hosts, to which the environment's key may go. A `*` in one
-    stands for one label: `*.api.openai.com`."""
-
-    prefix: str
-    dialect: Dialect
-    api_base: str | None
-    hosts: tuple[str, ...] = ()
-    api_base_env: tuple[str, ...] = ()
-    api_key_env: tuple[str, ...] = ()
-    needs_key: bool = True
-    local: bool = False
-    """Whether it runs on the user's own machines: calls cost nothing unless the config says otherwise."""
-    price_id: str | None = None
-    """The provider's id in the price data."""
-    template_tokens: int = TEMPLATE_TOKENS
-    """The most tokens that its chat templates add to a call (`models_registry/facts/allowances.py`)."""
-    takes_metadata: bool = False
-    """Whether the provider keeps a request's `metadata` with a stored answer."""
-    declares_fields: bool = False
-    """Whether the provider's own hosts refuse a call with a field that its API does not declare."""
-    bare_names: tuple[str, ...] = ()
-    """Beginnings of the names of models that need no prefix, as at LiteLLM: `gpt-4` is `openai/gpt-4`."""
-    newer_limit: NewerLimit = NewerLimit()
-    more_limits: tuple[str, ...] = ()
-    """Further fields in which its servers take a limit on the output. They come before the dialect's own
-    field."""
-    refuses: tuple[str, ...] = ()
-    """Fields that clients of other providers send, and that this provider's own hosts refuse."""
-    surfaces: tuple[Surface, ...] = ()
-    """The surfaces that the provider's own hosts have beside those of the dialect. Where the provider has no
-    hosts of its own, all of its servers have them."""
-    own_fields: tuple[str, ...] = ()
-    """Fields of a body that its servers know although LiteLLM uses their names itself."""
-    strict_messages: bool = False
-    """Whether the provider's own hosts refuse messages with fields that OpenAI does not declare."""
-    bills_failures: bool = False
-    """Whether the provider charges for calls that it answers with an error, where `model_info` does not
-    say."""
-
 
 _ROWS = (
     Provider(
@@ -106,6 +44,28 @@ _ROWS = (
         api_key_env=("OPENAI_API_KEY",),
         declares_fields=True,
         price_id="openai",
+    ),
+    *(
+        Provider(
+            prefix=prefix,
+            dialect=Dialect.OPENAI,
+            surfaces=surfaces,
+            azure_paths=True,
+            key_header="api-key",
+            api_base=None,
+            hosts=("*.openai.azure.com", "*.cognitiveservices.azure.com", "*.services.ai.azure.com"),
+            api_base_env=(f"{name}_API_BASE", f"{name}_ENDPOINT"),
+            api_key_env=(f"{name}_API_KEY", "AZURE_OPENAI_API_KEY"),
+            usual_base="https://<resource>.openai.azure.com",
+            price_id="azure",
+            newer_limit=NewerLimit(models=("gpt-5", "o1", "o3", "o4")),
+            sources=("recordings", "docs", "litellm"),
+        )
+        for prefix, name, surfaces in (
+            ("azure", "AZURE", (Surface.RESPONSES,)),
+            ("azure_ai", "AZURE_AI", ()),
+            ("azure_text", "AZURE", (Surface.COMPLETIONS,)),
+        )
     ),
     Provider(
         prefix="anthropic",
@@ -190,11 +150,16 @@ _ROWS = (
     ),
 )
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in _ROWS})
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in (*_ROWS, *openai_like())})
+
+
+KNOWN = "`just providers` lists the known ones, such as openai, anthropic, azure, groq, mistral and ollama"
 
 
 def limit_field(provider: Provider, api_base: str, model: str) -> str:
     """The field in which a model takes a limit on the output."""
+    if provider.limit_name:
+        return provider.limit_name
     return "max_completion_tokens" if provider.newer_limit.holds(api_base, model) else "max_tokens"
 
 
@@ -213,19 +178,19 @@ def split(model: str, forced: str | None) -> tuple[Provider, str]:
     prefix, slash, rest = model.partition("/")
     if forced is not None:
         if forced in ABSENT:
-            raise UnknownProvider(ABSENT[forced].advice(), forced=True)
+            raise UnknownProvider(advice(forced), forced=True)
         if forced not in PROVIDERS:
-            raise UnknownProvider(f"is no known provider; known are {', '.join(PROVIDERS)}", forced=True)
+            raise UnknownProvider(f"is no known provider; {KNOWN}", forced=True)
         return PROVIDERS[forced], rest if slash and prefix == forced else model
     if slash and prefix in PROVIDERS:
         return PROVIDERS[prefix], rest
     if slash and prefix in ABSENT:
-        raise UnknownProvider(ABSENT[prefix].advice())
+        raise UnknownProvider(advice(prefix))
     if not slash:
         for provider in PROVIDERS.values():
             if model.startswith(provider.bare_names):
                 return provider, model
     raise UnknownProvider(
-        f"names no provider; write it as provider/model with one of {', '.join(PROVIDERS)}"
+        f"names no provider; write it as provider/model: {KNOWN}"
         " (any server that speaks OpenAI's dialect: openai/<model> with api_base)"
     )

@@ -15,7 +15,6 @@ import msgspec
 
 from models_registry.backends.parameters import CACHE_FIELD, GATEWAY_FIELDS
 from models_registry.config import known_keys
-from models_registry.config.absent import ABSENT
 from models_registry.config.hosts import is_near
 from models_registry.config.names import names_in
 from models_registry.config.providers import UnknownProvider, split
@@ -62,6 +61,8 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str | None = None
     api_base: str | None = None
     base_url: str | None = None
+    api_version: str | None = None
+    """Azure's `api-version`."""
     organization: str | None = None
     extra_headers: dict[str, Any] | None = None  # texts, numbers and dates, as YAML has them
     timeout: Number | None = None
@@ -576,8 +577,7 @@ def would_be_local(params: Mapping[str, Any]) -> bool:
     try:
         return isinstance(model, str) and split(model, forced if isinstance(forced, str) else None)[0].local
     except UnknownProvider:
-        prefix = forced if isinstance(forced, str) else str(model).partition("/")[0]
-        return prefix in ABSENT and ABSENT[prefix].local
+        return False
 
 
 def _converted(values: Any, path: str, kind: type[S]) -> S:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from models_registry.config.providers import Provider
+from models_registry.config.provider import Provider
 from models_registry.config.reader import ModelInfo
 from models_registry.turns.surfaces import Surface
 

@@ -16,26 +16,22 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
     (
         "many_providers",
         [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
-        20,
+        12,
         [
-            "model_list[1].litellm_params.model: the provider azure has no row of its own in this version; "
-            "it speaks OpenAI's dialect: write model: openai/<deployment> with api_base: ",
-            "model_list[4].litellm_params.model: the provider gemini has no row of its own in this version",
             "model_list[3].litellm_params.model: the provider bedrock is not in this version",
+            "config error: 9 deployments are skipped: the environment has no value for AZURE_API_BASE",
             "router_settings.redis_host: has no effect in this version",
         ],
     ),
     (
         "home_lab",
-        [5],
-        6,
+        [],
+        5,
         [
             "model_list[0].litellm_params.stream: each request says that itself; it is ignored",
             "model_list[2].litellm_params.api_base: it ends with /audio/transcriptions",
             "model_list[3].litellm_params.api_base: it ends with /v1, and /api/chat is put behind it",
             "model_list[4].litellm_params.api_base: it ends with /chat/completions",
-            "model_list[5].litellm_params.model: the provider vllm has no row of its own in this version; it "
-            "speaks OpenAI's dialect: write model: hosted_vllm/<model>",
         ],
     ),
     (
@@ -45,7 +41,8 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         [
             "model_list[1].model_info.input_cost_per_token: 0.15 dollars a token are 150,000 dollars per",
             "model_list[1].litellm_params.tags (cheap): has no effect in this version",
-            "(this deployment is skipped) (and model_list[3])",
+            "2 deployments are skipped: the environment has no value for AZURE_WEU_KEY (smart, embed: "
+            "model_list[2], model_list[3])",
         ],
     ),
     (
@@ -54,8 +51,7 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         2,
         [
             "litellm_settings.callbacks (prometheus): has no effect in this version",
-            "write model: openai/<model> with api_base: https://api.groq.com/openai/v1 and api_key: "
-            "os.environ/GROQ_API_KEY",
+            "model_list[2].litellm_params.api_key: the environment has no value for GROQ_API_KEY",
         ],
     ),
     (
@@ -73,9 +69,8 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         [0, 1, 2, 3, 4],
         7,
         [
-            "(this deployment is skipped) (and model_list[1], model_list[2])",
-            "2 deployments are skipped: the environment has no value for AZURE_EUS_BASE (gpt-4o: "
-            "model_list[3]), AZURE_NCU_BASE (gpt-4o: model_list[4])",
+            "5 deployments are skipped: the environment has no value for AZURE_",
+            "AZURE_EUS_BASE (gpt-4o: model_list[3]), AZURE_NCU_BASE (gpt-4o: model_list[4])",
             "latency-based-routing has no effect in this version; calls are shared by weight",
         ],
     ),

@@ -31,7 +31,6 @@ from tests.e2e.seed import (
     client,
     provider_env,
     shipped_config,
-    waits_for,
 )
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS
 from tests.fakes.hostile_upstream import HostileUpstream
@@ -113,7 +112,6 @@ def test_the_answer_is_in_openais_format_whoever_gave_it(seed: Gateway) -> None:
     assert shapes == {("chat.completion", "assistant", "stop")}
 
 
-@waits_for("the table of a hundred providers")
 def test_more_than_100_providers_are_reached_by_their_names(
     postgres_dsn: str, tmp_path: Path, upstream: HostileUpstream
 ) -> None:

@@ -86,7 +86,7 @@ class OpenAI:
     ) -> UpstreamRequest:
         """POST /embeddings."""
         fields = outgoing(request.fields(), target, stored_there=False)
-        return post(f"{target.api_base}/embeddings", fields, target, facts)
+        return post("/embeddings", fields, target, facts)
 
     def embeddings_response(
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts

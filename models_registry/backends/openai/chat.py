@@ -64,7 +64,7 @@ class NativeChat:
         fields = outgoing(request.fields(), target, stored_there=target.takes_metadata)
         if request.stream and target.asks_for_usage:
             fields["stream_options"] = with_usage(fields.get("stream_options"))
-        return post(f"{target.api_base}/chat/completions", fields, target, facts)
+        return post("/chat/completions", fields, target, facts)
 
     def answer(
         self, body: bytes, request: ChatRequest, target: Target

@@ -29,7 +29,7 @@ class NativeCompletions:
         fields = outgoing(request.fields(), target, stored_there=False)
         if request.stream and target.asks_for_usage:
             fields["stream_options"] = with_usage(fields.get("stream_options"))
-        return post(f"{target.api_base}/completions", fields, target, facts)
+        return post("/completions", fields, target, facts)
 
     def answer(
         self, body: bytes, request: CompletionsRequest, target: Target

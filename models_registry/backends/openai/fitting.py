@@ -11,7 +11,7 @@ from models_registry.backends.fitting import (
     refitted,
     without_cache_control,
 )
-from models_registry.backends.openai.history import may_be_foreign, without_foreign
+from models_registry.backends.openai.history import joined_content, may_be_foreign, without_foreign
 from models_registry.backends.parameters import drops_params
 from models_registry.facts.refusals import IS_DEFAULT, SAMPLING
 from models_registry.target import Target
@@ -25,21 +25,40 @@ _TEXT = msgspec.json.Decoder(str)
 def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     """The request as its model takes it. None: it is fit as it came."""
     drops = drops_params(request, target)
-    renames = target.renames_limit and (request.max_tokens is not None or OLDER in target.params)
+    renames = bool(target.renames_limit) and _has_limit(request, target)
+    parts = target.joins_content and any(isinstance(each.content, list) for each in request.messages)
     foreign = target.strict_messages and may_be_foreign(request)
-    if not (renames or foreign) and not (drops and _may_be_unfit(request, target)):
+    if not (renames or foreign or parts) and not (drops and _may_be_unfit(request, target)):
         return None
     fields, changed = merged(request, target), []
-    if renames and bytes(fields.get(OLDER, NULL)) != NULL:
-        older = fields.pop(OLDER)
-        if bytes(fields.get(NEWER, NULL)) == NULL:
-            fields[NEWER] = older
-        changed.append(OLDER)
+    if renames:
+        changed += _rename(fields, target.renames_limit)
+    if parts:
+        changed += joined_content(fields)
     if foreign:
         changed += without_foreign(fields)
     if drops:
         changed += _leave_out(fields, target)
     return refitted(fields, target, changed) if changed else None
+
+
+def _has_limit(request: ChatRequest, target: Target) -> bool:
+    """Whether the request has a limit under the name that the provider does not know."""
+    if target.renames_limit == NEWER:
+        return request.max_tokens is not None or OLDER in target.params
+    return request.max_completion_tokens is not None or NEWER in target.params
+
+
+def _rename(fields: dict[str, msgspec.Raw], name: str) -> list[str]:
+    """Give a limit the name that the provider knows. Where both are there, the known one counts. Gives the
+    names that were changed."""
+    other = OLDER if name == NEWER else NEWER
+    if bytes(fields.get(other, NULL)) == NULL:
+        return []
+    limit = fields.pop(other)
+    if bytes(fields.get(name, NULL)) == NULL:
+        fields[name] = limit
+    return [other]
 
 
 def _may_be_unfit(request: ChatRequest, target: Target) -> bool:

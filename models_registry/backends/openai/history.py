@@ -58,6 +58,23 @@ def without_foreign(fields: _Object) -> list[str]:
     return list(names)
 
 
+def joined_content(fields: _Object) -> list[str]:
+    """Make one text of each message whose parts are all text, a line for each part. Gives the names that were
+    changed. A message with other parts stays as it is: the provider says what it thinks of it."""
+    messages = _OBJECTS.decode(fields["messages"])
+    changed = False
+    for message in messages:
+        parts = _objects(message.get("content"))
+        texts = [_TEXT.decode(part["text"]) for part in parts if bytes(part.get("text", b""))[:1] == b'"']
+        if parts and len(texts) == len(parts):
+            message["content"] = _raw("\n".join(texts))
+            changed = True
+    if not changed:
+        return []
+    fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
+    return ["messages.content"]
+
+
 def _leave_out_thinking(message: _Object, names: dict[str, None]) -> None:
     parts = _objects(message.get("content"))
     kept = [part for part in parts if bytes(part.get("type", b"")) not in THINKING]

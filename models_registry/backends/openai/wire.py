@@ -1,5 +1,7 @@
 """Requests and answers of OpenAI's dialect, as all its surfaces make and read them."""
 
+from urllib.parse import quote
+
 import msgspec
 
 from models_registry.backends.backend import UpstreamRequest
@@ -29,8 +31,17 @@ def outgoing(fields: dict[str, msgspec.Raw], target: Target, *, stored_there: bo
     return fields
 
 
-def post(url: str, fields: dict[str, msgspec.Raw], target: Target, facts: CallFacts) -> UpstreamRequest:
-    """A request with these fields."""
+def address_of(target: Target, path: str) -> str:
+    """The address of an operation, such as `/chat/completions`."""
+    if not (target.path_prefix or target.query):
+        return target.api_base + path
+    prefix = target.path_prefix.replace("{model}", quote(target.model, safe=""))
+    return f"{target.api_base}{prefix}{path}{target.query}"
+
+
+def post(path: str, fields: dict[str, msgspec.Raw], target: Target, facts: CallFacts) -> UpstreamRequest:
+    """A request with these fields to an operation."""
+    url = address_of(target, path)
     headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
     return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(fields), tls=target.tls)
 
