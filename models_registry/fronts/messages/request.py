@@ -58,7 +58,6 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "container": "Anthropic runs it",
         "mcp_servers": "Anthropic calls them",
         "inference_geo": "it is a place of Anthropic's",
-        "fallbacks": "the gateway's own fallbacks are in its config",
         "compaction": "Anthropic makes the summary",
         "prefill": "it belongs to Anthropic's models",
         "workspace_id": "it is one of Anthropic's",
