@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-from tests.fakes import answers, thinking_answers, tool_answers
+from tests.fakes import agent_answers, answers, thinking_answers, tool_answers
 
 
 class Request(Protocol):
@@ -119,6 +119,24 @@ async def tools_then_answer(line: Line, request: Request) -> None:
     body = json.dumps(request.fields, separators=(",", ":")).encode()
     has_results = b'"role":"tool"' in body or b'"type":"tool_result"' in body
     await (happy if has_results else parallel_tools)(line, request)
+
+
+async def agent(line: Line, request: Request) -> None:
+    """A model that edits a file by an agent's tools, in the dialect of the path (`agent_answers.py`)."""
+    path, model, fields = request.path.partition("?")[0], request.model, request.fields
+    if not request.streamed or path.endswith(("/count_tokens", "/api/ps")):
+        await happy(line, request)
+        return
+    step = agent_answers.next_step(fields)
+    messages = fields.get("messages")
+    number = len(messages) if isinstance(messages, list) else 0
+    if path.endswith("/messages"):
+        await _stream(line, agent_answers.anthropic(model, step, number))
+    elif path.endswith("/api/chat"):
+        ndjson = "content-type: application/x-ndjson\r\n"
+        await _stream(line, agent_answers.ollama(model, step, number), headers=ndjson)
+    else:
+        await _stream(line, agent_answers.openai(model, step, number))
 
 
 async def anthropic_overloaded(line: Line, request: Request) -> None:
@@ -513,7 +531,7 @@ SCRIPTS: dict[str, Script] = {
     script.__name__: script
     for script in (
         happy, parallel_tools, tools_then_answer, anthropic_overloaded, never_answers, slow_headers,
-        drip, slow_stream, stall, head_only,
+        agent, drip, slow_stream, stall, head_only,
         head_then_late, cut_mid_token, cut_after_event, reset_mid_stream, reset_until_eof,
         whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,
         huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,
