@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from functions.contract.function import EventStream
-from functions.messages import count_tokens, messages
+from functions.messages import MessagesExchange, count_tokens, messages
 from functions.ports.context import ModelContext
+from models_registry.turns.facts import CallFacts
 from schema.errors import InvalidRequest, ThreadUnsupported, UnsupportedParameter, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.messages import CountRequest, MessagesAnswer, MessagesRequest
@@ -18,7 +19,7 @@ from schema.wire import decode_body, to_json
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.contexts import model_ctx
+from tests.functions.contexts import CONFIG, make_registry, model_ctx
 from tests.functions.test_chat import drain
 
 TEXT = "".join(answers.TEXT)
@@ -255,3 +256,110 @@ def test_tokens_are_estimated_where_no_provider_counts_them(model: str) -> None:
     found = asyncio.run(count_tokens(request, model_ctx(upstream)))
     assert 450 < found.input_tokens < 560
     assert not upstream.requests
+
+
+PRICED = {
+    "model_list": [
+        {
+            "model_name": "claude",
+            "litellm_params": {
+                "model": "anthropic/house-model",
+                "api_base": "http://anthropic.test",
+                "api_key": "sk-x",
+                "input_cost_per_token": 4e-6,
+                "output_cost_per_token": 8e-6,
+                "cache_read_input_token_cost": 1e-6,
+                "cache_creation_input_token_cost": 5e-6,
+            },
+        },
+        {
+            "model_name": "deepseek",
+            "litellm_params": {"model": "deepseek/deepseek-v4", "api_key": "sk-deep"},
+        },
+    ],
+    "router_settings": {"num_retries": 0},
+}
+COUNTS = {
+    "input_tokens": 10,
+    "cache_read_input_tokens": 20,
+    "cache_creation_input_tokens": 30,
+    "output_tokens": 7,
+}
+COST_NANO = 10 * 4000 + 20 * 1000 + 30 * 5000 + 7 * 8000
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_row_has_the_counts_of_the_cache_and_their_price(stream: bool) -> None:
+    message = json.loads(answers.anthropic_message()) | {"usage": COUNTS}
+    start = {**message, "content": [], "stop_reason": None, "usage": COUNTS | {"output_tokens": 1}}
+    delta = {"stop_reason": "end_turn", "stop_sequence": None}
+    chunks = answers.named_sse(
+        [
+            {"type": "message_start", "message": start},
+            {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}},
+            {"type": "message_stop"},
+        ]
+    )
+    answer = Answer(chunks=chunks) if stream else Answer(body=json.dumps(message).encode())
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(answer), ledger=ledger, config=PRICED)
+    if stream:
+        asyncio.run(streamed(ctx, model="claude"))
+    else:
+        answered(ctx, model="claude")
+    row = ledger.rows[0]
+    assert (row.prompt_tokens, row.cached_tokens, row.cache_write_tokens) == (60, 20, 30)
+    assert (row.completion_tokens, row.cost_nano, row.estimated) == (7, COST_NANO, False)
+
+
+def test_a_provider_with_messages_of_its_own_gets_the_bytes() -> None:
+    upstream = FakeUpstream(Answer(body=WHOLE["claude"]))
+    answered(model_ctx(upstream, config=PRICED), model="deepseek", future_field=1)
+    sent = upstream.requests[0]
+    assert sent.url == "https://api.deepseek.com/anthropic/v1/messages"
+    assert json.loads(sent.body)["future_field"] == 1
+    assert sent.headers["x-api-key"] == "sk-deep"
+
+
+@pytest.mark.parametrize("model", WHOLE)
+def test_a_limit_of_the_gateways_own_is_sent_to_every_dialect(model: str) -> None:
+    registry = make_registry()
+    target = registry.target(model, allowed=(), roll=0.0)
+    facts = CallFacts(request_id="r", created=1)
+    exchange = MessagesExchange(ask(model=model, max_tokens=None), target, facts)
+    assert not exchange.bounds().limited
+    exchange.limit_output(77)
+    assert b"77" in exchange.outgoing().body
+
+
+@pytest.mark.parametrize("model", WHOLE)
+def test_a_call_is_bounded_by_what_it_asks_for(model: str) -> None:
+    target = make_registry().target(model, allowed=(), roll=0.0)
+    exchange = MessagesExchange(ask(model=model, max_tokens=50), target, CallFacts(request_id="r", created=1))
+    bounds = exchange.bounds()
+    assert bounds.output_tokens == 50
+    assert bounds.unbounded_field() is None
+    assert bounds.prompt_tokens >= len("Hello")
+
+
+def test_what_was_left_out_is_told_in_the_replys_head() -> None:
+    ctx = model_ctx(FakeUpstream(Answer(body=WHOLE["gpt"])))
+    answered(ctx, service_tier="auto", thinking={"type": "enabled", "budget_tokens": 1024})
+    assert ctx.call.reply_headers["x-switchgear-changed"] == "service_tier, thinking"
+    assert ctx.call.reply_headers["request-id"] == ctx.call.request_id
+
+
+def test_a_fallback_may_speak_another_dialect() -> None:
+    config = CONFIG | {"router_settings": {"num_retries": 0, "fallbacks": [{"claude": ["gpt"]}]}}
+    upstream = FakeUpstream(
+        Answer(status=529, body=b'{"type":"error","error":{"type":"overloaded_error","message":"Busy"}}'),
+        Answer(chunks=STREAMS["gpt"]),
+    )
+    ledger = FakeLedger()
+    events = asyncio.run(streamed(model_ctx(upstream, ledger=ledger, config=config), model="claude"))
+    assert events[-1] == {"type": "message_stop"}
+    assert [request.url for request in upstream.requests] == [
+        "http://anthropic.test/v1/messages",
+        "http://openai.test/v1/chat/completions",
+    ]
+    assert [row.outcome for row in ledger.rows] == [Outcome.FAILED, Outcome.OK]
