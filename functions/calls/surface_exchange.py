@@ -11,7 +11,7 @@ from models_registry.backends import native_at
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.dropping import WithFields
 from models_registry.bounds.chat import ChatBounds
-from models_registry.bounds.native import native_bounds
+from models_registry.bounds.surfaces import native_bounds
 from models_registry.bounds.text import TextBounds
 from models_registry.fronts.front import Front
 from models_registry.target import Target

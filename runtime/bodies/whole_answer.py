@@ -6,7 +6,7 @@ The pieces are put together before redaction: a secret may be cut into several p
 
 from collections.abc import Iterator
 
-from runtime.bodies.message_answer import message_answer
+from runtime.bodies.message_answer import JsonObject, message_answer
 from runtime.bodies.redaction import UnreadableBody, value_of
 
 REPLACED = frozenset({"role", "id", "type", "name", "index"})
@@ -14,8 +14,6 @@ REPLACED = frozenset({"role", "id", "type", "name", "index"})
 before."""
 KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
 MAX_DEPTH = 20
-
-JsonObject = dict[str, object]
 
 
 def stream_answer(sse: bytes) -> JsonObject | None:

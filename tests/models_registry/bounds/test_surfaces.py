@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from models_registry.bounds.field_costs import CLIENT_TOOL_TOKENS
-from models_registry.bounds.native import CompletionsBounds, MessagesBounds
+from models_registry.bounds.surfaces import CompletionsBounds, MessagesBounds
 from models_registry.bounds.text import MAX_BOUND
 from models_registry.facts.allowances import IMAGE_TOKENS, TOOLS_TOKENS
 from models_registry.target import Dialect, Target
