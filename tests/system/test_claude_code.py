@@ -116,7 +116,7 @@ def rows_of(house: Gateway, model: str, count: int) -> list[asyncpg.Record]:
     found: list[asyncpg.Record] = []
     sql = """
         SELECT call_type, outcome, status, prompt_tokens, completion_tokens, spend::text, estimated, streamed,
-            metadata FROM "LiteLLM_SpendLogs" WHERE model_group = $1 ORDER BY "startTime"
+            session_id FROM "LiteLLM_SpendLogs" WHERE model_group = $1 ORDER BY "startTime"
     """
 
     def arrived() -> bool:
@@ -146,6 +146,7 @@ def check_rows(house: Gateway, dialect: str, count: int) -> None:
     for row in rows:
         assert (row["call_type"], row["outcome"], row["status"]) == ("anthropic_messages", "ok", "success")
         assert not row["estimated"]
+        assert row["session_id"], "Claude Code names its session in a header"
         assert row["completion_tokens"] == COMPLETION_TOKENS
         if row["streamed"]:
             assert row["prompt_tokens"] == PROMPT_TOKENS + cached

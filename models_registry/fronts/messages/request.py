@@ -29,10 +29,12 @@ DROPPED: Mapping[str, str] = MappingProxyType(
         "user_profile_id": "a label of Anthropic's",
         "thinking": "models that are not known to think are not asked to",
         "output_config": "the effort of a model that is not known to think",
-        "tools": "examples of a tool's input, and when its description is loaded",
+        "tools": "examples of a tool's input, and when it is loaded, streamed and called",
     }
 )
 """Fields that another provider's request does not have, each with the reason why."""
+TOOL_HINTS = ("input_examples", "defer_loading", "eager_input_streaming", "allowed_callers")
+"""Fields of a tool that other providers' tools do not have."""
 READ = frozenset(
     [
         "model",
@@ -153,6 +155,8 @@ def left_out(request: MessagesRequest, target: Target) -> tuple[str, ...]:
         names.append("thinking")
     if b'"cache_control"' in bytes(request.raw.get("messages", b"")) and not _takes_marks(target):
         names.append("messages.cache_control")
+    tools = bytes(request.tools) if present(request.tools) else b""
+    names += [f"tools.{name}" for name in TOOL_HINTS if b'"%s"' % name.encode() in tools]
     user = _user(request)
     if user is not None and len(user) > MAX_USER_CHARS:
         names.append("metadata.user_id")
