@@ -163,7 +163,7 @@ def test_claude_code_gets_an_answer(claude: Path, house: Gateway, tmp_path: Path
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_claude_code_edits_a_file(claude: Path, house: Gateway, tmp_path: Path, dialect: str) -> None:
-    key = house.virtual_key(f"edits-{dialect}")
+    key = house.virtual_key(f"edits-{dialect}", max_budget=5)  # every field that it sends has a bound
     notes = tmp_path / "notes.txt"
     notes.write_text(f"{BEFORE}\n")
     prompt = f"Make the colour blue in FILE:{notes} please."
