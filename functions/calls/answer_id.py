@@ -9,8 +9,15 @@ MAX_LOOKED_AT = 8
 """How many events of a stream may lack an id before the search ends."""
 
 
-class _Named(msgspec.Struct, gc=False):
+class _StartedMessage(msgspec.Struct, gc=False):
     id: str | None = None
+
+
+class _Named(msgspec.Struct, gc=False):
+    """An event. Anthropic's first one holds the message, which has the id."""
+
+    id: str | None = None
+    message: _StartedMessage | None = None
 
 
 _ANSWERS = msgspec.json.Decoder(_Named)
@@ -50,6 +57,7 @@ class StreamId:
 
 def _id_in(data: bytes) -> str | None:
     try:
-        return _ANSWERS.decode(data).id or None
+        found = _ANSWERS.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return found.id or (found.message.id if found.message is not None else None) or None
