@@ -138,7 +138,7 @@ def house(
     upstream: HostileUpstream,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    """A gateway with the scripted agent behind three dialects, under names that no client knows."""
+    """A gateway with the scripted agent behind each dialect, under names that no client knows."""
 
     def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
         params = {"model": model, "api_base": api_base, "api_key": PROVIDER_KEY, **more}
@@ -155,6 +155,7 @@ def house(
             entry("anthropic-agent", "anthropic/agent", upstream.url, **prices),
             entry("openai-agent", "openai/agent", f"{upstream.url}/v1", **prices),
             entry("ollama-agent", "ollama/agent", upstream.url),
+            entry("gemini-agent", "gemini/agent", f"{upstream.url}/v1beta", **prices),
         ],
     }
     name = f"claude_{uuid.uuid4().hex}"

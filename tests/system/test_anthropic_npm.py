@@ -15,7 +15,7 @@ from tests.system.conftest import lacking, program
 
 PACKAGE = "@anthropic-ai/sdk"
 INSTALL_S, RUN_S = 300, 60
-DIALECTS = ("anthropic", "openai", "ollama")
+DIALECTS = ("anthropic", "openai", "ollama", "gemini")
 SCRIPT = """
 import Anthropic from "@anthropic-ai/sdk";
 const [baseURL, apiKey, model, file] = process.argv.slice(2);

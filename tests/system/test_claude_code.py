@@ -1,5 +1,5 @@
 """The real Claude Code, from npm, against the gateway: it gets an answer, and it edits a file with its tools.
-Three providers of three dialects stand behind the gateway."""
+A provider of each dialect stands behind the gateway."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.system.conftest import READ_USD, WRITE_USD, lacking, program
 PACKAGE = "@anthropic-ai/claude-code"
 INSTALL_S = 300
 TURN_S = 120
-DIALECTS = ("anthropic", "openai", "ollama")
+DIALECTS = ("anthropic", "openai", "ollama", "gemini")
 
 
 @pytest.fixture(scope="module")
