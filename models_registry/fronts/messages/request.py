@@ -29,12 +29,18 @@ DROPPED: Mapping[str, str] = MappingProxyType(
         "user_profile_id": "a label of Anthropic's",
         "thinking": "models that are not known to think are not asked to",
         "output_config": "the effort of a model that is not known to think",
-        "tools": "examples of a tool's input, and when it is loaded, streamed and called",
     }
 )
 """Fields that another provider's request does not have, each with the reason why."""
-TOOL_HINTS = ("input_examples", "defer_loading", "eager_input_streaming", "allowed_callers")
-"""Fields of a tool that other providers' tools do not have."""
+TOOL_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "input_examples": "examples for the model",
+        "defer_loading": "the tool is there from the beginning",
+        "eager_input_streaming": "input comes as the provider sends it",
+        "allowed_callers": "no other tool of these providers can call it",
+    }
+)
+"""Fields of a tool that other providers' tools do not have, each with the reason why it may be left out."""
 READ = frozenset(
     [
         "model",
@@ -161,6 +167,16 @@ def left_out(request: MessagesRequest, target: Target) -> tuple[str, ...]:
     if user is not None and len(user) > MAX_USER_CHARS:
         names.append("metadata.user_id")
     return tuple(names)
+
+
+def page() -> str:
+    """What is left out and what is refused, as two tables in Markdown. `docs/surfaces.md` has them."""
+    dropped = {**DROPPED, **{f"tools.{name}": why for name, why in TOOL_HINTS.items()}}
+    lines = ["| left out | why the answer stays the same |", "| --- | --- |"]
+    lines += [f"| `{name}` | {why} |" for name, why in dropped.items()]
+    lines += ["", "| refused by name | why |", "| --- | --- |"]
+    lines += [f"| `{name}` | {why} |" for name, why in REFUSED.items()]
+    return "\n".join(lines) + "\n"
 
 
 def output_wish(request: MessagesRequest) -> OutputWish:

@@ -1,6 +1,7 @@
 """Requests of any shape: each is served, or refused with a 4xx. None is a failure of the gateway's own."""
 
 import json
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
@@ -15,7 +16,7 @@ from models_registry.backends.anthropic.native import NativeMessages
 from models_registry.bounds.estimate import estimated_input
 from models_registry.bounds.surfaces import MessagesBounds
 from models_registry.fronts.messages.front import MessagesFront
-from models_registry.fronts.messages.request import DROPPED, READ, REFUSED, left_out
+from models_registry.fronts.messages.request import DROPPED, READ, REFUSED, left_out, page
 from models_registry.target import Dialect
 from schema.errors import GatewayError, InvalidRequest
 from schema.messages import MessagesRequest
@@ -189,3 +190,7 @@ HEADERS = frozenset({"betas", "user_profile_id", "workspace_id"})
 def test_every_field_of_the_sdk_is_translated_dropped_or_refused(kind: type) -> None:
     known = READ | DROPPED.keys() | REFUSED.keys() | HANDLED | HEADERS
     assert set(get_type_hints(kind)) - known == set()
+
+
+def test_the_page_on_surfaces_has_the_tables_of_what_is_dropped_and_what_is_refused() -> None:
+    assert page() in (Path(__file__).parents[4] / "docs" / "surfaces.md").read_text()
