@@ -28,6 +28,7 @@ from functions import (
     organizations,
     reconciliation,
     recosting,
+    responses,
     spend,
     spend_reports,
     teams,
@@ -42,6 +43,7 @@ Function = Callable[..., Awaitable[object]]
 CATALOG: tuple[Function, ...] = (
     chat.chat,
     completions.completions,
+    responses.responses,
     embeddings.embeddings,
     models.models,
     models.retrieve,

@@ -9,8 +9,14 @@ MAX_LOOKED_AT = 8
 """How many events of a stream may lack an id before the search ends."""
 
 
+class _Inner(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
 class _Named(msgspec.Struct, gc=False):
     id: str | None = None
+    response: _Inner | None = None
+    """Where the first events of Responses have it."""
 
 
 _ANSWERS = msgspec.json.Decoder(_Named)
@@ -50,6 +56,7 @@ class StreamId:
 
 def _id_in(data: bytes) -> str | None:
     try:
-        return _ANSWERS.decode(data).id or None
+        found = _ANSWERS.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return found.id or (found.response.id if found.response is not None else None) or None

@@ -58,6 +58,7 @@ EXPECTED: Mapping[str, Expected] = {
     # own: admin viewer org team devops user u.viewer key; then the same for a foreign object
     "chat": ("ynyyyyny", "ynyyyyny"),
     "completions": ("ynyyyyny", "ynyyyyny"),
+    "responses": ("ynyyyyny", "ynyyyyny"),
     "embeddings": ("ynyyyyny", "ynyyyyny"),
     "models": EVERYBODY,
     "models.retrieve": EVERYBODY,
@@ -269,6 +270,7 @@ stands under `failed_updates`."""
 BODIES: Mapping[str, Callable[[Case], Body]] = {
     "chat": lambda case: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
     "completions": lambda case: {"model": "gpt", "prompt": "hi"},
+    "responses": lambda case: {"model": "gpt", "input": "hi"},
     "embeddings": lambda case: {"model": "gpt", "input": "hi"},
     "models.retrieve": lambda case: {"model": "gpt"},
     "keys.generate": lambda case: case.key_owner,
@@ -564,7 +566,7 @@ def test_every_role_gets_what_is_its_own_and_nothing_else(furnished_dsn: str, en
                 upstream = FakeUpstream(
                     Answer(
                         body=answers.openai_chat()
-                        if name in ("chat", "completions")
+                        if name in ("chat", "completions", "responses")
                         else answers.openai_embeddings()
                     )
                 )
