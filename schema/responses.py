@@ -6,7 +6,7 @@ are lenient where clients differ. Source: OpenAI's OpenAPI document 2.3.0, `Crea
 `Response*Event`, `InputItem`, `Tool`, `ToolChoiceParam`.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -266,3 +266,52 @@ class TextOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReasoningOptions(msgspec.Struct, frozen=True, kw_only=True):
     effort: str | None = None
     summary: str | None = None
+
+
+class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway keeps of a response: the response as its client got it, and everything that the model
+    read before it, item by item."""
+
+    response: msgspec.Raw
+    input: list[msgspec.Raw]
+
+
+class ResponseQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/responses/{response_id}. A stored response is complete, so it can't be streamed."""
+
+    response_id: str
+    stream: bool | None = None
+
+
+class ResponseNamed(Wire, frozen=True, kw_only=True, dict=True):
+    """A call that names a stored response in its path alone."""
+
+    response_id: str
+
+
+class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = OBJECT
+    deleted: bool = True
+
+
+class InputItemsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/responses/{response_id}/input_items. The latest items come first, unless `order` is `asc`."""
+
+    response_id: str
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None
+    """The id of the item that the list goes on after."""
+
+
+class InputItemList(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "list"
+    data: list[msgspec.Raw]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class ShownResponse(Wire, frozen=True, kw_only=True, dict=True):
+    """A stored response, sent as the bytes that its client got."""

@@ -287,7 +287,11 @@ def test_structured_output_and_effort_go_on_in_the_words_of_chat() -> None:
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools[0].type"),
         ({"tools": TOOLS, "tool_choice": {"type": "file_search"}}, "tool_choice"),
-        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].type"),
+        (
+            {"input": [{"role": "user", "content": "x"}, {"type": "item_reference", "id": "msg_1"}]},
+            "input[1]",
+        ),
+        ({"input": [{"id": "msg_1"}]}, "input[0]"),
         ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input[0].type"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}]},

@@ -19,6 +19,7 @@ from models_registry.backends.provider_errors import error_inside, error_instead
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
+from models_registry.turns.sealed_thinking import SEAL
 from schema.errors import UpstreamMalformed
 from schema.labels import METADATA_FIELD, stored_texts
 from schema.responses import Response, ResponsesRequest
@@ -45,6 +46,7 @@ CHAT_ALONE: Mapping[str, str] = MappingProxyType(
 )
 """A deployment's parameters for chat that are not sent here."""
 _ANSWERS = msgspec.json.Decoder(AnswerFacts)
+_ITEMS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _FALSE = msgspec.Raw(b"false")
 
 
@@ -81,6 +83,8 @@ class NativeResponses:
         if texts is not None and target.takes_metadata:
             fields[METADATA_FIELD] = texts
         fields[STORE] = _FALSE
+        if "input" in fields and SEAL.encode() in bytes(fields["input"]):
+            fields["input"] = without_sealed(fields["input"])
         return post("/responses", fields, target, facts)
 
     def answer(self, body: bytes, request: ResponsesRequest, target: Target) -> tuple[Response, Usage | None]:
@@ -110,6 +114,20 @@ class NativeResponses:
 
     def stream(self, request: ResponsesRequest, target: Target) -> ResponsesStream:
         return ResponsesStream(target)
+
+
+def without_sealed(input: msgspec.Raw) -> msgspec.Raw:
+    """The input without thinking of other providers that this gateway sealed: OpenAI can't read it."""
+    try:
+        items = _ITEMS.decode(input)
+    except msgspec.ValidationError:
+        return input
+    kept = [item for item in items if not _is_sealed(item)]
+    return msgspec.Raw(msgspec.json.encode(kept)) if len(kept) < len(items) else input
+
+
+def _is_sealed(item: dict[str, msgspec.Raw]) -> bool:
+    return bytes(item.get("encrypted_content", b"")).startswith(b'"' + SEAL.encode())
 
 
 def renamed_params(params: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from models_registry.fronts.responses.reading import unsupported
-from models_registry.fronts.responses.sealing import UNSIGNED, unsealed
 from models_registry.fronts.responses.tools import custom_arguments, function_name
+from models_registry.turns.sealed_thinking import UNSIGNED, unsealed
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
 from schema.errors import InvalidRequest
 from schema.responses import InputItem, InputPart

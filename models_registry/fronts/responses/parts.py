@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from models_registry.fronts.responses.sealing import UNSIGNED, sealed
 from models_registry.fronts.responses.tools import CalledAs, custom_input
 from models_registry.turns.events import Cited, Refused, Text, Thought
+from models_registry.turns.sealed_thinking import UNSIGNED, sealed
 from schema.chat import ThinkingBlock
 from schema.responses import OutputItem, OutputPart, ResponseEvent, UrlAnnotation
 from schema.wire import MaybeRaw, present

@@ -14,7 +14,7 @@ import msgspec
 
 from schema.chat import ThinkingBlock
 
-PREFIX = "swg1."
+SEAL = "swg1."
 MAX_UNSEALED_BYTES = 8 * 1024 * 1024
 """The most bytes that a sealed text may unfold to."""
 UNSIGNED = "reasoning"
@@ -25,16 +25,16 @@ _BLOCKS = msgspec.json.Decoder(ThinkingBlock)
 def sealed(block: ThinkingBlock) -> str:
     """The block as one opaque text."""
     packed = zlib.compress(msgspec.json.encode(block), 6)
-    return PREFIX + base64.urlsafe_b64encode(packed).decode()
+    return SEAL + base64.urlsafe_b64encode(packed).decode()
 
 
 def unsealed(text: str) -> ThinkingBlock | None:
     """The block in a sealed text. None: another gateway or provider made it, or it was changed."""
-    if not text.startswith(PREFIX):
+    if not text.startswith(SEAL):
         return None
     try:
         unpacking = zlib.decompressobj()
-        packed = base64.b64decode(text[len(PREFIX) :], altchars=b"-_", validate=True)
+        packed = base64.b64decode(text[len(SEAL) :], altchars=b"-_", validate=True)
         found = unpacking.decompress(packed, MAX_UNSEALED_BYTES)
         return _BLOCKS.decode(found) if unpacking.eof else None
     except (binascii.Error, ValueError, zlib.error, msgspec.DecodeError):
