@@ -81,7 +81,7 @@ async def responses(request: ResponsesRequest, ctx: ModelContext) -> Response | 
 
 
 @function(
-    "GET", "/v1/responses/{response_id}", aliases=("/responses/{response_id}",), access=Access.RESPONSES_READ
+    "GET", "/v1/responses/{response_id}", aliases=("/responses/{response_id}",), access=Access.RESPONSES
 )
 async def retrieve(request: ResponseQuery, ctx: StateContext) -> ShownResponse:
     """Show a stored response of the calling key."""
@@ -96,7 +96,7 @@ async def retrieve(request: ResponseQuery, ctx: StateContext) -> ShownResponse:
     "DELETE",
     "/v1/responses/{response_id}",
     aliases=("/responses/{response_id}",),
-    access=Access.RESPONSES_WRITE,
+    access=Access.RESPONSES,
 )
 async def delete(request: ResponseNamed, ctx: StateContext) -> DeletedResponse:
     """Delete a stored response of the calling key."""
@@ -110,7 +110,7 @@ async def delete(request: ResponseNamed, ctx: StateContext) -> DeletedResponse:
     "POST",
     "/v1/responses/{response_id}/cancel",
     aliases=("/responses/{response_id}/cancel",),
-    access=Access.RESPONSES_WRITE,
+    access=Access.RESPONSES,
 )
 async def cancel(request: ResponseNamed, ctx: StateContext) -> ShownResponse:
     """Refuse to cancel a stored response, which is complete. A call under way ends when its client leaves."""
@@ -122,7 +122,7 @@ async def cancel(request: ResponseNamed, ctx: StateContext) -> ShownResponse:
     "GET",
     "/v1/responses/{response_id}/input_items",
     aliases=("/responses/{response_id}/input_items",),
-    access=Access.RESPONSES_READ,
+    access=Access.RESPONSES,
 )
 async def input_items(request: InputItemsQuery, ctx: StateContext) -> InputItemList:
     """List what the model read before a stored response, page by page."""

@@ -135,6 +135,7 @@ TOOL_STREAMS = {
     "claude": tool_answers.anthropic_stream("claude"),
     "mistral-local": tool_answers.ollama_stream("mistral"),
 }
+HELLO = {"role": "user", "content": "x"}
 TOOLS = [
     {"type": "function", "name": name, "parameters": {"type": "object", "properties": {}}, "strict": False}
     for _, name, _ in CALLS
