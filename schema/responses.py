@@ -286,7 +286,8 @@ class ResponseQuery(msgspec.Struct, frozen=True, kw_only=True):
 class ResponseNamed(Wire, frozen=True, kw_only=True, dict=True):
     """A call that names a stored response in its path alone."""
 
-    response_id: str
+    response_id: str = ""
+    """It stands in the path."""
 
 
 class DeletedResponse(msgspec.Struct, frozen=True, kw_only=True):

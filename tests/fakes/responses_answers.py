@@ -48,6 +48,9 @@ def body(**changed: Any) -> bytes:
 def events(last: str = "response.completed", **changed: Any) -> list[dict[str, Any]]:
     """The events of a stream. `changed` changes the response of the last one."""
     begun = response(status="in_progress", output=[], usage=None)
+    (message,) = response()["output"]
+    (part,) = message["content"]
+    opened = {**message, "status": "in_progress", "content": []}
     place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
     deltas = [
         {"type": "response.output_text.delta", **place, "delta": TEXT[at : at + 5], "logprobs": []}
@@ -56,8 +59,12 @@ def events(last: str = "response.completed", **changed: Any) -> list[dict[str, A
     found: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
-        {"type": "response.output_item.added", "output_index": 0, "item": {"id": "msg_1", "type": "message"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": opened},
+        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
         *deltas,
+        {"type": "response.output_text.done", **place, "text": TEXT, "logprobs": []},
+        {"type": "response.content_part.done", **place, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": message},
         {"type": last, "response": response(**changed)},
     ]
     return [{**event, "sequence_number": number} for number, event in enumerate(found)]
