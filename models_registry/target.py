@@ -25,6 +25,7 @@ class Dialect(enum.Enum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
+    GEMINI = "gemini"
 
     __hash__ = object.__hash__
     """By identity, as members are compared. Enum's own takes ten times as long."""
@@ -48,6 +49,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The surfaces that all servers of the dialect have."""
     chat_path: str = "/chat/completions"
     """What is put behind `api_base`."""
+    wants_host: bool = False
+    """Whether `api_base` is a host without a path."""
     shows_thinking: bool = False
     """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
     has_options: bool = False
@@ -57,6 +60,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     needs_limit: bool = False
     """Whether a request has to state a limit on the output. Where the caller states none, the model's own
     maximum is sent."""
+    exceeds_by: int = 0
+    """By how many tokens an answer may be longer than its limit."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
     loads_contexts: bool = False
@@ -78,6 +83,7 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
             known_as="Anthropic's Messages API",
             surfaces=frozenset({Surface.MESSAGES}),
             chat_path="/v1/messages",
+            wants_host=True,
             needs_limit=True,
             takes_thinking=True,
             untranslated=NO_FIELD,
@@ -85,10 +91,18 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
         Dialect.OLLAMA: DialectFacts(
             known_as="Ollama's native API",
             chat_path="/api/chat",
+            wants_host=True,
             shows_thinking=True,
             has_options=True,
             rereads_thinking=True,
             loads_contexts=True,
+        ),
+        Dialect.GEMINI: DialectFacts(
+            known_as="Google's generateContent",
+            chat_path="/models/{model}:generateContent",
+            exceeds_by=8,  # 101 tokens for a limit of 100 were recorded
+            takes_thinking=True,
+            untranslated=frozenset({"logit_bias", "n", "parallel_tool_calls"}),
         ),
     }
 )
@@ -143,7 +157,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The name that the provider knows, without the prefix: `gpt-4`."""
     api_base: str
     """The address without a trailing slash. It has the `/v1` in the OpenAI dialect
-    (`https://api.openai.com/v1`) and is the bare host in the others (`http://localhost:11434`)."""
+    (`https://api.openai.com/v1`) and is the bare host in most others (`http://localhost:11434`)."""
     api_key: Secret | None = None
     more_surfaces: frozenset[Surface] = frozenset()
     """The surfaces that the deployment has beside those of its dialect."""

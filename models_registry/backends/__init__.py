@@ -6,6 +6,7 @@ from typing import Any
 
 from models_registry.backends.anthropic.backend import Anthropic
 from models_registry.backends.backend import Backend, Native
+from models_registry.backends.gemini.backend import Gemini
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.target import Dialect, Target
@@ -16,6 +17,7 @@ BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
         Dialect.OPENAI: OpenAI(),
         Dialect.ANTHROPIC: Anthropic(),
         Dialect.OLLAMA: Ollama(),
+        Dialect.GEMINI: Gemini(),
     }
 )
 

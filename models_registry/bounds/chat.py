@@ -237,7 +237,7 @@ class ChatBounds:
     @property
     def beside(self) -> int:
         """The most tokens that come beside the limit of one answer. Unbounded thinking counts as 0."""
-        return self._judged.beside + (self._thinking or 0)
+        return self._judged.beside + (self._thinking or 0) + self._target.dialect.facts.exceeds_by
 
     def _apart(self) -> int | None:
         judged, target = self._judged, self._target

@@ -244,6 +244,17 @@ OLLAMA = Table(
         "options": Members(Table(_SAMPLING, _RUNNER, {"num_predict": Does.LIMIT})),
     },
 )
+GEMINI = Table(
+    _EVERYWHERE,
+    _free("model temperature top_p top_k seed stop frequency_penalty presence_penalty tool_choice"),
+    _free("reasoning_effort logprobs top_logprobs safety_settings labels"),
+    {
+        "response_format": Does.SCHEMA,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+        "modalities": Only((b'["text"]',)),
+        "cached_content": Only(()),  # what it holds is input
+    },
+)
 EMBEDDINGS = Table(
     _CONSUMED,
     _free(
@@ -258,6 +269,7 @@ EMBEDDINGS = Table(
 
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
+    | {Dialect.GEMINI: GEMINI}
 )
 OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"

@@ -294,7 +294,7 @@ def doubled_path(target: Target) -> str | None:
     path = urlsplit(target.api_base).path
     facts = target.dialect.facts
     ends: tuple[str, ...] = (facts.chat_path,)
-    if not facts.forwards_unknown:  # the bare host is wanted
+    if facts.wants_host:
         ends += (facts.chat_path.rpartition("/")[0], "/v1")
     end = next((each for each in (*ends, *PATHS) if path.endswith(each)), None)
     if end is not None:

@@ -2,8 +2,8 @@
 
     prefix | address | variables of the key, the usual one first: A/B | what differs | sources of the line
 
-`{NAME}` in an address stands for the environment variable NAME, and `-` says that the config has to give the address. What
-can differ:
+`{NAME}` in an address stands for the environment variable NAME, and `-` says that the config has to give the
+address. What can differ:
 
     price=ID            its id in the price data
     also=NAME           another name of the provider in configs (LiteLLM's)
@@ -17,9 +17,9 @@ can differ:
     joined-content      a message's content must be one text
     no-store            `store` must be false
 
-A line with one source is `unverified` in the docs. Sources: models.dev (MIT, its provider.toml files), LiteLLM (MIT), Pydantic AI
-(MIT), any-llm and Vercel's AI SDK (Apache-2.0), recorded exchanges, and the providers' own documentation.
-"""
+A line with one source is `unverified` in the docs. Sources: models.dev (MIT, its provider.toml files),
+LiteLLM (MIT), Pydantic AI (MIT), any-llm and Vercel's AI SDK (Apache-2.0), recorded exchanges, and the
+providers' own documentation."""
 
 import re
 from collections.abc import Iterator
@@ -65,8 +65,8 @@ def rows_of(line: str) -> Iterator[Provider]:
 
 
 def hosts_of(address: str) -> tuple[str, ...]:
-    """The provider's own hosts, by an address of it. A place to fill in stands for one label, unless it is the
-    whole host: then no host is known."""
+    """The provider's own hosts, by an address of it. A place to fill in stands for one label, unless it is
+    the whole host: then no host is known."""
     host = _PLACE.sub("*", urlsplit(address).netloc)
     return () if host == "*" else (host,)
 
@@ -134,7 +134,6 @@ fireworks | https://api.fireworks.ai/inference/v1 | FIREWORKS_API_KEY/FIREWORKS_
 friendliai | https://api.friendli.ai/serverless/v1 | FRIENDLI_TOKEN/FRIENDLIAI_API_KEY |  | models.dev litellm
 frogbot | https://app.frogbot.ai/api/v1 | FROGBOT_API_KEY |  | models.dev
 galadriel | https://api.galadriel.com/v1 | GALADRIEL_API_KEY |  | litellm
-gemini | https://generativelanguage.googleapis.com/v1beta/openai | GEMINI_API_KEY/GOOGLE_API_KEY | price=google | recordings models.dev litellm vercel-ai
 github_models | https://models.github.ai/inference | GITHUB_TOKEN/GITHUB_API_KEY | also=github | models.dev litellm pydantic-ai any-llm
 gmi | https://api.gmi-serving.com/v1 | GMICLOUD_API_KEY/GMI_API_KEY/GMI_CLOUD_APIKEY |  | models.dev litellm vercel-ai any-llm
 gpustack | http://localhost/v1 | GPUSTACK_API_KEY | local | recordings
