@@ -30,6 +30,7 @@ METADATA_FIELDS = (
     "temp_budget_expiry",
     "default_estimated_output_tokens",
     "store_prompts_in_spend_logs",
+    "store_responses",
 )
 _ASKS_NOTHING = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 """Values with which an undeclared field asks for nothing."""
@@ -144,6 +145,8 @@ class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     default_estimated_output_tokens: MaybeCount = UNSET
     store_prompts_in_spend_logs: MaybeFlag = UNSET
     """LiteLLM has this setting in its config alone; here a key or a team may have it too."""
+    store_responses: MaybeFlag = UNSET
+    """Switchgear's own: whether the responses of these callers may be stored."""
 
 
 class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
