@@ -21,7 +21,7 @@ from functions.contract import roles
 from functions.contract.call import Call, Caller
 from functions.contract.function import EventStream, StreamForm, permits_route
 from functions.contract.roles import Access, reaches_of
-from functions.contract.silence import Silence
+from functions.contract.silence import UNMINDED, Silence
 from functions.ports.context import Ports
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.bodies.keeper import BodyKeeper
@@ -296,10 +296,12 @@ class Endpoint:
             headers["x-should-retry"] = "true" if error.retry else "false"
         if error.http_status == 401:
             headers["www-authenticate"] = "Bearer"
-        body = msgspec.json.encode(self.manifest.error_form(error, call.request_id if call else None))
-        return Reply(
-            status=error.http_status, headers=json_headers(body, headers, call), body=body, error=error
-        )
+        call_id = call.request_id if call is not None else None
+        body = msgspec.json.encode(self.manifest.error_form(error, call_id))
+        reply = Reply(status=error.http_status, headers=json_headers(body, headers, call), body=body)
+        if call is not None and call.silence is not UNMINDED:
+            reply.last_event = self.manifest.stream_form.failed(error, call_id)
+        return reply
 
     def _book_leaving(self, call: Call | None, request: object) -> None:
         """The client left between two attempts: the call still has a row of its own."""

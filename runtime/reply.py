@@ -10,7 +10,6 @@ import msgspec
 from functions.contract.call import Call
 from functions.contract.function import Download, EventStream, TextReply
 from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
-from schema.errors import GatewayError
 from schema.health import VERSION
 from schema.wire import Wire, to_json
 
@@ -33,8 +32,8 @@ class Reply(msgspec.Struct, kw_only=True):
     body: bytes | EventStream
     download: Download | None = None
     """What is sent in place of the body, where it is not None."""
-    error: GatewayError | None = None
-    """The error that the reply tells."""
+    last_event: bytes = b""
+    """The error of a failed stream as an event, for a client that has the head already."""
     done: Callable[[], None] = lambda: None
     """Whoever sends the reply calls this when it is sent, or when sending has failed."""
 

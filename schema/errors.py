@@ -134,7 +134,6 @@ class ThreadUnsupported(UnsupportedParameter):
     the conversation themselves then."""
 
     word = "thread_unsupported_request"
-    openai_code = "thread_unsupported_request"
     retry = False
 
 

@@ -85,7 +85,7 @@ class Door:
             try:
                 reply = await endpoint.invoke(incoming)
                 if early is not None and early.writes and await early.over():
-                    await send_rest(send, reply, endpoint.manifest.stream_form)
+                    await send_rest(send, reply)
                     return
             finally:
                 if early is not None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from functions.contract.function import Download, EventStream, StreamForm
+from functions.contract.function import Download, EventStream
+from models_registry.turns.sse import frame
 from runtime.reply import Reply
 from runtime.stopping import STOPPED, go_on
 from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
@@ -94,14 +95,15 @@ async def _send_stream(send: Send, reply: Reply, stream: EventStream, write_s: f
         reply.done()
 
 
-async def send_rest(send: Send, reply: Reply, form: StreamForm, *, write_s: float = WRITE_S) -> None:
+async def send_rest(send: Send, reply: Reply, *, write_s: float = WRITE_S) -> None:
     """Send a reply whose head was sent early: a comment with the headers that the head lacked, and the
     stream. A call that failed after all is told by an event."""
     stream = reply.body
     try:
         with Writing(send, write_s) as writing:
             if isinstance(stream, bytes):
-                await writing.piece(_failure_of(reply, form))
+                # a plain answer where a stream was asked for is told as one event
+                await writing.piece(reply.last_event or frame(stream))
             else:
                 await writing.piece(_late_headers(reply))
                 async with aclosing(sse_of(stream)) as events:
@@ -116,14 +118,6 @@ async def send_rest(send: Send, reply: Reply, form: StreamForm, *, write_s: floa
         if not isinstance(stream, bytes):
             stream.close()
         reply.done()
-
-
-def _failure_of(reply: Reply, form: StreamForm) -> bytes:
-    if reply.error is None:  # a plain answer where a stream was asked for
-        body = reply.body
-        return b"data: " + body + b"\n\n" if isinstance(body, bytes) else b""
-    call_id = next((value.decode() for name, value in reply.headers if name == b"x-litellm-call-id"), None)
-    return form.failed(reply.error, call_id)
 
 
 def _late_headers(reply: Reply) -> bytes:

@@ -208,7 +208,7 @@ def test_a_broken_stream_ends_in_an_error_and_never_in_done(
     answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, timeout=30)
     assert answer.status_code == 200
     assert "[DONE]" not in answer.text
-    events = [event for event in answer.text.split("\n\n") if event]
+    events = [event for event in answer.text.split("\n\n") if event.startswith("data: ")]
     assert json.loads(events[-1].removeprefix("data: "))["error"]["reason"] == reason
     assert all("error" not in json.loads(event.removeprefix("data: ")) for event in events[:-1])
     row = gateway.row(call_id)
