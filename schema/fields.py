@@ -46,12 +46,17 @@ WITHOUT_EFFECT = frozenset(
     [
         "agent_id",
         "auto_rotate",
+        "budget_reset_at",
         "config",
+        "created_at",
+        "created_by",
         "logging",
         "prompts",
         "rotation_interval",
         "send_invite_email",
         "sso_user_id",
+        "updated_at",
+        "updated_by",
     ]
 )
 """LiteLLM's fields of management calls that restrict nothing and have no column here. They are left out, and
