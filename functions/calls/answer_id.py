@@ -9,15 +9,16 @@ MAX_LOOKED_AT = 8
 """How many events of a stream may lack an id before the search ends."""
 
 
-class _StartedMessage(msgspec.Struct, gc=False):
+class _Within(msgspec.Struct, gc=False):
     id: str | None = None
 
 
 class _Named(msgspec.Struct, gc=False):
-    """An event. Anthropic's first one holds the message, which has the id."""
+    """An event. The first ones of Messages and of Responses hold the answer, which has the id."""
 
     id: str | None = None
-    message: _StartedMessage | None = None
+    message: _Within | None = None
+    response: _Within | None = None
 
 
 _ANSWERS = msgspec.json.Decoder(_Named)
@@ -60,4 +61,5 @@ def _id_in(data: bytes) -> str | None:
         found = _ANSWERS.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return found.id or (found.message.id if found.message is not None else None) or None
+    within = found.message or found.response
+    return found.id or (within.id if within is not None else None) or None

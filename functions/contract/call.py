@@ -42,7 +42,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[AllowedModels, ...] = ()
     """Lists of models of the key, its team and so on. A model must be on every one of them."""
     aliases: Mapping[str, str] = {}
-    """The key's own names for models, each with the public name that it stands for."""
+    """The key's and its team's own names for models, each with the public name that it stands for."""
+    access_groups: tuple[str, ...] = ()
+    """The names of the access groups by which the caller may use models."""
     allowed_routes: tuple[str, ...] = ()
     """The paths and groups of paths that the key may call. Empty: every path that the role may call."""
     teams: Mapping[str, str] = {}
@@ -57,6 +59,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The output tokens that a limit on tokens reserves for a request that sets no limit itself."""
     stores_bodies: bool | None = None
     """Whether prompts and answers are kept. None: the config decides."""
+    stores_responses: bool | None = None
+    """Whether responses may be stored. None: the config decides."""
     tags: tuple[str, ...] = ()
     """The request tags of the key and its team."""
 

@@ -50,6 +50,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """`default_internal_user_params`, `max_internal_user_budget`, `internal_user_budget_duration`"""
     team_defaults: Mapping[str, msgspec.Raw] = {}
     """`default_team_params`"""
+    admins_stay_out: bool = False
+    """`disable_auto_add_proxy_admin_to_teams`: an admin does not become a member of the teams it makes."""
     customer_budget: Decimal | None = None
     """`max_end_user_budget`: the budget of a customer that has none of its own, in dollars."""
     customer_budget_id: str | None = None
@@ -70,6 +72,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     (`general_settings.orphan_lease_after`). None: never. The worker's journal says what was spent."""
     default_output_tokens: int = 4096
     """The output tokens that a call gets where the model's maximum does not fit a budget."""
+    stores_responses: bool = True
+    """`general_settings.store_responses`: whether responses are stored where nobody of a caller's says."""
+    responses_ttl_s: float = 30 * 86_400.0
+    """`general_settings.stored_responses_ttl`: how long a response is stored, in seconds."""
     min_output_tokens: int | None = None
     """The fewest output tokens that a call gets where `default_output_tokens` does not fit either. None:
     MIN_OUTPUT_TOKENS, or MIN_REASONED_TOKENS where the model reasons."""
@@ -146,6 +152,9 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         ),
         user_defaults=_raw(user_defaults),
         team_defaults=_raw(litellm.default_team_params),
+        admins_stay_out=bool(
+            general.disable_auto_add_proxy_admin_to_teams or litellm.disable_auto_add_proxy_admin_to_teams
+        ),
         customer_budget=dollars_of(litellm.max_end_user_budget, "litellm_settings.max_end_user_budget"),
         customer_budget_id=litellm.max_end_user_budget_id,
         customer_headers=_customer_headers(general),
@@ -156,6 +165,9 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         orphan_lease_after_s=seconds_of(general.orphan_lease_after, "general_settings.orphan_lease_after"),
         default_output_tokens=general.default_output_tokens or defaults.default_output_tokens,
         min_output_tokens=general.min_output_tokens or None,
+        stores_responses=general.store_responses is not False,
+        responses_ttl_s=seconds_of(general.stored_responses_ttl, "general_settings.stored_responses_ttl")
+        or defaults.responses_ttl_s,
     )
     return policy, tuple(errors)
 

@@ -179,10 +179,11 @@ _NESTED: Mapping[str, FieldRule] = MappingProxyType(
         ),
     }
 )
-_CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(
-    {*GATEWAY_FIELDS, *CONSUMED, *STRIPPED, *METADATA_FIELDS, DROP_PARAMS, CACHE_FIELD}, Does.NOTHING
+CONSUMED_FIELDS = frozenset(
+    {*GATEWAY_FIELDS, *CONSUMED, *STRIPPED, *METADATA_FIELDS, DROP_PARAMS, CACHE_FIELD}
 )
 """The gateway's own fields. None of them goes on to a provider, or only as a label."""
+_CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(CONSUMED_FIELDS, Does.NOTHING)
 
 _EVERYWHERE: Mapping[str, FieldRule] = MappingProxyType(
     {

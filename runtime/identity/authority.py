@@ -5,7 +5,7 @@ The code is pure. SQL may have written something that can't be read, such as a b
 Then the key is refused: a limit that can't be read must not count as no limit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -40,7 +40,16 @@ class _RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
     temp_budget_expiry: datetime | None = None
     default_estimated_output_tokens: int | None = None
     store_prompts_in_spend_logs: msgspec.Raw = msgspec.Raw(b"null")
+    store_responses: msgspec.Raw = msgspec.Raw(b"null")
     tags: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _KeyMetadata(_RowMetadata, frozen=True, kw_only=True):
+    end_user_budget_id: str | None = None
+
+
+class _TeamMetadata(_RowMetadata, frozen=True, kw_only=True):
+    model_aliases: dict[str, str] | None = None
 
 
 class _Row(Limits, frozen=True, kw_only=True):
@@ -63,6 +72,7 @@ class _KeyRow(_Row, frozen=True, kw_only=True):
     aliases: dict[str, str] = {}
     key_type: str | None = None
     allowed_routes: list[str] = []
+    metadata: _KeyMetadata = _KeyMetadata()
 
 
 class _UserRow(_Row, frozen=True, kw_only=True):
@@ -76,6 +86,7 @@ class _TeamRow(_Row, frozen=True, kw_only=True):
     team_alias: str | None = None
     organization_id: str | None = None
     member_budget_id: str | None = None
+    metadata: _TeamMetadata = _TeamMetadata()
 
 
 class _MembershipRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,25 +198,27 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         team_id=key.team_id,
         organization_id=key.organization_id or (team.organization_id if team else None),
         models=tuple(_allowed(facts)),
-        aliases=key.aliases,
+        aliases={**(team.metadata.model_aliases or {}), **key.aliases} if team is not None else key.aliases,
+        access_groups=tuple(name for _, name, _ in facts.access_groups or ()),
         allowed_routes=(*key.allowed_routes, *ROUTES_OF_TYPE.get(key.key_type or "", ())),
         teams={team_id: role for team_id, (role, _) in teams.items()},
         organizations=facts.organizations or {},
         permissions=permissions,
         rules=tuple(_rules(facts, policy)),
         estimated_output_tokens=key.metadata.default_estimated_output_tokens or DEFAULT_ESTIMATE,
-        stores_bodies=_stores_bodies(facts),
+        stores_bodies=_says(facts, lambda said: said.store_prompts_in_spend_logs),
+        stores_responses=_says(facts, lambda said: said.store_responses),
         tags=together(
             stored_tags(key.metadata.tags), stored_tags(team.metadata.tags) if team is not None else ()
         ),
     )
 
 
-def _stores_bodies(facts: _Facts) -> bool | None:
-    """Whether bodies are stored. The first of team, organization, user and key that says something decides. A
-    value that is not true counts as false. None where none of them says anything."""
+def _says(facts: _Facts, setting: Callable[[_RowMetadata], msgspec.Raw]) -> bool | None:
+    """What a setting in `metadata` says. The first of team, organization, user and key that says something
+    decides. A value that is not true counts as false. None where none of them says anything."""
     for row in (facts.team, facts.organization, facts.user, facts.key):
-        said = b"null" if row is None else bytes(row.metadata.store_prompts_in_spend_logs)
+        said = b"null" if row is None else bytes(setting(row.metadata))
         if said != b"null":
             return said == b"true"
     return None

@@ -6,7 +6,14 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-from tests.fakes import agent_answers, answers, thinking_answers, tool_answers
+from tests.fakes import (
+    agent_answers,
+    answers,
+    coder,
+    responses_answers,
+    thinking_answers,
+    tool_answers,
+)
 
 
 class Request(Protocol):
@@ -90,10 +97,31 @@ async def happy(line: Line, request: Request) -> None:
         await line.send(whole(b'{"input_tokens": %d}' % answers.PROMPT_TOKENS))
     elif path.endswith("/embeddings"):
         await line.send(whole(answers.openai_embeddings(model)))
+    elif path.endswith("/responses"):
+        if request.streamed:
+            await _stream(line, responses_answers.sse(responses_answers.events()))
+        else:
+            await line.send(whole(responses_answers.body()))
     elif request.streamed:
         await _stream(line, answers.openai_stream(model))
     else:
         await line.send(whole(answers.openai_chat(model)))
+
+
+async def edits_a_file(line: Line, request: Request) -> None:
+    """A task of a coding agent, step by step, in the dialect of the path."""
+    path = request.path.partition("?")[0]
+    if path.endswith("/api/ps"):
+        await line.send(whole(b'{"models": []}'))
+    elif path.endswith("/api/chat"):
+        ndjson = "content-type: application/x-ndjson\r\n"
+        await _stream(line, coder.ollama(request.fields), headers=ndjson)
+    elif path.endswith("/messages"):
+        await _stream(line, coder.messages(request.fields))
+    elif path.endswith("/responses"):
+        await _stream(line, coder.responses(request.fields))
+    else:
+        await _stream(line, coder.chat(request.fields))
 
 
 async def parallel_tools(line: Line, request: Request) -> None:
@@ -536,7 +564,8 @@ def _refusal(status: int, kind: str, code: str | None, headers: str = "") -> Scr
 SCRIPTS: dict[str, Script] = {
     script.__name__: script
     for script in (
-        happy, parallel_tools, tools_then_answer, anthropic_overloaded, never_answers, slow_headers,
+        happy, parallel_tools, edits_a_file, tools_then_answer, anthropic_overloaded,
+        never_answers, slow_headers,
         agent, drip, slow_stream, stall, head_only,
         head_then_late, cut_mid_token, cut_after_event, reset_mid_stream, reset_until_eof,
         whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,

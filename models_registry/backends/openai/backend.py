@@ -21,6 +21,7 @@ from models_registry.backends.fitting import Fitted
 from models_registry.backends.openai.chat import NativeChat
 from models_registry.backends.openai.completions import NativeCompletions
 from models_registry.backends.openai.parser import OpenAIParser, answer_events
+from models_registry.backends.openai.responses import NativeResponses
 from models_registry.backends.openai.turns import as_chat, long_names, with_long_names
 from models_registry.backends.openai.wire import fields_of, outgoing, post
 from models_registry.backends.provider_errors import provider_error
@@ -62,7 +63,11 @@ class OpenAI:
     """Implements Backend."""
 
     natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType(
-        {Surface.CHAT: CHAT, Surface.COMPLETIONS: NativeCompletions()}
+        {
+            Surface.CHAT: CHAT,
+            Surface.COMPLETIONS: NativeCompletions(),
+            Surface.RESPONSES: NativeResponses(),
+        }
     )
 
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:

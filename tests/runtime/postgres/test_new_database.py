@@ -104,7 +104,7 @@ def test_a_migration_that_the_file_does_not_have_runs_after_it(
     last = known_migrations()[-1]
     text = re.sub(rf"^INSERT INTO migration .*{last}.*\n", "", FILE.read_text(), flags=re.MULTILINE)
     behind = tmp_path / "new_database.sql"
-    behind.write_text(text + 'DROP INDEX "LiteLLM_SpendLogs_response_id_idx";\n')
+    behind.write_text(text + 'DROP INDEX "Switchgear_State_expires_at_idx";\n')
     monkeypatch.setattr(new_database, "FILE", behind)
     assert asyncio.run(migrate(empty_dsn)) == known_migrations()
     assert dump(empty_dsn) == dump_after_all_migrations
