@@ -169,6 +169,11 @@ def left_out(request: MessagesRequest, target: Target) -> tuple[str, ...]:
     return tuple(names)
 
 
+def has_inner_system(request: MessagesRequest) -> bool:
+    """Whether an instruction stands inside the conversation."""
+    return any(turn.role == "system" for turn in request.messages)
+
+
 def page() -> str:
     """What is left out and what is refused, as two tables in Markdown. `docs/surfaces.md` has them."""
     dropped = {**DROPPED, **{f"tools.{name}": why for name, why in TOOL_HINTS.items()}}
