@@ -384,3 +384,22 @@ def test_a_template_without_inner_instructions_is_told_in_words_that_claude_code
     with pytest.raises(ProviderError) as other:
         answered(model_ctx(FakeUpstream(answer)))
     assert "not supported" not in other.value.message
+
+
+@pytest.mark.parametrize("name", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("matched", "expected"), [("END", "END"), (128_001, None), ("end_turn", None)])
+def test_a_server_that_names_the_stop_sequence_is_believed(
+    name: str, stream: bool, matched: object, expected: str | None
+) -> None:
+    end = {"index": 0, "finish_reason": "stop", name: matched}
+    if stream:
+        chunks = [{"id": "c", "choices": [end | {"delta": {"content": "Hi"}}]}]
+        answer = Answer(chunks=[*answers.sse(chunks), b"data: [DONE]\n\n"])
+        *_, delta, _ = asyncio.run(streamed(model_ctx(FakeUpstream(answer)), stop_sequences=["END"]))
+        told = delta["delta"]
+    else:
+        body = json.dumps({"id": "c", "choices": [end | {"message": {"content": "Hi"}}]}).encode()
+        told = answered(model_ctx(FakeUpstream(Answer(body=body))), stop_sequences=["END"])
+    assert told["stop_sequence"] == expected
+    assert told["stop_reason"] == ("stop_sequence" if expected else "end_turn")

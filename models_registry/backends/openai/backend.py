@@ -22,7 +22,7 @@ from models_registry.backends.openai.chat import NativeChat
 from models_registry.backends.openai.completions import NativeCompletions
 from models_registry.backends.openai.parser import OpenAIParser, answer_events
 from models_registry.backends.openai.responses import NativeResponses
-from models_registry.backends.openai.turns import as_chat, long_names, with_long_names
+from models_registry.backends.openai.turns import as_chat, long_names, stops_of, with_long_names
 from models_registry.backends.openai.wire import fields_of, outgoing, post
 from models_registry.backends.provider_errors import provider_error
 from models_registry.backends.search import search_context
@@ -82,10 +82,16 @@ class OpenAI:
     ) -> Sequence[AnswerEvent]:
         """Raises what the native answer raises."""
         _, usage = CHAT.answer(body, request, target)
-        return with_long_names(answer_events(body, usage, facts), long_names(request))
+        return with_long_names(answer_events(body, usage, facts, stops_of(request)), long_names(request))
 
     def events(self, request: ChatRequest, target: Target, facts: CallFacts) -> OpenAIParser:
-        return OpenAIParser(target, facts, search=search_context(request, target), names=long_names(request))
+        return OpenAIParser(
+            target,
+            facts,
+            search=search_context(request, target),
+            names=long_names(request),
+            stops=stops_of(request),
+        )
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

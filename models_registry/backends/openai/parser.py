@@ -14,21 +14,31 @@ from models_registry.backends.openai.stream import OpenAIStream
 from models_registry.backends.openai.turns import NO_NAMES, with_long_names
 from models_registry.backends.tolerance import loosely
 from models_registry.target import Target
-from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped
+from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, StopReason
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.sse import DONE_DATA, events
 from models_registry.turns.stream import Broken, Parsed
 from schema.usage import Usage
 
+NO_STOPS: frozenset[str] = frozenset()
+
 
 class OpenAIParser:
     """Implements EventParser. `search` is what `search_context` gives, and `names` what `long_names`
-    gives."""
+    gives. `stops` are the request's stop sequences."""
 
     def __init__(
-        self, target: Target, facts: CallFacts, *, search: str | None, names: Mapping[str, str] = NO_NAMES
+        self,
+        target: Target,
+        facts: CallFacts,
+        *,
+        search: str | None,
+        names: Mapping[str, str] = NO_NAMES,
+        stops: frozenset[str] = NO_STOPS,
     ) -> None:
         self._names = names
+        self._stops = stops
+        self._sequence: str | None = None
         self._stream = OpenAIStream(target, choices=1, keep_usage=True, search=search)
         self._pieces = Pieces(facts.request_id)
         self._begun = False
@@ -63,7 +73,7 @@ class OpenAIParser:
             return Parsed(with_long_names(found, self._names), out.failure)
         if self.done:
             missing, reason = self._pieces.ended(self._finish)
-            found += [*missing, Stopped(reason)]
+            found += [*missing, stopped(reason, self._sequence)]
             if self.usage is not None:
                 found.append(Counted(self.usage))
         return Parsed(with_long_names(found, self._names))
@@ -84,6 +94,7 @@ class OpenAIParser:
             if isinstance(delta, dict):
                 found.extend(self._pieces.of(delta, choice.get("logprobs")))
             self._finish = choice.get("finish_reason") or self._finish
+            self._sequence = sequence_in(choice, self._stops) or self._sequence
 
 
 def loosely_fields(data: bytes) -> JsonFields:
@@ -106,7 +117,25 @@ def _began(chunk: JsonFields) -> Began:
     )
 
 
-def answer_events(body: bytes, usage: Usage | None, facts: CallFacts) -> list[AnswerEvent]:
+def sequence_in(choice: JsonFields, stops: frozenset[str]) -> str | None:
+    """The stop sequence that ended a choice, where the server says it: vLLM in `stop_reason`, SGLang in
+    `matched_stop`. Other values there are tokens, or words of another meaning."""
+    if not stops:
+        return None
+    found = (choice.get("stop_reason"), choice.get("matched_stop"))
+    return next((each for each in found if isinstance(each, str) and each in stops), None)
+
+
+def stopped(reason: StopReason, sequence: str | None) -> Stopped:
+    """The end of an answer, by a stop sequence where one is known."""
+    if sequence is None or reason is not StopReason.END:
+        return Stopped(reason)
+    return Stopped(StopReason.SEQUENCE, sequence)
+
+
+def answer_events(
+    body: bytes, usage: Usage | None, facts: CallFacts, stops: frozenset[str] = NO_STOPS
+) -> list[AnswerEvent]:
     """The events of a whole chat completion that was found to be one."""
     fields = loosely_fields(body)
     pieces = Pieces(facts.request_id)
@@ -118,7 +147,7 @@ def answer_events(body: bytes, usage: Usage | None, facts: CallFacts) -> list[An
     if isinstance(message, dict):
         found.extend(pieces.of(message, choice.get("logprobs")))
     missing, reason = pieces.ended(choice.get("finish_reason"))
-    found += [*missing, Stopped(reason)]
+    found += [*missing, stopped(reason, sequence_in(choice, stops))]
     if usage is not None:
         found.append(Counted(usage))
     return found

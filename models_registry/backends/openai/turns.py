@@ -58,6 +58,11 @@ def short_name(name: str) -> str:
     return f"{name[:KEPT_NAME_CHARS]}_{digest}"
 
 
+def stops_of(request: ChatRequest) -> frozenset[str]:
+    """The stop sequences of a request."""
+    return frozenset((request.stop,) if isinstance(request.stop, str) else request.stop or ())
+
+
 def with_long_names(events: Sequence[AnswerEvent], names: Mapping[str, str]) -> Sequence[AnswerEvent]:
     """The events with the names that the client knows."""
     if not names:
