@@ -19,12 +19,15 @@ from functions.rules.conversations import (
     page_of,
     reference_in,
     stored_of,
+    with_thinking,
 )
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.native import NativeBounds
 from models_registry.bounds.responses import question_of
 from models_registry.fronts.responses.failures import error_frame
 from models_registry.fronts.responses.front import ResponsesFront
+from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 from models_registry.turns.sse import PING
 from schema.errors import GatewayError, InvalidRequest, NotFound, UnsupportedParameter, shortened
 from schema.responses import (
@@ -66,7 +69,7 @@ async def responses(request: ResponsesRequest, ctx: ModelContext) -> Response | 
     stores = _stores(request, ctx)
     asked = going_on(request, await _before(request, ctx))
     stores = stores and _may_be_kept(request, asked)
-    attempts = Attempts(asked, ctx, ResponsesExchange)
+    attempts = Attempts(asked, ctx, StoredExchange if stores else ResponsesExchange)
     answer = await ctx.routes.walk(ctx.call, request.model, attempts)
     if not stores:
         return answer
@@ -143,6 +146,19 @@ class ResponsesExchange(SurfaceExchange[ResponsesRequest, Response]):
 
     def answer_id(self, answer: Response | EventStream) -> str | None:
         return (answer.id or None) if isinstance(answer, Response) else None
+
+
+class StoredExchange(ResponsesExchange):
+    """The same, where the response is stored. OpenAI's thinking is asked for in the form that can be sent
+    back."""
+
+    __slots__ = ()
+
+    def __init__(self, request: ResponsesRequest, target: Target, facts: CallFacts) -> None:
+        super().__init__(request, target, facts)
+        thinks = self.target.facts is not None and self.target.facts.reasoning is True
+        if self._native is not None and self.target.takes_metadata and thinks:
+            self.request = with_thinking(self.request)
 
 
 def _check(request: ResponsesRequest) -> None:

@@ -14,6 +14,7 @@ KIND = "response"
 MAX_HISTORY_BYTES = 16 * 1024 * 1024
 """The most bytes of JSON that the items before an answer may have, so that the response is stored."""
 PREVIOUS = "previous_response_id"
+THINKING = "reasoning.encrypted_content"
 PLAIN = frozenset(
     {
         b'"message"',
@@ -73,6 +74,14 @@ def going_on(request: ResponsesRequest, before: StoredResponse | None) -> Respon
         request, input=fields.get("input", ABSENT), previous_response_id=None, store=None
     )
     found.with_raw(fields)
+    return found
+
+
+def with_thinking(request: ResponsesRequest) -> ResponsesRequest:
+    """The request, asking for thinking that only OpenAI can read, so that a later call can send it back."""
+    included = list(dict.fromkeys([*(request.include or ()), THINKING]))
+    found = msgspec.structs.replace(request, include=included)
+    found.with_raw({**request.fields(), "include": _raw(included)})
     return found
 
 
