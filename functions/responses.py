@@ -1,7 +1,5 @@
 """OpenAI's Responses, plain or streamed, and those that are stored."""
 
-import msgspec
-
 from functions.calls.attempt import Attempts
 from functions.calls.kept_response import KeptStream, ResponseFields, ResponseKeeping, kept_whole
 from functions.calls.surface_exchange import SurfaceExchange
@@ -14,6 +12,7 @@ from functions.rules.conversations import (
     MAX_HISTORY_BYTES,
     PREVIOUS,
     going_on,
+    id_of,
     kept_of,
     may_be_kept,
     page_of,
@@ -58,7 +57,7 @@ RESPONSES_STREAM = StreamForm(ping=PING, failed=_failed)
 @function(
     "POST",
     "/v1/responses",
-    aliases=("/responses",),
+    aliases=("/responses", "/openai/v1/responses"),
     access=Access.MODEL,
     call_type="aresponses",
     stream_form=RESPONSES_STREAM,
@@ -75,16 +74,18 @@ async def responses(request: ResponsesRequest, ctx: ModelContext) -> Response | 
         return answer
 
     async def keep(response: ResponseFields) -> None:
-        id = msgspec.json.decode(response["id"], type=str)
-        value = kept_of(response, asked)
-        await ctx.state.put(KIND, owner_of(ctx.call.caller), id, value, ttl_s=ctx.policy.responses_ttl_s)
+        owner, ttl_s = owner_of(ctx.call.caller), ctx.policy.responses_ttl_s
+        await ctx.state.put(KIND, owner, id_of(response), kept_of(response, asked), ttl_s=ttl_s)
 
     keeping = ResponseKeeping(keep, request.previous_response_id)
     return await kept_whole(answer, keeping) if isinstance(answer, Response) else KeptStream(answer, keeping)
 
 
 @function(
-    "GET", "/v1/responses/{response_id}", aliases=("/responses/{response_id}",), access=Access.RESPONSES
+    "GET",
+    "/v1/responses/{response_id}",
+    aliases=("/responses/{response_id}", "/openai/v1/responses/{response_id}"),
+    access=Access.RESPONSES,
 )
 async def retrieve(request: ResponseQuery, ctx: StateContext) -> ShownResponse:
     """Show a stored response of the calling key."""
@@ -98,7 +99,7 @@ async def retrieve(request: ResponseQuery, ctx: StateContext) -> ShownResponse:
 @function(
     "DELETE",
     "/v1/responses/{response_id}",
-    aliases=("/responses/{response_id}",),
+    aliases=("/responses/{response_id}", "/openai/v1/responses/{response_id}"),
     access=Access.RESPONSES,
 )
 async def delete(request: ResponseNamed, ctx: StateContext) -> DeletedResponse:
@@ -112,7 +113,7 @@ async def delete(request: ResponseNamed, ctx: StateContext) -> DeletedResponse:
 @function(
     "POST",
     "/v1/responses/{response_id}/cancel",
-    aliases=("/responses/{response_id}/cancel",),
+    aliases=("/responses/{response_id}/cancel", "/openai/v1/responses/{response_id}/cancel"),
     access=Access.RESPONSES,
 )
 async def cancel(request: ResponseNamed, ctx: StateContext) -> ShownResponse:
@@ -124,7 +125,7 @@ async def cancel(request: ResponseNamed, ctx: StateContext) -> ShownResponse:
 @function(
     "GET",
     "/v1/responses/{response_id}/input_items",
-    aliases=("/responses/{response_id}/input_items",),
+    aliases=("/responses/{response_id}/input_items", "/openai/v1/responses/{response_id}/input_items"),
     access=Access.RESPONSES,
 )
 async def input_items(request: InputItemsQuery, ctx: StateContext) -> InputItemList:

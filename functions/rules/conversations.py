@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 
@@ -35,6 +36,8 @@ PREFIXES: Mapping[bytes, str] = MappingProxyType(
 )
 """How the ids of items begin."""
 MESSAGE = msgspec.Raw(b'"message"')
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+_NO_ID, _NO_ITEMS = msgspec.Raw(b'""'), msgspec.Raw(b"[]")
 _Item = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(_Item)
 _ITEMS = msgspec.json.Decoder(list[_Item])
@@ -121,10 +124,16 @@ def _is_readable(item: _Item) -> bool:
 
 
 def kept_of(response: Mapping[str, msgspec.Raw], request: ResponsesRequest) -> bytes:
-    """What is kept of a response to a request that has its whole conversation as its input."""
-    id = msgspec.json.decode(response["id"], type=str)
-    items = list(_with_ids(items_of(request.input), id))
+    """What is kept of a response to a request that has its whole conversation as its input. Raises
+    msgspec.MsgspecError for a response or an input that no conversation could go on from."""
+    _ITEMS.decode(response.get("output", _NO_ITEMS))
+    items = list(_with_ids(items_of(request.input), id_of(response)))
     return msgspec.json.encode(StoredResponse(response=_raw(response), input=items))
+
+
+def id_of(response: Mapping[str, msgspec.Raw]) -> str:
+    """The id of a response. Raises msgspec.ValidationError where it has none."""
+    return msgspec.json.decode(response.get("id", _NO_ID), type=_Id)
 
 
 def _with_ids(items: Sequence[msgspec.Raw], response_id: str) -> Iterator[msgspec.Raw]:

@@ -1,4 +1,7 @@
-"""Puts the events of a chat stream together into one answer, as a call without a stream would have it. Pure.
+"""Puts the events of a stream together into one answer, as a call without a stream would have it. Pure.
+
+A stream of Responses tells the whole answer at its end. Where it broke off, its finished items are put into
+the response of its beginning.
 
 The pieces are put together before redaction: a secret may be cut into several pieces.
 """
@@ -11,6 +14,7 @@ REPLACED = frozenset({"role", "id", "type", "name", "index"})
 """The fields of a delta that replace the value before. The text of other fields is appended to the text
 before."""
 KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
+ITEM_DONE = "response.output_item.done"
 MAX_DEPTH = 20
 
 JsonObject = dict[str, object]
@@ -21,7 +25,14 @@ def stream_answer(sse: bytes) -> JsonObject | None:
     answer. Pieces that can't be read are left out."""
     answer: JsonObject = {"object": "chat.completion"}
     choices: dict[int, JsonObject] = {}
+    response: JsonObject | None = None
+    items: list[object] = []
     for chunk in _chunks(sse):
+        told = chunk.get("response")
+        if isinstance(told, dict):
+            response = told
+        elif chunk.get("type") == ITEM_DONE:
+            items.append(chunk.get("item"))
         for name in KEPT:
             if chunk.get(name) is not None:
                 answer[name] = chunk[name]
@@ -29,6 +40,8 @@ def stream_answer(sse: bytes) -> JsonObject | None:
         for choice in found if isinstance(found, list) else ():
             if isinstance(choice, dict):
                 _add(choices, choice)
+    if response is not None:
+        return response if response.get("output") else {**response, "output": items}
     if not choices:
         return None
     answer["choices"] = [choices[index] for index in sorted(choices)]

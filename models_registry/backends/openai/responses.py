@@ -47,6 +47,8 @@ CHAT_ALONE: Mapping[str, str] = MappingProxyType(
     )
 )
 """A deployment's parameters for chat that are not sent here."""
+RENAMED: Mapping[str, str] = MappingProxyType({"reasoning_effort": REASONING})
+"""Fields of chat that have another name here."""
 FOREIGN_SIGNS = (SEAL.encode(), SEPARATOR.encode())
 """What stands in items of answers that came from another provider."""
 MAX_CALL_ID_CHARS = 64
@@ -69,7 +71,8 @@ class NativeResponses:
         raw = request.raw.get(DROP_PARAMS)
         if raw is not None:
             drops = bytes(raw) == b"true"
-        unfit = sorted(target.refuses & request.raw.keys()) if drops else []
+        refused = {RENAMED.get(name, name) for name in target.refuses}
+        unfit = sorted(refused & request.raw.keys()) if drops else []
         if renamed == target.params and not unfit:
             return None
         target = msgspec.structs.replace(target, params=renamed)
