@@ -31,7 +31,7 @@ SETTINGS = (
 )
 
 
-@function("POST", "/budget/new", access=Access.BUDGETS_WRITE)
+@function("POST", "/budget/new", access=Access.BUDGETS_WRITE, echoes=True)
 async def new(request: BudgetNewRequest, ctx: GovernanceContext) -> BudgetRecord:
     """Make a budget."""
     refuse_undeclared(request)
@@ -41,7 +41,7 @@ async def new(request: BudgetNewRequest, ctx: GovernanceContext) -> BudgetRecord
     return await ctx.budgets.add(record, call=ctx.call)
 
 
-@function("POST", "/budget/update", access=Access.BUDGETS_WRITE)
+@function("POST", "/budget/update", access=Access.BUDGETS_WRITE, echoes=True)
 async def update(request: BudgetUpdateRequest, ctx: GovernanceContext) -> BudgetRecord:
     """Change a budget. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)

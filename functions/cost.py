@@ -9,10 +9,11 @@ from functions.contract.roles import Access
 from functions.ports.context import CatalogueContext
 from models_registry.backends.usage import from_wire
 from models_registry.bounds.input import BYTES_A_TOKEN
+from models_registry.config.list_prices import list_price
 from models_registry.prices.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts
 from models_registry.target import Target
 from schema.cost import CalculatedCost, CalculateRequest, CostEstimate, EstimateRequest, PricedResponse
-from schema.errors import InvalidRequest
+from schema.errors import InvalidRequest, ModelNotFound
 from schema.money import usd
 from schema.usage import Usage, tier_served
 
@@ -30,7 +31,7 @@ async def calculate(request: CalculateRequest, ctx: CatalogueContext) -> Calcula
     name = request.model or (answer.model if answer is not None else None)
     if name is None:
         raise InvalidRequest("model: expected the name of a model here.", param="model")
-    _, price = _priced(name, ctx)
+    price = _price_of(name, ctx)
     usage = _estimated(request.messages or []) if answer is None else _reported(answer)
     return CalculatedCost(cost=usd(cost_nano(price, usage)))
 
@@ -88,6 +89,21 @@ async def estimate(request: EstimateRequest, ctx: CatalogueContext) -> CostEstim
         price_version=price.version,
         price_effective=price.effective,
     )
+
+
+def _price_of(name: str, ctx: CatalogueContext) -> Price:
+    """The price of a model of the config that the caller may use, else the list price of the model. Raises
+    InvalidRequest where there is none."""
+    try:
+        return _priced(name, ctx)[1]
+    except ModelNotFound as unknown:
+        price = list_price(name, ctx.call.received_at)
+        if price is None:
+            raise InvalidRequest(
+                f"model: `{name[:200]}` is no model of this gateway, and its list price is unknown.",
+                param="model",
+            ) from unknown
+        return price
 
 
 def _priced(name: str, ctx: CatalogueContext) -> tuple[Target, Price]:

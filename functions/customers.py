@@ -24,7 +24,7 @@ MAX_AT_ONCE = 500
 NO_SUCH = "There is no such customer."
 
 
-@function("POST", "/customer/new", aliases=("/end_user/new",), access=Access.CUSTOMERS_WRITE)
+@function("POST", "/customer/new", aliases=("/end_user/new",), access=Access.CUSTOMERS_WRITE, echoes=True)
 async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
     """Make a customer, with limits of its own or with the id of a budget."""
     refuse_undeclared(request)
@@ -33,7 +33,9 @@ async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
     return await ctx.customers.add_with(record, _limits(request, ctx), call=ctx.call)
 
 
-@function("POST", "/customer/update", aliases=("/end_user/update",), access=Access.CUSTOMERS_WRITE)
+@function(
+    "POST", "/customer/update", aliases=("/end_user/update",), access=Access.CUSTOMERS_WRITE, echoes=True
+)
 async def update(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
     """Change a customer. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)
@@ -88,7 +90,7 @@ async def list_customers(request: CustomerListQuery, ctx: GovernanceContext) -> 
 
 def _changes(request: CustomerRequest) -> dict[str, object]:
     changes: dict[str, object] = {}
-    for name in ("alias", "budget_id"):
+    for name in ("alias", "budget_id", "default_model"):
         value = getattr(request, name)
         if value is not UNSET:
             changes[name] = text(value, param=name) if value else None

@@ -1,5 +1,6 @@
 """Virtual keys: make, change, show, list, block, replace, delete."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -14,6 +15,7 @@ from functions.rules.key_policy import (
     check_modest,
     check_owner,
     check_secret,
+    check_service_keys,
     check_test_key,
     is_test_maker,
     key_changes,
@@ -41,6 +43,7 @@ from schema.keys import (
     KeyList,
     KeyListQuery,
     KeyNotChanged,
+    KeyOwner,
     KeyRecord,
     KeyRegenerateRequest,
     KeyResetSpendRequest,
@@ -193,17 +196,43 @@ async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
     check_page(request.page, request.size, most=MAX_PAGE, size_param="size")
     if request.key_hash is not None:
         request = msgspec.structs.replace(request, key_hash=hash_of(request.key_hash))
+    expands = [name.strip() for name in (request.expand or "").split(",") if name.strip()]
+    if unknown := sorted(set(expands) - {"user"}):
+        raise InvalidRequest(f"expand: {unknown[0][:100]!r} is not known; expected user.", param="expand")
     page = await ctx.keys.search(request, now=ctx.call.received_at, call=ctx.call)
-    shown: list[str | KeyFacts] = []
-    for record in page.records:
-        whole = request.return_full_object
-        shown.append(await _facts(record, ctx) if whole else record.token)
+    shown: list[str | KeyFacts] = [record.token for record in page.records]
+    if request.return_full_object or expands:
+        owners = await _owners(page.records, ctx) if expands else {}
+        shown = []
+        for record in page.records:
+            facts = await _facts(record, ctx)
+            if request.status == "deleted":
+                facts = msgspec.structs.replace(facts, status="deleted")
+            if expands:
+                facts = msgspec.structs.replace(facts, user=owners.get(record.user_id or ""))
+            shown.append(facts)
     return KeyList(
         keys=shown,
         total_count=page.total,
         current_page=request.page,
         total_pages=pages_of(page.total, request.size),
     )
+
+
+async def _owners(records: Sequence[KeyRecord], ctx: GovernanceContext) -> dict[str, KeyOwner]:
+    """The users of keys that the caller may see, by their ids."""
+    scope = ctx.call.caller.scope(Access.USERS_READ)
+    call = msgspec.structs.replace(ctx.call, scope=scope)
+    found = await ctx.users.some(sorted({each.user_id for each in records if each.user_id}), call=call)
+    return {
+        each.user_id: KeyOwner(
+            user_id=each.user_id,
+            user_email=each.user_email,
+            user_alias=each.user_alias,
+            user_role=each.user_role,
+        )
+        for each in found
+    }
 
 
 @function("GET", "/key/aliases", access=Access.KEYS_READ)
@@ -245,14 +274,14 @@ async def _set_blocked(request: KeyBlockRequest, ctx: GovernanceContext, *, bloc
     return await _facts(record, ctx)
 
 
-@function("POST", "/key/{key}/regenerate", access=Access.KEYS_WRITE)
+@function("POST", "/key/{key}/regenerate", access=Access.KEYS_WRITE, echoes=True)
 async def regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Replace a key by a new one, which keeps the spend and the limits. The old key works on for
     `grace_period`, such as `24h`, or ends at once without it."""
     return await _regenerate(request, ctx)
 
 
-@function("POST", "/key/regenerate", access=Access.KEYS_WRITE)
+@function("POST", "/key/regenerate", access=Access.KEYS_WRITE, echoes=True)
 async def regenerate_named(request: KeyRegenerateRequest, ctx: GovernanceContext) -> KeyGenerated:
     """Replace a key by a new one, like `/key/{key}/regenerate`, with the key in the body."""
     return await _regenerate(request, ctx)
@@ -308,6 +337,7 @@ async def delete(request: KeyDeleteRequest, ctx: GovernanceContext) -> KeysDelet
     if request.key_aliases:
         named = await ctx.keys.page({"key_alias": request.key_aliases}, call=ctx.call, size=MAX_AT_ONCE)
         hashes += [record.token for record in named.records]
+    await check_service_keys(await ctx.keys.some(hashes, call=ctx.call), ctx)
     deleted = await ctx.keys.remove(hashes, call=ctx.call)
     if not deleted:
         raise NotFound("None of these keys exists.", param="keys")

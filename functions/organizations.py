@@ -44,7 +44,7 @@ OWN_FIELDS = ("organization_alias", "metadata")
 """The fields of an organization that its own admin may change."""
 
 
-@function("POST", "/organization/new", access=Access.ORGANIZATIONS_CREATE)
+@function("POST", "/organization/new", access=Access.ORGANIZATIONS_CREATE, echoes=True)
 async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> OrganizationInfo:
     """Make an organization, with a budget of its own unless the request names a budget."""
     refuse_undeclared(request)
@@ -64,7 +64,7 @@ async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> Organi
     return await _details(organization_id, ctx)
 
 
-@function("PATCH", "/organization/update", access=Access.ORGANIZATIONS_WRITE)
+@function("PATCH", "/organization/update", access=Access.ORGANIZATIONS_WRITE, echoes=True)
 async def update(request: OrganizationUpdateRequest, ctx: GovernanceContext) -> OrganizationInfo:
     """Change an organization. A field that is absent stays as it is, and null clears it. Limits are changed
     in its budget."""

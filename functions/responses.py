@@ -20,9 +20,9 @@ from functions.rules.conversations import (
     stored_of,
     with_thinking,
 )
-from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.native import NativeBounds
 from models_registry.bounds.responses import question_of
+from models_registry.bounds.text import TextBounds
 from models_registry.fronts.responses.failures import error_frame
 from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.target import Target
@@ -139,7 +139,7 @@ class ResponsesExchange(SurfaceExchange[ResponsesRequest, Response]):
     __slots__ = ()
     front = ResponsesFront()
 
-    def bounds(self) -> ChatBounds:
+    def bounds(self) -> TextBounds:
         if self._native is None:
             return super().bounds()
         request, target = self.request, self.target

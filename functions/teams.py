@@ -5,12 +5,13 @@ from functools import partial
 
 import msgspec
 
-from functions.contract.call import Call
+from functions.contract.call import MASTER_USER_ID, Call
 from functions.contract.function import function
 from functions.contract.roles import Access, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.pages import check_page, pages_of
 from functions.rules.team_policy import (
+    MAX_MEMBERS,
     NO_SUCH_TEAM,
     PERMISSIONS,
     TeamCheck,
@@ -26,13 +27,15 @@ from functions.rules.team_policy import (
     there,
     unchecked,
 )
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.fields import UNSET, MetadataChange, dollars, filled, refuse_undeclared, text, texts
 from schema.teams import (
     Member,
+    MemberAdded,
     MemberAddRequest,
     MemberDeleteRequest,
     MemberLimits,
+    MembersAdded,
     MembersAddRequest,
     MemberSpendRequest,
     MemberSpendReset,
@@ -75,24 +78,36 @@ async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     metadata = changes.get("metadata")
     if isinstance(metadata, MetadataChange):
         changes["metadata"] = metadata.applied({})
-    members = check_members(request.members_with_roles)
-    own = ctx.call.caller.user_id
-    named = [member.user_id for member in members]
-    if own and own not in named and await ctx.users.find(own, call=_for_all(ctx)) is not None:
-        members = [Member(role="admin", user_id=own), *members]
+    members = await _first_members(request, ctx)
     record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
     return await ctx.teams.add_with(
         record, members=members, member_limits=member_limits(request, ctx), call=ctx.call
     )
 
 
-@function("POST", "/team/update", access=Access.TEAMS_WRITE)
+async def _first_members(request: TeamNewRequest, ctx: GovernanceContext) -> list[Member]:
+    """The members of a new team, and its maker as its admin. The master key's user gets a row where it has
+    none. Where the config says so, an admin is not added."""
+    older = [Member(role="admin", user_id=each) for each in request.admins]
+    older += [Member(user_id=each) for each in request.members if each not in request.admins]
+    members = check_members([*request.members_with_roles, *older])
+    own = ctx.call.caller.user_id
+    if not own or own in [member.user_id for member in members]:
+        return members
+    if ctx.call.caller.is_admin and ctx.policy.admins_stay_out:
+        return members
+    if own == MASTER_USER_ID or await ctx.users.find(own, call=_for_all(ctx)) is not None:
+        members = [Member(role="admin", user_id=own), *members]
+    return members
+
+
+@function("POST", "/team/update", access=Access.TEAMS_WRITE, echoes=True)
 async def update(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
     """Change a team. A field that is absent stays as it is, and null clears it."""
     return await _update(request, ctx)
 
 
-@function("PATCH", "/team/{team_id}", access=Access.TEAMS_WRITE)
+@function("PATCH", "/team/{team_id}", access=Access.TEAMS_WRITE, echoes=True)
 async def patch(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
     """Change a team, named in the path. A field that is absent stays as it is, and null clears it."""
     return await _update(request, ctx)
@@ -171,9 +186,7 @@ async def page_teams(request: TeamPageQuery, ctx: GovernanceContext) -> TeamPage
     """List the teams within the caller's reach, by page. A page has 100 teams at most."""
     request = msgspec.structs.replace(request, page_size=min(request.page_size, MAX_PAGE))
     check_page(request.page, request.page_size, most=MAX_PAGE)
-    page = await ctx.teams.page(
-        await _where(request, ctx), call=ctx.call, page=request.page, size=request.page_size
-    )
+    page = await ctx.teams.search(await _where(request, ctx), request, call=ctx.call)
     return TeamPage(
         teams=page.records,
         total=page.total,
@@ -190,7 +203,7 @@ async def filter_teams(request: TeamFilterQuery, ctx: GovernanceContext) -> list
     return (await ctx.teams.filtered(request, call=ctx.call)).records
 
 
-@function("POST", "/team/member_add", access=Access.TEAMS_WRITE)
+@function("POST", "/team/member_add", access=Access.TEAMS_WRITE, echoes=True)
 async def member_add(request: MemberAddRequest, ctx: GovernanceContext) -> TeamMembersAdded:
     """Add one member or several, all of them or none. Whoever is not a user yet becomes one."""
     refuse_undeclared(request)
@@ -199,10 +212,54 @@ async def member_add(request: MemberAddRequest, ctx: GovernanceContext) -> TeamM
 
 
 @function("POST", "/team/bulk_member_add", access=Access.TEAMS_WRITE)
-async def bulk_member_add(request: MembersAddRequest, ctx: GovernanceContext) -> TeamMembersAdded:
-    """Add many members, all of them or none. Whoever is not a user yet becomes one."""
+async def bulk_member_add(request: MembersAddRequest, ctx: GovernanceContext) -> MembersAdded:
+    """Add up to 500 members, each on its own. A member that can't be added is told with the reason. Whoever
+    is not a user yet becomes one. With `all_users` an admin adds every user."""
     refuse_undeclared(request)
-    return await _add(request.team_id, request.members, request, ctx)
+    results: list[MemberAdded] = []
+    members = await _everybody(request, ctx) if request.all_users else request.members
+    if not 1 <= len(members) <= MAX_MEMBERS:
+        raise InvalidRequest(f"members: expected 1 to {MAX_MEMBERS}.", param="members")
+    there(await ctx.teams.find(request.team_id, call=ctx.call))
+    for member in members:
+        try:
+            added = await _add(request.team_id, [member], request, ctx)
+        except GatewayError as error:
+            results.append(
+                MemberAdded(
+                    user_id=member.user_id, user_email=member.user_email, success=False, error=error.message
+                )
+            )
+            continue
+        (user,) = added.updated_users
+        results.append(
+            MemberAdded(
+                user_id=user.user_id,
+                user_email=user.user_email,
+                success=True,
+                updated_user=user,
+                updated_team_membership=added.updated_team_memberships[0],
+            )
+        )
+    done = sum(each.success for each in results)
+    return MembersAdded(
+        team_id=request.team_id,
+        results=results,
+        total_requested=len(results),
+        successful_additions=done,
+        failed_additions=len(results) - done,
+        updated_team=there(await ctx.teams.find(request.team_id, call=ctx.call)),
+    )
+
+
+async def _everybody(request: MembersAddRequest, ctx: GovernanceContext) -> list[Member]:
+    """Every user that is not in the team yet. Raises NotAllowed, or InvalidRequest for too many."""
+    if not ctx.call.scope.everything:
+        raise NotAllowed("all_users: only a proxy_admin may add everybody.", param="all_users")
+    team = there(await ctx.teams.find(request.team_id, call=ctx.call))
+    inside = {member.user_id for member in team.members_with_roles}
+    page = await ctx.users.page({}, call=ctx.call, size=MAX_MEMBERS + len(inside) + 1)
+    return [Member(user_id=each.user_id) for each in page.records if each.user_id not in inside]
 
 
 async def _add(

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from functions.contract.call import MASTER_USER_ID
 from functions.contract.function import function
-from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access
+from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.key_bounds import KeyBounds
 from functions.rules.key_policy import check_alias, key_name
@@ -17,6 +18,7 @@ from schema.fields import (
     filled,
     metadata_change,
     refuse_undeclared,
+    replaced,
     text,
     texts,
     with_parts,
@@ -28,6 +30,7 @@ from schema.users import (
     RolesQuery,
     UserBlockRequest,
     UserBulkUpdateRequest,
+    UserChanged,
     UserDeleteRequest,
     UserFields,
     UserFilterQuery,
@@ -38,7 +41,6 @@ from schema.users import (
     UserListQuery,
     UserMade,
     UserNewRequest,
-    UserNotChanged,
     UserRecord,
     UsersChanged,
     UserTeam,
@@ -51,6 +53,8 @@ MAX_PAGE = 100
 MAX_AT_ONCE = 500
 MAX_SHOWN = 1_000
 NO_SUCH_USER = "There is no such user."
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @function("POST", "/user/new", access=Access.USERS_WRITE, echoes=True)
@@ -98,6 +102,7 @@ async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: Gover
         key_name=key_name(key),
         key_alias=None if request.key_alias is None else text(request.key_alias, param="key_alias"),
         user_id=user_id,
+        team_id=request.team_id or None,
         expires=None if duration is None else after(now, duration, param="duration"),
     )
     return await KeyBounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses).made(record)
@@ -106,6 +111,8 @@ async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: Gover
 def _teams(request: UserNewRequest) -> list[UserTeam]:
     """The teams that a request names, checked. Raises InvalidRequest where one is named twice."""
     teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams or []]
+    if request.team_id and request.team_id not in [each.team_id for each in teams]:
+        teams.append(UserTeam(team_id=request.team_id))
     _once(texts([each.team_id for each in teams], param="teams"), param="teams")
     return [
         each
@@ -127,27 +134,59 @@ def _once(names: list[str], *, param: str) -> list[str]:
     return names
 
 
-@function("POST", "/user/update", access=Access.USERS_WRITE)
+@function("POST", "/user/update", access=Access.USER_UPDATE, echoes=True)
 async def update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpdated:
-    """Change a user, named by id or by e-mail. A field that is absent stays as it is, and null clears it."""
+    """Change a user, named by id or by e-mail. A field that is absent stays as it is, and null clears it.
+    Everybody may give oneself another alias."""
     return await _update(request, ctx)
 
 
 @function("POST", "/user/bulk_update", access=Access.USERS_WRITE)
 async def bulk_update(request: UserBulkUpdateRequest, ctx: GovernanceContext) -> UsersChanged:
-    """Change up to 500 users, each on its own. Users that can't be changed are listed with the reason."""
+    """Change up to 500 users, each on its own. A user that can't be changed is told with the reason. With
+    `all_users`, every user gets `user_updates`."""
     refuse_undeclared(request)
-    if not 1 <= len(request.users) <= MAX_AT_ONCE:
+    bodies = await _everybody(request, ctx) if request.all_users else request.users
+    if not 1 <= len(bodies) <= MAX_AT_ONCE:
         raise InvalidRequest(f"users: expected 1 to {MAX_AT_ONCE}.", param="users")
-    with_parts(request, "users", request.users)
-    changed: list[UserUpdated] = []
-    failed: list[UserNotChanged] = []
-    for each in request.users:
+    if not request.all_users:
+        with_parts(request, "users", request.users)
+    results: list[UserChanged] = []
+    for each in bodies:
+        user_id, email = each.user_id or "", each.user_email or None
         try:
-            changed.append(await _update(each, ctx))
+            row = (await _update(each, ctx)).data
         except GatewayError as error:
-            failed.append(UserNotChanged(user_id=str(each.user_id or ""), failed_reason=error.message))
-    return UsersChanged(total_requested=len(request.users), successful_updates=changed, failed_updates=failed)
+            results.append(UserChanged(user_id=user_id, user_email=email, success=False, error=error.message))
+            continue
+        results.append(
+            UserChanged(user_id=row.user_id, user_email=row.user_email, success=True, updated_user=row)
+        )
+    done = sum(each.success for each in results)
+    return UsersChanged(
+        results=results,
+        total_requested=len(results),
+        successful_updates=done,
+        failed_updates=len(results) - done,
+    )
+
+
+async def _everybody(request: UserBulkUpdateRequest, ctx: GovernanceContext) -> list[UserUpdateRequest]:
+    """A body for every user, with the fields of `user_updates`. Raises NotAllowed or InvalidRequest."""
+    if not ctx.call.scope.everything:
+        raise NotAllowed("all_users: only a proxy_admin may change everybody.", param="all_users")
+    updates = request.user_updates
+    if updates is None or request.users:
+        raise InvalidRequest(
+            "user_updates: all_users needs the fields to change, and no users.", param="user_updates"
+        )
+    if "user_updates" in request.raw:
+        updates.with_raw(_FIELDS.decode(request.raw["user_updates"]))
+    for name in ("user_id", "user_email"):
+        if getattr(updates, name):
+            raise InvalidRequest(f"user_updates.{name}: it can't be everybody's.", param="user_updates")
+    page = await ctx.users.page({}, call=ctx.call, size=MAX_AT_ONCE + 1)
+    return [replaced(updates, {"user_id": each.user_id}) for each in page.records]
 
 
 async def _update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpdated:
@@ -162,7 +201,7 @@ async def _update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpd
         user_id = await _by_email(str(request.user_email), ctx)
         del changes["user_email"]
     if not ctx.call.scope.everything:
-        _check_modest(changes)
+        await _check_modest(user_id, changes, ctx)
     record = await ctx.users.change(user_id, changes, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_USER, param="user_id")
@@ -193,11 +232,15 @@ async def _set_blocked(request: UserBlockRequest, ctx: GovernanceContext, *, blo
 @function("POST", "/user/delete", access=Access.USERS_WRITE)
 async def delete(request: UserDeleteRequest, ctx: GovernanceContext) -> int:
     """Delete users with their keys and memberships. The answer is the number of users. A record of each key
-    is kept."""
+    is kept. Where an organization is named, all of the users have to be in it."""
     refuse_undeclared(request)
     if not 1 <= len(request.user_ids) <= MAX_AT_ONCE:
         raise InvalidRequest(f"user_ids: expected 1 to {MAX_AT_ONCE}.", param="user_ids")
     user_ids = texts(request.user_ids, param="user_ids")
+    if request.organization_id is not None:
+        inside = await ctx.users.inside(request.organization_id, user_ids, call=ctx.call)
+        if outside := sorted(set(user_ids) - set(inside)):
+            raise NotFound(f"{outside[0]!r} is not in this organization.", param="user_ids")
     await _check_made(user_ids, ctx)
     gone = await ctx.users.remove(user_ids, call=ctx.call)
     if not gone:
@@ -207,7 +250,15 @@ async def delete(request: UserDeleteRequest, ctx: GovernanceContext) -> int:
 
 @function("GET", "/user/info", access=Access.USERS_READ)
 async def info(request: UserInfoQuery, ctx: GovernanceContext) -> UserInfo:
-    """Show a user with its keys and teams. Without `user_id`, show the caller's own user."""
+    """Show a user with its keys and teams. Without `user_id`, show the caller's own user; a proxy_admin
+    without a user is shown all keys and teams, 1,000 of each at most."""
+    if request.user_id is None and ctx.call.caller.is_admin and not await _has_row(ctx):
+        return UserInfo(
+            user_id=None,
+            user_info=None,
+            keys=(await ctx.keys.page({}, call=ctx.call, size=MAX_SHOWN)).records,
+            teams=(await ctx.teams.page({}, call=ctx.call, size=MAX_SHOWN)).records,
+        )
     record = await _found(request, ctx)
     owned = {"user_id": record.user_id}
     return UserInfo(
@@ -319,14 +370,24 @@ def _check_role(role: object, ctx: GovernanceContext) -> None:
         raise NotAllowed(f"user_role: only a proxy_admin may make someone {role}.", param="user_role")
 
 
-def _check_modest(changes: dict[str, object]) -> None:
+async def _check_modest(user_id: str, changes: dict[str, object], ctx: GovernanceContext) -> None:
     """Check a change by an organization's admin. It may change a user's alias and `metadata`, and nothing
-    that counts outside its organization: e-mail, role, block, budget and limits. Raises NotAllowed."""
+    that counts outside its organization: e-mail, role, block, budget and limits. Anybody else may change the
+    own alias alone. Raises NotAllowed."""
     metadata = changes.get("metadata")
     inside = metadata.limits if isinstance(metadata, MetadataChange) else []
-    beyond = sorted({*changes, *inside} - {"user_alias", "metadata"})
+    scope = ctx.call.scope
+    above = msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE})
+    is_above = await ctx.users.find(user_id, call=msgspec.structs.replace(ctx.call, scope=above)) is not None
+    beyond = sorted({*changes, *inside} - ({"user_alias", "metadata"} if is_above else {"user_alias"}))
     if beyond:
         raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
+
+
+async def _has_row(ctx: GovernanceContext) -> bool:
+    """Whether the caller is a user with a row. The master key's user never counts as one."""
+    own = ctx.call.caller.user_id
+    return own not in ("", MASTER_USER_ID) and await ctx.users.find(own, call=ctx.call) is not None
 
 
 async def _found(request: UserInfoQuery, ctx: GovernanceContext) -> UserRecord:

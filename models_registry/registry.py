@@ -45,6 +45,8 @@ EVERYTHING = frozenset({"*", "all-proxy-models"})
 LISTED_MODES = frozenset({"chat", "completion", "responses", "embedding"})
 """The kinds of models that a wildcard is shown as."""
 MAX_NAME_CHARS = 256
+GROUP_OWNER = "model_access_group"
+"""Whose an access group is said to be in the list of models."""
 MAX_REASONS = 3
 """How many errors a caller is told of a model whose deployments are in error."""
 MAX_EXPANDED = 1_000
@@ -152,6 +154,11 @@ class Registry:
             for name, provider in dict(named).items()
             if all(self._permits(each, name) for each in allowed)
         ]
+
+    def group_cards(self, *, allowed: Sequence[AllowedModels], more: Sequence[str]) -> list[ModelCard]:
+        """The access groups of the config that stand on every one of these lists, and the groups `more`."""
+        own = [name for name in self._access_groups if all(name in each.names for each in allowed)]
+        return [self._card(name, GROUP_OWNER) for name in dict.fromkeys((*own, *more))]
 
     def deployments(
         self, *, allowed: Sequence[AllowedModels], with_address: bool

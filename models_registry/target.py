@@ -51,6 +51,10 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is put behind `api_base`."""
     wants_host: bool = False
     """Whether `api_base` is a host without a path."""
+    messages_path: str = "/messages"
+    """Likewise for Anthropic's Messages, where a server has them."""
+    borrows_messages: bool = False
+    """Whether some servers have Messages too, which are another dialect's."""
     shows_thinking: bool = False
     """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
     has_options: bool = False
@@ -62,6 +66,8 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     maximum is sent."""
     exceeds_by: int = 0
     """By how many tokens an answer may be longer than its limit."""
+    counts_tokens: bool = False
+    """Whether its servers count the tokens of a request without answering it."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
     loads_contexts: bool = False
@@ -77,14 +83,19 @@ NO_FIELD = frozenset(
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(
-            surfaces=frozenset({Surface.CHAT}), forwards_unknown=True, searches=True
+            surfaces=frozenset({Surface.CHAT}),
+            forwards_unknown=True,
+            searches=True,
+            borrows_messages=True,
         ),
         Dialect.ANTHROPIC: DialectFacts(
             known_as="Anthropic's Messages API",
             surfaces=frozenset({Surface.MESSAGES}),
             chat_path="/v1/messages",
             wants_host=True,
+            messages_path="/v1/messages",
             needs_limit=True,
+            counts_tokens=True,
             takes_thinking=True,
             untranslated=NO_FIELD,
         ),
@@ -161,6 +172,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     more_surfaces: frozenset[Surface] = frozenset()
     """The surfaces that the deployment has beside those of its dialect."""
+    messages_base: str = ""
+    """The address of Messages, up to `/messages`, where it is not `api_base`:
+    `https://api.deepseek.com/anthropic/v1`. For other dialects than Anthropic's."""
     path_prefix: str = ""
     """What stands between `api_base` and the path of an operation; `{model}` in it is the deployment's name
     at the provider (Azure)."""

@@ -22,6 +22,7 @@ from functions import (
     global_spend,
     health,
     keys,
+    messages,
     metrics,
     model_info,
     models,
@@ -43,6 +44,8 @@ Function = Callable[..., Awaitable[object]]
 CATALOG: tuple[Function, ...] = (
     chat.chat,
     completions.completions,
+    messages.messages,
+    messages.count_tokens,
     responses.responses,
     responses.retrieve,
     responses.delete,

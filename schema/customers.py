@@ -30,6 +30,8 @@ class CustomerRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     alias: MaybeText = UNSET
     blocked: MaybeFlag = UNSET
     budget_id: MaybeText = UNSET
+    default_model: MaybeText = UNSET
+    """It is kept. LiteLLM calls it for a customer who is bound to a region."""
     models: MaybeTexts = UNSET
     spend: MaybeDollars = UNSET
 

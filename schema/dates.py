@@ -61,6 +61,18 @@ def period_of(start_date: str | None, end_date: str | None) -> tuple[datetime | 
     return start, end
 
 
+def end_of(text: str, *, param: str) -> datetime:
+    """The last moment of a day, or a moment: `2026-11-30`, `2026-11-30 12:00:00` or `2026-11-30T12:00:00Z`,
+    in UTC where no zone is named. Raises InvalidRequest."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        begin, step = _date(param, text)
+        return begin + step
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return _date(param, text)[0] + timedelta(days=1) if len(text) == len("2026-11-30") else moment
+
+
 def _date(name: str, text: str) -> tuple[datetime, timedelta]:
     """The moment that a date begins, and how long the date lasts: a day or a second."""
     for layout, step in ((_DAY, timedelta(days=1)), (_SECOND, timedelta(seconds=1))):

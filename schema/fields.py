@@ -5,7 +5,7 @@ inside `metadata`, where LiteLLM's readers look for them; `METADATA_FIELDS` name
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -31,7 +31,15 @@ METADATA_FIELDS = (
     "default_estimated_output_tokens",
     "store_prompts_in_spend_logs",
     "store_responses",
+    "end_user_budget_id",
+    "model_aliases",
+    "rpm_limit_type",
+    "tpm_limit_type",
 )
+"""A request may have those of them that it declares."""
+LimitType = Literal["best_effort_throughput"]
+"""How a limit on requests or tokens is meant. LiteLLM's other kinds (`guaranteed_throughput`, `dynamic`)
+promise what this version does not keep."""
 _ASKS_NOTHING = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"})
 """Values with which an undeclared field asks for nothing."""
 
@@ -39,12 +47,17 @@ WITHOUT_EFFECT = frozenset(
     [
         "agent_id",
         "auto_rotate",
+        "budget_reset_at",
         "config",
+        "created_at",
+        "created_by",
         "logging",
         "prompts",
         "rotation_interval",
         "send_invite_email",
         "sso_user_id",
+        "updated_at",
+        "updated_by",
     ]
 )
 """LiteLLM's fields of management calls that restrict nothing and have no column here. They are left out, and
@@ -147,6 +160,8 @@ class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     """LiteLLM has this setting in its config alone; here a key or a team may have it too."""
     store_responses: MaybeFlag = UNSET
     """Switchgear's own: whether the responses of these callers may be stored."""
+    rpm_limit_type: LimitType | msgspec.UnsetType | None = UNSET
+    tpm_limit_type: LimitType | msgspec.UnsetType | None = UNSET
 
 
 class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,23 +171,29 @@ class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
     replace: Json | None = None
     put: Json = {}
     drop: frozenset[str] = frozenset()
+    names: Sequence[str] = METADATA_FIELDS
+    """The fields of METADATA_FIELDS that the row has. They stay where the caller's own are replaced."""
 
     @property
     def limits(self) -> list[str]:
         """The names of the changed fields that say how much may be spent or used."""
-        return sorted({*self.put, *self.drop} - {"tags"})
+        return sorted({*self.put, *self.drop} - FREE_METADATA)
 
     def applied(self, before: Mapping[str, msgspec.Raw]) -> Json:
         """The metadata after the change. Raises InvalidRequest where they grow too large."""
         after = dict(before)
         if self.replace is not None:
-            after = {name: value for name, value in before.items() if name in METADATA_FIELDS}
+            after = {name: value for name, value in before.items() if name in self.names}
             after.update(self.replace)
         after = {name: value for name, value in after.items() if name not in self.drop}
         after.update(self.put)
         if len(msgspec.json.encode(after)) > MAX_METADATA_BYTES:
             raise InvalidRequest(f"metadata: at most {MAX_METADATA_BYTES} bytes of JSON.", param="metadata")
         return after
+
+
+FREE_METADATA = frozenset({"tags", "rpm_limit_type", "tpm_limit_type"})
+"""The fields of METADATA_FIELDS that say nothing of how much may be spent or used."""
 
 
 class Page(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
@@ -237,11 +258,12 @@ def metadata_change(request: MetadataRequest) -> MetadataChange | None:
     put: Json = {}
     drop: set[str] = set()
     given = {} if request.metadata is UNSET else request.metadata or {}
-    inside = _fields_inside(given)
-    for name in METADATA_FIELDS:
+    names = [name for name in METADATA_FIELDS if name in request.__struct_fields__]
+    inside = _fields_inside(given, names, type(request))
+    for name in names:
         value = getattr(request, name)
-        value = getattr(inside, name) if value is UNSET else value
-        if value is None:
+        value = inside.get(name, UNSET) if value is UNSET else value
+        if value is None or value == "":
             drop.add(name)
         elif value is not UNSET:
             put[name] = _metadata_value(name, value)
@@ -253,17 +275,22 @@ def metadata_change(request: MetadataRequest) -> MetadataChange | None:
         )
     if request.metadata is UNSET and not named:
         return None
-    own = {name: value for name, value in given.items() if name not in METADATA_FIELDS}
+    own = {name: value for name, value in given.items() if name not in names}
     replace = None if request.metadata is UNSET else own
-    return MetadataChange(replace=replace, put=put, drop=frozenset(drop))
+    return MetadataChange(replace=replace, put=put, drop=frozenset(drop), names=names)
 
 
-def _fields_inside(metadata: Json) -> MetadataRequest:
-    found = {name: metadata[name] for name in METADATA_FIELDS if name in metadata}
-    try:
-        return msgspec.json.decode(msgspec.json.encode(found), type=MetadataRequest)
-    except msgspec.ValidationError as exc:
-        raise InvalidRequest(f"metadata: {exc}", param="metadata") from exc
+def _fields_inside(metadata: Json, names: Sequence[str], kind: type[MetadataRequest]) -> dict[str, object]:
+    """The values of METADATA_FIELDS that stand inside `metadata`, decoded as the fields of `kind` are."""
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    found: dict[str, object] = {}
+    for name in names:
+        if name in metadata:
+            try:
+                found[name] = msgspec.json.decode(metadata[name], type=types[name])
+            except msgspec.ValidationError as exc:
+                raise InvalidRequest(f"metadata: {exc} (in {name})", param="metadata") from exc
+    return found
 
 
 def _metadata_value(name: str, value: object) -> msgspec.Raw:
@@ -275,6 +302,12 @@ def _metadata_value(name: str, value: object) -> msgspec.Raw:
     if name == "tags":
         assert isinstance(value, list)
         texts(value, param=name)
+    if name == "model_aliases":
+        assert isinstance(value, dict)
+        texts([*value, *value.values()], param=name)
+    if name == "end_user_budget_id":
+        assert isinstance(value, str)
+        text(value, param=name)
     for number in value.values() if isinstance(value, dict) else [value]:
         if isinstance(number, int):
             count(number, param=name)

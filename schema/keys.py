@@ -75,6 +75,8 @@ class KeyFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     blocked: MaybeFlag = UNSET
     allowed_routes: MaybeTexts = UNSET
     access_group_ids: MaybeTexts = UNSET
+    end_user_budget_id: MaybeText = UNSET
+    """The budget of customers that calls of this key name and that have none of their own."""
 
 
 class KeyGenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):
@@ -141,7 +143,8 @@ class KeyInfoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /key/list. Pages count from 1. `search` and, with `substring_matching`, `key_alias` and
-    `user_id` match parts of a text."""
+    `user_id` match parts of a text, and so does `user_email`. `expires` is a day or a time, by which the keys
+    end. `expand` is a list separated by commas: with `user`, whole objects have their user."""
 
     page: int = 1
     size: int = 10
@@ -156,7 +159,10 @@ class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     return_full_object: bool = False
     include_team_keys: bool = False
     include_created_by_keys: bool = False
-    status: Literal["active", "expired", "blocked"] | None = None
+    status: Literal["active", "expired", "blocked", "deleted"] | None = None
+    expires: str | None = None
+    user_email: str | None = None
+    expand: str | None = None
     sort_by: Literal["created_at", "updated_at", "spend", "max_budget", "key_alias", "expires"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
@@ -183,12 +189,23 @@ class KeyGenerated(KeyRecord, frozen=True, kw_only=True):
         return "KeyGenerated(...)"
 
 
+class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """The user of a key, as lists of keys show it."""
+
+    user_id: str
+    user_email: str | None
+    user_alias: str | None
+    user_role: str | None
+
+
 class KeyFacts(KeyRecord, frozen=True, kw_only=True):
     """A key as listings show it. `status` is active, expired or blocked; `/key/info` also knows
     deleted."""
 
     status: str
     litellm_budget_table: BudgetRecord | None = None
+    user: KeyOwner | msgspec.UnsetType | None = UNSET
+    """The key's user, where it was asked for."""
 
 
 class KeyUpdated(KeyFacts, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ import msgspec
 from schema.shape import check_shape
 from schema.wire import W, Wire, fields_of, to_json, typed_body
 
+ROW = "data"
+"""The field of an answer that has the row after a change: `{"team_id": ..., "data": {...}}`."""
 _NULL_TEXT = b'"null"'
 """A text that a lenient decoder would take for null. No text but the empty one clears a field."""
 _EMPTY = b'""'
@@ -42,10 +44,15 @@ class LenientDecoder(Generic[W]):
 
 
 def echoed(answer: msgspec.Struct, request: Wire) -> dict[str, msgspec.Raw]:
-    """The answer's fields, and those of the body that the answer has not, as they were sent."""
+    """The answer's fields, and those of the body that the answer has not, as they were sent. Where the answer
+    has the changed row as `data`, they stand in it."""
     declared = {field.encode_name for field in msgspec.structs.fields(request)}
     fields = _FIELDS.decode(to_json(answer))
-    sent = {name: value for name, value in request.raw.items() if name in declared and name not in fields}
+    row = _FIELDS.decode(fields[ROW]) if ROW in fields else fields
+    taken = {*fields, *row}
+    sent = {name: value for name, value in request.raw.items() if name in declared and name not in taken}
+    if ROW in fields:
+        return fields | {ROW: msgspec.Raw(msgspec.json.encode(row | sent))}
     return fields | sent
 
 

@@ -12,7 +12,12 @@ class AllowedModels(msgspec.Struct, frozen=True, gc=False):
 
 
 class ModelsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /v1/models takes nothing."""
+    """GET /v1/models. LiteLLM's parameters; other names are ignored, as OpenAI ignores them. Wildcards are
+    listed unless `return_wildcard_routes` is false."""
+
+    return_wildcard_routes: bool | None = None
+    include_model_access_groups: bool | None = None
+    only_model_access_groups: bool | None = None
 
 
 class ModelQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from schema.fields import (
     MaybeText,
     MaybeTexts,
     MetadataRequest,
+    ModelBudget,
 )
 from schema.keys import KeyRecord
 from schema.wire import Wire
@@ -75,14 +76,18 @@ class TeamFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     team_member_budget_duration: MaybeText = UNSET
     team_member_rpm_limit: MaybeCount = UNSET
     team_member_tpm_limit: MaybeCount = UNSET
+    model_aliases: dict[str, str] | msgspec.UnsetType | None = UNSET
+    """The team's own names for models, for all of its keys. A key's own alias counts first."""
 
 
 class TeamNewRequest(TeamFields, frozen=True, kw_only=True, dict=True):
     """POST /team/new. Without `team_id` the gateway makes an id. The caller's user becomes the team's
-    admin."""
+    admin. `admins` and `members` are lists of user ids, LiteLLM's older way to name members."""
 
     team_id: str | None = None
     members_with_roles: list[Member] = []
+    admins: list[str] = []
+    members: list[str] = []
 
 
 class TeamUpdateRequest(TeamFields, frozen=True, kw_only=True, dict=True):
@@ -98,6 +103,7 @@ class MemberLimits(Wire, frozen=True, kw_only=True, dict=True):
     budget_duration: MaybeText = UNSET
     rpm_limit: MaybeCount = UNSET
     tpm_limit: MaybeCount = UNSET
+    model_max_budget: dict[str, ModelBudget] | msgspec.UnsetType | None = UNSET
     allowed_models: MaybeTexts = UNSET
 
 
@@ -109,10 +115,11 @@ class MemberAddRequest(MemberLimits, frozen=True, kw_only=True, dict=True):
 
 
 class MembersAddRequest(MemberLimits, frozen=True, kw_only=True, dict=True):
-    """POST /team/bulk_member_add."""
+    """POST /team/bulk_member_add. `members` names who is added; with `all_users` it is every user."""
 
     team_id: str
-    members: list[Member]
+    members: list[Member] = []
+    all_users: bool = False
 
 
 class MemberUpdateRequest(MemberLimits, frozen=True, kw_only=True, dict=True):
@@ -188,10 +195,15 @@ class TeamListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TeamPageQuery(TeamListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /v2/team/list. Pages count from 1."""
+    """GET /v2/team/list. Pages count from 1. `search` is a part of the id or the alias."""
 
     page: int = 1
     page_size: int = 25
+    search: str | None = None
+    sort_by: Literal["created_at", "updated_at", "team_id", "team_alias", "spend", "max_budget"] = (
+        "created_at"
+    )
+    sort_order: Literal["asc", "desc"] = "desc"
 
 
 class TeamFilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -224,6 +236,28 @@ class TeamMembersAdded(TeamRecord, frozen=True, kw_only=True):
 
     updated_users: list[Member]
     updated_team_memberships: list[TeamMembershipRecord]
+
+
+class MemberAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """One member of a bulk request: added, or not, with the reason."""
+
+    user_id: str | None
+    user_email: str | None
+    success: bool
+    error: str | None = None
+    updated_user: Member | None = None
+    updated_team_membership: TeamMembershipRecord | None = None
+
+
+class MembersAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bulk request did, member by member. `updated_team` is the team's row afterwards."""
+
+    team_id: str
+    results: list[MemberAdded]
+    total_requested: int
+    successful_additions: int
+    failed_additions: int
+    updated_team: TeamRecord
 
 
 class TeamPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,6 +56,8 @@ class UserNewRequest(UserFields, frozen=True, kw_only=True, dict=True):
     auto_create_key: bool | msgspec.UnsetType = UNSET
     key_alias: str | None = None
     duration: str | None = None
+    team_id: str | None = None
+    """A team that the user joins, and that the first key is of."""
 
 
 class UserUpdateRequest(UserFields, frozen=True, kw_only=True, dict=True):
@@ -65,15 +67,20 @@ class UserUpdateRequest(UserFields, frozen=True, kw_only=True, dict=True):
 
 
 class UserBulkUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):
-    """POST /user/bulk_update. Each entry is a body of /user/update."""
+    """POST /user/bulk_update. Each entry is a body of /user/update. In place of `users`, `all_users` changes
+    every user by `user_updates`."""
 
-    users: list[UserUpdateRequest]
+    users: list[UserUpdateRequest] = []
+    all_users: bool = False
+    user_updates: UserUpdateRequest | None = None
 
 
 class UserDeleteRequest(Wire, frozen=True, kw_only=True, dict=True):
     """POST /user/delete."""
 
     user_ids: list[str]
+    organization_id: str | None = None
+    """An organization that all of the users have to be in."""
 
 
 class UserBlockRequest(Wire, frozen=True, kw_only=True, dict=True):
@@ -89,8 +96,8 @@ class UserInfoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class UserListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /user/list. `user_ids` and `sso_user_ids` are lists separated by commas. `user_email` is a part of
-    the address."""
+    """GET /user/list. `user_ids`, `sso_user_ids` and `organization_ids` are lists separated by commas.
+    `user_email` is a part of the address."""
 
     page: int = 1
     page_size: int = 25
@@ -99,6 +106,7 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sso_user_ids: str | None = None
     user_email: str | None = None
     team: str | None = None
+    organization_ids: str | None = None
     sort_by: Literal["created_at", "user_id", "user_email", "user_alias", "user_role", "spend"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
@@ -133,8 +141,9 @@ class UserMade(UserRecord, frozen=True, kw_only=True):
 
 
 class UserInfo(msgspec.Struct, frozen=True, kw_only=True):
-    user_id: str
-    user_info: UserRecord
+    user_id: str | None
+    """None where all keys and teams are shown."""
+    user_info: UserRecord | None
     keys: list[KeyRecord]
     teams: list[TeamRecord]
 
@@ -156,15 +165,21 @@ class UserList(msgspec.Struct, frozen=True, kw_only=True):
     total_pages: int
 
 
-class UserNotChanged(msgspec.Struct, frozen=True, kw_only=True):
+class UserChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """One user of a bulk update: changed, or not, with the reason."""
+
     user_id: str
-    failed_reason: str
+    user_email: str | None
+    success: bool
+    error: str | None = None
+    updated_user: UserRecord | None = None
 
 
 class UsersChanged(msgspec.Struct, frozen=True, kw_only=True):
+    results: list[UserChanged]
     total_requested: int
-    successful_updates: list[UserUpdated]
-    failed_updates: list[UserNotChanged]
+    successful_updates: int
+    failed_updates: int
 
 
 class RoleLabel(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,7 +42,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[AllowedModels, ...] = ()
     """Lists of models of the key, its team and so on. A model must be on every one of them."""
     aliases: Mapping[str, str] = {}
-    """The key's own names for models, each with the public name that it stands for."""
+    """The key's and its team's own names for models, each with the public name that it stands for."""
+    access_groups: tuple[str, ...] = ()
+    """The names of the access groups by which the caller may use models."""
     allowed_routes: tuple[str, ...] = ()
     """The paths and groups of paths that the key may call. Empty: every path that the role may call."""
     teams: Mapping[str, str] = {}

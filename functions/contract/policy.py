@@ -50,6 +50,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """`default_internal_user_params`, `max_internal_user_budget`, `internal_user_budget_duration`"""
     team_defaults: Mapping[str, msgspec.Raw] = {}
     """`default_team_params`"""
+    admins_stay_out: bool = False
+    """`disable_auto_add_proxy_admin_to_teams`: an admin does not become a member of the teams it makes."""
     customer_budget: Decimal | None = None
     """`max_end_user_budget`: the budget of a customer that has none of its own, in dollars."""
     customer_budget_id: str | None = None
@@ -150,6 +152,9 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         ),
         user_defaults=_raw(user_defaults),
         team_defaults=_raw(litellm.default_team_params),
+        admins_stay_out=bool(
+            general.disable_auto_add_proxy_admin_to_teams or litellm.disable_auto_add_proxy_admin_to_teams
+        ),
         customer_budget=dollars_of(litellm.max_end_user_budget, "litellm_settings.max_end_user_budget"),
         customer_budget_id=litellm.max_end_user_budget_id,
         customer_headers=_customer_headers(general),

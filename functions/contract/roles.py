@@ -52,6 +52,8 @@ class Access(enum.Enum):
     KEYS_WRITE = "keys_write"
     USERS_READ = "users_read"
     USERS_WRITE = "users_write"
+    USER_UPDATE = "user_update"
+    """The route changes a user. Everybody may give oneself another alias."""
     TEAMS_READ = "teams_read"
     TEAMS_CREATE = "teams_create"
     TEAMS_WRITE = "teams_write"
@@ -120,6 +122,7 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.KEYS_WRITE,             (A,  N,    O,  T,   C,     M,   N,       N)),
     (Access.USERS_READ,             (A,  A,    O,  T,   A,     M,   M,       N)),
     (Access.USERS_WRITE,            (A,  N,    O,  N,   N,     N,   N,       N)),
+    (Access.USER_UPDATE,            (A,  N,    O,  N,   M,     M,   N,       N)),
     (Access.TEAMS_READ,             (A,  A,    O,  T,   A,     M,   M,       K)),
     (Access.TEAMS_CREATE,           (A,  N,    O,  N,   N,     N,   N,       N)),
     (Access.TEAMS_WRITE,            (A,  N,    O,  T,   N,     N,   N,       N)),

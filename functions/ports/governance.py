@@ -18,7 +18,14 @@ from schema.organizations import (
     OrganizationMembershipRecord,
     OrganizationRecord,
 )
-from schema.teams import Member, TeamFilterQuery, TeamMembershipRecord, TeamMembershipShown, TeamRecord
+from schema.teams import (
+    Member,
+    TeamFilterQuery,
+    TeamMembershipRecord,
+    TeamMembershipShown,
+    TeamPageQuery,
+    TeamRecord,
+)
 from schema.users import UserFilterQuery, UserListed, UserListQuery, UserRecord, UserTeam
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -126,6 +133,10 @@ class Users(Rows[UserRecord], Protocol):
         where a team or an organization does not exist."""
         ...
 
+    async def inside(self, organization_id: str, ids: Sequence[str], *, call: Call) -> list[str]:
+        """Those of these users, within the scope, that are in the organization."""
+        ...
+
     async def search(self, query: UserListQuery, *, call: Call) -> Page[UserListed]:
         """One page of the users that the query fits."""
         ...
@@ -137,6 +148,13 @@ class Teams(Rows[TeamRecord], Protocol):
 
     async def filtered(self, query: TeamFilterQuery, *, call: Call) -> Page[TeamRecord]:
         """One page of the teams whose id and alias have these parts, by id."""
+        ...
+
+    async def search(
+        self, where: Mapping[str, object], query: TeamPageQuery, *, call: Call
+    ) -> Page[TeamRecord]:
+        """One page of the teams that have these values and that the query's `search` finds, in the query's
+        order."""
         ...
 
     async def add_with(

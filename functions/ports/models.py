@@ -29,6 +29,10 @@ class Models(Protocol):
         """The models that a key may use, in the order of the config."""
         ...
 
+    def group_cards(self, *, allowed: Sequence[AllowedModels], more: Sequence[str]) -> Sequence[ModelCard]:
+        """The access groups of the config that a key may use, and the groups `more`."""
+        ...
+
     def deployments(
         self, *, allowed: Sequence[AllowedModels], with_address: bool
     ) -> Sequence[DeploymentInfo]:

@@ -2,6 +2,7 @@
 looked up."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ from schema.keys import KeyFields, KeyRecord
 from schema.secret import MAX_KEY_CHARS, MIN_KEY_CHARS
 from schema.window import after
 
+CUSTOMER_BUDGET = "end_user_budget_id"
 NEVER = (None, "-1", "")
 OWNERS = ("user_id", "team_id", "organization_id")
 NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
@@ -120,12 +122,16 @@ async def check_owner(
     call, scope = ctx.call, ctx.call.scope
     user_id, team_id, organization_id = (changes.get(name) for name in OWNERS)
     if scope.everything:
+        await _check_customer_budget(changes.get("metadata"), ctx)
         if isinstance(team_id, str) and await ctx.teams.find(team_id, call=call) is None:
             raise NotFound(f"There is no team {team_id!r}.", param="team_id")
         organizations = ctx.organizations
         if isinstance(organization_id, str) and not await organizations.find(organization_id, call=call):
             raise NotFound(f"There is no organization {organization_id!r}.", param="organization_id")
         return
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange) and CUSTOMER_BUDGET in {*metadata.put, *metadata.drop}:
+        raise NotAllowed(f"{CUSTOMER_BUDGET}: only an admin may set it.", param=CUSTOMER_BUDGET)
     if changes.get("spend") is not None:
         raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
     if "budget_id" in changes and (before is not None or changes["budget_id"] is not None):
@@ -161,6 +167,14 @@ async def check_owner(
         _check_personal(ctx)
     if before is not None and "user_id" in changes and before.user_id != user_id:
         raise NotAllowed("user_id: only a proxy_admin gives a key to somebody else.", param="user_id")
+
+
+async def _check_customer_budget(metadata: object, ctx: GovernanceContext) -> None:
+    """Check that the budget for a key's customers is there. Raises InvalidRequest."""
+    if isinstance(metadata, MetadataChange) and CUSTOMER_BUDGET in metadata.put:
+        budget_id = msgspec.json.decode(metadata.put[CUSTOMER_BUDGET], type=str)
+        if await ctx.keys.budget(budget_id) is None:
+            raise InvalidRequest(f"{CUSTOMER_BUDGET}: there is no such budget.", param=CUSTOMER_BUDGET)
 
 
 async def check_unlimited(team_id: str, ctx: GovernanceContext) -> None:
@@ -200,6 +214,18 @@ async def check_secret(ctx: GovernanceContext, before: KeyRecord) -> None:
         raise NotAllowed(
             "key: it acts as its user, so only that user or a proxy_admin regenerates it.", param="key"
         )
+
+
+async def check_service_keys(records: Sequence[KeyRecord], ctx: GovernanceContext) -> None:
+    """Check that nobody deletes a team's key without a user who does not administer the team. That the team
+    opened the path to its members is not enough. Raises NotAllowed."""
+    if ctx.call.scope.everything:
+        return
+    for team_id in sorted({each.team_id for each in records if each.team_id and not each.user_id}):
+        if not await _manages(team_id, ctx):
+            raise NotAllowed(
+                "keys: a team's key without a user is deleted by the team's admin alone.", param="keys"
+            )
 
 
 async def check_modest(changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord) -> None:

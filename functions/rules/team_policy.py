@@ -16,7 +16,7 @@ MAX_MEMBERS = 500
 TeamCheck = Callable[[TeamRecord], None]
 """A rule that is checked on a team's row while the row is locked. It raises where a change is refused."""
 NO_SUCH_TEAM = "There is no such team."
-OWN_FIELDS = ("team_alias", "models", "metadata", "team_member_permissions")
+OWN_FIELDS = ("team_alias", "models", "model_aliases", "metadata", "team_member_permissions")
 """The fields of a team that its own admin may change. Money, limits and the organization are not among them,
 and models may only become fewer."""
 PERMISSIONS = (
@@ -30,6 +30,7 @@ PERMISSIONS = (
     "/key/unblock",
     "/key/regenerate",
     "/key/{key}/regenerate",
+    "/key/health",
 )
 """Paths that a team may open to its members, for the team's keys."""
 
@@ -89,6 +90,7 @@ def member_changes(
         budget_duration=request.budget_duration,
         rpm_limit=request.rpm_limit,
         tpm_limit=request.tpm_limit,
+        model_max_budget=request.model_max_budget,
     )
     return changes, limit_changes(limits, ctx.call.received_at, ctx.policy.zone) or None
 

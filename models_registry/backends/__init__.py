@@ -21,10 +21,15 @@ BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
     }
 )
 
+MESSAGES: Native[Any, Any] = BACKENDS[Dialect.ANTHROPIC].natives[Surface.MESSAGES]
+
 
 def native_at(target: Target, surface: Surface) -> Native[Any, Any] | None:
     """The byte path of a surface at a deployment. None: the deployment does not have the surface, so the call
     is translated."""
-    if surface in target.dialect.facts.surfaces or surface in target.more_surfaces:
-        return BACKENDS[target.dialect].natives.get(surface)
-    return None
+    facts = target.dialect.facts
+    if surface not in facts.surfaces and surface not in target.more_surfaces:
+        return None
+    if surface is Surface.MESSAGES and facts.borrows_messages:
+        return MESSAGES
+    return BACKENDS[target.dialect].natives.get(surface)

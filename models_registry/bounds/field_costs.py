@@ -255,6 +255,46 @@ GEMINI = Table(
         "cached_content": Only(()),  # what it holds is input
     },
 )
+MESSAGES = Table(
+    _CONSUMED,
+    _free("model stream temperature top_p top_k stop_sequences tool_choice cache_control diagnostics"),
+    _free("user_profile_id workspace_id"),
+    {
+        "messages": Does.APART,
+        "tools": Does.APART,
+        "service_tier": Does.APART,
+        "context_management": Does.APART,
+        "system": Does.TEXT,
+        "prefill": Does.TEXT,
+        "max_tokens": Does.LIMIT,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+        "output_config": Members(Table(_free("effort task_budget"), {"format": Does.SCHEMA})),
+        "thread": Only((b'{"type":"create"}', b'{"type": "create"}')),
+        "speed": Only((b'"standard"',)),
+        "inference_geo": Only((b'"global"',)),
+    },
+)
+"""The fields of Anthropic's Messages on the byte path. What the provider runs itself (`container`,
+`mcp_servers`, `compaction`) has no bound, nor has a conversation that the provider kept (`thread` with an
+id)."""
+COMPLETIONS = Table(OPENAI_COMPATIBLE.rules, {"prompt": Does.APART, "suffix": Does.TEXT})
+"""The fields of legacy completions on the byte path."""
+BLOCK_KINDS = _names("text image thinking redacted_thinking tool_use tool_result search_result")
+"""Kinds of blocks that have a bound: text by its bytes, a picture by IMAGE_TOKENS. The pages of a document
+have none, nor has what came sealed of the provider's own tools."""
+BLOCK_FIELDS = _names(
+    """type text source id name input tool_use_id content is_error thinking signature data title context
+    citations cache_control caller"""
+)
+CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_")
+"""How the types of Anthropic's tools begin that the caller runs."""
+CLIENT_TOOL_TOKENS = 1024
+"""The tokens that Anthropic adds for one of its tools that the caller runs. Documented: 735 for `computer_`,
+700 for `text_editor_`, 245 for `bash_`."""
+CALLERS_OWN = frozenset({"", "custom"})
+"""Types of the caller's own tools in Messages."""
+EDITS = "clear_"
+"""How the kinds of edits of `context_management` begin that only take something out of a prompt."""
 EMBEDDINGS = Table(
     _CONSUMED,
     _free(

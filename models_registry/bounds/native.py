@@ -11,6 +11,7 @@ import msgspec
 
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.judgement import Unbounded
+from models_registry.bounds.text import TextBounds
 from models_registry.target import Target
 from schema.chat import ChatRequest, Message, Part
 
@@ -51,7 +52,7 @@ class NativeBounds(ChatBounds):
 
     def __getattr__(self, name: str) -> object:
         """Judge the body, since an attribute that judging sets is asked for."""
-        if name not in ChatBounds.__slots__ and name != "_question":
+        if name not in (*TextBounds.__slots__, *ChatBounds.__slots__, "_question"):
             raise AttributeError(name)
         question = self._read()
         self._question = question

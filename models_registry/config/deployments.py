@@ -146,6 +146,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         query=query,
         api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
         more_surfaces=surfaces_of(provider, info, own_host=own_host),
+        messages_base=provider.messages_base if own_host else "",
         headers=headers,
         params=request_params,
         asks_for_usage=asks_for_usage and provider.takes_stream_options,

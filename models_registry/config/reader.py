@@ -159,6 +159,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_internal_user_budget: Number | None = None
     internal_user_budget_duration: str | None = None
     default_team_params: dict[str, Any] | None = None
+    disable_auto_add_proxy_admin_to_teams: bool | None = None
     max_end_user_budget: Number | None = None
     max_end_user_budget_id: str | None = None
     disable_add_user_agent_to_request_tags: bool | None = None
@@ -190,6 +191,7 @@ class UserHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    disable_auto_add_proxy_admin_to_teams: bool | None = None
     strict_config: bool | None = None
     """Ours: whether a deployment that can't be called keeps the server from starting."""
     master_key: str | None = None

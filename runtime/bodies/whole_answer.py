@@ -1,4 +1,5 @@
-"""Puts the events of a stream together into one answer, as a call without a stream would have it. Pure.
+"""Puts the events of a stream together into one answer, as a call without a stream would have it: chat,
+legacy completions, Responses and Anthropic's Messages. Pure.
 
 A stream of Responses tells the whole answer at its end. Where it broke off, its finished items are put into
 the response of its beginning.
@@ -8,6 +9,7 @@ The pieces are put together before redaction: a secret may be cut into several p
 
 from collections.abc import Iterator
 
+from runtime.bodies.message_answer import JsonObject, message_answer
 from runtime.bodies.redaction import UnreadableBody, value_of
 
 REPLACED = frozenset({"role", "id", "type", "name", "index"})
@@ -17,8 +19,6 @@ KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
 ITEM_DONE = "response.output_item.done"
 MAX_DEPTH = 20
 
-JsonObject = dict[str, object]
-
 
 def stream_answer(sse: bytes) -> JsonObject | None:
     """The answer in the bytes of a stream (server-sent events). None where the stream has no piece of an
@@ -27,12 +27,17 @@ def stream_answer(sse: bytes) -> JsonObject | None:
     choices: dict[int, JsonObject] = {}
     response: JsonObject | None = None
     items: list[object] = []
-    for chunk in _chunks(sse):
+    chunks = list(_chunks(sse))
+    if any(chunk.get("type") == "message_start" for chunk in chunks):
+        return message_answer(chunks)
+    for chunk in chunks:
         told = chunk.get("response")
         if isinstance(told, dict):
             response = told
         elif chunk.get("type") == ITEM_DONE:
             items.append(chunk.get("item"))
+        if chunk.get("object") == "text_completion":
+            answer["object"] = "text_completion"
         for name in KEPT:
             if chunk.get(name) is not None:
                 answer[name] = chunk[name]
@@ -64,9 +69,14 @@ def _add(choices: dict[int, JsonObject], choice: JsonObject) -> None:
     index = choice.get("index", 0)
     if not isinstance(index, int):
         return
-    whole = choices.setdefault(index, {"index": index, "message": {}, "finish_reason": None})
+    text = choice.get("text")
+    said: JsonObject = {"message": {}} if text is None else {"text": ""}
+    whole = choices.setdefault(index, {"index": index, **said, "finish_reason": None})
     if choice.get("finish_reason") is not None:
         whole["finish_reason"] = choice["finish_reason"]
+    if text is not None:
+        whole["text"] = _together(whole.get("text"), text, "text", 0)
+        return
     whole["message"] = _together(whole["message"], choice.get("delta"), "", 0)
 
 

@@ -24,6 +24,10 @@ KEY = Entity(
     deleted=DeletedVerificationToken,
     taken=AlreadyExists,
 )
+DELETED_KEY = Entity(
+    table=DeletedVerificationToken, record=KeyRecord, id="token", topic="key", noun="key", taken=AlreadyExists
+)
+"""The keys that were deleted, as rows to be read alone."""
 USER = Entity(table=User, record=UserRecord, id="user_id", topic="user", noun="user")
 TEAM = Entity(
     table=Team,

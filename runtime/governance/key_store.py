@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
-from piccolo.columns.column_types import Text
 
 from functions.contract.call import Call
 from functions.contract.roles import Reach, Scope
 from functions.ports.governance import anything
-from runtime.governance.entities import KEY
+from runtime.governance.entities import DELETED_KEY, KEY
+from runtime.governance.key_search import key_conditions
 from runtime.governance.newcomers import Newcomers
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.tenancy import Predicate, within
@@ -30,6 +30,7 @@ class KeyStore(RowStore[KeyRecord]):
         self.newcomers = newcomers
         self._budgets = RowCodec(Budget, BudgetRecord)
         self._deleted = RowCodec(DeletedVerificationToken, KeyRecord)
+        self._graveyard: RowStore[KeyRecord] = RowStore(database, DELETED_KEY, announce)
 
     async def add(self, record: KeyRecord, *, call: Call) -> KeyRecord:
         """Add a key. The user whom the key is for gets a row where there is none, as in LiteLLM. Raises
@@ -81,23 +82,16 @@ class KeyStore(RowStore[KeyRecord]):
     async def search(
         self, query: KeyListQuery, *, now: datetime, call: Call, named: bool = False
     ) -> Page[KeyRecord]:
-        wanted = [
-            _text(VerificationToken.key_alias, query.key_alias, part=query.substring_matching),
-            _equal(VerificationToken.team_id, query.team_id),
-            _equal(VerificationToken.organization_id, query.organization_id),
-            _in_group(query.access_group_id),
-            _equal(VerificationToken.token, query.key_hash),
-            _owner(query, call),
-            _found(query.search),
-            _status(query.status, naive(now)),
-        ]
-        conditions = [condition for condition in wanted if condition is not None]
+        deleted = query.status == "deleted"
+        table = DeletedVerificationToken if deleted else VerificationToken
+        conditions = key_conditions(query, table, now=naive(now), call=call)
         if named:
-            conditions.append(VerificationToken.key_alias.is_not_null())
+            conditions.append(table.key_alias.is_not_null())
             order = [("key_alias", True)]
         else:
             order = [(query.sort_by, query.sort_order == "asc")]
-        return await self.listed(conditions, call=call, page=query.page, size=query.size, order=order)
+        rows: RowStore[KeyRecord] = self._graveyard if deleted else self
+        return await rows.listed(conditions, call=call, page=query.page, size=query.size, order=order)
 
     async def replace(
         self,
@@ -151,55 +145,3 @@ class KeyStore(RowStore[KeyRecord]):
         with asking():
             row = await Budget.select().where(Budget.budget_id == budget_id).first()
         return None if row is None else self._budgets.decode(row)
-
-
-def _equal(column: Text, value: str | None) -> Predicate | None:
-    return None if value is None else column == value
-
-
-def _text(column: Text, value: str | None, *, part: bool) -> Predicate | None:
-    if value is None:
-        return None
-    return column.ilike(f"%{escaped(value)}%") if part else column == value
-
-
-def _in_group(access_group_id: str | None) -> Predicate | None:
-    return None if access_group_id is None else VerificationToken.access_group_ids.any(access_group_id)
-
-
-def _owner(query: KeyListQuery, call: Call) -> Predicate | None:
-    """The condition for the keys of a user. The query can add the keys that the user made, and the keys of
-    the teams that the caller is admin of."""
-    if query.user_id is None:
-        return None
-    found = _text(VerificationToken.user_id, query.user_id, part=query.substring_matching)
-    assert found is not None
-    if query.include_created_by_keys:
-        found = found | (VerificationToken.created_by == query.user_id)
-    if query.include_team_keys and call.scope.teams:
-        found = found | VerificationToken.team_id.is_in(list(call.scope.teams))
-    return found
-
-
-def _found(search: str | None) -> Predicate | None:
-    if not search:
-        return None
-    pattern = f"%{escaped(search)}%"
-    return (VerificationToken.key_alias.ilike(pattern)) | (VerificationToken.token.ilike(pattern))
-
-
-def _status(status: str | None, now: datetime) -> Predicate | None:
-    expires, blocked = VerificationToken.expires, VerificationToken.blocked
-    if status == "expired":
-        return expires <= now
-    if status == "blocked":
-        return blocked == True  # noqa: E712  (a column)
-    if status == "active":
-        return ((expires.is_null()) | (expires > now)) & ((blocked.is_null()) | (blocked == False))  # noqa: E712
-    return None
-
-
-def escaped(text: str) -> str:
-    """The text as a pattern of LIKE that matches only this text: a backslash stands before `%`, `_` and each
-    backslash."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -84,10 +84,16 @@ class RowStore(Generic[R]):
         self, where: Mapping[str, object], *, call: Call, page: int = 1, size: int = 100
     ) -> Page[R]:
         """One page of the rows that have these values, newest first. A list of values means any of them."""
-        if any(isinstance(value, COLLECTIONS) and not value for value in where.values()):
+        wanted = self.conditions(where)
+        if wanted is None:
             return Page(records=[], total=0)
-        wanted = [self._condition(name, value) for name, value in where.items() if value is not None]
         return await self.listed(wanted, call=call, page=page, size=size)
+
+    def conditions(self, where: Mapping[str, object]) -> list[Predicate] | None:
+        """The conditions of `where`. None where no row can meet them: one of the lists is empty."""
+        if any(isinstance(value, COLLECTIONS) and not value for value in where.values()):
+            return None
+        return [self._condition(name, value) for name, value in where.items() if value is not None]
 
     async def dearest(self, *, call: Call, limit: int) -> list[R]:
         """The rows that have spent the most."""

@@ -17,7 +17,8 @@ from functions.contract.call import Call
 from functions.rules.team_policy import TeamCheck
 from runtime.governance.entities import BUDGET, TEAM
 from runtime.governance.invited import users_of
-from runtime.governance.key_store import KeyStore, escaped
+from runtime.governance.key_search import escaped
+from runtime.governance.key_store import KeyStore
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
@@ -29,7 +30,14 @@ from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken
 from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
-from schema.teams import Member, TeamFilterQuery, TeamMembershipRecord, TeamMembershipShown, TeamRecord
+from schema.teams import (
+    Member,
+    TeamFilterQuery,
+    TeamMembershipRecord,
+    TeamMembershipShown,
+    TeamPageQuery,
+    TeamRecord,
+)
 
 MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
@@ -49,6 +57,18 @@ class TeamStore(RowStore[TeamRecord]):
             if part
         ]
         order = [("team_id", True)]
+        return await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
+
+    async def search(
+        self, where: Mapping[str, object], query: TeamPageQuery, *, call: Call
+    ) -> Page[TeamRecord]:
+        wanted = self.conditions(where)
+        if wanted is None:
+            return Page(records=[], total=0)
+        if query.search:
+            pattern = f"%{escaped(query.search)}%"
+            wanted.append(Team.team_id.ilike(pattern) | Team.team_alias.ilike(pattern))
+        order = [(query.sort_by, query.sort_order == "asc")]
         return await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
 
     async def add_with(

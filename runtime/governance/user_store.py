@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 import msgspec
 from piccolo.query.functions import Count
+from piccolo.query.methods import Select
 
 from functions.contract.call import Call
 from functions.contract.roles import INTERNAL_USER, Reach, Scope
 from runtime.governance.entities import USER
-from runtime.governance.key_store import KeyStore, escaped
+from runtime.governance.key_search import escaped
+from runtime.governance.key_store import KeyStore
 from runtime.governance.newcomers import check_user_id
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.team_store import TeamStore
@@ -116,6 +118,8 @@ class UserStore(RowStore[UserRecord]):
                 TeamMembership.team_id == query.team
             )
             wanted.append(User.user_id.is_in(members))
+        if query.organization_ids:
+            wanted.append(User.user_id.is_in(_members_of(query.organization_ids.split(","))))
         order = [(query.sort_by, query.sort_order == "asc")]
         page = await self.listed(wanted, call=call, page=query.page, size=query.page_size, order=order)
         counts = await self._key_counts([record.user_id for record in page.records])
@@ -124,6 +128,13 @@ class UserStore(RowStore[UserRecord]):
             for record in page.records
         ]
         return Page(records=users, total=page.total)
+
+    async def inside(self, organization_id: str, ids: Sequence[str], *, call: Call) -> list[str]:
+        """Those of these users, within the scope, that are in the organization."""
+        members = _members_of([organization_id])
+        wanted: list[Predicate] = [User.user_id.is_in(list(ids)), User.user_id.is_in(members)]
+        page = await self.listed(wanted, call=call, page=1, size=len(ids))
+        return [record.user_id for record in page.records]
 
     async def filtered(self, query: UserFilterQuery, *, call: Call) -> Page[UserRecord]:
         wanted: list[Predicate] = [
@@ -145,3 +156,9 @@ class UserStore(RowStore[UserRecord]):
                 .group_by(column)
             )
         return {row["user_id"]: row["keys"] for row in rows}
+
+
+def _members_of(organization_ids: Sequence[str]) -> Select[OrganizationMembership]:
+    """The query for the users of organizations."""
+    members = OrganizationMembership.select(OrganizationMembership.user_id)
+    return members.where(OrganizationMembership.organization_id.is_in(list(organization_ids)))

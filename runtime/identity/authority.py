@@ -44,6 +44,14 @@ class _RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
     tags: msgspec.Raw = msgspec.Raw(b"[]")
 
 
+class _KeyMetadata(_RowMetadata, frozen=True, kw_only=True):
+    end_user_budget_id: str | None = None
+
+
+class _TeamMetadata(_RowMetadata, frozen=True, kw_only=True):
+    model_aliases: dict[str, str] | None = None
+
+
 class _Row(Limits, frozen=True, kw_only=True):
     """The fields that all governed rows have."""
 
@@ -64,6 +72,7 @@ class _KeyRow(_Row, frozen=True, kw_only=True):
     aliases: dict[str, str] = {}
     key_type: str | None = None
     allowed_routes: list[str] = []
+    metadata: _KeyMetadata = _KeyMetadata()
 
 
 class _UserRow(_Row, frozen=True, kw_only=True):
@@ -77,6 +86,7 @@ class _TeamRow(_Row, frozen=True, kw_only=True):
     team_alias: str | None = None
     organization_id: str | None = None
     member_budget_id: str | None = None
+    metadata: _TeamMetadata = _TeamMetadata()
 
 
 class _MembershipRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,7 +198,8 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         team_id=key.team_id,
         organization_id=key.organization_id or (team.organization_id if team else None),
         models=tuple(_allowed(facts)),
-        aliases=key.aliases,
+        aliases={**(team.metadata.model_aliases or {}), **key.aliases} if team is not None else key.aliases,
+        access_groups=tuple(name for _, name, _ in facts.access_groups or ()),
         allowed_routes=(*key.allowed_routes, *ROUTES_OF_TYPE.get(key.key_type or "", ())),
         teams={team_id: role for team_id, (role, _) in teams.items()},
         organizations=facts.organizations or {},

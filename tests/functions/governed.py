@@ -26,7 +26,8 @@ from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
 T = TypeVar("T")
 
 
-DEFAULTS = Policy()
+DEFAULTS = Policy(admins_stay_out=True)
+"""Teams without their maker among the members, whom most tests are not about."""
 Body = dict[str, Any]  # JSON, as a client would write it
 Case = tuple[Callable[..., Awaitable[Any]], Body]
 

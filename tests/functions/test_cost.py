@@ -186,13 +186,30 @@ def test_a_count_out_of_range_is_refused(body: dict[str, Any]) -> None:
     assert caught.value.param in body
 
 
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "openai/gpt-4o", "anthropic/claude-sonnet-4-5", "claude-sonnet-4-5", "xai/grok-3"]
+)
+def test_a_model_outside_the_config_is_priced_by_the_list(model: str) -> None:
+    limited = msgspec.structs.replace(MEMBER, models=(AllowedModels("key", ("claude",)),))
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hello" * 1000}]}
+    assert ask(cost.calculate, body, limited).cost > 0
+    answer = {"model": model, "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}
+    assert ask(cost.calculate, {"completion_response": answer}).cost > 0
+
+
+@pytest.mark.parametrize("model", ["nope", "openai/nope", "nobody/gpt-4o", "gpt-nope", "claude"])
+def test_a_model_that_nobody_has_a_price_for_is_400(model: str) -> None:
+    with pytest.raises(InvalidRequest, match="price"):
+        ask(cost.calculate, {"model": f"{model}-x", "messages": HELLO})
+
+
 @pytest.mark.parametrize("function", [cost.calculate, cost.estimate])
 def test_only_models_that_the_caller_may_use_are_priced(function: Callable[..., Awaitable[Any]]) -> None:
     limited = msgspec.structs.replace(MEMBER, models=(AllowedModels("key", ("claude",)),))
     body: dict[str, Any] = {"model": "gpt", "messages": HELLO, "input_tokens": 1, "output_tokens": 1}
     with pytest.raises(ModelNotAllowed):
         ask(function, body, limited)
-    with pytest.raises(ModelNotFound):
+    with pytest.raises((ModelNotFound, InvalidRequest), match="nope"):
         ask(function, {**body, "model": "nope"})
     aliased = msgspec.structs.replace(limited, aliases={"mine": "claude"})
     ask(function, {**body, "model": "mine"}, aliased)

@@ -145,7 +145,7 @@ def test_customers_are_unblocked_and_deleted_all_or_none(postgres_dsn: str) -> N
         ("rpm_limit", 10**30),
         ("budget_duration", "0d"),
         ("alias", "x" * 257),
-        ("default_model", "gpt-4"),
+        ("default_model", "x" * 257),
         ("object_permission", {"models": ["gpt-4"]}),
     ],
 )

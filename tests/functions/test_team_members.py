@@ -104,7 +104,7 @@ def test_a_member_twice_or_not_at_all_is_400(postgres_dsn: str) -> None:
         await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
         with pytest.raises(InvalidRequest) as caught:
             await house.call(
-                teams.bulk_member_add, {"team_id": "red", "members": [{"user_id": "new"}, {"user_id": "ada"}]}
+                teams.member_add, {"team_id": "red", "member": [{"user_id": "new"}, {"user_id": "ada"}]}
             )
         assert caught.value.reason == caught.value.error_type == "team_member_already_in_team"
         assert member_ids((await house.call(teams.info, {"team_id": "red"})).team_info) == ["ada"], "none"

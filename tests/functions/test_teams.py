@@ -8,6 +8,7 @@ import pytest
 
 from functions import audit, budgets, keys, organizations, teams, users
 from functions.contract.call import Caller
+from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER
 from schema.errors import AlreadyExists, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
 from tests.functions.governed import House, bodies, cases, found, in_house
@@ -50,7 +51,7 @@ def test_a_team_is_made_with_its_members_and_who_makes_it_is_its_admin(postgres_
         with pytest.raises(AlreadyExists):
             await house.call(teams.new, {"team_id": "red"})
 
-    in_house(postgres_dsn, scenario)
+    in_house(postgres_dsn, scenario, Policy())
 
 
 def test_a_team_changed_by_two_keeps_both_changes(postgres_dsn: str) -> None:

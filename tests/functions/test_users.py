@@ -146,10 +146,16 @@ def test_an_update_touches_the_named_fields_alone(postgres_dsn: str) -> None:
                 ]
             },
         )
-        assert [each.user_id for each in result.failed_updates] == ["nobody", "ada"]
-        assert "password" in result.failed_updates[1].failed_reason
-        with pytest.raises(InvalidRequest, match="user_id"):
-            await house.call(users.info)  # the master key's
+        assert [(each.user_id, each.success) for each in result.results] == [
+            ("ada", True),
+            ("nobody", False),
+            ("ada", False),
+        ]
+        assert (result.total_requested, result.successful_updates, result.failed_updates) == (3, 1, 2)
+        assert "password" in str(result.results[2].error)
+        changed = result.results[0].updated_user
+        assert changed is not None
+        assert (changed.rpm_limit, result.results[1].updated_user) == (1, None)
 
     in_house(postgres_dsn, scenario)
 

@@ -70,7 +70,7 @@ class _Audio(msgspec.Struct, frozen=True):
     format: str = "wav"
 
 
-class Conversation(msgspec.Struct):
+class Contents(msgspec.Struct):
     """What a request says."""
 
     system: list[GeminiPart]
@@ -79,17 +79,17 @@ class Conversation(msgspec.Struct):
 
 def conversation(
     messages: list[Message], changes: Changes, *, takes_system: bool = True, wants_signatures: bool = True
-) -> Conversation:
+) -> Contents:
     """The messages in Google's form. `takes_system`: the model takes a system's instruction; where it does
     not, the text goes in front of the user's first. `wants_signatures`: the model refuses calls without.
     Raises InvalidRequest or UnsupportedParameter, which name the message."""
-    reading = _Contents(changes, UNSIGNED if wants_signatures else None)
+    reading = _TurnsReader(changes, UNSIGNED if wants_signatures else None)
     for i, message in enumerate(messages):
         reading.add(message, f"messages[{i}]")
     return reading.ended(takes_system=takes_system)
 
 
-class _Contents:
+class _TurnsReader:
     """A conversation while it is read."""
 
     def __init__(self, changes: Changes, unsigned: str | None) -> None:
@@ -125,7 +125,7 @@ class _Contents:
         elif parts or role == USER:
             self._turns.append(GeminiTurn(role=role, parts=parts))
 
-    def ended(self, *, takes_system: bool) -> Conversation:
+    def ended(self, *, takes_system: bool) -> Contents:
         """The conversation, once all messages are read."""
         turns, system = self._turns, self._system
         if not turns and not system:
@@ -141,7 +141,7 @@ class _Contents:
             turns[0].parts[:0] = system
             system = []
             self._changes.add("messages.role")
-        return Conversation(system, turns)
+        return Contents(system, turns)
 
     def _texts(self, message: Message, where: str) -> list[GeminiPart]:
         parts = self._parts(message, where)

@@ -406,7 +406,10 @@ def test_a_user_that_comes_to_be_by_the_way_has_the_configs_limits(postgres_dsn:
         "models": ["gpt-4"],
         "user_role": "proxy_admin",
     }
-    policy = Policy(user_defaults={name: msgspec.Raw(msgspec.json.encode(v)) for name, v in defaults.items()})
+    policy = Policy(
+        user_defaults={name: msgspec.Raw(msgspec.json.encode(v)) for name, v in defaults.items()},
+        admins_stay_out=True,
+    )
 
     async def scenario(house: House) -> None:
         await house.call(keys.generate, {"user_id": "by-key"})

@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.chat import chat
 from functions.contract.policy import Policy
+from functions.messages import messages
 from functions.responses import responses
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
@@ -62,7 +63,7 @@ def called(
     until: Callable[[Client], bool] = lambda client: client.body.count(PING) >= 2,
     keepalive_s: float = EVERY_S,
     config: dict[str, Any] | None = None,
-    function: Callable[..., Any] = chat,
+    fn: Callable[..., Any] = chat,
     message: Message | None = None,
     **fields: Any,
 ) -> tuple[Client, House]:
@@ -74,7 +75,7 @@ def called(
 
     async def run() -> Client:
         client = Client(ask(stream=True, **fields) if message is None else message)
-        door = house.route(function, keepalive_s=keepalive_s)
+        door = house.route(fn, keepalive_s=keepalive_s)
         calling = asyncio.create_task(door.handle(scope_of(), client.receive, client.send))
         while client.got == [] or not until(client):
             client.progress.clear()
@@ -212,7 +213,7 @@ RESPONSES = body_of(b'{"model": "gpt", "input": "Hi", "stream": true}')
 
 
 def test_a_silent_stream_of_responses_has_comments_and_then_its_events() -> None:
-    client, _ = called(HeldUpstream(STREAM), function=responses, message=RESPONSES)
+    client, _ = called(HeldUpstream(STREAM), fn=responses, message=RESPONSES)
     comments, _, told = client.body.rpartition(PING)
     assert set(comments.split(b"\n\n")) <= {b": ping", b""}
     first = next(line for line in told.splitlines() if line.startswith(b"event: "))
@@ -222,10 +223,47 @@ def test_a_silent_stream_of_responses_has_comments_and_then_its_events() -> None
 
 def test_a_stream_of_responses_that_fails_after_its_head_ends_with_an_error_event() -> None:
     upstream = HeldUpstream(ProviderError("Too many.", status=429))
-    client, house = called(upstream, function=responses, message=RESPONSES)
+    client, house = called(upstream, fn=responses, message=RESPONSES)
     assert client.status == 200
     name, data = client.body.rpartition(PING)[2].strip().split(b"\n")[-2:]
     assert name == b"event: error"
     told = json.loads(data.removeprefix(b"data: "))
     assert (told["type"], told["message"], told["sequence_number"]) == ("error", "Too many.", 0)
     assert [row.http_status for row in house.sink.rows] == [429]
+
+
+EVENT_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+def in_messages(upstream: HeldUpstream, until: bytes = EVENT_PING * 2) -> Client:
+    """A silent call of Messages."""
+    client, _ = called(
+        upstream, until=lambda client: until in client.body, fn=messages, max_tokens=9, model="claude"
+    )
+    return client
+
+
+def test_a_silent_stream_of_messages_gets_pings_and_then_its_answer() -> None:
+    chunks = answers.anthropic_stream()
+    client = in_messages(HeldUpstream(Answer(chunks=chunks)))
+    assert client.status == 200
+    assert client.body.startswith(EVENT_PING * 2)
+    assert client.body.endswith(b"".join(chunks))
+
+
+def test_a_silent_stream_of_messages_that_fails_ends_with_its_error_event() -> None:
+    client = in_messages(HeldUpstream(ProviderError("No capacity.", status=529)))
+    *_, last = client.body.rstrip(b"\n").split(b"\n\n")
+    name, data = last.split(b"\n")
+    error = json.loads(data.removeprefix(b"data: "))
+    assert name == b"event: error"
+    assert (error["type"], error["error"]["type"]) == ("error", "overloaded_error")
+    assert error["request_id"] == client.headers["x-litellm-call-id"]
+
+
+def test_a_providers_comments_are_pings_of_messages() -> None:
+    upstream = HeldUpstream(STREAM, ahead=(b": OPENROUTER PROCESSING\n\n",))
+    client, _ = called(
+        upstream, keepalive_s=60.0, until=lambda client: EVENT_PING in client.body, fn=messages, max_tokens=9
+    )
+    assert b"OPENROUTER" not in client.body
