@@ -25,6 +25,7 @@ class Dialect(enum.Enum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
+    GEMINI = "gemini"
 
     __hash__ = object.__hash__
     """By identity, as members are compared. Enum's own takes ten times as long."""
@@ -48,6 +49,12 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The surfaces that all servers of the dialect have."""
     chat_path: str = "/chat/completions"
     """What is put behind `api_base`."""
+    wants_host: bool = False
+    """Whether `api_base` is a host without a path."""
+    messages_path: str = "/messages"
+    """Likewise for Anthropic's Messages, where a server has them."""
+    borrows_messages: bool = False
+    """Whether some servers have Messages too, which are another dialect's."""
     shows_thinking: bool = False
     """Whether a model thinks only where a request asks for it, and all of its thinking is in the answer."""
     has_options: bool = False
@@ -57,6 +64,10 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     needs_limit: bool = False
     """Whether a request has to state a limit on the output. Where the caller states none, the model's own
     maximum is sent."""
+    exceeds_by: int = 0
+    """By how many tokens an answer may be longer than its limit."""
+    counts_tokens: bool = False
+    """Whether its servers count the tokens of a request without answering it."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
     loads_contexts: bool = False
@@ -72,23 +83,37 @@ NO_FIELD = frozenset(
 DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(
-            surfaces=frozenset({Surface.CHAT}), forwards_unknown=True, searches=True
+            surfaces=frozenset({Surface.CHAT}),
+            forwards_unknown=True,
+            searches=True,
+            borrows_messages=True,
         ),
         Dialect.ANTHROPIC: DialectFacts(
             known_as="Anthropic's Messages API",
             surfaces=frozenset({Surface.MESSAGES}),
             chat_path="/v1/messages",
+            wants_host=True,
+            messages_path="/v1/messages",
             needs_limit=True,
+            counts_tokens=True,
             takes_thinking=True,
             untranslated=NO_FIELD,
         ),
         Dialect.OLLAMA: DialectFacts(
             known_as="Ollama's native API",
             chat_path="/api/chat",
+            wants_host=True,
             shows_thinking=True,
             has_options=True,
             rereads_thinking=True,
             loads_contexts=True,
+        ),
+        Dialect.GEMINI: DialectFacts(
+            known_as="Google's generateContent",
+            chat_path="/models/{model}:generateContent",
+            exceeds_by=8,  # 101 tokens for a limit of 100 were recorded
+            takes_thinking=True,
+            untranslated=frozenset({"logit_bias", "n", "parallel_tool_calls"}),
         ),
     }
 )
@@ -143,10 +168,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The name that the provider knows, without the prefix: `gpt-4`."""
     api_base: str
     """The address without a trailing slash. It has the `/v1` in the OpenAI dialect
-    (`https://api.openai.com/v1`) and is the bare host in the others (`http://localhost:11434`)."""
+    (`https://api.openai.com/v1`) and is the bare host in most others (`http://localhost:11434`)."""
     api_key: Secret | None = None
     more_surfaces: frozenset[Surface] = frozenset()
     """The surfaces that the deployment has beside those of its dialect."""
+    messages_base: str = ""
+    """The address of Messages, up to `/messages`, where it is not `api_base`:
+    `https://api.deepseek.com/anthropic/v1`. For other dialects than Anthropic's."""
     path_prefix: str = ""
     """What stands between `api_base` and the path of an operation; `{model}` in it is the deployment's name
     at the provider (Azure)."""

@@ -17,6 +17,7 @@ from runtime.serving.serve import (
     check_address,
     leave_on_signals,
     run,
+    salted,
     settings_of,
     whole_check,
 )
@@ -129,6 +130,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings, master_key, is_new = settings_of(document, env)
     if is_new:
         print(f"switchgear: made a master key, kept in {settings.data_dir / 'master.key'}", file=sys.stderr)
+    settings = salted(settings)
     with ServedDatabase(settings) as dsn:
         blueprint = Blueprint(
             document=document,

@@ -29,6 +29,8 @@ from runtime.postgres.databases import Databases
 from runtime.postgres.listener import AUTHORITY, OVERDRAWN, RECALL, Listener
 from runtime.postgres.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
+from runtime.state.sealing import Sealer
+from runtime.state.store import StateStore
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Exposition
@@ -90,6 +92,9 @@ class Services:
         self.journal.start()
         self.bodies = BodyKeeper(databases.management, checked.storage)
         self.bodies.start()
+        salt_key = settings.salt_key
+        self.state = StateStore(databases.management, None if salt_key is None else Sealer(salt_key))
+        self.state.start()
         self.retention = Retention(
             blueprint.dsn.reveal(), checked.storage, lock_path=settings.data_dir / "retention.lock"
         )
@@ -136,6 +141,7 @@ class Services:
             upstream=self.upstream,
             ledger=ledger,
             contexts=HostContexts(self.upstream),
+            state=self.state,
             keys=stores.keys,
             users=stores.users,
             teams=stores.teams,
@@ -193,6 +199,7 @@ class Services:
         connections to Postgres."""
         await self.snapshots.close()
         await self.retention.close()
+        await self.state.close()
         await self.listener.close()
         await self.upstream.close()
         await self.bodies.close(timeout_s=BODIES_S)

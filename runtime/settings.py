@@ -8,7 +8,7 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,6 +20,7 @@ from runtime.upstream.proxies import Proxies
 from schema.secret import MIN_KEY_CHARS, Secret
 
 WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "sk-litellm"})
+SALT_FILE = "salt.key"
 MAX_BODY_MB = 4096
 MIN_KEEPALIVE_S, MAX_KEEPALIVE_S = 0.1, 3600.0
 MAX_UPSTREAM_CONNECTIONS = 65_536
@@ -46,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The address of Postgres. None stands for the embedded Postgres under `data_dir`."""
     master_key: Secret | None
     """None where the environment has no master key."""
+    salt_key: Secret | None = None
+    """What the values of callers are sealed with. None: there is none, and nothing of callers is stored."""
     max_body_bytes: int = 32 * 1024 * 1024
     """The most bytes that the body of one request may have."""
     max_bodies_bytes: int = MAX_BODIES_BYTES
@@ -93,10 +96,12 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     database_url = env.get("DATABASE_URL")
     _check_proxies(env)
     master_key = env.get("SWITCHGEAR_MASTER_KEY") or env.get("LITELLM_MASTER_KEY")
+    salt_key = env.get("SWITCHGEAR_SALT_KEY") or env.get("LITELLM_SALT_KEY")
     return Settings(
         data_dir=data_dir_of(env),
         database_url=database_address(database_url, "DATABASE_URL").url if database_url else None,
         master_key=checked_master_key(master_key) if master_key else None,
+        salt_key=checked_salt_key(salt_key) if salt_key else None,
         max_body_bytes=_whole(env, "SWITCHGEAR_MAX_BODY_BYTES", 32 * 1024 * 1024),
         max_bodies_bytes=_whole(env, "SWITCHGEAR_MAX_BODIES_BYTES", MAX_BODIES_BYTES),
         drain_s=_whole(env, "SWITCHGEAR_DRAIN_S", 30),
@@ -127,6 +132,12 @@ def check_kept_key(data_dir: Path) -> None:
     """Raise SettingsError where the master key in the folder can't be used."""
     if (data_dir / "master.key").exists():
         stored_master_key(data_dir)
+
+
+def check_kept_salt(data_dir: Path) -> None:
+    """Raise SettingsError where the salt key in the folder can't be used."""
+    if (data_dir / SALT_FILE).exists():
+        stored_salt_key(data_dir, makes=False)
 
 
 def _check_proxies(env: Mapping[str, str]) -> None:
@@ -249,18 +260,49 @@ def _metrics_token(token: str | None) -> Secret | None:
     return Secret(token) if token else None
 
 
+def checked_salt_key(key: str, name: str = "SWITCHGEAR_SALT_KEY (or LITELLM_SALT_KEY)") -> Secret:
+    """The salt key as a secret. Raises SettingsError for a key that is too short or well known. `name` is the
+    setting that has it."""
+    if key in WELL_KNOWN_KEYS or len(key) < MIN_KEY_CHARS:
+        raise SettingsError(f"{name}: expected at least {MIN_KEY_CHARS} characters that can't be guessed")
+    return Secret(key)
+
+
+def stored_salt_key(data_dir: Path, *, makes: bool) -> Secret | None:
+    """The salt key of this data directory, which all its processes share. `makes`: it is made where there is
+    none yet, as `stored_master_key` does. Raises SettingsError for a bad key in the file."""
+    path = data_dir / SALT_FILE
+    if not makes and not path.exists():
+        return None
+    return _stored_key(path, _kept_salt_key)[0]
+
+
+def _kept_salt_key(path: Path) -> Secret:
+    try:
+        return checked_salt_key(path.read_text().strip())
+    except ValueError:  # SettingsError, and bytes that are no text
+        raise SettingsError(
+            f"{path}: expected at least {MIN_KEY_CHARS} characters; put the salt key of this database there, "
+            "or set SWITCHGEAR_SALT_KEY"
+        ) from None
+
+
 def stored_master_key(data_dir: Path) -> tuple[Secret, bool]:
     """The master key of this data directory, and whether it is new. The key is made at the first start.
 
     Only the owner may read the file, from the moment it is made. Where several processes start together, the
     key is made exactly once. Raises SettingsError for a bad key in the file.
     """
-    path = data_dir / "master.key"
+    return _stored_key(data_dir / "master.key", _kept_master_key)
+
+
+def _stored_key(path: Path, kept: Callable[[Path], Secret]) -> tuple[Secret, bool]:
+    data_dir = path.parent
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
-            return _kept_master_key(path), False
-        return _made_master_key(path)
+            return kept(path), False
+        return _made_key(path, kept)
     except OSError as exc:
         raise SettingsError(
             f"SWITCHGEAR_DATA: {exc.filename or data_dir}: {exc.strerror}; name a folder that the user of "
@@ -278,15 +320,15 @@ def _kept_master_key(path: Path) -> Secret:
         ) from None
 
 
-def _made_master_key(path: Path) -> tuple[Secret, bool]:
+def _made_key(path: Path, kept: Callable[[Path], Secret]) -> tuple[Secret, bool]:
     key = f"sk-{secrets.token_urlsafe(32)}"
-    draft = path.with_name(f".master.key.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(f"{key}\n")
     try:
         os.link(draft, path)
     except FileExistsError:
-        return _kept_master_key(path), False
+        return kept(path), False
     finally:
         draft.unlink()
     return Secret(key), True

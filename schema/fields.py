@@ -30,6 +30,7 @@ METADATA_FIELDS = (
     "temp_budget_expiry",
     "default_estimated_output_tokens",
     "store_prompts_in_spend_logs",
+    "store_responses",
     "end_user_budget_id",
     "model_aliases",
     "rpm_limit_type",
@@ -157,6 +158,8 @@ class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     default_estimated_output_tokens: MaybeCount = UNSET
     store_prompts_in_spend_logs: MaybeFlag = UNSET
     """LiteLLM has this setting in its config alone; here a key or a team may have it too."""
+    store_responses: MaybeFlag = UNSET
+    """Switchgear's own: whether the responses of these callers may be stored."""
     rpm_limit_type: LimitType | msgspec.UnsetType | None = UNSET
     tpm_limit_type: LimitType | msgspec.UnsetType | None = UNSET
 

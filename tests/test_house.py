@@ -60,6 +60,7 @@ SHARED_WORDS = {
     "lenient",
     "limits",
     "log_page",
+    "messages_errors",
     "money",
     "overlay",
     "reports",

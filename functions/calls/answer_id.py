@@ -9,8 +9,16 @@ MAX_LOOKED_AT = 8
 """How many events of a stream may lack an id before the search ends."""
 
 
-class _Named(msgspec.Struct, gc=False):
+class _Within(msgspec.Struct, gc=False):
     id: str | None = None
+
+
+class _Named(msgspec.Struct, gc=False):
+    """An event. The first ones of Messages and of Responses hold the answer, which has the id."""
+
+    id: str | None = None
+    message: _Within | None = None
+    response: _Within | None = None
 
 
 _ANSWERS = msgspec.json.Decoder(_Named)
@@ -50,6 +58,8 @@ class StreamId:
 
 def _id_in(data: bytes) -> str | None:
     try:
-        return _ANSWERS.decode(data).id or None
+        found = _ANSWERS.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    within = found.message or found.response
+    return found.id or (within.id if within is not None else None) or None

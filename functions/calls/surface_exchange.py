@@ -11,6 +11,8 @@ from models_registry.backends import native_at
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.dropping import WithFields
 from models_registry.bounds.chat import ChatBounds
+from models_registry.bounds.surfaces import native_bounds
+from models_registry.bounds.text import TextBounds
 from models_registry.fronts.front import Front
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Counted, said_bytes
@@ -31,7 +33,7 @@ R = TypeVar("R", bound=Streamable)
 A = TypeVar("A")
 
 
-class SurfaceExchange(Exchange[R, ChatBounds, A | EventStream], Generic[R, A]):
+class SurfaceExchange(Exchange[R, TextBounds, A | EventStream], Generic[R, A]):
     """A request on one surface sent to one deployment, and its answer. A subclass says its front."""
 
     __slots__ = ("_native", "_turns")
@@ -53,10 +55,15 @@ class SurfaceExchange(Exchange[R, ChatBounds, A | EventStream], Generic[R, A]):
 
     @property
     def turns(self) -> ChatRequest:
-        """The request as turns. The byte path asks for them only to bound the cost of a call."""
+        """The request as turns. The byte path builds none, but where a chat request is its own turns."""
         if self._turns is None:
             self._turns = self.front.read(self.request, self.target)
         return self._turns
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the provider has the surface itself."""
+        return self._native is not None
 
     @property
     def streamed(self) -> bool:
@@ -67,10 +74,11 @@ class SurfaceExchange(Exchange[R, ChatBounds, A | EventStream], Generic[R, A]):
             return self._native.request(self.request, self.target, self.facts)
         return self.backend.chat_request(self.turns, self.target, self.facts)
 
-    def bounds(self) -> ChatBounds:
-        return ChatBounds(self.turns, self.target)
+    def bounds(self) -> TextBounds:
+        native = None if self._native is None else native_bounds(self.front.surface)
+        return ChatBounds(self.turns, self.target) if native is None else native(self.request, self.target)
 
-    def answer(self, body: bytes, bounds: ChatBounds) -> tuple[A | EventStream, Usage]:
+    def answer(self, body: bytes, bounds: TextBounds) -> tuple[A | EventStream, Usage]:
         native = self._native
         if native is not None:
             answer, usage = native.answer(body, self.request, self.target)
@@ -80,7 +88,7 @@ class SurfaceExchange(Exchange[R, ChatBounds, A | EventStream], Generic[R, A]):
         return answer, bounds.completed(_counted(events), len(body), lambda: sum(map(said_bytes, events)))
 
     def relay(
-        self, response: UpstreamResponse, hold: Hold, bounds: ChatBounds, wait: EventWait
+        self, response: UpstreamResponse, hold: Hold, bounds: TextBounds, wait: EventWait
     ) -> Awaitable[Relay]:
         if self._native is not None:
             parser = self._native.stream(self.request, self.target)

@@ -61,6 +61,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The output tokens that a limit on tokens reserves for a request that sets no limit itself."""
     stores_bodies: bool | None = None
     """Whether prompts and answers are kept. None: the config decides."""
+    stores_responses: bool | None = None
+    """Whether responses may be stored. None: the config decides."""
     tags: tuple[str, ...] = ()
     """The request tags of the key and its team."""
 

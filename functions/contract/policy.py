@@ -72,6 +72,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     (`general_settings.orphan_lease_after`). None: never. The worker's journal says what was spent."""
     default_output_tokens: int = 4096
     """The output tokens that a call gets where the model's maximum does not fit a budget."""
+    stores_responses: bool = True
+    """`general_settings.store_responses`: whether responses are stored where nobody of a caller's says."""
+    responses_ttl_s: float = 30 * 86_400.0
+    """`general_settings.stored_responses_ttl`: how long a response is stored, in seconds."""
     min_output_tokens: int | None = None
     """The fewest output tokens that a call gets where `default_output_tokens` does not fit either. None:
     MIN_OUTPUT_TOKENS, or MIN_REASONED_TOKENS where the model reasons."""
@@ -161,6 +165,9 @@ def policy_of(config: Config) -> tuple[Policy, tuple[str, ...]]:
         orphan_lease_after_s=seconds_of(general.orphan_lease_after, "general_settings.orphan_lease_after"),
         default_output_tokens=general.default_output_tokens or defaults.default_output_tokens,
         min_output_tokens=general.min_output_tokens or None,
+        stores_responses=general.store_responses is not False,
+        responses_ttl_s=seconds_of(general.stored_responses_ttl, "general_settings.stored_responses_ttl")
+        or defaults.responses_ttl_s,
     )
     return policy, tuple(errors)
 

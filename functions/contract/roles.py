@@ -45,6 +45,8 @@ class Access(enum.Enum):
     """The route needs nothing, not even a key."""
     MODEL = "model"
     """The route calls a model. Its refusals are booked as well."""
+    RESPONSES = "responses"
+    """The route shows or deletes stored responses of the calling key."""
     MODELS_READ = "models_read"
     KEYS_READ = "keys_read"
     KEYS_WRITE = "keys_write"
@@ -114,6 +116,7 @@ _COLUMNS = (
 _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     #                             admin viewer org team devops user u.viewer key
     (Access.MODEL,                  (A,  N,    M,  N,   M,     M,   N,       K)),
+    (Access.RESPONSES,              (A,  N,    M,  N,   M,     M,   N,       K)),
     (Access.MODELS_READ,            (A,  A,    M,  N,   M,     M,   M,       K)),
     (Access.KEYS_READ,              (A,  A,    O,  T,   A,     M,   M,       K)),
     (Access.KEYS_WRITE,             (A,  N,    O,  T,   C,     M,   N,       N)),
@@ -181,11 +184,14 @@ def reaches_of(roles: frozenset[str], access: Access) -> frozenset[Reach]:
     return frozenset(reach for reach in found if reach is not None)
 
 
+CALLERS_OWN = frozenset({Access.MODEL, Access.RESPONSES})
+"""Calling models, and what comes of it."""
+LLM_API = CALLERS_OWN | {Access.MODELS_READ}
 ROUTE_GROUPS: Mapping[str, frozenset[Access]] = MappingProxyType(
     {
-        "llm_api_routes": frozenset({Access.MODEL, Access.MODELS_READ}),
+        "llm_api_routes": LLM_API,
         "info_routes": frozenset(access for access in Access if access.value.endswith("_read")),
-        "management_routes": frozenset(access for access in Access if access is not Access.MODEL),
+        "management_routes": frozenset(access for access in Access if access not in CALLERS_OWN),
     }
 )
 """LiteLLM's groups in a key's `allowed_routes`."""

@@ -15,6 +15,7 @@ from functions.contract.roles import Accesses
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
 from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
@@ -46,6 +47,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Upstream
     ledger: Ledger
     contexts: Contexts
+    state: State
     keys: Keys
     users: Users
     teams: Teams
@@ -78,6 +80,15 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Upstream
     ledger: Ledger
     contexts: Contexts
+    state: State
+    policy: Policy
+
+
+class StateContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that show and delete what the gateway keeps for its callers."""
+
+    call: Call
+    state: State
 
 
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):

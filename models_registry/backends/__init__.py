@@ -6,6 +6,7 @@ from typing import Any
 
 from models_registry.backends.anthropic.backend import Anthropic
 from models_registry.backends.backend import Backend, Native
+from models_registry.backends.gemini.backend import Gemini
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.target import Dialect, Target
@@ -16,13 +17,19 @@ BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
         Dialect.OPENAI: OpenAI(),
         Dialect.ANTHROPIC: Anthropic(),
         Dialect.OLLAMA: Ollama(),
+        Dialect.GEMINI: Gemini(),
     }
 )
+
+MESSAGES: Native[Any, Any] = BACKENDS[Dialect.ANTHROPIC].natives[Surface.MESSAGES]
 
 
 def native_at(target: Target, surface: Surface) -> Native[Any, Any] | None:
     """The byte path of a surface at a deployment. None: the deployment does not have the surface, so the call
     is translated."""
-    if surface in target.dialect.facts.surfaces or surface in target.more_surfaces:
-        return BACKENDS[target.dialect].natives.get(surface)
-    return None
+    facts = target.dialect.facts
+    if surface not in facts.surfaces and surface not in target.more_surfaces:
+        return None
+    if surface is Surface.MESSAGES and facts.borrows_messages:
+        return MESSAGES
+    return BACKENDS[target.dialect].natives.get(surface)

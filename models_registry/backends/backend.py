@@ -22,7 +22,7 @@ from schema.usage import Usage
 
 R = TypeVar("R")
 A = TypeVar("A")
-PASS_ON_HEADERS = ("anthropic-beta", "openai-beta", "traceparent", "tracestate")
+PASS_ON_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta", "traceparent", "tracestate")
 """The caller's headers that may go on to an upstream. No other header of the caller does."""
 
 

@@ -78,11 +78,17 @@ def thinking_text(message: Message) -> str | None:
     """The thinking of an earlier answer as text: `reasoning_content`, else that of `thinking_blocks`."""
     if message.reasoning_content or not present(message.thinking_blocks):
         return message.reasoning_content
+    return "".join(block.thinking or "" for block in thinking_blocks(message)) or None
+
+
+def thinking_blocks(message: Message) -> list[ThinkingBlock]:
+    """The `thinking_blocks` of an earlier answer. Empty: it has none, or they can't be read."""
+    if not present(message.thinking_blocks):
+        return []
     try:
-        blocks = _THINKING.decode(message.thinking_blocks)
+        return _THINKING.decode(message.thinking_blocks)
     except msgspec.DecodeError:
-        return None
-    return "".join(block.thinking or "" for block in blocks) or None
+        return []
 
 
 def refuse_legacy(message: Message, where: str) -> None:

@@ -109,6 +109,7 @@ OVERFLOW = re.compile(
     r"|maximum context length"  # OpenAI, vLLM, DeepSeek, OpenRouter
     r"|prompt is too long|exceed context limit"  # Anthropic
     r"|prompt too long|exceeds the context length"  # Ollama
+    r"|token count .{0,40}exceeds the maximum number of tokens"  # Google
     r"|context_length_exceeded|context window",
     re.IGNORECASE,
 )
@@ -344,6 +345,15 @@ def _is_openais(value: object) -> bool:
     return isinstance(says, str) and bool(says)
 
 
+def _is_googles(value: object) -> bool:
+    """Whether a body is an error of Google's: `{"error": {"code": 400, "message": ..., "status": ...}}`,
+    alone or in a list of one."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    error = value.get("error") if isinstance(value, dict) else None
+    return isinstance(error, dict) and isinstance(error.get("message"), str) and "code" in error
+
+
 def _is_anthropics(value: object) -> bool:
     """Whether a body is an error of Anthropic's: `{"type": "error", "error": {"type": ..., "message":
     ...}}`."""
@@ -366,6 +376,7 @@ ENVELOPES: Mapping[Dialect, Callable[[object], bool]] = MappingProxyType(
         Dialect.OPENAI: _is_openais,
         Dialect.ANTHROPIC: _is_anthropics,
         Dialect.OLLAMA: _is_ollamas,
+        Dialect.GEMINI: _is_googles,
     }
 )
 """Whether a decoded body is an error of the dialect. JSON of another shape, such as `{"message": "Service

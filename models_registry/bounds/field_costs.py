@@ -178,10 +178,11 @@ _NESTED: Mapping[str, FieldRule] = MappingProxyType(
         ),
     }
 )
-_CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(
-    {*GATEWAY_FIELDS, *CONSUMED, *STRIPPED, *METADATA_FIELDS, DROP_PARAMS, CACHE_FIELD}, Does.NOTHING
+CONSUMED_FIELDS = frozenset(
+    {*GATEWAY_FIELDS, *CONSUMED, *STRIPPED, *METADATA_FIELDS, DROP_PARAMS, CACHE_FIELD}
 )
 """The gateway's own fields. None of them goes on to a provider, or only as a label."""
+_CONSUMED: Mapping[str, FieldRule] = dict.fromkeys(CONSUMED_FIELDS, Does.NOTHING)
 
 _EVERYWHERE: Mapping[str, FieldRule] = MappingProxyType(
     {
@@ -243,6 +244,57 @@ OLLAMA = Table(
         "options": Members(Table(_SAMPLING, _RUNNER, {"num_predict": Does.LIMIT})),
     },
 )
+GEMINI = Table(
+    _EVERYWHERE,
+    _free("model temperature top_p top_k seed stop frequency_penalty presence_penalty tool_choice"),
+    _free("reasoning_effort logprobs top_logprobs safety_settings labels"),
+    {
+        "response_format": Does.SCHEMA,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+        "modalities": Only((b'["text"]',)),
+        "cached_content": Only(()),  # what it holds is input
+    },
+)
+MESSAGES = Table(
+    _CONSUMED,
+    _free("model stream temperature top_p top_k stop_sequences tool_choice cache_control diagnostics"),
+    _free("user_profile_id workspace_id"),
+    {
+        "messages": Does.APART,
+        "tools": Does.APART,
+        "service_tier": Does.APART,
+        "context_management": Does.APART,
+        "system": Does.TEXT,
+        "prefill": Does.TEXT,
+        "max_tokens": Does.LIMIT,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+        "output_config": Members(Table(_free("effort task_budget"), {"format": Does.SCHEMA})),
+        "thread": Only((b'{"type":"create"}', b'{"type": "create"}')),
+        "speed": Only((b'"standard"',)),
+        "inference_geo": Only((b'"global"',)),
+    },
+)
+"""The fields of Anthropic's Messages on the byte path. What the provider runs itself (`container`,
+`mcp_servers`, `compaction`) has no bound, nor has a conversation that the provider kept (`thread` with an
+id)."""
+COMPLETIONS = Table(OPENAI_COMPATIBLE.rules, {"prompt": Does.APART, "suffix": Does.TEXT})
+"""The fields of legacy completions on the byte path."""
+BLOCK_KINDS = _names("text image thinking redacted_thinking tool_use tool_result search_result")
+"""Kinds of blocks that have a bound: text by its bytes, a picture by IMAGE_TOKENS. The pages of a document
+have none, nor has what came sealed of the provider's own tools."""
+BLOCK_FIELDS = _names(
+    """type text source id name input tool_use_id content is_error thinking signature data title context
+    citations cache_control caller"""
+)
+CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_")
+"""How the types of Anthropic's tools begin that the caller runs."""
+CLIENT_TOOL_TOKENS = 1024
+"""The tokens that Anthropic adds for one of its tools that the caller runs. Documented: 735 for `computer_`,
+700 for `text_editor_`, 245 for `bash_`."""
+CALLERS_OWN = frozenset({"", "custom"})
+"""Types of the caller's own tools in Messages."""
+EDITS = "clear_"
+"""How the kinds of edits of `context_management` begin that only take something out of a prompt."""
 EMBEDDINGS = Table(
     _CONSUMED,
     _free(
@@ -257,6 +309,7 @@ EMBEDDINGS = Table(
 
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
+    | {Dialect.GEMINI: GEMINI}
 )
 OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"

@@ -36,7 +36,7 @@ T = TypeVar("T")
 Fields = Mapping[str, msgspec.Raw]
 MAX_COUNT = 2**31 - 1
 MAX_DIGITS = 10
-TIERS = (b'"auto"', b'"default"', b'"flex"', b'"on_demand"', b"null")
+TIERS = (b'"auto"', b'"default"', b'"flex"', b'"on_demand"', b'"standard_only"', b"null")
 """Values of `service_tier` that need no rates of their own: the standard tier, a cheaper one, or the
 provider's choice, which its answer names."""
 
@@ -78,6 +78,8 @@ class Judged(msgspec.Struct, gc=False):
     """The tokens of texts that the provider adds."""
     unbounded: Unbounded | None = None
     """The first field without a known bound."""
+    forwards_unknown: bool = False
+    """Whether unknown fields go on to a provider of any dialect."""
 
 
 def sent_fields(fields: Fields, target: Target) -> Fields:
@@ -104,6 +106,15 @@ def judge(fields: Fields, target: Target) -> Judged:
     return judged
 
 
+def judge_native(fields: Fields, table: Table, target: Target) -> Judged:
+    """Judge the top-level fields of a request on the byte path of a surface, where unknown fields go on."""
+    judged = Judged(forwards_unknown=True)
+    if target.is_agent and "model" not in target.free_params:
+        judged.unbounded = Unbounded("model", "model")
+    _judge(fields, table, target, judged)
+    return judged
+
+
 def judge_embeddings(fields: Fields, target: Target) -> Unbounded | None:
     """The first field of an embeddings request without a known bound. None: there is no such field."""
     judged = Judged()
@@ -120,7 +131,7 @@ def _judge(fields: Fields, table: Table, target: Target, judged: Judged, inside:
         if rule is None and not inside and is_price(name):
             continue  # it is taken out
         if rule is None:
-            fits = not target.dialect.facts.forwards_unknown
+            fits = not (judged.forwards_unknown or target.dialect.facts.forwards_unknown)
             judged.text_bytes += 0 if fits else len(text)
         elif name in table.numbers:
             fits = _counts(rule, text, judged)

@@ -12,13 +12,13 @@ import msgspec
 
 from models_registry.facts.families import is_plain
 from models_registry.target import Target
-from schema.chat import ChatRequest
 
 SWITCHES = frozenset(
     (
         "reasoning_effort",
         "reasoning",
         "thinking",
+        "output_config",
         "thinking_budget",
         "thinking_budget_tokens",
         "thinking_token_budget",
@@ -36,15 +36,16 @@ OFF = (b"null", b"false", b'"none"', b'{"type":"disabled"}')
 """Values that ask for no reasoning, without blanks."""
 
 
-def reasons_unseen(request: ChatRequest, target: Target) -> bool:
-    """Whether the model may have used more tokens for an answer than the answer shows."""
-    return not _is_near(target) and may_reason(request, target)
+def reasons_unseen(fields: Mapping[str, msgspec.Raw], target: Target) -> bool:
+    """Whether the model may have used more tokens for an answer than the answer shows. `fields` are those of
+    the request, on any surface."""
+    return not _is_near(target) and may_reason(fields, target)
 
 
-def may_reason(request: ChatRequest, target: Target) -> bool:
+def may_reason(fields: Mapping[str, msgspec.Raw], target: Target) -> bool:
     """Whether the model may reason before it answers. A local model, and any model of Ollama, does so only
     where the request or the deployment asks for it, or the config says so."""
-    if _asks(request.raw or request.fields()) or _asks(target.params):
+    if _asks(fields) or _asks(target.params):
         return True
     if target.supports_reasoning is not None:
         return target.supports_reasoning

@@ -146,6 +146,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         query=query,
         api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
         more_surfaces=surfaces_of(provider, info, own_host=own_host),
+        messages_base=provider.messages_base if own_host else "",
         headers=headers,
         params=request_params,
         asks_for_usage=asks_for_usage and provider.takes_stream_options,
@@ -294,7 +295,7 @@ def doubled_path(target: Target) -> str | None:
     path = urlsplit(target.api_base).path
     facts = target.dialect.facts
     ends: tuple[str, ...] = (facts.chat_path,)
-    if not facts.forwards_unknown:  # the bare host is wanted
+    if facts.wants_host:
         ends += (facts.chat_path.rpartition("/")[0], "/v1")
     end = next((each for each in (*ends, *PATHS) if path.endswith(each)), None)
     if end is not None:

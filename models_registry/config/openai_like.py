@@ -2,8 +2,8 @@
 
     prefix | address | variables of the key, the usual one first: A/B | what differs | sources of the line
 
-`{NAME}` in an address stands for the environment variable NAME, and `-` says that the config has to give the address. What
-can differ:
+`{NAME}` in an address stands for the environment variable NAME, and `-` says that the config has to give the
+address. What can differ:
 
     price=ID            its id in the price data
     also=NAME           another name of the provider in configs (LiteLLM's)
@@ -16,10 +16,11 @@ can differ:
     no-stream-options   it refuses `stream_options`
     joined-content      a message's content must be one text
     no-store            `store` must be false
+    messages=URL        its own hosts have Anthropic's Messages too, at this address up to `/messages`
 
-A line with one source is `unverified` in the docs. Sources: models.dev (MIT, its provider.toml files), LiteLLM (MIT), Pydantic AI
-(MIT), any-llm and Vercel's AI SDK (Apache-2.0), recorded exchanges, and the providers' own documentation.
-"""
+A line with one source is `unverified` in the docs. Sources: models.dev (MIT, its provider.toml files),
+LiteLLM (MIT), Pydantic AI (MIT), any-llm and Vercel's AI SDK (Apache-2.0), recorded exchanges, and the
+providers' own documentation."""
 
 import re
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 
 from models_registry.config.provider import Provider
 from models_registry.target import Dialect
+from models_registry.turns.surfaces import Surface
 
 _PLACE = re.compile(r"\{[A-Za-z_]+\}")
 OLDER, NEWER = "max_tokens", "max_completion_tokens"
@@ -59,14 +61,16 @@ def rows_of(line: str) -> Iterator[Provider]:
             limit_name=OLDER if "older-limit" in flags else NEWER if "newer-limit" in flags else "",
             takes_stream_options="no-stream-options" not in flags,
             joins_content="joined-content" in flags,
+            surfaces=(Surface.MESSAGES,) if "messages" in flags else (),
+            messages_base=flags.get("messages", ""),
             defaults=(("store", b"false"),) if "no-store" in flags else (),
             sources=tuple(sources.split()),
         )
 
 
 def hosts_of(address: str) -> tuple[str, ...]:
-    """The provider's own hosts, by an address of it. A place to fill in stands for one label, unless it is the
-    whole host: then no host is known."""
+    """The provider's own hosts, by an address of it. A place to fill in stands for one label, unless it is
+    the whole host: then no host is known."""
     host = _PLACE.sub("*", urlsplit(address).netloc)
     return () if host == "*" else (host,)
 
@@ -118,7 +122,7 @@ dashscope | https://dashscope-intl.aliyuncs.com/compatible-mode/v1 | DASHSCOPE_A
 dashscope_cn | https://dashscope.aliyuncs.com/compatible-mode/v1 | DASHSCOPE_API_KEY |  | models.dev
 databricks | https://{DATABRICKS_HOST}/ai-gateway/mlflow/v1 | DATABRICKS_TOKEN | older-limit | models.dev
 deepinfra | https://api.deepinfra.com/v1/openai | DEEPINFRA_API_KEY |  | models.dev litellm vercel-ai any-llm
-deepseek | https://api.deepseek.com | DEEPSEEK_API_KEY | price=deepseek | models.dev litellm pydantic-ai
+deepseek | https://api.deepseek.com | DEEPSEEK_API_KEY | price=deepseek messages=https://api.deepseek.com/anthropic/v1 | docs models.dev litellm pydantic-ai
 digitalocean | https://inference.do-ai.run/v1 | DIGITALOCEAN_ACCESS_TOKEN |  | models.dev
 dinference | https://api.dinference.com/v1 | DINFERENCE_API_KEY |  | models.dev
 docker_model_runner | http://localhost:12434/engines/v1 | DOCKER_MODEL_RUNNER_API_KEY | key-optional local | docs litellm
@@ -134,7 +138,6 @@ fireworks | https://api.fireworks.ai/inference/v1 | FIREWORKS_API_KEY/FIREWORKS_
 friendliai | https://api.friendli.ai/serverless/v1 | FRIENDLI_TOKEN/FRIENDLIAI_API_KEY |  | models.dev litellm
 frogbot | https://app.frogbot.ai/api/v1 | FROGBOT_API_KEY |  | models.dev
 galadriel | https://api.galadriel.com/v1 | GALADRIEL_API_KEY |  | litellm
-gemini | https://generativelanguage.googleapis.com/v1beta/openai | GEMINI_API_KEY/GOOGLE_API_KEY | price=google | recordings models.dev litellm vercel-ai
 github_models | https://models.github.ai/inference | GITHUB_TOKEN/GITHUB_API_KEY | also=github | models.dev litellm pydantic-ai any-llm
 gmi | https://api.gmi-serving.com/v1 | GMICLOUD_API_KEY/GMI_API_KEY/GMI_CLOUD_APIKEY |  | models.dev litellm vercel-ai any-llm
 gpustack | http://localhost/v1 | GPUSTACK_API_KEY | local | recordings
@@ -170,14 +173,14 @@ lucidquery | https://api.lucidquery.com/v1 | LUCIDQUERY_API_KEY |  | models.dev
 meganova | https://api.meganova.ai/v1 | MEGANOVA_API_KEY |  | models.dev
 meta | https://api.meta.ai/v1 | META_API_KEY/MODEL_API_KEY | price=meta | litellm any-llm
 meta_llama | https://api.llama.com/compat/v1 | LLAMA_API_KEY |  | models.dev litellm any-llm
-minimax | https://api.minimax.io/v1 | MINIMAX_API_KEY | price=minimax | models.dev litellm vercel-ai any-llm
+minimax | https://api.minimax.io/v1 | MINIMAX_API_KEY | price=minimax messages=https://api.minimax.io/anthropic/v1 | models.dev litellm vercel-ai any-llm
 minimax_cn | https://api.minimaxi.com/v1 | MINIMAX_API_KEY | price=minimax | litellm models.dev
 mistral | https://api.mistral.ai/v1 | MISTRAL_API_KEY | price=mistral | recordings models.dev litellm vercel-ai
 mistralrs | http://localhost:1234/v1 | - | key-optional local | recordings
 mixlayer | https://models.mixlayer.ai/v1 | MIXLAYER_API_KEY |  | models.dev
 moark | https://moark.com/v1 | MOARK_API_KEY |  | models.dev
 modelscope | https://api-inference.modelscope.cn/v1 | MODELSCOPE_API_KEY |  | models.dev litellm
-moonshot | https://api.moonshot.ai/v1 | MOONSHOT_API_KEY/MOONSHOTAI_API_KEY | price=moonshotai | models.dev litellm pydantic-ai vercel-ai
+moonshot | https://api.moonshot.ai/v1 | MOONSHOT_API_KEY/MOONSHOTAI_API_KEY | price=moonshotai messages=https://api.moonshot.ai/anthropic/v1 | docs models.dev litellm pydantic-ai vercel-ai
 moonshot_cn | https://api.moonshot.cn/v1 | MOONSHOT_API_KEY | price=moonshotai | models.dev
 morph | https://api.morphllm.com/v1 | MORPH_API_KEY |  | models.dev litellm
 mzai | https://platform-api.any-llm.ai/api/v1 | ANY_LLM_KEY |  | any-llm
@@ -261,7 +264,7 @@ xiaomi_token_plan_sgp | https://token-plan-sgp.xiaomimimo.com/v1 | XIAOMI_API_KE
 xinference | http://localhost:9997/v1 | XINFERENCE_API_KEY | local key-optional | litellm
 xpersona | https://www.xpersona.co/v1 | XPERSONA_API_KEY |  | models.dev
 zai | https://api.z.ai/api/paas/v4 | ZHIPU_API_KEY/ZAI_API_KEY | price=zai also=zhipuai | models.dev litellm pydantic-ai any-llm
-zai_coding_plan | https://api.z.ai/api/coding/paas/v4 | ZHIPU_API_KEY |  | models.dev
+zai_coding_plan | https://api.z.ai/api/coding/paas/v4 | ZHIPU_API_KEY | messages=https://api.z.ai/api/anthropic/v1 | docs models.dev
 zeldoc | https://api.zeldoc.ai/v1 | ZELDOC_API_KEY |  | models.dev
 zenmux | https://zenmux.ai/api/v1 | ZENMUX_API_KEY |  | models.dev
 zerogpu | https://api.zerogpu.ai/v1 | ZEROGPU_API_KEY |  | litellm

@@ -64,6 +64,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     surfaces: tuple[Surface, ...] = ()
     """The surfaces that the provider's own hosts have beside those of the dialect. Where the provider has no
     hosts of its own, all of its servers have them."""
+    messages_base: str = ""
+    """The address of Messages at the provider's own hosts, up to `/messages`, where it is not that of the
+    other surfaces."""
     own_fields: tuple[str, ...] = ()
     """Fields of a body that its servers know although LiteLLM uses their names itself."""
     azure_paths: bool = False

@@ -67,5 +67,7 @@ def _differences(row: Provider) -> Iterable[str]:
         yield "takes no `stream_options`"
     if row.joins_content:
         yield "parts of text are joined"
+    if row.messages_base:
+        yield f"Messages at `{row.messages_base}`"
     for name, value in row.defaults:
         yield f"`{name}: {value.decode()}` is sent"

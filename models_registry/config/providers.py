@@ -78,6 +78,17 @@ _ROWS = (
         bare_names=("claude-",),
     ),
     Provider(
+        prefix="gemini",
+        dialect=Dialect.GEMINI,
+        api_base="https://generativelanguage.googleapis.com",
+        hosts=("generativelanguage.googleapis.com",),
+        api_base_env=("GEMINI_API_BASE", "GOOGLE_GEMINI_BASE_URL"),
+        api_key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),  # in this order at Google's SDK and at LiteLLM
+        key_header="x-goog-api-key",
+        price_id="google",
+        sources=("recordings", "docs", "litellm"),
+    ),
+    Provider(
         prefix="ollama",
         dialect=Dialect.OLLAMA,
         template_tokens=OWN_TEXT_TOKENS,

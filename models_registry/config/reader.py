@@ -220,6 +220,10 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_output_tokens: Count | None = None
     alerting: list[str] | None = None
     min_output_tokens: Count | None = None
+    store_responses: bool | None = None
+    """Switchgear's own: whether responses are stored where nobody of a caller's says. Yes by default."""
+    stored_responses_ttl: str | None = None
+    """Switchgear's own: how long a response is stored, such as `30d`."""
     user_header_name: str | list[str] | None = None
     user_header_names: list[str] | None = None
     user_header_mappings: UserHeader | list[UserHeader] | None = None

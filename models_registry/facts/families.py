@@ -61,3 +61,9 @@ def is_agent(model: str) -> bool:
     """Whether a model runs tools or other models at every call: `groq/compound-mini`,
     `openai/gpt-4o:online`."""
     return AGENTS.match(model.lower()) is not None
+
+
+def marks_caches(model: str) -> bool:
+    """Whether the hosts of a model take Anthropic's marks of what is to be cached: those of Claude do, also
+    where they speak OpenAI's dialect (OpenRouter)."""
+    return "claude" in model.lower()

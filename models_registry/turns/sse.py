@@ -26,6 +26,11 @@ def frame(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+def event_frame(name: bytes, data: bytes) -> bytes:
+    """One event with a name, whose data is a single line."""
+    return b"event: " + name + b"\ndata: " + data + b"\n\n"
+
+
 PING = b": ping\n\n"
 """A comment that keeps a connection alive."""
 DONE_DATA = b"[DONE]"

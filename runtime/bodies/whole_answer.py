@@ -1,10 +1,12 @@
-"""Puts the events of a chat stream together into one answer, as a call without a stream would have it. Pure.
+"""Puts the events of a stream together into one answer, as a call without a stream would have it: chat,
+legacy completions and Anthropic's Messages. Pure.
 
 The pieces are put together before redaction: a secret may be cut into several pieces.
 """
 
 from collections.abc import Iterator
 
+from runtime.bodies.message_answer import JsonObject, message_answer
 from runtime.bodies.redaction import UnreadableBody, value_of
 
 REPLACED = frozenset({"role", "id", "type", "name", "index"})
@@ -13,15 +15,18 @@ before."""
 KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
 MAX_DEPTH = 20
 
-JsonObject = dict[str, object]
-
 
 def stream_answer(sse: bytes) -> JsonObject | None:
     """The answer in the bytes of a stream (server-sent events). None where the stream has no piece of an
     answer. Pieces that can't be read are left out."""
     answer: JsonObject = {"object": "chat.completion"}
     choices: dict[int, JsonObject] = {}
-    for chunk in _chunks(sse):
+    chunks = list(_chunks(sse))
+    if any(chunk.get("type") == "message_start" for chunk in chunks):
+        return message_answer(chunks)
+    for chunk in chunks:
+        if chunk.get("object") == "text_completion":
+            answer["object"] = "text_completion"
         for name in KEPT:
             if chunk.get(name) is not None:
                 answer[name] = chunk[name]
@@ -51,9 +56,14 @@ def _add(choices: dict[int, JsonObject], choice: JsonObject) -> None:
     index = choice.get("index", 0)
     if not isinstance(index, int):
         return
-    whole = choices.setdefault(index, {"index": index, "message": {}, "finish_reason": None})
+    text = choice.get("text")
+    said: JsonObject = {"message": {}} if text is None else {"text": ""}
+    whole = choices.setdefault(index, {"index": index, **said, "finish_reason": None})
     if choice.get("finish_reason") is not None:
         whole["finish_reason"] = choice["finish_reason"]
+    if text is not None:
+        whole["text"] = _together(whole.get("text"), text, "text", 0)
+        return
     whole["message"] = _together(whole["message"], choice.get("delta"), "", 0)
 
 

@@ -9,7 +9,7 @@ from runtime.config_file import Document, merge
 from runtime.local.models import FoundModels, local_models
 from runtime.outbound import Unreachable, get_json
 from runtime.process.child import ChildProcess
-from runtime.serving.serve import Listen, ServedDatabase, run, settings_of
+from runtime.serving.serve import Listen, ServedDatabase, run, salted, settings_of
 from schema.secret import Secret
 
 READY_TIMEOUT_S = 60.0
@@ -21,6 +21,7 @@ def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
     with local_models(env) as found:
         whole = merge(document, found.document)
         settings, master_key, _ = settings_of(whole, dict(found.env))
+        settings = salted(settings)
         with ServedDatabase(settings) as dsn:
             blueprint = Blueprint(
                 document=whole, env=found.env, settings=settings, master_key=master_key, dsn=dsn

@@ -20,7 +20,7 @@ from runtime.process.logs import set_up_logs
 from runtime.services import Services
 from runtime.serving.books_process import BOOK_S
 from runtime.serving.checks import report
-from runtime.serving.serve import ServedDatabase, settings_of
+from runtime.serving.serve import ServedDatabase, salted, settings_of
 from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 
@@ -55,6 +55,7 @@ async def _invoke(
         if checked.errors:
             return 2
         settings, master_key, _ = settings_of(document, dict(env))
+        settings = salted(settings)
         dsn = stack.enter_context(ServedDatabase(settings))
         await migrate(dsn.reveal())
         blueprint = Blueprint(document=document, env=env, settings=settings, master_key=master_key, dsn=dsn)

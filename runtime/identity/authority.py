@@ -5,7 +5,7 @@ The code is pure. SQL may have written something that can't be read, such as a b
 Then the key is refused: a limit that can't be read must not count as no limit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -40,6 +40,7 @@ class _RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
     temp_budget_expiry: datetime | None = None
     default_estimated_output_tokens: int | None = None
     store_prompts_in_spend_logs: msgspec.Raw = msgspec.Raw(b"null")
+    store_responses: msgspec.Raw = msgspec.Raw(b"null")
     tags: msgspec.Raw = msgspec.Raw(b"[]")
 
 
@@ -206,18 +207,19 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         rules=tuple(_rules(facts, policy)),
         customer_budget_id=key.metadata.end_user_budget_id,
         estimated_output_tokens=key.metadata.default_estimated_output_tokens or DEFAULT_ESTIMATE,
-        stores_bodies=_stores_bodies(facts),
+        stores_bodies=_says(facts, lambda said: said.store_prompts_in_spend_logs),
+        stores_responses=_says(facts, lambda said: said.store_responses),
         tags=together(
             stored_tags(key.metadata.tags), stored_tags(team.metadata.tags) if team is not None else ()
         ),
     )
 
 
-def _stores_bodies(facts: _Facts) -> bool | None:
-    """Whether bodies are stored. The first of team, organization, user and key that says something decides. A
-    value that is not true counts as false. None where none of them says anything."""
+def _says(facts: _Facts, setting: Callable[[_RowMetadata], msgspec.Raw]) -> bool | None:
+    """What a setting in `metadata` says. The first of team, organization, user and key that says something
+    decides. A value that is not true counts as false. None where none of them says anything."""
     for row in (facts.team, facts.organization, facts.user, facts.key):
-        said = b"null" if row is None else bytes(row.metadata.store_prompts_in_spend_logs)
+        said = b"null" if row is None else bytes(setting(row.metadata))
         if said != b"null":
             return said == b"true"
     return None

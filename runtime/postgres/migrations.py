@@ -38,6 +38,7 @@ TABLES = (
     "Switchgear_Worker",
     "Switchgear_Journal",
     "Switchgear_Alert",
+    "Switchgear_State",
     "Switchgear_DailySpend",
     "Switchgear_DailyEndUserSpend",
     "Switchgear_DailyTagSpend",

@@ -25,6 +25,10 @@ from runtime.process.child import ChildProcess
 if TYPE_CHECKING:
     from runtime.blueprint import Checked
 
+NO_SALT = (
+    "switchgear: no salt key, so no responses are stored, and `previous_response_id` is refused: set "
+    "SWITCHGEAR_SALT_KEY to a text that can't be guessed, the same for all servers of this database\n"
+)
 STOP_S = 5.0
 """How long checks that are stopped may take to roll back."""
 SHUT_S = 1.0
@@ -133,6 +137,7 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
     from runtime.catalog import UnknownFunction, entries
     from runtime.postgres.lanes import excess
     from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
+    from runtime.state.salt_check import OtherSaltKey, check_salt
     from schema.errors import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env, strict=blueprint.strict)
@@ -144,10 +149,15 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
     except UnknownFunction as exc:
         sys.stderr.write(f"switchgear: --functions: {exc}\n")
         sys.exit(2)
+    salt_key = blueprint.settings.salt_key
+    if salt_key is None and workers:
+        sys.stderr.write(NO_SALT)
     try:
         asyncio.run(migrate(blueprint.dsn.reveal()))
+        if salt_key is not None:
+            asyncio.run(check_salt(blueprint.dsn.reveal(), salt_key))
         most = asyncio.run(max_connections(blueprint.dsn.reveal())) if workers else 0
-    except (ForeignDatabase, MigrationFailed, DatabaseUnavailable) as exc:
+    except (ForeignDatabase, MigrationFailed, DatabaseUnavailable, OtherSaltKey) as exc:
         sys.stderr.write(f"switchgear: {exc}\n")
         sys.exit(3)
     too_many = excess(workers, blueprint.settings.connections, most) if workers else None

@@ -30,11 +30,13 @@ from runtime.settings import (
     SettingsError,
     check_data_dir,
     check_kept_key,
+    check_kept_salt,
     checked_master_key,
     data_dir_of,
     database_address,
     read_settings,
     stored_master_key,
+    stored_salt_key,
     with_body_limits,
     with_connections,
     with_cors_origins,
@@ -169,6 +171,9 @@ def settings_errors(config: Config) -> list[str]:
     with _noted(errors):
         check_data_dir(settings.data_dir)
     with _noted(errors):
+        if settings.salt_key is None:
+            check_kept_salt(settings.data_dir)
+    with _noted(errors):
         if settings.master_key is None and config.master_key is None:
             check_kept_key(settings.data_dir)
         elif settings.master_key is None and config.master_key is not None:
@@ -208,6 +213,15 @@ def settings_of(document: Document, env: dict[str, str]) -> tuple[Settings, Secr
         return settings, key, False
     made, is_new = stored_master_key(settings.data_dir)
     return settings, made, is_new
+
+
+def salted(settings: Settings) -> Settings:
+    """The settings with the salt key that is kept in the data directory, where the environment has none. With
+    the embedded Postgres the first start makes one. Raises SettingsError."""
+    if settings.salt_key is not None:
+        return settings
+    salt_key = stored_salt_key(settings.data_dir, makes=settings.database_url is None)
+    return msgspec.structs.replace(settings, salt_key=salt_key)
 
 
 def run(blueprint: Blueprint, listen: Listen) -> int:

@@ -94,7 +94,7 @@ class AnthropicMetadata(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
 
 
-class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AnthropicRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """POST /v1/messages."""
 
     model: str

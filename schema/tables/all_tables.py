@@ -12,6 +12,7 @@ from schema.tables.leases import Account, Lease, Worker
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.rollups import DailyEndUserSpend, DailyEndUserTotal, DailySpend, DailyTagSpend
 from schema.tables.spend_logs import SpendLog
+from schema.tables.state import StateValue
 from schema.tables.teams import DeletedTeam, Team, TeamMembership
 from schema.tables.users import User
 
@@ -36,6 +37,7 @@ TABLES: tuple[type[Table], ...] = (
     Worker,
     JournalPlace,
     Alert,
+    StateValue,
     DailySpend,
     DailyEndUserSpend,
     DailyTagSpend,

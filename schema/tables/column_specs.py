@@ -11,6 +11,7 @@ from piccolo.columns import (
     Array,
     BigInt,
     Boolean,
+    Bytea,
     Column,
     Date,
     Integer,
@@ -45,6 +46,7 @@ REQUIRED_COUNT: Spec = (BigInt, {"default": None})
 MOMENT: Spec = (Timestamptz, {"default": None})
 OPTIONAL_MOMENT: Spec = (Timestamptz, {"default": None, "null": True})
 OPTIONAL_DATE: Spec = (Date, {"default": None, "null": True})
+BYTES: Spec = (Bytea, {"default": None})
 UNIQUE_TEXT: Spec = (Text, {"default": None, "unique": True})
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

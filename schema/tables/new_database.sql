@@ -151,6 +151,15 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE FUNCTION switchgear_forget_state() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+-- Deletes what belongs to a key that is deleted. A key without an id owns nothing.
+BEGIN
+    DELETE FROM "Switchgear_State" WHERE owner = OLD.key_id AND OLD.key_id <> '';
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION switchgear_give_up(silent interval) RETURNS TABLE(worker text, name text, amount bigint)
     LANGUAGE plpgsql
     AS $$
@@ -1403,6 +1412,17 @@ CREATE TABLE "Switchgear_Lease" (
     granted bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE "Switchgear_State" (
+    state_id text NOT NULL,
+    kind text NOT NULL,
+    owner text NOT NULL,
+    salt_id text NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+ALTER TABLE ONLY "Switchgear_State" ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
 CREATE TABLE "Switchgear_Worker" (
     worker text NOT NULL,
     started_at timestamp with time zone NOT NULL,
@@ -1504,6 +1524,9 @@ ALTER TABLE ONLY "Switchgear_Journal"
 
 ALTER TABLE ONLY "Switchgear_Lease"
     ADD CONSTRAINT "Switchgear_Lease_pkey" PRIMARY KEY (account, epoch, worker);
+
+ALTER TABLE ONLY "Switchgear_State"
+    ADD CONSTRAINT "Switchgear_State_pkey" PRIMARY KEY (owner, kind, state_id);
 
 ALTER TABLE ONLY "Switchgear_Worker"
     ADD CONSTRAINT "Switchgear_Worker_pkey" PRIMARY KEY (worker);
@@ -1619,9 +1642,13 @@ CREATE INDEX "Switchgear_Alert_first_at_idx" ON "Switchgear_Alert" USING btree (
 
 CREATE INDEX "LiteLLM_SpendLogs_response_id_idx" ON ONLY "LiteLLM_SpendLogs" USING hash (response_id) WHERE (response_id IS NOT NULL);
 
+CREATE INDEX "Switchgear_State_expires_at_idx" ON "Switchgear_State" USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
 CREATE INDEX "LiteLLM_EndUserTable_created_by_created_at_idx" ON "LiteLLM_EndUserTable" USING btree (created_by, created_at) WHERE (created_by ~~ 'key:%'::text);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
+
+CREATE TRIGGER forget_state AFTER DELETE ON "LiteLLM_VerificationToken" FOR EACH ROW EXECUTE FUNCTION switchgear_forget_state();
 
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_AccessGroupTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('all', 'access_group_id', 'access_group_id');
 
@@ -1746,4 +1773,7 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-29T02:30:01:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T03:00:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T04:00:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T04:00:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:02:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T06:10:00:000000', 'switchgear');

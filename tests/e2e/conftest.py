@@ -13,6 +13,7 @@ from tests.e2e.seed import provider_env, shipped_config
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 
 PROVIDER_KEY = "sk-the-providers-own-secret-key"
+SALT_KEY = "sk-salt-key-of-the-end-to-end-tests"
 INPUT_USD = 2.5e-06
 OUTPUT_USD = 1e-05
 MAX_BODY_MB = 2
@@ -21,11 +22,16 @@ MAX_BODY_MB = 2
 def config_for(upstream: str, model: Address | None = None) -> dict[str, object]:
     """A config whose models say what stands behind them. `hostile/<script>` runs that script. `slow/<script>`
     runs it with a deadline of a second. `anthropic/<script>` and `ollama/<script>` run it in those dialects.
+    `native/<script>` has Responses itself.
     `smollm2-local` is a real model."""
 
     def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
         params = {"model": model, "api_base": api_base, "api_key": PROVIDER_KEY, **more}
         return {"model_name": name, "litellm_params": params}
+
+    def native(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
+        info = {"supported_endpoints": ["/v1/chat/completions", "/v1/responses"]}
+        return {**entry(name, model, api_base, **more), "model_info": info}
 
     prices = {"input_cost_per_token": INPUT_USD, "output_cost_per_token": OUTPUT_USD}
     models = [
@@ -33,6 +39,7 @@ def config_for(upstream: str, model: Address | None = None) -> dict[str, object]
         entry("slow/*", "openai/*", f"{upstream}/v1", timeout=1, **prices),
         entry("anthropic/*", "anthropic/*", upstream, **prices),
         entry("ollama/*", "ollama/*", upstream),
+        native("native/*", "openai/*", f"{upstream}/v1", **prices),
         entry("down", "openai/gpt-4", f"http://127.0.0.1:{closed_port()}/v1", **prices),
     ]
     if model is not None:
@@ -84,7 +91,8 @@ def gateway(
     execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
     model = None if isinstance(possible_model, str) else possible_model
     folder = tmp_path_factory.mktemp("gateway")
-    with serving(folder, config_for(upstream.url, model), dsn_of(postgres_server, name)) as running:
+    env = {"SWITCHGEAR_SALT_KEY": SALT_KEY}
+    with serving(folder, config_for(upstream.url, model), dsn_of(postgres_server, name), env=env) as running:
         yield running
     execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 

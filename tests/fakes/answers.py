@@ -1,7 +1,7 @@
 """Well-behaved provider answers, as the three dialects write them on the wire."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 TEXT = ("Switch", "gear", " carries", " the", " load", ".")
 PROMPT_TOKENS = 12
@@ -15,6 +15,11 @@ def _json(value: object) -> bytes:
 def sse(events: Iterable[object]) -> list[bytes]:
     """Each event as a `data:` event of SSE."""
     return [b"data: " + _json(event) + b"\n\n" for event in events]
+
+
+def named_sse(events: Iterable[Mapping[str, object]]) -> list[bytes]:
+    """Each event under its type as its name, as Anthropic has them."""
+    return [b"event: %s\ndata: %s\n\n" % (str(event["type"]).encode(), _json(event)) for event in events]
 
 
 def openai_usage(prompt: int = PROMPT_TOKENS, completion: int = COMPLETION_TOKENS) -> dict[str, object]:
@@ -133,7 +138,7 @@ def anthropic_stream(model: str = "claude-3-sonnet") -> list[bytes]:
         },
         {"type": "message_stop"},
     ]
-    return [b"event: %s\ndata: %s\n\n" % (str(event["type"]).encode(), _json(event)) for event in events]
+    return named_sse(events)
 
 
 def _ollama(model: str, content: str, *, done: bool) -> dict[str, object]:

@@ -10,6 +10,7 @@ from functions.ports.context import Entropy, Ports, Probe
 from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
 from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from models_registry.target import Target
 from schema.access_groups import AccessGroupRecord
@@ -47,6 +48,7 @@ class Given(TypedDict, total=False):
     upstream: Upstream
     ledger: Ledger
     contexts: Contexts
+    state: State
     keys: Keys
     users: Users
     teams: Teams

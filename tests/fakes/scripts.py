@@ -6,7 +6,14 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-from tests.fakes import answers, thinking_answers, tool_answers
+from tests.fakes import (
+    agent_answers,
+    answers,
+    coder,
+    responses_answers,
+    thinking_answers,
+    tool_answers,
+)
 
 
 class Request(Protocol):
@@ -86,12 +93,35 @@ async def happy(line: Line, request: Request) -> None:
             await _stream(line, answers.anthropic_stream(model))
         else:
             await line.send(whole(answers.anthropic_message(model)))
+    elif path.endswith("/count_tokens"):
+        await line.send(whole(b'{"input_tokens": %d}' % answers.PROMPT_TOKENS))
     elif path.endswith("/embeddings"):
         await line.send(whole(answers.openai_embeddings(model)))
+    elif path.endswith("/responses"):
+        if request.streamed:
+            await _stream(line, responses_answers.sse(responses_answers.events()))
+        else:
+            await line.send(whole(responses_answers.body()))
     elif request.streamed:
         await _stream(line, answers.openai_stream(model))
     else:
         await line.send(whole(answers.openai_chat(model)))
+
+
+async def edits_a_file(line: Line, request: Request) -> None:
+    """A task of a coding agent, step by step, in the dialect of the path."""
+    path = request.path.partition("?")[0]
+    if path.endswith("/api/ps"):
+        await line.send(whole(b'{"models": []}'))
+    elif path.endswith("/api/chat"):
+        ndjson = "content-type: application/x-ndjson\r\n"
+        await _stream(line, coder.ollama(request.fields), headers=ndjson)
+    elif path.endswith("/messages"):
+        await _stream(line, coder.messages(request.fields))
+    elif path.endswith("/responses"):
+        await _stream(line, coder.responses(request.fields))
+    else:
+        await _stream(line, coder.chat(request.fields))
 
 
 async def parallel_tools(line: Line, request: Request) -> None:
@@ -110,6 +140,44 @@ async def parallel_tools(line: Line, request: Request) -> None:
         await line.send(whole(tool_answers.anthropic_message(model)))
     else:
         await line.send(whole(tool_answers.openai_chat(model)))
+
+
+async def tools_then_answer(line: Line, request: Request) -> None:
+    """Two tool calls at once, and the answer once their results are there."""
+    body = json.dumps(request.fields, separators=(",", ":")).encode()
+    has_results = b'"role":"tool"' in body or b'"type":"tool_result"' in body
+    await (happy if has_results else parallel_tools)(line, request)
+
+
+async def agent(line: Line, request: Request) -> None:
+    """A model that edits a file by an agent's tools, in the dialect of the path (`agent_answers.py`)."""
+    path, model, fields = request.path.partition("?")[0], request.model, request.fields
+    if not request.streamed or path.endswith(("/count_tokens", "/api/ps")):
+        await happy(line, request)
+        return
+    step = agent_answers.next_step(fields)
+    messages = fields.get("messages")
+    number = len(messages) if isinstance(messages, list) else 0
+    if path.endswith("/messages"):
+        await _stream(line, agent_answers.anthropic(model, step, number))
+    elif path.endswith("/api/chat"):
+        ndjson = "content-type: application/x-ndjson\r\n"
+        await _stream(line, agent_answers.ollama(model, step, number), headers=ndjson)
+    else:
+        await _stream(line, agent_answers.openai(model, step, number))
+
+
+async def anthropic_overloaded(line: Line, request: Request) -> None:
+    """Anthropic's stream that an error event ends in the middle; a plain call gets 529."""
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    data = json.dumps(error).encode()
+    if request.streamed:
+        event = b"event: error\ndata: " + data + b"\n\n"
+        await _stream(line, [*answers.anthropic_stream(request.model)[:5], event])
+    else:
+        await line.send(
+            whole(data, status=529, headers=f"{JSON}request-id: req_canned\r\nretry-after: 3\r\n")
+        )
 
 
 async def never_answers(line: Line, request: Request) -> None:
@@ -490,7 +558,9 @@ def _refusal(status: int, kind: str, code: str | None, headers: str = "") -> Scr
 SCRIPTS: dict[str, Script] = {
     script.__name__: script
     for script in (
-        happy, parallel_tools, never_answers, slow_headers, drip, slow_stream, stall, head_only,
+        happy, parallel_tools, edits_a_file, tools_then_answer, anthropic_overloaded,
+        never_answers, slow_headers,
+        agent, drip, slow_stream, stall, head_only,
         head_then_late, cut_mid_token, cut_after_event, reset_mid_stream, reset_until_eof,
         whole_until_eof, short_body, no_done, error_frame, error_first_frame, empty_200, double_final,
         huge_frame, endless_stream, endless_slow, endless_body, gzip_bomb, gzipped, bad_gzip, bad_utf8,

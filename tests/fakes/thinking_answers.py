@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.fakes.answers import sse
+from tests.fakes.answers import named_sse
 
 Json = dict[str, Any]
 THINKING: Json = {"type": "thinking", "thinking": "The weather is wanted.", "signature": "c2lnbmF0dXJl"}
@@ -85,7 +85,7 @@ def stream(model: str, content: Sequence[Json]) -> list[bytes]:
         {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 30}},
         {"type": "message_stop"},
     ]
-    return sse(events)
+    return named_sse(events)
 
 
 def _pieces(block: Json) -> tuple[Json, list[Json]]:

@@ -5,14 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Call, Caller
+from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from functions.ports.context import CatalogueContext, ModelContext
 from functions.ports.models import Contexts
+from functions.ports.state import State
 from models_registry.registry import Registry
 from runtime.blueprint import check
 from runtime.upstream.router import Router
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.ports import NoContexts
+from tests.fakes.state import FakeState
 from tests.fakes.upstream import FakeUpstream
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -51,6 +54,7 @@ CONFIG: dict[str, Any] = {
         },
     ]
 }
+DEFAULT_POLICY = Policy()
 ONE_ATTEMPT = CONFIG | {"router_settings": {"num_retries": 0}}
 
 
@@ -83,6 +87,8 @@ def model_ctx(
     caller: Caller = MEMBER,
     ledger: FakeLedger | None = None,
     contexts: Contexts | None = None,
+    state: State | None = None,
+    policy: Policy = DEFAULT_POLICY,
     config: dict[str, Any] = ONE_ATTEMPT,
     sleep: Callable[[float], Awaitable[None]] = no_sleep,
     **facts: Any,
@@ -93,6 +99,8 @@ def model_ctx(
         upstream=upstream,
         ledger=ledger or FakeLedger(),
         contexts=contexts or NoContexts(),
+        state=state or FakeState(is_open=False),
+        policy=policy,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from functions.chat import chat
 from functions.contract.function import EventStream
 from functions.ports.context import ModelContext
-from models_registry.bounds.chat import UNRECEIVED_TOKENS
+from models_registry.bounds.text import UNRECEIVED_TOKENS
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.errors import (
     SHUTTING_DOWN,

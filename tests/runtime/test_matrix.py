@@ -26,6 +26,8 @@ from functions.contract.roles import (
     PROXY_ADMIN_VIEWER,
     SERVICE_KEY,
 )
+from functions.responses import owner_of
+from functions.rules.conversations import KIND
 from runtime.books.insert import insert_rows
 from runtime.catalog import Entry, entries
 from runtime.intake.body_room import BodyRoom
@@ -34,11 +36,13 @@ from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.postgres.partitions import ensure_partition
 from runtime.services import SystemEntropy
 from schema.ledger.rows import SpendRow
+from schema.responses import StoredResponse
 from schema.tables.partitions import month_of
 from tests.conftest import execute
 from tests.databases import dsn_of
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import make_registry, make_router
 from tests.functions.governed import Body, House, in_house
@@ -58,6 +62,13 @@ EXPECTED: Mapping[str, Expected] = {
     # own: admin viewer org team devops user u.viewer key; then the same for a foreign object
     "chat": ("ynyyyyny", "ynyyyyny"),
     "completions": ("ynyyyyny", "ynyyyyny"),
+    "messages": ("ynyyyyny", "ynyyyyny"),
+    "messages.count_tokens": ("ynyyyyny", "ynyyyyny"),
+    "responses": ("ynyyyyny", "ynyyyyny"),
+    "responses.retrieve": ("ynyyyyny", "hnhhhhnh"),
+    "responses.delete": ("ynyyyyny", "hnhhhhnh"),
+    "responses.cancel": ("ynyyyyny", "hnhhhhnh"),
+    "responses.input_items": ("ynyyyyny", "hnhhhhnh"),
     "embeddings": ("ynyyyyny", "ynyyyyny"),
     "models": EVERYBODY,
     "models.retrieve": EVERYBODY,
@@ -270,6 +281,20 @@ stands under `failed_updates`, or beside `"success":false`."""
 BODIES: Mapping[str, Callable[[Case], Body]] = {
     "chat": lambda case: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
     "completions": lambda case: {"model": "gpt", "prompt": "hi"},
+    "messages": lambda case: {
+        "model": "gpt",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hi"}],
+    },
+    "messages.count_tokens": lambda case: {
+        "model": "gpt",
+        "messages": [{"role": "user", "content": "hi"}],
+    },
+    "responses": lambda case: {"model": "gpt", "input": "hi"},
+    "responses.retrieve": lambda case: {"response_id": case.name},
+    "responses.delete": lambda case: {"response_id": case.name},
+    "responses.cancel": lambda case: {"response_id": case.name},
+    "responses.input_items": lambda case: {"response_id": case.name},
     "embeddings": lambda case: {"model": "gpt", "input": "hi"},
     "models.retrieve": lambda case: {"model": "gpt"},
     "keys.generate": lambda case: case.key_owner,
@@ -502,6 +527,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
             upstream=answer,
             ledger=ledger,
             readiness=Ready(),
+            state=kept_for(case),
         ),
         max_body_bytes=100_000,
         body_room=BodyRoom(1_000_000),
@@ -521,7 +547,19 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
         mark = (MARKS.get(manifest.name) or FAMILY_MARKS[manifest.family])(case)
         inside = f'"{mark}"' in text.split('"failed_updates":[{')[0] and '"success":false' not in text
         return "y" if inside else "h"
+    if manifest.name == "responses.cancel" and reply.status == 400:
+        return "y"  # the response is found, and is complete
     return {200: "y", 403: "n", 404: "h"}.get(reply.status, f"{reply.status} {text}")
+
+
+def kept_for(case: Case) -> FakeState:
+    """A state that holds one response: the case's own, or a stranger's."""
+    state = FakeState()
+    response = {"id": case.name, "object": "response"}
+    value = StoredResponse(response=msgspec.Raw(msgspec.json.encode(response)), input=[])
+    owner = owner_of(case.caller()) if case.own else "a stranger's key"
+    state.values[KIND, owner, case.name] = msgspec.json.encode(value)
+    return state
 
 
 class Ready:
@@ -565,7 +603,7 @@ def test_every_role_gets_what_is_its_own_and_nothing_else(furnished_dsn: str, en
                 upstream = FakeUpstream(
                     Answer(
                         body=answers.openai_chat()
-                        if name in ("chat", "completions")
+                        if name in ("chat", "completions", "messages", "responses")
                         else answers.openai_embeddings()
                     )
                 )

@@ -12,17 +12,17 @@ import msgspec
 
 from models_registry.backends.anthropic.citations import citations_in, cited
 from models_registry.backends.anthropic.fitting import fitted
+from models_registry.backends.anthropic.native import NativeMessages
 from models_registry.backends.anthropic.request import ANSWER_TOOL, answers_by_tool, messages_request
 from models_registry.backends.anthropic.stream import AnthropicParser
 from models_registry.backends.anthropic.thinking import thought
 from models_registry.backends.anthropic.usage import counts_in, stop_reason, usage_of
+from models_registry.backends.anthropic.wire import decode_message, messages_headers, messages_url
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
 from models_registry.backends.content import arguments_text
 from models_registry.backends.fitting import Fitted
-from models_registry.backends.headers import upstream_headers
-from models_registry.backends.provider_errors import error_instead, provider_error
-from models_registry.backends.tolerance import decoded
+from models_registry.backends.provider_errors import provider_error
 from models_registry.target import Target
 from models_registry.turns.events import (
     AnswerEvent,
@@ -37,32 +37,16 @@ from models_registry.turns.events import (
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
-from schema.dialects.anthropic import AnswerBlock, MessagesResponse
+from schema.dialects.anthropic import AnswerBlock
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
 from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
-from schema.wire import ABSENT, MaybeRaw, present
-
-VERSION = "2023-06-01"
-"""The `anthropic-version`. Later versions refuse sampling parameters, which callers in OpenAI's dialect
-send."""
-
-_FOREIGN = ("openai-", "anthropic-version")
-
-
-class _AnswerHead(msgspec.Struct, frozen=True, rename={"kind": "type"}):
-    kind: str = ""
-    error: MaybeRaw = ABSENT
-
-
-_ANSWERS = msgspec.json.Decoder(_AnswerHead)
-_MESSAGES = msgspec.json.Decoder(MessagesResponse)
 
 
 class Anthropic:
     """Implements Backend."""
 
-    natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType({})
+    natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType({Surface.MESSAGES: NativeMessages()})
 
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
         """See `models_registry/backends/anthropic/fitting.py`."""
@@ -72,19 +56,20 @@ class Anthropic:
         """POST /v1/messages."""
         changes = Changes()
         body = msgspec.json.encode(messages_request(request, target, changes))
-        credential = {"anthropic-version": VERSION}
-        if target.api_key is not None:
-            credential["x-api-key"] = target.api_key.reveal()
-        headers = upstream_headers(target, facts, credential=credential, foreign=_FOREIGN)
-        url = f"{target.api_base}/v1/messages"
-        return UpstreamRequest(url=url, headers=headers, body=body, tls=target.tls, changed=changes.names)
+        return UpstreamRequest(
+            url=messages_url(target),
+            headers=messages_headers(target, facts),
+            body=body,
+            tls=target.tls,
+            changed=changes.names,
+        )
 
     def answer(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
     ) -> list[AnswerEvent]:
         """Blocks of the provider's own tools are left out. Raises UpstreamMalformed for a body that is no
         message, and the mapped error for an error in a 200."""
-        message = _decode(body, target)
+        message = decode_message(body, target)
         counts = counts_in(message.usage)
         usage = None if counts is None else usage_of(counts)
         by_tool = answers_by_tool(request, target)
@@ -117,16 +102,6 @@ class Anthropic:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         return provider_error(status, headers, body, target)
-
-
-def _decode(body: bytes, target: Target) -> MessagesResponse:
-    try:
-        answer = decoded(_ANSWERS, body)
-        if answer.kind == "error" or present(answer.error):
-            raise error_instead(body, target, "The provider's answer is an error.")
-        return decoded(_MESSAGES, body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise error_instead(body, target, f"The provider's answer is not a message: {exc}") from exc
 
 
 def _events(blocks: list[AnswerBlock], *, by_tool: bool) -> list[AnswerEvent]:

@@ -11,8 +11,8 @@ from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
 from schema.dialects.anthropic import (
     AnthropicMetadata,
+    AnthropicRequest,
     Block,
-    MessagesRequest,
     OutputConfig,
     OutputFormat,
     ToolSpec,
@@ -105,7 +105,7 @@ def _is_object(request: ChatRequest) -> bool:
         return False
 
 
-def messages_request(request: ChatRequest, target: Target, changes: Changes) -> MessagesRequest:
+def messages_request(request: ChatRequest, target: Target, changes: Changes) -> AnthropicRequest:
     """The body of a Messages request. Raises UnsupportedParameter or InvalidRequest, which name what can't be
     sent."""
     request = with_defaults(request, target)
@@ -122,7 +122,7 @@ def messages_request(request: ChatRequest, target: Target, changes: Changes) -> 
         choice = ToolUse(kind="tool", name=ANSWER_TOOL)
     elif wanted is not None and wanted.kind in JSON_KINDS and not _is_native(request, target):
         system = [*system, Block(kind="text", text=_told_to_answer_json(request))]
-    return MessagesRequest(
+    return AnthropicRequest(
         model=target.model,
         max_tokens=_max_tokens(request, target),
         messages=turns,

@@ -2,20 +2,21 @@
 
 Anthropic takes its thinking back unchanged alone, with its signature. A client that collected a stream may
 send the pieces one by one: a block's text ends with the piece that has the signature. Thinking without a
-signature is another provider's, and is left out.
+signature, or with Google's, is another provider's, and is left out.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
+from models_registry.backends.content import thinking_blocks
+from models_registry.backends.signatures import googles
 from models_registry.turns.events import Sealed, Thought
 from schema.chat import Message, Part, ThinkingBlock
 from schema.dialects.anthropic import AnswerBlock, AnthropicMessage, Block
 from schema.wire import present
 
 THINKING, REDACTED = "thinking", "redacted_thinking"
-_BLOCKS = msgspec.json.Decoder(list[ThinkingBlock])
 _TEXT = msgspec.json.Decoder(str)
 
 
@@ -31,7 +32,7 @@ def thought(block: AnswerBlock) -> Thought | Sealed | None:
 def signed_blocks(message: Message) -> list[Block]:
     """The thinking of an assistant's message, from its `thinking_blocks`, as Anthropic takes it. Empty: the
     client kept none, or it stands among the parts of the content."""
-    return [] if _stands_in_parts(message) else _joined(_in_field(message))
+    return [] if _stands_in_parts(message) else _joined(thinking_blocks(message))
 
 
 def signed_part(part: Part) -> Block | None:
@@ -42,12 +43,14 @@ def signed_part(part: Part) -> Block | None:
         text = _TEXT.decode(part.thinking) if present(part.thinking) else ""
     except msgspec.DecodeError:
         return None  # at Mistral it is a list of parts
-    return Block(kind=THINKING, thinking=text, signature=part.signature) if part.signature else None
+    if not part.signature or googles(part.signature):
+        return None
+    return Block(kind=THINKING, thinking=text, signature=part.signature)
 
 
 def has_thinking(message: Message) -> bool:
     """Whether a message has thinking beside its content, signed or not, that stands in no part of it."""
-    return bool(message.reasoning_content or _in_field(message)) and not _stands_in_parts(message)
+    return bool(message.reasoning_content or thinking_blocks(message)) and not _stands_in_parts(message)
 
 
 def continues_unsigned(turns: Sequence[AnthropicMessage]) -> bool:
@@ -77,15 +80,6 @@ def _begins_with_thinking(turn: AnthropicMessage) -> bool:
     return bool(turn.content) and turn.content[0].kind in (THINKING, REDACTED)
 
 
-def _in_field(message: Message) -> list[ThinkingBlock]:
-    if not present(message.thinking_blocks):
-        return []
-    try:
-        return _BLOCKS.decode(message.thinking_blocks)
-    except msgspec.DecodeError:
-        return []
-
-
 def _stands_in_parts(message: Message) -> bool:
     parts = message.content if isinstance(message.content, list) else ()
     return any(part.kind in (THINKING, REDACTED) for part in parts)
@@ -98,6 +92,9 @@ def _joined(pieces: Sequence[ThinkingBlock]) -> list[Block]:
         if piece.kind == REDACTED and piece.data:
             blocks.append(Block(kind=REDACTED, data=piece.data))
         elif piece.kind == THINKING:
+            if googles(piece.signature):
+                text.clear()
+                continue
             text.append(piece.thinking or "")
             if piece.signature:
                 blocks.append(Block(kind=THINKING, thinking="".join(text), signature=piece.signature))

@@ -10,7 +10,7 @@ reports its usage only if it is asked for it. The gateway asks, and takes the ch
 where the client did not ask.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,8 @@ from models_registry.backends.fitting import Fitted
 from models_registry.backends.openai.chat import NativeChat
 from models_registry.backends.openai.completions import NativeCompletions
 from models_registry.backends.openai.parser import OpenAIParser, answer_events
+from models_registry.backends.openai.responses import NativeResponses
+from models_registry.backends.openai.turns import as_chat, long_names, with_long_names
 from models_registry.backends.openai.wire import fields_of, outgoing, post
 from models_registry.backends.provider_errors import provider_error
 from models_registry.backends.search import search_context
@@ -61,7 +63,11 @@ class OpenAI:
     """Implements Backend."""
 
     natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType(
-        {Surface.CHAT: CHAT, Surface.COMPLETIONS: NativeCompletions()}
+        {
+            Surface.CHAT: CHAT,
+            Surface.COMPLETIONS: NativeCompletions(),
+            Surface.RESPONSES: NativeResponses(),
+        }
     )
 
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
@@ -69,17 +75,17 @@ class OpenAI:
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /chat/completions."""
-        return CHAT.request(request, target, facts)
+        return CHAT.request(as_chat(request), target, facts)
 
     def answer(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
-    ) -> list[AnswerEvent]:
+    ) -> Sequence[AnswerEvent]:
         """Raises what the native answer raises."""
         _, usage = CHAT.answer(body, request, target)
-        return answer_events(body, usage, facts)
+        return with_long_names(answer_events(body, usage, facts), long_names(request))
 
     def events(self, request: ChatRequest, target: Target, facts: CallFacts) -> OpenAIParser:
-        return OpenAIParser(target, facts, search=search_context(request, target))
+        return OpenAIParser(target, facts, search=search_context(request, target), names=long_names(request))
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

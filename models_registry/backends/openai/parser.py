@@ -5,10 +5,13 @@ lets pass is taken apart here. The end of the answer is told once the provider h
 usage that has come until then.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from models_registry.backends.openai.pieces import JsonFields, Pieces
 from models_registry.backends.openai.stream import OpenAIStream
+from models_registry.backends.openai.turns import NO_NAMES, with_long_names
 from models_registry.backends.tolerance import loosely
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped
@@ -19,9 +22,13 @@ from schema.usage import Usage
 
 
 class OpenAIParser:
-    """Implements EventParser. `search` is what `search_context` gives."""
+    """Implements EventParser. `search` is what `search_context` gives, and `names` what `long_names`
+    gives."""
 
-    def __init__(self, target: Target, facts: CallFacts, *, search: str | None) -> None:
+    def __init__(
+        self, target: Target, facts: CallFacts, *, search: str | None, names: Mapping[str, str] = NO_NAMES
+    ) -> None:
+        self._names = names
         self._stream = OpenAIStream(target, choices=1, keep_usage=True, search=search)
         self._pieces = Pieces(facts.request_id)
         self._begun = False
@@ -53,13 +60,13 @@ class OpenAIParser:
             if event.data is not None and event.data.strip() != DONE_DATA:
                 self._chunk(event.data, found)
         if isinstance(out, Broken):
-            return Parsed(found, out.failure)
+            return Parsed(with_long_names(found, self._names), out.failure)
         if self.done:
             missing, reason = self._pieces.ended(self._finish)
             found += [*missing, Stopped(reason)]
             if self.usage is not None:
                 found.append(Counted(self.usage))
-        return Parsed(found)
+        return Parsed(with_long_names(found, self._names))
 
     def _chunk(self, data: bytes, found: list[AnswerEvent]) -> None:
         try:

@@ -66,7 +66,7 @@ class Pieces:
         for at, call in enumerate(_objects(fields.get("tool_calls"))):
             yield from self._tool(call, at)
         legacy = fields.get("function_call")
-        if isinstance(legacy, dict):
+        if isinstance(legacy, dict) and (legacy.get("name") or 0 in self._open):
             yield from self._tool({"function": legacy}, 0)
 
     def ended(self, finish_reason: object) -> tuple[list[AnswerEvent], StopReason]:
@@ -104,7 +104,7 @@ class Pieces:
             self._has_arguments.append(False)
             yield ToolBegan(known, id, name)
         arguments = function.get("arguments")
-        if arguments is None or arguments == "":
+        if arguments is None or arguments == "" or (arguments == "null" and not self._has_arguments[known]):
             return
         text = arguments if isinstance(arguments, str) else _raw_text(arguments)
         self._has_arguments[known] = True

@@ -11,7 +11,12 @@ from schema.errors import InvalidRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.recordings import Exchange
 
-OPERATIONS = {Dialect.OPENAI: "chat", Dialect.ANTHROPIC: "messages", Dialect.OLLAMA: "api_chat"}
+OPERATIONS = {
+    Dialect.OPENAI: "chat",
+    Dialect.ANTHROPIC: "messages",
+    Dialect.OLLAMA: "api_chat",
+    Dialect.GEMINI: "generate_content",
+}
 _CHAT = msgspec.json.Decoder(ChatRequest)
 
 
@@ -21,13 +26,15 @@ def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
         body = json.loads(exchange.request.body)
     except json.JSONDecodeError:
         return None
-    if not isinstance(body, dict) or not body.get("messages"):
+    if not isinstance(body, dict) or not (body.get("messages") or body.get("contents")):
         return None
     body.setdefault("model", "recorded")
     if dialect is Dialect.ANTHROPIC:
         body = _from_anthropic(body)
     elif dialect is Dialect.OLLAMA:
         body = _from_ollama(body)
+    elif dialect is Dialect.GEMINI:
+        body = _from_gemini(body)
     try:
         return decode_body(_CHAT, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
     except InvalidRequest:
@@ -119,3 +126,92 @@ def _from_ollama(body: dict[str, Any]) -> dict[str, Any]:
     if body.get("format"):
         asked["response_format"] = {"type": "json_schema", "json_schema": {"schema": body["format"]}}
     return asked | ({"tools": body["tools"]} if body.get("tools") else {})
+
+
+def _from_gemini(body: dict[str, Any]) -> dict[str, Any]:
+    """A request of Google's in OpenAI's form. Parts that OpenAI has no name for stay as JSON, and Google's
+    own tools are tools of another type, which nobody bounds."""
+    messages: list[dict[str, Any]] = []
+    system = body.get("systemInstruction")
+    if system:
+        messages.append({"role": "system", "content": _google_text(system["parts"])})
+    for turn in body["contents"]:
+        messages += _google_turn(turn)
+    asked: dict[str, Any] = {"model": body["model"], "messages": messages}
+    tools = []
+    for tool in body.get("tools") or ():
+        for name, value in tool.items():
+            if name in ("functionDeclarations", "function_declarations"):
+                tools += [_google_function(function) for function in value or ()]
+            elif value is not None:
+                tools.append({"type": name})
+    config = body.get("generationConfig") or {}
+    schema = config.get("responseSchema") or config.get("responseJsonSchema")
+    if schema:
+        asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    if config.get("maxOutputTokens"):
+        asked["max_tokens"] = config["maxOutputTokens"]
+    if body.get("cachedContent"):
+        asked["cached_content"] = body["cachedContent"]
+    if set(config.get("responseModalities") or ("TEXT",)) != {"TEXT"}:
+        asked["modalities"] = [each.lower() for each in config["responseModalities"]]
+    thinking = config.get("thinkingConfig") or {}
+    budget = thinking.get("thinkingBudget", thinking.get("thinking_budget"))
+    if budget is not None and budget >= 0:
+        asked["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    return asked | ({"tools": tools} if tools else {})
+
+
+def _google_function(function: dict[str, Any]) -> dict[str, Any]:
+    names = ("parameters", "parametersJsonSchema", "parameters_json_schema")
+    schema: Any = next((function[name] for name in names if function.get(name)), {})
+    told = {"name": function["name"], "description": function.get("description") or "", "parameters": schema}
+    return {"type": "function", "function": told}
+
+
+def _google_turn(turn: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = turn["parts"] if isinstance(turn["parts"], list) else [turn["parts"]]
+    results = [part for part in parts if part.get("functionResponse") or part.get("function_response")]
+    calls = [part for part in parts if part.get("functionCall") or part.get("function_call")]
+    said = [part for part in parts if part not in results and part not in calls]
+    role = "assistant" if turn.get("role") == "model" else "user"
+    found: list[dict[str, Any]] = [
+        {"role": "tool", "name": result["name"], "content": json.dumps(result)}
+        for part in results
+        if (result := part.get("functionResponse") or part["function_response"])
+    ]
+    turned = [
+        {
+            "id": f"call_{at}",
+            "type": "function",
+            "function": {"name": call["name"], "arguments": json.dumps(call.get("args") or {})},
+        }
+        for at, part in enumerate(calls)
+        if (call := part.get("functionCall") or part["function_call"])
+    ]
+    if said or turned:
+        content = [_google_part(part) for part in said]
+        found.append({"role": role, "content": content} | ({"tool_calls": turned} if turned else {}))
+    return found
+
+
+def _google_part(part: dict[str, Any]) -> dict[str, Any]:
+    blob = part.get("inlineData") or part.get("inline_data")
+    if blob is not None:
+        kind = blob.get("mimeType") or blob["mime_type"]
+        url = f"data:{kind};base64,{blob['data']}"
+        if kind.startswith("image/"):
+            return {"type": "image_url", "image_url": {"url": url}}
+        return {"type": "file", "file": {"file_data": url}}
+    if part.get("fileData"):
+        return {
+            "type": "file",
+            "file": {"file_id": part["fileData"].get("fileUri") or part["fileData"]["file_uri"]},
+        }
+    if part.get("text") is not None:
+        return {"type": "text", "text": part["text"]}
+    return {"type": "text", "text": json.dumps(part)}
+
+
+def _google_text(parts: Any) -> str:
+    return "".join(part.get("text") or "" for part in (parts if isinstance(parts, list) else [parts]))

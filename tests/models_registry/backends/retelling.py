@@ -22,6 +22,8 @@ def as_stream(dialect: Dialect, body: bytes) -> bytes:
             piece = {"model": answer["model"], "message": answer["message"], "done": False}
             last = {**answer, "message": {"role": "assistant", "content": ""}}
             return b"".join(json.dumps(line).encode() + b"\n" for line in (piece, last))
+        case Dialect.GEMINI:
+            return b"data: " + json.dumps(answer).encode() + b"\r\n\r\n"
 
 
 def as_plain(dialect: Dialect, body: bytes) -> bytes:
@@ -31,6 +33,8 @@ def as_plain(dialect: Dialect, body: bytes) -> bytes:
         lines = [json.loads(line) for line in body.splitlines() if line.strip()]
         text = "".join(line["message"].get("content") or "" for line in lines)
         return json.dumps(lines[-1] | {"message": {"role": "assistant", "content": text}}).encode()
+    if dialect is Dialect.GEMINI:
+        return json.dumps(_google_answer(events_of(body))).encode()
     events = [event for event in events_of(body) if event != "[DONE]"]
     whole = _anthropic_answer(events) if dialect is Dialect.ANTHROPIC else _openai_answer(events)
     return json.dumps(whole).encode()
@@ -103,3 +107,15 @@ def _anthropic_answer(events: list[Json]) -> Json:
         "stop_reason": "end_turn",
         "usage": usage,
     }
+
+
+def _google_answer(events: list[Json]) -> Json:
+    texts = [
+        part.get("text", "")
+        for event in events
+        for candidate in event.get("candidates", ())
+        for part in candidate.get("content", {}).get("parts", ())
+        if not part.get("thought")
+    ]
+    content = {"role": "model", "parts": [{"text": "".join(texts)}]}
+    return {**events[-1], "candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]}

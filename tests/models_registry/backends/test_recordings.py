@@ -9,10 +9,11 @@ from typing import Any  # recorded JSON, without types
 import msgspec
 import pytest
 
-from models_registry.backends import BACKENDS
+from models_registry.backends import BACKENDS, native_at
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.provider_errors import STATUSES
 from models_registry.target import Dialect
+from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.errors import InvalidRequest, ProviderError
 from schema.wire import decode_body
@@ -317,8 +318,8 @@ def test_recorded_requests_are_sent_on_or_refused_by_name(dialect: Dialect) -> N
             assert param, exchange.id
             refused += 1
             continue
-        assert body["model"] == "native"
-        assert body["messages"]
+        assert dialect is Dialect.GEMINI or body["model"] == "native"
+        assert body["contents" if dialect is Dialect.GEMINI else "messages"]
         if dialect is Dialect.OPENAI:
             recorded = json.loads(exchange.request.body)
             assert {name: body[name] for name in recorded if name not in ("model", "stream_options")} == {
@@ -330,8 +331,11 @@ def test_recorded_requests_are_sent_on_or_refused_by_name(dialect: Dialect) -> N
 
 
 def translated(request: ChatRequest, dialect: Dialect) -> tuple[dict[str, Any] | None, str | None]:
-    """The body that goes out, else the parameter that is refused."""
+    """The body that goes out, else the parameter that is refused. OpenAI's dialect has the byte path."""
+    to = target(dialect)
+    native = native_at(to, Surface.CHAT)
+    make = BACKENDS[dialect].chat_request if native is None else native.request
     try:
-        return body_of(BACKENDS[dialect].chat_request(request, target(dialect), FACTS)), None
+        return body_of(make(request, to, FACTS)), None
     except InvalidRequest as error:
         return None, error.param

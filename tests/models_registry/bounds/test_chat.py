@@ -1,13 +1,8 @@
 import msgspec
 import pytest
 
-from models_registry.bounds.chat import (
-    DEFAULT_OUTPUT_TOKENS,
-    LONGEST_TOKEN_BYTES,
-    UNRECEIVED_TOKENS,
-    ChatBounds,
-    with_output_limit,
-)
+from models_registry.bounds.chat import ChatBounds, with_output_limit
+from models_registry.bounds.text import DEFAULT_OUTPUT_TOKENS, LONGEST_TOKEN_BYTES, UNRECEIVED_TOKENS
 from models_registry.facts.allowances import (
     IMAGE_TOKENS,
     MESSAGE_TOKENS,

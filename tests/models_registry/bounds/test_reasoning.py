@@ -44,7 +44,7 @@ def named(model: str, **facts: object) -> Target:
     ],
 )
 def test_a_model_that_nobody_knows_not_to_may_reason_unseen(model: str) -> None:
-    assert reasons_unseen(chat(), named(model))
+    assert reasons_unseen(chat().fields(), named(model))
 
 
 @pytest.mark.parametrize(
@@ -65,31 +65,33 @@ def test_a_model_that_nobody_knows_not_to_may_reason_unseen(model: str) -> None:
 def test_families_that_are_known_not_to_reason_do_so_only_where_they_are_asked(model: str) -> None:
     plain = named(model)
     assert is_plain(model)
-    assert not reasons_unseen(chat(), plain)
-    assert not reasons_unseen(chat(reasoning_effort="none", thinking={"type": "disabled"}), plain)
+    assert not reasons_unseen(chat().fields(), plain)
+    assert not reasons_unseen(chat(reasoning_effort="none", thinking={"type": "disabled"}).fields(), plain)
     for asked in ASKED:
-        assert reasons_unseen(chat(**asked), plain)
+        assert reasons_unseen(chat(**asked).fields(), plain)
         configured = target(Dialect.OPENAI, params=asked)
-        assert reasons_unseen(chat(), msgspec.structs.replace(configured, model=model))
+        assert reasons_unseen(chat().fields(), msgspec.structs.replace(configured, model=model))
 
 
 def test_the_config_says_it_for_any_name() -> None:
-    assert not reasons_unseen(chat(), named("house-model", supports_reasoning=False))
-    assert reasons_unseen(chat(), named("gpt-4", supports_reasoning=True))
-    assert reasons_unseen(chat(reasoning_effort="high"), named("house-model", supports_reasoning=False))
+    assert not reasons_unseen(chat().fields(), named("house-model", supports_reasoning=False))
+    assert reasons_unseen(chat().fields(), named("gpt-4", supports_reasoning=True))
+    assert reasons_unseen(
+        chat(reasoning_effort="high").fields(), named("house-model", supports_reasoning=False)
+    )
 
 
 def test_what_runs_on_ones_own_machines_reasons_where_it_is_asked_to() -> None:
     near = named("deepseek-r1", local=True)
-    assert not may_reason(chat(), near)
-    assert may_reason(chat(reasoning_effort="low"), near)
-    assert may_reason(chat(), named("deepseek-r1", local=True, supports_reasoning=True))
-    assert may_reason(chat(), named("o3"))
+    assert not may_reason(chat().fields(), near)
+    assert may_reason(chat(reasoning_effort="low").fields(), near)
+    assert may_reason(chat().fields(), named("deepseek-r1", local=True, supports_reasoning=True))
+    assert may_reason(chat().fields(), named("o3"))
 
 
 def test_what_runs_on_ones_own_machines_reasons_where_it_is_seen() -> None:
-    assert not reasons_unseen(chat(), named("deepseek-r1", local=True))
-    assert not reasons_unseen(chat(), target(Dialect.OLLAMA))
+    assert not reasons_unseen(chat().fields(), named("deepseek-r1", local=True))
+    assert not reasons_unseen(chat().fields(), target(Dialect.OLLAMA))
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,4 @@ def test_a_deployment_is_known_by_its_model_info(info: dict[str, object], unseen
     }
     config = read_config({"model_list": [entry]}, {})
     assert (config.errors, config.warnings) == ((), ())
-    assert reasons_unseen(chat(), compile_target(config, config.deployments[0], AT)) == unseen
+    assert reasons_unseen(chat().fields(), compile_target(config, config.deployments[0], AT)) == unseen

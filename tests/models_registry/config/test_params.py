@@ -133,7 +133,7 @@ def test_a_limit_in_ollamas_options_bounds_a_call() -> None:
 
 def test_a_model_that_the_config_makes_think_may_reason() -> None:
     for think, thinks in ((True, True), ("low", True), (False, False)):
-        assert may_reason(asked(), target_of(checked(OLLAMA | {"think": think}))) is thinks
+        assert may_reason(asked().fields(), target_of(checked(OLLAMA | {"think": think}))) is thinks
 
 
 @pytest.mark.parametrize(

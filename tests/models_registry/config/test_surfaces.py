@@ -7,7 +7,8 @@ from models_registry.config.reader import ModelInfo
 from models_registry.config.surfaces import surfaces_of
 from models_registry.turns.surfaces import Surface
 
-CHAT, COMPLETIONS, RESPONSES = Surface.CHAT, Surface.COMPLETIONS, Surface.RESPONSES
+CHAT, COMPLETIONS = Surface.CHAT, Surface.COMPLETIONS
+RESPONSES, MESSAGES = Surface.RESPONSES, Surface.MESSAGES
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,9 @@ CHAT, COMPLETIONS, RESPONSES = Surface.CHAT, Surface.COMPLETIONS, Surface.RESPON
         ("hosted_vllm", False, ModelInfo(), {COMPLETIONS}),
         ("ollama", False, ModelInfo(), set()),
         ("custom_openai", False, ModelInfo(mode="completion"), {COMPLETIONS}),
+        ("deepseek", True, ModelInfo(), {MESSAGES}),
+        ("deepseek", False, ModelInfo(), set()),
+        ("hosted_vllm", False, ModelInfo(supported_endpoints=["/v1/messages"]), {MESSAGES}),
     ],
 )
 def test_a_row_says_it_for_its_own_hosts_and_the_config_for_all(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.bodies.whole_answer import stream_answer
-from tests.fakes import answers
+from tests.fakes import answers, thinking_answers, tool_answers
 
 
 def chunks(*deltas: dict[str, Any], index: int = 0) -> bytes:
@@ -86,3 +86,46 @@ def test_no_json_breaks_it(value: object) -> None:
     stream_answer(
         b"".join(answers.sse([{"choices": [{"index": 0, "delta": value}]}, {"choices": value}, value]))
     )
+
+
+def test_the_events_of_messages_become_one_message() -> None:
+    assert stream_answer(b"".join(answers.anthropic_stream("m"))) == json.loads(
+        answers.anthropic_message("m")
+    ) | {"usage": {"input_tokens": answers.PROMPT_TOKENS, "output_tokens": answers.COMPLETION_TOKENS}}
+    calls = stream_answer(b"".join(tool_answers.anthropic_stream("m")))
+    assert calls is not None
+    assert calls["content"] == json.loads(tool_answers.anthropic_message("m"))["content"]
+    assert calls["stop_reason"] == "tool_use"
+
+
+def test_thinking_its_signature_and_sources_are_kept_of_messages() -> None:
+    content = [thinking_answers.THINKING, thinking_answers.REDACTED, thinking_answers.ANSWER]
+    stream = thinking_answers.stream("m", content)
+    cited = {"type": "citations_delta", "citation": {"url": "https://a.test"}}
+    source = answers.named_sse([{"type": "content_block_delta", "index": 2, "delta": cited}])
+    whole = stream_answer(b"".join([*stream[:-2], *source, *stream[-2:]]))
+    assert whole is not None
+    assert whole["content"] == [*content[:2], content[2] | {"citations": [{"url": "https://a.test"}]}]
+
+
+def test_a_cut_stream_of_messages_keeps_what_came() -> None:
+    stream = tool_answers.anthropic_stream("m")
+    whole: Any = stream_answer(b"".join(stream[:4]))
+    (call,) = whole["content"]
+    assert isinstance(call["input"], str | dict)
+
+
+def test_the_text_of_legacy_completions_is_kept() -> None:
+    chunks = [
+        {"id": "c", "object": "text_completion", "choices": [{"index": 0, "text": "One "}]},
+        {
+            "id": "c",
+            "object": "text_completion",
+            "choices": [{"index": 0, "text": "two", "finish_reason": "stop"}],
+        },
+    ]
+    assert stream_answer(b"".join(answers.sse(chunks))) == {
+        "object": "text_completion",
+        "id": "c",
+        "choices": [{"index": 0, "text": "One two", "finish_reason": "stop"}],
+    }

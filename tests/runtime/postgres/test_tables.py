@@ -21,6 +21,7 @@ TYPES = {
     "BigInt": "bigint",
     "Integer": "integer",
     "Boolean": "boolean",
+    "Bytea": "bytea",
     "JSONB": "jsonb",
     "Timestamp": "timestamp without time zone",
     "Timestamptz": "timestamp with time zone",

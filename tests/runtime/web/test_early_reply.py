@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from functions.chat import chat
+from functions.messages import messages
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.web.early_reply import MAX_WAITING, EarlyReply
@@ -58,6 +60,7 @@ def called(
     until: Callable[[Client], bool] = lambda client: client.body.count(PING) >= 2,
     keepalive_s: float = EVERY_S,
     config: dict[str, Any] | None = None,
+    fn: Callable[..., Any] = chat,
     **fields: Any,
 ) -> tuple[Client, House]:
     """A call whose provider answers once the client has been sent enough."""
@@ -67,7 +70,7 @@ def called(
 
     async def run() -> Client:
         client = Client(ask(stream=True, **fields))
-        door = house.route(keepalive_s=keepalive_s)
+        door = house.route(fn, keepalive_s=keepalive_s)
         calling = asyncio.create_task(door.handle(scope_of(), client.receive, client.send))
         while client.got == [] or not until(client):
             client.progress.clear()
@@ -199,3 +202,40 @@ def test_what_waits_for_a_client_that_does_not_read_is_bounded() -> None:
         early.close()
 
     asyncio.run(run())
+
+
+EVENT_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+def in_messages(upstream: HeldUpstream, until: bytes = EVENT_PING * 2) -> Client:
+    """A silent call of Messages."""
+    client, _ = called(
+        upstream, until=lambda client: until in client.body, fn=messages, max_tokens=9, model="claude"
+    )
+    return client
+
+
+def test_a_silent_stream_of_messages_gets_pings_and_then_its_answer() -> None:
+    chunks = answers.anthropic_stream()
+    client = in_messages(HeldUpstream(Answer(chunks=chunks)))
+    assert client.status == 200
+    assert client.body.startswith(EVENT_PING * 2)
+    assert client.body.endswith(b"".join(chunks))
+
+
+def test_a_silent_stream_of_messages_that_fails_ends_with_its_error_event() -> None:
+    client = in_messages(HeldUpstream(ProviderError("No capacity.", status=529)))
+    *_, last = client.body.rstrip(b"\n").split(b"\n\n")
+    name, data = last.split(b"\n")
+    error = json.loads(data.removeprefix(b"data: "))
+    assert name == b"event: error"
+    assert (error["type"], error["error"]["type"]) == ("error", "overloaded_error")
+    assert error["request_id"] == client.headers["x-litellm-call-id"]
+
+
+def test_a_providers_comments_are_pings_of_messages() -> None:
+    upstream = HeldUpstream(STREAM, ahead=(b": OPENROUTER PROCESSING\n\n",))
+    client, _ = called(
+        upstream, keepalive_s=60.0, until=lambda client: EVENT_PING in client.body, fn=messages, max_tokens=9
+    )
+    assert b"OPENROUTER" not in client.body

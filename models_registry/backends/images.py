@@ -1,5 +1,5 @@
-"""The media type of an inline picture as Anthropic takes it. Anthropic refuses a type that is not the
-picture's own, and spellings such as `image/jpg`."""
+"""The media type of an inline picture. Anthropic and Google refuse a type that is not the picture's own, and
+spellings such as `image/jpg`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

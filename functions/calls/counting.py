@@ -1,0 +1,51 @@
+"""How the tokens of a request are counted: one attempt that holds nothing and books nothing."""
+
+import msgspec
+
+from functions.ports.context import ModelContext
+from models_registry.backends import BACKENDS
+from models_registry.backends.anthropic.native import count_request, counted_tokens
+from models_registry.backends.headers import told_headers
+from models_registry.bounds.estimate import estimated_input
+from models_registry.fronts.messages.request import turns_from
+from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
+from schema.errors import GatewayError
+from schema.messages import CountedTokens, CountRequest, MessagesRequest
+from schema.wire import typed_body
+
+_REQUESTS = msgspec.json.Decoder(MessagesRequest)
+
+
+class Counting:
+    """The attempts to count. Implements `functions.ports.models.Attempting`."""
+
+    def __init__(self, request: CountRequest, ctx: ModelContext) -> None:
+        self._request = request
+        self._ctx = ctx
+
+    async def at(self, target: Target) -> CountedTokens:
+        """The count of the provider where its dialect has one, else an estimate."""
+        if not target.dialect.facts.counts_tokens:
+            return CountedTokens(input_tokens=estimated_input(turns_from(self._as_call(), target)))
+        ctx = self._ctx
+        call = ctx.call
+        facts = CallFacts(
+            request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
+        )
+        response = await ctx.upstream.open(count_request(self._request, target, facts), target.deadlines)
+        try:
+            call.provider_side.headers = told_headers(response.raw_headers, target)
+            body = await response.read()
+        finally:
+            response.close()
+        if response.status != 200:
+            raise BACKENDS[target.dialect].error(response.status, response.headers, body, target)
+        return counted_tokens(body, target)
+
+    def end(self, error: GatewayError, *, final: bool) -> None:
+        """Nothing was held."""
+
+    def _as_call(self) -> MessagesRequest:
+        fields = self._request.fields()
+        return typed_body(_REQUESTS, msgspec.json.encode(fields), fields)

@@ -1,0 +1,99 @@
+"""Stores a response before its client is told that it is complete, whole or streamed.
+
+The provider was asked to store nothing, and was sent the whole conversation. So the answer's `store` and
+`previous_response_id` are put right here, in the few events that hold a response.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from functions.contract.function import EventStream
+from models_registry.turns.sse import event_frame, events
+from schema.errors import GatewayError
+from schema.responses import Response
+from schema.wire import to_json
+
+SIGN = b'"response":'
+"""An event that holds a response has this in it. In a text it would be `\\"response\\":`."""
+ENDS = frozenset({"response.completed", "response.incomplete"})
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TRUE, _FALSE = msgspec.Raw(b"true"), msgspec.Raw(b"false")
+ResponseFields = dict[str, msgspec.Raw]
+Keep = Callable[[ResponseFields], Awaitable[None]]
+"""Stores a response, by its fields."""
+
+log = logging.getLogger(__name__)
+
+
+class ResponseKeeping:
+    """How the responses of one call are kept."""
+
+    def __init__(self, keep: Keep, previous: str | None) -> None:
+        """`previous` is the response that the call goes on from."""
+        self._keep = keep
+        self._previous = previous
+
+    def told(self, response: msgspec.Raw) -> ResponseFields:
+        """A response as the client is told it."""
+        fields = _FIELDS.decode(response)
+        fields["store"] = _TRUE
+        if self._previous is not None:
+            fields["previous_response_id"] = msgspec.Raw(msgspec.json.encode(self._previous))
+        return fields
+
+    async def kept(self, response: msgspec.Raw) -> ResponseFields:
+        """A response that is complete, stored. Where it can't be stored, it says so: its `store` is false."""
+        fields = self.told(response)
+        try:
+            await self._keep(fields)
+        except GatewayError as error:
+            log.warning("response not stored", extra={"reason": error.reason})
+            fields["store"] = _FALSE
+        return fields
+
+
+async def kept_whole(answer: Response, keeping: ResponseKeeping) -> Response:
+    """A whole answer, stored."""
+    fields = await keeping.kept(msgspec.Raw(answer.wire or to_json(answer)))
+    kept = msgspec.structs.replace(answer)
+    kept.with_wire(msgspec.json.encode(fields))
+    return kept
+
+
+class KeptStream:
+    """A stream whose response is stored before its last event. Implements EventStream."""
+
+    def __init__(self, stream: EventStream, keeping: ResponseKeeping) -> None:
+        self._stream = stream
+        self._keeping = keeping
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """See EventStream."""
+        async for block in self._stream.events():
+            yield await self._put_right(block) if SIGN in block else block
+
+    async def _put_right(self, block: bytes) -> bytes:
+        out = []
+        for event in events(block):
+            if event.data is None or SIGN not in event.data:
+                out.append(event.raw)
+                continue
+            fields = _FIELDS.decode(event.data)
+            kind = msgspec.json.decode(fields["type"], type=str) if "type" in fields else event.name or ""
+            if kind in ENDS:
+                told = await self._keeping.kept(fields["response"])
+            else:
+                told = self._keeping.told(fields["response"])
+            fields["response"] = msgspec.Raw(msgspec.json.encode(told))
+            out.append(event_frame(kind.encode(), msgspec.json.encode(fields)))
+        return b"".join(out)
+
+    def failed(self, error: GatewayError) -> bytes:
+        """See EventStream."""
+        return self._stream.failed(error)
+
+    def close(self, error: GatewayError | None = None) -> None:
+        """See EventStream."""
+        self._stream.close(error)

@@ -1,0 +1,62 @@
+"""Anthropic's Messages, plain or streamed, on every model, and the count of a request's tokens."""
+
+from functions.calls.attempt import Attempts
+from functions.calls.counting import Counting
+from functions.calls.surface_exchange import SurfaceExchange
+from functions.contract.function import EventStream, StreamForm, function
+from functions.contract.roles import Access
+from functions.ports.context import ModelContext
+from models_registry.fronts.messages.front import MessagesFront
+from models_registry.fronts.messages.request import left_out
+from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
+from models_registry.turns.messages_form import PING_EVENT, failure_event
+from schema.messages import CountedTokens, CountRequest, MessagesAnswer, MessagesRequest
+from schema.messages_errors import anthropic_form
+
+MESSAGES_STREAM = StreamForm(ping=PING_EVENT, failed=failure_event, passes_comments=False)
+REQUEST_ID = "request-id"
+"""The header in which Anthropic's SDKs look for the id of a call."""
+
+
+@function(
+    "POST",
+    "/v1/messages",
+    access=Access.MODEL,
+    call_type="anthropic_messages",
+    error_form=anthropic_form,
+    stream_form=MESSAGES_STREAM,
+)
+async def messages(request: MessagesRequest, ctx: ModelContext) -> MessagesAnswer | EventStream:
+    """Answer a conversation in Anthropic's form, by any model, in one piece or as a stream of events."""
+    ctx.call.reply_headers[REQUEST_ID] = ctx.call.request_id
+    return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, MessagesExchange))
+
+
+@function(
+    "POST",
+    "/v1/messages/count_tokens",
+    access=Access.MODEL,
+    call_type="acount_tokens",
+    error_form=anthropic_form,
+)
+async def count_tokens(request: CountRequest, ctx: ModelContext) -> CountedTokens:
+    """Count the tokens of a conversation: at Anthropic by the provider itself, else by an estimate. It costs
+    nothing, and has no row."""
+    ctx.call.reply_headers[REQUEST_ID] = ctx.call.request_id
+    return await ctx.routes.walk(ctx.call, request.model, Counting(request, ctx))
+
+
+class MessagesExchange(SurfaceExchange[MessagesRequest, MessagesAnswer]):
+    """A conversation sent to one deployment, and its answer."""
+
+    __slots__ = ()
+    front = MessagesFront()
+
+    def __init__(self, request: MessagesRequest, target: Target, facts: CallFacts) -> None:
+        super().__init__(request, target, facts)
+        if not self.is_native:
+            self.changed = (*left_out(request, target), *self.changed)
+
+    def answer_id(self, answer: MessagesAnswer | EventStream) -> str | None:
+        return (answer.id or None) if isinstance(answer, MessagesAnswer) else None

@@ -1,0 +1,1 @@
+"""Google's generateContent: Gemini's API, and Vertex AI."""

@@ -1,0 +1,19 @@
+"""What Anthropic's streams hold beside the answer: named events, the ping, and the event of a failure."""
+
+import msgspec
+
+from schema.errors import GatewayError
+from schema.messages_errors import anthropic_form
+
+
+def named_event(name: str, data: bytes) -> bytes:
+    """One event with a name, whose data is a single line."""
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+PING_EVENT = named_event("ping", b'{"type": "ping"}')
+
+
+def failure_event(error: GatewayError, request_id: str | None) -> bytes:
+    """The event that ends a stream that broke off. SDKs raise on it."""
+    return named_event("error", msgspec.json.encode(anthropic_form(error, request_id)))

@@ -1,0 +1,125 @@
+"""Keeps sealed values in Postgres. Implements `functions.ports.state.State`."""
+
+import asyncio
+import logging
+import zlib
+from contextlib import suppress
+from datetime import timedelta
+
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
+from runtime.state.sealing import CantOpen, Sealer
+from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest
+
+MAX_VALUE_BYTES = 48 * 1024 * 1024
+"""The longest value that is kept."""
+COMPRESS_LEVEL = 1
+SHORT_BYTES = 128 * 1024
+"""Longer values are sealed and opened in a thread, so that they don't hold other calls up."""
+PURGE_EVERY_S = 600.0
+PURGED_AT_ONCE = 500
+_PUT = """
+    INSERT INTO "Switchgear_State" (state_id, kind, owner, salt_id, sealed, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, now(), now() + $6)
+    ON CONFLICT (owner, kind, state_id) DO UPDATE
+    SET salt_id = excluded.salt_id, sealed = excluded.sealed, created_at = excluded.created_at,
+        expires_at = excluded.expires_at
+"""
+_GET = """
+    SELECT sealed FROM "Switchgear_State"
+    WHERE owner = $3 AND kind = $2 AND state_id = $1 AND (expires_at IS NULL OR expires_at > now())
+"""
+_DELETE = """
+    DELETE FROM "Switchgear_State"
+    WHERE owner = $3 AND kind = $2 AND state_id = $1 AND (expires_at IS NULL OR expires_at > now())
+    RETURNING 1
+"""
+_PURGE = """
+    DELETE FROM "Switchgear_State" WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM "Switchgear_State" WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+log = logging.getLogger(__name__)
+
+
+class StateStore:
+    """Values by owner, kind and id. Without a salt key nothing is kept."""
+
+    def __init__(self, database: Database, sealer: Sealer | None) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._sealer is not None
+
+    def start(self) -> None:
+        """Delete what is over, now and then."""
+        if self._sealer is not None:
+            self._task = asyncio.create_task(self._purge(), name="state")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def put(self, kind: str, owner: str, id: str, value: bytes, *, ttl_s: float) -> None:
+        """See State."""
+        sealer = self._its_sealer()
+        if len(value) > MAX_VALUE_BYTES:
+            raise InvalidRequest(f"The {kind} has {len(value)} bytes; {MAX_VALUE_BYTES} can be stored.")
+
+        def seal() -> bytes:
+            return sealer.seal(zlib.compress(value, COMPRESS_LEVEL), kind=kind, owner=owner, id=id)
+
+        sealed = await asyncio.to_thread(seal) if len(value) > SHORT_BYTES else seal()
+        with asking():
+            async with self._database.connection() as connection:
+                await connection.execute(_PUT, id, kind, owner, sealer.id, sealed, timedelta(seconds=ttl_s))
+
+    async def get(self, kind: str, owner: str, id: str) -> bytes | None:
+        """See State."""
+        sealer = self._its_sealer()
+        with asking():
+            async with self._database.connection() as connection:
+                sealed = await connection.fetchval(_GET, id, kind, owner)
+        if sealed is None:
+            return None
+
+        def unseal() -> bytes:
+            return zlib.decompress(sealer.open(sealed, kind=kind, owner=owner, id=id))
+
+        try:
+            return await asyncio.to_thread(unseal) if len(sealed) > SHORT_BYTES else unseal()
+        except (CantOpen, zlib.error) as exc:
+            log.error("state", extra={"reason": str(exc)})
+            raise GatewayError(f"The stored {kind} can't be opened.") from exc
+
+    async def delete(self, kind: str, owner: str, id: str) -> bool:
+        """See State."""
+        with asking():
+            async with self._database.connection() as connection:
+                return await connection.fetchval(_DELETE, id, kind, owner) is not None
+
+    def _its_sealer(self) -> Sealer:
+        if self._sealer is None:
+            raise GatewayError("This gateway has no salt key, so it keeps no values of callers.")
+        return self._sealer
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_EVERY_S)
+            with suppress(DatabaseUnavailable):
+                await self.purge()
+
+    async def purge(self) -> None:
+        """Delete what is over."""
+        deleted = PURGED_AT_ONCE
+        while deleted >= PURGED_AT_ONCE:
+            with asking():
+                async with self._database.connection() as connection:
+                    told = await connection.execute(_PURGE, PURGED_AT_ONCE)
+            deleted = int(told.rpartition(" ")[2])

@@ -1,0 +1,252 @@
+"""Responses that are stored: conversations that go on at any upstream, who sees them, and what is said where
+nothing is stored."""
+
+import asyncio
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions import responses as functions
+from functions.contract.call import Caller
+from functions.contract.policy import Policy
+from functions.contract.roles import INTERNAL_USER
+from functions.ports.context import StateContext
+from functions.responses import responses
+from functions.rules import conversations
+from schema.errors import DatabaseUnavailable, InvalidRequest, NotFound, UnsupportedParameter
+from schema.responses import InputItemsQuery, Response, ResponseNamed, ResponseQuery
+from tests.fakes import responses_answers, thinking_answers
+from tests.fakes.state import FakeState
+from tests.fakes.upstream import Answer, FakeUpstream
+from tests.functions.contexts import CONFIG, MEMBER, make_call, model_ctx
+from tests.functions.test_responses import STREAMS, TEXT, WHOLE, ask, sent, streamed
+from tests.functions.test_responses_native import CONFIG as NATIVE
+
+ALL = {
+    "model_list": [*CONFIG["model_list"], *NATIVE["model_list"]],
+    "router_settings": {"num_retries": 0},
+}
+BODIES = {**WHOLE, "native": responses_answers.body()}
+CHUNKS = {**STREAMS, "native": responses_answers.sse(responses_answers.events())}
+STRANGER = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="ada")
+
+
+class Talk:
+    """One caller and the state that is kept."""
+
+    def __init__(self, caller: Caller = MEMBER, state: FakeState | None = None, **policy: Any) -> None:
+        self.caller = caller
+        self.state = FakeState() if state is None else state
+        self.policy = Policy(**policy)
+        self.upstream = FakeUpstream()
+        self.told_stored: list[bool] = []
+        """What the events of the latest stream said of `store`."""
+        self._calls = 0
+
+    def say(
+        self, model: str, *, stream: bool = False, answer: bytes | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """Ask, and give the response as the client got it."""
+        self._calls += 1
+        told = Answer(chunks=CHUNKS[model]) if stream else Answer(body=answer or BODIES[model])
+        self.upstream = FakeUpstream(told)
+        ctx = model_ctx(
+            self.upstream,
+            caller=self.caller,
+            state=self.state,
+            policy=self.policy,
+            config=ALL,
+            request_id=f"0190-call-{self._calls}",
+        )
+        if stream:
+            events = asyncio.run(streamed(ctx, model=model, **fields))
+            self.told_stored = [event["response"]["store"] for event in events if "response" in event]
+            found: dict[str, Any] = events[-1]["response"]
+            return found
+        whole = asyncio.run(responses(ask(model=model, **fields), ctx))
+        assert isinstance(whole, Response)
+        shown: dict[str, Any] = json.loads(whole.wire or msgspec.json.encode(whole))
+        return shown
+
+    @property
+    def ctx(self) -> StateContext:
+        return StateContext(call=make_call(self.caller), state=self.state)
+
+    def show(self, id: str, **query: Any) -> dict[str, Any]:
+        shown = asyncio.run(functions.retrieve(ResponseQuery(response_id=id, **query), self.ctx))
+        found: dict[str, Any] = json.loads(shown.wire)
+        return found
+
+    def items(self, id: str, **query: Any) -> dict[str, Any]:
+        listed = asyncio.run(functions.input_items(InputItemsQuery(response_id=id, **query), self.ctx))
+        found: dict[str, Any] = json.loads(msgspec.json.encode(listed))
+        return found
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("second", BODIES)
+@pytest.mark.parametrize("first", BODIES)
+def test_a_conversation_goes_on_at_any_upstream(first: str, second: str, stream: bool) -> None:
+    talk = Talk()
+    one = talk.say(first, input="Who carries the load?", instructions="Be brief.", stream=stream)
+    assert (one["store"], one.get("previous_response_id")) == (True, None)
+    assert set(talk.told_stored) == ({True} if stream else set())
+    two = talk.say(second, input="And then?", previous_response_id=one["id"], stream=stream)
+    assert two["previous_response_id"] == one["id"]
+    body = sent(talk.upstream)
+    text = json.dumps(body, ensure_ascii=False)
+    assert "previous_response_id" not in body
+    assert "Be brief." not in text, "instructions do not go on"
+    assert text.index("Who carries the load?") < text.index(TEXT) < text.index("And then?")
+    if second == "native":
+        assert body["store"] is False
+        assert [item.get("id") for item in body["input"]] == [None, None, None]
+    three = talk.say(first, input="Well?", previous_response_id=two["id"], stream=stream)
+    assert json.dumps(sent(talk.upstream)).count("load") == 3
+    assert talk.show(three["id"]) == three
+
+
+def test_what_is_shown_is_what_was_sent() -> None:
+    talk = Talk()
+    one = talk.say("claude", input="Hi", metadata={"a": "b"}, store=True)
+    assert (one["store"], one["metadata"]) == (True, {"a": "b"})
+    assert talk.show(one["id"]) == one
+    with pytest.raises(UnsupportedParameter) as refused:
+        talk.show(one["id"], stream=True)
+    assert refused.value.param == "stream"
+    with pytest.raises(InvalidRequest, match="synchronous"):
+        asyncio.run(functions.cancel(ResponseNamed(response_id=one["id"]), talk.ctx))
+    gone = asyncio.run(functions.delete(ResponseNamed(response_id=one["id"]), talk.ctx))
+    assert (gone.id, gone.object, gone.deleted) == (one["id"], "response", True)
+    with pytest.raises(NotFound):
+        talk.show(one["id"])
+
+
+def test_the_items_before_a_response() -> None:
+    talk = Talk()
+    one = talk.say("claude", input="Hi")
+    two = talk.say("claude", input=[{"role": "user", "content": "And?"}], previous_response_id=one["id"])
+    whole = talk.items(two["id"], order="asc")
+    assert [(item["role"], item["content"][0]["text"]) for item in whole["data"]] == [
+        ("user", "Hi"),
+        ("assistant", TEXT),
+        ("user", "And?"),
+    ]
+    assert {(item["type"], item["status"]) for item in whole["data"]} == {("message", "completed")}
+    ids = [item["id"] for item in whole["data"]]
+    assert len(set(ids)) == 3
+    assert (whole["first_id"], whole["last_id"], whole["has_more"]) == (ids[0], ids[2], False)
+    latest = talk.items(two["id"], limit=2)
+    assert ([item["id"] for item in latest["data"]], latest["has_more"]) == ([ids[2], ids[1]], True)
+    rest = talk.items(two["id"], after=ids[1])
+    assert ([item["id"] for item in rest["data"]], rest["has_more"]) == ([ids[0]], False)
+    with pytest.raises(InvalidRequest):
+        talk.items(two["id"], after="msg_nobody")
+
+
+def test_nobody_else_finds_a_response() -> None:
+    talk = Talk()
+    id = talk.say("gpt")["id"]
+    other = Talk(STRANGER, talk.state)
+    for attempt in (
+        lambda: other.show(id),
+        lambda: other.items(id),
+        lambda: asyncio.run(functions.delete(ResponseNamed(response_id=id), other.ctx)),
+        lambda: asyncio.run(functions.cancel(ResponseNamed(response_id=id), other.ctx)),
+    ):
+        with pytest.raises(NotFound):
+            attempt()
+    with pytest.raises(InvalidRequest) as refused:
+        other.say("gpt", previous_response_id=id)
+    assert (refused.value.code, refused.value.param) == (
+        "previous_response_not_found",
+        "previous_response_id",
+    )
+    assert not other.upstream.requests
+    assert talk.show(id)["id"] == id
+
+
+def test_a_key_that_was_replaced_still_finds_its_responses() -> None:
+    talk = Talk(msgspec.structs.replace(MEMBER, key_id="k1"))
+    id = talk.say("gpt")["id"]
+    replaced = Talk(msgspec.structs.replace(MEMBER, key_id="k1", key_hash="c" * 8), talk.state)
+    assert replaced.show(id)["id"] == id
+
+
+@pytest.mark.parametrize("model", BODIES)
+@pytest.mark.parametrize(
+    ("talk", "why"),
+    [
+        (lambda: Talk(state=FakeState(is_open=False)), "salt key"),
+        (lambda: Talk(stores_responses=False), "not stored"),
+        (lambda: Talk(msgspec.structs.replace(MEMBER, stores_responses=False)), "not stored"),
+    ],
+)
+def test_where_nothing_is_stored_it_is_said(talk: Any, why: str, model: str) -> None:
+    here: Talk = talk()
+    assert here.say(model)["store"] is False
+    assert here.say(model, stream=True)["store"] is False
+    assert not here.state.values
+    for fields in ({"store": True}, {"previous_response_id": "resp_1"}):
+        with pytest.raises(UnsupportedParameter, match=why) as refused:
+            here.say(model, **fields)
+        assert refused.value.param == next(iter(fields))
+    with pytest.raises(NotFound):
+        here.show("resp_1")
+
+
+def test_a_team_may_store_where_the_config_does_not() -> None:
+    talk = Talk(msgspec.structs.replace(MEMBER, stores_responses=True), stores_responses=False)
+    assert talk.show(talk.say("gpt")["id"])["store"] is True
+
+
+def test_store_false_keeps_nothing_and_may_go_on() -> None:
+    talk = Talk()
+    one = talk.say("gpt")
+    two = talk.say("gpt", store=False, previous_response_id=one["id"], input="And?")
+    assert two["store"] is False
+    assert len(sent(talk.upstream)["messages"]) == 3
+    with pytest.raises(NotFound):
+        talk.show(two["id"])
+
+
+def test_thinking_goes_back_to_its_provider_and_to_no_other() -> None:
+    content = [thinking_answers.THINKING, thinking_answers.REDACTED, thinking_answers.ANSWER]
+    talk = Talk()
+    one = talk.say("claude", answer=thinking_answers.message("claude", content))
+    talk.say("claude", previous_response_id=one["id"], input="And?")
+    assert sent(talk.upstream)["messages"][1]["content"] == content
+    talk.say("native", previous_response_id=one["id"], input="And?")
+    assert [item["type"] for item in sent(talk.upstream)["input"]] == ["message"] * 3
+    talk.say("gpt", previous_response_id=one["id"], input="And?")
+    assert "Rvc" not in json.dumps(sent(talk.upstream))
+
+
+def test_a_history_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    one = talk.say("gpt", input="x" * 500)
+    monkeypatch.setattr(conversations, "MAX_HISTORY_BYTES", 400)
+    with pytest.raises(InvalidRequest, match="more than 400 bytes"):
+        talk.say("gpt", previous_response_id=one["id"])
+    with pytest.raises(InvalidRequest, match="store: false"):
+        talk.say("gpt", input="x" * 500, store=True)
+    assert talk.say("gpt", input="x" * 500)["store"] is False
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_can_not_be_stored_says_so(stream: bool) -> None:
+    talk = Talk()
+    talk.state.refuses = DatabaseUnavailable("away")
+    assert talk.say("claude", stream=stream)["store"] is False
+    assert talk.told_stored == ([True, True, False] if stream else []), "the first events could not know"
+    assert not talk.state.values
+
+
+def test_the_history_counts_in_the_bounds_of_a_call() -> None:
+    talk = Talk()
+    one = talk.say("native", input="x" * 3000)
+    before = conversations.stored_of(talk.state.values["response", MEMBER.key_hash, one["id"]])
+    asked = conversations.going_on(ask(model="native", previous_response_id=one["id"]), before)
+    assert len(bytes(asked.raw["input"])) > 3000
