@@ -123,7 +123,8 @@ class SessionLog(SpendLog, frozen=True):
 
 
 def session_log(row: SpendRow, count: int, spend: Decimal) -> SessionLog:
-    return SessionLog(*[get(row) for get in _GETTERS], session_total_count=count, session_total_spend=spend)
+    """The newest row of a session in its wire form."""
+    return SessionLog(*[*(get(row) for get in _GETTERS), count, spend])
 
 
 def spend_log(row: SpendRow) -> SpendLog:
