@@ -3,10 +3,12 @@
 import msgspec
 
 from models_registry.backends.changes import Changes
+from models_registry.backends.signatures import googles
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
+THINKING, REDACTED = "thinking", "redacted_thinking"
 NO_ARGUMENTS = msgspec.Raw(b"{}")
 NOTHING = ("", "null")
 """Texts of arguments that say that there are none."""
@@ -89,6 +91,26 @@ def thinking_blocks(message: Message) -> list[ThinkingBlock]:
         return _THINKING.decode(message.thinking_blocks)
     except msgspec.DecodeError:
         return []
+
+
+def signed_thinking(message: Message) -> list[ThinkingBlock]:
+    """The thinking of an earlier answer that a Claude model takes back: whole blocks with their signatures. A
+    client that collected a stream may send the pieces one by one: a block's text ends with the piece that has
+    the signature. Thinking with Google's signature, or without one, is left out."""
+    blocks: list[ThinkingBlock] = []
+    text: list[str] = []
+    for piece in thinking_blocks(message):
+        if piece.kind == REDACTED and piece.data:
+            blocks.append(ThinkingBlock(kind=REDACTED, data=piece.data))
+        elif piece.kind == THINKING and googles(piece.signature):
+            text.clear()
+        elif piece.kind == THINKING:
+            text.append(piece.thinking or "")
+            if piece.signature:
+                whole = "".join(text)
+                blocks.append(ThinkingBlock(kind=THINKING, thinking=whole, signature=piece.signature))
+                text.clear()
+    return blocks
 
 
 def refuse_legacy(message: Message, where: str) -> None:

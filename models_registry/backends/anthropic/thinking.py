@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models_registry.backends.content import thinking_blocks
+from models_registry.backends.content import signed_thinking, thinking_blocks
 from models_registry.backends.signatures import googles
 from models_registry.turns.events import Sealed, Thought
-from schema.chat import Message, Part, ThinkingBlock
+from schema.chat import Message, Part
 from schema.dialects.anthropic import AnswerBlock, AnthropicMessage, Block
 from schema.wire import present
 
@@ -32,7 +32,12 @@ def thought(block: AnswerBlock) -> Thought | Sealed | None:
 def signed_blocks(message: Message) -> list[Block]:
     """The thinking of an assistant's message, from its `thinking_blocks`, as Anthropic takes it. Empty: the
     client kept none, or it stands among the parts of the content."""
-    return [] if _stands_in_parts(message) else _joined(thinking_blocks(message))
+    if _stands_in_parts(message):
+        return []
+    return [
+        Block(kind=each.kind, thinking=each.thinking, signature=each.signature, data=each.data)
+        for each in signed_thinking(message)
+    ]
 
 
 def signed_part(part: Part) -> Block | None:
@@ -83,20 +88,3 @@ def _begins_with_thinking(turn: AnthropicMessage) -> bool:
 def _stands_in_parts(message: Message) -> bool:
     parts = message.content if isinstance(message.content, list) else ()
     return any(part.kind in (THINKING, REDACTED) for part in parts)
-
-
-def _joined(pieces: Sequence[ThinkingBlock]) -> list[Block]:
-    blocks: list[Block] = []
-    text: list[str] = []
-    for piece in pieces:
-        if piece.kind == REDACTED and piece.data:
-            blocks.append(Block(kind=REDACTED, data=piece.data))
-        elif piece.kind == THINKING:
-            if googles(piece.signature):
-                text.clear()
-                continue
-            text.append(piece.thinking or "")
-            if piece.signature:
-                blocks.append(Block(kind=THINKING, thinking="".join(text), signature=piece.signature))
-                text.clear()
-    return blocks

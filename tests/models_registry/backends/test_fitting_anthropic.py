@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.anthropic.request import ANSWER_TOOL
-from models_registry.backends.anthropic.schemas import fit_schema, with_object_root
+from models_registry.backends.claude_schemas import fit_schema, with_object_root
 from models_registry.target import Target
 from runtime.blueprint import check
 from schema.chat import ChatRequest
