@@ -245,6 +245,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False
     takes_metadata: bool = False
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
+    refused_in_messages: frozenset[str] = frozenset()
+    """Fields of earlier answers that the server refuses in messages, such as `reasoning_content`. They are
+    left out."""
     strict_messages: bool = False
     """Whether the server refuses a message with a field that OpenAI does not declare, such as
     `reasoning_content`. Then such fields are left out."""

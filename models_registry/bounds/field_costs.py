@@ -10,6 +10,7 @@ Sources: OpenAI's OpenAPI document 2.3.0; vLLM's and SGLang's `ChatCompletionReq
 """
 
 import enum
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -286,8 +287,9 @@ BLOCK_FIELDS = _names(
     """type text source id name input tool_use_id content is_error thinking signature data title context
     citations cache_control caller"""
 )
-CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_")
-"""How the types of Anthropic's tools begin that the caller runs."""
+CLIENT_TOOL = re.compile(r"(?:bash|text_editor|memory|computer)_[0-9]{8}")
+"""The types of Anthropic's tools that the caller runs. A toolset holds many of them, and has no known
+bound."""
 CLIENT_TOOL_TOKENS = 1024
 """The tokens that Anthropic adds for one of its tools that the caller runs. Documented: 735 for `computer_`,
 700 for `text_editor_`, 245 for `bash_`."""

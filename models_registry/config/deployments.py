@@ -185,6 +185,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         local=provider.local,
         takes_metadata=provider.takes_metadata and own_host,
         strict_messages=provider.strict_messages and own_host,
+        refused_in_messages=frozenset(provider.refused_in_messages if own_host else ()),
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
         refuses=frozenset(provider.refuses if own_host else ()),
         info=deployment.info,

@@ -94,6 +94,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where such servers usually listen, for those whose address the config has to give."""
     sources: tuple[str, ...] = ()
     """Where the row's facts come from. One source alone is `unverified` in the docs."""
+    refused_in_messages: tuple[str, ...] = ()
+    """Fields of earlier answers that the provider's own hosts refuse in messages."""
     strict_messages: bool = False
     """Whether the provider's own hosts refuse messages with fields that OpenAI does not declare."""
     bills_failures: bool = False

@@ -5,6 +5,7 @@ call with more than 40 characters. Answers of other models have all of these, an
 """
 
 import hashlib
+from collections.abc import Collection
 
 import msgspec
 
@@ -56,6 +57,23 @@ def without_foreign(fields: _Object) -> list[str]:
         return []
     fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
     return list(names)
+
+
+def holds_any(request: ChatRequest, names: Collection[str]) -> bool:
+    """Whether an earlier answer may have one of these fields."""
+    if not any(message.role == "assistant" for message in request.messages):
+        return False
+    messages = bytes((request.raw or request.fields())["messages"])
+    return any(f'"{name}"'.encode() in messages for name in names)
+
+
+def without_fields(fields: _Object, names: Collection[str]) -> list[str]:
+    """Take these fields out of messages. Gives the names of those that were there."""
+    messages = _OBJECTS.decode(fields["messages"])
+    found = {name: None for message in messages for name in names if message.pop(name, None) is not None}
+    if found:
+        fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
+    return [f"messages.{name}" for name in found]
 
 
 def joined_content(fields: _Object) -> list[str]:
