@@ -26,7 +26,7 @@ from schema.log_page import (
 )
 from schema.reports import PeriodQuery, TopQuery
 from schema.secret import hash_of
-from schema.spend import SpendDay, SpendLog, SpendQuery, TagSpend, UsersQuery, spend_log
+from schema.spend import SpendDay, SpendLog, SpendQuery, TagSpend, UsersQuery, session_log, spend_log
 from schema.teams import TeamRecord
 from schema.users import UserRecord
 
@@ -57,17 +57,19 @@ async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list
 
 @function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
 async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
-    """List calls by page, filtered and sorted. `next_cursor` leads to the rows after the page."""
+    """List calls by page, filtered and sorted. `next_cursor` leads to the rows after the page. With
+    `group_by_session`, a session is one row, with the number and the cost of its calls."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
-    if request.group_by_session:
-        raise UnsupportedParameter(
-            "group_by_session: not in this version; ask for one session by session_id.",
-            param="group_by_session",
+    if request.cursor is not None and (
+        request.group_by_session or request.sort_by != "startTime" or request.page != 1
+    ):
+        raise InvalidRequest(
+            "cursor: only without page and group_by_session, and sorted by startTime.", param="cursor"
         )
-    if request.cursor is not None and (request.sort_by != "startTime" or request.page != 1):
-        raise InvalidRequest("cursor: only without page, and sorted by startTime.", param="cursor")
     if not any(getattr(request, name) is not None for name in WIDE):
         _check_dates(request)
+    if request.group_by_session:
+        return await _session_page(request, ctx)
     found = await ctx.log.page(
         _hashed(request),
         after=None if request.cursor is None else place_of(request.cursor),
@@ -82,6 +84,18 @@ async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
         total_pages=pages_of(found.total, request.page_size),
         total_is=found.total_is,
         next_cursor=cursor_of(_place(found.rows[-1])) if goes_on else None,
+    )
+
+
+async def _session_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
+    found = await ctx.log.sessions(_hashed(request), scope=ctx.call.scope)
+    return LogPage(
+        data=[session_log(*session) for session in found.sessions],
+        total=found.total,
+        page=request.page,
+        page_size=request.page_size,
+        total_pages=pages_of(found.total, request.page_size),
+        total_is="exact",
     )
 
 

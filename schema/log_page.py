@@ -10,7 +10,7 @@ import msgspec
 
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
-from schema.spend import SpendLog
+from schema.spend import SessionLog, SpendLog
 
 Sorted = Literal["startTime", "endTime", "spend", "total_tokens", "request_duration_ms", "model", "ttft_ms"]
 TotalIs = Literal["exact", "at_least", "rollups"]
@@ -61,6 +61,7 @@ class LogPageQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields=T
     page_size: int = 50
     cursor: str | None = None
     group_by_session: bool = False
+    """Whether each session is one row: its newest. Sorting then goes by the sums of the sessions."""
 
 
 class LogExportQuery(LogFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,12 +87,28 @@ class FoundRows(msgspec.Struct, frozen=True, kw_only=True):
     total_is: TotalIs
 
 
+class LoggedSession(NamedTuple):
+    """A session as a row of a page: its newest row, and the sums of its rows that fit the filter."""
+
+    row: SpendRow
+    calls: int
+    spend: Decimal
+    """In dollars."""
+
+
+class FoundSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of sessions. `total` is the number of all sessions that fit the filter."""
+
+    sessions: list[LoggedSession]
+    total: int
+
+
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the log. `total_is` is `exact` where few enough rows fit to be counted, `rollups` where the
     daily sums gave the number of requests, and `at_least` where the sums don't know it. `next_cursor` is null
     on the last page, and where rows are not in the order of time."""
 
-    data: list[SpendLog]
+    data: list[SpendLog] | list[SessionLog]
     total: int
     page: int
     page_size: int

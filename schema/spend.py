@@ -114,6 +114,19 @@ _GETTERS = tuple(
 )
 
 
+class SessionLog(SpendLog, frozen=True):
+    """The newest row of a session, with the sums of the session's rows that fit the filter. A row without a
+    session is one of its own."""
+
+    session_total_count: int = 1
+    session_total_spend: Decimal = Decimal(0)
+
+
+def session_log(row: SpendRow, count: int, spend: Decimal) -> SessionLog:
+    """The newest row of a session in its wire form."""
+    return SessionLog(*[*(get(row) for get in _GETTERS), count, spend])
+
+
 def spend_log(row: SpendRow) -> SpendLog:
     """The row in its wire form."""
     return SpendLog(*[get(row) for get in _GETTERS])

@@ -55,6 +55,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Management paths, each with the teams that open it to their members."""
     rules: tuple[Rule, ...] = ()
     """Budgets and limits over the key."""
+    customer_budget_id: str | None = None
+    """The budget of customers whom the key's calls name and who have none of their own."""
     estimated_output_tokens: int = 1024
     """The output tokens that a limit on tokens reserves for a request that sets no limit itself."""
     stores_bodies: bool | None = None

@@ -13,7 +13,7 @@ from schema.corrections import Corrected, Correction, CorrectionKind, Made, Unce
 from schema.fields import Page
 from schema.ledger.rows import SpendRow
 from schema.ledger.sums import Dimension, Lines, Name, Sums, SumsQuery
-from schema.log_page import FoundRows, LogFilter, LogPageQuery, LogPlace
+from schema.log_page import FoundRows, FoundSessions, LogFilter, LogPageQuery, LogPlace
 from schema.recosting import RecostRequest
 from schema.spend import SpendDay, SpendQuery
 
@@ -87,6 +87,10 @@ class Log(Protocol):
     async def page(self, query: LogPageQuery, *, after: LogPlace | None, scope: Scope) -> FoundRows:
         """The rows on one page, or the rows after a place. Raises InvalidRequest for a text that is no date,
         for a page too far down, and for too many rows to sort."""
+        ...
+
+    async def sessions(self, query: LogPageQuery, *, scope: Scope) -> FoundSessions:
+        """The sessions on one page. Raises InvalidRequest as `page` does, and for too many rows to group."""
         ...
 
     def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:

@@ -297,6 +297,17 @@ CALLERS_OWN = frozenset({"", "custom"})
 """Types of the caller's own tools in Messages."""
 EDITS = "clear_"
 """How the kinds of edits of `context_management` begin that only take something out of a prompt."""
+BEDROCK = Table(
+    _EVERYWHERE,
+    _free(
+        "model temperature top_p top_k stop tool_choice reasoning_effort performanceConfig requestMetadata"
+    ),
+    {
+        "response_format": Does.SCHEMA,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+        "guardrailConfig": Only(()),  # it is billed by the text that it reads
+    },
+)
 EMBEDDINGS = Table(
     _CONSUMED,
     _free(
@@ -311,7 +322,7 @@ EMBEDDINGS = Table(
 
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
-    | {Dialect.GEMINI: GEMINI}
+    | {Dialect.GEMINI: GEMINI, Dialect.BEDROCK: BEDROCK}
 )
 OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"

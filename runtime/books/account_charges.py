@@ -8,20 +8,24 @@ from decimal import Decimal
 import asyncpg
 import msgspec
 
-from runtime.books.crossings import LEAST, OWN, Crossed, CustomerBudget, crossings, holder_of, named
+from runtime.books.crossings import CUSTOMERS, LEAST, Crossed, CustomerBudget, crossings, holder_of, named
 from schema.ledger.rows import Charge
 from schema.money import usd
 
 _CHARGE = """
     WITH customers AS (SELECT (SELECT soft_budget FROM "LiteLLM_BudgetTable" WHERE budget_id = $6) AS soft)
-    SELECT c.name, c.unbooked, c.booked, c.spent, c.ceiling, c.window_start, customers.soft AS strangers_soft
-    FROM switchgear_charge_accounts($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) AS c,
-        customers
+    SELECT c.name, c.unbooked, c.booked, c.spent, c.ceiling, c.window_start, customers.soft AS strangers_soft,
+        a.kind, a.object_id, a.part
+    FROM switchgear_charge_accounts($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) AS c
+        CROSS JOIN customers LEFT JOIN "Switchgear_Account" a ON a.account = c.name
     WHERE c.unbooked > 0 OR c.spent >= c.ceiling * $7::numeric
         OR (customers.soft IS NOT NULL AND c.name LIKE $8)
 """
 _WINDOWS = """SELECT account, window_start FROM "Switchgear_Account"
     WHERE account = ANY ($1) AND window_start IS NOT NULL"""
+
+
+FORMER_CUSTOMERS = "money:customer-default:"
 
 
 class AccountStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +58,11 @@ async def charge_accounts(
     together: dict[tuple[str, int, str], list[int]] = {}
     holders: dict[str, tuple[str, str, str]] = {}
     for charge in charges:
-        amounts = together.setdefault((charge.account, charge.epoch, charge.worker), [0, 0])
+        account = now_called(charge.account)
+        amounts = together.setdefault((account, charge.epoch, charge.worker), [0, 0])
         amounts[0] += charge.taken_nano
         amounts[1] += charge.cost_nano
-        holders[charge.account] = (charge.kind, charge.object_id, charge.part)
+        holders[account] = (charge.kind, charge.object_id, charge.part)
     if not together:
         return []
     ordered = sorted(together)
@@ -70,12 +75,12 @@ async def charge_accounts(
         [together[each][1] for each in ordered],
         customer_budget.budget_id,
         LEAST,
-        f"money:customer{OWN}:%",
+        f"{CUSTOMERS}%",
     )
     return [
         AccountStanding(
             account=row["name"],
-            holder=holders[row["name"]],
+            holder=_holder(row) or holders[row["name"]],
             unbooked=row["unbooked"],
             booked=row["booked"],
             spent=row["spent"],
@@ -87,18 +92,32 @@ async def charge_accounts(
     ]
 
 
+def _holder(row: asyncpg.Record) -> tuple[str, str, str] | None:
+    """The holder that the account has now. Where the holder's row was made since the call was held, the
+    account had none then. None: the account is gone."""
+    return None if row["kind"] is None else (row["kind"], row["object_id"], row["part"])
+
+
+def now_called(account: str) -> str:
+    """The present name of an account. Journals of earlier versions have another name for the budget of a
+    customer without a row."""
+    if account.startswith(FORMER_CUSTOMERS):
+        return CUSTOMERS + account.removeprefix(FORMER_CUSTOMERS)
+    return account
+
+
 def crossed_in(standing: AccountStanding) -> Iterator[Crossed]:
     """The thresholds that a budget crossed with this batch. Nothing where the holder's row says how much was
     spent."""
     spent, ceiling = standing.spent, standing.ceiling
     if spent is None or ceiling is None:
         return
-    budget = named(standing.account)
+    budget, is_customers = named(standing.account), standing.account.startswith(CUSTOMERS)
     yield from crossings(
         budget,
         before=usd(spent - standing.booked),
         after=usd(spent),
-        soft=standing.strangers_soft if budget.is_main and not budget.has_row else None,
+        soft=standing.strangers_soft if budget.is_main and is_customers else None,
         limit=usd(ceiling),
         since=standing.since,
     )
@@ -109,7 +128,13 @@ async def with_windows(
 ) -> list[Crossed]:
     """Add to each crossed budget when its window began, for budgets whose holder's row says how much was
     spent. A crossing in the next window is then a new alert."""
-    holders = {each.account: holder_of(each.kind, each.object_id, each.part) for each in charges if each.kind}
+    holders = {}
+    for each in charges:
+        account = now_called(each.account)
+        if each.kind:
+            holders[account] = holder_of(each.kind, each.object_id, each.part)
+        elif account.startswith(CUSTOMERS) and named(account).is_main:
+            holders[account] = named(account).holder
     rows = await connection.fetch(_WINDOWS, list(holders))
     began = {holders[row["account"]]: row["window_start"] for row in rows}
     return [msgspec.structs.replace(each, since=began.get(each.budget.object)) for each in crossed]

@@ -20,11 +20,10 @@ counts."""
 LEAST = min(part for _, part in THRESHOLDS)
 GATEWAY = "gateway"
 """What an alert calls the budget over all calls of the gateway."""
-IDS: Mapping[str, int] = MappingProxyType({"global": 0, "member": 2})
+IDS: Mapping[str, int] = MappingProxyType({"global": 0, "member": 2, "end_user": 2})
 """How many ids of the holder an account's name has, by kind. The other kinds have one."""
-OWN = "-default"
-"""The suffix of a kind where the holder has no row, such as `customer-default`. `runtime/limits/rules.py`
-writes it."""
+CUSTOMERS = "money:customer:"
+"""How the accounts of customers' budgets begin. `runtime/limits/rules.py` writes it."""
 
 
 class CustomerBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +47,6 @@ class NamedBudget(msgspec.Struct, frozen=True, kw_only=True):
     window: str | None = None
     """`1d`, where the budget is one of the holder's `budget_limits`."""
     model: str | None = None
-    has_row: bool = True
-    """Whether the holder has a row. A customer that was never entered has none."""
 
     @property
     def is_main(self) -> bool:
@@ -102,10 +99,9 @@ def named(account: str) -> NamedBudget:
 
 
 def _named(kind: str, names: list[str]) -> NamedBudget | None:
-    has_row, kind = not kind.endswith(OWN), kind.removesuffix(OWN)
     ids = IDS.get(kind, 1)
     name = GATEWAY if kind == "global" else ":".join([kind, *map(unquote, names[:ids])])
-    holder = NamedBudget(holder=name, has_row=has_row)
+    holder = NamedBudget(holder=name)
     match names[ids:]:
         case [] if len(names) == ids:
             return holder

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from runtime.books import rollups
-from runtime.books.account_charges import charge_accounts, crossed_in, with_windows
+from runtime.books.account_charges import charge_accounts, crossed_in, now_called, with_windows
 from runtime.books.counters import COUNTERS, Counter, CounterSums, add_to, owners_of
 from runtime.books.crossings import (
     NO_CUSTOMER_BUDGET,
@@ -21,6 +21,7 @@ from runtime.books.crossings import (
     holder_of,
     increase_at,
 )
+from runtime.books.strangers import enter_strangers
 from schema.ledger.columns import COLUMNS, SpendColumn
 from schema.ledger.rows import SpendRow
 from schema.tables import naive
@@ -78,6 +79,7 @@ async def book_rows(
         )
     sums = _sums(rows)
     charges = [charge for row in rows for charge in row.charges]
+    await enter_strangers(connection, rows, {now_called(charge.account) for charge in charges})
     standings = await charge_accounts(connection, charges, customer_budget)
     for each in standings:
         kind, id, part = each.holder

@@ -13,6 +13,10 @@ from schema.budgets import BudgetRecord
 from schema.customers import CustomerInfo, CustomerRecord
 from schema.tables.budgets import Budget
 
+BY_CALLS = "key:"
+"""How `created_by` begins where the bookkeeper made the row. `switchgear_enter_customers` writes it."""
+TAKEN_OVER = ("alias", "default_model", "models", "budget_id", "blocked")
+
 
 class CustomerStore(RowStore[CustomerRecord]):
     def __init__(self, database: Database, announce: Announce) -> None:
@@ -22,10 +26,19 @@ class CustomerStore(RowStore[CustomerRecord]):
     async def add_with(
         self, record: CustomerRecord, limits: Mapping[str, object], *, call: Call
     ) -> CustomerInfo:
+        """Add a customer. A row that the bookkeeper made, since a call named the customer, is taken over,
+        with what was spent. Raises Conflict for a customer that somebody has entered."""
         async with self.changing(call):
             if limits:
                 record = msgspec.structs.replace(record, budget_id=await self._budget(limits, call))
-            return await self._shown(await self.add(record, call=call))
+            made = await self.locked(record.user_id, call=call)
+            if made is None or not (made.created_by or "").startswith(BY_CALLS):
+                return await self._shown(await self.add(record, call=call))
+            values = {name: getattr(record, name) for name in TAKEN_OVER}
+            values["spend"] = record.spend or made.spend
+            entered = await self.write(made, values | self.stamps(call, created=True), call=call)
+            self.announce(record.user_id)
+            return await self._shown(entered)
 
     async def change_with(
         self, id: str, changes: Mapping[str, object], limits: Mapping[str, object], *, call: Call

@@ -205,6 +205,7 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         organizations=facts.organizations or {},
         permissions=permissions,
         rules=tuple(_rules(facts, policy)),
+        customer_budget_id=key.metadata.end_user_budget_id,
         estimated_output_tokens=key.metadata.default_estimated_output_tokens or DEFAULT_ESTIMATE,
         stores_bodies=_says(facts, lambda said: said.store_prompts_in_spend_logs),
         stores_responses=_says(facts, lambda said: said.store_responses),

@@ -93,7 +93,9 @@ class Admissions:
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         """Hold what the attempt may cost and use. Raises what `functions.ports.models.Ledger.hold` raises."""
         caller = call.caller
-        extra = await self._customers.rules(customer, target.public_name) if customer else ()
+        extra: Sequence[Rule] = ()
+        if customer:
+            extra = await self._customers.rules(customer, target.public_name, caller.customer_budget_id)
         if not (caller.rules or extra or self._common):
             return NOTHING_HELD
         plan = self._plan(caller, extra, target.public_name)

@@ -41,14 +41,15 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     """The owner of budgets and limits, and its names."""
 
     kind: str
-    """`key`, `user`, `team`, `member`, `organization`, `customer` or `global`."""
+    """`key`, `user`, `team`, `member`, `organization`, `customer`, `end_user` (a customer under the budget
+    that a key gives its customers) or `global`."""
     who: str
     """LiteLLM's word for the owner in headers and errors: `api_key`, `team`."""
     subject: str
     """What a message calls the owner: `team platform`."""
     id: str = ""
     part: str = ""
-    """The user, where the owner is a member of a team."""
+    """The user, where the owner is a member of a team. The key's budget, where it is an `end_user`."""
     topics: tuple[str, ...] = ()
     """The rows that the limits were read from, as their changes are announced: `team:platform`."""
     own: bool = False
@@ -57,9 +58,8 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def account(self) -> str:
         """The owner's part of an account's name, such as `team:platform`. Ids are quoted, so that two owners
-        never get the same name."""
-        kind = f"{self.kind}-default" if self.own else self.kind
-        names = [kind, *(quote(name, safe="@ ") for name in (self.id, self.part) if name)]
+        never get the same name. The name is the same before and after the owner gets a row."""
+        names = [self.kind, *(quote(name, safe="@ ") for name in (self.id, self.part) if name)]
         return ":".join(names)
 
     @property

@@ -15,7 +15,15 @@ from runtime.reports.log_filter import add_filters, summed_alike
 from runtime.reports.sums import ReportReader
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
-from schema.log_page import FoundRows, LogFilter, LogPageQuery, LogPlace, TotalIs
+from schema.log_page import (
+    FoundRows,
+    FoundSessions,
+    LogFilter,
+    LoggedSession,
+    LogPageQuery,
+    LogPlace,
+    TotalIs,
+)
 from schema.tables import naive
 
 COUNTED = 10_000
@@ -50,6 +58,36 @@ SORTS: Mapping[str, str] = MappingProxyType(
     }
 )
 INDEXED = frozenset({"startTime", "spend"})
+
+GROUP = "coalesce(nullif(session_id, ''), request_id)"
+"""What a row is grouped by."""
+SESSION_SORTS: Mapping[str, str] = MappingProxyType(
+    {
+        "startTime": "newest",
+        "endTime": "ended",
+        "spend": "session_spend",
+        "total_tokens": "tokens",
+        "request_duration_ms": "lasted",
+        "model": "a_model",
+        "ttft_ms": "ttft",
+    }
+)
+SESSIONS = f"""
+    WITH grouped AS (
+        SELECT {GROUP} AS name, max("startTime") AS newest, max("endTime") AS ended,
+            sum(spend) AS session_spend, sum(total_tokens) AS tokens, sum(request_duration_ms) AS lasted,
+            max(model) AS a_model,
+            min(ttft_ms) AS ttft, count(*) AS session_count,
+            (array_agg(request_id ORDER BY "startTime" DESC, request_id DESC))[1] AS rid
+        FROM "LiteLLM_SpendLogs"{{where}} GROUP BY 1),
+    wanted AS (
+        SELECT *, count(*) OVER () AS session_total, row_number() OVER (ORDER BY {{order}}) AS place
+        FROM grouped ORDER BY place LIMIT {{size}} OFFSET {{offset}})
+    SELECT log.*, session_count, session_spend, session_total FROM wanted
+    JOIN (SELECT {SELECTED} FROM "LiteLLM_SpendLogs") AS log
+        ON log.request_id = rid AND log."startTime" = newest
+    ORDER BY place
+"""
 
 _KEYS_OF_ALIAS = """
     SELECT token FROM "LiteLLM_VerificationToken" WHERE key_alias = $1
@@ -86,6 +124,38 @@ class LogReader:
         found = [spend_row(row) for row in rows[: query.page_size]]
         total, total_is = await self._total(query, counted, offset + len(rows), scope)
         return FoundRows(rows=found, more=len(rows) > query.page_size, total=total, total_is=total_is)
+
+    async def sessions(self, query: LogPageQuery, *, scope: Scope) -> FoundSessions:
+        """The sessions on one page. A row without a session is one of its own. Raises InvalidRequest for a
+        page too far down, and where too many rows would have to be grouped or searched."""
+        offset = (query.page - 1) * query.page_size
+        if offset > REACHABLE:
+            raise InvalidRequest(f"page: it may begin within the first {REACHABLE:,} sessions.", param="page")
+        conditions = await self._conditions(query, scope)
+        counted = await self._count(conditions, SORTED + 1)
+        if counted is None or counted > SORTED:
+            raise InvalidRequest(
+                f"group_by_session: over {SORTED:,} rows would have to be grouped; ask for a shorter "
+                "time, or filter.",
+                param="group_by_session",
+            )
+        sort, direction = SESSION_SORTS[query.sort_by], query.sort_order
+        sql = SESSIONS.format(
+            where=conditions.where,
+            order=f"{sort} {direction} NULLS LAST, newest {direction}, rid {direction}",
+            size=int(query.page_size),
+            offset=int(offset),
+        )
+        rows = await self._search(sql, conditions)
+        total = rows[0]["session_total"] if rows else await self._session_total(conditions)
+        sessions = [LoggedSession(spend_row(row), row["session_count"], row["session_spend"]) for row in rows]
+        return FoundSessions(sessions=sessions, total=total)
+
+    async def _session_total(self, conditions: Conditions) -> int:
+        """How many sessions there are, where the page has none of them."""
+        sql = f'SELECT count(DISTINCT {GROUP}) AS n FROM "LiteLLM_SpendLogs"{conditions.where}'
+        rows = await self._search(sql, conditions)
+        return int(rows[0]["n"])
 
     async def everything(self, query: LogFilter, *, scope: Scope) -> AsyncIterator[SpendRow]:
         """All rows that fit, oldest first. They are read in batches of 1000: each batch begins after the last

@@ -119,6 +119,38 @@ BEGIN
         WHERE a.account = mine.account AND a.epoch = mine.epoch;
 END $$;
 
+CREATE FUNCTION switchgear_enter_customers(ids text[], keys text[], accounts text[], charged boolean[], most bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+-- Makes rows for customers that calls have named and that nobody entered, in the order of their ids. `keys` are
+-- the keys that named them first: a key makes `most` rows a day (UTC). `accounts` are those of the customers' budgets.
+-- One that is `charged` in this transaction is locked: the row begins with what was spent of it, and from then on the
+-- row says it. Where an account is there and not charged, the customer waits for the next call that is charged to it.
+#variable_conflict use_column
+DECLARE
+    place integer;
+    since timestamp := date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC');
+    at timestamp := clock_timestamp() AT TIME ZONE 'UTC';
+    maker text;
+    held "Switchgear_Account"%ROWTYPE;
+    made bigint;
+BEGIN
+    FOR place IN 1 .. coalesce(array_length(ids, 1), 0) LOOP
+        maker := 'key:' || keys[place];
+        SELECT count(*) INTO made FROM (SELECT 1 FROM "LiteLLM_EndUserTable"
+            WHERE created_by = maker AND created_at >= since LIMIT most) AS today;
+        CONTINUE WHEN made >= most;
+        SELECT * INTO held FROM "Switchgear_Account" WHERE account = accounts[place];
+        CONTINUE WHEN held.account IS NOT NULL AND NOT charged[place];
+        INSERT INTO "LiteLLM_EndUserTable" (user_id, spend, created_at, created_by, updated_at, updated_by)
+            VALUES (ids[place], coalesce(held.spent, 0) / 1e9, at, maker, at, maker) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            UPDATE "Switchgear_Account" SET kind = 'customer', object_id = ids[place], spent = 0
+                WHERE account = accounts[place] AND kind = '';
+        END IF;
+    END LOOP;
+END $$;
+
 CREATE FUNCTION switchgear_forget_state() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -173,6 +205,7 @@ END $$;
 CREATE FUNCTION switchgear_governed() RETURNS trigger
     LANGUAGE plpgsql
     AS $_$
+-- A customer that bookkeeping enters, without a budget, is announced and not audited: nobody decided it.
 -- Arguments: what is announced, the column it is announced by, the columns that name the object.
 DECLARE
     said text := nullif(current_setting('switchgear.actor', true), '');
@@ -199,24 +232,28 @@ BEGIN
         CONTINUE WHEN changed.before - ignored IS NOT DISTINCT FROM changed.after - ignored;
         touched := touched + 1;
         row_now := coalesce(changed.after, changed.before);
-        INSERT INTO "LiteLLM_AuditLog" (id, changed_by, changed_by_api_key, action, table_name, object_id,
-            before_value, updated_values, claimed_by, source_address, request_id, database_user)
-        VALUES (
-            gen_random_uuid()::text,
-            CASE WHEN said IS NULL THEN 'sql:' || session_user ELSE coalesce(actor->>'user_id', '') END,
-            coalesce(actor->>'key_hash', ''),
-            coalesce(actor->>'action', CASE
-                WHEN changed.before IS NULL THEN 'created'
-                WHEN changed.after IS NULL THEN 'deleted'
-                WHEN coalesce((changed.before->>'blocked')::boolean, false)
-                     IS DISTINCT FROM coalesce((changed.after->>'blocked')::boolean, false)
-                THEN CASE WHEN (changed.after->>'blocked')::boolean THEN 'blocked' ELSE 'unblocked' END
-                ELSE 'updated' END),
-            TG_TABLE_NAME,
-            (SELECT string_agg(row_now->>name, ':' ORDER BY place)
-             FROM unnest(id_columns) WITH ORDINALITY AS named(name, place)),
-            changed.before, changed.after,
-            actor->>'claimed_by', actor->>'source_address', actor->>'request_id', session_user);
+        IF TG_OP <> 'INSERT' OR TG_TABLE_NAME <> 'LiteLLM_EndUserTable' OR row_now->>'budget_id' IS NOT NULL
+           OR current_setting('switchgear.bookkeeping', true) IS DISTINCT FROM 'on'
+        THEN
+            INSERT INTO "LiteLLM_AuditLog" (id, changed_by, changed_by_api_key, action, table_name, object_id,
+                before_value, updated_values, claimed_by, source_address, request_id, database_user)
+            VALUES (
+                gen_random_uuid()::text,
+                CASE WHEN said IS NULL THEN 'sql:' || session_user ELSE coalesce(actor->>'user_id', '') END,
+                coalesce(actor->>'key_hash', ''),
+                coalesce(actor->>'action', CASE
+                    WHEN changed.before IS NULL THEN 'created'
+                    WHEN changed.after IS NULL THEN 'deleted'
+                    WHEN coalesce((changed.before->>'blocked')::boolean, false)
+                         IS DISTINCT FROM coalesce((changed.after->>'blocked')::boolean, false)
+                    THEN CASE WHEN (changed.after->>'blocked')::boolean THEN 'blocked' ELSE 'unblocked' END
+                    ELSE 'updated' END),
+                TG_TABLE_NAME,
+                (SELECT string_agg(row_now->>name, ':' ORDER BY place)
+                 FROM unnest(id_columns) WITH ORDINALITY AS named(name, place)),
+                changed.before, changed.after,
+                actor->>'claimed_by', actor->>'source_address', actor->>'request_id', session_user);
+        END IF;
         IF touched <= 100 THEN
             topics := topics || (TG_ARGV[0] || ':' || (row_now->>TG_ARGV[1]));
         END IF;
@@ -250,7 +287,9 @@ CREATE FUNCTION switchgear_lease(me text, lives interval, names text[], kinds te
 -- under ten calls' worth, just the need. `asked` is the ticket. A lease below zero is what another worker's
 -- calls cost beyond what it had leased, booked as spent and not taken back from `leased` yet: it is no room for
 -- anybody else. Where the answer is short, `mine` is what this worker has leased, and `silent` what workers have
--- that were not seen for `lives`.
+-- that were not seen for `lives`. Whether the money spent stands in a row or in the account is the account's to
+-- say: a worker that does not know yet that a customer has a row goes on with the row. An account gets a holder
+-- when its owner has got a row, and loses it when the row is gone.
 #variable_conflict use_column
 DECLARE
     at timestamptz;
@@ -286,6 +325,16 @@ BEGIN
         WHERE seen_at > at - lives AND given_up_at IS NULL;
     FOR place IN 1 .. array_length(names, 1) LOOP
         SELECT * INTO a FROM "Switchgear_Account" WHERE account = names[place];
+        IF a.kind = '' AND kinds[place] <> '' THEN
+            a.kind := kinds[place]; a.object_id := ids[place]; a.part := parts[place]; a.spent := 0;
+            UPDATE "Switchgear_Account" SET kind = a.kind, object_id = a.object_id, part = a.part, spent = 0
+                WHERE account = names[place];
+        ELSIF a.kind <> '' AND kinds[place] = ''
+              AND switchgear_spent(a.kind, a.object_id, a.part) IS NULL THEN
+            a.kind := ''; a.object_id := ''; a.part := ''; a.spent := 0;
+            UPDATE "Switchgear_Account" SET kind = '', object_id = '', part = '', spent = 0
+                WHERE account = names[place];
+        END IF;
         IF a.duration IS DISTINCT FROM durations[place] OR a.window_end <= at
            OR (durations[place] IS NOT NULL AND a.window_end IS NULL)
         THEN
@@ -294,7 +343,7 @@ BEGIN
                     a.epoch := nextval('switchgear_epoch'); a.leased := 0; a.spent := 0;
                     DELETE FROM "Switchgear_Lease" l WHERE l.account = names[place];
                 END IF;
-                PERFORM switchgear_new_window(kinds[place], ids[place], parts[place], ends[place],
+                PERFORM switchgear_new_window(a.kind, a.object_id, a.part, ends[place],
                                               coalesce(a.window_end <= at, false));
                 a.window_end := ends[place];
                 UPDATE "Switchgear_Account" SET epoch = a.epoch, leased = a.leased, spent = a.spent,
@@ -1595,6 +1644,8 @@ CREATE INDEX "LiteLLM_SpendLogs_response_id_idx" ON ONLY "LiteLLM_SpendLogs" USI
 
 CREATE INDEX "Switchgear_State_expires_at_idx" ON "Switchgear_State" USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
+CREATE INDEX "LiteLLM_EndUserTable_created_by_created_at_idx" ON "LiteLLM_EndUserTable" USING btree (created_by, created_at) WHERE (created_by ~~ 'key:%'::text);
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
 
 CREATE TRIGGER forget_state AFTER DELETE ON "LiteLLM_VerificationToken" FOR EACH ROW EXECUTE FUNCTION switchgear_forget_state();
@@ -1725,3 +1776,4 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-29T04:00:01:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:02:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-29T06:10:00:000000', 'switchgear');

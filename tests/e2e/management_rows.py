@@ -249,7 +249,8 @@ _TAKEN = tuple(
             model_group=a key_alias=a min_spend=0 max_spend=1 status_filter=success cache_hit_filter=false
             error_code=429
             error_message=a search=a sort_by=spend sort_by=total_tokens sort_by=startTime sort_by=endTime
-            sort_by=request_duration_ms sort_by=model sort_by=ttft_ms sort_order=asc page=1 page_size=100""",
+            sort_by=request_duration_ms sort_by=model sort_by=ttft_ms sort_order=asc page=1 page_size=100
+            group_by_session=true""",
         ),
         ("/spend/logs", "", f"request_id=a api_key=a user_id=a {_DAYS} {_DAYS}&summarize=false"),
         (

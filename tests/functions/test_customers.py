@@ -170,3 +170,20 @@ def test_every_path_has_litellms_other_name() -> None:
     ):
         manifest = manifest_of(function)
         assert manifest.aliases == (manifest.path.replace("/customer/", "/end_user/"),)
+
+
+def test_a_customer_that_calls_have_named_is_entered_with_what_it_spent(postgres_dsn: str) -> None:
+    by_calls = (
+        """INSERT INTO "LiteLLM_EndUserTable" (user_id, spend, created_by) VALUES ('c', 1.5, 'key:5f2c')"""
+    )
+
+    async def scenario(house: House) -> None:
+        await house.database.pool.execute(by_calls)
+        made = await house.call(customers.new, {"user_id": "c", "alias": "Shop", "max_budget": 2})
+        assert (made.alias, made.spend, made.created_by) == ("Shop", Decimal("1.5"), "default_user_id")
+        assert made.litellm_budget_table is not None
+        assert made.litellm_budget_table.max_budget == Decimal(2)
+        with pytest.raises(Conflict):
+            await house.call(customers.new, {"user_id": "c"})
+
+    in_house(postgres_dsn, scenario)

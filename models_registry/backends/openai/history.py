@@ -121,9 +121,14 @@ def _shorten(holder: _Object, name: str) -> bool:
         return False
     if len(id) <= MAX_ID_CHARS:
         return False
-    digest = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:HASH_CHARS]
-    holder[name] = _raw(f"{id[:KEPT_CHARS]}_{digest}")
+    holder[name] = _raw(short_id(id))
     return True
+
+
+def short_id(id: str) -> str:
+    """A shorter id that stands for a long one, the same wherever it stands."""
+    digest = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:HASH_CHARS]
+    return f"{id[:KEPT_CHARS]}_{digest}"
 
 
 def _objects(raw: msgspec.Raw | None) -> list[_Object]:

@@ -11,7 +11,7 @@ from runtime.limits.rules import Level, Limits, money_rules
 from schema.alerts import AlertKind
 from schema.fields import BudgetWindow, ModelBudget
 
-KINDS = ("key", "user", "team", "member", "organization", "customer", "global")
+KINDS = ("key", "user", "team", "member", "organization", "customer", "end_user", "global")
 TEXT = st.text(
     st.sampled_from("ab:%/ @é") | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12
 )
@@ -19,7 +19,7 @@ TEXT = st.text(
 
 def accounts(kind: str, id: str, part: str, model: str, *, own: bool = False) -> dict[str, str]:
     """The accounts of all budgets of a holder, as the gateway names them."""
-    is_member, is_global = kind == "member", kind == "global"
+    is_member, is_global = kind in ("member", "end_user"), kind == "global"
     level = Level(
         kind=kind,
         who="",
@@ -42,11 +42,15 @@ def test_every_account_is_called_by_its_holder_window_and_model(
     kind: str, id: str, part: str, model: str, own: bool
 ) -> None:
     own = own and kind == "customer"
-    who = {"global": "gateway", "member": f"member:{id}:{part}"}.get(kind, f"{kind}:{id}")
+    who = {
+        "global": "gateway",
+        "member": f"member:{id}:{part}",
+        "end_user": f"end_user:{id}:{part}",
+    }.get(kind, f"{kind}:{id}")
     found = {name: named(account) for name, account in accounts(kind, id, part, model, own=own).items()}
-    assert found["main"] == NamedBudget(holder=who, has_row=not own)
-    assert found["window"] == NamedBudget(holder=who, window="1d", has_row=not own)
-    assert found["model"] == NamedBudget(holder=who, model=model, has_row=not own)
+    assert found["main"] == NamedBudget(holder=who)
+    assert found["window"] == NamedBudget(holder=who, window="1d")
+    assert found["model"] == NamedBudget(holder=who, model=model)
     assert found["main"].object == who
     assert found["window"].object == f"window 1d of {who}"
     assert found["model"].object == f"model {model} of {who}"

@@ -100,11 +100,14 @@ def test_a_migration_that_the_file_does_not_have_runs_after_it(
     empty_dsn: str, dump_after_all_migrations: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server whose file is behind is slower, and makes the same database. The last migration makes an
-    index."""
+    index and a function."""
     last = known_migrations()[-1]
     text = re.sub(rf"^INSERT INTO migration .*{last}.*\n", "", FILE.read_text(), flags=re.MULTILINE)
     behind = tmp_path / "new_database.sql"
-    behind.write_text(text + 'DROP INDEX "Switchgear_State_expires_at_idx";\n')
+    behind.write_text(
+        text + 'DROP INDEX "LiteLLM_EndUserTable_created_by_created_at_idx";\n'
+        "DROP FUNCTION switchgear_enter_customers(text[], text[], text[], boolean[], bigint);\n"
+    )
     monkeypatch.setattr(new_database, "FILE", behind)
     assert asyncio.run(migrate(empty_dsn)) == known_migrations()
     assert dump(empty_dsn) == dump_after_all_migrations

@@ -229,3 +229,56 @@ def test_texts_that_postgres_can_not_hold_are_the_callers_mistake(postgres_dsn: 
                 await log.page(query, after=None, scope=ALL)
 
     reading(postgres_dsn, [], scenario)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=made_rows(),
+    query=FILTERS,
+    scope=SCOPES,
+    sort=st.sampled_from(["startTime", "spend"]),
+    order=st.sampled_from(["asc", "desc"]),
+    page=st.integers(1, 3),
+    size=st.integers(1, 4),
+)
+def test_a_page_of_sessions_has_each_sessions_newest_row_and_sums(
+    postgres_dsn: str, rows: list[SpendRow], query: dict[str, Any], scope: Scope, sort: str, order: str,
+    page: int, size: int,
+) -> None:  # fmt: skip
+    groups: dict[str, list[SpendRow]] = {}
+    for row in rows:
+        if fits(row, query, scope):
+            groups.setdefault(row.session_id or row.request_id, []).append(row)
+    expected = []
+    for group in groups.values():
+        newest = max(group, key=attrgetter("started_at", "request_id"))
+        nano = sum(row.cost_nano for row in group)
+        expected.append((nano if sort == "spend" else 0, newest.started_at, newest.request_id, len(group)))
+    expected.sort(reverse=order == "desc")
+    paged: dict[str, Any] = {"sort_by": sort, "sort_order": order, "page": page, "page_size": size}
+    asked = LogPageQuery(**MONTHS, **query, **paged, group_by_session=True)
+
+    async def scenario(log: LogReader) -> None:
+        found = await log.sessions(asked, scope=scope)
+        assert found.total == len(expected)
+        assert [(each.row.request_id, each.calls) for each in found.sessions] == [
+            (request_id, count) for _, _, request_id, count in expected[(page - 1) * size : page * size]
+        ]
+        for each in found.sessions:
+            of_session = groups[each.row.session_id or each.row.request_id]
+            assert each.spend * 10**9 == sum(row.cost_nano for row in of_session)
+
+    reading(postgres_dsn, rows, scenario)
+
+
+def test_too_many_rows_are_not_grouped(postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_reader, "SORTED", 2)
+    rows = [make_row(f"req-{number}", started_at=FIRST, session_id="s") for number in range(3)]
+
+    async def scenario(log: LogReader) -> None:
+        with pytest.raises(InvalidRequest, match="group_by_session"):
+            await log.sessions(LogPageQuery(**MONTHS, group_by_session=True), scope=ALL)
+        with pytest.raises(InvalidRequest, match="page"):
+            await log.sessions(LogPageQuery(**MONTHS, group_by_session=True, page=10**6), scope=ALL)
+
+    reading(postgres_dsn, rows, scenario)

@@ -10,7 +10,9 @@ AS $function$
 -- under ten calls' worth, just the need. `asked` is the ticket. A lease below zero is what another worker's
 -- calls cost beyond what it had leased, booked as spent and not taken back from `leased` yet: it is no room for
 -- anybody else. Where the answer is short, `mine` is what this worker has leased, and `silent` what workers have
--- that were not seen for `lives`.
+-- that were not seen for `lives`. Whether the money spent stands in a row or in the account is the account's to
+-- say: a worker that does not know yet that a customer has a row goes on with the row. An account gets a holder
+-- when its owner has got a row, and loses it when the row is gone.
 #variable_conflict use_column
 DECLARE
     at timestamptz;
@@ -46,6 +48,16 @@ BEGIN
         WHERE seen_at > at - lives AND given_up_at IS NULL;
     FOR place IN 1 .. array_length(names, 1) LOOP
         SELECT * INTO a FROM "Switchgear_Account" WHERE account = names[place];
+        IF a.kind = '' AND kinds[place] <> '' THEN
+            a.kind := kinds[place]; a.object_id := ids[place]; a.part := parts[place]; a.spent := 0;
+            UPDATE "Switchgear_Account" SET kind = a.kind, object_id = a.object_id, part = a.part, spent = 0
+                WHERE account = names[place];
+        ELSIF a.kind <> '' AND kinds[place] = ''
+              AND switchgear_spent(a.kind, a.object_id, a.part) IS NULL THEN
+            a.kind := ''; a.object_id := ''; a.part := ''; a.spent := 0;
+            UPDATE "Switchgear_Account" SET kind = '', object_id = '', part = '', spent = 0
+                WHERE account = names[place];
+        END IF;
         IF a.duration IS DISTINCT FROM durations[place] OR a.window_end <= at
            OR (durations[place] IS NOT NULL AND a.window_end IS NULL)
         THEN
@@ -54,7 +66,7 @@ BEGIN
                     a.epoch := nextval('switchgear_epoch'); a.leased := 0; a.spent := 0;
                     DELETE FROM "Switchgear_Lease" l WHERE l.account = names[place];
                 END IF;
-                PERFORM switchgear_new_window(kinds[place], ids[place], parts[place], ends[place],
+                PERFORM switchgear_new_window(a.kind, a.object_id, a.part, ends[place],
                                               coalesce(a.window_end <= at, false));
                 a.window_end := ends[place];
                 UPDATE "Switchgear_Account" SET epoch = a.epoch, leased = a.leased, spent = a.spent,
