@@ -234,8 +234,8 @@ tests ask the code, and write this page (`python -m tests.models_registry.fronts
 | left out | the provider's request does not say it; the answer lacks nothing, or the gateway does it itself |
 | refused | 400 with the field's name, before anything is sent. `drop_params` leaves some of it out |
 
-A provider that has the surface itself gets every field as it came ([surfaces](surfaces.md)). Nothing is known of
-the models here: [the guide](guide.md#what-a-model-gets) tells what is done for models that refuse a field.
+A provider that has the surface itself gets every field as it came ([surfaces](surfaces.md)). Nothing is known
+of the models here: [the guide](guide.md#what-a-model-gets) tells what is done for models that refuse a field.
 """
 
 
