@@ -1,8 +1,8 @@
 """What each pair of a surface and a dialect carries, found by asking the code itself:
 `python -m tests.models_registry.fronts.carried` writes `docs/carried.md`.
 
-Each feature is asked for alone. It is `sent` where the provider's request differs from the plain one, `left out`
-where it does not, and `refused` where the caller is told its name.
+Each feature is asked for alone. It is `sent` where the provider's request differs from the plain one,
+`left out` where it does not, and `refused` where the caller is told its name.
 """
 
 import json
@@ -31,6 +31,7 @@ from tests.models_registry.backends.making import FACTS, PIXEL, target
 
 PAGE = Path(__file__).parents[3] / "docs" / "carried.md"
 SENT, LEFT_OUT, REFUSED, NATIVE = "sent", "left out", "refused", "as it came"
+NAMELESS = "refused without a name"
 Json = dict[str, Any]
 FRONTS: Mapping[Surface, tuple[Front[Any, Any], type[Any]]] = MappingProxyType(
     {
@@ -40,6 +41,7 @@ FRONTS: Mapping[Surface, tuple[Front[Any, Any], type[Any]]] = MappingProxyType(
         Surface.MESSAGES: (MessagesFront(), MessagesRequest),
     }
 )
+HELLO = [{"role": "user", "content": "Hi"}]
 SCHEMA: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 PDF = "data:application/pdf;base64,JVBERi0xLjQK"
 SOURCE: Json = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}
@@ -50,24 +52,18 @@ def _user(*parts: Json) -> list[Json]:
 
 
 def _chat() -> dict[str, Json]:
-    function = {"name": "weather", "parameters": SCHEMA}
-    tool = {"type": "function", "function": function}
+    pdf, sound = {"file_data": PDF, "filename": "a.pdf"}, {"data": "AAAA", "format": "wav"}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
     call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
     return {
-        "a system text": {
-            "messages": [{"role": "system", "content": "Be brief."}, *_user({"type": "text", "text": "Hi"})]
-        },
+        "a system text": {"messages": [{"role": "system", "content": "Be brief."}, *HELLO]},
         "an inline picture": {"messages": _user({"type": "image_url", "image_url": {"url": PIXEL}})},
         "a picture by its address": {
             "messages": _user({"type": "image_url", "image_url": {"url": "https://a.test/b.png"}})
         },
-        "an inline PDF": {
-            "messages": _user({"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}})
-        },
+        "an inline PDF": {"messages": _user({"type": "file", "file": pdf})},
         "a file by its id": {"messages": _user({"type": "file", "file": {"file_id": "file-1"}})},
-        "sound": {
-            "messages": _user({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}})
-        },
+        "sound": {"messages": _user({"type": "input_audio", "input_audio": sound})},
         "a tool": {"tools": [tool]},
         "a call and its result": {
             "tools": [tool],
@@ -202,7 +198,6 @@ FEATURES: Mapping[Surface, dict[str, Json]] = MappingProxyType(
         Surface.MESSAGES: _messages(),
     }
 )
-HELLO = [{"role": "user", "content": "Hi"}]
 PLAIN: Mapping[Surface, Json] = MappingProxyType(
     {
         Surface.CHAT: {"model": "public", "messages": HELLO},
@@ -230,17 +225,17 @@ TITLES: Mapping[Surface, str] = MappingProxyType(
 HEAD = """# What each pair carries
 
 A call on a surface goes to a provider of another dialect by way of the neutral core
-([decision 18](decisions/0018-neutral-core.md)). These tables say what becomes of each thing that can be asked for.
-The tests ask the code, and write this page (`python -m tests.models_registry.fronts.carried`).
+([decision 18](decisions/0018-neutral-core.md)). These tables say what becomes of what can be asked for. The
+tests ask the code, and write this page (`python -m tests.models_registry.fronts.carried`).
 
 | word | meaning |
 | --- | --- |
 | sent | the provider's request says it, in the provider's own words |
 | left out | the provider's request does not say it; the answer lacks nothing, or the gateway does it itself |
-| refused | 400 with the field's name, before anything is sent. With `drop_params` some of it is left out |
+| refused | 400 with the field's name, before anything is sent. `drop_params` leaves some of it out |
 
-A provider that has the surface itself gets every field as it came ([surfaces](surfaces.md)). The models here are ones
-of which nothing is known: what a model is known to refuse is told in [the guide](guide.md#what-a-model-gets).
+A provider that has the surface itself gets every field as it came ([surfaces](surfaces.md)). Nothing is known
+of the models here: [the guide](guide.md#what-a-model-gets) tells what is done for models that refuse a field.
 """
 
 
@@ -263,8 +258,7 @@ def carried(surface: Surface, dialect: Dialect, fields: Json) -> str:
     try:
         body = body_at(surface, dialect, **fields)
     except InvalidRequest as error:
-        assert error.param, f"{surface} to {dialect}: {fields} is refused without a name"
-        return REFUSED
+        return REFUSED if error.param else NAMELESS
     return LEFT_OUT if body == body_at(surface, dialect) else SENT
 
 

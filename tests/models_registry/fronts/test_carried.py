@@ -1,10 +1,11 @@
 """The page on what each pair of a surface and a dialect carries is what the code does."""
 
 from models_registry.target import Dialect
-from tests.models_registry.fronts.carried import FEATURES, LEFT_OUT, NAMES, PAGE, carried, page
+from tests.models_registry.fronts.carried import FEATURES, LEFT_OUT, NAMELESS, NAMES, PAGE, carried, page
 
 
 def test_the_page_is_what_the_code_does() -> None:
+    assert NAMELESS not in page()
     assert PAGE.read_text() == page(), "run `python -m tests.models_registry.fronts.carried`"
 
 
