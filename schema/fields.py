@@ -370,7 +370,7 @@ def refuse_undeclared(request: Wire, shown: msgspec.Struct | None = None) -> Non
 
 
 def _as_shown(row: msgspec.Struct) -> Json:
-    """The fields of a row as answers show them. None of a row in which SQL has written what JSON can't say."""
+    """The fields of a row as answers show them. None of a row in which SQL wrote what JSON can't say."""
     try:
         return _ROW.decode(to_json(row))
     except msgspec.DecodeError:
