@@ -1,5 +1,7 @@
 """Anthropic's Messages, plain or streamed, on every model, and the count of a request's tokens."""
 
+import re
+
 from functions.calls.attempt import Attempts
 from functions.calls.counting import Counting
 from functions.calls.surface_exchange import SurfaceExchange
@@ -7,14 +9,20 @@ from functions.contract.function import EventStream, StreamForm, function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext
 from models_registry.fronts.messages.front import MessagesFront
-from models_registry.fronts.messages.request import left_out
+from models_registry.fronts.messages.request import has_inner_system, left_out
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.messages_form import PING_EVENT, failure_event
+from schema.errors import UpstreamError
 from schema.messages import CountedTokens, CountRequest, MessagesAnswer, MessagesRequest
 from schema.messages_errors import anthropic_form
 
 MESSAGES_STREAM = StreamForm(ping=PING_EVENT, failed=failure_event, passes_comments=False)
+ABOUT_ROLES = re.compile(r"\bsystem\b|\broles?\b|template", re.IGNORECASE)
+"""What errors about the order of messages speak of, such as `System message must be at the beginning.`"""
+NO_INNER_SYSTEM = (
+    "The role 'system' inside 'messages' is not supported by this model: put the instructions into 'system'."
+)
 REQUEST_ID = "request-id"
 """The header in which Anthropic's SDKs look for the id of a call."""
 
@@ -57,6 +65,14 @@ class MessagesExchange(SurfaceExchange[MessagesRequest, MessagesAnswer]):
         super().__init__(request, target, facts)
         if not self.is_native:
             self.changed = (*left_out(request, target), *self.changed)
+
+    def told(self, error: UpstreamError) -> UpstreamError:
+        """Templates of some models take no instruction in the middle of a conversation. Claude Code sends
+        such instructions, and leaves them out where an error says so in Anthropic's words."""
+        is_about_roles = error.http_status == 400 and ABOUT_ROLES.search(error.said or error.message)
+        if is_about_roles and not self.is_native and has_inner_system(self.request):
+            error.message = f"{error.message} {NO_INNER_SYSTEM}"
+        return error
 
     def answer_id(self, answer: MessagesAnswer | EventStream) -> str | None:
         return (answer.id or None) if isinstance(answer, MessagesAnswer) else None

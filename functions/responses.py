@@ -1,7 +1,5 @@
 """OpenAI's Responses, plain or streamed, and those that are stored."""
 
-import msgspec
-
 from functions.calls.attempt import Attempts
 from functions.calls.kept_response import KeptStream, ResponseFields, ResponseKeeping, kept_whole
 from functions.calls.surface_exchange import SurfaceExchange
@@ -14,17 +12,21 @@ from functions.rules.conversations import (
     MAX_HISTORY_BYTES,
     PREVIOUS,
     going_on,
+    id_of,
     kept_of,
     may_be_kept,
     page_of,
     reference_in,
     stored_of,
+    with_thinking,
 )
 from models_registry.bounds.native import NativeBounds
 from models_registry.bounds.responses import question_of
 from models_registry.bounds.text import TextBounds
 from models_registry.fronts.responses.failures import error_frame
 from models_registry.fronts.responses.front import ResponsesFront
+from models_registry.target import Target
+from models_registry.turns.facts import CallFacts
 from models_registry.turns.sse import PING
 from schema.errors import GatewayError, InvalidRequest, NotFound, UnsupportedParameter, shortened
 from schema.responses import (
@@ -55,7 +57,7 @@ RESPONSES_STREAM = StreamForm(ping=PING, failed=_failed)
 @function(
     "POST",
     "/v1/responses",
-    aliases=("/responses",),
+    aliases=("/responses", "/openai/v1/responses"),
     access=Access.MODEL,
     call_type="aresponses",
     stream_form=RESPONSES_STREAM,
@@ -66,22 +68,24 @@ async def responses(request: ResponsesRequest, ctx: ModelContext) -> Response | 
     stores = _stores(request, ctx)
     asked = going_on(request, await _before(request, ctx))
     stores = stores and _may_be_kept(request, asked)
-    attempts = Attempts(asked, ctx, ResponsesExchange)
+    attempts = Attempts(asked, ctx, StoredExchange if stores else ResponsesExchange)
     answer = await ctx.routes.walk(ctx.call, request.model, attempts)
     if not stores:
         return answer
 
     async def keep(response: ResponseFields) -> None:
-        id = msgspec.json.decode(response["id"], type=str)
-        value = kept_of(response, asked)
-        await ctx.state.put(KIND, owner_of(ctx.call.caller), id, value, ttl_s=ctx.policy.responses_ttl_s)
+        owner, ttl_s = owner_of(ctx.call.caller), ctx.policy.responses_ttl_s
+        await ctx.state.put(KIND, owner, id_of(response), kept_of(response, asked), ttl_s=ttl_s)
 
     keeping = ResponseKeeping(keep, request.previous_response_id)
     return await kept_whole(answer, keeping) if isinstance(answer, Response) else KeptStream(answer, keeping)
 
 
 @function(
-    "GET", "/v1/responses/{response_id}", aliases=("/responses/{response_id}",), access=Access.RESPONSES
+    "GET",
+    "/v1/responses/{response_id}",
+    aliases=("/responses/{response_id}", "/openai/v1/responses/{response_id}"),
+    access=Access.RESPONSES,
 )
 async def retrieve(request: ResponseQuery, ctx: StateContext) -> ShownResponse:
     """Show a stored response of the calling key."""
@@ -95,7 +99,7 @@ async def retrieve(request: ResponseQuery, ctx: StateContext) -> ShownResponse:
 @function(
     "DELETE",
     "/v1/responses/{response_id}",
-    aliases=("/responses/{response_id}",),
+    aliases=("/responses/{response_id}", "/openai/v1/responses/{response_id}"),
     access=Access.RESPONSES,
 )
 async def delete(request: ResponseNamed, ctx: StateContext) -> DeletedResponse:
@@ -109,7 +113,7 @@ async def delete(request: ResponseNamed, ctx: StateContext) -> DeletedResponse:
 @function(
     "POST",
     "/v1/responses/{response_id}/cancel",
-    aliases=("/responses/{response_id}/cancel",),
+    aliases=("/responses/{response_id}/cancel", "/openai/v1/responses/{response_id}/cancel"),
     access=Access.RESPONSES,
 )
 async def cancel(request: ResponseNamed, ctx: StateContext) -> ShownResponse:
@@ -121,7 +125,7 @@ async def cancel(request: ResponseNamed, ctx: StateContext) -> ShownResponse:
 @function(
     "GET",
     "/v1/responses/{response_id}/input_items",
-    aliases=("/responses/{response_id}/input_items",),
+    aliases=("/responses/{response_id}/input_items", "/openai/v1/responses/{response_id}/input_items"),
     access=Access.RESPONSES,
 )
 async def input_items(request: InputItemsQuery, ctx: StateContext) -> InputItemList:
@@ -143,6 +147,19 @@ class ResponsesExchange(SurfaceExchange[ResponsesRequest, Response]):
 
     def answer_id(self, answer: Response | EventStream) -> str | None:
         return (answer.id or None) if isinstance(answer, Response) else None
+
+
+class StoredExchange(ResponsesExchange):
+    """The same, where the response is stored. OpenAI's thinking is asked for in the form that can be sent
+    back."""
+
+    __slots__ = ()
+
+    def __init__(self, request: ResponsesRequest, target: Target, facts: CallFacts) -> None:
+        super().__init__(request, target, facts)
+        thinks = self.target.facts is not None and self.target.facts.reasoning is True
+        if self._native is not None and self.target.takes_metadata and thinks:
+            self.request = with_thinking(self.request)
 
 
 def _check(request: ResponsesRequest) -> None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.config.credentials import idle_fields
 from models_registry.config.deployments import (
     ANY_MODEL,
     compile_targets,
@@ -384,6 +385,7 @@ def build_registry(
             *params_said,
             *needed_warnings(deployment),
             *header_warnings(deployment),
+            *idle_fields(PROVIDERS[targets[0].provider], deployment),
             *([] if unsafe is None else [unsafe]),
         ]
         for group in deployment.entry.model_info.access_groups or ():

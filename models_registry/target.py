@@ -12,6 +12,7 @@ from models_registry.facts.allowances import TEMPLATE_TOKENS, Thinking
 from models_registry.facts.table import ModelFacts
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing, timed
+from models_registry.signing import Signing
 from models_registry.turns.surfaces import Surface
 from schema.secret import Secret
 
@@ -26,6 +27,7 @@ class Dialect(enum.Enum):
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
     GEMINI = "gemini"
+    BEDROCK = "bedrock"
 
     __hash__ = object.__hash__
     """By identity, as members are compared. Enum's own takes ten times as long."""
@@ -115,6 +117,14 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
             takes_thinking=True,
             untranslated=frozenset({"logit_bias", "n", "parallel_tool_calls"}),
         ),
+        Dialect.BEDROCK: DialectFacts(
+            known_as="Bedrock's Converse",
+            chat_path="/model/{model}/converse",
+            wants_host=True,
+            needs_limit=True,
+            takes_thinking=True,
+            untranslated=NO_FIELD | {"parallel_tool_calls"},
+        ),
     }
 )
 
@@ -182,6 +192,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind the path, such as `?api-version=2024-10-21`."""
     key_header: str = "authorization"
     """The header that carries the key; `authorization` has `Bearer` before it."""
+    signing: Signing | None = None
+    """How its calls are signed, or where their token comes from. None: the key stands in a header."""
     headers: dict[str, str] = {}
     """Fixed headers from the config (`extra_headers`)."""
     tls: TlsOptions | None = None
@@ -233,6 +245,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     local: bool = False
     takes_metadata: bool = False
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
+    refused_in_messages: frozenset[str] = frozenset()
+    """Fields of earlier answers that the server refuses in messages, such as `reasoning_content`. They are
+    left out."""
     strict_messages: bool = False
     """Whether the server refuses a message with a field that OpenAI does not declare, such as
     `reasoning_content`. Then such fields are left out."""

@@ -125,7 +125,10 @@ class ThoughtTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchesMade(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the provider's own tools ran. Nobody but Anthropic counts fetches."""
+
     web_search_requests: int
+    web_fetch_requests: int = 0
 
 
 class MessagesUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -141,7 +141,8 @@ class Response(Wire, frozen=True, kw_only=True, dict=True, omit_defaults=False):
     tools: MaybeRaw = ABSENT
     top_p: float | None = None
     truncation: str = "disabled"
-    usage: ResponseUsage | None = None
+    usage: ResponseUsage | msgspec.UnsetType = msgspec.UNSET
+    """Missing until the answer is complete, and where the provider reports none."""
     user: str | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -22,7 +22,7 @@ from models_registry.backends.headers import told_headers
 from models_registry.bounds.chat import with_output_limit
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
+from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown, UpstreamError
 from schema.usage import Usage
 
 CHANGED_HEADER = "x-switchgear-changed"
@@ -64,6 +64,10 @@ class Exchange(ABC, Generic[R, B, A]):
     @abstractmethod
     def answer(self, body: bytes, bounds: B) -> tuple[A, Usage]:
         """The endpoint's answer from the body of a 200, and what is booked for it. Raises UpstreamError."""
+
+    def told(self, error: UpstreamError) -> UpstreamError:
+        """A provider's error answer as the caller is told it."""
+        return error
 
     def answer_id(self, answer: A) -> str | None:
         """The id in an answer, by which its row is found. None: such answers have none."""
@@ -131,7 +135,8 @@ class Attempts(Generic[R, B, A]):
             ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:
                 body = await response.read()
-                raise exchange.backend.error(response.status, response.headers, body, exchange.target)
+                error = exchange.backend.error(response.status, response.headers, body, exchange.target)
+                raise exchange.told(error)
             if streamed:
                 deadlines = target.deadlines
                 wait = EventWait(ctx.call.silence, deadlines.first_byte_s, deadlines.idle_s)

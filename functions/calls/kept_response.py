@@ -48,8 +48,8 @@ class ResponseKeeping:
         fields = self.told(response)
         try:
             await self._keep(fields)
-        except GatewayError as error:
-            log.warning("response not stored", extra={"reason": error.reason})
+        except (GatewayError, msgspec.MsgspecError) as error:
+            log.warning("a response was not stored: %s", type(error).__name__)
             fields["store"] = _FALSE
         return fields
 
@@ -80,15 +80,19 @@ class KeptStream:
             if event.data is None or SIGN not in event.data:
                 out.append(event.raw)
                 continue
-            fields = _FIELDS.decode(event.data)
-            kind = msgspec.json.decode(fields["type"], type=str) if "type" in fields else event.name or ""
-            if kind in ENDS:
-                told = await self._keeping.kept(fields["response"])
-            else:
-                told = self._keeping.told(fields["response"])
-            fields["response"] = msgspec.Raw(msgspec.json.encode(told))
-            out.append(event_frame(kind.encode(), msgspec.json.encode(fields)))
+            try:
+                out.append(await self._told(event.name or "", event.data))
+            except msgspec.MsgspecError:
+                out.append(event.raw)  # it holds no response that a client could read
         return b"".join(out)
+
+    async def _told(self, name: str, data: bytes) -> bytes:
+        fields = _FIELDS.decode(data)
+        kind = msgspec.json.decode(fields["type"], type=str) if "type" in fields else name
+        response = fields["response"]
+        told = await self._keeping.kept(response) if kind in ENDS else self._keeping.told(response)
+        fields["response"] = msgspec.Raw(msgspec.json.encode(told))
+        return event_frame(kind.encode(), msgspec.json.encode(fields))
 
     def failed(self, error: GatewayError) -> bytes:
         """See EventStream."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 
@@ -14,6 +15,7 @@ KIND = "response"
 MAX_HISTORY_BYTES = 16 * 1024 * 1024
 """The most bytes of JSON that the items before an answer may have, so that the response is stored."""
 PREVIOUS = "previous_response_id"
+THINKING = "reasoning.encrypted_content"
 PLAIN = frozenset(
     {
         b'"message"',
@@ -34,6 +36,8 @@ PREFIXES: Mapping[bytes, str] = MappingProxyType(
 )
 """How the ids of items begin."""
 MESSAGE = msgspec.Raw(b'"message"')
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+_NO_ID, _NO_ITEMS = msgspec.Raw(b'""'), msgspec.Raw(b"[]")
 _Item = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(_Item)
 _ITEMS = msgspec.json.Decoder(list[_Item])
@@ -76,6 +80,14 @@ def going_on(request: ResponsesRequest, before: StoredResponse | None) -> Respon
     return found
 
 
+def with_thinking(request: ResponsesRequest) -> ResponsesRequest:
+    """The request, asking for thinking that only OpenAI can read, so that a later call can send it back."""
+    included = list(dict.fromkeys([*(request.include or ()), THINKING]))
+    found = msgspec.structs.replace(request, include=included)
+    found.with_raw({**request.fields(), "include": _raw(included)})
+    return found
+
+
 def items_of(input: MaybeRaw) -> list[msgspec.Raw]:
     """The items of an input. A text is one message of the user."""
     if not present(input):
@@ -112,10 +124,16 @@ def _is_readable(item: _Item) -> bool:
 
 
 def kept_of(response: Mapping[str, msgspec.Raw], request: ResponsesRequest) -> bytes:
-    """What is kept of a response to a request that has its whole conversation as its input."""
-    id = msgspec.json.decode(response["id"], type=str)
-    items = list(_with_ids(items_of(request.input), id))
+    """What is kept of a response to a request that has its whole conversation as its input. Raises
+    msgspec.MsgspecError for a response or an input that no conversation could go on from."""
+    _ITEMS.decode(response.get("output", _NO_ITEMS))
+    items = list(_with_ids(items_of(request.input), id_of(response)))
     return msgspec.json.encode(StoredResponse(response=_raw(response), input=items))
+
+
+def id_of(response: Mapping[str, msgspec.Raw]) -> str:
+    """The id of a response. Raises msgspec.ValidationError where it has none."""
+    return msgspec.json.decode(response.get("id", _NO_ID), type=_Id)
 
 
 def _with_ids(items: Sequence[msgspec.Raw], response_id: str) -> Iterator[msgspec.Raw]:

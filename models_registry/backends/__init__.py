@@ -6,6 +6,7 @@ from typing import Any
 
 from models_registry.backends.anthropic.backend import Anthropic
 from models_registry.backends.backend import Backend, Native
+from models_registry.backends.bedrock.backend import Bedrock
 from models_registry.backends.gemini.backend import Gemini
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.openai.backend import OpenAI
@@ -18,6 +19,7 @@ BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
         Dialect.ANTHROPIC: Anthropic(),
         Dialect.OLLAMA: Ollama(),
         Dialect.GEMINI: Gemini(),
+        Dialect.BEDROCK: Bedrock(),
     }
 )
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from models_registry.backends.fitting import Fitted
+from models_registry.signing import Signing
 from models_registry.target import Target, TlsOptions
 from models_registry.turns.events import AnswerEvent
 from models_registry.turns.facts import CallFacts
@@ -35,6 +36,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "POST"
     tls: TlsOptions | None = None
     """How TLS is spoken; None: as to all providers."""
+    signing: Signing | None = None
+    """How the request is signed on its way out. None: it is complete."""
     changed: tuple[str, ...] = ()
     """The fields of the caller's request that the translation changed or left out."""
     context_tokens: int = 0

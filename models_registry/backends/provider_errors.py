@@ -97,7 +97,16 @@ STATUS_BY_TYPE: Mapping[str, int] = MappingProxyType(
 """The status of an error inside a 200, by its `type`, `code` or `status` in lower case."""
 STATUS_FIELDS = ("status_code", "status", "code", "http_status", "statusCode", "error_code")
 """Fields of an error object that may hold its status."""
-MESSAGE_FIELDS = ("message", "detail", "msg", "error_message", "error_description", "reason", "title")
+MESSAGE_FIELDS = (
+    "message",
+    "Message",
+    "detail",
+    "msg",
+    "error_message",
+    "error_description",
+    "reason",
+    "title",
+)
 """Fields of an error object that may hold its message, the likeliest first."""
 
 CREDENTIAL_STATUSES = frozenset({401, 402, 403})
@@ -109,6 +118,7 @@ OVERFLOW = re.compile(
     r"|maximum context length"  # OpenAI, vLLM, DeepSeek, OpenRouter
     r"|prompt is too long|exceed context limit"  # Anthropic
     r"|prompt too long|exceeds the context length"  # Ollama
+    r"|input tokens exceeds maximum length|Input is too long for requested model"  # Bedrock
     r"|token count .{0,40}exceeds the maximum number of tokens"  # Google
     r"|context_length_exceeded|context window",
     re.IGNORECASE,
@@ -354,6 +364,13 @@ def _is_googles(value: object) -> bool:
     return isinstance(error, dict) and isinstance(error.get("message"), str) and "code" in error
 
 
+def _is_amazons(value: object) -> bool:
+    """Whether a body is an error of Amazon's: `{"message": ...}`, or `Message`."""
+    return isinstance(value, dict) and any(
+        isinstance(value.get(name), str) for name in ("message", "Message")
+    )
+
+
 def _is_anthropics(value: object) -> bool:
     """Whether a body is an error of Anthropic's: `{"type": "error", "error": {"type": ..., "message":
     ...}}`."""
@@ -377,6 +394,7 @@ ENVELOPES: Mapping[Dialect, Callable[[object], bool]] = MappingProxyType(
         Dialect.ANTHROPIC: _is_anthropics,
         Dialect.OLLAMA: _is_ollamas,
         Dialect.GEMINI: _is_googles,
+        Dialect.BEDROCK: _is_amazons,
     }
 )
 """Whether a decoded body is an error of the dialect. JSON of another shape, such as `{"message": "Service

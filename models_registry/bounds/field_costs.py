@@ -10,6 +10,7 @@ Sources: OpenAI's OpenAPI document 2.3.0; vLLM's and SGLang's `ChatCompletionReq
 """
 
 import enum
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -286,8 +287,9 @@ BLOCK_FIELDS = _names(
     """type text source id name input tool_use_id content is_error thinking signature data title context
     citations cache_control caller"""
 )
-CLIENT_TOOLS = ("bash_", "text_editor_", "memory_", "computer_")
-"""How the types of Anthropic's tools begin that the caller runs."""
+CLIENT_TOOL = re.compile(r"(?:bash|text_editor|memory|computer)_[0-9]{8}")
+"""The types of Anthropic's tools that the caller runs. A toolset holds many of them, and has no known
+bound."""
 CLIENT_TOOL_TOKENS = 1024
 """The tokens that Anthropic adds for one of its tools that the caller runs. Documented: 735 for `computer_`,
 700 for `text_editor_`, 245 for `bash_`."""
@@ -295,6 +297,17 @@ CALLERS_OWN = frozenset({"", "custom"})
 """Types of the caller's own tools in Messages."""
 EDITS = "clear_"
 """How the kinds of edits of `context_management` begin that only take something out of a prompt."""
+BEDROCK = Table(
+    _EVERYWHERE,
+    _free(
+        "model temperature top_p top_k stop tool_choice reasoning_effort performanceConfig requestMetadata"
+    ),
+    {
+        "response_format": Does.SCHEMA,
+        "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
+        "guardrailConfig": Only(()),  # it is billed by the text that it reads
+    },
+)
 EMBEDDINGS = Table(
     _CONSUMED,
     _free(
@@ -309,7 +322,7 @@ EMBEDDINGS = Table(
 
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
-    | {Dialect.GEMINI: GEMINI}
+    | {Dialect.GEMINI: GEMINI, Dialect.BEDROCK: BEDROCK}
 )
 OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"

@@ -14,8 +14,8 @@ from models_registry.bounds.field_costs import (
     BLOCK_FIELDS,
     BLOCK_KINDS,
     CALLERS_OWN,
+    CLIENT_TOOL,
     CLIENT_TOOL_TOKENS,
-    CLIENT_TOOLS,
     COMPLETIONS,
     EDITS,
     MESSAGES,
@@ -118,7 +118,7 @@ class MessagesBounds(TextBounds):
         sent = sent_fields(fields, target)
         judged = judge_native(sent, MESSAGES, target)
         for tool in _tools(sent):
-            judged.added += CLIENT_TOOL_TOKENS * _text(tool.get("type")).startswith(CLIENT_TOOLS)
+            judged.added += CLIENT_TOOL_TOKENS * bool(CLIENT_TOOL.fullmatch(_text(tool.get("type"))))
         super().__init__(fields, sent, judged, target)
 
     @property
@@ -151,7 +151,7 @@ class MessagesBounds(TextBounds):
         for place, tool in enumerate(_tools(self._sent)):
             kind = _text(tool.get("type"))
             name = f"tools.{kind}"
-            is_callers = kind in CALLERS_OWN or kind.startswith(CLIENT_TOOLS)
+            is_callers = kind in CALLERS_OWN or CLIENT_TOOL.fullmatch(kind)
             if not is_callers and name not in self._target.free_params:
                 return Unbounded(f"tools[{place}]", name)
         return None

@@ -16,8 +16,9 @@ from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.azure import AddressForm, azure_form
+from models_registry.config.credentials import region_of, signing_of
 from models_registry.config.hosts import filled, is_near, is_provider, takes_environment_key
-from models_registry.config.provider import Provider
+from models_registry.config.provider import Provider, Signs
 from models_registry.config.providers import PROVIDERS, UnknownProvider, limit_field, split
 from models_registry.config.reader import (
     Config,
@@ -135,6 +136,11 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     headers = _headers(params, path)
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
+    signing = None
+    if not _has_key(provider, deployment, config.environment, address=address, headers=headers):
+        is_safe = own_host or provider.signs is Signs.AWS  # a signature gives nothing away
+        environment = config.environment if is_safe else {}
+        signing = signing_of(provider, deployment, model, environment)
     target = Target(
         model_id=info.id or _stable_id(deployment),
         public_name=entry.model_name,
@@ -144,7 +150,10 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         api_base=address,
         path_prefix=prefix,
         query=query,
-        api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers),
+        api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers)
+        if signing is None
+        else None,
+        signing=signing,
         more_surfaces=surfaces_of(provider, info, own_host=own_host),
         messages_base=provider.messages_base if own_host else "",
         headers=headers,
@@ -176,6 +185,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         local=provider.local,
         takes_metadata=provider.takes_metadata and own_host,
         strict_messages=provider.strict_messages and own_host,
+        refused_in_messages=frozenset(provider.refused_in_messages if own_host else ()),
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
         refuses=frozenset(provider.refuses if own_host else ()),
         info=deployment.info,
@@ -237,7 +247,9 @@ def _with_facts(target: Target, model: str) -> Target:
 def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:
     """The warning for a deployment that is called without a key though somebody may have meant it to have
     one. None: no warning."""
-    if target.api_key is not None or CREDENTIAL_HEADERS & target.headers.keys():
+    if target.api_key is not None or target.signing is not None:
+        return None
+    if CREDENTIAL_HEADERS & target.headers.keys():
         return None
     kept = next((name for name in provider.api_key_env if env.get(name)), None)
     if kept is not None:
@@ -318,7 +330,7 @@ def doubts_of(deployment: Deployment, target: Target) -> list[str]:
 
 def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
     address = params.api_base or params.base_url or _default_base(provider, env)
-    if not address:
+    if not address or (provider.signs is Signs.AWS and region_of(params, "", env) is None):
         return False
     known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
     return bool(not provider.needs_key or params.api_key or known)
@@ -359,17 +371,27 @@ def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
 def _address(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> AddressForm:
     """The address of a deployment, and what stands before and behind the path of an operation. Raises
     BadDeployment."""
+    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params.api_base"
+    if provider.signs is Signs.AWS:
+        region = region_of(params, split(params.model, params.custom_llm_provider)[1], env)
+        env = {**env, "AWS_REGION": region} if region else env
+        deployment = _with_base(deployment, params.aws_bedrock_runtime_endpoint)
     if not provider.azure_paths:
         return AddressForm(_api_base(provider, deployment, env), "", "")
-    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params.api_base"
     written = params.api_base or params.base_url
     if not written:
         written = _api_base(provider, deployment, env)
     form = azure_form(written, params.api_version, env, path)
-    entry = msgspec.structs.replace(
-        deployment.entry, litellm_params=msgspec.structs.replace(params, api_base=form.address, base_url=None)
-    )
-    return form._replace(address=_api_base(provider, msgspec.structs.replace(deployment, entry=entry), env))
+    return form._replace(address=_api_base(provider, _with_base(deployment, form.address), env))
+
+
+def _with_base(deployment: Deployment, address: str | None) -> Deployment:
+    """The deployment with this address. None: with its own."""
+    if not address:
+        return deployment
+    params = msgspec.structs.replace(deployment.entry.litellm_params, api_base=address, base_url=None)
+    entry = msgspec.structs.replace(deployment.entry, litellm_params=params)
+    return msgspec.structs.replace(deployment, entry=entry)
 
 
 def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> str:
@@ -414,6 +436,21 @@ def _no_address(provider: Provider) -> str:
         return f"provider {provider.prefix} needs an address, or what is missing in {provider.api_base}"
     usual = f", usually {provider.usual_base}" if provider.usual_base else ""
     return f"provider {provider.prefix} needs an address{usual}"
+
+
+def _has_key(
+    provider: Provider,
+    deployment: Deployment,
+    env: Mapping[str, str],
+    *,
+    address: str,
+    headers: Mapping[str, str],
+) -> bool:
+    """Whether a key is there, or was meant to be."""
+    if "api_key" in deployment.empty or deployment.entry.litellm_params.api_key:
+        return True
+    known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
+    return bool(known or CREDENTIAL_HEADERS & headers.keys())
 
 
 def _api_key(

@@ -107,7 +107,7 @@ ALWAYS_ON = frozenset(
 """Keys without an effect, since this gateway always does what their `true` asks for."""
 
 PARAMS_LATER = frozenset(
-    """litellm_credential_name azure_ad_token tenant_id client_id client_secret azure_scope
+    """litellm_credential_name
     azure_username azure_password region_name itpm otpm rpd tpd daily_reset_time
     default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests
     allowed_openai_params tags tag_regex max_budget budget_duration

@@ -16,6 +16,7 @@ address. What can differ:
     no-stream-options   it refuses `stream_options`
     joined-content      a message's content must be one text
     no-store            `store` must be false
+    not-back=A,B        its own hosts refuse these fields of an earlier answer in messages
     messages=URL        its own hosts have Anthropic's Messages too, at this address up to `/messages`
 
 A line with one source is `unverified` in the docs. Sources: models.dev (MIT, its provider.toml files),
@@ -61,6 +62,7 @@ def rows_of(line: str) -> Iterator[Provider]:
             limit_name=OLDER if "older-limit" in flags else NEWER if "newer-limit" in flags else "",
             takes_stream_options="no-stream-options" not in flags,
             joins_content="joined-content" in flags,
+            refused_in_messages=tuple(filter(None, flags.get("not-back", "").split(","))),
             surfaces=(Surface.MESSAGES,) if "messages" in flags else (),
             messages_base=flags.get("messages", ""),
             defaults=(("store", b"false"),) if "no-store" in flags else (),
@@ -101,14 +103,14 @@ baseten | https://inference.baseten.co/v1 | BASETEN_API_KEY | price=baseten | mo
 bedrock_mantle | https://bedrock-mantle.{region}.api.aws/openai/v1 | AWS_BEARER_TOKEN_BEDROCK |  | recordings
 berget | https://api.berget.ai/v1 | BERGET_API_KEY |  | models.dev
 cascadia | http://localhost:9090/v1 | CASCADIA_API_KEY | key-optional local | any-llm
-cerebras | https://api.cerebras.ai/v1 | CEREBRAS_API_KEY | price=cerebras | models.dev litellm pydantic-ai vercel-ai
+cerebras | https://api.cerebras.ai/v1 | CEREBRAS_API_KEY | price=cerebras not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields | models.dev litellm pydantic-ai vercel-ai
 chutes | https://llm.chutes.ai/v1 | CHUTES_API_KEY | older-limit | models.dev litellm
 clarifai | https://api.clarifai.com/v2/ext/openai/v1 | CLARIFAI_PAT/CLARIFAI_API_KEY |  | models.dev litellm
 claudinio | https://api.claudin.io/v1 | CLAUDINIO_API_KEY |  | models.dev
 clf_ai_gateway | https://api.clfaigateway.dev/v1 | CLF_AI_GATEWAY_API_KEY |  | litellm
 cloudferro_sherlock | https://api-sherlock.cloudferro.com/openai/v1 | CLOUDFERRO_SHERLOCK_API_KEY |  | models.dev
 cloudflare | https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1 | CLOUDFLARE_API_KEY | price=cloudflare | models.dev
-codestral | https://codestral.mistral.ai/v1 | CODESTRAL_API_KEY |  | litellm
+codestral | https://codestral.mistral.ai/v1 | CODESTRAL_API_KEY | not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning | litellm
 cognition | https://api.cognition.ai/v1 | COGNITION_API_KEY |  | litellm
 cohere | https://api.cohere.ai/compatibility/v1 | COHERE_API_KEY | price=cohere also=cohere_chat no-stream-options | docs models.dev vercel-ai
 cometapi | https://api.cometapi.com/v1 | COMETAPI_KEY |  | litellm
@@ -141,7 +143,7 @@ galadriel | https://api.galadriel.com/v1 | GALADRIEL_API_KEY |  | litellm
 github_models | https://models.github.ai/inference | GITHUB_TOKEN/GITHUB_API_KEY | also=github | models.dev litellm pydantic-ai any-llm
 gmi | https://api.gmi-serving.com/v1 | GMICLOUD_API_KEY/GMI_API_KEY/GMI_CLOUD_APIKEY |  | models.dev litellm vercel-ai any-llm
 gpustack | http://localhost/v1 | GPUSTACK_API_KEY | local | recordings
-groq | https://api.groq.com/openai/v1 | GROQ_API_KEY | price=groq | models.dev litellm pydantic-ai vercel-ai
+groq | https://api.groq.com/openai/v1 | GROQ_API_KEY | price=groq not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields | models.dev litellm pydantic-ai vercel-ai
 helicone | https://ai-gateway.helicone.ai/v1 | HELICONE_API_KEY |  | models.dev litellm
 heroku | https://us.inference.heroku.com/v1 | HEROKU_INFERENCE_KEY |  | recordings pydantic-ai
 hostinger_router | https://router.hostinger.com/v1 | HOSTINGER_ROUTER_API_KEY |  | litellm
@@ -175,7 +177,7 @@ meta | https://api.meta.ai/v1 | META_API_KEY/MODEL_API_KEY | price=meta | litell
 meta_llama | https://api.llama.com/compat/v1 | LLAMA_API_KEY |  | models.dev litellm any-llm
 minimax | https://api.minimax.io/v1 | MINIMAX_API_KEY | price=minimax messages=https://api.minimax.io/anthropic/v1 | models.dev litellm vercel-ai any-llm
 minimax_cn | https://api.minimaxi.com/v1 | MINIMAX_API_KEY | price=minimax | litellm models.dev
-mistral | https://api.mistral.ai/v1 | MISTRAL_API_KEY | price=mistral | recordings models.dev litellm vercel-ai
+mistral | https://api.mistral.ai/v1 | MISTRAL_API_KEY | price=mistral not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning | recordings models.dev litellm vercel-ai
 mistralrs | http://localhost:1234/v1 | - | key-optional local | recordings
 mixlayer | https://models.mixlayer.ai/v1 | MIXLAYER_API_KEY |  | models.dev
 moark | https://moark.com/v1 | MOARK_API_KEY |  | models.dev

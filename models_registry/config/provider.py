@@ -1,11 +1,22 @@
 """What a provider is: a row of data."""
 
+import enum
+
 import msgspec
 
 from models_registry.facts.addresses import is_at
 from models_registry.facts.allowances import TEMPLATE_TOKENS
 from models_registry.target import Dialect
 from models_registry.turns.surfaces import Surface
+
+
+class Signs(enum.Enum):
+    """How a provider knows its callers, beside a key in a header."""
+
+    NOT = "not"
+    AWS = "aws"
+    ENTRA = "entra"
+    GOOGLE = "google"
 
 
 class NewerLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +80,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     other surfaces."""
     own_fields: tuple[str, ...] = ()
     """Fields of a body that its servers know although LiteLLM uses their names itself."""
+    signs: Signs = Signs.NOT
+    """What its calls are signed with where no key is given."""
     azure_paths: bool = False
     """Whether its addresses have Azure's forms (`models_registry/config/azure.py`)."""
     takes_stream_options: bool = True
@@ -81,6 +94,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where such servers usually listen, for those whose address the config has to give."""
     sources: tuple[str, ...] = ()
     """Where the row's facts come from. One source alone is `unverified` in the docs."""
+    refused_in_messages: tuple[str, ...] = ()
+    """Fields of earlier answers that the provider's own hosts refuse in messages."""
     strict_messages: bool = False
     """Whether the provider's own hosts refuse messages with fields that OpenAI does not declare."""
     bills_failures: bool = False

@@ -67,6 +67,8 @@ def _differences(row: Provider) -> Iterable[str]:
         yield "takes no `stream_options`"
     if row.joins_content:
         yield "parts of text are joined"
+    if row.refused_in_messages:
+        yield f"{', '.join(f'`{name}`' for name in row.refused_in_messages)} of earlier answers are left out"
     if row.messages_base:
         yield f"Messages at `{row.messages_base}`"
     for name, value in row.defaults:

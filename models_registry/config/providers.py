@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from models_registry.config.absent import ABSENT, advice
 from models_registry.config.openai_like import openai_like
-from models_registry.config.provider import NewerLimit, Provider
+from models_registry.config.provider import NewerLimit, Provider, Signs
 from models_registry.facts.allowances import OWN_TEXT_TOKENS
 from models_registry.target import Dialect
 from models_registry.turns.surfaces import Surface
@@ -87,6 +87,21 @@ _ROWS = (
         key_header="x-goog-api-key",
         price_id="google",
         sources=("recordings", "docs", "litellm"),
+    ),
+    *(
+        Provider(
+            prefix=prefix,
+            dialect=Dialect.BEDROCK,
+            signs=Signs.AWS,
+            api_base="https://bedrock-runtime.{AWS_REGION}.amazonaws.com",
+            hosts=("bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com"),
+            api_base_env=("AWS_BEDROCK_RUNTIME_ENDPOINT",),
+            api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+            needs_key=False,
+            price_id="aws",
+            sources=("recordings", "docs", "litellm"),
+        )
+        for prefix in ("bedrock", "bedrock_converse")
     ),
     Provider(
         prefix="ollama",

@@ -79,6 +79,21 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     """At LiteLLM the retries of its HTTP client; here `num_retries`, where that does not stand beside it."""
     ssl_verify: bool | str | None = None
     ssl_certificate: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    aws_session_token: str | None = None
+    aws_region_name: str | None = None
+    aws_role_name: str | None = None
+    aws_session_name: str | None = None
+    aws_bedrock_runtime_endpoint: str | None = None
+    tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    azure_ad_token: str | None = None
+    azure_scope: str | None = None
+    vertex_project: str | None = None
+    vertex_location: str | None = None
+    vertex_credentials: str | dict[str, Any] | None = None  # the JSON of a service account
 
     @property
     def all_headers(self) -> dict[str, Any]:

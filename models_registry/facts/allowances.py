@@ -29,9 +29,9 @@ HOSTS = (
 )
 """Hosts that add longer system texts, each with its allowance in tokens. The largest recorded are 1,520 at
 Venice, 492 at OpenRouter, 337 at xAI. A subdomain counts as its host."""
-MODELS = (("gpt-oss", 96), ("llama-3", 64), ("llama3", 64), ("deepseek-v4", 96))
+MODELS = (("gpt-oss", 96), ("llama-3", 64), ("llama3", 64), ("deepseek-v4", 96), ("nova-2", 128))
 """Parts of the names of models whose template has a system text, each with its allowance in tokens. The
-largest recorded are 42 for gpt-oss, 35 for Llama 3, 47 for DeepSeek V4."""
+largest recorded are 42 for gpt-oss, 35 for Llama 3, 47 for DeepSeek V4, 57 for Nova 2."""
 
 
 LEAST_OUTPUT = (("openrouter.ai", 16),)

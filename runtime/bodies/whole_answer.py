@@ -1,5 +1,8 @@
 """Puts the events of a stream together into one answer, as a call without a stream would have it: chat,
-legacy completions and Anthropic's Messages. Pure.
+legacy completions, Responses and Anthropic's Messages. Pure.
+
+A stream of Responses tells the whole answer at its end. Where it broke off, its finished items are put into
+the response of its beginning.
 
 The pieces are put together before redaction: a secret may be cut into several pieces.
 """
@@ -13,6 +16,7 @@ REPLACED = frozenset({"role", "id", "type", "name", "index"})
 """The fields of a delta that replace the value before. The text of other fields is appended to the text
 before."""
 KEPT = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
+ITEM_DONE = "response.output_item.done"
 MAX_DEPTH = 20
 
 
@@ -21,10 +25,17 @@ def stream_answer(sse: bytes) -> JsonObject | None:
     answer. Pieces that can't be read are left out."""
     answer: JsonObject = {"object": "chat.completion"}
     choices: dict[int, JsonObject] = {}
+    response: JsonObject | None = None
+    items: list[object] = []
     chunks = list(_chunks(sse))
     if any(chunk.get("type") == "message_start" for chunk in chunks):
         return message_answer(chunks)
     for chunk in chunks:
+        told = chunk.get("response")
+        if isinstance(told, dict):
+            response = told
+        elif chunk.get("type") == ITEM_DONE:
+            items.append(chunk.get("item"))
         if chunk.get("object") == "text_completion":
             answer["object"] = "text_completion"
         for name in KEPT:
@@ -34,6 +45,8 @@ def stream_answer(sse: bytes) -> JsonObject | None:
         for choice in found if isinstance(found, list) else ():
             if isinstance(choice, dict):
                 _add(choices, choice)
+    if response is not None:
+        return response if response.get("output") else {**response, "output": items}
     if not choices:
         return None
     answer["choices"] = [choices[index] for index in sorted(choices)]

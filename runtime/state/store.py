@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import zlib
 from contextlib import suppress
 from datetime import timedelta
@@ -16,6 +17,10 @@ MAX_VALUE_BYTES = 48 * 1024 * 1024
 COMPRESS_LEVEL = 1
 SHORT_BYTES = 128 * 1024
 """Longer values are sealed and opened in a thread, so that they don't hold other calls up."""
+PUT_S = 2.0
+"""How long a client waits at most until its response is stored."""
+PAUSE_S = 5.0
+"""For so long nothing is put after the database was away, so that calls go on meanwhile."""
 PURGE_EVERY_S = 600.0
 PURGED_AT_ONCE = 500
 _PUT = """
@@ -50,6 +55,8 @@ class StateStore:
         self._database = database
         self._sealer = sealer
         self._task: asyncio.Task[None] | None = None
+        self._away_until = 0.0
+        """By `time.monotonic()`: until then nothing is put, since the database was away."""
 
     @property
     def is_open(self) -> bool:
@@ -76,9 +83,16 @@ class StateStore:
             return sealer.seal(zlib.compress(value, COMPRESS_LEVEL), kind=kind, owner=owner, id=id)
 
         sealed = await asyncio.to_thread(seal) if len(value) > SHORT_BYTES else seal()
-        with asking():
-            async with self._database.connection() as connection:
-                await connection.execute(_PUT, id, kind, owner, sealer.id, sealed, timedelta(seconds=ttl_s))
+        if time.monotonic() < self._away_until:
+            raise DatabaseUnavailable("The database was away a moment ago.")
+        row = (id, kind, owner, sealer.id, sealed, timedelta(seconds=ttl_s))
+        try:
+            with asking():
+                async with asyncio.timeout(PUT_S), self._database.connection() as connection:
+                    await connection.execute(_PUT, *row)
+        except DatabaseUnavailable:
+            self._away_until = time.monotonic() + PAUSE_S
+            raise
 
     async def get(self, kind: str, owner: str, id: str) -> bytes | None:
         """See State."""

@@ -33,7 +33,7 @@ FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
 )
 
 
-MODEL_ACCESSES = (Access.MODEL, Access.MODELS_READ)
+MODEL_ACCESSES = (Access.MODEL, Access.MODELS_READ, Access.RESPONSES)
 
 
 def mount(

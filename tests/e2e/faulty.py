@@ -25,6 +25,7 @@ from runtime.ledger.attempts import BookedLedger
 from runtime.ledger.journal import Journal, Segment
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
+from runtime.state.store import StateStore
 from runtime.upstream.client import HttpResponse, HttpUpstream
 
 FAULTS = "SWITCHGEAR_TEST_FAULTS"
@@ -46,6 +47,8 @@ IN_A_WORKER: dict[str, tuple[type, str, bool]] = {
     "settling": (BookedLedger, "book", False),
     "settled": (Journal, "settle", True),
     "replying": (BookedLedger, "book", True),
+    "storing": (StateStore, "put", False),
+    "stored": (StateStore, "put", True),
     "turning over": (Segment, "__init__", True),
     "turned over": (Journal, "_turn_over", True),
     "syncing": (Journal, "_sync", False),

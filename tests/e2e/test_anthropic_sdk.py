@@ -303,3 +303,34 @@ def test_a_real_model_calls_a_tool(gateway: Gateway, virtual_key: str, model: Ad
     assert call.name == "get_weather"
     assert set(call.input) == {"city"}
     assert message.stop_reason == "tool_use"
+
+
+def test_a_spent_budget_and_a_limit_are_in_anthropics_words(gateway: Gateway) -> None:
+    asked: Any = {"model": "anthropic/happy", "max_tokens": 64, "messages": ASK}
+    poor = client_of(gateway, gateway.virtual_key("poor-messages", max_budget=1e-9))
+    with pytest.raises(anthropic.APIStatusError) as spent:
+        poor.messages.create(**asked)
+    body: Any = spent.value.body
+    assert (body["error"]["type"], body["error"]["details"]["error_code"]) == (
+        "billing_error",
+        "budget_exceeded",
+    )
+    slow = client_of(gateway, gateway.virtual_key("slow-messages", rpm_limit=1))
+    slow.messages.create(**asked)
+    with pytest.raises(anthropic.RateLimitError) as limited:
+        slow.messages.create(**asked)
+    told: Any = limited.value.body
+    assert told["error"]["type"] == "rate_limit_error"
+    assert int(limited.value.response.headers["retry-after"]) >= 1
+
+
+def test_a_budget_lets_a_stream_through_and_books_it(gateway: Gateway) -> None:
+    key = gateway.virtual_key("funded-messages", max_budget=1)
+    call_id, headers = named()
+    with client_of(gateway, key).messages.stream(
+        model="anthropic/happy", max_tokens=64, messages=ASK, extra_headers=headers
+    ) as stream:
+        check_text(stream.get_final_message())
+    check_paid_row(gateway, call_id, key, group="anthropic/happy", streamed=True)
+    spend = gateway.get("/key/info", key=key).json()["info"]["spend"]
+    assert spend is not None

@@ -24,6 +24,7 @@ from runtime.local.postgres import EmbeddedPostgres
 from schema.ledger.rows import is_earlier_id
 from tests.conftest import execute
 from tests.databases import dsn_of
+from tests.e2e.conftest import SALT_KEY
 from tests.e2e.faulty import (
     AT_A_DEAD_WORKERS_END,
     FAULTS,
@@ -47,6 +48,8 @@ FAULTY = (*SWITCHGEAR[:-1], "tests.e2e.faulty")
 WORKERS = 2
 CALLERS = 12
 CALLS = 200
+RESPONSES_SHARE = 0.4
+"""The share of the calls that are Responses, translated to chat and stored."""
 DEPLOYMENTS = {
     "answers": ("answers",),
     "breaks": ("breaks",),
@@ -139,7 +142,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 def scene(folder: Path, dsn: str, *, port: int | None = None, upstream: BillingUpstream) -> Iterator[Scene]:
     faults = folder / "faults"
     faults.mkdir(exist_ok=True)
-    env = {FAULTS: str(faults), "SWITCHGEAR_JOURNAL_SYNC_MS": "20"}
+    env = {FAULTS: str(faults), "SWITCHGEAR_JOURNAL_SYNC_MS": "20", "SWITCHGEAR_SALT_KEY": SALT_KEY}
     params = {
         "api_base": f"{upstream.url}/v1",
         "api_key": "sk-upstream",
@@ -229,15 +232,16 @@ class Load:
     async def _one(self, http: httpx.AsyncClient, call: str) -> None:
         streamed = self._chance.random() < 0.5
         leaves_after = self._chance.randint(1, 8) if self._chance.random() < 0.2 else None
-        body = {
-            "model": self._chance.choice(self.models),
-            "messages": [{"role": "user", "content": call}],
-            "max_tokens": MAX_TOKENS,
-            "stream": streamed,
-        }
+        body: dict[str, object] = {"model": self._chance.choice(self.models), "stream": streamed}
+        if self._chance.random() < RESPONSES_SHARE:
+            path = "/v1/responses"
+            body |= {"input": call, "max_output_tokens": MAX_TOKENS, "store": True}
+        else:
+            path = "/v1/chat/completions"
+            body |= {"messages": [{"role": "user", "content": call}], "max_tokens": MAX_TOKENS}
         headers = {"authorization": f"Bearer {self._key}", "x-litellm-call-id": call}
         try:
-            async with http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
+            async with http.stream("POST", path, json=body, headers=headers) as answer:
                 self.statuses.append(answer.status_code)
                 pieces = 0
                 async for _ in answer.aiter_bytes():

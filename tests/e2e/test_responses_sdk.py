@@ -242,3 +242,33 @@ def test_the_embedded_model_answers(gateway: Gateway, virtual_key: str, model: A
     assert two.usage is not None
     assert one.usage is not None
     assert two.usage.input_tokens > one.usage.input_tokens
+
+
+def test_the_embedded_model_calls_a_tool_that_it_must_call(
+    gateway: Gateway, virtual_key: str, model: Address
+) -> None:
+    weather: FunctionToolParam = {
+        "type": "function",
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+        "strict": False,
+    }
+    with client_of(gateway, virtual_key).responses.create(
+        model="smollm2-local",
+        input="What is the weather in Rome?",
+        tools=[weather],
+        tool_choice="required",
+        max_output_tokens=200,
+        stream=True,
+    ) as stream:
+        last = list(stream)[-1]
+    assert last.type == "response.completed"
+    (call,) = [item for item in last.response.output if item.type == "function_call"]
+    assert call.name == "get_weather"
+    assert "city" in json.loads(call.arguments)

@@ -1,4 +1,4 @@
-"""A model that does an agent's small task, in three dialects: it reads a file, edits it, and says that it is
+"""A model that does an agent's small task, in each dialect: it reads a file, edits it, and says that it is
 done. The prompt names the file after `FILE:`. What the model does next depends on the results that it has."""
 
 import json
@@ -13,6 +13,8 @@ NAMED = re.compile(r"FILE:([^\s\"\\]+)")
 BEFORE, AFTER, DONE = "colour = red", "colour = blue", "The colour is blue now."
 SHORT = "Hello from the model."
 READ, EDIT = "Read", "Edit"
+SIGNATURE = "c2lnbmF0dXJl"
+"""With which the scripted Google signs its calls. It refuses a conversation that lost it."""
 CACHED, WRITTEN = 30, 20
 """What the scripted Anthropic reads from its cache, and writes to it, beside PROMPT_TOKENS."""
 
@@ -24,7 +26,7 @@ def next_step(fields: Mapping[str, Any]) -> tuple[str, Json] | str:
     tools = json.dumps(fields.get("tools") or [])
     if named is None or f'"{EDIT}"' not in tools:
         return SHORT
-    results = text.count('"tool_result"') + text.count('"role": "tool"')
+    results = sum(text.count(sign) for sign in ('"tool_result"', '"role": "tool"', '"functionResponse"'))
     path = named[1]
     if results == 0:
         return READ, {"file_path": path}
@@ -122,6 +124,27 @@ def ollama(model: str, step: tuple[str, Json] | str, number: int) -> list[bytes]
     }
     lines = [*({**head, "message": message, "done": False} for message in messages), {**head, **last}]
     return [json.dumps(line).encode() + b"\n" for line in lines]
+
+
+def lost_signature(fields: Mapping[str, Any]) -> bool:
+    """Whether a call in the conversation has no signature, which Google refuses."""
+    turns: Any = fields.get("contents") or ()
+    parts = [part for turn in turns for part in turn.get("parts") or () if "functionCall" in part]
+    return any(part.get("thoughtSignature") != SIGNATURE for part in parts)
+
+
+def gemini(model: str, step: tuple[str, Json] | str, number: int) -> list[bytes]:
+    """The step as Google's stream. A call is signed, and comes in one piece."""
+    if isinstance(step, str):
+        parts: list[Json] = [{"text": piece} for piece in _pieces(step)]
+    else:
+        call = {"name": step[0], "args": step[1]}
+        parts = [{"functionCall": call, "thoughtSignature": SIGNATURE}]
+    counts = {"promptTokenCount": PROMPT_TOKENS, "candidatesTokenCount": COMPLETION_TOKENS}
+    head: Json = {"responseId": f"response-{number}", "modelVersion": model, "usageMetadata": counts}
+    candidates: list[Json] = [{"index": 0, "content": {"role": "model", "parts": [part]}} for part in parts]
+    candidates[-1]["finishReason"] = "STOP"
+    return sse({**head, "candidates": [candidate]} for candidate in candidates)
 
 
 def _pieces(text: str) -> list[str]:

@@ -8,6 +8,7 @@ It records each request, and when the client's connection went away.
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 import threading
@@ -21,6 +22,8 @@ from tests.fakes.scripts import SCRIPTS, Script, happy
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 PROBE = "/api/ps"
+NAMED = re.compile(r"/models/([^/:]+):")
+"""The model's name in Google's addresses."""
 
 
 class Seen:
@@ -50,7 +53,8 @@ class Seen:
 
     @property
     def model(self) -> str:
-        return str(self.fields.get("model", ""))
+        named = NAMED.search(self.path)
+        return named[1] if named is not None else str(self.fields.get("model", ""))
 
     @property
     def streamed(self) -> bool:

@@ -152,13 +152,19 @@ async def tools_then_answer(line: Line, request: Request) -> None:
 async def agent(line: Line, request: Request) -> None:
     """A model that edits a file by an agent's tools, in the dialect of the path (`agent_answers.py`)."""
     path, model, fields = request.path.partition("?")[0], request.model, request.fields
-    if not request.streamed or path.endswith(("/count_tokens", "/api/ps")):
+    is_google = path.endswith(":streamGenerateContent")
+    if not (request.streamed or is_google) or path.endswith(("/count_tokens", "/api/ps")):
         await happy(line, request)
         return
     step = agent_answers.next_step(fields)
     messages = fields.get("messages")
     number = len(messages) if isinstance(messages, list) else 0
-    if path.endswith("/messages"):
+    if is_google:
+        if agent_answers.lost_signature(fields):
+            await line.send(whole(b'{"error": {"code": 400, "message": "no signature"}}', status=400))
+            return
+        await _stream(line, agent_answers.gemini(model, step, number))
+    elif path.endswith("/messages"):
         await _stream(line, agent_answers.anthropic(model, step, number))
     elif path.endswith("/api/chat"):
         ndjson = "content-type: application/x-ndjson\r\n"

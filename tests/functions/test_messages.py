@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from functions.contract.function import EventStream
 from functions.messages import MessagesExchange, count_tokens, messages
 from functions.ports.context import ModelContext
 from models_registry.turns.facts import CallFacts
-from schema.errors import InvalidRequest, ThreadUnsupported, UnsupportedParameter, UpstreamCut
+from schema.errors import InvalidRequest, ProviderError, ThreadUnsupported, UnsupportedParameter, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.messages import CountRequest, MessagesAnswer, MessagesRequest
 from schema.messages_errors import anthropic_form
@@ -363,3 +364,23 @@ def test_a_fallback_may_speak_another_dialect() -> None:
         "http://openai.test/v1/chat/completions",
     ]
     assert [row.outcome for row in ledger.rows] == [Outcome.FAILED, Outcome.OK]
+
+
+BAD_ROLES = Answer(status=400, body=b'{"error": {"message": "System message must be at the beginning."}}')
+TOO_LONG = Answer(
+    status=400, body=b'{"error": {"message": "maximum context length", "code": "context_length_exceeded"}}'
+)
+
+
+@pytest.mark.parametrize(("answer", "told"), [(BAD_ROLES, True), (TOO_LONG, False)])
+def test_a_template_without_inner_instructions_is_told_in_words_that_claude_code_knows(
+    answer: Answer, told: bool
+) -> None:
+    turns = [*HELLO, {"role": "system", "content": "Be brief."}]
+    with pytest.raises(ProviderError) as refused:
+        answered(model_ctx(FakeUpstream(answer)), messages=turns)
+    message = refused.value.message
+    assert ("not supported" in message and re.search("role .{0,2}system", message) is not None) is told
+    with pytest.raises(ProviderError) as other:
+        answered(model_ctx(FakeUpstream(answer)))
+    assert "not supported" not in other.value.message

@@ -9,11 +9,13 @@ import pytest
 from functions.ports.context import ModelContext
 from functions.responses import ResponsesExchange, responses
 from models_registry.turns.facts import CallFacts
+from models_registry.turns.sealed_thinking import SEAL
 from schema.errors import GatewayError, ProviderError, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.responses import Response
 from tests.fakes import responses_answers
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import make_registry, model_ctx
 from tests.functions.test_chat import drain
@@ -169,6 +171,31 @@ def test_a_deployments_parameters_go_by_their_names_in_responses() -> None:
     body = json.loads(upstream.requests[0].body)
     assert (body["max_output_tokens"], body["reasoning"]) == (50, {"effort": "low"})
     assert not {"max_tokens", "max_completion_tokens", "reasoning_effort"} & body.keys()
+
+
+def test_items_of_other_providers_are_made_fit() -> None:
+    sealed_item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": SEAL + "abc"}
+    own = {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gAAAA"}
+    long_id = "call_1__thought__" + "A" * 200
+    call = {"type": "function_call", "call_id": long_id, "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": long_id, "output": "x"}
+    body = json.loads(exchange(input=[sealed_item, own, call, result]).outgoing().body)
+    assert body["input"][0] == own
+    short = body["input"][1]["call_id"]
+    assert body["input"][1:] == [{**call, "call_id": short}, {**result, "call_id": short}]
+    assert len(short) <= 64
+
+
+@pytest.mark.parametrize(("store", "asks"), [(None, True), (True, True), (False, False)])
+def test_openais_thinking_is_asked_for_where_the_response_is_stored(store: bool | None, asks: bool) -> None:
+    config: dict[str, Any] = {
+        "model_list": [{"model_name": "o3", "litellm_params": {"model": "openai/o3", "api_key": "sk-up"}}]
+    }
+    upstream = FakeUpstream(Answer(body=responses_answers.body()))
+    ctx = model_ctx(upstream, config=config, state=FakeState())
+    asyncio.run(responses(ask(model="o3", store=store, include=["message.input_image.image_url"]), ctx))
+    included = json.loads(upstream.requests[0].body)["include"]
+    assert included == ["message.input_image.image_url"] + ["reasoning.encrypted_content"] * asks
 
 
 def test_a_limit_of_the_gateway_is_sent_as_a_limit_of_responses() -> None:

@@ -41,6 +41,8 @@ class Talk:
         self.state = FakeState() if state is None else state
         self.policy = Policy(**policy)
         self.upstream = FakeUpstream()
+        self.chunks: list[bytes] = []
+        """The stream that the next upstream sends. Empty: its usual one."""
         self.told_stored: list[bool] = []
         """What the events of the latest stream said of `store`."""
         self._calls = 0
@@ -50,7 +52,7 @@ class Talk:
     ) -> dict[str, Any]:
         """Ask, and give the response as the client got it."""
         self._calls += 1
-        told = Answer(chunks=CHUNKS[model]) if stream else Answer(body=answer or BODIES[model])
+        told = Answer(chunks=self.chunks or CHUNKS[model]) if stream else Answer(body=answer or BODIES[model])
         self.upstream = FakeUpstream(told)
         ctx = model_ctx(
             self.upstream,
@@ -250,3 +252,24 @@ def test_the_history_counts_in_the_bounds_of_a_call() -> None:
     before = conversations.stored_of(talk.state.values["response", MEMBER.key_hash, one["id"]])
     asked = conversations.going_on(ask(model="native", previous_response_id=one["id"]), before)
     assert len(bytes(asked.raw["input"])) > 3000
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"id": ""}, {"id": None}, {"id": "x" * 600}],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_odd_response_of_a_server_is_passed_on_and_not_stored(
+    changed: dict[str, Any], stream: bool
+) -> None:
+    talk = Talk()
+    talk.chunks = responses_answers.sse(responses_answers.events(**changed))
+    answer = talk.say("native", stream=stream, answer=responses_answers.body(**changed))
+    assert answer["store"] is False
+    assert not talk.state.values
+
+
+def test_odd_items_of_a_request_are_the_providers_to_refuse() -> None:
+    talk = Talk()
+    assert talk.say("native", input=[3, "x"])["store"] is False
+    assert sent(talk.upstream)["input"] == [3, "x"]

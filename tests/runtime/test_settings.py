@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runtime.serving.serve import settings_of
+from models_registry.config.reader import read_config
+from runtime.serving.serve import salted, settings_errors, settings_of
 from runtime.settings import SettingsError, checked_master_key, read_settings, stored_master_key
 
 GOOD = "sk-0123456789abcdefghij"
@@ -237,3 +238,58 @@ def test_connections_to_providers_are_limited_as_the_config_says(tmp_path: Path,
     for wrong in (0, 65_537):
         with pytest.raises(SettingsError, match=f"{name}: expected a number of connections"):
             settings_of({"general_settings": {name: wrong}}, env)
+
+
+SALT = "sk-a-salt-key-of-some-length"
+
+
+def test_the_salt_key_is_made_once_beside_the_master_key(tmp_path: Path) -> None:
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD}
+    settings, _, _ = settings_of({}, env)
+    assert settings.salt_key is None, "no command but a start makes one"
+    made, again = salted(settings).salt_key, salted(settings).salt_key
+    assert made is not None
+    assert again is not None
+    assert made.reveal() == again.reveal()
+    assert len(made.reveal()) > 40
+    path = tmp_path / "salt.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["salt.key"]
+
+
+def test_no_salt_key_is_made_for_an_outside_database(tmp_path: Path) -> None:
+    env = {
+        "SWITCHGEAR_DATA": str(tmp_path),
+        "SWITCHGEAR_MASTER_KEY": GOOD,
+        "DATABASE_URL": "postgresql://ada:secret@db/x",
+    }
+    settings, _, _ = settings_of({}, env)
+    assert salted(settings).salt_key is None
+    (tmp_path / "salt.key").write_text(f"{SALT}\n")
+    found = salted(settings).salt_key
+    assert found is not None
+    assert found.reveal() == SALT
+
+
+@pytest.mark.parametrize("name", ["SWITCHGEAR_SALT_KEY", "LITELLM_SALT_KEY"])
+def test_the_environment_has_the_salt_key(tmp_path: Path, name: str) -> None:
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD, name: SALT}
+    found = salted(settings_of({}, env)[0])
+    assert found.salt_key is not None
+    assert found.salt_key.reveal() == SALT
+    assert SALT not in repr(found)
+    assert not (tmp_path / "salt.key").exists()
+
+
+@pytest.mark.parametrize("key", ["sk-1234", "short", "sk-123456789012"])
+def test_a_salt_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError, match="SWITCHGEAR_SALT_KEY") as refused:
+        read_settings({"SWITCHGEAR_SALT_KEY": key})
+    assert key not in str(refused.value)
+    (tmp_path / "salt.key").write_text(key)
+    env = {"SWITCHGEAR_DATA": str(tmp_path), "SWITCHGEAR_MASTER_KEY": GOOD}
+    with pytest.raises(SettingsError, match=r"salt\.key"):
+        salted(settings_of({}, env)[0])
+    (found,) = settings_errors(read_config({}, env))
+    assert "salt.key" in found
+    assert (tmp_path / "salt.key").read_text() == key

@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import execute
 from tests.databases import dsn_of
-from tests.e2e.gateway import MASTER_KEY, Gateway, launch
+from tests.e2e.conftest import INPUT_USD, OUTPUT_USD, PROVIDER_KEY
+from tests.e2e.gateway import MASTER_KEY, Gateway, launch, serving
 from tests.e2e.seed import provider_env, shipped_config
 from tests.e2e.sign_in import AUTHORITY, microsoft_env, with_sign_in
 from tests.fakes.entra import Entra
@@ -26,6 +27,8 @@ from tests.system.docker import Docker, NoEngine, docker_engine
 FRONT = "http://localhost:3000"
 PGADMIN = "http://localhost:8080/pgadmin"
 PORTS = (3000, 8080)
+READ_USD, WRITE_USD = 2.5e-07, 3.125e-06
+"""The prices of a token that the scripted Anthropic reads from its cache, and writes to it."""
 JUST = Path(sys.executable).with_name("just")
 
 
@@ -126,3 +129,37 @@ def compose(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     check_ports_are_free(*PORTS)
     with deployed(docker, tmp_path_factory.mktemp("clone"), "docker compose up -d", url=FRONT) as deployment:
         yield deployment
+
+
+@pytest.fixture(scope="module")
+def house(
+    postgres_server: str,
+    migrated_template: str,
+    upstream: HostileUpstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gateway]:
+    """A gateway with the scripted agent behind each dialect, under names that no client knows."""
+
+    def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
+        params = {"model": model, "api_base": api_base, "api_key": PROVIDER_KEY, **more}
+        return {"model_name": name, "litellm_params": params}
+
+    prices = {
+        "input_cost_per_token": INPUT_USD,
+        "output_cost_per_token": OUTPUT_USD,
+        "cache_read_input_token_cost": READ_USD,
+        "cache_creation_input_token_cost": WRITE_USD,
+    }
+    config = {
+        "model_list": [
+            entry("anthropic-agent", "anthropic/agent", upstream.url, **prices),
+            entry("openai-agent", "openai/agent", f"{upstream.url}/v1", **prices),
+            entry("ollama-agent", "ollama/agent", upstream.url),
+            entry("gemini-agent", "gemini/agent", f"{upstream.url}/v1beta", **prices),
+        ],
+    }
+    name = f"claude_{uuid.uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    with serving(tmp_path_factory.mktemp("house"), config, dsn_of(postgres_server, name)) as running:
+        yield running
+    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,13 +1,11 @@
 """The real Claude Code, from npm, against the gateway: it gets an answer, and it edits a file with its tools.
-Three providers of three dialects stand behind the gateway."""
+A provider of each dialect stands behind the gateway."""
 
 import asyncio
 import json
 import os
 import platform
 import subprocess
-import uuid
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.conftest import execute
-from tests.databases import dsn_of
-from tests.e2e.conftest import INPUT_USD, OUTPUT_USD, PROVIDER_KEY
-from tests.e2e.gateway import Gateway, serving, until
+from tests.e2e.conftest import INPUT_USD, OUTPUT_USD
+from tests.e2e.gateway import Gateway, until
 from tests.fakes.agent_answers import AFTER, BEFORE, CACHED, DONE, SHORT, WRITTEN
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS
-from tests.fakes.hostile_upstream import HostileUpstream
-from tests.system.conftest import lacking, program
+from tests.system.conftest import READ_USD, WRITE_USD, lacking, program
 
 PACKAGE = "@anthropic-ai/claude-code"
 INSTALL_S = 300
 TURN_S = 120
-DIALECTS = ("anthropic", "openai", "ollama")
-READ_USD, WRITE_USD = 2.5e-07, 3.125e-06
+DIALECTS = ("anthropic", "openai", "ollama", "gemini")
 
 
 @pytest.fixture(scope="module")
@@ -46,39 +40,6 @@ def claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not found.exists():
         lacking(f"{PACKAGE} has no program for this machine")
     return found
-
-
-@pytest.fixture(scope="module")
-def house(
-    postgres_server: str,
-    migrated_template: str,
-    upstream: HostileUpstream,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Gateway]:
-    """A gateway with the scripted agent behind three dialects, under names that Claude Code does not know."""
-
-    def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
-        params = {"model": model, "api_base": api_base, "api_key": PROVIDER_KEY, **more}
-        return {"model_name": name, "litellm_params": params}
-
-    prices = {
-        "input_cost_per_token": INPUT_USD,
-        "output_cost_per_token": OUTPUT_USD,
-        "cache_read_input_token_cost": READ_USD,
-        "cache_creation_input_token_cost": WRITE_USD,
-    }
-    config = {
-        "model_list": [
-            entry("anthropic-agent", "anthropic/agent", upstream.url, **prices),
-            entry("openai-agent", "openai/agent", f"{upstream.url}/v1", **prices),
-            entry("ollama-agent", "ollama/agent", upstream.url),
-        ],
-    }
-    name = f"claude_{uuid.uuid4().hex}"
-    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    with serving(tmp_path_factory.mktemp("house"), config, dsn_of(postgres_server, name)) as running:
-        yield running
-    execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def asked(claude: Path, house: Gateway, key: str, model: str, prompt: str, folder: Path) -> dict[str, Any]:
@@ -116,7 +77,7 @@ def rows_of(house: Gateway, model: str, count: int) -> list[asyncpg.Record]:
     found: list[asyncpg.Record] = []
     sql = """
         SELECT call_type, outcome, status, prompt_tokens, completion_tokens, spend::text, estimated, streamed,
-            metadata FROM "LiteLLM_SpendLogs" WHERE model_group = $1 ORDER BY "startTime"
+            session_id FROM "LiteLLM_SpendLogs" WHERE model_group = $1 ORDER BY "startTime"
     """
 
     def arrived() -> bool:
@@ -146,6 +107,7 @@ def check_rows(house: Gateway, dialect: str, count: int) -> None:
     for row in rows:
         assert (row["call_type"], row["outcome"], row["status"]) == ("anthropic_messages", "ok", "success")
         assert not row["estimated"]
+        assert row["session_id"], "Claude Code names its session in a header"
         assert row["completion_tokens"] == COMPLETION_TOKENS
         if row["streamed"]:
             assert row["prompt_tokens"] == PROMPT_TOKENS + cached
@@ -162,7 +124,7 @@ def test_claude_code_gets_an_answer(claude: Path, house: Gateway, tmp_path: Path
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_claude_code_edits_a_file(claude: Path, house: Gateway, tmp_path: Path, dialect: str) -> None:
-    key = house.virtual_key(f"edits-{dialect}")
+    key = house.virtual_key(f"edits-{dialect}", max_budget=5)  # every field that it sends has a bound
     notes = tmp_path / "notes.txt"
     notes.write_text(f"{BEFORE}\n")
     prompt = f"Make the colour blue in FILE:{notes} please."

@@ -24,6 +24,7 @@ from models_registry.backends.backend import UpstreamRequest
 from models_registry.backends.content import arguments_text
 from models_registry.backends.parameters import add_defaults, take_gateway_fields
 from models_registry.backends.provider_errors import error_instead
+from models_registry.backends.signatures import GOOGLE
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
@@ -43,9 +44,10 @@ CHAT_WORDS = frozenset(field.encode_name for field in msgspec.structs.fields(Cha
 """Chat's parameters that Messages do not know."""
 METADATA, USER = "metadata", "user_id"
 NULL = b"null"
-UNSIGNED = re.compile(rb'"signature"\s*:\s*""')
-"""A block of thinking that this gateway told of another provider's model: nobody has signed it, and Anthropic
-refuses it."""
+FOREIGN_SIGNATURE = re.compile(rb'"(?:%s.*)?"' % GOOGLE.encode(), re.DOTALL)
+"""The signature of thinking of another provider's model: an empty one, since nobody signed it, or Google's.
+Anthropic refuses both."""
+MAYBE_FOREIGN = re.compile(rb'"signature"\s*:\s*"(?:"|%s)' % GOOGLE.encode())
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -58,11 +60,11 @@ class NativeMessages:
     def fitted(
         self, request: MessagesRequest, target: Target
     ) -> tuple[MessagesRequest, Target, tuple[str, ...]] | None:
-        """Leave out thinking that nobody signed, and the deployment's parameters that Messages do not
+        """Leave out thinking of other providers' models, and the deployment's parameters that Messages do not
         have."""
         fitted_target = _with_own_words(target)
         messages = bytes(request.raw.get("messages", b""))
-        signed = _without_unsigned(messages) if UNSIGNED.search(messages) else None
+        signed = _without_foreign(messages) if MAYBE_FOREIGN.search(messages) else None
         left = tuple(name for name in target.params if name in CHAT_WORDS and name not in RENAMED)
         if signed is None:
             return None if fitted_target is target else (request, fitted_target, left)
@@ -164,9 +166,9 @@ def _with_own_words(target: Target) -> Target:
     return msgspec.structs.replace(target, params=kept, limit_field=LIMIT_FIELD)
 
 
-def _without_unsigned(messages: bytes) -> msgspec.Raw | None:
-    """The messages without unsigned thinking. A message that held nothing else is left out. None: they hold
-    none, or have another shape than Anthropic's."""
+def _without_foreign(messages: bytes) -> msgspec.Raw | None:
+    """The messages without thinking that another provider's model did. A message that held nothing else is
+    left out. None: they hold none, or have another shape than Anthropic's."""
     try:
         turns = _OBJECTS.decode(messages)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -174,9 +176,9 @@ def _without_unsigned(messages: bytes) -> msgspec.Raw | None:
     kept, changed = [], False
     for turn in turns:
         content = turn.get("content")
-        if content is not None and UNSIGNED.search(bytes(content)) and bytes(content)[:1] == b"[":
+        if content is not None and MAYBE_FOREIGN.search(bytes(content)) and bytes(content)[:1] == b"[":
             blocks = _OBJECTS.decode(content)
-            signed = [block for block in blocks if not _is_unsigned(block)]
+            signed = [block for block in blocks if not _is_foreign(block)]
             changed = changed or len(signed) < len(blocks)
             if not signed:
                 continue
@@ -185,8 +187,9 @@ def _without_unsigned(messages: bytes) -> msgspec.Raw | None:
     return _raw(kept) if changed else None
 
 
-def _is_unsigned(block: Mapping[str, msgspec.Raw]) -> bool:
-    return bytes(block.get("type", b"")) == b'"thinking"' and bytes(block.get("signature", b"")) == b'""'
+def _is_foreign(block: Mapping[str, msgspec.Raw]) -> bool:
+    signature = bytes(block.get("signature", b""))
+    return bytes(block.get("type", b"")) == b'"thinking"' and bool(FOREIGN_SIGNATURE.fullmatch(signature))
 
 
 def _raw(value: object) -> msgspec.Raw:

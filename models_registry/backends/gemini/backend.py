@@ -126,6 +126,7 @@ def _post(
         headers=headers,
         body=msgspec.json.encode(body),
         tls=target.tls,
+        signing=target.signing,
         changed=changed,
     )
 

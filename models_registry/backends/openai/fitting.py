@@ -11,7 +11,13 @@ from models_registry.backends.fitting import (
     refitted,
     without_cache_control,
 )
-from models_registry.backends.openai.history import joined_content, may_be_foreign, without_foreign
+from models_registry.backends.openai.history import (
+    holds_any,
+    joined_content,
+    may_be_foreign,
+    without_fields,
+    without_foreign,
+)
 from models_registry.backends.parameters import drops_params
 from models_registry.facts.refusals import IS_DEFAULT, SAMPLING
 from models_registry.target import Target
@@ -28,7 +34,8 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     renames = bool(target.renames_limit) and _has_limit(request, target)
     parts = target.joins_content and any(isinstance(each.content, list) for each in request.messages)
     foreign = target.strict_messages and may_be_foreign(request)
-    if not (renames or foreign or parts) and not (drops and _may_be_unfit(request, target)):
+    refused = bool(target.refused_in_messages) and holds_any(request, target.refused_in_messages)
+    if not (renames or foreign or parts or refused) and not (drops and _may_be_unfit(request, target)):
         return None
     fields, changed = merged(request, target), []
     if renames:
@@ -37,6 +44,8 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
         changed += joined_content(fields)
     if foreign:
         changed += without_foreign(fields)
+    if refused:
+        changed += without_fields(fields, target.refused_in_messages)
     if drops:
         changed += _leave_out(fields, target)
     return refitted(fields, target, changed) if changed else None

@@ -5,6 +5,7 @@ call with more than 40 characters. Answers of other models have all of these, an
 """
 
 import hashlib
+from collections.abc import Collection
 
 import msgspec
 
@@ -58,6 +59,23 @@ def without_foreign(fields: _Object) -> list[str]:
     return list(names)
 
 
+def holds_any(request: ChatRequest, names: Collection[str]) -> bool:
+    """Whether an earlier answer may have one of these fields."""
+    if not any(message.role == "assistant" for message in request.messages):
+        return False
+    messages = bytes((request.raw or request.fields())["messages"])
+    return any(f'"{name}"'.encode() in messages for name in names)
+
+
+def without_fields(fields: _Object, names: Collection[str]) -> list[str]:
+    """Take these fields out of messages. Gives the names of those that were there."""
+    messages = _OBJECTS.decode(fields["messages"])
+    found = {name: None for message in messages for name in names if message.pop(name, None) is not None}
+    if found:
+        fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
+    return [f"messages.{name}" for name in found]
+
+
 def joined_content(fields: _Object) -> list[str]:
     """Make one text of each message whose parts are all text, a line for each part. Gives the names that were
     changed. A message with other parts stays as it is: the provider says what it thinks of it."""
@@ -103,9 +121,14 @@ def _shorten(holder: _Object, name: str) -> bool:
         return False
     if len(id) <= MAX_ID_CHARS:
         return False
-    digest = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:HASH_CHARS]
-    holder[name] = _raw(f"{id[:KEPT_CHARS]}_{digest}")
+    holder[name] = _raw(short_id(id))
     return True
+
+
+def short_id(id: str) -> str:
+    """A shorter id that stands for a long one, the same wherever it stands."""
+    digest = hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:HASH_CHARS]
+    return f"{id[:KEPT_CHARS]}_{digest}"
 
 
 def _objects(raw: msgspec.Raw | None) -> list[_Object]:

@@ -11,11 +11,13 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.backends.openai.history import short_id
 from models_registry.backends.openai.responses_stream import ResponsesStream
 from models_registry.backends.openai.responses_usage import AnswerFacts, answer_length, usage_in
 from models_registry.backends.openai.wire import outgoing, post
 from models_registry.backends.parameters import LIMITS, STORE
 from models_registry.backends.provider_errors import error_inside, error_instead
+from models_registry.backends.signatures import SEPARATOR
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
@@ -45,6 +47,12 @@ CHAT_ALONE: Mapping[str, str] = MappingProxyType(
     )
 )
 """A deployment's parameters for chat that are not sent here."""
+RENAMED: Mapping[str, str] = MappingProxyType({"reasoning_effort": REASONING})
+"""Fields of chat that have another name here."""
+FOREIGN_SIGNS = (SEAL.encode(), SEPARATOR.encode())
+"""What stands in items of answers that came from another provider."""
+MAX_CALL_ID_CHARS = 64
+"""The longest `call_id` that OpenAI takes."""
 _ANSWERS = msgspec.json.Decoder(AnswerFacts)
 _ITEMS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _FALSE = msgspec.Raw(b"false")
@@ -63,7 +71,8 @@ class NativeResponses:
         raw = request.raw.get(DROP_PARAMS)
         if raw is not None:
             drops = bytes(raw) == b"true"
-        unfit = sorted(target.refuses & request.raw.keys()) if drops else []
+        refused = {RENAMED.get(name, name) for name in target.refuses}
+        unfit = sorted(refused & request.raw.keys()) if drops else []
         if renamed == target.params and not unfit:
             return None
         target = msgspec.structs.replace(target, params=renamed)
@@ -83,8 +92,8 @@ class NativeResponses:
         if texts is not None and target.takes_metadata:
             fields[METADATA_FIELD] = texts
         fields[STORE] = _FALSE
-        if "input" in fields and SEAL.encode() in bytes(fields["input"]):
-            fields["input"] = without_sealed(fields["input"])
+        if "input" in fields and any(sign in bytes(fields["input"]) for sign in FOREIGN_SIGNS):
+            fields["input"] = without_foreign_items(fields["input"])
         return post("/responses", fields, target, facts)
 
     def answer(self, body: bytes, request: ResponsesRequest, target: Target) -> tuple[Response, Usage | None]:
@@ -116,14 +125,19 @@ class NativeResponses:
         return ResponsesStream(target)
 
 
-def without_sealed(input: msgspec.Raw) -> msgspec.Raw:
-    """The input without thinking of other providers that this gateway sealed: OpenAI can't read it."""
+def without_foreign_items(input: msgspec.Raw) -> msgspec.Raw:
+    """The input as OpenAI takes it where earlier answers came from elsewhere: without thinking that this
+    gateway sealed, and with shorter ids of tool calls that have a signature in them."""
     try:
         items = _ITEMS.decode(input)
     except msgspec.ValidationError:
         return input
     kept = [item for item in items if not _is_sealed(item)]
-    return msgspec.Raw(msgspec.json.encode(kept)) if len(kept) < len(items) else input
+    for item in kept:
+        raw = item.get("call_id")
+        if raw is not None and memoryview(raw).nbytes > MAX_CALL_ID_CHARS + len('""'):
+            item["call_id"] = msgspec.Raw(msgspec.json.encode(short_id(msgspec.json.decode(raw, type=str))))
+    return msgspec.Raw(msgspec.json.encode(kept))
 
 
 def _is_sealed(item: dict[str, msgspec.Raw]) -> bool:

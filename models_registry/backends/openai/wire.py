@@ -43,7 +43,9 @@ def post(path: str, fields: dict[str, msgspec.Raw], target: Target, facts: CallF
     """A request with these fields to an operation."""
     url = address_of(target, path)
     headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
-    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(fields), tls=target.tls)
+    return UpstreamRequest(
+        url=url, headers=headers, body=msgspec.json.encode(fields), tls=target.tls, signing=target.signing
+    )
 
 
 def fields_of(body: bytes, target: Target) -> dict[str, msgspec.Raw]:

@@ -29,10 +29,18 @@ DROPPED: Mapping[str, str] = MappingProxyType(
         "user_profile_id": "a label of Anthropic's",
         "thinking": "models that are not known to think are not asked to",
         "output_config": "the effort of a model that is not known to think",
-        "tools": "examples of a tool's input, and when its description is loaded",
     }
 )
 """Fields that another provider's request does not have, each with the reason why."""
+TOOL_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "input_examples": "examples for the model",
+        "defer_loading": "the tool is there from the beginning",
+        "eager_input_streaming": "input comes as the provider sends it",
+        "allowed_callers": "no other tool of these providers can call it",
+    }
+)
+"""Fields of a tool that other providers' tools do not have, each with the reason why it may be left out."""
 READ = frozenset(
     [
         "model",
@@ -153,10 +161,27 @@ def left_out(request: MessagesRequest, target: Target) -> tuple[str, ...]:
         names.append("thinking")
     if b'"cache_control"' in bytes(request.raw.get("messages", b"")) and not _takes_marks(target):
         names.append("messages.cache_control")
+    tools = bytes(request.tools) if present(request.tools) else b""
+    names += [f"tools.{name}" for name in TOOL_HINTS if b'"%s"' % name.encode() in tools]
     user = _user(request)
     if user is not None and len(user) > MAX_USER_CHARS:
         names.append("metadata.user_id")
     return tuple(names)
+
+
+def has_inner_system(request: MessagesRequest) -> bool:
+    """Whether an instruction stands inside the conversation."""
+    return any(turn.role == "system" for turn in request.messages)
+
+
+def page() -> str:
+    """What is left out and what is refused, as two tables in Markdown. `docs/surfaces.md` has them."""
+    dropped = {**DROPPED, **{f"tools.{name}": why for name, why in TOOL_HINTS.items()}}
+    lines = ["| left out | why the answer stays the same |", "| --- | --- |"]
+    lines += [f"| `{name}` | {why} |" for name, why in dropped.items()]
+    lines += ["", "| refused by name | why |", "| --- | --- |"]
+    lines += [f"| `{name}` | {why} |" for name, why in REFUSED.items()]
+    return "\n".join(lines) + "\n"
 
 
 def output_wish(request: MessagesRequest) -> OutputWish:

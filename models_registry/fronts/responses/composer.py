@@ -138,10 +138,10 @@ class Composer:
     def _output(self) -> list[OutputItem]:
         return [self._done[index] for index in sorted(self._done)]
 
-    def _counts(self) -> ResponseUsage | None:
+    def _counts(self) -> ResponseUsage | msgspec.UnsetType:
         usage = self._usage
         if usage is None:
-            return None
+            return msgspec.UNSET
         return ResponseUsage(
             input_tokens=usage.prompt_tokens,
             input_tokens_details=ResponseInputDetails(
@@ -160,9 +160,9 @@ class Composer:
 
     def _think(self, event: Thought) -> Events:
         opened = self._reasoning
-        if opened is None or (opened.is_over and event.text):
-            if not event.text and not event.signature:
-                return
+        if not event.text and not event.signature:
+            return
+        if opened is None or opened.is_over:
             yield from self._end_open(COMPLETED)
             opened = self._reasoning = OpenReasoning(*self._place("rs"), self._make)
             yield self._added(opened)

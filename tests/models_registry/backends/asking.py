@@ -16,6 +16,7 @@ OPERATIONS = {
     Dialect.ANTHROPIC: "messages",
     Dialect.OLLAMA: "api_chat",
     Dialect.GEMINI: "generate_content",
+    Dialect.BEDROCK: "converse",
 }
 _CHAT = msgspec.json.Decoder(ChatRequest)
 
@@ -33,6 +34,8 @@ def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
         body = _from_anthropic(body)
     elif dialect is Dialect.OLLAMA:
         body = _from_ollama(body)
+    elif dialect is Dialect.BEDROCK:
+        body = _from_bedrock(body)
     elif dialect is Dialect.GEMINI:
         body = _from_gemini(body)
     try:
@@ -215,3 +218,66 @@ def _google_part(part: dict[str, Any]) -> dict[str, Any]:
 
 def _google_text(parts: Any) -> str:
     return "".join(part.get("text") or "" for part in (parts if isinstance(parts, list) else [parts]))
+
+
+def _from_bedrock(body: dict[str, Any]) -> dict[str, Any]:
+    """A request of Bedrock's in OpenAI's form."""
+    messages: list[dict[str, Any]] = []
+    if body.get("system"):
+        messages.append(
+            {"role": "system", "content": "".join(part.get("text", "") for part in body["system"])}
+        )
+    for message in body["messages"]:
+        messages += _bedrock_turn(message)
+    asked: dict[str, Any] = {"model": body["model"], "messages": messages}
+    tools = [
+        {"type": "function", "function": {**spec, "parameters": spec["inputSchema"]["json"]}}
+        if (spec := tool.get("toolSpec"))
+        else {"type": next(iter(tool))}
+        for tool in (body.get("toolConfig") or {}).get("tools", ())
+        if "cachePoint" not in tool
+    ]
+    config = body.get("inferenceConfig") or {}
+    if config.get("maxTokens"):
+        asked["max_tokens"] = config["maxTokens"]
+    if body.get("outputConfig"):
+        schema = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]
+        asked["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "x", "schema": json.loads(schema)},
+        }
+    thinking = (body.get("additionalModelRequestFields") or {}).get("thinking")
+    if body.get("guardrailConfig"):
+        asked["guardrailConfig"] = body["guardrailConfig"]
+    return asked | ({"tools": tools} if tools else {}) | ({"thinking": thinking} if thinking else {})
+
+
+def _bedrock_turn(message: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    calls = []
+    for block in message["content"]:
+        if "toolResult" in block:
+            result = block["toolResult"]
+            content = [_bedrock_part(part) for part in result["content"]]
+            found.append({"role": "tool", "tool_call_id": result["toolUseId"], "content": content})
+        elif "toolUse" in block:
+            use = block["toolUse"]
+            function = {"name": use["name"], "arguments": json.dumps(use["input"])}
+            calls.append({"id": use["toolUseId"], "type": "function", "function": function})
+        elif "cachePoint" not in block:
+            parts.append(_bedrock_part(block))
+    if parts or calls:
+        found.append({"role": message["role"], "content": parts} | ({"tool_calls": calls} if calls else {}))
+    return found
+
+
+def _bedrock_part(block: dict[str, Any]) -> dict[str, Any]:
+    if "text" in block:
+        return {"type": "text", "text": block["text"]}
+    if "image" in block and "bytes" in block["image"]["source"]:
+        url = f"data:image/{block['image']['format']};base64,{block['image']['source']['bytes']}"
+        return {"type": "image_url", "image_url": {"url": url}}
+    if "document" in block or "video" in block or "image" in block:
+        return {"type": "file", "file": {"file_data": "x"}}
+    return {"type": "text", "text": json.dumps(block)}

@@ -1,5 +1,6 @@
 """Recorded exchanges with real providers: one JSON object a line."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class RecordedAnswer(msgspec.Struct, frozen=True):
     status: int
     body: str
     headers: dict[str, str] = {}
+    body_encoding: str | None = None
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -42,6 +44,8 @@ class Exchange(msgspec.Struct, frozen=True):
 
     @property
     def body(self) -> bytes:
+        if self.response.body_encoding == "base64":
+            return base64.b64decode(self.response.body)
         return self.response.body.encode()
 
 

@@ -3,8 +3,10 @@
 import json
 from typing import Any  # recorded JSON, without types
 
+from models_registry.backends.bedrock.frames import FrameCutter, StreamMessage
 from models_registry.target import Dialect
 from tests.fakes.answers import sse
+from tests.fakes.event_stream import bedrock_frames
 from tests.models_registry.backends.making import events_of
 
 Json = dict[str, Any]
@@ -22,6 +24,8 @@ def as_stream(dialect: Dialect, body: bytes) -> bytes:
             piece = {"model": answer["model"], "message": answer["message"], "done": False}
             last = {**answer, "message": {"role": "assistant", "content": ""}}
             return b"".join(json.dumps(line).encode() + b"\n" for line in (piece, last))
+        case Dialect.BEDROCK:
+            return b"".join(bedrock_frames(_bedrock_events(answer)))
         case Dialect.GEMINI:
             return b"data: " + json.dumps(answer).encode() + b"\r\n\r\n"
 
@@ -33,6 +37,8 @@ def as_plain(dialect: Dialect, body: bytes) -> bytes:
         lines = [json.loads(line) for line in body.splitlines() if line.strip()]
         text = "".join(line["message"].get("content") or "" for line in lines)
         return json.dumps(lines[-1] | {"message": {"role": "assistant", "content": text}}).encode()
+    if dialect is Dialect.BEDROCK:
+        return json.dumps(_bedrock_answer(FrameCutter().feed(body))).encode()
     if dialect is Dialect.GEMINI:
         return json.dumps(_google_answer(events_of(body))).encode()
     events = [event for event in events_of(body) if event != "[DONE]"]
@@ -119,3 +125,38 @@ def _google_answer(events: list[Json]) -> Json:
     ]
     content = {"role": "model", "parts": [{"text": "".join(texts)}]}
     return {**events[-1], "candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]}
+
+
+def _bedrock_events(answer: Json) -> list[tuple[str, Json]]:
+    blocks: list[tuple[str, Json]] = []
+    for at, block in enumerate(answer["output"]["message"]["content"]):
+        if "toolUse" in block:
+            use = block["toolUse"]
+            start = {"toolUse": {"toolUseId": use["toolUseId"], "name": use["name"]}}
+            blocks.append(("contentBlockStart", {"contentBlockIndex": at, "start": start}))
+            delta: Json = {"toolUse": {"input": json.dumps(use["input"])}}
+        elif "text" in block:
+            delta = {"text": block["text"]}
+        elif "reasoningContent" in block:
+            told = block["reasoningContent"]
+            delta = {"reasoningContent": told.get("reasoningText", told)}
+        elif "citationsContent" in block:
+            delta = {"text": "".join(each["text"] for each in block["citationsContent"].get("content", ()))}
+        else:
+            continue  # what one of the provider's own tools gave
+        blocks.append(("contentBlockDelta", {"contentBlockIndex": at, "delta": delta}))
+        blocks.append(("contentBlockStop", {"contentBlockIndex": at}))
+    return [
+        ("messageStart", {"role": "assistant"}),
+        *blocks,
+        ("messageStop", {"stopReason": answer["stopReason"]}),
+        ("metadata", {"usage": answer["usage"], "metrics": answer["metrics"]}),
+    ]
+
+
+def _bedrock_answer(messages: list[StreamMessage]) -> Json:
+    told = [(each.event_type, json.loads(each.payload)) for each in messages]
+    texts = [event["delta"].get("text", "") for name, event in told if name == "contentBlockDelta"]
+    usage = next(event["usage"] for name, event in told if name == "metadata")
+    message = {"role": "assistant", "content": [{"text": "".join(texts)}]}
+    return {"output": {"message": message}, "stopReason": "end_turn", "usage": usage, "metrics": {}}

@@ -95,7 +95,13 @@ def test_no_recorded_input_is_above_its_bound(dialect: Dialect) -> None:
     ]
     assert above == []
     assert len(counted(dialect)) > enough(
-        {Dialect.OPENAI: 500, Dialect.ANTHROPIC: 100, Dialect.OLLAMA: 10, Dialect.GEMINI: 200}[dialect]
+        {
+            Dialect.OPENAI: 500,
+            Dialect.ANTHROPIC: 100,
+            Dialect.OLLAMA: 10,
+            Dialect.GEMINI: 200,
+            Dialect.BEDROCK: 100,
+        }[dialect]
     )
 
 
@@ -109,7 +115,13 @@ def test_no_recorded_output_is_above_the_bound_that_its_limit_makes(dialect: Dia
     ]
     assert above == []
     assert len(limited) > enough(
-        {Dialect.OPENAI: 100, Dialect.ANTHROPIC: 100, Dialect.OLLAMA: -1, Dialect.GEMINI: 40}[dialect]
+        {
+            Dialect.OPENAI: 100,
+            Dialect.ANTHROPIC: 100,
+            Dialect.OLLAMA: -1,
+            Dialect.GEMINI: 40,
+            Dialect.BEDROCK: 20,
+        }[dialect]
     )
 
 

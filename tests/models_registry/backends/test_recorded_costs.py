@@ -36,6 +36,7 @@ AT_LEAST = [
     (Dialect.ANTHROPIC, 260),
     (Dialect.OLLAMA, 15),
     (Dialect.GEMINI, 240),
+    (Dialect.BEDROCK, 130),
 ]
 
 
@@ -83,6 +84,11 @@ def cost_by_hand(dialect: Dialect, usage: Any) -> int:
             written=written or 0,
             hour=(usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0,
             reasoning=(usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+        )
+    if dialect is Dialect.BEDROCK:
+        read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
+        return priced(
+            usage["inputTokens"] + read + written, usage["outputTokens"], read=read, written=written
         )
     if dialect is Dialect.GEMINI:
         thought = usage.get("thoughtsTokenCount") or 0

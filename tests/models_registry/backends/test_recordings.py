@@ -32,6 +32,7 @@ from tests.models_registry.backends.making import (
 )
 from tests.models_registry.backends.recordings import Exchange, enough, exchanges
 
+MODEL_IN_URL = (Dialect.GEMINI, Dialect.BEDROCK)
 BYTE_BY_BYTE_BELOW = 12_000
 OTHER_EMBEDDINGS = frozenset({"cohere", "gemini"})
 """Their embeddings have a format of their own. (And a `page` is a usage report, not embeddings.)"""
@@ -318,7 +319,7 @@ def test_recorded_requests_are_sent_on_or_refused_by_name(dialect: Dialect) -> N
             assert param, exchange.id
             refused += 1
             continue
-        assert dialect is Dialect.GEMINI or body["model"] == "native"
+        assert dialect in MODEL_IN_URL or body["model"] == "native"
         assert body["contents" if dialect is Dialect.GEMINI else "messages"]
         if dialect is Dialect.OPENAI:
             recorded = json.loads(exchange.request.body)

@@ -107,6 +107,7 @@ def test_what_claude_clients_send_has_a_bound(fields: dict[str, Any]) -> None:
         ({"future_field": 1}, "future_field"),
         ({"output_config": {"future": 1}}, "output_config.future"),
         ({"tools": [{"type": "web_search_20250305", "name": "s"}]}, "tools.web_search_20250305"),
+        ({"tools": [{"type": "computer_toolset_20260801"}]}, "tools.computer_toolset_20260801"),
         ({"context_management": {"edits": [{"type": "compact_20260112"}]}}, "context_management"),
         ({"messages": block({"type": "document", "source": {}})}, "messages.content.document"),
         ({"messages": block({"type": "text", "text": "x", "future": 1})}, "messages.content.future"),

@@ -341,7 +341,7 @@ def test_a_price_that_may_be_one_is_not(name: str, value: float) -> None:
     assert warnings_of({"model_list": [entry({**FREE, name: value})]}) == ()
 
 
-@pytest.mark.parametrize("prefix", ["bedrock", "vertex_ai", "sagemaker"])
+@pytest.mark.parametrize("prefix", ["vertex_ai", "sagemaker", "watsonx"])
 def test_a_provider_that_this_version_lacks_is_skipped_and_named(prefix: str) -> None:
     said = f"the provider {prefix} is not in this version"
     (line,) = check({"model_list": [entry({"model": f"{prefix}/x"})]}, {}).skipped_lines
@@ -373,9 +373,9 @@ def test_a_provider_without_an_address_says_what_it_needs(model: str, says: str)
 
 
 def test_entries_with_the_same_reason_share_a_line() -> None:
-    models = [entry({"model": "bedrock/a"}), entry({"model": "oci/x"}), entry({"model": "bedrock/b"})]
+    models = [entry({"model": "sagemaker/a"}), entry({"model": "oci/x"}), entry({"model": "sagemaker/b"})]
     first, second = check({"model_list": models}, {}).skipped_lines
-    assert first.startswith("model_list[0].litellm_params.model: the provider bedrock")
+    assert first.startswith("model_list[0].litellm_params.model: the provider sagemaker")
     assert first.endswith("(this deployment is skipped) (and model_list[2])")
     assert second.startswith("model_list[1].litellm_params.model: the provider oci")
 

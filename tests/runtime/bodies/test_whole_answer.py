@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.bodies.whole_answer import stream_answer
-from tests.fakes import answers, thinking_answers, tool_answers
+from tests.fakes import answers, responses_answers, thinking_answers, tool_answers
 
 
 def chunks(*deltas: dict[str, Any], index: int = 0) -> bytes:
@@ -86,6 +86,19 @@ def test_no_json_breaks_it(value: object) -> None:
     stream_answer(
         b"".join(answers.sse([{"choices": [{"index": 0, "delta": value}]}, {"choices": value}, value]))
     )
+
+
+def test_a_stream_of_responses_is_the_response_at_its_end() -> None:
+    sse = responses_answers.sse(responses_answers.events())
+    assert stream_answer(b"".join(sse)) == responses_answers.response()
+
+
+def test_a_stream_of_responses_that_broke_off_is_its_finished_items() -> None:
+    sse = responses_answers.sse(responses_answers.events()[:-1])
+    whole = responses_answers.response()
+    answer = stream_answer(b"".join(sse))
+    assert answer is not None
+    assert (answer["output"], answer["status"]) == (whole["output"], "in_progress")
 
 
 def test_the_events_of_messages_become_one_message() -> None:

@@ -268,11 +268,15 @@ def test_ids_that_look_like_accounts_do_not_run_into_each_other(postgres_dsn: st
         ({"team": '"perhaps"', "key": "true"}, False),
     ],
 )
-def test_who_says_first_whether_prompts_are_kept(
-    postgres_dsn: str, said: dict[str, str], stored: bool | None
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [("store_prompts_in_spend_logs", "stores_bodies"), ("store_responses", "stores_responses")],
+)
+def test_who_says_first_whether_prompts_and_responses_are_kept(
+    postgres_dsn: str, said: dict[str, str], stored: bool | None, setting: str, field: str
 ) -> None:
     def metadata(name: str) -> str:
-        return f'{{"store_prompts_in_spend_logs": {said[name]}}}' if name in said else "{}"
+        return f'{{"{setting}": {said[name]}}}' if name in said else "{}"
 
     caller = authority(
         postgres_dsn,
@@ -288,4 +292,6 @@ def test_who_says_first_whether_prompts_are_kept(
         row(KEY, user_id="ada", team_id="red", metadata=metadata("key")),
     ).caller
     assert caller is not None
-    assert caller.stores_bodies is stored
+    assert getattr(caller, field) is stored
+    other = {"stores_bodies", "stores_responses"} - {field}
+    assert [getattr(caller, name) for name in other] == [None]

@@ -129,6 +129,10 @@ def test_a_database_that_is_away_is_told(postgres_dsn: str) -> None:
         await store._database.close()
         with pytest.raises(DatabaseUnavailable):
             await store.get("response", "a", "r")
+        with pytest.raises(DatabaseUnavailable):
+            await store.put("response", "a", "r", b"x", ttl_s=60)
+        with pytest.raises(DatabaseUnavailable, match="a moment ago"):
+            await store.put("response", "a", "r", b"x", ttl_s=60)
 
     with_store(postgres_dsn, scenario)
 

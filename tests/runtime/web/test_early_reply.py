@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from functions.chat import chat
+from functions.contract.policy import Policy
 from functions.messages import messages
+from functions.responses import responses
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.web.early_reply import MAX_WAITING, EarlyReply
 from schema.errors import ProviderError, UpstreamUnreachable
 from schema.ledger.rows import Outcome
 from tests.fakes import answers
+from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeResponse, FakeUpstream
 from tests.functions.contexts import CONFIG, make_router
-from tests.runtime.test_invoke import Client, House, ask, scope_of
+from tests.runtime.test_invoke import Client, House, Message, ask, body_of, scope_of
 
 EVERY_S = 0.01
 STREAM = Answer(chunks=answers.openai_stream())
@@ -61,15 +64,17 @@ def called(
     keepalive_s: float = EVERY_S,
     config: dict[str, Any] | None = None,
     fn: Callable[..., Any] = chat,
+    message: Message | None = None,
     **fields: Any,
 ) -> tuple[Client, House]:
     """A call whose provider answers once the client has been sent enough."""
     house = House(upstream)
+    house.give(state=FakeState(), policy=Policy())
     if config is not None:
         house.give(routes=make_router(config))
 
     async def run() -> Client:
-        client = Client(ask(stream=True, **fields))
+        client = Client(ask(stream=True, **fields) if message is None else message)
         door = house.route(fn, keepalive_s=keepalive_s)
         calling = asyncio.create_task(door.handle(scope_of(), client.receive, client.send))
         while client.got == [] or not until(client):
@@ -202,6 +207,29 @@ def test_what_waits_for_a_client_that_does_not_read_is_bounded() -> None:
         early.close()
 
     asyncio.run(run())
+
+
+RESPONSES = body_of(b'{"model": "gpt", "input": "Hi", "stream": true}')
+
+
+def test_a_silent_stream_of_responses_has_comments_and_then_its_events() -> None:
+    client, _ = called(HeldUpstream(STREAM), fn=responses, message=RESPONSES)
+    comments, _, told = client.body.rpartition(PING)
+    assert set(comments.split(b"\n\n")) <= {b": ping", b""}
+    first = next(line for line in told.splitlines() if line.startswith(b"event: "))
+    assert first == b"event: response.created"
+    assert b"event: response.completed" in told
+
+
+def test_a_stream_of_responses_that_fails_after_its_head_ends_with_an_error_event() -> None:
+    upstream = HeldUpstream(ProviderError("Too many.", status=429))
+    client, house = called(upstream, fn=responses, message=RESPONSES)
+    assert client.status == 200
+    name, data = client.body.rpartition(PING)[2].strip().split(b"\n")[-2:]
+    assert name == b"event: error"
+    told = json.loads(data.removeprefix(b"data: "))
+    assert (told["type"], told["message"], told["sequence_number"]) == ("error", "Too many.", 0)
+    assert [row.http_status for row in house.sink.rows] == [429]
 
 
 EVENT_PING = b'event: ping\ndata: {"type": "ping"}\n\n'

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS, native_at
 from models_registry.backends.anthropic.native import NativeMessages, counted_tokens
+from models_registry.backends.signatures import of_google
 from models_registry.target import Dialect, Target
 from models_registry.turns.surfaces import Surface
 from schema.errors import ProviderError, UnsupportedParameter, UpstreamCut, UpstreamMalformed
@@ -74,12 +75,13 @@ def test_a_limit_of_the_gateways_own_has_messages_name() -> None:
     assert fitted[1].limit_field == "max_tokens"
 
 
-def test_thinking_that_nobody_signed_is_left_out() -> None:
+def test_thinking_of_other_providers_is_left_out() -> None:
     unsigned = {"type": "thinking", "thinking": "Hm.", "signature": ""}
     signed = {"type": "thinking", "thinking": "Ah.", "signature": "sig"}
+    googles = {"type": "thinking", "thinking": "", "signature": of_google("c2ln")}
     turns = [
         HELLO,
-        {"role": "assistant", "content": [unsigned, signed, {"type": "text", "text": "Hi"}]},
+        {"role": "assistant", "content": [unsigned, signed, {"type": "text", "text": "Hi"}, googles]},
         HELLO,
         {"role": "assistant", "content": [unsigned]},
         {"role": "user", "content": 'say "signature":"" please'},

@@ -90,3 +90,35 @@ def test_bounds_are_those_of_what_is_sent() -> None:
     other = fitting.exchange(fitting.target("openai/gpt-4o", base=OTHER[0]), messages=messages).bounds()
     assert own.prompt_tokens < 1_000 < 10_000 < other.prompt_tokens
     assert msgspec.json.encode(messages)
+
+
+HOSTS = {
+    "mistral/mistral-medium-latest": "https://api.mistral.ai/v1",
+    "groq/openai/gpt-oss-120b": "https://api.groq.com/openai/v1",
+    "cerebras/gpt-oss-120b": "https://api.cerebras.ai/v1",
+}
+
+
+@pytest.mark.parametrize(("model", "base"), HOSTS.items())
+def test_a_host_that_refuses_thinking_of_earlier_answers_does_not_get_it(model: str, base: str) -> None:
+    answer = ANSWER | {"reasoning_content": "hm", "thinking_blocks": [BLOCK]}
+    found, changed = sent(base, USER, answer, USER, model=model)
+    assert not {"reasoning_content", "thinking_blocks"} & found[1].keys()
+    assert set(changed) == {"messages.reasoning_content", "messages.thinking_blocks"}
+    found, changed = sent(base, USER, ANSWER, USER, model=model)
+    assert (found[1], changed) == (ANSWER, ())
+
+
+def test_mistrals_own_thinking_goes_back_in_the_parts() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "a"},
+    ]
+    found, changed = sent(
+        HOSTS["mistral/mistral-medium-latest"],
+        USER,
+        {"role": "assistant", "content": parts},
+        USER,
+        model="mistral/mistral-medium-latest",
+    )
+    assert (found[1]["content"], changed) == (parts, ())

@@ -286,12 +286,15 @@ def test_what_is_dropped_is_told() -> None:
         "service_tier": "standard_only",
         "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
         "metadata": {"user_id": "x" * 65},
+        "tools": [{"name": "f", "input_schema": {}, "input_examples": [{}], "defer_loading": True}],
     }
-    assert set(read(**fields)) == {"model", "max_tokens", "messages"}
+    assert set(read(**fields)) == {"model", "max_tokens", "messages", "tools"}
     assert set(left_out(ask(**fields), TARGET)) == {
         "service_tier",
         "context_management",
         "metadata.user_id",
+        "tools.input_examples",
+        "tools.defer_loading",
     }
 
 

@@ -166,7 +166,7 @@ def test_usage_tells_thinking_and_searches() -> None:
     usage = Usage(prompt_tokens=3, completion_tokens=9, reasoning_tokens=4, rare=RareMeters(web_searches=2))
     told = whole([Began(), Stopped(StopReason.END), Counted(usage)])["usage"]
     assert told["output_tokens_details"] == {"thinking_tokens": 4}
-    assert told["server_tool_use"] == {"web_search_requests": 2}
+    assert told["server_tool_use"] == {"web_search_requests": 2, "web_fetch_requests": 0}
 
 
 STOPS: dict[StopReason, str] = {
