@@ -141,12 +141,12 @@ async def bulk_update(request: KeyBulkUpdateRequest, ctx: GovernanceContext) -> 
 
 
 async def _update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyRecord:
-    refuse_undeclared(request)
     if request.key is None and not request.key_alias:
         raise InvalidRequest("key: name the key or its alias.", param="key")
     before = await (
         _named(request.key, ctx) if request.key is not None else _by_alias(str(request.key_alias), ctx)
     )
+    refuse_undeclared(request, await _facts(before, ctx))
     changes = _checked(request, ctx, before)
     if request.key is None:
         changes.pop("key_alias", None)

@@ -114,8 +114,8 @@ async def patch(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdat
 
 
 async def _update(request: TeamUpdateRequest, ctx: GovernanceContext) -> TeamUpdated:
-    refuse_undeclared(request)
     team_id = text(request.team_id, param="team_id")
+    refuse_undeclared(request, await ctx.teams.find(team_id, call=ctx.call))
     changes, limits = team_changes(request, ctx), member_limits(request, ctx)
     await check_organization(changes, ctx)
     metadata = changes.get("metadata")

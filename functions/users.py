@@ -190,7 +190,8 @@ async def _everybody(request: UserBulkUpdateRequest, ctx: GovernanceContext) -> 
 
 
 async def _update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpdated:
-    refuse_undeclared(request)
+    own = await ctx.users.find(request.user_id, call=ctx.call) if request.user_id else None
+    refuse_undeclared(request, own)
     changes = _changes(request, ctx)
     if "user_role" in changes:
         _check_role(changes["user_role"], ctx)

@@ -12,7 +12,7 @@ import msgspec
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.limits import COUNTS, SUMS, Meter
 from schema.window import check_duration, window
-from schema.wire import Wire
+from schema.wire import Wire, to_json, value_of
 
 MAX_DOLLARS = Decimal(10**9)
 MAX_COUNT = 2**53
@@ -65,6 +65,7 @@ the answer names them in a header. A field that limits, permits or pays for some
 QUERIES_WITHOUT_EFFECT = frozenset({"expand", "include_metadata"})
 """LiteLLM's query parameters that only ask for more in an answer."""
 
+_ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 UNSET = msgspec.UNSET
@@ -355,12 +356,25 @@ def with_parts(request: Wire, name: str, parts: Sequence[Wire]) -> None:
             part.with_raw(raw)
 
 
-def refuse_undeclared(request: Wire) -> None:
+def refuse_undeclared(request: Wire, shown: msgspec.Struct | None = None) -> None:
     """Refuse a body with a field that nobody declared: a limit that is asked for and silently not kept is
-    worse than a refusal. Raises UnsupportedParameter."""
-    for name in _undeclared(request):
+    worse than a refusal. `shown` is the row as answers show it: a field that is sent back as it is there asks
+    for nothing. Raises UnsupportedParameter."""
+    undeclared = list(_undeclared(request))
+    row = _as_shown(shown) if undeclared and shown is not None else {}
+    for name in undeclared:
+        if name in row and value_of(request.raw[name], name) == value_of(row[name], name):
+            continue
         if name not in WITHOUT_EFFECT:
             raise UnsupportedParameter(f"{name}: not supported by this version.", param=name)
+
+
+def _as_shown(row: msgspec.Struct) -> Json:
+    """The fields of a row as answers show them. None of a row in which SQL wrote what JSON can't say."""
+    try:
+        return _ROW.decode(to_json(row))
+    except msgspec.DecodeError:
+        return {}
 
 
 def without_effect(request: Wire) -> list[str]:

@@ -3,16 +3,18 @@
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from functions import budgets, customers, keys, models, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors import InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
 from schema.models import AllowedModels, ModelQuery, ModelsQuery
+from schema.wire import to_json
 from tests.functions.contexts import NOW, catalogue_ctx
-from tests.functions.governed import House, bodies, in_house
+from tests.functions.governed import House, bodies, cases, in_house
 
 ADA = Caller(role=INTERNAL_USER, key_hash="a" * 8, user_id="ada", teams={"red": "user"})
 BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="boss", organizations={"acme": "org_admin"})
@@ -294,3 +296,27 @@ def test_the_list_of_models_has_aliases_and_groups() -> None:
     assert ids(only_model_access_groups=True) == ["premium"]
     assert (ids(include_model_access_groups=True))[-1] == "premium"
     assert asyncio.run(models.retrieve(ModelQuery(model="fast"), ctx)).id == "fast"
+
+
+def test_a_row_that_was_read_can_be_sent_back(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(teams.new, {"team_id": "red", "members": ["bob"], "budget_duration": "1d"})
+        await house.call(users.new, {"user_id": "ada", "teams": ["red"]})
+        made = await house.call(keys.generate, {"user_id": "ada", "max_budget": 3, "budget_duration": "1d"})
+        key = msgspec.json.decode(to_json((await house.call(keys.info, {"key": made.key})).info))
+        team = msgspec.json.decode(to_json((await house.call(teams.info, {"team_id": "red"})).team_info))
+        user = msgspec.json.decode(to_json(await house.call(users.info_alone, {"user_id": "ada"})))
+        changed = await house.call(keys.update, {**key, "key": made.key, "max_budget": 9})
+        assert (changed.max_budget, changed.token) == (Decimal(9), made.token)
+        assert (await house.call(teams.update, {**team, "max_budget": 9})).data.max_budget == Decimal(9)
+        assert (await house.call(users.update, {**user, "user_alias": "Ada"})).data.user_alias == "Ada"
+        for function, body in cases(
+            (keys.update, {**key, "key": made.key, "rotation_count": 5}),
+            (teams.update, {**team, "members_with_roles": [{"user_id": "eve"}]}),
+            (users.update, {**user, "teams": ["blue"]}),
+            (users.update, {**user, "user_id": "nobody"}),
+        ):
+            with pytest.raises((UnsupportedParameter, NotFound)):
+                await house.call(function, body)
+
+    in_house(postgres_dsn, scenario)
