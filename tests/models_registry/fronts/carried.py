@@ -212,6 +212,7 @@ NAMES: Mapping[Dialect, str] = MappingProxyType(
         Dialect.ANTHROPIC: "Anthropic",
         Dialect.OLLAMA: "Ollama",
         Dialect.GEMINI: "Gemini",
+        Dialect.BEDROCK: "Bedrock",
     }
 )
 TITLES: Mapping[Surface, str] = MappingProxyType(
