@@ -108,7 +108,19 @@ class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     daily sums gave the number of requests, and `at_least` where the sums don't know it. `next_cursor` is null
     on the last page, and where rows are not in the order of time."""
 
-    data: list[SpendLog] | list[SessionLog]
+    data: list[SpendLog]
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+    total_is: TotalIs
+    next_cursor: str | None = None
+
+
+class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the log with a row for each session. Its other fields are those of a LogPage."""
+
+    data: list[SessionLog]
     total: int
     page: int
     page_size: int
