@@ -135,8 +135,10 @@ class Attempts(Generic[R, B, A]):
             ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:
                 body = await response.read()
-                error = exchange.backend.error(response.status, response.headers, body, exchange.target)
-                raise exchange.told(error)
+                # No name holds the error: it would keep this frame, and so the call's body.
+                raise exchange.told(
+                    exchange.backend.error(response.status, response.headers, body, exchange.target)
+                )
             if streamed:
                 deadlines = target.deadlines
                 wait = EventWait(ctx.call.silence, deadlines.first_byte_s, deadlines.idle_s)

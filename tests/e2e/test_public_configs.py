@@ -19,7 +19,7 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         12,
         [
             "GCP_PROJECT (gemini-flash-vertex: model_list[5])",
-            "config error: 9 deployments are skipped: the environment has no value for AZURE_API_BASE",
+            "config error: 10 deployments are skipped: the environment has no value for AZURE_API_BASE",
             "router_settings.redis_host: has no effect in this version",
         ],
     ),
