@@ -11,7 +11,7 @@ import msgspec
 
 from models_registry.fronts.responses.reading import unsupported
 from models_registry.fronts.responses.tools import custom_arguments, function_name
-from models_registry.turns.sealed_thinking import UNSIGNED, unsealed
+from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, UNSIGNED, TooMuchThinking, Unsealing
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
 from schema.errors import InvalidRequest
 from schema.responses import InputItem, InputPart
@@ -54,6 +54,7 @@ class _ItemReader:
         self._calls: list[ToolCall] = []
         self._blocks: list[ThinkingBlock] = []
         self._thoughts: list[str] = []
+        self._unsealing = Unsealing()
 
     def add(self, item: InputItem, where: str) -> None:
         match item.kind:
@@ -68,7 +69,7 @@ class _ItemReader:
                 self.end()
                 self.messages.append(_result(item, where))
             case "reasoning":
-                self._reasoning(item)
+                self._reasoning(item, where)
             case kind if kind in LEFT_OUT:
                 return
             case kind:
@@ -120,9 +121,9 @@ class _ItemReader:
         called = CalledFunction(name=function_name(item.name, item.namespace), arguments=arguments)
         self._calls.append(ToolCall(id=item.call_id, kind="function", function=called))
 
-    def _reasoning(self, item: InputItem) -> None:
+    def _reasoning(self, item: InputItem, where: str) -> None:
         """Thinking that this gateway sealed is sent back. That of another provider says nothing here."""
-        block = unsealed(item.encrypted_content) if item.encrypted_content else None
+        block = self._unsealed(item.encrypted_content, where) if item.encrypted_content else None
         if block is None:
             self._thoughts += [part.text or "" for part in _parts(item.content) if part.kind in TEXTS]
             return
@@ -132,6 +133,15 @@ class _ItemReader:
             self._thoughts.append(block.thinking or "")
         else:
             self._blocks.append(block)
+
+    def _unsealed(self, text: str, where: str) -> ThinkingBlock | None:
+        try:
+            return self._unsealing.block_of(text)
+        except TooMuchThinking as exc:
+            at = f"{where}.encrypted_content"
+            raise InvalidRequest(
+                f"'{at}': the thinking of a conversation has at most {MAX_UNSEALED_BYTES} bytes.", param=at
+            ) from exc
 
 
 def _result(item: InputItem, where: str) -> Message:

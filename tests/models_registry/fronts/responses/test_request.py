@@ -11,7 +11,8 @@ from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.fronts.responses.items import LEFT_OUT
 from models_registry.fronts.responses.request import IGNORED, REFUSED
 from models_registry.target import Dialect
-from schema.chat import ChatRequest
+from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, sealed
+from schema.chat import ChatRequest, ThinkingBlock
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
@@ -135,3 +136,11 @@ def test_the_place_of_what_can_not_be_carried_is_named(item: Any, param: str) ->
     with pytest.raises(InvalidRequest) as refused:
         read(input=[item])
     assert refused.value.param == param
+
+
+def test_sealed_thinking_that_unfolds_to_too_much_is_refused_by_its_place() -> None:
+    text = sealed(ThinkingBlock(kind="thinking", thinking="a" * (MAX_UNSEALED_BYTES // 2), signature="x"))
+    thought = {"type": "reasoning", "encrypted_content": text, "summary": []}
+    with pytest.raises(InvalidRequest) as refused:
+        read(input=[thought, {"role": "user", "content": "Hi"}, thought])
+    assert refused.value.param == "input[2].encrypted_content"
