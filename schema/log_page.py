@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -10,7 +11,7 @@ import msgspec
 
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
-from schema.spend import SessionLog, SpendLog
+from schema.spend import SpendLog
 
 Sorted = Literal["startTime", "endTime", "spend", "total_tokens", "request_duration_ms", "model", "ttft_ms"]
 TotalIs = Literal["exact", "at_least", "rollups"]
@@ -106,9 +107,10 @@ class FoundSessions(msgspec.Struct, frozen=True, kw_only=True):
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the log. `total_is` is `exact` where few enough rows fit to be counted, `rollups` where the
     daily sums gave the number of requests, and `at_least` where the sums don't know it. `next_cursor` is null
-    on the last page, and where rows are not in the order of time."""
+    on the last page, and where rows are not in the order of time. A page of sessions has a `SessionLog` for
+    each; OpenAPI can't say a list of either."""
 
-    data: list[SpendLog] | list[SessionLog]
+    data: Sequence[SpendLog]
     total: int
     page: int
     page_size: int
