@@ -10,6 +10,7 @@ from functions.ports.context import ModelContext, StateContext
 from functions.rules.conversations import (
     KIND,
     MAX_HISTORY_BYTES,
+    MAX_HISTORY_ITEMS,
     PREVIOUS,
     going_on,
     id_of,
@@ -214,7 +215,8 @@ def _may_be_kept(request: ResponsesRequest, asked: ResponsesRequest) -> bool:
         return True
     if request.store:
         raise InvalidRequest(
-            f"'input' is too long to be stored: at most {MAX_HISTORY_BYTES} bytes are. Send store: false.",
+            f"'input' is too long to be stored: at most {MAX_HISTORY_BYTES} bytes are, and at most "
+            f"{MAX_HISTORY_ITEMS} items. Send store: false.",
             param="store",
         )
     return False

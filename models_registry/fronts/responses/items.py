@@ -50,7 +50,7 @@ class _ItemReader:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self._texts: list[str] = []
-        self._refusal = ""
+        self._refusals: list[str] = []
         self._calls: list[ToolCall] = []
         self._blocks: list[ThinkingBlock] = []
         self._thoughts: list[str] = []
@@ -79,19 +79,19 @@ class _ItemReader:
 
     def end(self) -> None:
         """Close the answer that stands open."""
-        if self._texts or self._refusal or self._calls or self._blocks or self._thoughts:
+        if self._texts or self._refusals or self._calls or self._blocks or self._thoughts:
             self.messages.append(
                 Message(
                     role=ASSISTANT,
                     content="".join(self._texts) if self._texts or not self._calls else None,
-                    refusal=self._refusal or None,
+                    refusal="".join(self._refusals) or None,
                     tool_calls=self._calls or None,
                     reasoning_content="\n".join(self._thoughts) or None,
                     thinking_blocks=_raw(self._blocks) if self._blocks else ABSENT,
                 )
             )
         self._texts, self._calls, self._blocks, self._thoughts = [], [], [], []
-        self._refusal = ""
+        self._refusals = []
 
     def _message(self, item: InputItem, where: str) -> None:
         if item.role is None:
@@ -107,7 +107,7 @@ class _ItemReader:
             return
         for place, part in enumerate(item.content or ()):
             if part.kind == "refusal":
-                self._refusal += part.refusal or ""
+                self._refusals += [part.refusal] if part.refusal else []
             elif part.kind in TEXTS:
                 self._texts.append(part.text or "")
             else:

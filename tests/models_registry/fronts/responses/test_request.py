@@ -144,3 +144,9 @@ def test_sealed_thinking_that_unfolds_to_too_much_is_refused_by_its_place() -> N
     with pytest.raises(InvalidRequest) as refused:
         read(input=[thought, {"role": "user", "content": "Hi"}, thought])
     assert refused.value.param == "input[2].encrypted_content"
+
+
+def test_the_refusals_of_an_answer_are_one() -> None:
+    parts = [{"type": "refusal", "refusal": text} for text in ("I ", "", "won't.")]
+    items = [{"role": "assistant", "content": parts}, {"role": "user", "content": "Please."}]
+    assert [each.refusal for each in read(input=items).messages] == ["I won't.", None]
