@@ -207,6 +207,7 @@ async def _before(request: ResponsesRequest, ctx: ModelContext) -> StoredRespons
             param=PREVIOUS,
             code="previous_response_not_found",
         )
+    ctx.call.take_room(len(value))
     return stored_of(value)
 
 
@@ -226,6 +227,7 @@ async def _found(id: str, ctx: StateContext) -> StoredResponse:
     value = await ctx.state.get(KIND, owner_of(ctx.call.caller), id) if ctx.state.is_open else None
     if value is None:
         raise _not_found(id)
+    ctx.call.take_room(len(value))
     return stored_of(value)
 
 
