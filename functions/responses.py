@@ -10,6 +10,7 @@ from functions.ports.context import ModelContext, StateContext
 from functions.rules.conversations import (
     KIND,
     MAX_HISTORY_BYTES,
+    MAX_HISTORY_ITEMS,
     PREVIOUS,
     going_on,
     id_of,
@@ -206,6 +207,7 @@ async def _before(request: ResponsesRequest, ctx: ModelContext) -> StoredRespons
             param=PREVIOUS,
             code="previous_response_not_found",
         )
+    ctx.call.take_room(len(value))
     return stored_of(value)
 
 
@@ -214,7 +216,8 @@ def _may_be_kept(request: ResponsesRequest, asked: ResponsesRequest) -> bool:
         return True
     if request.store:
         raise InvalidRequest(
-            f"'input' is too long to be stored: at most {MAX_HISTORY_BYTES} bytes are. Send store: false.",
+            f"'input' is too long to be stored: at most {MAX_HISTORY_BYTES} bytes are, and at most "
+            f"{MAX_HISTORY_ITEMS} items. Send store: false.",
             param="store",
         )
     return False
@@ -224,6 +227,7 @@ async def _found(id: str, ctx: StateContext) -> StoredResponse:
     value = await ctx.state.get(KIND, owner_of(ctx.call.caller), id) if ctx.state.is_open else None
     if value is None:
         raise _not_found(id)
+    ctx.call.take_room(len(value))
     return stored_of(value)
 
 

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from functions.contract import roles
-from functions.contract.call import Call, Caller
+from functions.contract.call import Call, Caller, unlimited_room
 from functions.contract.function import EventStream, StreamForm, permits_route
 from functions.contract.roles import Access, reaches_of
 from functions.contract.silence import UNMINDED, Silence
@@ -84,6 +84,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     early: EarlyHead | None = None
     """Who may begin the reply of a stream before the function has answered. None: nobody."""
     client_ip: str | None = None
+    take_room: Callable[[int], None] = unlimited_room
+    """See Call."""
 
 
 class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -231,6 +233,7 @@ class Endpoint:
             client_ip=incoming.client_ip,
             user_agent=agent[:200] if agent else None,
             agent_tags=agent_tags(agent[:200]) if agent and self._gateway.tags_agents else (),
+            take_room=incoming.take_room,
             pass_on={name: headers[name] for name in PASS_ON_HEADERS if name in headers},
         )
 

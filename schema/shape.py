@@ -9,6 +9,7 @@ Most bodies are too short to hold too much, and are not scanned at all. Where on
 they go is found by formatting it, which costs a fifth of a scan.
 """
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from types import MappingProxyType
@@ -41,6 +42,7 @@ many brackets, but not too much of anything else."""
 MAX_FORMATTED = 20_000
 """Lines of a body that is formatted: 8 MB of them at the greatest depth."""
 DEPTH = "levels of nesting"
+UTF_8 = getincrementaldecoder("utf-8")
 _TOO_DEEP = b"\n" + b" " * (MAX_DEPTH + 1)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _DELTA = tuple({ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}.get(byte, 0) for byte in range(256))
@@ -89,6 +91,17 @@ def scan(body: bytes) -> Iterator["Counts"]:
     for start in range(0, len(body), SLICE_BYTES):
         counts.take(body[start : start + SLICE_BYTES])
         yield counts
+
+
+def check_text(body: bytes) -> None:
+    """Raise UnicodeDecodeError for a body that is not UTF-8. A field that is kept as its bytes is not read
+    when the body is decoded, and its readers rely on it."""
+    if body.isascii():
+        return
+    decoder = UTF_8()
+    for start in range(0, len(body), SLICE_BYTES):
+        decoder.decode(body[start : start + SLICE_BYTES])
+    decoder.decode(b"", final=True)
 
 
 def check_names(raw: Mapping[str, msgspec.Raw]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeGuard, TypeVar
 import msgspec
 
 from schema.errors import InvalidRequest
-from schema.shape import check_lists, check_names, check_shape
+from schema.shape import check_lists, check_names, check_shape, check_text
 
 COPIED_BYTES = 64 * 1024
 """A body shorter than this is copied to see whether a field stands twice in it."""
@@ -71,6 +71,7 @@ def fields_of(body: bytes, nested: int) -> Mapping[str, msgspec.Raw]:
     """The top-level fields of a body that was scanned and has so many objects and lists at most. Raises
     InvalidRequest as `decode_body` does."""
     try:
+        check_text(body)
         raw = _FIELDS.decode(body)
     except msgspec.ValidationError as exc:
         raise invalid(exc) from exc

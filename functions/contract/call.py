@@ -1,6 +1,6 @@
 """The caller and the call, as every function is given them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -124,6 +124,10 @@ class ProviderSide(msgspec.Struct):
     """How long the call has waited for providers, and between two attempts."""
 
 
+def unlimited_room(size: int) -> None:
+    """Nobody counts what the call brings into memory."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request to this gateway. Whoever learns a fact that the caller is told, such as the deployment or
     the cost, puts it into `reply_headers`. They are sent with the reply, and with an error as well."""
@@ -169,6 +173,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     provider_side: ProviderSide = msgspec.field(default_factory=ProviderSide)
     silence: Silence = UNMINDED
     """Who keeps the client of a stream company until the first event."""
+    take_room: Callable[[int], None] = unlimited_room
+    """Counts bytes that the call brings into memory beside its body among the bodies that the worker holds,
+    until the call is over. Raises Overloaded where they are too many."""
     attempts: list[Attempted] = msgspec.field(default_factory=list)
     """The call's attempts that have a hold or a row in the ledger. The last one may be under way."""
 

@@ -14,6 +14,9 @@ KIND = "response"
 """The kind of state that stored responses are."""
 MAX_HISTORY_BYTES = 16 * 1024 * 1024
 """The most bytes of JSON that the items before an answer may have, so that the response is stored."""
+MAX_HISTORY_ITEMS = 10_000
+"""The most items that such a conversation may have: as many as the messages of a request. A request's own
+limits see only what it adds."""
 PREVIOUS = "previous_response_id"
 THINKING = "reasoning.encrypted_content"
 PLAIN = frozenset(
@@ -67,6 +70,11 @@ def going_on(request: ResponsesRequest, before: StoredResponse | None) -> Respon
     if before is not None:
         output = _PARTS.decode(before.response).output
         items = [*history_of(before.input), *history_of(output), *items_of(request.input)]
+        if len(items) > MAX_HISTORY_ITEMS:
+            raise InvalidRequest(
+                f"The conversation behind '{PREVIOUS}' has more than {MAX_HISTORY_ITEMS} items.",
+                param=PREVIOUS,
+            )
         fields["input"] = msgspec.Raw(msgspec.json.encode(items))
         if memoryview(fields["input"]).nbytes > MAX_HISTORY_BYTES:
             raise InvalidRequest(
@@ -163,7 +171,12 @@ def _show_message(item: _Item) -> None:
 
 def may_be_kept(request: ResponsesRequest) -> bool:
     """Whether the conversation is short enough to be stored."""
-    return not present(request.input) or memoryview(request.input).nbytes <= MAX_HISTORY_BYTES
+    if not present(request.input):
+        return True
+    size = memoryview(request.input).nbytes
+    if size <= min(MAX_HISTORY_ITEMS, MAX_HISTORY_BYTES):
+        return True  # an item is more than one byte
+    return size <= MAX_HISTORY_BYTES and len(items_of(request.input)) <= MAX_HISTORY_ITEMS
 
 
 def page_of(items: Sequence[msgspec.Raw], query: InputItemsQuery) -> InputItemList:

@@ -1,6 +1,7 @@
 """Limits how many bytes of request bodies a worker holds at once.
 
-A body is counted while it is read, and given back when its request is answered. What is made of a body (its
+A body is counted while it is read, and given back when its request is answered. A stored conversation that a
+call goes on with counts as a body. What is made of a body (its
 fields, the provider's request) takes up to twice the body's bytes in addition.
 """
 
@@ -29,3 +30,23 @@ class BodyRoom:
 
     def give_back(self, size: int) -> None:
         self.held_bytes -= size
+
+
+class HeldRoom:
+    """What one request holds of the room."""
+
+    __slots__ = ("_held_bytes", "_room")
+
+    def __init__(self, room: BodyRoom) -> None:
+        self._room = room
+        self._held_bytes = 0
+
+    def take(self, size: int) -> None:
+        """Take `size` bytes more. Raises Overloaded."""
+        self._room.take(size)
+        self._held_bytes += size
+
+    def give_back(self) -> None:
+        """Give all of it back: the request is over."""
+        self._room.give_back(self._held_bytes)
+        self._held_bytes = 0

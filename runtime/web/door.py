@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from functions.contract.roles import Access
 from runtime.intake.body_decoder import BodyDecoder
-from runtime.intake.body_room import BodyRoom
+from runtime.intake.body_room import BodyRoom, HeldRoom
 from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
 from runtime.web.early_reply import EarlyReply
@@ -81,6 +81,7 @@ class Door:
                 read_body=client.read,
                 early=early,
                 client_ip=address[0] if address else None,
+                take_room=client.held.take,
             )
             try:
                 reply = await endpoint.invoke(incoming)
@@ -121,7 +122,6 @@ class _Client:
 
     __slots__ = (
         "_headers",
-        "_held_bytes",
         "_is_late",
         "_is_watched",
         "_left",
@@ -131,6 +131,7 @@ class _Client:
         "_waiting",
         "_watch",
         "ended",
+        "held",
         "reading_since",
     )
 
@@ -148,7 +149,7 @@ class _Client:
         self._limits = limits
         self._watch = watch
         self._is_watched = is_watched
-        self._held_bytes = 0
+        self.held = HeldRoom(limits.room)
         self._is_late = self._left = False
         self._waiting: asyncio.Task[None] | None = None
         self._task: asyncio.Task[object] | None = None
@@ -164,9 +165,7 @@ class _Client:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
         self._watch.drop(self)
-        if self._held_bytes:
-            self._limits.room.give_back(self._held_bytes)
-            self._held_bytes = 0
+        self.held.give_back()
         if self._waiting is not None:
             self._waiting.remove_done_callback(self._gone)
             self._waiting.cancel()
@@ -189,7 +188,7 @@ class _Client:
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client left before its request was complete.")
             body: bytes = message.get("body", b"")
-            self._hold(body)
+            self.held.take(len(body))
             pieces, size = [body], len(body)
             if message.get("more_body") and size != length:
                 size = await self._rest(pieces)
@@ -212,16 +211,12 @@ class _Client:
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client left before its request was complete.")
             pieces.append(message.get("body", b""))
-            self._hold(pieces[-1])
+            self.held.take(len(pieces[-1]))
             size += len(pieces[-1])
             if size > self._limits.max_bytes:
                 raise self._too_large()
             more = message.get("more_body", False)
         return size
-
-    def _hold(self, piece: bytes) -> None:
-        self._limits.room.take(len(piece))
-        self._held_bytes += len(piece)
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The request body is larger than {self._limits.max_bytes} bytes.")

@@ -136,6 +136,8 @@ def test_echo_puts_the_prompt_before_the_text_and_bills_nothing_for_it(stream: b
         ({"prompt": [[1], [2]]}, "prompt"),
         ({"tools": []}, "tools"),
         ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+        ({"modalities": ["audio"]}, "modalities"),
     ],
 )
 def test_what_a_chat_model_has_no_way_to_honour_is_refused_by_name(fields: Any, param: str) -> None:

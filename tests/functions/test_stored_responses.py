@@ -237,6 +237,18 @@ def test_a_history_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert talk.say("gpt", input="x" * 500)["store"] is False
 
 
+def test_a_history_of_too_many_items_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk, said = Talk(), {"role": "user", "content": "x"}
+    one = talk.say("gpt", input=[said] * 4)
+    monkeypatch.setattr(conversations, "MAX_HISTORY_ITEMS", 6)
+    assert talk.say("gpt", previous_response_id=one["id"])["store"] is True, "4 items, the answer, and a text"
+    with pytest.raises(InvalidRequest, match="more than 6 items"):
+        talk.say("gpt", previous_response_id=one["id"], input=[said] * 2)
+    with pytest.raises(InvalidRequest, match="store: false"):
+        talk.say("gpt", input=[said] * 7, store=True)
+    assert talk.say("gpt", input=[said] * 7)["store"] is False
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_that_can_not_be_stored_says_so(stream: bool) -> None:
     talk = Talk()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schema.chat import ChatRequest
 from schema.errors import InvalidRequest
+from schema.shape import SLICE_BYTES
 from schema.wire import decode_body
 
 DECODER = msgspec.json.Decoder(ChatRequest)
@@ -75,6 +76,21 @@ def test_a_wrong_type_names_its_path(body: bytes, param: str) -> None:
 def test_what_is_not_a_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         decode_body(DECODER, body)
+
+
+@pytest.mark.parametrize("ends", [b"", b'"}' + b" " * SLICE_BYTES], ids=["short", "long"])
+@pytest.mark.parametrize("broken", [b"\xff", b"\xc3", b"\xed\xa0\x80"])
+def test_a_field_that_is_kept_as_its_bytes_is_utf_8_too(broken: bytes, ends: bytes) -> None:
+    body = b'{"model":"m","messages":[],"later":"' + broken + (ends or b'"}')
+    with pytest.raises(InvalidRequest, match="not valid JSON"):
+        decode_body(DECODER, body)
+
+
+def test_a_character_may_lie_at_the_border_of_two_slices() -> None:
+    head = b'{"model":"m","messages":[],"later":"'
+    text = "a" * (SLICE_BYTES - len(head) - 1) + "\u00e9"
+    body = head + text.encode() + b'"}'
+    assert json.loads(bytes(decode_body(DECODER, body).raw["later"])) == text
 
 
 @given(st.binary(max_size=60))

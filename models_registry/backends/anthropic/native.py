@@ -169,21 +169,20 @@ def _with_own_words(target: Target) -> Target:
 def _without_foreign(messages: bytes) -> msgspec.Raw | None:
     """The messages without thinking that another provider's model did. A message that held nothing else is
     left out. None: they hold none, or have another shape than Anthropic's."""
+    kept, changed = [], False
     try:
-        turns = _OBJECTS.decode(messages)
+        for turn in _OBJECTS.decode(messages):
+            content = turn.get("content")
+            if content is not None and MAYBE_FOREIGN.search(bytes(content)) and bytes(content)[:1] == b"[":
+                blocks = _OBJECTS.decode(content)
+                signed = [block for block in blocks if not _is_foreign(block)]
+                changed = changed or len(signed) < len(blocks)
+                if not signed:
+                    continue
+                turn["content"] = _raw(signed)
+            kept.append(turn)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    kept, changed = [], False
-    for turn in turns:
-        content = turn.get("content")
-        if content is not None and MAYBE_FOREIGN.search(bytes(content)) and bytes(content)[:1] == b"[":
-            blocks = _OBJECTS.decode(content)
-            signed = [block for block in blocks if not _is_foreign(block)]
-            changed = changed or len(signed) < len(blocks)
-            if not signed:
-                continue
-            turn["content"] = _raw(signed)
-        kept.append(turn)
     return _raw(kept) if changed else None
 
 

@@ -135,7 +135,8 @@ def without_foreign_items(input: msgspec.Raw) -> msgspec.Raw:
     kept = [item for item in items if not _is_sealed(item)]
     for item in kept:
         raw = item.get("call_id")
-        if raw is not None and memoryview(raw).nbytes > MAX_CALL_ID_CHARS + len('""'):
+        is_text = raw is not None and bytes(raw)[:1] == b'"'
+        if raw is not None and is_text and memoryview(raw).nbytes > MAX_CALL_ID_CHARS + len('""'):
             item["call_id"] = msgspec.Raw(msgspec.json.encode(short_id(msgspec.json.decode(raw, type=str))))
     return msgspec.Raw(msgspec.json.encode(kept))
 

@@ -9,7 +9,7 @@ from schema.errors import InvalidRequest, UnsupportedParameter
 
 OWN = ("prompt", "suffix", "echo", "best_of", "logprobs")
 """Fields that chat doesn't have, or has in another form."""
-CHAT_ALONE = ("messages", "tools", "tool_choice", "functions", "function_call")
+CHAT_ALONE = ("messages", "tools", "tool_choice", "functions", "function_call", "audio", "modalities")
 """Fields of chat that ask for what a completion can't hold."""
 
 

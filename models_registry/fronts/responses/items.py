@@ -11,7 +11,7 @@ import msgspec
 
 from models_registry.fronts.responses.reading import unsupported
 from models_registry.fronts.responses.tools import custom_arguments, function_name
-from models_registry.turns.sealed_thinking import UNSIGNED, unsealed
+from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, UNSIGNED, TooMuchThinking, Unsealing
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
 from schema.errors import InvalidRequest
 from schema.responses import InputItem, InputPart
@@ -50,10 +50,11 @@ class _ItemReader:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self._texts: list[str] = []
-        self._refusal = ""
+        self._refusals: list[str] = []
         self._calls: list[ToolCall] = []
         self._blocks: list[ThinkingBlock] = []
         self._thoughts: list[str] = []
+        self._unsealing = Unsealing()
 
     def add(self, item: InputItem, where: str) -> None:
         match item.kind:
@@ -68,7 +69,7 @@ class _ItemReader:
                 self.end()
                 self.messages.append(_result(item, where))
             case "reasoning":
-                self._reasoning(item)
+                self._reasoning(item, where)
             case kind if kind in LEFT_OUT:
                 return
             case kind:
@@ -78,19 +79,19 @@ class _ItemReader:
 
     def end(self) -> None:
         """Close the answer that stands open."""
-        if self._texts or self._refusal or self._calls or self._blocks or self._thoughts:
+        if self._texts or self._refusals or self._calls or self._blocks or self._thoughts:
             self.messages.append(
                 Message(
                     role=ASSISTANT,
                     content="".join(self._texts) if self._texts or not self._calls else None,
-                    refusal=self._refusal or None,
+                    refusal="".join(self._refusals) or None,
                     tool_calls=self._calls or None,
                     reasoning_content="\n".join(self._thoughts) or None,
                     thinking_blocks=_raw(self._blocks) if self._blocks else ABSENT,
                 )
             )
         self._texts, self._calls, self._blocks, self._thoughts = [], [], [], []
-        self._refusal = ""
+        self._refusals = []
 
     def _message(self, item: InputItem, where: str) -> None:
         if item.role is None:
@@ -106,7 +107,7 @@ class _ItemReader:
             return
         for place, part in enumerate(item.content or ()):
             if part.kind == "refusal":
-                self._refusal += part.refusal or ""
+                self._refusals += [part.refusal] if part.refusal else []
             elif part.kind in TEXTS:
                 self._texts.append(part.text or "")
             else:
@@ -120,9 +121,9 @@ class _ItemReader:
         called = CalledFunction(name=function_name(item.name, item.namespace), arguments=arguments)
         self._calls.append(ToolCall(id=item.call_id, kind="function", function=called))
 
-    def _reasoning(self, item: InputItem) -> None:
+    def _reasoning(self, item: InputItem, where: str) -> None:
         """Thinking that this gateway sealed is sent back. That of another provider says nothing here."""
-        block = unsealed(item.encrypted_content) if item.encrypted_content else None
+        block = self._unsealed(item.encrypted_content, where) if item.encrypted_content else None
         if block is None:
             self._thoughts += [part.text or "" for part in _parts(item.content) if part.kind in TEXTS]
             return
@@ -132,6 +133,15 @@ class _ItemReader:
             self._thoughts.append(block.thinking or "")
         else:
             self._blocks.append(block)
+
+    def _unsealed(self, text: str, where: str) -> ThinkingBlock | None:
+        try:
+            return self._unsealing.block_of(text)
+        except TooMuchThinking as exc:
+            at = f"{where}.encrypted_content"
+            raise InvalidRequest(
+                f"'{at}': the thinking of a conversation has at most {MAX_UNSEALED_BYTES} bytes.", param=at
+            ) from exc
 
 
 def _result(item: InputItem, where: str) -> Message:

@@ -35,6 +35,9 @@ REFUSED: Mapping[str, str] = MappingProxyType(
     }
 )
 """Fields that OpenAI alone can honour."""
+CHAT_ALONE = ("messages", "n", "functions", "function_call", "audio", "modalities")
+"""Chat's fields that ask for what a response can't hold, or that stand here under another name."""
+ONE = b"1"
 LOGPROBS = "message.output_text.logprobs"
 _READ = frozenset(
     {
@@ -63,7 +66,11 @@ def turns_from(request: ResponsesRequest, target: Target) -> ChatRequest:
     for name, why in REFUSED.items():
         if present(request.raw.get(name, msgspec.UNSET)) and not drops:
             raise unsupported(name, why)
-    left_out = _READ | IGNORED.keys() | REFUSED.keys()
+    for name in CHAT_ALONE:
+        raw = request.raw.get(name, msgspec.UNSET)
+        if present(raw) and not drops and not (name == "n" and bytes(raw) == ONE):
+            raise unsupported(name, "it belongs to /v1/chat/completions")
+    left_out = _READ | IGNORED.keys() | REFUSED.keys() | set(CHAT_ALONE)
     fields = {name: raw for name, raw in request.fields().items() if name not in left_out}
     fields["messages"] = _raw(_messages(request))
     box = ToolBox(request, drops=drops)

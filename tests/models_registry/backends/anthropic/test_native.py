@@ -96,6 +96,13 @@ def test_thinking_of_other_providers_is_left_out() -> None:
     assert NATIVE.fitted(ask(messages=[turns[4]]), CLAUDE) is None
 
 
+@pytest.mark.parametrize("odd", ["text", None, 1, ["x"]])
+def test_a_conversation_of_another_shape_goes_on_as_it_came(odd: object) -> None:
+    foreign = {"type": "thinking", "thinking": "Hm.", "signature": ""}
+    messages = [{"role": "assistant", "content": [foreign, odd]}]
+    assert sent(ask(messages=messages))["messages"] == messages
+
+
 def test_another_providers_messages_are_at_their_own_place_and_get_the_key_both_ways() -> None:
     to = msgspec.structs.replace(
         target(Dialect.OPENAI),

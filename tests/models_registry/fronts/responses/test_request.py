@@ -9,9 +9,10 @@ import pytest
 
 from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.fronts.responses.items import LEFT_OUT
-from models_registry.fronts.responses.request import IGNORED, REFUSED
+from models_registry.fronts.responses.request import CHAT_ALONE, IGNORED, REFUSED
 from models_registry.target import Dialect
-from schema.chat import ChatRequest
+from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, sealed
+from schema.chat import ChatRequest, ThinkingBlock
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
@@ -135,3 +136,32 @@ def test_the_place_of_what_can_not_be_carried_is_named(item: Any, param: str) ->
     with pytest.raises(InvalidRequest) as refused:
         read(input=[item])
     assert refused.value.param == param
+
+
+def test_sealed_thinking_that_unfolds_to_too_much_is_refused_by_its_place() -> None:
+    text = sealed(ThinkingBlock(kind="thinking", thinking="a" * (MAX_UNSEALED_BYTES // 2), signature="x"))
+    thought = {"type": "reasoning", "encrypted_content": text, "summary": []}
+    with pytest.raises(InvalidRequest) as refused:
+        read(input=[thought, {"role": "user", "content": "Hi"}, thought])
+    assert refused.value.param == "input[2].encrypted_content"
+
+
+def test_the_refusals_of_an_answer_are_one() -> None:
+    parts = [{"type": "refusal", "refusal": text} for text in ("I ", "", "won't.")]
+    items = [{"role": "assistant", "content": parts}, {"role": "user", "content": "Please."}]
+    assert [each.refusal for each in read(input=items).messages] == ["I won't.", None]
+
+
+@pytest.mark.parametrize("name", CHAT_ALONE)
+def test_what_asks_for_an_answer_of_chat_is_refused_by_name(name: str) -> None:
+    fields: dict[str, Any] = {name: 2}
+    with pytest.raises(UnsupportedParameter) as refused:
+        read(**fields)
+    assert refused.value.param == name
+    dropped = read(drop_params=True, **fields)
+    assert dropped.raw.keys() == {"model", "messages"}
+    assert [message.content for message in dropped.messages] == ["Hi"]
+
+
+def test_one_answer_is_what_a_response_is() -> None:
+    assert "n" not in read(n=1).raw
