@@ -1,13 +1,14 @@
 """The ids of tool calls as Anthropic and Bedrock take them: letters, digits, `_` and `-`, each id once.
 
 Other providers have ids with dots, colons, bars or blanks, and some give the same id to the first call of
-every answer. A call and its result get the same new id.
+every answer. A call and its result get the same new id. Google's signature is left out of it.
 """
 
 import hashlib
 import re
 
 from models_registry.backends.changes import Changes
+from models_registry.backends.signatures import id_and_signature
 
 VALID = re.compile(r"[a-zA-Z0-9_-]+")
 _OTHER = re.compile(r"[^a-zA-Z0-9_-]")
@@ -31,11 +32,12 @@ class ToolIds:
 
     def of_call(self, id: str) -> str:
         """The id of a call."""
-        new = as_taken(id, self._max_chars)
+        plain, _ = id_and_signature(id)
+        new = as_taken(plain, self._max_chars)
         number = 1
         while new in self._used:
             number += 1
-            new = as_taken(f"{id}_{number}", self._max_chars)
+            new = as_taken(f"{plain}_{number}", self._max_chars)
         self._used.add(new)
         self._waiting.setdefault(id, []).append(new)
         if new != id:
@@ -48,7 +50,7 @@ class ToolIds:
         waiting = self._waiting.get(id)
         if waiting:
             self._answered[id] = waiting.pop(0)
-        return self._answered.get(id) or as_taken(id, self._max_chars)
+        return self._answered.get(id) or as_taken(id_and_signature(id)[0], self._max_chars)
 
 
 def as_taken(id: str, max_chars: int = MAX_CHARS) -> str:

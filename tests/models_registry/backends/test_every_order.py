@@ -51,6 +51,7 @@ def anthropic_answer(turn: int) -> Json:
 def gemini_answer(turn: int) -> Json:
     parts = [
         {"text": "Hm.", "thought": True},
+        {"text": "I look.", "thoughtSignature": SIGNATURE},
         {"functionCall": {"name": "weather", "args": CALL}, "thoughtSignature": SIGNATURE},
     ]
     return {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]}
@@ -137,6 +138,9 @@ PROVIDERS: dict[Dialect, tuple[Callable[[int], Json], Callable[[Json], None]]] =
     Dialect.BEDROCK: (bedrock_answer, judge_bedrock),
     Dialect.OLLAMA: (ollama_answer, judge_ollama),
 }
+CLAUDES = (Dialect.ANTHROPIC, Dialect.BEDROCK)
+SIGNING = {Dialect.GEMINI: (Dialect.GEMINI,), Dialect.ANTHROPIC: CLAUDES, Dialect.BEDROCK: CLAUDES}
+"""Who reads whose signatures."""
 NAMES = {Dialect.GEMINI: "gemini-3-pro-preview", Dialect.BEDROCK: "us.anthropic.claude-sonnet-4-5-v1:0"}
 
 
@@ -153,6 +157,14 @@ def kept(completion: ChatCompletion, *, whole: bool) -> Json:
     return message if whole else {name: message[name] for name in PLAIN_FIELDS}
 
 
+def signatures(dialect: Dialect, *, whole: bool) -> int:
+    """How many signatures of each of its turns a provider gets back. A client with OpenAI's fields alone has
+    those of Google's calls, whose ids it keeps."""
+    if dialect is Dialect.GEMINI:
+        return 2 if whole else 1
+    return 1 if whole else 0
+
+
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(
     "order", itertools.permutations(PROVIDERS), ids=lambda order: "-".join(d.value for d in order)
@@ -164,7 +176,11 @@ def test_a_conversation_goes_on_at_every_provider(order: tuple[Dialect, ...], wh
         request, to, backend = chat(messages=messages, tools=[WEATHER]), at(dialect), BACKENDS[dialect]
         fitted = backend.fitted(request, to)
         sent, deployment = (request, to) if fitted is None else (fitted.request, fitted.target)
-        judge(json.loads(backend.chat_request(sent, deployment, FACTS).body))
+        body = backend.chat_request(sent, deployment, FACTS).body
+        judge(json.loads(body))
+        if dialect in SIGNING:
+            own = sum(each in SIGNING[dialect] for each in order[:turn])
+            assert body.count(SIGNATURE.encode()) == own * signatures(dialect, whole=whole)
         completion, _ = chat_answer(json.dumps(answer(turn)).encode(), request, to, FACTS)
         message = kept(completion, whole=whole)
         (call,) = message["tool_calls"]
