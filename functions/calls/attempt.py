@@ -134,9 +134,12 @@ class Attempts(Generic[R, B, A]):
             response = await ctx.upstream.open(outgoing, target.deadlines)
             ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:
-                body = await response.read()
-                error = exchange.backend.error(response.status, response.headers, body, exchange.target)
-                raise exchange.told(error)
+                # No name stands for the error: its traceback keeps this frame, and so the body.
+                raise exchange.told(
+                    exchange.backend.error(
+                        response.status, response.headers, await response.read(), exchange.target
+                    )
+                )
             if streamed:
                 deadlines = target.deadlines
                 wait = EventWait(ctx.call.silence, deadlines.first_byte_s, deadlines.idle_s)
