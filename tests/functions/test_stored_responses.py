@@ -301,6 +301,14 @@ def test_an_event_of_several_lines_is_stored_and_told_in_one() -> None:
     assert talk.show(answer["id"]) == answer
 
 
+@pytest.mark.parametrize("odd", [5, ["x"], {"a": 1}, None, ""])
+def test_an_item_whose_id_is_no_text_is_listed_with_one(odd: object) -> None:
+    talk = Talk()
+    one = talk.say("native", input=[{"role": "user", "content": "x", "id": odd}])
+    (item,) = talk.items(one["id"])["data"]
+    assert item["id"] == ("" if odd == "" else f"msg_{one['id'].rpartition('_')[2]}i00")
+
+
 def test_odd_items_of_a_request_are_the_providers_to_refuse() -> None:
     talk = Talk()
     assert talk.say("native", input=[3, "x"])["store"] is False
