@@ -21,6 +21,7 @@ from schema.log_page import (
     LogPage,
     LogPageQuery,
     LogPlace,
+    SessionPage,
     cursor_of,
     place_of,
 )
@@ -56,7 +57,7 @@ async def logs(request: SpendQuery, ctx: ReportContext) -> list[SpendLog] | list
 
 
 @function("GET", "/spend/logs/v2", aliases=("/spend/logs/ui",), access=Access.SPEND_READ)
-async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
+async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage | SessionPage:
     """List calls by page, filtered and sorted. `next_cursor` leads to the rows after the page. With
     `group_by_session`, a session is one row, with the number and the cost of its calls."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
@@ -87,9 +88,9 @@ async def log_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
     )
 
 
-async def _session_page(request: LogPageQuery, ctx: ReportContext) -> LogPage:
+async def _session_page(request: LogPageQuery, ctx: ReportContext) -> SessionPage:
     found = await ctx.log.sessions(_hashed(request), scope=ctx.call.scope)
-    return LogPage(
+    return SessionPage(
         data=[session_log(*session) for session in found.sessions],
         total=found.total,
         page=request.page,

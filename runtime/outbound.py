@@ -1,10 +1,11 @@
-"""HTTP requests that are not model calls: webhooks, public files, and looks at local servers. They go through
-httpx.
+"""HTTP requests that are not model calls: webhooks, public files, tokens and keys, and looks at local
+servers. They go through httpx.
 
 httpx is imported when something goes out, or an address is judged. A start imports this module in each of its
 processes, and httpx takes 45 ms.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,3 +99,55 @@ def get_json(url: str, *, timeout_s: float) -> Any:  # JSON has values of any ty
         return msgspec.json.decode(body)
     except msgspec.DecodeError as exc:
         raise Unreachable("not JSON") from exc
+
+
+async def answer_of(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    timeout_s: float,
+    content: bytes | None = None,
+    proxied: bool = True,
+) -> bytes:
+    """The body of a good answer, of 4 MiB at most. Redirects are not followed. `proxied`: the proxies in the
+    environment are used. Raises Unreachable, with a message that has no part of the address or the body."""
+    import httpx
+
+    try:
+        async with (
+            httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=proxied) as client,
+            client.stream(method, url, content=content, headers=dict(headers)) as answer,
+        ):
+            if answer.status_code != 200:
+                raise Unreachable(f"status {answer.status_code}")
+            body = b""
+            async for piece in answer.aiter_bytes():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise Unreachable(f"more than {MAX_BYTES} bytes")
+            return body
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise Unreachable(type(exc).__name__) from exc
+
+
+def answer_at(
+    method: str, url: str, *, headers: Mapping[str, str], timeout_s: float, content: bytes | None = None
+) -> tuple[int, Mapping[str, str], bytes]:
+    """The status, headers and body of any answer, of 4 MiB at most. Redirects are not followed, and the
+    proxies in the environment are used. Raises Unreachable."""
+    import httpx
+
+    try:
+        with (
+            httpx.Client(timeout=timeout_s, follow_redirects=False) as client,
+            client.stream(method, url, content=content, headers=dict(headers)) as answer,
+        ):
+            body = b""
+            for piece in answer.iter_bytes():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise Unreachable(f"more than {MAX_BYTES} bytes")
+            return answer.status_code, dict(answer.headers), body
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise Unreachable(type(exc).__name__) from exc

@@ -14,6 +14,7 @@ from runtime.bodies.reader import BodyReader
 from runtime.books.retention import Retention
 from runtime.catalog import ACCESSES, entries, paths_of, route_of
 from runtime.corrections.writer import CorrectionWriter
+from runtime.credentials.signer import Signer
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.intake.body_room import BodyRoom
@@ -82,7 +83,12 @@ class Services:
         limits = PoolLimits(
             in_all=settings.upstream_connections, a_host=settings.upstream_connections_per_host
         )
-        self.upstream = HttpUpstream(limits=limits, env=checked.config.environment, tls=checked.tls)
+        self.upstream = HttpUpstream(
+            limits=limits,
+            env=checked.config.environment,
+            tls=checked.tls,
+            signer=Signer(checked.config.environment),
+        )
         await self.upstream.start()
         self.journal = await begun(
             settings.journals,

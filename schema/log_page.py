@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -11,7 +10,7 @@ import msgspec
 
 from schema.errors import InvalidRequest
 from schema.ledger.rows import SpendRow
-from schema.spend import SpendLog
+from schema.spend import SessionLog, SpendLog
 
 Sorted = Literal["startTime", "endTime", "spend", "total_tokens", "request_duration_ms", "model", "ttft_ms"]
 TotalIs = Literal["exact", "at_least", "rollups"]
@@ -107,10 +106,21 @@ class FoundSessions(msgspec.Struct, frozen=True, kw_only=True):
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the log. `total_is` is `exact` where few enough rows fit to be counted, `rollups` where the
     daily sums gave the number of requests, and `at_least` where the sums don't know it. `next_cursor` is null
-    on the last page, and where rows are not in the order of time. A page of sessions has a `SessionLog` for
-    each; OpenAPI can't say a list of either."""
+    on the last page, and where rows are not in the order of time."""
 
-    data: Sequence[SpendLog]
+    data: list[SpendLog]
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+    total_is: TotalIs
+    next_cursor: str | None = None
+
+
+class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the log with a row for each session. Its other fields are those of a LogPage."""
+
+    data: list[SessionLog]
     total: int
     page: int
     page_size: int

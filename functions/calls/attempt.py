@@ -134,11 +134,10 @@ class Attempts(Generic[R, B, A]):
             response = await ctx.upstream.open(outgoing, target.deadlines)
             ctx.call.provider_side.headers = told_headers(response.raw_headers, target)
             if response.status != 200:
-                # No name stands for the error: its traceback keeps this frame, and so the body.
+                body = await response.read()
+                # No name holds the error: it would keep this frame, and so the call's body.
                 raise exchange.told(
-                    exchange.backend.error(
-                        response.status, response.headers, await response.read(), exchange.target
-                    )
+                    exchange.backend.error(response.status, response.headers, body, exchange.target)
                 )
             if streamed:
                 deadlines = target.deadlines

@@ -1,7 +1,7 @@
 """LiteLLM's providers that this version can't call. An owner whose config names one is told so."""
 
 _NAMES = """
-    vertex_ai vertex_ai_beta sagemaker sagemaker_chat watsonx replicate palm petals predibase
+    sagemaker sagemaker_chat watsonx replicate palm petals predibase
     nlp_cloud aleph_alpha gigachat oci sap elevenlabs deepgram stability recraft
 """
 ABSENT = frozenset(_NAMES.split())

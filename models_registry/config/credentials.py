@@ -39,6 +39,20 @@ FIELDS: Mapping[Signs, tuple[str, ...]] = MappingProxyType(
 """The fields of `litellm_params` for each kind of credential."""
 
 
+OPTIONAL = frozenset({"aws_session_token", "aws_session_name", "azure_scope", "vertex_location"})
+"""Fields that may be left without a value."""
+
+
+def check_given(provider: Provider, deployment: Deployment) -> None:
+    """Refuse a credential that the config names and the environment lacks: another one would be used in its
+    place. Raises BadDeployment."""
+    for name in FIELDS.get(provider.signs, ()):
+        if name in deployment.empty and name not in OPTIONAL:
+            variable = deployment.empty[name]
+            said = f"the environment has no value for {variable}" if variable else "it has no value"
+            raise BadDeployment(f"{deployment.path}.litellm_params.{name}", said, variable=variable)
+
+
 def region_of(params: LitellmParams, model: str, env: Mapping[str, str]) -> str | None:
     """Amazon's region of a deployment: the config's, that of the model's name, the environment's."""
     named = model_and_region(model)[1]

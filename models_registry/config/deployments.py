@@ -16,7 +16,7 @@ from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.azure import AddressForm, azure_form
-from models_registry.config.credentials import region_of, signing_of
+from models_registry.config.credentials import check_given, region_of, signing_of
 from models_registry.config.hosts import filled, is_near, is_provider, takes_environment_key
 from models_registry.config.provider import Provider, Signs
 from models_registry.config.providers import PROVIDERS, UnknownProvider, limit_field, split
@@ -30,6 +30,7 @@ from models_registry.config.reader import (
 )
 from models_registry.config.surfaces import surfaces_of
 from models_registry.config.tls import tls_of_params, verified
+from models_registry.config.vertex import vertex_base
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
 from models_registry.facts.refusals import SAMPLING, refused_fields
@@ -132,8 +133,11 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     for name, value in provider.defaults:
         request_params.setdefault(name, msgspec.Raw(value))
     leave_out(request_params, dropped)
+    check_given(provider, deployment)
     address, prefix, query = _address(provider, deployment, config.environment)
     headers = _headers(params, path)
+    if provider.signs is Signs.ENTRA and params.azure_ad_token:
+        headers["authorization"] = f"Bearer {params.azure_ad_token}"
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
     signing = None
@@ -330,7 +334,9 @@ def doubts_of(deployment: Deployment, target: Target) -> list[str]:
 
 def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
     address = params.api_base or params.base_url or _default_base(provider, env)
-    if not address or (provider.signs is Signs.AWS and region_of(params, "", env) is None):
+    if provider.signs is Signs.AWS and region_of(params, "", env) is None:
+        return False
+    if not address:
         return False
     known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
     return bool(not provider.needs_key or params.api_key or known)
@@ -376,6 +382,10 @@ def _address(provider: Provider, deployment: Deployment, env: Mapping[str, str])
         region = region_of(params, split(params.model, params.custom_llm_provider)[1], env)
         env = {**env, "AWS_REGION": region} if region else env
         deployment = _with_base(deployment, params.aws_bedrock_runtime_endpoint)
+    if provider.signs is Signs.GOOGLE and not (params.api_base or params.base_url):
+        model = split(params.model, params.custom_llm_provider)[1]
+        base = vertex_base(params, model, env, f"{deployment.path}.litellm_params")
+        deployment = _with_base(deployment, base)
     if not provider.azure_paths:
         return AddressForm(_api_base(provider, deployment, env), "", "")
     written = params.api_base or params.base_url

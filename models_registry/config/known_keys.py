@@ -130,3 +130,12 @@ OpenAI's own hosts refuse any other field. Source: OpenAI's OpenAPI document 2.3
 REQUEST_PARAMS = OPENAI_CHAT | OPENAI_EMBEDDINGS | frozenset("top_k min_p repeat_penalty thinking".split())
 """Request fields people set as defaults in `litellm_params` for a server of OpenAI's dialect; any other name
 gets a warning."""
+NEEDS_VALUE = (
+    *("api_base", "base_url", "api_key"),
+    *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name", "aws_role_name"),
+    *("aws_session_name", "aws_bedrock_runtime_endpoint"),
+    *("tenant_id", "client_id", "client_secret", "azure_ad_token", "azure_scope"),
+    *("vertex_project", "vertex_location", "vertex_credentials"),
+)
+"""Addresses and credentials. Where the config names one and the environment has no value for it, nothing else
+takes its place."""

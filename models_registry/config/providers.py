@@ -52,6 +52,7 @@ _ROWS = (
             surfaces=surfaces,
             azure_paths=True,
             key_header="api-key",
+            signs=Signs.ENTRA,
             api_base=None,
             hosts=("*.openai.azure.com", "*.cognitiveservices.azure.com", "*.services.ai.azure.com"),
             api_base_env=(f"{name}_API_BASE", f"{name}_ENDPOINT"),
@@ -87,6 +88,22 @@ _ROWS = (
         key_header="x-goog-api-key",
         price_id="google",
         sources=("recordings", "docs", "litellm"),
+    ),
+    *(
+        Provider(
+            prefix=prefix,
+            dialect=Dialect.GEMINI,
+            signs=Signs.GOOGLE,
+            api_base=None,
+            hosts=("*.googleapis.com",),
+            api_base_env=("VERTEXAI_API_BASE",),
+            key_header="x-goog-api-key",
+            needs_key=False,
+            usual_base="https://<location>-aiplatform.googleapis.com",
+            price_id="google",
+            sources=("recordings", "docs", "litellm"),
+        )
+        for prefix in ("vertex_ai", "vertex_ai_beta")
     ),
     *(
         Provider(

@@ -438,7 +438,7 @@ class _ConfigReader:
 
     def _empty(self, written: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
         found = {}
-        for name in ("api_base", "base_url", "api_key"):
+        for name in known_keys.NEEDS_VALUE:
             if name not in values or (values[name] is not None and str(values[name]).strip()):
                 continue
             text = str(written[name])

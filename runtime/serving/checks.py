@@ -150,8 +150,6 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
         sys.stderr.write(f"switchgear: --functions: {exc}\n")
         sys.exit(2)
     salt_key = blueprint.settings.salt_key
-    if salt_key is None and workers:
-        sys.stderr.write(NO_SALT)
     try:
         asyncio.run(migrate(blueprint.dsn.reveal()))
         if salt_key is not None:
@@ -164,6 +162,8 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
     if too_many is not None:
         sys.stderr.write(f"switchgear: {too_many}\n")
         sys.exit(3)
+    if salt_key is None and workers:
+        sys.stderr.write(NO_SALT)
 
 
 def report(checked: "Checked") -> None:

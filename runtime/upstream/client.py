@@ -20,9 +20,14 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+import msgspec
 
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.signing import Signing
 from models_registry.target import Deadlines, TlsOptions
+from runtime.credentials.fresh import Unsigned
 from runtime.upstream.connection import Breakage, Connection, Wanted
 from runtime.upstream.decoding import Decoder, Undecodable, decoder_of
 from runtime.upstream.dialing import Dialer, NameUnknown, ProxyRefused
@@ -190,6 +195,14 @@ class HttpResponse:
                 return UpstreamCut(f"{self._host} broke off before the answer was whole.")
 
 
+class RequestSigner(Protocol):
+    """Signs requests, or adds tokens to them."""
+
+    async def headers(self, signing: Signing, request: UpstreamRequest) -> Mapping[str, str]:
+        """The request's headers with what proves who calls. Raises Unsigned."""
+        ...
+
+
 class HttpUpstream:
     """The port's implementation. `start` and `close` belong to the worker's lifespan. `env` has the proxies;
     raises ValueError for one that is none."""
@@ -200,10 +213,12 @@ class HttpUpstream:
         limits: PoolLimits | None = None,
         env: Mapping[str, str] | None = None,
         tls: TlsOptions = AS_THE_SYSTEM,
+        signer: RequestSigner | None = None,
     ) -> None:
         self._limits = limits or PoolLimits()
         self._proxies = Proxies(env or {})
         self._tls = tls
+        self._signer = signer
         self._places: dict[str, Place] = {}
 
     async def start(self) -> None:
@@ -218,6 +233,8 @@ class HttpUpstream:
 
     async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> HttpResponse:
         began_mono = time.monotonic()
+        if request.signing is not None:
+            request = await self._signed(request, request.signing)
         try:
             address = address_of(request.url)
             place = self._place(address, request.tls)
@@ -240,6 +257,15 @@ class HttpUpstream:
                     connection, self.pool, address.authority, deadlines, began_mono=began_mono
                 )
             may_repeat = False
+
+    async def _signed(self, request: UpstreamRequest, signing: Signing) -> UpstreamRequest:
+        """Raises UpstreamUnreachable where there is no credential: nothing was sent."""
+        assert self._signer is not None, "a worker's client has a signer"
+        try:
+            headers = dict(await self._signer.headers(signing, request))
+        except Unsigned as exc:
+            raise UpstreamUnreachable(f"The call to {_host_in(request.url)} can't be signed: {exc}.") from exc
+        return msgspec.structs.replace(request, headers=headers)
 
     async def _sent(
         self,

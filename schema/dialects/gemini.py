@@ -237,3 +237,32 @@ class GeminiVector(msgspec.Struct, frozen=True, kw_only=True):
 class EmbeddedContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     embeddings: list[GeminiVector]
     usage_metadata: MaybeRaw = ABSENT
+
+
+class PredictInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One text of a `predict` request at Vertex AI. Its names are not camelCase."""
+
+    content: str
+    task_type: MaybeRaw = ABSENT
+
+
+class PredictRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    instances: list[PredictInstance]
+    parameters: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+
+
+class PredictStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    token_count: float | None = None
+
+
+class PredictVector(msgspec.Struct, frozen=True, kw_only=True):
+    values: list[float]
+    statistics: PredictStatistics = PredictStatistics()
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    embeddings: PredictVector
+
+
+class PredictAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    predictions: list[Prediction]

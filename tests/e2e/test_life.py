@@ -245,7 +245,11 @@ def test_workers_open_nothing_before_the_checks_have_passed(
                 server = Process(arguments, env, tmp_path / "start.log")
                 await asyncio.to_thread(until, partial(_has_workers, server), what="two workers")
                 await asyncio.sleep(1.5)  # longer than they take to import
-                assert len(await other.fetch(OTHERS)) == 1
+                opened = [len(await other.fetch(OTHERS))]
+                while not opened[-1] and len(opened) < 200:  # the checks of a busy machine
+                    await asyncio.sleep(0.1)
+                    opened.append(len(await other.fetch(OTHERS)))
+                assert opened[-1] == 1
                 assert await asyncio.to_thread(status_of, url) == 0
                 assert server.exit_code is None
             return server

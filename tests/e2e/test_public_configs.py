@@ -18,8 +18,8 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         [1, 4, 5, 6, 7, 8, 9, 10, 11, 12],
         12,
         [
-            "model_list[5].litellm_params.model: the provider vertex_ai is not in this version",
-            "config error: 9 deployments are skipped: the environment has no value for AZURE_API_BASE",
+            "GCP_PROJECT (gemini-flash-vertex: model_list[5])",
+            "config error: 10 deployments are skipped: the environment has no value for AZURE_API_BASE",
             "router_settings.redis_host: has no effect in this version",
         ],
     ),

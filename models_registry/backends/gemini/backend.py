@@ -16,7 +16,13 @@ from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.gemini.answer import AnswerReader, blocked, decode_answer, first_candidate
-from models_registry.backends.gemini.embeddings import embed_contents, embedded_contents
+from models_registry.backends.gemini.embeddings import (
+    embed_contents,
+    embedded_contents,
+    is_vertex,
+    predict_request,
+    predicted,
+)
 from models_registry.backends.gemini.fitting import fitted
 from models_registry.backends.gemini.request import generate_request
 from models_registry.backends.gemini.stream import GeminiParser
@@ -87,7 +93,9 @@ class Gemini:
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> UpstreamRequest:
-        """POST .../models/{model}:batchEmbedContents."""
+        """POST .../models/{model}:batchEmbedContents; at Vertex AI :predict."""
+        if is_vertex(target):
+            return _post("predict", predict_request(request, target), target, facts)
         body = embed_contents(request, target, _name(target.model))
         return _post("batchEmbedContents", body, target, facts)
 
@@ -95,7 +103,8 @@ class Gemini:
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> tuple[EmbeddingList, Usage | None]:
         """See `models_registry/backends/gemini/embeddings.py`."""
-        return embedded_contents(body, request, target)
+        read = predicted if is_vertex(target) else embedded_contents
+        return read(body, request, target)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         """See Backend. Google says a refused key by 400, and when to try again in the body."""

@@ -341,7 +341,7 @@ def test_a_price_that_may_be_one_is_not(name: str, value: float) -> None:
     assert warnings_of({"model_list": [entry({**FREE, name: value})]}) == ()
 
 
-@pytest.mark.parametrize("prefix", ["vertex_ai", "sagemaker", "watsonx"])
+@pytest.mark.parametrize("prefix", ["palm", "sagemaker", "watsonx"])
 def test_a_provider_that_this_version_lacks_is_skipped_and_named(prefix: str) -> None:
     said = f"the provider {prefix} is not in this version"
     (line,) = check({"model_list": [entry({"model": f"{prefix}/x"})]}, {}).skipped_lines
