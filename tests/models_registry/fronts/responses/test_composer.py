@@ -195,3 +195,11 @@ def test_what_a_server_says_after_its_reason_to_stop_is_told_whole() -> None:
     assert told[-1]["response"]["output"] == done
     assert [item["arguments"] for item in done if "arguments" in item] == ["{}", "{}"]
     assert [event["sequence_number"] for event in told] == list(range(len(told)))
+
+
+def test_an_empty_text_does_not_part_thinking_from_its_signature() -> None:
+    said: list[AnswerEvent] = [Began(), Thought("Hm.", is_signed=True), Text(""), Refused("")]
+    said.append(Thought("", "sig==", is_signed=True))
+    (part,) = whole_of(said).parts
+    assert isinstance(part, ThoughtPart)
+    assert (part.text, part.signature) == ("Hm.", "sig==")
