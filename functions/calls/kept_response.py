@@ -81,18 +81,26 @@ class KeptStream:
                 out.append(event.raw)
                 continue
             try:
-                out.append(await self._told(event.name or "", event.data))
+                told = await self._told(event.name or "", event.data)
             except msgspec.MsgspecError:
-                out.append(event.raw)  # it holds no response that a client could read
+                told = None  # it holds no response that a client could read
+            out.append(told or event.raw)
         return b"".join(out)
 
-    async def _told(self, name: str, data: bytes) -> bytes:
+    async def _told(self, name: str, data: bytes) -> bytes | None:
+        """The event as the client is told it. None: it has no response, but something within it has such a
+        field, such as the attributes of a file that was found."""
         fields = _FIELDS.decode(data)
         kind = msgspec.json.decode(fields["type"], type=str) if "type" in fields else name
-        response = fields["response"]
+        response = fields.get("response")
+        if response is None:
+            return None
         told = await self._keeping.kept(response) if kind in ENDS else self._keeping.told(response)
         fields["response"] = msgspec.Raw(msgspec.json.encode(told))
-        return event_frame(kind.encode(), msgspec.json.encode(fields))
+        written = msgspec.json.encode(fields)
+        if b"\n" in written or b"\r" in written:  # it came in several lines
+            written = msgspec.json.format(written, indent=-1)
+        return event_frame(kind.encode(), written)
 
     def failed(self, error: GatewayError) -> bytes:
         """See EventStream."""

@@ -150,7 +150,7 @@ def _with_ids(items: Sequence[msgspec.Raw], response_id: str) -> Iterator[msgspe
     for place, raw in enumerate(items):
         item = _FIELDS.decode(raw)
         kind = bytes(item.setdefault("type", MESSAGE))
-        if not present(item.get("id", ABSENT)):
+        if not bytes(item.get("id", b"")).startswith(b'"'):
             prefix = PREFIXES.get(kind, "item")
             item["id"] = _raw(f"{prefix}_{suffix}i{place:02d}")
         if kind == bytes(MESSAGE):

@@ -87,6 +87,8 @@ def whole_of(events: Iterable[AnswerEvent]) -> WholeAnswer:
 def _extend(parts: list[AnswerPart], event: AnswerEvent) -> None:
     last = parts[-1] if parts else None
     match event:
+        case Text() | Refused() if not event.text and _stands_open(last) and not _has_logprobs(event):
+            pass  # nothing was said, so the thinking goes on, as in a stream
         case Text():
             if isinstance(last, TextPart) and not event.begins:
                 last.text += event.text
@@ -110,3 +112,12 @@ def _extend(parts: list[AnswerPart], event: AnswerEvent) -> None:
             last.sources.append(event)
         case Sealed() | Media():
             parts.append(event)
+
+
+def _has_logprobs(event: Text | Refused) -> bool:
+    return isinstance(event, Text) and bool(event.logprobs)
+
+
+def _stands_open(part: AnswerPart | None) -> bool:
+    """Whether a part is thinking that may still get its signature."""
+    return isinstance(part, ThoughtPart) and part.is_signed and not part.signature

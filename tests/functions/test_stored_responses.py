@@ -281,6 +281,34 @@ def test_an_odd_response_of_a_server_is_passed_on_and_not_stored(
     assert not talk.state.values
 
 
+def test_an_event_within_which_something_is_called_response_passes_as_it_came() -> None:
+    talk, told = Talk(), responses_answers.events()
+    found = {"type": "file_search_call", "results": [{"attributes": {"response": 1}}]}
+    told.insert(2, {"type": "response.output_item.done", "output_index": 0, "item": found})
+    talk.chunks = responses_answers.sse(told)
+    answer = talk.say("native", stream=True)
+    assert talk.show(answer["id"])["store"] is True
+
+
+def test_an_event_of_several_lines_is_stored_and_told_in_one() -> None:
+    talk = Talk()
+    told = responses_answers.events()
+    talk.chunks = responses_answers.sse(told)
+    lines = json.dumps(told[-1], indent=1).splitlines()
+    talk.chunks[-1] = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+    answer = talk.say("native", stream=True)
+    assert (answer["status"], answer["store"]) == ("completed", True)
+    assert talk.show(answer["id"]) == answer
+
+
+@pytest.mark.parametrize("odd", [5, ["x"], {"a": 1}, None, ""])
+def test_an_item_whose_id_is_no_text_is_listed_with_one(odd: object) -> None:
+    talk = Talk()
+    one = talk.say("native", input=[{"role": "user", "content": "x", "id": odd}])
+    (item,) = talk.items(one["id"])["data"]
+    assert item["id"] == ("" if odd == "" else f"msg_{one['id'].rpartition('_')[2]}i00")
+
+
 def test_odd_items_of_a_request_are_the_providers_to_refuse() -> None:
     talk = Talk()
     assert talk.say("native", input=[3, "x"])["store"] is False

@@ -87,7 +87,7 @@ class _EndEvent(msgspec.Struct, frozen=True):
 class _Open:
     """A block that is not yet over."""
 
-    __slots__ = ("arguments", "kind", "pieces", "start", "started", "whole")
+    __slots__ = ("_looked_at", "arguments", "kind", "pieces", "start", "started", "whole")
 
     def __init__(self, kind: str, start: dict[str, object]) -> None:
         self.kind = kind
@@ -98,6 +98,15 @@ class _Open:
         """The pieces that wait."""
         self.arguments: list[str] = []
         """Of a tool call, all pieces of its arguments."""
+        self._looked_at = 0
+
+    def became_whole(self) -> bool:
+        """Whether the arguments are an object since the last look. Each look reads all of them, so there is
+        none where nothing was added."""
+        if len(self.arguments) == self._looked_at:
+            return False
+        self._looked_at = len(self.arguments)
+        return is_object("".join(self.arguments))
 
 
 class MessagesWriter:
@@ -248,7 +257,7 @@ class MessagesWriter:
             told += [self._told(piece) for piece in block.pieces]
             block.pieces.clear()
             more = len(self._queue) > 1
-            if not (block.whole or (more and block.kind == TOOL and is_object("".join(block.arguments)))):
+            if not (block.whole or (more and block.kind == TOOL and block.became_whole())):
                 break
             told.append(self._framed("content_block_stop"))
             self._queue.popleft()

@@ -79,7 +79,7 @@ class Composer:
                 yield from self._in_message()
                 assert self._message is not None
                 yield from self._message.text(event)
-            case ToolArguments():
+            case ToolArguments() if self._tools[event.index].index not in self._done:
                 yield from self._tools[event.index].go_on(event.text)
             case Thought():
                 yield from self._think(event)
@@ -105,17 +105,15 @@ class Composer:
                 yield self._make("response.in_progress", response=self._response)
             case Stopped():
                 self._reason = event.reason
-                status = INCOMPLETE if event.reason in REASONS else COMPLETED
-                yield from self._end_open(status)
-                for tool in self._tools.values():
-                    yield from self._end(tool, status)
+                yield from self._end_all(INCOMPLETE if event.reason in REASONS else COMPLETED)
             case Counted():
                 self._usage = event.usage
 
-    def ended(self) -> ResponseEvent:
-        """The last event of a complete answer."""
+    def ended(self) -> Events:
+        """The last events of a complete answer. Some servers say more after the reason to stop."""
+        yield from self._end_all(COMPLETED)
         response = self.response()
-        return self._make(f"response.{response.status}", response=response)
+        yield self._make(f"response.{response.status}", response=response)
 
     def failed(self, error: ResponseError) -> ResponseEvent:
         """The last event of an answer that broke off."""
@@ -182,6 +180,12 @@ class Composer:
         self._message = self._reasoning = None
         if opened is not None:
             yield from self._end(opened, status)
+
+    def _end_all(self, status: str) -> Events:
+        yield from self._end_open(status)
+        for tool in self._tools.values():
+            if tool.index not in self._done:
+                yield from self._end(tool, status)
 
     def _end(self, opened: OpenMessage | OpenReasoning | OpenTool, status: str) -> Events:
         yield from opened.end(status)

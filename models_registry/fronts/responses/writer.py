@@ -28,7 +28,7 @@ class ResponsesWriter:
 
     def end(self) -> bytes:
         """`response.completed` or `response.incomplete`, with the whole response."""
-        return _framed(self._composer.ended())
+        return b"".join(map(_framed, self._composer.ended()))
 
     def failed(self, error: GatewayError) -> bytes:
         """`response.failed`, with what there is of the response."""

@@ -5,9 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.fronts.messages import writer as writer_module
 from models_registry.fronts.messages.front import MessagesFront
 from models_registry.target import Dialect
 from models_registry.turns.events import (
@@ -277,3 +279,21 @@ def test_a_failure_is_an_error_event_with_the_calls_id() -> None:
         "request_id": FACTS.request_id,
     }
     assert event == expected
+
+
+def test_arguments_that_stay_open_are_not_read_again_with_each_piece_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def is_object(text: str) -> bool:
+        read.append(text)
+        return False
+
+    monkeypatch.setattr(writer_module, "is_object", is_object)
+    written([Began(), ToolBegan(0, "a", "f"), ToolArguments(0, '{"x":'), ToolBegan(1, "b", "f")])
+    once = len(read)
+    read.clear()
+    said: list[AnswerEvent] = [Began(), ToolBegan(0, "a", "f"), ToolArguments(0, '{"x":')]
+    written([*said, ToolBegan(1, "b", "f"), *[ToolArguments(1, "1")] * 50])
+    assert len(read) == once

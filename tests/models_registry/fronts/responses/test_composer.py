@@ -181,3 +181,25 @@ def thinking_of(messages: list[Message]) -> list[tuple[str, str, str]]:
             text = block.get("thinking", block.get("data", ""))
             found.append((block["type"], text, block.get("signature", "")))
     return found
+
+
+def test_what_a_server_says_after_its_reason_to_stop_is_told_whole() -> None:
+    said: list[AnswerEvent] = [Began("id", "model"), ToolBegan(0, "c1", "f"), ToolArguments(0, "{}")]
+    said += [Stopped(StopReason.TOOLS), Text("Bye"), ToolArguments(0, "{}")]
+    said += [ToolBegan(1, "c2", "f"), ToolArguments(1, "{}")]
+    writer = FRONT.writer(ask(stream=True), TO, FACTS)
+    sent = b"".join([*map(writer.write, said), writer.end()])
+    told = [json.loads(line[6:]) for line in sent.splitlines() if line.startswith(b"data: ")]
+    done = [event["item"] for event in told if event["type"] == "response.output_item.done"]
+    assert [item["type"] for item in done] == ["function_call", "message", "function_call"]
+    assert told[-1]["response"]["output"] == done
+    assert [item["arguments"] for item in done if "arguments" in item] == ["{}", "{}"]
+    assert [event["sequence_number"] for event in told] == list(range(len(told)))
+
+
+def test_an_empty_text_does_not_part_thinking_from_its_signature() -> None:
+    said: list[AnswerEvent] = [Began(), Thought("Hm.", is_signed=True), Text(""), Refused("")]
+    said.append(Thought("", "sig==", is_signed=True))
+    (part,) = whole_of(said).parts
+    assert isinstance(part, ThoughtPart)
+    assert (part.text, part.signature) == ("Hm.", "sig==")
