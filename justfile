@@ -29,9 +29,9 @@ migrate *args:
 schema *args:
     @"{{ python }}" -m runtime.commands.schema_files "$@"
 
-# Run the tests on up to four cores, each file on one core (.venv/bin/pytest runs them in one process)
+# Run the tests in up to four processes, each file in one of them (.venv/bin/pytest runs them in one)
 test *args:
-    @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
+    @"{{ python }}" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
 
 # Make the table of what models take anew from its public sources: --litellm FILE --models-dev FILE --to FILE
 update-models *args:

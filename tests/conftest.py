@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import shutil
 import tempfile
 import uuid
@@ -20,6 +21,11 @@ TEMPLATE = "switchgear_template"
 
 settings.register_profile("house", deadline=None, max_examples=100)  # a slow example is no failure
 settings.load_profile("house")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than cores: most tests wait for servers, timers and disks."""
+    return (os.cpu_count() or 1) + 1
 
 
 def execute(dsn: str, *statements: str) -> None:
