@@ -343,7 +343,7 @@ def kill_at(at: Scene, load: Load, *places: str) -> None:
         await calling
 
     asyncio.run(run())
-    until(lambda: not at.armed(places[0]), what=f"a death at: {places[0]}")
+    until(lambda: not at.armed(places[0]), 90.0, what=f"a death at: {places[0]}")  # a busy machine
     rows = check(at, load)
     assert sum(row.outcome == "ok" for row in rows) > 10
     until(at.healed, what="two workers")  # who corrects is not the one that dies

@@ -265,6 +265,7 @@ def test_the_embedded_model_calls_a_tool_that_it_must_call(
         tools=[weather],
         tool_choice="required",
         max_output_tokens=200,
+        temperature=0,
         stream=True,
     ) as stream:
         last = list(stream)[-1]

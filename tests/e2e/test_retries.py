@@ -1,5 +1,6 @@
 """Retries and fallbacks as a client sees them, and what Postgres has of each attempt."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,8 +51,10 @@ def test_a_call_is_answered_by_whoever_can_and_every_attempt_is_on_the_bill(
 ) -> None:
     key = walking.virtual_key("retrying", max_budget=1, rpm_limit=20)
     client = openai.OpenAI(base_url=f"{walking.url}/v1", api_key=key, max_retries=0)
+    minutes, lefts = [], []
     for number in range(10):
         call_id = f"{uuid.uuid4()}"
+        minutes.append(int(time.time() // 60))
         answer = client.chat.completions.with_raw_response.create(
             model="falls back" if number % 2 else "lucky",
             messages=[{"role": "user", "content": call_id}],
@@ -72,13 +75,14 @@ def test_a_call_is_answered_by_whoever_can_and_every_attempt_is_on_the_bill(
         if attempts > 1:
             assert answer.headers["x-litellm-attempted-fallbacks"] == str(number % 2)
         assert answer.headers["x-litellm-model-group"] == "lucky"
+        lefts.append(int(answer.headers["x-ratelimit-api_key-remaining-requests"]))
         for row in rows:
             charged = bills.bill[call_id, row.model]
             nano = round(float(row.spend) * 1e9)
             assert (row.outcome == "uncertain") == (row.model == BILLS)
             assert nano == charged if row.outcome != "uncertain" else nano >= charged
-    left = int(answer.headers["x-ratelimit-api_key-remaining-requests"])
-    assert left == 10, "a call is one request, however often it was attempted"
+    whole = 20 - max(minutes.count(each) for each in minutes)  # a new minute has all its requests
+    assert min(lefts) in (whole, whole + 1), "a call is one request, however often it was attempted"
 
 
 def test_where_nobody_answers_the_sdk_raises_what_the_model_asked_for_said(walking: Gateway) -> None:
