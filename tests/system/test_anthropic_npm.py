@@ -11,7 +11,8 @@ import pytest
 from tests.e2e.gateway import Gateway
 from tests.fakes.agent_answers import BEFORE, EDIT, READ, SHORT
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS
-from tests.system.conftest import lacking, program
+from tests.system.conftest import program
+from tests.system.npm import install
 
 PACKAGE = "@anthropic-ai/sdk"
 INSTALL_S, RUN_S = 300, 60
@@ -50,10 +51,7 @@ console.log(JSON.stringify({ text, final: final.content, stop: final.stop_reason
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The script, beside the package."""
     folder = tmp_path_factory.mktemp("anthropic-npm")
-    command = [program("npm"), "install", "--no-audit", "--no-fund", "--prefix", str(folder), PACKAGE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if done.returncode != 0:
-        lacking(f"npm can't install {PACKAGE}: {done.stderr[-300:]}")
+    install(PACKAGE, folder)
     path = folder / "script.mjs"
     path.write_text(SCRIPT.replace("READ", READ).replace("EDIT", EDIT).replace("BEFORE", BEFORE))
     return path

@@ -17,10 +17,10 @@ from tests.e2e.conftest import INPUT_USD, OUTPUT_USD
 from tests.e2e.gateway import Gateway, until
 from tests.fakes.agent_answers import AFTER, BEFORE, CACHED, DONE, SHORT, WRITTEN
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS
-from tests.system.conftest import READ_USD, WRITE_USD, lacking, program
+from tests.system.conftest import READ_USD, WRITE_USD, lacking
+from tests.system.npm import install
 
 PACKAGE = "@anthropic-ai/claude-code"
-INSTALL_S = 300
 TURN_S = 120
 DIALECTS = ("anthropic", "openai", "ollama", "gemini")
 
@@ -29,14 +29,9 @@ DIALECTS = ("anthropic", "openai", "ollama", "gemini")
 def claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Claude Code's own program. It is a binary of its platform, so that no Node of a certain version is
     needed."""
-    npm = program("npm")
-    folder = tmp_path_factory.mktemp("claude-code")
-    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), PACKAGE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if done.returncode != 0:
-        lacking(f"npm can't install {PACKAGE}: {done.stderr[-300:]}")
+    modules = install(PACKAGE, tmp_path_factory.mktemp("claude-code"))
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    found = folder / "node_modules" / f"{PACKAGE}-{platform.system().lower()}-{machine}" / "claude"
+    found = modules / f"{PACKAGE}-{platform.system().lower()}-{machine}" / "claude"
     if not found.exists():
         lacking(f"{PACKAGE} has no program for this machine")
     return found

@@ -17,7 +17,8 @@ from tests.e2e.gateway import ROOT, Gateway, Row, serving, until
 from tests.fakes import coder
 from tests.fakes.answers import TEXT
 from tests.fakes.hostile_upstream import HostileUpstream
-from tests.system.conftest import lacking, program
+from tests.system.conftest import program
+from tests.system.npm import install
 
 VERSION = "0.171.0"
 CLIENTS = ROOT / ".tools" / "clients"
@@ -40,20 +41,10 @@ wire_api = "responses"
 @pytest.fixture(scope="session")
 def codex() -> str:
     """Codex's command, installed by npm."""
-    npm = program("npm")
     program("node")
     command = CLIENTS / "node_modules" / ".bin" / "codex"
     if not command.exists():
-        CLIENTS.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [npm, "install", "--no-save", "--prefix", str(CLIENTS), f"@openai/codex@{VERSION}"],
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        if done.returncode:
-            lacking(f"npm can't install @openai/codex: {done.stderr[-300:]}")
+        install(f"@openai/codex@{VERSION}", CLIENTS)
     return str(command)
 
 

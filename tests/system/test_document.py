@@ -1,7 +1,6 @@
 """The user's document through nginx: the request flow step by step, sign-in, the UI, pgAdmin, every SDK."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.e2e.sign_in import browser_of, sent_to, signed_in
 from tests.fakes.entra import Entra, Person
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.system.conftest import PGADMIN, lacking, program
+from tests.system.npm import install
 
 STACK = "the stack behind nginx (`just stack`)"
 MOST_REQUESTS = 2000
@@ -160,16 +160,8 @@ def test_pgadmin_is_at_its_address(stack: Gateway) -> None:
 
 
 def test_the_javascript_sdk_calls_every_kind_of_model(office: Gateway, tmp_path: Path) -> None:
-    node, npm = program("node"), program("npm")
-    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "openai"]
-    authorities = (
-        {"NODE_EXTRA_CA_CERTS": os.environ["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in os.environ else {}
-    )
-    installed = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **authorities}
-    )
-    if installed.returncode != 0:
-        lacking(f"the openai package of npm can't be installed: {installed.stderr[-300:]}")
+    node = program("node")
+    install("openai", tmp_path)
     script = tmp_path / "calls.mjs"
     script.write_text(JAVASCRIPT)
     words = [node, str(script), f"{office.url}/v1", office.key]
