@@ -85,7 +85,7 @@ async def fetched_keys(signing: AwsSigning, env: Mapping[str, str]) -> Lasting[A
         return await _assumed(signing, own.value) if signing.role_arn else own
     except Unreachable as exc:
         raise Unsigned(f"Amazon's keys could not be fetched: {exc}") from exc
-    except (msgspec.DecodeError, OSError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, OSError, ValueError) as exc:
         raise Unsigned(f"Amazon's keys could not be read ({type(exc).__name__})") from exc
 
 

@@ -277,6 +277,8 @@ def _earlier_tools(request: ChatRequest, changes: Changes) -> BedrockToolConfig 
 
 def _choice(request: ChatRequest, target: Target, changes: Changes) -> dict[str, dict[str, str]] | None:
     choice = request.tool_choice
+    if choice == "none":
+        changes.add("tool_choice")
     if choice in (None, "auto", "none"):
         return None
     if isinstance(choice, ToolChoice):

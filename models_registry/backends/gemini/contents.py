@@ -239,11 +239,20 @@ class _TurnsReader:
 def _picture(url: str, where: str) -> GeminiPart:
     """A picture. Google reads films and pages at an address too, which cost as much as they are long."""
     inline = data_uri(url, where)
-    guessed = None if inline is not None else mimetypes.guess_type(urlsplit(url).path)[0]
+    guessed = None if inline is not None else _type_by_name(url, where)
     kind = inline.media_type if inline is not None else guessed or "image/jpeg"
     if not kind.startswith("image/") or (inline is None and _FILMS.match(url)):
         raise UnsupportedParameter(f"'{where}' must be a picture; send anything else as a file.", param=where)
     return _from_address(url, None if inline is not None else kind, where)
+
+
+def _type_by_name(url: str, where: str) -> str | None:
+    """What the end of an address says of its type. Raises InvalidRequest for what is no address."""
+    try:
+        path = urlsplit(url).path
+    except ValueError as exc:
+        raise InvalidRequest(f"'{where}' holds an address that can't be read.", param=where) from exc
+    return mimetypes.guess_type(path)[0]
 
 
 def _from_address(url: str, media_type: str | None, where: str) -> GeminiPart:
@@ -256,7 +265,7 @@ def _from_address(url: str, media_type: str | None, where: str) -> GeminiPart:
         raise UnsupportedParameter(
             f"'{where}' must be an address (https:// or gs://) or a data URI.", param=where
         )
-    guessed = mimetypes.guess_type(urlsplit(url).path)[0]
+    guessed = _type_by_name(url, where)
     return GeminiPart(file_data=GeminiFile(mime_type=media_type or guessed, file_uri=url))
 
 

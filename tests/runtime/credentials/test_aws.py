@@ -186,7 +186,10 @@ def test_a_role_is_assumed_with_the_given_keys(monkeypatch: pytest.MonkeyPatch) 
         assert asyncio.run(fetched_keys(signing, {})).value.access_key_id == "ASIA1"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"AccessKeyId": 5}', b"<html>", b"\xff"])
+ODD = b'{"AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "soon"}'
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"AccessKeyId": 5}', ODD, b"<html>", b"\xff"])
 def test_an_answer_without_keys_is_told_without_its_words(body: bytes) -> None:
     with json_server(lambda asked: (200, body)) as server:
         env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/creds"}

@@ -261,6 +261,8 @@ def test_pictures_documents_and_sound() -> None:
         "file:///etc/passwd",
         "data:video/mp4;base64,AAAA",
         "ftp://example.com/cat.png",
+        "http://[::1",
+        "https://[bad]/cat.png",
     ],
 )
 def test_a_picture_is_a_picture(url: str) -> None:
