@@ -47,6 +47,7 @@ AUTO = "auto"
 _FILMS = re.compile(
     r"https?://([a-z0-9-]+\.)*(youtube\.com|youtu\.be|youtube-nocookie\.com)(?![a-z0-9.-])", re.IGNORECASE
 )
+_REFERENCE = re.compile(r'"\$(?:ref|defs)"')
 THINKING = ("thinking", "redacted_thinking")
 FIELDS = MessageFields(
     message=frozenset(
@@ -291,8 +292,9 @@ def _audio(raw: MaybeRaw, where: str) -> GeminiPart:
 
 
 def _as_object(text: str) -> msgspec.Raw:
-    """A result as Google wants it: an object. Any other text stands in an object of its own."""
-    if text[:1] == "{":
+    """A result as Google wants it: an object. Any other text stands in an object of its own, and so does one
+    with a `$ref`: Google looks for the part that it names, and refuses the call."""
+    if text[:1] == "{" and not _REFERENCE.search(text):
         try:
             msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, RecursionError):

@@ -8,7 +8,7 @@ import msgspec
 from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.gemini.contents import FIELDS, conversation
 from models_registry.backends.gemini.models import always_thinks, takes_budget, wants_signatures
-from models_registry.backends.gemini.schemas import fit_schema
+from models_registry.backends.gemini.schemas import fit_parameters, fit_schema
 from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
@@ -179,7 +179,7 @@ def _function(tool: Tool, where: str) -> GeminiFunction:
             f"'{where}.type' is '{tool.kind}'; the provider takes function tools.", param=f"{where}.type"
         )
     function = tool.function
-    schema = fit_schema(function.parameters) if present(function.parameters) else ABSENT
+    schema = fit_parameters(function.parameters) if present(function.parameters) else ABSENT
     return GeminiFunction(
         name=function.name, description=function.description or None, parameters_json_schema=schema
     )

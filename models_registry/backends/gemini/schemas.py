@@ -8,6 +8,8 @@ from typing import Any  # any JSON
 
 import msgspec
 
+from models_registry.backends.claude_schemas import with_object_root
+
 _ANY = msgspec.json.Decoder()
 MAX_DEPTH = 100
 DROPPED = frozenset({"$schema", "$id", "strict"})
@@ -22,6 +24,18 @@ def fit_schema(raw: msgspec.Raw) -> msgspec.Raw:
     except (msgspec.DecodeError, RecursionError):
         return raw
     return msgspec.Raw(msgspec.json.encode(_fit(schema, 0)))
+
+
+def fit_parameters(raw: msgspec.Raw) -> msgspec.Raw:
+    """The schema of a tool's parameters. Google wants an object at its root."""
+    try:
+        schema = _ANY.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return raw
+    if not isinstance(schema, dict):
+        return raw
+    rooted = with_object_root(schema)
+    return fit_schema(raw if rooted == schema else msgspec.Raw(msgspec.json.encode(rooted)))
 
 
 def _fit(node: Any, depth: int) -> Any:

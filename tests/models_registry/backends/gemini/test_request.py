@@ -224,6 +224,27 @@ def test_a_texts_signature_goes_back_with_it_and_another_providers_does_not() ->
     assert answer("EqAnthropic") == {"text": "b"}
 
 
+@pytest.mark.parametrize("text", ['{"schema": {"$ref": "#/components/x"}}', '{"$defs": {}}'])
+def test_a_result_that_speaks_of_schemas_is_a_text(text: str) -> None:
+    """Google refuses a result with a reference that leads nowhere."""
+    messages = [
+        user("a"),
+        {"role": "assistant", "tool_calls": [call("c1")]},
+        {"role": "tool", "tool_call_id": "c1", "content": text},
+    ]
+    (part,) = sent(chat(messages=messages, tools=[WEATHER]))["contents"][2]["parts"]
+    assert part["functionResponse"]["response"] == {"result": text}
+
+
+@pytest.mark.parametrize("schema", [{}, {"properties": {}}, {"properties": {"a": {"type": "string"}}}])
+def test_a_tools_parameters_are_an_object(schema: Json) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    (found,) = sent(chat(tools=[tool]))["tools"][0]["functionDeclarations"]
+    assert found["parametersJsonSchema"] == {"properties": {}, **schema, "type": "object"} or (
+        found["parametersJsonSchema"] == {**schema, "type": "object"}
+    )
+
+
 def test_a_result_without_its_call_is_refused() -> None:
     messages = [user("a"), {"role": "tool", "tool_call_id": "lost", "content": "x"}]
     with pytest.raises(InvalidRequest, match=r"messages\[1\]\.tool_call_id"):
