@@ -160,7 +160,7 @@ async def cache_hits(request: PeriodQuery, ctx: ReportContext) -> list[CacheActi
     query = SumsQuery(
         by=((Dimension.API_KEY, Dimension.ENDPOINT, Dimension.MODEL_GROUP),),
         days=period_days(request.start_date, request.end_date),
-        only=("api_requests", "completion_tokens"),
+        only=("api_requests", "completion_tokens", "cache_hit_requests", "cache_hit_output_tokens"),
     )
     return [
         CacheActivity(
@@ -168,7 +168,9 @@ async def cache_hits(request: PeriodQuery, ctx: ReportContext) -> list[CacheActi
             call_type=each.of[Dimension.ENDPOINT],
             model=each.of[Dimension.MODEL_GROUP],
             total_rows=each.metrics.api_requests,
-            generated_completion_tokens=each.metrics.completion_tokens,
+            cache_hit_true_rows=each.metrics.cache_hit_requests,
+            cached_completion_tokens=each.metrics.cache_hit_output_tokens,
+            generated_completion_tokens=each.metrics.completion_tokens - each.metrics.cache_hit_output_tokens,
         )
         for each in await ctx.reports.sums(query, scope=ctx.call.scope)
     ]

@@ -12,7 +12,12 @@ from schema.completions import Completion, CompletionsRequest
 @function(
     "POST",
     "/v1/completions",
-    aliases=("/completions",),
+    aliases=(
+        "/completions",
+        "/openai/v1/completions",
+        "/openai/deployments/{model}/completions",
+        "/engines/{model}/completions",
+    ),
     access=Access.MODEL,
     call_type="atext_completion",
 )
@@ -26,6 +31,7 @@ class CompletionsExchange(SurfaceExchange[CompletionsRequest, Completion]):
 
     __slots__ = ()
     front = CompletionsFront()
+    blank = Completion(choices=[])
 
     def answer_id(self, answer: Completion | EventStream) -> str | None:
         return (answer.id or None) if isinstance(answer, Completion) else None

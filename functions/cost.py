@@ -110,7 +110,8 @@ def _priced(name: str, ctx: CatalogueContext) -> tuple[Target, Price]:
     """The first deployment of a model that the caller may use, and its price. Raises InvalidRequest where the
     price is unknown."""
     caller = ctx.call.caller
-    target = ctx.models.target(caller.aliases.get(name, name), allowed=caller.models, roll=0.0)
+    models = ctx.models.of_team(caller.team_id)
+    target = models.target(caller.aliases.get(name, name), allowed=caller.models, roll=0.0)
     if target.price is None:
         raise InvalidRequest(
             f"model: {target.public_name} has no known price. Give it one in the config.", param="model"

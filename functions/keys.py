@@ -311,8 +311,8 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> 
 
 @function("POST", "/key/{key}/reset_spend", access=Access.KEYS_WRITE)
 async def reset_spend(request: KeyResetSpendRequest, ctx: GovernanceContext) -> KeySpendReset:
-    """Set what a key has spent in its budget window, in dollars. Only an admin may, and not for the key that
-    is calling."""
+    """Set what a key has spent in its budget window, in dollars. An admin may, and who administers the key's
+    team, but not for an own key."""
     refuse_undeclared(request)
     before = await _named(request.key, ctx)
     changes: dict[str, object] = {"spend": dollars(request.reset_to, param="reset_to")}

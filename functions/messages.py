@@ -60,6 +60,7 @@ class MessagesExchange(SurfaceExchange[MessagesRequest, MessagesAnswer]):
 
     __slots__ = ()
     front = MessagesFront()
+    blank = MessagesAnswer(content=[])
 
     def __init__(self, request: MessagesRequest, target: Target, facts: CallFacts) -> None:
         super().__init__(request, target, facts)

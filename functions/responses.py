@@ -2,6 +2,7 @@
 
 from functions.calls.attempt import Attempts
 from functions.calls.kept_response import KeptStream, ResponseFields, ResponseKeeping, kept_whole
+from functions.calls.screened import by_rules
 from functions.calls.surface_exchange import SurfaceExchange
 from functions.contract.call import Caller
 from functions.contract.function import EventStream, StreamForm, function
@@ -44,6 +45,7 @@ from schema.responses import (
 from schema.wire import ABSENT, present
 
 NOT_STORED = "the responses of this key are not stored"
+KEPT_NOWHERE = "nothing of a call that stays local (local_only) is stored, unless its team allows it"
 NO_SALT = "this gateway has no salt key, so it stores no responses"
 KEPT_THERE = "a conversation that OpenAI keeps belongs to the account, and not to one caller"
 
@@ -67,16 +69,33 @@ async def responses(request: ResponsesRequest, ctx: ModelContext) -> Response | 
     """Answer a conversation with items: texts, thinking, calls of tools."""
     _check(request)
     stores = _stores(request, ctx)
-    asked = going_on(request, await _before(request, ctx))
+    before = await _before(request, ctx)
+    if before is not None and before.stays_local and not ctx.call.stays_local:
+        ctx.call.keep_local("conversation")
+        stores = _stores_locally(request, ctx) and stores
+    asked = going_on(request, before)
+    if ctx.guardrails.rules.contents.rules:
+        was_local = ctx.call.stays_local
+        asked = by_rules(asked, ctx.call, ctx.guardrails)
+        if ctx.call.stays_local and not was_local:
+            stores = _stores_locally(request, ctx) and stores
     stores = stores and _may_be_kept(request, asked)
-    attempts = Attempts(asked, ctx, StoredExchange if stores else ResponsesExchange)
+    stays = "" if before is None else before.deployment
+    exchange = StoredExchange if stores else ResponsesExchange
+    attempts = Attempts(asked, ctx, exchange, stays, is_screened=True)
     answer = await ctx.routes.walk(ctx.call, request.model, attempts)
     if not stores:
         return answer
 
     async def keep(response: ResponseFields) -> None:
         owner, ttl_s = owner_of(ctx.call.caller), ctx.policy.responses_ttl_s
-        await ctx.state.put(KIND, owner, id_of(response), kept_of(response, asked), ttl_s=ttl_s)
+        await ctx.state.put(
+            KIND,
+            owner,
+            id_of(response),
+            kept_of(response, asked, ctx.call.provider_side.model_id, stays_local=bool(ctx.call.stays_local)),
+            ttl_s=ttl_s,
+        )
 
     keeping = ResponseKeeping(keep, request.previous_response_id)
     return await kept_whole(answer, keeping) if isinstance(answer, Response) else KeptStream(answer, keeping)
@@ -139,6 +158,7 @@ class ResponsesExchange(SurfaceExchange[ResponsesRequest, Response]):
 
     __slots__ = ()
     front = ResponsesFront()
+    blank = Response(id="", created_at=0, status="completed", model="")
 
     def bounds(self) -> TextBounds:
         if self._native is None:
@@ -186,6 +206,8 @@ def _stores(request: ResponsesRequest, ctx: ModelContext) -> bool:
     allowed = ctx.policy.stores_responses if said is None else said
     why = "" if ctx.state.is_open else NO_SALT
     why = why or ("" if allowed else NOT_STORED)
+    if ctx.call.stays_local and not ctx.call.caller.keeps_local_bodies:
+        why = why or KEPT_NOWHERE
     if not why:
         return request.store is not False
     if request.store:
@@ -193,6 +215,14 @@ def _stores(request: ResponsesRequest, ctx: ModelContext) -> bool:
     if request.previous_response_id is not None:
         raise _unsupported(PREVIOUS, why)
     return False
+
+
+def _stores_locally(request: ResponsesRequest, ctx: ModelContext) -> bool:
+    """Whether the response of a conversation that stays local may be stored. Raises UnsupportedParameter for
+    a call that asks for it."""
+    if not ctx.call.caller.keeps_local_bodies and request.store:
+        raise _unsupported("store", KEPT_NOWHERE)
+    return ctx.call.caller.keeps_local_bodies
 
 
 async def _before(request: ResponsesRequest, ctx: ModelContext) -> StoredResponse | None:

@@ -14,6 +14,7 @@ from functions.rules.team_policy import (
     MAX_MEMBERS,
     NO_SUCH_TEAM,
     PERMISSIONS,
+    TEAM_DEFAULTS,
     TeamCheck,
     check_members,
     check_narrower,
@@ -68,7 +69,7 @@ MAX_LISTED = 1_000
 async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     """Make a team. The caller's own user becomes its admin."""
     refuse_undeclared(request)
-    request = filled(request, ctx.policy.team_defaults, "default_team_params")
+    request = filled(request, ctx.policy.team_defaults, TEAM_DEFAULTS)
     team_id = ctx.entropy.id() if request.team_id is None else text(request.team_id, param="team_id")
     changes = team_changes(request, ctx)
     await check_organization(changes, ctx)
@@ -306,10 +307,11 @@ async def member_delete(request: MemberDeleteRequest, ctx: GovernanceContext) ->
 
 @function("POST", "/team/{team_id}/member/{user_id}/reset_spend", access=Access.TEAMS_WRITE)
 async def member_reset_spend(request: MemberSpendRequest, ctx: GovernanceContext) -> MemberSpendReset:
-    """Set what a member of a team has spent in its budget window, in dollars."""
+    """Set what a member of a team has spent in its budget window, in dollars. The team's admin may, who may
+    raise the member's budget too."""
     refuse_undeclared(request)
     spend = dollars(request.reset_to, param="reset_to")
-    await check_own(request.team_id, ["spend"], ctx)
+    await check_own(request.team_id, [], ctx)
     found = await ctx.teams.members(request.team_id, user_id=request.user_id, call=ctx.call)
     if not found:
         raise NotFound("There is no such member in this team.", param="user_id")

@@ -2,18 +2,18 @@
 
 import msgspec
 
-from functions.contract.call import MASTER_USER_ID
+from functions.contract.call import IGNORED_HEADER, MASTER_USER_ID
 from functions.contract.function import function
-from functions.contract.roles import ASSIGNABLE, ROLE_LABELS, Access, Reach
+from functions.contract.roles import ROLE_LABELS, Access
 from functions.ports.context import GovernanceContext
 from functions.rules.key_bounds import KeyBounds
 from functions.rules.key_policy import check_alias, key_name
 from functions.rules.pages import check_page, pages_of
-from functions.rules.user_policy import DEFAULTS, MODEST_ROLES, user_changes, user_made
+from functions.rules.user_bounds import check_user_made, check_user_modest, check_user_role
+from functions.rules.user_policy import DEFAULTS, user_changes, user_made
 from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
-    MetadataChange,
     dollars,
     filled,
     metadata_change,
@@ -63,10 +63,11 @@ async def new(request: UserNewRequest, ctx: GovernanceContext) -> UserMade:
     `auto_create_key` is false."""
     refuse_undeclared(request)
     await _check_sent(request, ctx)
+    source = "default" if request.user_role is UNSET else "api"
     request = filled(request, ctx.policy.user_defaults, DEFAULTS)
     user_id = ctx.entropy.id() if request.user_id is None else text(request.user_id, param="user_id")
-    record = user_made(user_id, _changes(request, ctx))
-    _check_role(record.user_role, ctx)
+    record = user_made(user_id, {**_changes(request, ctx), "role_source": source})
+    check_user_role(record.user_role, ctx)
     key = ctx.entropy.key() if _wants_key(request, ctx) else None
     first = None if key is None else await _first_key(key, user_id, request, ctx)
     made = await ctx.users.add_with(
@@ -89,6 +90,8 @@ def _wants_key(request: UserNewRequest, ctx: GovernanceContext) -> bool:
     for name in ("key_alias", "duration"):
         if getattr(request, name) is not None:
             raise InvalidRequest(f"{name}: no key is made here that could have it.", param=name)
+    if request.aliases:
+        ctx.call.reply_headers[IGNORED_HEADER] = "aliases"
     return False
 
 
@@ -103,9 +106,16 @@ async def _first_key(key: str, user_id: str, request: UserNewRequest, ctx: Gover
         key_alias=None if request.key_alias is None else text(request.key_alias, param="key_alias"),
         user_id=user_id,
         team_id=request.team_id or None,
+        aliases=_aliases(request),
         expires=None if duration is None else after(now, duration, param="duration"),
     )
     return await KeyBounds(ctx.call, ctx.keys, ctx.policy, ctx.accesses).made(record)
+
+
+def _aliases(request: UserNewRequest) -> dict[str, str]:
+    aliases = request.aliases or {}
+    texts([*aliases, *aliases.values()], param="aliases")
+    return aliases
 
 
 def _teams(request: UserNewRequest) -> list[UserTeam]:
@@ -194,7 +204,14 @@ async def _update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpd
     refuse_undeclared(request, own)
     changes = _changes(request, ctx)
     if "user_role" in changes:
-        _check_role(changes["user_role"], ctx)
+        check_user_role(changes["user_role"], ctx)
+    if request.follow_directory:
+        if "user_role" in changes:
+            raise InvalidRequest(
+                "follow_directory: the directory gives the role, so send no user_role.",
+                param="follow_directory",
+            )
+        changes["role_source"] = "claim"
     user_id = request.user_id
     if user_id is None:
         if not request.user_email:
@@ -202,7 +219,7 @@ async def _update(request: UserUpdateRequest, ctx: GovernanceContext) -> UserUpd
         user_id = await _by_email(str(request.user_email), ctx)
         del changes["user_email"]
     if not ctx.call.scope.everything:
-        await _check_modest(user_id, changes, ctx)
+        await check_user_modest(user_id, changes, ctx)
     record = await ctx.users.change(user_id, changes, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_USER, param="user_id")
@@ -223,7 +240,7 @@ async def unblock(request: UserBlockRequest, ctx: GovernanceContext) -> UserReco
 
 async def _set_blocked(request: UserBlockRequest, ctx: GovernanceContext, *, blocked: bool) -> UserRecord:
     refuse_undeclared(request)
-    await _check_made([request.user_id], ctx)
+    await check_user_made([request.user_id], ctx)
     record = await ctx.users.change(request.user_id, {"blocked": blocked}, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_USER, param="user_id")
@@ -242,7 +259,7 @@ async def delete(request: UserDeleteRequest, ctx: GovernanceContext) -> int:
         inside = await ctx.users.inside(request.organization_id, user_ids, call=ctx.call)
         if outside := sorted(set(user_ids) - set(inside)):
             raise NotFound(f"{outside[0]!r} is not in this organization.", param="user_ids")
-    await _check_made(user_ids, ctx)
+    await check_user_made(user_ids, ctx)
     gone = await ctx.users.remove(user_ids, call=ctx.call)
     if not gone:
         raise NotFound(NO_SUCH_USER, param="user_ids")
@@ -312,25 +329,6 @@ def _changes(request: UserFields, ctx: GovernanceContext) -> dict[str, object]:
     return user_changes(request, ctx.call.received_at, ctx.policy.zone)
 
 
-async def _check_made(user_ids: list[str], ctx: GovernanceContext) -> None:
-    """Check that the caller may block or delete these users. An organization's admin may do so only to users
-    that it made itself and that are still no more than team members. It may take any other user out of the
-    organization instead, since that user may work elsewhere too. Raises NotAllowed."""
-    if ctx.call.scope.everything:
-        return
-    for record in await ctx.users.some(user_ids, call=ctx.call):
-        if record.created_by != ctx.call.scope.user_id:
-            raise NotAllowed(
-                f"user_id: {record.user_id!r} was made by somebody else; take it out of the organization.",
-                param="user_id",
-            )
-        if record.user_role not in MODEST_ROLES:
-            raise NotAllowed(
-                f"user_id: {record.user_id!r} is {record.user_role}; only a proxy_admin may do that.",
-                param="user_id",
-            )
-
-
 async def _check_sent(request: UserNewRequest, ctx: GovernanceContext) -> None:
     """Check what an organization's admin sends for a new user. The user has to be in the admin's own
     organizations and in teams within its scope. It gets no key, and none of the fields that the config sets
@@ -360,29 +358,6 @@ async def _check_sent(request: UserNewRequest, ctx: GovernanceContext) -> None:
     for each in teams:
         if each.team_id not in found:
             raise NotFound(f"There is no team {each.team_id!r}.", param="teams")
-
-
-def _check_role(role: object, ctx: GovernanceContext) -> None:
-    """Check a role. Only a proxy_admin may give a role above a team member's. Raises InvalidRequest or
-    NotAllowed."""
-    if role not in ASSIGNABLE:
-        raise InvalidRequest(f"user_role: expected one of {', '.join(ASSIGNABLE)}", param="user_role")
-    if not ctx.call.scope.everything and role not in MODEST_ROLES:
-        raise NotAllowed(f"user_role: only a proxy_admin may make someone {role}.", param="user_role")
-
-
-async def _check_modest(user_id: str, changes: dict[str, object], ctx: GovernanceContext) -> None:
-    """Check a change by an organization's admin. It may change a user's alias and `metadata`, and nothing
-    that counts outside its organization: e-mail, role, block, budget and limits. Anybody else may change the
-    own alias alone. Raises NotAllowed."""
-    metadata = changes.get("metadata")
-    inside = metadata.limits if isinstance(metadata, MetadataChange) else []
-    scope = ctx.call.scope
-    above = msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE})
-    is_above = await ctx.users.find(user_id, call=msgspec.structs.replace(ctx.call, scope=above)) is not None
-    beyond = sorted({*changes, *inside} - ({"user_alias", "metadata"} if is_above else {"user_alias"}))
-    if beyond:
-        raise NotAllowed(f"{beyond[0]}: only a proxy_admin may change it.", param=beyond[0])
 
 
 async def _has_row(ctx: GovernanceContext) -> bool:

@@ -5,28 +5,20 @@ the text that its star matched replaces the star of `litellm_params.model`. Wher
 longest wins.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
 
-from models_registry.config.credentials import idle_fields
+from models_registry.config.compiled import BuildCache, Compiled, TlsFlaw
 from models_registry.config.deployments import (
     ANY_MODEL,
-    compile_targets,
-    doubled_path,
-    doubts_of,
     expand,
-    header_warnings,
-    needed_warnings,
-    unbounded_warning,
-    unsafe_warning,
-    without_key,
 )
-from models_registry.config.hosts import is_provider
-from models_registry.config.params import judged
+from models_registry.config.ids import DeploymentIds
 from models_registry.config.providers import PROVIDERS
 from models_registry.config.reader import Config, Deployment, Skipped, keeps_from_starting, would_be_local
 from models_registry.drops import Drop, Reason
@@ -35,23 +27,28 @@ from models_registry.numbers import BadDeployment
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing, unused_adjustments
 from models_registry.shown import deployment_facts, group_facts, public_params, skipped_facts
-from models_registry.target import Target, TlsOptions
+from models_registry.target import Target, group_of
 from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
 from schema.ledger.rows import SpendRow
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
 
 STAR = "*"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""What stands in no name of a model. A caller may send it under a wildcard."""
 EVERYTHING = frozenset({"*", "all-proxy-models"})
 LISTED_MODES = frozenset({"chat", "completion", "responses", "embedding"})
 """The kinds of models that a wildcard is shown as."""
+LISTS_OF_OTHERS = frozenset({"team", "org"})
+"""The lists that a team's own models need not stand on: whoever gave the team the model has permitted it."""
 MAX_NAME_CHARS = 256
 GROUP_OWNER = "model_access_group"
 """Whose an access group is said to be in the list of models."""
 MAX_REASONS = 3
 """How many errors a caller is told of a model whose deployments are in error."""
 MAX_EXPANDED = 1_000
-"""How many concrete models are remembered for wildcards. Past it, each call looks its price up again."""
+"""How many concrete models are remembered for wildcards, and as many for the teams that own models together.
+Past it, each call looks its price up again."""
 
 
 class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +56,27 @@ class Wildcard(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     targets: tuple[Target, ...]
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A further name of a model (`model_group_alias`)."""
+
+    model: str
+    hidden: bool = False
+    """Whether lists of models leave the name out."""
+
+
+class MoreNames(msgspec.Struct, frozen=True, kw_only=True):
+    """Names beside those of the deployments for everybody."""
+
+    aliases: Mapping[str, Alias] = MappingProxyType({})
+    teams: "Mapping[str, Registry]" = MappingProxyType({})
+    """The models as the callers of a team see them, for the teams that own models. Only in the registry for
+    everybody."""
+    own: frozenset[str] = frozenset()
+    """The names that belong to the registry's own team."""
+    most_expanded: int = MAX_EXPANDED
+    """How many concrete models are remembered for wildcards."""
 
 
 class Registry:
@@ -71,10 +89,15 @@ class Registry:
         at: datetime,
         access_groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
         skipped: Sequence[Skipped] = (),
+        more: "MoreNames | None" = None,
     ) -> None:
         """`at` is the moment of the prices. `access_groups` are names that stand for several models in a
         key's list. `skipped` are deployments that can't be called. A name all of whose deployments are
-        skipped stays a name: no wildcard takes its calls."""
+        skipped stays a name: no wildcard takes its calls. `more` has aliases, and what teams own."""
+        more = more or MoreNames()
+        self._aliases = dict(more.aliases)
+        self._teams, self._owned = more.teams, more.own
+        self.has_teams = bool(more.teams)
         self.skipped = tuple(skipped)
         self._access_groups = dict(access_groups)
         self._groups = dict(groups)
@@ -88,6 +111,17 @@ class Registry:
         self._wildcards = sorted((gone | found).values(), key=lambda wildcard: -len(wildcard.name))
         self._at = at
         self._expanded: dict[str, tuple[Target, ...]] = {}
+        self._most_expanded = more.most_expanded
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every public name that can be called, wildcards and teams' own names too."""
+        own = (each.names for each in self._teams.values())
+        return frozenset(name for name, targets in self._named() if targets).union(*own)
+
+    def of_team(self, team_id: str | None) -> "Registry":
+        """The registry as callers of a team see it: with the models that the team owns."""
+        return self._teams.get(team_id, self) if self._teams and team_id is not None else self
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
         """A deployment for one call. `roll`, a number in [0, 1), decides by weight which one. Raises
@@ -107,6 +141,8 @@ class Registry:
         star is no model: it stands for many."""
         if STAR in name:
             return Drop(model=name[:MAX_NAME_CHARS], reason=Reason.UNKNOWN)
+        if self._aliases and name in self._aliases:
+            return self._aliased(name, allowed)
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
             targets = self._expand(name)
@@ -117,13 +153,31 @@ class Registry:
                 return Drop(model=name, reason=Reason.NOT_ALLOWED, detail=each.level)
         if not targets:
             return Drop(model=name, reason=Reason.IN_ERROR, detail=self._whats_wrong(name))
-        if name not in self._groups and len(self._expanded) < MAX_EXPANDED:
+        if name not in self._groups and len(self._expanded) < self._most_expanded:
             self._expanded[name] = targets
         return targets
 
+    def real_name(self, name: str) -> str:
+        """The model that a name stands for: an alias has the name of its model, any other name is one."""
+        alias = self._aliases.get(name) if self._aliases else None
+        return name if alias is None else alias.model
+
+    def _aliased(self, name: str, allowed: Sequence[AllowedModels]) -> tuple[Target, ...] | Drop:
+        """The deployments of an alias's model. A list may have either name."""
+        model = self._aliases[name].model
+        lists = [each for each in allowed if not self._permits(each, name)]
+        found = self.find(model, allowed=lists)
+        if isinstance(found, Drop) and found.reason is Reason.UNKNOWN:
+            return Drop(model=name, reason=Reason.UNKNOWN)
+        return found
+
+    def named(self, name: str) -> tuple[Target, ...]:
+        """The deployments of a name that can be called, whoever asks. Empty: there are none."""
+        return self._groups.get(name) or self._expand(name)
+
     def knows(self, name: str) -> bool:
         """Whether a name has a deployment that can be called."""
-        return name in self._groups or bool(self._expand(name))
+        return bool(self.named(self.real_name(name)))
 
     def why_not(self, name: str) -> list[str]:
         """Why deployments of a model can't be called. Empty: nothing is wrong with them, or the name is
@@ -149,6 +203,11 @@ class Registry:
         covers, then wildcards as they are written, since not all names that they cover can be listed."""
         named = [(name, targets[0].provider) for name, targets in self._groups.items()]
         named += self._covered(allowed)
+        named += [
+            (name, self._groups[alias.model][0].provider)
+            for name, alias in self._aliases.items()
+            if alias.model in self._groups and not alias.hidden
+        ]
         named += [(each.name, each.targets[0].provider) for each in self._wildcards if each.targets]
         return [
             self._card(name, provider)
@@ -178,10 +237,21 @@ class Registry:
         ]
         return found + [
             DeploymentInfo(
-                model_name=each.model_name, litellm_params={}, model_info=skipped_facts(each.reason)
+                model_name=each.model_name,
+                litellm_params={},
+                model_info=skipped_facts(each.reason, model_id=each.model_id, blocked=each.blocked),
             )
             for each in self.skipped
             if each.model_name and all(self._permits(lists, each.model_name) for lists in allowed)
+        ]
+
+    def owned_deployments(self, *, with_address: bool) -> Sequence[DeploymentInfo]:
+        """The deployments that teams own, for who sees all of them."""
+        return [
+            each
+            for registry in self._teams.values()
+            for each in registry.deployments(allowed=(), with_address=with_address)
+            if each.model_name in registry._owned
         ]
 
     def group_infos(self, *, allowed: Sequence[AllowedModels], name: str | None) -> Sequence[ShownFacts]:
@@ -198,6 +268,16 @@ class Registry:
                 if known and each not in found and all(self._permits(lists, each) for lists in allowed):
                     found[each] = group_facts(each, known)
         return list(found.values())
+
+    def everything(self) -> list[Target]:
+        """Every deployment that can be called, those that teams own too. The model of a wildcard's deployment
+        has a star in it."""
+        everybodys = [target for _, targets in self._named() for target in targets]
+        return everybodys + [target for registry in self._teams.values() for target in registry.own_targets()]
+
+    def own_targets(self) -> list[Target]:
+        """The deployments that the registry's own team owns."""
+        return [target for name, targets in self._named() if name in self._owned for target in targets]
 
     def _named(self) -> list[tuple[str, tuple[Target, ...]]]:
         return [*self._groups.items(), *((each.name, each.targets) for each in self._wildcards)]
@@ -232,6 +312,9 @@ class Registry:
     def price_of(self, row: SpendRow) -> Price | None:
         """Implements the `Prices` port: the price at the time of the row's call, as the config and the price
         data of today have it. A deployment whose id has changed is found by its provider and model."""
+        team = self.of_team(row.team_id)
+        if team is not self:
+            return team.price_of(row)
         name = row.model_group
         targets = self._groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
@@ -282,6 +365,8 @@ class Registry:
                         yield name, wider.targets[0].provider
 
     def _permits(self, allowed: AllowedModels, name: str) -> bool:
+        if name in self._owned and allowed.level in LISTS_OF_OTHERS:
+            return True
         groups = self._access_groups
         return permits(allowed.names, name) or any(
             entry in groups and permits(groups[entry], name) for entry in allowed.names
@@ -290,7 +375,7 @@ class Registry:
     def _expand(self, name: str) -> tuple[Target, ...]:
         """The deployments of a concrete name by the wildcard that covers it. Empty: no wildcard covers the
         name, or the config has the name and its deployments are skipped."""
-        wildcard = None if name in self._reasons else self._wildcard_of(name)
+        wildcard = None if name in self._reasons or _CONTROL.search(name) else self._wildcard_of(name)
         if wildcard is None:
             return ()
         head, _, tail = wildcard.name.partition("*")
@@ -308,7 +393,8 @@ def _error_of(drop: Drop) -> GatewayError:
     name = drop.model
     if drop.reason is Reason.NOT_ALLOWED:
         return ModelNotAllowed(
-            f"The {drop.detail} of this call may not use the model `{name}`.",
+            f"The model `{name}` is not available for this API key: the {drop.detail} of this call may not "
+            "use it.",
             param="model",
             level=drop.detail,
         )
@@ -348,102 +434,135 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_registry(
-    config: Config, at: datetime, *, tls_flaw: Callable[[TlsOptions], str | None] = lambda options: None
+    config: Config,
+    at: datetime,
+    *,
+    tls_flaw: TlsFlaw = lambda options: None,
+    cache: BuildCache | None = None,
 ) -> Built:
     """Build the registry of a config, with the prices in force at `at`. `tls_flaw` says what is wrong with
-    the files that a deployment names."""
+    the files that a deployment names. `cache` has what was compiled the last time."""
     groups: dict[str, list[Target]] = {}
+    owned: dict[str, dict[str, list[Target]]] = {}  # by team
     access_groups: dict[str, list[str]] = {}
     errors: list[str] = []
     warnings: list[str] = []
     skipped = list(config.skipped)
-    ids: Counter[str] = Counter()
-    paths: dict[str, str] = {}
-    for deployment in config.deployments:
-        name = deployment.entry.model_name
-        try:
-            targets = compile_targets(config, deployment, at)
-            if targets[0].tls is not None and (flaw := tls_flaw(targets[0].tls)) is not None:
-                params = deployment.entry.litellm_params
-                name = "ssl_verify" if isinstance(params.ssl_verify, str) else "ssl_certificate"
-                raise BadDeployment(f"{deployment.path}.litellm_params.{name}", flaw)
-            targets, params_said = _judged(config, deployment, targets)
-        except BadDeployment as exc:
-            if keeps_from_starting(deployment.path, exc.path):
-                errors.append(str(exc))
+    compiled = (cache or BuildCache()).compiled(config, at, tls_flaw)
+    of_file = (
+        made.targets[0].model_id for each, made in compiled if not each.stored and isinstance(made, Compiled)
+    )
+    ids = DeploymentIds((*config.ids, *of_file))
+    for deployment, made in compiled:
+        if isinstance(made, BadDeployment):
+            is_its_own = deployment.stored and made.path.startswith(f"{deployment.path}.")
+            if keeps_from_starting(deployment.path, made.path) and not is_its_own:
+                errors.append(str(made))
             else:
-                skipped.append(_skipped(deployment, exc))
+                skipped.append(_skipped(deployment, made))
             continue
-        known_as = targets[0].model_id
-        ids[known_as] += 1
-        if ids[known_as] > 1:  # two that differ in their keys alone, or in nothing
-            targets = tuple(
-                msgspec.structs.replace(each, model_id=f"{known_as}-{ids[known_as]}") for each in targets
-            )
-        unsafe = unsafe_warning(deployment)
-        warnings += [
-            *params_said,
-            *needed_warnings(deployment),
-            *header_warnings(deployment),
-            *idle_fields(PROVIDERS[targets[0].provider], deployment),
-            *([] if unsafe is None else [unsafe]),
-        ]
-        for group in deployment.entry.model_info.access_groups or ():
-            access_groups.setdefault(group, []).append(name)
+        targets = made.targets
+        try:
+            model_id = ids.give(deployment, targets[0].model_id)
+        except BadDeployment as taken:
+            skipped.append(_skipped(deployment, taken))
+            continue
+        if model_id != targets[0].model_id:
+            targets = tuple(msgspec.structs.replace(each, model_id=model_id) for each in targets)
+        warnings += made.warnings
+        team_id = deployment.entry.model_info.team_id
+        inside = groups if not team_id else owned.setdefault(team_id, {})
+        for group in (not team_id and deployment.entry.model_info.access_groups) or ():
+            access_groups.setdefault(group, []).append(deployment.entry.public_name)
         for target in targets:
-            groups.setdefault(target.public_name, []).append(target)
-            paths[target.model_id] = deployment.path
-            warning = without_key(target, PROVIDERS[target.provider], config.environment)
-            if warning is not None:
-                warnings.append(f"{deployment.path}.litellm_params.api_key: {warning}")
-            doubled = doubled_path(target)
-            if doubled is not None:
-                warnings.append(f"{deployment.path}.litellm_params.api_base: {doubled}")
-            warnings += [f"{deployment.path}: {doubt}" for doubt in doubts_of(deployment, target)]
-            unbounded = unbounded_warning(deployment, target)
-            if unbounded is not None:
-                warnings.append(unbounded)
-    skipped += _kept_home(groups, skipped, paths)
+            inside.setdefault(target.public_name, []).append(target)
+    skipped += _kept_home(groups, [each for each in skipped if not each.team_id], ids.paths)
+    for team_id, its in owned.items():
+        skipped += _kept_home(its, [each for each in skipped if each.team_id == team_id], ids.paths)
+    aliases, misnamed, doubts = aliases_of(config, groups)
+    errors += misnamed
+    warnings += doubts
     settings = config.litellm_settings
     for section, said in (
         ("cost_discount_config", settings.cost_discount_config),
         ("cost_margin_config", settings.cost_margin_config),
     ):
         warnings += unused_adjustments(said or {}, PROVIDERS, f"litellm_settings.{section}")
-    exact = {name: tuple(targets) for name, targets in groups.items() if "*" not in name}
-    wildcards = [
-        Wildcard(name=name, targets=tuple(targets)) for name, targets in groups.items() if "*" in name
-    ]
+    base = _NamedModels.of(groups, [each for each in skipped if not each.team_id])
+    teams = {}
+    team_ids = dict.fromkeys((*owned, *(each.team_id for each in skipped if each.team_id)))
+    for team_id in team_ids:
+        own = _NamedModels.of(owned.get(team_id, {}), [each for each in skipped if each.team_id == team_id])
+        teams[team_id] = base.under(own).registry(
+            at,
+            access_groups,
+            MoreNames(
+                aliases={name: each for name, each in aliases.items() if name not in own.names},
+                own=own.names,
+                most_expanded=MAX_EXPANDED // len(team_ids),
+            ),
+        )
     return Built(
-        registry=Registry(exact, wildcards, at, access_groups, skipped),
+        registry=base.registry(at, access_groups, MoreNames(aliases=aliases, teams=teams)),
         skipped=tuple(skipped),
         errors=tuple(dict.fromkeys(errors)),  # a section's error is found at each deployment it is about
         warnings=tuple(warnings),
     )
 
 
-def _judged(
-    config: Config, deployment: Deployment, targets: Sequence[Target]
-) -> tuple[tuple[Target, ...], list[str]]:
-    """The targets with the parameters that can be sent to each, and warnings. Raises BadDeployment."""
-    found, warnings = [], []
-    for target in targets:
-        provider = PROVIDERS[target.provider]
-        known = provider.declares_fields and is_provider(provider, target.api_base, config.environment)
-        fit, said = judged(deployment, target, declares_all=known)
-        found.append(fit)
-        warnings += said
-    return tuple(found), list(dict.fromkeys(warnings))
+class _NamedModels(msgspec.Struct, frozen=True, kw_only=True):
+    """The models of everybody, those of one team, or both together."""
+
+    exact: Mapping[str, tuple[Target, ...]]
+    wildcards: tuple[Wildcard, ...]
+    skipped: tuple[Skipped, ...]
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Sequence[Target]], skipped: Sequence[Skipped]) -> "_NamedModels":
+        whole = {name: tuple(counted(targets)) for name, targets in groups.items()}
+        return cls(
+            exact={name: targets for name, targets in whole.items() if STAR not in name},
+            wildcards=tuple(Wildcard(name=name, targets=whole[name]) for name in whole if STAR in name),
+            skipped=tuple(skipped),
+        )
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(
+            (
+                *self.exact,
+                *(each.name for each in self.wildcards),
+                *(each.model_name for each in self.skipped),
+            )
+        )
+
+    def under(self, own: "_NamedModels") -> "_NamedModels":
+        """These models with a team's own over them. A name of the team's own hides everybody's, also where
+        all of its deployments are skipped."""
+        hidden = own.names
+        return _NamedModels(
+            exact={name: each for name, each in self.exact.items() if name not in hidden} | dict(own.exact),
+            wildcards=(*(each for each in self.wildcards if each.name not in hidden), *own.wildcards),
+            skipped=(*(each for each in self.skipped if each.model_name not in hidden), *own.skipped),
+        )
+
+    def registry(self, at: datetime, access_groups: Mapping[str, Sequence[str]], more: MoreNames) -> Registry:
+        return Registry(self.exact, self.wildcards, at, access_groups, self.skipped, more)
 
 
 def _skipped(deployment: Deployment, error: BadDeployment) -> Skipped:
     params = deployment.entry.litellm_params
+    lacking = dict.fromkeys(name for name in deployment.empty.values() if name) if error.variable else {}
+    also = tuple(name for name in lacking if name != error.variable)
     return Skipped(
         path=deployment.path,
-        model_name=deployment.entry.model_name,
-        reason=str(error),
+        model_name=deployment.entry.public_name,
+        reason=f"{error}; the environment lacks {', '.join(also)} too" if also else str(error),
         variable=error.variable,
-        local=would_be_local(msgspec.structs.asdict(params)),
+        also=also,
+        local=would_be_local(msgspec.structs.asdict(params), deployment.info),
+        model_id=deployment.entry.model_info.id or "" if deployment.stored else "",
+        team_id=deployment.entry.model_info.team_id or "",
     )
 
 
@@ -456,15 +575,44 @@ def _kept_home(
     taken = []
     for name, cause in causes.items():
         targets = groups.get(name, [])
-        away = [target for target in targets if not target.local]
+        away = [target for target in targets if not target.stays_home]
         for path in dict.fromkeys(paths[target.model_id] for target in away):
             reason = f"{path}: is not local, and {cause}, which is, is skipped: calls of the model stay local"
             taken.append(Skipped(path=path, model_name=name, reason=reason, follows=cause))
         if targets and len(away) == len(targets):
             del groups[name]
         elif away:
-            groups[name] = [target for target in targets if target.local]
+            groups[name] = [target for target in targets if target.stays_home]
     return taken
+
+
+def counted(targets: Sequence[Target]) -> list[Target]:
+    """The deployments of one model, each with their number and what stands for all of them."""
+    group = group_of(targets)
+    return [msgspec.structs.replace(target, peers=len(targets), group=group) for target in targets]
+
+
+def aliases_of(config: Config, groups: Collection[str]) -> tuple[dict[str, Alias], list[str], list[str]]:
+    """The aliases of the config, then errors and warnings."""
+    found: dict[str, Alias] = {}
+    errors: list[str] = []
+    warnings: list[str] = []
+    given = config.router_settings.model_group_alias or {}
+    for name, each in given.items():
+        path = f"router_settings.model_group_alias.{name}"
+        alias = Alias(model=each) if isinstance(each, str) else Alias(model=each.model, hidden=each.hidden)
+        if STAR in name or STAR in alias.model or len(name) > MAX_NAME_CHARS:
+            errors.append(f"{path}: a wildcard can't be an alias, nor have one")
+            continue
+        if alias.model in given:
+            errors.append(f"{path}: {alias.model!r} is an alias itself; name its model")
+            continue
+        if name in groups:
+            warnings.append(f"{path}: the deployments of this name get no calls: they go to {alias.model!r}")
+        if not any(covers(known, alias.model) for known in groups):
+            warnings.append(f"{path}: no model is called {alias.model!r}")
+        found[name] = alias
+    return found, errors, warnings
 
 
 def pick(targets: Sequence[Target], roll: float) -> int:

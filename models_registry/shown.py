@@ -149,6 +149,11 @@ def _abilities(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def skipped_facts(reason: str) -> ShownFacts:
-    """`model_info` of an entry that can't be called."""
-    return {"id": None, "db_model": False, "status": "error", "error": reason}
+def skipped_facts(reason: str, *, model_id: str = "", blocked: bool = False) -> ShownFacts:
+    """`model_info` of an entry that can't be called. `model_id`: it is a stored model with this id."""
+    return {
+        "id": model_id or None,
+        "db_model": bool(model_id),
+        "status": "blocked" if blocked else "error",
+        "error": reason,
+    }

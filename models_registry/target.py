@@ -2,7 +2,9 @@
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -21,13 +23,16 @@ FieldPath = tuple[str, ...]
 
 
 class Dialect(enum.Enum):
-    """The wire format that an upstream speaks. `models_registry/backends` has one folder for each."""
+    """The wire format that an upstream speaks. `models_registry/backends` has one folder for each. That of
+    RESPONSES is `openai/bridge`."""
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
     GEMINI = "gemini"
     BEDROCK = "bedrock"
+    COHERE = "cohere"
+    RESPONSES = "responses"
 
     __hash__ = object.__hash__
     """By identity, as members are compared. Enum's own takes ten times as long."""
@@ -53,6 +58,12 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is put behind `api_base`."""
     wants_host: bool = False
     """Whether `api_base` is a host without a path."""
+    models_path: str = ""
+    """What is put behind `api_base` for the list of the server's models. Empty: there is none."""
+    version_path: str = ""
+    """What comes first behind an `api_base` that has no path."""
+    lists_pulled: bool = False
+    """Whether the list has all models that the server can call, so that one that it lacks can't be."""
     messages_path: str = "/messages"
     """Likewise for Anthropic's Messages, where a server has them."""
     borrows_messages: bool = False
@@ -70,10 +81,20 @@ class DialectFacts(msgspec.Struct, frozen=True, kw_only=True):
     """By how many tokens an answer may be longer than its limit."""
     counts_tokens: bool = False
     """Whether its servers count the tokens of a request without answering it."""
+    reads_pictures: bool = False
+    """Whether its servers fetch a picture from an https address."""
+    reads_documents: bool = False
+    """Whether its servers fetch a document from an https address."""
     takes_thinking: bool = False
     """Whether a request may have Anthropic's `thinking`."""
     loads_contexts: bool = False
     """Whether a host loads a model with the context of a call, and anew for a call with another one."""
+    limits_calls: bool = False
+    """Whether its servers take a word for one tool call at a time. Otherwise the gateway sees to it."""
+    takes_cache_points: bool = False
+    """Whether a request may say what is kept in the cache of prompts (Anthropic's `cache_control`)."""
+    without_chat: "Dialect | None" = None
+    """The dialect of the same servers' models that have no chat."""
     untranslated: frozenset[str] = frozenset()
     """OpenAI's parameters that a translation to the dialect has no field for."""
 
@@ -86,24 +107,35 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
     {
         Dialect.OPENAI: DialectFacts(
             surfaces=frozenset({Surface.CHAT}),
+            models_path="/models",
             forwards_unknown=True,
             searches=True,
             borrows_messages=True,
+            limits_calls=True,
+            reads_pictures=True,
+            without_chat=Dialect.RESPONSES,
         ),
         Dialect.ANTHROPIC: DialectFacts(
             known_as="Anthropic's Messages API",
             surfaces=frozenset({Surface.MESSAGES}),
             chat_path="/v1/messages",
+            models_path="/v1/models",
             wants_host=True,
             messages_path="/v1/messages",
             needs_limit=True,
+            limits_calls=True,
             counts_tokens=True,
+            reads_pictures=True,
+            reads_documents=True,
             takes_thinking=True,
+            takes_cache_points=True,
             untranslated=NO_FIELD,
         ),
         Dialect.OLLAMA: DialectFacts(
             known_as="Ollama's native API",
             chat_path="/api/chat",
+            models_path="/api/tags",
+            lists_pulled=True,
             wants_host=True,
             shows_thinking=True,
             has_options=True,
@@ -113,9 +145,13 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
         Dialect.GEMINI: DialectFacts(
             known_as="Google's generateContent",
             chat_path="/models/{model}:generateContent",
+            models_path="/models",
+            version_path="/v1beta",
             exceeds_by=8,  # 101 tokens for a limit of 100 were recorded
+            reads_pictures=True,
+            reads_documents=True,
             takes_thinking=True,
-            untranslated=frozenset({"logit_bias", "n", "parallel_tool_calls"}),
+            untranslated=frozenset({"logit_bias", "n"}),
         ),
         Dialect.BEDROCK: DialectFacts(
             known_as="Bedrock's Converse",
@@ -123,10 +159,71 @@ DIALECTS: Mapping[Dialect, DialectFacts] = MappingProxyType(
             wants_host=True,
             needs_limit=True,
             takes_thinking=True,
-            untranslated=NO_FIELD | {"parallel_tool_calls"},
+            takes_cache_points=True,
+            untranslated=NO_FIELD,
+        ),
+        Dialect.COHERE: DialectFacts(
+            known_as="Cohere's v2 chat",
+            chat_path="/v2/chat",
+            models_path="/v1/models",
+            wants_host=True,
+            reads_pictures=True,
+            takes_thinking=True,
+            untranslated=frozenset({"logit_bias", "logprobs", "top_logprobs", "n"}),
+        ),
+        Dialect.RESPONSES: DialectFacts(
+            known_as="OpenAI's Responses",
+            surfaces=frozenset({Surface.RESPONSES}),
+            chat_path="/responses",
+            models_path="/models",
+            exceeds_by=15,  # a limit below 16 is raised to it
+            limits_calls=True,
+            reads_pictures=True,
+            reads_documents=True,
+            untranslated=(NO_FIELD | {"stop"}) - {"logprobs", "top_logprobs"},
         ),
     }
 )
+
+
+_ANSWERS_BY = (
+    "provider", "dialect", "model", "api_base", "messages_base", "path_prefix", "query",
+    "headers", "params", "own_fields", "drop_params", "dropped", "max_output_tokens", "context_window",
+    "limit_field", "residency", "takes_metadata", "refused_in_messages", "strict_messages", "facts",
+    "refuses", "renames_limit", "joins_content", "watched",
+)  # fmt: skip
+"""The facts of a deployment that its answers depend on."""
+_facts_of = attrgetter(*_ANSWERS_BY)
+
+
+def surfaces_of(target: "Target") -> list[str]:
+    """The names of the surfaces that a deployment has beside those of its dialect, in one order."""
+    return sorted(surface.value for surface in target.more_surfaces)
+
+
+def group_of(targets: "Sequence[Target]") -> str:
+    """What stands for the deployments of one model, as far as answers depend on them."""
+    facts = sorted(
+        msgspec.json.encode((surfaces_of(each), *_facts_of(each)), order="deterministic") for each in targets
+    )
+    return blake2b(b"\n".join(facts), digest_size=16).hexdigest()
+
+
+class Residency(enum.Enum):
+    """Where the calls at a deployment stay."""
+
+    ANYWHERE = "anywhere"
+    NEAR = "near"
+    """The provider is a local one, and its address is this machine's or its network's. Where a call must stay
+    local, the address that is connected to is judged."""
+    LOCAL = "local"
+    """The config says that its calls stay local. The address that is connected to is always judged."""
+    TRUSTED = "trusted"
+    """The config says that its calls stay local, and that its public address is the owner's."""
+
+    @property
+    def is_local(self) -> bool:
+        return self is not Residency.ANYWHERE
 
 
 class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,12 +254,54 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
         total = self.total_s if total_s is None else total_s
         usual = Deadlines()
         own_idle_s = self.idle_s if self.idle_s < self.total_s else usual.idle_s
+        connect_s = self.connect_s if self.connect_s < self.total_s else usual.connect_s
+        first_byte_s = self.first_byte_s if self.first_byte_s < self.total_s else usual.first_byte_s
         return Deadlines(
-            connect_s=min(usual.connect_s, total),
-            first_byte_s=min(usual.first_byte_s, total),
+            connect_s=min(connect_s, total),
+            first_byte_s=min(first_byte_s, total),
             idle_s=min(own_idle_s if idle_s is None else idle_s, total),
             total_s=total,
         )
+
+
+UNORDERED = 1_000_000
+"""The `order` of a deployment whose config names none: it comes after those that have one."""
+
+
+class DeploymentBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget of a deployment or of a provider."""
+
+    provider: str = ""
+    """The provider whose budget it is, such as `openai`. Empty: the deployment's own."""
+    limit_nano: int
+    """In nano-USD."""
+    duration: str
+    """The length of its window, such as `1d`."""
+
+    def account(self, model_id: str = "") -> str:
+        """The name of its account: one for all deployments of a provider, or that of the deployment."""
+        whose = f"provider:{self.provider}" if self.provider else f"deployment:{model_id}"
+        return f"money:{whose}:{self.duration}"
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """What all calls of the gateway together may take of one deployment. None: as much as they like."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+    budgets: tuple[DeploymentBudget, ...] = ()
+
+
+class CachePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a mark of the cache goes: behind the tools, on one message, or on all messages of a role."""
+
+    tools: bool = False
+    role: str = ""
+    index: int | None = None
+    """The place of the message, the system's text included. -1 is the last one."""
+    control: msgspec.Raw
+    """The mark, such as `{"type": "ephemeral"}`."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +327,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     path_prefix: str = ""
     """What stands between `api_base` and the path of an operation; `{model}` in it is the deployment's name
     at the provider (Azure)."""
+    body_version: str = ""
+    """Anthropic's version where a request has it in its body and the model in its address, as on Vertex AI:
+    `vertex-2023-10-16`. Empty: Anthropic's own form."""
     query: str = ""
     """What stands behind the path, such as `?api-version=2024-10-21`."""
     key_header: str = "authorization"
@@ -201,6 +343,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, msgspec.Raw] = {}
     """Further keys of `litellm_params`. Each is sent as a field of the body where the caller did not send
     it."""
+    cache_points: tuple[CachePoint, ...] = ()
+    """Where a request without a mark of its caller's gets one."""
     own_fields: frozenset[str] = frozenset()
     """Fields of a body that the server knows although LiteLLM uses their names itself, such as `priority`."""
     asks_for_usage: bool = True
@@ -239,10 +383,32 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     """What `pricing` says for `model`. None: the price is unknown. Local models have a price of zero."""
     weight: float = 1.0
+    order: int = UNORDERED
+    """Deployments with a lower number are asked before those with a higher one."""
+    peers: int = 1
+    """How many deployments its model has, with this one."""
+    group: str = ""
+    """What stands for all of them together, as far as answers depend on them. It is another one when one of
+    them is changed."""
+    guardrails: tuple[str, ...] = ()
+    """The names of the guardrails that its calls pass, beside those of everybody."""
+    tags: frozenset[str] = frozenset()
+    """The request tags that the deployment is for."""
+    region: str = ""
+    """Where the model runs, such as `eu-west-1`. Empty: nobody knows."""
+    rpm: int | None = None
+    """Its requests a minute, as the config has them. They are a limit where `capacity` says so."""
+    tpm: int | None = None
+    capacity: "Capacity | None" = None
+    """Its own limits and budgets. None: it has none."""
     retries: int | None = None
     """How often a call is retried after an attempt at this deployment failed. None: the config does not say
     it for this deployment."""
     local: bool = False
+    residency: Residency = Residency.ANYWHERE
+    judged: bool = False
+    """Whether somebody entered its address through the API. It is then judged at each connection where the
+    name in it leads."""
     takes_metadata: bool = False
     """Whether a request's `metadata` goes to the provider where the provider is asked to store the answer."""
     refused_in_messages: frozenset[str] = frozenset()
@@ -266,6 +432,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Fields that may have to be changed or left out under `drop_params`."""
     info: Mapping[str, Any] = {}  # any YAML
     """The config's `model_info`."""
+
+    @property
+    def stays_home(self) -> bool:
+        """Whether its calls stay in the house as far as the config says: the provider is a local one, or
+        `residency` says so."""
+        return self.local or self.residency.is_local
 
     def under(self, deadlines: Deadlines) -> "Target":
         """The same deployment under other deadlines. The most that its time can cost follows them."""

@@ -1,10 +1,13 @@
 """Reads `config.yaml` and the files that it includes. `models_registry/config/reader.py` says what the text
 means."""
 
+import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 Document = dict[str, Any]  # a YAML mapping has values of any type
@@ -16,9 +19,54 @@ class ConfigFileError(ValueError):
     """A config file that can't be read. The message names the file and the place in it."""
 
 
+class ConfigFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """A config file and the files that it includes, as they were read together."""
+
+    document: Document
+    path: Path
+    """The file as it was named. It may be a link."""
+    main: Path
+    """The file that `path` led to."""
+    included: tuple[Path, ...]
+    hash: str
+    """The SHA-256 of what they hold, as hex."""
+
+
 def load_document(path: Path) -> Document:
     """The parsed file, with the files of its `include` merged in. Raises ConfigFileError."""
-    return _load(path, [])
+    return load_files(path).document
+
+
+def load_files(path: Path) -> ConfigFiles:
+    """Read a config file and its includes. Raises ConfigFileError."""
+    read: dict[Path, bytes] = {}
+    document = _load(path, [], read)
+    main, *others = read
+    return ConfigFiles(
+        document=document,
+        path=path,
+        main=main,
+        included=tuple(others),
+        hash=_hash([read[main], *map(read.get, others)]),
+    )
+
+
+def hash_now(files: ConfigFiles) -> str | None:
+    """The hash of these files as they are now. None: one of them can't be read, is too large, or is another
+    file, since a link leads elsewhere. Kubernetes changes a mounted file by changing a link."""
+    try:
+        if files.path.resolve() != files.main:
+            return None
+        return _hash([_bytes_of(each) for each in (files.main, *files.included)])
+    except (OSError, ConfigFileError):
+        return None
+
+
+def _hash(contents: Sequence[bytes | None]) -> str:
+    whole = hashlib.sha256()
+    for content in contents:
+        whole.update(hashlib.sha256(content or b"").digest())
+    return whole.hexdigest()
 
 
 def merge(base: Document, other: Document) -> Document:
@@ -31,31 +79,39 @@ def merge(base: Document, other: Document) -> Document:
     return merged
 
 
-def _load(path: Path, seen: list[Path]) -> Document:
-    """Read a file and its includes. The path of an include is relative to the file that names it."""
+def _load(path: Path, seen: list[Path], read: dict[Path, bytes]) -> Document:
+    """Read a file and its includes. The path of an include is relative to the file that names it. `read` gets
+    the bytes of each file."""
     path = path.resolve()
     if path in seen:
         raise ConfigFileError(f"{path}: includes itself, by way of {seen[-1]}")
     if len(seen) >= MAX_FILES:
         raise ConfigFileError(f"{path}: more than {MAX_FILES} files include each other")
     seen.append(path)
-    document = _parse(path)
+    document = _parse(path, read)
     includes = document.pop("include", None) or []
     if not isinstance(includes, list) or not all(
         isinstance(name, str) and "\0" not in name for name in includes
     ):
         raise ConfigFileError(f"{path}: include: expected a list of file names")
     for name in includes:
-        document = merge(document, _load(path.parent / name, seen))
+        document = merge(document, _load(path.parent / name, seen, read))
     seen.remove(path)
     return document
 
 
-def _parse(path: Path) -> Document:
+def _bytes_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigFileError(f"{path}: larger than {MAX_BYTES} bytes")
+    return content
+
+
+def _parse(path: Path, read: dict[Path, bytes]) -> Document:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigFileError(f"{path}: larger than {MAX_BYTES} bytes")
-        document = yaml.load(path.read_bytes(), _UniqueKeys)
+        content = read[path] = _bytes_of(path)
+        document = yaml.load(content, _UniqueKeys)
     except OSError as exc:
         raise ConfigFileError(f"{path}: {exc.strerror}") from exc
     except yaml.YAMLError as exc:

@@ -18,20 +18,27 @@ import msgspec
 import structlog
 
 from functions.contract import roles
-from functions.contract.call import Call, Caller, unlimited_room
+from functions.contract.call import IGNORED_HEADER, Call, Caller, unlimited_room
 from functions.contract.function import EventStream, StreamForm, permits_route
 from functions.contract.roles import Access, reaches_of
 from functions.contract.silence import UNMINDED, Silence
+from functions.contract.visit import Redirect, Visit, WebPage
 from functions.ports.context import Ports
 from models_registry.backends.backend import PASS_ON_HEADERS
 from runtime.bodies.keeper import BodyKeeper
 from runtime.catalog import Entry
 from runtime.identity.authenticator import Authenticator
+from runtime.identity.session_authenticator import SessionAuthenticator
+from runtime.identity.token_authenticator import TokenAuthenticator
 from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom
+from runtime.intake.forms import form_as_json, is_form
+from runtime.intake.labelled import labelled, wants_local
+from runtime.intake.request_ids import is_id, uuid7
 from runtime.intake.searches import SEARCHES, Searches, Turn
 from runtime.ledger.attempts import BookedLedger
-from runtime.reply import Reply, early_headers, json_headers, render
+from runtime.reply import Reply, also_at_end, early_headers, json_headers, page_reply, render, render_error
+from runtime.signin.site import Site
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.tally import Tally
 from runtime.telemetry.unrouted import reason_of
@@ -44,21 +51,15 @@ from schema.errors import (
     ShuttingDown,
 )
 from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
-from schema.labels import NONE as NO_LABELS
-from schema.labels import agent_tags, labels_of, together
+from schema.labels import agent_tags
 from schema.lenient import LenientDecoder, echoed
-from schema.route_options import AS_CONFIGURED, route_options_of
 from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"
-IGNORED_HEADER = "x-switchgear-ignored"
 """The fields of a management call that have no effect here."""
-MAX_CALL_ID_CHARS = 256
 NO_BODY = b"{}"
 NO_SCOPE = roles.Scope()
 
-VARIANTS = "89ab"
-"""The variant of a UUID stands in two bits of this digit."""
 PATH_NAME = re.compile(r"\{(\w+)")
 
 CLIENT_LEFT = ClientLeft.status
@@ -80,6 +81,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 
     headers: Mapping[str, str]
     query: Mapping[str, str] = {}
+    path: Mapping[str, str] = {}
+    """The path parameters alone."""
     read_body: Callable[[], Awaitable[bytes]]
     early: EarlyHead | None = None
     """Who may begin the reply of a stream before the function has answered. None: nobody."""
@@ -115,6 +118,12 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     log_line: Callable[[bytes], None]
     """Takes one JSON line for the log."""
     decoder: BodyDecoder = msgspec.field(default_factory=BodyDecoder)
+    site: Site = Site()
+    """The gateway as browsers see it."""
+    sessions: SessionAuthenticator | None = None
+    """Who calls by a session. None: nobody."""
+    tokens: TokenAuthenticator | None = None
+    """Who calls by a token of another issuer. None: nobody."""
     customer_headers: Sequence[str] = ()
     """The headers that name the customer beside LiteLLM's own, in lower case."""
     tags_agents: bool = True
@@ -134,11 +143,13 @@ class Endpoint:
         context = entry.manifest.context
         wanted = [field.name for field in msgspec.structs.fields(context)]
         self._takes_call = "call" in wanted
-        ports = {name: getattr(gateway.ports, name) for name in wanted if name != "call"}
+        self._takes_visit = "visit" in wanted
+        ports = {name: getattr(gateway.ports, name) for name in wanted if name not in ("call", "visit")}
         self._context: Callable[..., Any] = partial(context, **ports)
         self._is_search = entry.manifest.access in SEARCHES
         self._has_fields = bool(msgspec.structs.fields(entry.manifest.request))
         self._path_names = PATH_NAME.findall(entry.manifest.path)
+        self._alias_names = [name for alias in entry.manifest.aliases for name in PATH_NAME.findall(alias)]
         kind = entry.manifest.request
         self._ignored_queries = QUERIES_WITHOUT_EFFECT - {
             field.encode_name for field in msgspec.structs.fields(kind)
@@ -155,8 +166,9 @@ class Endpoint:
         call: Call | None = None
         request: object = None
         turn: Turn | None = None
+        visit = self._visit(incoming, received_at) if self._takes_visit else None
         try:
-            caller = await self._caller(incoming.headers)
+            caller = await self._caller(incoming)
             call = self._call(incoming, caller, received_at, received_mono)
             if caller is not None and call is not None:
                 self._check_access(caller, call)
@@ -165,17 +177,19 @@ class Endpoint:
                 turn = self._gateway.searches.turn(caller.user_id or caller.key_hash)
                 await turn.begin()
             if call is not None and self.manifest.access is Access.MODEL:
-                call = _labelled(call, incoming.headers, request, self._gateway.customer_headers)
+                call = labelled(call, incoming.headers, request, self._gateway.customer_headers)
                 if incoming.early is not None and getattr(request, "stream", None):
                     call = msgspec.structs.replace(call, silence=incoming.early)
                     incoming.early.mind(self.manifest.stream_form, partial(early_headers, call))
-            ctx = self._context(call=call) if self._takes_call else self._context()
-            answer: object = await self._function(request, ctx)
+            answer: object = await self._function(request, self._ctx(call, visit))
             if self.manifest.echoes and isinstance(answer, msgspec.Struct) and isinstance(request, Wire):
                 answer = echoed(answer, request)
-            reply = render(answer, call)
+            if isinstance(answer, WebPage | Redirect) and visit is not None:
+                reply = page_reply(answer, visit)
+            else:
+                reply = render(answer, call)
         except GatewayError as error:
-            reply = self._refuse(error, call, request)
+            reply = self._refuse(error, call, request, visit)
         except asyncio.CancelledError as exc:
             if turn is not None:
                 turn.end()
@@ -185,20 +199,42 @@ class Endpoint:
                 self._log(CLIENT_LEFT, call, received_mono)
                 raise
             go_on()
-            reply = self._refuse(ShuttingDown(STOPPED, retry_after_s=1), call, request)
+            reply = self._refuse(ShuttingDown(STOPPED, retry_after_s=1), call, request, visit)
         except Exception as exc:
             log.error("unexpected", function=self.manifest.name, exc_info=exc)
-            reply = self._refuse(GatewayError("The gateway failed; its log says why."), call, request)
+            failed = GatewayError("The gateway failed; its log says why.")
+            reply = self._refuse(failed, call, request, visit)
         reply.body = self._kept(incoming, call, request, reply.body)
         reply.done = partial(self._log, reply.status, call, received_mono)
         if turn is not None:
-            _end_with(reply, turn)
+            also_at_end(reply, turn.end)
         return reply
 
-    async def _caller(self, headers: Mapping[str, str]) -> Caller | None:
+    async def _caller(self, incoming: Incoming) -> Caller | None:
         if self.manifest.access is Access.OPEN:
             return None
-        return await self._gateway.authenticator.caller(headers)
+        gateway, headers = self._gateway, incoming.headers
+        if gateway.sessions is not None and "cookie" in headers and gateway.sessions.holds(headers):
+            changes = self.manifest.method != "GET"
+            return await gateway.sessions.caller(headers, incoming.client_ip, changes=changes)
+        if gateway.tokens is not None and gateway.tokens.holds(headers):
+            return await gateway.tokens.caller(headers)
+        return await gateway.authenticator.caller(headers)
+
+    def _ctx(self, call: Call | None, visit: Visit | None) -> object:
+        """The function's context. Most contexts have a call and no visit."""
+        if visit is None:
+            return self._context(call=call) if self._takes_call else self._context()
+        return self._context(call=call, visit=visit) if self._takes_call else self._context(visit=visit)
+
+    def _visit(self, incoming: Incoming, received_at: datetime) -> Visit:
+        visit = self._gateway.site.visit(
+            incoming.headers,
+            request_id=uuid7(received_at, os.urandom(10)),
+            received_at=received_at,
+            address=incoming.client_ip,
+        )
+        return msgspec.structs.replace(visit, query=incoming.query)
 
     def _check_access(self, caller: Caller, call: Call) -> None:
         """By the matched manifest: the key's own routes, and the caller's roles."""
@@ -221,16 +257,17 @@ class Endpoint:
         luck = os.urandom(10)
         client_id, agent = headers.get("x-litellm-call-id"), headers.get("user-agent")
         return Call(
-            request_id=_uuid7(received_at, luck),
+            request_id=uuid7(received_at, luck),
             call_type=self.manifest.call_type,
-            client_call_id=client_id if client_id and _is_id(client_id) else None,
+            client_call_id=client_id if client_id and is_id(client_id) else None,
             received_at=received_at,
             received_mono=received_mono,
             roll=int.from_bytes(luck[:4], "big") / 2**32,
             caller=caller,
             scope=self._scope(caller),
+            stays_local=caller.local_only or ("request" if wants_local(headers) else ""),
             claimed_by=claimed[:256] if (claimed := headers.get(CHANGED_BY_HEADER)) else None,
-            client_ip=incoming.client_ip,
+            client_ip=self._gateway.site.client_of(headers, incoming.client_ip),
             user_agent=agent[:200] if agent else None,
             agent_tags=agent_tags(agent[:200]) if agent and self._gateway.tags_agents else (),
             take_room=incoming.take_room,
@@ -256,12 +293,15 @@ class Endpoint:
             except msgspec.ValidationError as exc:
                 raise invalid(exc) from exc
         body = await incoming.read_body()
+        if self.manifest.pages and is_form(incoming.headers):
+            body = form_as_json(body)
         if not body and (self._path_names or not self._has_fields or self._lenient is not None):
             body = NO_BODY  # the path says it all
-        request = await self._decoded(body)
+        by_path = {name: incoming.path[name] for name in self._alias_names if name in incoming.path}
+        request = await (self._decoded_with(by_path, body) if by_path else self._decoded(body))
         if self._lenient is not None and (without := without_effect(request)):
             self._tell_ignored(without, call)
-        named = {name: incoming.query[name] for name in self._path_names if name in incoming.query}
+        named = {name: incoming.query[name] for name in self._path_names if name in incoming.query} | by_path
         return with_path(request, named) if named else request
 
     def _tell_ignored(self, names: Sequence[str], call: Call | None) -> None:
@@ -270,6 +310,18 @@ class Endpoint:
         log.warning("fields without an effect", function=self.manifest.name, fields=names)
         if call is not None:
             call.reply_headers[IGNORED_HEADER] = ", ".join(names)
+
+    async def _decoded_with(self, by_path: Mapping[str, str], body: bytes) -> Wire:
+        """A body that may lack what its path says, such as the model in a path of Azure's."""
+        try:
+            return await self._decoded(body)
+        except InvalidRequest as refused:
+            if refused.param not in by_path or body.lstrip()[:1] != b"{":
+                raise
+        first = msgspec.json.encode(by_path)
+        rest = body.lstrip()[1:]
+        comma = b"" if rest.lstrip()[:1] == b"}" else b","
+        return await self._decoded(first[:-1] + comma + rest)
 
     async def _decoded(self, body: bytes) -> Wire:
         try:
@@ -283,8 +335,12 @@ class Endpoint:
                 raise refused
             return request
 
-    def _refuse(self, error: GatewayError, call: Call | None, request: object) -> Reply:
+    def _refuse(
+        self, error: GatewayError, call: Call | None, request: object, visit: Visit | None = None
+    ) -> Reply:
         """The error as a reply, and as a row where a known caller asked for a model."""
+        if self.manifest.pages and visit is not None and visit.wants_page:
+            return render_error(error, visit)
         if call is not None and self.manifest.access is Access.MODEL:
             model = getattr(request, "model", "")
             self._gateway.ledger.refuse(call, error, model=model)
@@ -340,49 +396,3 @@ class Endpoint:
             failures=failures or msgspec.UNSET,
         )
         self._gateway.log_line(msgspec.json.encode(line))
-
-
-def _end_with(reply: Reply, turn: Turn) -> None:
-    """A download is still to be searched for, piece by piece."""
-    if reply.download is None:
-        turn.end()
-        return
-    done = reply.done
-
-    def both() -> None:
-        turn.end()
-        done()
-
-    reply.done = both
-
-
-def _labelled(
-    call: Call, headers: Mapping[str, str], request: object, customer_headers: Sequence[str]
-) -> Call:
-    """The call with what its request says of itself: labels, and what way it wants to go."""
-    fields = request.raw if isinstance(request, Wire) else {}
-    labels, options = labels_of(headers, fields, customer_headers), route_options_of(headers, fields)
-    if labels is NO_LABELS and options is AS_CONFIGURED:
-        return call
-    tags = together(labels.tags, call.caller.tags)
-    return msgspec.structs.replace(
-        call,
-        tags=tags,
-        session_id=labels.session_id,
-        customer=labels.customer,
-        trace_id=labels.trace_id,
-        spend_logs_metadata=labels.kept,
-        route_options=options,
-    )
-
-
-def _is_id(text: str) -> bool:
-    """Whether an id of the client's own can be kept and sent back as it is."""
-    return len(text) <= MAX_CALL_ID_CHARS and text.isascii() and text.isprintable()
-
-
-def _uuid7(at: datetime, luck: bytes) -> str:
-    """RFC 9562, section 5.7: milliseconds, then random bits, so that ids sort by time."""
-    ms, hexed = f"{int(at.timestamp() * 1000):012x}", luck.hex()
-    variant = VARIANTS[luck[2] >> 4 & 0x3]
-    return f"{ms[:8]}-{ms[8:]}-7{hexed[:3]}-{variant}{hexed[5:8]}-{hexed[8:]}"

@@ -5,13 +5,14 @@ httpx is imported when something goes out, or an address is judged. A start impo
 processes, and httpx takes 45 ms.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 MAX_BYTES = 4 * 1024 * 1024
+MAX_LINE_CHARS = 64 * 1024
 
 
 class Unreachable(Exception):
@@ -131,6 +132,28 @@ async def answer_of(
         raise Unreachable(type(exc).__name__) from exc
 
 
+async def lines_of(method: str, url: str, content: bytes, *, idle_s: float) -> AsyncIterator[bytes]:
+    """The lines of an answer, as they come: of a program that reports how far it is. The proxies in the
+    environment are not used. Raises Unreachable."""
+    import httpx
+
+    timeout = httpx.Timeout(10.0, read=idle_s)
+    try:
+        async with (
+            httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client,
+            client.stream(method, url, content=content) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                if len(line) > MAX_LINE_CHARS:
+                    raise Unreachable(f"a line of more than {MAX_LINE_CHARS} characters")
+                if line.strip():
+                    yield line.encode()
+            if answer.status_code >= 400:
+                raise Unreachable(f"status {answer.status_code}")
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise Unreachable(type(exc).__name__) from exc
+
+
 def answer_at(
     method: str, url: str, *, headers: Mapping[str, str], timeout_s: float, content: bytes | None = None
 ) -> tuple[int, Mapping[str, str], bytes]:
@@ -151,3 +174,30 @@ def answer_at(
             return answer.status_code, dict(answer.headers), body
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise Unreachable(type(exc).__name__) from exc
+
+
+def oauth_client(client_id: str, client_secret: str, *, auth_method: str, timeout_s: float) -> Any:
+    """Authlib's client for one exchange with a provider that people sign in at. Answers have 4 MiB at most,
+    redirects are not followed, and the proxies in the environment are used. It has no types; it is used as
+    `async with`."""
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+    return AsyncOAuth2Client(
+        client_id=client_id,
+        client_secret=client_secret,
+        token_endpoint_auth_method=auth_method,
+        timeout=timeout_s,
+        follow_redirects=False,
+        event_hooks={"response": [_read_bounded]},
+    )
+
+
+async def _read_bounded(answer: Any) -> None:  # an httpx.Response whose body is not read yet
+    import httpx
+
+    body = b""
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise httpx.DecodingError(f"more than {MAX_BYTES} bytes", request=answer.request)
+    answer._content = body

@@ -3,13 +3,14 @@
 import time
 import uuid
 from collections.abc import Callable
+from typing import NamedTuple
 
 from runtime.books.bookkeeper import is_booking
 from runtime.ledger.journal import Journal
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.errors import Overloaded
-from schema.health import Readiness
+from schema.health import ReadinessDetails
 
 GOOD_S = 1.0
 """How long an answer of Postgres is used again. Anybody may send probes, as often as they like."""
@@ -19,10 +20,23 @@ _TRY = """
 """
 
 
+class ConfigState(NamedTuple):
+    """What this worker serves with, and what the others do."""
+
+    skipped: int = 0
+    """How many deployments can't be called."""
+    word: str = "in force"
+    """`in force`, `refused` or `differs`."""
+    hash: str = ""
+    hosts: int = 1
+    hashes: int = 1
+
+
 class ReadinessProbe:
     """Says whether this worker can serve calls. Implements the port `Probe`. Known keys work for minutes
     without Postgres. So the worker is `degraded` while Postgres is away and the journal still takes rows. It
-    is `degraded` too while `skipped` deployments can't be called. `database` is the pool for leases."""
+    is `degraded` too while deployments can't be called, and while the config file is refused or differs from
+    another host's. `database` is the pool for leases, and `config` gives the state of the config."""
 
     def __init__(
         self,
@@ -30,17 +44,17 @@ class ReadinessProbe:
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
         *,
-        skipped: int = 0,
+        config: Callable[[], ConfigState] = ConfigState,
     ) -> None:
         self._database = database
-        self._skipped = skipped
+        self._config = config
         self._journal = journal
         self._clock = clock
         self._look_ups = LookUps(clock)
         self._wrote_mono = float("-inf")
         self.draining = False
 
-    async def check(self) -> Readiness:
+    async def check(self) -> ReadinessDetails:
         """The state of the worker: `healthy` or `degraded`. Raises Overloaded while the worker is stopping,
         and while its journal is full."""
         if self.draining:
@@ -49,18 +63,23 @@ class ReadinessProbe:
             raise Overloaded("The spend ledger is full: the database has been away too long.")
         waiting = self._journal.waiting_rows
         if self._clock() - self._wrote_mono > GOOD_S and not await self._look_ups.newer("write", self._write):
-            return Readiness(
-                status="degraded",
-                db="not connected",
-                ledger_rows_waiting=waiting,
-                deployments_skipped=self._skipped,
-            )
+            return self._state(status="degraded", db="not connected", waiting=waiting)
         booking = is_booking(self._journal.folder.parent)
-        return Readiness(
-            status="healthy" if booking and not self._skipped else "degraded",
-            db="connected",
+        config = self._config()
+        good = booking and not config.skipped and config.word == "in force"
+        return self._state(status="healthy" if good else "degraded", db="connected", waiting=waiting)
+
+    def _state(self, *, status: str, db: str, waiting: int) -> ReadinessDetails:
+        config = self._config()
+        return ReadinessDetails(
+            status=status,
+            db=db,
             ledger_rows_waiting=waiting,
-            deployments_skipped=self._skipped,
+            deployments_skipped=config.skipped,
+            config=config.word,
+            config_hash=config.hash,
+            hosts=config.hosts,
+            config_hashes=config.hashes,
         )
 
     async def close(self) -> None:

@@ -4,12 +4,18 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import msgspec
 
 from functions.contract.call import Call
-from functions.contract.function import Download, EventStream, TextReply
+from functions.contract.function import Download, EventStream, RawReply, TextReply
+from functions.contract.visit import Cookie, Redirect, Visit, WebPage
+from runtime.admin_ui.built import PAGE_HEADERS as APP_HEADERS
+from runtime.admin_ui.built import built_ui
+from runtime.signin.pages import error_page, html_of
 from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
+from schema.errors import GatewayError
 from schema.health import VERSION
 from schema.wire import Wire, to_json
 
@@ -19,6 +25,22 @@ SSE_HEADERS = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+PAGE_HEADERS = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        b"frame-ancestors 'none'",
+    ),
+    (b"x-frame-options", b"DENY"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""A page loads nothing but the gateway's own style sheet and icon, runs nothing, stands in no frame, and is
+kept by no cache. With the policy `no-referrer` Chromium would send its forms with `Origin: null`."""
 
 
 VERSION_HEADER = (b"x-litellm-version", VERSION.encode())
@@ -52,6 +74,11 @@ def render(answer: object, call: Call | None) -> Reply:
         body = answer.content.encode()
         headers = [(b"content-type", answer.media_type.encode()), (b"content-length", b"%d" % len(body))]
         return Reply(status=200, headers=[*headers, *pairs(extra, call)], body=body)
+    if isinstance(answer, RawReply):
+        kind, length = answer.media_type.encode(), b"%d" % len(answer.content)
+        headers = [(b"content-type", kind), (b"content-length", length)]
+        headers += pairs({**answer.headers, **extra}, call)
+        return Reply(status=answer.status, headers=headers, body=answer.content)
     if isinstance(answer, Download):
         named = f'attachment; filename="{answer.filename}"'.encode()
         kind = answer.media_type.encode()
@@ -114,3 +141,57 @@ def _durations(call: Call) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
 def _pair(name: str, value: str) -> tuple[bytes, bytes] | None:
     """Most values are those of a deployment or of a key, and come with every call."""
     return (name.encode(), value.encode()) if value.isascii() and value.isprintable() else None
+
+
+def page_reply(answer: WebPage | Redirect, visit: Visit) -> Reply:
+    """A page or a redirect as a reply. Who wants no page gets JSON: what the page shows, or the address."""
+    if isinstance(answer, Redirect):
+        to = f"{visit.base_url}{answer.to}" if answer.to.startswith("/") else answer.to
+        if visit.wants_page:
+            headers = [(b"location", to.encode()), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+            return Reply(status=answer.status, headers=[*headers, *_cookies(answer.cookies)], body=b"")
+        body = to_json({"redirect_url": to})
+        headers = [*json_headers(body, {"cache-control": "no-store"}, None), *_cookies(answer.cookies)]
+        return Reply(status=200, headers=headers, body=body)
+    if not visit.wants_page:
+        body = to_json(answer.facts)
+        headers = [*json_headers(body, {"cache-control": "no-store"}, None), *_cookies(answer.cookies)]
+        return Reply(status=answer.status, headers=headers, body=body)
+    app = _app(visit) if answer.name == "home" else None
+    body = app or html_of(answer, visit.base_url)
+    kind = APP_HEADERS if app else PAGE_HEADERS
+    headers = [*kind, (b"content-length", b"%d" % len(body)), *_cookies(answer.cookies)]
+    if answer.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % answer.retry_after_s))
+    if answer.then:
+        headers.append((b"refresh", f"0; url={answer.then}".encode()))
+    return Reply(status=answer.status, headers=headers, body=body)
+
+
+def _app(visit: Visit) -> bytes | None:
+    """The admin UI's page, where it is built."""
+    root = urlsplit(visit.base_url).path
+    return built_ui().page(root, title=visit.ui_title, accent=visit.ui_accent)
+
+
+def render_error(error: GatewayError, visit: Visit) -> Reply:
+    """An error as a page."""
+    return page_reply(error_page(error), visit)
+
+
+def _cookies(cookies: tuple[Cookie, ...]) -> list[tuple[bytes, bytes]]:
+    return [(b"set-cookie", cookie.header.encode("latin-1")) for cookie in cookies]
+
+
+def also_at_end(reply: Reply, do: Callable[[], None]) -> None:
+    """Call `do` now; where a download is still to be made piece by piece, when it was sent."""
+    if reply.download is None:
+        do()
+        return
+    done = reply.done
+
+    def both() -> None:
+        do()
+        done()
+
+    reply.done = both

@@ -4,17 +4,24 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import partial
 
-from functions.ports.context import Ports
-from functions.rules.user_policy import newcomer
-from runtime.blueprint import Blueprint, check
+from functions.ports.context import ModelContext, Ports
+from runtime.blueprint import Blueprint, Checked, check
 from runtime.bodies.keeper import BodyKeeper
 from runtime.bodies.reader import BodyReader
 from runtime.books.retention import Retention
+from runtime.cache.response_cache import CHANNEL as CACHE
+from runtime.cache.response_cache import ResponseCache
+from runtime.cache.table import CacheTable
 from runtime.catalog import ACCESSES, entries, paths_of, route_of
 from runtime.corrections.writer import CorrectionWriter
 from runtime.credentials.signer import Signer
+from runtime.guarded.fetcher import Fetcher
+from runtime.guarded.guard import Guard
+from runtime.guardrails.door import GuardrailDoor
+from runtime.hosts.keeping import HostKeeping
+from runtime.hosts.manager import HostManager
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.intake.body_room import BodyRoom
@@ -26,21 +33,31 @@ from runtime.limits.admission import Admissions
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
+from runtime.limits.quotes import LimitQuotes
+from runtime.limits.tag_budgets import TagBudgets
+from runtime.people import PeopleParts
 from runtime.postgres.databases import Databases
-from runtime.postgres.listener import AUTHORITY, OVERDRAWN, RECALL, Listener
+from runtime.postgres.listener import AUTHORITY, EVERYTHING, OVERDRAWN, RECALL, Listener
 from runtime.postgres.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
+from runtime.registry.editor import RegistryEditor
+from runtime.registry.hosts import HostConfigs
+from runtime.registry.live import LiveRegistry
+from runtime.registry.live_models import LiveModels
 from runtime.state.sealing import Sealer
 from runtime.state.store import StateStore
-from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
+from runtime.upstream.checker import Checker
 from runtime.upstream.client import HttpUpstream
+from runtime.upstream.deployments import DeploymentParts
 from runtime.upstream.loaded import HostContexts
 from runtime.upstream.pool import PoolLimits
 from runtime.upstream.router import Router
+from runtime.upstream.standings import CHANNEL as COOLDOWN
+from runtime.upstream.tls import context_for_strangers
 
 DEAF_AFTER_S = 2.0
 """A worker that heard no sign from Postgres for so long does not hear of changes, as its gauge says."""
@@ -88,8 +105,16 @@ class Services:
             env=checked.config.environment,
             tls=checked.tls,
             signer=Signer(checked.config.environment),
+            judge=lambda host, port, address: guard.why_not_called(host, port, address),
         )
         await self.upstream.start()
+        guard = Guard(checked.guard, self.upstream.resolved)
+        files = Fetcher(
+            checked.guard,
+            guard,
+            context=lambda: context_for_strangers(checked.tls),
+            proxy_for=self.upstream.proxy_for,
+        )
         self.journal = await begun(
             settings.journals,
             max_bytes=settings.journal_mb * 1024 * 1024,
@@ -98,8 +123,8 @@ class Services:
         self.journal.start()
         self.bodies = BodyKeeper(databases.management, checked.storage)
         self.bodies.start()
-        salt_key = settings.salt_key
-        self.state = StateStore(databases.management, None if salt_key is None else Sealer(salt_key))
+        sealer = None if settings.salt_key is None else Sealer(settings.salt_key)
+        self.state = StateStore(databases.management, sealer)
         self.state.start()
         self.retention = Retention(
             blueprint.dsn.reveal(), checked.storage, lock_path=settings.data_dir / "retention.lock"
@@ -112,12 +137,16 @@ class Services:
             orphan_after_s=policy.orphan_lease_after_s,
         )
         await self.governor.start()
+        self.deployments = DeploymentParts(databases.management, checked.routing)
+        self.deployments.start()
         hears: dict[str, Callable[[str], None]] = {
             AUTHORITY: self._changed,
             RECALL: self.governor.recalled,
             OVERDRAWN: self.governor.overdrawn_elsewhere,
+            COOLDOWN: self.deployments.standings.heard,
+            CACHE: lambda payload: self.cache.heard(payload),
         }
-        self.listener = Listener(blueprint.dsn.reveal(), hears)
+        self.listener = Listener(blueprint.dsn.reveal(), hears, missed={AUTHORITY: self._missed})
         self.look_ups = LookUps()
         self.customers = EndUsers(policy, self.listener, databases.auth, self.look_ups)
         self.authenticator = Authenticator(
@@ -126,33 +155,90 @@ class Services:
             self.listener,
             look_ups=self.look_ups,
             metrics_token=settings.metrics_token,
+            scim_token=settings.scim_token,
         )
+        self.models = LiveModels(checked.registry)
+        self.router = Router(
+            checked.registry, checked.routing, fleet=self.deployments.fleet, slots=self.deployments.slots
+        )
+        tally = self.tally = Tally(checked.registry.names, self._gauges)
+        self.cache = ResponseCache(
+            checked.cache,
+            database=databases.management,
+            table=None if sealer is None else CacheTable(databases.management, sealer),
+            announcements=self.listener,
+            counts=tally.cache,
+        )
+        self.cache.start()
+        self.guardrails = GuardrailDoor(checked.guardrails, self.upstream, tally)
+        self.local_hosts = HostManager(
+            checked.hosts, checked.registry.everything(), self.upstream, databases.management
+        )
+        self.keeping = HostKeeping(self.local_hosts, self.deployments.fleet, policy.zone)
+        self.keeping.start()
+        self.live = LiveRegistry(blueprint, checked, databases.management, sealer, self._swapped)
+        await self.live.start()
+        self.tags = TagBudgets(databases.management)
+        await self.tags.start()
+        self.people = PeopleParts(
+            checked,
+            blueprint,
+            databases,
+            announcements=self.listener,
+            look_ups=self.look_ups,
+            announce=self._changed,
+        )
+        self.people.start()
         await self.listener.start()
-        names = [card.id for card in checked.registry.cards(allowed=())]
-        tally = Tally(names, self._gauges)
+        self.hosts = HostConfigs(databases.management, self.live)
+        self.hosts.start()
         self.snapshots = Snapshots(settings.metrics, tally)
         self.snapshots.start()
-        admissions = Admissions(self.governor, self.customers, policy)
-        ledger = BookedLedger(self.journal, admissions, tally=tally)
-        self.probe = ReadinessProbe(databases.leases, self.journal, skipped=len(checked.skipped))
-        stores = Stores(
-            databases.management,
-            self._changed,
-            reports=databases.reports,
-            fresh=lambda user_id: newcomer(user_id, policy, datetime.now(UTC)),
-        )
-        ports = Ports(
-            models=checked.registry,
-            routes=Router(checked.registry, checked.routing),
+        admissions = Admissions(self.governor, self.customers, policy, self.tags)
+        ledger = BookedLedger(self.journal, admissions, tally=tally, watch=self.deployments.watch)
+        self.probe = ReadinessProbe(databases.leases, self.journal, config=self.hosts.state)
+        stores = self.people.stores
+        contexts = HostContexts(self.upstream)
+        context = partial(
+            ModelContext,
+            routes=self.router,
             upstream=self.upstream,
             ledger=ledger,
-            contexts=HostContexts(self.upstream),
+            contexts=contexts,
+            files=files,
             state=self.state,
+            policy=policy,
+            cache=self.cache,
+        )
+        deployments = self.deployments.checked(
+            Checker(self.upstream, lambda call: context(call=call)),
+            lambda: self.models.registry.everything(),
+            checked.checks,
+            checked.config.router_settings,
+        )
+        ports = Ports(
+            models=self.models,
+            registry=RegistryEditor(databases.management, self.live),
+            hosts=self.hosts,
+            routes=self.router,
+            upstream=self.upstream,
+            ledger=ledger,
+            contexts=contexts,
+            files=files,
+            deployments=deployments,
+            plans=self.router,
+            quotes=LimitQuotes(admissions, databases.reports),
+            state=self.state,
+            cache=self.cache,
+            guardrails=self.guardrails,
+            local_hosts=self.local_hosts,
             keys=stores.keys,
             users=stores.users,
             teams=stores.teams,
             organizations=stores.organizations,
             customers=stores.customers,
+            tags=stores.tags,
+            projects=stores.projects,
             budgets=stores.budgets,
             access_groups=stores.access_groups,
             audit=stores.audit,
@@ -162,7 +248,7 @@ class Services:
             bodies=BodyReader(databases.reports),
             counters=stores.counters,
             corrections=CorrectionWriter(databases.management, databases.reports),
-            prices=checked.registry,
+            prices=self.models,
             metrics=Exposition(self.snapshots, route_of),
             alerts=AlertReader(databases.reports),
             readiness=self.probe,
@@ -170,6 +256,11 @@ class Services:
             entropy=SystemEntropy(),
             policy=policy,
             accesses=ACCESSES,
+            signin=self.people.desk,
+            sessions=self.people.sessions,
+            passwords=self.people.passwords,
+            sso=self.people.settings,
+            directory=self.people.directory,
         )
         return Gateway(
             authenticator=self.authenticator,
@@ -179,6 +270,9 @@ class Services:
             body_room=BodyRoom(settings.max_bodies_bytes),
             searches=Searches(),
             log_line=self._log_line,
+            site=self.people.site,
+            sessions=self.people.session_authenticator,
+            tokens=self.people.token_authenticator,
             bodies=self.bodies,
             tally=tally,
             tags_agents=policy.tags_agents,
@@ -192,21 +286,61 @@ class Services:
             journal_bytes_waiting=self.journal.waiting_bytes,
             memory_bytes=memory_bytes(),
             hears_changes=time.monotonic() - self.listener.heard_mono < DEAF_AFTER_S,
+            config_in_force=self.live.flaw is None,
+            config_loaded_s=self.live.in_force.loaded_at.timestamp(),
+            deployments=len(self.live.in_force.checked.config.deployments),
+            cache_answers=len(self.cache.memory),
+            cache_bytes=self.cache.memory.size,
         )
 
     def _changed(self, topic: str) -> None:
         """Forget what was read from a governed row that was changed, by this worker or by others."""
         self.authenticator.forget(topic)
+        self.people.forget(topic)
         self.customers.forget(topic)
+        self._read_again(topic)
+
+    def _missed(self) -> None:
+        """Announcements of changed rows may have been missed. Who is known stays known while Postgres can't
+        be asked."""
+        self.authenticator.doubt()
+        self.people.doubt()
+        self.customers.doubt()
+        self._read_again(EVERYTHING)
+
+    def _read_again(self, topic: str) -> None:
         self.governor.changed(topic)
+        self.live.heard(topic)
+        self.tags.heard(topic)
+
+    def _swapped(self, checked: Checked) -> None:
+        """Another registry is in force. No call sees half of the change: nothing here waits."""
+        self.models.registry = checked.registry
+        self.router.use(checked.registry, checked.routing)
+        self.deployments.take(checked.routing, checked.config.router_settings)
+        self.tally.know(checked.registry.names)
+        self.cache.use(checked.cache)
+        self.guardrails.use(checked.guardrails)
+        self.local_hosts.use(checked.hosts, checked.registry.everything())
+
+    def look_at_config(self) -> None:
+        """Somebody sent SIGHUP."""
+        self.live.look_at_file()
 
     async def close(self) -> None:
         """Close all parts: stop calls to providers, leave the journal to the bookkeeper, close the
         connections to Postgres."""
+        await self.hosts.close()
+        await self.tags.close()
+        await self.live.close()
         await self.snapshots.close()
         await self.retention.close()
         await self.state.close()
+        await self.cache.close()
+        await self.keeping.close()
+        await self.people.close()
         await self.listener.close()
+        await self.deployments.close()
         await self.upstream.close()
         await self.bodies.close(timeout_s=BODIES_S)
         await self.governor.close()

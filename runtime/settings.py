@@ -75,6 +75,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     (`general_settings.stream_keepalive_s`). 0: for ever."""
     metrics_token: Secret | None = None
     """A key that may read `/metrics` and nothing else."""
+    scim_token: Secret | None = None
+    """A key with which a directory calls `/scim/v2`, and nothing else."""
 
     @property
     def journals(self) -> Path:
@@ -108,7 +110,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         journal_mb=_whole(env, "SWITCHGEAR_JOURNAL_MB", 1024),
         journal_sync_ms=_whole(env, "SWITCHGEAR_JOURNAL_SYNC_MS", 100),
         root_path=_root_path(env.get("SERVER_ROOT_PATH")),
-        metrics_token=_metrics_token(env.get("SWITCHGEAR_METRICS_TOKEN")),
+        metrics_token=_token(env, "SWITCHGEAR_METRICS_TOKEN"),
+        scim_token=_token(env, "SWITCHGEAR_SCIM_TOKEN"),
     )
 
 
@@ -252,11 +255,10 @@ def checked_master_key(key: str, name: str = "SWITCHGEAR_MASTER_KEY (or LITELLM_
     return Secret(key)
 
 
-def _metrics_token(token: str | None) -> Secret | None:
+def _token(env: Mapping[str, str], name: str) -> Secret | None:
+    token = env.get(name)
     if token and (len(token) < MIN_KEY_CHARS or not token.startswith("sk-")):
-        raise SettingsError(
-            f"SWITCHGEAR_METRICS_TOKEN: expected `sk-` and at least {MIN_KEY_CHARS} characters, as keys have"
-        )
+        raise SettingsError(f"{name}: expected `sk-` and at least {MIN_KEY_CHARS} characters, as keys have")
     return Secret(token) if token else None
 
 

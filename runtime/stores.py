@@ -8,8 +8,10 @@ from runtime.governance.customer_store import CustomerStore
 from runtime.governance.key_store import KeyStore
 from runtime.governance.newcomers import Newcomers
 from runtime.governance.organization_store import OrganizationStore
+from runtime.governance.project_store import ProjectStore
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.spend_reset import SpendCounters
+from runtime.governance.tag_store import TagStore
 from runtime.governance.team_store import TeamStore
 from runtime.governance.user_store import UserStore
 from runtime.postgres.database import Database
@@ -38,6 +40,8 @@ class Stores:
         self.organizations = OrganizationStore(database, announce, self.keys, self.teams)
         self.budgets = RowStore(database, entities.BUDGET, announce)
         self.customers = CustomerStore(database, announce)
+        self.tags = TagStore(database, announce)
+        self.projects = ProjectStore(database, announce)
         self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
         self.audit = AuditReader(reports)
         self.counters = SpendCounters(self.keys)

@@ -42,8 +42,7 @@ class Exceptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /global/activity/cache_hits: one key and model. This version has no cache, so that nothing is ever
-    answered from one."""
+    """GET /global/activity/cache_hits: one key, endpoint and model."""
 
     api_key: str
     call_type: str
@@ -51,8 +50,11 @@ class CacheActivity(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     total_rows: int
     cache_hit_true_rows: int = 0
+    """How many of the calls the response cache answered."""
     cached_completion_tokens: int = 0
+    """The output tokens of the answers that the response cache gave."""
     generated_completion_tokens: int
+    """The output tokens of the other answers."""
 
 
 class AggregatedQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,17 +4,24 @@
     ├── InvalidRequest                 400  the caller's body, path or query
     │   ├── UnsupportedParameter       400  understood, but the target can't honour it
     │   │   └── ThreadUnsupported      400  the target keeps no conversation under an id
+    │   ├── FileNotFetched             400  a picture or document at an address of the caller's
     │   ├── ContextLengthExceeded      400
     │   ├── AlreadyExists              400  LiteLLM's status for a taken id of a team or budget
     │   │   └── AlreadyMember          400
     │   ├── UnboundedCost              400  its cost has no known bound, and a budget needs one
+    │   ├── GuardrailRefused         400  a guardrail refuses what is asked or answered
+    │   ├── NoDeploymentFits           400  no deployment is for what the request asks: tags, region
+    │   ├── ModelTooLarge              400  for the memory of a local host
     │   ├── TooComplex                 400  the body holds too many things
     │   ├── BodyTooLarge               413
     │   └── UnsupportedCoding          415
+    ├── NotLocal                       403  it may go to local deployments alone
+    ├── GuardrailNotLocal              403  it may go to local places alone, and a guardrail is none
     ├── NotAuthenticated               401
     │   ├── UnknownKey                 401
     │   ├── ExpiredKey                 401
-    │   └── BlockedKey                 401
+    │   ├── BlockedKey                 401
+    │   └── SignInFailed               401  at a provider, or by a password
     ├── NotAllowed                     403
     │   ├── CustomerBlocked            403
     │   └── ModelNotAllowed            403
@@ -23,15 +30,21 @@
     │       └── ModelInError           404  the config of all its deployments is wrong
     ├── MethodNotAllowed               405
     ├── Conflict                       409
+    │   └── PreconditionFailed         412  the caller has another version
     ├── BudgetExceeded                 422  or what the config says
     ├── RateLimited                    429  this gateway's own limits
-    │   └── TooManyTokens              429  larger than the caller's whole token limit
+    │   ├── TooManyTokens              429  larger than the caller's whole token limit
+    │   └── DeploymentAtLimit          429  a limit of a deployment or of its provider, and not of the caller
     ├── ClientLeft                     499  nobody is there to be told: for logs and spend rows
     ├── Overloaded                     503  this gateway can't take the call now
     │   ├── ShuttingDown               503
-    │   └── DatabaseUnavailable        503
+    │   ├── DatabaseUnavailable        503
+    │   ├── GuardrailUnavailable       503  a guardrail gave no usable answer
+    │   └── ProviderUnavailable        503  the provider that people sign in at
+    ├── LocalHostFailed                502  a local host did not do what it was asked for
     └── UpstreamError                  502
         ├── UpstreamUnreachable        500  no connection, so nothing was sent
+        │   ├── UpstreamNotInTime      408  no connection within the deadline
         │   └── UpstreamBusy           503  all connections to the provider are in use
         ├── UpstreamTimeout            408
         ├── UpstreamMalformed          502  garbage, an empty 200, too large
@@ -43,11 +56,12 @@ error (`openai_code`), and the status as text otherwise. `type` is LiteLLM's. `r
 (`word`): it never changes, and `docs/guide.md` has the table of all of them.
 """
 
+import enum
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -137,6 +151,13 @@ class ThreadUnsupported(UnsupportedParameter):
     retry = False
 
 
+class FileNotFetched(InvalidRequest):
+    """A picture or document that the request names by address can't be had."""
+
+    word = "file_not_fetched"
+    openai_code = "failed_to_download_image"
+
+
 class ContextLengthExceeded(InvalidRequest):
     word = "context_length_exceeded"
     openai_code = "context_length_exceeded"
@@ -157,6 +178,64 @@ class UnboundedCost(InvalidRequest):
 
     word = "unbounded_cost"
     retry = False
+
+
+class GuardrailRefused(InvalidRequest):
+    """A guardrail, or a rule about contents, refuses what is asked, or what was answered. The message names
+    it."""
+
+    word = "guardrail_refused"
+    openai_code = "content_filter"
+    retry = False
+
+
+class NoDeploymentFits(InvalidRequest):
+    """The model has deployments, and none of them is for what the request asks."""
+
+    word = "no_deployment_fits"
+    retry = False
+
+
+class NotLocal(GatewayError):
+    """The call may go to local deployments alone, and there is none for it."""
+
+    status = 403
+    type = "permission_error"
+    word = "local_only"
+    retry = False
+
+    @classmethod
+    def of(cls, model: str) -> "NotLocal":
+        return cls(
+            f"This call may go to local deployments alone (local_only), and the model `{model}` has none "
+            "that can take it.",
+            param="model",
+        )
+
+
+class GuardrailNotLocal(GatewayError):
+    """The call may go to local places alone, and a guardrail that it has to pass is none. No other deployment
+    would change that."""
+
+    status = 403
+    type = "permission_error"
+    word = "guardrail_not_local"
+    retry = False
+
+
+class ModelTooLarge(InvalidRequest):
+    """A model needs more memory than its local host has."""
+
+    word = "model_too_large"
+    retry = False
+
+
+class LocalHostFailed(GatewayError):
+    """A local host did not answer, or says why it does not do what it was asked for."""
+
+    status = 502
+    type = "upstream_error"
+    word = "local_host_failed"
 
 
 class TooComplex(InvalidRequest):
@@ -187,7 +266,7 @@ class NotAuthenticated(GatewayError):
     status = 401
     type = "auth_error"
     word = "invalid_api_key"
-    openai_code = "invalid_api_key"
+    openai_code: ClassVar[str | None] = "invalid_api_key"
 
 
 class UnknownKey(NotAuthenticated):
@@ -202,6 +281,14 @@ class ExpiredKey(NotAuthenticated):
 
 class BlockedKey(NotAuthenticated):
     word = "key_blocked"
+
+
+class SignInFailed(NotAuthenticated):
+    """Somebody could not sign in. The message says what a person or an admin can do, and tells a stranger
+    nothing of accounts."""
+
+    word = "sign_in_failed"
+    openai_code = None
 
 
 class NotAllowed(GatewayError):
@@ -262,6 +349,11 @@ class Conflict(GatewayError):
     status = 409
     type = "conflict_error"
     word = "conflict"
+
+
+class PreconditionFailed(Conflict):
+    status = 412
+    word = "precondition_failed"
 
 
 class BudgetExceeded(GatewayError):
@@ -329,6 +421,39 @@ class TooManyTokens(RateLimited):
     retry = False
 
 
+class DeploymentAtLimit(RateLimited):
+    """A limit or budget of one deployment, or of its provider. Another deployment may have room. `waits`: the
+    deployment has room again as soon as one of its calls ends."""
+
+    word = "deployment_at_limit"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        limit_type: str = "requests",
+        reset_at_s: float | None = None,
+        waits: bool = False,
+    ) -> None:
+        super().__init__(
+            message, param=param, retry_after_s=retry_after_s, limit_type=limit_type, reset_at_s=reset_at_s
+        )
+        self.waits = waits
+        self.takes_less = False
+        """Whether the deployment may take the call if its answer is limited."""
+        self.position: int | None = None
+        """How many calls wait before this one. None: nobody waits."""
+
+    @property
+    def reply_headers(self) -> Mapping[str, str]:
+        headers = dict(super().reply_headers)
+        if self.position is not None:
+            headers["x-switchgear-queue-position"] = str(self.position)
+        return headers
+
+
 class ClientLeft(GatewayError):
     """499 is nginx's number for a client that left."""
 
@@ -362,6 +487,21 @@ class ShuttingDown(Overloaded):
     word = "shutting_down"
 
 
+class GuardrailUnavailable(Overloaded):
+    """A guardrail gave no usable answer, and the config lets no call pass without one. `unreached`: it could
+    not be asked at all."""
+
+    word = "guardrail_unavailable"
+
+    unreached = False
+
+
+class ProviderUnavailable(Overloaded):
+    """The provider that people sign in at can't be used."""
+
+    word = "sign_in_provider_unavailable"
+
+
 class DatabaseUnavailable(Overloaded):
     type = "no_db_connection"
     word = "no_db_connection"
@@ -389,12 +529,39 @@ class UpstreamError(GatewayError):
     """The provider's own words without credentials, for the log and the row. `message` may lack them."""
 
 
+class Unreached(enum.Enum):
+    """How far the way to a provider went."""
+
+    ADDRESS = "address"
+    """Nobody listens there, or the address can't be written."""
+    NAME = "name"
+    """The host's name has no address."""
+    PROXY = "proxy"
+    TLS = "tls"
+    """The host could not prove who it is."""
+    CREDENTIAL = "credential"
+    """There is nothing to sign the call with."""
+
+
 class UpstreamUnreachable(UpstreamError):
     """No connection could be made: the provider did no work and charges nothing."""
 
     status = 500
     type = "internal_server_error"
     word = "upstream_unreachable"
+
+    def __init__(self, message: str, *, at: Unreached = Unreached.ADDRESS, **more: Any) -> None:
+        """`more` as with every error."""
+        super().__init__(message, **more)
+        self.at = at
+
+
+class UpstreamNotInTime(UpstreamUnreachable):
+    """No connection could be made within the deployment's deadline, or within the call's own."""
+
+    status = 408
+    type = "timeout_error"
+    word = "upstream_connect_timeout"
 
 
 class UpstreamBusy(UpstreamUnreachable):

@@ -31,6 +31,10 @@ METADATA_FIELDS = (
     "default_estimated_output_tokens",
     "store_prompts_in_spend_logs",
     "store_responses",
+    "local_only",
+    "enable_prompt_caching",
+    "store_local_bodies",
+    "guardrails",
     "end_user_budget_id",
     "model_aliases",
     "rpm_limit_type",
@@ -46,6 +50,7 @@ _ASKS_NOTHING = frozenset({b"null", b"{}", b"[]", b'""', b"0", b"0.0", b"false"}
 WITHOUT_EFFECT = frozenset(
     [
         "agent_id",
+        "aliases",
         "auto_rotate",
         "budget_reset_at",
         "config",
@@ -161,6 +166,12 @@ class MetadataRequest(LimitRequest, frozen=True, kw_only=True, dict=True):
     """LiteLLM has this setting in its config alone; here a key or a team may have it too."""
     store_responses: MaybeFlag = UNSET
     """Switchgear's own: whether the responses of these callers may be stored."""
+    guardrails: MaybeTexts = UNSET
+    """The guardrails that the calls of these callers pass, beside those of everybody."""
+    local_only: MaybeFlag = UNSET
+    """Switchgear's own: whether the calls of these callers go to local deployments alone."""
+    enable_prompt_caching: MaybeFlag = UNSET
+    """Whether requests to Claude that mark nothing get marks of the cache."""
     rpm_limit_type: LimitType | msgspec.UnsetType | None = UNSET
     tpm_limit_type: LimitType | msgspec.UnsetType | None = UNSET
 
@@ -193,7 +204,7 @@ class MetadataChange(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
 
-FREE_METADATA = frozenset({"tags", "rpm_limit_type", "tpm_limit_type"})
+FREE_METADATA = frozenset({"tags", "enable_prompt_caching", "rpm_limit_type", "tpm_limit_type"})
 """The fields of METADATA_FIELDS that say nothing of how much may be spent or used."""
 
 
@@ -300,7 +311,7 @@ def _metadata_value(name: str, value: object) -> msgspec.Raw:
         return msgspec.Raw(str(dollars(value, param=name)).encode())
     if name == "temp_budget_expiry" and isinstance(value, datetime) and value.tzinfo is None:
         raise InvalidRequest("temp_budget_expiry: expected a time with its zone.", param=name)
-    if name == "tags":
+    if name in ("tags", "guardrails"):
         assert isinstance(value, list)
         texts(value, param=name)
     if name == "model_aliases":
@@ -384,7 +395,7 @@ def without_effect(request: Wire) -> list[str]:
 
 def _undeclared(request: Wire) -> Iterator[str]:
     """The fields of a body that nobody declared and that ask for something."""
-    declared = {field.encode_name for field in msgspec.structs.fields(request)}
+    declared = set(request.__struct_encode_fields__)
     for name, value in request.raw.items():
         if name not in declared and bytes(value) not in _ASKS_NOTHING:
             yield name

@@ -38,6 +38,7 @@ class KeyRecord(LimitFields, frozen=True, kw_only=True):
     user_id: str | None = None
     team_id: str | None = None
     organization_id: str | None = None
+    project_id: str | None = None
     budget_id: str | None = None
     metadata: Json = {}
     blocked: bool | None = None
@@ -70,6 +71,7 @@ class KeyFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     user_id: MaybeText = UNSET
     team_id: MaybeText = UNSET
     organization_id: MaybeText = UNSET
+    project_id: MaybeText = UNSET
     budget_id: MaybeText = UNSET
     spend: MaybeDollars = UNSET
     blocked: MaybeFlag = UNSET
@@ -151,6 +153,7 @@ class KeyListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     user_id: str | None = None
     team_id: str | None = None
     organization_id: str | None = None
+    project_id: str | None = None
     access_group_id: str | None = None
     key_alias: str | None = None
     key_hash: str | None = None

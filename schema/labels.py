@@ -9,10 +9,10 @@ name ends in `-session-id`, and the trace. Trace: `x-litellm-trace-id`, `litellm
 the config names, `user` of the body, `metadata.user_id`, `litellm_metadata.user`. Two different customers are
 refused, since the budget and the block of one of them would not hold.
 
-`litellm_metadata` counts after `metadata`. Tags, sessions and traces are texts for people: what can't be read
-as such is refused by name, since a report that misses calls misleads. The rest of `metadata` is the caller's
-own, of any shape. None of it leaves with a call, but for the texts of an answer that OpenAI is asked to
-store.
+`litellm_metadata` counts after `metadata`. Each of the two may be a text that holds the object as JSON. Tags,
+sessions and traces are texts for people: what can't be read as such is refused by name, since a report that
+misses calls misleads. The rest of `metadata` is the caller's own, of any shape. None of it leaves with a
+call, but for the texts of an answer that OpenAI is asked to store.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -153,8 +153,10 @@ def stored_texts(metadata: msgspec.Raw) -> msgspec.Raw | None:
 
 
 def _inside(metadata: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The fields of metadata. Forms, and the clients that were written for them, send them as a text of
+    JSON."""
     try:
-        return _FIELDS.decode(metadata)
+        return _FIELDS.decode(_TEXT.decode(metadata) if _is_text(metadata) else metadata)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}  # whatever it is, it has no tags
 

@@ -46,7 +46,7 @@ class LenientDecoder(Generic[W]):
 def echoed(answer: msgspec.Struct, request: Wire) -> dict[str, msgspec.Raw]:
     """The answer's fields, and those of the body that the answer has not, as they were sent. Where the answer
     has the changed row as `data`, they stand in it."""
-    declared = {field.encode_name for field in msgspec.structs.fields(request)}
+    declared = set(request.__struct_encode_fields__)
     fields = _FIELDS.decode(to_json(answer))
     row = _FIELDS.decode(fields[ROW]) if ROW in fields else fields
     taken = {*fields, *row}

@@ -39,6 +39,8 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     min_spend: Decimal | None = None
     max_spend: Decimal | None = None
     status_filter: Literal["success", "failure"] | None = None
+    outcome: Literal["ok", "refused", "failed", "cancelled", "uncertain"] | None = None
+    """What became of the request. LiteLLM has no such parameter."""
     cache_hit_filter: Literal["hit", "miss", "true", "false", "True", "False"] | None = None
     error_code: str | None = None
     """The status that the caller got, or the class of the error."""

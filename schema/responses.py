@@ -275,6 +275,11 @@ class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     response: msgspec.Raw
     input: list[msgspec.Raw]
+    deployment: str = ""
+    """The id of the deployment that gave it. The next call of the conversation goes there too: thinking that
+    is sealed for an account can be read by that account alone."""
+    stays_local: bool = False
+    """Whether the call had to stay local. The conversation goes on at local deployments alone."""
 
 
 class ResponseQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 Retries: `x-litellm-num-retries`, `num_retries` and `max_retries` of the body, in this order. Fallbacks:
 `fallbacks` (model names in order), `disable_fallbacks`, `context_window_fallbacks` and
 `content_policy_fallbacks` (names by model) and `context_window_fallback_dict` (a name by model) of the body.
+Region: `allowed_model_region` of the body, such as `eu`.
 Deadlines: `x-litellm-timeout`, `timeout` and `request_timeout` of the body; `x-litellm-stream-timeout` and
 `stream_timeout` of the body. What can't be read is refused by name.
 """
@@ -30,6 +31,9 @@ STREAM_TIMEOUT_HEADER = "x-litellm-stream-timeout"
 STREAM_TIMEOUT_FIELDS = ("stream_timeout",)
 MAX_ASKED_TIMEOUT_S = 6_000.0
 """LiteLLM's default timeout, and the longest that a request may ask for."""
+EXPLAIN_HEADER = "x-switchgear-explain"
+REGION_FIELD = "allowed_model_region"
+MAX_REGION_CHARS = 64
 WINDOW_DICT_FIELD = "context_window_fallback_dict"
 BY_MODEL_FIELDS = ("context_window_fallbacks", "content_policy_fallbacks")
 ROUTE_FIELDS = frozenset(
@@ -38,6 +42,7 @@ ROUTE_FIELDS = frozenset(
         MORE_RETRIES_FIELD,
         FALLBACKS_FIELD,
         "disable_fallbacks",
+        REGION_FIELD,
         WINDOW_DICT_FIELD,
         *BY_MODEL_FIELDS,
         *TIMEOUT_FIELDS,
@@ -47,6 +52,8 @@ ROUTE_FIELDS = frozenset(
 """The fields of a body that the gateway uses up, so that they are not sent on."""
 
 
+ASKS_NOTHING = frozenset({b"null", b'""'})
+"""Values of a field that ask for nothing. Forms send an empty text where nobody wrote anything."""
 ByModel = Mapping[str, tuple[str, ...]]
 T = TypeVar("T")
 
@@ -63,6 +70,10 @@ class RouteOptions(NamedTuple):
     """The most that an attempt may take."""
     stream_timeout_s: float | None = None
     """The longest silence between two pieces of an answer."""
+    region: str = ""
+    """Where the model must be, such as `eu`. Empty: anywhere."""
+    explains: bool = False
+    """Whether the answer says why the call went where it went."""
 
     def named(self) -> Iterator[tuple[str, Iterable[str]]]:
         """The models that a request names itself, by the field that names them."""
@@ -86,6 +97,7 @@ def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Ra
         and RETRIES_HEADER not in headers
         and TIMEOUT_HEADER not in headers
         and STREAM_TIMEOUT_HEADER not in headers
+        and EXPLAIN_HEADER not in headers
     ):
         return AS_CONFIGURED
     asked = ROUTE_FIELDS.intersection(fields)
@@ -104,6 +116,8 @@ def route_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Ra
         falls_back=not found.get("disable_fallbacks", False),
         timeout_s=_seconds(headers, found, TIMEOUT_HEADER, TIMEOUT_FIELDS),
         stream_timeout_s=_seconds(headers, found, STREAM_TIMEOUT_HEADER, STREAM_TIMEOUT_FIELDS),
+        explains=_flag(headers.get(EXPLAIN_HEADER, "0")),
+        region=_region(found.get(REGION_FIELD, "")),
         **by_model,
     )
 
@@ -116,6 +130,7 @@ _KINDS: Mapping[str, Any] = MappingProxyType(
         **dict.fromkeys((*TIMEOUT_FIELDS, *STREAM_TIMEOUT_FIELDS), float),
         FALLBACKS_FIELD: list[str | dict[str, msgspec.Raw]],
         "disable_fallbacks": bool,
+        REGION_FIELD: str,
         **dict.fromkeys(BY_MODEL_FIELDS, list[dict[str, list[str]]]),
     }
 )
@@ -127,13 +142,14 @@ _WANTED = MappingProxyType(
         **dict.fromkeys((*TIMEOUT_FIELDS, *STREAM_TIMEOUT_FIELDS), "a number of seconds"),
         FALLBACKS_FIELD: "a list of model names",
         "disable_fallbacks": "true or false",
+        REGION_FIELD: "the name of a region, such as eu",
         **dict.fromkeys(BY_MODEL_FIELDS, "a list of {model: [models]}"),
     }
 )
 
 
 def _decoded(raw: msgspec.Raw, name: str) -> Any:  # one of _KINDS
-    if bytes(raw) == b"null":
+    if bytes(raw) in ASKS_NOTHING:
         return None
     try:
         return msgspec.json.decode(raw, type=_KINDS[name])
@@ -166,6 +182,18 @@ def _seconds(
             f"{param}: expected a number of seconds above zero, up to {MAX_ASKED_TIMEOUT_S:g}.", param=param
         )
     return seconds
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("0", "1", "false", "true"):
+        raise InvalidRequest(f"{EXPLAIN_HEADER}: expected 1 or 0.", param=EXPLAIN_HEADER)
+    return text.lower() in ("1", "true")
+
+
+def _region(text: str) -> str:
+    if len(text) > MAX_REGION_CHARS or not text.isprintable():
+        raise InvalidRequest(f"{REGION_FIELD}: expected {_WANTED[REGION_FIELD]}.", param=REGION_FIELD)
+    return text.strip()
 
 
 def _single(given: dict[str, str]) -> dict[str, tuple[str, ...]]:

@@ -104,6 +104,9 @@ class SpendLog(
     request_tags: tuple[str, ...] = ()
     response_id: str | None = None
     """The `id` of the answer that the client was sent."""
+    project_id: str | None = None
+    cache_hit: str = ""
+    """`True` where the response cache gave the answer, and `False` where it did not."""
 
 
 _GETTERS = tuple(

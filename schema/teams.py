@@ -47,6 +47,8 @@ class TeamRecord(LimitFields, frozen=True, kw_only=True):
     team_member_permissions: list[str] = []
     access_group_ids: list[str] = []
     member_budget_id: str | None = None
+    external_id: str | None = None
+    """The directory's id of the group that the team is."""
 
 
 class TeamMembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +62,16 @@ class TeamMembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
     budget_id: str | None = None
     allowed_models: list[str] = []
     created_at: datetime | None = None
+    source: str | None = None
+    """What keeps the membership: `claim` or `scim`. None: somebody made it by hand."""
 
 
 class TeamFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     """What a team can be given. An absent field stays as it is; null clears it. The `team_member_` limits
     hold for members who have none of their own."""
 
+    store_local_bodies: MaybeFlag = UNSET
+    """Switchgear's own: whether bodies of calls that stay local may be stored at all."""
     team_alias: MaybeText = UNSET
     organization_id: MaybeText = UNSET
     models: MaybeTexts = UNSET

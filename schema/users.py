@@ -25,6 +25,13 @@ class UserRecord(LimitFields, frozen=True, kw_only=True):
     metadata: Json = {}
     models: list[str] = []
     blocked: bool = False
+    role_source: str | None = None
+    """Who gave the role: `sql`, `api`, `scim`, `claim` or `default`."""
+    claimed_role: str | None = None
+    """The role that the last sign-in claimed, where it is another one and the user's stays."""
+    pending: bool = False
+    deactivated: bool = False
+    external_id: str | None = None
 
 
 class UserFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
@@ -58,12 +65,16 @@ class UserNewRequest(UserFields, frozen=True, kw_only=True, dict=True):
     duration: str | None = None
     team_id: str | None = None
     """A team that the user joins, and that the first key is of."""
+    aliases: dict[str, str] | msgspec.UnsetType = UNSET
+    """Names of the first key's own for models. They have no effect where no key is made."""
 
 
 class UserUpdateRequest(UserFields, frozen=True, kw_only=True, dict=True):
     """POST /user/update: by `user_id`, or by `user_email` where that is absent."""
 
     user_id: str | None = None
+    follow_directory: bool | None = None
+    """Switchgear's own: true hands the role back to the directory, whose claims set it from then on."""
 
 
 class UserBulkUpdateRequest(Wire, frozen=True, kw_only=True, dict=True):

@@ -105,6 +105,13 @@ def with_path(request: W, named: Mapping[str, str]) -> W:
     return changed
 
 
+def with_body(blank: W, body: bytes) -> W:
+    """A body of the same type as `blank` that is sent as these bytes."""
+    found = msgspec.structs.replace(blank)
+    found.with_wire(body)
+    return found
+
+
 def invalid(exc: msgspec.ValidationError) -> InvalidRequest:
     """Turn msgspec's message into ours: the path goes to `param`, as OpenAI writes it."""
     text = str(exc)

@@ -9,7 +9,7 @@ import pytest
 from models_registry.config.provider_page import provider_page
 from models_registry.config.providers import PROVIDERS
 from models_registry.prices.fields import METERS, SEARCH
-from runtime.catalog import entry_named
+from runtime.catalog import entries, entry_named, paths_of
 from tests.test_house import PACKAGES, ROOT, names_in, tracked
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -61,6 +61,19 @@ def test_every_class_that_the_glossary_names_is_there() -> None:
     known = {name for path in code for name in names_in(ast.parse(path.read_text()))}
     assert len(named) > 50
     assert sorted(named - known) == []
+
+
+def test_the_routes_that_are_named_as_missing_are_missing() -> None:
+    _, missing = (
+        (ROOT / "docs" / "litellm.md").read_text().split("## Routes that this version does not have\n")
+    )
+    rows = [row.split("|")[2] for row in missing.splitlines() if row.startswith("| ") and "`/" in row]
+    plain = [re.sub(r"\([^)]*\)", "", row) for row in rows]  # brackets hold what there is instead
+    named = {path for row in plain for path in re.findall(r"`(/[^`]*)`", row)}
+    begun = tuple(path for path in named if path.endswith("/"))
+    served = {each.path for each in paths_of(entries())}
+    assert len(named) > 40
+    assert [path for path in sorted(served) if path in named or path.startswith(begun)] == []
 
 
 def test_the_page_of_providers_is_made_of_their_rows() -> None:

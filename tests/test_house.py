@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import tomllib
@@ -13,6 +14,7 @@ import pytest
 
 from functions.contract.call import Call
 from functions.contract.function import Manifest, manifest_of
+from functions.contract.visit import Visit
 from functions.ports.context import Ports
 from models_registry.config.providers import PROVIDERS
 from runtime.catalog import CATALOG, UnknownFunction, entries, entry_named
@@ -44,6 +46,7 @@ ENTRANCE = {
     "config_file",
     "invoke",
     "outbound",
+    "people",
     "readiness",
     "reply",
     "services",
@@ -53,9 +56,11 @@ ENTRANCE = {
 }
 """The modules of `runtime` that stand in no room: they put rooms together, or serve all of them."""
 SHARED_WORDS = {
+    "cache_options",
     "dates",
     "errors",
     "fields",
+    "identity",
     "labels",
     "lenient",
     "limits",
@@ -183,9 +188,9 @@ def test_the_rule_that_keeps_backends_apart_names_every_backend() -> None:
     )
 
 
-MODULES = {"google-auth": "google"}
+MODULES = {"google-auth": "google", "argon2-cffi": "argon2", "scim2-models": "scim2_models"}
 """Dependencies whose modules have another name."""
-WITHOUT_IO = {"genai-prices", "msgspec", "pyyaml", "tzdata"}
+WITHOUT_IO = {"genai-prices", "google-re2", "msgspec", "pyyaml", "tzdata"}
 
 
 def test_what_does_io_among_our_dependencies_stays_in_runtime() -> None:
@@ -213,12 +218,12 @@ def test_no_two_functions_share_a_name_or_a_route() -> None:
 
 def test_every_context_has_at_most_eight_ports() -> None:
     for manifest in manifests():
-        values = {"call", "policy", "accesses"}
+        values = {"call", "visit", "policy", "accesses"}
         assert len(set(manifest.context.__struct_fields__) - values) <= 8, manifest.context
 
 
 def test_every_context_is_made_of_ports_by_their_names_and_types() -> None:
-    ports = get_type_hints(Ports) | {"call": Call}
+    ports = get_type_hints(Ports) | {"call": Call, "visit": Visit}
     for manifest in manifests():
         for name, kind in get_type_hints(manifest.context).items():
             assert ports.get(name) == kind, f"{manifest.context.__name__}.{name}"
@@ -477,3 +482,17 @@ def test_a_name_of_a_type_stands_for_one_thing() -> None:
 def test_the_search_for_names_finds_them() -> None:
     code = "class A:\n    class _B: pass\nCount = dict[str, int]\nMOST = 3\nT = TypeVar('T')"
     assert names_in(ast.parse(code)) == ["A", "B", "Count"]
+
+
+def test_no_file_of_the_admin_ui_is_long() -> None:
+    files = [ROOT / name for name in tracked() if re.fullmatch(r"runtime/ui/src/.*\.(tsx?|css)", name)]
+    assert len(files) > 50
+    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files if path.exists()}
+    assert {name: count for name, count in lines.items() if count > 300} == {}
+
+
+def test_the_admin_ui_takes_its_packages_from_the_public_registry() -> None:
+    lock = json.loads((ROOT / "runtime" / "ui" / "package-lock.json").read_text())
+    named = [package.get("resolved", "") for package in lock["packages"].values()]
+    assert [url for url in named if url and not url.startswith("https://registry.npmjs.org/")] == []
+    assert all("integrity" in package for name, package in lock["packages"].items() if name)

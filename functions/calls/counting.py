@@ -2,13 +2,17 @@
 
 import msgspec
 
+from functions.calls.attempt import checked_local
+from functions.calls.guarded import Guarding, asked_for
+from functions.calls.screened import by_rules
 from functions.ports.context import ModelContext
 from models_registry.backends import BACKENDS
 from models_registry.backends.anthropic.native import count_request, counted_tokens
 from models_registry.backends.headers import told_headers
 from models_registry.bounds.estimate import estimated_input
 from models_registry.fronts.messages.request import turns_from
-from models_registry.target import Target
+from models_registry.routing.choice import Shape
+from models_registry.target import Residency, Target
 from models_registry.turns.facts import CallFacts
 from schema.errors import GatewayError
 from schema.messages import CountedTokens, CountRequest, MessagesRequest
@@ -21,8 +25,11 @@ class Counting:
     """The attempts to count. Implements `functions.ports.models.Attempting`."""
 
     def __init__(self, request: CountRequest, ctx: ModelContext) -> None:
+        if ctx.guardrails.rules.contents.rules:
+            request = by_rules(request, ctx.call, ctx.guardrails)
         self._request = request
         self._ctx = ctx
+        self._wanted = asked_for(request.raw)
 
     async def at(self, target: Target) -> CountedTokens:
         """The count of the provider where its dialect has one, else an estimate."""
@@ -30,10 +37,17 @@ class Counting:
             return CountedTokens(input_tokens=estimated_input(turns_from(self._as_call(), target)))
         ctx = self._ctx
         call = ctx.call
+        request = self._request
+        if ctx.guardrails.rules.defaults or call.caller.guardrails or target.guardrails or self._wanted:
+            request = await Guarding(call, ctx.guardrails, request, self._wanted).before(target)
         facts = CallFacts(
             request_id=call.request_id, created=int(call.received_at.timestamp()), pass_on=call.pass_on
         )
-        response = await ctx.upstream.open(count_request(self._request, target, facts), target.deadlines)
+        near = target.residency is Residency.LOCAL
+        if call.stays_local:
+            near = await checked_local(target, ctx)
+        outgoing = count_request(request, target, facts)
+        response = await ctx.upstream.open(outgoing, target.deadlines, near=near, judged=target.judged)
         try:
             call.provider_side.headers = told_headers(response.raw_headers, target)
             body = await response.read()
@@ -45,6 +59,9 @@ class Counting:
 
     def end(self, error: GatewayError, *, final: bool) -> None:
         """Nothing was held."""
+
+    def shape(self) -> Shape:
+        return Shape()
 
     def _as_call(self) -> MessagesRequest:
         fields = self._request.fields()

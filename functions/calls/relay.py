@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from functions.calls.answer_id import StreamId
+from functions.calls.answer_head import StreamHead
 from functions.contract.silence import Silence
 from functions.ports.models import Hold, UpstreamResponse
 from models_registry.turns.stream import AnswerStream, Broken
@@ -56,6 +56,7 @@ class Relay:
         hold: Hold,
         bounds: AnswerBounds,
         wait: EventWait,
+        name: str = "",
     ) -> None:
         self._response = response
         self._parser = parser
@@ -63,7 +64,7 @@ class Relay:
         self._bounds = bounds
         self._chunks = response.chunks()
         self._first: bytes | Broken = b""
-        self._ids = StreamId()
+        self._head = StreamHead(name)
         self._wait = wait
         self._comments_since: float | None = None
         """When the first comment after the last event came, by `time.monotonic()`. None: an event came
@@ -78,10 +79,12 @@ class Relay:
         hold: Hold,
         bounds: AnswerBounds,
         wait: EventWait,
+        name: str = "",
     ) -> "Relay":
         """Read up to the first event. Where the provider fails before it, the error is raised here, and the
-        caller gets a status in place of a stream."""
-        relay = cls(response, parser, hold=hold, bounds=bounds, wait=wait)
+        caller gets a status in place of a stream. `name` is what the client is told that the model is
+        called. Empty: what the provider says."""
+        relay = cls(response, parser, hold=hold, bounds=bounds, wait=wait, name=name)
         first: bytes | Broken = b""
         async for data in relay._chunks:
             first = parser.feed(data)
@@ -99,9 +102,8 @@ class Relay:
             first = parser.close()
             if isinstance(first, Broken):
                 raise first.failure.error()
-        relay._first = first
+        relay._first = relay._told(first)
         relay._comments_since = None
-        relay._note(first)
         hold.first_token()
         return relay
 
@@ -124,8 +126,7 @@ class Relay:
                         self._commented(self._wait.idle_s)
                     elif self._comments_since is not None:
                         self._comments_since = None
-                if not self._ids.found:
-                    self._note(out)
+                out = self._told(out)
                 if parser.done:
                     self._settle()
             else:
@@ -160,7 +161,7 @@ class Relay:
 
     def failed(self, error: GatewayError) -> bytes:
         """See EventStream."""
-        return self._parser.failed(error)
+        return self._head.failed(self._parser.failed(error))
 
     def close(self, error: GatewayError | None = None) -> None:
         """Close the connection to the provider. A hold that has not ended is ended with what was produced."""
@@ -175,11 +176,14 @@ class Relay:
         else:
             hold.cancel(self._produced())
 
-    def _note(self, out: bytes | Broken) -> None:
-        """Look for the answer's id in what the client is sent."""
-        self._ids.look(out.ahead if isinstance(out, Broken) else out)
-        if self._hold is not None and self._ids.id is not None:
-            self._hold.answered(self._ids.id)
+    def _told(self, out: bytes | Broken) -> bytes | Broken:
+        """What the client is sent, with the model's name, and the answer's id noted."""
+        head = self._head
+        known = head.id
+        out = head.told(out)
+        if head.id is not known and self._hold is not None:
+            self._hold.answered(head.id)
+        return out
 
     def _settle(self) -> None:
         hold, self._hold = self._hold, None

@@ -17,6 +17,7 @@ from functions.contract.roles import (
     reaches_of,
 )
 from functions.contract.silence import UNMINDED, Silence
+from schema.cache_options import AS_USUAL, CacheOptions
 from schema.limits import Rule
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
@@ -24,7 +25,11 @@ from schema.route_options import AS_CONFIGURED, RouteOptions
 MASTER_KEY_HASH = "litellm_proxy_master_key"
 """What stands for the master key in spend rows: LiteLLM's word, so dashboards go on working."""
 
+MODEL_ID_HEADER = b"x-litellm-model-id"
+
 MASTER_USER_ID = "default_user_id"
+SCIM_USER_ID = "scim"
+"""Who stands in the audit log where a directory makes a change."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str = ""
     team_id: str | None = None
     organization_id: str | None = None
+    project_id: str | None = None
     models: tuple[AllowedModels, ...] = ()
     """Lists of models of the key, its team and so on. A model must be on every one of them."""
     aliases: Mapping[str, str] = {}
@@ -63,8 +69,17 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Whether prompts and answers are kept. None: the config decides."""
     stores_responses: bool | None = None
     """Whether responses may be stored. None: the config decides."""
+    caches_prompts: bool = False
+    """Whether requests to Claude that mark nothing get marks of the cache."""
     tags: tuple[str, ...] = ()
     """The request tags of the key and its team."""
+    local_only: str = ""
+    """Who says that calls go to local deployments alone: `team`, `organization`, `user` or `key`. Empty:
+    nobody does."""
+    guardrails: tuple[str, ...] = ()
+    """The guardrails that the calls of the key pass, beside those of everybody."""
+    keeps_local_bodies: bool = False
+    """Whether the team wants the bodies of such calls stored."""
 
     @property
     def is_admin(self) -> bool:
@@ -122,10 +137,30 @@ class ProviderSide(msgspec.Struct):
     """How often the call may be retried at the deployment that is attempted."""
     waited_s: float = 0.0
     """How long the call has waited for providers, and between two attempts."""
+    name: str = ""
+    """What the answer calls its model: the name that was asked for, or after a fallback the name of the model
+    that answers. Empty: what the provider calls it."""
+    route: str = ""
+    """Why the attempt goes where it goes, as JSON (`models_registry/routing/record.py`). Empty: there was
+    nothing to decide."""
+    guardrails: str = ""
+    """What guardrails and rules about contents decided, as JSON. Empty: none was asked."""
+    short_budgets: frozenset[str] = frozenset()
+    """The ids of the deployments whose own budget had no room for the longest answer. Where the call comes
+    there again, its answer is limited."""
+
+    @property
+    def model_id(self) -> str:
+        """The id of the deployment of the last attempt. Empty: the call came to none."""
+        return next((value.decode() for name, value in self.deployment if name == MODEL_ID_HEADER), "")
 
 
 def unlimited_room(size: int) -> None:
     """Nobody counts what the call brings into memory."""
+
+
+IGNORED_HEADER = "x-switchgear-ignored"
+"""The header of an answer that names fields without an effect."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +195,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """What the client wants to find in the row's metadata, as JSON. Empty: nothing."""
     route_options: RouteOptions = AS_CONFIGURED
     """What the request says about retries and fallbacks."""
+    cache_options: CacheOptions = AS_USUAL
+    """What the request asks of the response cache."""
     claimed_by: str | None = None
     """The person whom the caller names as the author of a change (header `litellm-changed-by`). Nobody checks
     it."""
@@ -171,6 +208,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     limit_headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
     """The headers that say what is left of limits, and how the key stands."""
     provider_side: ProviderSide = msgspec.field(default_factory=ProviderSide)
+    stays_local: str = ""
+    """Who says that the call goes to local deployments alone: a level of the caller's, `request`,
+    `conversation`, or a rule about contents (`rule:cards`). Empty: it may go anywhere."""
     silence: Silence = UNMINDED
     """Who keeps the client of a stream company until the first event."""
     take_room: Callable[[int], None] = unlimited_room
@@ -178,6 +218,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     until the call is over. Raises Overloaded where they are too many."""
     attempts: list[Attempted] = msgspec.field(default_factory=list)
     """The call's attempts that have a hold or a row in the ledger. The last one may be under way."""
+
+    def keep_local(self, by: str) -> None:
+        """Keep the call at local deployments from here on, for whoever holds the call."""
+        msgspec.structs.force_setattr(self, "stays_local", by)
 
     @property
     def has_row(self) -> bool:

@@ -64,6 +64,15 @@ class TextReply(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
+class RawReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply whose bytes, status and headers the function decides itself."""
+
+    status: int = 200
+    media_type: str
+    content: bytes = b""
+    headers: dict[str, str] = {}
+
+
 class Download(msgspec.Struct, frozen=True, kw_only=True):
     """A file of any length, made piece by piece. An error in the middle cuts the file off."""
 
@@ -95,6 +104,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     error_form: ErrorForm = openai_form
     """How every error on the function's paths is written, the door's own included."""
     stream_form: StreamForm = OPENAI_STREAM
+    pages: bool = False
+    """Whether browsers come here: an error is a page for who wants one, and a body may be a form."""
 
 
 def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
@@ -107,6 +118,7 @@ def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
     echoes: bool = False,
     error_form: ErrorForm = openai_form,
     stream_form: StreamForm = OPENAI_STREAM,
+    pages: bool = False,
 ) -> Callable[[F], F]:
     """Declare an endpoint. The function takes exactly `(request, ctx)`, and annotates both and its reply. Its
     name is `module.function`, such as `keys.info`, or the module's where both are the same."""
@@ -131,6 +143,7 @@ def function(  # noqa: PLR0913  (it is the declaration of an endpoint)
             echoes=echoes,
             error_form=error_form,
             stream_form=stream_form,
+            pages=pages,
             summary=(inspect.getdoc(fn) or "").partition("\n\n")[0].replace("\n", " "),
         )
         setattr(fn, "manifest", manifest)  # noqa: B010  (functions have no typed attributes)

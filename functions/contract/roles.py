@@ -48,6 +48,13 @@ class Access(enum.Enum):
     RESPONSES = "responses"
     """The route shows or deletes stored responses of the calling key."""
     MODELS_READ = "models_read"
+    MODELS_WRITE = "models_write"
+    """The route makes or changes models. A team's admin has the models that the team owns."""
+    CREDENTIALS_READ = "credentials_read"
+    CREDENTIALS_WRITE = "credentials_write"
+    SETTINGS_READ = "settings_read"
+    SETTINGS_WRITE = "settings_write"
+    """The route changes how the gateway works, such as its fallbacks."""
     KEYS_READ = "keys_read"
     KEYS_WRITE = "keys_write"
     USERS_READ = "users_read"
@@ -64,6 +71,10 @@ class Access(enum.Enum):
     BUDGETS_WRITE = "budgets_write"
     CUSTOMERS_READ = "customers_read"
     CUSTOMERS_WRITE = "customers_write"
+    PROJECTS_READ = "projects_read"
+    PROJECTS_WRITE = "projects_write"
+    TAGS_READ = "tags_read"
+    TAGS_WRITE = "tags_write"
     ACCESS_GROUPS_READ = "access_groups_read"
     ACCESS_GROUPS_WRITE = "access_groups_write"
     ROLES_READ = "roles_read"
@@ -78,6 +89,26 @@ class Access(enum.Enum):
     HEALTH_READ = "health_read"
     """The route tells about the gateway itself what anybody with a key may know."""
     ALERTS_READ = "alerts_read"
+    SELF_READ = "self_read"
+    """The route tells a caller about itself."""
+    SELF_WRITE = "self_write"
+    """The route changes how the caller itself signs in."""
+    SESSIONS_READ = "sessions_read"
+    SESSIONS_WRITE = "sessions_write"
+    PGADMIN = "pgadmin"
+    """The route lets a person through to pgAdmin."""
+    INVITATIONS_READ = "invitations_read"
+    INVITATIONS_WRITE = "invitations_write"
+    """The route lets somebody set a password, who can act as the user from then on."""
+    SIGN_IN_READ = "sign_in_read"
+    SIGN_IN_WRITE = "sign_in_write"
+    """The route changes at which provider people sign in, and what the claims mean."""
+    SCIM = "scim"
+    """The route is the directory's."""
+    CONNECTIONS_TEST = "connections_test"
+    """The route calls a deployment that is not stored yet."""
+    DEPLOYMENTS_READ = "deployments_read"
+    """The route tells how deployments stand, with their addresses, and may check them."""
 
 
 Accesses = Mapping[str, frozenset[Access]]
@@ -118,6 +149,11 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.MODEL,                  (A,  N,    M,  N,   M,     M,   N,       K)),
     (Access.RESPONSES,              (A,  N,    M,  N,   M,     M,   N,       K)),
     (Access.MODELS_READ,            (A,  A,    M,  N,   M,     M,   M,       K)),
+    (Access.MODELS_WRITE,           (A,  N,    N,  T,   N,     N,   N,       N)),
+    (Access.CREDENTIALS_READ,       (A,  A,    N,  N,   N,     N,   N,       N)),
+    (Access.CREDENTIALS_WRITE,      (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.SETTINGS_READ,          (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.SETTINGS_WRITE,         (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.KEYS_READ,              (A,  A,    O,  T,   A,     M,   M,       K)),
     (Access.KEYS_WRITE,             (A,  N,    O,  T,   C,     M,   N,       N)),
     (Access.USERS_READ,             (A,  A,    O,  T,   A,     M,   M,       N)),
@@ -133,6 +169,10 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.BUDGETS_WRITE,          (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.CUSTOMERS_READ,         (A,  A,    N,  N,   A,     N,   N,       N)),
     (Access.CUSTOMERS_WRITE,        (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.PROJECTS_READ,          (A,  A,    O,  T,   A,     M,   M,       K)),
+    (Access.PROJECTS_WRITE,         (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.TAGS_READ,              (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.TAGS_WRITE,             (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.ACCESS_GROUPS_READ,     (A,  A,    A,  A,   A,     N,   N,       N)),
     (Access.ACCESS_GROUPS_WRITE,    (A,  N,    N,  N,   N,     N,   N,       N)),
     (Access.ROLES_READ,             (A,  A,    A,  A,   A,     A,   A,       N)),
@@ -144,6 +184,18 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.HEALTH_READ,            (A,  A,    A,  A,   A,     A,   A,       A)),
     (Access.METRICS_READ,           (A,  A,    N,  N,   A,     N,   N,       N)),
     (Access.ALERTS_READ,            (A,  A,    N,  N,   A,     N,   N,       N)),
+    (Access.SELF_READ,              (M,  M,    M,  N,   M,     M,   M,       K)),
+    (Access.SELF_WRITE,             (M,  M,    M,  N,   M,     M,   M,       N)),
+    (Access.SESSIONS_READ,          (A,  A,    M,  N,   M,     M,   M,       N)),
+    (Access.SESSIONS_WRITE,         (A,  M,    M,  N,   M,     M,   M,       N)),
+    (Access.PGADMIN,                (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.INVITATIONS_READ,       (A,  A,    N,  N,   N,     N,   N,       N)),
+    (Access.INVITATIONS_WRITE,      (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.SIGN_IN_READ,           (A,  A,    N,  N,   N,     N,   N,       N)),
+    (Access.SIGN_IN_WRITE,          (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.SCIM,                   (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.CONNECTIONS_TEST,       (A,  N,    N,  N,   N,     N,   N,       N)),
+    (Access.DEPLOYMENTS_READ,       (A,  A,    N,  N,   A,     N,   N,       N)),
 )  # fmt: skip
 
 ROLES: Mapping[str, Mapping[Access, Reach]] = MappingProxyType(

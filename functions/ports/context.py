@@ -12,14 +12,32 @@ import msgspec
 from functions.contract.call import Call
 from functions.contract.policy import Policy
 from functions.contract.roles import Accesses
-from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
-from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
+from functions.contract.visit import Visit
+from functions.ports.cache import NO_CACHE, Cache
+from functions.ports.deployments import Deployments
+from functions.ports.governance import (
+    Audit,
+    Customers,
+    Keys,
+    Organizations,
+    Projects,
+    Rows,
+    Tags,
+    Teams,
+    Users,
+)
+from functions.ports.guardrails import NOBODY_ASKED, Guardrails
+from functions.ports.local_hosts import LocalHosts
+from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, RoutePlans, Routes, Upstream
+from functions.ports.registry import Hosts, StoredRegistry
+from functions.ports.scim import Directory
+from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
-from schema.health import Readiness, ServedPath
+from schema.health import ReadinessDetails, ServedPath
 
 
 class Entropy(Protocol):
@@ -33,7 +51,7 @@ class Entropy(Protocol):
 
 
 class Probe(Protocol):
-    async def check(self) -> Readiness:
+    async def check(self) -> ReadinessDetails:
         """The state of what calls depend on. Raises Overloaded when they can't be served."""
         ...
 
@@ -43,16 +61,24 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     a context is made of the fields of the same names."""
 
     models: Models
+    registry: StoredRegistry
+    hosts: Hosts
     routes: Routes
     upstream: Upstream
     ledger: Ledger
     contexts: Contexts
+    files: Files
     state: State
+    cache: Cache
+    guardrails: Guardrails
+    local_hosts: LocalHosts
     keys: Keys
     users: Users
     teams: Teams
     organizations: Organizations
     customers: Customers
+    tags: Tags
+    projects: Projects
     budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
     audit: Audit
@@ -66,10 +92,18 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     metrics: MetricsText
     alerts: Alerts
     readiness: Probe
+    deployments: Deployments
+    plans: RoutePlans
+    quotes: Quotes
     paths: Sequence[ServedPath]
     entropy: Entropy
     policy: Policy
     accesses: Accesses
+    signin: SignIn
+    sessions: Sessions
+    passwords: Passwords
+    sso: SsoStore
+    directory: Directory
 
 
 class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +114,23 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Upstream
     ledger: Ledger
     contexts: Contexts
+    files: Files
+    state: State
+    policy: Policy
+    cache: Cache = NO_CACHE
+    guardrails: Guardrails = NOBODY_ASKED
+
+
+class TrialContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that try a deployment before it is stored: what calls need, and the registry."""
+
+    call: Call
+    registry: StoredRegistry
+    routes: Routes
+    upstream: Upstream
+    ledger: Ledger
+    contexts: Contexts
+    files: Files
     state: State
     policy: Policy
 
@@ -91,11 +142,71 @@ class StateContext(msgspec.Struct, frozen=True, kw_only=True):
     state: State
 
 
+class GuardrailContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions about guardrails."""
+
+    call: Call
+    guardrails: Guardrails
+
+
+class LocalHostContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions about the machines that serve local models."""
+
+    call: Call
+    local_hosts: LocalHosts
+    registry: StoredRegistry
+    entropy: Entropy
+
+
+class CacheContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions about the response cache."""
+
+    call: Call
+    cache: Cache
+
+
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):
     """For functions that list models, or tell what they cost."""
 
     call: Call
     models: Models
+    deployments: Deployments
+
+
+class ProjectContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For projects and their budgets."""
+
+    call: Call
+    projects: Projects
+    entropy: Entropy
+    policy: Policy
+
+
+class TagContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For tags and their budgets."""
+
+    call: Call
+    tags: Tags
+    policy: Policy
+
+
+class ExplainContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that say why a call would go where it would go."""
+
+    call: Call
+    plans: RoutePlans
+    quotes: Quotes
+    guardrails: Guardrails = NOBODY_ASKED
+
+
+class RegistryContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that change models, credentials and settings of the router."""
+
+    call: Call
+    models: Models
+    registry: StoredRegistry
+    hosts: Hosts
+    entropy: Entropy
 
 
 class GovernanceContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,4 +255,36 @@ class OperationsContext(msgspec.Struct, frozen=True, kw_only=True):
     metrics: MetricsText
     alerts: Alerts
     readiness: Probe
+    deployments: Deployments
     paths: Sequence[ServedPath]
+
+
+class VisitContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For the pages on which people sign in. Nobody knows yet who they are."""
+
+    visit: Visit
+    signin: SignIn
+    sessions: Sessions
+    passwords: Passwords
+
+
+class PeopleContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For what somebody does about signing in who has signed in: sessions, passwords, invitations, settings
+    of providers."""
+
+    call: Call
+    visit: Visit
+    signin: SignIn
+    sessions: Sessions
+    passwords: Passwords
+    sso: SsoStore
+    users: Users
+    models: Models
+
+
+class DirectoryContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For the directory, which keeps users and teams by SCIM."""
+
+    call: Call
+    visit: Visit
+    directory: Directory

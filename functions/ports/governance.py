@@ -18,6 +18,8 @@ from schema.organizations import (
     OrganizationMembershipRecord,
     OrganizationRecord,
 )
+from schema.projects import ProjectInfo, ProjectRecord
+from schema.tags import TagInfo, TagRecord
 from schema.teams import (
     Member,
     TeamFilterQuery,
@@ -110,6 +112,10 @@ class Keys(Rows[KeyRecord], Protocol):
 
     async def budget(self, budget_id: str) -> BudgetRecord | None:
         """A budget that a key names."""
+        ...
+
+    async def team_of_project(self, project_id: str) -> str | None:
+        """The team of a project that a key is to be in. None: there is no such project."""
         ...
 
 
@@ -282,6 +288,45 @@ class Customers(Rows[CustomerRecord], Protocol):
 
     async def unblock(self, ids: Sequence[str], *, call: Call) -> list[CustomerRecord] | None:
         """Unblock all of these customers. None: one of them does not exist, and none is unblocked."""
+        ...
+
+
+class Tags(Rows[TagRecord], Protocol):
+    """The tags that somebody entered, with their budgets."""
+
+    async def add_with(self, record: TagRecord, limits: Mapping[str, object], *, call: Call) -> TagInfo:
+        """Add a tag. It gets a budget of its own where there are limits."""
+        ...
+
+    async def change_with(
+        self, name: str, changes: Mapping[str, object], limits: Mapping[str, object], *, call: Call
+    ) -> TagInfo | None:
+        """Change a tag, and its budget where there are limits."""
+        ...
+
+    async def details(self, names: Sequence[str], *, call: Call) -> list[TagInfo]:
+        """The tags of these names with their budgets. One that does not exist is left out."""
+        ...
+
+
+class Projects(Rows[ProjectRecord], Protocol):
+    """The projects, with their budgets."""
+
+    async def add_with(
+        self, record: ProjectRecord, limits: Mapping[str, object], *, call: Call
+    ) -> ProjectInfo:
+        """Add a project. It gets a budget of its own where there are limits. Raises InvalidRequest where its
+        team does not exist."""
+        ...
+
+    async def change_with(
+        self, id: str, changes: Mapping[str, object], limits: Mapping[str, object], *, call: Call
+    ) -> ProjectInfo | None:
+        """Change a project, and its budget where there are limits."""
+        ...
+
+    async def details(self, ids: Sequence[str], *, call: Call) -> list[ProjectInfo]:
+        """The projects with these ids, and their budgets. One that does not exist is left out."""
         ...
 
 

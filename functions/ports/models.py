@@ -1,24 +1,30 @@
 """Ports of functions that call models. Their implementations are in `runtime`. A port holds only what some
 function calls."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from functions.contract.call import Call
+from models_registry.backends.addresses import NamedFile
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.bounds.judgement import Unbounded
+from models_registry.routing.choice import Shape
+from models_registry.routing.fleet import DeploymentHealth
+from models_registry.routing.plan import RoutePlan
 from models_registry.target import Deadlines, Target
 from schema.errors import GatewayError
+from schema.explain import ExplainedRule
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
+from schema.route_options import RouteOptions
 from schema.usage import Usage
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Models(Protocol):
-    """The registry of model names."""
+class SeenModels(Protocol):
+    """The registry of model names, as the callers of one team see it."""
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
         """A deployment for one call. The model must be on all lists `allowed`. `roll`, a number in [0, 1),
@@ -48,6 +54,19 @@ class Models(Protocol):
         ...
 
 
+class Models(Protocol):
+    """The registry of model names."""
+
+    def of_team(self, team_id: str | None) -> SeenModels:
+        """The models as callers of a team see them, with those that the team owns. None: a caller without a
+        team."""
+        ...
+
+    def owned_deployments(self, *, with_address: bool) -> Sequence[DeploymentInfo]:
+        """The deployments that teams own, all of them."""
+        ...
+
+
 class Attempting(Protocol[T_co]):
     """The attempts of one call, made one by one by `Routes.walk`."""
 
@@ -61,6 +80,10 @@ class Attempting(Protocol[T_co]):
         other attempt."""
         ...
 
+    def shape(self) -> Shape:
+        """What the request says that decides about deployments."""
+        ...
+
 
 class Routes(Protocol):
     """The ways from the name of a model to an answer."""
@@ -68,6 +91,41 @@ class Routes(Protocol):
     async def walk(self, call: Call, model: str, attempts: Attempting[T]) -> T:
         """Make one attempt after another until one answers, and end each one that failed. Raises
         ModelNotFound, ModelNotAllowed, and the error of the model asked for where nothing answers."""
+        ...
+
+
+class RoutePlans(Protocol):
+    """The ways of calls that are not made."""
+
+    @property
+    def strategy(self) -> str:
+        """How deployments are chosen, by LiteLLM's word."""
+        ...
+
+    def plan(self, call: Call, model: str, shape: Shape, options: RouteOptions) -> RoutePlan:
+        """Where a call would go if each attempt failed. Nothing is changed by it."""
+        ...
+
+    def state_of(self, target: Target) -> DeploymentHealth:
+        """How a deployment stands."""
+        ...
+
+
+class Quotes(Protocol):
+    """What calls could cost, and how the budgets and limits over them stand. Nothing is held."""
+
+    def ceiling(self, target: Target, bounds: "Bounds") -> int | None:
+        """The most that an attempt can cost, in nano-USD. None: nothing limits its output, or its price is
+        unknown. Raises UnboundedCost."""
+        ...
+
+    async def rules(self, call: Call, model: str, *, everything: bool) -> Sequence[ExplainedRule]:
+        """How the budgets and limits over a call to a model stand. `everything`: those of all levels, and not
+        only the key's, team's and user's. Raises DatabaseUnavailable."""
+        ...
+
+    async def capacity(self, target: Target) -> Sequence[ExplainedRule]:
+        """How the limits and budgets of a deployment stand. Raises DatabaseUnavailable."""
         ...
 
 
@@ -107,9 +165,13 @@ class UpstreamResponse(Protocol):
 class Upstream(Protocol):
     """The way out to model providers."""
 
-    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> UpstreamResponse:
-        """Send the request, and wait for the head of the answer. Raises UpstreamUnreachable where nothing was
-        sent, UpstreamTimeout, UpstreamCut where the provider closed the connection without an answer, and
+    async def open(
+        self, request: UpstreamRequest, deadlines: Deadlines, *, near: bool = False, judged: bool = False
+    ) -> UpstreamResponse:
+        """Send the request, and wait for the head of the answer. `near`: only to an address of this machine
+        or of a private network, and past no proxy. `judged`: the address is one that somebody entered
+        through the API, and goes only where such addresses may lead. Raises UpstreamUnreachable where nothing
+        was sent, UpstreamTimeout, UpstreamCut where the provider closed the connection without an answer, and
         UpstreamMalformed where the answer is not HTTP."""
         ...
 
@@ -122,8 +184,31 @@ class Contexts(Protocol):
         is not loaded, or the host does not say. It never raises GatewayError."""
         ...
 
+    async def is_remote(self, target: Target) -> bool:
+        """Whether a host passes the deployment's model on to another host, or does not say. It never raises
+        GatewayError."""
+        ...
+
     def sent(self, target: Target, tokens: int) -> None:
         """A call with a context of so many tokens goes to the host."""
+        ...
+
+
+class Files(Protocol):
+    """The pictures and documents that callers name by address."""
+
+    async def fetched(
+        self,
+        files: Sequence[NamedFile],
+        take_room: Callable[[int], None],
+        *,
+        near: bool = False,
+        whose: str = "",
+    ) -> Mapping[str, str]:
+        """The files as data URIs, by address. `take_room` counts their bytes. `near`: nothing outside is
+        asked, since even an address says something of the call. `whose`: the key, which has a share of the
+        fetches. Raises FileNotFetched, and
+        Overloaded where the worker holds too many bytes."""
         ...
 
 
@@ -195,8 +280,8 @@ class Bounds(Protocol):
 
 
 class Hold(Protocol):
-    """One attempt on the books. Exactly one of settle, fail and cancel is called, and once. They are
-    synchronous, so that a cancelled task still ends its hold."""
+    """One attempt on the books. Exactly one of settle, settle_hit, fail and cancel is called, and once. They
+    are synchronous, so that a cancelled task still ends its hold."""
 
     @property
     def output_limit(self) -> int | None:
@@ -214,6 +299,11 @@ class Hold(Protocol):
 
     def settle(self, usage: Usage) -> None:
         """The answer is complete."""
+        ...
+
+    def settle_hit(self, usage: Usage) -> None:
+        """The answer came from the response cache: it costs nothing. `usage` is that of the call whose answer
+        was kept."""
         ...
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:

@@ -131,12 +131,20 @@ def _is_readable(item: _Item) -> bool:
     )
 
 
-def kept_of(response: Mapping[str, msgspec.Raw], request: ResponsesRequest) -> bytes:
+def kept_of(
+    response: Mapping[str, msgspec.Raw],
+    request: ResponsesRequest,
+    deployment: str = "",
+    *,
+    stays_local: bool = False,
+) -> bytes:
     """What is kept of a response to a request that has its whole conversation as its input. Raises
     msgspec.MsgspecError for a response or an input that no conversation could go on from."""
     _ITEMS.decode(response.get("output", _NO_ITEMS))
     items = list(_with_ids(items_of(request.input), id_of(response)))
-    return msgspec.json.encode(StoredResponse(response=_raw(response), input=items))
+    return msgspec.json.encode(
+        StoredResponse(response=_raw(response), input=items, deployment=deployment, stays_local=stays_local)
+    )
 
 
 def id_of(response: Mapping[str, msgspec.Raw]) -> str:

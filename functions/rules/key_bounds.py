@@ -49,7 +49,7 @@ class KeyBounds:
         `for_ever`: the key is not to expire. Raises NotAllowed."""
         shared = await self._budget(record.budget_id)
         for ceiling in await self._ceilings(record, shared):
-            record = _filled(record, ceiling, for_ever=for_ever)
+            record = filled_up(record, ceiling, for_ever=for_ever)
             check_within(overlaid(record, shared), ceiling)
         return record
 
@@ -88,11 +88,13 @@ class KeyBounds:
         if own is not None:
             own = overlaid(own, await self._budget(own.budget_id))
             found.append(_of_minter(own, self._call, self._accesses))
+        elif routes := self._call.caller.allowed_routes:  # a token of another issuer may have some alone
+            found.append(KeyCeiling(source=MINTER, allowed_routes=routes, accesses=self._accesses))
         if self._call.scope.everything:
             return found
         if self._policy.key_upper_bounds:
             assert record.created_at is not None, "a new key is stamped before it is judged"
-            found.append(_of_config(self._policy, record.created_at))
+            found.append(ceiling_of_config(self._policy, record.created_at))
         if shared is not None:
             found.append(_of_budget(shared))
         return found
@@ -108,7 +110,7 @@ def _touched(changes: Mapping[str, object]) -> set[str]:
     return {*changes, *inside}
 
 
-def _filled(record: KeyRecord, ceiling: KeyCeiling, *, for_ever: bool) -> KeyRecord:
+def filled_up(record: KeyRecord, ceiling: KeyCeiling, *, for_ever: bool) -> KeyRecord:
     """A new key, with what the ceiling allows in the fields that the key leaves out."""
     given: dict[str, object] = {}
     if record.max_budget is None and ceiling.max_budget is not None:
@@ -168,7 +170,7 @@ def _of_minter(own: KeyRecord, call: Call, accesses: Accesses) -> KeyCeiling:
     )
 
 
-def _of_config(policy: Policy, created_at: datetime) -> KeyCeiling:
+def ceiling_of_config(policy: Policy, created_at: datetime) -> KeyCeiling:
     """The ceiling of the config's `upperbound_key_generate_params`. A budget there without a duration has the
     duration of `default_key_generate_params`, else it is for ever. A lifetime counts from when the key was
     made, however often the key is renewed."""

@@ -2,7 +2,7 @@
 looked up."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -29,8 +29,10 @@ from schema.window import after
 CUSTOMER_BUDGET = "end_user_budget_id"
 NEVER = (None, "-1", "")
 OWNERS = ("user_id", "team_id", "organization_id")
-NAMES = ("key_alias", "budget_id", "key_type", *OWNERS)
+NAMES = ("key_alias", "budget_id", "key_type", "project_id", *OWNERS)
 LISTS = ("models", "allowed_routes", "access_group_ids")
+LOCAL_ONLY = "local_only"
+GUARDRAILS = "guardrails"
 OWN_FIELDS = ("key_alias", "metadata", "blocked", "aliases", "token", "key_name", "last_rotation_at")
 """The fields that an owner may change of a key that somebody else made."""
 
@@ -54,6 +56,11 @@ def key_changes(request: KeyFields, ctx: GovernanceContext) -> dict[str, object]
     """The columns that a body sets, checked. Raises InvalidRequest."""
     now = ctx.call.received_at
     changes = limit_changes(request, now, ctx.policy.zone)
+    if request.project_id == "":
+        raise InvalidRequest(
+            "project_id: expected the id of a project, or null to take the key out of its project.",
+            param="project_id",
+        )
     for name in NAMES:
         value = getattr(request, name)
         if value is not UNSET and not (value == "" and name in OWNERS):
@@ -121,6 +128,7 @@ async def check_owner(
     there."""
     call, scope = ctx.call, ctx.call.scope
     user_id, team_id, organization_id = (changes.get(name) for name in OWNERS)
+    await _check_project(changes, ctx, before)
     if scope.everything:
         await _check_customer_budget(changes.get("metadata"), ctx)
         if isinstance(team_id, str) and await ctx.teams.find(team_id, call=call) is None:
@@ -132,13 +140,16 @@ async def check_owner(
     metadata = changes.get("metadata")
     if isinstance(metadata, MetadataChange) and CUSTOMER_BUDGET in {*metadata.put, *metadata.drop}:
         raise NotAllowed(f"{CUSTOMER_BUDGET}: only an admin may set it.", param=CUSTOMER_BUDGET)
-    if changes.get("spend") is not None:
-        raise NotAllowed("spend: only an admin may set what was spent.", param="spend")
+    if changes.get("spend") is not None and not await _may_reset(before, ctx):
+        raise NotAllowed(
+            "spend: only an admin, or who administers the key's team, may set what another key has spent.",
+            param="spend",
+        )
     if "budget_id" in changes and (before is not None or changes["budget_id"] is not None):
         raise NotAllowed(
             "budget_id: only an admin may put a key under a budget or take it out.", param="budget_id"
         )
-    for name in ("team_id", "organization_id"):
+    for name in ("team_id", "organization_id", "project_id"):
         if before is not None and name in changes and changes[name] is None and getattr(before, name):
             raise NotAllowed(f"{name}: only an admin may take a key out of it.", param=name)
     narrow = msgspec.structs.replace(
@@ -167,6 +178,25 @@ async def check_owner(
         _check_personal(ctx)
     if before is not None and "user_id" in changes and before.user_id != user_id:
         raise NotAllowed("user_id: only a proxy_admin gives a key to somebody else.", param="user_id")
+
+
+async def _check_project(
+    changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord | None
+) -> None:
+    """Check that the key's project is one of the key's team. Only an admin moves a key from one project to
+    another, since the budget of the first one would not hold any more. Raises InvalidRequest or
+    NotAllowed."""
+    project_id = changes.get("project_id", None if before is None else before.project_id)
+    if project_id is None or not {"project_id", "team_id"} & changes.keys():
+        return
+    assert isinstance(project_id, str)
+    team_id = changes.get("team_id", None if before is None else before.team_id)
+    own = await ctx.keys.team_of_project(project_id)
+    if own is None or own != team_id:
+        raise InvalidRequest("project_id: the key's team has no such project.", param="project_id")
+    moved = before is not None and before.project_id not in (None, project_id)
+    if moved and not ctx.call.scope.everything:
+        raise NotAllowed("project_id: only an admin may move a key to another project.", param="project_id")
 
 
 async def _check_customer_budget(metadata: object, ctx: GovernanceContext) -> None:
@@ -198,6 +228,15 @@ async def _manages(team_id: str, ctx: GovernanceContext) -> bool:
     scope = msgspec.structs.replace(own, reaches=own.reaches - {Reach.MINE, Reach.CREATED})
     call = msgspec.structs.replace(ctx.call, scope=scope)
     return await ctx.teams.find(team_id, call=call) is not None
+
+
+async def _may_reset(before: KeyRecord | None, ctx: GovernanceContext) -> bool:
+    """Whether the caller, who is no admin, may set what a key has spent. Who administers the key's team may,
+    since it may raise the key's budget too: not of an own key, and not of a key under a budget that an admin
+    named."""
+    if before is None or before.team_id is None or before.budget_id is not None:
+        return False
+    return before.user_id != ctx.call.scope.user_id and await _manages(before.team_id, ctx)
 
 
 async def check_secret(ctx: GovernanceContext, before: KeyRecord) -> None:
@@ -234,6 +273,14 @@ async def check_modest(changes: dict[str, object], ctx: GovernanceContext, befor
     call, scope = ctx.call, ctx.call.scope
     if scope.everything:
         return
+    metadata = changes.get("metadata")
+    inside = metadata.limits if isinstance(metadata, MetadataChange) else []
+    kept = bytes(before.metadata.get(LOCAL_ONLY, b"null")) not in (b"null", b"false")
+    if kept and LOCAL_ONLY in inside:  # nobody can tell any more who set it
+        raise NotAllowed("local_only: a proxy_admin alone lets this key's calls leave.", param=LOCAL_ONLY)
+    put = metadata.put if isinstance(metadata, MetadataChange) else {}
+    if GUARDRAILS in inside and _names(before.metadata) - _names(put):
+        raise NotAllowed("guardrails: a proxy_admin alone takes one away from a key.", param=GUARDRAILS)
     above = msgspec.structs.replace(scope, reaches=scope.reaches - {Reach.MINE, Reach.CREATED})
     if await ctx.keys.find(before.token, call=msgspec.structs.replace(call, scope=above)) is not None:
         return
@@ -241,11 +288,18 @@ async def check_modest(changes: dict[str, object], ctx: GovernanceContext, befor
         raise NotAllowed("key: somebody else blocked this key, and has to unblock it.", param="key")
     if before.created_by == scope.user_id:
         return
-    metadata = changes.get("metadata")
-    inside = metadata.limits if isinstance(metadata, MetadataChange) else []
     beyond = [name for name in (*changes, *inside) if name not in OWN_FIELDS]
     if beyond:
         raise NotAllowed(f"{beyond[0]}: you did not make this key, and can't change it.", param=beyond[0])
+
+
+def _names(metadata: Mapping[str, msgspec.Raw]) -> set[str]:
+    """The guardrails that a key's metadata name. SQL may have written something else there: it stays."""
+    raw = metadata.get(GUARDRAILS, msgspec.Raw(b"null"))
+    try:
+        return set(msgspec.json.decode(raw, type=list[str] | None) or ())
+    except msgspec.DecodeError:
+        return {bytes(raw).decode("utf-8", "replace")}
 
 
 def check_test_key(changes: dict[str, object], ctx: GovernanceContext, before: KeyRecord | None) -> None:

@@ -2,17 +2,29 @@
 up."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
 
 import msgspec
 
+from functions.contract.policy import Policy
 from functions.contract.roles import Reach
 from functions.ports.context import GovernanceContext
 from models_registry.registry import permits
 from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.fields import UNSET, LimitRequest, limit_changes, metadata_change, text, texts
-from schema.teams import Member, MemberLimits, TeamFields, TeamRecord
+from schema.fields import (
+    UNSET,
+    LimitRequest,
+    MetadataChange,
+    filled,
+    limit_changes,
+    metadata_change,
+    text,
+    texts,
+)
+from schema.teams import Member, MemberLimits, TeamFields, TeamNewRequest, TeamRecord
 
 MAX_MEMBERS = 500
+TEAM_DEFAULTS = "default_team_params"
 TeamCheck = Callable[[TeamRecord], None]
 """A rule that is checked on a team's row while the row is locked. It raises where a change is refused."""
 NO_SUCH_TEAM = "There is no such team."
@@ -37,7 +49,26 @@ PERMISSIONS = (
 
 def team_changes(request: TeamFields, ctx: GovernanceContext) -> dict[str, object]:
     """The columns that a body sets, checked. Raises InvalidRequest."""
-    changes = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
+    return _changes(request, ctx.call.received_at, ctx.policy.zone)
+
+
+def team_of_group(
+    team_id: str, *, name: str | None, external_id: str | None, policy: Policy, now: datetime
+) -> tuple[TeamRecord, dict[str, object] | None]:
+    """A team that is made for a group of the directory, with the config's defaults, and the limits of its
+    members. Raises InvalidRequest where the config's values don't fit."""
+    request = filled(TeamNewRequest(team_id=team_id), policy.team_defaults, TEAM_DEFAULTS)
+    changes = _changes(request, now, policy.zone)
+    metadata = changes.get("metadata")
+    if isinstance(metadata, MetadataChange):
+        changes["metadata"] = metadata.applied({})
+    changes |= {"team_alias": name, "external_id": external_id}
+    record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
+    return record, _member_limits(request, now, policy.zone)
+
+
+def _changes(request: TeamFields, now: datetime, zone: tzinfo) -> dict[str, object]:
+    changes = limit_changes(request, now, zone)
     for name in ("team_alias", "organization_id"):
         value = getattr(request, name)
         if value is not UNSET:
@@ -68,13 +99,17 @@ def check_permissions(paths: list[str]) -> list[str]:
 
 def member_limits(request: TeamFields, ctx: GovernanceContext) -> dict[str, object] | None:
     """The limits for members who have none of their own. None: the body sets no such limit."""
+    return _member_limits(request, ctx.call.received_at, ctx.policy.zone)
+
+
+def _member_limits(request: TeamFields, now: datetime, zone: tzinfo) -> dict[str, object] | None:
     limits = LimitRequest(
         max_budget=request.team_member_budget,
         budget_duration=request.team_member_budget_duration,
         rpm_limit=request.team_member_rpm_limit,
         tpm_limit=request.team_member_tpm_limit,
     )
-    return limit_changes(limits, ctx.call.received_at, ctx.policy.zone) or None
+    return limit_changes(limits, now, zone) or None
 
 
 def member_changes(

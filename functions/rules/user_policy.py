@@ -7,7 +7,7 @@ import msgspec
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
 from schema.fields import UNSET, MetadataChange, filled, limit_changes, metadata_change, text, texts
-from schema.users import UserFields, UserNewRequest, UserRecord
+from schema.users import UserFields, UserNewRequest, UserRecord, UserTeam
 
 MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)
 DEFAULTS = "default_internal_user_params"
@@ -36,6 +36,7 @@ def user_changes(request: UserFields, now: datetime, zone: tzinfo) -> dict[str, 
 def user_made(user_id: str, changes: dict[str, object]) -> UserRecord:
     """A new user with these columns."""
     changes.setdefault("user_role", INTERNAL_USER)
+    changes.setdefault("role_source", "default")
     metadata = changes.get("metadata")
     if isinstance(metadata, MetadataChange):
         changes["metadata"] = metadata.applied({})
@@ -51,3 +52,17 @@ def newcomer(user_id: str, policy: Policy, now: datetime) -> UserRecord:
     if record.user_role not in MODEST_ROLES:
         record = msgspec.structs.replace(record, user_role=INTERNAL_USER)
     return record
+
+
+def usual_role(policy: Policy) -> str:
+    """The role of a user whom nobody gives one. Raises InvalidRequest where the config's values don't fit."""
+    request = filled(UserNewRequest(), policy.user_defaults, DEFAULTS)
+    return request.user_role if isinstance(request.user_role, str) else INTERNAL_USER
+
+
+def signed_in_first(user_id: str, policy: Policy, now: datetime) -> tuple[UserRecord, list[UserTeam]]:
+    """A user that is made at its first sign-in, and the teams that it joins: with the config's defaults, the
+    role among them. Raises InvalidRequest where the config's values don't fit."""
+    request = filled(UserNewRequest(user_id=user_id), policy.user_defaults, DEFAULTS)
+    teams = [UserTeam(team_id=each) if isinstance(each, str) else each for each in request.teams or []]
+    return user_made(user_id, user_changes(request, now, policy.zone)), teams

@@ -7,9 +7,11 @@ from typing import Any
 from models_registry.backends.anthropic.backend import Anthropic
 from models_registry.backends.backend import Backend, Native
 from models_registry.backends.bedrock.backend import Bedrock
+from models_registry.backends.cohere.backend import Cohere
 from models_registry.backends.gemini.backend import Gemini
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.openai.backend import OpenAI
+from models_registry.backends.openai.bridge.backend import Responses
 from models_registry.target import Dialect, Target
 from models_registry.turns.surfaces import Surface
 
@@ -20,6 +22,8 @@ BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(
         Dialect.OLLAMA: Ollama(),
         Dialect.GEMINI: Gemini(),
         Dialect.BEDROCK: Bedrock(),
+        Dialect.COHERE: Cohere(),
+        Dialect.RESPONSES: Responses(),
     }
 )
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from models_registry.backends.changes import Changes
-from models_registry.backends.signatures import googles
+from models_registry.backends.signatures import googles, openais
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
@@ -14,6 +14,7 @@ NOTHING = ("", "null")
 """Texts of arguments that say that there are none."""
 _THINKING = msgspec.json.Decoder(list[ThinkingBlock])
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 class DataUri(msgspec.Struct, frozen=True):
@@ -96,11 +97,12 @@ def thinking_blocks(message: Message) -> list[ThinkingBlock]:
 def signed_thinking(message: Message) -> list[ThinkingBlock]:
     """The thinking of an earlier answer that a Claude model takes back: whole blocks with their signatures. A
     client that collected a stream may send the pieces one by one: a block's text ends with the piece that has
-    the signature. Thinking with Google's signature, or without one, is left out."""
+    the signature. Thinking of Google's or
+    OpenAI's, or without a signature, is left out."""
     blocks: list[ThinkingBlock] = []
     text: list[str] = []
     for piece in thinking_blocks(message):
-        if piece.kind == REDACTED and piece.data:
+        if piece.kind == REDACTED and piece.data and not openais(piece.data):
             blocks.append(ThinkingBlock(kind=REDACTED, data=piece.data))
         elif piece.kind == THINKING and googles(piece.signature):
             text.clear()
@@ -111,6 +113,16 @@ def signed_thinking(message: Message) -> list[ThinkingBlock]:
                 blocks.append(ThinkingBlock(kind=THINKING, thinking=whole, signature=piece.signature))
                 text.clear()
     return blocks
+
+
+def citations_in(raw: MaybeRaw) -> list[msgspec.Raw]:
+    """The citations in a provider's list, each as it has them. Empty: there are none that can be read."""
+    if not present(raw):
+        return []
+    try:
+        return [msgspec.Raw(msgspec.json.encode(each)) for each in _LISTS.decode(raw)]
+    except msgspec.DecodeError:
+        return []
 
 
 def refuse_legacy(message: Message, where: str) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from models_registry.backends.parameters import add_defaults
+from models_registry.backends.parameters import add_defaults, drops_params
+from models_registry.facts.refusals import IS_DEFAULT
 from models_registry.facts.table import EFFORTS
 from models_registry.target import Target
 from schema.chat import ChatRequest
@@ -19,6 +20,7 @@ MAX_NAMES = 100
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 CACHE_CONTROL = "cache_control"
+REASONING = "reasoning_effort"
 
 
 class Fitted(NamedTuple):
@@ -50,6 +52,22 @@ def refitted(fields: Mapping[str, msgspec.Raw], target: Target, changed: Collect
     request.with_raw(fields)
     names = tuple(dict.fromkeys(changed))[:MAX_NAMES]
     return Fitted(request, msgspec.structs.replace(target, params={}), names)
+
+
+def without_refused(request: ChatRequest, target: Target) -> Fitted | None:
+    """The request without what its model refuses, under `drop_params`. None: it is fit as it came. The
+    translation sees to `reasoning_effort` itself."""
+    if not target.refuses or not drops_params(request, target):
+        return None
+    fields = merged(request, target)
+    left = [
+        name
+        for name in sorted(target.refuses & fields.keys() - {REASONING})
+        if bytes(fields[name]) != b"null" and bytes(fields[name]) not in IS_DEFAULT.get(name, ())
+    ]
+    for name in left:
+        del fields[name]
+    return refitted(fields, target, left) if left else None
 
 
 def nearest(effort: str, levels: Collection[str]) -> str | None:

@@ -15,6 +15,7 @@ import msgspec
 from models_registry.backends.changes import Changes
 from models_registry.prices.fields import is_price_field
 from models_registry.target import Target
+from schema.cache_options import CACHE_FIELD
 from schema.chat import ChatRequest
 from schema.errors import MAX_NAME_CHARS, GatewayError, UnsupportedParameter, shortened
 from schema.labels import (
@@ -30,6 +31,8 @@ from schema.wire import value_of
 
 DROP_PARAMS = "drop_params"
 STORE = "store"
+GUARDRAILS_FIELD = "guardrails"
+"""The guardrails that a request wants to pass, beside those that it has to."""
 
 _NOT_YET = "this version of the gateway does not have it"
 _CONFIG = "it is set in the gateway's config, not by callers"
@@ -41,54 +44,39 @@ def _names(text: str) -> frozenset[str]:
 
 GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
-        (
-            "caching",
-            "guardrails",
-            "policies",
-            "mock_response",
-            "mock_timeout",
-            "no-log",
-            "prompt_id",
-            "prompt_variables",
-            "prompt_label",
-            "prompt_version",
-            "allowed_model_region",
-            "retry_policy",
-            "ensure_alternating_roles",
-            "merge_reasoning_content_in_choices",
+        _names(
+            """caching policies mock_response mock_timeout no-log turn_off_message_logging
+            prompt_id prompt_variables prompt_label prompt_version litellm_system_prompt search_tool_name
+            cache_control_injection_points retry_policy routing_strategy ensure_alternating_roles
+            merge_reasoning_content_in_choices enable_json_schema_validation callbacks success_callback
+            failure_callback"""
         ),
         _NOT_YET,
     )
     | dict.fromkeys(
-        (
-            "api_key",
-            "api_base",
-            "base_url",
-            "api_version",
-            "api_type",
-            "organization",
-            "custom_llm_provider",
-            "extra_headers",
-            "headers",
-            "extra_body",
-            "provider_specific_header",
-            "litellm_credential_name",
-            "max_budget",
-            "budget_duration",
-            "additional_drop_params",
-            "allowed_openai_params",
-            "model_info",
-            "model_list",
-            "user_config",
-            "aws_access_key_id",
-            "aws_secret_access_key",
-            "aws_session_token",
-            "aws_role_name",
-            "vertex_credentials",
-            "azure_ad_token",
-            "tenant_id",
-            "client_id",
-            "client_secret",
+        _names(
+            """langfuse_public_key langfuse_secret langfuse_secret_key langfuse_host langfuse_prompt_version
+            gcs_bucket_name gcs_path_service_account langsmith_api_key langsmith_project langsmith_base_url
+            langsmith_sampling_rate langsmith_tenant_id humanloop_api_key arize_api_key arize_space_key
+            arize_space_id posthog_api_key posthog_api_url wandb_api_key weave_project_id dd_api_key dd_site
+            dd_agent_host dd_agent_port"""
+        ),
+        "this version of the gateway logs to no such service",
+    )
+    | dict.fromkeys(
+        _names(
+            """api_key api_base base_url api_version api_type organization custom_llm_provider extra_headers
+            headers default_headers extra_body provider_specific_header litellm_credential_name litellm_params
+            max_budget budget_duration additional_drop_params allowed_openai_params enable_tag_filtering
+            model_info model_list user_config ssl_verify ssl_certificate aws_access_key_id
+            aws_secret_access_key aws_session_token aws_region_name aws_session_name aws_profile_name
+            aws_role_name aws_web_identity_token aws_sts_endpoint aws_external_id aws_bedrock_runtime_endpoint
+            vertex_credentials vertex_project vertex_location vertex_ai_credentials vertex_ai_project
+            vertex_ai_location azure_ad_token azure_ad_token_provider azure_username azure_password
+            azure_scope tenant_id client_id client_secret use_xai_oauth auto_router_config_path
+            auto_router_config auto_router_default_model auto_router_embedding_model complexity_router_config
+            complexity_router_default_model adaptive_router_config adaptive_router_default_model
+            quality_router_config quality_router_default_model"""
         ),
         _CONFIG,
     )
@@ -106,25 +94,34 @@ STRIPPED = _names(
     id azure client self acompletion aembedding atext_completion text_completion aimg_generation
     complete_response model_file_id_mapping model_config base_model hf_model_name region_name tag_regex
     supports_system_message user_continue_message assistant_continue_message roles initial_prompt_value
-    final_prompt_value bos_token eos_token configurable_clientside_auth_params"""
+    final_prompt_value bos_token eos_token configurable_clientside_auth_params specific_deployment
+    use_chat_completions_api default_api_key_rpm_limit default_api_key_tpm_limit max_agentic_loops
+    max_file_size_mb keepalive_seconds allow_client_keepalive_override output_vector_size
+    regional_processing_uplift_multiplier_eu regional_processing_uplift_multiplier_us"""
 )
 """LiteLLM's own fields that are taken out without a word, since they ask for nothing that changes an answer
 here. Prices (`input_cost_per_token`) are taken out as well. Where a provider's servers know one of the names
 too, as vLLM does `priority`, the provider's row says so (`own_fields`), and the field is sent on."""
+STRIPPED_PREFIXES = (
+    "litellm_",
+    "_litellm_",
+    "_agentic_loop_",
+    "_code_interpreter_interception_",
+    "user_api_key",
+)
+"""How the names begin that are LiteLLM's own whatever follows. They are taken out like STRIPPED."""
 
-CACHE_FIELD = "cache"
-CACHE_REQUESTS = frozenset({"no-cache", "no-store", "s-maxage", "s-max-age", "ttl", "namespace"})
-"""What `cache` may hold: how old an answer from a cache may be, and where it is kept. This version has no
-cache, so that each of these wishes is met."""
+CACHE_REQUESTS = frozenset({"no-cache", "no-store", "s-maxage", "s-max-age", "ttl", "namespace", "use-cache"})
+"""What `cache` may hold (`schema/cache_options.py`). Where nothing is cached, each of these wishes is met."""
 
-CONSUMED = frozenset({TAGS_FIELD, SESSION_FIELD, TRACE_FIELD, OWN_METADATA_FIELD}) | ROUTE_FIELDS
+CONSUMED = (
+    frozenset({TAGS_FIELD, SESSION_FIELD, TRACE_FIELD, OWN_METADATA_FIELD, GUARDRAILS_FIELD}) | ROUTE_FIELDS
+)
 """Fields that the gateway uses itself and takes out: the ledger's labels (`schema/labels.py`), and the
-options of the router (`schema/route_options.py`)."""
+options of the router (`schema/route_options.py`), and the guardrails that a call asks for."""
 
 _TAKEN = CONSUMED | STRIPPED | {DROP_PARAMS}
-USUAL = frozenset(
-    {"input", *(field.encode_name for field in msgspec.structs.fields(ChatRequest))}
-).difference(_TAKEN, GATEWAY_FIELDS)
+USUAL = frozenset({"input", *ChatRequest.__struct_encode_fields__}).difference(_TAKEN, GATEWAY_FIELDS)
 """Fields that most requests have, and that are never taken out."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -174,12 +171,12 @@ def take_gateway_fields(fields: dict[str, msgspec.Raw], target: Target) -> None:
                 )
         elif name == CACHE_FIELD:
             _check_cache(fields.pop(name))
-        elif (name in _TAKEN and name not in target.own_fields) or is_price(name):
+        elif (name in _TAKEN and name not in target.own_fields) or is_litellms(name):
             del fields[name]
 
 
 def _check_cache(raw: msgspec.Raw) -> None:
-    """Raise UnsupportedParameter where a caller asks for more of a cache than this version can give."""
+    """Raise UnsupportedParameter where a caller asks for more of a cache than there is."""
     asked = value_of(raw, CACHE_FIELD)
     if not asked:
         return
@@ -193,9 +190,10 @@ def _check_cache(raw: msgspec.Raw) -> None:
 
 
 @lru_cache(maxsize=1024)
-def is_price(name: str) -> bool:
-    """Whether a field of a body is one of LiteLLM's prices, such as `output_cost_per_token`."""
-    return len(name) <= MAX_NAME_CHARS and is_price_field(name)
+def is_litellms(name: str) -> bool:
+    """Whether a field of a body is LiteLLM's own by the form of its name: a price, such as
+    `output_cost_per_token`, or a name that begins like one of STRIPPED_PREFIXES."""
+    return len(name) <= MAX_NAME_CHARS and (name.startswith(STRIPPED_PREFIXES) or is_price_field(name))
 
 
 def keep_metadata_here(fields: dict[str, msgspec.Raw], *, stored_there: bool) -> None:

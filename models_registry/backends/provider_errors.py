@@ -120,6 +120,7 @@ OVERFLOW = re.compile(
     r"|prompt too long|exceeds the context length"  # Ollama
     r"|input tokens exceeds maximum length|Input is too long for requested model"  # Bedrock
     r"|token count .{0,40}exceeds the maximum number of tokens"  # Google
+    r"|too many tokens: size limit exceeded"  # Cohere
     r"|context_length_exceeded|context window",
     re.IGNORECASE,
 )
@@ -161,7 +162,9 @@ def provider_error(status: int, headers: Mapping[str, str], body: bytes, target:
 
 def whole_answer(status: int, body: bytes, target: Target) -> ProviderAnswer:
     """The status of a failing answer, and whether its body is an error of the dialect."""
-    return ProviderAnswer(status=status, in_envelope=ENVELOPES[target.dialect](_json(body)))
+    told = _json(body)
+    by_google = bool(target.body_version) and _is_googles(told)
+    return ProviderAnswer(status=status, in_envelope=by_google or ENVELOPES[target.dialect](told))
 
 
 def error_inside(error: bytes, target: Target) -> UpstreamError:
@@ -380,6 +383,11 @@ def _is_anthropics(value: object) -> bool:
     return isinstance(error, dict) and isinstance(error.get("type"), str)
 
 
+def _is_coheres(value: object) -> bool:
+    """Whether a body is an error of Cohere's: `{"id": ..., "message": ...}`."""
+    return isinstance(value, dict) and isinstance(value.get("message"), str) and "id" in value
+
+
 def _is_ollamas(value: object) -> bool:
     """Whether a body is an error of Ollama's: `{"error": "..."}`."""
     if not isinstance(value, dict):
@@ -395,6 +403,8 @@ ENVELOPES: Mapping[Dialect, Callable[[object], bool]] = MappingProxyType(
         Dialect.OLLAMA: _is_ollamas,
         Dialect.GEMINI: _is_googles,
         Dialect.BEDROCK: _is_amazons,
+        Dialect.COHERE: _is_coheres,
+        Dialect.RESPONSES: _is_openais,
     }
 )
 """Whether a decoded body is an error of the dialect. JSON of another shape, such as `{"message": "Service

@@ -10,6 +10,7 @@ import re
 
 SEPARATOR = "__thought__"
 GOOGLE = "google:"
+OPENAI = "openai:"
 _SAFE = str.maketrans("+/", "-_")
 _PLAIN = str.maketrans("-_", "+/")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
@@ -37,3 +38,13 @@ def of_google(signature: str) -> str:
 def googles(signature: str | None) -> str:
     """Google's own signature. Empty: it is another provider's, or there is none."""
     return signature[len(GOOGLE) :] if signature and signature.startswith(GOOGLE) else ""
+
+
+def of_openai(sealed: str) -> str:
+    """Thinking that OpenAI sealed, marked as OpenAI's."""
+    return OPENAI + sealed
+
+
+def openais(data: str | None) -> str:
+    """Thinking as OpenAI sealed it. Empty: another provider did, or there is none."""
+    return data[len(OPENAI) :] if data and data.startswith(OPENAI) else ""

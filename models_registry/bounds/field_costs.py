@@ -18,13 +18,13 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.parameters import (
-    CACHE_FIELD,
     CONSUMED,
     DROP_PARAMS,
     GATEWAY_FIELDS,
     STRIPPED,
 )
 from models_registry.target import Dialect, Target
+from schema.cache_options import CACHE_FIELD
 from schema.labels import METADATA_FIELDS
 
 
@@ -34,6 +34,7 @@ class Does(enum.Enum):
     NOTHING = "neither a count nor a rate depends on it"
     TEXT = "its bytes may be read by the model"
     SCHEMA = "the same, and the provider may add a prompt of its own for it"
+    FORCES = "a tool that must be called is told of in a schema; another choice costs nothing"
     LIMIT = "an answer has no more tokens; of several names the largest counts"
     LENGTHENS = "an answer may have so many tokens, whatever its limit is"
     BESIDE = "so many tokens of thinking may come beside the limit; -1 bounds none"
@@ -234,13 +235,14 @@ ANTHROPIC = Table(
 judged."""
 OLLAMA = Table(
     _EVERYWHERE,
-    _free("model temperature top_p seed stop frequency_penalty presence_penalty tool_choice"),
+    _free("model temperature top_p seed stop frequency_penalty presence_penalty parallel_tool_calls"),
     _free("reasoning_effort logprobs top_logprobs"),
     _free("top_k min_p typical_p repeat_penalty repeat_last_n tfs_z mirostat mirostat_eta mirostat_tau"),
     _free("keep_alive think"),
     _RUNNER,
     {
         "response_format": Does.SCHEMA,
+        "tool_choice": Does.FORCES,
         "format": Does.SCHEMA,
         "options": Members(Table(_SAMPLING, _RUNNER, {"num_predict": Does.LIMIT})),
     },
@@ -248,13 +250,31 @@ OLLAMA = Table(
 GEMINI = Table(
     _EVERYWHERE,
     _free("model temperature top_p top_k seed stop frequency_penalty presence_penalty tool_choice"),
-    _free("reasoning_effort logprobs top_logprobs safety_settings labels"),
+    _free("reasoning_effort logprobs top_logprobs safety_settings labels parallel_tool_calls"),
     {
         "response_format": Does.SCHEMA,
         "thinking": Members(Table(_free("type display"), {"budget_tokens": Does.THINKS})),
         "modalities": Only((b'["text"]',)),
         "cached_content": Only(()),  # what it holds is input
     },
+)
+COHERE = Table(
+    _EVERYWHERE,
+    _free("model temperature top_p top_k seed stop frequency_penalty presence_penalty tool_choice"),
+    _free("reasoning_effort parallel_tool_calls citation_options safety_mode"),
+    {
+        "response_format": Does.SCHEMA,
+        "documents": Does.TEXT,
+        "thinking": Members(
+            Table(_free("type display"), {"budget_tokens": Does.THINKS, "token_budget": Does.THINKS})
+        ),
+    },
+)
+RESPONSES = Table(
+    _EVERYWHERE,
+    _free("model temperature top_p logprobs top_logprobs tool_choice parallel_tool_calls reasoning_effort"),
+    _free("verbosity user safety_identifier prompt_cache_key prompt_cache_retention"),
+    {"response_format": Does.SCHEMA},
 )
 MESSAGES = Table(
     _CONSUMED,
@@ -300,7 +320,8 @@ EDITS = "clear_"
 BEDROCK = Table(
     _EVERYWHERE,
     _free(
-        "model temperature top_p top_k stop tool_choice reasoning_effort performanceConfig requestMetadata"
+        """model temperature top_p top_k stop tool_choice parallel_tool_calls reasoning_effort
+        performanceConfig requestMetadata"""
     ),
     {
         "response_format": Does.SCHEMA,
@@ -322,7 +343,8 @@ EMBEDDINGS = Table(
 
 _BY_DIALECT: Mapping[Dialect, Table] = MappingProxyType(
     {Dialect.OPENAI: OPENAI_COMPATIBLE, Dialect.ANTHROPIC: ANTHROPIC, Dialect.OLLAMA: OLLAMA}
-    | {Dialect.GEMINI: GEMINI, Dialect.BEDROCK: BEDROCK}
+    | {Dialect.GEMINI: GEMINI, Dialect.BEDROCK: BEDROCK, Dialect.COHERE: COHERE}
+    | {Dialect.RESPONSES: RESPONSES}
 )
 OUTPUT_LIMITS = _names(
     "max_tokens max_completion_tokens max_output_tokens max_new_tokens n_predict num_predict"

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from models_registry.backends.parameters import LIMITS, is_price
+from models_registry.backends.parameters import LIMITS, is_litellms
 from models_registry.backends.search import unpriced_search
 from models_registry.bounds.field_costs import (
     EMBEDDINGS,
@@ -49,6 +49,8 @@ _LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _COUNTS = msgspec.json.Decoder(int)
 _TEXTS = msgspec.json.Decoder(str)
 _IMAGES = msgspec.json.Decoder(ImageUrl | str)
+UNFORCED = (b'"auto"', b'"none"')
+"""Choices of a tool that force none."""
 
 
 class Unbounded(NamedTuple):
@@ -128,7 +130,7 @@ def _judge(fields: Fields, table: Table, target: Target, judged: Judged, inside:
         rule, path, text = table.rules.get(name), inside + name, bytes(fields[name])
         if text in OFF or (free and path in free):
             continue
-        if rule is None and not inside and is_price(name):
+        if rule is None and not inside and is_litellms(name):
             continue  # it is taken out
         if rule is None:
             fits = not (judged.forwards_unknown or target.dialect.facts.forwards_unknown)
@@ -150,8 +152,10 @@ def _weighs(rule: Does, text: bytes, judged: Judged) -> bool:
     if rule is Does.THINKS_BESIDE:
         judged.thinks_beside = True
         return True
+    if rule is Does.FORCES and text in UNFORCED:
+        return True
     judged.text_bytes += len(text)
-    judged.has_schema = judged.has_schema or rule is Does.SCHEMA
+    judged.has_schema = judged.has_schema or rule in (Does.SCHEMA, Does.FORCES)
     return True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from models_registry.backends.parameters import is_price
+from models_registry.backends.parameters import is_litellms
 from models_registry.bounds.field_costs import CONSUMED_FIELDS, OFF
 from models_registry.bounds.judgement import Unbounded, sent_fields
 from models_registry.bounds.native import NativeQuestion
@@ -97,7 +97,7 @@ class _CostReader:
     def field(self, name: str, raw: msgspec.Raw) -> None:
         """Take one field of the body into account."""
         text = bytes(raw)
-        if name in IDLE or text in OFF or name in self._free or name in CONSUMED_FIELDS or is_price(name):
+        if name in IDLE or text in OFF or name in self._free or name in CONSUMED_FIELDS or is_litellms(name):
             return
         if name in KEPT:
             self.fields[name] = raw

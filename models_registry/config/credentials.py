@@ -1,6 +1,7 @@
 """What signs the calls of a deployment, from `litellm_params` and the environment: keys of Amazon's, a client
 of Microsoft Entra's, an account of Google's."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -21,6 +22,8 @@ from models_registry.signing import (
 from schema.secret import Secret
 
 REGIONS = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+"""A region is a part of its host's name. Nothing else may stand there: it could name another host."""
 FIELDS: Mapping[Signs, tuple[str, ...]] = MappingProxyType(
     {
         Signs.AWS: (

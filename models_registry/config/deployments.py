@@ -16,8 +16,11 @@ from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
 from models_registry.bounds.judgement import unbounded_param
 from models_registry.config.azure import AddressForm, azure_form
-from models_registry.config.credentials import check_given, region_of, signing_of
+from models_registry.config.cache_points import cache_points_of
+from models_registry.config.capacity import place_of
+from models_registry.config.credentials import REGION, check_given, region_of, signing_of
 from models_registry.config.hosts import filled, is_near, is_provider, takes_environment_key
+from models_registry.config.known_keys import ADDRESSES
 from models_registry.config.provider import Provider, Signs
 from models_registry.config.providers import PROVIDERS, UnknownProvider, limit_field, split
 from models_registry.config.reader import (
@@ -28,9 +31,11 @@ from models_registry.config.reader import (
     ModelInfo,
     RouterSettings,
 )
+from models_registry.config.residency import residency_of
+from models_registry.config.responses_alone import dialect_of, named_so
 from models_registry.config.surfaces import surfaces_of
 from models_registry.config.tls import tls_of_params, verified
-from models_registry.config.vertex import vertex_base
+from models_registry.config.vertex import speaks, vertex_base
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
 from models_registry.facts.refusals import SAMPLING, refused_fields
@@ -145,11 +150,18 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         is_safe = own_host or provider.signs is Signs.AWS  # a signature gives nothing away
         environment = config.environment if is_safe else {}
         signing = signing_of(provider, deployment, model, environment)
+    model_id = info.id or _stable_id(deployment)
+    among = place_of(config, provider, deployment)
+    dialect, body_version = speaks(provider, model)
+    residency = residency_of(provider, params, info, address, own_host)
+    if isinstance(residency, str):
+        raise BadDeployment(f"{deployment.path}.litellm_params.residency", residency)
     target = Target(
-        model_id=info.id or _stable_id(deployment),
-        public_name=entry.model_name,
+        model_id=model_id,
+        public_name=entry.public_name,
         provider=provider.prefix,
-        dialect=provider.dialect,
+        dialect=dialect,
+        body_version=body_version,
         model=model,
         api_base=address,
         path_prefix=prefix,
@@ -172,41 +184,53 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         context_window=_window(provider.prefix, info.base_model or model),
         max_call_nano=_max_call_nano(info, f"{deployment.path}.model_info.max_call_cost"),
         free_params=frozenset((*(info.free_params or ()), *(config.general_settings.free_params or ()))),
-        is_agent=is_agent(model),
+        is_agent=is_agent(model) or is_agent(info.base_model or model),
         template_tokens=_template_tokens(provider, info, address, model),
         states_template=info.template_tokens is not None,
         least_output_tokens=least_output(address),
         thinking=thinking_of(address, info.base_model or model),
-        limit_field=limit_field(provider, address, model),
+        limit_field=limit_field(provider, address, info.base_model or model),
         more_limits=provider.more_limits,
+        cache_points=cache_points_of(deployment),
         own_fields=frozenset(provider.own_fields),
         supports_reasoning=_supports_reasoning(info),
         deadlines=deadlines,
         pricing=pricing,
         price=pricing.price(model, at),
         weight=weight,
+        order=among.order,
+        tags=among.tags,
+        region=among.region,
+        rpm=among.rpm,
+        tpm=among.tpm,
+        capacity=among.capacity,
         retries=params.max_retries if params.num_retries is None else params.num_retries,
         local=provider.local,
+        residency=residency,
+        guardrails=tuple(params.guardrails or ()),
+        judged=deployment.stored and any(getattr(params, name) for name in ADDRESSES),
         takes_metadata=provider.takes_metadata and own_host,
         strict_messages=provider.strict_messages and own_host,
         refused_in_messages=frozenset(provider.refused_in_messages if own_host else ()),
         bills_failures=provider.bills_failures if info.bills_failures is None else info.bills_failures,
         refuses=frozenset(provider.refuses if own_host else ()),
-        info=deployment.info,
+        info=named_so(params.model, deployment.info),
     )
     return _with_facts(target, info.base_model or model)
 
 
 def expand(target: Target, matched: str, at: datetime) -> Target | None:
     """The target of a wildcard for the text that its star matched. None: the text names another provider, or
-    none."""
-    if target.model != ANY_MODEL:
-        return priced(target, target.model.replace("*", matched, 1), at)
-    try:
-        provider, model = split(matched, None)
-    except ValueError:
-        return None
-    return priced(target, model, at) if provider.prefix == target.provider else None
+    none, or a model that speaks another dialect."""
+    provider, model = PROVIDERS[target.provider], target.model.replace("*", matched, 1)
+    if target.model == ANY_MODEL:
+        try:
+            provider, model = split(matched, None)
+        except ValueError:
+            return None
+    spoken = speaks(provider, model)[0]
+    same = provider.prefix == target.provider and target.dialect in (spoken, spoken.facts.without_chat)
+    return priced(target, model, at) if same else None
 
 
 def priced(target: Target, model: str, at: datetime) -> Target:
@@ -240,6 +264,7 @@ def _with_facts(target: Target, model: str) -> Target:
         most = facts.max_output_tokens
     return msgspec.structs.replace(
         target,
+        dialect=dialect_of(target, facts),
         facts=facts,
         refuses=refuses,
         renames_limit=renames,
@@ -380,6 +405,11 @@ def _address(provider: Provider, deployment: Deployment, env: Mapping[str, str])
     params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params.api_base"
     if provider.signs is Signs.AWS:
         region = region_of(params, split(params.model, params.custom_llm_provider)[1], env)
+        if region is not None and not REGION.fullmatch(region):
+            raise BadDeployment(
+                f"{deployment.path}.litellm_params.aws_region_name",
+                "expected a name of letters, digits and -",
+            )
         env = {**env, "AWS_REGION": region} if region else env
         deployment = _with_base(deployment, params.aws_bedrock_runtime_endpoint)
     if provider.signs is Signs.GOOGLE and not (params.api_base or params.base_url):
@@ -628,8 +658,9 @@ def _first_seconds(*places: tuple[Number | None, str], default: float) -> float:
 def _deadlines(
     params: LitellmParams, path: str, settings: LitellmSettings, router: RouterSettings
 ) -> Deadlines:
-    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece. A section's
-    value that is wrong is an error of that section."""
+    """LiteLLM's `timeout` bounds the whole call; `stream_timeout` the wait for the next piece. Ours,
+    `connect_timeout` and `first_token_timeout`, bound the steps before. A section's value that is wrong is an
+    error of that section."""
     default = Deadlines()
     total_s = _first_seconds(
         (params.timeout, f"{path}.timeout"),
@@ -642,9 +673,13 @@ def _deadlines(
         (router.stream_timeout, "router_settings.stream_timeout"),
         default=default.idle_s,
     )
+    connect_s = _first_seconds((params.connect_timeout, f"{path}.connect_timeout"), default=default.connect_s)
+    first_byte_s = _first_seconds(
+        (params.first_token_timeout, f"{path}.first_token_timeout"), default=default.first_byte_s
+    )
     return Deadlines(
-        connect_s=min(default.connect_s, total_s),
-        first_byte_s=min(default.first_byte_s, total_s),
+        connect_s=min(connect_s, total_s),
+        first_byte_s=min(first_byte_s, total_s),
         idle_s=min(idle_s, total_s),
         total_s=total_s,
     )

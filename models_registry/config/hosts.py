@@ -12,16 +12,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from models_registry.config.networks import Network, network_of
 from models_registry.config.provider import Provider
 
 PORTS = MappingProxyType({"http": 80, "https": 443})
 NEAR_ENDINGS = frozenset({"localhost", "local", "internal", "lan", "home", "intranet", "localdomain", "svc"})
 """Last labels that no public name has, by RFC 6761, RFC 6762, ICANN's reservation of `internal`, or habit.
 `svc` is Kubernetes': `vllm.models.svc`."""
-_METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
-"""The addresses at which Amazon's and Alibaba's machines ask for their credentials. Other clouds use a
-link-local address."""
-_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
+METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
 _PLACES = re.compile(r"\{(\w+)\}")
 _ONE_LABEL = re.compile(r"[a-z][a-z0-9_-]*")
 """A name such as `gpu-1`. A name of digits alone would be an address: `134744072` is 8.8.8.8."""
@@ -100,15 +98,13 @@ def is_near(address: str) -> bool:
     try:
         ip = ipaddress.ip_address(origin.host)
     except ValueError:
-        if origin.host in _METADATA_NAMES:
+        if origin.host in METADATA_NAMES:
             return False
         head, _, last = origin.host.rpartition(".")
         if not head:
             return _ONE_LABEL.fullmatch(origin.host) is not None
         return last in NEAR_ENDINGS or origin.host.endswith(".home.arpa")
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip
-    return (ip.is_private or ip.is_loopback) and not (ip.is_link_local or ip in _METADATA)
+    return network_of(ip) is Network.PRIVATE
 
 
 def _plain(host: str) -> str:

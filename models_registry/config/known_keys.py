@@ -13,12 +13,14 @@ TOP_LEVEL = frozenset(
         "general_settings",
         "router_settings",
         "environment_variables",
+        "credential_list",
+        "guardrails",
         "include",
     }
 )
 
 TOP_LEVEL_LATER = frozenset(
-    """callback_settings guardrails policies policy_attachments prompts credential_list mcp_servers mcp_tools
+    """callback_settings policies policy_attachments prompts mcp_servers mcp_tools
     search_tools sandbox_tools vector_store_registry agent_list assistant_settings finetune_settings
     files_settings default_vertex_config worker_registry""".split()
 )
@@ -26,8 +28,8 @@ TOP_LEVEL_LATER = frozenset(
 LATER: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "LitellmSettings": frozenset(
-            """modify_params allowed_fails callbacks success_callback failure_callback
-            audit_log_callbacks cache cache_params default_team_settings
+            """modify_params callbacks success_callback failure_callback
+            audit_log_callbacks default_team_settings
             disable_end_user_cost_tracking
             redact_user_api_key_info log_raw_request_response json_logs store_audit_logs
             require_auth_for_metrics_endpoint custom_prometheus_metadata_labels custom_prometheus_tags
@@ -36,33 +38,38 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             block_requests_for_models_without_pricing
             custom_provider_map enable_json_schema_validation return_response_headers
             add_user_information_to_llm_headers force_ipv4 public_model_groups
-            enable_redis_auth_cache set_verbose telemetry""".split()
+            enable_redis_auth_cache set_verbose telemetry add_function_to_prompt budget_reset_time
+            default_max_internal_user_budget disable_add_transform_inline_image_block
+            disable_aiohttp_transport disable_copilot_system_to_assistant disable_hf_tokenizer_download
+            disable_stop_sequence_limit enable_azure_ad_token_refresh
+            enable_end_user_cost_tracking_prometheus_only enable_key_alias_format_validation
+            enable_preview_features http2 input_callback langfuse_default_tags max_ui_session_budget
+            mcp_aliases overwrite_user_with_key_hash request_correlation_in_logs require_managed_files
+            route_all_chat_openai_to_responses s3_callback_params service_callback service_callbacks
+            skip_system_message_in_guardrail skip_tool_message_in_guardrail suppress_debug_info
+            use_chat_completions_url_for_anthropic_messages""".split()
         ),
         "RouterSettings": frozenset(
-            """routing_strategy_args routing_groups weights allowed_fails allowed_fails_policy cooldown_time
-            disable_cooldowns default_litellm_params enable_weighted_failover
+            """routing_strategy_args routing_groups weights default_litellm_params enable_weighted_failover
             enable_mid_stream_fallback_continuation
-            enable_health_check_routing health_check_staleness_threshold model_group_alias
-            enable_pre_call_checks optional_pre_call_checks enable_tag_filtering tag_filtering_match_any
-            provider_budget_config redis_host redis_port redis_password redis_url redis_db cache_responses
-            caching_groups client_ttl default_max_parallel_requests default_priority
-            deployment_affinity_ttl_seconds""".split()
+            redis_host redis_port redis_password redis_url redis_db cache_responses
+            caching_groups client_ttl default_priority deployment_affinity_ttl_seconds alerting_config
+            assistants_config cache_kwargs debug_level model_group_affinity_config polling_interval
+            router_general_settings tag_routing_prefix""".split()
         ),
         "GeneralSettings": frozenset(
             """database_connection_timeout
             database_max_idle_connection_lifetime database_socket_timeout
-            database_disable_prepared_statements database_extra_connection_params store_model_in_db
+            database_disable_prepared_statements database_extra_connection_params
             supported_db_objects completion_model alert_types alerting_threshold
             alert_to_webhook_url alerting_args
             max_in_flight_requests_per_worker max_queued_requests_per_worker
-            admission_queue_timeout_seconds max_response_size_mb background_health_checks
-            health_check_interval health_check_concurrency health_check_details allowed_routes
-            public_routes admin_only_routes use_x_forwarded_for allowed_ips trusted_proxy_ranges
-            litellm_key_header_name enable_jwt_auth
-            litellm_jwtauth enable_oauth2_auth custom_auth custom_sso custom_key_generate
-            role_permissions enforce_rbac ui_access_mode disable_password_login_when_sso_enabled
-            disable_env_credential_login max_failed_login_attempts_per_source
-            failed_login_window_seconds failed_login_block_seconds key_management_system
+            admission_queue_timeout_seconds max_response_size_mb allowed_routes
+            public_routes admin_only_routes allowed_ips
+            litellm_key_header_name
+            enable_oauth2_auth custom_auth custom_sso custom_key_generate
+            role_permissions enforce_rbac ui_access_mode
+            key_management_system
             key_management_settings pass_through_endpoints user_api_key_cache_ttl
             user_api_key_cache_max_size disable_spend_logs disable_error_logs disable_spend_updates
             disable_reset_budget
@@ -74,15 +81,38 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             allow_requests_on_db_unavailable enforce_user_param reject_clientside_metadata_tags
             forward_client_headers_to_llm_api cancel_on_disconnect infer_model_from_keys
             return_wildcard_routes model_list_healthy_only enforce_fallback_model_access
-            disable_fallbacks_on_per_model_rate_limits user_url_validation user_url_allowed_hosts
-            provider_url_destination_allowed_hosts self_serve_budget_policy accounting_capture
-            accounting_sync_ack""".split()
+            disable_fallbacks_on_per_model_rate_limits provider_url_destination_allowed_hosts
+            self_serve_budget_policy accounting_capture
+            accounting_sync_ack alert_type_config allow_cli_sso_verification_uri_complete
+            allow_client_side_credentials allow_unmanaged_response_ids allow_user_auth
+            allowed_file_extensions always_include_stream_usage auto_redirect_ui_login_to_sso
+            background_health_check_model_groups blocked_file_extensions control_plane_url
+            custom_auth_run_common_checks custom_key_policy custom_key_update
+            custom_ui_sso_sign_in_handler dangerously_permit_weak_or_unset_master_key
+            database_connect_timeout database_connection_pool_timeout database_lock_timeout
+            database_statement_timeout disable_adding_master_key_hash_to_db
+            disable_batch_input_file_rate_limiting disable_master_key_return disable_prisma_schema_update
+            disable_responses_id_security disable_retry_on_max_parallel_request_limit_error
+            drain_endpoint_token embedding_model enable_drain_endpoint enable_mcp_registry
+            enable_oauth2_proxy_auth enforce_fallback_budget enforced_params forward_llm_provider_auth_headers
+            forward_openai_org_id health_check_ignore_transient_errors
+            health_check_skip_disabled_background_models image_generation_model
+            include_call_id_in_error_body legacy_unscoped_spend_list_endpoints litellm_license
+            max_batch_file_size_mb max_failed_login_attempts_per_source_overrides
+            maximum_spend_logs_cleanup_batch_size maximum_spend_logs_cleanup_batch_timeout
+            maximum_spend_logs_cleanup_cron maximum_spend_logs_cleanup_max_batches
+            maximum_spend_logs_cleanup_run_budget mcp_client_side_auth_header_name mcp_internal_ip_ranges
+            mcp_required_fields mcp_trusted_proxy_ranges missing_session_id moderation_model
+            oauth2_config_mappings pass_through_request_timeout proxy_batch_polling_interval
+            require_end_user_mcp_access_defined require_key_mcp_access_defined scheduled_job_stagger
+            scope_spend_list_endpoints_to_caller service_account_settings
+            skip_batch_input_file_rate_limiting_for_models
+            skip_batch_input_file_rate_limiting_for_providers spend_capture_rate_check
+            spend_report_frequency sse_keepalive_ping_interval_seconds token_rate_limit_type
+            use_azure_key_vault use_client_credentials_pass_through_routes use_google_kms
+            use_shared_health_check user_mcp_management_mode""".split()
         ),
-        "ModelInfo": frozenset(
-            """ team_id team_public_model_name health_check_model
-            health_check_timeout health_check_max_tokens disable_background_health_check blocked
-            discoverable access_windows""".split()
-        ),
+        "ModelInfo": frozenset("blocked discoverable access_windows".split()),
     }
 )
 
@@ -101,16 +131,17 @@ SHOWN = frozenset(
 (`models_registry/facts/table.py`)."""
 ALWAYS_ON = frozenset(
     """require_auth_for_metrics_endpoint enforce_fallback_model_access cancel_on_disconnect store_audit_logs
-    user_url_validation fail_closed_budget_enforcement fail_closed_rate_limit_enforcement
-    enable_weighted_failover""".split()
+    fail_closed_budget_enforcement fail_closed_rate_limit_enforcement
+    enable_weighted_failover enable_azure_ad_token_refresh enforce_fallback_budget
+    disable_master_key_return disable_adding_master_key_hash_to_db
+    scope_spend_list_endpoints_to_caller""".split()
 )
 """Keys without an effect, since this gateway always does what their `true` asks for."""
 
 PARAMS_LATER = frozenset(
-    """litellm_credential_name
-    azure_username azure_password region_name itpm otpm rpd tpd daily_reset_time
-    default_api_key_rpm_limit default_api_key_tpm_limit max_parallel_requests
-    allowed_openai_params tags tag_regex max_budget budget_duration
+    """azure_username azure_password itpm otpm rpd tpd daily_reset_time
+    default_api_key_rpm_limit default_api_key_tpm_limit
+    allowed_openai_params tag_regex
     mock_response use_in_pass_through configurable_clientside_auth_params
     merge_reasoning_content_in_choices keepalive_seconds allow_client_keepalive_override
     max_file_size_mb use_chat_completions_api use_litellm_proxy""".split()
@@ -139,3 +170,19 @@ NEEDS_VALUE = (
 )
 """Addresses and credentials. Where the config names one and the environment has no value for it, nothing else
 takes its place."""
+
+ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
+"""Parameters that say where a deployment's calls go."""
+KEYS = frozenset(
+    """api_key aws_access_key_id aws_secret_access_key aws_session_token client_secret azure_ad_token
+    vertex_credentials headers extra_headers""".split()
+)
+"""Parameters that hold a key, or headers, which may hold one."""
+SHARED = KEYS | {
+    *ADDRESSES,
+    *("api_version", "organization", "aws_region_name", "aws_role_name", "aws_session_name"),
+    *("tenant_id", "client_id", "azure_scope", "vertex_project", "vertex_location"),
+}
+"""Parameters that a shared credential may have."""
+CREDENTIAL_NOTES = frozenset({"custom_llm_provider"})
+"""What a credential may say and what counts for no deployment."""

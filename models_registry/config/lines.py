@@ -26,7 +26,8 @@ def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
         return lines
     by_variable: dict[str, list[Skipped]] = {}
     for each in lacking:
-        by_variable.setdefault(each.variable, []).append(each)
+        for variable in (each.variable, *each.also):
+            by_variable.setdefault(variable, []).append(each)
     named = [f"{name} ({_entries(found)})" for name, found in by_variable.items()]
     also = "".join(_with(each, skipped) for each in lacking)
     return [

@@ -112,7 +112,7 @@ cloudferro_sherlock | https://api-sherlock.cloudferro.com/openai/v1 | CLOUDFERRO
 cloudflare | https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1 | CLOUDFLARE_API_KEY | price=cloudflare | models.dev
 codestral | https://codestral.mistral.ai/v1 | CODESTRAL_API_KEY | not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning | litellm
 cognition | https://api.cognition.ai/v1 | COGNITION_API_KEY |  | litellm
-cohere | https://api.cohere.ai/compatibility/v1 | COHERE_API_KEY | price=cohere also=cohere_chat no-stream-options | docs models.dev vercel-ai
+cohere | https://api.cohere.ai/compatibility/v1 | COHERE_API_KEY | price=cohere no-stream-options | docs models.dev vercel-ai
 cometapi | https://api.cometapi.com/v1 | COMETAPI_KEY |  | litellm
 compactifai | https://api.compactif.ai/v1 | COMPACTIFAI_API_KEY |  | litellm
 coralbricks | https://inference.coralbricks.ai/v1 | CORALBRICKS_API_KEY |  | litellm

@@ -9,10 +9,13 @@ from types import MappingProxyType
 from models_registry.config.absent import ABSENT, advice
 from models_registry.config.openai_like import openai_like
 from models_registry.config.provider import NewerLimit, Provider, Signs
+from models_registry.config.responses_alone import BRIDGED
 from models_registry.facts.allowances import OWN_TEXT_TOKENS
 from models_registry.target import Dialect
 from models_registry.turns.surfaces import Surface
 
+_OF_OTHERS = ("thinking", "cache_control", "top_k", "min_p", "repetition_penalty")
+"""Fields of other providers that OpenAI's servers refuse."""
 _ROWS = (
     Provider(
         prefix="openai",
@@ -24,7 +27,7 @@ _ROWS = (
         surfaces=(Surface.RESPONSES,),
         takes_metadata=True,
         strict_messages=True,
-        refuses=("thinking", "cache_control", "top_k", "min_p", "repetition_penalty"),
+        refuses=_OF_OTHERS,
         declares_fields=True,
         price_id="openai",
         bare_names=("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"),
@@ -60,12 +63,13 @@ _ROWS = (
             usual_base="https://<resource>.openai.azure.com",
             price_id="azure",
             newer_limit=NewerLimit(models=("gpt-5", "o1", "o3", "o4")),
+            refuses=refuses,
             sources=("recordings", "docs", "litellm"),
         )
-        for prefix, name, surfaces in (
-            ("azure", "AZURE", (Surface.RESPONSES,)),
-            ("azure_ai", "AZURE_AI", ()),
-            ("azure_text", "AZURE", (Surface.COMPLETIONS,)),
+        for prefix, name, surfaces, refuses in (
+            ("azure", "AZURE", (Surface.RESPONSES,), _OF_OTHERS),
+            ("azure_ai", "AZURE_AI", (), ()),  # models of other makers too
+            ("azure_text", "AZURE", (Surface.COMPLETIONS,), _OF_OTHERS),
         )
     ),
     Provider(
@@ -119,6 +123,16 @@ _ROWS = (
             sources=("recordings", "docs", "litellm"),
         )
         for prefix in ("bedrock", "bedrock_converse")
+    ),
+    Provider(
+        prefix="cohere_chat",
+        dialect=Dialect.COHERE,
+        api_base="https://api.cohere.com",
+        hosts=("api.cohere.com", "api.cohere.ai"),
+        api_base_env=("COHERE_API_BASE",),
+        api_key_env=("COHERE_API_KEY", "CO_API_KEY"),
+        price_id="cohere",
+        sources=("recordings", "docs", "litellm"),
     ),
     Provider(
         prefix="ollama",
@@ -215,6 +229,11 @@ class UnknownProvider(ValueError):
         self.forced = forced
 
 
+def _named(provider: Provider, model: str) -> tuple[Provider, str]:
+    """The provider, and the name that it knows."""
+    return provider, model.removeprefix(BRIDGED) if Surface.RESPONSES in provider.surfaces else model
+
+
 def split(model: str, forced: str | None) -> tuple[Provider, str]:
     """The provider of `openai/gpt-4`, and the name `gpt-4` that it knows. `forced` is `custom_llm_provider`.
     Raises UnknownProvider."""
@@ -224,9 +243,9 @@ def split(model: str, forced: str | None) -> tuple[Provider, str]:
             raise UnknownProvider(advice(forced), forced=True)
         if forced not in PROVIDERS:
             raise UnknownProvider(f"is no known provider; {KNOWN}", forced=True)
-        return PROVIDERS[forced], rest if slash and prefix == forced else model
+        return _named(PROVIDERS[forced], rest if slash and prefix == forced else model)
     if slash and prefix in PROVIDERS:
-        return PROVIDERS[prefix], rest
+        return _named(PROVIDERS[prefix], rest)
     if slash and prefix in ABSENT:
         raise UnknownProvider(advice(prefix))
     if not slash:

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from models_registry.backends.parameters import CACHE_FIELD, GATEWAY_FIELDS
+from models_registry.backends.parameters import GATEWAY_FIELDS, STRIPPED, STRIPPED_PREFIXES
 from models_registry.config import known_keys
 from models_registry.config.hosts import is_near
 from models_registry.config.names import names_in
-from models_registry.config.providers import UnknownProvider, split
+from models_registry.config.providers import PROVIDERS, UnknownProvider, split
+from models_registry.config.sign_in import JwtSection, SsoSection
 from models_registry.numbers import BadDeployment, Number
 from models_registry.prices.fields import (
     PriceField,
@@ -26,6 +27,8 @@ from models_registry.prices.fields import (
     per_million_doubt,
     warning_of,
 )
+from schema.cache_options import CACHE_FIELD
+from schema.errors import shortened
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"
@@ -53,6 +56,16 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 """A number of tokens or requests."""
 
 
+class InjectionPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a request without marks of the cache gets one, in LiteLLM's words."""
+
+    location: str = "message"
+    """`message`, or `tool_config`."""
+    role: str | None = None
+    index: int | None = None
+    control: dict[str, Any] | None = None  # a `cache_control` of Anthropic's
+
+
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     """The part of `litellm_params` that this version acts on. The rest is `Deployment.params`."""
 
@@ -60,6 +73,10 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     custom_llm_provider: str | None = None
     api_key: str | None = None
     api_base: str | None = None
+    residency: str | None = None
+    """Switchgear's own: `local` where the calls at this deployment stay on the owner's machines."""
+    allow_public_local: bool | None = None
+    """Switchgear's own: whether a local deployment may stand at a public address."""
     base_url: str | None = None
     api_version: str | None = None
     """Azure's `api-version`."""
@@ -67,13 +84,29 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     extra_headers: dict[str, Any] | None = None  # texts, numbers and dates, as YAML has them
     timeout: Number | None = None
     stream_timeout: Number | None = None
+    connect_timeout: Number | None = None
+    """Switchgear's own: the seconds within which a connection must be made."""
+    first_token_timeout: Number | None = None
+    """Switchgear's own: the seconds from the request to the first byte of the answer, and of a stream to its
+    first event."""
     weight: Number | None = None
     rpm: Count | None = None
     tpm: Count | None = None
+    max_parallel_requests: Count | None = None
+    order: int | None = None
+    """Deployments with a lower number are asked first."""
+    tags: list[str] | None = None
+    region_name: str | None = None
+    max_budget: Number | None = None
+    """The dollars that all calls together may cost at this deployment in `budget_duration`."""
+    budget_duration: str | None = None
     num_retries: Count | None = None
     drop_params: bool | list[str] | None = None
     """Whether fields are dropped that the provider can't honour; a list names fields that are never sent."""
     additional_drop_params: list[str] | None = None
+    guardrails: list[str] | None = None
+    """The guardrails that calls of the model pass, beside those of everybody."""
+    cache_control_injection_points: list[InjectionPoint] | None = None
     headers: dict[str, Any] | None = None  # as `extra_headers`, which count first
     max_retries: Count | None = None
     """At LiteLLM the retries of its HTTP client; here `num_retries`, where that does not stand beside it."""
@@ -94,6 +127,8 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     vertex_project: str | None = None
     vertex_location: str | None = None
     vertex_credentials: str | dict[str, Any] | None = None  # the JSON of a service account
+    litellm_credential_name: str | None = None
+    """The shared credential (`credential_list`, `/credentials`) that has the values which stand not here."""
 
     @property
     def all_headers(self) -> dict[str, Any]:
@@ -120,14 +155,35 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: Count | None = None
     max_output_tokens: Count | None = None
     supports_reasoning: bool | None = None
+    residency: str | None = None
+    """Switchgear's own, as in `litellm_params`."""
+    allow_public_local: bool | None = None
     bills_failures: bool | None = None
     """Switchgear's own: whether the provider charges for calls that it answers with an error."""
+    team_id: str | None = None
+    """The team that owns the deployment. Nobody else can call it."""
+    team_public_model_name: str | None = None
+    """The name by which the team calls it, in place of `model_name`."""
+    health_check: Literal["models", "call", "none"] | None = None
+    """Switchgear's own: how the deployment is checked: by the list of models, which costs nothing, or by a
+    call of one token."""
+    health_check_model: str | None = None
+    """The model that a call of a health check names, for a deployment with a wildcard."""
+    health_check_timeout: Number | None = None
+    health_check_max_tokens: Count | None = None
+    disable_background_health_check: bool | None = None
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     model_name: str
     litellm_params: LitellmParams
     model_info: ModelInfo = ModelInfo()
+
+    @property
+    def public_name(self) -> str:
+        """The name by which the model is called."""
+        info = self.model_info
+        return (info.team_public_model_name or self.model_name) if info.team_id else self.model_name
 
 
 class PersonalKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +201,8 @@ class KeyGenerationSettings(msgspec.Struct, frozen=True, kw_only=True):
     team_key_generation: TeamKeys | None = None
 
 
+GENERIC_GUARDRAIL = "generic_guardrail_api"
+"""The kind of guardrail that has an effect."""
 FallbackLists = list[dict[str, list[str]]]
 
 
@@ -156,6 +214,7 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A PEM file: with a key in it, how this gateway proves who it is; without, certificates that are
     believed beside the others."""
     num_retries: int | None = None
+    allowed_fails: Count | None = None
     fallbacks: FallbackLists | None = None
     context_window_fallbacks: FallbackLists | None = None
     content_policy_fallbacks: FallbackLists | None = None
@@ -163,6 +222,9 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout: Number | None = None
     timezone: str | None = None
     turn_off_message_logging: bool | None = None
+    guardrails: list[Any] | None = None  # read by `guardrails.py`, beside the section of this name
+    cache: bool | None = None
+    cache_params: dict[str, Any] | None = None  # read by `response_cache.py`
     max_budget: Number | None = None
     budget_duration: str | None = None
     budget_exceeded_status_code: int | None = None
@@ -182,6 +244,13 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     cost_margin_config: dict[str, Number | dict[str, Number]] | None = None
 
 
+class AliasEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A further name of a model, as a mapping."""
+
+    model: str
+    hidden: bool = False
+
+
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Number | None = None
     stream_timeout: Number | None = None
@@ -196,6 +265,23 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_fallbacks: list[str] | None = None
     max_fallbacks: Count | None = None
     fallback_on_unsupported_params: bool | None = None
+    allowed_fails: Count | None = None
+    allowed_fails_policy: dict[str, int | None] | None = None
+    cooldown_time: Number | None = None
+    disable_cooldowns: bool | None = None
+    model_group_alias: dict[str, str | AliasEntry] | None = None
+    enable_pre_call_checks: bool | None = None
+    optional_pre_call_checks: list[str] | None = None
+    enable_tag_filtering: bool | None = None
+    tag_filtering_match_any: bool | None = None
+    provider_budget_config: dict[str, dict[str, Any]] | None = None  # numbers and texts, by LiteLLM's names
+    default_max_parallel_requests: Count | None = None
+    enable_health_check_routing: bool | None = None
+    health_check_staleness_threshold: Number | None = None
+    retry_budget_percent: Number | None = None
+    """Switchgear's own: the retries that calls add to the budget of retries, in percent of the calls."""
+    retry_budget_per_s: Number | None = None
+    """Switchgear's own: the retries that time adds to it each second."""
 
 
 class UserHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +293,17 @@ class UserHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_auto_add_proxy_admin_to_teams: bool | None = None
+    store_model_in_db: bool | None = None
+    """Whether models, credentials and router settings are stored in Postgres too, and can be changed through
+    the API. Yes by default."""
+    api_env_allowlist: list[str] | None = None
+    """Ours: the variables that a body of the API may name as `os.environ/NAME`. None by default."""
+    content_rules: list[Any] | None = None  # read by `content_rules.py`
+    """Ours: what keeps a request local, is redacted or is refused."""
+    local_hosts: list[Any] | None = None  # read by `local_hosts.py`
+    """Ours: what local hosts have beside their deployments: memory, another server for pulls, a schedule."""
+    content_rules_unread: str | None = None
+    """Ours: what becomes of a file that the rules can't read."""
     strict_config: bool | None = None
     """Ours: whether a deployment that can't be called keeps the server from starting."""
     master_key: str | None = None
@@ -234,7 +331,18 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     devops_key_budget: Number | None = None
     default_output_tokens: Count | None = None
     alerting: list[str] | None = None
+    background_health_checks: bool | None = None
+    health_check_interval: Count | None = None
+    health_check_concurrency: Count | None = None
+    health_check_details: bool | None = None
     min_output_tokens: Count | None = None
+    user_url_validation: bool | None = None
+    """Whether addresses of users are refused that lead to private networks. Yes by default."""
+    user_url_allowed_hosts: list[str] | None = None
+    """Hosts and private networks that users' addresses may lead to: `files.internal`, `10.0.0.0/8`."""
+    fetch_through_proxy: bool | None = None
+    """Switchgear's own: whether files at addresses of users may be fetched through the environment's
+    proxy."""
     store_responses: bool | None = None
     """Switchgear's own: whether responses are stored where nobody of a caller's says. Yes by default."""
     stored_responses_ttl: str | None = None
@@ -249,6 +357,18 @@ class GeneralSettings(msgspec.Struct, frozen=True, kw_only=True):
     spend_logs_max_body_bytes: Count | None = None
     spend_logs_redact_fields: list[str] | None = None
     spend_logs_redact_patterns: list[str] | None = None
+    sso: SsoSection | None = None
+    """Switchgear's own: how people sign in."""
+    disable_env_credential_login: bool | None = None
+    """Whether nobody signs in with the master key."""
+    disable_password_login_when_sso_enabled: bool | None = None
+    max_failed_login_attempts_per_source: Count | None = None
+    failed_login_window_seconds: Count | None = None
+    failed_login_block_seconds: Count | None = None
+    use_x_forwarded_for: bool | None = None
+    trusted_proxy_ranges: list[str] | None = None
+    enable_jwt_auth: bool | None = None
+    litellm_jwtauth: JwtSection | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,6 +385,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     that was to give the value, such as `GPU_HOST`, or an empty text where no variable is named."""
     info: Mapping[str, Any] = {}  # any YAML
     """`model_info` as the config has it."""
+    stored: bool = False
+    """Whether it is a stored model. Nothing that is wrong with one keeps the server from starting."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,10 +400,18 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     variable: str = ""
     """The variable that the environment lacks, such as `OPENAI_API_KEY`, where that is the reason."""
+    also: tuple[str, ...] = ()
+    """The other variables of the entry that the environment lacks then."""
     local: bool = False
     """Whether calls of it would have stayed on the user's own machines."""
     follows: str = ""
     """The path of another entry, where this one is skipped because that one is."""
+    blocked: bool = False
+    """Whether an administrator blocked it: then nothing is wrong with it."""
+    model_id: str = ""
+    """The id of a stored model. Empty for one of the file."""
+    team_id: str = ""
+    """The team that owns the entry. Empty: it is everybody's."""
 
 
 class Unset(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,6 +419,9 @@ class Unset(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     variable: str
+
+
+Credentials = Mapping[str, Mapping[str, Any]]  # values as `litellm_params` has them
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,6 +439,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     unset: tuple[Unset, ...] = ()
     written: tuple[str, ...] = ()
     """The paths of texts that look like a variable and are taken as they are: `${OPENAI_API_KEY}`."""
+    credentials: Credentials = {}
+    """The values of shared credentials, by the credential's name."""
+    guardrails: tuple[tuple[str, Any], ...] = ()  # any YAML
+    """The entries of `guardrails`, each with its path."""
+    ids: Mapping[str, str] = {}
+    """The paths of the file's entries that say an `id`, by it. Those that can't be called are in it too."""
 
     @property
     def master_key(self) -> Secret | None:
@@ -314,12 +453,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _names_of(kind: type[msgspec.Struct]) -> frozenset[str]:
-    own = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
+    own = frozenset(kind.__struct_encode_fields__)
     return own | known_keys.LATER.get(kind.__name__, frozenset())
 
 
-_NEVER_SENT = known_keys.PARAMS_LATER | ({*GATEWAY_FIELDS, CACHE_FIELD, "ttl"} - known_keys.REQUEST_PARAMS)
-"""LiteLLM's own keys of `litellm_params` that have no effect yet: no provider knows them."""
 _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "general_settings": _names_of(GeneralSettings),
@@ -331,19 +468,29 @@ _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """The keys that each section has, with those that have no effect yet."""
+_ELSEWHERE = frozenset(name for names in _SECTIONS.values() for name in names)
+_OWN_FIELDS = frozenset(name for row in PROVIDERS.values() for name in row.own_fields)
+_NEVER_SENT = known_keys.PARAMS_LATER | (
+    {*GATEWAY_FIELDS, CACHE_FIELD, *(STRIPPED - _ELSEWHERE - _OWN_FIELDS)} - known_keys.REQUEST_PARAMS
+)
+"""LiteLLM's own keys of `litellm_params` that have no effect yet: no provider knows them."""
+_NEVER_SENT_PREFIXES = (*known_keys.PARAMS_LATER_PREFIXES, *STRIPPED_PREFIXES)
 
 
 def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     """Check a parsed config file. Nothing that a file can hold makes this raise."""
     reader = _ConfigReader(env)
     reader.export(document.get("environment_variables"))
+    reader.share(document.get("credential_list"))
     for key in document:
         if key in known_keys.TOP_LEVEL_LATER:
             if not asks_for_nothing(document[key]):
                 reader.warnings.append(f"{key}{names_in(document[key])}: has no effect in this version")
         elif key not in known_keys.TOP_LEVEL and not str(key).startswith(NO_KEYS):
             reader.warnings.append(f"{key}: {unknown_key(key, '')}")
+    guardrails = tuple(reader.guardrails(document))
     return Config(
+        guardrails=guardrails,
         deployments=tuple(reader.deployments(document.get("model_list"))),
         skipped=tuple(reader.skipped),
         litellm_settings=reader.section(document, "litellm_settings", LitellmSettings),
@@ -354,7 +501,32 @@ def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         warnings=tuple(reader.warnings),
         unset=tuple(reader.unset),
         written=tuple(reader.written),
+        credentials=reader.credentials,
+        ids=reader.ids,
     )
+
+
+class EntryRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored model, checked: its deployment, or why it can't be called."""
+
+    found: Deployment | Skipped
+    warnings: tuple[str, ...]
+
+
+def read_entry(
+    item: Mapping[str, Any], path: str, env: Mapping[str, str], credentials: Credentials
+) -> EntryRead:
+    """Check one entry that is not in the file. Whatever is wrong with it makes it one that is skipped.
+    `env` are the variables that it may name."""
+    reader = _ConfigReader(env)
+    reader.credentials = dict(credentials)
+    values = reader.resolved(item, path)
+    found: Deployment | Skipped
+    try:
+        found = reader.deployment(item, values, path)
+    except BadDeployment as exc:
+        found = skipped_of(values, path, exc)
+    return EntryRead(found=found, warnings=tuple(reader.warnings))
 
 
 class _ConfigReader:
@@ -364,9 +536,27 @@ class _ConfigReader:
         self.env = dict(env)
         self.errors: list[str] = []
         self.skipped: list[Skipped] = []
+        self.ids: dict[str, str] = {}
         self.warnings: list[str] = []
         self.unset: list[Unset] = []
         self.written: list[str] = []
+        self.credentials: dict[str, Mapping[str, Any]] = {}
+
+    def share(self, listed: Any) -> None:
+        """Read `credential_list`, the credentials that entries name."""
+        for index, item in enumerate(listed if isinstance(listed, list) else ()):
+            path = f"credential_list[{index}]"
+            values = self.resolved(item, path)
+            name = values.get("credential_name") if isinstance(values, Mapping) else None
+            inside = values.get("credential_values") if isinstance(values, Mapping) else None
+            if not isinstance(name, str) or not isinstance(inside, Mapping):
+                self.errors.append(f"{path}: expected credential_name and credential_values")
+            elif name in self.credentials:
+                self.errors.append(f"{path}.credential_name: another credential has this name")
+            else:
+                self.credentials[name] = inside
+        if listed is not None and not isinstance(listed, list):
+            self.errors.append(f"credential_list: expected a list, found {_kind(listed)}")
 
     def export(self, variables: Any) -> None:
         if variables is None:
@@ -385,10 +575,30 @@ class _ConfigReader:
             else:
                 self.errors.append(f"{path}: expected text, found {_kind(value)}")
 
+    def guardrails(self, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The entries of `guardrails`, and of the same in `litellm_settings`, each with its path. Variables
+        are looked up in those of the kind that has an effect."""
+        inside = document.get("litellm_settings")
+        places = [("guardrails", document.get("guardrails"))]
+        if isinstance(inside, Mapping):
+            places.append(("litellm_settings.guardrails", inside.get("guardrails")))
+        for place, listed in places:
+            if not isinstance(listed, list):
+                if not asks_for_nothing(listed):
+                    self.errors.append(f"{place}: expected a list, found {_kind(listed)}")
+                continue
+            for index, item in enumerate(listed):
+                path = f"{place}[{index}]"
+                params = item.get("litellm_params") if isinstance(item, Mapping) else None
+                is_generic = isinstance(params, Mapping) and params.get("guardrail") == GENERIC_GUARDRAIL
+                yield path, self.resolved(item, path) if is_generic else item
+
     def section(self, document: Mapping[str, Any], name: str, kind: type[S]) -> S:
         found = document.get(name)
         if found is None:
             return kind()
+        if isinstance(found, Mapping) and name == "litellm_settings":
+            found = {key: value for key, value in found.items() if key != "guardrails"}
         values = self.resolved(found, name)
         if isinstance(values, Mapping):
             self._warn_unknown(values, name, kind)
@@ -400,27 +610,29 @@ class _ConfigReader:
         if not isinstance(model_list, list):
             self.errors.append(f"model_list: expected a list, found {_kind(model_list)}")
             return
-        ids: dict[str, str] = {}
         for index, item in enumerate(model_list):
             path = f"model_list[{index}]"
             values = self.resolved(item, path)
             try:
-                yield self._deployment(item, values, path)
+                yield self.deployment(item, values, path)
             except BadDeployment as exc:
                 if keeps_from_starting(path, exc.path):
                     self.errors.append(str(exc))
                 else:
                     self.skipped.append(skipped_of(values, path, exc))
-            self._check_id(values, path, ids)
+            self._check_id(values, path)
 
-    def _check_id(self, values: Any, path: str, ids: dict[str, str]) -> None:
+    def _check_id(self, values: Any, path: str) -> None:
         """The rows of two deployments with one id could not be told apart."""
         info = values.get("model_info") if isinstance(values, Mapping) else None
         known_as = info.get("id") if isinstance(info, Mapping) else None
-        if isinstance(known_as, str) and ids.setdefault(known_as, path) != path:
-            self.errors.append(f"{path}.model_info.id: {ids[known_as]} has the same id")
+        if isinstance(known_as, str) and self.ids.setdefault(known_as, path) != path:
+            self.errors.append(f"{path}.model_info.id: {self.ids[known_as]} has the same id")
 
-    def _deployment(self, item: Any, values: Any, path: str) -> Deployment:
+    def deployment(self, item: Any, values: Any, path: str) -> Deployment:
+        """The deployment of an entry. `item` is the entry as it is written, and `values` with its variables
+        looked up. Raises BadDeployment."""
+        with_credential(values, self.credentials, path)
         prices = self._prices(values, path)
         if isinstance(values, dict) and values.get("model_info", "absent") is None:
             del values["model_info"]
@@ -441,7 +653,7 @@ class _ConfigReader:
         for name in known_keys.NEEDS_VALUE:
             if name not in values or (values[name] is not None and str(values[name]).strip()):
                 continue
-            text = str(written[name])
+            text = str(written.get(name, ""))
             found[name] = text.removeprefix(ENV_PREFIX) if text.startswith(ENV_PREFIX) else ""
         return found
 
@@ -474,7 +686,7 @@ class _ConfigReader:
             return None
 
     def _warn_unknown(self, values: Mapping[str, Any], path: str, kind: type[msgspec.Struct]) -> None:
-        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        known = set(kind.__struct_encode_fields__)
         later = known_keys.LATER.get(kind.__name__, frozenset())
         for key, value in values.items():
             is_shown = kind is ModelInfo and (is_price_field(str(key)) or key in known_keys.SHOWN)
@@ -517,12 +729,12 @@ class _ConfigReader:
         return found
 
     def _params(self, values: Mapping[str, Any], path: str) -> dict[str, msgspec.Raw]:
-        known = {field.encode_name for field in msgspec.structs.fields(LitellmParams)}
+        known = set(LitellmParams.__struct_encode_fields__)
         params: dict[str, msgspec.Raw] = {}
         for key, value in values.items():
             if key in known or is_price_field(key):
                 continue
-            if key in _NEVER_SENT or key.startswith(known_keys.PARAMS_LATER_PREFIXES):
+            if key in _NEVER_SENT or key.startswith(_NEVER_SENT_PREFIXES):
                 if self._forget_unset(f"{path}.{key}") or not asks_for_nothing(value):
                     self.warnings.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
                 continue
@@ -537,6 +749,33 @@ class _ConfigReader:
             except (TypeError, ValueError, OverflowError):
                 raise BadDeployment(f"{path}.{key}", f"{_kind(value)} can't be sent as JSON") from None
         return params
+
+
+def with_credential(values: Any, credentials: Credentials, path: str) -> None:
+    """Put the values of the credential that an entry names beside the entry's own, which count first. A
+    credential with an address is for that address alone, so that nobody sends its key elsewhere. Raises
+    BadDeployment."""
+    params = values.get("litellm_params") if isinstance(values, Mapping) else None
+    name = params.get("litellm_credential_name") if isinstance(params, Mapping) else None
+    if name is None or not isinstance(params, dict):
+        return
+    where = f"{path}.litellm_params.litellm_credential_name"
+    shared = credentials.get(name) if isinstance(name, str) else None
+    if shared is None:
+        raise BadDeployment(where, "there is no credential of this name")
+    for address in known_keys.ADDRESSES:
+        own = params.get(address)
+        if own is not None and own != shared.get(address) and known_keys.KEYS & shared.keys():
+            raise BadDeployment(
+                f"{path}.litellm_params.{address}",
+                "differs from the credential's, whose key goes to no other address; put the address into the "
+                "credential",
+            )
+    for key, value in shared.items():
+        if key in known_keys.SHARED:
+            params.setdefault(key, value)
+        elif key not in known_keys.CREDENTIAL_NOTES:
+            raise BadDeployment(where, f"the credential has `{str(key)[:60]}`, which no credential can have")
 
 
 def asks_for_nothing(value: object) -> bool:
@@ -578,19 +817,37 @@ def keeps_from_starting(entry: str, path: str) -> bool:
 def skipped_of(values: Any, path: str, error: BadDeployment) -> Skipped:
     """The skipped entry of an error in it. `values` is the entry as far as it could be read."""
     entry = values if isinstance(values, Mapping) else {}
-    params, name = entry.get("litellm_params"), entry.get("model_name")
+    params = entry.get("litellm_params")
     return Skipped(
         path=path,
-        model_name=name if isinstance(name, str) else "",
+        model_name=public_name_of(entry),
         reason=str(error),
         variable=error.variable,
-        local=isinstance(params, Mapping) and would_be_local(params),
+        local=isinstance(params, Mapping) and would_be_local(params, entry.get("model_info")),
+        team_id=_team_of(entry),
     )
 
 
-def would_be_local(params: Mapping[str, Any]) -> bool:
+def public_name_of(entry: Mapping[str, Any]) -> str:
+    """The name by which an entry is called, as far as it can be read. Empty: it has none."""
+    info, name = entry.get("model_info"), entry.get("model_name")
+    if isinstance(info, Mapping) and info.get("team_id"):
+        name = info.get("team_public_model_name") or name
+    return name if isinstance(name, str) else ""
+
+
+def _team_of(entry: Mapping[str, Any]) -> str:
+    info = entry.get("model_info")
+    team = info.get("team_id") if isinstance(info, Mapping) else None
+    return team if isinstance(team, str) else ""
+
+
+def would_be_local(params: Mapping[str, Any], info: object = None) -> bool:
     """Whether calls of an entry would stay on the user's own machines, as far as that can be told of one that
-    is wrong."""
+    is wrong. `info` is its `model_info`."""
+    said = params.get("residency") or (info.get("residency") if isinstance(info, Mapping) else None)
+    if said == "local":
+        return True
     model, forced = params.get("model"), params.get("custom_llm_provider")
     addresses = [params.get(name) for name in ("api_base", "base_url")]
     if any(isinstance(address, str) and is_near(address) for address in addresses):
@@ -608,7 +865,20 @@ def _converted(values: Any, path: str, kind: type[S]) -> S:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as exc:
         what, _, where = str(exc).partition(" - at `$")
-        raise BadDeployment(f"{path}{where.rstrip('`')}", what) from None
+        where = _with_key(values, where.rstrip("`"), kind)
+        raise BadDeployment(f"{path}{where}", what) from None
+
+
+def _with_key(values: Any, where: str, kind: type[S]) -> str:
+    """A place within a section, such as `.model_group_alias[...]`, with the key that is meant."""
+    field, some, rest = where.removeprefix(".").partition("[...]")
+    inside = values.get(field) if some and isinstance(values, Mapping) else None
+    for key, value in inside.items() if isinstance(inside, Mapping) else ():
+        try:
+            msgspec.convert({**values, field: {key: value}}, kind, strict=False)
+        except msgspec.ValidationError:
+            return f".{field}.{shortened(str(key))}{rest}"
+    return where
 
 
 def _kind(value: object) -> str:

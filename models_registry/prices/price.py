@@ -142,6 +142,19 @@ def cost_parts(price: Price, usage: Usage, duration_ms: int = 0) -> Parts:
     return _rounded(_femto(price, usage, duration_ms))
 
 
+def cache_saved_nano(price: Price, usage: Usage) -> int:
+    """What reading from the cache saved in nano-USD, rounded down: the price of the cached input as plain
+    input, less what it cost. What it cost to write the cache is not in it."""
+    if not usage.cached_tokens:
+        return 0
+    rare = usage.rare
+    if rare is not None:
+        rare = msgspec.structs.replace(rare, audio_cached_tokens=0, image_cached_tokens=0)
+    plain = msgspec.structs.replace(usage, cached_tokens=0, rare=rare)
+    saved = sum(_femto(price, plain, 0)) - sum(_femto(price, usage, 0))
+    return max(0, saved) // FEMTO_PER_NANO
+
+
 def ceiling_nano(
     price: Price,
     prompt_tokens: int,

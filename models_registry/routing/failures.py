@@ -10,7 +10,9 @@ from types import MappingProxyType
 from models_registry.backends.provider_errors import CONTENT_CODE, CONTEXT_CODE
 from schema.errors import (
     ContextLengthExceeded,
+    DeploymentAtLimit,
     GatewayError,
+    NotLocal,
     UnsupportedParameter,
     UpstreamError,
     UpstreamMalformed,
@@ -44,6 +46,8 @@ class FailureKind(enum.Enum):
     UNSUPPORTED = ("unsupported parameter", "BadRequestErrorRetries", Again.ELSEWHERE)
     BAD_REQUEST = ("bad request", "BadRequestErrorRetries", Again.NOWHERE)
     CONTEXT_WINDOW = ("context window", "BadRequestErrorRetries", Again.NOWHERE)
+    NOT_LOCAL = ("not local", "DefaultRetries", Again.ELSEWHERE)
+    AT_LIMIT = ("at its limit", "DefaultRetries", Again.ANYWHERE)
     CONTENT_POLICY = ("content policy", "ContentPolicyViolationErrorRetries", Again.NOWHERE)
 
     @property
@@ -73,11 +77,16 @@ POLICIES = frozenset({kind.policy for kind in FailureKind} | {"DefaultRetries"})
 
 
 def kind_of(error: GatewayError) -> FailureKind | None:
-    """The kind of an error. None: the error is the caller's or this gateway's own, and ends the call."""
+    """The kind of an error. AT_LIMIT and NOT_LOCAL are no failures: nothing was sent. None: the error is the
+    caller's or this gateway's own, and ends the call."""
     if isinstance(error, UnsupportedParameter):
         return FailureKind.UNSUPPORTED
     if isinstance(error, ContextLengthExceeded) or error.code == CONTEXT_CODE:
         return FailureKind.CONTEXT_WINDOW
+    if isinstance(error, DeploymentAtLimit):
+        return FailureKind.AT_LIMIT
+    if isinstance(error, NotLocal):
+        return FailureKind.NOT_LOCAL
     if not isinstance(error, UpstreamError):
         return None
     if error.code == CONTENT_CODE:

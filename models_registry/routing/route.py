@@ -1,24 +1,30 @@
 """The way of one call: which deployment is attempted next, and when. Pure: no IO, no clock.
 
-    a model's deployments, by weight, each once; then again after a wait, as often as retries are left
+    a model's deployments, as `choice.py` chooses, each once; then again after a wait, while retries are left
     └── failed: the model's fallbacks, in order, each with deployments, retries and fallbacks of its own
+        └── none is left: the deployments that cool down, of the first model that has any
 
 A retry goes at once to a deployment that was not tried yet. Where there is none, it goes to the deployment
 that may be asked again soonest. Time is the sum of the waits: an attempt takes time too, and only makes a
 retry later. The caller is told the last error of the model that it asked for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 
 from models_registry.drops import Drop, Reason
-from models_registry.registry import Registry, pick
+from models_registry.registry import Registry
+from models_registry.routing.choice import NO_TRAITS, Sifted, View, choose, sift
+from models_registry.routing.cooldowns import NOTHING_SENT
 from models_registry.routing.failures import Again, FailureKind, kind_of
+from models_registry.routing.fleet import Fleet
+from models_registry.routing.leg import Leg, Resort
+from models_registry.routing.nobody import error_of, failure_of
 from models_registry.routing.settings import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
-from schema.errors import GatewayError, ModelNotAllowed, ModelNotFound, Told
+from schema.errors import DeploymentAtLimit, GatewayError, ModelNotAllowed, ModelNotFound, Told
 from schema.models import AllowedModels
-from schema.route_options import RouteOptions
+from schema.route_options import AS_CONFIGURED, RouteOptions
 
 LONGEST_WAIT_S = 60.0
 """A deployment whose provider says to come back later than this is not tried again."""
@@ -30,30 +36,15 @@ MOST_DROPS = 200
 """The most drops that a call notes."""
 FIRST_WAIT_S = 0.5
 MOST_BACKOFF_S = 8.0
+SLOT_WAIT_S = 0.2
+"""How soon a deployment is asked again whose calls at once were as many as it may have."""
 JITTER = 0.25
 GOLDEN = 0.618_033_988_749_895
 """The step from one random number to the next, so that a call's numbers spread evenly over [0, 1)."""
 
 
-class _Leg:
-    """A model that the call came to, and when each of its deployments may be asked again."""
-
-    def __init__(self, model: str, targets: Sequence[Target], depth: int) -> None:
-        self.model = model
-        self.targets = targets
-        self.depth = depth
-        """How many fallbacks lead from the model asked for to this one."""
-        self.ready_s: dict[int, float] = {}
-        """When a deployment that was tried may be asked again, by its place. Infinity: never."""
-
-    def choices(self) -> tuple[list[int], float]:
-        """The places of the deployments that may be asked soonest, and when. Those that were not tried may be
-        asked at 0."""
-        fresh = [place for place in range(len(self.targets)) if place not in self.ready_s]
-        if fresh:
-            return [place for place in fresh if self.targets[place].weight > 0] or fresh, 0.0
-        soonest_s = min(self.ready_s.values())
-        return [place for place, ready_s in self.ready_s.items() if ready_s == soonest_s], soonest_s
+_Names = tuple[Sequence[str], Sequence[Drop]]
+"""Fallbacks in order, and those that are passed over."""
 
 
 class Route:
@@ -71,13 +62,20 @@ class Route:
     """The error that the caller is told where no later attempt succeeds."""
     tells_last = False
     """Whether `told` is the error of the last attempt."""
+    waits_for_slot = False
+    """Whether the next attempt has to wait for its turn at one of the leg's `slots`."""
+    notable = False
+    """Whether there was something to decide."""
+    _tells_limit = False
+    """Whether `told` is about a limit of a deployment: then nothing was sent there."""
     _place = 0
     _attempts = 1
     _waited_s = 0.0
-    _leg: _Leg | None = None
+    _leg: Leg | None = None
     _drops: Sequence[Drop] = ()
+    _resorts: Sequence[Resort] = ()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all of it decides about the way)
         self,
         registry: Registry,
         routing: Routing,
@@ -86,37 +84,40 @@ class Route:
         allowed: Sequence[AllowedModels],
         options: RouteOptions,
         roll: float,
+        see: Callable[[], View] | None = None,
+        plain: bool = False,
     ) -> None:
-        """Raises ModelNotFound, ModelInError or ModelNotAllowed: for the model, and for a fallback that the
-        request itself names."""
+        """`see` tells what a choice is made by, now. `plain`: no deployment cools down, and nothing of the
+        request decides about deployments. Raises ModelNotFound, ModelInError or ModelNotAllowed: for the
+        model, and for a fallback that the request itself names. Raises what `nobody.py` has where no
+        deployment fits the request."""
         self._registry = registry
         self._routing = routing
         self._allowed = allowed
         self._options = options
         self._roll = roll
-        self._model = model
         self._targets = registry.targets(model, allowed=allowed)
-        self._place = 0 if len(self._targets) == 1 else pick(self._targets, roll)
-        self.target = self._targets[self._place]
-        for field, names in options.named():
-            for name in names:
-                self._check(name, field)
+        self._model = model
+        self._see = see
+        if options is not AS_CONFIGURED:
+            for field, names in options.named():
+                for name in names:
+                    self._check(name, field)
+        if plain and len(self._targets) == 1:
+            self.target = self._targets[0]
+        else:
+            self._begin()
 
     def advance(self, error: GatewayError) -> bool:
         """The attempt at `target` ended with this error. True where another one follows: `target` and
         `wait_s` are then those of the next attempt. Called once an attempt."""
-        self.tells_last = False
-        leg = self._leg
-        if leg is None:  # most calls never need one
-            leg = self._leg = _Leg(self._model, self._targets, 0)
-            self._ahead: list[tuple[str, int]] = []
-            self._seen = {self._model}
-            self._entered = {self._model}
-            self._drops = []
+        self.tells_last = self.waits_for_slot = False
+        self.notable = True
+        leg = self.leg  # most calls never need one
         kind = kind_of(error)
         if kind is None:
-            if self.told is None:
-                self._tell(error)
+            if self.told is None or self._tells_limit:
+                self._tell(error)  # nothing was sent, so the caller's own refusal is what the call ends with
             if not self.fallbacks or not isinstance(error, ModelNotAllowed):
                 return False
             # a fallback that is not for this customer is passed over
@@ -128,7 +129,38 @@ class Route:
             self._leave_untried(leg, Reason.TOO_MANY)
             self._leave_ahead(Reason.TOO_MANY)
             return False
-        return self._retry(leg, kind, error) or self._fall_back(leg, kind)
+        if self._retry(leg, kind, error) or self._fall_back(leg, kind):
+            return True
+        return kind is FailureKind.AT_LIMIT and self._enter_resort()
+
+    def _first_leg(self) -> Leg:
+        self._model = self._registry.real_name(self._model)
+        self._leg = Leg(self._model, self._targets, 0)
+        self._ahead: list[tuple[str, int]] = []
+        self._seen = {self._model}
+        self._entered = {self._model}
+        return self._leg
+
+    def _begin(self) -> None:
+        """Choose the first deployment."""
+        self._model = self._registry.real_name(self._model)
+        self.notable = True
+        view = self._look()
+        sifted = sift(self._model, self._targets, view)
+        self._note(*sifted.drops.values())
+        if sifted.fit:
+            self._place = choose(self._targets, sifted.fit, view, self._roll)
+            self.target = self._targets[self._place]
+            return
+        leg = self._first_leg()
+        self._attempts = 0
+        self._resorts = [Resort(leg, sifted.last)] if sifted.last else []
+        if not self._fall_back(leg, failure_of(sifted.drops.values())) and not self._enter_resort():
+            raise error_of(self._model, sifted.drops.values(), view.traits)
+
+    def _look(self) -> View:
+        see = self._see
+        return View(self._routing.choice, NO_TRAITS, Fleet(), 0.0) if see is None else see()
 
     @property
     def drops(self) -> Sequence[Drop]:
@@ -139,13 +171,13 @@ class Route:
     def _note(self, *drops: Drop) -> None:
         self._drops = (*self._drops, *drops)[:MOST_DROPS]
 
-    def _leave(self, leg: _Leg, places: Iterable[int], reason: Reason) -> None:
+    def _leave(self, leg: Leg, places: Iterable[int], reason: Reason) -> None:
         """Note that these deployments are passed over."""
         self._note(
             *(Drop(model=leg.model, model_id=leg.targets[each].model_id, reason=reason) for each in places)
         )
 
-    def _leave_untried(self, leg: _Leg, reason: Reason) -> None:
+    def _leave_untried(self, leg: Leg, reason: Reason) -> None:
         places = range(len(leg.targets))
         self._leave(leg, (each for each in places if each not in (self._place, *leg.ready_s)), reason)
 
@@ -156,6 +188,7 @@ class Route:
 
     def _tell(self, error: GatewayError) -> None:
         self.told, self.tells_last = Told.of(error), True
+        self._tells_limit = isinstance(error, DeploymentAtLimit)
 
     def _check(self, name: str, field: str) -> None:
         try:
@@ -163,7 +196,9 @@ class Route:
         except ModelNotFound as exc:
             raise type(exc)(exc.message, param=field) from exc
 
-    def _retry(self, leg: _Leg, kind: FailureKind, error: GatewayError) -> bool:
+    def _retry(self, leg: Leg, kind: FailureKind, error: GatewayError) -> bool:
+        if kind in NOTHING_SENT:
+            return self._go_round(leg, error)
         again, most = self._granted(leg, kind)
         if again is Again.NOWHERE:
             too_long = kind is FailureKind.CONTEXT_WINDOW
@@ -177,24 +212,66 @@ class Route:
             reason = Reason.SAME_ANSWER if again is Again.ELSEWHERE else Reason.STAYS_AWAY
             self._leave(leg, (self._place,), reason)
         leg.ready_s[self._place] = self._waited_s + pause_s
-        places, ready_s = leg.choices()
+        view = self._look()
+        sifted = sift(leg.model, leg.targets, view)
+        alone = len(leg.targets) == 1 and not self._has_ahead(leg, kind)
+        places, ready_s = leg.choices(sifted, cooling_too=alone)
         wait_s = max(0.0, ready_s - self._waited_s)
         if self._waited_s + wait_s > MOST_WAITING_S:
             if wait_s < inf:
                 self._leave(leg, places, Reason.WAITS_TOO_LONG)
             return False
+        is_new = any(place not in leg.ready_s and place in sifted.fit for place in places)
+        if not is_new and not view.fleet.may_retry(view.now):
+            self._leave(leg, places, Reason.NO_RETRY_BUDGET)
+            return False
         self.retries += 1
-        self._go(leg, places, wait_s)
+        self._go(leg, places, wait_s, view)
         return True
 
-    def _go(self, leg: _Leg, places: Sequence[int], wait_s: float) -> None:
+    def _go_round(self, leg: Leg, error: GatewayError) -> bool:
+        """The deployment is at a limit of its own, or turned out to be no local one: nothing was sent, and
+        going to another one is no retry."""
+        limit = error if isinstance(error, DeploymentAtLimit) else None
+        waits = limit is not None and limit.waits
+        if not waits:
+            self._leave(leg, (self._place,), Reason.NOT_LOCAL if limit is None else Reason.AT_LIMIT)
+        if limit is not None and limit.takes_less:
+            self._resorts = [Resort(leg, (self._place,), shorter=True), *self._resorts]
+        leg.ready_s[self._place] = self._waited_s + (SLOT_WAIT_S if waits else inf)
+        view = self._look()
+        sifted = sift(leg.model, leg.targets, view)
+        places, ready_s = leg.choices(sifted, cooling_too=not self._has_ahead(leg, FailureKind.AT_LIMIT))
+        if ready_s == inf:
+            return False
+        self._go(leg, places, max(0.0, ready_s - self._waited_s), view)
+        self.waits_for_slot = ready_s > 0.0  # else there is one that was not tried
+        leg.full = [place for place in sifted.fit if leg.ready_s.get(place, inf) < inf] or places
+        return True
+
+    @property
+    def leg(self) -> Leg:
+        """The model that the call came to."""
+        return self._leg or self._first_leg()
+
+    def take_slot(self, model_id: str) -> None:
+        """It is the call's turn at this deployment."""
+        place = self.leg.place_of_slot(model_id)
+        if place is not None:
+            self._place, self.target = place, self.leg.targets[place]
+
+    def _go(self, leg: Leg, places: Sequence[int], wait_s: float, view: View) -> None:
         self.wait_s = wait_s
         self._waited_s += wait_s
         self._attempts += 1
-        self._place = places[pick([leg.targets[place] for place in places], self._luck())]
+        self._place = choose(leg.targets, places, view, self._luck())
         self.target = leg.targets[self._place]
 
-    def _granted(self, leg: _Leg, kind: FailureKind) -> tuple[Again, int]:
+    def _has_ahead(self, leg: Leg, kind: FailureKind) -> bool:
+        """Whether another model may follow."""
+        return self._options.falls_back and bool(self._ahead or self._next_of(leg, kind)[0])
+
+    def _granted(self, leg: Leg, kind: FailureKind) -> tuple[Again, int]:
         """Where a retry may go, and how many retries there may be. A retry policy that names the kind of
         error counts first. A request that wants no retries gets none."""
         wanted = self._options.retries
@@ -213,10 +290,11 @@ class Route:
         backoff_s = min(MOST_BACKOFF_S, FIRST_WAIT_S * 2**self.retries)
         return max(asked_s or backoff_s, self._routing.least_wait_s) * (1.0 + JITTER * self._luck())
 
-    def _fall_back(self, leg: _Leg, kind: FailureKind) -> bool:
+    def _fall_back(self, leg: Leg, kind: FailureKind) -> bool:
         options = self._options
         finds_wrong = kind in (FailureKind.BAD_REQUEST, FailureKind.UNSUPPORTED)
-        depth, names = leg.depth + 1, self._next_of(leg, kind)
+        depth, (names, drops) = leg.depth + 1, self._next_of(leg, kind)
+        self._note(*drops)
         if depth <= self._routing.max_fallbacks:
             self._ahead[:0] = [(name, depth) for name in names]
         else:
@@ -226,7 +304,7 @@ class Route:
             return False
         return self._enter_next()
 
-    def _next_of(self, leg: _Leg, kind: FailureKind) -> Sequence[str]:
+    def _next_of(self, leg: Leg, kind: FailureKind) -> _Names:
         """The fallbacks of a model after such an error. Those that the request names count before the
         config's. The request's `fallbacks` are for every model."""
         options, routing = self._options, self._routing
@@ -240,25 +318,26 @@ class Route:
         if special is not None:
             return special
         general = options.fallbacks
-        return (self._listed(routing.fallbacks, leg) or ()) if general is None else general
+        return (self._listed(routing.fallbacks, leg) or ((), ())) if general is None else (general, ())
 
-    def _listed(self, lists: Fallbacks, leg: _Leg) -> Sequence[str] | None:
+    def _listed(self, lists: Fallbacks, leg: Leg) -> _Names | None:
         """The fallbacks of a model: its own list, else the list for any model. From the list for any model a
         local model falls back to local models alone, since its calls leave only where its own list says
         so."""
         own, for_any = fallbacks_of(lists, leg.model), lists.get(ANY)
+        listed = for_any if own is None else own
         if own is not None or for_any is None or not _are_local(leg.targets):
-            return for_any if own is None else own
-        local = []
+            return None if listed is None else (listed, ())
+        local, drops = [], []
         for name in for_any:
             found = self._registry.find(name, allowed=())
             if isinstance(found, Drop):
-                self._note(found)
+                drops.append(found)
             elif _are_local(found):
                 local.append(name)
             else:
-                self._note(Drop(model=name, reason=Reason.NOT_LOCAL))
-        return local
+                drops.append(Drop(model=name, reason=Reason.NOT_LOCAL))
+        return local, drops
 
     def _enter_next(self) -> bool:
         """Go on with the next fallback that exists and that the caller may use. False: there is none."""
@@ -275,13 +354,42 @@ class Route:
                 continue
             self._entered.add(name)
             self._note(*self._registry.in_error(name))
-            self.fallbacks += 1
-            self.retries = 0
-            leg = self._leg = _Leg(name, found, depth)
-            self._go(leg, range(len(found)), 0.0)
+            view = self._look()
+            sifted = sift(name, found, view)
+            self._note(*sifted.drops.values())
+            leg = Leg(name, found, depth)
+            if not sifted.fit:
+                self._skip(leg, sifted)
+                continue
+            self._enter(leg, sifted.fit, view)
             return True
         self._leave_ahead(Reason.TOO_MANY)
-        return False
+        return self._enter_resort()
+
+    def _enter_resort(self) -> bool:
+        """Nothing else is left: go to one that cools down, once, or that has room for a shorter answer."""
+        if not self._resorts:
+            return False
+        resort, *others = self._resorts
+        self._resorts = [each for each in others if each.shorter]
+        self._enter(resort.leg, resort.places, self._look())
+        return True
+
+    def _enter(self, leg: Leg, places: Sequence[int], view: View) -> None:
+        """Go on with this model. The model asked for is no fallback of itself."""
+        self.fallbacks += leg.depth > 0
+        self.retries = 0
+        self._leg = leg
+        self._go(leg, places, 0.0, view)
+
+    def _skip(self, leg: Leg, sifted: Sifted) -> None:
+        """None of this model's deployments is to be asked now. Its own fallbacks may be."""
+        if sifted.last:
+            self._resorts = [*self._resorts, Resort(leg, sifted.last)]
+        if leg.depth < self._routing.max_fallbacks:
+            names, drops = self._next_of(leg, failure_of(sifted.drops.values()))
+            self._note(*drops)
+            self._ahead[:0] = [(name, leg.depth + 1) for name in names]
 
     def _luck(self) -> float:
         self._roll = (self._roll + GOLDEN) % 1.0
@@ -289,4 +397,4 @@ class Route:
 
 
 def _are_local(targets: Sequence[Target]) -> bool:
-    return all(target.local for target in targets)
+    return all(target.stays_home for target in targets)

@@ -9,10 +9,15 @@ from decimal import Decimal
 import msgspec
 
 from models_registry.backends.credentials import without_credentials
+from models_registry.config.capacity import provider_allowance
 from models_registry.config.reader import Config
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.registry import Registry
+from models_registry.routing.choice import ChoiceRules
+from models_registry.routing.choice_settings import ChoiceReader
+from models_registry.routing.cooldowns import CooldownRules
 from models_registry.routing.failures import POLICIES
+from models_registry.routing.retry_budget import RetryBudget
 
 DEFAULT_RETRIES = 2
 MAX_RETRIES = 20
@@ -22,14 +27,6 @@ MAX_WAIT_S = Decimal(60)
 ANY = "*"
 """Stands in `fallbacks` for every model that has no list of its own."""
 
-STRATEGY = "simple-shuffle"
-LATER_STRATEGIES = (
-    "least-busy",
-    "usage-based-routing",
-    "usage-based-routing-v2",
-    "latency-based-routing",
-    "cost-based-routing",
-)
 MAX_SHOWN = 60
 
 Fallbacks = Mapping[str, tuple[str, ...]]
@@ -52,6 +49,10 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """How long a chain may be, of a fallback, its own fallback and so on."""
     on_bad_request: bool = True
     """Whether a call falls back whose request a provider found wrong (`fallback_on_unsupported_params`)."""
+    choice: ChoiceRules = ChoiceRules()
+    cooldowns: CooldownRules = CooldownRules()
+    retry_budget: RetryBudget = msgspec.field(default_factory=RetryBudget)
+    """A full budget. Each worker has one of its own."""
 
     def policy_of(self, model: str) -> Mapping[str, int]:
         return self.model_policies.get(model, self.policy)
@@ -76,7 +77,8 @@ def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], 
         if ANY in fallbacks:
             reader.warnings.append('default_fallbacks: has no effect beside "*" in fallbacks')
         fallbacks.setdefault(ANY, tuple(default_fallbacks))
-    reader.check_strategy(router.routing_strategy)
+    choices = ChoiceReader(config)
+    reader.check_budgets()
     retries = router.num_retries if router.num_retries is not None else litellm.num_retries
     routing = Routing(
         retries=defaults.retries if retries is None else reader.count(retries, "num_retries"),
@@ -88,8 +90,11 @@ def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], 
         content_policy_fallbacks=reader.fallbacks("content_policy_fallbacks"),
         max_fallbacks=defaults.max_fallbacks if router.max_fallbacks is None else router.max_fallbacks,
         on_bad_request=router.fallback_on_unsupported_params is not False,
+        choice=choices.choice(),
+        cooldowns=choices.cooldowns(),
+        retry_budget=choices.budget(),
     )
-    return routing, reader.errors, reader.warnings
+    return routing, reader.errors + choices.errors, reader.warnings + choices.warnings
 
 
 class _RoutingReader:
@@ -117,17 +122,17 @@ class _RoutingReader:
                 found[model] = tuple(names)
         return found
 
-    def check_strategy(self, strategy: str | None) -> None:
-        if strategy is None or strategy == STRATEGY:
-            return
-        path = "router_settings.routing_strategy"
-        shared = f"calls are shared by weight, which is {STRATEGY}"
-        if strategy in LATER_STRATEGIES:
-            self.warnings.append(f"{path}: {strategy} has no effect in this version; {shared}")
-        else:
-            known = ", ".join((STRATEGY, *LATER_STRATEGIES))
-            shown = without_credentials(strategy[:MAX_SHOWN])
-            self.warnings.append(f"{path}: {shown!r} is none of {known}; {shared}")
+    def check_budgets(self) -> None:
+        """The budgets of providers, also of those that no deployment has."""
+        used = {target.provider for target in self._registry.everything()}
+        for name, given in (self._config.router_settings.provider_budget_config or {}).items():
+            try:
+                provider_allowance(name, given)
+            except BadDeployment as exc:
+                self.errors.append(str(exc))
+            if name not in used:
+                path = f"router_settings.provider_budget_config.{without_credentials(name[:MAX_SHOWN])}"
+                self.warnings.append(f"{path}: no deployment is of this provider")
 
     def check_names(self, names: Iterable[str], path: str) -> None:
         for name in names:

@@ -10,6 +10,11 @@ from models_registry.turns.events import AnswerEvent, Began, said_bytes
 from schema.errors import GatewayError, Told, UpstreamError
 from schema.usage import Usage
 
+NO_STREAM = "The provider answered with something else than a stream."
+EMPTY = "The provider answered with an empty stream."
+CUT = "The provider's stream broke off before it was complete."
+"""What is told of a stream that is none, that held nothing, or that was cut, whatever its dialect."""
+
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """A stream that broke. It keeps no exception, since an exception would keep the frames of the call."""

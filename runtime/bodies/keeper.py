@@ -73,6 +73,8 @@ class BodyKeeper:
         said = call.caller.stores_bodies
         if self._policy.bodies_forbidden or not (self._policy.stores_bodies if said is None else said):
             return False
+        if call.stays_local and not call.caller.keeps_local_bodies:
+            return False
         return headers.get(REDACTION_HEADER, "").strip().lower() != "true"
 
     def take(self, call: Call, request: Wire, answer: bytes | EventStream) -> bytes | EventStream:

@@ -358,6 +358,8 @@ def bare(row: SpendRow) -> SpendRow:
         response_id=None,
         trace_id=None,
         spend_logs_metadata="",
+        route="",
+        guardrails="",
     )
 
 

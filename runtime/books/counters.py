@@ -1,5 +1,7 @@
 """The counters, one for each kind of holder, and the SQL that changes them."""
 
+from typing import NamedTuple
+
 import asyncpg
 import msgspec
 
@@ -74,6 +76,13 @@ COUNTERS: tuple[Counter, ...] = (
         soft=_SHARED_SOFT,
         most=_SHARED,
     ),
+    Counter(
+        kind="project",
+        table="LiteLLM_ProjectTable",
+        id="project_id",
+        soft=_SHARED_SOFT,
+        most=_SHARED,
+    ),
     Counter(kind="team", table="LiteLLM_TeamTable", id="team_id"),
     Counter(kind="user", table="LiteLLM_UserTable", id="user_id"),
     Counter(
@@ -105,25 +114,47 @@ COUNTERS: tuple[Counter, ...] = (
         increase=_NONE,
         expiry=_NONE,
     ),
+    Counter(
+        kind="tag",
+        table="LiteLLM_TagTable",
+        id="tag_name",
+        soft=_SHARED_SOFT,
+        most=_SHARED,
+        increase=_NONE,
+        expiry=_NONE,
+    ),
 )
 """The counters, in the order in which every writer locks them."""
 
 
-def owners_of(
-    organization: str | None, team: str | None, user: str | None, key: str | None, customer: str | None
-) -> list[CounterId]:
-    """The counters to which the cost of a row is added."""
-    owners: list[CounterId] = [("key", key, "")] if key else []
-    if organization:
-        owners.append(("organization", organization, ""))
-    if team:
-        owners.append(("team", team, ""))
-        if user:
-            owners.append(("member", team, user))
-    if user:
-        owners.append(("user", user, ""))
-    if customer:
-        owners.append(("customer", customer, ""))
+class OwnersOfRow(NamedTuple):
+    """To whom a row of the ledger belongs."""
+
+    organization: str | None = None
+    team: str | None = None
+    user: str | None = None
+    key: str | None = None
+    customer: str | None = None
+    project: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def owners_of(row: OwnersOfRow) -> list[CounterId]:
+    """The counters to which the cost of a row is added. A tag that nobody entered has none."""
+    owners: list[CounterId] = [("key", row.key, "")] if row.key else []
+    if row.organization:
+        owners.append(("organization", row.organization, ""))
+    if row.project:
+        owners.append(("project", row.project, ""))
+    if row.team:
+        owners.append(("team", row.team, ""))
+        if row.user:
+            owners.append(("member", row.team, row.user))
+    if row.user:
+        owners.append(("user", row.user, ""))
+    if row.customer:
+        owners.append(("customer", row.customer, ""))
+    owners += [("tag", tag, "") for tag in dict.fromkeys(row.tags)]
     return owners
 
 

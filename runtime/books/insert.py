@@ -11,7 +11,7 @@ import asyncpg
 
 from runtime.books import rollups
 from runtime.books.account_charges import charge_accounts, crossed_in, now_called, with_windows
-from runtime.books.counters import COUNTERS, Counter, CounterSums, add_to, owners_of
+from runtime.books.counters import COUNTERS, Counter, CounterSums, OwnersOfRow, add_to, owners_of
 from runtime.books.crossings import (
     NO_CUSTOMER_BUDGET,
     Crossed,
@@ -126,15 +126,22 @@ def _crossed(counter: Counter, row: asyncpg.Record) -> Iterator[Crossed]:
 
 def _sums(booked: Iterable[SpendRow]) -> dict[str, CounterSums]:
     """What to add to the counters, by kind of holder. Rows that cost nothing change no counter."""
-    costs: dict[tuple[str | None, str | None, str, str, str | None], int] = {}
+    costs: dict[OwnersOfRow, int] = {}
     for row in booked:
         if row.cost_nano:
-            key = row.key_id or row.key_hash
-            held_by = (row.organization_id, row.team_id, row.user_id, key, row.end_user)
+            held_by = OwnersOfRow(
+                organization=row.organization_id,
+                team=row.team_id,
+                user=row.user_id,
+                key=row.key_id or row.key_hash,
+                customer=row.end_user,
+                project=row.project_id,
+                tags=row.tags,
+            )
             costs[held_by] = costs.get(held_by, 0) + row.cost_nano
     sums: dict[str, CounterSums] = {}
     for held_by, cost_nano in costs.items():
-        for kind, id, part in owners_of(*held_by):
+        for kind, id, part in owners_of(held_by):
             of_kind = sums.setdefault(kind, {})
             window, ever = of_kind.get((id, part), (0, 0))
             of_kind[id, part] = (window + cost_nano, ever + cost_nano)

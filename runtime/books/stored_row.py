@@ -42,6 +42,10 @@ def spend_row(row: StoredRow) -> SpendRow:
         row["litellm_call_id"] or request_id,
         metadata.trace_id or None,
         _text_of(metadata.spend_logs_metadata),
+        "" if metadata.local_only is msgspec.UNSET else metadata.local_only,
+        _text_of(metadata.route),
+        _text_of(metadata.guardrail_information),
+        0 if metadata.cache_saved is msgspec.UNSET else int(metadata.cache_saved * NANO_PER_USD),
         "",
         (),
     ]
@@ -83,7 +87,7 @@ _READ = tuple(
 value of another value."""
 _MADE = (
     "rare", "cost_parts", "input_reported", "final", "held_nano", "call_id",
-    "trace_id", "spend_logs_metadata",
+    "trace_id", "spend_logs_metadata", "stays_local", "route", "guardrails", "cache_saved_nano",
     "key_id", "charges",  # these are in no column that is read
 )  # fmt: skip
 _FOUND = (*_MADE, *(column.field for column in COLUMNS if column.field is not None))

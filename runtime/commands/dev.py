@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 
 from runtime.blueprint import Blueprint
+from runtime.commands.ui import built_aside
 from runtime.config_file import Document, merge
 from runtime.local.models import FoundModels, local_models
 from runtime.outbound import Unreachable, get_json
@@ -18,7 +19,7 @@ READY_TIMEOUT_S = 60.0
 def dev(document: Document, env: Mapping[str, str], listen: Listen) -> int:
     """Start Postgres, the models and the gateway, print what was found, and serve until Ctrl-C. Gives the
     exit code."""
-    with local_models(env) as found:
+    with built_aside(env, url_of(listen)), local_models(env) as found:
         whole = merge(document, found.document)
         settings, master_key, _ = settings_of(whole, dict(found.env))
         settings = salted(settings)

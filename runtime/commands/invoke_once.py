@@ -24,7 +24,9 @@ from runtime.serving.serve import ServedDatabase, salted, settings_of
 from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 
-async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, str]) -> int:
+async def invoke(
+    name: str, body: str, *, document: Document, env: Mapping[str, str], cookie: str = ""
+) -> int:
     """Call a function with the master key, and write the reply to stdout. Gives the exit code: 0 for a reply
     with status 200, 1 for another reply, 2 for bad input, 3 for a bad database.
 
@@ -32,7 +34,7 @@ async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, 
     """
     logs = set_up_logs()
     try:
-        return await _invoke(name, body, document=document, env=env, log_line=logs.msg)
+        return await _invoke(name, body, document=document, env=env, log_line=logs.msg, cookie=cookie)
     except UnknownFunction as exc:
         sys.stderr.write(f"switchgear: {exc}\n")
         return 2
@@ -42,7 +44,13 @@ async def invoke(name: str, body: str, *, document: Document, env: Mapping[str, 
 
 
 async def _invoke(
-    name: str, body: str, *, document: Document, env: Mapping[str, str], log_line: Callable[[bytes], None]
+    name: str,
+    body: str,
+    *,
+    document: Document,
+    env: Mapping[str, str],
+    log_line: Callable[[bytes], None],
+    cookie: str,
 ) -> int:
     entry = entry_named(name)
     with ExitStack() as stack:
@@ -62,7 +70,7 @@ async def _invoke(
         services = Services(blueprint, log_line=log_line)
         endpoint = Endpoint(entry, await services.open())
         try:
-            return await call(endpoint, body, master_key.reveal())
+            return await call(endpoint, body, master_key.reveal(), cookie=cookie)
         finally:
             await services.close()
             await _book(settings.journals, dsn.reveal())
@@ -83,9 +91,9 @@ async def _book(journals: Path, dsn: str) -> None:
         await keeper.close()
 
 
-async def call(endpoint: Endpoint, body: str, key: str) -> int:
+async def call(endpoint: Endpoint, body: str, key: str, *, cookie: str = "") -> int:
     """Call an endpoint and print its reply. Gives 0 for a complete reply with status 200, 2 for a body that
-    can't be a query, 1 for anything else."""
+    can't be a query, 1 for anything else. `cookie` is the header of a browser; the key counts before it."""
 
     async def read_body() -> bytes:
         return body.encode()
@@ -98,7 +106,8 @@ async def call(endpoint: Endpoint, body: str, key: str) -> int:
             sys.stderr.write(f"switchgear: the parameters are no JSON object of plain values: {exc}\n")
             return 2
         query = {name: _text(value) for name, value in values.items() if value is not None}
-    incoming = Incoming(headers={"authorization": f"Bearer {key}"}, query=query, read_body=read_body)
+    headers = {"authorization": f"Bearer {key}", **({"cookie": cookie} if cookie else {})}
+    incoming = Incoming(headers=headers, query=query, read_body=read_body)
     reply = await endpoint.invoke(incoming)
     whole = reply.status == 200
     if reply.download is not None:

@@ -20,7 +20,7 @@ _SUMS = """
     SELECT "startTime"::date AS day, model, sum(spend) AS spend,
            count(*) FILTER (WHERE corrects IS NULL) AS rows
     FROM "LiteLLM_SpendLogs"
-    WHERE "startTime" >= $1 AND "startTime" < $2 AND model <> ''
+    WHERE "startTime" >= $1 AND "startTime" < $2 AND model <> '' AND cache_hit IS DISTINCT FROM 'True'
       AND ($3::text IS NULL OR custom_llm_provider = $3)
     GROUP BY 1, 2 HAVING bool_or(spend <> 0 OR total_tokens > 0) ORDER BY 1, 2 LIMIT $4
 """

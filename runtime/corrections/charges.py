@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from runtime.books.counters import COUNTERS, CounterId, CounterSums, add_to, owners_of
+from runtime.books.counters import COUNTERS, CounterId, CounterSums, OwnersOfRow, add_to, owners_of
 from runtime.limits.rules import Level
 from schema.tables import aware
 
@@ -40,14 +40,22 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 def _holders(row: Mapping[str, object]) -> list[CounterId]:
     """The holders to whose counters booking added the row's cost."""
-    names = (
-        row["organization_id"],
-        row["team_id"],
-        row["user"],
-        row["key_id"] or row["api_key"],
-        row["end_user"],
+    tags = row["request_tags"]
+
+    def named(*columns: str) -> str | None:
+        return next((str(row[column]) for column in columns if row[column]), None)
+
+    return owners_of(
+        OwnersOfRow(
+            organization=named("organization_id"),
+            team=named("team_id"),
+            user=named("user"),
+            key=named("key_id", "api_key"),
+            customer=named("end_user"),
+            project=named("project_id"),
+            tags=msgspec.json.decode(tags, type=tuple[str, ...]) if isinstance(tags, str) else (),
+        )
     )
-    return owners_of(*(str(name) if name else None for name in names))
 
 
 def account_of(holder: CounterId) -> str:

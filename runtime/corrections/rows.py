@@ -48,7 +48,7 @@ _OPEN = f"""
 _PRICED = f"""
     SELECT o.*, sums.* FROM "LiteLLM_SpendLogs" o, LATERAL ({SUMS}) sums
     WHERE o.corrects IS NULL AND o.outcome <> 'refused' AND o.model <> ''
-      AND (o.outcome = 'ok' OR o.total_tokens > 0 OR o.spend > 0)
+      AND (o.outcome = 'ok' OR o.total_tokens > 0 OR o.spend > 0) AND o.cache_hit IS DISTINCT FROM 'True'
       AND o."startTime" >= $1 AND ($2::timestamp IS NULL OR o."startTime" < $2)
       AND ($3::text IS NULL OR o.model_group = $3 OR o.model = $3)
       AND ($4::text IS NULL OR o.model_id = $4) AND ($5::text IS NULL OR o.custom_llm_provider = $5)
@@ -56,7 +56,8 @@ _PRICED = f"""
     ORDER BY o."startTime", o.request_id LIMIT $8
 """
 """The rows that have a price, or should have one. Attempts that cost nothing because the provider refused
-them, or because they never reached it, are left out: no price was used for them."""
+them, because they never reached it, or because the response cache answered, are left out: no price was used
+for them."""
 
 
 def corrected(row: Mapping[str, Any]) -> Corrected:

@@ -53,7 +53,7 @@ _LEFT_OUT = frozenset(
 """The columns that a correction does not copy. They say when a row was made, or belong to the call alone."""
 _COPIED = ("http_status",)
 """The numbers that a correction copies. The other numbers are sums."""
-_METADATA = "o.metadata - '{usage_object,cost_breakdown,additional_usage_values}'::text[]"
+_METADATA = "o.metadata - '{usage_object,cost_breakdown,cache_saved,additional_usage_values}'::text[]"
 """The metadata of a correction: the original's without its sums."""
 
 

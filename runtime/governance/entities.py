@@ -7,11 +7,14 @@ from schema.customers import CustomerRecord
 from schema.errors import AlreadyExists
 from schema.keys import KeyRecord
 from schema.organizations import OrganizationRecord
-from schema.tables.budgets import AccessGroup, Budget, Customer
+from schema.projects import ProjectRecord
+from schema.tables.budgets import AccessGroup, Budget, Customer, Tag
 from schema.tables.keys import DeletedVerificationToken, VerificationToken
 from schema.tables.organizations import Organization
+from schema.tables.projects import Project
 from schema.tables.teams import DeletedTeam, Team
 from schema.tables.users import User
+from schema.tags import TagRecord
 from schema.teams import TeamRecord
 from schema.users import UserRecord
 
@@ -47,6 +50,15 @@ ORGANIZATION = Entity(
 )
 BUDGET = Entity(
     table=Budget, record=BudgetRecord, id="budget_id", topic="budget", noun="budget", taken=AlreadyExists
+)
+TAG = Entity(table=Tag, record=TagRecord, id="tag_name", topic="tag", noun="tag", taken=AlreadyExists)
+PROJECT = Entity(
+    table=Project,
+    record=ProjectRecord,
+    id="project_id",
+    topic="project",
+    noun="project",
+    taken=AlreadyExists,
 )
 CUSTOMER = Entity(table=Customer, record=CustomerRecord, id="user_id", topic="customer", noun="customer")
 ACCESS_GROUP = Entity(

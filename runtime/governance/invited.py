@@ -9,14 +9,15 @@ from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
+from runtime.governance.addresses import ADDRESS_LOCK, free_address
 from runtime.governance.newcomers import Newcomers
 from runtime.postgres.database import Database
+from runtime.postgres.turns import take_turn
 from schema.errors import InvalidRequest, NotAllowed
 from schema.tables.users import User
 
 MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)
 """The roles of the users that somebody who is no proxy_admin may bring into a team or an organization."""
-ADDRESS_LOCK = 0x4144  # "AD", the first half of an advisory lock's number; the second is the address's hash
 
 
 class NamedMember(Protocol):
@@ -40,7 +41,8 @@ async def users_of(
         by_address[address] = await _user_at(address, database, newcomers, call)
     addresses = {member.user_id: member.user_email for member in members if member.user_id}
     for user_id in sorted(addresses):  # in the order of ids, so that no deadlock arises
-        await newcomers.ensure(user_id, call, email=addresses[user_id])
+        email = await free_address(database, addresses[user_id], user_id=user_id)
+        await newcomers.ensure(user_id, call, email=email)
     found = [member.user_id or by_address[_address(member)] for member in members]
     if found:
         rows = User.select(User.user_id, User.user_role).where(User.user_id.is_in(found))
@@ -55,13 +57,9 @@ def _address(member: NamedMember) -> str:
 
 
 async def _user_at(address: str, database: Database, newcomers: Newcomers, call: Call) -> str:
-    """The id of the user with this address; a user that does not exist is made. An advisory lock lets one
-    transaction at a time look up an address, so that a new address does not become two users."""
-    transaction = database.engine.current_transaction.get()
-    assert transaction is not None, "members are looked up in the transaction that adds them"
-    await transaction.connection.execute(
-        "SELECT pg_advisory_xact_lock($1, hashtext(lower($2)))", ADDRESS_LOCK, address
-    )
+    """The id of the user with this address; a user that does not exist is made. One transaction at a time
+    looks an address up, so that a new address does not become two users."""
+    await take_turn(database, ADDRESS_LOCK, address)
     found = await User.select(User.user_id).where(Lower(User.user_email) == address.lower()).limit(2)
     if len(found) > 1:
         raise InvalidRequest("member: several users have that e-mail address.", param="member")

@@ -21,6 +21,7 @@ def key_conditions(query: KeyListQuery, table: KeyTable, *, now: datetime, call:
         _text(table.key_alias, query.key_alias, part=query.substring_matching),
         _equal(table.team_id, query.team_id),
         _equal(table.organization_id, query.organization_id),
+        _equal(table.project_id, query.project_id),
         None if query.access_group_id is None else table.access_group_ids.any(query.access_group_id),
         _equal(table.token, query.key_hash),
         _owner(query, table, call),

@@ -22,6 +22,7 @@ from schema.keys import KeyListQuery, KeyRecord
 from schema.tables import naive
 from schema.tables.budgets import Budget
 from schema.tables.keys import DeletedVerificationToken, DeprecatedVerificationToken, VerificationToken
+from schema.tables.projects import Project
 
 
 class KeyStore(RowStore[KeyRecord]):
@@ -140,6 +141,11 @@ class KeyStore(RowStore[KeyRecord]):
         await old.delete().where((old.token == token) & over)
         if await old.exists().where(old.token == token):
             raise self.entity.taken("key: another key has it; choose another.", param="key")
+
+    async def team_of_project(self, project_id: str) -> str | None:
+        with asking():
+            row = await Project.select(Project.team_id).where(Project.project_id == project_id).first()
+        return None if row is None else str(row["team_id"])
 
     async def budget(self, budget_id: str) -> BudgetRecord | None:
         with asking():

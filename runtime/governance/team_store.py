@@ -43,6 +43,10 @@ MAX_SHOWN = 1_000
 LIMITS = sorted({*LimitFields.__struct_fields__} - {*StampFields.__struct_fields__})
 
 
+OF_PROJECT = "LiteLLM_VerificationToken_project_id_fkey"
+"""The constraint by which the project of a key exists."""
+
+
 class TeamStore(RowStore[TeamRecord]):
     def __init__(self, database: Database, announce: Announce, keys: KeyStore) -> None:
         super().__init__(database, TEAM, announce)
@@ -132,7 +136,11 @@ class TeamStore(RowStore[TeamRecord]):
         return gone
 
     async def lock(self, condition: Predicate) -> None:
-        """Lock the teams that meet the condition, in the order of their ids."""
+        """Lock the teams that meet the condition, in the order of their ids. They are to be deleted: their
+        projects go with them at once, and the keys of these projects a moment later."""
+        transaction = self.database.engine.current_transaction.get()
+        assert transaction is not None, "rows are locked in a transaction"
+        await transaction.connection.execute(f'SET CONSTRAINTS "{OF_PROJECT}" DEFERRED')
         await Team.select(Team.team_id).where(condition).order_by(Team.team_id).lock_rows("UPDATE")  # type: ignore[arg-type]
 
     async def empty(self, team_ids: Sequence[str], call: Call) -> None:

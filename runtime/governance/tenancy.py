@@ -15,6 +15,7 @@ from functions.contract.roles import Reach, Scope
 from runtime.postgres.conditions import Conditions
 from schema.tables.keys import DeletedVerificationToken, VerificationToken
 from schema.tables.organizations import Organization, OrganizationMembership
+from schema.tables.projects import Project
 from schema.tables.spend_logs import SpendLog
 from schema.tables.teams import Team, TeamMembership
 from schema.tables.users import User
@@ -78,6 +79,16 @@ def _teams(scope: Scope) -> dict[Reach, Predicate | None]:
     }
 
 
+def _projects(scope: Scope) -> dict[Reach, Predicate | None]:
+    found = _teams(scope)
+    return {
+        reach: None
+        if predicate is None
+        else Project.team_id.is_in(Team.select(Team.team_id).where(predicate))  # type: ignore[arg-type]
+        for reach, predicate in found.items()
+    }
+
+
 def _organizations(scope: Scope) -> dict[Reach, Predicate | None]:
     return {
         Reach.MINE: Organization.organization_id.is_in(list(scope.affiliations))
@@ -136,6 +147,7 @@ PREDICATES: Mapping[type[Table], Callable[[Scope], dict[Reach, Predicate | None]
         DeletedVerificationToken: _keys_in(DeletedVerificationToken),
         User: _users,
         Team: _teams,
+        Project: _projects,
         Organization: _organizations,
         SpendLog: _spend,
     }

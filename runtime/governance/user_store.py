@@ -1,6 +1,6 @@
 """Users in Postgres, with their memberships and keys. Implements `functions.ports.governance.Users`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -9,6 +9,7 @@ from piccolo.query.methods import Select
 
 from functions.contract.call import Call
 from functions.contract.roles import INTERNAL_USER, Reach, Scope
+from runtime.governance.addresses import free_address
 from runtime.governance.entities import USER
 from runtime.governance.key_search import escaped
 from runtime.governance.key_store import KeyStore
@@ -17,7 +18,7 @@ from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.team_store import TeamStore
 from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
-from schema.errors import NotFound
+from schema.errors import Conflict, NotFound
 from schema.fields import Page
 from schema.keys import KeyRecord
 from schema.tables import naive
@@ -44,13 +45,17 @@ class UserStore(RowStore[UserRecord]):
         key: KeyRecord | None,
         call: Call,
     ) -> UserRecord:
-        """Add a user with its memberships and its first key, all or nothing. Raises Conflict, or NotFound for
-        a team or organization that does not exist."""
+        """Add a user with its memberships and its first key, all or nothing. Raises Conflict, also for an
+        address that somebody has where the caller's scope is not everything, or NotFound for a team or
+        organization that does not exist."""
         now = naive(datetime.now(UTC))
         check_user_id(record.user_id, call)
         async with self.changing(call):
             if teams:
                 await self._teams.lock(Team.team_id.is_in([each.team_id for each in teams]))
+            address = None if call.scope.everything else record.user_email
+            if address != await free_address(self.database, address):
+                raise Conflict("user_email: another user has it.", param="user_email")
             made = await self.add(record, call=call)
             for each in teams:
                 await self._join(record.user_id, each, call)
@@ -69,6 +74,16 @@ class UserStore(RowStore[UserRecord]):
             if key is not None:
                 await self._keys.add(key, call=call)
         return msgspec.structs.replace(made, teams=[each.team_id for each in teams])
+
+    async def write(self, record: UserRecord, changes: Mapping[str, object], *, call: Call) -> UserRecord:
+        """Write changes to a locked row. A trigger writes where a role comes from, so that the row is read
+        again where a role was written."""
+        after = await super().write(record, changes, call=call)
+        if "user_role" not in changes:
+            return after
+        columns = (User.role_source, User.pending)
+        row = await User.select(*columns).where(User.user_id == record.user_id).first()
+        return after if row is None else msgspec.structs.replace(after, **row)
 
     async def _join(self, user_id: str, team: UserTeam, call: Call) -> None:
         """Add a user to any team. The function that called has checked which teams the caller may add to."""

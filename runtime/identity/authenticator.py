@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
+from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, SCIM_USER_ID, Caller
 from functions.contract.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from runtime.identity.authority import Authority
 from runtime.postgres.freshness import Announcements
@@ -41,6 +41,9 @@ METRICS_PATH = "/metrics"
 """The only path that `SWITCHGEAR_METRICS_TOKEN` may call."""
 METRICS_TOKEN_HASH = "metrics-token"
 """What stands for the key's hash in a call with the metrics token."""
+SCIM_PATHS = "/scim/*"
+"""The only paths that `SWITCHGEAR_SCIM_TOKEN` may call."""
+SCIM_TOKEN_HASH = "scim-token"
 MAX_CACHED = 10_000
 MAX_STRANGERS = 1_000
 """How many unknown keys are remembered. They are remembered apart from known keys, so that many unknown keys
@@ -111,7 +114,7 @@ def _shaped(key: str) -> str:
 class Authenticator:
     """Turns a key into a caller. Each worker has one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (two of them are the tokens of machines)
         self,
         master_key: Secret,
         finder: AuthorityFinder,
@@ -120,11 +123,13 @@ class Authenticator:
         look_ups: LookUps | None = None,
         *,
         metrics_token: Secret | None = None,
+        scim_token: Secret | None = None,
     ) -> None:
         """`finder` reads from Postgres. `look_ups` is shared by all caches that go on with what they know
         while Postgres is away."""
         self._master_hash = key_hash_of(master_key.reveal())
         self._metrics_hash = "" if metrics_token is None else key_hash_of(metrics_token.reveal())
+        self._scim_hash = "" if scim_token is None else key_hash_of(scim_token.reveal())
         self._finder = finder
         source = Source(
             prefix="key:",
@@ -147,6 +152,12 @@ class Authenticator:
             user_id=MASTER_USER_ID,
             allowed_routes=(METRICS_PATH,),
         )
+        self._directory = Caller(
+            role=PROXY_ADMIN,
+            key_hash=SCIM_TOKEN_HASH,
+            user_id=SCIM_USER_ID,
+            allowed_routes=(SCIM_PATHS,),
+        )
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
         """Who calls with these headers. Raises NotAuthenticated or a subclass of it (such as BlockedKey),
@@ -157,6 +168,8 @@ class Authenticator:
             return self._master
         if self._metrics_hash and hmac.compare_digest(key_hash, self._metrics_hash):
             return self._scraper
+        if self._scim_hash and hmac.compare_digest(key_hash, self._scim_hash):
+            return self._directory
         read = self._cache.get(key_hash)
         if read is None or not self._cache.is_fresh(read):
             if read is not None and read.value is not None and read.value.caller is not None:
@@ -179,6 +192,10 @@ class Authenticator:
         row may have changed. Postgres is asked at the next call of each such key. An answer that is still
         under way is not kept."""
         self._cache.forget(topic)
+
+    def doubt(self) -> None:
+        """Announcements may have been missed: read each value again, where Postgres can be asked."""
+        self._cache.doubt()
 
     async def _look_up_unknown(self, key_hash: str) -> Read[Authority | None]:
         """Look up a key that is not known. Calls that bring the same key at once share one look-up. Raises

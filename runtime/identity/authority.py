@@ -6,8 +6,6 @@ Then the key is refused: a limit that can't be read must not count as no limit.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +20,8 @@ from functions.contract.roles import (
     ROUTES_OF_TYPE,
     SERVICE_KEY,
 )
+from functions.rules.personal_key import personal_key
+from runtime.identity.authority_rows import API_KEY, Facts, KeyMetadata, KeyRow, RowMetadata
 from runtime.limits.rules import Increase, Level, Limits, money_rules, rate_rules
 from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
 from schema.labels import stored_tags, together
@@ -31,89 +31,6 @@ from schema.overlay import overlaid
 
 DEFAULT_ESTIMATE = 1024
 TEAM_MODELS = "all-team-models"
-
-
-class _RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    model_rpm_limit: dict[str, int] | None = None
-    model_tpm_limit: dict[str, int] | None = None
-    temp_budget_increase: Decimal | None = None
-    temp_budget_expiry: datetime | None = None
-    default_estimated_output_tokens: int | None = None
-    store_prompts_in_spend_logs: msgspec.Raw = msgspec.Raw(b"null")
-    store_responses: msgspec.Raw = msgspec.Raw(b"null")
-    tags: msgspec.Raw = msgspec.Raw(b"[]")
-
-
-class _KeyMetadata(_RowMetadata, frozen=True, kw_only=True):
-    end_user_budget_id: str | None = None
-
-
-class _TeamMetadata(_RowMetadata, frozen=True, kw_only=True):
-    model_aliases: dict[str, str] | None = None
-
-
-class _Row(Limits, frozen=True, kw_only=True):
-    """The fields that all governed rows have."""
-
-    models: list[str] = []
-    blocked: bool | None = None
-    metadata: _RowMetadata = _RowMetadata()
-    budget_id: str | None = None
-    access_group_ids: list[str] = []
-
-
-class _KeyRow(_Row, frozen=True, kw_only=True):
-    token: str
-    key_id: str
-    key_alias: str | None = None
-    user_id: str | None = None
-    team_id: str | None = None
-    organization_id: str | None = None
-    aliases: dict[str, str] = {}
-    key_type: str | None = None
-    allowed_routes: list[str] = []
-    metadata: _KeyMetadata = _KeyMetadata()
-
-
-class _UserRow(_Row, frozen=True, kw_only=True):
-    user_id: str
-    user_role: str | None = None
-    user_email: str | None = None
-
-
-class _TeamRow(_Row, frozen=True, kw_only=True):
-    team_id: str
-    team_alias: str | None = None
-    organization_id: str | None = None
-    member_budget_id: str | None = None
-    metadata: _TeamMetadata = _TeamMetadata()
-
-
-class _MembershipRow(msgspec.Struct, frozen=True, kw_only=True):
-    budget_id: str | None = None
-    allowed_models: list[str] = []
-
-
-class _OrganizationRow(_Row, frozen=True, kw_only=True):
-    organization_id: str
-    organization_alias: str = ""
-
-
-class _Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the authority view, with its JSON decoded."""
-
-    presented: str
-    revoke_at: float | None
-    expires: float | None
-    key: _KeyRow
-    user: _UserRow | None
-    team: _TeamRow | None
-    member: _MembershipRow | None
-    organization: _OrganizationRow | None
-    budgets: dict[str, Limits] | None
-    teams: dict[str, tuple[str, list[str]]] | None
-    organizations: dict[str, str] | None
-    access_groups: list[tuple[str, str, list[str]]] | None
 
 
 class Authority(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,10 +47,16 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     """The rows that this was read from, as their changes are announced: `team:platform`."""
 
 
+def ending(found: Authority, ends_at: float) -> Authority:
+    """The same authority, which ends at that time, if not sooner."""
+    ends = ends_at if found.expires_at is None else min(found.expires_at, ends_at)
+    return msgspec.structs.replace(found, expires_at=ends)
+
+
 _JSON = MappingProxyType(
     {
         field.name: msgspec.json.Decoder(field.type)
-        for field in msgspec.structs.fields(_Facts)
+        for field in msgspec.structs.fields(Facts)
         if field.name not in ("presented", "revoke_at", "expires")
     }
 )
@@ -147,7 +70,7 @@ def authority_of(row: Mapping[str, Any], policy: Policy) -> Authority:
             name: _JSON[name].decode(value) if name in _JSON and value is not None else value
             for name, value in row.items()
         }
-        facts = _Facts(**values)
+        facts = _as_personal(Facts(**values), policy)
         topics |= _topics(facts)
         caller = _caller(facts, policy)
     except (msgspec.ValidationError, InvalidRequest) as exc:
@@ -163,27 +86,49 @@ def authority_of(row: Mapping[str, Any], policy: Policy) -> Authority:
     )
 
 
-def _refusal(facts: _Facts) -> GatewayError | None:
+def _as_personal(facts: Facts, policy: Policy) -> Facts:
+    """Somebody who calls without a key has the limits of a key that one could make for oneself."""
+    if facts.key.noun == API_KEY or facts.user is None:
+        return facts
+    team_id, teams = facts.key.team_id, facts.teams or {}
+    in_team = None if team_id is None else teams.get(team_id, ("", []))[0]
+    made = personal_key(_role(facts), policy, in_team=in_team)
+    if made is None:
+        return msgspec.structs.replace(facts, key=msgspec.structs.replace(facts.key, bars_models=True))
+    limits = {field.name: getattr(made, field.name) for field in msgspec.structs.fields(Limits)}
+    metadata = msgspec.json.decode(msgspec.json.encode(made.metadata), type=KeyMetadata)
+    key = msgspec.structs.replace(facts.key, models=made.models, metadata=metadata, **limits)
+    return msgspec.structs.replace(facts, key=key)
+
+
+def _refusal(facts: Facts) -> GatewayError | None:
     """Why the key is refused, whatever the call asks for. None where it is not refused."""
     key, user, team, organization = facts.key, facts.user, facts.team, facts.organization
     if key.blocked:
-        return BlockedKey("Authentication Error, this API key is blocked.")
+        return BlockedKey(f"Authentication Error, this {key.noun} is blocked.")
     if key.user_id and user is None:
-        return BlockedKey("Authentication Error, the user of this API key no longer exists.")
+        return BlockedKey(f"Authentication Error, the user of this {key.noun} no longer exists.")
     if key.team_id and team is None:
-        return BlockedKey("Authentication Error, the team of this API key no longer exists.")
+        return BlockedKey(f"Authentication Error, the team of this {key.noun} no longer exists.")
     of_team = team.organization_id if team is not None else None
     if (key.organization_id or of_team) and organization is None:
-        return BlockedKey("Authentication Error, the organization of this API key no longer exists.")
+        return BlockedKey(f"Authentication Error, the organization of this {key.noun} no longer exists.")
     if key.organization_id and of_team and key.organization_id != of_team:
-        return BlockedKey("Authentication Error, this API key and its team are of different organizations.")
-    for noun, row in (("user", user), ("team", team), ("organization", organization)):
+        return BlockedKey(
+            f"Authentication Error, this {key.noun} and its team are of different organizations."
+        )
+    project = key.project
+    for noun, row in (("user", user), ("project", project), ("team", team), ("organization", organization)):
         if row is not None and row.blocked:
-            return BlockedKey(f"Authentication Error, the {noun} of this API key is blocked.")
+            return BlockedKey(f"Authentication Error, the {noun} of this {key.noun} is blocked.")
+    if user is not None and user.deactivated:
+        return BlockedKey(f"Authentication Error, the user of this {key.noun} has left.")
+    if user is not None and user.pending:
+        return BlockedKey(f"Authentication Error, the user of this {key.noun} waits for an admin's approval.")
     return None
 
 
-def _caller(facts: _Facts, policy: Policy) -> Caller:
+def _caller(facts: Facts, policy: Policy) -> Caller:
     key, team, teams = facts.key, facts.team, facts.teams or {}
     permissions: dict[str, frozenset[str]] = {}
     for team_id, (_, paths) in teams.items():
@@ -197,6 +142,7 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         user_id=key.user_id or "",
         team_id=key.team_id,
         organization_id=key.organization_id or (team.organization_id if team else None),
+        project_id=key.project_id,
         models=tuple(_allowed(facts)),
         aliases={**(team.metadata.model_aliases or {}), **key.aliases} if team is not None else key.aliases,
         access_groups=tuple(name for _, name, _ in facts.access_groups or ()),
@@ -209,13 +155,17 @@ def _caller(facts: _Facts, policy: Policy) -> Caller:
         estimated_output_tokens=key.metadata.default_estimated_output_tokens or DEFAULT_ESTIMATE,
         stores_bodies=_says(facts, lambda said: said.store_prompts_in_spend_logs),
         stores_responses=_says(facts, lambda said: said.store_responses),
+        caches_prompts=_says(facts, lambda said: said.enable_prompt_caching) or False,
+        local_only=_local_only(facts),
+        guardrails=_guardrails(facts),
+        keeps_local_bodies=team is not None and bytes(team.metadata.store_local_bodies) == b"true",
         tags=together(
             stored_tags(key.metadata.tags), stored_tags(team.metadata.tags) if team is not None else ()
         ),
     )
 
 
-def _says(facts: _Facts, setting: Callable[[_RowMetadata], msgspec.Raw]) -> bool | None:
+def _says(facts: Facts, setting: Callable[[RowMetadata], msgspec.Raw]) -> bool | None:
     """What a setting in `metadata` says. The first of team, organization, user and key that says something
     decides. A value that is not true counts as false. None where none of them says anything."""
     for row in (facts.team, facts.organization, facts.user, facts.key):
@@ -225,7 +175,29 @@ def _says(facts: _Facts, setting: Callable[[_RowMetadata], msgspec.Raw]) -> bool
     return None
 
 
-def _role(facts: _Facts) -> str:
+def _local_only(facts: Facts) -> str:
+    """The first of team, organization, user and key whose calls stay local. A value that is not false counts
+    as true: what can't be read lets nothing out."""
+    for level, row in (
+        ("team", facts.team),
+        ("organization", facts.organization),
+        ("user", facts.user),
+        ("key", facts.key),
+    ):
+        if row is not None and bytes(row.metadata.local_only) not in (b"null", b"false"):
+            return level
+    return ""
+
+
+def _guardrails(facts: Facts) -> tuple[str, ...]:
+    """The guardrails that any level names, each once. None of them takes away another's."""
+    rows = (facts.organization, facts.team, facts.key.project, facts.user, facts.key)
+    return tuple(
+        dict.fromkeys(name for row in rows if row is not None for name in row.metadata.guardrails or ())
+    )
+
+
+def _role(facts: Facts) -> str:
     """The role of the key's user. An unknown role counts as the lowest, `internal_user_viewer`. A key without
     a user has a role of its own."""
     if facts.user is None:
@@ -234,7 +206,7 @@ def _role(facts: _Facts) -> str:
     return role if role in ASSIGNABLE else INTERNAL_USER_VIEWER
 
 
-def _allowed(facts: _Facts) -> Iterable[AllowedModels]:
+def _allowed(facts: Facts) -> Iterable[AllowedModels]:
     """The lists of models that a model must be on, one for each level: key, team and so on. A level without
     models and without access groups allows everything, so it has no list."""
     key, user, team, member, organization = (
@@ -249,11 +221,15 @@ def _allowed(facts: _Facts) -> Iterable[AllowedModels]:
         found.append(("team", team.models, team.access_group_ids))
         if member is not None:
             found.append(("team_member", member.allowed_models, []))
+        if key.project is not None:
+            found.append(("project", key.project.models, []))
     elif user is not None:
         found.append(("user", user.models, []))
     if organization is not None:
         found.append(("org", organization.models, []))
     groups = facts.access_groups or []
+    if key.bars_models:
+        yield AllowedModels(key.noun, ())
     for level, models, group_ids in found:
         names = [*models]
         for group_id, name, of_group in groups:
@@ -263,7 +239,7 @@ def _allowed(facts: _Facts) -> Iterable[AllowedModels]:
             yield AllowedModels(level, tuple(names))
 
 
-def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
+def _rules(facts: Facts, policy: Policy) -> Iterable[Rule]:
     key, user, team, member, organization = (
         facts.key,
         facts.user,
@@ -275,9 +251,10 @@ def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
     level = Level(
         kind="key",
         who="api_key",
-        subject=f"key {key.key_alias or key.token[:12]}",
+        subject=_subject(key),
         id=key.key_id,
         topics=_named(f"key:{key.token}", key.budget_id),
+        own=key.noun != API_KEY,
     )
     limits: Limits = overlaid(key, budgets.get(key.budget_id or ""))
     if limits.max_parallel_requests is None and policy.key_parallel is not None:
@@ -311,7 +288,17 @@ def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
                 part=user.user_id,
                 topics=_named(f"team:{team.team_id}", budget_id, f"user:{user.user_id}"),
             )
-            yield from _of(level, budgets.get(budget_id or "") or Limits(), _RowMetadata())
+            yield from _of(level, budgets.get(budget_id or "") or Limits(), RowMetadata())
+    if key.project is not None:
+        project = key.project
+        level = Level(
+            kind="project",
+            who="project",
+            subject=f"project {project.project_alias or project.project_id}",
+            id=project.project_id,
+            topics=_named(f"project:{project.project_id}", project.budget_id),
+        )
+        yield from _of(level, budgets.get(project.budget_id or "") or Limits(), project.metadata)
     if organization is not None:
         level = Level(
             kind="organization",
@@ -324,7 +311,13 @@ def _rules(facts: _Facts, policy: Policy) -> Iterable[Rule]:
         yield from _of(level, shared, organization.metadata)
 
 
-def _of(level: Level, limits: Limits, metadata: _RowMetadata) -> Iterable[Rule]:
+def _subject(key: KeyRow) -> str:
+    if key.noun == API_KEY:
+        return f"key {key.key_alias or key.token[:12]}"
+    return f"{key.noun}s of {key.user_id or key.team_id}"
+
+
+def _of(level: Level, limits: Limits, metadata: RowMetadata) -> Iterable[Rule]:
     increase = None
     if metadata.temp_budget_increase is not None and metadata.temp_budget_expiry is not None:
         until_s = metadata.temp_budget_expiry.timestamp()
@@ -337,13 +330,15 @@ def _named(topic: str, budget_id: str | None, *more: str) -> tuple[str, ...]:
     return (topic, *more) if budget_id is None else (topic, f"budget:{budget_id}", *more)
 
 
-def _topics(facts: _Facts) -> set[str]:
+def _topics(facts: Facts) -> set[str]:
     key, team, member = facts.key, facts.team, facts.member
     found = [("key", key.token), ("user", key.user_id), ("team", key.team_id), ("budget", key.budget_id)]
     if team is not None:
         found += [("budget", team.member_budget_id), ("organization", team.organization_id)]
     if member is not None:
         found.append(("budget", member.budget_id))
+    if key.project is not None:
+        found += [("project", key.project.project_id), ("budget", key.project.budget_id)]
     if facts.organization is not None:
         organization = facts.organization
         found += [("organization", organization.organization_id), ("budget", organization.budget_id)]

@@ -17,6 +17,7 @@ from functions.contract.call import Attempted, Call
 from functions.ports.models import Bounds
 from models_registry.prices.charges import NOTHING
 from models_registry.prices.price import Price
+from models_registry.routing.fleet import Fleet
 from models_registry.target import Target
 from runtime.ledger.spend_row import (
     CLIENT_LEFT,
@@ -34,6 +35,7 @@ from runtime.ledger.spend_row import (
 from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
 from runtime.telemetry.tally import Tally
 from runtime.upstream.router import ONE_ATTEMPT
+from runtime.upstream.watch import Watch
 from schema.errors import Overloaded
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
@@ -82,6 +84,33 @@ class Admitting(Protocol):
         ...
 
 
+class Watching(Protocol):
+    """Who keeps an eye on how deployments do."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """How deployments stand. While it is quiet, attempts at the only deployment of a model are not
+        watched."""
+        ...
+
+    def began(self, target: Target) -> None:
+        """An attempt is about to be sent."""
+        ...
+
+    def stream_began(self, target: Target) -> None:
+        """The first event of a stream came."""
+        ...
+
+    def freed(self, target: Target) -> None:
+        """An attempt at a deployment with limits of its own has given back what it held."""
+        ...
+
+    def ended(self, attempt: Attempt, settled: Settled, error: Exception | None, *, begun: bool) -> bool:
+        """The attempt is over. `begun`: it was said to have begun. True where a cooldown began, or became
+        longer."""
+        ...
+
+
 class BookedLedger:
     """Implements `functions.ports.models.Ledger`. `clock` is the monotonic one of `Call.received_mono`."""
 
@@ -92,7 +121,10 @@ class BookedLedger:
         clock: Callable[[], float] = time.monotonic,
         *,
         tally: Tally | None = None,
+        watch: Watching | None = None,
     ) -> None:
+        self._watch = watch or Watch(Fleet())
+        self._fleet = self._watch.fleet
         self._sink = sink
         self._admissions = admissions
         self._clock = clock
@@ -136,7 +168,11 @@ class BookedLedger:
             self._admissions.release(admission)
             raise
         call.attempts.append(Attempted(call.request_id, target.public_name))
-        return AttemptHold(attempt, admission, bounds, self)
+        hold = AttemptHold(attempt, admission, bounds, self)
+        if target.peers > 1 or not self._fleet.quiet:
+            self._watch.began(target)
+            hold.watched = True
+        return hold
 
     def _write_down(self, attempt: Attempt, admission: Admission, bounds: Bounds) -> None:
         price, bound, ceiling = attempt.target.price, bounds.usage(), admission.ceiling_nano
@@ -176,7 +212,7 @@ class BookedLedger:
             )
             ending = msgspec.structs.replace(ending, usage=mended(ending.usage, hold.bounds.usage()))
         price = attempt.target.price
-        if price is not None and price.image and ending.usage != NOTHING:
+        if price is not None and price.image and ending.usage != NOTHING and not ending.cache_hit:
             ending = msgspec.structs.replace(ending, usage=with_images(ending.usage, hold.bounds.images))
         if ending.usage.service_tier and price is not None and not price.is_free:
             ending = self._at_known_tier(ending, price, attempt.target)
@@ -195,9 +231,15 @@ class BookedLedger:
         if price is not None:
             attempt.call.reply_headers[COST_HEADER] = dollars_text(settled.cost_nano)
         first_ms = None if hold.first_mono is None else (hold.first_mono - attempt.began_mono) * 1000
-        self._tally.attempt(attempt.target, settled, first_ms)
+        if not ending.cache_hit:
+            self._tally.attempt(attempt.target, settled, first_ms)
+        is_seen = hold.watched or ending.error is not None
+        if is_seen and self._watch.ended(attempt, settled, ending.error, begun=hold.watched):
+            self._tally.cooled(attempt.target)
         if hold.admission.taken and self._admissions.settle(hold.admission, settled):
             self._tally.hold_exceeded()
+        if attempt.target.capacity is not None:
+            self._watch.freed(attempt.target)
 
     def _at_known_tier(self, ending: Ending, price: Price, target: Target) -> Ending:
         """Counts of a service tier that the price has no rates for are exact, and what they cost is not."""
@@ -216,6 +258,10 @@ class BookedLedger:
         bound = msgspec.structs.replace(usage, estimated=True, input_reported=True)
         return msgspec.structs.replace(ending, usage=bound)
 
+    def stream_began(self, target: Target) -> None:
+        """The first event of a stream came."""
+        self._watch.stream_began(target)
+
     def now_mono(self) -> float:
         return self._clock()
 
@@ -223,7 +269,16 @@ class BookedLedger:
 class AttemptHold:
     """Implements `functions.ports.models.Hold`. A second ending is a bug and raises RuntimeError."""
 
-    __slots__ = ("_ended", "_ledger", "admission", "attempt", "bounds", "first_mono", "response_id")
+    __slots__ = (
+        "_ended",
+        "_ledger",
+        "admission",
+        "attempt",
+        "bounds",
+        "first_mono",
+        "response_id",
+        "watched",
+    )
 
     def __init__(self, attempt: Attempt, admission: Admission, bounds: Bounds, ledger: BookedLedger) -> None:
         self.attempt = attempt
@@ -233,6 +288,7 @@ class AttemptHold:
         self.response_id: str | None = None
         self._ledger = ledger
         self._ended = False
+        self.watched = False
 
     @property
     def output_limit(self) -> int | None:
@@ -241,12 +297,17 @@ class AttemptHold:
     def first_token(self) -> None:
         if self.first_mono is None:
             self.first_mono = self._ledger.now_mono()
+            if self.watched:
+                self._ledger.stream_began(self.attempt.target)
 
     def answered(self, response_id: str | None) -> None:
         self.response_id = response_id
 
     def settle(self, usage: Usage) -> None:
         self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200))
+
+    def settle_hit(self, usage: Usage) -> None:
+        self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200, cache_hit=True))
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
         ending = ending_of_failure(error, usage, self.bounds.usage, self.attempt.target)

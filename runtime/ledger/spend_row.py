@@ -8,8 +8,9 @@ import msgspec
 
 from functions.contract.call import Call
 from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
+from models_registry.prices.price import Price, cache_saved_nano
 from models_registry.target import Dialect, Target
-from schema.errors import ClientLeft, GatewayError, UpstreamError
+from schema.errors import ClientLeft, GatewayError, GuardrailRefused, UpstreamError
 from schema.labels import together
 from schema.ledger.journal import Held, HeldCharge, Settled, row_of
 from schema.ledger.rows import Outcome, SpendRow
@@ -45,6 +46,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     http_status: int
     error: Exception | None = None
     final: bool = True
+    """As in SpendRow."""
+    cache_hit: bool = False
     """As in SpendRow."""
 
 
@@ -119,6 +122,7 @@ def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[He
         user_id=caller.user_id,
         team_id=caller.team_id,
         organization_id=caller.organization_id,
+        project_id=caller.project_id,
         end_user=_text(attempt.customer),
         requester_ip=call.client_ip,
         user_agent=_text(call.user_agent),
@@ -140,6 +144,8 @@ def held_of(attempt: Attempt, bound: Usage, ceiling_nano: int, charges: tuple[He
         attempt=attempt.number,
         trace_id=call.trace_id,
         spend_logs_metadata=call.spend_logs_metadata,
+        stays_local=call.stays_local,
+        route=call.provider_side.route,
     )
 
 
@@ -157,7 +163,8 @@ def settled_of(
     if usage.service_tier:
         usage = msgspec.structs.replace(usage, service_tier=_clean(usage.service_tier))
     duration_ms = int((ended_mono - attempt.began_mono) * 1000)
-    parts = () if price is None or price.is_free else attempt_parts(price, ending.outcome, usage, duration_ms)
+    free = price is None or price.is_free or ending.cache_hit
+    parts = () if price is None or free else attempt_parts(price, ending.outcome, usage, duration_ms)
     cost_nano = sum(parts)
     if ending.outcome is Outcome.UNCERTAIN and ceiling_nano is not None and ceiling_nano > cost_nano:
         cost_nano, parts = ceiling_nano, ()
@@ -172,11 +179,21 @@ def settled_of(
         outcome=ending.outcome,
         http_status=ending.http_status,
         error_class=None if error is None else type(error).__name__,
-        error_message=None if error is None else _said(error),
+        error_message=None if error is None else said_of(error, attempt.call),
         attempt=attempt.number,
         final=ending.final,
+        cache_saved_nano=_saved(price, ending) if usage.cached_tokens else 0,
         response_id=_clean(response_id[:MAX_TEXT_CHARS]) if response_id else None,
+        cache_hit=ending.cache_hit,
+        guardrails=call.provider_side.guardrails,
     )
+
+
+def _saved(price: Price | None, ending: Ending) -> int:
+    """What the provider's cache saved. Nobody knows it of an attempt whose usage is a bound."""
+    if price is None or price.is_free or ending.outcome is Outcome.UNCERTAIN:
+        return 0
+    return min(cache_saved_nano(price, ending.usage), MAX_COST_NANO)
 
 
 def refusal_row(call: Call, error: Exception, *, model: str, ended_mono: float) -> SpendRow:
@@ -213,11 +230,18 @@ def moment(call: Call, mono: float) -> datetime:
     return call.received_at + timedelta(seconds=mono - call.received_mono)
 
 
-def _said(error: Exception) -> str | None:
+def said_of(error: Exception, call: Call) -> str | None:
     """A gateway error's message, which is fit for the caller; another's text may hold anything. The
-    provider's own words follow, where the message lacks them."""
+    provider's own words follow, where the message lacks them. They may repeat the prompt: of a call that
+    stays local, nothing of which is stored, they are left out."""
     if not isinstance(error, GatewayError):
         return None
+    if (
+        call.stays_local
+        and not call.caller.keeps_local_bodies
+        and isinstance(error, UpstreamError | GuardrailRefused)
+    ):
+        return f"{type(error).__name__}, status {error.http_status}; the words are not kept (local_only)"
     text = error.message[:MAX_ERROR_CHARS]
     said = error.said if isinstance(error, UpstreamError) else ""
     if said and said not in error.message:

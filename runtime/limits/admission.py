@@ -12,24 +12,30 @@ from functions.contract.call import Call, Caller
 from functions.contract.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
 from functions.ports.models import Bounds
 from models_registry.prices.price import Price, ceiling_nano
-from models_registry.registry import covers
 from models_registry.target import Target
+from runtime.limits.capacities import BUDGET, OWNER, at_limit, told_first, too_large
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor, NotEnough
+from runtime.limits.plans import Plan, Plans
 from runtime.limits.rate_headers import (
     KEY_MAX_BUDGET,
     KEY_SPEND,
-    RateHeaders,
-    headers_of,
-    key_budget_of,
-    key_headers,
     rate_headers,
     refused_headers,
 )
 from runtime.limits.refusals import LIMIT_TYPES, refusal
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.limits.slices import TOKENS, Need, Taken, give_back
-from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost, shortened
+from runtime.limits.tag_budgets import TagBudgets
+from schema.errors import (
+    BudgetExceeded,
+    DeploymentAtLimit,
+    RateLimited,
+    TooManyTokens,
+    UnboundedCost,
+    shortened,
+)
+from schema.labels import together
 from schema.ledger.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
 from schema.money import dollars_text
@@ -37,23 +43,6 @@ from schema.window import window
 
 MAX_TOKENS_HEADER = "x-switchgear-max-tokens"
 log = structlog.get_logger("switchgear.budget")
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules over the calls of one caller to one model, sorted once by what an attempt takes of them."""
-
-    source: Sequence[Rule]
-    """The rules that the plan was made of, before those about other models were left out."""
-    budgets: tuple[Rule, ...]
-    """The rules about money. Only calls that cost something take of them."""
-    token_limits: tuple[Rule, ...]
-    ones: tuple[Need, ...]
-    """The limits on requests and on calls at once, as needs: every attempt takes 1 of each."""
-    headers: tuple[tuple[RateHeaders, ...], ...]
-    """The headers that tell how the limits stand, by kind of limit."""
-    key_headers: tuple[tuple[bytes, bytes], ...]
-    """The headers that tell the key's own budget and limits."""
-    key_budget: Rule | None
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -70,18 +59,23 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 NOTHING_HELD = Admission()
-MAX_PLANS = 10_000
 
 
 class Admissions:
     """The admission of attempts. Each worker has one. `policy` gives the limits over all calls of the gateway
     together."""
 
-    def __init__(self, governor: Governor, customers: EndUsers, policy: Policy) -> None:
+    def __init__(
+        self,
+        governor: Governor,
+        customers: EndUsers,
+        policy: Policy,
+        tags: TagBudgets | None = None,
+    ) -> None:
         self._governor = governor
+        self._tags = tags
         self._customers = customers
         self._policy = policy
-        self._plans: dict[tuple[str, str], Plan] = {}
         level = Level(kind="global", who="proxy", subject="everything")
         limits = Limits(
             max_budget=policy.budget,
@@ -89,18 +83,22 @@ class Admissions:
             max_parallel_requests=policy.parallel,
         )
         self._common = (*money_rules(level, limits), *rate_rules(level, limits))
+        self._plans = Plans(self._common)
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         """Hold what the attempt may cost and use. Raises what `functions.ports.models.Ledger.hold` raises."""
         caller = call.caller
         extra: Sequence[Rule] = ()
-        if customer:
-            extra = await self._customers.rules(customer, target.public_name, caller.customer_budget_id)
-        if not (caller.rules or extra or self._common):
+        if customer or (self._tags is not None and self._tags.known):
+            extra = await self._extra(call, target.public_name, customer)
+        capped = target.capacity is not None
+        if not (caller.rules or extra or self._common or capped):
             return NOTHING_HELD
-        plan = self._plan(caller, extra, target.public_name)
+        plan = self._plans.of(caller, extra, target.public_name, target if capped else None)
         try:
             admission = await self._admitted(call, target, bounds, plan, extra)
+        except DeploymentAtLimit:
+            raise  # another deployment may have room
         except (RateLimited, BudgetExceeded) as error:
             if isinstance(error, RateLimited):
                 call.limit_headers.extend(refused_headers(plan.headers, self._governor, error))
@@ -112,6 +110,21 @@ class Admissions:
             call.limit_headers.extend(rate_headers(plan.headers, self._governor))
         self._tell_key(call, plan)
         return admission
+
+    async def rules_over(self, call: Call, model: str) -> Sequence[Rule]:
+        """The budgets and limits over a call to a model. Raises what `admit` raises of its customer."""
+        extra = await self._extra(call, model, call.customer)
+        return (*call.caller.rules, *extra, *self._common)
+
+    async def _extra(self, call: Call, model: str, customer: str | None) -> Sequence[Rule]:
+        """The rules of the call's customer and tags."""
+        caller = call.caller
+        extra: Sequence[Rule] = ()
+        if customer:
+            extra = await self._customers.rules(customer, model, caller.customer_budget_id)
+        if self._tags is not None and self._tags.known:
+            extra = (*extra, *self._tags.rules(together(call.tags or caller.tags, call.agent_tags)))
+        return extra
 
     def _tell_key(self, call: Call, plan: Plan) -> None:
         """The headers of the key's own budget and limits. The money spent is told where it is known."""
@@ -139,32 +152,16 @@ class Admissions:
         if plan.budgets and not is_free(target.price):
             full = full_ceiling(target, bounds)
             admission = None if full is None else self._at_once(plan.budgets, rates, full)
-            return admission or await self._held(plan.budgets, rates, target, bounds)
+            return admission or await self._held(call, plan.budgets, rates, target, bounds)
         return Admission(taken=self._governor.take(rates) or await self._taken(rates))
 
     def _counted(self, call: Call, extra: Sequence[Rule]) -> set[str]:
         """The accounts that count this call already, by limits on requests. A call is one request, however
         often it is attempted."""
-        plans = (self._plan(call.caller, extra, each.model) for each in call.attempts)
+        plans = (self._plans.of(call.caller, extra, each.model) for each in call.attempts)
         return {
             need.rule.account for plan in plans for need in plan.ones if need.rule.meter is Meter.REQUESTS
         }
-
-    def _plan(self, caller: Caller, extra: Sequence[Rule], model: str) -> Plan:
-        """The plan for a caller and a model. A plan is kept while `caller.rules` is the same object, which is
-        until the rules are read from Postgres again. A plan with the rules of an end user (`extra`) is made
-        anew each time."""
-        if extra:
-            return plan_of((*caller.rules, *extra, *self._common), model)
-        known = self._plans.get((caller.key_hash, model))
-        if known is not None and known.source is caller.rules:
-            return known
-        plan = plan_of((*caller.rules, *self._common), model)
-        plan = msgspec.structs.replace(plan, source=caller.rules)
-        if len(self._plans) >= MAX_PLANS:
-            self._plans.clear()
-        self._plans[caller.key_hash, model] = plan
-        return plan
 
     def settle(self, admission: Admission, settled: Settled) -> bool:
         """Give back what the attempt held and did not use. The result is true where the attempt cost more
@@ -190,16 +187,25 @@ class Admissions:
             give_back(taken, taken.amount)
 
     async def _held(
-        self, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
+        self, call: Call, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds
     ) -> Admission:
+        """Admit the attempt, with a limit on its output where it does not fit without one. A budget of the
+        deployment limits no output before the call was everywhere else."""
         full = full_ceiling(target, bounds)
         if full is not None:
             if bounds.limited:
                 return await self._charged(budgets, rates, full)
             try:
                 return await self._charged(budgets, rates, full, patient=False)
-            except RateLimited:
-                return await self._charged(budgets, rates, full)
+            except RateLimited as error:
+                if error.limit_type != BUDGET:
+                    return await self._charged(budgets, rates, full)
+                side = call.provider_side
+                if target.model_id not in side.short_budgets:
+                    side.short_budgets |= {target.model_id}
+                    if isinstance(error, DeploymentAtLimit):
+                        error.takes_less = True
+                    raise
             except BudgetExceeded:
                 log.debug("output_limited", model=target.public_name)
         return await self._limited(budgets, rates, target, bounds)
@@ -248,8 +254,10 @@ class Admissions:
         try:
             return await self._governor.admit(needs, patient=patient)
         except NotEnough as short:
-            standing = short.standings[0]
+            standing = told_first(short.standings)
             account = standing.need.rule.account
+            if standing.need.rule.who == OWNER:
+                raise at_limit(standing, self._governor.now_s) from short
             raise refusal(
                 standing,
                 next(need.amount for need in needs if need.rule.account == account),
@@ -267,6 +275,8 @@ class Admissions:
             return tokens
         least = tokens if bounds.limited else bounds.estimate(0)
         if least > lowest.limit:
+            if lowest.who == OWNER:
+                raise too_large(lowest, least)
             raise self._too_many_tokens(lowest, least)
         return lowest.limit
 
@@ -313,12 +323,16 @@ def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
 
 
 def _free_nano(error: BudgetExceeded, target: Target, bounds: Bounds) -> int:
-    """What the budgets had left for a call that was refused, in nano-USD: what the call asked for, less the
-    largest sum that a budget was short of."""
+    """What the caller's budgets had left for a call that was refused, in nano-USD: what the call asked for,
+    less the largest sum that one of them was short of."""
     asked, short = full_ceiling(target, bounds), error.__cause__
     if asked is None or not isinstance(short, NotEnough):
         return 0
-    missing = (each.need.amount - max(0, each.limit - each.spent - each.leased) for each in short.standings)
+    missing = (
+        each.need.amount - max(0, each.limit - each.spent - each.leased)
+        for each in short.standings
+        if each.need.rule.who != OWNER
+    )
     return asked - max(missing)
 
 
@@ -388,22 +402,6 @@ def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
 
 def _limit(rule: Rule) -> int:
     return rule.limit
-
-
-def plan_of(rules: Sequence[Rule], model: str) -> Plan:
-    """The plan for one model, of the rules that are about this model or about all models."""
-    mine = [rule for rule in rules if rule.model is None or covers(rule.model, model)]
-    rates = [rule for rule in mine if rule.meter is not Meter.MONEY]
-    token_limits = tuple(rule for rule in rates if rule.meter in TOKENS)
-    return Plan(
-        source=rules,
-        budgets=tuple(rule for rule in mine if rule.meter is Meter.MONEY),
-        token_limits=token_limits,
-        ones=tuple(Need(rule, 1) for rule in rates if rule.meter not in TOKENS),
-        headers=headers_of(rates),
-        key_headers=key_headers(mine),
-        key_budget=key_budget_of(mine),
-    )
 
 
 def is_free(price: Price | None) -> bool:

@@ -128,6 +128,11 @@ class EndUsers:
         self._cache.forget(topic)
         self._of_keys.forget(topic)
 
+    def doubt(self) -> None:
+        """Announcements may have been missed: read each value again, where Postgres can be asked."""
+        self._cache.doubt()
+        self._of_keys.doubt()
+
     async def _budget(self, budget_id: str) -> BudgetRecord | None:
         with self._database.asking():
             found = await Budget.select().where(Budget.budget_id == budget_id).first()

@@ -83,14 +83,13 @@ def money_rules(level: Level, limits: Limits, increase: Increase | None = None) 
             extra=0 if increase is None else nano(increase.amount),
             extra_until=0.0 if increase is None else increase.until_s,
         )
-    for each in limits.budget_limits or ():
-        duration = check_duration(each.budget_duration, param="budget_limits")
+    for duration, limit in _windows(limits).items():
         yield Rule(
             account=f"money:{level.account}:window:{duration}",
             meter=Meter.MONEY,
             who=level.who,
             subject=f"{level.subject} per {duration}",
-            limit=nano(each.max_budget),
+            limit=limit,
             duration=duration,
             topics=level.topics,
         )
@@ -106,6 +105,16 @@ def money_rules(level: Level, limits: Limits, increase: Increase | None = None) 
                 model=model,
                 topics=level.topics,
             )
+
+
+def _windows(limits: Limits) -> dict[str, int]:
+    """The budgets by window, by their lengths. An account has one limit: of two of the same length, which SQL
+    alone can write, the smaller one."""
+    found: dict[str, int] = {}
+    for each in limits.budget_limits or ():
+        duration, limit = check_duration(each.budget_duration, param="budget_limits"), nano(each.max_budget)
+        found[duration] = min(limit, found.get(duration, limit))
+    return found
 
 
 def rate_rules(

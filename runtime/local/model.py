@@ -24,7 +24,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
-import psutil
 
 from runtime.local.model_child import Failed, ModelSettings, Report
 from schema.secret import Secret
@@ -191,6 +190,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _check_memory() -> None:
+    import psutil  # it comes with the model's own wheels, which a production install is without
+
     free = psutil.virtual_memory().available
     if free < NEEDED_BYTES:
         need = f"{NEEDED_BYTES >> 20} MiB of memory"

@@ -2,14 +2,14 @@
 means that nothing changed.
 
 A statement that changes a governed row announces the row's topic (`team:platform`). While the connection is
-lost, cached values are in force only briefly. When the connection is back, everything cached is forgotten,
-since nobody knows which announcements were missed.
+lost, cached values are in force only briefly. When the connection is back, nothing cached is in force any
+more, since nobody knows which announcements were missed.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import asyncpg
 
@@ -30,11 +30,21 @@ Heard = Callable[[str], None]
 
 
 class Listener:
-    """Calls `on[channel]` with the text of each announcement. It is started in the worker's loop."""
+    """Calls `on[channel]` with the text of each announcement. It is started in the worker's loop. When a
+    connection is there, the first one or a new one, it calls `missed[channel]`, or `on[channel]` with `all`
+    where `missed` does not have the channel."""
 
-    def __init__(self, dsn: str, on: dict[str, Heard], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        on: Mapping[str, Heard],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        missed: Mapping[str, Callable[[], None]] | None = None,
+    ) -> None:
         self._dsn = dsn
         self._on = on
+        self._missed = missed or {}
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
@@ -73,8 +83,11 @@ class Listener:
         try:
             for channel, heard in self._on.items():
                 await connection.add_listener(channel, _passing_on(heard))
-            for heard in self._on.values():
-                heard(EVERYTHING)
+            for channel, heard in self._on.items():
+                if channel in self._missed:
+                    self._missed[channel]()
+                else:
+                    heard(EVERYTHING)
             self._listened = True
             while True:
                 asked_mono = self._clock()

@@ -27,6 +27,8 @@ class Read(msgspec.Struct, Generic[V]):
     asked_mono: float
     """When a look-up last began. While announcements do not arrive, the old value is used for DEAF_S after
     that."""
+    misses: int = 0
+    """How often announcements had been missed when the value was read."""
 
 
 class Source(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
@@ -64,6 +66,7 @@ class ReadCache(Generic[V]):
         self._by_topic: dict[str, set[str]] = {}
         self._under_way = asyncio.Semaphore(MAX_LOOKUPS)
         self._changes = 0
+        self._misses = 0
 
     def get(self, name: str) -> Read[V] | None:
         """The value that was last read for a name, in force or not. None where none is cached."""
@@ -71,6 +74,8 @@ class ReadCache(Generic[V]):
 
     def is_fresh(self, read: Read[V]) -> bool:
         """Whether a value is in force, by the rules of `runtime/postgres/freshness.py`."""
+        if read.misses != self._misses:
+            return False
         now = self._clock()
         if now - self._announcements.heard_mono <= HEARD_S:
             return now - read.read_mono <= KNOWN_S
@@ -88,6 +93,13 @@ class ReadCache(Generic[V]):
         self._drop(topic.removeprefix(self._source.prefix))
         for name in list(self._by_topic.get(topic, ())):
             self._drop(name)
+
+    def doubt(self) -> None:
+        """Announcements may have been missed. No value is in force until it is read again. Where Postgres
+        can't be asked for it, `newer` uses the old value, as before the announcements arrived again: a
+        Postgres that comes and goes must not lock out every known key."""
+        self._changes += 1
+        self._misses += 1
 
     async def newer(self, name: str, before: Read[V]) -> Read[V]:
         """The value in Postgres now, or `before` where reading takes too long. Raises DatabaseUnavailable
@@ -109,7 +121,7 @@ class ReadCache(Generic[V]):
         except DatabaseUnavailable:
             self._look_ups.away()
             raise
-        read = Read(value=value, read_mono=read_mono, asked_mono=read_mono)
+        read = Read(value=value, read_mono=read_mono, asked_mono=read_mono, misses=self._misses)
         if changes == self._changes:
             self._keep(name, read)
         return read

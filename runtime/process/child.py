@@ -21,12 +21,13 @@ def heed_stops() -> None:
 def holding_stops() -> Iterator[None]:
     """A SIGTERM or SIGINT waits until this is over, or `heed_stops` is called. Python runs a signal's handler
     wherever it is: among the hooks of a fork and of an import, which drop what the handler raises, the signal
-    would be lost."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    would be lost; and a child whose start it interrupts would be nobody's to stop. Such blocks may stand in
+    each other."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
     finally:
-        heed_stops()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Forks:

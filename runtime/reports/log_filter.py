@@ -18,6 +18,7 @@ _EQUAL = (
     ("model", "model"),
     ("model_id", "model_id"),
     ("model_group", "model_group"),
+    ("outcome", "outcome"),
 )
 _SUMMED = (
     ("api_key", Dimension.API_KEY),
@@ -78,7 +79,8 @@ def add_filters(conditions: Conditions, query: LogFilter) -> None:
 def _add_failures(conditions: Conditions, query: LogFilter) -> None:
     if query.status_filter == "success":
         conditions.add("status = 'success'")
-    if query.status_filter == "failure" or query.error_code is not None or query.error_message is not None:
+    fails = query.status_filter == "failure" or query.outcome not in (None, "ok")
+    if fails or query.error_code is not None or query.error_message is not None:
         conditions.add(FAILED)
     if query.error_code is not None:
         digits = query.error_code.isdecimal() and len(query.error_code) < 9

@@ -31,8 +31,8 @@ NAME = "books"
 
 
 class BooksProcess:
-    """Runs the bookkeeper of a data directory until the block ends. It must be opened in the main thread.
-    Raises SettingsError for a folder of journals that `private_folder` refuses."""
+    """Runs the bookkeeper of a data directory until the block ends. It must be opened in the main thread,
+    while stops are held. Raises SettingsError for a folder of journals that `private_folder` refuses."""
 
     def __init__(self, blueprint: Blueprint, gate: StartGate) -> None:
         private_folder(blueprint.settings.journals)

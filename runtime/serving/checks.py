@@ -20,14 +20,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 from runtime.blueprint import Blueprint
-from runtime.process.child import ChildProcess
+from runtime.process.child import ChildProcess, heed_stops, holding_stops
 
 if TYPE_CHECKING:
     from runtime.blueprint import Checked
 
 NO_SALT = (
-    "switchgear: no salt key, so no responses are stored, and `previous_response_id` is refused: set "
-    "SWITCHGEAR_SALT_KEY to a text that can't be guessed, the same for all servers of this database\n"
+    "switchgear: no salt key, so no responses are stored, `previous_response_id` is refused, and models and "
+    "credentials that are stored can't be read or changed: set SWITCHGEAR_SALT_KEY to a text that can't be "
+    "guessed, the same for all servers of this database\n"
+)
+CACHE_WITHOUT_SALT = (
+    "litellm_settings.cache_params.type: `postgres` keeps answers sealed under a salt key, and there is "
+    "none: set SWITCHGEAR_SALT_KEY, or use the type `local`"
 )
 STOP_S = 5.0
 """How long checks that are stopped may take to roll back."""
@@ -70,7 +75,8 @@ class StartGate:
 
 
 class Checks:
-    """Runs the checks while it is open. Opened in the main thread."""
+    """Runs the checks while it is open. Opened in the main thread, while stops are held: a signal that came
+    after the child's start and before the block's would leave the child running."""
 
     def __init__(self, blueprint: Blueprint, *, workers: int) -> None:
         self.gate = StartGate()
@@ -120,7 +126,8 @@ class Checks:
 
 def prepare(blueprint: Blueprint) -> int:
     """Check, and bring the tables up to date, where nothing is served. Gives the exit code of the checks."""
-    with Checks(blueprint, workers=0) as checks:
+    with holding_stops(), Checks(blueprint, workers=0) as checks:
+        heed_stops()
         return checks.wait()
 
 
@@ -133,6 +140,7 @@ def _pass_or_exit(blueprint: Blueprint, workers: int, gate: StartGate) -> None:
 def check_all(blueprint: Blueprint, *, workers: int) -> None:
     """Raise SystemExit for what keeps a server from starting: 2 for the config, 3 for the database. More
     workers than Postgres has connections for are a 3 too. `workers` is 0 where none run."""
+    from models_registry.config.response_cache import CacheKind
     from runtime.blueprint import check
     from runtime.catalog import UnknownFunction, entries
     from runtime.postgres.lanes import excess
@@ -150,6 +158,9 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
         sys.stderr.write(f"switchgear: --functions: {exc}\n")
         sys.exit(2)
     salt_key = blueprint.settings.salt_key
+    if salt_key is None and checked.cache.kind is CacheKind.POSTGRES:
+        sys.stderr.write(f"config error: {CACHE_WITHOUT_SALT}\n")
+        sys.exit(2)
     try:
         asyncio.run(migrate(blueprint.dsn.reveal()))
         if salt_key is not None:

@@ -11,11 +11,11 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any  # granian's workers have no types
 
 import msgspec
 
@@ -227,11 +227,13 @@ def salted(settings: Settings) -> Settings:
 def run(blueprint: Blueprint, listen: Listen) -> int:
     """Check, and serve until SIGTERM or SIGINT; then drain, and book what is left. Gives the exit code: that
     of the checks where they refuse the start. Raises SettingsError."""
-    with Checks(blueprint, workers=listen.workers) as checks:
+    with holding_stops(), Checks(blueprint, workers=listen.workers) as checks:
         try:
             with BooksProcess(blueprint, checks.gate):
+                heed_stops()
                 code = _run(blueprint, listen, checks)
         except SettingsError:
+            heed_stops()
             if not checks.wait():
                 raise
             code = 0
@@ -291,6 +293,8 @@ def _crashed(blueprint: Blueprint, listen: Listen, checks: Checks) -> bool:
     )
     server.on_startup(heed_stops)
 
+    _pass_sighup_on(server)
+
     def refused() -> None:
         """The checks have said why. What granian says of workers that it stops so early means nothing."""
         logger.disabled = True
@@ -306,6 +310,18 @@ def _crashed(blueprint: Blueprint, listen: Listen, checks: Checks) -> bool:
         # counts as crashed.
         return bool(exc.code) and not server.interrupt_signal
     return False
+
+
+def _pass_sighup_on(server: Any) -> None:
+    """SIGHUP is for the workers, which look at the config file then. granian would start all of them anew.
+    A worker that is a zombie takes the signal too."""
+
+    def pass_on(sign: int, frame: FrameType | None) -> None:
+        for worker in server.wrks:
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, signal.SIGHUP)
+
+    server.signal_handler_reload = pass_on
 
 
 def _load(blueprint: Blueprint, listen: Listen, gate: StartGate, parent_pid: int) -> "WorkerApp":

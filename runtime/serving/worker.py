@@ -83,6 +83,7 @@ class WorkerApp:
             return
         _settle_garbage()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._services.look_at_config)
         end_with_parent(self._parent_pid, signal.SIGTERM)
         bounds = asyncio.create_task(bound_connections(silent_too=self._http2), name="connections")
         await send({"type": "lifespan.startup.complete"})
@@ -119,5 +120,6 @@ def load_worker(blueprint: Blueprint, parent_pid: int, *, http2: bool, fast_path
     """Called by granian in each worker process. Until it serves, nothing of it is worth an orderly end: a
     SIGTERM that comes while granian starts is lost between its handlers."""
     end_with_parent(parent_pid, signal.SIGKILL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the config file is read when the worker is there
     give_large_blocks_back()
     return WorkerApp(blueprint, set_up_logs(), parent_pid, http2=http2, fast_path=fast_path)

@@ -40,5 +40,6 @@ async def check_salt(dsn: str, salt_key: Secret) -> None:
         raise OtherSaltKey(
             f"the salt key {sealer.id} can't open what the database holds, which was sealed with the salt "
             f"key {row['salt_id']}: set SWITCHGEAR_SALT_KEY to that key. Where it is lost, what was stored "
-            'is lost too: DELETE FROM "Switchgear_State", and start again'
+            'is lost too: DELETE FROM "Switchgear_State", and start again. Models and credentials that were '
+            "stored stay as they are, and can't be called until their values are sent again"
         ) from None

@@ -6,6 +6,7 @@ as at LiteLLM.
 """
 
 import hashlib
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
@@ -32,7 +33,13 @@ class Sealer:
         text = salt_key.reveal().encode()
         derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_PURPOSE).derive(text)
         self._cipher = AESGCM(derived)
+        self._naming = hashlib.sha256(_PURPOSE + b" names" + derived).digest()
         self.id = hashlib.sha256(_PURPOSE + b" id" + derived).hexdigest()[:ID_CHARS]
+
+    def named(self, text: str) -> str:
+        """A name that stands for a text: the same for the same text, and nobody without the salt key can try
+        texts against it."""
+        return hmac.new(self._naming, text.encode(), hashlib.sha256).hexdigest()
 
     def seal(self, value: bytes, *, kind: str, owner: str, id: str) -> bytes:
         """The sealed value, with its nonce in front."""

@@ -125,12 +125,42 @@ def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
         [((*key, kind), count(each)) for key, each in by_model for kind, count in kinds],
     )
     yield from counter(
+        "switchgear_cooldowns",
+        "Cooldowns of deployments that began, or were made longer.",
+        ("model", "provider"),
+        [(each.labels, each.number) for each in counted.cooldowns],
+    )
+    yield from counter(
         "switchgear_hold_exceeded",
         "Attempts that cost more than was held for them.",
         (),
         [((), counted.holds_exceeded)],
     )
+    yield from counter(
+        "switchgear_guardrail_checks",
+        "Questions to guardrails, by name, moment and what became of them.",
+        ("guardrail", "moment", "outcome"),
+        [(each.labels, each.number) for each in counted.guardrails],
+    )
+    yield from histogram(
+        "switchgear_guardrail_seconds",
+        "How long the answer of a guardrail took.",
+        ("guardrail", "moment", "outcome"),
+        [(each.labels, each.timing) for each in counted.guardrails],
+    )
+    cache = counted.cache
+    for name, help_text, number in (
+        ("switchgear_cache_hits", "Calls that the response cache answered.", cache.hits),
+        ("switchgear_cache_misses", "Look-ups of the response cache that found nothing.", cache.misses),
+        ("switchgear_cache_hit_bytes", "Bytes of the answers that it gave.", cache.hit_bytes),
+        ("switchgear_cache_kept", "Answers that it was given to keep.", cache.answers),
+        ("switchgear_cache_kept_bytes", "Bytes of these answers.", cache.answer_bytes),
+        ("switchgear_cache_failures", "Failures of Postgres behind it; no call fails.", cache.failures),
+    ):
+        yield from counter(name, help_text, (), [((), number)])
     for name, help_text, value in (
+        ("switchgear_cache_answers", "Answers in the memory of the workers.", now.cache_answers),
+        ("switchgear_cache_bytes", "Bytes of them.", now.cache_bytes),
         ("switchgear_workers", "Worker processes of this data directory.", len(gauges)),
         ("switchgear_calls_under_way", "Requests that are being answered.", now.calls_under_way),
         (
@@ -145,6 +175,17 @@ def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
         ),
         ("switchgear_memory_bytes", "RAM of the workers together.", now.memory_bytes),
         ("switchgear_hears_changes", "1 while every worker is connected to Postgres.", now.hears_changes),
+        (
+            "switchgear_config_in_force",
+            "1 while the present content of the config file is in force at every worker.",
+            now.config_in_force,
+        ),
+        (
+            "switchgear_config_loaded_timestamp_seconds",
+            "When the models in force were loaded, of the worker where that is longest ago.",
+            now.config_loaded_s,
+        ),
+        ("switchgear_deployments", "Deployments in force.", now.deployments),
     ):
         yield from gauge(name, help_text, value)
 
@@ -214,6 +255,12 @@ def _peers(
     for name, help_text, counts in ends:
         found = [(key, each.number) for key, each in by_deployment if counts(each)]
         yield from counter(name, help_text, ("litellm_model_name", "api_provider"), found)
+    yield from counter(
+        "litellm_deployment_cooled_down",
+        "Cooldowns of deployments.",
+        ("litellm_model_name", "api_provider"),
+        [(each.labels, each.number) for each in counted.cooldowns],
+    )
     yield from gauge(
         "litellm_in_flight_requests",
         "Requests that are being answered.",

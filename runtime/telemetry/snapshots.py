@@ -186,7 +186,8 @@ def memory_bytes() -> int:
 
 
 def sum_of(gauges: Iterable[Gauges]) -> Gauges:
-    """The sum of the workers' gauges. `hears_changes` is true where it is true for every worker."""
+    """The sum of the workers' gauges. A flag is true where it is true for every worker. Of the config, the
+    oldest that is in force counts."""
     found = list(gauges)
     return Gauges(
         calls_under_way=sum(each.calls_under_way for each in found),
@@ -194,4 +195,9 @@ def sum_of(gauges: Iterable[Gauges]) -> Gauges:
         journal_bytes_waiting=sum(each.journal_bytes_waiting for each in found),
         memory_bytes=sum(each.memory_bytes for each in found),
         hears_changes=all(each.hears_changes for each in found),
+        config_in_force=all(each.config_in_force for each in found),
+        config_loaded_s=min((each.config_loaded_s for each in found), default=0.0),
+        deployments=min((each.deployments for each in found), default=0),
+        cache_answers=sum(each.cache_answers for each in found),
+        cache_bytes=sum(each.cache_bytes for each in found),
     )

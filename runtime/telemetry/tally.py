@@ -22,6 +22,8 @@ BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 OTHER = "other"
 """The model of calls to a name that the config does not have."""
 MAX_NAMES = 10_000
+MAX_SERIES = 20_000
+"""How many series of models are counted apart. Names of models come and go: those beyond are `other`."""
 """How many names of models are remembered, each with the name that it is counted under."""
 
 
@@ -106,6 +108,70 @@ class Unrouted(msgspec.Struct, kw_only=True):
         self.number += other.number
 
 
+class Cooldowns(msgspec.Struct, kw_only=True):
+    """Cooldowns of deployments of one model and provider that began, or were made longer."""
+
+    model: str
+    provider: str
+    number: int = 0
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        return self.model, self.provider
+
+    def merge(self, other: "Cooldowns") -> None:
+        self.number += other.number
+
+
+class CacheCounts(msgspec.Struct, kw_only=True):
+    """What the response cache did."""
+
+    hits: int = 0
+    misses: int = 0
+    hit_bytes: int = 0
+    """The bytes of the answers that it gave."""
+    answers: int = 0
+    """How many answers it was given to keep."""
+    answer_bytes: int = 0
+    failures: int = 0
+    """How often Postgres did not find or take an answer in time."""
+
+    def looked(self, size: int, *, hit: bool) -> None:
+        self.hits += hit
+        self.misses += not hit
+        self.hit_bytes += size
+
+    def kept(self, size: int) -> None:
+        self.answers += 1
+        self.answer_bytes += size
+
+    def failed(self) -> None:
+        self.failures += 1
+
+    def merge(self, other: "CacheCounts") -> None:
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class GuardrailCounts(msgspec.Struct, kw_only=True):
+    """Questions to one guardrail at one moment that ended in one way."""
+
+    guardrail: str
+    moment: str
+    """`pre_call` or `post_call`."""
+    outcome: str
+    number: int = 0
+    timing: Timing = msgspec.field(default_factory=Timing)
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        return self.guardrail, self.moment, self.outcome
+
+    def merge(self, other: "GuardrailCounts") -> None:
+        self.number += other.number
+        self.timing.merge(other.timing)
+
+
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one worker now. `memory_bytes` is how much RAM the process uses."""
 
@@ -115,6 +181,15 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     hears_changes: bool = True
     """True while the process is connected to Postgres, which announces changes."""
+    config_in_force: bool = True
+    """True while the present content of the config file is in force."""
+    config_loaded_s: float = 0.0
+    """When the registry in force was built, in seconds since 1970."""
+    deployments: int = 0
+    """How many deployments are in force."""
+    cache_answers: int = 0
+    """How many answers the response cache has in memory."""
+    cache_bytes: int = 0
 
 
 class TallyCounts(msgspec.Struct, kw_only=True):
@@ -124,6 +199,9 @@ class TallyCounts(msgspec.Struct, kw_only=True):
     attempts: list[AttemptCounts] = msgspec.field(default_factory=list)
     holds_exceeded: int = 0
     unrouted: list[Unrouted] = msgspec.field(default_factory=list)
+    cooldowns: list[Cooldowns] = msgspec.field(default_factory=list)
+    cache: CacheCounts = msgspec.field(default_factory=CacheCounts)
+    guardrails: list[GuardrailCounts] = msgspec.field(default_factory=list)
 
     def merged(self, others: Iterable["TallyCounts"]) -> "TallyCounts":
         """The sum of this and others, as new objects."""
@@ -137,8 +215,11 @@ class TallyCounts(msgspec.Struct, kw_only=True):
         requests = {each.labels: each for each in self.requests}
         attempts = {each.labels: each for each in self.attempts}
         unrouted = {each.labels: each for each in self.unrouted}
+        cooldowns = {each.labels: each for each in self.cooldowns}
+        guardrails = {each.labels: each for each in self.guardrails}
         for each in others:
             self.holds_exceeded += each.holds_exceeded
+            self.cache.merge(each.cache)
             for request in each.requests:
                 known = requests.get(request.labels)
                 if known is None:
@@ -165,6 +246,24 @@ class TallyCounts(msgspec.Struct, kw_only=True):
                     self.unrouted.append(sum_of)
                 sum_of.merge(calls)
                 yield
+            for cooled in each.cooldowns:
+                all_of = cooldowns.get(cooled.labels)
+                if all_of is None:
+                    all_of = Cooldowns(model=cooled.model, provider=cooled.provider)
+                    cooldowns[cooled.labels] = all_of
+                    self.cooldowns.append(all_of)
+                all_of.merge(cooled)
+                yield
+            for asked in each.guardrails:
+                all_asked = guardrails.get(asked.labels)
+                if all_asked is None:
+                    all_asked = GuardrailCounts(
+                        guardrail=asked.guardrail, moment=asked.moment, outcome=asked.outcome
+                    )
+                    guardrails[asked.labels] = all_asked
+                    self.guardrails.append(all_asked)
+                all_asked.merge(asked)
+                yield
 
 
 class Tally:
@@ -178,9 +277,18 @@ class Tally:
         self._requests: dict[tuple[str, int], Requests] = {}
         self._attempts: dict[tuple[str, str, Outcome], AttemptCounts] = {}
         self._unrouted: dict[tuple[str, UnroutedReason], Unrouted] = {}
+        self._cooldowns: dict[tuple[str, str], Cooldowns] = {}
+        self._guardrails: dict[tuple[str, str, str], GuardrailCounts] = {}
         self._holds_exceeded = 0
+        self.cache = CacheCounts()
+        """What the response cache did. A call that it answers is counted as a request, too."""
         self.additions = 0
         """How often anything was counted. Where the number has changed, there is something new to write."""
+
+    def know(self, models: Iterable[str]) -> None:
+        """The public names are these from now on."""
+        self._models = tuple(models)
+        self._names = {}
 
     def request(self, function: str, status: int, ms: float) -> None:
         """Count a request that was answered."""
@@ -197,6 +305,9 @@ class Tally:
         name = target.public_name
         key = (self._names.get(name) or self._model(name), target.provider, settled.outcome)
         counts = self._attempts.get(key)
+        if counts is None and len(self._attempts) >= MAX_SERIES:
+            key = (OTHER, *key[1:])
+            counts = self._attempts.get(key)
         if counts is None:
             counts = self._attempts[key] = AttemptCounts(model=key[0], provider=key[1], outcome=key[2])
         usage = settled.usage
@@ -218,6 +329,32 @@ class Tally:
             counts = self._unrouted[function, reason] = Unrouted(function=function, reason=reason)
         counts.number += 1
 
+    def cooled(self, target: Target) -> None:
+        """Count a cooldown that began, or was made longer."""
+        self.additions += 1
+        name = target.public_name
+        key = (self._names.get(name) or self._model(name), target.provider)
+        counts = self._cooldowns.get(key)
+        if counts is None and len(self._cooldowns) >= MAX_SERIES:
+            key = (OTHER, target.provider)
+            counts = self._cooldowns.get(key)
+        if counts is None:
+            counts = self._cooldowns[key] = Cooldowns(model=key[0], provider=key[1])
+        counts.number += 1
+
+    def guardrail(self, name: str, moment: str, outcome: str, took_s: float) -> None:
+        """Count a question to a guardrail of the config."""
+        self.additions += 1
+        key = (name, moment, outcome)
+        counts = self._guardrails.get(key)
+        if counts is None and len(self._guardrails) >= MAX_SERIES:
+            key = (OTHER, moment, outcome)
+            counts = self._guardrails.get(key)
+        if counts is None:
+            counts = self._guardrails[key] = GuardrailCounts(guardrail=key[0], moment=moment, outcome=outcome)
+        counts.number += 1
+        counts.timing.add(took_s * 1000)
+
     def hold_exceeded(self) -> None:
         """Count a call that cost more than was held for it."""
         self.additions += 1
@@ -229,6 +366,9 @@ class Tally:
             attempts=list(self._attempts.values()),
             holds_exceeded=self._holds_exceeded,
             unrouted=list(self._unrouted.values()),
+            cooldowns=list(self._cooldowns.values()),
+            cache=self.cache,
+            guardrails=list(self._guardrails.values()),
         )
 
     def gauges(self) -> Gauges:

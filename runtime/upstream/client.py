@@ -19,7 +19,7 @@ had taken the call would have to die in that window, and dead it bills nothing.
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -30,16 +30,19 @@ from models_registry.target import Deadlines, TlsOptions
 from runtime.credentials.fresh import Unsigned
 from runtime.upstream.connection import Breakage, Connection, Wanted
 from runtime.upstream.decoding import Decoder, Undecodable, decoder_of
-from runtime.upstream.dialing import Dialer, NameUnknown, ProxyRefused
+from runtime.upstream.dialing import Dialer, Judge, NameUnknown, NotNear, ProxyRefused, Unasked
 from runtime.upstream.heads import Unwritable, UrlParts, address_of, head_of
 from runtime.upstream.pool import Place, Pool, PoolLimits
-from runtime.upstream.proxies import Proxies
+from runtime.upstream.proxies import Proxies, Proxy
 from runtime.upstream.tls import AS_THE_SYSTEM
 from schema.errors import (
+    NotLocal,
+    Unreached,
     UpstreamBusy,
     UpstreamCut,
     UpstreamError,
     UpstreamMalformed,
+    UpstreamNotInTime,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -59,14 +62,13 @@ class HttpResponse:
     took_s = 0.0
 
     def __init__(
-        self, connection: Connection, pool: Pool, host: str, deadlines: Deadlines, *, began_mono: float
+        self, connection: Connection, pool: Pool, deadlines: Deadlines, *, began_mono: float
     ) -> None:
         self.status = connection.status
         self._connection: Connection | None = connection
         self.raw_headers = connection.headers
         self._began_mono = began_mono
         self._pool = pool
-        self._host = host
         self._deadlines = deadlines
         self._is_read = False
         """Whether the body was read to its end."""
@@ -150,7 +152,7 @@ class HttpResponse:
             decoder.end()
         except Undecodable as exc:
             self._abort()
-            raise UpstreamMalformed(f"{self._host} sent a body that does not decompress.") from exc
+            raise UpstreamMalformed("The provider sent a body that does not decompress.") from exc
 
     def _decoder(self) -> Decoder | None:
         codings = [value for name, value in self.raw_headers if name.lower() == b"content-encoding"]
@@ -160,7 +162,7 @@ class HttpResponse:
             return decoder_of(codings)
         except Undecodable as exc:
             self._abort()
-            raise UpstreamMalformed(f"{self._host} sent a body that does not decompress.") from exc
+            raise UpstreamMalformed("The provider sent a body that does not decompress.") from exc
 
     def _abort(self) -> None:
         connection, self._connection = self._connection, None
@@ -179,20 +181,20 @@ class HttpResponse:
         self._pool.give_back(connection)
 
     def _too_large(self, limit: int) -> UpstreamMalformed:
-        return UpstreamMalformed(f"{self._host} sent more than {limit >> 20} MiB.")
+        return UpstreamMalformed(f"The provider sent more than {limit >> 20} MiB.")
 
     def _error(self, why: Breakage) -> UpstreamError:
         match why:
             case Breakage.BODY_LATE:
-                return UpstreamTimeout(f"{self._host} sent the head of an answer and then nothing.")
+                return UpstreamTimeout("The provider sent the head of an answer and then nothing.")
             case Breakage.IDLE:
-                return UpstreamTimeout(f"{self._host} sent nothing for {self._deadlines.idle_s:g} s.")
+                return UpstreamTimeout(f"The provider sent nothing for {self._deadlines.idle_s:g} s.")
             case Breakage.TOTAL:
-                return UpstreamTimeout(f"{self._host} did not finish within {self._deadlines.total_s:g} s.")
+                return UpstreamTimeout(f"The provider did not finish within {self._deadlines.total_s:g} s.")
             case Breakage.MALFORMED:
-                return UpstreamMalformed(f"{self._host} sent a body that is not HTTP.")
+                return UpstreamMalformed("The provider sent a body that is not HTTP.")
             case _:
-                return UpstreamCut(f"{self._host} broke off before the answer was whole.")
+                return UpstreamCut("The provider broke off before the answer was whole.")
 
 
 class RequestSigner(Protocol):
@@ -214,7 +216,10 @@ class HttpUpstream:
         env: Mapping[str, str] | None = None,
         tls: TlsOptions = AS_THE_SYSTEM,
         signer: RequestSigner | None = None,
+        judge: Judge | None = None,
     ) -> None:
+        """`judge` judges where hosts lead that somebody entered through the API."""
+        self._judge = judge
         self._limits = limits or PoolLimits()
         self._proxies = Proxies(env or {})
         self._tls = tls
@@ -223,7 +228,7 @@ class HttpUpstream:
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._dialer = Dialer()
+        self._dialer = Dialer(self._judge)
         self.pool = Pool(self._dialer, self._limits)
 
     async def close(self) -> None:
@@ -231,13 +236,28 @@ class HttpUpstream:
         self._dialer.close()
         await asyncio.sleep(0)  # what was aborted is told so in the next turn
 
-    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> HttpResponse:
+    async def resolved(self, host: str, port: int) -> Sequence[str]:
+        """The IP addresses of a host. Raises OSError where it has none."""
+        try:
+            found = await self._dialer.addresses(host, port)
+        except NameUnknown as exc:
+            raise OSError("the name has no address") from exc
+        return [str(each[4][0]) for each in found]
+
+    def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
+        """The proxy of the environment that stands before a host."""
+        return self._proxies.proxy_for(scheme, host, port)
+
+    async def open(
+        self, request: UpstreamRequest, deadlines: Deadlines, *, near: bool = False, judged: bool = False
+    ) -> HttpResponse:
         began_mono = time.monotonic()
         if request.signing is not None:
             request = await self._signed(request, request.signing)
         try:
             address = address_of(request.url)
-            place = self._place(address, request.tls)
+            judged = judged and not near  # a near address is private, which is what was asked for
+            place = self._place(address, request.tls, near=near, judged=judged)
             through = None
             if place.proxy is not None and not place.tunnels:
                 secret = place.proxy.authorization
@@ -245,7 +265,7 @@ class HttpUpstream:
             head = head_of(request.method, address, request.headers, len(request.body), through=through)
         except Unwritable as exc:
             raise UpstreamUnreachable(
-                f"The request to {_host_in(request.url)} can't be written: an administrator has to check "
+                "The request to the provider can't be written: an administrator has to check "
                 "that deployment's address, key and headers."
             ) from exc
         may_repeat = True
@@ -253,9 +273,7 @@ class HttpUpstream:
             connection = self.pool.resting(place) or await self._connected(place, address, deadlines)
             may_repeat = may_repeat and connection.uses > 0
             if await self._sent(connection, head, request.body, address, deadlines, may_repeat=may_repeat):
-                return HttpResponse(
-                    connection, self.pool, address.authority, deadlines, began_mono=began_mono
-                )
+                return HttpResponse(connection, self.pool, deadlines, began_mono=began_mono)
             may_repeat = False
 
     async def _signed(self, request: UpstreamRequest, signing: Signing) -> UpstreamRequest:
@@ -264,7 +282,9 @@ class HttpUpstream:
         try:
             headers = dict(await self._signer.headers(signing, request))
         except Unsigned as exc:
-            raise UpstreamUnreachable(f"The call to {_host_in(request.url)} can't be signed: {exc}.") from exc
+            raise UpstreamUnreachable(
+                f"The call to the provider can't be signed: {exc}.", at=Unreached.CREDENTIAL
+            ) from exc
         return msgspec.structs.replace(request, headers=headers)
 
     async def _sent(
@@ -300,65 +320,85 @@ class HttpUpstream:
             and self._loop.time() - sent_at < STALE_WINDOW_S
         ):
             return False
-        raise _unanswered(connection.broken, address.authority, deadlines)
+        raise _unanswered(connection.broken, deadlines)
 
     async def _connected(self, place: Place, address: UrlParts, deadlines: Deadlines) -> Connection:
         """Raises UpstreamUnreachable: nothing was sent."""
-        host = address.authority
         try:
             async with asyncio.timeout(deadlines.connect_s):
                 return await self.pool.connection(place)
         except TimeoutError as exc:
             if self.pool.is_full(place):
                 raise UpstreamBusy(
-                    f"All connections that may be open to {host} are in use, and none was free within "
+                    f"All connections that may be open to the provider are in use, and none was free within "
                     f"{deadlines.connect_s:g} s.",
                     retry_after_s=1,
                 ) from exc
-            raise UpstreamUnreachable(f"No connection to {host} within {deadlines.connect_s:g} s.") from exc
+            raise UpstreamNotInTime(
+                f"No connection to the provider within {deadlines.connect_s:g} s."
+            ) from exc
         except NameUnknown as exc:
             if place.proxy is not None:
-                raise UpstreamUnreachable(f"The name of the proxy to {host} could not be resolved.") from exc
-            raise UpstreamUnreachable(f"The name of {host} could not be resolved.") from exc
+                raise UpstreamUnreachable(
+                    "The name of the proxy to the provider could not be resolved.", at=Unreached.PROXY
+                ) from exc
+            raise UpstreamUnreachable(
+                "The name of the provider's host could not be resolved.", at=Unreached.NAME
+            ) from exc
+        except NotNear as exc:
+            raise NotLocal(
+                "The deployment leads to a public address, and a call that stays local (local_only, or "
+                "residency: local) does not go there.",
+                param="model",
+            ) from exc
+        except Unasked as exc:
+            raise UpstreamUnreachable(
+                f"The deployment's address was entered through the API, and is not called: {exc}."
+            ) from exc
         except ProxyRefused as exc:
-            raise UpstreamUnreachable(f"The proxy makes no connection to {host}: {exc}.") from exc
+            raise UpstreamUnreachable(
+                f"The proxy makes no connection to the provider: {exc}.", at=Unreached.PROXY
+            ) from exc
         except ssl.SSLError as exc:
             raise UpstreamUnreachable(
-                f"{host} could not prove who it is: its TLS certificate is not valid here."
+                "The provider could not prove who it is: its TLS certificate is not valid here.",
+                at=Unreached.TLS,
             ) from exc
         except OSError as exc:
-            raise UpstreamUnreachable(f"No connection to {host}.") from exc
+            raise UpstreamUnreachable("No connection to the provider.") from exc
 
-    def _place(self, address: UrlParts, tls: TlsOptions | None) -> Place:
+    def _place(
+        self, address: UrlParts, tls: TlsOptions | None, *, near: bool = False, judged: bool = False
+    ) -> Place:
         key = f"{address.scheme}://{address.host}:{address.port}"
         if tls is not None:
             key = f"{key} {tls!r}"
+        if near:
+            key = f"near {key}"
+        if judged:
+            key = f"judged {key}"
         place = self._places.get(key)
         if place is None:
-            proxy = self._proxies.proxy_for(address.scheme, address.host, address.port)
-            place = Place(address.scheme, address.host, address.port, proxy, tls or self._tls)
+            proxy = None
+            if not near:
+                proxy = self._proxies.proxy_for(address.scheme, address.host, address.port)
+            place = Place(address.scheme, address.host, address.port, proxy, tls or self._tls, near, judged)
             if len(self._places) > 10_000:
                 self._places.clear()
             self._places[key] = place
         return place
 
 
-def _unanswered(why: Breakage | None, host: str, deadlines: Deadlines) -> UpstreamError:
-    """What became of a request without an answer. Names the host alone: a path can hold a key."""
+def _unanswered(why: Breakage | None, deadlines: Deadlines) -> UpstreamError:
+    """What became of a request without an answer. Callers see the message, so it names no host."""
     match why:
         case Breakage.LATE:
-            return UpstreamTimeout(f"{host} did not begin to answer within {deadlines.first_byte_s:g} s.")
+            return UpstreamTimeout(
+                f"The provider did not begin to answer within {deadlines.first_byte_s:g} s."
+            )
         case Breakage.TOTAL:
-            return UpstreamTimeout(f"{host} did not begin to answer within {deadlines.total_s:g} s.")
+            return UpstreamTimeout(f"The provider did not begin to answer within {deadlines.total_s:g} s.")
         case Breakage.MALFORMED:
-            return UpstreamMalformed(f"{host} did not answer in HTTP, or with a head over the limit.")
+            return UpstreamMalformed("The provider did not answer in HTTP, or with a head over the limit.")
         case _:
-            return UpstreamCut(f"{host} closed the connection without an answer.")
-
-
-def _host_in(url: str) -> str:
-    """The host of an address that may be none; nothing else of it."""
-    try:
-        return address_of(url).authority
-    except Unwritable:
-        return "a provider"
+            return UpstreamCut("The provider closed the connection without an answer.")

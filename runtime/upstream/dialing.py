@@ -2,14 +2,16 @@
 be."""
 
 import asyncio
+import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
 
 import aiohappyeyeballs
 
+from models_registry.config.networks import Network, gives_credentials, network_of
 from runtime.upstream.proxies import Proxy
 
 FRESH_S = 10.0
@@ -21,10 +23,20 @@ MAX_NAMES = 1_000
 MAX_REPLY_BYTES = 16 * 1024
 
 Addresses = Sequence[aiohappyeyeballs.AddrInfoType]
+Judge = Callable[[str, int, str], str | None]
+"""Why a host with a port may not be asked at an address as which it was resolved. None: it may."""
 
 
 class NameUnknown(Exception):
     """A host's name has no address, or the proxy's."""
+
+
+class NotNear(Exception):
+    """A host has a public address, and the call may not go to one."""
+
+
+class Unasked(Exception):
+    """A host that somebody entered through the API leads where such a host may not. The message says why."""
 
 
 class ProxyRefused(Exception):
@@ -35,7 +47,9 @@ class Dialer:
     """Opens sockets. Its threads for names are its own, and the process ends without them: a resolver that
     hangs keeps no other work and no stop waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge | None = None) -> None:
+        """`judge` judges hosts that somebody entered through the API."""
+        self._judge = judge
         self._turns = asyncio.Semaphore(RESOLVERS)
         self._known: dict[tuple[str, int], tuple[float, Addresses]] = {}
         self._asking: dict[tuple[str, int], asyncio.Task[Addresses]] = {}
@@ -44,11 +58,30 @@ class Dialer:
         for asking in list(self._asking.values()):
             asking.cancel()
 
-    async def dial(self, host: str, port: int, *, proxy: Proxy | None, tunnel: bool) -> socket.socket:
-        """A connected socket: to the host, or to the proxy; with `tunnel` on from there to the host. Raises
-        NameUnknown, ProxyRefused, OSError."""
+    async def dial(
+        self,
+        host: str,
+        port: int,
+        *,
+        proxy: Proxy | None,
+        tunnel: bool,
+        near: bool = False,
+        judged: bool = False,
+    ) -> socket.socket:
+        """A connected socket: to the host, or to the proxy; with `tunnel` on from there to the host. `near`:
+        every address of the host has to be this machine's or a private network's. `judged`: each of them has
+        to pass the judge; what a proxy connects to nobody judges. Raises NameUnknown, NotNear, Unasked,
+        ProxyRefused, OSError."""
         first = (host, port) if proxy is None else (proxy.host, proxy.port)
-        addresses = await self._addresses(*first)
+        addresses = await self.addresses(*first)
+        if any(_is_metadata(str(each[4][0])) for each in addresses):
+            raise NameUnknown(host)
+        if near and not all(_is_near(str(each[4][0])) for each in addresses):
+            raise NotNear(host)
+        if judged and proxy is None and self._judge is not None:
+            for each in addresses:
+                if (reason := self._judge(host, port, str(each[4][0]))) is not None:
+                    raise Unasked(reason)
         sock = await aiohappyeyeballs.start_connection(
             addresses, happy_eyeballs_delay=NEXT_FAMILY_S, interleave=1, loop=asyncio.get_running_loop()
         )
@@ -61,8 +94,9 @@ class Dialer:
             raise
         return sock
 
-    async def _addresses(self, host: str, port: int) -> Addresses:
-        """Asked once for all who dial the same name at once."""
+    async def addresses(self, host: str, port: int) -> Addresses:
+        """The addresses of a host, asked for once for all who dial the same name at once. Raises
+        NameUnknown."""
         loop, name = asyncio.get_running_loop(), (host, port)
         known = self._known.get(name)
         if known is not None and loop.time() < known[0]:
@@ -100,6 +134,22 @@ class Dialer:
         if len(self._known) >= MAX_NAMES:
             self._known.clear()
         self._known[name] = (asyncio.get_running_loop().time() + FRESH_S, done.result())
+
+
+def _is_metadata(address: str) -> bool:
+    """Whether a cloud gives its machines' credentials at an address. No provider is there, whatever a name
+    leads to."""
+    try:
+        return gives_credentials(ipaddress.ip_address(address))
+    except ValueError:
+        return False
+
+
+def _is_near(address: str) -> bool:
+    try:
+        return network_of(ipaddress.ip_address(address)) in (Network.PRIVATE, Network.SHARED)
+    except ValueError:
+        return False
 
 
 def _tell(future: "asyncio.Future[Addresses]", addresses: Addresses) -> None:

@@ -32,6 +32,10 @@ class Place(NamedTuple):
     port: int
     proxy: Proxy | None
     tls: TlsOptions
+    near: bool = False
+    """Whether the address that is connected to has to be this machine's or a private network's."""
+    judged: bool = False
+    """Whether somebody entered the host through the API, so that it is judged where its name leads."""
 
     @property
     def tunnels(self) -> bool:
@@ -88,7 +92,7 @@ class Pool:
 
     async def connection(self, place: Place) -> Connection:
         """A new connection, or, where there is no room for one, the next that somebody gives back. Raises
-        NameUnknown, ProxyRefused, ssl.SSLError, OSError."""
+        NameUnknown, NotNear, Unasked, ProxyRefused, ssl.SSLError, OSError."""
         while True:
             origin = self._origins.get(place)
             if origin is None:
@@ -168,7 +172,14 @@ class Pool:
     async def _make(self, origin: _PlaceConnections) -> Connection:
         place = origin.place
         context = context_of(place.tls) if place.scheme == "https" else None
-        sock = await self._dialer.dial(place.host, place.port, proxy=place.proxy, tunnel=place.tunnels)
+        sock = await self._dialer.dial(
+            place.host,
+            place.port,
+            proxy=place.proxy,
+            tunnel=place.tunnels,
+            near=place.near,
+            judged=place.judged,
+        )
         try:
             _, connection = await self._loop.create_connection(
                 lambda: Connection(self._loop, origin),

@@ -5,20 +5,28 @@ attempt; the router ends one that failed, since it alone knows whether another f
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
+import msgspec
 import structlog
 
 from functions.contract.call import Call
 from functions.ports.models import Attempting
 from models_registry.registry import Registry
+from models_registry.routing.choice import CallTraits, ChoiceRules, Shape, View
+from models_registry.routing.fleet import DeploymentHealth, Fleet
+from models_registry.routing.plan import RoutePlan, plan_route
+from models_registry.routing.record import recorded
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
 from models_registry.target import Target
+from runtime.upstream.slots import SlotQueues, SlotTurns
 from schema.errors import GatewayError
-from schema.route_options import AS_CONFIGURED, RouteOptions
+from schema.route_options import AS_CONFIGURED, EXPLAIN_HEADER, RouteOptions
 
 T = TypeVar("T")
 ATTEMPTED_RETRIES = "x-litellm-attempted-retries"
@@ -30,41 +38,72 @@ log = structlog.get_logger("switchgear.router")
 
 
 class Router:
-    """Implements `functions.ports.models.Routes`."""
+    """Implements `functions.ports.models.Routes`, and `RoutePlans`."""
 
     def __init__(
         self,
         registry: Registry,
         routing: Routing,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        fleet: Fleet | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        slots: SlotQueues | None = None,
     ) -> None:
+        """`fleet` is how the deployments stand. It is the worker's, and outlives this router."""
         self._registry = registry
         self._routing = routing
         self._sleep = sleep
+        self._fleet = fleet or Fleet(routing.cooldowns)
+        self._clock = clock
+        self._slots = slots or SlotQueues()
+        self._simple = routing.choice.simple
+
+    def use(self, registry: Registry, routing: Routing) -> None:
+        """Take these for calls that begin from now on. A call under way keeps those that it began with."""
+        self._registry, self._routing = registry, routing
+        self._simple = routing.choice.simple
 
     async def walk(self, call: Call, model: str, attempts: Attempting[T]) -> T:
         caller, options, side = call.caller, call.route_options, call.provider_side
+        registry, routing = self._registry, self._routing
+        if registry.has_teams:
+            registry = registry.of_team(caller.team_id)
+        fleet = self._fleet
+        if not fleet.quiet:
+            fleet.calls(self._clock())
         route = Route(
-            self._registry,
-            self._routing,
+            registry,
+            routing,
             caller.aliases.get(model, model),
             allowed=caller.models,
             options=options,
             roll=call.roll,
+            see=partial(self._view, call, attempts, routing.choice),
+            plain=self._simple and fleet.quiet and options is AS_CONFIGURED and not call.stays_local,
         )
         told: _Head | None = None
+        turns: SlotTurns | None = None
+        if self._slots.lines and self._slots.is_wanted(route.target):
+            turns = SlotTurns(self._slots, call)
+            await turns.wait_behind(route)
         while True:
             target = route.target
             most = target.retries
             if options is not AS_CONFIGURED:
                 target = _asked(target, options)
                 most = most if options.retries is None else options.retries
-            side.max_retries = self._routing.retries if most is None else most
+            if route.notable:
+                _record(call, route, routing.choice)
+            side.name = target.public_name if route.fallbacks else model
+            side.max_retries = routing.retries if most is None else most
             waited_s, began_mono = side.waited_s, time.monotonic()
             try:
                 return await attempts.at(target)
             except GatewayError as error:
                 side.waited_s = waited_s + time.monotonic() - began_mono
+                if turns is not None:
+                    turns.tried(error)
                 goes_on = route.advance(error)
                 attempts.end(error, final=not goes_on)
                 if route.tells_last:
@@ -89,9 +128,71 @@ class Router:
                     passed_over=[str(drop) for drop in route.drops],
                 )
             side.headers = ()
-            if route.wait_s:
+            if route.waits_for_slot:
+                turns = turns or SlotTurns(self._slots, call)
+                await turns.wait(route)
+            elif route.wait_s:
                 side.waited_s += route.wait_s
                 await self._sleep(route.wait_s)
+
+    def plan(self, call: Call, model: str, shape: Shape, options: RouteOptions) -> RoutePlan:
+        """Where a call would go. Nothing is sent, and nothing is changed."""
+        traits = traits_of(call, shape, options)
+        registry, routing = self._registry, self._routing
+        if registry.has_teams:
+            registry = registry.of_team(call.caller.team_id)
+        return plan_route(
+            registry,
+            routing,
+            call.caller.aliases.get(model, model),
+            allowed=call.caller.models,
+            options=options,
+            view=View(routing.choice, traits, self._fleet, self._clock()),
+            roll=call.roll,
+        )
+
+    @property
+    def strategy(self) -> str:
+        """How deployments are chosen, by LiteLLM's word."""
+        return self._routing.choice.strategy.value
+
+    def state_of(self, target: Target) -> DeploymentHealth:
+        """How a deployment stands."""
+        standing = self._fleet.find(target)
+        if standing is None:
+            return DeploymentHealth.HEALTHY
+        return standing.state(self._clock(), self._routing.choice.check_stale_s)
+
+    def _view(self, call: Call, attempts: Attempting[T], rules: ChoiceRules) -> View:
+        """What a choice is made by, now."""
+        traits = traits_of(call, attempts.shape(), call.route_options)
+        return View(rules, traits, self._fleet, self._clock())
+
+
+def traits_of(call: Call, shape: Shape, options: RouteOptions) -> CallTraits:
+    """What a call says that decides about deployments."""
+    return CallTraits(
+        shape=shape,
+        tags=call.tags or call.caller.tags,
+        region=options.region,
+        session=call.session_id or "",
+        key=call.caller.key_hash,
+        stays_local=bool(call.stays_local),
+    )
+
+
+def _record(call: Call, route: Route, rules: ChoiceRules) -> None:
+    """Note why the next attempt goes where it goes, for its row and for a client that asks."""
+    record = recorded(
+        rules.strategy.value,
+        route.target,
+        retries=route.retries,
+        fallbacks=route.fallbacks,
+        drops=route.drops,
+    )
+    call.provider_side.route = msgspec.json.encode(record).decode()
+    if call.route_options.explains:
+        call.reply_headers[EXPLAIN_HEADER] = json.dumps(msgspec.to_builtins(record))
 
 
 def _asked(target: Target, options: RouteOptions) -> Target:

@@ -4,6 +4,8 @@ import ssl
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
+
 from models_registry.config.reader import Config
 from models_registry.config.tls import tls_of_settings
 from models_registry.target import TlsOptions
@@ -29,6 +31,16 @@ def context_of(options: TlsOptions) -> ssl.SSLContext:
         else:
             context.load_verify_locations(options.certificate)
     return context
+
+
+@lru_cache(maxsize=4)
+def context_for_strangers(options: TlsOptions) -> ssl.SSLContext:
+    """For hosts that users name. They have to prove who they are, whatever is said of providers, and are
+    never shown the certificate by which providers know this gateway."""
+    certificate = options.certificate
+    if certificate is not None and b"PRIVATE KEY-----" in Path(certificate).read_bytes():
+        certificate = None
+    return context_of(msgspec.structs.replace(options, verify=True, certificate=certificate))
 
 
 def flaw_of(options: TlsOptions) -> str | None:

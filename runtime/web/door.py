@@ -3,6 +3,7 @@ when the client leaves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -33,6 +34,9 @@ of ours never lets out, at two coroutines for every piece of a stream."""
 
 HEAD = "switchgear.head"
 """The scope of a HEAD has this. Its method says GET, and its answer has no body."""
+SLASH = "%2F"
+"""A slash inside a path parameter that stands in the middle of a path."""
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Door:
@@ -78,6 +82,7 @@ class Door:
             incoming = Incoming(
                 headers=headers,
                 query=query,
+                path=_path(scope),
                 read_body=client.read,
                 early=early,
                 client_ip=address[0] if address else None,
@@ -280,14 +285,16 @@ class ClientWatch:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name; one sent twice is joined, so that no reader picks one of them."""
+    """Headers by lower-case name; one sent twice is joined, so that no reader picks one of them. Cookies are
+    joined as browsers part them (RFC 9113, section 8.2.3)."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
     if len(headers) == len(pairs):
         return headers
     headers.clear()
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
+        comma = "; " if name == "cookie" else ","
+        headers[name] = f"{headers[name]}{comma}{value}" if name in headers else value
     return headers
 
 
@@ -302,4 +309,12 @@ def _query(scope: AsgiScope) -> Mapping[str, str]:
     except ValueError as exc:
         raise InvalidRequest(f"The query has more than {MAX_QUERY_FIELDS} parameters.") from exc
     query = dict(pairs)
-    return query | {name: str(value).removeprefix("/") for name, value in path_params.items()}
+    return {**query, **_path(scope)}
+
+
+def _path(scope: AsgiScope) -> Mapping[str, str]:
+    """The path parameters, without what the edge did to slashes in them."""
+    found = scope.get("path_params")
+    if not found:
+        return NO_PARAMETERS
+    return {name: str(value).removeprefix("/").replace(SLASH, "/") for name, value in found.items()}

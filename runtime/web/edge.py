@@ -11,7 +11,8 @@ import msgspec
 
 from runtime.intake.coded_body import CodedBody, coding_of
 from runtime.reply import Reply, json_reply
-from runtime.web.door import HEAD, AsgiScope, Receive
+from runtime.signin.site import Site
+from runtime.web.door import HEAD, SLASH, AsgiScope, Receive
 from runtime.web.fast_path import WHOLE, App
 from runtime.web.sending import Send, send_whole
 from schema.errors import NotAllowed, envelope
@@ -42,7 +43,13 @@ class Edge:
     """One a worker. `model_paths` are the paths of models as the catalogue writes them."""
 
     def __init__(
-        self, app: App, options: HttpOptions, model_paths: Collection[str], *, max_body_bytes: int
+        self,
+        app: App,
+        options: HttpOptions,
+        model_paths: Collection[str],
+        *,
+        max_body_bytes: int,
+        site: Site = Site(),  # noqa: B008  (it is frozen)
     ) -> None:
         self._app = app
         self._root = options.root_path
@@ -51,11 +58,22 @@ class Edge:
         self._model_prefixes = tuple(
             path.partition("{")[0] for path in model_paths if path.endswith(f"{WHOLE}}}")
         )
+        self._in_middle = [
+            (before, after)
+            for path in model_paths
+            for before, brace, rest in [path.partition("{")]
+            for after in [rest.partition("}")[2]]
+            if brace and after and "{" not in after
+        ]
+        self._beginnings = tuple({before for before, _ in self._in_middle})
         self._max_body_bytes = max_body_bytes
+        self._site = site
 
     def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
         if self._root:
             self._take_root_off(scope)
+        if scope["path"].startswith(self._beginnings):
+            self._keep_slashes(scope)
         if scope["method"] in USUAL_METHODS:
             for name, _ in scope["headers"]:
                 if name in UNUSUAL:
@@ -71,8 +89,9 @@ class Edge:
             if scope["method"] == "OPTIONS" and _value(scope, b"access-control-request-method") is not None:
                 await send_whole(send, self._preflight(scope, origin, is_shared=shared))
                 return
-            # a page of another origin never acts with a cookie of its reader
-            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+            if not self._site.is_own(_texts(scope)):
+                # a page of another origin never acts with a cookie of its reader
+                scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
             if shared:
                 send = _adding(send, [*self._shared_with(origin), (b"access-control-expose-headers", b"*")])
         if scope["method"] == "HEAD":
@@ -95,10 +114,20 @@ class Edge:
             if raw and raw.startswith(root.encode()):
                 scope["raw_path"] = raw[len(root) :] or b"/"
 
+    def _keep_slashes(self, scope: AsgiScope) -> None:
+        """Keep the slashes of a model's name inside a path (`/engines/openai/gpt-4/embeddings`) apart from
+        the path's own. The door undoes it."""
+        path = scope["path"]
+        for before, after in self._in_middle:
+            if path.startswith(before) and path.endswith(after) and len(path) > len(before) + len(after):
+                name = path[len(before) : -len(after)].replace("/", SLASH)
+                scope["path"] = f"{before}{name}{after}"
+                return
+
     def _shares(self, path: str, origin: bytes) -> bool:
         """Whether pages of this origin may call this path."""
         if self._origins is None:
-            return path in self._model_paths or path.startswith(self._model_prefixes)
+            return path in self._model_paths or path.startswith((*self._model_prefixes, *self._beginnings))
         return ANY_ORIGIN in self._origins or origin.decode("latin-1") in self._origins
 
     def _shared_with(self, origin: bytes) -> list[tuple[bytes, bytes]]:
@@ -121,6 +150,14 @@ class Edge:
             headers.append((b"access-control-allow-private-network", b"true"))
         headers.append((b"access-control-max-age", PREFLIGHT_KEPT_S))
         return Reply(status=204, headers=headers, body=b"")
+
+
+def _texts(scope: AsgiScope) -> dict[str, str]:
+    """The headers by which a page's origin is judged. One that comes twice is nobody's."""
+    names = (b"origin", b"host", b"sec-fetch-site")
+    return {
+        name.decode(): value.decode("latin-1") for name in names if (value := _value(scope, name)) is not None
+    }
 
 
 def _value(scope: AsgiScope, name: bytes) -> bytes | None:

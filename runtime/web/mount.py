@@ -16,9 +16,11 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from functions.contract.roles import Access
+from runtime.admin_ui.built import ASSETS_PATH, built_ui
 from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
+from runtime.signin.style import ICON_PATH, STYLE_PATH, icon, style
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.edge import Edge, HttpOptions
 from runtime.web.fast_path import App, FastPath
@@ -69,6 +71,7 @@ def mount(
         options,
         [path for path, each in by_path.items() if _is_of_models(each)],
         max_body_bytes=gateway.max_body_bytes,
+        site=gateway.site,
     )
 
 
@@ -131,20 +134,38 @@ def _documents(entries: Sequence[Entry], root_path: str) -> list[ControllerRoute
     async def openapi_json() -> ASGIApp:
         return _sends((await documents.both())[0], b"application/json")
 
+    @get([STYLE_PATH])
+    async def pages_style() -> ASGIApp:
+        return _sends(style().encode(), b"text/css; charset=utf-8")
+
+    @get([ICON_PATH, "/favicon.ico"])
+    async def pages_icon() -> ASGIApp:
+        return _sends(icon().encode(), b"image/svg+xml")
+
+    @get([f"{ASSETS_PATH}/{{name:str}}"])
+    async def ui_asset(name: str, request: Request[Any, Any, Any]) -> ASGIApp:
+        found = await asyncio.to_thread(built_ui().asset, name, request.headers.get("accept-encoding", ""))
+        if found is None:
+            raise HTTPException(status_code=404, detail="There is no such file of the admin UI.")
+        return _replies(Reply(status=200, headers=list(found.headers), body=found.body))
+
     @get(["/", "/docs"])
     async def reference() -> ASGIApp:
         return _sends((await documents.both())[1], b"text/html; charset=utf-8")
 
-    return [openapi_json, reference]
+    return [openapi_json, pages_style, pages_icon, ui_asset, reference]
 
 
 def _sends(body: bytes, kind: bytes) -> ASGIApp:
     """An ASGI application that sends one body. The document and the page are large and open to everybody, so
     they are sent like every reply: in pieces, and cut off when the client stops reading."""
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    return _replies(Reply(status=200, headers=headers, body=body))
 
+
+def _replies(reply: Reply) -> ASGIApp:
     async def send_page(scope: AsgiScope, receive: Receive, send: Send) -> None:
-        await send_whole(scope.get(RAW_SEND, send), Reply(status=200, headers=headers, body=body))
+        await send_whole(scope.get(RAW_SEND, send), reply)
 
     return send_page  # type: ignore[return-value]  # ASGI's types are aliases of ours
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import msgspec
 
-from functions.contract.function import Download, EventStream, Manifest, TextReply
+from functions.contract.function import Download, EventStream, Manifest, RawReply, TextReply
 from functions.contract.roles import Access
+from functions.contract.visit import Redirect, WebPage
 from runtime.catalog import Entry
 from schema.health import VERSION
 
 JsonDocument = dict[str, Any]  # a JSON document has values of any type
+NOT_JSON = (EventStream, Download, TextReply, RawReply, WebPage, Redirect)
+"""The answers of functions that are no JSON."""
 REF = "#/components/schemas/{name}"
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
@@ -27,7 +30,7 @@ def openapi_document(entries: Sequence[Entry], root_path: str = "") -> JsonDocum
     kinds: list[Any] = [manifest.request for manifest in manifests]
     for manifest in manifests:
         kinds.extend((_error_kind(manifest), *_reply_kinds(manifest)))
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    schemas, components = _as_sent(msgspec.json.schema_components(kinds, ref_template=REF))
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, JsonDocument] = {}
     for manifest in manifests:
@@ -44,6 +47,17 @@ def openapi_document(entries: Sequence[Entry], root_path: str = "") -> JsonDocum
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A gateway key"}},
         },
     }
+
+
+def _as_sent(made: Any) -> Any:
+    """A schema with decimals as they are sent: dollars are numbers. msgspec calls each decimal a text."""
+    if isinstance(made, dict):
+        if made.get("format") == "decimal":
+            return {**made, "type": "number"}
+        return {name: _as_sent(value) for name, value in made.items()}
+    if isinstance(made, list | tuple):
+        return type(made)(map(_as_sent, made))
+    return made
 
 
 def _operation(
@@ -77,6 +91,8 @@ def _answer(manifest: Manifest, by_kind: dict[Any, JsonDocument]) -> JsonDocumen
     content: JsonDocument = {"application/json": {"schema": schema}} if plain else {}
     if {Download, TextReply} & set(_members(manifest.reply)):
         content["text/plain"] = {"schema": {"type": "string"}}
+    if {WebPage, Redirect} & set(_members(manifest.reply)):
+        content["text/html"] = {"schema": {"type": "string"}}
     if EventStream in _members(manifest.reply):
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return {"description": "The answer", "content": content}
@@ -95,7 +111,7 @@ def _parameters(manifest: Manifest, path: str, components: JsonDocument) -> Iter
 
 
 def _reply_kinds(manifest: Manifest) -> list[Any]:
-    return [kind for kind in _members(manifest.reply) if kind not in (EventStream, Download, TextReply)]
+    return [kind for kind in _members(manifest.reply) if kind not in NOT_JSON]
 
 
 def _error_kind(manifest: Manifest) -> Any:

@@ -97,7 +97,10 @@ class AnthropicMetadata(msgspec.Struct, frozen=True, kw_only=True):
 class AnthropicRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """POST /v1/messages."""
 
-    model: str
+    model: str = ""
+    """Empty where the address names it."""
+    anthropic_version: str = ""
+    """Empty where a header says it."""
     max_tokens: int
     messages: list[AnthropicMessage]
     system: list[Block] | None = None

@@ -13,6 +13,9 @@ from schema.ledger.rows import Outcome, SpendRow, ttft_ms
 from schema.ledger.spend_metadata import metadata_of
 from schema.money import NANO_PER_USD, usd
 
+CACHE_HIT = "True"
+"""What the column `cache_hit` says of a call that the response cache answered."""
+
 
 class SpendColumn(NamedTuple):
     """One column. Its values are those of an answer: Postgres gets a time without its zone, and JSON as
@@ -64,6 +67,15 @@ def _charged(row: SpendRow) -> dict[str, int] | None:
     return {charge.account: charge.epoch for charge in row.charges if not charge.kind} or None
 
 
+def _cache_hit(row: SpendRow) -> str:
+    """LiteLLM's word."""
+    return CACHE_HIT if row.cache_hit else "False"
+
+
+def _is_hit(word: str) -> bool:
+    return word == CACHE_HIT
+
+
 COLUMNS: tuple[SpendColumn, ...] = (
     _same("request_id", "text"),
     _same("call_type", "text"),
@@ -111,4 +123,6 @@ COLUMNS: tuple[SpendColumn, ...] = (
     _same("session_id", "text"),
     _same("corrects", "text"),
     _same("response_id", "text"),
+    _same("project_id", "text"),
+    SpendColumn("cache_hit", "text", _cache_hit, "cache_hit", null=False, read=_is_hit),
 )

@@ -62,7 +62,11 @@ class Held(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     """The number of the attempt within its call, from 1."""
     trace_id: str | None = None
     spend_logs_metadata: str = ""
+    stays_local: str = ""
     """See `SpendRow`."""
+    route: str = ""
+    """See `SpendRow`."""
+    project_id: str | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -89,6 +93,12 @@ class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
     final: bool = True
     """See `SpendRow`."""
     response_id: str | None = None
+    """See `SpendRow`."""
+    cache_saved_nano: int = 0
+    """See `SpendRow`."""
+    cache_hit: bool = False
+    """See `SpendRow`."""
+    guardrails: str = ""
     """See `SpendRow`."""
 
     @property

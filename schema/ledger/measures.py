@@ -76,6 +76,14 @@ def _rate_limited(row: SpendRow) -> int:
     return _call(row) if row.http_status == 429 else 0
 
 
+def _hits(row: SpendRow) -> int:
+    return _call(row) if row.cache_hit else 0
+
+
+def _hit_tokens(row: SpendRow) -> int:
+    return row.completion_tokens if row.cache_hit else 0
+
+
 MEASURES: tuple[Measure, ...] = (
     Measure("spend", attrgetter("cost_nano"), "sum(spend)", is_money=True),
     Measure("prompt_tokens", attrgetter("prompt_tokens"), "sum(prompt_tokens)"),
@@ -103,6 +111,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure("total_ttft_ms", _ttft_ms, f"coalesce(sum(ttft_ms) FILTER (WHERE {CALL}), 0)"),
     Measure("ttft_requests", _ttft, f"count(ttft_ms) FILTER (WHERE {CALL})"),
     Measure("rate_limited_requests", _rate_limited, _calls(f"{CALL} AND http_status = 429")),
+    Measure("cache_hit_requests", _hits, _calls(f"{CALL} AND cache_hit = 'True'")),
+    Measure(
+        "cache_hit_output_tokens",
+        _hit_tokens,
+        "coalesce(sum(completion_tokens) FILTER (WHERE cache_hit = 'True'), 0)",
+    ),
 )
 MEASURE_NAMES: tuple[str, ...] = tuple(measure.name for measure in MEASURES)
 MONEY: frozenset[str] = frozenset(measure.name for measure in MEASURES if measure.is_money)

@@ -125,6 +125,23 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The client's trace that the call is part of. The row has it in its metadata."""
     spend_logs_metadata: str = ""
     """What the client wants to find in the row's metadata, as JSON. Empty: nothing."""
+    stays_local: str = ""
+    """Who said that the call goes to local deployments alone, such as `team`. Empty: nobody did. The row has
+    it in its metadata."""
+    route: str = ""
+    """Why the attempt went where it went, as JSON. The row has it in its metadata. Empty: there was nothing
+    to decide."""
+    project_id: str | None = None
+    """The project of the key."""
+    cache_saved_nano: int = 0
+    """What reading from the provider's cache saved against the plain price of input. The row has it in its
+    metadata."""
+    cache_hit: bool = False
+    """Whether the answer came from the response cache. Then the call cost nothing, and its counts are those
+    of the call whose answer was kept."""
+    guardrails: str = ""
+    """What guardrails and rules about contents decided, as JSON. The row has it in its metadata. Empty: none
+    was asked."""
 
 
 def earlier_id(request_id: str, attempt: int) -> str:

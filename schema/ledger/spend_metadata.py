@@ -84,17 +84,28 @@ class SpendMetadata(msgspec.Struct, frozen=True, kw_only=True):
     user_api_key_user_id: str | None = None
     user_api_key_team_id: str | None = None
     user_api_key_org_id: str | None = None
+    user_api_key_project_id: str | None = None
     requester_ip_address: str | None = None
     user_agent: str | None = None
     usage_object: UsageObject | None = None
     cost_breakdown: CostBreakdown | None = None
     error_information: ErrorInformation | msgspec.UnsetType | None = msgspec.UNSET
+    cache_saved: Decimal | msgspec.UnsetType = msgspec.UNSET
+    """What reading from the provider's cache saved, in dollars, against the plain price of input."""
     held_cost: Decimal | msgspec.UnsetType = msgspec.UNSET
     """What budgets held for the attempt, in dollars, where it cost more than that."""
     trace_id: str | msgspec.UnsetType | None = msgspec.UNSET
     """The client's trace that the call is part of."""
+    local_only: str | msgspec.UnsetType = msgspec.UNSET
+    """Who said that the call goes to local deployments alone: `key`, `team`, `request` ..."""
     spend_logs_metadata: Any = msgspec.UNSET  # the client's own JSON, of any shape
     """What the client wants to find in the row."""
+    route: Any = msgspec.UNSET  # the JSON of a RouteRecord, of this or another version
+    """Why the attempt went where it went."""
+    applied_guardrails: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The guardrails that were asked, by name."""
+    guardrail_information: Any = msgspec.UNSET  # the JSON of records, of this or another version
+    """What each of them decided."""
 
 
 def metadata_of(row: SpendRow) -> SpendMetadata:
@@ -112,15 +123,27 @@ def metadata_of(row: SpendRow) -> SpendMetadata:
         user_api_key_user_id=row.user_id,
         user_api_key_team_id=row.team_id,
         user_api_key_org_id=row.organization_id,
+        user_api_key_project_id=row.project_id,
         requester_ip_address=row.requester_ip,
         user_agent=row.user_agent,
         usage_object=usage_object(usage_of(row)),
         cost_breakdown=cost_breakdown(row.cost_parts),
         error_information=failed,
+        cache_saved=usd(row.cache_saved_nano) if row.cache_saved_nano else msgspec.UNSET,
         held_cost=held_cost(row.held_nano),
         trace_id=row.trace_id or msgspec.UNSET,
+        local_only=row.stays_local or msgspec.UNSET,
         spend_logs_metadata=_kept(row.spend_logs_metadata),
+        route=_kept(row.route),
+        applied_guardrails=_applied(row.guardrails),
+        guardrail_information=_kept(row.guardrails),
     )
+
+
+def _applied(text: str) -> list[str] | msgspec.UnsetType:
+    if not text:
+        return msgspec.UNSET
+    return list(dict.fromkeys(each["guardrail_name"] for each in msgspec.json.decode(text)))
 
 
 def _kept(text: str) -> object:

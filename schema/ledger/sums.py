@@ -56,6 +56,8 @@ class Metrics(msgspec.Struct, frozen=True, gc=False):
     total_ttft_ms: int = 0
     ttft_requests: int = 0
     rate_limited_requests: int = 0
+    cache_hit_requests: int = 0
+    cache_hit_output_tokens: int = 0
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):

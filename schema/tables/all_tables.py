@@ -5,12 +5,25 @@ from piccolo.table import Table
 from schema.tables.alerts import Alert
 from schema.tables.audit import AuditLog
 from schema.tables.bodies import Body
-from schema.tables.budgets import AccessGroup, Budget, Customer
+from schema.tables.budgets import AccessGroup, Budget, Customer, Tag
+from schema.tables.deployments import DeploymentStanding, HealthCheck
 from schema.tables.journals import JournalPlace
 from schema.tables.keys import DeletedVerificationToken, DeprecatedVerificationToken, VerificationToken
 from schema.tables.leases import Account, Lease, Worker
+from schema.tables.models import HostConfig, StoredCredentialRow, StoredModelRow, StoredSetting
 from schema.tables.organizations import Organization, OrganizationMembership
+from schema.tables.projects import Project
+from schema.tables.response_cache import CachedAnswer
 from schema.tables.rollups import DailyEndUserSpend, DailyEndUserTotal, DailySpend, DailyTagSpend
+from schema.tables.sign_in import (
+    InvitationLink,
+    Password,
+    Session,
+    SignInSecret,
+    SignInUnderWay,
+    SsoConfig,
+    ThrottleCount,
+)
 from schema.tables.spend_logs import SpendLog
 from schema.tables.state import StateValue
 from schema.tables.teams import DeletedTeam, Team, TeamMembership
@@ -31,6 +44,8 @@ TABLES: tuple[type[Table], ...] = (
     Budget,
     Customer,
     AccessGroup,
+    Tag,
+    Project,
     AuditLog,
     Account,
     Lease,
@@ -38,6 +53,20 @@ TABLES: tuple[type[Table], ...] = (
     JournalPlace,
     Alert,
     StateValue,
+    CachedAnswer,
+    StoredModelRow,
+    StoredCredentialRow,
+    StoredSetting,
+    HostConfig,
+    Session,
+    SignInUnderWay,
+    ThrottleCount,
+    Password,
+    InvitationLink,
+    SsoConfig,
+    SignInSecret,
+    DeploymentStanding,
+    HealthCheck,
     DailySpend,
     DailyEndUserSpend,
     DailyTagSpend,

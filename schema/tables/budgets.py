@@ -26,6 +26,15 @@ class Customer(StampColumns, Table, tablename="LiteLLM_EndUserTable"):
     blocked = Boolean(default=False)
 
 
+class Tag(StampColumns, Table, tablename="LiteLLM_TagTable"):
+    """A tag of requests that somebody entered, with a budget."""
+
+    tag_name = Text(primary_key=True, default=None)
+    description = Text(null=True, default=None)
+    spend = Numeric(default=Decimal(0))
+    budget_id = Text(null=True, default=None)
+
+
 class AccessGroup(StampColumns, Table, tablename="LiteLLM_AccessGroupTable"):
     """Models under one name, for keys and teams that list it in `models` or `access_group_ids`."""
 

@@ -45,6 +45,7 @@ class KeyColumns(LimitColumns, StampColumns):
     user_id = Text(null=True, default=None)
     team_id = Text(null=True, default=None)
     organization_id = Text(null=True, default=None)
+    project_id = Text(null=True, default=None)
     budget_id = Text(null=True, default=None)
     metadata = JSONB(default="{}")
     blocked = Boolean(null=True, default=None)
@@ -68,3 +69,5 @@ class TeamColumns(LimitColumns, StampColumns):
     team_member_permissions = Array(base_column=Text(), default=list)
     access_group_ids = Array(base_column=Text(), default=list)
     member_budget_id = Text(null=True, default=None)
+    external_id = Text(null=True, default=None)
+    directory = JSONB(default="{}")

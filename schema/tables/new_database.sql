@@ -11,6 +11,15 @@ BEGIN
     RAISE EXCEPTION 'the audit log is append-only: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
 END $$;
 
+CREATE FUNCTION switchgear_audited_without_sealed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.before_value := switchgear_without_sealed(NEW.before_value);
+    NEW.updated_values := switchgear_without_sealed(NEW.updated_values);
+    RETURN NEW;
+END $$;
+
 CREATE FUNCTION switchgear_charge(kind text, id text, part text, amount numeric) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -27,8 +36,12 @@ BEGIN
             SET spend = greatest(least(spend, 0), spend + amount) WHERE team_id = id AND user_id = part;
         WHEN 'organization' THEN UPDATE "LiteLLM_OrganizationTable"
             SET spend = greatest(least(spend, 0), spend + amount) WHERE organization_id = id;
+        WHEN 'project' THEN UPDATE "LiteLLM_ProjectTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE project_id = id;
         WHEN 'customer' THEN UPDATE "LiteLLM_EndUserTable"
             SET spend = greatest(least(spend, 0), spend + amount) WHERE user_id = id;
+        WHEN 'tag' THEN UPDATE "LiteLLM_TagTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE tag_name = id;
     END CASE;
 END $$;
 
@@ -483,8 +496,12 @@ BEGIN
             WHERE team_id = id AND user_id = part;
         WHEN 'organization' THEN UPDATE "LiteLLM_OrganizationTable"
             SET spend = CASE WHEN roll THEN 0 ELSE spend END WHERE organization_id = id;
+        WHEN 'project' THEN UPDATE "LiteLLM_ProjectTable" SET spend = CASE WHEN roll THEN 0 ELSE spend END
+            WHERE project_id = id;
         WHEN 'customer' THEN UPDATE "LiteLLM_EndUserTable" SET spend = CASE WHEN roll THEN 0 ELSE spend END
             WHERE user_id = id;
+        WHEN 'tag' THEN UPDATE "LiteLLM_TagTable" SET spend = CASE WHEN roll THEN 0 ELSE spend END
+            WHERE tag_name = id;
         ELSE NULL;
     END CASE;
 END $$;
@@ -509,6 +526,280 @@ BEGIN
     IF a.ceiling < used + pending + a.leased + owed THEN
         PERFORM pg_notify('switchgear_overdrawn', CASE WHEN octet_length(name) > 7000 THEN 'all' ELSE name END);
     END IF;
+END $$;
+
+
+
+
+CREATE TABLE "LiteLLM_AccessGroupTable" (
+    access_group_id text NOT NULL,
+    access_group_name text NOT NULL,
+    description text,
+    access_model_names text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_BudgetTable" (
+    budget_id text NOT NULL,
+    max_budget numeric,
+    soft_budget numeric,
+    budget_duration text,
+    budget_reset_at timestamp without time zone,
+    max_parallel_requests integer,
+    tpm_limit bigint,
+    rpm_limit bigint,
+    tpd_limit bigint,
+    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
+    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_DeprecatedVerificationToken" (
+    token text NOT NULL,
+    active_token_id text NOT NULL,
+    revoke_at timestamp without time zone NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+);
+
+CREATE TABLE "LiteLLM_OrganizationMembership" (
+    user_id text NOT NULL,
+    organization_id text NOT NULL,
+    user_role text,
+    spend numeric DEFAULT 0 NOT NULL,
+    budget_id text,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+);
+
+CREATE TABLE "LiteLLM_OrganizationTable" (
+    organization_id text NOT NULL,
+    organization_alias text NOT NULL,
+    budget_id text NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    models text[] DEFAULT '{}'::text[] NOT NULL,
+    spend numeric DEFAULT 0 NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_ProjectTable" (
+    project_id text NOT NULL,
+    project_alias text,
+    description text,
+    team_id text NOT NULL,
+    budget_id text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    models text[] DEFAULT '{}'::text[] NOT NULL,
+    spend numeric DEFAULT 0 NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_TeamMembership" (
+    user_id text NOT NULL,
+    team_id text NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    spend numeric DEFAULT 0 NOT NULL,
+    total_spend numeric DEFAULT 0 NOT NULL,
+    budget_id text,
+    allowed_models text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    source text
+);
+
+CREATE TABLE "LiteLLM_TeamTable" (
+    team_id text NOT NULL,
+    max_budget numeric,
+    soft_budget numeric,
+    budget_duration text,
+    budget_reset_at timestamp without time zone,
+    max_parallel_requests integer,
+    tpm_limit bigint,
+    rpm_limit bigint,
+    tpd_limit bigint,
+    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
+    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_by text,
+    team_alias text,
+    organization_id text,
+    members_with_roles jsonb DEFAULT '[]'::jsonb NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    spend numeric DEFAULT 0 NOT NULL,
+    models text[] DEFAULT '{}'::text[] NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    team_member_permissions text[] DEFAULT '{}'::text[] NOT NULL,
+    access_group_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    member_budget_id text,
+    external_id text,
+    directory jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+CREATE TABLE "LiteLLM_UserTable" (
+    user_id text NOT NULL,
+    user_alias text,
+    sso_user_id text,
+    user_role text,
+    user_email text,
+    teams text[] DEFAULT '{}'::text[] NOT NULL,
+    spend numeric DEFAULT 0 NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    max_budget numeric,
+    soft_budget numeric,
+    budget_duration text,
+    budget_reset_at timestamp without time zone,
+    max_parallel_requests integer,
+    tpm_limit bigint,
+    rpm_limit bigint,
+    tpd_limit bigint,
+    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
+    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_by text,
+    updated_by text,
+    models text[] DEFAULT '{}'::text[] NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    role_source text,
+    claimed_role text,
+    pending boolean DEFAULT false NOT NULL,
+    deactivated boolean DEFAULT false NOT NULL,
+    external_id text,
+    directory jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+CREATE TABLE "LiteLLM_VerificationToken" (
+    token text NOT NULL,
+    key_name text,
+    key_alias text,
+    spend numeric DEFAULT 0 NOT NULL,
+    expires timestamp without time zone,
+    models text[] DEFAULT '{}'::text[] NOT NULL,
+    user_id text,
+    team_id text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    blocked boolean,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_by text,
+    max_budget numeric,
+    soft_budget numeric,
+    budget_duration text,
+    budget_reset_at timestamp without time zone,
+    max_parallel_requests integer,
+    tpm_limit bigint,
+    rpm_limit bigint,
+    tpd_limit bigint,
+    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
+    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
+    key_id text DEFAULT ''::text NOT NULL,
+    aliases jsonb DEFAULT '{}'::jsonb NOT NULL,
+    organization_id text,
+    budget_id text,
+    key_type text,
+    allowed_routes text[] DEFAULT '{}'::text[] NOT NULL,
+    access_group_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    rotation_count integer DEFAULT 0 NOT NULL,
+    last_rotation_at timestamp without time zone,
+    project_id text
+);
+
+CREATE VIEW "Switchgear_Authority" AS
+ WITH presented AS (
+         SELECT "LiteLLM_VerificationToken".token AS presented,
+            NULL::timestamp without time zone AS revoke_at,
+            "LiteLLM_VerificationToken".token
+           FROM "LiteLLM_VerificationToken"
+        UNION ALL
+         SELECT "LiteLLM_DeprecatedVerificationToken".token,
+            "LiteLLM_DeprecatedVerificationToken".revoke_at,
+            "LiteLLM_DeprecatedVerificationToken".active_token_id
+           FROM "LiteLLM_DeprecatedVerificationToken"
+        )
+ SELECT p.presented,
+    EXTRACT(epoch FROM p.revoke_at) AS revoke_at,
+    EXTRACT(epoch FROM k.expires) AS expires,
+    (to_jsonb(k.*) || jsonb_build_object('project', to_jsonb(pr.*))) AS key,
+    to_jsonb(u.*) AS "user",
+    to_jsonb(t.*) AS team,
+    to_jsonb(m.*) AS member,
+    to_jsonb(o.*) AS organization,
+    ( SELECT jsonb_object_agg(b.budget_id, to_jsonb(b.*)) AS jsonb_object_agg
+           FROM "LiteLLM_BudgetTable" b
+          WHERE (b.budget_id = ANY (ARRAY[k.budget_id, m.budget_id, t.member_budget_id, o.budget_id, pr.budget_id]))) AS budgets,
+    ( SELECT jsonb_object_agg(own.team_id, jsonb_build_array(own.role, its.team_member_permissions)) AS jsonb_object_agg
+           FROM ("LiteLLM_TeamMembership" own
+             JOIN "LiteLLM_TeamTable" its USING (team_id))
+          WHERE (own.user_id = k.user_id)) AS teams,
+    ( SELECT jsonb_object_agg(own.organization_id, COALESCE(own.user_role, ''::text)) AS jsonb_object_agg
+           FROM "LiteLLM_OrganizationMembership" own
+          WHERE (own.user_id = k.user_id)) AS organizations,
+    ( SELECT jsonb_agg(jsonb_build_array(g.access_group_id, g.access_group_name, g.access_model_names)) AS jsonb_agg
+           FROM "LiteLLM_AccessGroupTable" g
+          WHERE ((g.access_group_id = ANY ((k.access_group_ids || t.access_group_ids))) OR (g.access_group_name = ANY ((((k.models || t.models) || u.models) || o.models))))) AS access_groups
+   FROM ((((((presented p
+     JOIN "LiteLLM_VerificationToken" k ON ((k.token = p.token)))
+     LEFT JOIN "LiteLLM_UserTable" u ON ((u.user_id = k.user_id)))
+     LEFT JOIN "LiteLLM_TeamTable" t ON ((t.team_id = k.team_id)))
+     LEFT JOIN "LiteLLM_TeamMembership" m ON (((m.team_id = k.team_id) AND (m.user_id = k.user_id))))
+     LEFT JOIN "LiteLLM_OrganizationTable" o ON ((o.organization_id = COALESCE(k.organization_id, t.organization_id))))
+     LEFT JOIN "LiteLLM_ProjectTable" pr ON ((pr.project_id = k.project_id)));
+
+CREATE FUNCTION switchgear_person(person text, of_team text, as_token text, as_key_id text, said text) RETURNS SETOF "Switchgear_Authority"
+    LANGUAGE sql STABLE
+    AS $$
+-- What a person may do without a key, in the form of the authority view: a key is put together that has the
+-- person, perhaps a team, and no limits of its own. `said` is the word for it in messages: session.
+SELECT as_token, NULL::numeric, NULL::numeric,
+       jsonb_build_object('token', as_token, 'key_id', as_key_id, 'user_id', asked.person,
+                          'team_id', asked.of_team, 'noun', said),
+       to_jsonb(u), to_jsonb(t), to_jsonb(m), to_jsonb(o),
+       (SELECT jsonb_object_agg(b.budget_id, to_jsonb(b)) FROM "LiteLLM_BudgetTable" b
+        WHERE b.budget_id IN (m.budget_id, t.member_budget_id, o.budget_id)),
+       (SELECT jsonb_object_agg(own.team_id, jsonb_build_array(own.role, its.team_member_permissions))
+        FROM "LiteLLM_TeamMembership" own JOIN "LiteLLM_TeamTable" its USING (team_id)
+        WHERE own.user_id = asked.person),
+       (SELECT jsonb_object_agg(own.organization_id, coalesce(own.user_role, ''))
+        FROM "LiteLLM_OrganizationMembership" own WHERE own.user_id = asked.person),
+       (SELECT jsonb_agg(jsonb_build_array(g.access_group_id, g.access_group_name, g.access_model_names))
+        FROM "LiteLLM_AccessGroupTable" g
+        WHERE g.access_group_id = ANY (t.access_group_ids)
+           OR g.access_group_name = ANY (coalesce(t.models, '{}') || coalesce(u.models, '{}') || coalesce(o.models, '{}')))
+FROM (SELECT person, of_team) AS asked (person, of_team)
+LEFT JOIN "LiteLLM_UserTable" u ON u.user_id = asked.person
+LEFT JOIN "LiteLLM_TeamTable" t ON t.team_id = asked.of_team
+LEFT JOIN "LiteLLM_TeamMembership" m ON m.team_id = asked.of_team AND m.user_id = asked.person
+LEFT JOIN "LiteLLM_OrganizationTable" o ON o.organization_id = t.organization_id
+$$;
+
+CREATE FUNCTION switchgear_person_left() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+-- Ends the sessions of a user who may come in no more; of one who is gone, also what belongs to the sign-in.
+BEGIN
+    DELETE FROM "Switchgear_Session" WHERE user_id = OLD.user_id;
+    UPDATE "LiteLLM_InvitationLink" SET secret_hash = '' WHERE user_id = OLD.user_id AND secret_hash <> '';
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM "Switchgear_Password" WHERE user_id = OLD.user_id;
+        DELETE FROM "LiteLLM_InvitationLink" WHERE user_id = OLD.user_id;
+        DELETE FROM "Switchgear_State" WHERE owner = 'user:' || OLD.user_id;
+    END IF;
+    RETURN NULL;
 END $$;
 
 CREATE FUNCTION switchgear_return(me text, asked bigint, names text[], epochs bigint[], amounts bigint[]) RETURNS void
@@ -552,6 +843,34 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE FUNCTION switchgear_role_source() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+-- Who gave the role. An UPDATE that names the column counts also where the value stays the same.
+DECLARE
+    said text := nullif(current_setting('switchgear.role_source', true), '');
+    by_gateway boolean := nullif(current_setting('switchgear.actor', true), '') IS NOT NULL;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.role_source := coalesce(said, NEW.role_source, CASE
+            WHEN by_gateway THEN 'api' WHEN NEW.user_role IS NOT NULL THEN 'sql' ELSE 'default' END);
+        RETURN NEW;
+    END IF;
+    NEW.role_source := coalesce(said, CASE WHEN by_gateway THEN 'api' ELSE 'sql' END);
+    IF said IS NULL THEN
+        NEW.pending := false;
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION switchgear_session_ended() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM pg_notify('switchgear_authority', 'session:' || OLD.session_hash);
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION switchgear_settle(names text[], epochs bigint[], workers text[], taken bigint[], costs bigint[]) RETURNS TABLE(name text, unbooked bigint)
     LANGUAGE plpgsql
     AS $$
@@ -573,7 +892,9 @@ BEGIN
         WHEN 'team' THEN (SELECT spend FROM "LiteLLM_TeamTable" WHERE team_id = id)
         WHEN 'member' THEN (SELECT spend FROM "LiteLLM_TeamMembership" WHERE team_id = id AND user_id = part)
         WHEN 'organization' THEN (SELECT spend FROM "LiteLLM_OrganizationTable" WHERE organization_id = id)
+        WHEN 'project' THEN (SELECT spend FROM "LiteLLM_ProjectTable" WHERE project_id = id)
         WHEN 'customer' THEN (SELECT spend FROM "LiteLLM_EndUserTable" WHERE user_id = id)
+        WHEN 'tag' THEN (SELECT spend FROM "LiteLLM_TagTable" WHERE tag_name = id)
     END;
 END $$;
 
@@ -610,15 +931,33 @@ BEGIN
     WHERE a.account = undone.account AND a.epoch = undone.epoch;
 END $$;
 
+CREATE FUNCTION switchgear_without_sealed(given jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+-- The value with a short mark in place of each sealed text. Two marks differ where the sealed texts do.
+BEGIN
+    CASE jsonb_typeof(given)
+        WHEN 'object' THEN
+            RETURN (SELECT coalesce(jsonb_object_agg(key, switchgear_without_sealed(value)), '{}')
+                    FROM jsonb_each(given));
+        WHEN 'array' THEN
+            RETURN (SELECT coalesce(jsonb_agg(switchgear_without_sealed(value) ORDER BY place), '[]')
+                    FROM jsonb_array_elements(given) WITH ORDINALITY AS each(value, place));
+        WHEN 'string' THEN
+            IF given #>> '{}' LIKE 'sealed:%' THEN
+                RETURN to_jsonb('(sealed ' || left(md5(given #>> '{}'), 8) || ')');
+            END IF;
+        ELSE NULL;
+    END CASE;
+    RETURN given;
+END $$;
+
 CREATE AGGREGATE switchgear_sum(bigint) (
     SFUNC = int8pl,
     STYPE = bigint,
     COMBINEFUNC = int8pl,
     PARALLEL = safe
 );
-
-
-
 
 CREATE TABLE "Switchgear_DailyTagSpend" (
     id text NOT NULL,
@@ -650,7 +989,9 @@ CREATE TABLE "Switchgear_DailyTagSpend" (
     model text DEFAULT ''::text NOT NULL,
     custom_llm_provider text DEFAULT ''::text NOT NULL,
     endpoint text DEFAULT ''::text NOT NULL,
-    tag text NOT NULL
+    tag text NOT NULL,
+    cache_hit_requests bigint DEFAULT 0 NOT NULL,
+    cache_hit_output_tokens bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -661,42 +1002,6 @@ CREATE VIEW "DailyTagSpend" AS
     sum(spend) AS total_spend
    FROM "Switchgear_DailyTagSpend"
   GROUP BY tag, (date)::date;
-
-CREATE TABLE "LiteLLM_VerificationToken" (
-    token text NOT NULL,
-    key_name text,
-    key_alias text,
-    spend numeric DEFAULT 0 NOT NULL,
-    expires timestamp without time zone,
-    models text[] DEFAULT '{}'::text[] NOT NULL,
-    user_id text,
-    team_id text,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    blocked boolean,
-    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    created_by text,
-    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    updated_by text,
-    max_budget numeric,
-    soft_budget numeric,
-    budget_duration text,
-    budget_reset_at timestamp without time zone,
-    max_parallel_requests integer,
-    tpm_limit bigint,
-    rpm_limit bigint,
-    tpd_limit bigint,
-    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
-    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
-    key_id text DEFAULT ''::text NOT NULL,
-    aliases jsonb DEFAULT '{}'::jsonb NOT NULL,
-    organization_id text,
-    budget_id text,
-    key_type text,
-    allowed_routes text[] DEFAULT '{}'::text[] NOT NULL,
-    access_group_ids text[] DEFAULT '{}'::text[] NOT NULL,
-    rotation_count integer DEFAULT 0 NOT NULL,
-    last_rotation_at timestamp without time zone
-);
 
 CREATE TABLE "Switchgear_DailySpend" (
     id text NOT NULL,
@@ -727,7 +1032,9 @@ CREATE TABLE "Switchgear_DailySpend" (
     model_group text DEFAULT ''::text NOT NULL,
     model text DEFAULT ''::text NOT NULL,
     custom_llm_provider text DEFAULT ''::text NOT NULL,
-    endpoint text DEFAULT ''::text NOT NULL
+    endpoint text DEFAULT ''::text NOT NULL,
+    cache_hit_requests bigint DEFAULT 0 NOT NULL,
+    cache_hit_output_tokens bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -782,7 +1089,9 @@ CREATE TABLE "Switchgear_DailyEndUserSpend" (
     model text DEFAULT ''::text NOT NULL,
     custom_llm_provider text DEFAULT ''::text NOT NULL,
     endpoint text DEFAULT ''::text NOT NULL,
-    end_user text NOT NULL
+    end_user text NOT NULL,
+    cache_hit_requests bigint DEFAULT 0 NOT NULL,
+    cache_hit_output_tokens bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -795,17 +1104,6 @@ CREATE VIEW "Last30dTopEndUsersSpend" AS
   GROUP BY end_user
   ORDER BY (sum(spend)) DESC
  LIMIT 100;
-
-CREATE TABLE "LiteLLM_AccessGroupTable" (
-    access_group_id text NOT NULL,
-    access_group_name text NOT NULL,
-    description text,
-    access_model_names text[] DEFAULT '{}'::text[] NOT NULL,
-    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    created_by text,
-    updated_by text
-);
 
 CREATE TABLE "LiteLLM_AuditLog" (
     id text NOT NULL,
@@ -823,21 +1121,23 @@ CREATE TABLE "LiteLLM_AuditLog" (
     database_user text NOT NULL
 );
 
-CREATE TABLE "LiteLLM_BudgetTable" (
-    budget_id text NOT NULL,
-    max_budget numeric,
-    soft_budget numeric,
-    budget_duration text,
-    budget_reset_at timestamp without time zone,
-    max_parallel_requests integer,
-    tpm_limit bigint,
-    rpm_limit bigint,
-    tpd_limit bigint,
-    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
-    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
+CREATE TABLE "LiteLLM_Config" (
+    param_name text NOT NULL,
+    param_value jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_CredentialsTable" (
+    credential_id text NOT NULL,
+    credential_name text NOT NULL,
+    credential_values jsonb DEFAULT '{}'::jsonb NOT NULL,
+    credential_info jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     updated_by text
 );
 
@@ -1046,7 +1346,9 @@ CREATE TABLE "LiteLLM_DeletedTeamTable" (
     member_budget_id text,
     deleted_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     deleted_by text,
-    deleted_by_api_key text
+    deleted_by_api_key text,
+    external_id text,
+    directory jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 
 CREATE TABLE "LiteLLM_DeletedVerificationToken" (
@@ -1086,14 +1388,8 @@ CREATE TABLE "LiteLLM_DeletedVerificationToken" (
     allowed_routes text[] DEFAULT '{}'::text[] NOT NULL,
     access_group_ids text[] DEFAULT '{}'::text[] NOT NULL,
     rotation_count integer DEFAULT 0 NOT NULL,
-    last_rotation_at timestamp without time zone
-);
-
-CREATE TABLE "LiteLLM_DeprecatedVerificationToken" (
-    token text NOT NULL,
-    active_token_id text NOT NULL,
-    revoke_at timestamp without time zone NOT NULL,
-    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+    last_rotation_at timestamp without time zone,
+    project_id text
 );
 
 CREATE TABLE "LiteLLM_EndUserTable" (
@@ -1110,27 +1406,54 @@ CREATE TABLE "LiteLLM_EndUserTable" (
     updated_by text
 );
 
-CREATE TABLE "LiteLLM_OrganizationMembership" (
-    user_id text NOT NULL,
-    organization_id text NOT NULL,
-    user_role text,
-    spend numeric DEFAULT 0 NOT NULL,
-    budget_id text,
-    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+CREATE TABLE "LiteLLM_HealthCheckTable" (
+    health_check_id text NOT NULL,
+    model_name text NOT NULL,
+    model_id text,
+    status text NOT NULL,
+    healthy_count bigint DEFAULT 0 NOT NULL,
+    unhealthy_count bigint DEFAULT 0 NOT NULL,
+    error_message text,
+    response_time_ms double precision,
+    details jsonb,
+    checked_by text,
+    checked_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE "LiteLLM_OrganizationTable" (
-    organization_id text NOT NULL,
-    organization_alias text NOT NULL,
-    budget_id text NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    models text[] DEFAULT '{}'::text[] NOT NULL,
-    spend numeric DEFAULT 0 NOT NULL,
+CREATE TABLE "LiteLLM_InvitationLink" (
+    id text NOT NULL,
+    user_id text NOT NULL,
+    is_accepted boolean DEFAULT false NOT NULL,
+    accepted_at timestamp without time zone,
+    expires_at timestamp without time zone NOT NULL,
+    secret_hash text DEFAULT ''::text NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'UTC'::text) NOT NULL,
+    created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'UTC'::text) NOT NULL,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_ProxyModelTable" (
+    model_id text NOT NULL,
+    model_name text NOT NULL,
+    litellm_params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    model_info jsonb DEFAULT '{}'::jsonb NOT NULL,
+    team_id text,
     blocked boolean DEFAULT false NOT NULL,
     created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_by text
+);
+
+CREATE TABLE "LiteLLM_SSOConfig" (
+    id text NOT NULL,
+    sso_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'UTC'::text) NOT NULL,
+    created_by text,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'UTC'::text) NOT NULL,
     updated_by text
 );
 
@@ -1186,74 +1509,20 @@ CREATE TABLE "LiteLLM_SpendLogs" (
     correction text,
     reason text,
     corrected_by text,
-    response_id text
+    response_id text,
+    project_id text
 )
 PARTITION BY RANGE ("startTime");
 
-CREATE TABLE "LiteLLM_TeamMembership" (
-    user_id text NOT NULL,
-    team_id text NOT NULL,
-    role text DEFAULT 'user'::text NOT NULL,
+CREATE TABLE "LiteLLM_TagTable" (
+    tag_name text NOT NULL,
+    description text,
     spend numeric DEFAULT 0 NOT NULL,
-    total_spend numeric DEFAULT 0 NOT NULL,
     budget_id text,
-    allowed_models text[] DEFAULT '{}'::text[] NOT NULL,
-    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
-);
-
-CREATE TABLE "LiteLLM_TeamTable" (
-    team_id text NOT NULL,
-    max_budget numeric,
-    soft_budget numeric,
-    budget_duration text,
-    budget_reset_at timestamp without time zone,
-    max_parallel_requests integer,
-    tpm_limit bigint,
-    rpm_limit bigint,
-    tpd_limit bigint,
-    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
-    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
     created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     created_by text,
-    updated_by text,
-    team_alias text,
-    organization_id text,
-    members_with_roles jsonb DEFAULT '[]'::jsonb NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    spend numeric DEFAULT 0 NOT NULL,
-    models text[] DEFAULT '{}'::text[] NOT NULL,
-    blocked boolean DEFAULT false NOT NULL,
-    team_member_permissions text[] DEFAULT '{}'::text[] NOT NULL,
-    access_group_ids text[] DEFAULT '{}'::text[] NOT NULL,
-    member_budget_id text
-);
-
-CREATE TABLE "LiteLLM_UserTable" (
-    user_id text NOT NULL,
-    user_alias text,
-    sso_user_id text,
-    user_role text,
-    user_email text,
-    teams text[] DEFAULT '{}'::text[] NOT NULL,
-    spend numeric DEFAULT 0 NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    max_budget numeric,
-    soft_budget numeric,
-    budget_duration text,
-    budget_reset_at timestamp without time zone,
-    max_parallel_requests integer,
-    tpm_limit bigint,
-    rpm_limit bigint,
-    tpd_limit bigint,
-    model_max_budget jsonb DEFAULT '{}'::jsonb NOT NULL,
-    budget_limits jsonb DEFAULT '[]'::jsonb NOT NULL,
-    created_by text,
-    updated_by text,
-    models text[] DEFAULT '{}'::text[] NOT NULL,
-    blocked boolean DEFAULT false NOT NULL
+    updated_by text
 );
 
 CREATE VIEW "MonthlyGlobalSpend" AS
@@ -1315,46 +1584,6 @@ CREATE TABLE "Switchgear_Alert" (
     tries bigint DEFAULT 0 NOT NULL
 );
 
-CREATE VIEW "Switchgear_Authority" AS
- WITH presented AS (
-         SELECT "LiteLLM_VerificationToken".token AS presented,
-            NULL::timestamp without time zone AS revoke_at,
-            "LiteLLM_VerificationToken".token
-           FROM "LiteLLM_VerificationToken"
-        UNION ALL
-         SELECT "LiteLLM_DeprecatedVerificationToken".token,
-            "LiteLLM_DeprecatedVerificationToken".revoke_at,
-            "LiteLLM_DeprecatedVerificationToken".active_token_id
-           FROM "LiteLLM_DeprecatedVerificationToken"
-        )
- SELECT p.presented,
-    EXTRACT(epoch FROM p.revoke_at) AS revoke_at,
-    EXTRACT(epoch FROM k.expires) AS expires,
-    to_jsonb(k.*) AS key,
-    to_jsonb(u.*) AS "user",
-    to_jsonb(t.*) AS team,
-    to_jsonb(m.*) AS member,
-    to_jsonb(o.*) AS organization,
-    ( SELECT jsonb_object_agg(b.budget_id, to_jsonb(b.*)) AS jsonb_object_agg
-           FROM "LiteLLM_BudgetTable" b
-          WHERE (b.budget_id = ANY (ARRAY[k.budget_id, m.budget_id, t.member_budget_id, o.budget_id]))) AS budgets,
-    ( SELECT jsonb_object_agg(own.team_id, jsonb_build_array(own.role, its.team_member_permissions)) AS jsonb_object_agg
-           FROM ("LiteLLM_TeamMembership" own
-             JOIN "LiteLLM_TeamTable" its USING (team_id))
-          WHERE (own.user_id = k.user_id)) AS teams,
-    ( SELECT jsonb_object_agg(own.organization_id, COALESCE(own.user_role, ''::text)) AS jsonb_object_agg
-           FROM "LiteLLM_OrganizationMembership" own
-          WHERE (own.user_id = k.user_id)) AS organizations,
-    ( SELECT jsonb_agg(jsonb_build_array(g.access_group_id, g.access_group_name, g.access_model_names)) AS jsonb_agg
-           FROM "LiteLLM_AccessGroupTable" g
-          WHERE ((g.access_group_id = ANY ((k.access_group_ids || t.access_group_ids))) OR (g.access_group_name = ANY ((((k.models || t.models) || u.models) || o.models))))) AS access_groups
-   FROM (((((presented p
-     JOIN "LiteLLM_VerificationToken" k ON ((k.token = p.token)))
-     LEFT JOIN "LiteLLM_UserTable" u ON ((u.user_id = k.user_id)))
-     LEFT JOIN "LiteLLM_TeamTable" t ON ((t.team_id = k.team_id)))
-     LEFT JOIN "LiteLLM_TeamMembership" m ON (((m.team_id = k.team_id) AND (m.user_id = k.user_id))))
-     LEFT JOIN "LiteLLM_OrganizationTable" o ON ((o.organization_id = COALESCE(k.organization_id, t.organization_id))));
-
 CREATE TABLE "Switchgear_Bodies" (
     request_id text NOT NULL,
     "startTime" timestamp without time zone NOT NULL,
@@ -1364,6 +1593,16 @@ CREATE TABLE "Switchgear_Bodies" (
     response_truncated boolean DEFAULT false NOT NULL
 )
 PARTITION BY RANGE ("startTime");
+
+CREATE UNLOGGED TABLE "Switchgear_Cache" (
+    cache_key text NOT NULL,
+    salt_id text NOT NULL,
+    sealed bytea NOT NULL,
+    size bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY "Switchgear_Cache" ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
 CREATE TABLE "Switchgear_DailyEndUserTotal" (
     id text NOT NULL,
@@ -1387,9 +1626,36 @@ CREATE TABLE "Switchgear_DailyEndUserTotal" (
     rate_limited_requests bigint DEFAULT 0 NOT NULL,
     created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
     updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
-    end_user text NOT NULL
+    end_user text NOT NULL,
+    cache_hit_requests bigint DEFAULT 0 NOT NULL,
+    cache_hit_output_tokens bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='70');
+
+CREATE TABLE "Switchgear_Deployment" (
+    deployment_key text NOT NULL,
+    deployment_id text NOT NULL,
+    model text NOT NULL,
+    model_group text DEFAULT ''::text NOT NULL,
+    cooled_until timestamp with time zone,
+    cooldown_level bigint DEFAULT 0 NOT NULL,
+    cooldown_reason text DEFAULT ''::text NOT NULL,
+    next_check_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    check_status text,
+    check_error text DEFAULT ''::text NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE "Switchgear_HostConfig" (
+    worker text NOT NULL,
+    host text NOT NULL,
+    file_hash text NOT NULL,
+    flaw text,
+    models bigint DEFAULT 0 NOT NULL,
+    loaded_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL
+);
 
 CREATE TABLE "Switchgear_Journal" (
     journal text NOT NULL,
@@ -1412,6 +1678,46 @@ CREATE TABLE "Switchgear_Lease" (
     granted bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE "Switchgear_Password" (
+    user_id text NOT NULL,
+    hash text NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE "Switchgear_Session" (
+    session_hash text NOT NULL,
+    session_id text NOT NULL,
+    user_id text NOT NULL,
+    method text NOT NULL,
+    provider text DEFAULT ''::text NOT NULL,
+    address text,
+    user_agent text,
+    idle_s integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE "Switchgear_SignIn" (
+    state_hash text NOT NULL,
+    browser_hash text NOT NULL,
+    provider text NOT NULL,
+    nonce text NOT NULL,
+    verifier text NOT NULL,
+    return_to text DEFAULT ''::text NOT NULL,
+    purpose text DEFAULT 'sign_in'::text NOT NULL,
+    address text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE "Switchgear_SignInSecret" (
+    name text NOT NULL,
+    salt_id text NOT NULL,
+    sealed bytea NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE "Switchgear_State" (
     state_id text NOT NULL,
     kind text NOT NULL,
@@ -1422,6 +1728,13 @@ CREATE TABLE "Switchgear_State" (
     expires_at timestamp with time zone
 );
 ALTER TABLE ONLY "Switchgear_State" ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+CREATE TABLE "Switchgear_Throttle" (
+    bucket text NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone
+);
 
 CREATE TABLE "Switchgear_Worker" (
     worker text NOT NULL,
@@ -1462,6 +1775,15 @@ ALTER TABLE ONLY "LiteLLM_AuditLog"
 ALTER TABLE ONLY "LiteLLM_BudgetTable"
     ADD CONSTRAINT "LiteLLM_BudgetTable_pkey" PRIMARY KEY (budget_id);
 
+ALTER TABLE ONLY "LiteLLM_Config"
+    ADD CONSTRAINT "LiteLLM_Config_pkey" PRIMARY KEY (param_name);
+
+ALTER TABLE ONLY "LiteLLM_CredentialsTable"
+    ADD CONSTRAINT "LiteLLM_CredentialsTable_credential_name_key" UNIQUE (credential_name);
+
+ALTER TABLE ONLY "LiteLLM_CredentialsTable"
+    ADD CONSTRAINT "LiteLLM_CredentialsTable_pkey" PRIMARY KEY (credential_id);
+
 ALTER TABLE ONLY "LiteLLM_DeletedTeamTable"
     ADD CONSTRAINT "LiteLLM_DeletedTeamTable_pkey" PRIMARY KEY (id);
 
@@ -1474,14 +1796,32 @@ ALTER TABLE ONLY "LiteLLM_DeprecatedVerificationToken"
 ALTER TABLE ONLY "LiteLLM_EndUserTable"
     ADD CONSTRAINT "LiteLLM_EndUserTable_pkey" PRIMARY KEY (user_id);
 
+ALTER TABLE ONLY "LiteLLM_HealthCheckTable"
+    ADD CONSTRAINT "LiteLLM_HealthCheckTable_pkey" PRIMARY KEY (health_check_id);
+
+ALTER TABLE ONLY "LiteLLM_InvitationLink"
+    ADD CONSTRAINT "LiteLLM_InvitationLink_pkey" PRIMARY KEY (id);
+
 ALTER TABLE ONLY "LiteLLM_OrganizationMembership"
     ADD CONSTRAINT "LiteLLM_OrganizationMembership_pkey" PRIMARY KEY (user_id, organization_id);
 
 ALTER TABLE ONLY "LiteLLM_OrganizationTable"
     ADD CONSTRAINT "LiteLLM_OrganizationTable_pkey" PRIMARY KEY (organization_id);
 
+ALTER TABLE ONLY "LiteLLM_ProjectTable"
+    ADD CONSTRAINT "LiteLLM_ProjectTable_pkey" PRIMARY KEY (project_id);
+
+ALTER TABLE ONLY "LiteLLM_ProxyModelTable"
+    ADD CONSTRAINT "LiteLLM_ProxyModelTable_pkey" PRIMARY KEY (model_id);
+
+ALTER TABLE ONLY "LiteLLM_SSOConfig"
+    ADD CONSTRAINT "LiteLLM_SSOConfig_pkey" PRIMARY KEY (id);
+
 ALTER TABLE ONLY "LiteLLM_SpendLogs"
     ADD CONSTRAINT "LiteLLM_SpendLogs_pkey" PRIMARY KEY (request_id, "startTime");
+
+ALTER TABLE ONLY "LiteLLM_TagTable"
+    ADD CONSTRAINT "LiteLLM_TagTable_pkey" PRIMARY KEY (tag_name);
 
 ALTER TABLE ONLY "LiteLLM_TeamMembership"
     ADD CONSTRAINT "LiteLLM_TeamMembership_pkey" PRIMARY KEY (user_id, team_id);
@@ -1507,6 +1847,9 @@ ALTER TABLE ONLY "Switchgear_Alert"
 ALTER TABLE ONLY "Switchgear_Bodies"
     ADD CONSTRAINT "Switchgear_Bodies_pkey" PRIMARY KEY (request_id, "startTime");
 
+ALTER TABLE ONLY "Switchgear_Cache"
+    ADD CONSTRAINT "Switchgear_Cache_pkey" PRIMARY KEY (cache_key);
+
 ALTER TABLE ONLY "Switchgear_DailyEndUserSpend"
     ADD CONSTRAINT "Switchgear_DailyEndUserSpend_pkey" PRIMARY KEY (id);
 
@@ -1519,14 +1862,38 @@ ALTER TABLE ONLY "Switchgear_DailySpend"
 ALTER TABLE ONLY "Switchgear_DailyTagSpend"
     ADD CONSTRAINT "Switchgear_DailyTagSpend_pkey" PRIMARY KEY (id);
 
+ALTER TABLE ONLY "Switchgear_Deployment"
+    ADD CONSTRAINT "Switchgear_Deployment_pkey" PRIMARY KEY (deployment_key);
+
+ALTER TABLE ONLY "Switchgear_HostConfig"
+    ADD CONSTRAINT "Switchgear_HostConfig_pkey" PRIMARY KEY (worker);
+
 ALTER TABLE ONLY "Switchgear_Journal"
     ADD CONSTRAINT "Switchgear_Journal_pkey" PRIMARY KEY (journal);
 
 ALTER TABLE ONLY "Switchgear_Lease"
     ADD CONSTRAINT "Switchgear_Lease_pkey" PRIMARY KEY (account, epoch, worker);
 
+ALTER TABLE ONLY "Switchgear_Password"
+    ADD CONSTRAINT "Switchgear_Password_pkey" PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY "Switchgear_Session"
+    ADD CONSTRAINT "Switchgear_Session_pkey" PRIMARY KEY (session_hash);
+
+ALTER TABLE ONLY "Switchgear_Session"
+    ADD CONSTRAINT "Switchgear_Session_session_id_key" UNIQUE (session_id);
+
+ALTER TABLE ONLY "Switchgear_SignInSecret"
+    ADD CONSTRAINT "Switchgear_SignInSecret_pkey" PRIMARY KEY (name);
+
+ALTER TABLE ONLY "Switchgear_SignIn"
+    ADD CONSTRAINT "Switchgear_SignIn_pkey" PRIMARY KEY (state_hash);
+
 ALTER TABLE ONLY "Switchgear_State"
     ADD CONSTRAINT "Switchgear_State_pkey" PRIMARY KEY (owner, kind, state_id);
+
+ALTER TABLE ONLY "Switchgear_Throttle"
+    ADD CONSTRAINT "Switchgear_Throttle_pkey" PRIMARY KEY (bucket);
 
 ALTER TABLE ONLY "Switchgear_Worker"
     ADD CONSTRAINT "Switchgear_Worker_pkey" PRIMARY KEY (worker);
@@ -1646,7 +2013,35 @@ CREATE INDEX "Switchgear_State_expires_at_idx" ON "Switchgear_State" USING btree
 
 CREATE INDEX "LiteLLM_EndUserTable_created_by_created_at_idx" ON "LiteLLM_EndUserTable" USING btree (created_by, created_at) WHERE (created_by ~~ 'key:%'::text);
 
+CREATE INDEX "Switchgear_Session_user_id_idx" ON "Switchgear_Session" USING btree (user_id);
+
+CREATE INDEX "Switchgear_Session_expires_at_idx" ON "Switchgear_Session" USING btree (expires_at);
+
+CREATE INDEX "Switchgear_SignIn_expires_at_idx" ON "Switchgear_SignIn" USING btree (expires_at);
+
+CREATE INDEX "Switchgear_SignIn_address_idx" ON "Switchgear_SignIn" USING btree (address);
+
+CREATE INDEX "LiteLLM_InvitationLink_user_id_idx" ON "LiteLLM_InvitationLink" USING btree (user_id);
+
+CREATE INDEX "LiteLLM_InvitationLink_secret_hash_idx" ON "LiteLLM_InvitationLink" USING btree (secret_hash);
+
+CREATE INDEX "LiteLLM_UserTable_external_id_idx" ON "LiteLLM_UserTable" USING btree (external_id);
+
+CREATE INDEX "LiteLLM_TeamTable_external_id_idx" ON "LiteLLM_TeamTable" USING btree (external_id);
+
+CREATE INDEX "LiteLLM_UserTable_directory_name_idx" ON "LiteLLM_UserTable" USING btree (lower((directory ->> 'userName'::text)));
+
+CREATE INDEX "LiteLLM_VerificationToken_project_id_idx" ON "LiteLLM_VerificationToken" USING btree (project_id);
+
+CREATE INDEX "LiteLLM_ProjectTable_team_id_idx" ON "LiteLLM_ProjectTable" USING btree (team_id);
+
+CREATE INDEX "LiteLLM_HealthCheckTable_checked_at_idx" ON "LiteLLM_HealthCheckTable" USING btree (checked_at DESC, health_check_id);
+
+CREATE INDEX "Switchgear_Cache_expires_at_idx" ON "Switchgear_Cache" USING btree (expires_at, size);
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
+
+CREATE TRIGGER audited_without_sealed BEFORE INSERT ON "LiteLLM_AuditLog" FOR EACH ROW WHEN ((new.table_name = ANY (ARRAY['LiteLLM_ProxyModelTable'::text, 'LiteLLM_CredentialsTable'::text, 'LiteLLM_Config'::text]))) EXECUTE FUNCTION switchgear_audited_without_sealed();
 
 CREATE TRIGGER forget_state AFTER DELETE ON "LiteLLM_VerificationToken" FOR EACH ROW EXECUTE FUNCTION switchgear_forget_state();
 
@@ -1654,13 +2049,27 @@ CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_AccessGroupTable" REFERE
 
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_BudgetTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('budget', 'budget_id', 'budget_id');
 
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_Config" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('config', 'param_name', 'param_name');
+
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_CredentialsTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('credential', 'credential_name', 'credential_name');
+
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_DeprecatedVerificationToken" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('key', 'token', 'token');
 
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_EndUserTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('customer', 'user_id', 'user_id');
 
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_InvitationLink" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('invitation', 'id', 'id');
+
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_OrganizationMembership" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'organization_id,user_id');
 
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_OrganizationTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('organization', 'organization_id', 'organization_id');
+
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_ProjectTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('project', 'project_id', 'project_id');
+
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_ProxyModelTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('model', 'model_id', 'model_id');
+
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_SSOConfig" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('sso', 'id', 'id');
+
+CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_TagTable" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('tag', 'tag_name', 'tag_name');
 
 CREATE TRIGGER governed_delete AFTER DELETE ON "LiteLLM_TeamMembership" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'team_id,user_id');
 
@@ -1674,13 +2083,27 @@ CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_AccessGroupTable" REFERE
 
 CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_BudgetTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('budget', 'budget_id', 'budget_id');
 
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_Config" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('config', 'param_name', 'param_name');
+
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_CredentialsTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('credential', 'credential_name', 'credential_name');
+
 CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_DeprecatedVerificationToken" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('key', 'token', 'token');
 
 CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_EndUserTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('customer', 'user_id', 'user_id');
 
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_InvitationLink" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('invitation', 'id', 'id');
+
 CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_OrganizationMembership" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'organization_id,user_id');
 
 CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_OrganizationTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('organization', 'organization_id', 'organization_id');
+
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_ProjectTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('project', 'project_id', 'project_id');
+
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_ProxyModelTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('model', 'model_id', 'model_id');
+
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_SSOConfig" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('sso', 'id', 'id');
+
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_TagTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('tag', 'tag_name', 'tag_name');
 
 CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_TeamMembership" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'team_id,user_id');
 
@@ -1694,13 +2117,27 @@ CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_AccessGroupTable" FO
 
 CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_BudgetTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
 
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_Config" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_CredentialsTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
 CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_DeprecatedVerificationToken" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
 
 CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_EndUserTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
 
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_InvitationLink" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
 CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_OrganizationMembership" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
 
 CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_OrganizationTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_ProjectTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_ProxyModelTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_SSOConfig" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
+
+CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_TagTable" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
 
 CREATE TRIGGER governed_truncate AFTER TRUNCATE ON "LiteLLM_TeamMembership" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_truncated();
 
@@ -1714,13 +2151,27 @@ CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_AccessGroupTable" REFERE
 
 CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_BudgetTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('budget', 'budget_id', 'budget_id');
 
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_Config" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('config', 'param_name', 'param_name');
+
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_CredentialsTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('credential', 'credential_name', 'credential_name');
+
 CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_DeprecatedVerificationToken" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('key', 'token', 'token');
 
 CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_EndUserTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('customer', 'user_id', 'user_id');
 
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_InvitationLink" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('invitation', 'id', 'id');
+
 CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_OrganizationMembership" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'organization_id,user_id');
 
 CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_OrganizationTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('organization', 'organization_id', 'organization_id');
+
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_ProjectTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('project', 'project_id', 'project_id');
+
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_ProxyModelTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('model', 'model_id', 'model_id');
+
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_SSOConfig" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('sso', 'id', 'id');
+
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_TagTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('tag', 'tag_name', 'tag_name');
 
 CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_TeamMembership" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('user', 'user_id', 'team_id,user_id');
 
@@ -1734,6 +2185,14 @@ CREATE TRIGGER key_id BEFORE INSERT ON "LiteLLM_VerificationToken" FOR EACH ROW 
 
 CREATE TRIGGER members AFTER INSERT OR DELETE OR UPDATE OF role ON "LiteLLM_TeamMembership" FOR EACH ROW EXECUTE FUNCTION switchgear_members();
 
+CREATE TRIGGER person_barred AFTER UPDATE OF blocked, deactivated ON "LiteLLM_UserTable" FOR EACH ROW WHEN ((new.blocked OR new.deactivated)) EXECUTE FUNCTION switchgear_person_left();
+
+CREATE TRIGGER person_left AFTER DELETE ON "LiteLLM_UserTable" FOR EACH ROW EXECUTE FUNCTION switchgear_person_left();
+
+CREATE TRIGGER role_source BEFORE INSERT OR UPDATE OF user_role ON "LiteLLM_UserTable" FOR EACH ROW EXECUTE FUNCTION switchgear_role_source();
+
+CREATE TRIGGER session_ended AFTER DELETE ON "Switchgear_Session" FOR EACH ROW WHEN ((old.expires_at > now())) EXECUTE FUNCTION switchgear_session_ended();
+
 ALTER TABLE ONLY "LiteLLM_EndUserTable"
     ADD CONSTRAINT "LiteLLM_EndUserTable_budget_id_fkey" FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable"(budget_id);
 
@@ -1743,6 +2202,18 @@ ALTER TABLE ONLY "LiteLLM_OrganizationMembership"
 ALTER TABLE ONLY "LiteLLM_OrganizationTable"
     ADD CONSTRAINT "LiteLLM_OrganizationTable_budget_id_fkey" FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable"(budget_id);
 
+ALTER TABLE ONLY "LiteLLM_ProjectTable"
+    ADD CONSTRAINT "LiteLLM_ProjectTable_budget_id_fkey" FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable"(budget_id);
+
+ALTER TABLE ONLY "LiteLLM_ProjectTable"
+    ADD CONSTRAINT "LiteLLM_ProjectTable_team_id_fkey" FOREIGN KEY (team_id) REFERENCES "LiteLLM_TeamTable"(team_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY "LiteLLM_ProxyModelTable"
+    ADD CONSTRAINT "LiteLLM_ProxyModelTable_team_id_fkey" FOREIGN KEY (team_id) REFERENCES "LiteLLM_TeamTable"(team_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY "LiteLLM_TagTable"
+    ADD CONSTRAINT "LiteLLM_TagTable_budget_id_fkey" FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable"(budget_id);
+
 ALTER TABLE ONLY "LiteLLM_TeamMembership"
     ADD CONSTRAINT "LiteLLM_TeamMembership_budget_id_fkey" FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable"(budget_id);
 
@@ -1751,6 +2222,9 @@ ALTER TABLE ONLY "LiteLLM_TeamTable"
 
 ALTER TABLE ONLY "LiteLLM_VerificationToken"
     ADD CONSTRAINT "LiteLLM_VerificationToken_budget_id_fkey" FOREIGN KEY (budget_id) REFERENCES "LiteLLM_BudgetTable"(budget_id);
+
+ALTER TABLE ONLY "LiteLLM_VerificationToken"
+    ADD CONSTRAINT "LiteLLM_VerificationToken_project_id_fkey" FOREIGN KEY (project_id) REFERENCES "LiteLLM_ProjectTable"(project_id) DEFERRABLE;
 
 REVOKE DELETE, TRUNCATE, UPDATE ON "LiteLLM_AuditLog" FROM CURRENT_USER, PUBLIC;
 INSERT INTO migration (name, app_name) VALUES ('2026-11-24T00:00:00:000000', 'switchgear');
@@ -1777,3 +2251,19 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:00:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T05:10:02:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-29T06:10:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T01:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T01:00:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T01:00:02:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T01:00:03:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T01:00:04:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T02:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T02:00:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T02:10:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T02:10:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T02:20:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T02:20:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T03:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T03:00:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:10:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:10:01:000000', 'switchgear');

@@ -43,6 +43,8 @@ class SumColumns:
     total_ttft_ms = BigInt(default=0)
     ttft_requests = BigInt(default=0)
     rate_limited_requests = BigInt(default=0)
+    cache_hit_requests = BigInt(default=0)
+    cache_hit_output_tokens = BigInt(default=0)
     created_at = Timestamp(default=None)
     updated_at = Timestamp(default=None)
 

@@ -68,3 +68,4 @@ class SpendLog(Table, tablename="LiteLLM_SpendLogs"):
     reason = Text(null=True, default=None)
     corrected_by = Text(null=True, default=None)
     response_id = Text(null=True, default=None)
+    project_id = Text(null=True, default=None)

@@ -34,3 +34,5 @@ class TeamMembership(Table, tablename="LiteLLM_TeamMembership"):
     budget_id = Text(null=True, default=None)
     allowed_models = Array(base_column=Text(), default=list)
     created_at = Timestamp(default=None)
+    source = Text(null=True, default=None)
+    """What keeps the membership: `claim` or `scim`. Null where somebody made it by hand."""

@@ -22,3 +22,14 @@ class User(LimitColumns, StampColumns, Table, tablename="LiteLLM_UserTable"):
     metadata = JSONB(default="{}")
     models = Array(base_column=Text(), default=list)
     blocked = Boolean(default=False)
+    role_source = Text(null=True, default=None)
+    """Who gave the role: `sql`, `api`, `scim`, `claim` or `default`. A trigger writes it."""
+    claimed_role = Text(null=True, default=None)
+    """The role that the last sign-in claimed, where it is another one than the user has."""
+    pending = Boolean(default=False)
+    """Whether the user waits for an admin to give a role."""
+    deactivated = Boolean(default=False)
+    """Whether the directory says by SCIM that the user has left."""
+    external_id = Text(null=True, default=None)
+    """The directory's id of the user (SCIM's `externalId`). `directory` is the user as SCIM told it."""
+    directory = JSONB(default="{}")

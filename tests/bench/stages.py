@@ -21,8 +21,8 @@ import uvloop
 
 import runtime.invoke
 import runtime.web.door
+from functions.calls.chat_exchange import ChatExchange
 from functions.calls.relay import Relay
-from functions.chat import ChatExchange
 from models_registry.routing.route import Route
 from runtime.identity.authenticator import Authenticator
 from runtime.intake.body_decoder import BodyDecoder

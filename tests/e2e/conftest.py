@@ -11,6 +11,7 @@ from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, serving
 from tests.e2e.seed import provider_env, shipped_config
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
+from tests.fakes.json_server import Asked, json_server
 
 PROVIDER_KEY = "sk-the-providers-own-secret-key"
 SALT_KEY = "sk-salt-key-of-the-end-to-end-tests"
@@ -19,10 +20,20 @@ OUTPUT_USD = 1e-05
 MAX_BODY_MB = 2
 
 
-def config_for(upstream: str, model: Address | None = None) -> dict[str, object]:
+def shields(asked: Asked) -> tuple[int, bytes]:
+    """The guardrail of the tests: it refuses what has `forbidden` in it."""
+    said = (
+        b'{"action":"BLOCKED","blocked_reason":"no"}' if b"forbidden" in asked.body else b'{"action":"NONE"}'
+    )
+    return 200, said
+
+
+def config_for(
+    upstream: str, model: Address | None = None, guardrail: str = "http://guard.invalid"
+) -> dict[str, object]:
     """A config whose models say what stands behind them. `hostile/<script>` runs that script. `slow/<script>`
     runs it with a deadline of a second. `anthropic/<script>` and `ollama/<script>` run it in those dialects.
-    `native/<script>` has Responses itself.
+    `native/<script>` has Responses itself, and `alone/<script>` has nothing else.
     `smollm2-local` is a real model."""
 
     def entry(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
@@ -33,6 +44,9 @@ def config_for(upstream: str, model: Address | None = None) -> dict[str, object]
         info = {"supported_endpoints": ["/v1/chat/completions", "/v1/responses"]}
         return {**entry(name, model, api_base, **more), "model_info": info}
 
+    def alone(name: str, model: str, api_base: str, **more: object) -> dict[str, object]:
+        return {**entry(name, model, api_base, **more), "model_info": {"mode": "responses"}}
+
     prices = {"input_cost_per_token": INPUT_USD, "output_cost_per_token": OUTPUT_USD}
     models = [
         entry("hostile/*", "openai/*", f"{upstream}/v1", **prices),
@@ -40,13 +54,16 @@ def config_for(upstream: str, model: Address | None = None) -> dict[str, object]
         entry("anthropic/*", "anthropic/*", upstream, **prices),
         entry("ollama/*", "ollama/*", upstream),
         native("native/*", "openai/*", f"{upstream}/v1", **prices),
+        alone("alone/*", "openai/*", f"{upstream}/v1", **prices),
         entry("down", "openai/gpt-4", f"http://127.0.0.1:{closed_port()}/v1", **prices),
     ]
     if model is not None:
         real = entry("smollm2-local", f"llamacpp/{ALIAS}", model.api_base, api_key=model.api_key.reveal())
         models.append(real)
+    shield = {"guardrail": "generic_guardrail_api", "mode": ["pre_call", "post_call"], "api_base": guardrail}
     return {
         "model_list": models,
+        "guardrails": [{"guardrail_name": "shield", "litellm_params": shield}],
         "general_settings": {"max_request_size_mb": MAX_BODY_MB},
         "router_settings": {"num_retries": 0},  # each failure by itself; test_retries.py retries
     }
@@ -92,8 +109,10 @@ def gateway(
     model = None if isinstance(possible_model, str) else possible_model
     folder = tmp_path_factory.mktemp("gateway")
     env = {"SWITCHGEAR_SALT_KEY": SALT_KEY}
-    with serving(folder, config_for(upstream.url, model), dsn_of(postgres_server, name), env=env) as running:
-        yield running
+    with json_server(shields) as shield:
+        config = config_for(upstream.url, model, shield.url)
+        with serving(folder, config, dsn_of(postgres_server, name), env=env) as running:
+            yield running
     execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -114,7 +133,7 @@ def seed(
     providers."""
     name = f"seed_{uuid.uuid4().hex}"
     execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    env = provider_env(upstream.url)
+    env = {**provider_env(upstream.url), "SWITCHGEAR_SALT_KEY": SALT_KEY}
     dsn = dsn_of(postgres_server, name)
     with serving(tmp_path_factory.mktemp("seed"), shipped_config(upstream.url), dsn, env=env) as running:
         yield running

@@ -38,7 +38,7 @@ CALLS: Rows = {
         ),
         "/pgadmin": (
             "test_step_2_nginx_routes_v1_ui_and_pgadmin_each_to_its_service",
-            "test_pgadmin_is_at_its_address",
+            "test_pgadmin_at_its_address_shows_the_three_tables_and_sets_an_admin",
         ),
         "Admin": ("test_the_admin_ui_is_served_to_who_is_signed_in",),
         "LiteLLM Proxy (Port 4000)": (
@@ -47,7 +47,7 @@ CALLS: Rows = {
         ),
         "pgAdmin": (
             "test_step_2_nginx_routes_v1_ui_and_pgadmin_each_to_its_service",
-            "test_pgadmin_is_at_its_address",
+            "test_pgadmin_at_its_address_shows_the_three_tables_and_sets_an_admin",
             "test_pgadmin_of_the_compose_project_is_on_this_machine_alone",
         ),
         "UI": (
@@ -59,7 +59,7 @@ CALLS: Rows = {
             "test_the_answer_is_in_openais_format_whoever_gave_it",
         ),
         "(DB Admin)": (
-            "test_pgadmin_is_at_its_address",
+            "test_pgadmin_at_its_address_shows_the_three_tables_and_sets_an_admin",
             "test_pgadmin_of_the_compose_project_is_on_this_machine_alone",
         ),
         "• Model Routing": (

@@ -84,7 +84,7 @@ HOUSE: Rows = {
             "test_every_request_is_logged_with_model_tokens_cost_and_latency",
         ),
         "**Access via pgAdmin:** `http://localhost:8080/pgadmin`": (
-            "test_pgadmin_is_at_its_address",
+            "test_pgadmin_at_its_address_shows_the_three_tables_and_sets_an_admin",
             "test_pgadmin_of_the_compose_project_is_on_this_machine_alone",
         ),
     },

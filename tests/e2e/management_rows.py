@@ -62,6 +62,7 @@ SHARED = (
     Sent("tags", ["a"], METADATA),
     Sent("model_rpm_limit", {"gpt": 2}, METADATA),
     Sent("model_tpm_limit", {"gpt": 2}, METADATA),
+    Sent("guardrails", ["g"], METADATA),
     Sent("rpm_limit_type", "best_effort_throughput", METADATA),
     Sent("tpm_limit_type", "best_effort_throughput", METADATA),
     Sent("default_estimated_output_tokens", 77, METADATA),
@@ -72,7 +73,6 @@ SHARED = (
     Sent("rpm_limit_type", "guaranteed_throughput", REFUSED),
     Sent("tpm_limit_type", "dynamic", REFUSED),
     Sent("default_estimated_output_tokens_per_model", {"gpt": 5}, REFUSED),
-    Sent("guardrails", ["g"], REFUSED),
     Sent("disable_global_guardrails", True, REFUSED),
     Sent("policies", ["p"], REFUSED),
     Sent("object_permission", {"models": ["gpt"]}, REFUSED),
@@ -108,7 +108,6 @@ KEY = (
     Sent("auto_rotate", True, IGNORED),
     Sent("rotation_interval", "30d", IGNORED),
     Sent("send_invite_email", True, IGNORED),
-    Sent("project_id", "p", REFUSED),
     Sent("permissions", {"x": True}, REFUSED),
     Sent("allowed_cache_controls", ["no-cache"], REFUSED),
     Sent("allowed_passthrough_routes", ["/x"], REFUSED),
@@ -133,7 +132,8 @@ USER = (
     Sent("send_invite_email", True, IGNORED),
     Sent("config", {"a": 1}, IGNORED),
     Sent("spend", 1.5, REFUSED),
-    Sent("aliases", {"a": "gpt"}, REFUSED),
+    Sent("aliases", {"a": "gpt"}, ANSWER, NEW),
+    Sent("aliases", {"a": "gpt"}, IGNORED, UPDATE),
     Sent("budget_id", "a-budget", REFUSED),
     Sent("permissions", {"x": True}, REFUSED),
     Sent("allowed_cache_controls", ["no-cache"], REFUSED),
@@ -274,7 +274,7 @@ _TAKEN = tuple(
 )
 QUERIES = (
     *_TAKEN,
-    Asked("/key/list", "project_id=a", 400),
+    Asked("/key/list", "project_id=a", 200),
     Asked("/key/list", "agent_id=a", 400),
     Asked("/v2/team/list", "status=deleted", 400),
     Asked("/spend/logs/v2", f"{_DAYS}&span_type=llm", 400),
@@ -386,38 +386,41 @@ GET /health/readiness
 GET /health/readiness/details
 GET /metrics
 GET /routes
-"""
-"""The routes of LiteLLM's that are served, by the paths of its document."""
-
-ABSENT = """
-GET /user/daily/activity/export
-POST /team/key/bulk_update
 POST /user/password/change
 POST /invitation/new
-GET /onboarding/get_token
-GET /team/spend/by_user
-GET /team/{team_id}/callback
 POST /project/new
 GET /project/list
 POST /tag/new
 GET /tag/list
-GET /tag/summary
-GET /access_group/list
 POST /model/new
 POST /model/update
 POST /model/delete
 GET /v2/model/info
 GET /credentials
 POST /config/update
-GET /config/list
 GET /router/settings
-GET /cache/settings
 POST /login
 GET /sso/key/generate
 GET /provider/budgets
+GET /cache/ping
+POST /cache/delete
+POST /cache/flushall
 GET /health
-GET /health/services
 GET /health/history
+"""
+"""The routes of LiteLLM's that are served, by the paths of its document."""
+
+ABSENT = """
+GET /user/daily/activity/export
+POST /team/key/bulk_update
+GET /onboarding/get_token
+GET /team/spend/by_user
+GET /team/{team_id}/callback
+GET /tag/summary
+GET /access_group/list
+GET /config/list
+GET /cache/settings
+GET /health/services
 GET /public/model_hub
 """
 """Routes of LiteLLM's that are 404 here. `docs/litellm.md` names their families."""

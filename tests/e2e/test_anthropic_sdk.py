@@ -275,7 +275,7 @@ def test_signed_thinking_goes_through_the_sdk_and_back(
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_real_model_answers(gateway: Gateway, virtual_key: str, model: Address, streamed: bool) -> None:
     call_id, headers = named()
-    client, asked = client_of(gateway, virtual_key), {"model": "smollm2-local", "max_tokens": 16}
+    client, asked = client_of(gateway, virtual_key), {"model": "smollm2-local", "max_tokens": 6}
     if streamed:
         with client.messages.stream(messages=ASK, extra_headers=headers, **asked) as stream:  # type: ignore
             message = stream.get_final_message()
@@ -298,6 +298,7 @@ def test_a_real_model_calls_a_tool(gateway: Gateway, virtual_key: str, model: Ad
         messages=[{"role": "user", "content": "What is the weather in Paris?"}],
         tools=[WEATHER],
         tool_choice={"type": "tool", "name": "get_weather"},
+        extra_body={"temperature": 0},
     )
     (call,) = [block for block in message.content if block.type == "tool_use"]
     assert call.name == "get_weather"

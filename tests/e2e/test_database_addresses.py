@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import execute
+from tests.e2e.faults.test_life import ask, run_to_end, written
 from tests.e2e.gateway import free_port, query, serving
-from tests.e2e.test_life import ask, run_to_end, written
 from tests.fakes.hostile_upstream import HostileUpstream
 
 PRISMA = "schema=public&connection_limit=20&pool_timeout=15&pgbouncer=true&sslmode=disable"

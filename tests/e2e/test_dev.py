@@ -60,7 +60,10 @@ def developing(data: Path, **env: str) -> Iterator[Dev]:
     process group."""
     port = free_port()
     program = (str(JUST),) if JUST.exists() else (sys.executable, "-m", "runtime")
-    arguments, whole_env = ["dev", "--port", str(port)], {"SWITCHGEAR_DATA": str(data), **env}
+    arguments, whole_env = (
+        ["dev", "--port", str(port)],
+        {"SWITCHGEAR_DATA": str(data), "SWITCHGEAR_BUILD_UI": "0", **env},
+    )
     process = Process(arguments, whole_env, data / f"{port}.log", program=program)
     try:
         until(

@@ -12,7 +12,7 @@ from tests.e2e.document_rows_house import HOUSE
 from tests.e2e.gateway import ROOT
 
 ROWS: Rows = {**CALLS, **HOUSE}
-FILES = sorted([*ROOT.glob("tests/e2e/test_seed*.py"), *ROOT.glob("tests/system/test_document*.py")])
+FILES = sorted([*ROOT.glob("tests/e2e/test_seed*.py"), *ROOT.glob("tests/system/**/test_document*.py")])
 LOOKS_ONLY = re.compile(r"\.(is_file|is_dir|exists)\(\)")
 
 

@@ -209,6 +209,12 @@ def test_fields_of_litellm_that_ask_for_nothing_are_no_reason_to_refuse(
     messages = [{"role": "user", "content": call_id}]
     answer = httpx.post(gateway.url + CHAT, headers=headers, json={**ASK, "messages": messages, **nothing})
     assert answer.status_code == 200, answer.text
+    asked = {**ASK, "messages": [{"role": "user", "content": "forbidden"}], "guardrails": ["shield"]}
+    answer = httpx.post(gateway.url + CHAT, headers=headers, json=asked)
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (400, "guardrail_refused")
+    asked["messages"] = messages
+    answer = httpx.post(gateway.url + CHAT, headers=headers, json=asked)
+    assert (answer.status_code, answer.headers["x-litellm-applied-guardrails"]) == (200, "shield")
     for refused in ({"api_base": "http://x"}, {"headers": {"a": "b"}}, {"extra_body": {"a": 1}}):
         answer = httpx.post(gateway.url + CHAT, headers=headers, json={**ASK, **refused})
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(refused)))

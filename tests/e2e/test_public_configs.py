@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.faults.test_life import ask, run_to_end
 from tests.e2e.gateway import MASTER_KEY, serving
-from tests.e2e.test_life import ask, run_to_end
 
 CONFIGS = Path(__file__).parent / "configs"
 ENV = {"OPENAI_API_KEY": "sk-proj-s3cret", "ANTHROPIC_API_KEY": "sk-ant-s3cret"}
@@ -40,7 +40,7 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         7,
         [
             "model_list[1].model_info.input_cost_per_token: 0.15 dollars a token are 150,000 dollars per",
-            "model_list[1].litellm_params.tags (cheap): has no effect in this version",
+            "model_list[1].litellm_params.tags: have no effect without enable_tag_filtering in",
             "2 deployments are skipped: the environment has no value for AZURE_WEU_KEY (smart, embed: "
             "model_list[2], model_list[3])",
         ],
@@ -70,8 +70,7 @@ SAID: list[tuple[str, list[int], int, list[str]]] = [
         7,
         [
             "5 deployments are skipped: the environment has no value for AZURE_",
-            "AZURE_EUS_BASE (gpt-4o: model_list[3]), AZURE_NCU_BASE (gpt-4o: model_list[4])",
-            "latency-based-routing has no effect in this version; calls are shared by weight",
+            "AZURE_EUS_BASE (gpt-4o: model_list[3]), AZURE_EUS_KEY (gpt-4o: model_list[3]), AZURE_NCU_BASE",
         ],
     ),
     (

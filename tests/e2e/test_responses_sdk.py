@@ -229,14 +229,14 @@ def test_an_outside_database_and_no_salt_key(
 def test_the_embedded_model_answers(gateway: Gateway, virtual_key: str, model: Address) -> None:
     client = client_of(gateway, virtual_key)
     with client.responses.create(
-        model="smollm2-local", input="Say hello.", instructions="Be brief.", max_output_tokens=20, stream=True
+        model="smollm2-local", input="Say hello.", instructions="Be brief.", max_output_tokens=6, stream=True
     ) as stream:
         last = list(stream)[-1]
     assert last.type in ("response.completed", "response.incomplete")
     one = last.response
     assert one.output_text
     two = client.responses.create(
-        model="smollm2-local", input="And again?", previous_response_id=one.id, max_output_tokens=20
+        model="smollm2-local", input="And again?", previous_response_id=one.id, max_output_tokens=6
     )
     assert two.output_text
     assert two.usage is not None
@@ -264,7 +264,7 @@ def test_the_embedded_model_calls_a_tool_that_it_must_call(
         input="What is the weather in Rome?",
         tools=[weather],
         tool_choice="required",
-        max_output_tokens=200,
+        max_output_tokens=60,
         temperature=0,
         stream=True,
     ) as stream:

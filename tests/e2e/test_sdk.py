@@ -240,7 +240,7 @@ def test_a_real_model_completes_and_its_call_is_free(
 ) -> None:
     call_id, headers = named()
     answer = client_of(gateway, virtual_key).chat.completions.create(
-        model="smollm2-local", messages=ASK, max_tokens=16, extra_headers=headers
+        model="smollm2-local", messages=ASK, max_tokens=6, extra_headers=headers
     )
     assert answer.choices[0].message.content
     assert answer.usage is not None
@@ -255,14 +255,14 @@ def test_a_real_model_completes_and_its_call_is_free(
 def test_a_real_model_streams(gateway: Gateway, virtual_key: str, model: Address) -> None:
     call_id, headers = named()
     stream = client_of(gateway, virtual_key).chat.completions.create(
-        model="smollm2-local", messages=ASK, max_tokens=16, stream=True, extra_headers=headers
+        model="smollm2-local", messages=ASK, max_tokens=6, stream=True, extra_headers=headers
     )
     chunks = list(stream)
     assert any(chunk.choices[0].delta.content for chunk in chunks if chunk.choices)
     assert all(chunk.usage is None for chunk in chunks)
     row = gateway.row(call_id)
     assert row.outcome == "ok"
-    assert 0 < row.completion_tokens <= 16
+    assert 0 < row.completion_tokens <= 6
 
 
 def test_a_real_model_calls_a_tool(gateway: Gateway, virtual_key: str, model: Address) -> None:
@@ -283,3 +283,49 @@ def test_a_real_model_embeds(gateway: Gateway, virtual_key: str, model: Address)
     vectors = client_of(gateway, virtual_key).embeddings.create(model="smollm2-local", input=["one", "two"])
     assert [len(item.embedding) for item in vectors.data] == [576, 576]
     assert vectors.data[0].embedding != vectors.data[1].embedding
+
+
+@pytest.mark.parametrize("name", ["ok", "with/a/slash"])
+def test_azures_sdk_finds_the_model_in_its_path(gateway: Gateway, virtual_key: str, name: str) -> None:
+    """Azure's client names the model in the path, and sends the key in a header of its own."""
+    client = openai.AzureOpenAI(
+        azure_endpoint=gateway.url, api_key=virtual_key, api_version="2024-10-21", max_retries=0
+    )
+    model = f"hostile/{name}"
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hi"}])
+    assert answer.choices[0].message.content
+    streamed = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": "Hi"}], stream=True
+    )
+    assert list(streamed)
+    vectors = client.embeddings.create(model=model, input="Hi")
+    assert vectors.data[0].embedding
+
+
+def test_openais_sdk_works_at_azures_newer_address(gateway: Gateway, virtual_key: str) -> None:
+    client = openai.OpenAI(base_url=f"{gateway.url}/openai/v1/", api_key=virtual_key, max_retries=0)
+    answer = client.chat.completions.create(model="hostile/ok", messages=[{"role": "user", "content": "Hi"}])
+    assert answer.choices[0].message.content
+    assert client.embeddings.create(model="hostile/ok", input="Hi").data
+    assert "down" in [model.id for model in client.models.list()]
+    assert client.models.retrieve("down").id == "down"
+
+
+@pytest.mark.parametrize("prefix", ["/openai/deployments/", "/engines/"])
+@pytest.mark.parametrize("body", [{}, {"model": "another"}])
+def test_the_model_in_the_path_counts_before_the_bodys(
+    gateway: Gateway, virtual_key: str, prefix: str, body: dict[str, str]
+) -> None:
+    path = f"{prefix}hostile/ok/chat/completions?api-version=2024-10-21"
+    messages = [{"role": "user", "content": "Hi"}]
+    reply = gateway.post(path, key=virtual_key, messages=messages, **body)
+    assert reply.status_code == 200, reply.text
+    row = gateway.row(reply.headers["x-litellm-call-id"])
+    assert (row.model_group, row.model) == ("hostile/ok", "ok")
+
+
+def test_a_query_names_no_model(gateway: Gateway, virtual_key: str) -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    path = "/v1/chat/completions?model=down"
+    reply = gateway.post(path, key=virtual_key, model="hostile/ok", messages=messages)
+    assert reply.status_code == 200

@@ -14,15 +14,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import KeySet, OctKey, RSAKey
 
 Fields = Mapping[str, str]
 TOKEN_S = 3600
+GRAPH = "/v1.0/me/transitiveMemberOf/microsoft.graph.group"
+"""Where Microsoft Graph tells the groups of a bearer."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     name: str = "Ada Lovelace"
     roles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """The ids of the person's groups. Their names are in `Entra.group_names`."""
 
 
 class Refused(Exception):
@@ -61,10 +66,23 @@ class Entra:
         self.visits: list[Fields] = []
         self.forges = False
         """Whether id tokens are signed with a key that is not among the published ones."""
+        self.wrong: dict[str, object] = {}
+        """Claims that id tokens have in place of the right ones. None: the claim is left out."""
+        self.algorithm = "RS256"
+        """How id tokens are signed. `none`: not at all. `HS256`: with the client's secret."""
+        self.overage = False
+        """Whether id tokens say that there are too many groups to tell."""
+        self.is_down = False
+        """Whether every address but the authorize one answers 503."""
+        self.group_names: dict[str, str] = {}
+        self.group_page = 100
+        """How many groups Graph gives at once."""
+        self.graph_refuses = False
+        self.asked_graph = 0
         self.port = 0
+        self._bearers: dict[str, Person] = {}
         self._grants: dict[str, Grant] = {}
-        self._key = _new_key()
-        self._strange_key = _new_key(kid=str(self._key.kid))
+        self._key, self._strange_key = _first_keys()
 
     @property
     def url(self) -> str:
@@ -130,13 +148,34 @@ class Entra:
         challenge = grant.asked.get("code_challenge")
         if challenge is not None and _challenge(form.get("code_verifier", "")) != challenge:
             raise Refused("invalid_grant", "AADSTS501481: the code_verifier does not match the challenge")
+        access = secrets.token_urlsafe(32)
+        self._bearers[access] = grant.person
         return {
             "token_type": "Bearer",
             "scope": grant.asked["scope"],
             "expires_in": TOKEN_S,
-            "access_token": secrets.token_urlsafe(32),
+            "access_token": access,
             "id_token": self._id_token(grant),
         }
+
+    def groups(self, authorization: str | None, skip: int) -> dict[str, object]:
+        """A page of Graph's answer to which groups the bearer is in. Raises Refused."""
+        self.asked_graph += 1
+        person = self._bearers.get((authorization or "").removeprefix("Bearer "))
+        if person is None or self.graph_refuses:
+            raise Refused("Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+        page = person.groups[skip : skip + self.group_page]
+        answer: dict[str, object] = {
+            "value": [{"id": each, "displayName": self.group_names.get(each)} for each in page]
+        }
+        if skip + self.group_page < len(person.groups):
+            more = f"{self.url}{GRAPH}?skip={skip + self.group_page}"
+            answer["@odata.nextLink"] = more
+        return answer
+
+    def rotate(self) -> None:
+        """Sign with another key from now on. The one before is no longer published."""
+        self._key = _new_key()
 
     @contextmanager
     def running(self) -> Iterator["Entra"]:
@@ -171,17 +210,40 @@ class Entra:
             claims["nonce"] = grant.asked["nonce"]
         if person.roles:
             claims["roles"] = list(person.roles)
-        key = self._strange_key if self.forges else self._key
-        return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": str(self._key.kid)}, claims, key)
+        if self.overage:
+            claims["_claim_names"] = {"groups": "src1"}
+            claims["_claim_sources"] = {"src1": {"endpoint": "https://graph.windows.net/x/getMemberObjects"}}
+        elif person.groups:
+            claims["groups"] = list(person.groups)
+        claims.update(self.wrong)
+        claims = {name: value for name, value in claims.items() if value is not None}
+        header = {"alg": self.algorithm, "typ": "JWT", "kid": str(self._key.kid)}
+        if self.algorithm == "none":
+            return ".".join((*(_base64(json.dumps(each).encode()) for each in (header, claims)), ""))
+        if self.algorithm == "HS256":
+            return jwt.encode(header, claims, OctKey.import_key(self.client_secret))
+        return jwt.encode(header, claims, self._strange_key if self.forges else self._key)
 
 
 def _new_key(kid: str | None = None) -> RSAKey:
     return RSAKey.generate_key(2048, parameters={"kid": kid or secrets.token_hex(8), "use": "sig"})
 
 
+@cache
+def _first_keys() -> tuple[RSAKey, RSAKey]:
+    """A tenant's key, and a strange one that calls itself the same. Tenants share them: making one takes a
+    quarter of a second."""
+    key = _new_key()
+    return key, _new_key(kid=str(key.kid))
+
+
 def _challenge(verifier: str) -> str:
     """The challenge for a PKCE verifier (RFC 7636, section 4.2)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return _base64(hashlib.sha256(verifier.encode()).digest())
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _credentials(form: Fields, authorization: str | None) -> tuple[str, str]:
@@ -198,17 +260,24 @@ def _pages_of(entra: Entra) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             address = urlsplit(self.path)
             asked = dict(parse_qsl(address.query, keep_blank_values=True))
-            if address.path == f"/{entra.tenant_id}/v2.0/.well-known/openid-configuration":
+            if entra.is_down and not address.path.endswith("/authorize"):
+                self._json(503, {"error": "temporarily_unavailable"})
+            elif address.path == f"/{entra.tenant_id}/v2.0/.well-known/openid-configuration":
                 self._json(200, entra.discovery())
             elif address.path == f"/{entra.tenant_id}/discovery/v2.0/keys":
                 self._json(200, entra.keys())
             elif address.path == f"/{entra.tenant_id}/oauth2/v2.0/authorize":
                 self._authorize(asked)
+            elif address.path == GRAPH:
+                self._groups(int(asked.get("skip", "0")))
             else:
                 self._json(404, {"error": "invalid_tenant"})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
+            if entra.is_down:
+                self._json(503, {"error": "temporarily_unavailable"})
+                return
             if urlsplit(self.path).path != f"/{entra.tenant_id}/oauth2/v2.0/token":
                 self._json(404, {"error": "invalid_tenant"})
                 return
@@ -219,6 +288,14 @@ def _pages_of(entra: Entra) -> type[BaseHTTPRequestHandler]:
                 self._json(status, {"error": exc.error, "error_description": str(exc)})
             else:
                 self._json(200, tokens)
+
+        def _groups(self, skip: int) -> None:
+            try:
+                page = entra.groups(self.headers["authorization"], skip)
+            except Refused as exc:
+                self._json(403, {"error": {"code": exc.error, "message": str(exc)}})
+            else:
+                self._json(200, page)
 
         def _authorize(self, asked: Fields) -> None:
             try:

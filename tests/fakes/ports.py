@@ -6,9 +6,26 @@ import msgspec
 
 from functions.contract.policy import Policy
 from functions.contract.roles import Accesses
+from functions.ports.cache import NO_CACHE, Cache
 from functions.ports.context import Entropy, Ports, Probe
-from functions.ports.governance import Audit, Customers, Keys, Organizations, Rows, Teams, Users
-from functions.ports.models import Contexts, Ledger, Models, Routes, Upstream
+from functions.ports.deployments import Deployments
+from functions.ports.governance import (
+    Audit,
+    Customers,
+    Keys,
+    Organizations,
+    Projects,
+    Rows,
+    Tags,
+    Teams,
+    Users,
+)
+from functions.ports.guardrails import NOBODY_ASKED, Guardrails
+from functions.ports.local_hosts import LocalHosts
+from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, RoutePlans, Routes, Upstream
+from functions.ports.registry import Hosts, StoredRegistry
+from functions.ports.scim import Directory
+from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
 from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
@@ -33,27 +50,45 @@ class NoContexts:
     async def loaded(self, target: Target) -> int:
         return 0
 
+    async def is_remote(self, target: Target) -> bool:
+        return False
+
     def sent(self, target: Target, tokens: int) -> None:
         return None
 
 
-NO_PORTS = Ports(**{**dict.fromkeys(Ports.__struct_fields__, ABSENT), "contexts": NoContexts()})
+NO_PORTS = Ports(
+    **{
+        **dict.fromkeys(Ports.__struct_fields__, ABSENT),
+        "contexts": NoContexts(),
+        "cache": NO_CACHE,
+        "guardrails": NOBODY_ASKED,
+    }
+)
 
 
 class Given(TypedDict, total=False):
     """The fields of `Ports`. A test gives some of them."""
 
     models: Models
+    registry: StoredRegistry
+    hosts: Hosts
     routes: Routes
     upstream: Upstream
     ledger: Ledger
     contexts: Contexts
+    files: Files
     state: State
+    cache: Cache
+    guardrails: Guardrails
+    local_hosts: LocalHosts
     keys: Keys
     users: Users
     teams: Teams
     organizations: Organizations
     customers: Customers
+    tags: Tags
+    projects: Projects
     budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
     audit: Audit
@@ -67,9 +102,17 @@ class Given(TypedDict, total=False):
     metrics: MetricsText
     alerts: Alerts
     readiness: Probe
+    deployments: Deployments
+    plans: RoutePlans
+    quotes: Quotes
     entropy: Entropy
     policy: Policy
     accesses: Accesses
+    signin: SignIn
+    sessions: Sessions
+    passwords: Passwords
+    sso: SsoStore
+    directory: Directory
 
 
 def make_ports(**given: Unpack[Given]) -> Ports:

@@ -4,16 +4,19 @@ import asyncio
 import gzip
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from tests.fakes import (
     agent_answers,
     answers,
+    client_answers,
     coder,
     responses_answers,
+    schema_answers,
     thinking_answers,
     tool_answers,
 )
+from tests.fakes.client_answers import Step
 
 
 class Request(Protocol):
@@ -44,6 +47,7 @@ class Line(Protocol):
 Script = Callable[[Line, Request], Awaitable[None]]
 
 JSON = "content-type: application/json\r\n"
+NDJSON = "content-type: application/x-ndjson\r\n"
 SSE = "content-type: text/event-stream\r\n"
 CHUNKED = "transfer-encoding: chunked\r\n"
 FOREVER_S = 3600.0
@@ -79,9 +83,7 @@ async def happy(line: Line, request: Request) -> None:
     path, model = request.path.partition("?")[0], request.model
     if path.endswith("/api/chat"):
         if request.streamed:
-            await _stream(
-                line, answers.ollama_stream(model), headers="content-type: application/x-ndjson\r\n"
-            )
+            await _stream(line, answers.ollama_stream(model), headers=NDJSON)
         else:
             await line.send(whole(answers.ollama_chat(model)))
     elif path.endswith("/api/ps"):
@@ -114,8 +116,7 @@ async def edits_a_file(line: Line, request: Request) -> None:
     if path.endswith("/api/ps"):
         await line.send(whole(b'{"models": []}'))
     elif path.endswith("/api/chat"):
-        ndjson = "content-type: application/x-ndjson\r\n"
-        await _stream(line, coder.ollama(request.fields), headers=ndjson)
+        await _stream(line, coder.ollama(request.fields), headers=NDJSON)
     elif path.endswith("/messages"):
         await _stream(line, coder.messages(request.fields))
     elif path.endswith("/responses"):
@@ -124,12 +125,35 @@ async def edits_a_file(line: Line, request: Request) -> None:
         await _stream(line, coder.chat(request.fields))
 
 
+async def client(line: Line, request: Request) -> None:
+    """A model for other people's clients (`client_answers.py`), in the dialect of the path."""
+    await _says(line, request, client_answers.next_step)
+
+
+async def obeys(line: Line, request: Request) -> None:
+    """A model that does what is asked for (`schema_answers.py`), in the dialect of the path."""
+    await _says(line, request, schema_answers.next_step)
+
+
+async def _says(line: Line, request: Request, next_step: Callable[[Mapping[str, Any]], Step]) -> None:
+    path = request.path.partition("?")[0]
+    if path.endswith(("/embeddings", "/api/embed", "/api/ps", "/count_tokens")):
+        await happy(line, request)
+        return
+    kind, pieces = client_answers.answer(
+        path, request.model, request.fields, next_step(request.fields), streamed=request.streamed
+    )
+    if kind == "json":
+        await line.send(whole(pieces[0]))
+    else:
+        await _stream(line, pieces, headers=SSE if kind == "sse" else NDJSON)
+
+
 async def parallel_tools(line: Line, request: Request) -> None:
     """Two tool calls at once, in the dialect of the path."""
     path, model = request.path.partition("?")[0], request.model
-    ndjson = "content-type: application/x-ndjson\r\n"
     if path.endswith("/api/chat") and request.streamed:
-        await _stream(line, tool_answers.ollama_stream(model), headers=ndjson)
+        await _stream(line, tool_answers.ollama_stream(model), headers=NDJSON)
     elif path.endswith("/messages") and request.streamed:
         await _stream(line, tool_answers.anthropic_stream(model))
     elif request.streamed:
@@ -167,8 +191,7 @@ async def agent(line: Line, request: Request) -> None:
     elif path.endswith("/messages"):
         await _stream(line, agent_answers.anthropic(model, step, number))
     elif path.endswith("/api/chat"):
-        ndjson = "content-type: application/x-ndjson\r\n"
-        await _stream(line, agent_answers.ollama(model, step, number), headers=ndjson)
+        await _stream(line, agent_answers.ollama(model, step, number), headers=NDJSON)
     else:
         await _stream(line, agent_answers.openai(model, step, number))
 
@@ -564,7 +587,7 @@ def _refusal(status: int, kind: str, code: str | None, headers: str = "") -> Scr
 SCRIPTS: dict[str, Script] = {
     script.__name__: script
     for script in (
-        happy, parallel_tools, edits_a_file, tools_then_answer, anthropic_overloaded,
+        happy, client, obeys, parallel_tools, edits_a_file, tools_then_answer, anthropic_overloaded,
         never_answers, slow_headers,
         agent, drip, slow_stream, stall, head_only,
         head_then_late, cut_mid_token, cut_after_event, reset_mid_stream, reset_until_eof,

@@ -85,13 +85,21 @@ class FakeUpstream:
         self.requests: list[UpstreamRequest] = []
         self.responses: list[FakeResponse] = []
         self.deadlines: list[Deadlines] = []
+        self.near: list[bool] = []
+        """For each request, whether it may only go to a near address."""
+        self.judged: list[bool] = []
+        """For each request, whether its address is one that somebody entered through the API."""
 
-    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> FakeResponse:
+    async def open(
+        self, request: UpstreamRequest, deadlines: Deadlines, *, near: bool = False, judged: bool = False
+    ) -> FakeResponse:
         """Give the next answer. Raises the error where one is next, and AssertionError where nothing was
         scripted."""
         assert self._script, f"the upstream was called, and the test gave it no answer: {request!r}"
         self.requests.append(request)
         self.deadlines.append(deadlines)
+        self.near.append(near)
+        self.judged.append(judged)
         await asyncio.sleep(0)
         step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(step, UpstreamError):

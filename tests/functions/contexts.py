@@ -7,14 +7,17 @@ from typing import Any
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Call, Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
+from functions.ports.cache import NO_CACHE, Cache
 from functions.ports.context import CatalogueContext, ModelContext
-from functions.ports.models import Contexts
+from functions.ports.guardrails import NOBODY_ASKED, Guardrails
+from functions.ports.models import Contexts, Files
 from functions.ports.state import State
 from models_registry.registry import Registry
 from runtime.blueprint import check
 from runtime.upstream.router import Router
+from tests.fakes.deployments import FakeDeployments
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.ports import NoContexts
+from tests.fakes.ports import ABSENT, NoContexts
 from tests.fakes.state import FakeState
 from tests.fakes.upstream import FakeUpstream
 
@@ -55,6 +58,7 @@ CONFIG: dict[str, Any] = {
     ]
 }
 DEFAULT_POLICY = Policy()
+NO_DEPLOYMENTS = FakeDeployments()
 ONE_ATTEMPT = CONFIG | {"router_settings": {"num_retries": 0}}
 
 
@@ -87,22 +91,28 @@ def model_ctx(
     caller: Caller = MEMBER,
     ledger: FakeLedger | None = None,
     contexts: Contexts | None = None,
+    files: Files | None = None,
     state: State | None = None,
     policy: Policy = DEFAULT_POLICY,
     config: dict[str, Any] = ONE_ATTEMPT,
     sleep: Callable[[float], Awaitable[None]] = no_sleep,
+    cache: Cache = NO_CACHE,
+    guardrails: Guardrails = NOBODY_ASKED,
     **facts: Any,
 ) -> ModelContext:
     return ModelContext(
-        call=make_call(caller, call_type="acompletion", **facts),
+        call=make_call(caller, **({"call_type": "acompletion"} | facts)),
         routes=make_router(config, sleep),
         upstream=upstream,
         ledger=ledger or FakeLedger(),
         contexts=contexts or NoContexts(),
+        files=files or ABSENT,
         state=state or FakeState(is_open=False),
         policy=policy,
+        cache=cache,
+        guardrails=guardrails,
     )
 
 
-def catalogue_ctx(caller: Caller = MEMBER) -> CatalogueContext:
-    return CatalogueContext(call=make_call(caller), models=make_registry())
+def catalogue_ctx(caller: Caller = MEMBER, deployments: FakeDeployments = NO_DEPLOYMENTS) -> CatalogueContext:
+    return CatalogueContext(call=make_call(caller), models=make_registry(), deployments=deployments)

@@ -3,27 +3,43 @@ each caller."""
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from functions.contract.call import Caller
+from functions.contract.call import Call, Caller
 from functions.contract.function import TextReply, manifest_of
 from functions.contract.policy import Policy
+from functions.contract.visit import Visit
+from functions.ports.models import Bounds
 from functions.rules.user_policy import newcomer
+from models_registry.target import Target
+from runtime.blueprint import Blueprint, check
 from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections.writer import CorrectionWriter
+from runtime.people import PeopleParts
 from runtime.postgres.database import Database
+from runtime.postgres.databases import Databases
+from runtime.postgres.look_ups import LookUps
+from runtime.settings import Settings
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
+from schema.explain import ExplainedRule
+from schema.secret import Secret
 from schema.wire import Wire, decode_body
+from tests.fakes.authority import Silence
+from tests.fakes.deployments import NO_ENDPOINTS, FakeDeployments
 from tests.fakes.ports import make_ports
-from tests.functions.contexts import ADMIN, NOW, make_call, make_registry
+from tests.functions.contexts import ADMIN, NOW, make_call, make_registry, make_router
 
 T = TypeVar("T")
+VISIT = Visit(request_id="0190-visit", received_at=NOW, address="203.0.113.7")
+"""A browser without cookies."""
+MASTER_KEY = Secret("sk-master-key-of-these-tests")
 
 
 DEFAULTS = Policy(admins_stay_out=True)
@@ -64,11 +80,49 @@ class NoMetrics:
         return TextReply(media_type="text/plain", content="")
 
 
+class NoQuotes:
+    """Nothing has a price, and no call is under a limit."""
+
+    def ceiling(self, target: Target, bounds: Bounds) -> int | None:
+        return None
+
+    async def rules(self, call: Call, model: str, *, everything: bool) -> Sequence[ExplainedRule]:
+        return []
+
+    async def capacity(self, target: Target) -> Sequence[ExplainedRule]:
+        return []
+
+
+def people_of(
+    database: Database,
+    announce: Callable[[str], None],
+    policy: Policy = DEFAULTS,
+    *,
+    env: Mapping[str, str] | None = None,
+    general: Mapping[str, object] | None = None,
+) -> PeopleParts:
+    """The parts by which people sign in, under a config, over one database."""
+    checked = check({"general_settings": dict(general or {})}, env or {})
+    assert checked.errors == (), checked.errors
+    settings = Settings(
+        data_dir=Path(), database_url=None, master_key=MASTER_KEY, salt_key=Secret("salt-of-these-tests")
+    )
+    return PeopleParts(
+        msgspec.structs.replace(checked, policy=policy),
+        Blueprint(document={}, env={}, settings=settings, master_key=MASTER_KEY, dsn=Secret("")),
+        Databases(auth=database, leases=database, management=database, reports=database),
+        announcements=Silence(),
+        look_ups=LookUps(),
+        announce=announce,
+    )
+
+
 class House:
     """The stores of one database. `announced` has the topics that were announced as changed."""
 
     def __init__(self, database: Database, policy: Policy = DEFAULTS) -> None:
         self.announced: list[str] = []
+        self.policy = policy
         self.now: datetime = NOW
         """The time at which calls are received."""
         stores = Stores(
@@ -77,12 +131,16 @@ class House:
             reports=database,
             fresh=lambda user_id: newcomer(user_id, policy, self.now),
         )
+        people = people_of(database, self.announced.append, policy)
+        self.people = people
         self.ports = make_ports(
             keys=stores.keys,
             users=stores.users,
             teams=stores.teams,
             organizations=stores.organizations,
             customers=stores.customers,
+            tags=stores.tags,
+            projects=stores.projects,
             budgets=stores.budgets,
             access_groups=stores.access_groups,
             audit=stores.audit,
@@ -95,9 +153,17 @@ class House:
             prices=make_registry(),
             metrics=NoMetrics(),
             alerts=AlertReader(database),
+            plans=make_router(),
+            quotes=NoQuotes(),
+            deployments=FakeDeployments(reported={None: NO_ENDPOINTS}),
             entropy=CountingEntropy(),
             policy=policy,
             accesses=ACCESSES,
+            signin=people.desk,
+            sessions=people.sessions,
+            passwords=people.passwords,
+            sso=people.settings,
+            directory=people.directory,
         )
         self.database = database
 
@@ -106,7 +172,11 @@ class House:
         self.ports = msgspec.structs.replace(self.ports, **ports)
 
     async def call(
-        self, function: Callable[..., Awaitable[T]], body: dict[str, Any] | None = None, by: Caller = ADMIN
+        self,
+        function: Callable[..., Awaitable[T]],
+        body: dict[str, Any] | None = None,
+        by: Caller = ADMIN,
+        visit: Visit = VISIT,
     ) -> T:
         """Call a function as the runtime does, with a body or query of these fields."""
         manifest = manifest_of(function)
@@ -118,8 +188,9 @@ class House:
             request = msgspec.convert(body or {}, manifest.request, strict=False)
         wanted = [field.name for field in msgspec.structs.fields(manifest.context)]
         call = make_call(by, scope=by.scope(manifest.access, manifest.path), received_at=self.now)
-        ports = {name: getattr(self.ports, name) for name in wanted if name != "call"}
-        return await function(request, manifest.context(call=call, **ports))
+        facts = {"call": call, "visit": visit}
+        ports = {name: facts.get(name) or getattr(self.ports, name) for name in wanted}
+        return await function(request, manifest.context(**ports))
 
 
 def in_house(dsn: str, scenario: Callable[[House], Awaitable[T]], policy: Policy = DEFAULTS) -> T:

@@ -215,6 +215,17 @@ def test_requests_tokens_and_refusals_are_counted_by_day(postgres_dsn: str) -> N
     in_house(postgres_dsn, scenario)
 
 
+def test_what_the_response_cache_answered_is_counted_apart(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        hit = row_at(6, 21, cost_nano=0, completion_tokens=7, cache_hit=True)
+        await book(house, ROWS[0], hit)
+        (found,) = await house.call(activity.cache_hits, MONTH)
+        assert (found.total_rows, found.cache_hit_true_rows) == (2, 1)
+        assert (found.generated_completion_tokens, found.cached_completion_tokens) == (50, 7)
+
+    in_house(postgres_dsn, scenario)
+
+
 DATES = "start_date=2026-11-01&end_date=2026-11-30"
 
 

@@ -34,7 +34,9 @@ class FakeAlerts:
 
 
 def page(query: AlertsQuery) -> AlertPage:
-    context = OperationsContext(alerts=FakeAlerts(), metrics=ABSENT, readiness=ABSENT, paths=())
+    context = OperationsContext(
+        deployments=ABSENT, alerts=FakeAlerts(), metrics=ABSENT, readiness=ABSENT, paths=()
+    )
     return asyncio.run(alerts(query, context))
 
 

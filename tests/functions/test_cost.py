@@ -20,6 +20,7 @@ from schema.models import AllowedModels
 from schema.wire import decode_body, to_json
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.ports import ABSENT
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import MEMBER, make_call, make_registry, model_ctx
 from tests.models_registry.backends.making import chat as chat_request
@@ -55,7 +56,7 @@ CONFIG: dict[str, Any] = {
 def ask(function: Callable[..., Awaitable[Any]], body: dict[str, Any], caller: Caller = MEMBER) -> Any:
     decoder: Any = msgspec.json.Decoder(manifest_of(function).request)
     request = decode_body(decoder, msgspec.json.encode(body))
-    ctx = CatalogueContext(call=make_call(caller), models=make_registry(CONFIG))
+    ctx = CatalogueContext(deployments=ABSENT, call=make_call(caller), models=make_registry(CONFIG))
     return asyncio.run(function(request, ctx))  # type: ignore[arg-type]  # a function is a coroutine's
 
 

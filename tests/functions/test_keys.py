@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -161,7 +162,8 @@ def test_of_two_keys_with_one_alias_made_at_once_one_is_made(postgres_dsn: str) 
         ("budget_id", "nope"),
         ("team_id", "nope"),
         ("key_type", "root"),
-        ("guardrails", ["pii"]),
+        ("policies", ["pii"]),
+        ("guardrails", [""]),
     ],
 )
 def test_what_no_key_can_have_is_refused_by_name(postgres_dsn: str, field: str, value: object) -> None:
@@ -532,14 +534,14 @@ def test_a_bulk_update_says_which_failed(postgres_dsn: str) -> None:
                 "keys": [
                     {"key": made.key, "max_budget": 1},
                     {"key": "sk-unknown-0123456789"},
-                    {"key": made.key, "rpm_limit": 1, "guardrails": ["pii"]},
+                    {"key": made.key, "rpm_limit": 1, "policies": ["pii"]},
                 ]
             },
         )
         assert (result.total_requested, len(result.successful_updates)) == (3, 1)
         failed, undeclared = result.failed_updates
         assert failed.key == key_hash_of("sk-unknown-0123456789")
-        assert (undeclared.key, "guardrails" in undeclared.failed_reason) == (made.token, True)
+        assert (undeclared.key, "policies" in undeclared.failed_reason) == (made.token, True)
         assert (await house.call(keys.info, {"key": made.key})).info.rpm_limit is None
 
     in_house(postgres_dsn, scenario)
@@ -571,5 +573,60 @@ def test_a_temporary_increase_needs_its_end(postgres_dsn: str) -> None:
                 keys.update,
                 {"key": made.key, "temp_budget_increase": 1, "temp_budget_expiry": "2026-12-01T00:00:00"},
             )
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("by", [ADA, LEAD], ids=["owner", "team admin"])
+def test_only_an_admin_takes_a_guardrail_away_from_a_key(postgres_dsn: str, by: Caller) -> None:
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        owned: dict[str, Any] = {} if by is ADA else {"team_id": "red"}
+        key = (await house.call(keys.generate, owned, by=by)).key
+        await house.call(keys.update, {"key": key, "guardrails": ["pii"]})
+        lifting: list[dict[str, Any]] = [{"guardrails": []}, {"guardrails": None}]
+        for change in (*lifting, {"metadata": {"guardrails": ["other"]}}):
+            with pytest.raises(NotAllowed, match="guardrails"):
+                await house.call(keys.update, {"key": key, **change}, by=by)
+        await house.call(keys.update, {"key": key, "guardrails": ["more", "pii"]}, by=by)
+        await house.call(keys.update, {"key": key, "metadata": {}}, by=by)
+        shown = await house.call(keys.info, {"key": key})
+        assert msgspec.json.decode(shown.info.metadata["guardrails"]) == ["more", "pii"]
+        await house.call(keys.update, {"key": key, "guardrails": []})
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("by", [ADA, LEAD], ids=["owner", "team admin"])
+@pytest.mark.parametrize("first", ["nothing", "alias", "metadata", "block", "regenerate"])
+def test_only_an_admin_lets_the_calls_of_a_key_that_stays_local_leave(
+    postgres_dsn: str, by: Caller, first: str
+) -> None:
+    """Whatever its owner, or the admin of its team, changed before: then the last change is theirs."""
+
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        owned: dict[str, Any] = {} if by is ADA else {"team_id": "red"}
+        made = await house.call(keys.generate, owned, by=by)
+        key = made.key
+        await house.call(keys.update, {"key": key, "local_only": True})
+        match first:
+            case "alias":
+                await house.call(keys.update, {"key": key, "key_alias": "mine"}, by=by)
+            case "metadata":
+                await house.call(keys.update, {"key": key, "metadata": {}}, by=by)
+            case "block":
+                await house.call(keys.block, {"key": key}, by=by)
+                await house.call(keys.unblock, {"key": key}, by=by)
+            case "regenerate":
+                key = (await house.call(keys.regenerate_named, {"key": key}, by=by)).key
+        for change in ({"local_only": False}, {"local_only": None}, {"metadata": {"local_only": False}}):
+            with pytest.raises(NotAllowed, match="local_only"):
+                await house.call(keys.update, {"key": key, **change}, by=by)
+        found = await house.call(keys.bulk_update, {"keys": [{"key": key, "local_only": False}]}, by=by)
+        assert found.successful_updates == []
+        shown = await house.call(keys.info, {"key": key})
+        assert shown.info.metadata["local_only"] == msgspec.Raw(b"true")
+        await house.call(keys.update, {"key": key, "local_only": False})
 
     in_house(postgres_dsn, scenario)

@@ -15,6 +15,8 @@ class FakeMetrics:
 
 
 def test_what_was_counted_is_answered_as_it_is() -> None:
-    context = OperationsContext(metrics=FakeMetrics(), alerts=ABSENT, readiness=ABSENT, paths=())
+    context = OperationsContext(
+        deployments=ABSENT, metrics=FakeMetrics(), alerts=ABSENT, readiness=ABSENT, paths=()
+    )
     answer = asyncio.run(metrics(MetricsQuery(), context))
     assert answer == COUNTED

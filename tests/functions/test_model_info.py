@@ -10,6 +10,7 @@ from runtime.blueprint import check
 from schema.errors import NotFound
 from schema.model_info import GroupInfoQuery, ModelInfoQuery
 from schema.models import AllowedModels
+from tests.fakes.deployments import FakeDeployments
 from tests.functions.contexts import ADMIN, MEMBER, catalogue_ctx
 
 SECRET = "sk-the-providers-own-key"
@@ -134,3 +135,17 @@ def test_one_group_may_be_asked_for_by_a_name_that_a_wildcard_covers() -> None:
 def test_a_local_model_says_so() -> None:
     info = next(each for each in shown() if each["model_name"] == "at-home")["model_info"]
     assert (info["local"], info["input_cost_per_token"]) == (True, 0)
+
+
+def test_what_a_host_said_to_a_check_is_for_administrators() -> None:
+    words = "acct-77 has no access to the model at gpu-1.internal"
+    state = {"state": "unhealthy", "last_check": {"ok": False, "s_ago": 3.0, "error": words}}
+
+    def health(caller: Any) -> Any:
+        made = catalogue_ctx(caller, FakeDeployments(shown={"five-1": state}))
+        made = msgspec.structs.replace(made, models=check(DOCUMENT, {}).registry)
+        answer = asyncio.run(model_info.deployments(ModelInfoQuery(litellm_model_id="five-1"), made))
+        return answer.data[0].model_info["health"]
+
+    assert health(ADMIN) == state
+    assert health(MEMBER) == {"state": "unhealthy", "last_check": {"ok": False, "s_ago": 3.0}}

@@ -48,6 +48,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(postgres_dsn: str)
             call("refused", outcome=Outcome.REFUSED, prompt_tokens=0, completion_tokens=0, cost_nano=0),
             call("failed", outcome=Outcome.FAILED, prompt_tokens=0, completion_tokens=0, cost_nano=0),
             call("gone", model_group="no-longer-there"),
+            call("hit", cost_nano=0, cache_hit=True),
         )
         report = await house.call(recosting.recost, SINCE)
         assert (report.dry_run, report.rows, report.changed_rows, report.unpriced_rows) == (True, 4, 2, 1)

@@ -60,6 +60,11 @@ def exchange(**fields: Any) -> ResponsesExchange:
     return ResponsesExchange(request, target, FACTS)
 
 
+def as_told(sent: bytes) -> bytes:
+    """What the client is sent: the model has the name that the client asked for."""
+    return sent.replace(b'"gpt-4-0613"', b'"native"')
+
+
 def test_the_bytes_pass_as_they_came_and_nothing_is_stored_there() -> None:
     ledger = FakeLedger()
     ctx, upstream = ctx_of(Answer(body=responses_answers.body()), ledger)
@@ -67,7 +72,7 @@ def test_the_bytes_pass_as_they_came_and_nothing_is_stored_there() -> None:
     asked: dict[str, Any] = {"input": [{"role": "user", "content": "a"}], "tools": tools, "own": {"x": 1.50}}
     answer = asyncio.run(responses(ask(model="native", tags=["t"], **asked), ctx))
     assert isinstance(answer, Response)
-    assert answer.wire == responses_answers.body()
+    assert answer.wire == as_told(responses_answers.body())
     assert upstream.requests[0].url == "http://openai.test/v1/responses"
     assert json.loads(upstream.requests[0].body) == {"model": "gpt-4", "store": False, **asked}
     row = ledger.rows[0]
@@ -80,7 +85,7 @@ def test_a_stream_passes_as_it_came(size: int) -> None:
     ledger = FakeLedger()
     whole = b"".join(responses_answers.sse(responses_answers.events()))
     chunks = [whole[at : at + size] for at in range(0, len(whole), size)]
-    assert asyncio.run(_sent(chunks, ledger)) == whole
+    assert asyncio.run(_sent(chunks, ledger)) == as_told(whole)
     assert (ledger.rows[0].completion_tokens, ledger.rows[0].outcome) == (6, Outcome.OK)
     assert ledger.rows[0].response_id == responses_answers.ID
 
@@ -102,10 +107,11 @@ def test_a_stream_that_is_cut_goes_on_as_a_failed_response() -> None:
         pieces: list[bytes] = []
         with pytest.raises(UpstreamCut) as broken:
             await collect(answer, pieces)
-        assert b"".join(pieces) == b"".join(chunks)
+        assert b"".join(pieces) == as_told(b"".join(chunks))
         (last,) = told(answer.failed(broken.value).decode())
         assert (last["type"], last["sequence_number"]) == ("response.failed", 5)
         assert (last["response"]["id"], last["response"]["status"]) == (responses_answers.ID, "failed")
+        assert last["response"]["model"] == "native"
         assert ledger.rows[0].outcome is Outcome.FAILED
 
     asyncio.run(scenario())
@@ -124,7 +130,7 @@ def test_a_failure_that_the_provider_tells_is_told_once() -> None:
         with pytest.raises(ProviderError) as broken:
             await collect(answer, pieces)
         assert broken.value.http_status == 429
-        assert b"".join(pieces) == b"".join(chunks)
+        assert b"".join(pieces) == as_told(b"".join(chunks))
         assert answer.failed(broken.value) == b""
         assert (ledger.rows[0].outcome, ledger.rows[0].completion_tokens) == (Outcome.FAILED, 6)
 

@@ -15,7 +15,7 @@ from functions.contract.roles import INTERNAL_USER
 from functions.ports.context import StateContext
 from functions.responses import responses
 from functions.rules import conversations
-from schema.errors import DatabaseUnavailable, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors import DatabaseUnavailable, InvalidRequest, NotFound, NotLocal, UnsupportedParameter
 from schema.responses import InputItemsQuery, Response, ResponseNamed, ResponseQuery
 from tests.fakes import responses_answers, thinking_answers
 from tests.fakes.state import FakeState
@@ -24,8 +24,12 @@ from tests.functions.contexts import CONFIG, MEMBER, make_call, model_ctx
 from tests.functions.test_responses import STREAMS, TEXT, WHOLE, ask, sent, streamed
 from tests.functions.test_responses_native import CONFIG as NATIVE
 
+HOUSE = {
+    "model_name": "house",
+    "litellm_params": {"model": "ollama/mistral", "api_base": "http://ollama:11434"},
+}
 ALL = {
-    "model_list": [*CONFIG["model_list"], *NATIVE["model_list"]],
+    "model_list": [*CONFIG["model_list"], *NATIVE["model_list"], HOUSE],
     "router_settings": {"num_retries": 0},
 }
 BODIES = {**WHOLE, "native": responses_answers.body()}
@@ -36,8 +40,16 @@ STRANGER = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="ada")
 class Talk:
     """One caller and the state that is kept."""
 
-    def __init__(self, caller: Caller = MEMBER, state: FakeState | None = None, **policy: Any) -> None:
+    def __init__(
+        self,
+        caller: Caller = MEMBER,
+        state: FakeState | None = None,
+        *,
+        stays_local: str = "",
+        **policy: Any,
+    ) -> None:
         self.caller = caller
+        self.stays_local = stays_local
         self.state = FakeState() if state is None else state
         self.policy = Policy(**policy)
         self.upstream = FakeUpstream()
@@ -60,7 +72,8 @@ class Talk:
             state=self.state,
             policy=self.policy,
             config=ALL,
-            request_id=f"0190-call-{self._calls}",
+            request_id=f"0190-call-{id(self)}-{self._calls}",
+            stays_local=self.stays_local,
         )
         if stream:
             events = asyncio.run(streamed(ctx, model=model, **fields))
@@ -313,3 +326,83 @@ def test_odd_items_of_a_request_are_the_providers_to_refuse() -> None:
     talk = Talk()
     assert talk.say("native", input=[3, "x"])["store"] is False
     assert sent(talk.upstream)["input"] == [3, "x"]
+
+
+def test_a_response_of_a_call_that_stays_local_is_stored_where_its_team_allows_it() -> None:
+    here = Talk(stays_local="team")
+    assert here.say("house", answer=WHOLE["mistral-local"])["store"] is False
+    with pytest.raises(UnsupportedParameter, match="unless its team allows it"):
+        here.say("house", answer=WHOLE["mistral-local"], store=True)
+    assert not here.state.values
+
+
+def test_a_conversation_that_stayed_local_stays_so() -> None:
+    keeping = msgspec.structs.replace(MEMBER, keeps_local_bodies=True)
+    local = Talk(keeping, stays_local="request")
+    first = local.say("house", answer=WHOLE["mistral-local"])["id"]
+    free = Talk(keeping, local.state)
+    with pytest.raises(NotLocal):
+        free.say("gpt", previous_response_id=first)
+    second = free.say("house", answer=WHOLE["mistral-local"], previous_response_id=first)["id"]
+    with pytest.raises(NotLocal):
+        free.say("gpt", previous_response_id=second)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("roll", [0.1, 0.3, 0.6, 0.9])
+def test_a_conversation_stays_with_the_deployment_that_began_it(roll: float, stream: bool) -> None:
+    pool = [
+        {
+            "model_name": "pool",
+            "litellm_params": {
+                "model": "openai/gpt-4",
+                "api_base": f"http://{name}.test/v1",
+                "api_key": "none",
+            },
+            "model_info": {"id": name},
+        }
+        for name in ("one", "two", "three")
+    ]
+    state = FakeState()
+
+    def host(number: int, chance: float, **fields: Any) -> tuple[str, dict[str, Any]]:
+        told = Answer(chunks=STREAMS["gpt"]) if stream else Answer(body=WHOLE["gpt"])
+        upstream = FakeUpstream(told)
+        ctx = model_ctx(
+            upstream,
+            state=state,
+            config={"model_list": pool, "router_settings": {"num_retries": 0}},
+            request_id=f"0190-call-{number}",
+            roll=chance,
+        )
+        if stream:
+            shown = asyncio.run(streamed(ctx, model="pool", **fields))[-1]["response"]
+        else:
+            whole = asyncio.run(responses(ask(model="pool", **fields), ctx))
+            assert isinstance(whole, Response)
+            shown = json.loads(whole.wire or msgspec.json.encode(whole))
+        return upstream.requests[0].url, shown
+
+    url, first = host(0, roll, input="Hi")
+    for number, chance in enumerate((0.0, 0.4, 0.8), 1):
+        again, first = host(number, chance, input="Go on", previous_response_id=first["id"])
+        assert again == url
+
+
+def test_once_its_team_allows_it_no_more_a_conversation_that_stayed_local_is_stored_no_further() -> None:
+    keeping = msgspec.structs.replace(MEMBER, keeps_local_bodies=True)
+    local = Talk(keeping, stays_local="request")
+    first = local.say("house", answer=WHOLE["mistral-local"])["id"]
+    changed = Talk(MEMBER, local.state)
+    told = changed.say("house", answer=WHOLE["mistral-local"], previous_response_id=first)
+    assert told["store"] is False
+    assert len(local.state.values) == 1
+    with pytest.raises(UnsupportedParameter, match="unless its team allows it"):
+        changed.say("house", answer=WHOLE["mistral-local"], previous_response_id=first, store=True)
+
+
+def test_who_holds_the_call_learns_that_it_stays_local() -> None:
+    """Prompts are kept, or not, by the call that the gateway began."""
+    call = make_call()
+    call.keep_local("conversation")
+    assert call.stays_local == "conversation"

@@ -299,3 +299,51 @@ def test_a_member_is_named_by_address_in_any_case(postgres_dsn: str) -> None:
         assert member_ids(left) == []
 
     in_house(postgres_dsn, scenario)
+
+
+def test_a_teams_admin_sets_back_what_members_and_the_teams_keys_have_spent(postgres_dsn: str) -> None:
+    """The admin may raise the budgets of both just as well."""
+
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(teams.member_add, {"team_id": "red", "member": {"user_id": "ada"}})
+        reset = {"team_id": "red", "user_id": "ada", "reset_to": 1}
+        assert (await house.call(teams.member_reset_spend, reset, by=LEAD)).spend == 1
+        assert (await house.call(teams.member_reset_spend, reset | {"reset_to": 0}, by=LEAD)).spend == 0
+        made = [
+            await house.call(keys.generate, {"team_id": "red", "max_budget": 2, **body})
+            for body in bodies({}, {"user_id": "ada"})
+        ]
+        for key in made:
+            changed = await house.call(keys.reset_spend, {"key": key.key, "reset_to": 1}, by=LEAD)
+            assert (changed.spend, changed.previous_spend) == (Decimal(1), Decimal(0))
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_teams_admin_sets_back_nothing_that_is_beyond_its_reach(postgres_dsn: str) -> None:
+    """Not its own key, not one under a budget that an admin named, and nothing of another team."""
+
+    async def scenario(house: House) -> None:
+        await with_red(house)
+        await house.call(budgets.new, {"budget_id": "named", "max_budget": 3})
+        ada = {"user_id": "ada"}
+        for team_id in ("red", "blue"):
+            await house.call(teams.member_add, {"team_id": team_id, "member": ada})
+        own, named, foreign = [
+            await house.call(keys.generate, body)
+            for body in bodies(
+                {"team_id": "red", "user_id": "lead"},
+                {"team_id": "red", "budget_id": "named"},
+                {"team_id": "blue"},
+            )
+        ]
+        for key, error in ((own, NotAllowed), (named, NotAllowed), (foreign, NotFound)):
+            with pytest.raises(error):
+                await house.call(keys.reset_spend, {"key": key.key, "reset_to": 0}, by=LEAD)
+        with pytest.raises(NotAllowed):
+            await house.call(keys.generate, {"team_id": "red", "spend": 0}, by=LEAD)
+        with pytest.raises(NotFound):
+            await house.call(teams.member_reset_spend, {"team_id": "blue", **ada}, by=LEAD)
+
+    in_house(postgres_dsn, scenario)

@@ -185,7 +185,7 @@ def test_a_team_opens_paths_to_its_members(postgres_dsn: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("max_budget", "-inf"), ("tpm_limit", -5), ("guardrails", ["x"]), ("budget_duration", "often")],
+    [("max_budget", "-inf"), ("tpm_limit", -5), ("policies", ["x"]), ("budget_duration", "often")],
 )
 def test_what_no_team_can_have_is_refused_by_name(postgres_dsn: str, field: str, value: object) -> None:
     async def scenario(house: House) -> None:

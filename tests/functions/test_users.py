@@ -118,6 +118,19 @@ def test_what_no_user_can_have_is_refused_by_name(
     in_house(postgres_dsn, scenario)
 
 
+def test_aliases_of_a_new_user_are_those_of_its_first_key(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        fast = {"aliases": {"fast": "gpt-4"}}
+        made = await house.call(users.new, {"user_id": "ada", **fast})
+        assert (await house.call(keys.info, {"key": made.key})).info.aliases == {"fast": "gpt-4"}
+        assert (await house.call(users.new, {"user_id": "eve", "auto_create_key": False, **fast})).key is None
+        assert (await house.call(users.update, {"user_id": "eve", **fast})).data.user_id == "eve"
+        with pytest.raises(InvalidRequest, match="aliases"):
+            await house.call(users.new, {"aliases": {"": "gpt-4"}})
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_an_update_touches_the_named_fields_alone(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await house.call(users.new, {"user_id": "ada", "user_email": "a@example.com", "max_budget": 1})

@@ -9,6 +9,7 @@ from models_registry.registry import Registry, permits
 from models_registry.routing.route import Route
 from models_registry.target import Dialect
 from runtime.blueprint import check
+from runtime.limits.capacities import rules_of
 from schema.errors import ModelInError, ModelNotAllowed, ModelNotFound, ProviderError
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED
@@ -49,6 +50,9 @@ def test_an_unknown_name_is_404_and_a_forbidden_one_403() -> None:
     with pytest.raises(ModelNotAllowed) as forbidden:
         models.target("claude", allowed=ONLY_GPT, roll=0.0)
     assert (forbidden.value.http_status, forbidden.value.error_type) == (403, "key_model_access_denied")
+    assert "is not available for this API key" in forbidden.value.message, (
+        "LiteLLM's words, which scripts look for"
+    )
 
 
 def test_a_wildcard_puts_what_it_matched_into_the_model() -> None:
@@ -500,6 +504,20 @@ def test_deployments_that_lack_variables_share_a_line() -> None:
     assert checked.warnings == ()
 
 
+def test_all_variables_that_a_deployment_lacks_are_told_at_once() -> None:
+    azure = {"api_base": "os.environ/BASE", "api_key": "os.environ/KEY", "tenant_id": "os.environ/TENANT"}
+    bedrock = {"aws_access_key_id": "os.environ/ID", "aws_secret_access_key": "os.environ/SECRET"}
+    first = entry("a", "azure/gpt", **azure)
+    second = entry("b", "bedrock/anthropic.claude-x", aws_region_name="eu-west-1", **bedrock)
+    (line,) = check({"model_list": [first]}, {}).skipped_lines
+    assert line.endswith(
+        " has no value for TENANT; the environment lacks BASE, KEY too (this deployment is skipped)"
+    )
+    assert "SECRET" in check({"model_list": [second]}, {}).skipped_lines[0]
+    (line,) = check({"model_list": [first, second]}, {}).skipped_lines
+    assert all(f"{name} (" in line for name in ("BASE", "KEY", "TENANT", "ID", "SECRET"))
+
+
 def test_a_sections_error_keeps_the_server_from_starting() -> None:
     checked = check(
         {
@@ -643,3 +661,83 @@ def test_a_star_is_no_model(name: str) -> None:
         for allowed in ((), (AllowedModels("key", ("*", name)),)):
             with pytest.raises(ModelNotFound):
                 models.target(name, allowed=allowed, roll=0.0)
+
+
+def owned(name: str, team: str, model: str = "openai/gpt-4", **params: Any) -> dict[str, Any]:
+    return {**entry(name, model, **params), "model_info": {"team_id": team, "id": f"{team}-{name}"}}
+
+
+def test_everything_has_the_deployments_of_teams_too() -> None:
+    """Checks of health and trials of stored models go by it."""
+    models = registry(entry("gpt", "openai/gpt-4"), owned("gpt", "red"), owned("ours", "blue"))
+    found = [target.model_id for target in models.everything()]
+    assert found[1:] == ["red-gpt", "blue-ours"]
+    assert len(found) == 3
+
+
+def test_a_deployment_that_the_config_calls_local_keeps_its_calls_at_home() -> None:
+    """As a local provider's does: also where it can't be called, or falls back by the list for any model."""
+    house = entry("m", "openai/x", api_base="http://10.0.0.7/v1", residency="local")
+    away = entry("m", "openai/y", api_base="https://away.test/v1")
+    broken = entry("m", "openai/x", api_base="http://gpu-1.lan/v1", residency="local", timeout="soon")
+    kept = check({"model_list": [broken, house, away]}, {})
+    assert [target.model for target in kept.registry.targets("m", allowed=())] == ["x"]
+    alone = check({"model_list": [broken, away]}, {})
+    with pytest.raises(ModelInError):
+        alone.registry.targets("m", allowed=())
+    checked = check(
+        {
+            "model_list": [house, entry("cloud", "openai/z", api_base="https://away.test/v1")],
+            "router_settings": {"default_fallbacks": ["cloud"], "num_retries": 0},
+        },
+        {},
+    )
+    route = Route(checked.registry, checked.routing, "m", allowed=(), options=AS_CONFIGURED, roll=0.0)
+    assert not route.advance(ProviderError("no", status=500))
+
+
+def test_two_deployments_with_one_id_get_two_budgets_and_no_id_of_a_third() -> None:
+    """Two that differ in their keys alone have the same id of their own making."""
+    limited = {"max_budget": 5, "budget_duration": "1d", "max_parallel_requests": 2}
+    first, second = entry("m", "openai/x", **limited), entry("m", "openai/x", **limited)
+    second["litellm_params"]["api_key"] = "sk-another"
+    (alone,) = registry(first).targets("m", allowed=())
+    third = {**entry("n", "openai/y"), "model_info": {"id": f"{alone.model_id}-2"}}
+    models = registry(first, second, third)
+    targets = models.everything()
+    assert [each.model_id for each in targets] == [
+        alone.model_id,
+        f"{alone.model_id}-3",
+        f"{alone.model_id}-2",
+    ]
+    accounts = [rule.account for each in targets[:2] for rule in rules_of(each)]
+    assert len(set(accounts)) == 4, accounts
+
+
+def test_the_names_that_callers_make_up_are_remembered_within_bounds_for_all_teams_together() -> None:
+    teams = [f"t{number}" for number in range(50)]
+    models = registry(entry("openai/*", "openai/*"), *(owned("ours", team) for team in teams))
+    for team in teams:
+        for number in range(40):
+            assert models.of_team(team).find(f"openai/{number}", allowed=())
+    assert sum(len(models.of_team(team)._expanded) for team in teams) <= 1_000
+
+
+def test_a_name_with_a_control_character_is_no_models() -> None:
+    """A caller sends it under a wildcard, and it would part the keys of rows."""
+    models = registry(entry("openai/*", "openai/*"))
+    for name in ("openai/a\0b", "openai/a\nb"):
+        with pytest.raises(ModelNotFound):
+            models.target(name, allowed=(), roll=0.0)
+
+
+def test_the_deployments_of_a_model_have_one_mark_that_a_change_of_any_of_them_changes() -> None:
+    def mark(*models: str) -> str:
+        params = [{"model": each, "api_base": "http://127.0.0.1:9/v1", "api_key": "x"} for each in models]
+        found = check({"model_list": [{"model_name": "m", "litellm_params": each} for each in params]}, {})
+        (group,) = {target.group for target in found.registry.everything()}
+        return group
+
+    one = mark("openai/a", "hosted_vllm/a")
+    assert one == mark("hosted_vllm/a", "openai/a")
+    assert len({one, mark("openai/a"), mark("hosted_vllm/a"), mark("openai/b", "hosted_vllm/a")}) == 4

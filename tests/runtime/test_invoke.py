@@ -271,6 +271,26 @@ def test_a_row_has_the_clients_trace_its_metadata_and_its_program() -> None:
     assert house.sink.rows[-1].tags == ("a",)
 
 
+@pytest.mark.parametrize(
+    ("word", "who"), [("true", "request"), ("TRUE", "request"), ("1", "request"), ("false", ""), ("0", "")]
+)
+def test_a_request_may_ask_to_stay_local(word: str, who: str) -> None:
+    house = House()
+    handle(house.route(), ask(), scope=scope_of(("x-switchgear-local-only", word)))
+    (row,) = house.sink.rows
+    if who:
+        assert (row.error_class, row.http_status) == ("NotLocal", 403)
+    else:
+        assert row.http_status == 200
+
+
+def test_a_word_that_is_neither_yes_nor_no_is_refused() -> None:
+    house = House()
+    sent = handle(house.route(), ask(), scope=scope_of(("x-switchgear-local-only", "perhaps")))
+    assert sent.got[0]["status"] == 400
+    assert b"expected true or false" in sent.got[1]["body"]
+
+
 class TallyCounts(Wire, frozen=True, kw_only=True, dict=True):
     count: int | None = None
 

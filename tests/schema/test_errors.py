@@ -10,6 +10,8 @@ from schema.errors import GatewayError, ProviderError, RateLimited, Told, envelo
 
 GUIDE = (Path(__file__).parents[2] / "docs/guide.md").read_text()
 OPENAI_CODES = {
+    "content_filter",
+    "failed_to_download_image",
     "context_length_exceeded",
     "insufficient_quota",
     "invalid_api_key",

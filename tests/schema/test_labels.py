@@ -1,5 +1,7 @@
 """Tags and sessions: where they are read from, and what is refused."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -199,6 +201,18 @@ def place(number: int, name: str) -> tuple[dict[str, str], dict[str, msgspec.Raw
     headers, body = PLACES[number]
     named = msgspec.json.decode(msgspec.json.encode(body).replace(b"NAME", name.encode()))
     return dict.fromkeys(headers, name), fields(**named)
+
+
+@pytest.mark.parametrize("name", ["metadata", "litellm_metadata"])
+def test_metadata_may_be_a_text_of_json(name: str) -> None:
+    """As forms send it: the customer's budget and block would not hold if it were passed over."""
+    who = "user_id" if name == "metadata" else "user"
+    inside = {who: "carl", "tags": ["a"], "session_id": "s", "trace_id": "t", "spend_logs_metadata": {"k": 1}}
+    sent = fields(**{name: json.dumps(inside)})
+    assert labels_of({}, sent) == labels_of({}, fields(**{name: inside}))
+    assert labels_of({}, sent).customer == "carl"
+    for odd in ("", "carl", "[1]", "{", '"x"', "null", '{"tags": null}'):
+        assert labels_of({}, fields(**{name: odd})).customer is None
 
 
 @pytest.mark.parametrize("number", range(len(PLACES)))

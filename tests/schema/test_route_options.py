@@ -117,6 +117,12 @@ def refused_for(name: str, value: Any) -> str | None:
     return None
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("name", sorted(ROUTE_FIELDS))
+def test_a_field_without_a_value_asks_for_nothing(name: str, nothing: object) -> None:
+    assert options({}, **{name: nothing}) == options({})
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "param"),
     [

@@ -55,14 +55,16 @@ class NoEngine(Exception):
 class Docker:
     """`docker ...` in one environment. `folder` is where a compose project's commands are run."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = dict(env)
+    def __init__(self, env: Mapping[str, str], *, is_podman: bool = False) -> None:
+        self.env = dict(env)
+        self.is_podman = is_podman
+        """Whether podman stands in for the engine: then no image can be pulled."""
 
     def try_(self, *words: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             words,
             cwd=folder,
-            env={**self._env, **env},
+            env={**self.env, **env},
             capture_output=True,
             text=True,
             timeout=COMMAND_S,
@@ -130,7 +132,7 @@ def _podman_socket(folder: Path, podman_compose: str) -> Iterator[Docker]:
         )
     try:
         until(lambda: socket.exists() or service.poll() is not None, 30, what="podman's socket")
-        docker = Docker(env)
+        docker = Docker(env, is_podman=True)
         version = docker.try_("docker", "version", folder=folder)
         if version.returncode != 0:
             said = (folder / "podman.log").read_text(errors="replace").strip()[-500:]

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.system.conftest import lacking, program
@@ -9,11 +10,12 @@ from tests.system.conftest import lacking, program
 INSTALL_S = 300
 
 
-def install(package: str, folder: Path) -> Path:
-    """The folder `node_modules` with a package in it. Skips where npm can't install it. npm has authorities
-    of its own: where the machine names a file of them, it is told so."""
+def install(package: str | Sequence[str], folder: Path) -> Path:
+    """The folder `node_modules` with one package or more in it. Skips where npm can't install them. npm has
+    authorities of its own: where the machine names a file of them, it is told so."""
     command = [program("npm"), "install", "--no-audit", "--no-fund", "--no-save"]
-    command += ["--fetch-retries=1", "--fetch-timeout=60000", "--prefix", str(folder), package]
+    command += ["--fetch-retries=1", "--fetch-timeout=60000", "--prefix", str(folder)]
+    command += [package] if isinstance(package, str) else package
     env = dict(os.environ)
     if "SSL_CERT_FILE" in env:
         env.setdefault("NODE_EXTRA_CA_CERTS", env["SSL_CERT_FILE"])

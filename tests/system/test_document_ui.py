@@ -1,7 +1,5 @@
 """What each role of the user's document sees in the admin UI, in a real browser after a real sign-in."""
 
-import importlib.util
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +8,10 @@ import pytest
 
 from tests.conftest import execute
 from tests.e2e.gateway import Gateway, until
-from tests.e2e.seed import waits_for
 from tests.e2e.sign_in import signed_in
 from tests.fakes.entra import Entra, Person
-from tests.system.conftest import lacking, program
+from tests.system.browser import built_ui, chromium_path, running_browser
 
-UI = "Microsoft 365 sign-in and the admin UI"
 PAGES = {
     "proxy_admin": {"Activity", "Usage", "Keys", "Users", "Teams", "Budgets", "Models", "Audit", "Settings"},
     "devops": {"Activity", "Usage", "Keys"},
@@ -30,40 +26,23 @@ HIDDEN = {
 PAGE_MS = 15_000
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    path = program("chromium", "chromium-browser", "google-chrome")
-    if importlib.util.find_spec("playwright") is None:
-        lacking("playwright is not installed")
-    return path
-
-
 @contextmanager
-def new_page(chromium: str) -> Iterator[Any]:  # Playwright's Page: the package may be missing
+def new_page() -> Iterator[Any]:  # Playwright's Page: the package may be missing
     """A page of a browser without a past. While it is open the thread has an event loop, so no SQL is run."""
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        try:
-            yield browser.new_page()
-        finally:
-            browser.close()
+    with running_browser(chromium_path()) as browser:
+        yield browser.new_page()
 
 
-@waits_for(UI)
 @pytest.mark.parametrize("role", PAGES)
-def test_the_rail_shows_what_the_role_may_use(
-    office: Gateway, entra: Entra, chromium: str, role: str
-) -> None:
+def test_the_rail_shows_what_the_role_may_use(office: Gateway, entra: Entra, role: str) -> None:
+    built_ui()
     who = Person(oid=f"oid-rail-{role}", email=f"rail-{role}@deeprunner.ai")
     with signed_in(office, entra, who):  # makes the row, whose role is set next
         execute(
             office.dsn,
             f"""UPDATE "LiteLLM_UserTable" SET user_role = '{role}' WHERE user_email = '{who.email}'""",
         )
-    with new_page(chromium) as page:
+    with new_page() as page:
         page.goto(f"{office.url}/ui", timeout=PAGE_MS)
         rail = page.get_by_role("navigation").get_by_role("link")
 

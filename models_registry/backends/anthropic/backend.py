@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from models_registry.backends.anthropic.citations import citations_in, cited
+from models_registry.backends.anthropic.citations import cited
 from models_registry.backends.anthropic.fitting import fitted
 from models_registry.backends.anthropic.native import NativeMessages
 from models_registry.backends.anthropic.request import ANSWER_TOOL, answers_by_tool, messages_request
@@ -20,7 +20,7 @@ from models_registry.backends.anthropic.usage import counts_in, stop_reason, usa
 from models_registry.backends.anthropic.wire import decode_message, messages_headers, messages_url
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
-from models_registry.backends.content import arguments_text
+from models_registry.backends.content import arguments_text, citations_in
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.provider_errors import provider_error
 from models_registry.target import Target
@@ -57,10 +57,11 @@ class Anthropic:
         changes = Changes()
         body = msgspec.json.encode(messages_request(request, target, changes))
         return UpstreamRequest(
-            url=messages_url(target),
+            url=messages_url(target, streamed=bool(request.stream)),
             headers=messages_headers(target, facts),
             body=body,
             tls=target.tls,
+            signing=target.signing,
             changed=changes.names,
         )
 

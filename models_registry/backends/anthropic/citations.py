@@ -3,9 +3,6 @@
 import msgspec
 
 from models_registry.turns.events import Cited
-from schema.wire import MaybeRaw, present
-
-_LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 class _CitedSource(msgspec.Struct, frozen=True):
@@ -14,16 +11,6 @@ class _CitedSource(msgspec.Struct, frozen=True):
 
 
 _SOURCES = msgspec.json.Decoder(_CitedSource)
-
-
-def citations_in(raw: MaybeRaw) -> list[msgspec.Raw]:
-    """The citations of a block. Empty: there are none that can be read."""
-    if not present(raw):
-        return []
-    try:
-        return [msgspec.Raw(msgspec.json.encode(each)) for each in _LISTS.decode(raw)]
-    except msgspec.DecodeError:
-        return []
 
 
 def cited(source: msgspec.Raw) -> Cited:

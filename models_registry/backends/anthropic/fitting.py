@@ -8,6 +8,7 @@ import msgspec
 from models_registry.backends.anthropic.messages import conversation
 from models_registry.backends.anthropic.request import HONOURED, answers_by_tool
 from models_registry.backends.anthropic.thinking import continues_unsigned
+from models_registry.backends.cache_points import mark_chat
 from models_registry.backends.changes import Changes
 from models_registry.backends.claude_fitting import (
     BUDGET_LEVELS,
@@ -24,7 +25,8 @@ from models_registry.backends.claude_fitting import (
     number_in,
     text_in,
 )
-from models_registry.backends.claude_schemas import fit_schema, fits_strict, with_object_root
+from models_registry.backends.claude_schemas import fits_strict
+from models_registry.backends.fitted_schemas import fit_format, fit_tools
 from models_registry.backends.fitting import Fitted, merged, refitted
 from models_registry.backends.parameters import (
     CONSUMED,
@@ -40,16 +42,13 @@ MAX_USER_CHARS = 256
 MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,}")
 PHONE = re.compile(r"\s*(?:tel:)?\+?(?:[\s().\-/]{0,3}[0-9]){7,15}\s*")
 
-_ANY = msgspec.json.Decoder()
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-
 
 def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     """The request as its model takes it. None: it is fit as it came. Raises UnsupportedParameter for a level
     of reasoning that the model lacks, without `drop_params`."""
     fields = merged(request, target)
     drops = drops_params(request, target)
+    marked = mark_chat(fields, target)
     before = dict(fields)
     if drops:
         _leave_out(fields)
@@ -62,11 +61,11 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     _fit_user(fields)
     make_room(fields, thinking, target)
     fit_sampling(fields, target, thinks=thinking.kind in ("enabled", "adaptive"))
-    _fit_format(fields)
-    _fit_tools(fields)
+    fit_format(fields)
+    fit_tools(fields, fits=fits_strict)
     if fields == before:
-        return refitted(fields, target, ()) if target.params else None
-    changed = [name for name in before if fields.get(name) != before[name]]
+        return refitted(fields, target, marked) if target.params or marked else None
+    changed = [*marked, *(name for name in before if fields.get(name) != before[name])]
     changed += ["tools"] if lacks_tools else []
     became_thinking = (
         EFFORT not in fields and THINKING in fields and bytes(before.get(THINKING, NULL)) == NULL
@@ -87,23 +86,6 @@ def _leave_out(fields: RawFields) -> None:
     temperature = number_in(fields.get("temperature"))
     if temperature is not None and temperature > 1:
         del fields["temperature"]
-
-
-def _fit_format(fields: RawFields) -> None:
-    """The schema of `response_format` as Anthropic takes it."""
-    try:
-        wanted = _OBJECT.decode(fields.get("response_format", b"{}"))
-        inside = _OBJECT.decode(wanted.get("json_schema", b"{}"))
-        schema = _ANY.decode(inside.get("schema", NULL))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return
-    if not isinstance(schema, dict):
-        return
-    fit = fit_schema(schema)
-    if fit != schema:
-        inside["schema"] = msgspec.Raw(msgspec.json.encode(fit))
-        wanted["json_schema"] = msgspec.Raw(msgspec.json.encode(inside))
-        fields["response_format"] = msgspec.Raw(msgspec.json.encode(wanted))
 
 
 def _fit_history(fields: RawFields, request: ChatRequest, target: Target) -> bool:
@@ -134,35 +116,3 @@ def _fit_user(fields: RawFields) -> None:
         return
     if not user.strip() or len(user) > MAX_USER_CHARS or MAIL.search(user) or PHONE.fullmatch(user):
         del fields["user"]
-
-
-def _fit_tools(fields: RawFields) -> None:
-    """Give the parameters of tools a root of type `object`, and leave out `strict` where it does not fit."""
-    try:
-        tools = _OBJECTS.decode(fields.get("tools", b"[]"))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return
-    fit = [_fit_tool(tool) for tool in tools]
-    if any(fit):
-        fields["tools"] = msgspec.Raw(msgspec.json.encode(tools))
-
-
-def _fit_tool(tool: RawFields) -> bool:
-    """Fit one tool. Gives whether it was changed."""
-    try:
-        function = _OBJECT.decode(tool.get("function", b"{}"))
-        schema = _ANY.decode(function.get("parameters", NULL))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    changed = False
-    if isinstance(schema, dict):
-        rooted = with_object_root(schema)
-        changed = rooted != schema
-        if changed:
-            function["parameters"] = msgspec.Raw(msgspec.json.encode(rooted))
-        if bytes(function.get("strict", NULL)) == b"true" and not fits_strict(rooted):
-            del function["strict"]
-            changed = True
-    if changed:
-        tool["function"] = msgspec.Raw(msgspec.json.encode(function))
-    return changed

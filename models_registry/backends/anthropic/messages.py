@@ -40,6 +40,7 @@ FIELDS = MessageFields(
 
 class _File(msgspec.Struct, frozen=True):
     file_data: str | None = None
+    file_id: str | None = None
 
 
 def conversation(messages: list[Message], changes: Changes) -> tuple[list[Block], list[AnthropicMessage]]:
@@ -236,9 +237,12 @@ class _Reading:
 
 def _document(raw: msgspec.Raw, where: str) -> AnthropicSource:
     try:
-        text = msgspec.json.decode(raw, type=_File).file_data
+        file = msgspec.json.decode(raw, type=_File)
     except msgspec.ValidationError as exc:
         raise InvalidRequest(f"'{where}.file' is malformed: {exc}", param=f"{where}.file") from exc
+    text = file.file_data or file.file_id
+    if text and text.lower().startswith("https://"):
+        return AnthropicSource(kind="url", url=text)
     inline = data_uri(text, f"{where}.file.file_data") if text else None
     if inline is None or inline.media_type != "application/pdf":
         raise UnsupportedParameter(

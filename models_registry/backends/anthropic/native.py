@@ -15,12 +15,15 @@ import msgspec
 from models_registry.backends.anthropic.relayed import MessagesStream
 from models_registry.backends.anthropic.usage import counts_in, usage_of
 from models_registry.backends.anthropic.wire import (
+    VERSION_FIELD,
     callers_version,
+    count_url,
     decode_message,
     messages_headers,
     messages_url,
 )
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.backends.cache_points import mark_messages
 from models_registry.backends.content import arguments_text
 from models_registry.backends.parameters import add_defaults, take_gateway_fields
 from models_registry.backends.provider_errors import error_instead
@@ -39,8 +42,8 @@ RENAMED: Mapping[str, str] = MappingProxyType(
 )
 """Chat's words among a deployment's parameters, with those of Messages."""
 LIMIT_FIELD = "max_tokens"
-_OWN = frozenset(field.encode_name for field in msgspec.structs.fields(MessagesRequest))
-CHAT_WORDS = frozenset(field.encode_name for field in msgspec.structs.fields(ChatRequest)) - _OWN
+_OWN = frozenset(MessagesRequest.__struct_encode_fields__)
+CHAT_WORDS = frozenset(ChatRequest.__struct_encode_fields__) - _OWN
 """Chat's parameters that Messages do not know."""
 METADATA, USER = "metadata", "user_id"
 NULL = b"null"
@@ -61,21 +64,26 @@ class NativeMessages:
         self, request: MessagesRequest, target: Target
     ) -> tuple[MessagesRequest, Target, tuple[str, ...]] | None:
         """Leave out thinking of other providers' models, and the deployment's parameters that Messages do not
-        have."""
+        have, and set marks of the cache."""
         fitted_target = _with_own_words(target)
         messages = bytes(request.raw.get("messages", b""))
         signed = _without_foreign(messages) if MAYBE_FOREIGN.search(messages) else None
         left = tuple(name for name in target.params if name in CHAT_WORDS and name not in RENAMED)
-        if signed is None:
+        fields = request.fields() if signed is not None or target.cache_points else {}
+        if signed is not None:
+            fields["messages"] = signed
+        marked = mark_messages(fields, fitted_target)
+        if signed is None and not marked:
             return None if fitted_target is target else (request, fitted_target, left)
-        fields = {**request.fields(), "messages": signed}
         changed = msgspec.json.decode(msgspec.json.encode(fields), type=MessagesRequest)
         changed.with_raw(fields)
-        return changed, fitted_target, (*left, "messages.content.thinking")
+        unsigned = () if signed is None else ("messages.content.thinking",)
+        return changed, fitted_target, (*left, *unsigned, *marked)
 
     def request(self, request: MessagesRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST /v1/messages."""
-        return _post(messages_url(target), _outgoing(request, target), target, facts)
+        url = messages_url(target, streamed=bool(request.stream))
+        return _post(url, _outgoing(request, target), target, facts)
 
     def answer(
         self, body: bytes, request: MessagesRequest, target: Target
@@ -112,7 +120,9 @@ def count_request(request: CountRequest, target: Target, facts: CallFacts) -> Up
     take_gateway_fields(fields, target)
     fields["model"] = _raw(target.model)
     fields.pop(METADATA, None)
-    return _post(f"{messages_url(target)}/count_tokens", fields, target, facts)
+    if target.body_version:
+        fields[VERSION_FIELD] = _raw(target.body_version)
+    return _post(count_url(target), fields, target, facts)
 
 
 def counted_tokens(body: bytes, target: Target) -> CountedTokens:
@@ -129,13 +139,17 @@ def counted_tokens(body: bytes, target: Target) -> CountedTokens:
 
 def _post(url: str, fields: dict[str, msgspec.Raw], target: Target, facts: CallFacts) -> UpstreamRequest:
     headers = messages_headers(target, facts, callers_version(facts.pass_on))
-    return UpstreamRequest(url=url, headers=headers, body=msgspec.json.encode(fields), tls=target.tls)
+    body = msgspec.json.encode(fields)
+    return UpstreamRequest(url=url, headers=headers, body=body, tls=target.tls, signing=target.signing)
 
 
 def _outgoing(request: Wire, target: Target) -> dict[str, msgspec.Raw]:
     fields = request.fields()
     take_gateway_fields(fields, target)
     fields["model"] = _raw(target.model)
+    if target.body_version:
+        fields[VERSION_FIELD] = _raw(target.body_version)
+        del fields["model"]
     add_defaults(fields, target)
     metadata = fields.pop(METADATA, None)
     user = None if metadata is None else _user_of(metadata)

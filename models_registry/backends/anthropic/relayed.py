@@ -9,13 +9,13 @@ import msgspec
 from models_registry.backends.anthropic.usage import counts_in, merge_usage, tier_of, usage_of
 from models_registry.backends.content import arguments_text
 from models_registry.backends.provider_errors import error_instead
+from models_registry.backends.sse_reading import EventRelaying
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.messages_form import failure_event
-from models_registry.turns.sse import LINE_ENDS, MAX_FRAME_BYTES, Event, EventCutter, events
-from models_registry.turns.stream import Broken
+from models_registry.turns.sse import Event
 from schema.dialects.anthropic import AnswerBlock, AnthropicUsage, BlockDelta, MessageEvent
-from schema.errors import GatewayError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors import GatewayError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present
 
@@ -24,19 +24,15 @@ EMPTY = "{}"
 _EVENTS = msgspec.json.Decoder(MessageEvent)
 
 
-class MessagesStream:
-    """Implements AnswerStream."""
+class MessagesStream(EventRelaying):
+    """Implements AnswerStream. Only `message_stop` ends a stream."""
 
     def __init__(self, target: Target) -> None:
-        self._target = target
-        self._cutter = EventCutter(MAX_FRAME_BYTES)
-        self._begun = False
+        super().__init__(target)
         self._counts = AnthropicUsage()
         self._final = False
         """Whether the closing report of the usage has come."""
         self._stopped = False
-        self.produced_bytes = 0
-        self.done = False
 
     @property
     def usage(self) -> Usage | None:
@@ -50,64 +46,13 @@ class MessagesStream:
     def service_tier(self) -> str | None:
         return tier_of(self._counts) if self._begun else None
 
-    @property
-    def most_bytes(self) -> int:
-        return self.produced_bytes
-
-    @property
-    def told_bytes(self) -> int | None:
-        return self.produced_bytes
-
-    def feed(self, data: bytes) -> bytes | Broken:
-        """See AnswerStream."""
-        if self.done:
-            return b""
-        try:
-            block = self._cutter.feed(data)
-        except UpstreamError as error:
-            return Broken.of(error)
-        return self._relay(block) if block else b""
-
-    def close(self) -> bytes | Broken:
-        """See AnswerStream. Only `message_stop` ends a stream. The last event needs no empty line after
-        it."""
-        if self.done:
-            return b""
-        rest = self._cutter.close()
-        if not self._begun and rest.lstrip().startswith(b"{"):
-            otherwise = "The provider answered with something else than a stream."
-            return Broken.of(error_instead(rest, self._target, otherwise))
-        out: bytes | Broken = b""
-        if rest.strip():
-            out = self._relay(rest.strip(LINE_ENDS) + b"\n\n")
-            if isinstance(out, Broken) and out.failure.kind is not UpstreamMalformed:
-                return out
-        ahead = out.ahead if isinstance(out, Broken) else out
-        if self.done:
-            return ahead
-        if not self._begun:
-            return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
-        cut = UpstreamCut("The provider's stream broke off before it was complete.")
-        return Broken.of(cut, ahead=ahead)
-
     def failed(self, error: GatewayError) -> bytes:
         """See AnswerStream."""
         return failure_event(error, None)
 
-    def _relay(self, block: bytes) -> bytes | Broken:
-        kept: list[bytes] = []
-        try:
-            for event in events(block):
-                if not self.done and self._passes(event):
-                    kept.append(event.raw.lstrip(LINE_ENDS))
-        except UpstreamError as error:
-            return Broken.of(error, ahead=b"".join(kept))
-        return b"".join(kept)
-
-    def _passes(self, event: Event) -> bool:
-        """Learn from an event, and say whether it goes on to the client."""
+    def _passes(self, event: Event, kept: list[bytes]) -> bool:
         if event.data is None:
-            return self._begun and event.raw.lstrip(LINE_ENDS).startswith(b":")
+            return self._is_comment(event)
         found = self._decode(event.data)
         if found.kind == "error" or present(found.error):
             raise error_instead(event.data, self._target, "The provider sent an error.")

@@ -123,7 +123,8 @@ def messages_request(request: ChatRequest, target: Target, changes: Changes) -> 
     elif wanted is not None and wanted.kind in JSON_KINDS and not _is_native(request, target):
         system = [*system, Block(kind="text", text=_told_to_answer_json(request))]
     return AnthropicRequest(
-        model=target.model,
+        model="" if target.body_version else target.model,
+        anthropic_version=target.body_version,
         max_tokens=_max_tokens(request, target),
         messages=turns,
         system=system or None,

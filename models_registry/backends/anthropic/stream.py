@@ -7,11 +7,12 @@ replaces the earlier one. Unknown events and deltas are skipped, as the vendor a
 
 import msgspec
 
-from models_registry.backends.anthropic.citations import citations_in, cited
+from models_registry.backends.anthropic.citations import cited
 from models_registry.backends.anthropic.thinking import thought
 from models_registry.backends.anthropic.usage import counts_in, merge_usage, stop_reason, tier_of, usage_of
-from models_registry.backends.content import arguments_text
+from models_registry.backends.content import arguments_text, citations_in
 from models_registry.backends.provider_errors import error_instead
+from models_registry.backends.sse_reading import EventReading
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.events import (
@@ -27,29 +28,24 @@ from models_registry.turns.events import (
     ToolBegan,
     Unshown,
 )
-from models_registry.turns.sse import LINE_ENDS, MAX_FRAME_BYTES, EventCutter, events
-from models_registry.turns.stream import Parsed
 from schema.dialects.anthropic import AnthropicUsage, MessageEvent
-from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors import UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present
 
 EMPTY = ("", "{}")
 """Inputs of a tool call at its start that say that the input comes in pieces."""
-NO_EVENTS: tuple[AnswerEvent, ...] = ()
 _EVENTS = msgspec.json.Decoder(MessageEvent)
 
 
-class AnthropicParser:
-    """Implements EventParser."""
+class AnthropicParser(EventReading):
+    """Implements EventParser. Only `message_stop` ends a stream."""
 
     def __init__(self, target: Target, *, answer_tool: str | None = None) -> None:
         """`answer_tool` is the tool whose arguments are the answer's text."""
+        super().__init__(target)
         self._answer_tool = answer_tool
         self._answer_block: int | None = None
-        self._target = target
-        self._cutter = EventCutter(MAX_FRAME_BYTES)
-        self._begun = False
         self._said = False
         """Whether the model has written anything."""
         self._counts = AnthropicUsage()
@@ -60,7 +56,6 @@ class AnthropicParser:
         """The index of the block of the open tool call. `_has_arguments` says whether the call has had
         arguments."""
         self._has_arguments = False
-        self.done = False
 
     @property
     def usage(self) -> Usage | None:
@@ -73,44 +68,6 @@ class AnthropicParser:
     @property
     def service_tier(self) -> str | None:
         return tier_of(self._counts) if self._begun else None
-
-    def feed(self, data: bytes) -> Parsed:
-        """See EventParser."""
-        if self.done:
-            return Parsed(NO_EVENTS)
-        found: list[AnswerEvent] = []
-        try:
-            self._read(self._cutter.feed(data), found)
-        except UpstreamError as error:
-            return Parsed(found, Told.of(error))
-        return Parsed(found)
-
-    def close(self) -> Parsed:
-        """See EventParser. Only `message_stop` ends a stream. The last event needs no empty line after it."""
-        if self.done:
-            return Parsed(NO_EVENTS)
-        rest = self._cutter.close()
-        if not self._begun and rest.lstrip().startswith(b"{"):
-            otherwise = "The provider answered with something else than a stream."
-            return Parsed(NO_EVENTS, Told.of(error_instead(rest, self._target, otherwise)))
-        found: list[AnswerEvent] = []
-        try:
-            self._read(rest.strip(LINE_ENDS) + b"\n\n", found)
-        except UpstreamMalformed:
-            pass  # an event that is not whole tells nothing: the stream was cut
-        except UpstreamError as error:
-            return Parsed(found, Told.of(error))
-        if self.done:
-            return Parsed(found)
-        if not self._begun:
-            return Parsed(found, Told.of(UpstreamMalformed("The provider answered with an empty stream.")))
-        cut = UpstreamCut("The provider's stream broke off before it was complete.")
-        return Parsed(found, Told.of(cut))
-
-    def _read(self, block: bytes, found: list[AnswerEvent]) -> None:
-        for event in events(block):
-            if event.data is not None and not self.done:
-                self._translate(event.data, found)
 
     def _decode(self, data: bytes) -> MessageEvent:
         try:

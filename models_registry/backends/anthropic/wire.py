@@ -1,6 +1,11 @@
-"""Requests and answers of Anthropic's Messages, as the translation and the byte path make and read them."""
+"""Requests and answers of Anthropic's Messages, as the translation and the byte path make and read them.
+
+Vertex AI has the model in the address, and in the body `anthropic_version` in its place
+(`Target.body_version`). The answers are the same.
+"""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,6 +23,9 @@ send."""
 VERSION_HEADER = "anthropic-version"
 FOREIGN = ("openai-", VERSION_HEADER)
 KEY_HEADER = "x-api-key"
+VERSION_FIELD = "anthropic_version"
+COUNTER = "count-tokens"
+"""What Vertex AI has in a model's place where tokens are counted."""
 
 
 class _AnswerHead(msgspec.Struct, frozen=True, rename={"kind": "type"}):
@@ -29,13 +37,25 @@ _ANSWERS = msgspec.json.Decoder(_AnswerHead)
 _MESSAGES = msgspec.json.Decoder(MessagesResponse)
 
 
-def messages_url(target: Target) -> str:
+def messages_url(target: Target, *, streamed: bool) -> str:
     """The address of Messages. Other providers may have it at a place of its own (`messages_base`)."""
+    if target.body_version:
+        method = "streamRawPredict" if streamed else "rawPredict"
+        return f"{target.api_base}/models/{quote(target.model, safe='@')}:{method}"
     return (target.messages_base or target.api_base) + target.dialect.facts.messages_path
+
+
+def count_url(target: Target) -> str:
+    """The address at which tokens are counted."""
+    if target.body_version:
+        return f"{target.api_base}/models/{COUNTER}:rawPredict"
+    return f"{messages_url(target, streamed=False)}/count_tokens"
 
 
 def messages_headers(target: Target, facts: CallFacts, version: str = VERSION) -> dict[str, str]:
     """The headers. Providers of another dialect get the key in their own header too."""
+    if target.body_version:
+        return upstream_headers(target, facts, credential=bearer(target), foreign=FOREIGN)
     credential = {VERSION_HEADER: version}
     if target.dialect.facts.borrows_messages:
         credential.update(bearer(target))

@@ -2,6 +2,7 @@
 says that they refuse."""
 
 from models_registry.backends.bedrock.models import is_claude
+from models_registry.backends.cache_points import mark_chat
 from models_registry.backends.claude_fitting import (
     BUDGET_LEVELS,
     EFFORT,
@@ -12,6 +13,8 @@ from models_registry.backends.claude_fitting import (
     make_room,
     text_in,
 )
+from models_registry.backends.claude_schemas import fits_strict
+from models_registry.backends.fitted_schemas import any_strict, fit_format, fit_tools
 from models_registry.backends.fitting import Fitted, merged, refitted
 from models_registry.backends.parameters import drops_params
 from models_registry.facts.refusals import IS_DEFAULT
@@ -26,8 +29,11 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     of reasoning that a Claude model lacks, without `drop_params`."""
     drops = drops_params(request, target)
     fields = merged(request, target)
+    marked = mark_chat(fields, target)
     before = dict(fields)
+    fit_tools(fields, fits=fits_strict if is_claude(target.model) else any_strict)
     if is_claude(target.model):
+        fit_format(fields)
         fit_effort(fields, target, drops=drops)
         thinking = fit_thinking(fields, target.facts, drops=drops)
         if thinking.kind == THINKS[0] and _continues_unsigned(request):
@@ -40,8 +46,8 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
             if bytes(fields[name]) != b"null" and bytes(fields[name]) not in IS_DEFAULT.get(name, ()):
                 del fields[name]
     if fields == before:
-        return refitted(fields, target, ()) if target.params else None
-    changed = [name for name in before if fields.get(name) != before[name]]
+        return refitted(fields, target, marked) if target.params or marked else None
+    changed = [*marked, *(name for name in before if fields.get(name) != before[name])]
     became = EFFORT not in fields and THINKING in fields and THINKING not in before
     if EFFORT in changed and became and text_in(before[EFFORT]) in BUDGET_LEVELS:
         changed.remove(EFFORT)

@@ -7,6 +7,7 @@ Amazon's `vnd.amazon.eventstream`.
 
 import struct
 from binascii import crc32
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from models_registry.turns.sse import MAX_FRAME_BYTES
@@ -44,24 +45,21 @@ class FrameCutter:
         """Whether a message is not whole yet."""
         return bool(self._pending)
 
-    def feed(self, data: bytes) -> list[StreamMessage]:
-        """The messages that are whole now. Raises UpstreamMalformed for a wrong checksum, and for a message
-        that is longer than the limit."""
+    def feed(self, data: bytes) -> Iterator[StreamMessage]:
+        """The messages that are whole now, one by one, so that those before a damaged one are told. Raises
+        UpstreamMalformed for a wrong checksum, and for a message that is longer than the limit."""
         self._pending += data
-        found = []
-        start = 0
-        while len(self._pending) - start >= PRELUDE.size:
-            size, header_size, checksum = PRELUDE.unpack_from(self._pending, start)
-            if crc32(self._pending[start : start + 8]) != checksum:
+        while len(self._pending) >= PRELUDE.size:
+            size, header_size, checksum = PRELUDE.unpack_from(self._pending)
+            if crc32(self._pending[:8]) != checksum:
                 raise UpstreamMalformed("The provider's stream is no event stream of Amazon's.")
             if not LEAST_BYTES + header_size <= size <= self._max_bytes or header_size > MAX_HEADER_BYTES:
                 raise UpstreamMalformed(f"The provider sent a message of {size} bytes.")
-            if len(self._pending) - start < size:
+            if len(self._pending) < size:
                 break
-            found.append(_message(bytes(self._pending[start : start + size]), header_size))
-            start += size
-        del self._pending[:start]
-        return found
+            message = bytes(self._pending[:size])
+            del self._pending[:size]
+            yield _message(message, header_size)
 
 
 def _message(data: bytes, header_size: int) -> StreamMessage:

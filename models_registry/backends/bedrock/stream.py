@@ -24,7 +24,7 @@ from models_registry.turns.events import (
     ToolArguments,
     ToolBegan,
 )
-from models_registry.turns.stream import Parsed
+from models_registry.turns.stream import CUT, EMPTY, NO_STREAM, Parsed
 from schema.dialects.bedrock import ConverseEvent
 from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
@@ -32,6 +32,7 @@ from schema.wire import present
 
 NO_EVENTS: tuple[AnswerEvent, ...] = ()
 MAX_HEAD_BYTES = 65_536
+BLANKS = b" \t\r\n"
 _TEXTS = msgspec.json.Decoder(str)
 _EVENTS = msgspec.json.Decoder(ConverseEvent)
 
@@ -66,7 +67,11 @@ class BedrockParser:
         """See EventParser."""
         if self.done:
             return Parsed(NO_EVENTS)
-        if self._head or (not self._fed and data.lstrip()[:1] == b"{"):
+        if not self._fed and not self._head:
+            data = data.lstrip(BLANKS)  # no message begins with one: its length would be above the limit
+            if not data:
+                return Parsed(NO_EVENTS)
+        if self._head or (not self._fed and data[:1] == b"{"):
             self._head += data[: MAX_HEAD_BYTES - len(self._head)]
             return Parsed(NO_EVENTS)
         self._fed = True
@@ -74,6 +79,8 @@ class BedrockParser:
         try:
             for message in self._cutter.feed(data):
                 self._read(message, found)
+                if self.done:
+                    break
         except UpstreamError as error:
             return Parsed(found, Told.of(error))
         return Parsed(found)
@@ -83,14 +90,11 @@ class BedrockParser:
         if self.done:
             return Parsed(NO_EVENTS)
         if self._head:
-            otherwise = "The provider answered with something else than a stream."
-            return Parsed(NO_EVENTS, Told.of(error_instead(bytes(self._head), self._target, otherwise)))
+            return Parsed(NO_EVENTS, Told.of(error_instead(bytes(self._head), self._target, NO_STREAM)))
         if not self._begun:
-            return Parsed(
-                NO_EVENTS, Told.of(UpstreamMalformed("The provider answered with an empty stream."))
-            )
+            return Parsed(NO_EVENTS, Told.of(UpstreamMalformed(EMPTY)))
         if self._reason is None:
-            cut = UpstreamCut("The provider's stream broke off before it was complete.")
+            cut = UpstreamCut(CUT)
             return Parsed(NO_EVENTS, Told.of(cut))
         self.done = True
         return Parsed((Stopped(self._reason),))
@@ -160,6 +164,7 @@ class BedrockParser:
         delta = event.delta
         if delta is None:
             return
+        before = len(found)
         if delta.text:
             found.append(Text(delta.text))
         if delta.tool_use is not None and present(delta.tool_use.input):
@@ -168,7 +173,7 @@ class BedrockParser:
             found += thought(delta.reasoning_content, signs=self._signs)
         if present(delta.citation):
             found.append(cited(delta.citation))
-        self._said = self._said or bool(found)
+        self._said = self._said or len(found) > before
 
     def _argue(self, block: int, piece: str, found: list[AnswerEvent]) -> None:
         if not piece:

@@ -14,7 +14,7 @@ import msgspec
 
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
-from models_registry.backends.fitting import Fitted
+from models_registry.backends.fitting import Fitted, without_refused
 from models_registry.backends.gemini.answer import AnswerReader, blocked, decode_answer, first_candidate
 from models_registry.backends.gemini.embeddings import (
     embed_contents,
@@ -23,7 +23,6 @@ from models_registry.backends.gemini.embeddings import (
     predict_request,
     predicted,
 )
-from models_registry.backends.gemini.fitting import fitted
 from models_registry.backends.gemini.request import generate_request
 from models_registry.backends.gemini.stream import GeminiParser
 from models_registry.backends.gemini.usage import usage_in
@@ -54,8 +53,8 @@ class Gemini:
     natives: Mapping[Surface, Native[Any, Any]] = MappingProxyType({})
 
     def fitted(self, request: ChatRequest, target: Target) -> Fitted | None:
-        """See `models_registry/backends/gemini/fitting.py`."""
-        return fitted(request, target)
+        """Leave out, under `drop_params`, what the model refuses."""
+        return without_refused(request, target)
 
     def chat_request(self, request: ChatRequest, target: Target, facts: CallFacts) -> UpstreamRequest:
         """POST .../models/{model}:generateContent, or :streamGenerateContent."""

@@ -29,6 +29,7 @@ HONOURED = frozenset(
     {
         "model",
         "messages",
+        "parallel_tool_calls",
         "max_tokens",
         "max_completion_tokens",
         "temperature",

@@ -76,8 +76,10 @@ def message_events(answer: OllamaAnswer, calls: int, request_id: str) -> list[An
 def call_id(call: OllamaToolCall, index: int, request_id: str) -> str:
     """The id of a tool call. Older servers send none, and then it is made from the request's id and the
     index."""
-    if call.id:
-        return call.id
+    return call.id or made_id(index, request_id)
+
+
+def made_id(index: int, request_id: str) -> str:
     return "call_" + hashlib.sha256(f"{request_id}/{index}".encode()).hexdigest()[:24]
 
 

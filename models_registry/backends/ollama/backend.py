@@ -17,8 +17,10 @@ from models_registry.backends.changes import Changes
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama.answer import decode_answer, message_events, stop_reason, usage_of
+from models_registry.backends.ollama.forcing import ForcedAnswer, forced
 from models_registry.backends.ollama.request import chat_body, embed_body
 from models_registry.backends.ollama.stream import OllamaParser
+from models_registry.backends.parameters import with_defaults
 from models_registry.backends.provider_errors import (
     error_instead,
     provider_error,
@@ -75,15 +77,18 @@ class Ollama:
         said = message_events(answer, 0, facts.request_id)
         called_tools = any(isinstance(each, ToolBegan) for each in said)
         usage = usage_of(answer)
-        return [
+        events = [
             Began(model=answer.model or ""),
             *said,
             Stopped(stop_reason(answer, called_tools=called_tools)),
             *(() if usage is None else (Counted(usage),)),
         ]
+        must = forced(with_defaults(request, target))
+        return events if must is None else ForcedAnswer(must, facts.request_id).calls(events)
 
     def events(self, request: ChatRequest, target: Target, facts: CallFacts) -> OllamaParser:
-        return OllamaParser(target, facts)
+        must = forced(with_defaults(request, target))
+        return OllamaParser(target, facts, None if must is None else ForcedAnswer(must, facts.request_id))
 
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts

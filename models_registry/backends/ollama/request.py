@@ -6,6 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.changes import Changes, name_left_out
+from models_registry.backends.ollama.forcing import forced
 from models_registry.backends.ollama.messages import FIELDS, conversation
 from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, set_options
 from models_registry.backends.parameters import (
@@ -16,8 +17,8 @@ from models_registry.backends.parameters import (
     with_defaults,
 )
 from models_registry.target import Target
-from schema.chat import ChatRequest, ToolChoice
-from schema.dialects.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaTool
+from schema.chat import ChatRequest
+from schema.dialects.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaMessage, OllamaTool
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
@@ -38,6 +39,7 @@ HONOURED = (
         "presence_penalty",
         "tools",
         "tool_choice",
+        "parallel_tool_calls",
         "response_format",
         "reasoning_effort",
         "logprobs",
@@ -73,6 +75,9 @@ def chat_body(request: ChatRequest, target: Target, changes: Changes, *, loaded:
     refuse_unsupported(request, target, HONOURED, changes)
     name_left_out(request, FIELDS, changes)
     messages = conversation(request.messages, changes)
+    must = forced(request)
+    if must is not None:
+        messages = [OllamaMessage(role="system", content=must.words), *messages]
     return OllamaChat(
         model=target.model,
         messages=messages,
@@ -80,7 +85,7 @@ def chat_body(request: ChatRequest, target: Target, changes: Changes, *, loaded:
         truncate=False,
         shift=False,
         options=options_of(caller, request.tools or [], messages, target, loaded),
-        format=_format(request, target, changes),
+        format=_format(request, target, changes) if must is None else must.schema,
         tools=_tools(request, target, changes),
         think=_think(caller, target, changes),
         keep_alive=_given(request.raw, "keep_alive"),
@@ -147,8 +152,7 @@ def _format(request: ChatRequest, target: Target, changes: Changes) -> MaybeRaw:
 
 
 def _tools(request: ChatRequest, target: Target, changes: Changes) -> list[OllamaTool] | None:
-    """The tools to send. Ollama has no `tool_choice`: for `none` no tool is sent, and for a named tool that
-    one alone."""
+    """The tools to send. Ollama has no `tool_choice`: for `none` no tool is sent."""
     tools = []
     for i, tool in enumerate(request.tools or ()):
         if tool.kind != "function" or tool.function is None:
@@ -167,24 +171,19 @@ def _tools(request: ChatRequest, target: Target, changes: Changes) -> list[Ollam
 def _chosen(
     tools: list[OllamaTool], request: ChatRequest, target: Target, changes: Changes
 ) -> list[OllamaTool]:
+    """The tools that the model may call. A model that must call one is told of them otherwise."""
     choice = request.tool_choice
-    if choice in (None, "auto"):
+    if choice in (None, "auto") or not tools:
         return tools
     if choice == "none":
         return []
-    if isinstance(choice, ToolChoice) and choice.kind == "function" and choice.function is not None:
-        named = [tool for tool in tools if tool.function.name == choice.function.name]
-        if not named:
-            raise InvalidRequest(
-                f"'tool_choice' names '{choice.function.name}', which is not among the tools.",
-                param="tool_choice",
-            )
-        return named
+    if forced(request) is not None:
+        return []
     if drops_params(request, target):
         changes.add("tool_choice")
         return tools
     raise unsupported(
-        "tool_choice", target, "it can't be made to call a tool; 'auto' and 'none' are possible"
+        "tool_choice", target, "it can't be made to call one of several tools whose schemas have references"
     )
 
 

@@ -6,11 +6,12 @@ and ends the stream. A stream without such a line was cut.
 
 from models_registry.backends.ndjson import LineCutter
 from models_registry.backends.ollama.answer import decode_answer, message_events, stop_reason, usage_of
+from models_registry.backends.ollama.forcing import ForcedAnswer
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, ToolBegan
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.sse import MAX_FRAME_BYTES
-from models_registry.turns.stream import Parsed
+from models_registry.turns.stream import CUT, EMPTY, Parsed
 from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
@@ -20,9 +21,11 @@ class OllamaParser:
 
     service_tier: str | None = None
 
-    def __init__(self, target: Target, facts: CallFacts) -> None:
+    def __init__(self, target: Target, facts: CallFacts, forced: ForcedAnswer | None = None) -> None:
+        """`forced` makes calls of the text, where the model had to call a tool."""
         self._target = target
         self._facts = facts
+        self._forced = forced
         self._cutter = LineCutter(MAX_FRAME_BYTES)
         self._begun = False
         self._calls = 0
@@ -52,8 +55,8 @@ class OllamaParser:
         if self.done:
             return parsed
         if not self._begun:
-            return Parsed((), Told.of(UpstreamMalformed("The provider answered with an empty stream.")))
-        cut = UpstreamCut("The provider's stream broke off before it was complete.")
+            return Parsed((), Told.of(UpstreamMalformed(EMPTY)))
+        cut = UpstreamCut(CUT)
         return Parsed(parsed.events, Told.of(cut))
 
     def _lines(self, lines: list[bytes]) -> Parsed:
@@ -63,8 +66,11 @@ class OllamaParser:
                 if not self.done:
                     self._line(line, found)
         except UpstreamError as error:
-            return Parsed(found, Told.of(error))
-        return Parsed(found)
+            return Parsed(self._told(found), Told.of(error))
+        return Parsed(self._told(found))
+
+    def _told(self, events: list[AnswerEvent]) -> list[AnswerEvent]:
+        return events if self._forced is None else self._forced.calls(events)
 
     def _line(self, line: bytes, found: list[AnswerEvent]) -> None:
         answer = decode_answer(line, self._target)

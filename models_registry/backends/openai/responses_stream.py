@@ -10,19 +10,12 @@ import msgspec
 from models_registry.backends.openai.lengths import text_length
 from models_registry.backends.openai.responses_usage import AnswerFacts, usage_in
 from models_registry.backends.provider_errors import error_inside, error_instead
+from models_registry.backends.sse_reading import EventRelaying
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
-from models_registry.turns.sse import (
-    DONE_DATA,
-    LINE_ENDS,
-    MAX_FRAME_BYTES,
-    Event,
-    EventCutter,
-    event_frame,
-    events,
-)
-from models_registry.turns.stream import Broken
-from schema.errors import GatewayError, UpstreamCut, UpstreamError, UpstreamMalformed
+from models_registry.turns.sse import DONE_DATA, LINE_ENDS, Event, event_frame
+from models_registry.turns.stream import CUT
+from schema.errors import GatewayError, UpstreamCut, UpstreamMalformed
 from schema.responses import AUTO, NONE_OF_THEM, NOTHING, ErrorEvent, Response, ResponseError, ResponseEvent
 from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present
@@ -49,13 +42,11 @@ class _ReadEvent(msgspec.Struct, frozen=True, gc=False, rename={"kind": "type"})
 _EVENTS = msgspec.json.Decoder(_ReadEvent)
 
 
-class ResponsesStream:
+class ResponsesStream(EventRelaying):
     """Implements AnswerStream."""
 
     def __init__(self, target: Target) -> None:
-        self._target = target
-        self._cutter = EventCutter(MAX_FRAME_BYTES)
-        self._begun = False
+        super().__init__(target)
         self._begins: AnswerFacts | None = None
         """What the provider said of the response at its beginning."""
         self._number = -1
@@ -63,44 +54,6 @@ class ResponsesStream:
         self._has_told_failure = False
         self.service_tier: str | None = None
         self.usage: Usage | None = None
-        self.produced_bytes = 0
-        self.done = False
-
-    @property
-    def most_bytes(self) -> int:
-        return self.produced_bytes
-
-    @property
-    def told_bytes(self) -> int | None:
-        return self.produced_bytes
-
-    def feed(self, data: bytes) -> bytes | Broken:
-        """See AnswerStream."""
-        if self.done:
-            return b""
-        try:
-            block = self._cutter.feed(data)
-        except UpstreamError as error:
-            return Broken.of(error)
-        return self._relay(block) if block else b""
-
-    def close(self) -> bytes | Broken:
-        """See AnswerStream. A stream without its terminal event is a cut."""
-        if self.done:
-            return b""
-        rest = self._cutter.close()
-        if not self._begun and rest.lstrip().startswith(b"{"):
-            otherwise = "The provider answered a streamed request with something else than a stream."
-            return Broken.of(error_instead(rest, self._target, otherwise))
-        out = self._relay(rest.strip(LINE_ENDS) + b"\n\n") if rest.strip() else b""
-        if self.done:
-            return out
-        if isinstance(out, Broken):
-            malformed = self._begun and out.failure.kind is UpstreamMalformed
-            return Broken.of(_cut(), ahead=out.ahead) if malformed else out
-        if not self._begun:
-            return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
-        return Broken.of(_cut(), ahead=out)
 
     def failed(self, error: GatewayError) -> bytes:
         """`response.failed`, or `error` where the response had not begun. Nothing, where the provider told
@@ -127,26 +80,13 @@ class ResponsesStream:
         told = ResponseEvent(kind=FAILURE, sequence_number=self._number + 1, response=response)
         return event_frame(FAILURE.encode(), msgspec.json.encode(told))
 
-    def _relay(self, block: bytes) -> bytes | Broken:
-        kept: list[bytes] = []
-        try:
-            for event in events(block):
-                if not self.done and self._passes(event, kept):
-                    kept.append(event.raw.lstrip(LINE_ENDS))
-        except UpstreamError as error:
-            return Broken.of(error, ahead=b"".join(kept))
-        return b"".join(kept)
-
     def _passes(self, event: Event, kept: list[bytes]) -> bool:
-        """Learn from an event, and say whether it goes on to the client. Comments go on once the answer has
-        begun."""
         data = event.data
         if data is None:
-            return self._begun and event.raw.lstrip(LINE_ENDS).startswith(b":")
+            return self._is_comment(event)
         if data.strip() == DONE_DATA:
-            raise (
-                _cut() if self._begun else UpstreamMalformed("The provider ended the stream before it began.")
-            )
+            before = UpstreamMalformed("The provider ended the stream before it began.")
+            raise UpstreamCut(CUT) if self._begun else before
         told = self._decode(data)
         kind = told.kind or event.name or ""
         if kind == ERROR or not kind:
@@ -193,7 +133,3 @@ class ResponsesStream:
             return decoded(_EVENTS, data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise UpstreamMalformed("The provider sent an event that is not one of Responses.") from exc
-
-
-def _cut() -> UpstreamCut:
-    return UpstreamCut("The provider's stream broke off before it was complete.")

@@ -30,7 +30,7 @@ from models_registry.turns.sse import (
     events,
     failure_frame,
 )
-from models_registry.turns.stream import Broken
+from models_registry.turns.stream import CUT, EMPTY, Broken
 from schema.errors import GatewayError, UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
@@ -155,7 +155,7 @@ class OpenAIStream:
         if self.done or isinstance(out, Broken):
             return out
         if not self._begun:
-            return Broken.of(UpstreamMalformed("The provider answered with an empty stream."))
+            return Broken.of(UpstreamMalformed(EMPTY))
         ended = self._window.looked_at()
         if len(ended.finished) < self._choices or ended.has_failed:
             return Broken.of(self._unfinished(ended), ahead=out)
@@ -245,7 +245,7 @@ class OpenAIStream:
             return choice_error(ABSENT, self._target)
         if not ended.seen:
             return UpstreamMalformed("The provider's stream had no choice in it.")
-        return UpstreamCut("The provider's stream broke off before it was complete.")
+        return UpstreamCut(CUT)
 
     def _passes(self, event: Event) -> bool:
         """Learn from an event, and say whether it goes on to the client. A comment goes on only after the

@@ -17,7 +17,8 @@ from schema.wire import present
 ANSWERS = frozenset({"choices", "data"})
 """The fields of a chat completion and of a list of embeddings. An object with neither may be an error."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_FOREIGN = ("anthropic-",)
+FOREIGN = ("anthropic-",)
+"""How the names of headers begin that are other providers' own."""
 
 
 def outgoing(fields: dict[str, msgspec.Raw], target: Target, *, stored_there: bool) -> dict[str, msgspec.Raw]:
@@ -42,7 +43,7 @@ def address_of(target: Target, path: str) -> str:
 def post(path: str, fields: dict[str, msgspec.Raw], target: Target, facts: CallFacts) -> UpstreamRequest:
     """A request with these fields to an operation."""
     url = address_of(target, path)
-    headers = upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN)
+    headers = upstream_headers(target, facts, credential=bearer(target), foreign=FOREIGN)
     return UpstreamRequest(
         url=url, headers=headers, body=msgspec.json.encode(fields), tls=target.tls, signing=target.signing
     )

@@ -162,6 +162,9 @@ class Conversation:
                     "file_data": f"data:{source.media_type or PDF};base64,{source.data}",
                 }
                 return [Part(kind="file", file=msgspec.Raw(msgspec.json.encode(file)))]
+            case "url" if source is not None and source.url:
+                file = {"filename": block.title or "document.pdf", "file_data": source.url}
+                return [Part(kind="file", file=msgspec.Raw(msgspec.json.encode(file)))]
             case "text" if source is not None and source.data is not None:
                 title = f"{block.title}\n" if block.title else ""
                 return [Part(kind="text", text=title + source.data)] if title + source.data else []
@@ -176,8 +179,8 @@ class Conversation:
                     for part in self._parts(each, f"{where}.source.content[{place}]")
                 ]
         raise UnsupportedParameter(
-            f"'{where}.source' must be base64 or text: another provider can't reach Anthropic's files, and "
-            "takes no address of a document.",
+            f"'{where}.source' must be base64, text or an address: another provider can't reach Anthropic's "
+            "files.",
             param=f"{where}.source",
         )
 

@@ -178,6 +178,9 @@ def _part(part: InputPart, where: str) -> Part:
         case "input_file" if part.file_data:
             file = {"file_data": part.file_data, "filename": part.filename or "file"}
             return Part(kind="file", file=_raw(file), cache_control=part.cache_control)
+        case "input_file" if part.file_url:
+            file = {"file_data": part.file_url, "filename": part.filename or "file"}
+            return Part(kind="file", file=_raw(file), cache_control=part.cache_control)
         case "input_audio" if present(part.input_audio):
             return Part(kind="input_audio", input_audio=part.input_audio)
         case "input_image" | "input_file":

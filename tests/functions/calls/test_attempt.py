@@ -1,6 +1,7 @@
 """The ladder of an attempt, on an endpoint of the test's own."""
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -8,13 +9,16 @@ import pytest
 
 from functions.calls.attempt import Attempts, Exchange
 from functions.ports.context import ModelContext
-from functions.ports.models import Attempting
+from functions.ports.models import Attempting, Files
+from models_registry.backends.addresses import NamedFile
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.bounds.embeddings import EmbeddingsBounds
+from models_registry.routing.choice import Shape
 from models_registry.target import Target
 from schema.embeddings import EmbeddingsRequest
 from schema.errors import (
     SHUTTING_DOWN,
+    FileNotFetched,
     GatewayError,
     ProviderError,
     ShuttingDown,
@@ -29,6 +33,7 @@ from tests.functions.contexts import CONFIG, make_registry, model_ctx
 
 REQUEST = EmbeddingsRequest(model="gpt", input="a text")
 TARGET = make_registry().target("gpt", allowed=(), roll=0.0)
+PICTURE = "https://files.test/cat.png"
 BROKEN = Answer(status=500, body=b"<html>")
 
 
@@ -44,6 +49,9 @@ class Length(Exchange[EmbeddingsRequest, EmbeddingsBounds, int]):
     def answer(self, body: bytes, bounds: EmbeddingsBounds) -> tuple[int, Usage]:
         return len(body), Usage(prompt_tokens=len(body))
 
+    def replayed(self, body: bytes) -> int:
+        return len(body)
+
 
 class Refusing(Length):
     def outgoing(self) -> UpstreamRequest:
@@ -55,10 +63,42 @@ class Faulty(Length):
         raise ZeroDivisionError
 
 
+class Picturing(Length):
+    """Names a picture by address, and sends it."""
+
+    def wanted(self) -> Sequence[NamedFile]:
+        return [NamedFile(PICTURE, "messages[0].content[0].image_url", True)]
+
+    def outgoing(self) -> UpstreamRequest:
+        body = self.facts.files.get(PICTURE, "nothing yet").encode()
+        return UpstreamRequest(url=f"{self.target.api_base}/length", headers={}, body=body)
+
+
+class FakeFiles:
+    """Gives each file, or fails. Implements `Files`."""
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self.failure = failure
+        self.asked: list[str] = []
+
+    async def fetched(
+        self,
+        files: Sequence[NamedFile],
+        take_room: Callable[[int], None],
+        *,
+        near: bool = False,
+        whose: str = "",
+    ) -> Mapping[str, str]:
+        self.asked += [file.url for file in files]
+        if self.failure is not None:
+            raise self.failure
+        return {file.url: "data:image/png;base64,AAAA" for file in files}
+
+
 class Scene:
-    def __init__(self, *script: Any, exchange: type[Length] = Length) -> None:
+    def __init__(self, *script: Any, exchange: type[Length] = Length, files: Files | None = None) -> None:
         self.upstream, self.ledger = FakeUpstream(*script), FakeLedger()
-        ctx = model_ctx(self.upstream, ledger=self.ledger)
+        ctx = model_ctx(self.upstream, ledger=self.ledger, files=files)
         call = msgspec.structs.replace(ctx.call, customer="eve")
         self.ctx: ModelContext = msgspec.structs.replace(ctx, call=call)
         self.attempts = Attempts(REQUEST, self.ctx, exchange)
@@ -154,6 +194,9 @@ class Noted:
         self.ended.append((type(error).__name__, final))
         self._attempts.end(error, final=final)
 
+    def shape(self) -> Shape:
+        return self._attempts.shape()
+
 
 @pytest.mark.parametrize(
     ("answers", "ended"),
@@ -175,3 +218,63 @@ def test_the_router_ends_each_failed_attempt_once(
         assert ended[-1][1], "the last attempt failed"
     assert attempts.ended == ended
     assert ledger.sink.held == {}
+
+
+def test_a_named_file_is_fetched_under_the_hold_and_sent() -> None:
+    files = FakeFiles()
+    scene = Scene(BROKEN, Answer(body=b"12345"), exchange=Picturing, files=files)
+    with pytest.raises(ProviderError) as failed:
+        asyncio.run(scene.attempts.at(TARGET))
+    scene.attempts.end(failed.value, final=False)
+    assert asyncio.run(scene.attempts.at(TARGET)) == 5
+    assert [request.body for request in scene.upstream.requests] == [b"data:image/png;base64,AAAA"] * 2
+    assert files.asked == [PICTURE]  # once for all attempts
+
+
+def test_a_file_that_can_not_be_had_costs_nothing_and_nothing_is_sent() -> None:
+    error = FileNotFetched("no", param="messages[0].content[0].image_url")
+    scene = Scene(exchange=Picturing, files=FakeFiles(error))
+    with pytest.raises(FileNotFetched):
+        asyncio.run(scene.attempts.at(TARGET))
+    assert scene.under_way == 1
+    scene.attempts.end(error, final=True)
+    (row,) = scene.ledger.rows
+    assert (row.cost_nano, row.prompt_tokens, scene.under_way) == (0, 0, 0)
+    assert scene.upstream.requests == []
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError(), ZeroDivisionError()])
+def test_a_client_that_leaves_during_the_fetch_pays_nothing(failure: BaseException) -> None:
+    scene = Scene(exchange=Picturing, files=FakeFiles(failure))
+    with pytest.raises(type(failure)):
+        asyncio.run(scene.attempts.at(TARGET))
+    (row,) = scene.ledger.rows
+    assert (row.cost_nano, row.prompt_tokens, scene.under_way) == (0, 0, 0)
+    assert scene.upstream.requests == []
+
+
+class PickyAboutFiles(Picturing):
+    """Refuses the file when it sees it."""
+
+    def outgoing(self) -> UpstreamRequest:
+        if PICTURE in self.facts.files:
+            raise UnsupportedParameter("it is of another kind")
+        return super().outgoing()
+
+
+def test_a_file_that_is_refused_once_it_is_there_ends_the_hold() -> None:
+    scene = Scene(exchange=PickyAboutFiles, files=FakeFiles())
+    with pytest.raises(UnsupportedParameter) as refused:
+        asyncio.run(scene.attempts.at(TARGET))
+    scene.attempts.end(refused.value, final=True)
+    (row,) = scene.ledger.rows
+    assert (row.cost_nano, scene.under_way) == (0, 0)
+    assert scene.upstream.requests == []
+
+
+def test_a_worker_that_stops_during_the_fetch_says_so() -> None:
+    scene = Scene(exchange=Picturing, files=FakeFiles(asyncio.CancelledError(SHUTTING_DOWN)))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(scene.attempts.at(TARGET))
+    (row,) = scene.ledger.rows
+    assert (row.outcome, row.error_class, row.cost_nano) == (Outcome.FAILED, "ShuttingDown", 0)

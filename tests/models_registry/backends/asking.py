@@ -5,10 +5,13 @@ from typing import Any  # recorded JSON, without types
 
 import msgspec
 
+from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.target import Dialect
 from schema.chat import ChatRequest
 from schema.errors import InvalidRequest
+from schema.responses import ResponsesRequest
 from schema.wire import decode_body
+from tests.models_registry.backends.making import target
 from tests.models_registry.backends.recordings import Exchange
 
 OPERATIONS = {
@@ -17,8 +20,11 @@ OPERATIONS = {
     Dialect.OLLAMA: "api_chat",
     Dialect.GEMINI: "generate_content",
     Dialect.BEDROCK: "converse",
+    Dialect.COHERE: "chat_v2",
+    Dialect.RESPONSES: "responses",
 }
 _CHAT = msgspec.json.Decoder(ChatRequest)
+_RESPONSES = msgspec.json.Decoder(ResponsesRequest)
 
 
 def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
@@ -27,6 +33,8 @@ def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
         body = json.loads(exchange.request.body)
     except json.JSONDecodeError:
         return None
+    if isinstance(body, dict) and dialect is Dialect.RESPONSES:
+        return _from_responses(body)
     if not isinstance(body, dict) or not (body.get("messages") or body.get("contents")):
         return None
     body.setdefault("model", "recorded")
@@ -38,8 +46,24 @@ def asked(dialect: Dialect, exchange: Exchange) -> ChatRequest | None:
         body = _from_bedrock(body)
     elif dialect is Dialect.GEMINI:
         body = _from_gemini(body)
+    elif dialect is Dialect.COHERE:
+        body = _from_cohere(body)
     try:
         return decode_body(_CHAT, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+    except InvalidRequest:
+        return None
+
+
+def _from_responses(body: dict[str, Any]) -> ChatRequest | None:
+    body = {"model": "recorded", **body}
+    for name in ("previous_response_id", "conversation", "prompt", "context_management", "background"):
+        if body.pop(name, None):
+            return None  # what the model read stands elsewhere
+    if (body.get("reasoning") or {}).get("mode"):
+        return None  # chat has no word for it, and it reads its thinking as input
+    try:
+        request = decode_body(_RESPONSES, json.dumps(body, ensure_ascii=False).encode())
+        return ResponsesFront().read(request, target(Dialect.RESPONSES))
     except InvalidRequest:
         return None
 
@@ -129,6 +153,27 @@ def _from_ollama(body: dict[str, Any]) -> dict[str, Any]:
     if body.get("format"):
         asked["response_format"] = {"type": "json_schema", "json_schema": {"schema": body["format"]}}
     return asked | ({"tools": body["tools"]} if body.get("tools") else {})
+
+
+def _from_cohere(body: dict[str, Any]) -> dict[str, Any]:
+    """A request of Cohere's in OpenAI's form. Parts that OpenAI has no name for become text as JSON."""
+    messages = [
+        {name: value for name, value in message.items() if name not in ("citations", "tool_plan")}
+        | {"content": [_cohere_part(part) for part in message["content"]]}
+        if isinstance(message.get("content"), list)
+        else message
+        for message in body["messages"]
+    ]
+    same = ("model", "max_tokens", "tools", "documents", "thinking")
+    asked = {name: body[name] for name in same if body.get(name)}
+    schema = (body.get("response_format") or {}).get("json_schema")
+    if schema:
+        asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    return asked | {"messages": messages}
+
+
+def _cohere_part(part: dict[str, Any]) -> dict[str, Any]:
+    return part if part["type"] == "text" else {"type": "text", "text": json.dumps(part)}
 
 
 def _from_gemini(body: dict[str, Any]) -> dict[str, Any]:

@@ -58,3 +58,14 @@ def feed_all_ways(make: Callable[[], AnswerStream], data: bytes, at: Sequence[in
     assert run(make(), cut(data, at)).facts == whole.facts
     assert run(make(), data.splitlines(keepends=True)).facts == whole.facts
     return whole
+
+
+def feed_most_ways(make: Callable[[], AnswerStream], data: bytes, *, all_ways_below: int) -> Outcome:
+    """As `feed_all_ways` for data of fewer bytes than that. A longer stream is fed whole and in pieces of two
+    lengths, since byte by byte takes long."""
+    if len(data) < all_ways_below:
+        return feed_all_ways(make, data, [1, 77])
+    whole = run(make(), [data])
+    for step in (97, 1460):
+        assert run(make(), cut(data, range(0, len(data), step))).facts == whole.facts
+    return whole

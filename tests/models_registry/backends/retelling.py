@@ -28,6 +28,10 @@ def as_stream(dialect: Dialect, body: bytes) -> bytes:
             return b"".join(bedrock_frames(_bedrock_events(answer)))
         case Dialect.GEMINI:
             return b"data: " + json.dumps(answer).encode() + b"\r\n\r\n"
+        case Dialect.COHERE:
+            return b"".join(sse(_cohere_events(answer)))
+        case Dialect.RESPONSES:
+            return b"".join(sse(_responses_events(answer)))
 
 
 def as_plain(dialect: Dialect, body: bytes) -> bytes:
@@ -38,7 +42,12 @@ def as_plain(dialect: Dialect, body: bytes) -> bytes:
         text = "".join(line["message"].get("content") or "" for line in lines)
         return json.dumps(lines[-1] | {"message": {"role": "assistant", "content": text}}).encode()
     if dialect is Dialect.BEDROCK:
-        return json.dumps(_bedrock_answer(FrameCutter().feed(body))).encode()
+        return json.dumps(_bedrock_answer(list(FrameCutter().feed(body)))).encode()
+    if dialect is Dialect.COHERE:
+        return json.dumps(_cohere_answer([each for each in events_of(body) if each != "[DONE]"])).encode()
+    if dialect is Dialect.RESPONSES:
+        last = [each for each in events_of(body) if each != "[DONE]"][-1]
+        return json.dumps(last.get("response") or last).encode()
     if dialect is Dialect.GEMINI:
         return json.dumps(_google_answer(events_of(body))).encode()
     events = [event for event in events_of(body) if event != "[DONE]"]
@@ -125,6 +134,51 @@ def _google_answer(events: list[Json]) -> Json:
     ]
     content = {"role": "model", "parts": [{"text": "".join(texts)}]}
     return {**events[-1], "candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]}
+
+
+def _cohere_answer(events: list[Json]) -> Json:
+    messages = [event.get("delta", {}).get("message", {}) for event in events]
+    contents = [each["content"] for each in messages if isinstance(each.get("content"), dict)]
+    text = "".join(content.get("text", "") for content in contents)
+    said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+    end = events[-1]["delta"]
+    return {"id": events[0]["id"], "message": said, **end, "finish_reason": "COMPLETE"}
+
+
+def _cohere_events(answer: Json) -> list[Json]:
+    said: list[Json] = []
+    for at, part in enumerate(answer["message"].get("content") or ()):
+        said.append({"type": "content-start", "index": at, "delta": {"message": {"content": part}}})
+        said.append({"type": "content-end", "index": at})
+    for at, call in enumerate(answer["message"].get("tool_calls") or ()):
+        said.append({"type": "tool-call-start", "index": at, "delta": {"message": {"tool_calls": call}}})
+        said.append({"type": "tool-call-end", "index": at})
+    end = {"finish_reason": answer["finish_reason"], "usage": answer.get("usage")}
+    start = {"type": "message-start", "id": answer["id"], "delta": {"message": {"content": []}}}
+    return [start, *said, {"type": "message-end", "delta": end}]
+
+
+def _responses_events(answer: Json) -> list[Json]:
+    said: list[Json] = []
+    for at, item in enumerate(answer["output"]):
+        place = {"output_index": at}
+        said.append({"type": "response.output_item.added", **place, "item": item | {"arguments": ""}})
+        for number, part in enumerate(item.get("content") or ()):
+            inside = place | {"content_index": number}
+            said.append({"type": "response.content_part.added", **inside, "part": part})
+            kind = {"refusal": "refusal", "reasoning_text": "reasoning_text"}.get(part["type"], "output_text")
+            delta = part.get("text", part.get("refusal"))
+            said.append({"type": f"response.{kind}.delta", **inside, "delta": delta})
+            for each in part.get("annotations") or ():
+                told = {"type": "response.output_text.annotation.added", **inside, "annotation": each}
+                said.append(told)
+        for number, part in enumerate(item.get("summary") or ()):
+            inside = place | {"summary_index": number, "delta": part["text"]}
+            said.append({"type": "response.reasoning_summary_text.delta", **inside})
+        said.append({"type": "response.output_item.done", **place, "item": item})
+    begun = answer | {"output": [], "status": "in_progress", "usage": None}
+    end = {"type": f"response.{answer.get('status') or 'completed'}", "response": answer}
+    return [{"type": "response.created", "response": begun}, *said, end]
 
 
 def _bedrock_events(answer: Json) -> list[tuple[str, Json]]:

@@ -205,3 +205,26 @@ def test_no_error_shows_the_deployments_key() -> None:
             error = fed(data).error
             assert isinstance(error, ProviderError)
             assert KEY not in error.message + error.said
+
+
+SAID = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "index": 0}]}
+OVER = {"candidates": [{"content": {"role": "model", "parts": []}, "finishReason": "STOP", "index": 0}]}
+BUSY = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (event(SAID), UpstreamCut),
+        (event(SAID) + event({"usageMetadata": {"promptTokenCount": 1}}), UpstreamCut),
+        (event(SAID) + event(BUSY), ProviderError),
+        (event(BUSY), ProviderError),
+        (event(SAID) + event(OVER), type(None)),
+        ((event(SAID) + event(OVER)).rstrip(), type(None)),
+    ],
+)
+@given(at=CUTS)
+def test_googles_streams_are_whole_or_say_so(data: bytes, error: type[object], at: list[int]) -> None:
+    found = fed(data, Dialect.GEMINI, at=at)
+    assert isinstance(found.error, error)
+    assert found.done is (error is type(None)) is (b"[DONE]" in found.out)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat import ChatExchange
+from functions.calls.chat_exchange import ChatExchange
 from models_registry.backends.dropping import left
 from models_registry.backends.fitting import nearest
 from models_registry.bounds.chat import ChatBounds
@@ -93,6 +93,50 @@ def test_what_the_model_refuses_is_left_out_under_drop_params(model: str, refuse
     assert sent(target(model), drop_params=True, **refused) == ({}, tuple(sorted(refused)))
     assert sent(target(model), **refused) == (refused, ()), "the provider's own 400 is told"
     assert sent(target(model, drop_params=True), drop_params=False, **refused) == (refused, ())
+
+
+AZURE = "https://x.openai.azure.com"
+
+
+@pytest.mark.parametrize(
+    ("model", "base", "limit"),
+    [
+        ("azure/gpt-5", AZURE, "max_completion_tokens"),
+        ("azure/o4-mini", AZURE, "max_completion_tokens"),
+        ("openrouter/openai/gpt-5", "https://openrouter.ai/api/v1", "max_tokens"),
+        ("openrouter/openai/o3", "https://openrouter.ai/api/v1", "max_tokens"),
+    ],
+)
+def test_rows_of_other_hosts_of_the_same_models_are_fitted_too(model: str, base: str, limit: str) -> None:
+    sampled = {"temperature": 0.2, "top_p": 0.5, "stop": ["x"], "logprobs": True}
+    body, changed = sent(target(model, base=base, drop_params=True), max_tokens=50, **sampled)
+    assert body == {limit: 50}
+    assert set(sampled) <= set(changed)
+    body, _ = sent(target(model, base=base), max_tokens=50, **sampled)
+    assert body == {limit: 50, **sampled}, "the provider's own 400 is told"
+
+
+@pytest.mark.parametrize("base_model", ["gpt-5", "azure/gpt-5", "o3", "openai/o4-mini"])
+def test_a_deployment_of_any_name_is_fitted_as_its_base_model(base_model: str) -> None:
+    """Deployments of Azure's have the names that people gave them."""
+
+    def deployed(base_model: str) -> Target:
+        params = {"model": "azure/my-deployment", "api_key": "sk-x", "api_base": AZURE, "drop_params": True}
+        entry = {"model_name": "m", "litellm_params": params, "model_info": {"base_model": base_model}}
+        return check({"model_list": [entry]}, {}).registry.target("m", allowed=(), roll=0.0)
+
+    asked = {"max_tokens": 50, "temperature": 0.2}
+    assert sent(deployed(base_model), **asked)[0] == {"max_completion_tokens": 50}
+    assert sent(deployed("gpt-4o"), **asked)[0] == asked
+
+
+@pytest.mark.parametrize(
+    "model", ["azure/gpt-4o", "azure/gpt-5", "azure/o3", "azure_text/gpt-35-turbo-instruct"]
+)
+@pytest.mark.parametrize("foreign", [{"thinking": {"type": "enabled", "budget_tokens": 2000}}, {"top_k": 5}])
+def test_azure_is_not_sent_what_only_others_know(model: str, foreign: dict[str, Any]) -> None:
+    assert sent(target(model, base=AZURE, drop_params=True), **foreign) == ({}, tuple(foreign))
+    assert sent(target(model, base=AZURE), **foreign) == (foreign, ())
 
 
 @pytest.mark.parametrize("model", REASONING)
@@ -249,7 +293,7 @@ def test_many_paths_go_through_a_field_once() -> None:
 
 
 @pytest.mark.parametrize("odd", [b"1e999", b"[1e999]", b'"\xff"', b'{"a":1e999}'])
-@pytest.mark.parametrize("name", ["guardrails", "api_key", "cache", "extra_body", "meta"])
+@pytest.mark.parametrize("name", ["policies", "api_key", "cache", "extra_body", "meta"])
 def test_bytes_that_no_reader_takes_are_refused_by_name(odd: bytes, name: str) -> None:
     start = b'{"model":"m","messages":[{"role":"user","content":"hi"}],'
     body = start + b'"%b":%b,"additional_drop_params":["meta.x"]}'

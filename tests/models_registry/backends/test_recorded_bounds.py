@@ -101,6 +101,8 @@ def test_no_recorded_input_is_above_its_bound(dialect: Dialect) -> None:
             Dialect.OLLAMA: 10,
             Dialect.GEMINI: 200,
             Dialect.BEDROCK: 100,
+            Dialect.COHERE: 30,
+            Dialect.RESPONSES: 60,
         }[dialect]
     )
 
@@ -121,6 +123,8 @@ def test_no_recorded_output_is_above_the_bound_that_its_limit_makes(dialect: Dia
             Dialect.OLLAMA: -1,
             Dialect.GEMINI: 40,
             Dialect.BEDROCK: 20,
+            Dialect.COHERE: -1,
+            Dialect.RESPONSES: 10,
         }[dialect]
     )
 

@@ -37,6 +37,8 @@ AT_LEAST = [
     (Dialect.OLLAMA, 15),
     (Dialect.GEMINI, 240),
     (Dialect.BEDROCK, 130),
+    (Dialect.COHERE, 45),
+    (Dialect.RESPONSES, 150),
 ]
 
 
@@ -63,6 +65,10 @@ def answered(dialect: Dialect, folder: Path) -> Iterator[tuple[Exchange, Any]]:
     for exchange in exchanges(OPERATIONS[dialect], folder=folder):
         if exchange.streaming and exchange.response.body.startswith("["):
             continue  # Google's other form of a stream, which the gateway does not ask for
+        url = (exchange.request.url or "").partition("?")[0]
+        is_answer = url.endswith("/responses") and b'"output"' in exchange.body
+        if dialect is Dialect.RESPONSES and not is_answer:
+            continue  # another endpoint, or the rest of a stream that was asked for again
         if exchange.response.status == 200 and b'"error":{' not in exchange.body.replace(b" ", b""):
             whole = as_plain(dialect, exchange.body) if exchange.streaming else exchange.body
             report = json.loads(whole)
@@ -85,11 +91,23 @@ def cost_by_hand(dialect: Dialect, usage: Any) -> int:
             hour=(usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0,
             reasoning=(usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
         )
+    if dialect is Dialect.RESPONSES:
+        of_input, of_output = (usage.get(f"{of}_tokens_details") or {} for of in ("input", "output"))
+        return priced(
+            usage["input_tokens"],
+            usage["output_tokens"],
+            read=of_input.get("cached_tokens") or 0,
+            written=of_input.get("cache_write_tokens") or 0,
+            reasoning=of_output.get("reasoning_tokens") or 0,
+        )
     if dialect is Dialect.BEDROCK:
         read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
         return priced(
             usage["inputTokens"] + read + written, usage["outputTokens"], read=read, written=written
         )
+    if dialect is Dialect.COHERE:
+        billed, thought = usage["billed_units"], usage["tokens"].get("reasoning_tokens") or 0
+        return priced(billed["input_tokens"], billed["output_tokens"], reasoning=thought)
     if dialect is Dialect.GEMINI:
         thought = usage.get("thoughtsTokenCount") or 0
         return priced(

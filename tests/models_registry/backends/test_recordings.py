@@ -18,7 +18,7 @@ from schema.chat import ChatRequest
 from schema.errors import InvalidRequest, ProviderError
 from schema.wire import decode_body
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
-from tests.models_registry.backends.feeding import Outcome, cut, feed_all_ways, run
+from tests.models_registry.backends.feeding import Outcome, feed_most_ways
 from tests.models_registry.backends.making import (
     FACTS,
     body_of,
@@ -33,6 +33,7 @@ from tests.models_registry.backends.making import (
 from tests.models_registry.backends.recordings import Exchange, enough, exchanges
 
 MODEL_IN_URL = (Dialect.GEMINI, Dialect.BEDROCK)
+CONVERSATIONS = {Dialect.GEMINI: "contents", Dialect.RESPONSES: "input"}
 BYTE_BY_BYTE_BELOW = 12_000
 OTHER_EMBEDDINGS = frozenset({"cohere", "gemini"})
 """Their embeddings have a format of their own. (And a `page` is a usage report, not embeddings.)"""
@@ -42,16 +43,11 @@ _REQUESTS = msgspec.json.Decoder(ChatRequest)
 
 def stream(exchange: Exchange, dialect: Dialect, *, include_usage: bool) -> Outcome:
     """The recorded stream through its backend, cut in several ways."""
-    to, body = target(dialect), exchange.body
+    to = target(dialect)
     request = chat(stream=True, stream_options={"include_usage": include_usage})
-
-    if len(body) < BYTE_BY_BYTE_BELOW:
-        return feed_all_ways(lambda: chat_stream(request, to, FACTS), body, [1, 77, 1000])
-    whole = run(chat_stream(request, to, FACTS), [body])
-    for step in (97, 1460):
-        pieces = cut(body, range(0, len(body), step))
-        assert run(chat_stream(request, to, FACTS), pieces).facts == whole.facts
-    return whole
+    return feed_most_ways(
+        lambda: chat_stream(request, to, FACTS), exchange.body, all_ways_below=BYTE_BY_BYTE_BELOW
+    )
 
 
 def check_error(exchange: Exchange, dialect: Dialect) -> None:
@@ -151,7 +147,7 @@ def test_recorded_errors_keep_their_status(operation: str, dialect: Dialect, at_
 
 def test_anthropics_answers_say_the_same_in_our_terms() -> None:
     checked = 0
-    for exchange in exchanges("messages"):
+    for exchange in (*exchanges("messages"), *exchanges("raw_predict")):
         if exchange.streaming or exchange.response.status != 200:
             continue
         recorded = json.loads(exchange.body)
@@ -190,7 +186,7 @@ def input_of(usage: dict[str, Any]) -> int:
 
 def test_anthropics_streams_say_the_same_in_our_terms() -> None:
     checked = 0
-    for exchange in exchanges("messages"):
+    for exchange in (*exchanges("messages"), *exchanges("raw_predict")):
         if not exchange.streaming:
             continue
         recorded = events_of(exchange.body)
@@ -320,7 +316,7 @@ def test_recorded_requests_are_sent_on_or_refused_by_name(dialect: Dialect) -> N
             refused += 1
             continue
         assert dialect in MODEL_IN_URL or body["model"] == "native"
-        assert body["contents" if dialect is Dialect.GEMINI else "messages"]
+        assert body[CONVERSATIONS.get(dialect, "messages")]
         if dialect is Dialect.OPENAI:
             recorded = json.loads(exchange.request.body)
             assert {name: body[name] for name in recorded if name not in ("model", "stream_options")} == {

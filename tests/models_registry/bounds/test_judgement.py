@@ -286,6 +286,11 @@ def test_an_empty_object_is_nothing_where_the_field_is_known(name: str) -> None:
     assert found(chat(**{name: value})) is None
 
 
+@pytest.mark.parametrize("name", ["litellm_disabled_callbacks", "_litellm_x", "use_chat_completions_api"])
+def test_a_field_of_litellms_own_is_not_sent_and_costs_nothing(name: str) -> None:
+    assert found(chat(**{name: ["x"]})) is None
+
+
 @pytest.mark.parametrize("nothing", [None, False, [], ""])
 def test_an_unknown_field_that_asks_for_nothing_costs_nothing(nothing: object) -> None:
     assert found(chat(enable_search=nothing, brand_new=nothing, plugins=nothing)) is None

@@ -1,12 +1,15 @@
 """What signs a deployment's calls, and where they go: Amazon, Azure and Google Cloud."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from models_registry.config.deployments import expand
 from models_registry.signing import AwsSigning, EntraSigning, GoogleSigning
-from models_registry.target import Target
+from models_registry.target import Dialect, Target
 from runtime.blueprint import check
+from tests.models_registry.config.test_deployments import compiled
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "env-secret", "AWS_REGION": "eu-west-1"}
 ENTRA = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "env-secret"}
@@ -120,11 +123,36 @@ def test_vertex_has_its_project_and_location_in_the_address() -> None:
     )
 
 
+def test_claude_on_vertex_speaks_anthropics_dialect_at_its_own_publisher() -> None:
+    where = {"vertex_project": "acme", "vertex_location": "global"}
+    found = target({}, "vertex_ai/claude-sonnet-4-5@20250929", **where)
+    assert found.api_base.endswith("/v1/projects/acme/locations/global/publishers/anthropic")
+    assert (found.dialect, found.body_version) == (Dialect.ANTHROPIC, "vertex-2023-10-16")
+    assert isinstance(found.signing, GoogleSigning)
+    assert found.price is not None
+    assert found.max_output_tokens == 64_000
+
+
+@pytest.mark.parametrize(
+    ("wildcard", "asked", "there"),
+    [
+        ("vertex_ai/claude-*", "claude-haiku-4-5", True),
+        ("vertex_ai/gemini-*", "gemini-2.5-pro", True),
+        ("vertex_ai/*", "gemini-2.5-pro", True),
+        ("vertex_ai/*", "claude-haiku-4-5", False),
+    ],
+)
+def test_a_wildcard_on_vertex_is_for_one_dialect(wildcard: str, asked: str, there: bool) -> None:
+    found = compiled(model=wildcard, vertex_project="acme")
+    matched = asked.removeprefix(found.model.removesuffix("*"))
+    assert (expand(found, matched, datetime.now(UTC)) is not None) is there
+
+
 @pytest.mark.parametrize(
     ("model", "params", "said"),
     [
         ("vertex_ai/gemini-2.5-pro", {}, "vertex_project: there is no project"),
-        ("vertex_ai/claude-sonnet-4", {"vertex_project": "p"}, "Google's own models alone"),
+        ("vertex_ai/llama-4", {"vertex_project": "p"}, "Google's own models and Claude alone"),
         ("vertex_ai/gemini-2.5-pro", {"vertex_project": "p/../q"}, "vertex_project"),
     ],
 )
@@ -149,3 +177,12 @@ def test_a_credential_that_the_environment_lacks_is_not_taken_from_elsewhere(mod
     found, said = checked(env, model, **{name: "os.environ/NOT_THERE"})
     assert found is None
     assert "NOT_THERE" in said
+
+
+@pytest.mark.parametrize("region", ["x.evil.example/", "evil.example#", "a b", "evil.example:443/x?"])
+def test_a_region_names_no_other_host(region: str) -> None:
+    """The region is a part of the address, and so the key would go wherever it leads."""
+    params = {"model": "bedrock/anthropic.claude-3-haiku", "api_key": "k" * 20, "aws_region_name": region}
+    checked = check({"model_list": [{"model_name": "m", "litellm_params": params}]}, {})
+    (reason,) = checked.skipped
+    assert reason.endswith("aws_region_name: expected a name of letters, digits and -")

@@ -8,7 +8,7 @@ from models_registry.config.reader import Config, read_config
 from models_registry.facts.allowances import Thinking
 from models_registry.numbers import BadDeployment
 from models_registry.registry import build_registry
-from models_registry.target import Target
+from models_registry.target import Deadlines, Target
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -116,9 +116,18 @@ def test_a_price_out_of_range_is_refused_by_path(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [*NUMBERS, 0, "0.0", "1e-400", "1e400", 604_801])
-@pytest.mark.parametrize("name", ["timeout", "stream_timeout"])
+@pytest.mark.parametrize("name", ["timeout", "stream_timeout", "connect_timeout", "first_token_timeout"])
 def test_a_timeout_out_of_range_is_refused_by_path(name: str, value: Any) -> None:
     assert refusal(**{name: value}).startswith(f"{name}: expected a number of 0.001, up to 604800")
+
+
+def test_each_step_of_a_call_has_a_deadline_of_its_own() -> None:
+    target = compiled(connect_timeout=2, first_token_timeout="20", stream_timeout=30, timeout=300)
+    assert target.deadlines == Deadlines(connect_s=2, first_byte_s=20, idle_s=30, total_s=300)
+    assert target.params == {}
+    assert target.deadlines.asked(100, None) == Deadlines(
+        connect_s=2, first_byte_s=20, idle_s=30, total_s=100
+    )
 
 
 @pytest.mark.parametrize("value", [*NUMBERS, 10**9 + 1])

@@ -42,14 +42,8 @@ def warnings_of(document: dict[str, Any], **env: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("strategy", "says"),
     [
-        ("shuffle", "'shuffle' is none of simple-shuffle, least-busy, usage-based-routing, "),
+        ("shuffle", "'shuffle' is none of simple-shuffle, least-busy, latency-based-routing, "),
         ("simple_shuffle", "'simple_shuffle' is none of simple-shuffle"),
-        (
-            "latency-based-routing",
-            "latency-based-routing has no effect in this version; calls are shared",
-        ),
-        ("usage-based-routing-v2", "usage-based-routing-v2 has no effect in this version"),
-        ("cost-based-routing", "cost-based-routing has no effect in this version"),
     ],
 )
 def test_a_routing_strategy_that_has_no_effect_is_named(strategy: str, says: str) -> None:
@@ -64,11 +58,10 @@ def test_a_routing_strategy_that_has_no_effect_is_named(strategy: str, says: str
     [
         ("litellm_settings: {callbacks: [langfuse, s3]}", "litellm_settings.callbacks (langfuse, s3)"),
         ("mcp_servers: [{server_name: deepwiki, url: x}]", "mcp_servers (deepwiki)"),
-        ("credential_list: [{credential_name: azure-eu}]", "credential_list (azure-eu)"),
         ("vector_store_registry: [{vector_store_name: docs}]", "vector_store_registry (docs)"),
         (
-            "router_settings: {optional_pre_call_checks: [prompt_caching]}",
-            "router_settings.optional_pre_call_checks (prompt_caching)",
+            "router_settings: {caching_groups: [prompt_caching]}",
+            "router_settings.caching_groups (prompt_caching)",
         ),
         (
             "general_settings: {alert_types: [llm_exceptions, db_exceptions]}",
@@ -83,6 +76,39 @@ def test_a_routing_strategy_that_has_no_effect_is_named(strategy: str, says: str
 )
 def test_a_list_without_an_effect_stands_with_its_names(text: str, warning: str) -> None:
     assert of(text).warnings == (f"{warning}: has no effect in this version",)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("litellm_settings", "langfuse_default_tags"),
+        ("general_settings", "disable_responses_id_security"),
+        ("router_settings", "tag_routing_prefix"),
+    ],
+)
+def test_a_key_that_litellm_has_is_not_called_unknown(section: str, key: str) -> None:
+    assert of(f"{section}: {{{key}: true}}").warnings == (f"{section}.{key}: has no effect in this version",)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            "router_settings: {model_group_alias: {a: m, agent: [m, n]}}",
+            "router_settings.model_group_alias.agent:",
+        ),
+        (
+            "router_settings: {model_group_retry_policy: {m: {}, n: 5}}",
+            "router_settings.model_group_retry_policy.n:",
+        ),
+        (
+            "router_settings: {provider_budget_config: {openai: 5}}",
+            "router_settings.provider_budget_config.openai:",
+        ),
+    ],
+)
+def test_an_error_within_a_mapping_names_its_key(text: str, place: str) -> None:
+    assert [line for line in of(text).errors if line.startswith(place)]
 
 
 def test_what_looks_like_a_key_in_a_list_is_not_shown() -> None:
@@ -104,6 +130,8 @@ def test_what_looks_like_a_key_in_a_list_is_not_shown() -> None:
         "use_in_pass_through: false, tags: [], mock_response: null}, model_info: {blocked: false}}]",
         "litellm_settings: {require_auth_for_metrics_endpoint: true, store_audit_logs: true}",
         "general_settings: {cancel_on_disconnect: true, enforce_fallback_model_access: true}",
+        "general_settings: {disable_master_key_return: true, enforce_fallback_budget: true}",
+        "litellm_settings: {enable_azure_ad_token_refresh: true}",
     ],
 )
 def test_a_key_that_asks_for_nothing_is_no_warning(text: str) -> None:
@@ -113,11 +141,10 @@ def test_a_key_that_asks_for_nothing_is_no_warning(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "litellm_settings: {cache: true}",
+        "litellm_settings: {json_logs: true}",
         "litellm_settings: {require_auth_for_metrics_endpoint: false}",
         "general_settings: {enforce_fallback_model_access: false}",
-        "general_settings: {user_url_validation: false}",
-        "router_settings: {allowed_fails: 0}",
+        "router_settings: {client_ttl: 60}",
     ],
 )
 def test_a_key_that_asks_for_something_is_one(text: str) -> None:
@@ -381,14 +408,20 @@ def test_entries_with_the_same_reason_share_a_line() -> None:
 
 
 def test_entries_with_the_same_warning_share_a_line() -> None:
-    models = [entry({"max_parallel_requests": 5}) for _ in range(12)]
+    models = [entry({"rpd": 5}) for _ in range(12)]
     (line,) = warnings_of({"model_list": models})
-    said = "model_list[0].litellm_params.max_parallel_requests: has no effect in this version"
+    said = "model_list[0].litellm_params.rpd: has no effect in this version"
     others = ", ".join(f"model_list[{number}]" for number in range(1, 6))
     assert line == f"{said} (and {others} and 6 more)"
 
 
-@pytest.mark.parametrize("name", ["mock_timeout", "guardrails", "cache", "mock_response", "api_type", "ttl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mock_timeout", "policies", "cache", "mock_response", "api_type", "ttl", "fastest_response"),
+        *("langfuse_public_key", "turn_off_message_logging", "litellm_disabled_callbacks", "_litellm_x"),
+    ],
+)
 def test_litellms_own_words_are_sent_to_nobody(name: str) -> None:
     found = check({"model_list": [entry({name: [1]})]}, {})
     assert found.warnings == (f"model_list[0].litellm_params.{name}: has no effect in this version",)

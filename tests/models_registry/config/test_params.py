@@ -196,7 +196,6 @@ def test_an_option_that_ollama_does_not_have_is_left_out() -> None:
         (CLAUDE | {"temperature": 1.5}, "temperature"),
         (CLAUDE | {"reasoning_effort": "hardly"}, "reasoning_effort"),
         (OLLAMA | {"reasoning_effort": "hardly"}, "reasoning_effort"),
-        (OLLAMA | {"tool_choice": "required"}, "tool_choice"),
         (CLAUDE | {"seed": 1}, "seed"),
         (CLAUDE | {"seed": 1, "drop_params": True}, "seed"),
     ],

@@ -21,7 +21,7 @@ from models_registry.config import deployments, providers
 from models_registry.config.openai_like import TABLE, rows_of
 from models_registry.config.provider import Provider
 from models_registry.config.provider_page import VERIFIED
-from models_registry.config.providers import PROVIDERS
+from models_registry.config.providers import PROVIDERS, split
 from models_registry.target import Deadlines
 from runtime.blueprint import check
 from schema.chat import ChatCompletion, ChatRequest
@@ -97,7 +97,9 @@ class FakeProvider(FakeUpstream):
         super().__init__(Answer())
         self._expected = expected
 
-    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> FakeResponse:
+    async def open(
+        self, request: UpstreamRequest, deadlines: Deadlines, *, near: bool = False, judged: bool = False
+    ) -> FakeResponse:
         self.requests.append(request)
         return FakeResponse(self._answer(request))
 
@@ -272,3 +274,18 @@ def test_a_row_with_one_field_changed_does_not_pass(
         monkeypatch.setattr(providers, "PROVIDERS", changed)
         monkeypatch.setattr(deployments, "PROVIDERS", changed)
         assert list(problems(row, expected)) != [], line
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("openai/responses/gpt-5.2-pro", "gpt-5.2-pro"),
+        ("azure/responses/gpt-5-codex", "gpt-5-codex"),
+        ("openai/gpt-5", "gpt-5"),
+        ("mistral/responses/x", "responses/x"),
+    ],
+)
+def test_litellms_mark_for_responses_is_no_part_of_a_name(model: str, name: str) -> None:
+    assert split(model, None)[1] == name
+    provider, _, rest = model.partition("/")
+    assert split(model, provider)[1] == split(rest, provider)[1] == name

@@ -24,7 +24,7 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
               input_cost_per_token: 3e-06
             model_info: {id: one, mode: chat}
         litellm_settings: {drop_params: true, callbacks: [prometheus]}
-        router_settings: {routing_strategy: simple-shuffle, cooldown_time: 5}
+        router_settings: {routing_strategy: simple-shuffle, cooldown_time: 5, client_ttl: 60}
         general_settings: {master_key: os.environ/MASTER, alerting: [slack]}
         """,
         KEY="sk-upstream",
@@ -40,7 +40,7 @@ def test_a_litellm_file_is_read_as_it_is() -> None:
     assert config.master_key.reveal() == "sk-0123456789abcdef"
     assert set(config.warnings) == {
         "litellm_settings.callbacks (prometheus): has no effect in this version",
-        "router_settings.cooldown_time: has no effect in this version",
+        "router_settings.client_ttl: has no effect in this version",
     }
 
 
@@ -79,8 +79,8 @@ def test_every_error_is_told_at_once() -> None:
         ("modle_list: []", "modle_list: unknown key; did you mean `model_list`?"),
         ("colour: [blue]", "colour: unknown key"),
         (
-            "guardrails: [{guardrail_name: pii-mask, litellm_params: {}}]",
-            "guardrails (pii-mask): has no effect in this version",
+            "policies: [{policy_name: pii-mask, inherit: base}]",
+            "policies (pii-mask): has no effect in this version",
         ),
         (
             "general_settings: {mastre_key: x}",

@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from models_registry.backends import BACKENDS
+from models_registry.backends.addresses import wanted, with_files
 from models_registry.fronts.chat.front import ChatFront
 from models_registry.fronts.completions.front import CompletionsFront
 from models_registry.fronts.front import Front
 from models_registry.fronts.messages.front import MessagesFront
 from models_registry.fronts.responses.front import ResponsesFront
-from models_registry.target import Dialect
+from models_registry.target import Dialect, Target
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.completions import CompletionsRequest
@@ -31,6 +32,7 @@ from tests.models_registry.backends.making import FACTS, PIXEL, target
 
 PAGE = Path(__file__).parents[3] / "docs" / "carried.md"
 SENT, LEFT_OUT, REFUSED, NATIVE = "sent", "left out", "refused", "as it came"
+FETCHED = "fetched"
 NAMELESS = "refused without a name"
 Json = dict[str, Any]
 FRONTS: Mapping[Surface, tuple[Front[Any, Any], type[Any]]] = MappingProxyType(
@@ -43,6 +45,7 @@ FRONTS: Mapping[Surface, tuple[Front[Any, Any], type[Any]]] = MappingProxyType(
 )
 HELLO = [{"role": "user", "content": "Hi"}]
 SCHEMA: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+PAPER = "https://a.test/paper.pdf"
 PDF = "data:application/pdf;base64,JVBERi0xLjQK"
 SOURCE: Json = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}
 
@@ -62,6 +65,7 @@ def _chat() -> dict[str, Json]:
             "messages": _user({"type": "image_url", "image_url": {"url": "https://a.test/b.png"}})
         },
         "an inline PDF": {"messages": _user({"type": "file", "file": pdf})},
+        "a PDF by its address": {"messages": _user({"type": "file", "file": {"file_id": PAPER}})},
         "a file by its id": {"messages": _user({"type": "file", "file": {"file_id": "file-1"}})},
         "sound": {"messages": _user({"type": "input_audio", "input_audio": sound})},
         "a tool": {"tools": [tool]},
@@ -120,6 +124,7 @@ def _responses() -> dict[str, Json]:
             "input": _user({"type": "input_image", "image_url": "https://a.test/b.png"})
         },
         "an inline PDF": {"input": _user({"type": "input_file", "file_data": PDF, "filename": "a.pdf"})},
+        "a PDF by its address": {"input": _user({"type": "input_file", "file_url": PAPER})},
         "a file by its id": {"input": _user({"type": "input_file", "file_id": "file-1"})},
         "a tool": {"tools": [tool]},
         "a custom tool": {"tools": [{"type": "custom", "name": "patch"}]},
@@ -159,6 +164,9 @@ def _messages() -> dict[str, Json]:
             "messages": _user({"type": "image", "source": {"type": "url", "url": "https://a.test/b.png"}})
         },
         "an inline PDF": {"messages": _user({"type": "document", "source": SOURCE})},
+        "a PDF by its address": {
+            "messages": _user({"type": "document", "source": {"type": "url", "url": PAPER}})
+        },
         "a file by its id": {
             "messages": _user({"type": "document", "source": {"type": "file", "file_id": "file_1"}})
         },
@@ -213,6 +221,8 @@ NAMES: Mapping[Dialect, str] = MappingProxyType(
         Dialect.OLLAMA: "Ollama",
         Dialect.GEMINI: "Gemini",
         Dialect.BEDROCK: "Bedrock",
+        Dialect.COHERE: "Cohere",
+        Dialect.RESPONSES: "OpenAI's Responses",
     }
 )
 TITLES: Mapping[Surface, str] = MappingProxyType(
@@ -232,6 +242,7 @@ tests ask the code, and write this page (`python -m tests.models_registry.fronts
 | word | meaning |
 | --- | --- |
 | sent | the provider's request says it, in the provider's own words |
+| fetched | the gateway fetches what stands at the address and sends it ([how](guide.md#by-address)) |
 | left out | the provider's request does not say it; the answer lacks nothing, or the gateway does it itself |
 | refused | 400 with the field's name, before anything is sent. `drop_params` leaves some of it out |
 
@@ -240,8 +251,11 @@ of the models here: [the guide](guide.md#what-a-model-gets) tells what is done f
 """
 
 
-def body_at(surface: Surface, dialect: Dialect, **fields: Any) -> bytes:
-    """The provider's request for a call with these fields. Raises InvalidRequest."""
+NATIVES = frozenset({("chat", "openai"), ("messages", "anthropic"), ("responses", "responses")})
+
+
+def turns_at(surface: Surface, dialect: Dialect, **fields: Any) -> tuple[ChatRequest, Target]:
+    """A call with these fields as turns, and its deployment. Raises InvalidRequest."""
     front, kind = FRONTS[surface]
     request = decode_body(msgspec.json.Decoder(kind), json.dumps({**PLAIN[surface], **fields}).encode())
     to = target(dialect)
@@ -249,17 +263,25 @@ def body_at(surface: Surface, dialect: Dialect, **fields: Any) -> bytes:
     fitted = BACKENDS[dialect].fitted(turns, to)
     if fitted is not None:
         turns, to = fitted.request, fitted.target
-    return BACKENDS[dialect].chat_request(turns, to, FACTS).body
+    return turns, to
+
+
+def body_at(surface: Surface, dialect: Dialect, **fields: Any) -> bytes:
+    """The provider's request for a call with these fields. Raises InvalidRequest."""
+    turns, to = turns_at(surface, dialect, **fields)
+    return BACKENDS[dialect].chat_request(with_files(turns, to, FACTS), to, FACTS).body
 
 
 def carried(surface: Surface, dialect: Dialect, fields: Json) -> str:
     """What becomes of these fields."""
-    if (surface.value, dialect.value) in (("chat", "openai"), ("messages", "anthropic")):
+    if (surface.value, dialect.value) in NATIVES:
         return NATIVE
     try:
         body = body_at(surface, dialect, **fields)
     except InvalidRequest as error:
         return REFUSED if error.param else NAMELESS
+    if wanted(*turns_at(surface, dialect, **fields), FACTS):
+        return FETCHED
     return LEFT_OUT if body == body_at(surface, dialect) else SENT
 
 

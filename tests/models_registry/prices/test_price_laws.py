@@ -12,6 +12,7 @@ from models_registry.prices.price import (
     Price,
     Service,
     Tier,
+    cache_saved_nano,
     ceiling_nano,
     cost_nano,
     cost_parts,
@@ -148,6 +149,21 @@ def test_the_parts_are_never_negative_and_add_up_to_the_cost(price: Price, usage
     parts = cost_parts(price, usage, ms)
     assert min(parts) >= 0
     assert sum(parts) == cost_nano(price, usage, ms)
+
+
+@given(FLAT, usages())
+def test_a_read_of_the_cache_saved_what_plain_input_would_have_cost_more(price: Price, usage: Usage) -> None:
+    usage = msgspec.structs.replace(usage, service_tier="", rare=None, estimated=False)
+    plain = msgspec.structs.replace(usage, cached_tokens=0)
+    price = msgspec.structs.replace(price, cache_write=price.input)
+    saved = cache_saved_nano(price, usage)
+    assert saved >= 0
+    assert cache_saved_nano(price, plain) == 0
+    if price.cached is None:
+        assert saved == 0
+    elif price.cached <= price.input:
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        assert saved == cached * (price.input - price.cached) // FEMTO_PER_NANO
 
 
 @given(FLAT, usages(), usages())

@@ -431,7 +431,7 @@ def test_what_was_asked_of_a_local_model_leaves_only_where_that_model_is_named(l
 
 
 def test_kinds_are_told_apart() -> None:
-    assert len({kind.value for kind in FailureKind}) == len(FailureKind.__members__) == 12
+    assert len({kind.value for kind in FailureKind}) == len(FailureKind.__members__) == 14
 
 
 ERRORS = st.sampled_from(

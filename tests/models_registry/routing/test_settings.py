@@ -117,3 +117,62 @@ def test_the_example_of_the_page_loads() -> None:
 )
 def test_what_is_wrong_is_named_by_path(router: dict[str, Any], error: str) -> None:
     assert checked(router).errors == (error,)
+
+
+@pytest.mark.parametrize(
+    ("router", "error"),
+    [
+        ({"allowed_fails": 10**6}, "router_settings.allowed_fails: expected 0 to 10000"),
+        (
+            {"allowed_fails_policy": {"OddAllowedFails": 1}},
+            "allowed_fails_policy.OddAllowedFails: no kind of error",
+        ),
+        ({"cooldown_time": -1}, "router_settings.cooldown_time: expected a number"),
+        ({"retry_budget_percent": "x"}, "router_settings.retry_budget_percent: expected a number"),
+        ({"model_group_alias": {"a": "b", "b": "c"}}, "model_group_alias.a: 'b' is an alias itself"),
+        ({"model_group_alias": {"a*": "b"}}, "model_group_alias.a*: a wildcard can't be an alias"),
+        ({"provider_budget_config": {"openai": {}}}, "provider_budget_config.openai: expected budget_limit"),
+        (
+            {"provider_budget_config": {"nobody": {"budget_limit": 5, "time_period": "soon"}}},
+            "provider_budget_config.nobody.time_period: expected a duration",
+        ),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(router: dict[str, Any], error: str) -> None:
+    found = check({"router_settings": router}, {})
+    assert any(error in each for each in found.errors), found.errors
+
+
+def test_settings_of_choice_and_cooldowns_are_read() -> None:
+    given = {
+        "routing_strategy": "latency-based-routing",
+        "optional_pre_call_checks": ["prompt_caching", "session_affinity", "router_budget_limiting"],
+        "enable_tag_filtering": True,
+        "tag_filtering_match_any": False,
+        "enable_health_check_routing": True,
+        "allowed_fails": 7,
+        "allowed_fails_policy": {"TimeoutErrorAllowedFails": 2},
+        "cooldown_time": "12.5",
+        "retry_budget_percent": 50,
+        "retry_budget_per_s": 2,
+    }
+    found = check({"router_settings": given}, {})
+    assert (found.errors, found.warnings) == ((), ())
+    choice, cooldowns, budget = found.routing.choice, found.routing.cooldowns, found.routing.retry_budget
+    assert choice.strategy.value == "latency-based-routing"
+    assert [each.value for each in choice.affinities] == ["session_affinity", "prompt_caching"]
+    assert (choice.checks_tags, choice.any_tag, choice.check_stale_s) == (True, False, 900.0)
+    assert (cooldowns.allowed_fails, cooldowns.span_s) == (7, 12.5)
+    assert set(cooldowns.policy.values()) == {2}
+    assert (budget.share, budget.per_s, budget.most) == (0.5, 2.0, 20.0)
+
+
+def test_what_has_no_effect_is_told() -> None:
+    router = {
+        "optional_pre_call_checks": ["magic"],
+        "provider_budget_config": {"groq": {"budget_limit": 5}},
+        "model_group_alias": {"a": "nobody"},
+    }
+    found = check({"router_settings": router}, {})
+    assert found.errors == ()
+    assert len(found.warnings) == 3

@@ -103,6 +103,16 @@ def test_whose_bodies_are_kept(
     assert asyncio.run(ask()) is wanted
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_bodies_of_a_call_that_stays_local_are_kept_where_its_team_allows_it(allowed: bool) -> None:
+    async def ask() -> bool:
+        bodies = BodyKeeper(None, ON)  # type: ignore[arg-type]  # nothing is written
+        by = msgspec.structs.replace(MEMBER, keeps_local_bodies=allowed)
+        return bodies.wants(make_call(by, stays_local="team"), {})
+
+    assert asyncio.run(ask()) is allowed
+
+
 def test_a_plain_call_is_written_redacted_and_in_its_month(postgres_dsn: str) -> None:
     async def scenario(database: Database) -> None:
         bodies = BodyKeeper(database, ON, interval_s=0.01)

@@ -11,7 +11,7 @@ from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.identity.authenticator import MAX_CACHED, MAX_STRANGERS, MAX_WAITING, Authenticator, credential
 from runtime.identity.authority import Authority
 from runtime.postgres.freshness import DEAF_S, STALE_S
-from runtime.postgres.look_ups import TIMEOUT_S
+from runtime.postgres.look_ups import AWAY_S, TIMEOUT_S
 from schema.errors import (
     BlockedKey,
     DatabaseUnavailable,
@@ -74,6 +74,14 @@ class Clock:
         self.now = 1000.0
 
     def __call__(self) -> float:
+        return self.now
+
+
+class HearingClock(Clock):
+    """A clock by which every announcement has just arrived."""
+
+    @property
+    def heard_mono(self) -> float:
         return self.now
 
 
@@ -418,6 +426,41 @@ def test_a_look_up_that_takes_long_is_left_and_the_call_goes_by_what_was_last_re
             await authenticator.caller(bearer())
         assert len(keys.asked) == 2, "one look-up was left; nobody asks again at once"
         keys.gate.set()
+
+    asyncio.run(run())
+
+
+def test_missed_announcements_make_each_known_key_be_read_again_and_lock_none_out() -> None:
+    """Postgres came back for a moment, and hangs again."""
+
+    async def run() -> None:
+        keys, clock = Keys(record_of()), HearingClock()
+        authenticator = Authenticator(Secret(MASTER), keys, clock, clock)
+        await authenticator.caller(bearer())
+        await authenticator.caller(bearer())
+        assert len(keys.asked) == 1
+        authenticator.doubt()
+        keys.away = True
+        assert (await authenticator.caller(bearer())).key_hash == key_hash_of(KEY)
+        assert len(keys.asked) == 2
+        keys.away = False
+        del keys.records[key_hash_of(KEY)]
+        clock.now += AWAY_S + 0.1
+        with pytest.raises(UnknownKey):
+            await authenticator.caller(bearer())
+
+    asyncio.run(run())
+
+
+def test_a_key_that_was_blocked_while_announcements_were_missed_is_refused_at_its_next_call() -> None:
+    async def run() -> None:
+        keys, clock = Keys(record_of()), HearingClock()
+        authenticator = Authenticator(Secret(MASTER), keys, clock, clock)
+        await authenticator.caller(bearer())
+        del keys.records[key_hash_of(KEY)]
+        authenticator.doubt()
+        with pytest.raises(UnknownKey):
+            await authenticator.caller(bearer())
 
     asyncio.run(run())
 

@@ -295,3 +295,59 @@ def test_who_says_first_whether_prompts_and_responses_are_kept(
     assert getattr(caller, field) is stored
     other = {"stores_bodies", "stores_responses"} - {field}
     assert [getattr(caller, name) for name in other] == [None]
+
+
+@pytest.mark.parametrize(
+    ("said", "caches"), [("true", True), ("false", False), ("null", False), ("1", False)]
+)
+def test_a_key_may_have_its_prompts_cached(postgres_dsn: str, said: str, caches: bool) -> None:
+    metadata = f'{{"enable_prompt_caching": {said}}}'
+    caller = authority(postgres_dsn, row(KEY, metadata=metadata)).caller
+    assert caller is not None
+    assert caller.caches_prompts is caches
+
+
+@pytest.mark.parametrize(
+    ("said", "who"),
+    [
+        ({}, ""),
+        ({"key": "false"}, ""),
+        ({"key": "null", "team": "false"}, ""),
+        ({"key": "true"}, "key"),
+        ({"key": "false", "team": "true"}, "team"),
+        ({"key": "true", "team": "false"}, "key"),
+        ({"organization": "true", "team": "false", "key": "false"}, "organization"),
+        ({"user": "true"}, "user"),
+        ({"team": '"perhaps"'}, "team"),
+        ({"team": "0"}, "team"),
+    ],
+)
+def test_anybody_over_a_call_can_keep_it_local(postgres_dsn: str, said: dict[str, str], who: str) -> None:
+    def metadata(name: str) -> str:
+        return f'{{"local_only": {said[name]}}}' if name in said else "{}"
+
+    caller = authority(
+        postgres_dsn,
+        "INSERT INTO \"LiteLLM_BudgetTable\" (budget_id) VALUES ('b')",
+        row(
+            "INSERT INTO \"LiteLLM_OrganizationTable\" (organization_id, {}) VALUES ('acme', {})",
+            organization_alias="Acme",
+            budget_id="b",
+            metadata=metadata("organization"),
+        ),
+        row(TEAM, organization_id="acme", metadata=metadata("team")),
+        row(USER, metadata=metadata("user")),
+        row(KEY, user_id="ada", team_id="red", metadata=metadata("key")),
+    ).caller
+    assert caller is not None
+    assert (caller.local_only, caller.keeps_local_bodies) == (who, False)
+
+
+def test_a_team_may_want_the_bodies_of_local_calls_stored(postgres_dsn: str) -> None:
+    caller = authority(
+        postgres_dsn,
+        row(TEAM, metadata='{"local_only": true, "store_local_bodies": true}'),
+        row(KEY, team_id="red", metadata="{}"),
+    ).caller
+    assert caller is not None
+    assert (caller.local_only, caller.keeps_local_bodies) == ("team", True)

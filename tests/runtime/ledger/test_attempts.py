@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from functions.contract.call import Call
 from models_registry.target import Target
 from runtime.ledger.attempts import AttemptHold, BookedLedger, header_value
-from runtime.ledger.spend_row import _said
+from runtime.ledger.spend_row import said_of
 from runtime.limits.admission import Admission
 from schema.errors import (
     Conflict,
@@ -61,6 +61,15 @@ def hold(
             customer=None,
         )
     )
+
+
+def test_an_answer_of_the_response_cache_costs_nothing_and_says_so_in_its_row() -> None:
+    ledger, call = FakeLedger(), make_call()
+    hold(ledger, call=call).settle_hit(USED)
+    (row,) = ledger.rows
+    assert (row.cache_hit, row.outcome, row.http_status) == (True, Outcome.OK, 200)
+    assert (row.cost_nano, row.cost_parts, row.prompt_tokens, row.completion_tokens) == (0, (), 10, 5)
+    assert call.reply_headers["x-litellm-response-cost"] == dollars_text(0)
 
 
 @pytest.mark.parametrize(
@@ -240,9 +249,20 @@ def test_dollars_are_exact_text_without_an_exponent(nano: int) -> None:
 
 
 def test_a_row_has_the_providers_words_once() -> None:
+    call = make_call()
     hidden, shown = ProviderError("It failed.", status=500), ProviderError("no GPU is left", status=400)
     hidden.said = shown.said = "no GPU is left"
     for error, text in ((hidden, "It failed. The provider said: no GPU is left"), (shown, "no GPU is left")):
-        assert _said(error) == text
+        assert said_of(error, call) == text
     hidden.said = "x" * 5_000
-    assert len(_said(hidden) or "") < 600
+    assert len(said_of(hidden, call) or "") < 600
+
+
+def test_a_row_of_a_call_that_stays_local_has_no_words_that_could_repeat_the_prompt() -> None:
+    error = ProviderError("bad value: 'Jane Doe has HIV'", status=400)
+    error.said = "bad value: 'Jane Doe has HIV'"
+    local = msgspec.structs.replace(make_call(), stays_local="team")
+    assert said_of(error, local) == "ProviderError, status 400; the words are not kept (local_only)"
+    keeping = msgspec.structs.replace(local.caller, keeps_local_bodies=True)
+    assert said_of(error, msgspec.structs.replace(local, caller=keeping)) == error.message
+    assert said_of(Conflict("ours"), local) == "ours"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -132,6 +133,20 @@ def test_a_tier_costs_nothing_where_the_price_is_free() -> None:
     hold, ledger, _ = held(make_target(price=Price(source="local")))
     hold.settle(Usage(prompt_tokens=10, completion_tokens=5, service_tier="scale"))
     assert (ledger.rows[0].cost_nano, ledger.rows[0].estimated) == (0, False)
+
+
+def test_a_row_says_what_the_cache_saved_against_the_plain_price() -> None:
+    price = msgspec.structs.replace(PRICE, cached=USD // 5, cache_write=3 * USD)
+    used = Usage(prompt_tokens=1_000, completion_tokens=10, cached_tokens=800, cache_write_tokens=100)
+    hold, ledger, _ = held(make_target(price=price))
+    hold.settle(used)
+    (row,) = ledger.rows
+    assert row.cache_saved_nano == 800 * (2_000 - 200)
+    log = msgspec.json.decode(msgspec.json.encode(spend_log(row)), type=SpendLog)
+    assert log.metadata.cache_saved == Decimal("0.00144")
+    hold, ledger, _ = held(make_target(price=price))
+    hold.fail(UpstreamTimeout("slow"))
+    assert b"cache_saved" not in msgspec.json.encode(spend_log(ledger.rows[0]))
 
 
 def stored(dsn: str, row: SpendRow) -> SpendRow:

@@ -367,7 +367,7 @@ def test_any_cut_leaves_exactly_the_records_before_it(steps: list[str], cut: int
         found = [each.end for each in _until_torn(buffer)]
     except Torn:  # pragma: no cover
         pytest.fail("only the last record can be torn")
-    assert found == [end for end in ends if end <= cut]
+    assert found == [end for end in ends if buffer[:end] == data[:end]]  # a record may end in zeros
 
 
 def _until_torn(buffer: memoryview) -> list:  # type: ignore[type-arg]

@@ -56,10 +56,23 @@ class Desk:
         caller = msgspec.structs.replace(call.caller, rules=tuple(rules))
         call = msgspec.structs.replace(call, caller=caller, reply_headers={}, limit_headers=[])
         if calls is not None:
+            if calls:
+                call = msgspec.structs.replace(call, provider_side=calls[0].provider_side)
             calls.append(call)
         bounds = ChatBounds(request, target)
         admission = await self.admissions.admit(call, target, bounds, request.user)
         return call, admission
+
+    async def beside(self, dsn: str) -> "Desk":
+        """The desk of another worker."""
+        database = await Database.connect(dsn)
+        governor = Governor(Leases(database, UTC))
+        await governor.start()
+        return Desk(database, governor, Policy())
+
+    async def leave(self) -> None:
+        await self.governor.close()
+        await self.database.close()
 
     async def refused(
         self, rules: Sequence[Rule], target: Target, **body: object

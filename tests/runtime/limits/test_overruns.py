@@ -30,7 +30,7 @@ from tests.runtime.limits.test_governor import (
     with_workers,
 )
 
-LEVELS = ("key", "user", "team", "member", "organization", "customer", "global")
+LEVELS = ("key", "user", "team", "member", "organization", "customer", "tag", "project", "global")
 
 
 @pytest.fixture

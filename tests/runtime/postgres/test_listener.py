@@ -225,6 +225,21 @@ def test_with_a_half_open_connection_nothing_cached_is_trusted_for_longer_than_a
     asyncio.run(run())
 
 
+def test_a_connection_that_is_there_is_told_apart_from_an_announcement(postgres_dsn: str) -> None:
+    async def run() -> None:
+        heard: list[str] = []
+        listener = Listener(
+            postgres_dsn,
+            {AUTHORITY: heard.append, RECALL: heard.append},
+            missed={AUTHORITY: lambda: heard.append("missed")},
+        )
+        await listener.start()
+        assert heard == ["missed", "all"]
+        await listener.close()
+
+    asyncio.run(run())
+
+
 def test_a_listener_that_is_cut_off_comes_back_and_says_that_anything_may_have_changed(
     postgres_dsn: str,
 ) -> None:

@@ -18,6 +18,7 @@ VIEWS = (AuthorityView,)
 TYPES = {
     "Text": "text",
     "Numeric": "numeric",
+    "DoublePrecision": "double precision",
     "BigInt": "bigint",
     "Integer": "integer",
     "Boolean": "boolean",

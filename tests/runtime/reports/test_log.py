@@ -68,7 +68,8 @@ def made_rows(draw: st.DrawFn) -> list[SpendRow]:
 
 
 FILTERS = st.fixed_dictionaries({}, optional={**dict.fromkeys(FIELDS, NAMES), "tag": NAMES,
-    "status_filter": st.sampled_from(["success", "failure"])})  # fmt: skip
+    "status_filter": st.sampled_from(["success", "failure"]),
+    "outcome": st.sampled_from(["ok", "refused", "failed"])})  # fmt: skip
 SCOPES = st.one_of(
     st.just(ALL),
     st.builds(
@@ -90,6 +91,8 @@ def fits(row: SpendRow, query: dict[str, Any], scope: Scope) -> bool:
             matches = value in row.tags
         elif name == "status_filter":
             matches = (row.outcome is Outcome.OK) == (value == "success")
+        elif name == "outcome":
+            matches = row.outcome.value == value
         else:
             matches = getattr(row, FIELDS[name]) == value
         if not matches:

@@ -28,6 +28,20 @@ def check_all(blueprint, *, workers):
 checks.check_all = check_all
 sys.exit(main(["serve", "--port", sys.argv[1], "--workers", "2"]))
 """
+STRUCK = """
+import os, signal
+from runtime.process.child import ChildProcess
+from runtime.serving import books_process, checks
+
+class Struck(ChildProcess):
+    def start(self):
+        super().start()
+        if self.name == NAME:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+checks.ChildProcess = books_process.ChildProcess = Struck
+"""
+"""The signal comes when a child runs, and before anybody has it to stop."""
 
 
 def waiting(gate: StartGate) -> BaseProcess:
@@ -125,3 +139,19 @@ def test_a_server_that_is_stopped_while_it_checks_ends_with_0(
     said, _ = process.communicate(timeout=30)  # the end of the output: no child is left either
     assert process.returncode == 0
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [("serve", "checks"), ("serve", "books"), ("migrate", "checks")]
+)
+def test_a_child_that_a_signal_found_starting_is_stopped(tmp_path: Path, command: str, name: str) -> None:
+    program = f"NAME = {name!r}\n{STRUCK}{LATE}"
+    if command == "migrate":
+        program = program.replace('"serve", "--port", sys.argv[1], "--workers", "2"', '"migrate"')
+    arguments = [sys.executable, "-c", program, str(free_port()), "60"]
+    env = environment(tmp_path)
+    found = subprocess.run(
+        arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert found.returncode == 0
+    assert "Traceback" not in found.stderr

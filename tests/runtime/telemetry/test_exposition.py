@@ -40,6 +40,9 @@ def busy() -> Tally:
     tally.request("chat", 502, 702.0)
     tally.request("keys.generate", 200, 3.0)
     tally.hold_exceeded()
+    tally.cache.looked(70, hit=True)
+    tally.cache.looked(0, hit=False)
+    tally.cache.kept(30)
     return tally
 
 
@@ -58,6 +61,8 @@ def test_counts_stand_under_our_names(tmp_path: Path) -> None:
     assert found["switchgear_hold_exceeded_total", ()] == 1
     assert found["switchgear_calls_under_way", ()] == 4
     assert found["switchgear_ledger_rows_waiting", ()] == 2
+    cache = ("hits", "misses", "hit_bytes", "kept", "kept_bytes", "failures")
+    assert [found[f"switchgear_cache_{name}_total", ()] for name in cache] == [1, 1, 70, 1, 30, 0]
 
 
 def test_what_dashboards_for_litellm_ask_for_is_there(tmp_path: Path) -> None:

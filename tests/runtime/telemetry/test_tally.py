@@ -1,7 +1,9 @@
 """What is counted, and under which labels."""
 
 import msgspec
+import pytest
 
+from runtime.telemetry import tally as module
 from runtime.telemetry.tally import BUCKETS_MS, OTHER, AttemptCounts, Requests, Tally, TallyCounts, Timing
 from schema.ledger.rows import Outcome
 from schema.usage import Usage
@@ -57,3 +59,18 @@ def test_counts_of_a_version_with_other_buckets_are_added_up() -> None:
     timing = Timing()
     timing.merge(older)
     assert timing.counts[:3] == [1, 2, 0]
+
+
+def test_models_that_come_and_go_are_no_series_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SERIES", 5)
+    tally = Tally([])
+    for number in range(50):
+        name = f"made-{number}"
+        tally.know([name])
+        target = msgspec.structs.replace(make_target(), public_name=name)
+        tally.attempt(target, make_settled(), None)
+        tally.cooled(target)
+    counted = tally.counted()
+    assert len(counted.attempts) == len(counted.cooldowns) == 6
+    assert counted.attempts[-1].model == OTHER
+    assert sum(each.number for each in counted.attempts) == 50

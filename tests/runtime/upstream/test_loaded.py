@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from functions.chat import chat
-from models_registry.target import Dialect, Target
+from models_registry.target import Dialect, Residency, Target, TlsOptions
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.loaded import DEADLINES, FRESH_S, LOADING_S, MAX_KEPT, HostContexts
 from schema.errors import UpstreamTimeout
@@ -183,3 +183,59 @@ async def test_a_real_host_is_asked_over_http() -> None:
         assert await HostContexts(client).loaded(gone) == 0
     finally:
         await client.close()
+
+
+LOCAL = msgspec.structs.replace(TARGET, residency=Residency.LOCAL, tls=TlsOptions(verify=False))
+COMPATIBLE = msgspec.structs.replace(
+    making.target(Dialect.OPENAI), residency=Residency.NEAR, api_base="http://127.0.0.1:11434/v1"
+)
+
+
+def shown(**fields: str) -> Answer:
+    return Answer(body=json.dumps({"details": {}, **fields}).encode())
+
+
+@pytest.mark.parametrize(
+    ("target", "answer", "is_remote"),
+    [
+        (LOCAL, shown(), False),
+        (LOCAL, shown(remote_host="https://ollama.com:443"), True),
+        (LOCAL, shown(remote_model="gpt-oss:120b"), True),
+        (LOCAL, Answer(status=404, body=b"{}"), True),
+        (LOCAL, Answer(status=500), True),
+        (LOCAL, UpstreamTimeout("late"), True),
+        (LOCAL, Answer(body=b"<html>"), True),
+        (COMPATIBLE, shown(remote_host="https://ollama.com:443"), True),
+        (COMPATIBLE, shown(), False),
+        (COMPATIBLE, Answer(status=404, body=b'{"detail":"Not Found"}'), False),
+        (COMPATIBLE, Answer(status=405), False),
+        (COMPATIBLE, Answer(body=b"<html>"), False),
+        (COMPATIBLE, Answer(status=502), True),
+        (COMPATIBLE, UpstreamTimeout("late"), True),
+    ],
+)
+@in_a_loop
+async def test_whether_a_host_passes_a_model_on(target: Target, answer: Any, is_remote: bool) -> None:
+    """Ollama may be spoken to in OpenAI's dialect too; other servers know no such path."""
+    upstream = FakeUpstream(answer)
+    assert await HostContexts(upstream).is_remote(target) is is_remote
+    (asked,) = upstream.requests
+    assert asked.url.endswith("/api/show")
+    assert "/v1" not in asked.url
+    assert (asked.tls, upstream.near) == (target.tls, [True])
+
+
+@pytest.mark.parametrize("model", ["gpt-oss:120b-cloud", "deepseek-v3.1:671b-cloud", "kimi:cloud"])
+@in_a_loop
+async def test_a_model_of_ollamas_cloud_is_known_by_its_name(model: str) -> None:
+    upstream = FakeUpstream(shown())
+    for target in (LOCAL, COMPATIBLE):
+        assert await HostContexts(upstream).is_remote(msgspec.structs.replace(target, model=model))
+    assert upstream.requests == []
+
+
+@in_a_loop
+async def test_a_question_about_a_local_deployment_stays_near_and_keeps_its_tls() -> None:
+    upstream = FakeUpstream(says())
+    await HostContexts(upstream).loaded(LOCAL)
+    assert (upstream.near, upstream.requests[0].tls) == ([True], LOCAL.tls)

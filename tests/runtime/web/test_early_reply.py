@@ -35,7 +35,9 @@ class HeldUpstream(FakeUpstream):
         self._ahead = ahead
         self._held = held
 
-    async def open(self, request: UpstreamRequest, deadlines: Deadlines) -> FakeResponse:
+    async def open(
+        self, request: UpstreamRequest, deadlines: Deadlines, *, near: bool = False, judged: bool = False
+    ) -> FakeResponse:
         if len(self.requests) >= self._held:
             return await super().open(request, deadlines)
         if self._ahead:
@@ -248,7 +250,8 @@ def test_a_silent_stream_of_messages_gets_pings_and_then_its_answer() -> None:
     client = in_messages(HeldUpstream(Answer(chunks=chunks)))
     assert client.status == 200
     assert client.body.startswith(EVENT_PING * 2)
-    assert client.body.endswith(b"".join(chunks))
+    told = b"".join(chunks).replace(b'"claude-3-sonnet"', b'"claude"')
+    assert client.body.endswith(told)
 
 
 def test_a_silent_stream_of_messages_that_fails_ends_with_its_error_event() -> None:

@@ -15,7 +15,14 @@ from tests.runtime.identity.test_authenticator import KEY
 from tests.runtime.test_invoke import MASTER, House
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-PATHS = sorted({path for entry in entries() for path in (entry.manifest.path, *entry.manifest.aliases)})
+SERVED = {
+    (path, entry.manifest.method)
+    for entry in entries()
+    for path in (entry.manifest.path, *entry.manifest.aliases)
+}
+PATHS = sorted({path for path, _ in SERVED})
+OWN = {entry.manifest.path for entry in entries()}
+"""The paths that are no alias."""
 ODD = (
     "/",
     "/docs",
@@ -38,15 +45,19 @@ CHANGING = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 
 
 def requests() -> Iterator[tuple[str, str, bytes, str | None]]:
+    """Every method at every path, and at an alias what is served; every credential and every body where
+    something is served."""
     for path in (*PATHS, *ODD):
         concrete = re.sub(r"\{[^}]*\}", "some-id", path)
         for method in METHODS:
-            yield method, concrete, b"{}", KEY
-        for method in ("GET", "POST"):
-            yield method, concrete, b"{}", None
-            yield method, concrete, b"{}", MASTER
-        for body in BODIES:
-            yield "POST", concrete, body, KEY
+            if path in OWN or path in ODD or (path, method) in SERVED:
+                yield method, concrete, b"{}", KEY
+            if (path, method) in SERVED or path in ODD:
+                yield method, concrete, b"{}", None
+                yield method, concrete, b"{}", MASTER
+        if (path, "POST") in SERVED or path in ODD:
+            for body in BODIES:
+                yield "POST", concrete, body, KEY
 
 
 async def answer(
@@ -116,7 +127,7 @@ def test_the_whole_catalogue_is_answered_the_same_with_the_front_and_without() -
             compared += 1
         return compared
 
-    assert asyncio.run(run()) > len(PATHS) * len(METHODS)
+    assert asyncio.run(run()) > len(OWN) * len(METHODS) + len(PATHS)
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/audit/some-id", "/key/generate"])

@@ -83,8 +83,9 @@ def test_path_parameters_are_declared_and_required(document: Json) -> None:
 def test_a_stream_and_an_error_have_their_own_content(document: Json) -> None:
     chat = document["paths"]["/v1/chat/completions"]["post"]
     assert set(chat["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    forms = {"/v1/messages": "MessagesError", "/scim": "ScimErrorBody"}
     for path, item in document["paths"].items():
-        form = "MessagesError" if path.startswith("/v1/messages") else "ErrorEnvelope"
+        form = next((form for begins, form in forms.items() if path.startswith(begins)), "ErrorEnvelope")
         for operation in item.values():
             schema = operation["responses"]["401"]["content"]["application/json"]["schema"]
             assert schema == {"$ref": f"#/components/schemas/{form}"}
@@ -101,6 +102,13 @@ def test_a_part_of_the_catalogue_is_a_part_of_the_document() -> None:
     assert set(part["paths"]) == {
         "/v1/chat/completions",
         "/chat/completions",
+        "/openai/v1/chat/completions",
+        "/openai/deployments/{model}/chat/completions",
+        "/engines/{model}/chat/completions",
+        "/health",
+        "/health/history",
+        "/health/latest",
+        "/provider/budgets",
         "/health/liveliness",
         "/health/liveness",
         "/health/readiness",

@@ -17,11 +17,12 @@ from schema.tables.rollups import DailyEndUserTotal, SumColumns
 from schema.usage import RareMeters
 from tests.runtime.attempts import make_row
 
-MADE_ELSEWHERE = {"cache_hit", "created_at", "updated_at", "correction", "reason", "corrected_by"}
+MADE_ELSEWHERE = {"created_at", "updated_at", "correction", "reason", "corrected_by"}
 """Columns that no row of the bookkeeper has: defaults, and what corrections say."""
 FULL = make_row(
     "req-9-a1",
     organization_id="acme",
+    project_id="alpha",
     end_user="eve",
     key_id="key-1",
     session_id="session",
@@ -39,9 +40,13 @@ FULL = make_row(
     corrects="req-8",
     final=False,
     held_nano=7,
+    cache_saved_nano=2_111_103,
     response_id="chatcmpl-9",
     trace_id="trace",
     spend_logs_metadata='{"run":[1,"é"]}',
+    route='{"strategy":"least-busy","id":"a"}',
+    cache_hit=True,
+    guardrails='[{"guardrail_name":"shield","guardrail_status":"success"}]',
     charges=(Charge("budget:1", 3, "w", 1, 2, "", "", ""),),
 )
 

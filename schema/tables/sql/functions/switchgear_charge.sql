@@ -15,7 +15,11 @@ BEGIN
             SET spend = greatest(least(spend, 0), spend + amount) WHERE team_id = id AND user_id = part;
         WHEN 'organization' THEN UPDATE "LiteLLM_OrganizationTable"
             SET spend = greatest(least(spend, 0), spend + amount) WHERE organization_id = id;
+        WHEN 'project' THEN UPDATE "LiteLLM_ProjectTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE project_id = id;
         WHEN 'customer' THEN UPDATE "LiteLLM_EndUserTable"
             SET spend = greatest(least(spend, 0), spend + amount) WHERE user_id = id;
+        WHEN 'tag' THEN UPDATE "LiteLLM_TagTable"
+            SET spend = greatest(least(spend, 0), spend + amount) WHERE tag_name = id;
     END CASE;
 END $function$;

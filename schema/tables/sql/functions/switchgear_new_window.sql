@@ -18,8 +18,12 @@ BEGIN
             WHERE team_id = id AND user_id = part;
         WHEN 'organization' THEN UPDATE "LiteLLM_OrganizationTable"
             SET spend = CASE WHEN roll THEN 0 ELSE spend END WHERE organization_id = id;
+        WHEN 'project' THEN UPDATE "LiteLLM_ProjectTable" SET spend = CASE WHEN roll THEN 0 ELSE spend END
+            WHERE project_id = id;
         WHEN 'customer' THEN UPDATE "LiteLLM_EndUserTable" SET spend = CASE WHEN roll THEN 0 ELSE spend END
             WHERE user_id = id;
+        WHEN 'tag' THEN UPDATE "LiteLLM_TagTable" SET spend = CASE WHEN roll THEN 0 ELSE spend END
+            WHERE tag_name = id;
         ELSE NULL;
     END CASE;
 END $function$;

@@ -13,14 +13,14 @@ CREATE VIEW "Switchgear_Authority" AS
  SELECT p.presented,
     EXTRACT(epoch FROM p.revoke_at) AS revoke_at,
     EXTRACT(epoch FROM k.expires) AS expires,
-    to_jsonb(k.*) AS key,
+    to_jsonb(k.*) || jsonb_build_object('project', to_jsonb(pr.*)) AS key,
     to_jsonb(u.*) AS "user",
     to_jsonb(t.*) AS team,
     to_jsonb(m.*) AS member,
     to_jsonb(o.*) AS organization,
     ( SELECT jsonb_object_agg(b.budget_id, to_jsonb(b.*)) AS jsonb_object_agg
            FROM "LiteLLM_BudgetTable" b
-          WHERE b.budget_id = ANY (ARRAY[k.budget_id, m.budget_id, t.member_budget_id, o.budget_id])) AS budgets,
+          WHERE b.budget_id = ANY (ARRAY[k.budget_id, m.budget_id, t.member_budget_id, o.budget_id, pr.budget_id])) AS budgets,
     ( SELECT jsonb_object_agg(own.team_id, jsonb_build_array(own.role, its.team_member_permissions)) AS jsonb_object_agg
            FROM "LiteLLM_TeamMembership" own
              JOIN "LiteLLM_TeamTable" its USING (team_id)
@@ -36,4 +36,5 @@ CREATE VIEW "Switchgear_Authority" AS
      LEFT JOIN "LiteLLM_UserTable" u ON u.user_id = k.user_id
      LEFT JOIN "LiteLLM_TeamTable" t ON t.team_id = k.team_id
      LEFT JOIN "LiteLLM_TeamMembership" m ON m.team_id = k.team_id AND m.user_id = k.user_id
-     LEFT JOIN "LiteLLM_OrganizationTable" o ON o.organization_id = COALESCE(k.organization_id, t.organization_id);
+     LEFT JOIN "LiteLLM_OrganizationTable" o ON o.organization_id = COALESCE(k.organization_id, t.organization_id)
+     LEFT JOIN "LiteLLM_ProjectTable" pr ON pr.project_id = k.project_id;

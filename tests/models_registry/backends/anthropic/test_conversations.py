@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat import ChatExchange
+from functions.calls.chat_exchange import ChatExchange
 from models_registry.target import Target
 from schema.errors import InvalidRequest
 from tests.models_registry.backends import test_fitting_openai as openai

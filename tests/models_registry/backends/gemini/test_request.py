@@ -114,7 +114,6 @@ def test_parameters_have_googles_names() -> None:
     [
         {"n": 2},
         {"logit_bias": {"1": 2}},
-        {"parallel_tool_calls": False, "tools": [WEATHER]},
         {"stop": list("abcdef")},
         {"modalities": ["text", "audio"]},
         {"audio": {"voice": "x"}},

@@ -259,7 +259,6 @@ def test_calls_have_arguments_as_objects_and_results_the_name_of_their_function(
         (None, ["weather", "now"]),
         ("auto", ["weather", "now"]),
         ("none", None),
-        ({"type": "function", "function": {"name": "now"}}, ["now"]),
     ],
 )
 def test_tool_choice_is_said_by_the_tools_sent(choice: object, names: list[str] | None) -> None:
@@ -294,8 +293,6 @@ def test_logprobs_are_asked_for() -> None:
 REFUSED = [
     ("n", 2),
     ("logit_bias", {"1": 5}),
-    ("tool_choice", "required"),
-    ("parallel_tool_calls", False),
     ("response_format", {"type": "grammar"}),
     ("reasoning_effort", "extreme"),
     ("functions", [{"name": "f"}]),
@@ -322,6 +319,8 @@ def test_what_cannot_be_honoured_is_refused_by_name_or_dropped_on_request(name: 
         ("logprobs", False),
         ("top_logprobs", 0),
         ("parallel_tool_calls", True),
+        ("parallel_tool_calls", False),  # the gateway sees to it
+        ("tool_choice", "required"),  # without a tool
         ("metadata", {}),
         ("store", False),
         ("stream_options", {"include_usage": True}),
@@ -429,11 +428,27 @@ def test_signed_thinking_is_thinking_and_what_has_no_place_is_named() -> None:
     assert (body_of(request)["messages"][1]["thinking"], request.changed) == ("told", ())
 
 
+REFERRING = {
+    "type": "function",
+    "function": {
+        "name": "pay",
+        "parameters": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}},
+    },
+}
+
+
+def test_several_tools_of_which_one_must_be_called_have_no_references() -> None:
+    with pytest.raises(UnsupportedParameter, match="references") as caught:
+        sent(tools=[WEATHER, REFERRING], tool_choice="required")
+    assert caught.value.param == "tool_choice"
+    assert sent(tools=[REFERRING], tool_choice="required")["format"] == REFERRING["function"]["parameters"]  # type: ignore[index]
+
+
 def test_what_drop_params_drops_is_named() -> None:
     dropping = target(Dialect.OLLAMA, drop_params=True)
     fields = {
         "logit_bias": {"1": 1},
-        "tools": [WEATHER],
+        "tools": [WEATHER, REFERRING],
         "tool_choice": "required",
         "reasoning_effort": "huge",
     }

@@ -39,6 +39,10 @@ LEAST = {
     (Dialect.GEMINI, True): 70,
     (Dialect.BEDROCK, False): 110,
     (Dialect.BEDROCK, True): 20,
+    (Dialect.COHERE, False): 40,
+    (Dialect.COHERE, True): 8,
+    (Dialect.RESPONSES, False): 100,
+    (Dialect.RESPONSES, True): 40,
 }
 
 

@@ -176,9 +176,15 @@ def test_documents_are_files_or_text() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "source", [{"type": "url", "url": "https://a.test/x.pdf"}, {"type": "file", "file_id": "f"}, None]
-)
+def test_a_document_at_an_address_is_a_file() -> None:
+    paper = {"type": "document", "title": "X", "source": {"type": "url", "url": "https://a.test/x.pdf"}}
+    (message,) = messages_of(messages=[user(paper)])
+    assert message["content"] == [
+        {"type": "file", "file": {"filename": "X", "file_data": "https://a.test/x.pdf"}}
+    ]
+
+
+@pytest.mark.parametrize("source", [{"type": "url"}, {"type": "file", "file_id": "f"}, None])
 def test_a_document_that_no_other_provider_reaches_is_refused(source: object) -> None:
     with pytest.raises(UnsupportedParameter) as refused:
         read(messages=[user({"type": "document", "source": source})])

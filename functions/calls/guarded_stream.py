@@ -1,0 +1,180 @@
+"""A stream whose client is sent nothing that its guardrails have not read."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from functions.calls.guarded import Guarding, unreadable
+from functions.contract.function import EventStream
+from functions.ports.models import Hold
+from models_registry.config.guardrails import Guardrail
+from models_registry.contents.texts import Unreadable
+from models_registry.contents.windows import HeldTooMuch, StreamWindow
+from schema.errors import GatewayError
+from schema.usage import Usage
+
+MOST_WAITED_S = 1.0
+"""A window that is not full is read once its first text is so old, when something comes."""
+
+
+class LateHold:
+    """A hold whose ending waits for the guardrails: they may still refuse an answer that is complete.
+    Implements `functions.ports.models.Hold`."""
+
+    __slots__ = ("_error", "_hold", "_usage", "is_over")
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._usage: Usage | None = None
+        self._error: Exception | None = None
+        self.is_over = False
+
+    @property
+    def output_limit(self) -> int | None:
+        return self._hold.output_limit
+
+    def first_token(self) -> None:
+        self._hold.first_token()
+
+    def answered(self, response_id: str | None) -> None:
+        self._hold.answered(response_id)
+
+    def settle(self, usage: Usage) -> None:
+        self._usage = usage
+
+    def settle_hit(self, usage: Usage) -> None:
+        self._hold.settle_hit(usage)
+        self.is_over = True
+
+    def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
+        """The first time it is noted: the router may make another attempt while nothing was sent. The second
+        time it is booked, with the usage of the first."""
+        if self._error is None and not self.is_over:
+            self._error, self._usage = error, usage or self._usage
+        elif not self.is_over:
+            self.is_over = True
+            self._hold.fail(error, usage or self._usage, final=final)
+
+    def cancel(self, usage: Usage) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._hold.cancel(usage)
+
+    def finish(self) -> None:
+        """Nothing more comes: end the hold as it was said."""
+        if self.is_over:
+            return
+        if self._error is not None:
+            self.fail(self._error)
+        elif self._usage is not None:
+            self.is_over = True
+            self._hold.settle(self._usage)
+
+    def refuse(self, error: Exception) -> None:
+        """A guardrail lets the answer not through. What the provider reported is booked."""
+        if not self.is_over:
+            self.is_over = True
+            self._hold.fail(error, self._usage)
+
+
+class GuardedStream:
+    """Implements EventStream."""
+
+    def __init__(
+        self,
+        stream: EventStream,
+        hold: LateHold,
+        guarding: Guarding[Any],
+        guardrails: Sequence[Guardrail],
+        *,
+        model: str,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is told when a guardrail changes something."""
+        self._stream = stream
+        self._hold = hold
+        self._guarding = guarding
+        self._guardrails = guardrails
+        self._model = model
+        self._changed = changed
+        self._pieces = stream.events()
+        self._window = StreamWindow(
+            window_chars=min(each.window_chars for each in guardrails),
+            held_chars=max(each.held_chars for each in guardrails),
+        )
+        self._unread_since: float | None = None
+        self._ready = b""
+        self._is_over = False
+
+    async def begin(self) -> None:
+        """Read and check the first window, so that a refusal still has a status of its own. Where this
+        raises, nothing was sent."""
+        try:
+            while not self._ready and not self._is_over:
+                self._ready = await self._more()
+        except BaseException:
+            self._stream.close()
+            raise
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """See EventStream."""
+        try:
+            while True:
+                ready, self._ready = self._ready, b""
+                if ready:
+                    yield ready
+                if self._is_over:
+                    break
+                self._ready = await self._more()
+            self._hold.finish()
+        except GatewayError:
+            self._hold.finish()
+            raise
+
+    async def _more(self) -> bytes:
+        """Take one piece more. Gives what may be sent. A refusal ends the stream and its hold."""
+        piece = await anext(self._pieces, None)
+        window = self._window
+        try:
+            if piece is None:
+                self._is_over = True
+                await self._read()
+                return window.rest()
+            window.feed(piece)
+            if window.has_unread and self._unread_since is None:
+                self._unread_since = time.monotonic()
+            since = self._unread_since
+            if window.is_full or (since is not None and time.monotonic() - since > MOST_WAITED_S):
+                await self._read()
+                return window.let_through()
+        except (Unreadable, HeldTooMuch):
+            error = unreadable(self._guardrails)
+            self._end(error)
+            raise error from None
+        except GatewayError as error:
+            self._end(error)
+            raise
+        return b""
+
+    async def _read(self) -> None:
+        window = self._window
+        self._unread_since = None
+        if not window.has_unread:
+            return
+        texts = await self._guarding.after(self._guardrails, window.texts, self._model)
+        if window.read(texts):
+            self._changed()
+
+    def _end(self, error: GatewayError) -> None:
+        """Cut the provider off, and book what it produced."""
+        self._stream.close(error)
+        self._hold.refuse(error)
+
+    def failed(self, error: GatewayError) -> bytes:
+        """See EventStream."""
+        return self._stream.failed(error)
+
+    def close(self, error: GatewayError | None = None) -> None:
+        """See EventStream."""
+        self._stream.close(error)
+        self._hold.finish()

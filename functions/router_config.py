@@ -1,0 +1,178 @@
+"""Settings of the router, which count before the config file's; fallbacks; the hosts' config files."""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from functions.contract.function import function
+from functions.contract.roles import Access
+from functions.ports.context import RegistryContext
+from functions.rules.stored_values import checked_values
+from models_registry.config.reader import FallbackLists
+from models_registry.config.stored import Stored, unknown_settings
+from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
+from schema.fields import refuse_undeclared, text, texts
+from schema.router_config import (
+    ConfigHosts,
+    ConfigUpdated,
+    ConfigUpdateRequest,
+    FallbackDeleted,
+    FallbackDeleteRequest,
+    FallbackMade,
+    FallbackQuery,
+    FallbackRequest,
+    FallbackShown,
+    RouterSettingsShown,
+    SettingField,
+    SettingsQuery,
+)
+
+MAX_FALLBACKS = 20
+SETTING_OF = MappingProxyType(
+    {
+        "general": "fallbacks",
+        "context_window": "context_window_fallbacks",
+        "content_policy": "content_policy_fallbacks",
+    }
+)
+
+
+@function("POST", "/config/update", access=Access.SETTINGS_WRITE)
+async def update(request: ConfigUpdateRequest, ctx: RegistryContext) -> ConfigUpdated:
+    """Change settings of the router. They are in force at once here, and within a second everywhere."""
+    refuse_undeclared(request)
+    given = request.router_settings or {}
+    checked_values(given, ctx.registry.in_force(), param="router_settings")
+    for name in unknown_settings(given):
+        if given[name] is not None:
+            raise UnsupportedParameter(
+                f"router_settings.{name[:100]}: not supported by this version.",
+                param=f"router_settings.{name}",
+            )
+
+    def change(stored: Stored) -> Stored:
+        after = {**stored.router_settings, **given}
+        kept = {name: value for name, value in after.items() if value is not None}
+        return msgspec.structs.replace(stored, router_settings=kept)
+
+    await ctx.registry.change(change, call=ctx.call)
+    return ConfigUpdated()
+
+
+@function("GET", "/router/settings", access=Access.SETTINGS_READ)
+async def settings(request: SettingsQuery, ctx: RegistryContext) -> RouterSettingsShown:
+    """Show the settings of the router that are in force, and where each comes from."""
+    stored = (await ctx.registry.read()).router_settings
+    in_force = msgspec.structs.asdict(ctx.registry.in_force().router_settings)
+    fields = [
+        SettingField(
+            field_name=name,
+            field_value=value,
+            source="database" if name in stored else "default" if value is None else "config",
+        )
+        for name, value in in_force.items()
+    ]
+    made = {name: value for name, value in in_force.items() if value is not None}
+    return RouterSettingsShown(fields=fields, current_values=made)
+
+
+@function("GET", "/config/hosts", access=Access.SETTINGS_READ)
+async def hosts(request: SettingsQuery, ctx: RegistryContext) -> ConfigHosts:
+    """Show the hosts that serve with this database, and whether their config files are the same."""
+    found = list(await ctx.hosts.listed())
+    return ConfigHosts(
+        same=len({each.config_hash for each in found if each.config_hash}) <= 1,
+        needs_restart=list(ctx.hosts.waits_for_restart),
+        hosts=found,
+    )
+
+
+@function("POST", "/fallback", access=Access.SETTINGS_WRITE)
+async def set_fallback(request: FallbackRequest, ctx: RegistryContext) -> FallbackMade:
+    """Say where calls of a model go when it fails."""
+    refuse_undeclared(request)
+    model = text(request.model, param="model")
+    names = texts(request.fallback_models, param="fallback_models")
+    if not 0 < len(names) <= MAX_FALLBACKS or len(set(names)) < len(names):
+        raise InvalidRequest(
+            f"fallback_models: expected 1 to {MAX_FALLBACKS} names, each once.", param="fallback_models"
+        )
+    if model in names:
+        raise InvalidRequest("fallback_models: a model can't be its own fallback.", param="fallback_models")
+    _check_names(model, names, ctx)
+    setting = SETTING_OF[request.fallback_type]
+    known: list[bool] = []
+
+    def change(stored: Stored) -> Stored:
+        lists = _lists(stored, setting, ctx)
+        known.append(any(model in each for each in lists))
+        return _with_lists(stored, setting, [*_without(lists, model), {model: names}])
+
+    await ctx.registry.change(change, call=ctx.call)
+    done = "updated" if known[0] else "created"
+    return FallbackMade(
+        model=model,
+        fallback_models=names,
+        fallback_type=request.fallback_type,
+        message=f"Fallback configuration {done} successfully",
+    )
+
+
+@function("GET", "/fallback/{model:path}", access=Access.SETTINGS_READ)
+async def fallback(request: FallbackQuery, ctx: RegistryContext) -> FallbackShown:
+    """Show where calls of a model go when it fails."""
+    lists = _lists(await ctx.registry.read(), SETTING_OF[request.fallback_type], ctx)
+    found = next((each[request.model] for each in lists if request.model in each), None)
+    if found is None:
+        raise NotFound(f"The model has no {request.fallback_type} fallbacks.", param="model")
+    return FallbackShown(model=request.model, fallback_models=found, fallback_type=request.fallback_type)
+
+
+@function("DELETE", "/fallback/{model:path}", access=Access.SETTINGS_WRITE)
+async def delete_fallback(request: FallbackDeleteRequest, ctx: RegistryContext) -> FallbackDeleted:
+    """Take the fallbacks of a model away, those of the config file too."""
+    refuse_undeclared(request)
+    setting = SETTING_OF[request.fallback_type]
+
+    def change(stored: Stored) -> Stored:
+        lists = _lists(stored, setting, ctx)
+        left = _without(lists, request.model)
+        if left == list(lists):
+            raise NotFound(f"The model has no {request.fallback_type} fallbacks.", param="model")
+        return _with_lists(stored, setting, left)
+
+    await ctx.registry.change(change, call=ctx.call)
+    return FallbackDeleted(model=request.model, fallback_type=request.fallback_type)
+
+
+def _lists(stored: Stored, setting: str, ctx: RegistryContext) -> FallbackLists:
+    """The lists of fallbacks as they stand: those that are stored, else the config's."""
+    if setting in stored.router_settings:
+        found: Any = stored.router_settings[setting]  # it was judged when it was stored
+        return [dict(each) for each in found]
+    config = ctx.registry.in_force()
+    found = getattr(config.router_settings, setting)
+    return (getattr(config.litellm_settings, setting) if found is None else found) or []
+
+
+def _without(lists: FallbackLists, model: str) -> FallbackLists:
+    left = [{name: names for name, names in each.items() if name != model} for each in lists]
+    return [each for each in left if each]
+
+
+def _with_lists(stored: Stored, setting: str, lists: FallbackLists) -> Stored:
+    return msgspec.structs.replace(stored, router_settings={**stored.router_settings, setting: lists})
+
+
+def _check_names(model: str, names: Sequence[str], ctx: RegistryContext) -> None:
+    """Raises ModelNotFound for the model, and InvalidRequest for a fallback that does not exist."""
+    seen = ctx.models.of_team(None)
+    if seen.card(model, allowed=()) is None:
+        raise ModelNotFound(f"The model `{model[:200]}` does not exist here.", param="model")
+    for name in names:
+        if seen.card(name, allowed=()) is None:
+            raise InvalidRequest(
+                f"fallback_models: no model is called {name[:200]!r}.", param="fallback_models"
+            )

@@ -1,0 +1,114 @@
+"""A conversation in Cohere's form. It is near to OpenAI's. An answer that called tools may have a plan beside
+the calls, and thinking is a part of the content."""
+
+from types import MappingProxyType
+
+from models_registry.backends.changes import Changes, MessageFields
+from models_registry.backends.content import address, function_of, parts_of, refuse_legacy, thinking_text
+from schema.chat import ImageUrl, Message, Part
+from schema.dialects.cohere import (
+    CohereFunction,
+    CohereImage,
+    CohereMessage,
+    CoherePart,
+    CohereToolCall,
+)
+from schema.errors import InvalidRequest, UnsupportedParameter
+
+FIELDS = MessageFields(
+    message=frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call"})
+    | {"reasoning_content", "thinking_blocks"},
+    part=frozenset({"type", "text", "refusal", "image_url", "thinking", "signature", "data"}),
+)
+ROLES = MappingProxyType(
+    {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+)
+PLACES = ("http://", "https://", "data:")
+
+
+def conversation(messages: list[Message], changes: Changes, *, thinks: bool) -> list[CohereMessage]:
+    """The messages in Cohere's form. `thinks`: the model takes the thinking of its earlier answers. What has
+    no place is left out and named in `changes`. Raises InvalidRequest or UnsupportedParameter, which name the
+    message."""
+    if not messages:
+        raise InvalidRequest("'messages' must not be empty.", param="messages")
+    return [_message(each, f"messages[{i}]", changes, thinks=thinks) for i, each in enumerate(messages)]
+
+
+def _message(message: Message, where: str, changes: Changes, *, thinks: bool) -> CohereMessage:
+    refuse_legacy(message, where)
+    role = ROLES.get(message.role)
+    if role is None:
+        raise UnsupportedParameter(
+            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
+        )
+    if message.name and role != "tool":
+        changes.add("messages.name")
+    if role == "tool" and not message.tool_call_id:
+        raise InvalidRequest(f"'{where}.tool_call_id' is missing.", param=f"{where}.tool_call_id")
+    parts: list[CoherePart] = []
+    for j, each in enumerate(parts_of(message.content)):
+        parts += _part(each, f"{where}.content[{j}]", changes)
+    if message.refusal:
+        parts.append(CoherePart(kind="text", text=message.refusal))
+    calls = _calls(message, where, changes) if role == "assistant" else []
+    thinking = thinking_text(message) if role == "assistant" else None
+    plan = thinking if calls else None
+    if thinking and not calls:
+        if thinks:
+            parts.insert(0, CoherePart(kind="thinking", thinking=thinking))
+        else:
+            changes.add("messages.reasoning_content")
+    return CohereMessage(
+        role=role,
+        content=_content(parts, has_calls=bool(calls)),
+        tool_plan=plan,
+        tool_calls=calls or None,
+        tool_call_id=message.tool_call_id if role == "tool" else None,
+    )
+
+
+def _content(parts: list[CoherePart], *, has_calls: bool) -> str | list[CoherePart] | None:
+    """One text as a text. An answer that called tools may have no content."""
+    if not parts:
+        return None if has_calls else ""
+    if len(parts) == 1 and parts[0].kind == "text":
+        return parts[0].text
+    return parts
+
+
+def _calls(message: Message, where: str, changes: Changes) -> list[CohereToolCall]:
+    found = []
+    for j, call in enumerate(message.tool_calls or ()):
+        at = f"{where}.tool_calls[{j}]"
+        name, arguments = function_of(call, at, changes)
+        if not call.id:
+            raise InvalidRequest(f"'{at}.id' is missing.", param=f"{at}.id")
+        function = CohereFunction(name=name, arguments=bytes(arguments).decode())
+        found.append(CohereToolCall(id=call.id, function=function))
+    return found
+
+
+def _part(part: Part, where: str, changes: Changes) -> list[CoherePart]:
+    match part.kind:
+        case "text" if part.text is not None:
+            return [CoherePart(kind="text", text=part.text)]
+        case "refusal" if part.refusal is not None:
+            return [CoherePart(kind="text", text=part.refusal)]
+        case "thinking" | "redacted_thinking":
+            changes.add("messages.content.thinking")
+            return []
+        case "image_url":
+            return [CoherePart(kind="image_url", image_url=_image(part.image_url, f"{where}.image_url"))]
+        case kind:
+            raise UnsupportedParameter(
+                f"'{where}' is a part of type '{kind}', which the provider does not take.",
+                param=f"{where}.{kind}",
+            )
+
+
+def _image(image: ImageUrl | str | None, where: str) -> CohereImage:
+    url = address(image, where)
+    if not url[:8].lower().startswith(PLACES):
+        raise UnsupportedParameter(f"'{where}' must be an http(s) address or a data URI.", param=where)
+    return CohereImage(url=url, detail=image.detail if isinstance(image, ImageUrl) else None)

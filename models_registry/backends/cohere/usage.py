@@ -1,0 +1,44 @@
+"""Cohere's counts and reasons in our terms.
+
+The bill is made of `billed_units`. They leave out Cohere's own text and the marks of the template, which
+`tokens` has. Cached tokens cost as much as others, so they are not told apart.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from models_registry.backends.usage import count_of, report_in, usage_from
+from models_registry.turns.events import StopReason
+from schema.dialects.cohere import CohereUnits, CohereUsage
+from schema.usage import Usage
+from schema.wire import MaybeRaw
+
+STOP_REASONS: Mapping[str, StopReason] = MappingProxyType(
+    {
+        "COMPLETE": StopReason.END,
+        "STOP_SEQUENCE": StopReason.SEQUENCE,
+        "MAX_TOKENS": StopReason.LENGTH,
+        "TOOL_CALL": StopReason.TOOLS,
+        "ERROR_LIMIT": StopReason.CONTEXT,
+        "ERROR_TOXIC": StopReason.FILTER,
+    }
+)
+BROKEN = frozenset({"ERROR", "TIMEOUT"})
+"""Reasons of an answer that the model did not get done."""
+NOTHING = CohereUnits()
+_REPORTS = msgspec.json.Decoder(CohereUsage)
+
+
+def usage_in(raw: MaybeRaw) -> Usage | None:
+    """The usage that an answer reports. None: there are no counts."""
+    report = report_in(raw, _REPORTS)
+    if report is None:
+        return None
+    billed, tokens = report.billed_units or NOTHING, report.tokens or NOTHING
+    prompt, completion = count_of(billed.input_tokens), count_of(billed.output_tokens)
+    prompt = count_of(tokens.input_tokens) if prompt is None else prompt
+    completion = count_of(tokens.output_tokens) if completion is None else completion
+    thought = count_of(tokens.reasoning_tokens) or count_of(billed.reasoning_tokens) or 0
+    return usage_from(prompt, completion, Usage(reasoning_tokens=min(thought, completion or 0)))

@@ -1,0 +1,30 @@
+"""The ids of deployments, each once. Spend, budgets, cooldowns and conversations go by them."""
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+
+from models_registry.config.reader import Deployment
+from models_registry.numbers import BadDeployment
+
+
+class DeploymentIds:
+    """Gives the deployments of a registry their ids, those of the config file first. `of_file` are the ids
+    that the file's deployments want: what is stored never moves one of them."""
+
+    def __init__(self, of_file: Iterable[str]) -> None:
+        self.paths: dict[str, str] = {}
+        """Where each deployment stands, by its id."""
+        self._of_file = frozenset(of_file)
+        self._numbers: dict[str, Iterator[int]] = {}
+
+    def give(self, deployment: Deployment, wanted: str) -> str:
+        """The id of a deployment: the one that it wants, or that with a number (`3f1c-2`) for two of the file
+        that differ in their keys alone. Raises BadDeployment for a stored one whose id another one has."""
+        found = wanted
+        if wanted in self.paths:
+            if deployment.stored:
+                raise BadDeployment(deployment.path, f"its id is that of {self.paths[wanted]}")
+            numbers = self._numbers.setdefault(wanted, count(2))
+            found = next(name for each in numbers if (name := f"{wanted}-{each}") not in self._of_file)
+        self.paths[found] = deployment.path
+        return found

@@ -1,0 +1,316 @@
+"""Models, credentials and router settings that were entered through the API, merged with the config file.
+
+The file's deployments come first, then the stored ones, oldest first. A stored setting counts before the
+file's setting of the same name. A stored model that can't be called is skipped, whatever is wrong with it:
+a row never keeps a server from starting. What may be stored at all is judged when it is entered, by the
+functions at the end.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from models_registry.config import known_keys
+from models_registry.config.compiled import BuildCache
+from models_registry.config.reader import (
+    ENV_PREFIX,
+    Config,
+    Credentials,
+    Deployment,
+    EntryRead,
+    RouterSettings,
+    Skipped,
+    public_name_of,
+    read_config,
+    read_entry,
+    would_be_local,
+)
+from models_registry.config.stored_address import refusal_of
+
+Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it
+ROUTER_SETTINGS = "router_settings"
+OWN_SECRETS = frozenset(
+    {"DATABASE_URL", "UI_PASSWORD", "LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "LITELLM_LICENSE", "PGPASSWORD"}
+)
+OWN_PREFIXES = ("SWITCHGEAR_", "POSTGRES_", "DATABASE_")
+"""The variables of the gateway itself. No allow-list gives them to a body of the API."""
+FILES = ("ssl_certificate",)
+"""Parameters that name a file of the gateway's machine."""
+MAX_DEPTH = 20
+
+
+class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored deployment, opened. `flaw` says why its values can't be read, such as another salt key."""
+
+    model_id: str
+    model_name: str
+    litellm_params: Values
+    unread: frozenset[str] = frozenset()
+    """The parameters that can't be opened. They stay stored as they are until somebody sends them again."""
+    model_info: Values = {}
+    blocked: bool = False
+    flaw: str = ""
+    created_at: datetime | None = None
+    created_by: str | None = None
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+    def __repr__(self) -> str:
+        return f"StoredModel({self.model_id!r})"  # its parameters hold keys
+
+    @property
+    def team_id(self) -> str | None:
+        """The team that owns the model."""
+        team = self.model_info.get("team_id")
+        return team if isinstance(team, str) and team else None
+
+    @property
+    def path(self) -> str:
+        """Where it stands, for messages: `model 0b1f`."""
+        return f"model {self.model_id[:100]}"
+
+
+class StoredCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored credential, opened."""
+
+    id: str
+    name: str
+    values: Values
+    unread: frozenset[str] = frozenset()
+    """The values that can't be opened. They stay stored as they are until somebody sends them again."""
+    info: Values = {}
+    flaw: str = ""
+
+    def __repr__(self) -> str:
+        return f"StoredCredential({self.name!r})"
+
+    @property
+    def path(self) -> str:
+        return f"credential {self.name[:100]}"
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is stored beside the file."""
+
+    models: tuple[StoredModel, ...] = ()
+    credentials: tuple[StoredCredential, ...] = ()
+    router_settings: Values = {}
+
+    def __repr__(self) -> str:
+        return f"Stored({len(self.models)} models)"
+
+
+NOTHING = Stored()
+
+
+def read_with_stored(
+    document: Values, env: Mapping[str, str], stored: Stored = NOTHING, cache: BuildCache | None = None
+) -> Config:
+    """Check a config file together with what is stored beside it. Nothing that either can hold makes this
+    raise. `cache` has what was read the last time."""
+    cache = cache or BuildCache()
+    settings = stored.router_settings
+    config = cache.config(document, settings, lambda: read_config(_with_settings(document, settings), env))
+    if not stored.models and not stored.credentials:
+        return config
+    allowed = allowed_variables(config)
+    credentials, doubts, unread = _shared(config.credentials, stored.credentials, allowed)
+    deployments, skipped, warnings = list(config.deployments), list(config.skipped), list(config.warnings)
+    for model in stored.models:
+        name = model.litellm_params.get("litellm_credential_name")
+        flaw = unread.get(name, "") if isinstance(name, str) else ""
+        if flaw and not model.flaw:
+            flaw = f"litellm_params.litellm_credential_name: {flaw}"
+            model = msgspec.structs.replace(model, flaw=flaw)
+        found, said = _entry(model, config.ids, allowed, credentials, cache)
+        warnings += said
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            deployments.append(found)
+    cache.keep_entries({each.model_id for each in stored.models})
+    return msgspec.structs.replace(
+        config,
+        deployments=tuple(deployments),
+        skipped=tuple(skipped),
+        warnings=(*warnings, *doubts),
+        credentials=credentials,
+    )
+
+
+def _with_settings(document: Values, settings: Values) -> Values:
+    if not settings:
+        return document
+    given = document.get(ROUTER_SETTINGS)
+    return {**document, ROUTER_SETTINGS: {**(given if isinstance(given, Mapping) else {}), **settings}}
+
+
+def _shared(
+    given: Credentials, stored: Sequence[StoredCredential], allowed: Mapping[str, str]
+) -> tuple[Credentials, list[str], Mapping[str, str]]:
+    """The credentials by name, warnings, and why credentials can't be used, by name. The file's count
+    first."""
+    found, doubts, unfit = dict(given), list[str](), dict[str, str]()
+    for each in stored:
+        flaw = each.flaw or next(unfit_values(each.values, allowed), "")
+        if each.name in found:
+            doubts.append(f"{each.path}: the config file has one of this name, which counts")
+        elif flaw:
+            doubts.append(f"{each.path}: {flaw}")
+            unfit[each.name] = f"the credential can't be used: {flaw}"
+        else:
+            found[each.name] = {name: _looked_up(value, allowed) for name, value in each.values.items()}
+    return found, doubts, unfit
+
+
+def _looked_up(value: object, allowed: Mapping[str, str]) -> object:
+    if isinstance(value, str) and value.startswith(ENV_PREFIX):
+        return allowed[value.removeprefix(ENV_PREFIX)]
+    return value
+
+
+def _entry(
+    model: StoredModel,
+    taken: Mapping[str, str],
+    allowed: Mapping[str, str],
+    credentials: Credentials,
+    cache: BuildCache,
+) -> tuple[Deployment | Skipped, Sequence[str]]:
+    """The deployment of a stored model, or why it can't be called."""
+
+    def skipped(reason: str, *, blocked: bool = False) -> tuple[Skipped, Sequence[str]]:
+        found = Skipped(
+            path=model.path,
+            model_name=public_name_of(entry_of(model)),
+            reason=f"{model.path}: {reason}",
+            local=not blocked
+            and ("residency" in model.unread or would_be_local(model.litellm_params, model.model_info)),
+            blocked=blocked,
+            model_id=model.model_id,
+            team_id=model.team_id or "",
+        )
+        return found, ()
+
+    if model.flaw:
+        return skipped(model.flaw)
+    if model.blocked:
+        return skipped("it is blocked", blocked=True)
+    if model.model_id in taken:
+        return skipped(f"its id is that of {taken[model.model_id]}")
+    unfit = next(unfit_values(model.litellm_params, allowed), None)
+    if unfit is not None:
+        return skipped(unfit)
+
+    def read_stored() -> EntryRead:
+        read = read_entry(entry_of(model), model.path, allowed, credentials)
+        if isinstance(read.found, Skipped):
+            found = msgspec.structs.replace(read.found, model_id=model.model_id)
+            return EntryRead(found=found, warnings=read.warnings)
+        return EntryRead(found=msgspec.structs.replace(read.found, stored=True), warnings=read.warnings)
+
+    shared = credentials.get(str(model.litellm_params.get("litellm_credential_name")))
+    read = cache.entry(model.model_id, (model, allowed, shared), read_stored)
+    return read.found, read.warnings
+
+
+def entry_of(model: StoredModel) -> dict[str, Any]:
+    """The entry of `model_list` that a stored model stands for."""
+    stamps = {
+        "created_at": model.created_at,
+        "created_by": model.created_by,
+        "updated_at": model.updated_at,
+        "updated_by": model.updated_by,
+    }
+    told = {name: str(value) for name, value in stamps.items() if value is not None}
+    info = {**model.model_info, **told, "id": model.model_id, "db_model": True}
+    return {
+        "model_name": model.model_name,
+        "litellm_params": dict(model.litellm_params),
+        "model_info": info,
+    }
+
+
+# What may be stored
+
+
+def allowed_variables(config: Config) -> dict[str, str]:
+    """The variables that a stored value may name, with their values."""
+    names = config.general_settings.api_env_allowlist or ()
+    return {
+        name: value
+        for name in names
+        if not is_own_secret(name) and (value := config.environment.get(name)) is not None
+    }
+
+
+def is_own_secret(name: str) -> bool:
+    """Whether a variable is one of the gateway's own."""
+    return name.upper() in OWN_SECRETS or name.upper().startswith(OWN_PREFIXES)
+
+
+def unfit_values(values: Values, allowed: Mapping[str, str]) -> Iterator[str]:
+    """Why these parameters may not be stored, one text each, with the parameter's name and no value."""
+    for name, text in _texts(values, "", 0):
+        variable = text.removeprefix(ENV_PREFIX)
+        if variable != text and variable not in allowed:
+            yield (
+                f"{name}: the API may name the variables of general_settings.api_env_allowlist alone, and "
+                f"{variable[:100]} is none of them, or is not set"
+            )
+    for name in (*known_keys.ADDRESSES, "azure_endpoint", "aws_sts_endpoint"):
+        address = values.get(name)
+        if isinstance(address, str) and not address.startswith(ENV_PREFIX) and address:
+            refusal = refusal_of(address)
+            if refusal is not None:
+                yield f"{name}: {refusal}"
+    for name in FILES:
+        if values.get(name) is not None:
+            yield f"{name}: a file can be named in the config file alone"
+    if values.get("ssl_verify") is not None and not isinstance(values["ssl_verify"], bool):
+        yield "ssl_verify: a file can be named in the config file alone; expected true or false"
+    yield from _unfit_google(values.get("vertex_credentials"))
+
+
+def _unfit_google(given: object) -> Iterator[str]:
+    """Why the credentials of Google Cloud may not be stored: they name a file, or another kind of account
+    whose addresses anybody could choose."""
+    if given is None or (isinstance(given, str) and given.startswith(ENV_PREFIX)):
+        return
+    if isinstance(given, str):
+        try:
+            given = msgspec.json.decode(given)
+        except msgspec.DecodeError:
+            yield "vertex_credentials: expected the JSON of an account, not the name of a file"
+            return
+    kind = given.get("type") if isinstance(given, Mapping) else None
+    if kind not in ("service_account", "authorized_user"):
+        yield "vertex_credentials: expected the JSON of a service_account or authorized_user"
+    elif isinstance(given, Mapping):
+        for name in ("token_uri", "universe_domain"):
+            value = given.get(name)
+            fits = {"token_uri": "https://oauth2.googleapis.com/token", "universe_domain": "googleapis.com"}
+            if value is not None and value != fits[name]:
+                yield f"vertex_credentials.{name}: expected {fits[name]}"
+
+
+def _texts(value: object, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Each text in a value, with the path of its parameter; the names in mappings too."""
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, inside in value.items():
+            yield f"{name or 'a name'}", str(key)
+            yield from _texts(inside, f"{name}.{key}"[:200].removeprefix("."), depth + 1)
+    elif isinstance(value, list):
+        for inside in value:
+            yield from _texts(inside, name, depth + 1)
+
+
+def unknown_settings(settings: Values) -> list[str]:
+    """The names of settings that no router settings have, or that have no effect in this version."""
+    known = set(RouterSettings.__struct_encode_fields__)
+    return [name for name in settings if name not in known]

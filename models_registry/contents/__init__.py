@@ -1,0 +1,1 @@
+"""The texts in requests and answers of any surface, found without knowing the surface."""

@@ -1,0 +1,1 @@
+"""The response cache: answers of providers, given again to the same request."""

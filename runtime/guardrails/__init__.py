@@ -1,0 +1,1 @@
+"""Guardrails: services that are asked about calls."""

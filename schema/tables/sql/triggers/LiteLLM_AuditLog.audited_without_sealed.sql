@@ -1,0 +1,1 @@
+CREATE TRIGGER audited_without_sealed BEFORE INSERT ON "LiteLLM_AuditLog" FOR EACH ROW WHEN (new.table_name = ANY (ARRAY['LiteLLM_ProxyModelTable'::text, 'LiteLLM_CredentialsTable'::text, 'LiteLLM_Config'::text])) EXECUTE FUNCTION switchgear_audited_without_sealed();

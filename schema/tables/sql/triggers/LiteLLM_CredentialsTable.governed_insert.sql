@@ -1,0 +1,1 @@
+CREATE TRIGGER governed_insert AFTER INSERT ON "LiteLLM_CredentialsTable" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('credential', 'credential_name', 'credential_name');

@@ -1,0 +1,1 @@
+CREATE TRIGGER governed_update AFTER UPDATE ON "LiteLLM_ProxyModelTable" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION switchgear_governed('model', 'model_id', 'model_id');

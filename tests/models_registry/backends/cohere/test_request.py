@@ -1,0 +1,241 @@
+"""What goes to Cohere's v2 chat, and what is refused by name; and streams that break."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.backends import BACKENDS
+from models_registry.facts.table import ModelFacts
+from models_registry.target import Dialect, Target
+from schema.errors import InvalidRequest, ProviderError, UnsupportedParameter, UpstreamCut, UpstreamMalformed
+from tests.models_registry.backends.chatting import chat_answer, chat_stream
+from tests.models_registry.backends.feeding import Outcome, feed_all_ways, run
+from tests.models_registry.backends.making import (
+    FACTS,
+    PIXEL,
+    USER,
+    WEATHER,
+    body_of,
+    chat,
+    deltas,
+    embeddings,
+    target,
+)
+
+TO = target(Dialect.COHERE)
+COHERE = BACKENDS[Dialect.COHERE]
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
+FILE = {"role": "user", "content": [{"type": "file", "file": {}}]}
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+
+
+def sent(to: Target = TO, **fields: Any) -> dict[str, Any]:
+    return body_of(COHERE.chat_request(chat(**fields), to, FACTS))
+
+
+def changed(to: Target = TO, **fields: Any) -> tuple[str, ...]:
+    return COHERE.chat_request(chat(**fields), to, FACTS).changed
+
+
+def test_parameters_have_coheres_names() -> None:
+    body = sent(
+        max_tokens=5, temperature=0.3, top_p=0.5, top_k=7, stop="END", seed=1, presence_penalty=0.1,
+        safety_mode="STRICT", documents=[{"data": {"text": "x"}}], citation_options={"mode": "OFF"},
+    )  # fmt: skip
+    del body["messages"]
+    assert body == {
+        "model": "native",
+        "stream": False,
+        "max_tokens": 5,
+        "temperature": 0.3,
+        "p": 0.5,
+        "k": 7,
+        "stop_sequences": ["END"],
+        "seed": 1,
+        "presence_penalty": 0.1,
+        "safety_mode": "STRICT",
+        "documents": [{"data": {"text": "x"}}],
+        "citation_options": {"mode": "OFF"},
+    }
+    request = COHERE.chat_request(chat(stream=True), TO, FACTS)
+    assert request.url == "http://upstream.test/v2/chat"
+    assert body_of(request)["stream"] is True
+
+
+def test_a_conversation_with_tools_has_its_plan_beside_the_calls() -> None:
+    answer = {"role": "assistant", "content": None, "tool_calls": [CALL], "reasoning_content": "I look."}
+    messages = [{"role": "developer", "content": "Be brief."}, USER, answer, RESULT]
+    body = sent(messages=messages, tools=[WEATHER])
+    assert body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        USER,
+        {"role": "assistant", "tool_plan": "I look.", "tool_calls": [CALL]},
+        RESULT,
+    ]
+    assert body["tools"] == [WEATHER]
+
+
+def test_thinking_of_an_answer_goes_to_models_that_reason() -> None:
+    answer = {"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}
+    messages = [USER, answer, USER]
+    reasoning = msgspec.structs.replace(
+        TO, facts=ModelFacts(provider="cohere", model="native", reasoning=True)
+    )
+    assert sent(reasoning, messages=messages)["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Hm."},
+        {"type": "text", "text": "Hi."},
+    ]
+    assert sent(messages=messages)["messages"][1] == {"role": "assistant", "content": "Hi."}
+    assert changed(messages=messages) == ("messages.reasoning_content",)
+
+
+def test_pictures_go_as_they_are() -> None:
+    parts = [{"type": "text", "text": "See"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
+    assert sent(messages=[{"role": "user", "content": parts}])["messages"][0]["content"] == parts
+
+
+@pytest.mark.parametrize(
+    ("fields", "there"),
+    [
+        ({"tool_choice": "auto"}, None),
+        ({"tool_choice": "required"}, "REQUIRED"),
+        ({"tool_choice": "none"}, "NONE"),
+        ({"tool_choice": {"type": "function", "function": {"name": "weather"}}}, "REQUIRED"),
+    ],
+)
+def test_the_choice_of_tools(fields: dict[str, Any], there: str | None) -> None:
+    assert sent(tools=[WEATHER], **fields).get("tool_choice") == there
+
+
+@pytest.mark.parametrize(
+    ("fields", "there"),
+    [
+        ({"reasoning_effort": "none"}, {"type": "disabled"}),
+        ({"reasoning_effort": "high"}, {"type": "enabled"}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, {"type": "enabled", "token_budget": 9}),
+        ({"thinking": {"type": "enabled", "token_budget": 9}}, {"type": "enabled", "token_budget": 9}),
+        ({"thinking": {"type": "disabled"}}, {"type": "disabled"}),
+        ({}, None),
+    ],
+)
+def test_thinking_is_on_or_off(fields: dict[str, Any], there: object) -> None:
+    assert sent(**fields).get("thinking") == there
+
+
+def test_a_schema_is_a_json_object_with_it() -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
+    assert sent(response_format=wanted)["response_format"] == {"type": "json_object", "json_schema": SCHEMA}
+    assert sent(response_format={"type": "json_object"})["response_format"] == {"type": "json_object"}
+    assert "response_format" not in sent(response_format={"type": "text"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"logit_bias": {"1": 1}}, "logit_bias"),
+        ({"n": 2}, "n"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        (
+            {
+                "tools": [WEATHER, {"type": "function", "function": {"name": "time"}}],
+                "tool_choice": {"type": "function", "function": {"name": "time"}},
+            },
+            "tool_choice",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]},
+            "messages[0].content[0].file",
+        ),
+        ({"messages": [{"role": "narrator", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
+        ({"thinking": "much"}, "thinking"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+    ],
+)
+def test_what_cohere_lacks_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        sent(**fields)
+    assert caught.value.param == param
+
+
+def test_embeddings_are_refused() -> None:
+    with pytest.raises(UnsupportedParameter):
+        COHERE.embeddings_request(embeddings(), TO, FACTS)
+    with pytest.raises(UpstreamMalformed):
+        COHERE.embeddings_response(b"{}", embeddings(), TO, FACTS)
+
+
+def event(kind: str, **delta: object) -> bytes:
+    told = {"type": kind, "delta": delta} | ({"id": "a1"} if kind == "message-start" else {})
+    return f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()
+
+
+START = event("message-start", message={"role": "assistant", "content": []})
+TEXT = event("content-start", message={"content": {"type": "text", "text": ""}}) + event(
+    "content-delta", message={"content": {"text": "Hi."}}
+)
+END = event(
+    "message-end", finish_reason="COMPLETE", usage={"billed_units": {"input_tokens": 3, "output_tokens": 2}}
+)
+
+
+def fed(body: bytes) -> Outcome:
+    request = chat(stream=True)
+    return feed_all_ways(lambda: chat_stream(request, TO, FACTS), body, [1, 50])
+
+
+def test_thinking_and_text_are_told_apart() -> None:
+    thinking = event("content-start", message={"content": {"type": "thinking", "thinking": "Hm"}}) + event(
+        "content-delta", message={"content": {"thinking": "."}}
+    )
+    found = fed(START + thinking + TEXT + END + b"data: [DONE]\n\n")
+    assert found.error is None
+    said = deltas(found.out)
+    assert "".join(each.get("reasoning_content") or "" for each in said) == "Hm."
+    assert "".join(each.get("content") or "" for each in said) == "Hi."
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (START + TEXT, UpstreamCut),
+        (START + TEXT + event("message-end", finish_reason="ERROR"), UpstreamCut),
+        (START + event("message-end", finish_reason="COMPLETE", error="it broke"), ProviderError),
+        (START + b'data: {"type":"error","error":{"message":"too long","code":429}}\n\n', ProviderError),
+        (TEXT + END, UpstreamMalformed),
+        (START + b"data: rubbish\n\n", UpstreamMalformed),
+        (START + event("tool-call-start", message={"tool_calls": [1]}), UpstreamMalformed),
+        (b"", UpstreamMalformed),
+        (b'{"id":"x","message":"no such model"}', UpstreamMalformed),
+    ],
+)
+def test_a_stream_that_breaks_says_how(body: bytes, kind: type[Exception]) -> None:
+    assert isinstance(fed(body).error, kind)
+
+
+def test_an_answer_that_broke_off_is_no_answer() -> None:
+    body = {"id": "a", "message": {"role": "assistant", "content": []}, "finish_reason": "TIMEOUT"}
+    with pytest.raises(UpstreamCut):
+        chat_answer(json.dumps(body).encode(), chat(), TO, FACTS)
+
+
+PIECES = st.lists(
+    st.sampled_from([START, TEXT, END, event("citation-start", message={"citations": {"start": 1}})])
+    | st.binary(max_size=40).map(lambda rubbish: b"data: " + rubbish + b"\n\n"),
+    max_size=6,
+)
+
+
+@given(PIECES, st.integers(1, 40))
+def test_any_bytes_end_in_an_answer_or_an_error(pieces: list[bytes], step: int) -> None:
+    body = b"".join(pieces)
+    whole = run(chat_stream(chat(stream=True), TO, FACTS), [body])
+    cuts = [body[at : at + step] for at in range(0, len(body), step)]
+    parts = run(chat_stream(chat(stream=True), TO, FACTS), cuts)
+    assert whole.facts == parts.facts
+    assert whole.done or whole.error is not None
