@@ -1,0 +1,78 @@
+import type { ReactNode } from 'react';
+import { useGet } from '@/api/client';
+import { count } from '@/shared/format';
+import { Card, Chip, Facts, When } from '@/shared/parts';
+import { Page } from '@/shared/Page';
+import { Loaded } from '@/shared/states';
+
+const EVERY_MS = 10_000;
+
+function shown(value: unknown): string {
+  return value === null || value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** How the gateway itself is: its database, workers and versions, the config in force and where each value comes from. */
+export default function Settings(): ReactNode {
+  const ready = useGet('/health/readiness/details', {}, { everyMs: EVERY_MS });
+  const hosts = useGet('/config/hosts', {}, { everyMs: EVERY_MS });
+  const settings = useGet('/router/settings');
+  return (
+    <Page title="Settings">
+      <div className="cols half">
+        <Card title="The gateway">
+          <Loaded of={ready} rows={5}>
+            {(told) => (
+              <Facts
+                of={[
+                  ['State', <Chip key="s" tone={told.status === 'healthy' ? 'ok' : 'warn'}>{told.status}</Chip>],
+                  ['Database', <Chip key="d" tone={told.db === 'connected' ? 'ok' : 'bad'}>{told.db}</Chip>],
+                  ['Rows not booked yet', count(told.ledger_rows_waiting ?? 0)],
+                  ['Version', told.litellm_version],
+                  ['Response cache', told.cache ?? 'off'],
+                  ['Config file', <Chip key="c" tone={told.config === 'in force' ? 'ok' : 'warn'}>{told.config}</Chip>],
+                  ['Its content', <span key="h" className="mono">{told.config_hash}</span>],
+                  ['Deployments left out', (told.deployments_skipped ?? 0) > 0 && <Chip key="x" tone="bad">{count(told.deployments_skipped)}</Chip>],
+                ]}
+              />
+            )}
+          </Loaded>
+        </Card>
+        <Card title="Hosts and workers" aside={hosts.data && (hosts.data.same ? 'all with the same config' : 'their configs differ')}>
+          <Loaded of={hosts} rows={3}>
+            {(told) => (
+              <>
+                <table className="plain">
+                  <thead><tr><th>Host</th><th>Config</th><th className="num">Workers</th><th className="num">Deployments</th><th className="num">Loaded</th></tr></thead>
+                  <tbody>
+                    {told.hosts.map((host) => (
+                      <tr key={host.host}><td>{host.host}</td><td className="mono" title={host.config_error ?? ''}>{host.config_hash}{host.config_error && <Chip tone="bad">refused</Chip>}</td><td className="num">{count(host.workers ?? 1)}</td><td className="num">{count(host.models ?? 0)}</td><td className="num"><When at={host.loaded_at} /></td></tr>
+                    ))}
+                  </tbody>
+                </table>
+                {told.hosts.filter((host) => host.config_error).map((host) => <div key={host.host} className="note bad" style={{ marginTop: 10 }}>{host.config_error}</div>)}
+                {told.needs_restart.length > 0 && <div className="note warn" style={{ marginTop: 10 }}>These settings have changed in the file and take effect at the next start: {told.needs_restart.join(', ')}</div>}
+              </>
+            )}
+          </Loaded>
+        </Card>
+      </div>
+      <Card title="Router settings in force" aside="where each value comes from">
+        <Loaded of={settings} rows={10}>
+          {({ fields }) => {
+            const sorted = [...fields].sort((a, b) => Number(a.source === 'default') - Number(b.source === 'default'));
+            return (
+              <table className="plain wrap">
+                <thead><tr><th>Setting</th><th>Value</th><th>From</th></tr></thead>
+                <tbody>
+                  {sorted.map((field) => (
+                    <tr key={field.field_name}><td className="mono">{field.field_name}</td><td className="mono">{shown(field.field_value)}</td><td>{field.source === 'default' ? <span className="dim">default</span> : <Chip tone="ok">{field.source}</Chip>}</td></tr>
+                  ))}
+                </tbody>
+              </table>
+            );
+          }}
+        </Loaded>
+      </Card>
+    </Page>
+  );
+}
