@@ -1,0 +1,29 @@
+"""The compose project in containers, by `just test-containers`: the images take minutes to build."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.conftest import FRONT, PORTS, check_ports_are_free, lacking
+from tests.system.containers.images import NoImages, build_all
+from tests.system.deployment import Deployment, deployed
+from tests.system.docker import Docker, NoEngine, docker_engine
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    try:
+        with docker_engine(tmp_path_factory.mktemp("docker")) as engine:
+            if engine.is_podman:
+                build_all(engine.env)
+            yield engine
+    except (NoEngine, NoImages) as exc:
+        lacking(str(exc))
+
+
+@pytest.fixture(scope="module")
+def compose(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The document's `docker compose up -d`. Raises AssertionError with what compose said."""
+    check_ports_are_free(*PORTS)
+    with deployed(docker, tmp_path_factory.mktemp("clone"), "docker compose up -d", url=FRONT) as deployment:
+        yield deployment
