@@ -242,7 +242,6 @@ class Attempts(Generic[R, B, A]):
             hold.settle(usage)
             if use is not None and isinstance(answer, Wire):
                 use.keep(answer.wire or to_json(answer), usage, exchange.answer_id(answer))
-            return answer
         except asyncio.CancelledError as exc:
             _close(response)
             if late is not None:
@@ -262,6 +261,8 @@ class Attempts(Generic[R, B, A]):
             if late is None or not late.is_over:
                 hold.fail(error, used)
             raise
+        await hold.charged()
+        return answer
 
     def _guarded(self, request: R) -> "Guarding[R]":
         """The guardrails of the call. `request` is the request as none of them has seen it."""

@@ -171,6 +171,9 @@ class NotedHold:
     def cancel(self, usage: Usage) -> None:
         self._hold.cancel(usage)
 
+    async def charged(self) -> None:
+        await self._hold.charged()
+
 
 class CopiedStream:
     """A stream that is kept once its client was sent all of it. Implements EventStream."""

@@ -60,6 +60,10 @@ class LateHold:
             self.is_over = True
             self._hold.cancel(usage)
 
+    async def charged(self) -> None:
+        if self.is_over:
+            await self._hold.charged()
+
     def finish(self) -> None:
         """Nothing more comes: end the hold as it was said."""
         if self.is_over:
@@ -121,12 +125,14 @@ class GuardedStream:
         try:
             while True:
                 ready, self._ready = self._ready, b""
+                if self._is_over:
+                    self._hold.finish()
+                    await self._hold.charged()
                 if ready:
                     yield ready
                 if self._is_over:
                     break
                 self._ready = await self._more()
-            self._hold.finish()
         except GatewayError:
             self._hold.finish()
             raise

@@ -128,13 +128,13 @@ class Relay:
                         self._comments_since = None
                 out = self._told(out)
                 if parser.done:
-                    self._settle()
+                    await self._settle()
             else:
                 self._fail(out.failure.error())
                 if out.ahead:
                     yield out.ahead
                 raise out.failure.error()
-            self._settle()
+            await self._settle()
             await self._let_end()
         except GatewayError as error:
             self._fail(error)
@@ -185,10 +185,11 @@ class Relay:
             self._hold.answered(head.id)
         return out
 
-    def _settle(self) -> None:
+    async def _settle(self) -> None:
         hold, self._hold = self._hold, None
         if hold is not None:
             hold.settle(self._produced())
+            await hold.charged()
 
     def _fail(self, error: Exception) -> None:
         hold, self._hold = self._hold, None

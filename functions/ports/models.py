@@ -316,6 +316,11 @@ class Hold(Protocol):
         """The client left."""
         ...
 
+    async def charged(self) -> None:
+        """Wait, after the end of an attempt that cost more than it held, until its budgets are charged. The
+        client is sent the end of its answer after that, so that its next call is judged by the cost."""
+        ...
+
 
 class Ledger(Protocol):
     """The ledger: money is held there, and written down."""

@@ -33,6 +33,7 @@ from runtime.ledger.spend_row import (
     with_images,
 )
 from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
+from runtime.limits.governor import Debt
 from runtime.telemetry.tally import Tally
 from runtime.upstream.router import ONE_ATTEMPT
 from runtime.upstream.watch import Watch
@@ -236,8 +237,10 @@ class BookedLedger:
         is_seen = hold.watched or ending.error is not None
         if is_seen and self._watch.ended(attempt, settled, ending.error, begun=hold.watched):
             self._tally.cooled(attempt.target)
-        if hold.admission.taken and self._admissions.settle(hold.admission, settled):
-            self._tally.hold_exceeded()
+        if hold.admission.taken:
+            hold.debt = self._admissions.settle(hold.admission, settled)
+            if hold.debt is not None:
+                self._tally.hold_exceeded()
         if attempt.target.capacity is not None:
             self._watch.freed(attempt.target)
 
@@ -275,6 +278,7 @@ class AttemptHold:
         "admission",
         "attempt",
         "bounds",
+        "debt",
         "first_mono",
         "response_id",
         "watched",
@@ -289,6 +293,7 @@ class AttemptHold:
         self._ledger = ledger
         self._ended = False
         self.watched = False
+        self.debt: Debt | None = None
 
     @property
     def output_limit(self) -> int | None:
@@ -315,6 +320,10 @@ class AttemptHold:
 
     def cancel(self, usage: Usage) -> None:
         self._end(Ending(outcome=Outcome.CANCELLED, usage=usage, http_status=CLIENT_LEFT))
+
+    async def charged(self) -> None:
+        if self.debt is not None:
+            await self.debt.charged()
 
     def _end(self, ending: Ending) -> None:
         if self._ended:

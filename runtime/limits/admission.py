@@ -15,7 +15,7 @@ from models_registry.prices.price import Price, ceiling_nano
 from models_registry.target import Target
 from runtime.limits.capacities import BUDGET, OWNER, at_limit, told_first, too_large
 from runtime.limits.end_users import EndUsers
-from runtime.limits.governor import Governor, NotEnough
+from runtime.limits.governor import Debt, Governor, NotEnough
 from runtime.limits.plans import Plan, Plans
 from runtime.limits.rate_headers import (
     KEY_MAX_BUDGET,
@@ -163,9 +163,9 @@ class Admissions:
             need.rule.account for plan in plans for need in plan.ones if need.rule.meter is Meter.REQUESTS
         }
 
-    def settle(self, admission: Admission, settled: Settled) -> bool:
-        """Give back what the attempt held and did not use. The result is true where the attempt cost more
-        than it held."""
+    def settle(self, admission: Admission, settled: Settled) -> Debt | None:
+        """Give back what the attempt held and did not use. The result is the debt of an attempt that cost
+        more than it held."""
         cost, used = settled.cost_nano, settled.usage.total_tokens
         for taken in admission.taken:
             meter, amount = taken.slice.rule.meter, taken.amount
@@ -176,10 +176,10 @@ class Admissions:
             else:
                 give_back(taken, amount - used if meter in TOKENS else 0)
         if not admission.charges or cost <= admission.charges[0].taken_nano:
-            return False
-        self._governor.overdrawn(admission.taken)
+            return None
+        debt = self._governor.overdrawn(admission.taken)
         _tell_exceeded(settled, admission.charges[0])
-        return True
+        return debt
 
     def release(self, admission: Admission) -> None:
         """Give back everything that an attempt holds. The attempt did not begin."""

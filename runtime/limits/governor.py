@@ -30,6 +30,8 @@ RETRY_S = 0.01
 MOST_S = 3.0
 """How long a call waits for a lease in all. An open transaction of somebody else may lock a team's row for
 any time."""
+CHARGED_S = 1.0
+"""How long the end of an answer waits until the answer's debt is charged."""
 IDLE_S = 2.0
 """A slice that no call took from for so long is returned."""
 BEAT_S = 1.0
@@ -69,6 +71,19 @@ class _Gate:
             for each in self.standings
             if (mine := missing.get(each.need.rule.account)) is not None and mine.amount >= each.need.amount
         ]
+
+
+class Debt:
+    """What a call cost beyond its hold, on its way to Postgres."""
+
+    def __init__(self, returns: Sequence[asyncio.Task[None]]) -> None:
+        self._returns = returns
+
+    async def charged(self) -> None:
+        """Wait until every budget is charged, so that the next call at any worker is judged by it. Where
+        Postgres does not answer within CHARGED_S, the charge goes on and nobody waits for it."""
+        if self._returns:
+            await asyncio.wait(self._returns, timeout=CHARGED_S)
 
 
 class Governor:
@@ -162,12 +177,12 @@ class Governor:
         self._doubt(list(self._asked) if account == "all" else accounts)
         self._return(self.slices.recall(accounts, overdrawn=True))
 
-    def overdrawn(self, taken: Sequence[Taken]) -> None:
+    def overdrawn(self, taken: Sequence[Taken]) -> "Debt":
         """A call cost more than it held. What its slices can't cover is charged to every budget that the call
         took from. Postgres decides about the calls after it."""
         out = self.slices.overdrawn(taken)
         self._doubt(held.rule.account for held, _ in out)
-        self._return(out)
+        return Debt(self._return(out))
 
     async def _fetch(self, short: Sequence[Need]) -> list[Shortfall]:
         """Lease what is missing and add it to the slices. Gives the accounts that were short; the list is
@@ -310,11 +325,10 @@ class Governor:
         with suppress(DatabaseUnavailable):
             await self._leases.clear_up()
 
-    def _return(self, out: Sequence[tuple[Slice, int]]) -> None:
+    def _return(self, out: Sequence[tuple[Slice, int]]) -> list[asyncio.Task[None]]:
         """Begin to return these amounts, without waiting. A lease that is asked for later waits behind
         this."""
-        for together in _apart(out):
-            self._spawn(self._give_back(together))
+        return [self._spawn(self._give_back(together)) for together in _apart(out)]
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
