@@ -10,7 +10,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import GuardrailContext
 from models_registry.config.guardrails import Guardrail, Moment
-from models_registry.config.reader import GENERIC_GUARDRAIL
+from models_registry.config.sections import GENERIC_GUARDRAIL
 from schema.errors import InvalidRequest, NotFound, shortened
 from schema.fields import refuse_undeclared
 from schema.guardrails import (

@@ -10,7 +10,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
 from functions.rules.stored_values import checked_values
-from models_registry.config.reader import FallbackLists
+from models_registry.config.sections import FallbackLists
 from models_registry.config.stored import Stored, unknown_settings
 from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
 from schema.fields import refuse_undeclared, text, texts

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from functions.contract.policy import Policy, policy_of
+from models_registry.building import build_registry
 from models_registry.config.compiled import BuildCache
 from models_registry.config.guardrails import GuardrailRules, guardrail_rules_of
 from models_registry.config.health_checks import CheckRules, check_rules_of
@@ -20,10 +21,11 @@ from models_registry.config.lines import (
     written_lines,
 )
 from models_registry.config.local_hosts import LocalHost, local_hosts_of
-from models_registry.config.reader import Config, UserHeader
+from models_registry.config.reader import Config
 from models_registry.config.response_cache import CacheRules, cache_rules_of
+from models_registry.config.sections import UserHeader
 from models_registry.config.stored import NOTHING, Stored, read_with_stored
-from models_registry.registry import Registry, build_registry
+from models_registry.registry import Registry
 from models_registry.routing.settings import Routing, routing_of
 from models_registry.target import TlsOptions
 from runtime.bodies.storage_policy import StoragePolicy, storage_policy_of

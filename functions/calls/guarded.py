@@ -19,7 +19,7 @@ from models_registry.backends.credentials import without_credentials
 from models_registry.backends.dropping import WithFields
 from models_registry.backends.parameters import GUARDRAILS_FIELD
 from models_registry.config.guardrails import Guardrail, Moment
-from models_registry.config.reader import GENERIC_GUARDRAIL
+from models_registry.config.sections import GENERIC_GUARDRAIL
 from models_registry.contents.texts import AnswerTexts, RequestTexts, Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
 from models_registry.target import Residency, Target

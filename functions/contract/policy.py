@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from models_registry.config.reader import Config, GeneralSettings, UserHeader
+from models_registry.config.reader import Config
+from models_registry.config.sections import GeneralSettings, UserHeader
 from schema.errors import InvalidRequest
 from schema.fields import Json, dollars
 from schema.window import after, check_duration

@@ -4,7 +4,8 @@
 import msgspec
 
 from models_registry.backends.cache_points import CACHE_CONTROL, EPHEMERAL, MAX_POINTS
-from models_registry.config.reader import Deployment, InjectionPoint
+from models_registry.config.entries import Deployment
+from models_registry.config.sections import InjectionPoint
 from models_registry.numbers import BadDeployment
 from models_registry.target import CachePoint, Target
 

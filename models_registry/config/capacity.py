@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple
 
+from models_registry.config.entries import Deployment
 from models_registry.config.provider import Provider
-from models_registry.config.reader import Config, Deployment, RouterSettings
+from models_registry.config.reader import Config
+from models_registry.config.sections import RouterSettings
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.target import UNORDERED, Capacity, DeploymentBudget
 from schema.errors import InvalidRequest

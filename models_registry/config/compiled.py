@@ -11,23 +11,24 @@ from typing import Any
 
 import msgspec
 
+from models_registry.config.access import without_key
 from models_registry.config.cache_points import cache_point_warnings
 from models_registry.config.capacity import tag_warnings
 from models_registry.config.credentials import idle_fields
-from models_registry.config.deployments import (
-    compile_targets,
+from models_registry.config.deployments import compile_targets
+from models_registry.config.doubts import (
     doubled_path,
     doubts_of,
     header_warnings,
     needed_warnings,
     unbounded_warning,
     unsafe_warning,
-    without_key,
 )
+from models_registry.config.entries import Deployment, EntryRead
 from models_registry.config.hosts import is_provider
 from models_registry.config.params import judged
 from models_registry.config.providers import PROVIDERS
-from models_registry.config.reader import Config, Deployment, EntryRead
+from models_registry.config.reader import Config
 from models_registry.numbers import BadDeployment
 from models_registry.target import Target, TlsOptions
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from models_registry.config.reader import GeneralSettings
+from models_registry.config.sections import GeneralSettings
 from models_registry.contents.patterns import FINDERS, BadPattern, Finder, pattern
 from models_registry.contents.rules import NO_RULES, Action, ContentRule, ContentRules, Unread
 

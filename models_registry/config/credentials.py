@@ -8,8 +8,9 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.bedrock.models import model_and_region
+from models_registry.config.entries import Deployment
 from models_registry.config.provider import Provider, Signs
-from models_registry.config.reader import Deployment, LitellmParams
+from models_registry.config.sections import LitellmParams
 from models_registry.numbers import BadDeployment
 from models_registry.signing import (
     AZURE_SCOPE,

@@ -6,65 +6,73 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from models_registry.backends.credentials import without_credentials
 from models_registry.backends.dropping import NEEDED, field_path, leave_out
-from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.field_costs import OUTPUT_LIMITS
-from models_registry.bounds.judgement import unbounded_param
-from models_registry.config.azure import AddressForm, azure_form
+from models_registry.config.access import CREDENTIAL_HEADERS, address_of, api_key_of, has_key, is_usable
 from models_registry.config.cache_points import cache_points_of
 from models_registry.config.capacity import place_of
-from models_registry.config.credentials import REGION, check_given, region_of, signing_of
-from models_registry.config.hosts import filled, is_near, is_provider, takes_environment_key
+from models_registry.config.credentials import check_given, signing_of
+from models_registry.config.entries import Deployment
+from models_registry.config.hosts import is_provider
 from models_registry.config.known_keys import ADDRESSES
 from models_registry.config.provider import Provider, Signs
 from models_registry.config.providers import PROVIDERS, UnknownProvider, limit_field, split
-from models_registry.config.reader import (
-    Config,
-    Deployment,
-    LitellmParams,
-    LitellmSettings,
-    ModelInfo,
-    RouterSettings,
-)
+from models_registry.config.reader import Config
 from models_registry.config.residency import residency_of
 from models_registry.config.responses_alone import dialect_of, named_so
+from models_registry.config.sections import LitellmParams, LitellmSettings, ModelInfo, RouterSettings
 from models_registry.config.surfaces import surfaces_of
-from models_registry.config.tls import tls_of_params, verified
-from models_registry.config.vertex import speaks, vertex_base
+from models_registry.config.tls import tls_of_params
+from models_registry.config.vertex import speaks
 from models_registry.facts.allowances import least_output, template_tokens, thinking_of
 from models_registry.facts.families import is_agent, is_plain
 from models_registry.facts.refusals import SAMPLING, refused_fields
 from models_registry.facts.table import facts_of, overridden
 from models_registry.numbers import BadDeployment, Number, number
-from models_registry.prices.fields import BASE
 from models_registry.prices.pricing import Pricing, adjustment_of, pricing_of
 from models_registry.target import Deadlines, FieldPath, Target
 from schema.chat import TokenLimit
 from schema.money import NANO_PER_USD
-from schema.secret import Secret
 
 DEFAULT_TOTAL_S = 6000.0  # LiteLLM's request_timeout
+
+
 MAX_CALL_USD = Decimal(10**6)
 """The most dollars that `max_call_cost` may say: far above any price, and small enough for the ledger."""
+
+
 MIN_TIMEOUT_S = Decimal("0.001")
+
+
 MAX_TIMEOUT_S = Decimal(7 * 86_400)
+
+
 MAX_WEIGHT = Decimal(10**9)
+
+
 ANY_PROVIDER = "*"
 """A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
+
+
 NO_KEY = "none"
 """The `api_key` of a server that asks for no key."""
+
+
 ANY_MODEL = "*/*"
 """The `Target.model` of a deployment whose caller names the provider. `expand` puts the named model in its
 place."""
 
+
 NEWER_LIMIT = "max_completion_tokens"
+
+
 REFUSABLE = SAMPLING | {"reasoning_effort", "parallel_tool_calls", "stop"}
 """Fields that a model may refuse and another one of the same provider takes."""
+
 
 PATHS = (
     *("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/generate"),
@@ -72,17 +80,6 @@ PATHS = (
 )
 """Paths of endpoints, which people copy along with an address."""
 
-CREDENTIAL_HEADERS = frozenset(
-    {
-        "authorization",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "ocp-apim-subscription-key",
-        "cf-aig-authorization",
-    }
-)
-"""Names of `extra_headers` that carry a key."""
 
 _IDENTIFYING = (
     "model",
@@ -102,7 +99,11 @@ _IDENTIFYING = (
 )
 """The parameters that a deployment without an `id` is known by. A change of this list gives every deployment
 another id."""
+
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -113,7 +114,7 @@ def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tup
     if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
         return (compile_target(config, deployment, at),)
     _check_for_all(params, deployment)
-    rows = [row for row in PROVIDERS.values() if _usable(row, params, config.environment)]
+    rows = [row for row in PROVIDERS.values() if is_usable(row, params, config.environment)]
     if not rows:
         raise BadDeployment(f"{deployment.path}.litellm_params.model", "no provider has an address and a key")
     named = (_for_provider(deployment, row) for row in rows)
@@ -139,14 +140,14 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         request_params.setdefault(name, msgspec.Raw(value))
     leave_out(request_params, dropped)
     check_given(provider, deployment)
-    address, prefix, query = _address(provider, deployment, config.environment)
+    address, prefix, query = address_of(provider, deployment, config.environment)
     headers = _headers(params, path)
     if provider.signs is Signs.ENTRA and params.azure_ad_token:
         headers["authorization"] = f"Bearer {params.azure_ad_token}"
     pricing = _pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
     signing = None
-    if not _has_key(provider, deployment, config.environment, address=address, headers=headers):
+    if not has_key(provider, deployment, config.environment, address=address, headers=headers):
         is_safe = own_host or provider.signs is Signs.AWS  # a signature gives nothing away
         environment = config.environment if is_safe else {}
         signing = signing_of(provider, deployment, model, environment)
@@ -166,7 +167,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         api_base=address,
         path_prefix=prefix,
         query=query,
-        api_key=_api_key(provider, deployment, config.environment, address=address, headers=headers)
+        api_key=api_key_of(provider, deployment, config.environment, address=address, headers=headers)
         if signing is None
         else None,
         signing=signing,
@@ -273,100 +274,6 @@ def _with_facts(target: Target, model: str) -> Target:
     )
 
 
-def without_key(target: Target, provider: Provider, env: Mapping[str, str]) -> str | None:
-    """The warning for a deployment that is called without a key though somebody may have meant it to have
-    one. None: no warning."""
-    if target.api_key is not None or target.signing is not None:
-        return None
-    if CREDENTIAL_HEADERS & target.headers.keys():
-        return None
-    kept = next((name for name in provider.api_key_env if env.get(name)), None)
-    if kept is not None:
-        return (
-            f"it is called without a key: {kept} goes to the provider's own hosts alone. To send it there, "
-            f"add `api_key: os.environ/{kept}`; `api_key: none` says that none is needed"
-        )
-    return (
-        "it is called without a key; `api_key: none` says that none is needed" if provider.needs_key else None
-    )
-
-
-def unbounded_warning(deployment: Deployment, target: Target) -> str | None:
-    """The warning for a deployment that costs money and has a parameter without a known bound. It has the
-    parameter's path. None: no warning."""
-    if target.max_call_nano is not None or (target.price is not None and target.price.is_free):
-        return None
-    found = unbounded_param(target)
-    if found is None:
-        return None
-    top = re.split(r"[.\[]", found.path)[0]
-    inside = "" if top == "model" or top in deployment.params else "extra_body."
-    path = f"{deployment.path}.litellm_params.{inside}{found.path}"
-    return (
-        f"{path}: what this costs has no known bound, so calls under a budget are refused; "
-        f"model_info.free_params: [{found.name}] says that it costs nothing, model_info.max_call_cost "
-        "states a bound"
-    )
-
-
-def header_warnings(deployment: Deployment) -> list[str]:
-    """Warnings of headers that the client writes itself."""
-    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params"
-    return [
-        f"{path}.{section}.{name}: has no effect, since each request has its own"
-        for section, given in (("headers", params.headers), ("extra_headers", params.extra_headers))
-        for name in given or ()
-        if str(name).lower() in WRITTEN_HERE
-    ]
-
-
-def unsafe_warning(deployment: Deployment) -> str | None:
-    """A warning for a deployment that believes everybody."""
-    if verified(deployment.entry.litellm_params.ssl_verify) is not False:
-        return None
-    return (
-        f"{deployment.path}.litellm_params.ssl_verify: false: whoever stands on the way to the provider can "
-        "read keys and prompts"
-    )
-
-
-def doubled_path(target: Target) -> str | None:
-    """A warning for an address that ends with what is put behind it. It has no part of the address but that
-    end: a path can hold a key."""
-    path = urlsplit(target.api_base).path
-    facts = target.dialect.facts
-    ends: tuple[str, ...] = (facts.chat_path,)
-    if facts.wants_host:
-        ends += (facts.chat_path.rpartition("/")[0], "/v1")
-    end = next((each for each in (*ends, *PATHS) if path.endswith(each)), None)
-    if end is not None:
-        return f"it ends with {end}, and {facts.chat_path} is put behind it; leave {end} out of it"
-    if "/v1/v1" in path:
-        return "it has /v1 twice"
-    return None
-
-
-def doubts_of(deployment: Deployment, target: Target) -> list[str]:
-    """Warnings about what a deployment's calls cost."""
-    if target.price is None:
-        return [] if "*" in target.model else ["its model has no known price; its calls cost 0"]
-    rates = target.pricing.grid.get(BASE, {})
-    makes_text = deployment.entry.model_info.mode in (None, "chat", "completion", "responses")
-    if makes_text and rates.get("input") and "output" not in rates:
-        return ["input_cost_per_token without output_cost_per_token: what the model answers costs 0"]
-    return []
-
-
-def _usable(provider: Provider, params: LitellmParams, env: Mapping[str, str]) -> bool:
-    address = params.api_base or params.base_url or _default_base(provider, env)
-    if provider.signs is Signs.AWS and region_of(params, "", env) is None:
-        return False
-    if not address:
-        return False
-    known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
-    return bool(not provider.needs_key or params.api_key or known)
-
-
 def _check_for_all(params: LitellmParams, deployment: Deployment) -> None:
     """Refuse an entry for every provider that has a key and no address. The key is one vendor's, and the
     entry would send it to all of them. Raises BadDeployment."""
@@ -389,161 +296,6 @@ def _for_provider(deployment: Deployment, provider: Provider) -> Deployment:
     params = msgspec.structs.replace(deployment.entry.litellm_params, model=f"{provider.prefix}/*")
     entry = msgspec.structs.replace(deployment.entry, litellm_params=params)
     return msgspec.structs.replace(deployment, entry=entry)
-
-
-def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((env[name] for name in names if env.get(name)), None)
-
-
-def _default_base(provider: Provider, env: Mapping[str, str]) -> str | None:
-    return _first(env, provider.api_base_env) or filled(provider.api_base, env)
-
-
-def _address(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> AddressForm:
-    """The address of a deployment, and what stands before and behind the path of an operation. Raises
-    BadDeployment."""
-    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params.api_base"
-    if provider.signs is Signs.AWS:
-        region = region_of(params, split(params.model, params.custom_llm_provider)[1], env)
-        if region is not None and not REGION.fullmatch(region):
-            raise BadDeployment(
-                f"{deployment.path}.litellm_params.aws_region_name",
-                "expected a name of letters, digits and -",
-            )
-        env = {**env, "AWS_REGION": region} if region else env
-        deployment = _with_base(deployment, params.aws_bedrock_runtime_endpoint)
-    if provider.signs is Signs.GOOGLE and not (params.api_base or params.base_url):
-        model = split(params.model, params.custom_llm_provider)[1]
-        base = vertex_base(params, model, env, f"{deployment.path}.litellm_params")
-        deployment = _with_base(deployment, base)
-    if not provider.azure_paths:
-        return AddressForm(_api_base(provider, deployment, env), "", "")
-    written = params.api_base or params.base_url
-    if not written:
-        written = _api_base(provider, deployment, env)
-    form = azure_form(written, params.api_version, env, path)
-    return form._replace(address=_api_base(provider, _with_base(deployment, form.address), env))
-
-
-def _with_base(deployment: Deployment, address: str | None) -> Deployment:
-    """The deployment with this address. None: with its own."""
-    if not address:
-        return deployment
-    params = msgspec.structs.replace(deployment.entry.litellm_params, api_base=address, base_url=None)
-    entry = msgspec.structs.replace(deployment.entry, litellm_params=params)
-    return msgspec.structs.replace(deployment, entry=entry)
-
-
-def _api_base(provider: Provider, deployment: Deployment, env: Mapping[str, str]) -> str:
-    """The address of a deployment, checked. No message shows the address, since people put passwords there.
-    An address that the config has, but empty, is an error: the default would send to a vendor what was meant
-    for another host. Raises BadDeployment."""
-    params, empty = deployment.entry.litellm_params, deployment.empty
-    blank = next((name for name in ("api_base", "base_url") if name in empty), None)
-    written = {"api_base": params.api_base, "base_url": params.base_url}
-    given = next(
-        (name for name, value in written.items() if value and name not in empty), blank or "api_base"
-    )
-    path = f"{deployment.path}.litellm_params.{given}"
-    if given == blank:
-        raise BadDeployment(
-            path,
-            f"{_no_value(empty[given])}. Give it an address, or leave the line out for the provider's own",
-            variable=empty[given],
-        )
-    address = written[given] or _default_base(provider, env)
-    if address is None:
-        raise BadDeployment(path, _no_address(provider))
-    try:
-        parts = urlsplit(address)
-        whole = bool(parts.hostname) and parts.port != 0
-    except ValueError as exc:
-        raise BadDeployment(path, "expected http://host:port/path, found a bad host or port") from exc
-    if parts.scheme not in ("http", "https") or not whole:
-        raise BadDeployment(path, "expected http:// or https:// and a host")
-    if "@" in parts.netloc:
-        raise BadDeployment(path, "holds a user or password; send them with api_key or extra_headers")
-    if "?" in address or "#" in address:
-        raise BadDeployment(path, "holds a query or fragment, which an address of an API can't have")
-    if not address.isprintable() or " " in address:
-        raise BadDeployment(path, "holds a blank or control character")
-    return address.rstrip("/")
-
-
-def _no_address(provider: Provider) -> str:
-    """What is missing where a provider has no address."""
-    if provider.api_base is not None:
-        return f"provider {provider.prefix} needs an address, or what is missing in {provider.api_base}"
-    usual = f", usually {provider.usual_base}" if provider.usual_base else ""
-    return f"provider {provider.prefix} needs an address{usual}"
-
-
-def _has_key(
-    provider: Provider,
-    deployment: Deployment,
-    env: Mapping[str, str],
-    *,
-    address: str,
-    headers: Mapping[str, str],
-) -> bool:
-    """Whether a key is there, or was meant to be."""
-    if "api_key" in deployment.empty or deployment.entry.litellm_params.api_key:
-        return True
-    known = _first(env, provider.api_key_env) if takes_environment_key(provider, address, env) else None
-    return bool(known or CREDENTIAL_HEADERS & headers.keys())
-
-
-def _api_key(
-    provider: Provider,
-    deployment: Deployment,
-    env: Mapping[str, str],
-    *,
-    address: str,
-    headers: Mapping[str, str],
-) -> Secret | None:
-    """The key of a deployment. The deployment's own key goes wherever its address leads. The environment's
-    key goes only where `takes_environment_key` says. A server on this network is called without a key if
-    there is none, since many ask for none. Raises BadDeployment."""
-    path = f"{deployment.path}.litellm_params"
-    key = None if "api_key" in deployment.empty else deployment.entry.litellm_params.api_key
-    if key is None and takes_environment_key(provider, address, env):
-        key = _first(env, provider.api_key_env)
-    if not key:
-        promised = bool(deployment.empty.get("api_key"))
-        needed = provider.needs_key and not CREDENTIAL_HEADERS & headers.keys()
-        if needed and (promised or not is_near(address)):
-            variable = deployment.empty.get("api_key") or ""
-            if not variable and is_provider(provider, address, env):
-                variable = provider.api_key_env[0]
-            reason = _no_key(provider, deployment, address, env)
-            raise BadDeployment(f"{path}.api_key", reason, variable=variable)
-        return None
-    if not (key.isascii() and key.isprintable()):
-        raise BadDeployment(f"{path}.api_key", "holds a line break or another character no header can carry")
-    return Secret(key)
-
-
-def _no_key(provider: Provider, deployment: Deployment, address: str, env: Mapping[str, str]) -> str:
-    """The message for a missing key: what is missing, and the line to add."""
-    variable = deployment.empty.get("api_key")
-    why = "there is none" if variable is None else _no_value(variable)
-    names = " or ".join(provider.api_key_env)
-    if is_provider(provider, address, env):
-        return f"{why}, and the environment has no {names}. Set it, or add `api_key: os.environ/NAME`"
-    kept = (
-        f", and {names} goes to {provider.prefix}'s own hosts alone"
-        if _first(env, provider.api_key_env)
-        else ""
-    )
-    return (
-        f"{why}{kept}. Add `api_key: os.environ/NAME` with the variable that holds this server's key, or "
-        "`api_key: none` if it asks for none"
-    )
-
-
-def _no_value(variable: str) -> str:
-    """Why a setting of the config has no value."""
-    return f"the environment has no value for {variable}" if variable else "it has no value"
 
 
 def _stable_id(deployment: Deployment) -> str:
@@ -604,18 +356,6 @@ def dropped_fields(params: LitellmParams, settings: LitellmSettings, path: str) 
             if steps[0] not in NEEDED or len(steps) > 1:
                 found.append(steps)
     return tuple(dict.fromkeys(found))
-
-
-def needed_warnings(deployment: Deployment) -> list[str]:
-    """Warnings of fields that were to be dropped, and that every request needs."""
-    params, path = deployment.entry.litellm_params, f"{deployment.path}.litellm_params"
-    lists = (("drop_params", params.drop_params), ("additional_drop_params", params.additional_drop_params))
-    return [
-        f"{path}.{key}: {name} can't be dropped, since every request needs it"
-        for key, names in lists
-        for name in (names if isinstance(names, list) else ())
-        if name in NEEDED
-    ]
 
 
 def _request_params(deployment: Deployment, path: str) -> tuple[dict[str, msgspec.Raw], bool]:

@@ -12,8 +12,9 @@ import msgspec
 
 from models_registry.config.content_rules import content_rules_of
 from models_registry.config.hosts import is_near, origin_of
-from models_registry.config.reader import GENERIC_GUARDRAIL, Config
+from models_registry.config.reader import Config
 from models_registry.config.residency import CLOUD, LOCAL, is_public
+from models_registry.config.sections import GENERIC_GUARDRAIL
 from models_registry.contents.rules import NO_RULES, ContentRules
 from models_registry.target import Deadlines, Residency
 from schema.cache_options import is_seconds

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from models_registry.config.reader import GeneralSettings
+from models_registry.config.sections import GeneralSettings
 
 DEFAULT_INTERVAL_S = 300
 DEFAULT_CONCURRENCY = 8

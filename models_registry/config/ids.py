@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from models_registry.config.reader import Deployment
+from models_registry.config.entries import Deployment
 from models_registry.numbers import BadDeployment
 
 

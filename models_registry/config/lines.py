@@ -4,7 +4,7 @@ only follows from something else."""
 import re
 from collections.abc import Iterable, Sequence
 
-from models_registry.config.reader import Skipped, Unset
+from models_registry.config.entries import Skipped, Unset
 
 MAX_NAMED = 100
 """The most variables, and the most entries of a variable, that a line names."""

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from models_registry.config.hosts import is_near, origin_of
-from models_registry.config.reader import GeneralSettings
+from models_registry.config.sections import GeneralSettings
 from models_registry.target import Target, TlsOptions
 from schema.cache_options import is_seconds
 from schema.secret import Secret

@@ -12,8 +12,8 @@ import msgspec
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.ollama.options import RUNNER, SAMPLING
+from models_registry.config.entries import Deployment
 from models_registry.config.known_keys import OPENAI_CHAT, OPENAI_EMBEDDINGS, REQUEST_PARAMS
-from models_registry.config.reader import Deployment
 from models_registry.numbers import BadDeployment
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts

@@ -5,7 +5,7 @@ import ipaddress
 from models_registry.config.hosts import is_near, origin_of
 from models_registry.config.networks import Network, network_of
 from models_registry.config.provider import Provider
-from models_registry.config.reader import LitellmParams, ModelInfo
+from models_registry.config.sections import LitellmParams, ModelInfo
 from models_registry.target import Residency
 
 LOCAL, CLOUD = "local", "cloud"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models_registry.config.reader import LitellmSettings
+from models_registry.config.sections import LitellmSettings
 from schema.cache_options import NAMESPACE, is_seconds
 
 PATH = "litellm_settings.cache_params"

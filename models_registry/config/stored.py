@@ -14,19 +14,16 @@ import msgspec
 
 from models_registry.config import known_keys
 from models_registry.config.compiled import BuildCache
-from models_registry.config.reader import (
-    ENV_PREFIX,
-    Config,
+from models_registry.config.entries import (
     Credentials,
     Deployment,
     EntryRead,
-    RouterSettings,
     Skipped,
     public_name_of,
-    read_config,
-    read_entry,
     would_be_local,
 )
+from models_registry.config.reader import ENV_PREFIX, Config, read_config, read_entry
+from models_registry.config.sections import RouterSettings
 from models_registry.config.stored_address import refusal_of
 
 Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from models_registry.config.provider import Provider
-from models_registry.config.reader import ModelInfo
+from models_registry.config.sections import ModelInfo
 from models_registry.turns.surfaces import Surface
 
 ENDPOINTS: Mapping[str, Surface] = MappingProxyType(

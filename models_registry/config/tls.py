@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from models_registry.config.reader import Config, LitellmParams, LitellmSettings
+from models_registry.config.reader import Config
+from models_registry.config.sections import LitellmParams, LitellmSettings
 from models_registry.target import TlsOptions
 
 Verify = bool | str | None

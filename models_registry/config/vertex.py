@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models_registry.config.provider import Provider, Signs
-from models_registry.config.reader import LitellmParams
+from models_registry.config.sections import LitellmParams
 from models_registry.numbers import BadDeployment
 from models_registry.target import Dialect
 

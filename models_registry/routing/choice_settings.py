@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from models_registry.backends.credentials import without_credentials
 from models_registry.config.capacity import ENFORCE
-from models_registry.config.reader import Config, RouterSettings
+from models_registry.config.reader import Config
+from models_registry.config.sections import RouterSettings
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.routing.choice import Affinity, ChoiceRules, Strategy
 from models_registry.routing.cooldowns import POLICY_KINDS, CooldownRules

@@ -198,3 +198,6 @@ class NoBooks:
 
     def cancel(self, usage: Usage) -> None:
         return None
+
+    async def charged(self) -> None:
+        return None

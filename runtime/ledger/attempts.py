@@ -76,8 +76,8 @@ class Admitting(Protocol):
 
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission: ...
 
-    def settle(self, admission: Admission, settled: Settled) -> bool:
-        """The attempt is over. True where it cost more than was held for it."""
+    def settle(self, admission: Admission, settled: Settled) -> Debt | None:
+        """The attempt is over. The result is the debt of one that cost more than was held for it."""
         ...
 
     def release(self, admission: Admission) -> None:

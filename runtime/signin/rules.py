@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from functions.contract.roles import ASSIGNABLE
-from models_registry.config.reader import Config, GeneralSettings
+from models_registry.config.reader import Config
+from models_registry.config.sections import GeneralSettings
 from models_registry.config.sign_in import SsoSection
 from runtime.signin.throttle_rules import ThrottleRules
 from schema.errors import InvalidRequest

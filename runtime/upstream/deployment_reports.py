@@ -9,7 +9,7 @@ import msgspec
 
 from models_registry.config.capacity import provider_allowance
 from models_registry.config.health_checks import CheckRules
-from models_registry.config.reader import RouterSettings
+from models_registry.config.sections import RouterSettings
 from models_registry.routing.fleet import Fleet, Standing
 from models_registry.target import Target
 from runtime.postgres.database import Database

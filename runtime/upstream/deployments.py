@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from models_registry.config.health_checks import CheckRules
-from models_registry.config.reader import RouterSettings
+from models_registry.config.sections import RouterSettings
 from models_registry.routing.fleet import Fleet
 from models_registry.routing.settings import Routing
 from models_registry.target import Target

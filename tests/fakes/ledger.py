@@ -5,6 +5,7 @@ from functions.ports.models import Bounds
 from models_registry.target import Target
 from runtime.ledger.attempts import BookedLedger
 from runtime.limits.admission import NOTHING_HELD, Admission
+from runtime.limits.governor import Debt
 from schema.ledger.journal import Held, Settled, row_of
 from schema.ledger.rows import SpendRow
 
@@ -33,8 +34,8 @@ class NoLimits:
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         return NOTHING_HELD
 
-    def settle(self, admission: Admission, settled: Settled) -> bool:
-        return False
+    def settle(self, admission: Admission, settled: Settled) -> Debt | None:
+        return None
 
     def release(self, admission: Admission) -> None:
         return None

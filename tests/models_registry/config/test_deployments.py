@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
+from models_registry.building import build_registry
 from models_registry.config.deployments import compile_target, compile_targets, expand
 from models_registry.config.reader import Config, read_config
 from models_registry.facts.allowances import Thinking
 from models_registry.numbers import BadDeployment
-from models_registry.registry import build_registry
 from models_registry.target import Deadlines, Target
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models_registry.config.absent import ABSENT
 from models_registry.config.known_keys import REQUEST_PARAMS
 from models_registry.config.providers import PROVIDERS
-from models_registry.config.reader import (
+from models_registry.config.sections import (
     GeneralSettings,
     LitellmParams,
     LitellmSettings,

@@ -3,7 +3,7 @@
 import pytest
 
 from models_registry.config.providers import PROVIDERS
-from models_registry.config.reader import ModelInfo
+from models_registry.config.sections import ModelInfo
 from models_registry.config.surfaces import surfaces_of
 from models_registry.turns.surfaces import Surface
 
