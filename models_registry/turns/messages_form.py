@@ -2,13 +2,14 @@
 
 import msgspec
 
+from models_registry.turns.sse import event_frame
 from schema.errors import GatewayError
 from schema.messages_errors import anthropic_form
 
 
 def named_event(name: str, data: bytes) -> bytes:
-    """One event with a name, whose data is a single line."""
-    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+    """One event with a name, whose data is a JSON text."""
+    return event_frame(name.encode(), data)
 
 
 PING_EVENT = named_event("ping", b'{"type": "ping"}')

@@ -22,13 +22,21 @@ _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 
 
 def frame(data: bytes) -> bytes:
-    """One event whose data is a single line."""
-    return b"data: " + data + b"\n\n"
+    """One event whose data is a JSON text."""
+    return b"data: " + one_line(data) + b"\n\n"
 
 
 def event_frame(name: bytes, data: bytes) -> bytes:
-    """One event with a name, whose data is a single line."""
-    return b"event: " + name + b"\ndata: " + data + b"\n\n"
+    """One event with a name, whose data is a JSON text."""
+    return b"event: " + name + b"\ndata: " + one_line(data) + b"\n\n"
+
+
+def one_line(data: bytes) -> bytes:
+    """A JSON text without line ends, which would end the line of an event. What a provider wrote over several
+    lines may be a part of the text, as it came."""
+    if b"\n" in data or b"\r" in data:
+        return msgspec.json.format(data, indent=-1)
+    return data
 
 
 PING = b": ping\n\n"

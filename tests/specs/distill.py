@@ -1,4 +1,4 @@
-"""Takes out of OpenAI's OpenAPI document what its Responses are made of, as one JSON Schema:
+"""Takes out of OpenAI's OpenAPI document what answers are made of, as one JSON Schema:
 `python -m tests.specs.distill openai-openapi.json`. Descriptions and examples are left out."""
 
 import json
@@ -7,8 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).with_name("openai_responses.json")
-ROOTS = ("Response", "ResponseStreamEvent", "ResponseItemList", "CreateResponse")
+FILE = Path(__file__).with_name("openai_answers.json")
+ROOTS = (
+    "CreateChatCompletionResponse",
+    "CreateChatCompletionStreamResponse",
+    "CreateCompletionResponse",
+    "CreateEmbeddingResponse",
+    "CreateResponse",
+    "ErrorResponse",
+    "ListModelsResponse",
+    "Response",
+    "ResponseItemList",
+    "ResponseStreamEvent",
+)
 IDLE = frozenset({"description", "example", "examples", "title", "default", "deprecated", "externalDocs"})
 PREFIX = "#/components/schemas/"
 
@@ -33,10 +44,12 @@ def plain(node: Any, *, in_properties: bool = False) -> Any:
             for name, value in node.items()
             if in_properties or (name not in IDLE and not name.startswith("x-") and name != "discriminator")
         }
-        return {
+        made = {
             name: plain(value, in_properties=name == "properties" and not in_properties)
             for name, value in kept.items()
+            if name != "nullable" or in_properties
         }
+        return {"anyOf": [made, {"type": "null"}]} if kept.get("nullable") is True else made
     return [plain(value) for value in node] if isinstance(node, list) else node
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from models_registry.fronts.chat.words import REDACTED, THINKING, annotated, with_text
 from models_registry.fronts.chat.writer import ChatWriter
-from models_registry.fronts.openai_words import FINISH_REASONS, to_wire
+from models_registry.fronts.openai_words import FINISH_REASONS, NULL, to_wire
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Sealed
 from models_registry.turns.facts import CallFacts
@@ -50,7 +50,7 @@ class ChatFront:
             finish_reason=FINISH_REASONS[answer.reason],
             logprobs=next(
                 (part.logprobs for part in answer.parts if isinstance(part, TextPart) and part.logprobs),
-                ABSENT,
+                NULL,
             ),
         )
         return ChatCompletion(

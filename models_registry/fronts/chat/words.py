@@ -19,7 +19,7 @@ def annotated(sources: Sequence[Cited], start: int, end: int) -> list[Annotation
         Annotation(
             kind="url_citation",
             url_citation=UrlCitation(
-                start_index=start, end_index=end, url=source.url, title=source.title or None
+                start_index=start, end_index=end, url=source.url, title=source.title or source.url
             ),
         )
         for source in sources

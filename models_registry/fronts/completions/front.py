@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from models_registry.fronts.completions.request import echoed, turns_from
 from models_registry.fronts.completions.writer import CompletionsWriter
-from models_registry.fronts.openai_words import FINISH_REASONS, NULL, to_wire
+from models_registry.fronts.openai_words import LEGACY_REASONS, NULL, to_wire
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent
 from models_registry.turns.facts import CallFacts
@@ -28,7 +28,7 @@ class CompletionsFront:
         answer = whole_of(events)
         text = "".join(part.text for part in answer.parts if isinstance(part, TextPart | RefusalPart))
         choice = CompletionChoice(
-            logprobs=NULL, text=echoed(request) + text, finish_reason=FINISH_REASONS[answer.reason]
+            logprobs=NULL, text=echoed(request) + text, finish_reason=LEGACY_REASONS[answer.reason]
         )
         return Completion(
             id=answer.id or f"cmpl-{facts.request_id}",

@@ -3,7 +3,7 @@ without a check."""
 
 import msgspec
 
-from models_registry.fronts.openai_words import FINISH_REASONS, NULL, to_wire
+from models_registry.fronts.openai_words import LEGACY_REASONS, NULL, to_wire
 from models_registry.turns.events import AnswerEvent, Began, Counted, Pinged, Refused, Stopped, Text
 from models_registry.turns.sse import DONE, PING, failure_frame, frame
 from schema.chat import WireUsage
@@ -35,7 +35,7 @@ class CompletionsWriter:
                 self._id, self._model = event.id or self._id, event.model or self._model
                 return self._chunk(self._echo)
             case Stopped():
-                return self._chunk("", finish_reason=FINISH_REASONS[event.reason])
+                return self._chunk("", finish_reason=LEGACY_REASONS[event.reason])
             case Counted():
                 self._usage = event.usage
             case Pinged():

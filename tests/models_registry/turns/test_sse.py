@@ -1,8 +1,11 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.turns.sse import DONE, Event, EventCutter, events, frame
+from models_registry.turns.messages_form import named_event
+from models_registry.turns.sse import DONE, Event, EventCutter, event_frame, events, frame
 from schema.errors import UpstreamMalformed
 from tests.models_registry.backends.feeding import cut
 
@@ -89,3 +92,12 @@ def test_any_bytes_come_out_as_they_went_in(data: bytes, at: list[int]) -> None:
     out, rest = blocks(cut(data, at))
     assert (out + rest).removeprefix(b"\xef\xbb\xbf") == data.removeprefix(b"\xef\xbb\xbf")
     assert b"".join(event.raw for event in events(out)) == out
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_json_text_over_several_lines_is_one_event(end: bytes) -> None:
+    text = end.join([b'{"source": {', b'  "title": "a\\nb",', b'  "url": "http://a.test"', b"}}"])
+    told = [frame(text), event_frame(b"cited", text), named_event("cited", text)]
+    for each in told:
+        (event,) = events(each)
+        assert json.loads(event.data or b"") == json.loads(text)

@@ -213,7 +213,7 @@ def test_two_halves_of_an_event_are_none_though_another_is_two(
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
 def test_a_line_end_within_an_event_ends_its_data_as_for_the_client(line_end: bytes) -> None:
-    broken = frame(b'{"choices":[],' + line_end + b'"a":1}')
+    broken = b'data: {"choices":[],' + line_end + b'"a":1}' + b"\n\n"
     found = feed_all_ways(make, ROLE + TEXT + broken + TEXT)
     assert isinstance(found.error, UpstreamMalformed)
     assert found.out == ROLE + TEXT
