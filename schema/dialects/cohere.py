@@ -145,3 +145,27 @@ class CohereEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
     index: int | None = None
     delta: CohereDelta | None = None
     error: MaybeRaw = ABSENT
+
+
+class CohereEmbed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """POST /v2/embed. Vectors are asked for as floats."""
+
+    model: str
+    texts: list[str]
+    input_type: MaybeRaw = ABSENT
+    embedding_types: list[str] = msgspec.field(default_factory=lambda: ["float"])
+    output_dimension: int | None = None
+    truncate: MaybeRaw = ABSENT
+
+
+class CohereVectors(msgspec.Struct, frozen=True, rename={"floats": "float"}):
+    """The vectors, by their type."""
+
+    floats: list[list[float]] | None = None
+
+
+class CohereEmbedded(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. `meta` has the bill."""
+
+    embeddings: CohereVectors
+    meta: MaybeRaw = ABSENT

@@ -1,4 +1,4 @@
-"""Translates to Cohere's v2 chat. Cohere's embeddings are called in OpenAI's dialect (`cohere/<model>`)."""
+"""Translates to Cohere's v2 chat and embed."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,6 +9,7 @@ import msgspec
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
 from models_registry.backends.cohere.answer import decode_answer, said_events, stop_reason
+from models_registry.backends.cohere.embeddings import embed_body, embedded
 from models_registry.backends.cohere.request import chat_body
 from models_registry.backends.cohere.stream import CohereParser
 from models_registry.backends.cohere.usage import usage_in
@@ -21,9 +22,10 @@ from models_registry.turns.facts import CallFacts
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
+from schema.errors import UpstreamError
 from schema.usage import Usage
 
+EMBED_PATH = "/v2/embed"
 _FOREIGN = ("anthropic-", "openai-")
 
 
@@ -40,13 +42,7 @@ class Cohere:
         """POST /v2/chat."""
         changes = Changes()
         body = chat_body(request, target, changes)
-        return UpstreamRequest(
-            url=f"{target.api_base}{target.dialect.facts.chat_path}",
-            headers=upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN),
-            body=msgspec.json.encode(body),
-            tls=target.tls,
-            changed=changes.names,
-        )
+        return _post(target.dialect.facts.chat_path, body, target, facts, changes.names)
 
     def answer(
         self, body: bytes, request: ChatRequest, target: Target, facts: CallFacts
@@ -68,17 +64,26 @@ class Cohere:
     def embeddings_request(
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> UpstreamRequest:
-        """Raises UnsupportedParameter."""
-        raise UnsupportedParameter(
-            f"The model '{target.public_name}' is called by Cohere's chat, which has no embeddings. The "
-            "config names a model of embeddings as cohere/<model>.",
-            param="model",
-        )
+        """POST /v2/embed. Raises what `embed_body` raises."""
+        return _post(EMBED_PATH, embed_body(request, target), target, facts)
 
     def embeddings_response(
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> tuple[EmbeddingList, Usage | None]:
-        raise UpstreamMalformed("Cohere's chat has no embeddings, so it can't have answered with some.")
+        """See `models_registry/backends/cohere/embeddings.py`."""
+        return embedded(body, request, target)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         return provider_error(status, headers, body, target)
+
+
+def _post(
+    path: str, body: msgspec.Struct, target: Target, facts: CallFacts, changed: tuple[str, ...] = ()
+) -> UpstreamRequest:
+    return UpstreamRequest(
+        url=f"{target.api_base}{path}",
+        headers=upstream_headers(target, facts, credential=bearer(target), foreign=_FOREIGN),
+        body=msgspec.json.encode(body),
+        tls=target.tls,
+        changed=changed,
+    )

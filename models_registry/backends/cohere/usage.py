@@ -31,6 +31,14 @@ NOTHING = CohereUnits()
 _REPORTS = msgspec.json.Decoder(CohereUsage)
 
 
+def billed_input(raw: MaybeRaw) -> int | None:
+    """The input tokens on the bill, which embeddings have nothing beside. None: there is no count."""
+    report = report_in(raw, _REPORTS)
+    return (
+        None if report is None or report.billed_units is None else count_of(report.billed_units.input_tokens)
+    )
+
+
 def usage_in(raw: MaybeRaw) -> Usage | None:
     """The usage that an answer reports. None: there are no counts."""
     report = report_in(raw, _REPORTS)

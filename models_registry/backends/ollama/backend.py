@@ -14,6 +14,7 @@ import msgspec
 
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
+from models_registry.backends.embedding import listed, read_vectors
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama.answer import decode_answer, message_events, stop_reason, usage_of
@@ -22,24 +23,21 @@ from models_registry.backends.ollama.request import chat_body, embed_body
 from models_registry.backends.ollama.stream import OllamaParser
 from models_registry.backends.parameters import with_defaults
 from models_registry.backends.provider_errors import (
-    error_instead,
     provider_error,
     read_error,
     retry_after,
     scrubbed,
     whole_answer,
 )
-from models_registry.backends.tolerance import loosely
 from models_registry.backends.usage import count_of
-from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, ToolBegan
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.dialects.ollama import OllamaEmbeddings, Option
-from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
-from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.embeddings import EmbeddingList, EmbeddingsRequest
+from schema.errors import ProviderError, UpstreamCut, UpstreamError
 from schema.usage import Usage
 
 QUEUE_RETRY_S = 5.0
@@ -48,6 +46,8 @@ CONTAINER = "litellm-ollama"
 """The name of the Ollama container in the compose project."""
 
 _FOREIGN = ("anthropic-", "openai-")
+
+_EMBEDDED = msgspec.json.Decoder(OllamaEmbeddings)
 
 
 class Ollama:
@@ -94,37 +94,14 @@ class Ollama:
         self, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> UpstreamRequest:
         """POST /api/embed."""
-        check_encoding(request.encoding_format)
         return _post(f"{target.api_base}/api/embed", embed_body(request, target), target, facts)
 
     def embeddings_response(
         self, body: bytes, request: EmbeddingsRequest, target: Target, facts: CallFacts
     ) -> tuple[EmbeddingList, Usage | None]:
-        """Raises UpstreamMalformed where there is not one vector for each text."""
-        try:
-            found = _embeddings(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            otherwise = f"The provider's answer is not a list of embeddings: {exc}"
-            raise error_instead(body, target, otherwise) from exc
-        asked = 1 if isinstance(request.input, str) else len(request.input)
-        if len(found.embeddings) != asked:
-            raise UpstreamMalformed(
-                f"The provider sent {len(found.embeddings)} embeddings for {asked} texts."
-            )
-        encoding = BASE64 if request.encoding_format == BASE64 else None
-        counted = count_of(found.prompt_eval_count)
-        usage = None if counted is None else Usage(prompt_tokens=counted)
-        tokens = usage.prompt_tokens if usage is not None else 0
-        answer = EmbeddingList(
-            object="list",
-            data=[
-                as_asked(Embedding(index=i, embedding=vector), encoding)
-                for i, vector in enumerate(found.embeddings)
-            ],
-            model=found.model or target.model,
-            usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
-        )
-        return answer, usage
+        """Raises what `read_vectors` and `listed` raise."""
+        found = read_vectors(_EMBEDDED, body, target)
+        return listed(found.embeddings, count_of(found.prompt_eval_count), request, target, model=found.model)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, target: Target) -> UpstreamError:
         """See Backend. The error for a missing model has the commands that pull it."""
@@ -156,15 +133,6 @@ class Ollama:
 
 def _number(option: Option) -> object:
     return msgspec.json.decode(option) if isinstance(option, msgspec.Raw) else option
-
-
-def _embeddings(body: bytes) -> OllamaEmbeddings:
-    try:
-        return msgspec.json.decode(body, type=OllamaEmbeddings)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.convert(loosely(body), OllamaEmbeddings)
 
 
 def _post(

@@ -6,13 +6,13 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.changes import Changes, name_left_out
+from models_registry.backends.embedding import asked_for
 from models_registry.backends.ollama.forcing import forced
 from models_registry.backends.ollama.messages import FIELDS, conversation
 from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, set_options
 from models_registry.backends.parameters import (
     drops_params,
     refuse_unsupported,
-    take_gateway_fields,
     unsupported,
     with_defaults,
 )
@@ -51,8 +51,7 @@ HONOURED = (
         "format",
     }
 )
-EMBED_FIELDS = RUNNER | {"model", "input", "encoding_format", "dimensions", "user"}
-EMBED_FIELDS |= {"options", "keep_alive", "truncate"}
+EMBED_FIELDS = RUNNER | {"options", "keep_alive", "truncate"}
 EFFORTS: Mapping[str, bool | str] = MappingProxyType(
     {
         "none": False,
@@ -96,31 +95,17 @@ def chat_body(request: ChatRequest, target: Target, changes: Changes, *, loaded:
 
 def embed_body(request: EmbeddingsRequest, target: Target) -> OllamaEmbed:
     """The body of an embeddings request. Ollama cuts a text that is too long, unless `truncate` is false.
-    Raises UnsupportedParameter for token ids and unknown fields, and
-    InvalidRequest for no text."""
-    fields = request.fields()
-    take_gateway_fields(fields, target)
-    for name, raw in fields.items():
-        if name not in EMBED_FIELDS and present(raw) and not target.drop_params:
-            raise unsupported(name, target)
-    merged = {**target.params, **{name: raw for name, raw in fields.items() if present(raw)}}
-    texts = [request.input] if isinstance(request.input, str) else request.input
-    if not texts:
-        raise InvalidRequest("'input' must not be empty.", param="input")
+    Raises
+    what `asked_for` raises."""
+    texts, merged = asked_for(request, target, EMBED_FIELDS)
     return OllamaEmbed(
         model=target.model,
-        input=[_text(item, target) for item in texts],
+        input=texts,
         truncate=bytes(_given(merged, "truncate") or b"true") != b"false",
         dimensions=request.dimensions,
         keep_alive=_given(merged, "keep_alive"),
-        options={**set_options(target.params), **set_options(fields)} or None,
+        options={**set_options(target.params), **set_options(request.fields())} or None,
     )
-
-
-def _text(item: str | int | list[int], target: Target) -> str:
-    if not isinstance(item, str):
-        raise unsupported("input", target, "it takes text, not token ids")
-    return item
 
 
 def _given(fields: Mapping[str, msgspec.Raw], name: str) -> MaybeRaw:

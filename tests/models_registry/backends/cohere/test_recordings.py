@@ -10,7 +10,7 @@ from schema.usage import Usage
 from schema.wire import present
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_most_ways
-from tests.models_registry.backends.making import FACTS, chat, deltas, events_of, finishes, target
+from tests.models_registry.backends.making import FACTS, chat, deltas, embeddings, events_of, finishes, target
 from tests.models_registry.backends.recordings import Exchange, enough, exchanges
 
 TO = target(Dialect.COHERE)
@@ -111,3 +111,20 @@ def test_errors_keep_their_status_and_are_known_as_coheres() -> None:
         if b"too many tokens" in exchange.body:
             assert error.code == CONTEXT_CODE
     assert len(failed) >= enough(2)
+
+
+def test_recorded_vectors_are_told_and_what_is_billed_is_booked() -> None:
+    """The answers were recorded at v1, whose form is v2's."""
+    seen = 0
+    for exchange in exchanges("embeddings", "cohere"):
+        told = json.loads(exchange.body)
+        vectors = told.get("embeddings", {}).get("float")
+        if exchange.response.status != 200 or not vectors:
+            continue
+        request = embeddings(input=["text"] * len(vectors))
+        answer, usage = BACKENDS[Dialect.COHERE].embeddings_response(exchange.body, request, TO, FACTS)
+        assert [each.embedding for each in answer.data] == vectors, exchange.id
+        billed = told["meta"]["billed_units"].get("input_tokens")
+        assert (usage and usage.prompt_tokens) == billed, exchange.id
+        seen += 1
+    assert seen >= enough(3)

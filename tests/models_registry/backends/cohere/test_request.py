@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models_registry.backends import BACKENDS
 from models_registry.facts.table import ModelFacts
 from models_registry.target import Dialect, Target
-from schema.errors import InvalidRequest, ProviderError, UnsupportedParameter, UpstreamCut, UpstreamMalformed
+from schema.errors import InvalidRequest, ProviderError, UpstreamCut, UpstreamMalformed
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_all_ways, run
 from tests.models_registry.backends.making import (
@@ -163,11 +163,41 @@ def test_what_cohere_lacks_is_refused_by_name(fields: dict[str, Any], param: str
     assert caught.value.param == param
 
 
-def test_embeddings_are_refused() -> None:
-    with pytest.raises(UnsupportedParameter):
-        COHERE.embeddings_request(embeddings(), TO, FACTS)
+def embed(**fields: Any) -> dict[str, Any]:
+    made = COHERE.embeddings_request(embeddings(**fields), TO, FACTS)
+    assert made.url == "http://upstream.test/v2/embed"
+    body: dict[str, Any] = json.loads(made.body)
+    return body
+
+
+def test_embeddings_are_for_documents_where_nobody_says_anything() -> None:
+    usual = {"model": "native", "texts": ["a", "b"], "embedding_types": ["float"]}
+    assert embed(input=["a", "b"]) == usual | {"input_type": "search_document"}
+    said = {"input_type": "search_query", "truncate": "NONE"}
+    assert embed(input=["a", "b"], dimensions=256, user="ada", **said) == usual | said | {
+        "output_dimension": 256
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"input": [1, 2]}, "input"),
+        ({"input": []}, "input"),
+        ({"task_type": "RETRIEVAL_QUERY"}, "task_type"),
+        ({"encoding_format": "int8"}, "encoding_format"),
+    ],
+)
+def test_what_cohere_can_not_embed_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        embed(**fields)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"embeddings": {"int8": [[1]]}}'])
+def test_an_answer_without_a_vector_for_each_text_is_none(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed):
-        COHERE.embeddings_response(b"{}", embeddings(), TO, FACTS)
+        COHERE.embeddings_response(body, embeddings(), TO, FACTS)
 
 
 def event(kind: str, **delta: object) -> bytes:
