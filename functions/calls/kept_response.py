@@ -18,6 +18,10 @@ from schema.wire import to_json
 SIGN = b'"response":'
 """An event that holds a response has this in it. In a text it would be `\\"response\\":`."""
 ENDS = frozenset({"response.completed", "response.incomplete"})
+ITEM_DONE = "response.output_item.done"
+ITEM_SIGN = ITEM_DONE.encode()
+MAX_ITEMS_BYTES = 16 * 2**20
+"""How much of an answer's items is kept beside the stream. An answer with more is stored as it ends."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TRUE, _FALSE = msgspec.Raw(b"true"), msgspec.Raw(b"false")
 ResponseFields = dict[str, msgspec.Raw]
@@ -68,11 +72,31 @@ class KeptStream:
     def __init__(self, stream: EventStream, keeping: ResponseKeeping) -> None:
         self._stream = stream
         self._keeping = keeping
+        self._items: list[msgspec.Raw] = []
+        """The items that are done. Some providers leave them out of the response at the end."""
+        self._left = MAX_ITEMS_BYTES
 
     async def events(self) -> AsyncIterator[bytes]:
         """See EventStream."""
         async for block in self._stream.events():
+            if ITEM_SIGN in block:
+                self._note(block)
             yield await self._put_right(block) if SIGN in block else block
+
+    def _note(self, block: bytes) -> None:
+        """Keep the items that this part of the stream completes."""
+        for event in events(block):
+            if event.data is None or ITEM_SIGN not in event.data:
+                continue
+            try:
+                fields = _FIELDS.decode(event.data)
+                is_done = msgspec.json.decode(fields.get("type", b"null")) == ITEM_DONE
+            except msgspec.MsgspecError:
+                continue
+            item = fields.get("item")
+            if is_done and item is not None and len(item) <= self._left:
+                self._left -= len(item)
+                self._items.append(item.copy())
 
     async def _put_right(self, block: bytes) -> bytes:
         out = []
@@ -95,12 +119,12 @@ class KeptStream:
         response = fields.get("response")
         if response is None:
             return None
-        told = await self._keeping.kept(response) if kind in ENDS else self._keeping.told(response)
+        if kind in ENDS:
+            told = await self._keeping.kept(with_items(response, self._items))
+        else:
+            told = self._keeping.told(response)
         fields["response"] = msgspec.Raw(msgspec.json.encode(told))
-        written = msgspec.json.encode(fields)
-        if b"\n" in written or b"\r" in written:  # it came in several lines
-            written = msgspec.json.format(written, indent=-1)
-        return event_frame(kind.encode(), written)
+        return event_frame(kind.encode(), msgspec.json.encode(fields))
 
     def failed(self, error: GatewayError) -> bytes:
         """See EventStream."""
@@ -109,3 +133,13 @@ class KeptStream:
     def close(self, error: GatewayError | None = None) -> None:
         """See EventStream."""
         self._stream.close(error)
+
+
+def with_items(response: msgspec.Raw, items: list[msgspec.Raw]) -> msgspec.Raw:
+    """A response at the end of a stream, with the items that the stream told of where it has none itself: a
+    conversation that goes on from it must have its answer."""
+    fields = _FIELDS.decode(response)
+    if not items or msgspec.json.decode(fields.get("output", b"null")):
+        return response
+    fields["output"] = msgspec.Raw(msgspec.json.encode(items))
+    return msgspec.Raw(msgspec.json.encode(fields))

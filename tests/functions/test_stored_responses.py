@@ -314,6 +314,21 @@ def test_an_event_of_several_lines_is_stored_and_told_in_one() -> None:
     assert talk.show(answer["id"]) == answer
 
 
+def test_a_response_that_ends_without_its_items_is_stored_with_those_of_the_stream() -> None:
+    """Servers that leave `output` empty in their last event tell each item as it is done."""
+    talk, told = Talk(), responses_answers.events()
+    items = told[-1]["response"]["output"]
+    assert [each["item"] for each in told if each["type"] == "response.output_item.done"] == items
+    told[-1]["response"]["output"] = []
+    talk.chunks = responses_answers.sse(told)
+    answer = talk.say("native", input="Who carries the load?", stream=True)
+    assert answer["output"] == items
+    assert talk.show(answer["id"])["output"] == items
+    talk.chunks = []
+    talk.say("native", input="And then?", previous_response_id=answer["id"])
+    assert items[0]["content"] in [each.get("content") for each in sent(talk.upstream)["input"]]
+
+
 @pytest.mark.parametrize("odd", [5, ["x"], {"a": 1}, None, ""])
 def test_an_item_whose_id_is_no_text_is_listed_with_one(odd: object) -> None:
     talk = Talk()
