@@ -57,7 +57,7 @@ STAGES = (
     Stage("auth", Authenticator, "caller"),
     Stage("call", Endpoint, "_call"),
     Stage("decode", BodyDecoder, "decode"),
-    Stage("labels", runtime.invoke, "_labelled"),
+    Stage("labels", runtime.invoke, "labelled"),
     Stage("walk", Router, "walk"),
     Stage("route", Route, "__init__"),
     Stage("request", ChatExchange, "outgoing"),
