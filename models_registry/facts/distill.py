@@ -4,7 +4,7 @@ Where the sources disagree the stricter counts: the smaller limit, and a paramet
 refused. A price of the price data (`models_registry/prices/book.py`) is left out here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -53,9 +53,17 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
         "venice": "venice",
         "friendli": "friendliai",
         "ollama-cloud": "ollama_cloud",
+        "abliteration-ai": "abliteration",
+        "alibaba-cn": "dashscope_cn",
+        "inference": "inference_net",
+        "lmstudio": "lm_studio",
+        "moonshotai-cn": "moonshot_cn",
+        "opencode": "opencode_zen",
+        "wafer.ai": "wafer",
+        "zhipuai-coding-plan": "zhipu_coding_plan",
     }
 )
-"""The providers that are taken of models.dev, each with its prefix here. The others are resellers."""
+"""Providers of models.dev that have another name there than their prefix here."""
 LITELLM_PREFIXES: Mapping[str, str] = MappingProxyType(
     {
         "bedrock_converse": "bedrock",
@@ -78,23 +86,24 @@ def distilled(
     litellm: Mapping[str, SourceEntry],
     dev: Iterable[tuple[str, str, SourceEntry]],
     *,
+    known: Collection[str],
     is_priced: Callable[[str, str], bool],
 ) -> list[ModelFacts]:
     """The table, sorted by provider and model. `litellm` is the map as LiteLLM publishes it. `dev` has the
-    provider, the model and the object of models.dev for each. `is_priced` says whether the price data knows a
-    provider's model."""
+    provider, the model and the object of models.dev for each. Of models.dev, the providers are taken whose
+    prefix is `known`. `is_priced` says whether the price data knows a provider's model."""
     found: dict[tuple[str, str], ModelFacts] = {}
     for name, entry in litellm.items():
         facts = _of_litellm(name, entry)
         if facts is not None and (facts.provider, facts.model) not in found:
             found[facts.provider, facts.model] = facts
     for provider, name, entry in dev:
-        prefix = PREFIXES.get(provider)
-        if prefix is None or len(name) > MAX_NAME_CHARS:
+        prefix = PREFIXES.get(provider) or provider.replace("-", "_")
+        if prefix not in known or len(name) > MAX_NAME_CHARS:
             continue
         facts = _of_models_dev(prefix, name.lower(), entry)
-        known = found.get((prefix, facts.model))
-        found[prefix, facts.model] = facts if known is None else _together(known, facts)
+        other = found.get((prefix, facts.model))
+        found[prefix, facts.model] = facts if other is None else _together(other, facts)
     return [
         msgspec.structs.replace(facts, prices=None, steps=()) if is_priced(*key) else facts
         for key, facts in sorted(found.items())

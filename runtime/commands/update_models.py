@@ -32,7 +32,8 @@ def update_models(litellm: str, models_dev: str, to: Path = TABLE) -> int:
     object a line with the model's name in `model`. Gives the exit code."""
     try:
         names = _litellm_of(_read(litellm), litellm)
-        found = distilled(names, _models_dev_of(_read(models_dev), models_dev), is_priced=_is_priced)
+        dev = _models_dev_of(_read(models_dev), models_dev)
+        found = distilled(names, dev, known=PROVIDERS, is_priced=_is_priced)
         if len(found) < LEAST_MODELS:
             raise BadSource(f"the sources have {len(found)} models together; expected {LEAST_MODELS} or more")
     except BadSource as exc:

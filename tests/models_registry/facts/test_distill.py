@@ -10,6 +10,8 @@ from models_registry.facts.distill import distilled
 from models_registry.facts.table import ModelFacts, PriceStep, TokenPrices
 
 OPENAI = {"litellm_provider": "openai"}
+KNOWN = frozenset({"openai"})
+"""The prefixes that a config can name."""
 
 
 def unpriced(provider: str, model: str) -> bool:
@@ -17,12 +19,14 @@ def unpriced(provider: str, model: str) -> bool:
 
 
 def of_litellm(**entry: Any) -> ModelFacts:
-    (found,) = distilled({"openai/m": {"litellm_provider": "openai", **entry}}, [], is_priced=unpriced)
+    (found,) = distilled(
+        {"openai/m": {"litellm_provider": "openai", **entry}}, [], known=KNOWN, is_priced=unpriced
+    )
     return found
 
 
 def of_models_dev(**entry: Any) -> ModelFacts:
-    (found,) = distilled({}, [("openai", "M", entry)], is_priced=unpriced)
+    (found,) = distilled({}, [("openai", "M", entry)], known=KNOWN, is_priced=unpriced)
     return found
 
 
@@ -57,6 +61,7 @@ def test_where_the_sources_disagree_the_stricter_counts() -> None:
                 {"limit": {"context": 1000, "output": 200}, "temperature": True, "reasoning": True},
             )
         ],
+        known=KNOWN,
         is_priced=unpriced,
     )
     assert (found.max_output_tokens, found.context_window) == (100, 1000)
@@ -81,12 +86,18 @@ def test_prices_are_dollars_a_token_and_steps_ascend() -> None:
 
 def test_a_price_that_the_price_data_has_is_left_out() -> None:
     entry = {"litellm_provider": "openai", "input_cost_per_token": 1e-06}
-    found = distilled({"a": entry, "b": entry}, [], is_priced=lambda provider, model: model == "a")
+    found = distilled(
+        {"a": entry, "b": entry}, [], known=KNOWN, is_priced=lambda provider, model: model == "a"
+    )
     assert [each.prices is None for each in found] == [True, False]
 
 
-def test_resellers_of_models_dev_are_left_out() -> None:
-    assert distilled({}, [("nano-gpt", "gpt-5", {})], is_priced=unpriced) == []
+def test_of_models_dev_the_providers_are_taken_that_a_config_can_name() -> None:
+    dev: list[tuple[str, str, dict[str, Any]]] = [
+        (name, "gpt-5", {}) for name in ("nano-gpt", "moonshotai-cn", "nobody")
+    ]
+    found = distilled({}, dev, known={"nano_gpt", "moonshot_cn"}, is_priced=unpriced)
+    assert [each.provider for each in found] == ["moonshot_cn", "nano_gpt"]
 
 
 JSON = st.recursive(
@@ -106,4 +117,4 @@ FIELDS = st.sampled_from(
 
 @given(st.dictionaries(FIELDS, JSON, max_size=6))
 def test_no_entry_of_a_source_breaks_the_table(entry: dict[str, Any]) -> None:
-    distilled({"m": entry}, [("openai", "m", entry)], is_priced=unpriced)
+    distilled({"m": entry}, [("openai", "m", entry)], known=KNOWN, is_priced=unpriced)
