@@ -12,6 +12,8 @@ THINKING, REDACTED = "thinking", "redacted_thinking"
 NO_ARGUMENTS = msgspec.Raw(b"{}")
 NOTHING = ("", "null")
 """Texts of arguments that say that there are none."""
+FOLLOWS = "The result follows in the next message."
+"""The text of a tool's result that was pictures alone, at providers whose results hold text."""
 _THINKING = msgspec.json.Decoder(list[ThinkingBlock])
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])

@@ -3,8 +3,17 @@ the calls, and thinking is a part of the content."""
 
 from types import MappingProxyType
 
+import msgspec
+
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import address, function_of, parts_of, refuse_legacy, thinking_text
+from models_registry.backends.content import (
+    FOLLOWS,
+    address,
+    function_of,
+    parts_of,
+    refuse_legacy,
+    thinking_text,
+)
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.cohere import (
     CohereFunction,
@@ -32,7 +41,31 @@ def conversation(messages: list[Message], changes: Changes, *, thinks: bool) -> 
     message."""
     if not messages:
         raise InvalidRequest("'messages' must not be empty.", param="messages")
-    return [_message(each, f"messages[{i}]", changes, thinks=thinks) for i, each in enumerate(messages)]
+    found: list[CohereMessage] = []
+    pictures: list[CoherePart] = []
+    for i, each in enumerate(messages):
+        made = _message(each, f"messages[{i}]", changes, thinks=thinks)
+        if pictures and made.role != "tool":
+            found.append(CohereMessage(role="user", content=pictures))
+            pictures = []
+        if made.role == "tool" and isinstance(made.content, list):
+            made, shown = _without_pictures(made, made.content)
+            pictures = [*pictures, *shown]
+        found.append(made)
+    if pictures:
+        found.append(CohereMessage(role="user", content=pictures))
+    return found
+
+
+def _without_pictures(
+    result: CohereMessage, parts: list[CoherePart]
+) -> tuple[CohereMessage, list[CoherePart]]:
+    """A tool's result, which can hold text alone, and its pictures, which follow in a message of the user."""
+    pictures = [part for part in parts if part.kind == "image_url"]
+    if not pictures:
+        return result, []
+    texts = [part.text or "" for part in parts if part.kind == "text"]
+    return msgspec.structs.replace(result, content="\n".join(texts) or FOLLOWS), pictures
 
 
 def _message(message: Message, where: str, changes: Changes, *, thinks: bool) -> CohereMessage:

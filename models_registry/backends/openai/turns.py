@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.content import FOLLOWS
 from models_registry.turns.events import AnswerEvent, ToolBegan
 from schema.chat import ChatRequest, Message, Part, Tool, ToolCall, ToolChoice
 from schema.wire import ABSENT
@@ -19,8 +20,6 @@ from schema.wire import ABSENT
 MAX_TOOL_NAME_CHARS = 64
 KEPT_NAME_CHARS = 47
 NAME_HASH_CHARS = 16
-FOLLOWS = "The result follows in the next message."
-"""The text of a result that was pictures alone."""
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 

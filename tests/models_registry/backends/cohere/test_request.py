@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
+from models_registry.backends.content import FOLLOWS
 from models_registry.facts.table import ModelFacts
 from models_registry.target import Dialect, Target
 from schema.errors import InvalidRequest, ProviderError, UpstreamCut, UpstreamMalformed
@@ -161,6 +162,24 @@ def test_what_cohere_lacks_is_refused_by_name(fields: dict[str, Any], param: str
     with pytest.raises(InvalidRequest) as caught:
         sent(**fields)
     assert caught.value.param == param
+
+
+def test_pictures_of_results_follow_in_a_message_of_the_user() -> None:
+    picture = {"type": "image_url", "image_url": {"url": PIXEL}}
+    call = {"type": "function", "function": {"name": "look", "arguments": "{}"}}
+    body = sent(
+        messages=[
+            {"role": "assistant", "tool_calls": [{"id": "1", **call}, {"id": "2", **call}]},
+            {"role": "tool", "tool_call_id": "1", "content": [picture]},
+            {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "a page"}, picture]},
+            {"role": "user", "content": "And now?"},
+        ]
+    )
+    _, one, two, shown, asked = body["messages"]
+    assert one == {"role": "tool", "tool_call_id": "1", "content": FOLLOWS}
+    assert two == {"role": "tool", "tool_call_id": "2", "content": "a page"}
+    assert shown == {"role": "user", "content": [picture, picture]}
+    assert asked["content"] == "And now?"
 
 
 def embed(**fields: Any) -> dict[str, Any]:
