@@ -84,11 +84,13 @@ class Services:
         *,
         log_line: Callable[[bytes], None],
         calls: Callable[[], int] = lambda: 0,
+        checked: Checked | None = None,
     ) -> None:
         """`log_line` takes the log line of each request. `calls` gives how many requests are being answered.
-        Nothing is opened yet. The config is worked out here, while a starting server still checks."""
+        Nothing is opened yet. The config is worked out here, while a starting server still checks, or is
+        given as `checked`."""
         self._blueprint = blueprint
-        self._checked = check(blueprint.document, blueprint.env, strict=blueprint.strict)
+        self._checked = checked or check(blueprint.document, blueprint.env, strict=blueprint.strict)
         self._log_line = log_line
         self._calls = calls
 
@@ -326,6 +328,13 @@ class Services:
     def look_at_config(self) -> None:
         """Somebody sent SIGHUP."""
         self.live.look_at_file()
+
+    async def give_up(self) -> None:
+        """Close what holds files and connections, where `open` has failed. The event loop ends the rest."""
+        for name in ("upstream", "journal", "databases"):
+            part = getattr(self, name, None)
+            if part is not None:
+                await part.close()
 
     async def close(self) -> None:
         """Close all parts: stop calls to providers, leave the journal to the bookkeeper, close the

@@ -1,26 +1,23 @@
 """`just invoke`: calls one function with the bytes of a body, as HTTP would, but without HTTP."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import msgspec
 
 from functions.contract.function import EventStream
 from runtime.blueprint import Blueprint, check
-from runtime.books.bookkeeper import Bookkeeper, books_lock
 from runtime.catalog import UnknownFunction, entry_named
 from runtime.config_file import Document
 from runtime.invoke import Endpoint, Incoming
 from runtime.local.models import local_models
 from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, migrate
 from runtime.process.logs import set_up_logs
-from runtime.services import Services
 from runtime.serving.books_process import BOOK_S
 from runtime.serving.checks import report
 from runtime.serving.serve import ServedDatabase, salted, settings_of
+from runtime.serving.single_call import SingleCall
 from schema.errors import DatabaseUnavailable, GatewayError, envelope
 
 
@@ -67,28 +64,13 @@ async def _invoke(
         dsn = stack.enter_context(ServedDatabase(settings))
         await migrate(dsn.reveal())
         blueprint = Blueprint(document=document, env=env, settings=settings, master_key=master_key, dsn=dsn)
-        services = Services(blueprint, log_line=log_line)
-        endpoint = Endpoint(entry, await services.open())
+        single = SingleCall(blueprint, log_line=log_line)
         try:
-            return await call(endpoint, body, master_key.reveal(), cookie=cookie)
+            async with single as gateway:
+                return await call(Endpoint(entry, gateway), body, master_key.reveal(), cookie=cookie)
         finally:
-            await services.close()
-            await _book(settings.journals, dsn.reveal())
-
-
-async def _book(journals: Path, dsn: str) -> None:
-    """Book the rows of this call, unless a server keeps the books of this directory. Rows that can't be
-    booked wait on disk."""
-    keeper = Bookkeeper(journals, dsn)
-    try:
-        async with asyncio.timeout(BOOK_S):
-            with books_lock(journals) as mine:
-                if mine:
-                    await keeper.catch_up()
-    except (DatabaseUnavailable, TimeoutError):
-        sys.stderr.write("switchgear: the spend row waits on disk until the database is back\n")
-    finally:
-        await keeper.close()
+            if not await single.book(within_s=BOOK_S, waits=False):
+                sys.stderr.write("switchgear: the spend row waits on disk until the database is back\n")
 
 
 async def call(endpoint: Endpoint, body: str, key: str, *, cookie: str = "") -> int:

@@ -90,31 +90,13 @@ def _keep(blueprint: Blueprint, gate: StartGate, parent_pid: int, pause_s: float
     end_with_parent(parent_pid, signal.SIGTERM)
     time.sleep(pause_s)
     gate.wait()
-    from functions.contract.policy import policy_of
-    from models_registry.config.reader import read_config
-    from runtime.books.bookkeeper import Bookkeeper, keep_books
-    from runtime.books.crossings import CustomerBudget
-    from runtime.outbound import post_json
+    from runtime.books.bookkeeper import keep_books
     from runtime.process.logs import set_up_logs
-    from runtime.telemetry.alerts import Desk
-    from runtime.telemetry.place import place_of
-    from runtime.telemetry.webhooks import webhooks_of
+    from runtime.serving.keeper import keeper_of
 
     logs = set_up_logs()
-    settings = blueprint.settings
-    config = read_config(blueprint.document, blueprint.env)
-    webhooks, _ = webhooks_of(config)
-    policy, _ = policy_of(config)
-    keeper = Bookkeeper(
-        settings.journals,
-        blueprint.dsn.reveal(),
-        desk=Desk(webhooks, post_json, host=place_of(settings.data_dir)),
-        journal_bytes=settings.journal_mb * 1024 * 1024,
-        customer_budget=CustomerBudget(
-            budget_id=policy.customer_budget_id, max_budget=policy.customer_budget
-        ),
-    )
+    keeper = keeper_of(blueprint)
     try:
-        asyncio.run(keep_books(keeper, settings.journals, stop_s=BOOK_S))
+        asyncio.run(keep_books(keeper, blueprint.settings.journals, stop_s=BOOK_S))
     finally:
         logs.flush()

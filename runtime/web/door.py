@@ -304,12 +304,15 @@ def _query(scope: AsgiScope) -> Mapping[str, str]:
     path_params = scope.get("path_params") or {}
     if not text and not path_params:
         return {}
+    return {**query_of(text.decode("latin-1")), **_path(scope)}
+
+
+def query_of(text: str) -> dict[str, str]:
+    """The parameters of a query string. Raises InvalidRequest where there are too many."""
     try:
-        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
     except ValueError as exc:
         raise InvalidRequest(f"The query has more than {MAX_QUERY_FIELDS} parameters.") from exc
-    query = dict(pairs)
-    return {**query, **_path(scope)}
 
 
 def _path(scope: AsgiScope) -> Mapping[str, str]:

@@ -1,0 +1,1 @@
+"""The serverless entry point: an HTTP event in, a response out."""
