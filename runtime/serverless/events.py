@@ -21,7 +21,7 @@ OF_THE_WIRE = frozenset(("content-length", "connection", "transfer-encoding"))
 """Headers of a reply that whoever carries the answer writes itself."""
 _SLASHES = re.compile(r"/{2,}")
 
-Answer = dict[str, Any]  # the platform's own form: what a handler returns
+FunctionAnswer = dict[str, Any]  # the platform's own form: what a handler returns
 
 
 class _Http(msgspec.Struct, frozen=True, rename="camel"):
@@ -97,7 +97,7 @@ def event_of(raw: object) -> HttpEvent:
         raise InvalidRequest(f"An HTTP event that can't be read: {exc}") from exc
 
 
-def answer_of(status: int, pairs: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+def answer_of(status: int, pairs: list[tuple[bytes, bytes]], body: bytes) -> FunctionAnswer:
     """An answer in the platform's form. A body that is no text goes as base64."""
     headers: dict[str, str] = {}
     cookies = []
@@ -107,17 +107,17 @@ def answer_of(status: int, pairs: list[tuple[bytes, bytes]], body: bytes) -> Ans
             cookies.append(value)
         elif name not in OF_THE_WIRE:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    answer: Answer = {"statusCode": status, "headers": headers, "cookies": cookies}
+    answer: FunctionAnswer = {"statusCode": status, "headers": headers, "cookies": cookies}
     try:
         return {**answer, "body": body.decode(), "isBase64Encoded": False}
     except UnicodeDecodeError:
         return in_base64({**answer, "body": ""}, body)
 
 
-def in_base64(answer: Answer, body: bytes) -> Answer:
+def in_base64(answer: FunctionAnswer, body: bytes) -> FunctionAnswer:
     return {**answer, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 
-def fits(answer: Answer) -> bool:
+def fits(answer: FunctionAnswer) -> bool:
     """Whether the platform takes an answer of this length."""
     return len(msgspec.json.encode(answer)) <= MAX_ANSWER_BYTES

@@ -27,7 +27,7 @@ from runtime.process.logs import LineBuffer, set_up_logs
 from runtime.reply import Reply, json_reply
 from runtime.serverless.events import (
     MAX_ANSWER_BYTES,
-    Answer,
+    FunctionAnswer,
     HttpEvent,
     answer_of,
     event_of,
@@ -88,7 +88,7 @@ class NoStreams:
         """See Silence."""
 
 
-class Deployment:
+class ServedFunction:
     """What is decided once for each process: the function, the config, the settings."""
 
     def __init__(self, env: Mapping[str, str], logs: LineBuffer) -> None:
@@ -119,8 +119,8 @@ class Deployment:
             raise Unfit("the config or the database can't be used; the log says why") from exc
         self._checked = check(document, env)
 
-    def answer(self, raw: object, *, left_s: float | None) -> Answer:
-        """Answer one event. `left_s` is how long the platform lets the function work. Raises nothing."""
+    def answer(self, raw: object, *, left_s: float | None) -> FunctionAnswer:
+        """FunctionAnswer one event. `left_s` is how long the platform lets the function work. Raises nothing."""
         ends_mono = None if left_s is None else time.monotonic() + left_s
         try:
             event = event_of(raw)
@@ -138,7 +138,9 @@ class Deployment:
         finally:
             self._logs.flush()
 
-    async def _answered(self, event: HttpEvent, found: FoundFunction, ends_mono: float | None) -> Answer:
+    async def _answered(
+        self, event: HttpEvent, found: FoundFunction, ends_mono: float | None
+    ) -> FunctionAnswer:
         single = SingleCall(self.blueprint, log_line=self._logs.msg, checked=self._checked)
         try:
             async with single as gateway:
@@ -154,7 +156,7 @@ class Deployment:
                 log.error("the spend row waits on this process's disk until its next event")
 
 
-async def _called(event: HttpEvent, found: FoundFunction, gateway: Gateway) -> Answer:
+async def _called(event: HttpEvent, found: FoundFunction, gateway: Gateway) -> FunctionAnswer:
     headers = event.named()
     if not gateway.site.is_own(headers):
         headers.pop("cookie", None)  # a page of another origin never acts with a cookie of its reader
@@ -210,7 +212,7 @@ def _too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The request body is larger than {max_bytes} bytes.")
 
 
-async def whole_answer(reply: Reply, *, wants_body: bool) -> Answer | None:
+async def whole_answer(reply: Reply, *, wants_body: bool) -> FunctionAnswer | None:
     """The answer of a reply. None: it is too long for the platform."""
     pieces: list[bytes] = []
     size = 0
@@ -248,7 +250,7 @@ async def _pieces(reply: Reply) -> AsyncGenerator[bytes, None]:
                 yield piece
 
 
-def _refusal(form: ErrorForm, error: GatewayError) -> Answer:
+def _refusal(form: ErrorForm, error: GatewayError) -> FunctionAnswer:
     headers = dict(error.reply_headers)
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
@@ -258,13 +260,13 @@ def _refusal(form: ErrorForm, error: GatewayError) -> Answer:
 
 
 @cache
-def _deployment() -> Deployment:
+def _deployment() -> ServedFunction:
     """This process's. Its logs are set up first, so that what is wrong with it is told there."""
-    return Deployment(environment(), set_up_logs())
+    return ServedFunction(environment(), set_up_logs())
 
 
-def handler(event: object, context: object) -> Answer:
-    """Answer one event of the payload format 2.0. `context` is the platform's: where it has
+def handler(event: object, context: object) -> FunctionAnswer:
+    """FunctionAnswer one event of the payload format 2.0. `context` is the platform's: where it has
     `get_remaining_time_in_millis`, a call ends five seconds before that time is up. Raises what is wrong with
     the deployment itself (Unfit, SettingsError, ConfigFileError, UnknownFunction), at its first event."""
     left_ms = getattr(context, "get_remaining_time_in_millis", None)

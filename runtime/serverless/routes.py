@@ -31,7 +31,7 @@ class FoundFunction(NamedTuple):
     path: Mapping[str, str]
 
 
-class Routes:
+class FunctionRoutes:
     """The functions that one deployment serves."""
 
     def __init__(self, served: Sequence[Entry]) -> None:
@@ -65,14 +65,14 @@ class Routes:
         )
 
 
-def routes_of(name: str) -> Routes:
+def routes_of(name: str) -> FunctionRoutes:
     """What a deployment serves: the one function of this name, or all functions of a family that has the
     name. Raises UnknownFunction."""
     entry = entry_named(name)
     family = name.replace("-", "_")
     if entry.manifest.family != family:
-        return Routes([entry])
-    return Routes([each for each in entries([family]) if each.manifest.family == family])
+        return FunctionRoutes([entry])
+    return FunctionRoutes([each for each in entries([family]) if each.manifest.family == family])
 
 
 def _pattern(path: str, entry: Entry) -> str:

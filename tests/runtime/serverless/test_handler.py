@@ -16,7 +16,7 @@ from runtime.config_file import ConfigFileError
 from runtime.process.logs import LineBuffer
 from runtime.reply import Reply
 from runtime.serverless.events import MAX_ANSWER_BYTES
-from runtime.serverless.handler import Deployment, Unfit, whole_answer
+from runtime.serverless.handler import ServedFunction, Unfit, whole_answer
 from tests.conftest import execute
 from tests.databases import dsn_of
 from tests.e2e.conftest import config_for
@@ -51,11 +51,11 @@ def env(postgres_dsn: str, upstream: HostileUpstream, tmp_path: Path) -> dict[st
     }
 
 
-def deployment(env: Mapping[str, str], **more: str) -> Deployment:
-    return Deployment({**env, **more}, LineBuffer(io.BytesIO()))
+def deployment(env: Mapping[str, str], **more: str) -> ServedFunction:
+    return ServedFunction({**env, **more}, LineBuffer(io.BytesIO()))
 
 
-def posted(served: Deployment, path: str, body: object, **headers: str) -> dict[str, Any]:
+def posted(served: ServedFunction, path: str, body: object, **headers: str) -> dict[str, Any]:
     event = http_event("POST", path, body=body, key=MASTER, headers=headers)
     return served.answer(event, left_s=None)
 
