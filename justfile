@@ -97,6 +97,10 @@ test-containers *args:
 test-long *args:
     @"{{ python }}" -m pytest tests/long "$@"
 
+# Work a gateway for ten minutes on loopback, and judge its memory, errors and rows: --minutes N
+soak *args:
+    @"{{ python }}" -m tests.long.soak "$@"
+
 # Check lint, formatting, types and import rules
 check:
     "{{ bin }}/ruff" check .

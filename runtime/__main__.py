@@ -4,7 +4,9 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any  # argparse's own options
 
 from runtime.blueprint import Blueprint
 from runtime.config_file import ConfigFileError, Document, load_document
@@ -28,7 +30,7 @@ from schema.secret import Secret
 def main(argv: list[str]) -> int:
     """Run one command. Gives the exit code: 0 for success, 1 for a failure, 2 for bad input, 3 for a bad
     database."""
-    arguments = _parser().parse_args(argv)
+    arguments = command_line(environment()).parse_args(argv)
     leave_on_signals()
     try:
         return int(arguments.run(arguments))
@@ -47,10 +49,17 @@ def main(argv: list[str]) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    env = environment()
+class _Subcommand(argparse.ArgumentParser):
+    """A command whose options are written out: `--worker` is none, though `--workers` begins so."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+
+def command_line(env: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The commands and their options. The defaults of some are in the environment."""
     parser = argparse.ArgumentParser(prog="switchgear", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(required=True, parser_class=_Subcommand)
     serve = commands.add_parser("serve", help="the gateway alone")
     dev = commands.add_parser("dev", help="Postgres, a small real model and the gateway")
     stack = commands.add_parser("stack", help="what the compose project runs, without containers")

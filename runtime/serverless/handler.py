@@ -120,7 +120,7 @@ class ServedFunction:
         self._checked = check(document, env)
 
     def answer(self, raw: object, *, left_s: float | None) -> FunctionAnswer:
-        """FunctionAnswer one event. `left_s` is how long the platform lets the function work. Raises nothing."""
+        """Answer one event. `left_s` is how long the platform lets it work. Raises nothing."""
         ends_mono = None if left_s is None else time.monotonic() + left_s
         try:
             event = event_of(raw)
@@ -266,7 +266,7 @@ def _deployment() -> ServedFunction:
 
 
 def handler(event: object, context: object) -> FunctionAnswer:
-    """FunctionAnswer one event of the payload format 2.0. `context` is the platform's: where it has
+    """Answer one event of the payload format 2.0. `context` is the platform's: where it has
     `get_remaining_time_in_millis`, a call ends five seconds before that time is up. Raises what is wrong with
     the deployment itself (Unfit, SettingsError, ConfigFileError, UnknownFunction), at its first event."""
     left_ms = getattr(context, "get_remaining_time_in_millis", None)
