@@ -22,6 +22,7 @@ from runtime.guarded.guard import Guard
 from runtime.guardrails.door import GuardrailDoor
 from runtime.hosts.keeping import HostKeeping
 from runtime.hosts.manager import HostManager
+from runtime.hosts.pull_way import PullTurns
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.intake.body_room import BodyRoom
@@ -174,7 +175,11 @@ class Services:
         self.cache.start()
         self.guardrails = GuardrailDoor(checked.guardrails, self.upstream, tally)
         self.local_hosts = HostManager(
-            checked.hosts, checked.registry.everything(), self.upstream, databases.management
+            checked.hosts,
+            checked.registry.everything(),
+            self.upstream,
+            databases.management,
+            PullTurns(settings.pulls),
         )
         self.keeping = HostKeeping(self.local_hosts, self.deployments.fleet, policy.zone)
         self.keeping.start()

@@ -83,6 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "journals"
 
     @property
+    def pulls(self) -> Path:
+        """The folder for the locks of pulls of local models."""
+        return self.data_dir / "pulls"
+
+    @property
     def metrics(self) -> Path:
         """The folder for the counts of the workers."""
         return self.data_dir / "metrics"

@@ -29,12 +29,33 @@ MAX_WARM = 50
 GIB = 1024**3
 NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,100}")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,199}")
+LIBRARY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(:[A-Za-z0-9._-]{1,64})?")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _MEMORY = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([mMgG]?)")
 UNITS: Mapping[str, float] = MappingProxyType({"": 1.0, "g": 1.0, "m": 1 / 1024})
 """Gigabytes, and what containers are given: `2g`, `2048m`."""
 _READ = frozenset({"name", "api_base", "pull_base", "memory_gb", "api_key", "kind", "keep_warm"})
+
+
+def memory_of(text: str) -> int | None:
+    """The bytes that a container is given by a text such as `2048m` or `2g`. None: it says no amount."""
+    found = _gigabytes(text)
+    return None if found is None else int(found * GIB)
+
+
+def _gigabytes(text: str) -> float | None:
+    told = _MEMORY.fullmatch(text)
+    return None if told is None else float(told[1]) * UNITS[told[2].lower()]
+
+
+def is_of_library(model: str) -> bool:
+    """Whether a name is one of Ollama's library: `llama3`, `llama3:8b`, `someone/model`. A name that begins
+    with a registry's host, which has a dot or a port before the first slash, is none."""
+    first, slash, _ = model.partition("/")
+    if slash and "." in first:
+        return False
+    return bool(LIBRARY.fullmatch(model)) and ".." not in model and "//" not in model
 
 
 class HostKind(enum.Enum):
@@ -213,8 +234,8 @@ class _ListedHost:
 
     def _memory(self) -> int | None:
         found = self._item.get("memory_gb")
-        if isinstance(found, str) and (told := _MEMORY.fullmatch(found)) is not None:
-            found = float(told[1]) * UNITS[told[2].lower()]  # from the environment
+        if isinstance(found, str) and (told := _gigabytes(found)) is not None:
+            found = told  # from the environment
         if found is None or found == "":
             return None
         if not is_seconds(found) or not 0 < found <= 100_000:

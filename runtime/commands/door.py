@@ -3,17 +3,20 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from types import MappingProxyType
+from collections.abc import AsyncGenerator, Mapping
+from urllib.parse import urlsplit
 
 from functions.contract.call import MASTER_USER_ID
-from runtime.governance.audit_note import AuditNote, write_note
-from runtime.local.pull_door import IDLE_S, DoorError, PullDoor
+from models_registry.config.local_hosts import HostKind, LocalHost, memory_of
+from runtime.governance.audit_note import write_note
+from runtime.hosts.pull_door import IDLE_S, DoorError, PullDoor
+from runtime.hosts.pull_way import PullTurns, pull_note
 from runtime.outbound import Unreachable, lines_of
-from runtime.settings import SettingsError
+from runtime.settings import SettingsError, read_settings
 from schema.secret import Secret
 
-ACTIONS: Mapping[str, str] = MappingProxyType({"pull": "model_pulled", "rm": "model_removed"})
+SERVING = "http://ollama:11434"
+"""Who asks at the door. It gets no question from here."""
 
 
 def door(env: Mapping[str, str], dsn: Secret) -> int:
@@ -24,49 +27,48 @@ def door(env: Mapping[str, str], dsn: Secret) -> int:
         raise SettingsError("SWITCHGEAR_DOOR: expected an address and a port, such as 172.31.213.34:11435")
     if not base.startswith("http://"):
         raise SettingsError("SWITCHGEAR_PULL_BASE: expected an address such as http://ollama-pull:11434")
-    return asyncio.run(_serve(host, int(port), base, dsn))
+    asked = LocalHost(
+        name=urlsplit(base).netloc,
+        kind=HostKind.OLLAMA,
+        api_base=SERVING,
+        pull_base=base,
+        memory_bytes=memory_of(env.get("OLLAMA_MEMORY", "")),
+    )
+    return asyncio.run(_serve(host, int(port), asked, PullTurns(read_settings(env).pulls), dsn))
 
 
-async def _serve(host: str, port: int, base: str, dsn: Secret) -> int:
-    async def lines(method: str, path: str, body: bytes) -> AsyncIterator[bytes]:
+async def _serve(host: str, port: int, asked: LocalHost, turns: PullTurns, dsn: Secret) -> int:
+    async def lines(method: str, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
         try:
-            async for line in lines_of(method, f"{base}{path}", body, idle_s=IDLE_S):
+            async for line in lines_of(method, f"{asked.pull_base}{path}", body, idle_s=IDLE_S):
                 yield line
         except Unreachable as exc:
             raise DoorError(f"the pulling Ollama does not answer: {exc}") from exc
 
-    async def note(verb: str, name: str, address: str) -> None:
-        await _write(dsn, verb, name, address)
+    async def note(action: str, name: str, address: str) -> None:
+        await _write(dsn, asked, action, name, address)
 
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, ended.set)
-    server = await PullDoor(lines, note).start(host, port)
+    server = await PullDoor(asked, turns, lines, note).start(host, port)
     async with server:
         await ended.wait()
     return 0
 
 
-async def _write(dsn: Secret, verb: str, name: str, address: str) -> None:
+async def _write(dsn: Secret, asked: LocalHost, action: str, name: str, address: str) -> None:
     """Write the audit row, before anything is done. Raises DoorError: without a row nothing is done."""
     import asyncpg
 
     try:
         connection = await asyncpg.connect(dsn.reveal(), timeout=5)
         try:
-            await write_note(
-                connection,
-                AuditNote(
-                    action=ACTIONS[verb],
-                    table="Ollama",
-                    object_id=name,
-                    facts={"by": "docker exec litellm-ollama"},
-                    by=MASTER_USER_ID,
-                    address=address,
-                    request_id=str(uuid.uuid4()),
-                ),
+            note = pull_note(
+                action, asked, name, by=MASTER_USER_ID, address=address, request_id=str(uuid.uuid4())
             )
+            await write_note(connection, note)
         finally:
             await connection.close()
     except (OSError, asyncpg.PostgresError, TimeoutError) as exc:

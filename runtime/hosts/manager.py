@@ -6,7 +6,7 @@ in no registry: so a host that serves needs no way out, and the one that has a w
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,21 +18,22 @@ from models_registry.backends.ollama.memory import DEFAULT_CONTEXT, needed_bytes
 from models_registry.config.hosts import is_near
 from models_registry.config.local_hosts import LocalHost, bare
 from models_registry.target import Deadlines, Target
-from runtime.governance.audit_note import AuditNote, write_note
+from runtime.governance.audit_note import write_note
 from runtime.hosts.asking import HostAsking
+from runtime.hosts.pull_way import PullTurns, check_name, pull_note
 from runtime.hosts.pulling import OllamaPull, check_room
 from runtime.hosts.states import decoded, left_of, ollama_models, told
 from runtime.postgres.database import Database
 from schema.errors import GatewayError, Overloaded
 from schema.local_hosts import HostModelShown, LocalHostState
 
-TABLE = "local_hosts"
 LATEST = ":latest"
 LOADING = Deadlines(connect_s=5.0, first_byte_s=600.0, idle_s=600.0, total_s=600.0)
 PULLING = Deadlines(connect_s=10.0, first_byte_s=60.0, idle_s=300.0, total_s=86_400.0)
 AT_ONCE = 16
 MAX_PULLS = 8
-"""How many pulls a worker has under way."""
+"""How many pulls a worker has under way, each at another host."""
+RETRY_S = 10.0
 EMBEDDING, COMPLETION = "embedding", "completion"
 PUBLIC = "it stands at a public address: who reaches it uses its models, and may pull and delete them"
 KEYLESS = "it answers without a key at an address that is not private"
@@ -54,8 +55,14 @@ class HostManager:
     """The hosts of the config in force."""
 
     def __init__(
-        self, hosts: Sequence[LocalHost], targets: Sequence[Target], upstream: Upstream, database: Database
+        self,
+        hosts: Sequence[LocalHost],
+        targets: Sequence[Target],
+        upstream: Upstream,
+        database: Database,
+        turns: PullTurns,
     ) -> None:
+        self._turns = turns
         self.asking = HostAsking(upstream)
         self._database = database
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -137,29 +144,48 @@ class HostManager:
 
     async def pull(self, host: LocalHost, model: str, *, force: bool, call: Call) -> OllamaPull:
         """See LocalHosts."""
+        check_name(host, model)
         if self._pulls >= MAX_PULLS:
             raise Overloaded(f"{MAX_PULLS} pulls are under way in this worker; wait for one of them.")
-        await self._note("pulled", host, model, call)
+        end_turn = self._turn(host)
         body = {"model": model, "stream": True}
         self._pulls += 1
+
+        def ended() -> None:
+            self._pulls -= 1
+            end_turn()
+
         try:
+            await self._note("pulled", host, model, call)
             response = await self.asking.open(
                 host, "/api/pull", body=body, method="POST", deadlines=PULLING, pulls=True
             )
         except BaseException:
-            self._pull_ended()
+            ended()
             raise
-        pulling = OllamaPull(host, model, response, force=force, ended=self._pull_ended)
+        pulling = OllamaPull(host, model, response, force=force, ended=ended)
         await pulling.begin()
         return pulling
 
-    def _pull_ended(self) -> None:
-        self._pulls -= 1
+    def _turn(self, host: LocalHost) -> Callable[[], None]:
+        """Take the turn at a host that pulls; gives what ends it."""
+        end_turn = self._turns.take(host)
+        if end_turn is None:
+            raise Overloaded(
+                f"Another model is pulled or deleted at {host.name} just now; wait for its end.",
+                retry_after_s=RETRY_S,
+            )
+        return end_turn
 
     async def delete(self, host: LocalHost, model: str, *, call: Call) -> None:
         """See LocalHosts."""
-        await self._note("deleted", host, model, call)
-        await self.asking.ask(host, "/api/delete", body={"model": model}, method="DELETE", pulls=True)
+        check_name(host, model)
+        end_turn = self._turn(host)
+        try:
+            await self._note("deleted", host, model, call)
+            await self.asking.ask(host, "/api/delete", body={"model": model}, method="DELETE", pulls=True)
+        finally:
+            end_turn()
 
     async def left_s(self, host: LocalHost, model: str) -> float:
         """How long a model stays loaded without a call, in seconds. 0: it is not loaded. Raises
@@ -222,11 +248,10 @@ class HostManager:
     async def _note(self, action: str, host: LocalHost, model: str, call: Call) -> None:
         """Write into the audit log who asks a host for what. Raises DatabaseUnavailable: then nothing is
         asked."""
-        note = AuditNote(
-            action=action,
-            table=TABLE,
-            object_id=f"{host.name} {model}",
-            facts={"host": host.name, "model": model},
+        note = pull_note(
+            action,
+            host,
+            model,
             by=call.caller.user_id,
             key_hash=call.caller.key_hash,
             address=call.client_ip,

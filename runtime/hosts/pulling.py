@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 import msgspec
 
-from functions.ports.models import UpstreamResponse
 from models_registry.backends.ndjson import LineCutter
 from models_registry.backends.ollama.memory import needed_bytes
 from models_registry.config.local_hosts import LocalHost
@@ -30,6 +30,14 @@ class _PullLine(msgspec.Struct, frozen=True):
 _LINES = msgspec.json.Decoder(_PullLine)
 
 
+class PullAnswer(Protocol):
+    """The answer of a host that pulls."""
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 class OllamaPull:
     """Implements `functions.ports.local_hosts.Pulling`."""
 
@@ -37,7 +45,7 @@ class OllamaPull:
         self,
         host: LocalHost,
         model: str,
-        response: UpstreamResponse,
+        response: PullAnswer,
         *,
         force: bool,
         ended: Callable[[], None],

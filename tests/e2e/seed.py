@@ -1,9 +1,8 @@
-"""What the tests of the user's document share: its models, its config, and the mark for what is not built."""
+"""What the tests of the user's document share: its models and its config."""
 
 from typing import Any
 
 import openai
-import pytest
 import yaml
 
 from tests.e2e.gateway import ROOT, Gateway
@@ -14,12 +13,6 @@ CONFIG = INFRA / "config" / "litellm-config.yaml"
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 CLOUD = ("gpt-4", "gpt-3.5-turbo", "claude-3-sonnet")
 LOCAL = ("mistral-local", "llama3-local", "codellama-local", "phi3-local")
-
-
-def waits_for(capability: str) -> pytest.MarkDecorator:
-    """The mark of a test for something that is not built. The test must fail by an assertion whose message
-    says what is missing. Any other exception is a fault of the test itself."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"waits for {capability}")
 
 
 def shipped_config(ollama_url: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from tests.e2e.document import NotRun, Rows, sentences
 from tests.e2e.document_rows_calls import CALLS
 from tests.e2e.document_rows_house import HOUSE
 from tests.e2e.gateway import ROOT
+from tests.test_house import tracked
 
 ROWS: Rows = {**CALLS, **HOUSE}
 FILES = sorted([*ROOT.glob("tests/e2e/test_seed*.py"), *ROOT.glob("tests/system/**/test_document*.py")])
@@ -67,8 +68,30 @@ def test_no_row_only_looks_whether_something_is_there() -> None:
     assert found == []
 
 
-def test_what_is_not_built_is_marked_by_waits_for_alone() -> None:
-    """The mark takes an assertion alone for an expected failure, and each names what it waits for."""
-    for path in FILES:
-        marks = [ast.unparse(mark) for function in functions(path) for mark in function.decorator_list]
-        assert not any("xfail" in mark for mark in marks), f"{path.name}: waits_for is the mark"
+def expected_failures(text: str) -> list[int]:
+    """Lines of a test file that mark a test as one that fails."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(text))
+        if (isinstance(node, ast.Attribute) and node.attr == "xfail")
+        or (isinstance(node, ast.Name) and node.id == "xfail")
+        or (isinstance(node, ast.alias) and node.name == "xfail")
+    ]
+
+
+def test_no_test_is_expected_to_fail() -> None:
+    """Everything that the document says is built, and nothing that a test says is taken back by a mark."""
+    found = {
+        name: lines
+        for name in tracked()
+        if name.startswith("tests/") and name.endswith(".py")
+        if (lines := expected_failures((ROOT / name).read_text()))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "code", ["@pytest.mark.xfail\ndef test(): ...", "pytest.xfail('x')", "from pytest import xfail"]
+)
+def test_the_search_for_expected_failures_finds_them(code: str) -> None:
+    assert expected_failures(code) == [1]

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from functions.chat import chat
 from functions.local_hosts import public_name_of
 from runtime.blueprint import check
 from runtime.hosts.manager import MAX_PULLS, HostManager
+from runtime.hosts.pull_way import PullTurns
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.router import Router
 from schema.chat import ChatRequest, Message
@@ -31,8 +34,11 @@ SIZE = 4 * GIB
 class Yard:
     """The two hosts, the gateway's manager of them, and what was pulled."""
 
-    def __init__(self, serving: ScriptedOllama, pulling: ScriptedOllama, memory_gb: float | None) -> None:
+    def __init__(
+        self, serving: ScriptedOllama, pulling: ScriptedOllama, memory_gb: float | None, folder: Path
+    ) -> None:
         self.serving, self.pulling = serving, pulling
+        self.folder = folder
         host: dict[str, Any] = {"api_base": serving.url, "pull_base": pulling.url, "name": "here"}
         if memory_gb is not None:
             host["memory_gb"] = memory_gb
@@ -55,7 +61,13 @@ class Yard:
             self.made = registered(house, self.document)
             checked = check(self.document, {})
             assert checked.errors == ()
-            self.manager = HostManager(checked.hosts, checked.registry.everything(), upstream, house.database)
+            self.manager = HostManager(
+                checked.hosts,
+                checked.registry.everything(),
+                upstream,
+                house.database,
+                PullTurns(self.folder),
+            )
             house.give(local_hosts=self.manager)
             try:
                 await scenario(house)
@@ -80,7 +92,8 @@ def yard(memory_gb: float | None = None, **library: int) -> Iterator[Yard]:
     files = {"mistral:latest": SIZE}
     with scripted_ollama(files) as serving, scripted_ollama(files) as pulling:
         pulling.library = {f"{name}:latest": size for name, size in library.items()}
-        yield Yard(serving, pulling, memory_gb)
+        with TemporaryDirectory() as folder:
+            yield Yard(serving, pulling, memory_gb, Path(folder))
 
 
 async def events_of(stream: Any) -> list[dict[str, Any]]:
@@ -179,13 +192,11 @@ def test_unknown_memory_refuses_nothing_and_ollamas_own_words_are_told(postgres_
             for _ in range(2 * MAX_PULLS):
                 begun: Any = await house.call(local_hosts.pull, {"model": "giant"})
                 begun.close()
-            streams: list[Any] = [
-                await house.call(local_hosts.pull, {"model": "giant"}) for _ in range(MAX_PULLS)
-            ]
-            with pytest.raises(Overloaded):
-                await house.call(local_hosts.pull, {"model": "giant"})
-            for each in streams:
-                each.close()
+            begun = await house.call(local_hosts.pull, {"model": "giant"})
+            for function in (local_hosts.pull, local_hosts.delete):
+                with pytest.raises(Overloaded, match="just now"):
+                    await house.call(function, {"model": "giant"})
+            begun.close()
             stream = await house.call(local_hosts.pull, {"model": "giant"})
             with pytest.raises(LocalHostFailed, match="ended before it was complete"):
                 await events_of(stream)
@@ -245,6 +256,20 @@ def test_a_name_that_is_none_reaches_no_host(postgres_dsn: str) -> None:
 
         place.run(postgres_dsn, scenario)
         assert place.serving.asked + place.pulling.asked == []
+
+
+def test_an_admin_asks_the_pulling_ollama_for_names_of_the_library_alone(postgres_dsn: str) -> None:
+    """The door inside the serving container takes the same names."""
+    with yard() as place:
+
+        async def scenario(house: House) -> None:
+            for model in ("evil.example/model", "hf.co/ns/model:Q4", "localhost:5000/model", "a//b"):
+                for function in (local_hosts.pull, local_hosts.delete):
+                    with pytest.raises(InvalidRequest, match="library"):
+                        await house.call(function, {"model": model})
+
+        place.run(postgres_dsn, scenario)
+        assert place.pulling.asked == []
 
 
 def test_what_is_asked_of_a_host_is_in_the_audit_log(postgres_dsn: str) -> None:

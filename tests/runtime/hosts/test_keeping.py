@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from models_registry.routing.choice import NO_TRAITS, ChoiceRules, View, choose
@@ -10,6 +11,7 @@ from models_registry.routing.fleet import Fleet
 from runtime.blueprint import check
 from runtime.hosts.keeping import HostKeeping
 from runtime.hosts.manager import HostManager
+from runtime.hosts.pull_way import PullTurns
 from runtime.upstream.client import HttpUpstream
 from tests.fakes.ports import ABSENT
 from tests.fakes.scripted_ollama import ScriptedOllama, scripted_ollama
@@ -42,7 +44,7 @@ def kept(
     async def run() -> None:
         upstream = HttpUpstream()
         await upstream.start()
-        manager = HostManager(checked.hosts, targets, upstream, ABSENT)
+        manager = HostManager(checked.hosts, targets, upstream, ABSENT, PullTurns(Path()))
         fleet = Fleet()
         keeping = HostKeeping(manager, fleet, UTC, clock=lambda: 1_000.0, wall=lambda: at)
         try:

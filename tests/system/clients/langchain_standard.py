@@ -8,7 +8,9 @@ import base64
 import os
 from types import SimpleNamespace
 
+import anthropic
 import httpx
+import openai
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
@@ -55,9 +57,12 @@ class Messages(Standard):
     supports_json_mode = False
 
 
-@pytest.mark.xfail(strict=True, reason="Responses have no stop sequences: they are refused by name")
-def without_stop(self, model):
-    ChatModelIntegrationTests.test_stop_sequence(self, model)
+@pytest.mark.parametrize("surface", [OpenAIChat, Messages])
+def test_a_model_of_responses_alone_refuses_stop_sequences_by_name(surface):
+    """Responses have none. The standard test of them is left out there (`tests/system/test_clients.py`)."""
+    model = surface.chat_model_class(model="alone/client", max_retries=0, **surface.address)
+    with pytest.raises((openai.BadRequestError, anthropic.BadRequestError), match="stop"):
+        model.invoke("hi", stop=["you"])
 
 
 for surface in (OpenAIChat, OpenAIResponses, Messages):
@@ -66,6 +71,4 @@ for surface in (OpenAIChat, OpenAIResponses, Messages):
         fields = {"upstream": upstream, "__test__": True, "__module__": __name__}
         if upstream != "ollama":  # it takes no documents: they are refused by name
             fields |= {"supports_pdf_inputs": True, "supports_pdf_tool_message": True}
-        if upstream == "alone" and surface is not OpenAIResponses:
-            fields["test_stop_sequence"] = without_stop
         globals()[name] = type(name, (surface,), fields)

@@ -56,9 +56,9 @@ def test_the_door_lets_nothing_but_names_of_the_library_through(compose: Deploym
         )
         assert done.returncode != 0, words
     assert not compose.reaches("ollama", "ollama-pull", 11434)
-    audit = httpx.get(f"{FRONT}/audit?object_id=phi3", headers=AUTH, timeout=30).json()
+    audit = httpx.get(f"{FRONT}/audit?object_id=ollama-pull:11434%20phi3", headers=AUTH, timeout=30).json()
     actions = {entry["action"] for entry in audit["audit_logs"]}
-    assert {"model_pulled", "model_removed"} <= actions
+    assert {"pulled", "deleted"} <= actions
 
 
 def test_the_doctor_finds_nothing_wrong_that_is_here(compose: Deployment) -> None:
