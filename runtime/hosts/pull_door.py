@@ -132,7 +132,7 @@ class PullDoor:
         memory is pulled all the same, with a warning: the command has no word to insist by."""
         shown, sizes, warned = "", dict[str, int](), False
         async with aclosing(self._lines("POST", "/api/pull", _body(name))) as lines:
-            pulling = OllamaPull(self._host, name, _LinesAnswer(lines), force=True, ended=lambda: None)
+            pulling = OllamaPull(self._host, name, _LinesAnswer(lines), force=True, ended=_nobody_counts)
             await pulling.begin()
             async for step in pulling.progress():
                 if step.digest and step.total:
@@ -169,6 +169,10 @@ def parsed(line: bytes) -> tuple[str, str]:
     if not is_of_library(name):
         raise DoorError(NOT_OF_LIBRARY)
     return verb, name
+
+
+def _nobody_counts(*_: str) -> None:
+    """The end of a pull: its turn ends in `_do`."""
 
 
 def _body(name: str) -> bytes:
