@@ -53,16 +53,31 @@ _ORPHANS = """
       AND w.seen_at < clock_timestamp() - $1::interval
     GROUP BY 1, 2 LIMIT 100
 """
+_SLOTS_OF = """
+    DELETE FROM "Switchgear_Account" WHERE account IN (
+        SELECT account FROM "Switchgear_Account" a
+        WHERE account ~ '^parallel:{kind}:[A-Za-z0-9_.~@ -]+$' AND leased = 0
+          AND NOT EXISTS (SELECT 1 FROM "{table}" o WHERE o.{column} = split_part(a.account, ':', 3))
+          AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.account = a.account)
+        LIMIT 1000 FOR UPDATE SKIP LOCKED)
+"""
+"""The statement that deletes the accounts of slots whose owner is gone. They have no window whose end would
+delete them. An id that is quoted in the account's name is not looked for."""
 _TIDY = (
     """DELETE FROM "Switchgear_Journal" WHERE finished_at < now() - interval '7 days'""",
     """DELETE FROM "Switchgear_Worker" w WHERE given_up_at < now() - interval '1 day'
        AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.worker = w.worker)""",
     """DELETE FROM "Switchgear_Account" a WHERE kind = '' AND window_end < now() - interval '1 hour'
        AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.account = a.account)""",
+    _SLOTS_OF.format(kind="key", table="LiteLLM_VerificationToken", column="key_id"),
+    _SLOTS_OF.format(kind="team", table="LiteLLM_TeamTable", column="team_id"),
+    _SLOTS_OF.format(kind="user", table="LiteLLM_UserTable", column="user_id"),
+    _SLOTS_OF.format(kind="organization", table="LiteLLM_OrganizationTable", column="organization_id"),
 )
 """The statements that delete what nobody needs: journals that were read to their end, workers that were given
-up, and windows that ended long ago. An account with a `kind` stays: the money spent stands in the row of a
-key, a team and so on, and only the account's window says when that sum starts again."""
+up, windows that ended long ago, and slots of keys, teams, users and organizations that were deleted. An
+account with a `kind` stays: the money spent stands in the row of a key, a team and so on, and only the
+account's window says when that sum starts again."""
 _TIDY_OWN = """DELETE FROM "Switchgear_Lease"
     WHERE worker = $1 AND amount = 0 AND written_off = 0 AND ticket <= $2"""
 """The statement that deletes this worker's empty leases. An empty lease is kept while the statement with its

@@ -90,6 +90,39 @@ def test_what_belongs_to_an_account_that_was_tidied_away_is_nothing_to_the_one_m
     with_leases(postgres_dsn, scenario)
 
 
+def test_the_slots_of_who_was_deleted_are_tidied_away_once_they_are_free(postgres_dsn: str) -> None:
+    """`OWNERS` has one of each kind; the others were deleted."""
+
+    def slots(kind: str, id: str) -> Rule:
+        return Rule(
+            account=f"parallel:{kind}:{id}", meter=Meter.PARALLEL, who=kind, subject=f"{kind} {id}", limit=5
+        )
+
+    async def there(database: Database) -> set[str]:
+        return {row["account"] for row in await fetch(database, 'SELECT account FROM "Switchgear_Account"')}
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        for statement in OWNERS:
+            await fetch(database, statement)
+        ids = {"key": "a" * 64, "team": "red", "user": "alice", "organization": "acme"}
+        living = {kind: slots(kind, id) for kind, id in ids.items()}
+        gone = {kind: slots(kind, "gone-1") for kind in ids}
+        other = slots("customer", "gone-1")
+        everything = {rule.account for rule in (*living.values(), *gone.values(), other)}
+        for rule in (*living.values(), *gone.values(), other):
+            await leased(leases, rule, 1)
+        await leases.tidy()
+        assert await there(database) == everything, "calls hold them"
+        await fetch(database, 'DELETE FROM "Switchgear_Lease"')
+        await leases.tidy()
+        assert await there(database) == everything, "they count as taken"
+        await fetch(database, 'UPDATE "Switchgear_Account" SET leased = 0')
+        await leases.tidy()
+        assert await there(database) == {rule.account for rule in (*living.values(), other)}
+
+    with_leases(postgres_dsn, scenario)
+
+
 def test_no_account_has_an_epoch_twice_however_it_is_made_or_begins_anew(postgres_dsn: str) -> None:
     async def scenario(database: Database, leases: Leases) -> None:
         epochs: list[int] = []
