@@ -49,6 +49,7 @@ from runtime.state.sealing import Sealer
 from runtime.state.store import StateStore
 from runtime.telemetry.alert_reader import AlertReader
 from runtime.telemetry.exposition import Exposition
+from runtime.telemetry.local_counts import QueueGauge
 from runtime.telemetry.snapshots import Snapshots, memory_bytes
 from runtime.telemetry.tally import Gauges, Tally
 from runtime.upstream.checker import Checker
@@ -180,7 +181,9 @@ class Services:
             self.upstream,
             databases.management,
             PullTurns(settings.pulls),
+            pulled=tally.pulled,
         )
+        self.deployments.slots.waited = tally.waited
         self.keeping = HostKeeping(self.local_hosts, self.deployments.fleet, policy.zone)
         self.keeping.start()
         self.live = LiveRegistry(blueprint, checked, databases.management, sealer, self._swapped)
@@ -256,7 +259,7 @@ class Services:
             counters=stores.counters,
             corrections=CorrectionWriter(databases.management, databases.reports),
             prices=self.models,
-            metrics=Exposition(self.snapshots, route_of),
+            metrics=Exposition(self.snapshots, route_of, self.keeping.wanted),
             alerts=AlertReader(databases.reports),
             readiness=self.probe,
             paths=paths_of(entries(blueprint.families)),
@@ -298,6 +301,11 @@ class Services:
             deployments=len(self.live.in_force.checked.config.deployments),
             cache_answers=len(self.cache.memory),
             cache_bytes=self.cache.memory.size,
+            hosts=self.keeping.gauges,
+            queues=[
+                QueueGauge(model=self.tally.known_as(line.model), waiting=len(line.waiting))
+                for line in self.deployments.slots.lines.values()
+            ],
         )
 
     def _changed(self, topic: str) -> None:

@@ -1,21 +1,25 @@
 """Looks at Ollama hosts in the background: which models they have loaded, for the choice among the hosts of a
-pool, and what is to be kept loaded by the config's schedule."""
+pool, what is to be kept loaded by the config's schedule, and how the hosts stand, for metrics."""
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from models_registry.config.local_hosts import HostKind, LocalHost
 from models_registry.routing.fleet import Fleet
 from runtime.hosts.manager import HostManager, tagged
 from runtime.hosts.states import ollama_models
+from runtime.telemetry.local_counts import MAX_HOSTS, HostGauge
 from schema.errors import GatewayError
 
 LOOK_S = 10.0
 WARM_S = 60.0
+MEASURE_S = 30.0
+WANTED_S = 180.0
+"""So long after somebody asked for metrics hosts are measured. Where nobody does, no host is asked."""
 KEEP_ALIVE_S = 300
 """So long a model is kept loaded by each look at the schedule."""
 
@@ -41,11 +45,16 @@ class HostKeeping:
         self._wall = wall
         self._tasks: list[asyncio.Task[None]] = []
         self._said: set[str] = set()
+        self.gauges: Sequence[HostGauge] = ()
+        """How the hosts stood when this worker last looked. Empty: nobody asks for metrics."""
+        self._wanted = asyncio.Event()
+        self._wanted_until = 0.0
 
     def start(self) -> None:
         self._tasks = [
             asyncio.create_task(self._repeating(self.look, LOOK_S), name="local hosts"),
             asyncio.create_task(self._repeating(self.warm, WARM_S), name="local hosts, kept warm"),
+            asyncio.create_task(self._measuring(), name="local hosts, measured"),
         ]
 
     async def close(self) -> None:
@@ -56,6 +65,27 @@ class HostKeeping:
     async def look(self) -> None:
         """Learn which hosts of pools have their models loaded."""
         await asyncio.gather(*(self._look_at(host) for host in self._manager.hosts if self._has_pool(host)))
+
+    def wanted(self) -> None:
+        """Somebody asks for metrics."""
+        self._wanted_until = self._clock() + WANTED_S
+        self._wanted.set()
+
+    async def measure(self) -> None:
+        """Learn how the hosts stand, for metrics."""
+        states = await self._manager.states()
+        now = self._wall().timestamp()
+        self.gauges = [
+            HostGauge(
+                host=each.name,
+                looked_at=now,
+                up=each.up,
+                loaded=sum(model.loaded is True for model in each.models),
+                busy=each.slots_busy,
+                waiting=each.waiting,
+            )
+            for each in states[:MAX_HOSTS]
+        ]
 
     async def warm(self) -> None:
         """Load what the schedule wants loaded now, and is not, or not for long. What one worker has loaded is
@@ -100,6 +130,18 @@ class HostKeeping:
         if host.kind is not HostKind.OLLAMA:
             return False
         return any(each.peers > 1 for each in self._manager.targets_of(host))
+
+    async def _measuring(self) -> None:
+        while True:
+            await self._wanted.wait()
+            try:
+                await self.measure()
+            except Exception:
+                log.exception("local hosts could not be measured")
+            await asyncio.sleep(MEASURE_S * (0.8 + 0.4 * random.random()))
+            if self._clock() > self._wanted_until:
+                self._wanted.clear()
+                self.gauges = ()
 
     async def _repeating(self, do: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:

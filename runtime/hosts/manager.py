@@ -24,6 +24,7 @@ from runtime.hosts.pull_way import PullTurns, check_name, pull_note
 from runtime.hosts.pulling import OllamaPull, check_room
 from runtime.hosts.states import decoded, left_of, ollama_models, told
 from runtime.postgres.database import Database
+from runtime.telemetry.local_counts import FAILED, STOPPED
 from schema.errors import GatewayError, Overloaded
 from schema.local_hosts import HostModelShown, LocalHostState
 
@@ -61,12 +62,16 @@ class HostManager:
         upstream: Upstream,
         database: Database,
         turns: PullTurns,
+        *,
+        pulled: Callable[[str, str], None] | None = None,
     ) -> None:
+        """`pulled` is told of each pull that ended: at which host, and how."""
         self._turns = turns
         self.asking = HostAsking(upstream)
         self._database = database
         self._room = asyncio.Semaphore(AT_ONCE)
         self._pulls = 0
+        self._pulled = pulled
         self.use(hosts, targets)
 
     def use(self, hosts: Sequence[LocalHost], targets: Sequence[Target]) -> None:
@@ -151,17 +156,19 @@ class HostManager:
         body = {"model": model, "stream": True}
         self._pulls += 1
 
-        def ended() -> None:
+        def ended(outcome: str) -> None:
             self._pulls -= 1
             end_turn()
+            if self._pulled is not None:
+                self._pulled(host.name, outcome)
 
         try:
             await self._note("pulled", host, model, call)
             response = await self.asking.open(
                 host, "/api/pull", body=body, method="POST", deadlines=PULLING, pulls=True
             )
-        except BaseException:
-            ended()
+        except BaseException as exc:
+            ended(FAILED if isinstance(exc, GatewayError) else STOPPED)
             raise
         pulling = OllamaPull(host, model, response, force=force, ended=ended)
         await pulling.begin()

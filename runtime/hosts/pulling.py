@@ -10,12 +10,15 @@ from models_registry.backends.ndjson import LineCutter
 from models_registry.backends.ollama.memory import needed_bytes
 from models_registry.config.local_hosts import LocalHost
 from runtime.hosts.asking import words
+from runtime.telemetry.local_counts import DONE, FAILED, STOPPED
 from schema.errors import GatewayError, LocalHostFailed, ModelTooLarge, NotFound
 from schema.local_hosts import PullProgress
 
 SUCCESS = "success"
 MAX_LINE_BYTES = 64 * 1024
 MAX_LAYERS = 1_000
+MAX_AHEAD = 1_000
+"""So many lines may come before the size of the first layer."""
 GIB = 1024**3
 
 
@@ -48,9 +51,9 @@ class OllamaPull:
         response: PullAnswer,
         *,
         force: bool,
-        ended: Callable[[], None],
+        ended: Callable[[str], None],
     ) -> None:
-        """`ended` is told once, when the pull is over or was broken off."""
+        """`ended` is told once how the pull ended: DONE, FAILED or STOPPED."""
         self._host = host
         self._model = model
         self._response = response
@@ -60,8 +63,8 @@ class OllamaPull:
         self._waiting: deque[_PullLine] = deque()
         self._seen: deque[PullProgress] = deque()
         self._layers: dict[str, int] = {}
-        self._is_done = False
-        self._ended: Callable[[], None] | None = ended
+        self._is_done = self._has_failed = False
+        self._ended: Callable[[str], None] | None = ended
 
     async def begin(self) -> None:
         """Read until the size of the first layer is known, which is the model's weights. Raises
@@ -69,6 +72,11 @@ class OllamaPull:
         try:
             while not self._layers and not self._is_done:
                 self._seen.append(await self._next())
+                if len(self._seen) > MAX_AHEAD:
+                    self._has_failed = True
+                    raise LocalHostFailed(
+                        f"The pull from {self._host.name} tells of {MAX_AHEAD} steps, and of no size."
+                    )
         except BaseException:
             self.close()
             raise
@@ -85,9 +93,16 @@ class OllamaPull:
         self._response.close()
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            ended(DONE if self._is_done else FAILED if self._has_failed else STOPPED)
 
     async def _next(self) -> PullProgress:
+        try:
+            return await self._read_on()
+        except GatewayError:
+            self._has_failed = True
+            raise
+
+    async def _read_on(self) -> PullProgress:
         while not self._waiting:
             try:
                 data = await anext(self._chunks, None)
@@ -106,7 +121,7 @@ class OllamaPull:
                 raise NotFound(f"The local host {self._host.name}: {said}", param="model")
             raise LocalHostFailed(f"The local host {self._host.name}: {said}")
         if line.digest and line.total > 0 and len(self._layers) < MAX_LAYERS:
-            self._layers[line.digest] = line.total
+            self._layers[line.digest[:100]] = line.total
             check_room(self._host, self._model, sum(self._layers.values()), force=self._force)
         self._is_done = line.status == SUCCESS
         return PullProgress(

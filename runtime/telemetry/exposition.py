@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from functions.contract.function import TextReply
+from runtime.telemetry.local_counts import HostGauge
 from runtime.telemetry.snapshots import Snapshots, sum_of
 from runtime.telemetry.tally import AttemptCounts, Gauges, TallyCounts
-from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, histogram
+from runtime.telemetry.text_format import MEDIA_TYPE, counter, gauge, gauges, histogram
 from schema.ledger.rows import Outcome
 from schema.money import NANO_PER_USD
 
@@ -26,7 +27,14 @@ class Exposition:
     """Makes the text of `/metrics`. Implements the port `MetricsText`. `path_of` gives the path of a function
     that calls a model, by the function's name, and None for other functions."""
 
-    def __init__(self, snapshots: Snapshots, path_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        path_of: Callable[[str], str | None],
+        asked: Callable[[], None] | None = None,
+    ) -> None:
+        """`asked` is told that somebody asks for metrics."""
+        self._asked = asked
         self._snapshots = snapshots
         self._path_of = path_of
         self._one_at_a_time = asyncio.Lock()
@@ -36,6 +44,8 @@ class Exposition:
     async def text(self) -> TextReply:
         """The sums over all workers of this data directory, as the workers last wrote them. Callers are
         answered one after the other, and get the same text unless a worker has written since."""
+        if self._asked is not None:
+            self._asked()
         async with self._one_at_a_time:
             state = self._snapshots.state()
             if self._known is not None and self._known[0] == state:
@@ -64,8 +74,8 @@ async def _in_steps(steps: Iterator[T], take: Callable[[T], object]) -> None:
             until_mono = time.monotonic() + STEP_S
 
 
-def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
-    requests, attempts, now = counted.requests, counted.attempts, sum_of(gauges)
+def _ours(counted: TallyCounts, workers: Sequence[Gauges]) -> Iterator[str]:
+    requests, attempts, now = counted.requests, counted.attempts, sum_of(workers)
     by_status = [((each.function, str(each.status)), each) for each in requests]
     by_function = [((each.function,), each) for each in requests]
     by_outcome = [((each.model, each.provider, each.outcome.value), each) for each in attempts]
@@ -148,6 +158,7 @@ def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
         ("guardrail", "moment", "outcome"),
         [(each.labels, each.timing) for each in counted.guardrails],
     )
+    yield from _local(counted, now)
     cache = counted.cache
     for name, help_text, number in (
         ("switchgear_cache_hits", "Calls that the response cache answered.", cache.hits),
@@ -161,7 +172,7 @@ def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
     for name, help_text, value in (
         ("switchgear_cache_answers", "Answers in the memory of the workers.", now.cache_answers),
         ("switchgear_cache_bytes", "Bytes of them.", now.cache_bytes),
-        ("switchgear_workers", "Worker processes of this data directory.", len(gauges)),
+        ("switchgear_workers", "Worker processes of this data directory.", len(workers)),
         ("switchgear_calls_under_way", "Requests that are being answered.", now.calls_under_way),
         (
             "switchgear_ledger_rows_waiting",
@@ -188,6 +199,42 @@ def _ours(counted: TallyCounts, gauges: Sequence[Gauges]) -> Iterator[str]:
         ("switchgear_deployments", "Deployments in force.", now.deployments),
     ):
         yield from gauge(name, help_text, value)
+
+
+def _local(counted: TallyCounts, now: Gauges) -> Iterator[str]:
+    """Of local hosts, and of the queues for slots."""
+    yield from counter(
+        "switchgear_local_pulls",
+        "Pulls at local hosts, by how they ended.",
+        ("host", "outcome"),
+        [(each.labels, each.number) for each in counted.pulls],
+    )
+    yield from histogram(
+        "switchgear_slot_wait_seconds",
+        "How long calls waited for a slot of a model's deployments, by how it ended.",
+        ("model", "outcome"),
+        [(each.labels, each.timing) for each in counted.waits],
+    )
+    yield from gauges(
+        "switchgear_slot_queue",
+        "Calls that wait for a slot of a model's deployments.",
+        ("model",),
+        [((each.model,), each.waiting) for each in now.queues],
+    )
+    by_host: tuple[tuple[str, str, Callable[[HostGauge], int | None]], ...] = (
+        ("switchgear_local_host_up", "1 while a local host answers.", lambda each: int(each.up)),
+        ("switchgear_local_models_loaded", "Models in the memory of a local host.", lambda each: each.loaded),
+        ("switchgear_local_slots_busy", "Busy slots of a local host that says so.", lambda each: each.busy),
+        (
+            "switchgear_local_waiting",
+            "Calls that wait on a local host.",
+            lambda each: each.waiting,
+        ),
+    )
+    for name, help_text, value in by_host:
+        found = [((each.host,), value(each)) for each in now.hosts]
+        told = [(key, said) for key, said in found if said is not None]
+        yield from gauges(name, help_text, ("host",), told)
 
 
 def _peers(

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from runtime.process.locks import is_locked
+from runtime.telemetry.local_counts import newest, together
 from runtime.telemetry.tally import Gauges, Tally, TallyCounts
 
 EVERY_S = 1.0
@@ -200,4 +201,6 @@ def sum_of(gauges: Iterable[Gauges]) -> Gauges:
         deployments=min((each.deployments for each in found), default=0),
         cache_answers=sum(each.cache_answers for each in found),
         cache_bytes=sum(each.cache_bytes for each in found),
+        hosts=newest(host for each in found for host in each.hosts),
+        queues=together(queue for each in found for queue in each.queues),
     )

@@ -4,46 +4,23 @@ Labels come from bounded sets: functions of the catalogue, HTTP statuses, models
 reasons. No label is a text that a caller chose, or a key, a user or a team.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
-from operator import add
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
 from models_registry.registry import covers
 from models_registry.target import Target
+from runtime.telemetry.local_counts import MAX_HOSTS, OTHER, HostGauge, Pulls, QueueGauge, SlotWaits
+from runtime.telemetry.timing import Sums, Timing
 from runtime.telemetry.unrouted import UnroutedReason
 from schema.ledger.journal import Settled
 from schema.ledger.rows import Outcome
 
-BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000)
-"""The upper bounds of a histogram's buckets. One more bucket counts what took longer."""
-OTHER = "other"
-"""The model of calls to a name that the config does not have."""
 MAX_NAMES = 10_000
 MAX_SERIES = 20_000
 """How many series of models are counted apart. Names of models come and go: those beyond are `other`."""
 """How many names of models are remembered, each with the name that it is counted under."""
-
-
-class Timing(msgspec.Struct):
-    """A histogram of milliseconds, with one count for each bucket of BUCKETS_MS and one for what took
-    longer."""
-
-    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS_MS) + 1))
-    sum_ms: float = 0.0
-
-    def add(self, ms: float) -> None:
-        self.counts[bisect_left(BUCKETS_MS, ms)] += 1
-        self.sum_ms += ms
-
-    def merge(self, other: "Timing") -> None:
-        if len(self.counts) == len(other.counts):
-            self.counts = list(map(add, self.counts, other.counts))
-        else:
-            self.counts = [mine + more for mine, more in zip_longest(self.counts, other.counts, fillvalue=0)]
-        self.sum_ms += other.sum_ms
 
 
 class Requests(msgspec.Struct, kw_only=True):
@@ -57,6 +34,9 @@ class Requests(msgspec.Struct, kw_only=True):
     @property
     def labels(self) -> tuple[object, ...]:
         return self.function, self.status
+
+    def blank(self) -> "Requests":
+        return Requests(function=self.function, status=self.status)
 
     def merge(self, other: "Requests") -> None:
         self.number += other.number
@@ -82,6 +62,9 @@ class AttemptCounts(msgspec.Struct, kw_only=True):
     def labels(self) -> tuple[object, ...]:
         return self.model, self.provider, self.outcome
 
+    def blank(self) -> "AttemptCounts":
+        return AttemptCounts(model=self.model, provider=self.provider, outcome=self.outcome)
+
     def merge(self, other: "AttemptCounts") -> None:
         self.number += other.number
         self.cost_nano += other.cost_nano
@@ -104,6 +87,9 @@ class Unrouted(msgspec.Struct, kw_only=True):
     def labels(self) -> tuple[object, ...]:
         return self.function, self.reason
 
+    def blank(self) -> "Unrouted":
+        return Unrouted(function=self.function, reason=self.reason)
+
     def merge(self, other: "Unrouted") -> None:
         self.number += other.number
 
@@ -118,6 +104,9 @@ class Cooldowns(msgspec.Struct, kw_only=True):
     @property
     def labels(self) -> tuple[str, str]:
         return self.model, self.provider
+
+    def blank(self) -> "Cooldowns":
+        return Cooldowns(model=self.model, provider=self.provider)
 
     def merge(self, other: "Cooldowns") -> None:
         self.number += other.number
@@ -167,6 +156,9 @@ class GuardrailCounts(msgspec.Struct, kw_only=True):
     def labels(self) -> tuple[str, str, str]:
         return self.guardrail, self.moment, self.outcome
 
+    def blank(self) -> "GuardrailCounts":
+        return GuardrailCounts(guardrail=self.guardrail, moment=self.moment, outcome=self.outcome)
+
     def merge(self, other: "GuardrailCounts") -> None:
         self.number += other.number
         self.timing.merge(other.timing)
@@ -190,6 +182,8 @@ class Gauges(msgspec.Struct, frozen=True, kw_only=True):
     cache_answers: int = 0
     """How many answers the response cache has in memory."""
     cache_bytes: int = 0
+    hosts: Sequence[HostGauge] = ()
+    queues: Sequence[QueueGauge] = ()
 
 
 class TallyCounts(msgspec.Struct, kw_only=True):
@@ -202,6 +196,8 @@ class TallyCounts(msgspec.Struct, kw_only=True):
     cooldowns: list[Cooldowns] = msgspec.field(default_factory=list)
     cache: CacheCounts = msgspec.field(default_factory=CacheCounts)
     guardrails: list[GuardrailCounts] = msgspec.field(default_factory=list)
+    pulls: list[Pulls] = msgspec.field(default_factory=list)
+    waits: list[SlotWaits] = msgspec.field(default_factory=list)
 
     def merged(self, others: Iterable["TallyCounts"]) -> "TallyCounts":
         """The sum of this and others, as new objects."""
@@ -212,58 +208,21 @@ class TallyCounts(msgspec.Struct, kw_only=True):
 
     def adding(self, others: Iterable["TallyCounts"]) -> Iterator[None]:
         """Add all that others counted, in steps. A caller can do something else between two steps."""
-        requests = {each.labels: each for each in self.requests}
-        attempts = {each.labels: each for each in self.attempts}
-        unrouted = {each.labels: each for each in self.unrouted}
-        cooldowns = {each.labels: each for each in self.cooldowns}
-        guardrails = {each.labels: each for each in self.guardrails}
+        requests, attempts, unrouted = Sums(self.requests), Sums(self.attempts), Sums(self.unrouted)
+        cooldowns, guardrails = Sums(self.cooldowns), Sums(self.guardrails)
+        pulls, waits = Sums(self.pulls), Sums(self.waits)
         for each in others:
             self.holds_exceeded += each.holds_exceeded
             self.cache.merge(each.cache)
-            for request in each.requests:
-                known = requests.get(request.labels)
-                if known is None:
-                    known = Requests(function=request.function, status=request.status)
-                    requests[request.labels] = known
-                    self.requests.append(known)
-                known.merge(request)
-                yield
-            for attempt in each.attempts:
-                total = attempts.get(attempt.labels)
-                if total is None:
-                    total = AttemptCounts(
-                        model=attempt.model, provider=attempt.provider, outcome=attempt.outcome
-                    )
-                    attempts[attempt.labels] = total
-                    self.attempts.append(total)
-                total.merge(attempt)
-                yield
-            for calls in each.unrouted:
-                sum_of = unrouted.get(calls.labels)
-                if sum_of is None:
-                    sum_of = Unrouted(function=calls.function, reason=calls.reason)
-                    unrouted[calls.labels] = sum_of
-                    self.unrouted.append(sum_of)
-                sum_of.merge(calls)
-                yield
-            for cooled in each.cooldowns:
-                all_of = cooldowns.get(cooled.labels)
-                if all_of is None:
-                    all_of = Cooldowns(model=cooled.model, provider=cooled.provider)
-                    cooldowns[cooled.labels] = all_of
-                    self.cooldowns.append(all_of)
-                all_of.merge(cooled)
-                yield
-            for asked in each.guardrails:
-                all_asked = guardrails.get(asked.labels)
-                if all_asked is None:
-                    all_asked = GuardrailCounts(
-                        guardrail=asked.guardrail, moment=asked.moment, outcome=asked.outcome
-                    )
-                    guardrails[asked.labels] = all_asked
-                    self.guardrails.append(all_asked)
-                all_asked.merge(asked)
-                yield
+            yield from chain(
+                requests.adding(each.requests),
+                attempts.adding(each.attempts),
+                unrouted.adding(each.unrouted),
+                cooldowns.adding(each.cooldowns),
+                guardrails.adding(each.guardrails),
+                pulls.adding(each.pulls),
+                waits.adding(each.waits),
+            )
 
 
 class Tally:
@@ -279,6 +238,8 @@ class Tally:
         self._unrouted: dict[tuple[str, UnroutedReason], Unrouted] = {}
         self._cooldowns: dict[tuple[str, str], Cooldowns] = {}
         self._guardrails: dict[tuple[str, str, str], GuardrailCounts] = {}
+        self._pulls: dict[tuple[str, str], Pulls] = {}
+        self._waits: dict[tuple[str, str], SlotWaits] = {}
         self._holds_exceeded = 0
         self.cache = CacheCounts()
         """What the response cache did. A call that it answers is counted as a request, too."""
@@ -333,7 +294,7 @@ class Tally:
         """Count a cooldown that began, or was made longer."""
         self.additions += 1
         name = target.public_name
-        key = (self._names.get(name) or self._model(name), target.provider)
+        key = (self.known_as(name), target.provider)
         counts = self._cooldowns.get(key)
         if counts is None and len(self._cooldowns) >= MAX_SERIES:
             key = (OTHER, target.provider)
@@ -355,6 +316,32 @@ class Tally:
         counts.number += 1
         counts.timing.add(took_s * 1000)
 
+    def pulled(self, host: str, outcome: str) -> None:
+        """Count a pull at a local host that ended."""
+        self.additions += 1
+        key = (host, outcome)
+        if key not in self._pulls and len(self._pulls) >= MAX_HOSTS:
+            key = (OTHER, outcome)
+        counts = self._pulls.get(key)
+        if counts is None:
+            counts = self._pulls[key] = Pulls(host=key[0], outcome=outcome)
+        counts.number += 1
+
+    def waited(self, model: str, took_s: float, outcome: str) -> None:
+        """Count a wait for a slot of a model's deployments."""
+        self.additions += 1
+        key = (self.known_as(model), outcome)
+        if key not in self._waits and len(self._waits) >= MAX_SERIES:
+            key = (OTHER, outcome)
+        counts = self._waits.get(key)
+        if counts is None:
+            counts = self._waits[key] = SlotWaits(model=key[0], outcome=outcome)
+        counts.timing.add(took_s * 1000)
+
+    def known_as(self, name: str) -> str:
+        """The name that a model is counted under."""
+        return self._names.get(name) or self._model(name)
+
     def hold_exceeded(self) -> None:
         """Count a call that cost more than was held for it."""
         self.additions += 1
@@ -369,6 +356,8 @@ class Tally:
             cooldowns=list(self._cooldowns.values()),
             cache=self.cache,
             guardrails=list(self._guardrails.values()),
+            pulls=list(self._pulls.values()),
+            waits=list(self._waits.values()),
         )
 
     def gauges(self) -> Gauges:

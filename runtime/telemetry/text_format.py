@@ -7,7 +7,7 @@ the event loop can do something else in between. A piece may be empty.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from runtime.telemetry.tally import BUCKETS_MS, Timing
+from runtime.telemetry.timing import BUCKETS_MS, Timing
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = (*(f"{ms / 1000:g}" for ms in BUCKETS_MS), "+Inf")
@@ -19,6 +19,15 @@ LabelValues = tuple[str, ...]
 
 def gauge(name: str, help_text: str, value: float) -> Iterator[str]:
     yield f"{_head(name, help_text, 'gauge')}{name} {float(value)!r}\n"
+
+
+def gauges(
+    name: str, help_text: str, labels: Sequence[str], found: Iterable[tuple[LabelValues, float]]
+) -> Iterator[str]:
+    """The lines of a gauge with labels. Nothing, where it has no value."""
+    lines = [f"{name}{{{','.join(_pairs(labels, key))}}} {float(value)!r}\n" for key, value in found]
+    if lines:
+        yield "".join([_head(name, help_text, "gauge"), *lines])
 
 
 def counter(

@@ -25,6 +25,8 @@ LONGEST_S = 25.0
 TRY_S = 0.5
 """Each deployment that calls wait for is tried at least so often."""
 MAX_MODELS = 1_000
+GOT, GAVE_UP = "got", "gave_up"
+"""How a wait ends."""
 LEAST_RETRY_S = 1.0
 WEIGHT = 0.2
 OTHERS_WAIT = "Other calls wait for a slot of each deployment of the model; try again."
@@ -47,7 +49,8 @@ class Waiter:
 class WaitingLine:
     """The queue for the deployments of one model."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        self.model = model
         self.waiting: FairQueue[Waiter] = FairQueue(MAX_WAITING)
         self.between_s = 0.0
         """About how long it is from one free slot to the next. 0: nobody knows yet."""
@@ -67,11 +70,22 @@ class WaitingLine:
         return wanted[first:] + wanted[:first]
 
 
+def _unheard(_model: str, _took_s: float, _outcome: str) -> None:
+    """Nobody counts the waits."""
+
+
 class SlotQueues:
     """One a worker."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        waited: Callable[[str, float, str], None] = _unheard,
+    ) -> None:
+        """`waited` is told of each wait that is over: of which model, for how many seconds, and whether the
+        call GOT its turn or GAVE_UP."""
         self.clock = clock
+        self.waited = waited
         self.lines: dict[str, WaitingLine] = {}
         """The queues in which calls wait, by their hall (`Leg.hall`)."""
         self._wanted: Counter[str] = Counter()
@@ -86,7 +100,8 @@ class SlotQueues:
         when it gives up, by the clock. `again`: it had a turn, and found no slot. Raises DeploymentAtLimit,
         with when to come again, where it has to give up."""
         hall, model = route.leg.hall, route.target.public_name
-        line, waiter = self._line(hall), Waiter(route.leg.slots)
+        line, waiter = self._line(hall, model), Waiter(route.leg.slots)
+        began, found = self.clock(), list[str]()
         out = line.waiting.enter(team, waiter, first=again)
         if out is waiter:
             raise self._full(line, model, len(line.waiting))
@@ -105,6 +120,7 @@ class SlotQueues:
             self._pass_on(waiter)
             raise
         finally:
+            self.waited(model, self.clock() - began, GOT if found else GAVE_UP)
             self._count(waiter, -1)
             line.waiting.leave(team, waiter)
             self._tidy(hall, line)
@@ -140,12 +156,12 @@ class SlotQueues:
             for model_id in waiter.turn.result():
                 self.unused(model_id)
 
-    def _line(self, hall: str) -> WaitingLine:
+    def _line(self, hall: str, model: str) -> WaitingLine:
         found = self.lines.get(hall)
         if found is None:
             if len(self.lines) >= MAX_MODELS:
                 raise DeploymentAtLimit("Too many models have calls that wait for a slot.", retry_after_s=1.0)
-            found = self.lines[hall] = WaitingLine()
+            found = self.lines[hall] = WaitingLine(model)
         return found
 
     def _count(self, waiter: Waiter, number: int) -> None:

@@ -40,6 +40,8 @@ class ScriptedOllama:
         self.asked: list[tuple[str, str, Any]] = []
         self.url = ""
         self.broken_pull = False
+        self.endless = False
+        """Whether a pull tells of steps, and of no size, until its reader leaves."""
         self.layer_pause_s = 0.0
         self.remote: set[str] = set()
 
@@ -120,6 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
         if name not in host.library:
             self._line({"error": "pull model manifest: file does not exist"})
             return
+        while host.endless:
+            try:
+                self._line({"status": "pulling manifest"})
+            except OSError:
+                return
         size = host.library[name]
         for done in (0, size // 2, size):
             self._line({"status": "pulling aabb", "digest": "sha256:aabb", "total": size, "completed": done})

@@ -39,6 +39,7 @@ class Yard:
     ) -> None:
         self.serving, self.pulling = serving, pulling
         self.folder = folder
+        self.ended: list[tuple[str, str]] = []
         host: dict[str, Any] = {"api_base": serving.url, "pull_base": pulling.url, "name": "here"}
         if memory_gb is not None:
             host["memory_gb"] = memory_gb
@@ -67,6 +68,7 @@ class Yard:
                 upstream,
                 house.database,
                 PullTurns(self.folder),
+                pulled=lambda host, how: self.ended.append((host, how)),
             )
             house.give(local_hosts=self.manager)
             try:
@@ -202,6 +204,35 @@ def test_unknown_memory_refuses_nothing_and_ollamas_own_words_are_told(postgres_
                 await events_of(stream)
 
         place.run(postgres_dsn, scenario)
+
+
+def test_pulls_are_counted_by_how_they_end(postgres_dsn: str) -> None:
+    with yard(llama3=SIZE, giant=4 * GIB) as place:
+
+        async def scenario(house: House) -> None:
+            await house.call(local_hosts.pull, {"model": "llama3", "stream": False})
+            with pytest.raises(NotFound):
+                await house.call(local_hosts.pull, {"model": "nothing"})
+            place.pulling.broken_pull = True
+            begun: Any = await house.call(local_hosts.pull, {"model": "giant"})
+            begun.close()
+            with pytest.raises(LocalHostFailed):
+                await house.call(local_hosts.pull, {"model": "giant", "stream": False})
+
+        place.run(postgres_dsn, scenario)
+        assert place.ended == [("here", "done"), ("here", "failed"), ("here", "stopped"), ("here", "failed")]
+
+
+def test_a_host_that_tells_of_steps_without_end_is_broken_off(postgres_dsn: str) -> None:
+    with yard(endless=SIZE) as place:
+        place.pulling.endless = True
+
+        async def scenario(house: House) -> None:
+            with pytest.raises(LocalHostFailed, match="tells of 1000 steps"):
+                await house.call(local_hosts.pull, {"model": "endless", "stream": False})
+
+        place.run(postgres_dsn, scenario)
+        assert place.ended == [("here", "failed")]
 
 
 def test_a_load_keeps_the_context_that_the_model_has(postgres_dsn: str) -> None:

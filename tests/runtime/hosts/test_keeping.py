@@ -86,6 +86,43 @@ def test_a_host_alone_is_not_asked() -> None:
         assert host.asked == []
 
 
+def test_hosts_are_measured_once_somebody_asks_for_metrics() -> None:
+    with scripted_ollama(dict(FILES)) as host:
+        host.loaded = {"mistral:latest": 4096}
+        found: list[Any] = []
+
+        async def scenario(keeping: HostKeeping, fleet: Fleet) -> None:
+            keeping.start()
+            try:
+                assert keeping.gauges == ()
+                keeping.wanted()
+                async with asyncio.timeout(30):
+                    while not keeping.gauges:  # noqa: ASYNC110  (nothing tells of it)
+                        await asyncio.sleep(0.01)
+                found.extend(keeping.gauges)
+            finally:
+                await keeping.close()
+
+        kept(host, scenario=scenario)
+        (gauge,) = found
+        assert (gauge.up, gauge.loaded, gauge.looked_at) == (True, 1, MONDAY.timestamp())
+        assert gauge.host.startswith("127.0.0.1:")
+        assert set(host.paths()) == {"/api/version", "/api/tags", "/api/ps"}
+
+
+def test_a_host_that_is_away_is_measured_as_such() -> None:
+    with scripted_ollama(dict(FILES)) as host:
+        pass
+    found: list[Any] = []
+
+    async def scenario(keeping: HostKeeping, fleet: Fleet) -> None:
+        await keeping.measure()
+        found.extend(keeping.gauges)
+
+    kept(host, scenario=scenario)
+    assert [(each.up, each.loaded) for each in found] == [(False, 0)]
+
+
 def test_a_model_is_kept_loaded_by_the_schedule_without_a_prompt() -> None:
     with scripted_ollama(dict(FILES)) as host:
 

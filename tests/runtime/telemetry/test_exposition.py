@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.catalog import route_of
 from runtime.telemetry import exposition
+from runtime.telemetry import tally as tally_module
 from runtime.telemetry.exposition import Exposition
+from runtime.telemetry.local_counts import HostGauge, QueueGauge
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Gauges, Tally
 from schema.ledger.rows import Outcome
@@ -63,6 +65,47 @@ def test_counts_stand_under_our_names(tmp_path: Path) -> None:
     assert found["switchgear_ledger_rows_waiting", ()] == 2
     cache = ("hits", "misses", "hit_bytes", "kept", "kept_bytes", "failures")
     assert [found[f"switchgear_cache_{name}_total", ()] for name in cache] == [1, 1, 70, 1, 30, 0]
+
+
+def test_local_hosts_and_queues_are_told_of_as_the_newest_worker_saw_them(tmp_path: Path) -> None:
+    def seen(at: float, loaded: int, waiting: int) -> Tally:
+        host = HostGauge(host="gpu-1", looked_at=at, up=True, loaded=loaded, waiting=3)
+        queue = QueueGauge(model="gpt-4", waiting=waiting)
+        return Tally(["gpt-4"], lambda: Gauges(hosts=[host], queues=[queue]))
+
+    other, mine = seen(200.0, 2, 4), seen(100.0, 1, 1)
+    for outcome in ("done", "done", "failed"):
+        mine.pulled("gpu-1", outcome)
+    mine.waited("gpt-4", 0.2, "got")
+    other.waited("gpt-4", 30.0, "gave_up")
+    other.waited("a name of nobody", 1.0, "got")
+    other.pulled("gpu-1", "done")
+    written = Snapshots(tmp_path, other)
+    found = samples(tmp_path, mine)
+    on_host, of_model = (("host", "gpu-1"),), ("model", "gpt-4")
+    assert found["switchgear_local_pulls_total", (*on_host, ("outcome", "done"))] == 3
+    assert found["switchgear_local_pulls_total", (*on_host, ("outcome", "failed"))] == 1
+    assert found["switchgear_slot_wait_seconds_count", (of_model, ("outcome", "got"))] == 1
+    assert found["switchgear_slot_wait_seconds_sum", (of_model, ("outcome", "gave_up"))] == 30
+    assert found["switchgear_slot_wait_seconds_count", (("model", "other"), ("outcome", "got"))] == 1
+    assert found["switchgear_slot_queue", (of_model,)] == 5
+    assert found["switchgear_local_host_up", on_host] == 1
+    assert found["switchgear_local_models_loaded", on_host] == 2
+    assert found["switchgear_local_waiting", on_host] == 3
+    assert not any(name == "switchgear_local_slots_busy" for name, _ in found), "the host does not say"
+    assert written is not None
+
+
+def test_hosts_beyond_a_bound_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally_module, "MAX_HOSTS", 2)
+    tally = Tally(())
+    for number in range(5):
+        tally.pulled(f"host-{number}", "done")
+    assert [(each.host, each.number) for each in tally.counted().pulls] == [
+        ("host-0", 1),
+        ("host-1", 1),
+        ("other", 3),
+    ]
 
 
 def test_what_dashboards_for_litellm_ask_for_is_there(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from runtime.telemetry import tally as module
-from runtime.telemetry.tally import BUCKETS_MS, OTHER, AttemptCounts, Requests, Tally, TallyCounts, Timing
+from runtime.telemetry.local_counts import OTHER
+from runtime.telemetry.tally import AttemptCounts, Requests, Tally, TallyCounts
+from runtime.telemetry.timing import BUCKETS_MS, Timing
 from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from tests.runtime.attempts import make_settled, make_target

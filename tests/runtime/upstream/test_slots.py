@@ -146,6 +146,26 @@ def test_a_call_that_waited_too_long_falls_back_or_is_refused(monkeypatch: pytes
     run(scenario)
 
 
+def test_waits_are_told_with_how_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_S", 0.05)
+    told: list[tuple[str, str]] = []
+
+    async def scenario() -> None:
+        hall = Hall(1)
+        hall.queues.waited = lambda model, took_s, outcome: told.append((model, outcome))
+        await asyncio.gather(*(hall.call(str(number), "t") for number in range(2)))
+        stuck = Hall(0)
+        stuck.queues.waited = hall.queues.waited
+        waiting = asyncio.create_task(stuck.call("a", "t"))
+        await asyncio.sleep(0.01)
+        assert [(line.model, len(line.waiting)) for line in stuck.queues.lines.values()] == [("m", 1)]
+        with pytest.raises(DeploymentAtLimit):
+            await waiting
+
+    run(scenario)
+    assert told == [("m", "got"), ("m", "gave_up")]
+
+
 def test_a_slot_that_another_worker_frees_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRY_S", 0.01)
 
