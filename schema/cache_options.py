@@ -10,16 +10,18 @@ names.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors import InvalidRequest, NotAllowed, shortened
 from schema.wire import value_of
 
 CACHE_FIELD = "cache"
 CACHE_HEADER = "cache-control"
+CONTROLS = ("no-cache", "no-store", "ttl", "s-maxage", "s-max-age", "namespace", "use-cache")
+"""What a request may say in `cache`. A key's `allowed_cache_controls` names some of them."""
 NAMESPACE = r"[A-Za-z0-9_.-]{1,64}"
 MAX_ASKED_TTL_S = 30 * 86_400.0
 _MAX_AGE_NAMES = ("s-maxage", "s-max-age")
@@ -46,17 +48,29 @@ class CacheOptions(NamedTuple):
 AS_USUAL = CacheOptions()
 
 
-def cache_options_of(headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw]) -> CacheOptions:
+def cache_options_of(
+    headers: Mapping[str, str], fields: Mapping[str, msgspec.Raw], allowed: Collection[str] = ()
+) -> CacheOptions:
     """The options of a request. `headers` have lower-case names; `fields` are the body's as they came. The
-    body counts before the header. Raises InvalidRequest."""
+    body counts before the header. `allowed` are the controls that the caller may use; empty: all. Raises
+    InvalidRequest, and NotAllowed for another one in the body; in the header it is ignored."""
     if CACHE_FIELD not in fields and CACHE_HEADER not in headers:
         return AS_USUAL
-    options = _of_header(headers[CACHE_HEADER]) if CACHE_HEADER in headers else AS_USUAL
+    options = _of_header(headers[CACHE_HEADER], allowed or CONTROLS) if CACHE_HEADER in headers else AS_USUAL
     asked = value_of(fields[CACHE_FIELD], CACHE_FIELD) if CACHE_FIELD in fields else None
-    return _of_field(asked, options) if isinstance(asked, dict) else options
+    if not isinstance(asked, dict):
+        return options
+    for name in asked if allowed else ():
+        if name not in allowed:
+            raise NotAllowed(
+                f"{CACHE_FIELD}: this key may not set {shortened(name, 64)!r}; an administrator can allow it "
+                "(allowed_cache_controls).",
+                param=CACHE_FIELD,
+            )
+    return _of_field(asked, options)
 
 
-def _of_header(text: str) -> CacheOptions:
+def _of_header(text: str, allowed: Collection[str]) -> CacheOptions:
     """As at LiteLLM, `s-maxage` is how long the answer is kept. What is not known is ignored (RFC 9111,
     5.2)."""
     options = AS_USUAL
@@ -65,13 +79,13 @@ def _of_header(text: str) -> CacheOptions:
         if found is None:
             continue
         match found[1].lower(), found[2]:
-            case "no-cache", None:
+            case "no-cache", None if "no-cache" in allowed:
                 options = options._replace(reads=False)
-            case "no-store", None:
+            case "no-store", None if "no-store" in allowed:
                 options = options._replace(keeps=False)
-            case "s-maxage", str(seconds) if 0 < int(seconds) <= MAX_ASKED_TTL_S:
+            case "s-maxage", str(seconds) if "ttl" in allowed and 0 < int(seconds) <= MAX_ASKED_TTL_S:
                 options = options._replace(ttl_s=float(seconds))
-            case "max-age", str(seconds):
+            case "max-age", str(seconds) if not {*_MAX_AGE_NAMES}.isdisjoint(allowed):
                 options = options._replace(oldest_s=float(seconds))
     return options
 

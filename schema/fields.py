@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from schema.cache_options import CONTROLS
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.limits import COUNTS, SUMS, Meter
 from schema.window import check_duration, window
@@ -35,6 +36,7 @@ METADATA_FIELDS = (
     "enable_prompt_caching",
     "store_local_bodies",
     "guardrails",
+    "allowed_cache_controls",
     "end_user_budget_id",
     "model_aliases",
     "rpm_limit_type",
@@ -311,9 +313,12 @@ def _metadata_value(name: str, value: object) -> msgspec.Raw:
         return msgspec.Raw(str(dollars(value, param=name)).encode())
     if name == "temp_budget_expiry" and isinstance(value, datetime) and value.tzinfo is None:
         raise InvalidRequest("temp_budget_expiry: expected a time with its zone.", param=name)
-    if name in ("tags", "guardrails"):
+    if name in ("tags", "guardrails", "allowed_cache_controls"):
         assert isinstance(value, list)
         texts(value, param=name)
+        unknown = [each for each in value if each not in CONTROLS]
+        if name == "allowed_cache_controls" and unknown:
+            raise InvalidRequest(f"{name}: {unknown[0][:64]!r} is none of {', '.join(CONTROLS)}.", param=name)
     if name == "model_aliases":
         assert isinstance(value, dict)
         texts([*value, *value.values()], param=name)

@@ -79,6 +79,8 @@ class KeyFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     access_group_ids: MaybeTexts = UNSET
     end_user_budget_id: MaybeText = UNSET
     """The budget of customers that calls of this key name and that have none of their own."""
+    allowed_cache_controls: MaybeTexts = UNSET
+    """What requests may say in `cache`, such as `no-cache`. Empty: everything."""
 
 
 class KeyGenerateRequest(KeyFields, frozen=True, kw_only=True, dict=True):

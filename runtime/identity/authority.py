@@ -158,6 +158,7 @@ def _caller(facts: Facts, policy: Policy) -> Caller:
         caches_prompts=_says(facts, lambda said: said.enable_prompt_caching) or False,
         local_only=_local_only(facts),
         guardrails=_guardrails(facts),
+        cache_controls=tuple(key.metadata.allowed_cache_controls or ()),
         keeps_local_bodies=team is not None and bytes(team.metadata.store_local_bodies) == b"true",
         tags=together(
             stored_tags(key.metadata.tags), stored_tags(team.metadata.tags) if team is not None else ()

@@ -27,6 +27,7 @@ class RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 class KeyMetadata(RowMetadata, frozen=True, kw_only=True):
     end_user_budget_id: str | None = None
+    allowed_cache_controls: list[str] | None = None
 
 
 class TeamMetadata(RowMetadata, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ def labelled(
     the response cache."""
     fields = request.raw if isinstance(request, Wire) else {}
     labels, options = labels_of(headers, fields, customer_headers), route_options_of(headers, fields)
-    asked = cache_options_of(headers, fields)
+    asked = cache_options_of(headers, fields, call.caller.cache_controls)
     if labels is NO_LABELS and options is AS_CONFIGURED and asked is AS_USUAL:
         return call
     tags = together(labels.tags, call.caller.tags)

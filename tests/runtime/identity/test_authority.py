@@ -188,6 +188,16 @@ def test_every_level_has_its_rules_and_is_heard_of(postgres_dsn: str) -> None:
     }
 
 
+def test_what_a_key_may_say_of_the_cache_is_the_keys(postgres_dsn: str) -> None:
+    found = authority(
+        postgres_dsn,
+        row(TEAM, metadata='{"allowed_cache_controls": ["ttl"]}'),
+        row(KEY, team_id="red", metadata='{"allowed_cache_controls": ["no-cache"]}'),
+    )
+    assert found.caller is not None
+    assert found.caller.cache_controls == ("no-cache",)
+
+
 def test_tags_are_the_keys_and_its_teams_and_what_is_no_list_is_none(postgres_dsn: str) -> None:
     found = authority(
         postgres_dsn,
