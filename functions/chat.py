@@ -1,7 +1,7 @@
 """Chat completions, plain or streamed."""
 
-from functions.calls.attempt import Attempts
 from functions.calls.chat_exchange import ChatExchange
+from functions.calls.walk import walked
 from functions.contract.function import EventStream, function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext
@@ -22,4 +22,4 @@ from schema.chat import ChatCompletion, ChatRequest
 )
 async def chat(request: ChatRequest, ctx: ModelContext) -> ChatCompletion | EventStream:
     """Answer a conversation by the model that is named, in one piece or as a stream of chunks."""
-    return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, ChatExchange))
+    return await walked(request, ctx, ChatExchange)

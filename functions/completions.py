@@ -1,7 +1,7 @@
 """Legacy completions, plain or streamed."""
 
-from functions.calls.attempt import Attempts
 from functions.calls.surface_exchange import SurfaceExchange
+from functions.calls.walk import walked
 from functions.contract.function import EventStream, function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext
@@ -23,7 +23,7 @@ from schema.completions import Completion, CompletionsRequest
 )
 async def completions(request: CompletionsRequest, ctx: ModelContext) -> Completion | EventStream:
     """Go on with a text, by a model for completions, or by any chat model."""
-    return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, CompletionsExchange))
+    return await walked(request, ctx, CompletionsExchange)
 
 
 class CompletionsExchange(SurfaceExchange[CompletionsRequest, Completion]):

@@ -4,7 +4,7 @@ import msgspec
 
 from functions.contract.function import function
 from functions.contract.roles import Access
-from functions.ports.context import GovernanceContext
+from functions.ports.context import CustomerContext
 from functions.rules.pages import check_page
 from schema.customers import (
     CustomerInfo,
@@ -25,7 +25,7 @@ NO_SUCH = "There is no such customer."
 
 
 @function("POST", "/customer/new", aliases=("/end_user/new",), access=Access.CUSTOMERS_WRITE, echoes=True)
-async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
+async def new(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
     """Make a customer, with limits of its own or with the id of a budget."""
     refuse_undeclared(request)
     record = CustomerRecord(user_id=text(request.user_id, param="user_id"))
@@ -36,7 +36,7 @@ async def new(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
 @function(
     "POST", "/customer/update", aliases=("/end_user/update",), access=Access.CUSTOMERS_WRITE, echoes=True
 )
-async def update(request: CustomerRequest, ctx: GovernanceContext) -> CustomerInfo:
+async def update(request: CustomerRequest, ctx: CustomerContext) -> CustomerInfo:
     """Change a customer. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)
     changed = await ctx.customers.change_with(
@@ -46,14 +46,14 @@ async def update(request: CustomerRequest, ctx: GovernanceContext) -> CustomerIn
 
 
 @function("POST", "/customer/block", aliases=("/end_user/block",), access=Access.CUSTOMERS_WRITE)
-async def block(request: CustomersRequest, ctx: GovernanceContext) -> CustomersBlocked:
+async def block(request: CustomersRequest, ctx: CustomerContext) -> CustomersBlocked:
     """Refuse calls that name these customers. A customer that does not exist yet is made, and is blocked."""
     refuse_undeclared(request)
     return CustomersBlocked(blocked_users=await ctx.customers.block(_ids(request), call=ctx.call))
 
 
 @function("POST", "/customer/unblock", aliases=("/end_user/unblock",), access=Access.CUSTOMERS_WRITE)
-async def unblock(request: CustomersRequest, ctx: GovernanceContext) -> CustomersBlocked:
+async def unblock(request: CustomersRequest, ctx: CustomerContext) -> CustomersBlocked:
     """Let calls that name these customers in again. If one of them does not exist, none is unblocked."""
     refuse_undeclared(request)
     if await ctx.customers.unblock(_ids(request), call=ctx.call) is None:
@@ -62,7 +62,7 @@ async def unblock(request: CustomersRequest, ctx: GovernanceContext) -> Customer
 
 
 @function("POST", "/customer/delete", aliases=("/end_user/delete",), access=Access.CUSTOMERS_WRITE)
-async def delete(request: CustomersRequest, ctx: GovernanceContext) -> CustomersDeleted:
+async def delete(request: CustomersRequest, ctx: CustomerContext) -> CustomersDeleted:
     """Delete customers. What they spent stays in the logs."""
     refuse_undeclared(request)
     ids = _ids(request)
@@ -75,13 +75,13 @@ async def delete(request: CustomersRequest, ctx: GovernanceContext) -> Customers
 
 
 @function("GET", "/customer/info", aliases=("/end_user/info",), access=Access.CUSTOMERS_READ)
-async def info(request: CustomerQuery, ctx: GovernanceContext) -> CustomerInfo:
+async def info(request: CustomerQuery, ctx: CustomerContext) -> CustomerInfo:
     """Show a customer with its budget."""
     return _there(await ctx.customers.details(request.end_user_id, call=ctx.call))
 
 
 @function("GET", "/customer/list", aliases=("/end_user/list",), access=Access.CUSTOMERS_READ)
-async def list_customers(request: CustomerListQuery, ctx: GovernanceContext) -> list[CustomerRecord]:
+async def list_customers(request: CustomerListQuery, ctx: CustomerContext) -> list[CustomerRecord]:
     """List customers, newest first."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
     page = await ctx.customers.page({}, call=ctx.call, page=request.page, size=request.page_size)
@@ -103,7 +103,7 @@ def _changes(request: CustomerRequest) -> dict[str, object]:
     return changes
 
 
-def _limits(request: CustomerRequest, ctx: GovernanceContext) -> dict[str, object]:
+def _limits(request: CustomerRequest, ctx: CustomerContext) -> dict[str, object]:
     """The limits that the body gives the customer itself. Raises InvalidRequest where it names a budget as
     well."""
     limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)

@@ -1,7 +1,7 @@
 """Embeddings: texts to vectors."""
 
-from functions.calls.attempt import Attempts
 from functions.calls.vectors import EmbeddingsExchange
+from functions.calls.walk import walked
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext
@@ -22,4 +22,4 @@ from schema.embeddings import EmbeddingList, EmbeddingsRequest
 )
 async def embeddings(request: EmbeddingsRequest, ctx: ModelContext) -> EmbeddingList:
     """Turn one or more texts into vectors, as floats or base64."""
-    return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, EmbeddingsExchange))
+    return await walked(request, ctx, EmbeddingsExchange)

@@ -12,6 +12,7 @@ from functions.contract.call import Call
 from functions.contract.function import function
 from functions.contract.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER, Access
 from functions.ports.context import ExplainContext
+from functions.rules.conversations import PREVIOUS, going_on, previous_of
 from models_registry.config.guardrails import Moment
 from models_registry.contents.rules import RuleRefusal
 from models_registry.routing.plan import Candidate, RoutePlan
@@ -29,22 +30,25 @@ from schema.explain import (
 )
 from schema.labels import labels_of, together
 from schema.money import usd
+from schema.responses import ResponsesRequest
 from schema.route_options import route_options_of
-from schema.wire import typed_body
+from schema.wire import ABSENT, present, typed_body
 
 MESSAGES = "messages"
 MOST_CANDIDATES = 100
 _CHATS = msgspec.json.Decoder(ChatRequest)
+_RESPONSES = msgspec.json.Decoder(ResponsesRequest)
 
 
 @function("POST", "/route/explain", access=Access.MODELS_READ)
 async def explain(request: ExplainRequest, ctx: ExplainContext) -> Explanation:
     """Say where a call would go, and why. Nothing is sent, held or booked."""
+    request, stays = await _going_on(request, ctx)
     call, seen_whole = _labelled(ctx.call, request), _sees_all(ctx.call)
     options = route_options_of({}, request.raw)
     chat = _chat_of(request)
-    refusal, rules_found = _screened(request, call, ctx)
-    plan = ctx.plans.plan(call, request.model, shape_of(request), options)
+    refusal, rules_found = await _screened(request, call, ctx)
+    plan = ctx.plans.plan(call, request.model, shape_of(request, stays), options)
     candidates = [
         await _shown(each, chat, ctx, seen_whole=seen_whole) for each in plan.candidates[:MOST_CANDIDATES]
     ]
@@ -67,7 +71,21 @@ async def explain(request: ExplainRequest, ctx: ExplainContext) -> Explanation:
     )
 
 
-def _screened(
+async def _going_on(request: ExplainRequest, ctx: ExplainContext) -> tuple[ExplainRequest, str]:
+    """The request with the conversation of the stored response that it goes on from, and the deployment that
+    gave the response. The call stays local where the conversation does. Raises InvalidRequest."""
+    if not present(request.raw.get(PREVIOUS, ABSENT)):
+        return request, ""
+    asked = typed_body(_RESPONSES, msgspec.json.encode(request.raw), request.raw)
+    before = await previous_of(asked.previous_response_id or "", ctx.call, ctx.state)
+    if before.stays_local and not ctx.call.stays_local:
+        ctx.call.keep_local("conversation")
+    found = msgspec.structs.replace(request)
+    found.with_raw(going_on(asked, before).raw)
+    return found, before.deployment
+
+
+async def _screened(
     request: ExplainRequest, call: Call, ctx: ExplainContext
 ) -> tuple[GatewayError | None, list[str]]:
     """What the rules about contents would make of the call: their refusal, and which of them find something.
@@ -75,7 +93,7 @@ def _screened(
     if not ctx.guardrails.rules.contents.rules:
         return None, []
     try:
-        found = judged(request, ctx.guardrails)
+        found = await judged(request, ctx.guardrails)
     except RuleRefusal as refusal:
         return refused_by(refusal), [refusal.rule]
     if found.local_by and not call.stays_local:

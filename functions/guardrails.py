@@ -27,8 +27,14 @@ MOMENTS: Mapping[str, Moment] = MappingProxyType({"request": Moment.BEFORE, "res
 
 @function("GET", "/guardrails/list", aliases=("/v2/guardrails/list",), access=Access.MODELS_READ)
 async def list_guardrails(request: GuardrailsQuery, ctx: GuardrailContext) -> GuardrailList:
-    """List the guardrails in force, without their addresses and credentials."""
-    return GuardrailList(guardrails=[_shown(each) for each in ctx.guardrails.rules.guardrails.values()])
+    """List the guardrails in force, without their addresses and credentials, the names of those that are not,
+    and the names of the rules about contents."""
+    rules = ctx.guardrails.rules
+    return GuardrailList(
+        guardrails=[_shown(each) for each in rules.guardrails.values()],
+        not_in_force=list(rules.missing),
+        rules=list(dict.fromkeys(each.name for each in (*rules.contents.rules, *rules.contents.answers))),
+    )
 
 
 @function("POST", "/guardrails/apply_guardrail", access=Access.SETTINGS_WRITE)

@@ -2,9 +2,10 @@
 
 import re
 
-from functions.calls.attempt import Attempts
 from functions.calls.counting import Counting
+from functions.calls.screened import by_rules
 from functions.calls.surface_exchange import SurfaceExchange
+from functions.calls.walk import walked
 from functions.contract.function import EventStream, StreamForm, function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext
@@ -38,7 +39,7 @@ REQUEST_ID = "request-id"
 async def messages(request: MessagesRequest, ctx: ModelContext) -> MessagesAnswer | EventStream:
     """Answer a conversation in Anthropic's form, by any model, in one piece or as a stream of events."""
     ctx.call.reply_headers[REQUEST_ID] = ctx.call.request_id
-    return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, MessagesExchange))
+    return await walked(request, ctx, MessagesExchange)
 
 
 @function(
@@ -52,6 +53,8 @@ async def count_tokens(request: CountRequest, ctx: ModelContext) -> CountedToken
     """Count the tokens of a conversation: at Anthropic by the provider itself, else by an estimate. It costs
     nothing, and has no row."""
     ctx.call.reply_headers[REQUEST_ID] = ctx.call.request_id
+    if ctx.guardrails.rules.contents.rules:
+        request = await by_rules(request, ctx.call, ctx.guardrails)
     return await ctx.routes.walk(ctx.call, request.model, Counting(request, ctx))
 
 

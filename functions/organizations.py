@@ -7,6 +7,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import ORG_ADMIN, Access
 from functions.ports.context import GovernanceContext
+from functions.rules.guardrail_names import check_guardrails
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
@@ -48,7 +49,7 @@ OWN_FIELDS = ("organization_alias", "metadata")
 async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> OrganizationInfo:
     """Make an organization, with a budget of its own unless the request names a budget."""
     refuse_undeclared(request)
-    limits, changes = _limits(request, ctx), _changes(request)
+    limits, changes = _limits(request, ctx), _changes(request, ctx)
     organization_id = request.organization_id
     organization_id = (
         ctx.entropy.id() if organization_id is None else text(organization_id, param="organization_id")
@@ -69,7 +70,7 @@ async def update(request: OrganizationUpdateRequest, ctx: GovernanceContext) -> 
     """Change an organization. A field that is absent stays as it is, and null clears it. Limits are changed
     in its budget."""
     refuse_undeclared(request)
-    limits, changes = _limits(request, ctx), _changes(request)
+    limits, changes = _limits(request, ctx), _changes(request, ctx)
     for name in ("organization_alias", "budget_id"):
         if name in changes and not changes[name]:
             raise InvalidRequest(f"{name}: an organization needs one.", param=name)
@@ -194,7 +195,7 @@ async def member_delete(
     return record
 
 
-def _changes(request: OrganizationFields) -> dict[str, object]:
+def _changes(request: OrganizationFields, ctx: GovernanceContext) -> dict[str, object]:
     changes: dict[str, object] = {}
     for name in ("organization_alias", "budget_id"):
         value = getattr(request, name)
@@ -207,6 +208,7 @@ def _changes(request: OrganizationFields) -> dict[str, object]:
         changes["metadata"] = metadata
     if request.blocked is not UNSET:
         changes["blocked"] = bool(request.blocked)
+    check_guardrails(changes, ctx.guardrails)
     return changes
 
 

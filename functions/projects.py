@@ -5,6 +5,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ProjectContext
+from functions.rules.guardrail_names import check_guardrails
 from schema.errors import InvalidRequest, NotFound
 from schema.fields import (
     UNSET,
@@ -38,7 +39,7 @@ async def new(request: ProjectNewRequest, ctx: ProjectContext) -> ProjectInfo:
     project_id = (
         ctx.entropy.id() if request.project_id is None else text(request.project_id, param="project_id")
     )
-    changes = _changes(request)
+    changes = _changes(request, ctx)
     metadata = changes.get("metadata")
     if isinstance(metadata, MetadataChange):
         changes["metadata"] = metadata.applied({})
@@ -52,7 +53,7 @@ async def update(request: ProjectUpdateRequest, ctx: ProjectContext) -> ProjectI
     """Change a project. A field that is absent stays as it is, and null clears it."""
     refuse_undeclared(request)
     changed = await ctx.projects.change_with(
-        request.project_id, _changes(request), _limits(request, ctx), call=ctx.call
+        request.project_id, _changes(request, ctx), _limits(request, ctx), call=ctx.call
     )
     if changed is None:
         raise NotFound(NO_SUCH, param="project_id")
@@ -89,7 +90,7 @@ async def delete(request: ProjectDeleteRequest, ctx: ProjectContext) -> list[Pro
     return gone
 
 
-def _changes(request: ProjectFields) -> dict[str, object]:
+def _changes(request: ProjectFields, ctx: ProjectContext) -> dict[str, object]:
     changes: dict[str, object] = {}
     for name in ("project_alias", "description", "budget_id"):
         value = getattr(request, name)
@@ -102,6 +103,7 @@ def _changes(request: ProjectFields) -> dict[str, object]:
     metadata = metadata_change(request)
     if metadata is not None:
         changes["metadata"] = metadata
+    check_guardrails(changes, ctx.guardrails)
     return changes
 
 

@@ -4,7 +4,6 @@ from functions.calls.attempt import Attempts
 from functions.calls.kept_response import KeptStream, ResponseFields, ResponseKeeping, kept_whole
 from functions.calls.screened import by_rules
 from functions.calls.surface_exchange import SurfaceExchange
-from functions.contract.call import Caller
 from functions.contract.function import EventStream, StreamForm, function
 from functions.contract.roles import Access
 from functions.ports.context import ModelContext, StateContext
@@ -17,7 +16,9 @@ from functions.rules.conversations import (
     id_of,
     kept_of,
     may_be_kept,
+    owner_of,
     page_of,
+    previous_of,
     reference_in,
     stored_of,
     with_thinking,
@@ -76,13 +77,13 @@ async def responses(request: ResponsesRequest, ctx: ModelContext) -> Response | 
     asked = going_on(request, before)
     if ctx.guardrails.rules.contents.rules:
         was_local = ctx.call.stays_local
-        asked = by_rules(asked, ctx.call, ctx.guardrails)
+        asked = await by_rules(asked, ctx.call, ctx.guardrails)
         if ctx.call.stays_local and not was_local:
             stores = _stores_locally(request, ctx) and stores
     stores = stores and _may_be_kept(request, asked)
     stays = "" if before is None else before.deployment
     exchange = StoredExchange if stores else ResponsesExchange
-    attempts = Attempts(asked, ctx, exchange, stays, is_screened=True)
+    attempts = Attempts(asked, ctx, exchange, stays)
     answer = await ctx.routes.walk(ctx.call, request.model, attempts)
     if not stores:
         return answer
@@ -194,11 +195,6 @@ def _check(request: ResponsesRequest) -> None:
         raise _unsupported(f"input[{referring}]", f"it refers to an item by its id, and {KEPT_THERE}")
 
 
-def owner_of(caller: Caller) -> str:
-    """Whom a stored response belongs to: the key, also after it was replaced, or the master key."""
-    return caller.key_id or caller.key_hash
-
-
 def _stores(request: ResponsesRequest, ctx: ModelContext) -> bool:
     """Whether the response is stored. Raises UnsupportedParameter for a call that asks for it where nothing
     is stored."""
@@ -228,17 +224,7 @@ def _stores_locally(request: ResponsesRequest, ctx: ModelContext) -> bool:
 async def _before(request: ResponsesRequest, ctx: ModelContext) -> StoredResponse | None:
     """The response that the call goes on from. Raises InvalidRequest where the key has no such one."""
     id = request.previous_response_id
-    if id is None:
-        return None
-    value = await ctx.state.get(KIND, owner_of(ctx.call.caller), id)
-    if value is None:
-        raise InvalidRequest(
-            f"Previous response with id '{shortened(id)}' not found.",
-            param=PREVIOUS,
-            code="previous_response_not_found",
-        )
-    ctx.call.take_room(len(value))
-    return stored_of(value)
+    return None if id is None else await previous_of(id, ctx.call, ctx.state)
 
 
 def _may_be_kept(request: ResponsesRequest, asked: ResponsesRequest) -> bool:

@@ -5,6 +5,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
+from functions.rules.guardrail_names import check_params
 from functions.rules.model_policy import SET_HERE, checked_model, facts_of, reachable, with_model
 from functions.rules.stored_values import merged, read_again, shown_values
 from models_registry.config.stored import Stored, StoredModel
@@ -37,6 +38,7 @@ async def new(request: ModelNewRequest, ctx: RegistryContext) -> StoredModelShow
         model_id=model_id, model_name=name, litellm_params=params, model_info=facts_of(given, name)
     )
     checked_model(model, ctx.call.scope, ctx.registry.in_force())
+    check_params(params, ctx.guardrails)
 
     def change(stored: Stored) -> Stored:
         if model_id in ctx.registry.in_force().ids or any(
@@ -100,6 +102,7 @@ async def _changed(model_id: str, request: ModelUpdateRequest, ctx: RegistryCont
         before = reachable(stored, model_id, ctx.call.scope, config)
         params, unread, flaw = before.litellm_params, before.unread, before.flaw
         if request.litellm_params is not UNSET and request.litellm_params:
+            check_params(request.litellm_params, ctx.guardrails)
             read_again(unread, request.litellm_params, param="litellm_params")
             result = merged(before.litellm_params, request.litellm_params, param="litellm_params")
             params, unread = result.values, frozenset()

@@ -6,6 +6,7 @@ from functions.contract.call import IGNORED_HEADER, MASTER_USER_ID
 from functions.contract.function import function
 from functions.contract.roles import ROLE_LABELS, Access
 from functions.ports.context import GovernanceContext
+from functions.rules.guardrail_names import check_guardrails
 from functions.rules.key_bounds import KeyBounds
 from functions.rules.key_policy import check_alias, key_name
 from functions.rules.pages import check_page, pages_of
@@ -326,7 +327,9 @@ async def available_roles(request: RolesQuery, ctx: GovernanceContext) -> dict[s
 
 
 def _changes(request: UserFields, ctx: GovernanceContext) -> dict[str, object]:
-    return user_changes(request, ctx.call.received_at, ctx.policy.zone)
+    changes = user_changes(request, ctx.call.received_at, ctx.policy.zone)
+    check_guardrails(changes, ctx.guardrails)
+    return changes
 
 
 async def _check_sent(request: UserNewRequest, ctx: GovernanceContext) -> None:

@@ -10,7 +10,8 @@ from schema.wire import Wire
 
 class ExplainRequest(Wire, frozen=True, kw_only=True, dict=True):
     """The body of a model call, which is not made. `messages` are needed for what it could cost; tags, a
-    session, a region, retries and fallbacks count as in a call."""
+    session, a region, retries and fallbacks count as in a call, and so does the conversation behind a
+    `previous_response_id`."""
 
     model: str
 

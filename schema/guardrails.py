@@ -34,6 +34,11 @@ class ShownGuardrail(msgspec.Struct, frozen=True, kw_only=True):
 
 class GuardrailList(msgspec.Struct, frozen=True, kw_only=True):
     guardrails: list[ShownGuardrail]
+    not_in_force: list[str] = []
+    """Ours: names of guardrails that the config has, or a model names, and that are not in force. Their calls
+    are refused."""
+    rules: list[str] = []
+    """Ours: the names of the rules about contents."""
 
 
 class ApplyRequest(Wire, frozen=True, kw_only=True, dict=True):

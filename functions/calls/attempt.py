@@ -16,8 +16,8 @@ from functions.calls.answer_head import with_model
 from functions.calls.cached import CACHE_KEY_HEADER, CacheUse, NotedHold, use_of
 from functions.calls.guarded import Guarding, asked_for
 from functions.calls.guarded_stream import LateHold
+from functions.calls.readers import NOBODY_READS, Readers
 from functions.calls.relay import EventWait
-from functions.calls.screened import by_rules
 from functions.calls.shape import shape_of
 from functions.ports.cache import KeptAnswer
 from functions.ports.context import ModelContext
@@ -29,7 +29,6 @@ from models_registry.backends.dropping import DROP_FIELD, WithFields, left
 from models_registry.backends.headers import told_headers
 from models_registry.backends.parameters import GUARDRAILS_FIELD
 from models_registry.bounds.chat import with_output_limit
-from models_registry.config.guardrails import Guardrail, Moment
 from models_registry.prices.charges import NOTHING
 from models_registry.routing.choice import Shape
 from models_registry.target import Residency, Target
@@ -106,11 +105,11 @@ class Exchange(ABC, Generic[R, B, A]):
         stream: A,
         hold: LateHold,
         guarding: Guarding[Any],
-        guardrails: Sequence[Guardrail],
+        readers: Readers,
         changed: Callable[[], None],
     ) -> A:
-        """The stream that `relay` gave, so that its guardrails read it before its client. Waits for the first
-        window. `changed` is told when one of them changes something."""
+        """The stream that `relay` gave, so that it is read before its client is sent it. Waits for the first
+        window. `changed` is told when a reader changes something."""
         raise NotImplementedError
 
     @abstractmethod
@@ -133,16 +132,12 @@ class Attempts(Generic[R, B, A]):
         ctx: ModelContext,
         exchange: Callable[[R, Target, CallFacts], Exchange[R, B, A]],
         stays: str = "",
-        *,
-        is_screened: bool = False,
     ) -> None:
-        """`stays` is the id of the deployment that gave the response which the request goes on from.
-        `is_screened`: the rules about contents were applied already."""
+        """`request` is the request as the rules about contents left it. `stays` is the id of the deployment
+        that gave the response which the request goes on from."""
         call = ctx.call
         door = ctx.guardrails
         rules = door.rules
-        if rules.contents.rules and not is_screened:
-            request = by_rules(request, call, door)
         self._stays = stays
         self._request = request
         self._ctx = ctx
@@ -155,8 +150,8 @@ class Attempts(Generic[R, B, A]):
             caches_prompts=call.caller.caches_prompts,
         )
         wanted = asked_for(request.raw) if GUARDRAILS_FIELD in request.raw else ()
-        self._guards = bool(rules.defaults or call.caller.guardrails or wanted)
-        """Whether guardrails are to be asked, whatever the deployment is."""
+        self._guards = bool(rules.defaults or call.caller.guardrails or wanted or rules.contents.answers)
+        """Whether the call is read by somebody, whatever the deployment is."""
         self._guarding = Guarding(call, door, request, wanted) if self._guards else None
         self._failed: Hold | None = None
         """The hold of an attempt that failed, until the router ends it."""
@@ -167,9 +162,9 @@ class Attempts(Generic[R, B, A]):
         near = target.residency is Residency.LOCAL
         if ctx.call.stays_local:
             near = await checked_local(target, ctx)
-        after: Sequence[Guardrail] = ()
+        after = NOBODY_READS
         if self._guards or target.guardrails:
-            after = self._guarded(request).over(target, Moment.AFTER)
+            after = self._guarded(request).readers(target)
             request = await self._guarded(request).before(target)
         asked = request
         left_out: tuple[str, ...] = ()
@@ -276,7 +271,7 @@ class Attempts(Generic[R, B, A]):
         key: str,
         exchange: Exchange[R, B, A],
         bounds: B,
-        after: Sequence[Guardrail],
+        after: Readers,
     ) -> A:
         """An answer that was kept. The call is held and booked as any other, so that budgets and limits over
         its caller count it. It costs nothing, and takes nothing of the deployment's own limits."""

@@ -4,7 +4,6 @@ import msgspec
 
 from functions.calls.attempt import checked_local
 from functions.calls.guarded import Guarding, asked_for
-from functions.calls.screened import by_rules
 from functions.ports.context import ModelContext
 from models_registry.backends import BACKENDS
 from models_registry.backends.anthropic.native import count_request, counted_tokens
@@ -25,8 +24,7 @@ class Counting:
     """The attempts to count. Implements `functions.ports.models.Attempting`."""
 
     def __init__(self, request: CountRequest, ctx: ModelContext) -> None:
-        if ctx.guardrails.rules.contents.rules:
-            request = by_rules(request, ctx.call, ctx.guardrails)
+        """`request` is the request as the rules about contents left it."""
         self._request = request
         self._ctx = ctx
         self._wanted = asked_for(request.raw)

@@ -13,6 +13,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from functions.calls.off_loop import off_loop
+from functions.calls.readers import Readers
+from functions.calls.rewriting import fitting, rewritten
 from functions.contract.call import Call
 from functions.ports.guardrails import Guardrails, Verdict
 from models_registry.backends.credentials import without_credentials
@@ -20,6 +23,7 @@ from models_registry.backends.dropping import WithFields
 from models_registry.backends.parameters import GUARDRAILS_FIELD
 from models_registry.config.guardrails import Guardrail, Moment
 from models_registry.config.sections import GENERIC_GUARDRAIL
+from models_registry.contents.rules import ContentRule, RuleRefusal, screened_answer
 from models_registry.contents.texts import AnswerTexts, RequestTexts, Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
 from models_registry.target import Residency, Target
@@ -32,6 +36,8 @@ from schema.errors import (
     shortened,
 )
 
+CONTENT_RULES = "content_rules"
+"""What stands for the provider of a rule's decision."""
 MAX_ASKED = 20
 MAX_REASON_CHARS = 500
 MAX_RECORDS = 50
@@ -39,11 +45,13 @@ COUNTED_BYTES = 64 * 1024
 """A question that is longer counts among the bodies that the worker holds."""
 APPLIED_HEADER = "x-litellm-applied-guardrails"
 PASSED, CHANGED, REFUSED, FAILED = "NONE", "GUARDRAIL_INTERVENED", "BLOCKED", "FAILED"
+REDACTED = "REDACTED"
 STATUSES: Mapping[str, str] = MappingProxyType(
     {
         PASSED: "success",
         CHANGED: "guardrail_intervened",
         REFUSED: "guardrail_intervened",
+        REDACTED: "guardrail_intervened",
         FAILED: "guardrail_failed_to_respond",
     }
 )
@@ -141,6 +149,10 @@ class Guarding(Generic[R]):
                     raise not_local(each)
         return [each for each in applied if moment in each.moments]
 
+    def readers(self, target: Target) -> Readers:
+        """Who reads an answer of a deployment. Raises as `over` does."""
+        return Readers(self._rules.contents.answers, self.over(target, Moment.AFTER))
+
     async def before(self, target: Target) -> R:
         """The request as the guardrails let it through. What was asked for an earlier attempt is not asked
         again. Raises GuardrailRefused, GuardrailUnavailable and GuardrailNotLocal."""
@@ -151,51 +163,73 @@ class Guarding(Generic[R]):
             try:
                 found = RequestTexts(fields)
             except Unreadable as exc:
-                raise InvalidRequest("The request is nested too deep for its guardrails.") from exc
-            images = [leaf.text for leaf in found.files if guardrail.sends_images]
-            texts = await self._asked(
+                raise InvalidRequest(f"The request can't be read for its guardrails: it {exc}.") from exc
+            if found.tokens:
+                raise InvalidRequest(
+                    f"{found.tokens}: the guardrail `{guardrail.name}` can't read numbers of tokens; send "
+                    "the text.",
+                    param=found.tokens,
+                )
+            shown = guardrail.sends_images and "images" not in guardrail.left_out
+            images = [leaf.text for leaf in found.files] if shown else []
+            verdict = await self._asked(
                 guardrail, Moment.BEFORE, found.texts, images, fields=fields, model=target.public_name
             )
             self._passed.add(guardrail.name)
-            written = None if texts is None else found.changed(texts)
-            if written is not None:
-                self._request = remade(self._request, written)
+            if verdict is not None:
+                self._request = rewritten(self._request, found, verdict, guardrail)
         return self._request
 
-    async def after(self, guardrails: Sequence[Guardrail], texts: list[str], model: str) -> list[str] | None:
-        """Ask about texts of an answer. Gives what is to stand in their places; None: they stay. Raises
+    async def after(self, readers: Readers, texts: list[str], model: str) -> list[str] | None:
+        """Have texts of an answer read. Gives what is to stand in their places; None: they stay. Raises
         GuardrailRefused and GuardrailUnavailable."""
-        now, changed = texts, False
-        for guardrail in guardrails:
+        ruled = await self._ruled(readers.rules, texts) if readers.rules else None
+        now, changed = texts if ruled is None else ruled, ruled is not None
+        for guardrail in readers.guardrails:
             said = await self._asked(guardrail, Moment.AFTER, now, [], model=model)
-            if said is not None:
-                now, changed = said, True
+            if said is not None and said.texts is not None:
+                now, changed = list(said.texts), True
         return now if changed else None
+
+    async def _ruled(self, rules: Sequence[ContentRule], texts: list[str]) -> list[str] | None:
+        """What rules about contents put in place of texts of an answer; None: they stay."""
+        try:
+            found = await off_loop(sum(map(len, texts)), screened_answer, texts, rules)
+        except RuleRefusal as refusal:
+            self._note_rule(refusal.rule, REFUSED)
+            raise GuardrailRefused(f"The rule `{refusal.rule}` refuses the answer: {refusal.what}.") from None
+        for rule in found.rules:
+            self._note_rule(rule, REDACTED)
+        return None if found.texts is None else list(found.texts)
+
+    def _note_rule(self, rule: str, action: str) -> None:
+        self._record(rule, CONTENT_RULES, Moment.AFTER.value, action, 0.0)
+        self._door.counted(rule, Moment.AFTER.value, action, 0.0)
 
     async def tried(self, guardrail: Guardrail, moment: Moment, text: str) -> str:
         """A text as one guardrail lets it through. Raises as `after` does."""
-        texts = await self._asked(guardrail, moment, [text], [], model="")
-        return text if texts is None else texts[0]
+        said = await self._asked(guardrail, moment, [text], [], model="")
+        return text if said is None or said.texts is None else said.texts[0]
 
-    async def answer(self, guardrails: Sequence[Guardrail], body: bytes, model: str) -> bytes | None:
-        """Ask about a whole answer. Gives it as it is to be sent; None: it stays. Raises as `after` does."""
+    async def answer(self, readers: Readers, body: bytes, model: str) -> bytes | None:
+        """Have a whole answer read. Gives it as it is to be sent; None: it stays. Raises as `after` does."""
         try:
             found = AnswerTexts(body)
         except Unreadable as exc:
-            raise unreadable(guardrails) from exc
+            raise unreadable(readers) from exc
         if not found.texts:
             return None
-        texts = await self.after(guardrails, found.texts, model)
+        texts = await self.after(readers, found.texts, model)
         return None if texts is None else found.changed(texts)
 
-    async def stream(self, guardrails: Sequence[Guardrail], body: bytes, model: str) -> bytes | None:
+    async def stream(self, readers: Readers, body: bytes, model: str) -> bytes | None:
         """The same for the events of a stream that is over."""
         window = StreamWindow(window_chars=1, held_chars=0)
         try:
             window.feed(body)
         except (Unreadable, HeldTooMuch) as exc:
-            raise unreadable(guardrails) from exc
-        texts = await self.after(guardrails, window.texts, model) if window.has_unread else None
+            raise unreadable(readers) from exc
+        texts = await self.after(readers, window.texts, model) if window.has_unread else None
         return window.rest() if window.read(texts) else None
 
     async def _asked(
@@ -207,8 +241,8 @@ class Guarding(Generic[R]):
         *,
         model: str,
         fields: Mapping[str, msgspec.Raw] | None = None,
-    ) -> list[str] | None:
-        """What a guardrail puts in place of some texts; None: they stay."""
+    ) -> Verdict | None:
+        """What a guardrail puts in place of something; None: everything stays."""
         if not texts and not images and not (fields and "tools" in fields):
             return None
         call = self._call
@@ -221,8 +255,11 @@ class Guarding(Generic[R]):
         began = time.monotonic()
         status = FAILED
         try:
-            verdict = await self._door.ask(guardrail, question, texts=len(texts), near=near)
-            status = _status_of(verdict, texts)
+            verdict = await self._door.ask(
+                guardrail, question, texts=len(texts), images=len(images), near=near
+            )
+            verdict = fitting(verdict, guardrail, _shown_messages(guardrail, fields or {}))
+            status = _status_of(verdict, texts, images)
         except GuardrailUnavailable as error:
             if not (guardrail.opens_failed or (guardrail.opens_unreached and error.unreached)):
                 raise
@@ -237,7 +274,7 @@ class Guarding(Generic[R]):
             what = "request" if moment is Moment.BEFORE else "answer"
             reason = told_reason(verdict.reason, guardrail)
             raise GuardrailRefused(f"The guardrail `{guardrail.name}` refuses the {what}{reason}")
-        return list(verdict.texts) if status == CHANGED and verdict.texts is not None else None
+        return verdict if status == CHANGED else None
 
     def _record(self, name: str, provider: str, mode: str, status: str, took_s: float) -> None:
         """Note a decision for the row. Windows with the same one are noted together."""
@@ -264,17 +301,12 @@ class Guarding(Generic[R]):
         )
 
 
-def remade(request: R, fields: Mapping[str, msgspec.Raw]) -> R:
-    """The request with other fields. Texts stand where texts stood, so that each has its type."""
-    made = msgspec.json.decode(msgspec.json.encode(fields), type=type(request))
-    made.with_raw(fields)
-    return made
-
-
-def _status_of(verdict: Verdict, texts: Sequence[str]) -> str:
+def _status_of(verdict: Verdict, texts: Sequence[str], images: Sequence[str]) -> str:
     if verdict.refuses:
         return REFUSED
-    return CHANGED if verdict.texts is not None and list(verdict.texts) != list(texts) else PASSED
+    now = (verdict.texts or texts, verdict.images or images)
+    changed = any(list(after) != list(before) for after, before in zip(now, (texts, images), strict=True))
+    return CHANGED if changed or verdict.messages is not None else PASSED
 
 
 def _question(  # noqa: PLR0913  (it is what a question is made of)
@@ -302,8 +334,9 @@ def _question(  # noqa: PLR0913  (it is what a question is made of)
     }
     if "tools" in fields:
         whole["tools"] = fields["tools"]
-    if "messages" in fields and guardrail.sends_images:
-        whole["structured_messages"] = fields["messages"]
+    messages = _shown_messages(guardrail, fields)
+    if messages is not None:
+        whole["structured_messages"] = messages
     return Question(
         input_type="request" if moment is Moment.BEFORE else "response",
         litellm_call_id=call.request_id,
@@ -311,6 +344,11 @@ def _question(  # noqa: PLR0913  (it is what a question is made of)
         additional_provider_specific_params=guardrail.params,
         **{name: value for name, value in whole.items() if name not in guardrail.left_out},
     )
+
+
+def _shown_messages(guardrail: Guardrail, fields: Mapping[str, msgspec.Raw]) -> msgspec.Raw | None:
+    """The messages as a guardrail is shown them. None: it is not."""
+    return fields.get("messages") if guardrail.sends_images else None
 
 
 def told_reason(reason: str, guardrail: Guardrail) -> str:
@@ -330,8 +368,6 @@ def not_local(guardrail: Guardrail) -> GuardrailNotLocal:
     )
 
 
-def unreadable(guardrails: Sequence[Guardrail]) -> GatewayError:
-    """The answer can't be read, so no guardrail can be asked about it, and nobody is sent it."""
-    return GuardrailUnavailable(
-        f"The answer can't be read for the guardrail `{guardrails[0].name}`, and is not sent."
-    )
+def unreadable(readers: Readers) -> GatewayError:
+    """The answer can't be read, so nobody judges it, and nobody is sent it."""
+    return GuardrailUnavailable(f"The answer can't be read for {readers.told}, and is not sent.")

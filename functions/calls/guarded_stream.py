@@ -1,13 +1,13 @@
-"""A stream whose client is sent nothing that its guardrails have not read."""
+"""A stream whose client is sent nothing that its readers have not read."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from functions.calls.guarded import Guarding, unreadable
+from functions.calls.readers import Readers
 from functions.contract.function import EventStream
 from functions.ports.models import Hold
-from models_registry.config.guardrails import Guardrail
 from models_registry.contents.texts import Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
 from schema.errors import GatewayError
@@ -89,26 +89,23 @@ class GuardedStream:
         stream: EventStream,
         hold: LateHold,
         guarding: Guarding[Any],
-        guardrails: Sequence[Guardrail],
+        readers: Readers,
         *,
         model: str,
         changed: Callable[[], None],
     ) -> None:
-        """`changed` is told when a guardrail changes something."""
+        """`changed` is told when a reader changes something."""
         self._stream = stream
         self._hold = hold
         self._guarding = guarding
-        self._guardrails = guardrails
+        self._readers = readers
         self._model = model
         self._changed = changed
         self._pieces = stream.events()
-        self._window = StreamWindow(
-            window_chars=min(each.window_chars for each in guardrails),
-            held_chars=max(each.held_chars for each in guardrails),
-        )
+        self._window = StreamWindow(window_chars=readers.window_chars, held_chars=readers.held_chars)
         self._unread_since: float | None = None
         self._ready = b""
-        self._is_over = False
+        self._is_over = self._is_refused = False
 
     async def begin(self) -> None:
         """Read and check the first window, so that a refusal still has a status of its own. Where this
@@ -121,7 +118,7 @@ class GuardedStream:
             raise
 
     async def events(self) -> AsyncIterator[bytes]:
-        """See EventStream."""
+        """See EventStream. Where the provider breaks off, the client is sent what was judged before."""
         try:
             while True:
                 ready, self._ready = self._ready, b""
@@ -135,6 +132,8 @@ class GuardedStream:
                 self._ready = await self._more()
         except GatewayError:
             self._hold.finish()
+            if not self._is_refused and (judged := self._window.judged()):
+                yield judged
             raise
 
     async def _more(self) -> bytes:
@@ -154,7 +153,7 @@ class GuardedStream:
                 await self._read()
                 return window.let_through()
         except (Unreadable, HeldTooMuch):
-            error = unreadable(self._guardrails)
+            error = unreadable(self._readers)
             self._end(error)
             raise error from None
         except GatewayError as error:
@@ -167,12 +166,13 @@ class GuardedStream:
         self._unread_since = None
         if not window.has_unread:
             return
-        texts = await self._guarding.after(self._guardrails, window.texts, self._model)
+        texts = await self._guarding.after(self._readers, window.texts, self._model)
         if window.read(texts):
             self._changed()
 
     def _end(self, error: GatewayError) -> None:
-        """Cut the provider off, and book what it produced."""
+        """Cut the provider off, and book what it produced. Nothing more is sent."""
+        self._is_refused = True
         self._stream.close(error)
         self._hold.refuse(error)
 

@@ -7,7 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from functions.calls.guarded import GuardrailRecord, remade
+from functions.calls.guarded import CONTENT_RULES, GuardrailRecord
+from functions.calls.off_loop import off_loop
+from functions.calls.rewriting import remade
 from functions.contract.call import Call
 from functions.ports.guardrails import Guardrails
 from models_registry.backends.dropping import WithFields
@@ -17,7 +19,6 @@ from schema.cache_options import CACHE_FIELD
 from schema.errors import GuardrailRefused
 from schema.labels import METADATA_FIELD
 
-PROVIDER = "content_rules"
 MODE = "pre_call"
 RULE = "rule:"
 """How `stays_local` begins where a rule keeps the call local."""
@@ -27,11 +28,11 @@ _NEVER_SENT = CONSUMED | STRIPPED | GATEWAY_FIELDS.keys() | {"model", METADATA_F
 _WORDS: Mapping[Action, str] = MappingProxyType({Action.REDACT: "REDACTED", Action.LOCAL_ONLY: "LOCAL_ONLY"})
 
 
-def by_rules(request: R, call: Call, door: Guardrails) -> R:
+async def by_rules(request: R, call: Call, door: Guardrails) -> R:
     """The request as the rules let it through. `call` stays local from here on where one says so. Raises
     GuardrailRefused."""
     try:
-        found = judged(request, door)
+        found = await judged(request, door)
     except RuleRefusal as refusal:
         _note(call, door, refusal.rule, "BLOCKED", 1)
         raise refused_by(refusal) from None
@@ -42,12 +43,13 @@ def by_rules(request: R, call: Call, door: Guardrails) -> R:
     return request if found.fields is None else remade(request, found.fields)
 
 
-def judged(request: WithFields, door: Guardrails) -> Screening:
-    """What the rules make of a request. Raises RuleRefusal."""
+async def judged(request: WithFields, door: Guardrails) -> Screening:
+    """What the rules make of a request. A long one is read in a thread. Raises RuleRefusal."""
     fields = request.fields()
     is_stored = bytes(fields.get(STORE, b"")) == b"true"
     skipped = _NEVER_SENT - {METADATA_FIELD} if is_stored else _NEVER_SENT
-    return screened(fields, door.rules.contents, skipped)
+    size = sum(len(bytes(raw)) for raw in fields.values())
+    return await off_loop(size, screened, fields, door.rules.contents, skipped)
 
 
 def refused_by(refusal: RuleRefusal) -> GuardrailRefused:
@@ -58,7 +60,7 @@ def refused_by(refusal: RuleRefusal) -> GuardrailRefused:
 def _note(call: Call, door: Guardrails, rule: str, action: str, times: int) -> None:
     record = GuardrailRecord(
         guardrail_name=rule,
-        guardrail_provider=PROVIDER,
+        guardrail_provider=CONTENT_RULES,
         guardrail_mode=MODE,
         guardrail_status="guardrail_intervened",
         action=action,

@@ -7,6 +7,7 @@ from functions.calls.attempt import Exchange
 from functions.calls.cached import CacheUse, CopiedStream, NotedHold, ReplayedStream
 from functions.calls.guarded import Guarding
 from functions.calls.guarded_stream import GuardedStream, LateHold
+from functions.calls.readers import Readers
 from functions.calls.relay import EventWait, Relay
 from functions.contract.function import EventStream
 from functions.ports.models import Hold, UpstreamResponse
@@ -19,7 +20,6 @@ from models_registry.backends.parameters import with_defaults
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.surfaces import native_bounds
 from models_registry.bounds.text import TextBounds
-from models_registry.config.guardrails import Guardrail
 from models_registry.fronts.front import Front
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Counted, said_bytes
@@ -137,12 +137,12 @@ class SurfaceExchange(Exchange[R, TextBounds, A | EventStream], Generic[R, A]):
         stream: A | EventStream,
         hold: LateHold,
         guarding: Guarding[Any],
-        guardrails: Sequence[Guardrail],
+        readers: Readers,
         changed: Callable[[], None],
     ) -> EventStream:
         assert isinstance(stream, Relay), "`relay` gives one"
         model = self.target.public_name
-        made = GuardedStream(stream, hold, guarding, guardrails, model=model, changed=changed)
+        made = GuardedStream(stream, hold, guarding, readers, model=model, changed=changed)
         await made.begin()
         return made
 

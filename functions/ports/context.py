@@ -178,6 +178,7 @@ class ProjectContext(msgspec.Struct, frozen=True, kw_only=True):
 
     call: Call
     projects: Projects
+    guardrails: Guardrails
     entropy: Entropy
     policy: Policy
 
@@ -196,6 +197,7 @@ class ExplainContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     plans: RoutePlans
     quotes: Quotes
+    state: State
     guardrails: Guardrails = NOBODY_ASKED
 
 
@@ -206,6 +208,7 @@ class RegistryContext(msgspec.Struct, frozen=True, kw_only=True):
     models: Models
     registry: StoredRegistry
     hosts: Hosts
+    guardrails: Guardrails
     entropy: Entropy
 
 
@@ -217,12 +220,20 @@ class GovernanceContext(msgspec.Struct, frozen=True, kw_only=True):
     users: Users
     teams: Teams
     organizations: Organizations
-    customers: Customers
     budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
+    guardrails: Guardrails
     entropy: Entropy
     policy: Policy
     accesses: Accesses
+
+
+class CustomerContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For customers and their budgets."""
+
+    call: Call
+    customers: Customers
+    policy: Policy
 
 
 class ReportContext(msgspec.Struct, frozen=True, kw_only=True):

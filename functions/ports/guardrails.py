@@ -16,6 +16,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Why it refuses, in its own words."""
     texts: tuple[str, ...] | None = None
     """What is to stand in place of the texts. None: they stay."""
+    images: tuple[str, ...] | None = None
+    """The same for the images."""
+    messages: msgspec.Raw | None = None
+    """What is to stand in place of `structured_messages`, where neither texts nor images are changed."""
 
 
 class Guardrails(Protocol):
@@ -24,9 +28,11 @@ class Guardrails(Protocol):
     @property
     def rules(self) -> GuardrailRules: ...
 
-    async def ask(self, guardrail: Guardrail, question: bytes, *, texts: int, near: bool) -> Verdict:
-        """Ask a guardrail about so many texts. `near`: only at an address of this machine or of a private
-        network. Raises GuardrailUnavailable, and GuardrailNotLocal where it has no such address."""
+    async def ask(
+        self, guardrail: Guardrail, question: bytes, *, texts: int, images: int = 0, near: bool
+    ) -> Verdict:
+        """Ask a guardrail about so many texts and images. `near`: only at an address of this machine or of a
+        private network. Raises GuardrailUnavailable, and GuardrailNotLocal where it has no such address."""
         ...
 
     def counted(self, name: str, moment: str, status: str, took_s: float) -> None:
@@ -39,7 +45,9 @@ class NoGuardrails:
 
     rules = NO_GUARDRAILS
 
-    async def ask(self, guardrail: Guardrail, question: bytes, *, texts: int, near: bool) -> Verdict:
+    async def ask(
+        self, guardrail: Guardrail, question: bytes, *, texts: int, images: int = 0, near: bool
+    ) -> Verdict:
         raise GuardrailUnavailable("There is no such guardrail.")
 
     def counted(self, name: str, moment: str, status: str, took_s: float) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from functions.contract.call import Call, Caller
+from functions.ports.state import State
+from schema.errors import InvalidRequest, shortened
 from schema.responses import InputItemList, InputItemsQuery, ResponsesRequest, StoredResponse
 from schema.wire import ABSENT, MaybeRaw, present
 
@@ -57,6 +59,24 @@ class ResponseParts(msgspec.Struct, frozen=True):
 
 
 _PARTS = msgspec.json.Decoder(ResponseParts)
+
+
+def owner_of(caller: Caller) -> str:
+    """Whom a stored response belongs to: the key, also after it was replaced, or the master key."""
+    return caller.key_id or caller.key_hash
+
+
+async def previous_of(id: str, call: Call, state: State) -> StoredResponse:
+    """The response that a call goes on from. Raises InvalidRequest where the key has no such one."""
+    value = await state.get(KIND, owner_of(call.caller), id) if state.is_open else None
+    if value is None:
+        raise InvalidRequest(
+            f"Previous response with id '{shortened(id)}' not found.",
+            param=PREVIOUS,
+            code="previous_response_not_found",
+        )
+    call.take_room(len(value))
+    return stored_of(value)
 
 
 def stored_of(value: bytes) -> StoredResponse:

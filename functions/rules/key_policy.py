@@ -11,6 +11,7 @@ import msgspec
 from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, Access, Reach
 from functions.ports.context import GovernanceContext
+from functions.rules.guardrail_names import GUARDRAILS, check_guardrails
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
     UNSET,
@@ -32,7 +33,6 @@ OWNERS = ("user_id", "team_id", "organization_id")
 NAMES = ("key_alias", "budget_id", "key_type", "project_id", *OWNERS)
 LISTS = ("models", "allowed_routes", "access_group_ids")
 LOCAL_ONLY = "local_only"
-GUARDRAILS = "guardrails"
 OWN_FIELDS = ("key_alias", "metadata", "blocked", "aliases", "token", "key_name", "last_rotation_at")
 """The fields that an owner may change of a key that somebody else made."""
 
@@ -82,6 +82,7 @@ def key_changes(request: KeyFields, ctx: GovernanceContext) -> dict[str, object]
     if metadata is not None:
         changes["metadata"] = metadata
     check_alias(changes.get("key_alias"), ctx.policy)
+    check_guardrails(changes, ctx.guardrails)
     return changes
 
 

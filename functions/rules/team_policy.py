@@ -9,6 +9,7 @@ import msgspec
 from functions.contract.policy import Policy
 from functions.contract.roles import Reach
 from functions.ports.context import GovernanceContext
+from functions.rules.guardrail_names import check_guardrails
 from models_registry.registry import permits
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
@@ -49,7 +50,9 @@ PERMISSIONS = (
 
 def team_changes(request: TeamFields, ctx: GovernanceContext) -> dict[str, object]:
     """The columns that a body sets, checked. Raises InvalidRequest."""
-    return _changes(request, ctx.call.received_at, ctx.policy.zone)
+    changes = _changes(request, ctx.call.received_at, ctx.policy.zone)
+    check_guardrails(changes, ctx.guardrails)
+    return changes
 
 
 def team_of_group(

@@ -3,7 +3,7 @@
 content_rules:
   - {name: cards, find: [card, iban], action: local_only}
   - {name: mail, find: email, action: redact}
-  - {name: files, pattern: 'AZ-[0-9]{6}', action: refuse}
+  - {name: files, pattern: 'AZ-[0-9]{6}', action: refuse, reads: both}
 """
 
 import re
@@ -19,33 +19,36 @@ MAX_RULES = 100
 MAX_PATTERNS = 50
 MAX_REPLACEMENT_CHARS = 100
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_READ = frozenset({"name", "find", "pattern", "patterns", "action", "replacement", "ignore_case"})
+_READ = frozenset({"name", "find", "pattern", "patterns", "action", "replacement", "ignore_case", "reads"})
+REQUEST, ANSWER, BOTH = "request", "answer", "both"
 
 
 def content_rules_of(general: GeneralSettings) -> tuple[ContentRules, tuple[str, ...]]:
     """The rules of a config, and the errors in them."""
     listed = general.content_rules or []
     errors: list[str] = []
-    rules: list[ContentRule] = []
+    rules: list[tuple[ContentRule, str]] = []
     if len(listed) > MAX_RULES:
         errors.append(f"{PATH}: at most {MAX_RULES}")
     for place, item in enumerate(listed[:MAX_RULES]):
         reading = _ListedRule(f"{PATH}[{place}]", item)
-        rule = reading.rule()
+        rule, reads = reading.rule(), reading.reads()
         errors += reading.errors
-        if rule is not None and any(rule.name == other.name for other in rules):
+        if rule is not None and any(rule.name == other.name for other, _ in rules):
             errors.append(f"{PATH}[{place}].name: another rule has this name")
         elif rule is not None:
-            rules.append(rule)
+            rules.append((rule, reads))
     said = general.content_rules_unread
     if said is not None and said not in {each.value for each in Unread}:
         errors.append(f"{PATH}_unread: expected {', '.join(each.value for each in Unread)}")
         said = None
     if not rules:
         return NO_RULES, tuple(errors)
-    strict = any(rule.action is not Action.LOCAL_ONLY for rule in rules)
+    requests = tuple(rule for rule, reads in rules if reads != ANSWER)
+    answers = tuple(rule for rule, reads in rules if reads != REQUEST)
+    strict = any(rule.action is not Action.LOCAL_ONLY for rule in requests)
     unread = Unread(said) if said else Unread.REFUSE if strict else Unread.LOCAL_ONLY
-    return ContentRules(rules=tuple(rules), unread=unread), tuple(errors)
+    return ContentRules(rules=requests, answers=answers, unread=unread), tuple(errors)
 
 
 class _ListedRule:
@@ -81,6 +84,16 @@ class _ListedRule:
         if self.errors:
             return None
         return ContentRule(name=name, finders=finders, action=Action(action), replacement=replacement)
+
+    def reads(self) -> str:
+        """What the rule reads. An answer is there already: no rule keeps it local."""
+        found = self._item.get("reads", REQUEST)
+        if found not in (REQUEST, ANSWER, BOTH):
+            self._wrong("reads", f"expected {REQUEST}, {ANSWER} or {BOTH}")
+            return REQUEST
+        if found != REQUEST and self._item.get("action") == Action.LOCAL_ONLY.value:
+            self._wrong("reads", "local_only is for requests: an answer is redacted or refused")
+        return str(found)
 
     def _named(self) -> tuple[Finder, ...]:
         found = self._listed("find")

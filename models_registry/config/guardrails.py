@@ -82,6 +82,9 @@ class GuardrailRules(msgspec.Struct, frozen=True, kw_only=True):
     guardrails: Mapping[str, Guardrail] = {}
     defaults: tuple[str, ...] = ()
     """The names of those that are asked about every call."""
+    missing: tuple[str, ...] = ()
+    """The names of guardrails that are not in force: of kinds without an effect, and those that models name
+    and nobody made."""
     contents: ContentRules = NO_RULES
     """The rules about contents, which the gateway applies itself before it asks any of them."""
 
@@ -127,16 +130,23 @@ def guardrail_rules_of(config: Config) -> tuple[GuardrailRules, tuple[str, ...],
         warnings += reading.warnings
     if elsewhere:
         warnings.append(f"guardrails ({', '.join(elsewhere)}): has no effect in this version")
+    missing = list(elsewhere)
     for deployment in config.deployments:
         for name in deployment.entry.litellm_params.guardrails or ():
             if name not in found:
+                missing.append(name)
                 warnings.append(
                     f"{deployment.path}.litellm_params.guardrails: there is no guardrail {name[:64]!r} in "
                     "force, and calls of the model are refused"
                 )
     defaults = tuple(name for name, each in found.items() if each.default_on)
     contents, unruly = content_rules_of(config.general_settings)
-    rules = GuardrailRules(guardrails=found, defaults=defaults, contents=contents)
+    rules = GuardrailRules(
+        guardrails=found,
+        defaults=defaults,
+        missing=tuple(dict.fromkeys(name[:64] for name in missing)),
+        contents=contents,
+    )
     return rules, (*errors, *unruly), tuple(warnings)
 
 

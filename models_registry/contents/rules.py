@@ -1,12 +1,10 @@
-"""Rules about what requests hold: a request with an e-mail address, an IBAN, a card number or a pattern of
-one's own stays local, is redacted or is refused. Pure.
+"""Rules about what requests and answers hold: a request with an e-mail address, an IBAN, a card number or a
+pattern of one's own stays local, is redacted or is refused; an answer is redacted or refused. Pure.
 
 Everything in a request is read that may go out: texts, words, names of fields, numbers, and files of text.
 What can't be read, such as a picture, is judged as the config says; without a word it counts as found.
 """
 
-import base64
-import binascii
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from models_registry.contents.leaves import Kind, Leaf, names
+from models_registry.contents.leaves import Kind, Leaf, has_tokens, is_data, is_number, names, text_of_file
 from models_registry.contents.patterns import Effort, Finder, Span, TooMany, plain
-from models_registry.contents.texts import Unreadable, decoded, walked
+from models_registry.contents.texts import Repeated, Unreadable, decoded_once, walked
 
 LEAST_NUMBER = 10**11
 """Numbers below are no card numbers."""
@@ -46,6 +44,8 @@ FORMAT_NAMES = (
 """The names of fields that the format has itself."""
 _PLAIN_WORD = re.compile(r"[a-z_/+.-]{1,40}")
 UNREAD = "a file that rules can't read"
+UNREAD_RULE = "content_rules_unread"
+"""By this name a request is refused, or stays local, that can't be read."""
 
 
 class Action(enum.Enum):
@@ -78,6 +78,9 @@ class ContentRules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules in force, in the order of the config."""
 
     rules: tuple[ContentRule, ...] = ()
+    """Those that read requests."""
+    answers: tuple[ContentRule, ...] = ()
+    """Those that read answers."""
     unread: Unread = Unread.REFUSE
 
 
@@ -112,15 +115,38 @@ def screened(fields: Mapping[str, msgspec.Raw], rules: ContentRules, skipped: fr
         if name in skipped:
             continue
         try:
-            holder = {name: decoded(raw)}
+            holder = {name: decoded_once(raw)}
             found = walked(holder)
-        except Unreadable:
-            screen.unread("it is nested too deep")
+        except Repeated as exc:  # whatever is done with what can't be read, it is done with both
+            raise RuleRefusal(UNREAD_RULE, f"it {exc}") from None
+        except Unreadable as exc:
+            screen.unread(f"it {exc}")
             continue
+        if has_tokens(name, holder[name]):
+            screen.unread("it has a text as the numbers of its tokens")
         if screen.field(holder, found):
             written[name] = msgspec.Raw(msgspec.json.encode(holder[name]))
     after = {name: written.get(name, raw) for name, raw in fields.items()} if written else None
     return Screening(fields=after, local_by=screen.local_by, counts=screen.counts)
+
+
+class ScreenedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What rules made of texts of an answer."""
+
+    texts: Sequence[str] | None = None
+    """The texts after redaction. None: they stay."""
+    rules: Sequence[str] = ()
+    """The rules that redacted something."""
+
+
+def screened_answer(texts: Sequence[str], rules: Sequence[ContentRule]) -> ScreenedAnswer:
+    """What the rules make of texts of an answer. Raises RuleRefusal."""
+    screen = _Screen(ContentRules(rules=tuple(rules)))
+    after = [screen.text(text) for text in texts]
+    if not screen.counts:
+        return ScreenedAnswer()
+    told = [text if now is None else now for text, now in zip(texts, after, strict=True)]
+    return ScreenedAnswer(texts=told, rules=list(screen.counts))
 
 
 class _Screen:
@@ -136,13 +162,15 @@ class _Screen:
         """Judge one field. True where something in it was redacted."""
         changed = False
         for leaf in found:
-            if leaf.kind is Kind.FILE:
+            if leaf.kind is Kind.FILE or is_data(leaf.text):
                 self._file(leaf)
-            elif leaf.kind is Kind.WORD:
+            if leaf.kind is Kind.FILE or leaf.kind is Kind.NAME:
+                continue  # names are judged together below
+            if leaf.kind is Kind.WORD:
                 if leaf.key not in FORMAT_WORDS or not _PLAIN_WORD.fullmatch(leaf.text):
                     self._fixed(leaf.text, "in an id")
             elif leaf.kind is not Kind.SEAL and leaf.text:
-                after = self._text(leaf.text)
+                after = self.text(leaf.text)
                 if after is not None:
                     leaf.put(after)
                     changed = True
@@ -155,9 +183,9 @@ class _Screen:
 
     def unread(self, what: str) -> None:
         """Something can't be read."""
-        self._noticed("content_rules_unread", self._rules.unread, what)
+        self._noticed(UNREAD_RULE, self._rules.unread, what)
 
-    def _text(self, text: str) -> str | None:
+    def text(self, text: str) -> str | None:
         """The text as it goes out. None: it stays."""
         now = seen = plain(text)
         redacted = False
@@ -179,7 +207,7 @@ class _Screen:
                 self._noticed(rule.name, action, f"it has what the rule looks for {where}")
 
     def _file(self, leaf: Leaf) -> None:
-        text = _file_text(leaf)
+        text = text_of_file(leaf)
         if text is None:
             self.unread("it has " + UNREAD)
         else:
@@ -236,18 +264,5 @@ def _numbers(value: Any) -> Iterator[str]:  # any JSON
             waiting.extend(found.values())
         elif isinstance(found, list):
             waiting.extend(found)
-        elif isinstance(found, (int, float)) and not isinstance(found, bool) and abs(found) >= LEAST_NUMBER:
+        elif is_number(found) and abs(found) >= LEAST_NUMBER:
             yield str(abs(int(found))) if abs(found) < 10**20 else ""
-
-
-def _file_text(leaf: Leaf) -> str | None:
-    """The text of a file that is one. None: it can't be read."""
-    text = leaf.text
-    if text[:5].lower() == "data:":
-        text = text.partition(",")[2]
-    if not leaf.media_type.startswith("text/") and leaf.media_type != "application/json":
-        return None
-    try:
-        return base64.b64decode(text, validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None

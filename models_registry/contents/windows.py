@@ -2,10 +2,11 @@
 
 The events of a stream are held back until so many characters of text have come, and then read together. A few
 characters stay held back when a window is let through, so that what begins in one window and ends in the next
-is read whole before any of it is sent: a phrase is never cut in two.
+is read whole before any of it is sent: a phrase is never cut in two. Where a stream has several answers
+(`n`), each has its own characters held back until it is over.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,10 @@ from models_registry.turns.sse import DONE_DATA, event_frame, events, frame
 
 Channel = tuple[object, ...]
 """Where the pieces of one text stand, event after event: the answer's number, the field, the tool."""
+Lane = tuple[object, ...]
+"""The answer that a text belongs to, of several in one stream."""
 _NUMBERS = ("type", "output_index", "content_index", "summary_index", "index", "item_id")
+CHOICES = "choices"
 MAX_HELD_BYTES = 16 * 1024 * 1024
 """The most bytes that are held back."""
 
@@ -29,14 +33,25 @@ class HeldTooMuch(Exception):
 class _HeldEvent:
     """One event that is held back."""
 
-    __slots__ = ("chars", "leaves", "name", "raw", "value")
+    __slots__ = ("lanes", "leaves", "name", "raw", "value")
 
     def __init__(self, raw: bytes, name: str | None, value: Any, found: list[tuple[Channel, Leaf]]) -> None:
         self.raw = raw
         self.name = name
         self.value = value
+        self.hold(found)
+
+    def hold(self, found: list[tuple[Channel, Leaf]]) -> None:
+        """These are the texts in the event."""
         self.leaves = found
-        self.chars = sum(len(leaf.text) for _, leaf in found)
+        self.lanes: Counter[Lane] = Counter()
+        """How many characters of each answer it has."""
+        for _, leaf in found:
+            self.lanes[_lane(leaf)] += len(leaf.text)
+
+    @property
+    def chars(self) -> int:
+        return self.lanes.total()
 
     def changed(self) -> None:
         """Write the event anew."""
@@ -53,7 +68,12 @@ class StreamWindow:
         self._window_chars = window_chars
         self._held_chars = held_chars
         self._held: deque[_HeldEvent] = deque()
-        self._chars = self._unread_chars = self._bytes = 0
+        self._lanes: Counter[Lane] = Counter()
+        """How many characters of each answer are held back."""
+        self._over: set[Lane] = set()
+        self._read = 0
+        """How many of the events that are held back were read."""
+        self._unread_chars = self._bytes = 0
 
     def feed(self, block: bytes) -> None:
         """Take whole events. Raises Unreadable for one that holds no JSON, and HeldTooMuch."""
@@ -63,8 +83,9 @@ class StreamWindow:
             else:
                 value = decoded(event.data)
                 held = _HeldEvent(event.raw, event.name, value, list(_texts(value)))
+                self._over.update(_ended(value))
             self._held.append(held)
-            self._chars += held.chars
+            self._lanes.update(held.lanes)
             self._unread_chars += held.chars
             self._bytes += len(held.raw)
         if self._bytes > MAX_HELD_BYTES:
@@ -88,6 +109,7 @@ class StreamWindow:
         """Somebody has read the window. `texts` stand in place of those in it; None: they are as they were.
         True where they changed something."""
         self._unread_chars = 0
+        self._read = len(self._held)
         if texts is None:
             return False
         touched: set[int] = set()
@@ -99,10 +121,11 @@ class StreamWindow:
             return False
         for held in self._held:
             if any(id(leaf) in touched for _, leaf in held.leaves):
-                held.leaves = [(channel, _again(leaf)) for channel, leaf in held.leaves]
-                held.chars = sum(len(leaf.text) for _, leaf in held.leaves)
+                held.hold([(channel, _again(leaf)) for channel, leaf in held.leaves])
                 held.changed()
-        self._chars = sum(held.chars for held in self._held)
+        self._lanes = Counter()
+        for held in self._held:
+            self._lanes.update(held.lanes)
         self._bytes = sum(len(held.raw) for held in self._held)
         return True
 
@@ -114,14 +137,25 @@ class StreamWindow:
         """All that is held back: the stream is over, and was read to its end."""
         return self._first(0)
 
+    def judged(self) -> bytes:
+        """The events that somebody has read, and none after them: the stream has broken off."""
+        return b"".join([self._taken() for _ in range(self._read)])
+
     def _first(self, keep_chars: int) -> bytes:
         out = []
-        while self._held and (self._chars - self._held[0].chars >= keep_chars or not self._held[0].chars):
-            held = self._held.popleft()
-            self._chars -= held.chars
-            self._bytes -= len(held.raw)
-            out.append(held.raw)
+        while self._held and all(
+            self._lanes[lane] - chars >= keep_chars or lane in self._over or not chars
+            for lane, chars in self._held[0].lanes.items()
+        ):
+            out.append(self._taken())
         return b"".join(out)
+
+    def _taken(self) -> bytes:
+        held = self._held.popleft()
+        self._read = max(0, self._read - 1)
+        self._lanes.subtract(held.lanes)
+        self._bytes -= len(held.raw)
+        return held.raw
 
     def _channels(self) -> dict[Channel, list[Leaf]]:
         found: dict[Channel, list[Leaf]] = {}
@@ -141,7 +175,7 @@ class StreamWindow:
 
 
 def _again(leaf: Leaf) -> Leaf:
-    return leaf._replace(text=leaf.holder[leaf.key])
+    return leaf._replace(text=str(leaf.holder[leaf.key]))
 
 
 def _texts(value: Any) -> list[tuple[Channel, Leaf]]:  # any JSON
@@ -150,3 +184,19 @@ def _texts(value: Any) -> list[tuple[Channel, Leaf]]:  # any JSON
     if isinstance(value, dict):
         place = tuple(told for name in _NUMBERS if isinstance(told := value.get(name), (str, int)))
     return [((*place, *leaf.path), leaf) for leaf in walked(value) if leaf.kind is Kind.TEXT and leaf.text]
+
+
+def _lane(leaf: Leaf) -> Lane:
+    return leaf.path[:2] if leaf.path[0] == CHOICES else ()
+
+
+def _ended(value: Any) -> list[Lane]:  # any JSON
+    """The answers that an event says are over."""
+    choices = value.get(CHOICES) if isinstance(value, dict) else None
+    if not isinstance(choices, list):
+        return []
+    return [
+        (CHOICES, each.get("index"))
+        for each in choices
+        if isinstance(each, dict) and isinstance(each.get("finish_reason"), str)
+    ]

@@ -33,6 +33,8 @@ class _Answer(msgspec.Struct, frozen=True):
     action: str
     blocked_reason: str | None = None
     texts: list[str] | None = None
+    images: list[str] | None = None
+    structured_messages: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _ANSWERS = msgspec.json.Decoder(_Answer)
@@ -52,7 +54,9 @@ class GuardrailDoor:
         self.rules = rules
         self._turns = {name: asyncio.Semaphore(each.at_once) for name, each in rules.guardrails.items()}
 
-    async def ask(self, guardrail: Guardrail, question: bytes, *, texts: int, near: bool) -> Verdict:
+    async def ask(
+        self, guardrail: Guardrail, question: bytes, *, texts: int, images: int = 0, near: bool
+    ) -> Verdict:
         """See Guardrails."""
         turns = self._turns.get(guardrail.name) or asyncio.Semaphore(guardrail.at_once)
         try:
@@ -62,7 +66,7 @@ class GuardrailDoor:
             raise _late(guardrail) from exc
         if status != OK:
             raise _failed(guardrail, f"answered with status {status}", unreached=status in UNREACHED_STATUSES)
-        return _verdict(guardrail, body, texts)
+        return _verdict(guardrail, body, texts, images)
 
     def counted(self, name: str, moment: str, status: str, took_s: float) -> None:
         """See Guardrails."""
@@ -103,7 +107,7 @@ async def _body(response: UpstreamResponse, guardrail: Guardrail, most: int) -> 
     return b"".join(pieces)
 
 
-def _verdict(guardrail: Guardrail, body: bytes, texts: int) -> Verdict:
+def _verdict(guardrail: Guardrail, body: bytes, texts: int, images: int) -> Verdict:
     try:
         said = _ANSWERS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -113,11 +117,26 @@ def _verdict(guardrail: Guardrail, body: bytes, texts: int) -> Verdict:
             return Verdict(refuses=True, reason=said.blocked_reason or "")
         case "NONE":
             return Verdict()
-        case "GUARDRAIL_INTERVENED" if said.texts is not None and len(said.texts) == texts:
-            return Verdict(texts=tuple(said.texts))
         case "GUARDRAIL_INTERVENED":
-            raise _failed(guardrail, f"changes something, and did not give all of the {texts} texts")
+            return _changes(guardrail, said, texts, images)
     raise _failed(guardrail, "gave an answer without an action that is known")
+
+
+def _changes(guardrail: Guardrail, said: _Answer, texts: int, images: int) -> Verdict:
+    """What a guardrail changes: all of the texts, all of the images, the messages. What it does not give
+    stays."""
+    for changed, number, noun in ((said.texts, texts, "texts"), (said.images, images, "images")):
+        if changed is not None and len(changed) != number:
+            raise _failed(guardrail, f"changes something, and did not give all of the {number} {noun}")
+    given = said.structured_messages
+    messages = None if bytes(given) == b"null" else given
+    if said.texts is None and said.images is None and messages is None:
+        raise _failed(guardrail, f"changes something, and did not give all of the {texts} texts")
+    return Verdict(
+        texts=None if said.texts is None else tuple(said.texts),
+        images=None if said.images is None else tuple(said.images),
+        messages=messages,
+    )
 
 
 def _late(guardrail: Guardrail) -> GuardrailUnavailable:

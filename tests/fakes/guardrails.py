@@ -39,9 +39,12 @@ class FakeGuardrails:
         self.near: list[bool] = []
         self.counts: list[tuple[str, str, str]] = []
 
-    async def ask(self, guardrail: Guardrail, question: bytes, *, texts: int, near: bool) -> Verdict:
+    async def ask(
+        self, guardrail: Guardrail, question: bytes, *, texts: int, images: int = 0, near: bool
+    ) -> Verdict:
         asked = msgspec.json.decode(question)
         assert len(asked["texts"]) == texts
+        assert len(asked.get("images", ())) in (0, images)
         self.questions.append({"guardrail": guardrail.name, **asked})
         self.near.append(near)
         said = self.says(asked)

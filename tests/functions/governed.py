@@ -33,6 +33,7 @@ from schema.secret import Secret
 from schema.wire import Wire, decode_body
 from tests.fakes.authority import Silence
 from tests.fakes.deployments import NO_ENDPOINTS, FakeDeployments
+from tests.fakes.guardrails import FakeGuardrails
 from tests.fakes.ports import make_ports
 from tests.functions.contexts import ADMIN, NOW, make_call, make_registry, make_router
 
@@ -159,6 +160,7 @@ class House:
             entropy=CountingEntropy(),
             policy=policy,
             accesses=ACCESSES,
+            guardrails=FakeGuardrails("pii", "more", "other"),
             signin=people.desk,
             sessions=people.sessions,
             passwords=people.passwords,

@@ -14,6 +14,7 @@ from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.explain import explain
 from functions.ports.context import ExplainContext
+from functions.rules.conversations import KIND, owner_of
 from models_registry.routing.fleet import Fleet, id_of
 from runtime.blueprint import Checked, check
 from runtime.limits.admission import Admissions
@@ -30,12 +31,14 @@ from schema.errors import InvalidRequest, ProviderError
 from schema.explain import ExplainRequest, Explanation
 from schema.ledger.spend_metadata import metadata_of
 from schema.limits import Meter, Rule
+from schema.responses import StoredResponse
 from schema.route_options import RouteOptions, route_options_of
 from schema.wire import decode_body
 from tests.fakes import answers
 from tests.fakes.authority import Silence
 from tests.fakes.guardrails import FakeGuardrails
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import ADMIN, MEMBER, make_call, model_ctx
 
@@ -82,6 +85,7 @@ def explained(
     tags: TagBudgets | None = None,
     document: dict[str, Any] | None = None,
     stays_local: str = "",
+    state: FakeState | None = None,
     **body: Any,
 ) -> Explanation:
     async def run() -> Explanation:
@@ -98,6 +102,7 @@ def explained(
                 plans=Router(checked.registry, checked.routing, fleet=fleet),
                 quotes=LimitQuotes(Admissions(governor, customers, policy, tags), database),
                 guardrails=guarded_by(checked),
+                state=state or FakeState(),
             )
             request = decode_body(_decoder, msgspec.json.encode({"model": "m"} | body))
             return await explain(request, context)
@@ -273,3 +278,46 @@ def test_guardrails_and_rules_about_contents_are_told_and_nobody_is_asked(postgr
     found = explained(postgres_dsn, MEMBER, document={**config(), **GUARDED}, **files)
     assert found.refusal is not None
     assert (found.refusal.reason, found.rules) == ("guardrail_refused", ["files"])
+
+
+def kept(caller: Caller, *, stays_local: bool = False, said: str = "hi") -> FakeState:
+    """A stored response `resp_1` of a caller, which the deployment `two` gave."""
+    state = FakeState()
+    stored = StoredResponse(
+        response=msgspec.Raw(
+            b'{"id":"resp_1","output":[{"type":"message","role":"assistant","content":"yes"}]}'
+        ),
+        input=[msgspec.Raw(msgspec.json.encode({"role": "user", "content": said}))],
+        deployment="two",
+        stays_local=stays_local,
+    )
+    state.values[KIND, owner_of(caller), "resp_1"] = msgspec.json.encode(stored)
+    return state
+
+
+def test_a_conversation_that_goes_on_is_explained_as_its_call_would_go(postgres_dsn: str) -> None:
+    body: dict[str, Any] = {"input": "and now?", "previous_response_id": "resp_1"}
+    document = config(optional_pre_call_checks=["responses_api_deployment_check"])
+    for _ in range(3):
+        found = explained(postgres_dsn, MEMBER, document=document, state=kept(MEMBER), **body)
+        assert found.candidates[0].id == "two", "it stays where the response came from"
+    found = explained(postgres_dsn, MEMBER, state=kept(MEMBER, stays_local=True), **body)
+    assert (found.stays_local, found.candidates) == ("conversation", [])
+    assert found.refusal is not None
+    assert found.refusal.reason == "local_only"
+    rules = {"content_rules": [{"name": "mail", "find": "email", "action": "refuse"}]}
+    found = explained(
+        postgres_dsn,
+        MEMBER,
+        document=config() | {"general_settings": rules},
+        state=kept(MEMBER, said="I am ada@example.org"),
+        **body,
+    )
+    assert found.rules == ["mail"], "what was said before is read as well"
+
+
+@pytest.mark.parametrize("id", ["resp_1", "resp_2", ""])
+def test_a_response_of_somebody_else_is_not_explained(postgres_dsn: str, id: str) -> None:
+    for state in (kept(ADMIN), FakeState(is_open=False)):
+        with pytest.raises(InvalidRequest, match=r"Previous response with id .* not found"):
+            explained(postgres_dsn, MEMBER, state=state, input="and now?", previous_response_id=id)

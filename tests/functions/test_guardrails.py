@@ -9,6 +9,7 @@ from functions.guardrails import apply_guardrail, list_guardrails
 from functions.ports.context import GuardrailContext
 from functions.ports.guardrails import Verdict
 from models_registry.config.guardrails import Moment
+from runtime.blueprint import check
 from schema.errors import GuardrailRefused, InvalidRequest, NotFound
 from schema.guardrails import ApplyRequest, GuardrailsQuery
 from schema.secret import Secret
@@ -32,6 +33,36 @@ def test_the_list_shows_no_address_and_no_credential() -> None:
     (shown,) = found.guardrails
     assert (shown.guardrail_name, shown.litellm_params.mode) == ("shield", ["pre_call", "post_call"])
     assert (shown.litellm_params.default_on, shown.guardrail_info) == (True, {"params": [1]})
+
+
+def test_the_list_names_what_is_not_in_force_and_the_rules_about_contents() -> None:
+    checked = check(
+        {
+            "model_list": [
+                {
+                    "model_name": "m",
+                    "litellm_params": {"model": "openai/m", "api_key": "k", "guardrails": ["gone"]},
+                }
+            ],
+            "guardrails": [
+                {"guardrail_name": "names", "litellm_params": {"guardrail": "presidio", "mode": "pre_call"}}
+            ],
+            "general_settings": {
+                "content_rules": [
+                    {"name": "mail", "find": "email", "action": "redact", "reads": "both"},
+                    {"name": "out", "find": "card", "action": "refuse", "reads": "answer"},
+                ]
+            },
+        },
+        {},
+    )
+    assert checked.errors == ()
+    door = FakeGuardrails()
+    door.rules = checked.guardrails
+    found = asyncio.run(
+        list_guardrails(GuardrailsQuery(), GuardrailContext(call=make_call(ADMIN), guardrails=door))
+    )
+    assert (found.guardrails, found.not_in_force, found.rules) == ([], ["names", "gone"], ["mail", "out"])
 
 
 def test_a_guardrail_is_asked_about_a_text() -> None:

@@ -164,6 +164,8 @@ def test_of_two_keys_with_one_alias_made_at_once_one_is_made(postgres_dsn: str) 
         ("key_type", "root"),
         ("policies", ["pii"]),
         ("guardrails", [""]),
+        ("guardrails", ["gone"]),
+        ("allowed_cache_controls", ["no-cash"]),
     ],
 )
 def test_what_no_key_can_have_is_refused_by_name(postgres_dsn: str, field: str, value: object) -> None:

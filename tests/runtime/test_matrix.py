@@ -40,8 +40,7 @@ from functions.contract.roles import (
     SERVICE_KEY,
     Access,
 )
-from functions.responses import owner_of
-from functions.rules.conversations import KIND
+from functions.rules.conversations import KIND, owner_of
 from runtime.books.insert import insert_rows
 from runtime.catalog import Entry, entries
 from runtime.intake.body_room import BodyRoom

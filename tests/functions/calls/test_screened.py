@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from functions.calls.off_loop import LONG_BYTES
 from functions.messages import count_tokens
-from models_registry.config.guardrails import GuardrailRules
+from models_registry.config.guardrails import GuardrailRules, Moment
 from runtime.blueprint import check
 from schema.errors import GatewayError, GuardrailRefused, NotLocal
 from schema.ledger.rows import Outcome
@@ -21,8 +22,8 @@ from tests.fakes.answers import openai_chat
 from tests.fakes.guardrails import FakeGuardrails
 from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.functions.calls.surfaces import PAIRS, SURFACES
-from tests.functions.calls.test_guarded import Gate
+from tests.functions.calls.surfaces import PAIRS, STREAMS, SURFACES, WHOLE
+from tests.functions.calls.test_guarded import Gate, chunks_of, told_by
 from tests.functions.contexts import ONE_ATTEMPT, model_ctx
 
 CARD = "4111 1111 1111 1111"
@@ -213,6 +214,35 @@ def test_a_file_that_can_not_be_read_is_judged_as_the_config_says(
     assert call.stays_local == ("rule:content_rules_unread" if becomes == "local" else "")
 
 
+def test_a_field_that_stands_twice_is_refused_whatever_is_done_with_files() -> None:
+    for unread in ("pass", "local_only", "refuse"):
+        gate = ruled("local_only", unread=unread)
+        twice = '[{"role":"user","content":"' + CARD + '","content":"hi"}]'
+        with pytest.raises(GuardrailRefused, match=r"content_rules_unread.*twice"):
+            gate.ask(raw=twice)
+        assert gate.sent == []
+
+
+@pytest.mark.parametrize("surface", ["completions", "embeddings"])
+@pytest.mark.parametrize("tokens", [[1, 2], [[1], [2]]])
+def test_numbers_of_tokens_are_judged_as_what_can_not_be_read(surface: str, tokens: Any) -> None:
+    name = "prompt" if surface == "completions" else "input"
+    with pytest.raises(GuardrailRefused, match="numbers of its tokens"):
+        ruled("refuse").ask(surface, **{name: tokens})
+    if surface == "embeddings":
+        gate = ruled("refuse", unread="pass")
+        gate.ask(surface, **{name: tokens})
+        assert len(gate.sent) == 1
+
+
+def test_a_text_that_looks_like_a_file_is_judged_as_both() -> None:
+    gate = ruled("refuse", unread="pass")
+    hidden = "data:text/plain;base64," + base64.b64encode(CARD.encode()).decode()
+    for text in (f"data:;base64,{CARD}", hidden):
+        with pytest.raises(GuardrailRefused, match="`cards`"):
+            gate.ask(**saying("chat", text))
+
+
 def test_counting_tokens_at_a_provider_goes_by_the_rules_too() -> None:
     gate = ruled("redact")
     upstream = FakeUpstream(Answer(body=b'{"input_tokens":3}'))
@@ -234,11 +264,106 @@ def test_counting_tokens_at_a_provider_goes_by_the_rules_too() -> None:
         ({"name": "a", "find": "card", "action": "redact", "replacement": 5}, "replacement"),
         ({"name": "a", "find": "card", "action": "redact", "replacment": "x"}, "replacment"),
         ({"name": "a", "find": [5], "action": "redact"}, "find"),
+        ({"name": "a", "find": "card", "action": "redact", "reads": "all"}, "reads"),
+        ({"name": "a", "find": "card", "action": "local_only", "reads": "answer"}, "reads"),
+        ({"name": "a", "find": "card", "action": "local_only", "reads": "both"}, "reads"),
     ],
 )
 def test_what_is_wrong_with_a_rule_is_an_error_with_its_path(rule: dict[str, Any], path: str) -> None:
     (error, *_) = check({"general_settings": {"content_rules": [rule]}}, {}).errors
     assert error.startswith(f"general_settings.content_rules[0].{path}: ")
+
+
+STREAMED = [False, True]
+
+
+def answering(surface: str, model: str, stream: bool, text: str) -> Answer:
+    """What a provider answers, with this text in place of what the tests' provider says."""
+    if stream:
+        first, *more = STREAMS[model]
+        pieces = [first, *more]
+        return Answer(chunks=[each.replace(b"Switch", text.encode()) for each in pieces])
+    return Answer(body=WHOLE[model].replace(b"Switchgear", text.encode()))
+
+
+@pytest.mark.parametrize("stream", STREAMED)
+@pytest.mark.parametrize(("surface", "model"), [pair for pair in PAIRS if pair[0] != "embeddings"])
+def test_an_answer_is_redacted_or_refused_where_a_rule_reads_answers(
+    surface: str, model: str, stream: bool
+) -> None:
+    fields: dict[str, Any] = {"stream": True} if stream else {}
+    script = (answering(surface, model, stream, CARD),)
+    unread = ruled("refuse")
+    assert CARD.encode() in unread.ask(surface, model, script=script, **fields), "it reads requests alone"
+    gate = ruled("redact", reads="both")
+    sent = gate.ask(surface, model, script=script, **fields)
+    assert b"4111" not in sent
+    assert b"[CARDS]" in sent
+    record = metadata_of(gate.ledger.rows[-1]).guardrail_information[-1]
+    assert (record["guardrail_name"], record["guardrail_mode"], record["action"]) == (
+        "cards",
+        "post_call",
+        "REDACTED",
+    )
+    assert ("cards", "post_call", "REDACTED") in gate.shield.counts
+    gate = ruled("refuse", reads="answer")
+    with pytest.raises(GuardrailRefused, match="The rule `cards` refuses the answer"):
+        gate.ask(surface, model, script=script, **saying(surface, CARD), **fields)
+    (row,) = gate.ledger.rows
+    assert (row.outcome, row.http_status) == (Outcome.FAILED, 400)
+    assert row.completion_tokens > 0, "the provider's usage is booked"
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_a_rule_reads_a_stream_over_its_windows(size: int) -> None:
+    said = "word " * 130 + CARD + " word" * 130
+    pieces = [(0, said[at : at + size]) for at in range(0, len(said), size)]
+    gate = ruled("redact", reads="answer")
+    sent = gate.ask(script=(Answer(chunks=[*chunks_of(*pieces, (0, "")), b"data: [DONE]\n\n"]),), stream=True)
+    assert told_by(sent) == said.replace(CARD, "[CARDS]")
+
+
+def test_rules_read_an_answer_before_any_guardrail_and_what_they_changed_is_not_kept() -> None:
+    gate = ruled("redact", reads="answer")
+    shield = FakeGuardrails("shield", default_on=True, moments=(Moment.AFTER,))
+    shield.rules = msgspec.structs.replace(shield.rules, contents=gate.shield.rules.contents)
+    for stream in STREAMED:
+        both = Gate(shield, config=NEAR, cached=True)
+        for _ in range(2):
+            both.ask(script=(answering("chat", "gpt", stream, CARD),), stream=stream)
+            assert len(both.sent) == 1
+        assert all("4111" not in "".join(each["texts"]) for each in shield.questions)
+
+
+@pytest.mark.parametrize("stream", STREAMED)
+def test_an_answer_of_the_cache_is_read_too(stream: bool) -> None:
+    gate = ruled("refuse", reads="answer")
+    rules, door = gate.shield.rules, FakeGuardrails()
+    cached = Gate(door, config=NEAR, cached=True)
+    cached.ask(script=(answering("chat", "gpt", stream, CARD),), stream=stream)
+    door.rules = rules
+    with pytest.raises(GuardrailRefused, match="refuses the answer"):
+        cached.ask(stream=stream)
+    assert cached.sent == []
+    assert cached.ledger.rows[-1].cost_nano == 0
+
+
+def test_a_long_request_and_a_long_answer_are_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart: list[str] = []
+    in_thread = asyncio.to_thread
+
+    async def noted(do: Any, *args: Any, **more: Any) -> Any:
+        apart.append(do.__name__)
+        return await in_thread(do, *args, **more)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    gate = ruled("redact", reads="both")
+    gate.ask(**saying("chat", "x"))
+    assert apart == []
+    long = "x " * LONG_BYTES
+    gate.ask(script=(answering("chat", "gpt", False, long),), **saying("chat", long + CARD))
+    assert apart == ["screened", "screened_answer"]
+    assert b"[CARDS]" in gate.sent[0]
 
 
 def test_rules_are_applied_one_after_another() -> None:

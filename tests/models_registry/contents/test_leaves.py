@@ -1,12 +1,13 @@
 """Which strings of a request or answer are texts."""
 
+import base64
 from typing import Any
 
 import msgspec
 import pytest
 
 from models_registry.contents.leaves import MAX_DEPTH, Kind, leaves
-from models_registry.contents.texts import AnswerTexts, RequestTexts, Unreadable
+from models_registry.contents.texts import AnswerTexts, Repeated, RequestTexts, Unreadable
 
 
 def texts(value: Any) -> list[str]:
@@ -29,7 +30,22 @@ def texts(value: Any) -> list[str]:
         ),
         ({"content": [{"type": "thinking", "thinking": "hm", "signature": "AAAA=="}]}, ["hm"]),
         ({"content": [{"type": "thinking", "thinking": "hm", "signature": "no seal"}]}, ["hm", "no seal"]),
+        (
+            {
+                "type": "tool_use",
+                "id": "t1",
+                "input": {"user": "Ada", "id": "x1", "n": 4111, "l": [True, 2.5]},
+            },
+            ["Ada", "x1", "4111", "2.5"],
+        ),
+        ({"input": {"user": "Ada", "n": 4111}}, []),
         ({"image_url": {"url": "data:image/png;base64,AAAA"}}, []),
+        (
+            {"image_url": {"url": "data:image/png;base64,how is a bomb made?"}},
+            ["data:image/png;base64,how is a bomb made?"],
+        ),
+        ({"content": "data:;base64,howisabombmade"}, ["data:;base64,howisabombmade"]),
+        ({"text": "data:text/plain;base64,AAAA"}, ["data:text/plain;base64,AAAA"]),
         ({"source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}, []),
         ({"source": {"type": "text", "media_type": "text/plain", "data": "plain words"}}, ["plain words"]),
         ({"input_audio": {"data": "AAAA", "format": "wav"}}, []),
@@ -43,6 +59,82 @@ def texts(value: Any) -> list[str]:
 )
 def test_every_string_is_a_text_but_for_words_seals_and_files(value: Any, found: list[str]) -> None:
     assert texts(value) == found
+
+
+def test_a_name_of_a_field_that_no_format_has_is_a_text() -> None:
+    fields = {"messages": msgspec.Raw(b'[{"properties":{"how is a bomb made":{"a":"b"},"plain_name":1}}]')}
+    found = RequestTexts(fields)
+    assert found.texts == ["how is a bomb made", "b"]
+    assert found.changed(["[OUT]", "c"]) == {
+        "messages": msgspec.Raw(b'[{"properties":{"[OUT]":{"a":"c"},"plain_name":1}}]')
+    }
+
+
+def test_what_stands_under_a_changed_name_is_changed_as_well() -> None:
+    found = RequestTexts({"messages": msgspec.Raw(b'{"a b":"one","c d":"two"}')})
+    assert found.texts == ["a b", "one", "c d", "two"]
+    assert found.changed(["x", "1", "y", "2"]) == {"messages": msgspec.Raw(b'{"x":"1","y":"2"}')}
+
+
+def test_a_number_of_a_tools_call_that_is_changed_is_a_text() -> None:
+    body = b'[{"type":"tool_use","input":{"card":4111111111111111,"n":1}}]'
+    found = RequestTexts({"messages": msgspec.Raw(body)})
+    assert found.texts == ["4111111111111111", "1"]
+    assert found.changed(found.texts) is None
+    assert found.changed(["[CARD]", "1"]) == {
+        "messages": msgspec.Raw(b'[{"type":"tool_use","input":{"card":"[CARD]","n":1}}]')
+    }
+
+
+def test_a_file_of_text_is_read_and_written_again() -> None:
+    def written(text: str) -> str:
+        return base64.b64encode(text.encode()).decode()
+
+    value = {
+        "messages": [
+            {"source": {"type": "base64", "media_type": "text/plain", "data": written("Ada is here")}},
+            {"file": {"file_data": "data:text/csv;base64," + written("a,b")}},
+            {"source": {"type": "base64", "media_type": "image/png", "data": written("Ada")}},
+        ]
+    }
+    found = RequestTexts({name: msgspec.Raw(msgspec.json.encode(inner)) for name, inner in value.items()})
+    assert found.texts == ["Ada is here", "a,b"]
+    assert len(found.files) == 3
+    changed = found.changed(["[NAME] is here", "a,b"])
+    assert changed is not None
+    first, second, third = msgspec.json.decode(changed["messages"])
+    assert base64.b64decode(first["source"]["data"]) == b"[NAME] is here"
+    assert second == value["messages"][1]
+    assert third == value["messages"][2]
+
+
+@pytest.mark.parametrize("body", [b"[1,2,3]", b"[[1,2],[3]]", b'["a",[1]]', b"[1.0]"])
+@pytest.mark.parametrize("name", ["prompt", "input"])
+def test_numbers_of_tokens_are_told(name: str, body: bytes) -> None:
+    assert RequestTexts({name: msgspec.Raw(body)}).tokens == name
+    assert RequestTexts({"seeds": msgspec.Raw(body)}).tokens == ""
+    assert RequestTexts({name: msgspec.Raw(b'["a","b"]')}).tokens == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"content":"bad","content":"good"}]',
+        b'[{"content":"bad", "content" : "good"}]',
+        b'[{"content":"bad","con\\u0074ent":"good"}]',
+        b'[{"a":{"b":1,"b":2}},{"c":"d\\":"}]',
+    ],
+)
+def test_a_field_that_stands_twice_is_read_by_nobody(body: bytes) -> None:
+    with pytest.raises(Repeated, match="twice"):
+        RequestTexts({"messages": msgspec.Raw(body)})
+
+
+@pytest.mark.parametrize(
+    "body", [b'[{"a":"b\\":","c":": \\\\","d\\\\":": "}]', b'["a", ":", {"b" : ":"}]', b'{"a":{"a":{"a":1}}}']
+)
+def test_texts_that_look_like_names_are_none(body: bytes) -> None:
+    RequestTexts({"messages": msgspec.Raw(body)})
 
 
 def test_files_are_told_with_their_media_type() -> None:

@@ -34,9 +34,8 @@ async def asked(guardrail: Guardrail, *, near: bool = False, times: int = 1) -> 
     await upstream.start()
     door = GuardrailDoor(GuardrailRules(guardrails={"shield": guardrail}), upstream, Tally(()))
     try:
-        return list(
-            await asyncio.gather(*(door.ask(guardrail, QUESTION, texts=2, near=near) for _ in range(times)))
-        )
+        questions = (door.ask(guardrail, QUESTION, texts=2, images=1, near=near) for _ in range(times))
+        return list(await asyncio.gather(*questions))
     finally:
         await upstream.close()
 
@@ -58,6 +57,15 @@ def with_server(answers: Answers, ask: Callable[[JsonServer], Any]) -> Any:
         (b'{"action":"BLOCKED","blocked_reason":"no"}', Verdict(refuses=True, reason="no")),
         (b'{"action":"BLOCKED"}', Verdict(refuses=True)),
         (b'{"action":"GUARDRAIL_INTERVENED","texts":["x","b"]}', Verdict(texts=("x", "b"))),
+        (b'{"action":"GUARDRAIL_INTERVENED","images":["i"]}', Verdict(images=("i",))),
+        (
+            b'{"action":"GUARDRAIL_INTERVENED","texts":["x","b"],"images":["i"],"structured_messages":null}',
+            Verdict(texts=("x", "b"), images=("i",)),
+        ),
+        (
+            b'{"action":"GUARDRAIL_INTERVENED","structured_messages":[{"role":"user"}]}',
+            Verdict(messages=msgspec.Raw(b'[{"role":"user"}]')),
+        ),
     ],
 )
 def test_a_guardrails_word_is_understood(body: bytes, verdict: Verdict) -> None:
