@@ -1,10 +1,20 @@
 """The response cache: whether it works, and the deletion of answers at every worker."""
 
+from functions.answers.cache_settings import settings_of, values_of
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CacheContext
 from models_registry.config.response_cache import CacheRules
-from schema.cache import CacheDeleted, CacheFlushed, CachePing, DeleteRequest, FlushRequest, PingQuery
+from schema.cache import (
+    CacheDeleted,
+    CacheFlushed,
+    CachePing,
+    CacheSettings,
+    CacheSettingsQuery,
+    DeleteRequest,
+    FlushRequest,
+    PingQuery,
+)
 from schema.errors import InvalidRequest, Overloaded
 from schema.fields import refuse_undeclared, texts
 from schema.wire import to_json
@@ -27,6 +37,12 @@ async def ping(request: PingQuery, ctx: CacheContext) -> CachePing:
         set_cache_response="success",
         litellm_cache_params=_told(ctx.cache.rules),
     )
+
+
+@function("GET", "/cache/settings", access=Access.SETTINGS_READ)
+async def settings(request: CacheSettingsQuery, ctx: CacheContext) -> CacheSettings:
+    """Show the settings of the response cache in force, and what each of them means."""
+    return settings_of(ctx.cache.rules)
 
 
 @function("POST", "/cache/delete", access=Access.SETTINGS_WRITE)
@@ -53,17 +69,4 @@ async def flushall(request: FlushRequest, ctx: CacheContext) -> CacheFlushed:
 
 def _told(rules: CacheRules) -> str:
     """The rules by the names of the config."""
-    told = {
-        "type": rules.kind.value,
-        "ttl": rules.ttl_s,
-        "mode": "default_off" if rules.opt_in else "default_on",
-        "namespace": rules.namespace,
-        "supported_call_types": sorted(rules.call_types),
-        "shared": rules.shared,
-        "max_entries": rules.max_entries,
-        "max_bytes": rules.max_bytes,
-        "max_entry_bytes": rules.max_entry_bytes,
-        "max_stored_entries": rules.max_stored_entries,
-        "max_stored_bytes": rules.max_stored_bytes,
-    }
-    return to_json(told).decode()
+    return to_json(values_of(rules)).decode()

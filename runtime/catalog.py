@@ -175,6 +175,7 @@ CATALOG: tuple[Function, ...] = (
     tags.list_tags,
     tags.delete,
     cache.ping,
+    cache.settings,
     cache.delete,
     cache.flushall,
     local_hosts.list_hosts,

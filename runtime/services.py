@@ -13,7 +13,6 @@ from runtime.bodies.reader import BodyReader
 from runtime.books.retention import Retention
 from runtime.cache.response_cache import CHANNEL as CACHE
 from runtime.cache.response_cache import ResponseCache
-from runtime.cache.table import CacheTable
 from runtime.catalog import ACCESSES, entries, paths_of, route_of
 from runtime.corrections.writer import CorrectionWriter
 from runtime.credentials.signer import Signer
@@ -169,7 +168,7 @@ class Services:
         self.cache = ResponseCache(
             checked.cache,
             database=databases.management,
-            table=None if sealer is None else CacheTable(databases.management, sealer),
+            sealer=sealer,
             announcements=self.listener,
             counts=tally.cache,
         )

@@ -1,5 +1,7 @@
 """The response cache: its ping, and what is deleted."""
 
+from typing import Any
+
 import msgspec
 
 from schema.wire import Wire
@@ -14,11 +16,37 @@ class CachePing(msgspec.Struct, frozen=True, kw_only=True):
 
     status: str
     cache_type: str
-    """`local` or `postgres`."""
+    """`local`, `postgres` or `redis`."""
     ping_response: bool
     set_cache_response: str
     litellm_cache_params: str
     """The rules in force, as JSON."""
+
+
+class CacheSettingsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /cache/settings takes nothing."""
+
+
+class CacheSettingsField(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter of `cache_params`, by LiteLLM's words."""
+
+    field_name: str
+    field_type: str
+    """`String`, `Integer`, `Float`, `Boolean` or `List`."""
+    field_value: Any = None  # a value of the config
+    field_description: str
+    field_default: Any = None  # likewise
+    options: list[str] | None = None
+    ui_field_name: str
+
+
+class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings in force. They stand in the config file."""
+
+    fields: list[CacheSettingsField]
+    current_values: dict[str, Any]
+    """By name. A password is `***REDACTED***`."""
+    redis_type_descriptions: dict[str, str]
 
 
 class DeleteRequest(Wire, frozen=True, kw_only=True, dict=True):

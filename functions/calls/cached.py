@@ -91,8 +91,8 @@ def use_of(
     wanted = not rules.opt_in if options.wanted is None else options.wanted
     if not wanted or not (options.reads or options.keeps) or call.call_type not in rules.call_types:
         return None
-    if call.stays_local and not call.caller.keeps_local_bodies:
-        return None  # nothing of such a call is kept
+    if call.stays_local and not (call.caller.keeps_local_bodies and rules.is_local):
+        return None  # nothing of such a call is kept, or nothing of it may leave the house
     if not target.group:
         return None
     return CacheUse(key_of(call, rules, fields, target, form), call, cache)

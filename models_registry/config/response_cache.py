@@ -8,6 +8,14 @@ from typing import Any
 
 import msgspec
 
+from models_registry.config.hosts import is_near
+from models_registry.config.redis_place import (
+    NOT_ALONE,
+    VARIABLES,
+    BadPlace,
+    RedisPlace,
+    redis_place_of,
+)
 from models_registry.config.sections import LitellmSettings
 from schema.cache_options import NAMESPACE, is_seconds
 
@@ -15,6 +23,7 @@ PATH = "litellm_settings.cache_params"
 DEFAULT_TTL_S = 600.0
 MAX_TTL_S = 30 * 86_400.0
 MIB = 1024 * 1024
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class CacheKind(enum.Enum):
@@ -25,10 +34,17 @@ class CacheKind(enum.Enum):
     """In the memory of each worker."""
     POSTGRES = "postgres"
     """In Postgres, for all workers, and in the memory of each worker before it."""
+    REDIS = "redis"
+    """The same in Redis."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether answers leave the worker, sealed under the salt key."""
+        return self in (CacheKind.POSTGRES, CacheKind.REDIS)
 
 
 ELSEWHERE = frozenset(
-    {"redis", "redis-semantic", "valkey-semantic", "qdrant-semantic", "s3", "disk", "gcs", "azure-blob"}
+    {"redis-semantic", "valkey-semantic", "qdrant-semantic", "s3", "disk", "gcs", "azure-blob"}
 )
 """LiteLLM's other types."""
 CALL_TYPES: Mapping[str, str] = MappingProxyType(
@@ -54,6 +70,8 @@ class CacheRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the response cache keeps, where, for whom, for how long and how much of it."""
 
     kind: CacheKind = CacheKind.OFF
+    redis: RedisPlace | None = None
+    """Where Redis stands, for `type: redis`."""
     ttl_s: float = DEFAULT_TTL_S
     """`ttl`: how long an answer is kept where the request does not say."""
     call_types: frozenset[str] = frozenset(CALL_TYPES.values())
@@ -79,6 +97,11 @@ class CacheRules(msgspec.Struct, frozen=True, kw_only=True):
     def is_on(self) -> bool:
         return self.kind is not CacheKind.OFF
 
+    @property
+    def is_local(self) -> bool:
+        """Whether what is kept stays in the house: no Redis stands at a public address."""
+        return self.redis is None or is_near(self.redis.origin)
+
 
 CACHE_OFF = CacheRules()
 BOUNDS: Mapping[str, tuple[int, int]] = MappingProxyType(
@@ -94,16 +117,25 @@ BOUNDS: Mapping[str, tuple[int, int]] = MappingProxyType(
 READ = frozenset(
     {"type", "ttl", "default_in_memory_ttl", "supported_call_types", "mode", "namespace", "shared", *BOUNDS}
 )
+READ_FOR_REDIS = READ | {"default_in_redis_ttl", *VARIABLES}
 
 
-def cache_rules_of(settings: LitellmSettings) -> tuple[CacheRules, tuple[str, ...], tuple[str, ...]]:
-    """The rules of a config, the errors in its settings, and warnings."""
+def cache_rules_of(
+    settings: LitellmSettings, environment: Mapping[str, str] = NO_VARIABLES
+) -> tuple[CacheRules, tuple[str, ...], tuple[str, ...]]:
+    """The rules of a config, the errors in its settings, and warnings. `environment` has the variables that
+    LiteLLM reads for Redis."""
     if not settings.cache:
         return CACHE_OFF, (), ()
     params = settings.cache_params or {}
     reading = _Params(params)
+    kind = reading.kind()
+    place = reading.redis(environment) if kind is CacheKind.REDIS else None
+    if kind is CacheKind.REDIS and place is None:
+        kind = CacheKind.OFF
     rules = CacheRules(
-        kind=reading.kind(),
+        kind=kind,
+        redis=place,
         ttl_s=reading.ttl_s(),
         call_types=reading.call_types(),
         opt_in=reading.mode() == "default_off",
@@ -111,7 +143,8 @@ def cache_rules_of(settings: LitellmSettings) -> tuple[CacheRules, tuple[str, ..
         shared=reading.flag("shared"),
         **{name: reading.bound(name) for name in BOUNDS},
     )
-    idle = [name for name in params if name not in READ and params[name] is not None] if rules.is_on else []
+    read = READ_FOR_REDIS if kind is CacheKind.REDIS else READ
+    idle = [name for name in params if name not in read and params[name] is not None] if rules.is_on else []
     warnings = [*reading.warnings, *(f"{PATH}.{name}: has no effect" for name in idle)]
     if not reading.errors and rules.max_entry_bytes > rules.max_bytes:
         reading.errors.append(f"{PATH}.max_entry_bytes: more than max_bytes, {rules.max_bytes}")
@@ -128,7 +161,7 @@ class _Params:
 
     def kind(self) -> CacheKind:
         found = self._params.get("type") or CacheKind.LOCAL.value
-        if found in (CacheKind.LOCAL.value, CacheKind.POSTGRES.value):
+        if found in (CacheKind.LOCAL.value, CacheKind.POSTGRES.value, CacheKind.REDIS.value):
             return CacheKind(found)
         if isinstance(found, str) and found in ELSEWHERE:
             self.warnings.append(
@@ -136,11 +169,32 @@ class _Params:
                 "is a cache for all workers"
             )
             return CacheKind.OFF
-        self._wrong("type", f"expected `local` or `postgres`, found {found!r}")
+        self._wrong("type", f"expected `local`, `postgres` or `redis`, found {found!r}")
         return CacheKind.LOCAL
 
+    def redis(self, environment: Mapping[str, str]) -> RedisPlace | None:
+        """Where Redis stands. None: nobody says, or it is a cluster, and nothing is cached."""
+        for name in NOT_ALONE:
+            if self._params.get(name) is not None:
+                self.warnings.append(
+                    f"{PATH}.{name}: has no effect in this version, and no answer is cached; name one host"
+                )
+                return None
+        try:
+            found = redis_place_of(self._params, environment)
+        except BadPlace as exc:
+            self._wrong(exc.name, exc.what)
+            return None
+        if found is None:
+            self.warnings.append(
+                f"{PATH}: no `host` or `url` of Redis is given, nor in the environment (REDIS_HOST, "
+                "REDIS_URL), and no answer is cached"
+            )
+        return found
+
     def ttl_s(self) -> float:
-        name = "ttl" if self._params.get("ttl") is not None else "default_in_memory_ttl"
+        names = ("ttl", "default_in_redis_ttl", "default_in_memory_ttl")
+        name = next((each for each in names if self._params.get(each) is not None), names[0])
         found = self._params.get(name)
         if found is None:
             return DEFAULT_TTL_S

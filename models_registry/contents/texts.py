@@ -37,7 +37,7 @@ class Repeated(Unreadable):
     """A field stands twice in one mapping: which one counts is another one for each reader."""
 
 
-class _Found(NamedTuple):
+class _ReadText(NamedTuple):
     field: str
     leaf: Leaf
     text: str
@@ -56,7 +56,7 @@ class RequestTexts:
         """`unread` names the fields that are left out. Raises Unreadable."""
         self._fields = fields
         self._values: dict[str, Any] = {}  # JSON has values of any type
-        self._found: list[_Found] = []
+        self._found: list[_ReadText] = []
         self.files: list[Leaf] = []
         """The files in the request, and the names of some that stand elsewhere."""
         self._holders: list[str] = []
@@ -74,12 +74,12 @@ class RequestTexts:
                 self.tokens = name
             for leaf in walked(value):
                 if leaf.is_read:
-                    self._found.append(_Found(name, leaf, leaf.text))
+                    self._found.append(_ReadText(name, leaf, leaf.text))
                 elif leaf.kind is Kind.FILE:
                     self.files.append(leaf)
                     self._holders.append(name)
                     if text := text_of_file(leaf):
-                        self._found.append(_Found(name, leaf, text))
+                        self._found.append(_ReadText(name, leaf, text))
 
     @property
     def texts(self) -> list[str]:

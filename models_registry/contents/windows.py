@@ -18,7 +18,7 @@ from models_registry.turns.sse import DONE_DATA, event_frame, events, frame
 
 Channel = tuple[object, ...]
 """Where the pieces of one text stand, event after event: the answer's number, the field, the tool."""
-Lane = tuple[object, ...]
+AnswerPlace = tuple[object, ...]
 """The answer that a text belongs to, of several in one stream."""
 _NUMBERS = ("type", "output_index", "content_index", "summary_index", "index", "item_id")
 CHOICES = "choices"
@@ -44,7 +44,7 @@ class _HeldEvent:
     def hold(self, found: list[tuple[Channel, Leaf]]) -> None:
         """These are the texts in the event."""
         self.leaves = found
-        self.lanes: Counter[Lane] = Counter()
+        self.lanes: Counter[AnswerPlace] = Counter()
         """How many characters of each answer it has."""
         for _, leaf in found:
             self.lanes[_lane(leaf)] += len(leaf.text)
@@ -68,9 +68,9 @@ class StreamWindow:
         self._window_chars = window_chars
         self._held_chars = held_chars
         self._held: deque[_HeldEvent] = deque()
-        self._lanes: Counter[Lane] = Counter()
+        self._lanes: Counter[AnswerPlace] = Counter()
         """How many characters of each answer are held back."""
-        self._over: set[Lane] = set()
+        self._over: set[AnswerPlace] = set()
         self._read = 0
         """How many of the events that are held back were read."""
         self._unread_chars = self._bytes = 0
@@ -186,11 +186,11 @@ def _texts(value: Any) -> list[tuple[Channel, Leaf]]:  # any JSON
     return [((*place, *leaf.path), leaf) for leaf in walked(value) if leaf.kind is Kind.TEXT and leaf.text]
 
 
-def _lane(leaf: Leaf) -> Lane:
+def _lane(leaf: Leaf) -> AnswerPlace:
     return leaf.path[:2] if leaf.path[0] == CHOICES else ()
 
 
-def _ended(value: Any) -> list[Lane]:  # any JSON
+def _ended(value: Any) -> list[AnswerPlace]:  # any JSON
     """The answers that an event says are over."""
     choices = value.get(CHOICES) if isinstance(value, dict) else None
     if not isinstance(choices, list):

@@ -1,9 +1,9 @@
-"""The response cache of one worker: memory, and Postgres behind it where the config says so. Implements
-`functions.ports.cache.Cache`.
+"""The response cache of one worker: memory, and Postgres or Redis behind it where the config says so.
+Implements `functions.ports.cache.Cache`.
 
-A cache that fails is a cache that has nothing: Postgres has a quarter of a second to find an answer, and
-after a failure it is left alone for five seconds. What is to be written waits in a queue, and is lost where
-the queue is full.
+A cache that fails is a cache that has nothing: the store has a quarter of a second to find an answer, and
+after a failure it is left alone for five seconds. Every worker hears by Postgres of answers that are deleted.
+What is to be written waits in a queue, and is lost where the queue is full.
 """
 
 import asyncio
@@ -20,12 +20,15 @@ from functions.contract.call import Call
 from functions.ports.cache import KeptAnswer
 from models_registry.config.response_cache import CacheKind, CacheRules
 from runtime.cache.memory import MemoryCache
-from runtime.cache.table import CacheTable, StillKept, ToKeep
+from runtime.cache.redis_store import RedisStore
+from runtime.cache.sealed import StillKept, ToKeep
+from runtime.cache.table import CacheTable
 from runtime.governance.audit_note import AuditNote, write_note
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.postgres.freshness import HEARD_S, Announcements
 from runtime.postgres.listener import EVERYTHING
+from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
 from schema.errors import GatewayError
 
@@ -58,20 +61,23 @@ log = logging.getLogger(__name__)
 
 
 class ResponseCache:
-    """Answers by key. `table` is None without a salt key: nothing is kept in Postgres then."""
+    """Answers by key. `sealer` is None without a salt key: nothing is kept outside of the memory then."""
 
     def __init__(
         self,
         rules: CacheRules,
         *,
         database: Database,
-        table: CacheTable | None,
+        sealer: Sealer | None,
         announcements: Announcements,
         counts: CacheCounts,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._table = table
+        self._sealer = sealer
+        self._table = None if sealer is None else CacheTable(database, sealer)
+        self._redis: RedisStore | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._announcements = announcements
         self._counts = counts
         self._clock = clock
@@ -102,18 +108,28 @@ class ResponseCache:
         self.memory.bound(max_entries=rules.max_entries, max_bytes=rules.max_bytes)
         if not rules.is_on:
             self.memory.clear()
+        if self._sealer is not None and rules.redis != (self._redis and self._redis.place):
+            gone, self._redis = self._redis, None
+            if gone is not None:
+                task = asyncio.create_task(gone.close(), name="response cache, closed")
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+            if rules.redis is not None:
+                self._redis = RedisStore(rules.redis, self._sealer)
 
     def start(self) -> None:
         if self._table is not None:
             self._tasks = [
-                asyncio.create_task(self._writing(self._table), name="response cache"),
+                asyncio.create_task(self._writing(), name="response cache"),
                 asyncio.create_task(self._tidying(self._table), name="response cache, tidied"),
             ]
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._left, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._left, *self._closing, return_exceptions=True)
+        if self._redis is not None:
+            await self._redis.close()
 
     async def find(self, key: str, *, not_before: float) -> KeptAnswer | None:
         """See Cache."""
@@ -132,7 +148,7 @@ class ResponseCache:
             return
         self.memory.put(key, answer, ttl_s=ttl_s)
         self._counts.kept(size)
-        if self._rules.kind is not CacheKind.POSTGRES or self._table is None or self._is_away:
+        if self._store is None or self._is_away:
             return
         if self._queued_bytes + size <= QUEUE_BYTES:
             self._queue.append(ToKeep(key, answer, ttl_s))
@@ -142,6 +158,8 @@ class ResponseCache:
     async def ping(self) -> bool:
         """See Cache."""
         key, answer = f"ping:{uuid.uuid4()}", KeptAnswer(b"pong", time.time())
+        if self._rules.kind is CacheKind.REDIS and self._redis is not None:
+            return await self._redis.ping(key, ToKeep(key, answer, TIDY_S))
         if self._rules.kind is CacheKind.POSTGRES and self._table is not None:
             await self._table.put([ToKeep(key, answer, TIDY_S)])
             found = await self._table.get(key)
@@ -158,6 +176,8 @@ class ResponseCache:
             async with self._database.connection() as connection, connection.transaction():
                 if self._table is not None:
                     there = await self._table.delete(connection, keys)
+                if self._redis is not None:
+                    there += await self._redis.delete(keys)
                 await _note(connection, "deleted", {"keys": list(keys)}, call)
                 for place in range(0, len(keys), KEYS_A_NOTE):
                     await _announce(connection, "\n".join(keys[place : place + KEYS_A_NOTE]))
@@ -168,6 +188,8 @@ class ResponseCache:
         with asking():
             async with self._database.connection() as connection, connection.transaction():
                 await connection.execute(f'TRUNCATE "{TABLE}"')
+                if self._redis is not None:
+                    await self._redis.flush()
                 await _note(connection, "flushed", {}, call)
                 await _announce(connection, FLUSHED)
         self._forget_all()
@@ -185,13 +207,23 @@ class ResponseCache:
         return self._clock() - self._announcements.heard_mono <= HEARD_S
 
     @property
+    def _store(self) -> CacheTable | RedisStore | None:
+        """What stands behind the memory. None: nothing does."""
+        match self._rules.kind:
+            case CacheKind.POSTGRES:
+                return self._table
+            case CacheKind.REDIS:
+                return self._redis
+        return None
+
+    @property
     def _is_away(self) -> bool:
         return self._clock() < self._away_until
 
     async def _found_there(self, key: str) -> KeptAnswer | None:
-        """The answer in Postgres. It goes into the memory, too."""
-        table = self._table
-        if table is None or self._rules.kind is not CacheKind.POSTGRES or self._is_away:
+        """The answer in the store. It goes into the memory, too."""
+        store = self._store
+        if store is None or self._is_away:
             return None
         if self._waiting >= FINDS_WAITING or self._left or self._clock() < self._slow_until:
             return None
@@ -199,7 +231,7 @@ class ResponseCache:
         self._waiting += 1
         try:
             async with asyncio.timeout(FIND_S), self._finding:
-                found = await self._asked(table, key)
+                found = await self._asked(store, key)
         except TimeoutError:
             self._counts.failed()
             self._slow_until = self._clock() + SHORT_PAUSE_S
@@ -215,10 +247,10 @@ class ResponseCache:
             self.memory.put(key, found.answer, ttl_s=found.left_s)
         return found.answer
 
-    async def _asked(self, table: CacheTable, key: str) -> StillKept | None:
-        """The answer in Postgres. Where the call waits no longer, the question is left to end by itself: a
+    async def _asked(self, store: CacheTable | RedisStore, key: str) -> StillKept | None:
+        """The answer in the store. Where the call waits no longer, the question is left to end by itself: a
         connection that hangs takes seconds to be given back."""
-        task = asyncio.create_task(table.get(key), name="response cache, question")
+        task = asyncio.create_task(store.get(key), name="response cache, question")
         try:
             return await asyncio.shield(task)
         finally:
@@ -232,21 +264,28 @@ class ResponseCache:
         if not task.cancelled():
             task.exception()  # nobody else asks for it
 
-    async def _writing(self, table: CacheTable) -> None:
+    async def _writing(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
-                await self._write(table, self._taken())
+                await self._write(self._taken())
 
-    async def _write(self, table: CacheTable, batch: Sequence[ToKeep]) -> None:
-        changes = self._changes
+    async def _write(self, batch: Sequence[ToKeep]) -> None:
+        changes, store = self._changes, self._store
+        if store is None:
+            return
         try:
             async with asyncio.timeout(WRITE_S):
-                self._written += await table.put(batch)
-                if changes != self._changes:  # what was just deleted may have been written again
+                size = await store.put(batch)
+                keys = [each.key for each in batch] if changes != self._changes else []
+                if isinstance(store, RedisStore):
+                    await store.forget(keys)  # what was just deleted may have been written again
+                    return
+                self._written += size
+                if keys:
                     async with self._database.connection() as connection:
-                        await table.delete(connection, [each.key for each in batch])
+                        await store.delete(connection, keys)
         except Exception as exc:  # likewise
             self._failed("write", exc)
             self._drop_queue()

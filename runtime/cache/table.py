@@ -1,24 +1,16 @@
 """Answers in Postgres, sealed under the salt key: found by every worker, bounded, and deleted when they are
 over."""
 
-import asyncio
-import zlib
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
 import asyncpg
-import msgspec
 
-from functions.ports.cache import KeptAnswer
+from runtime.cache.sealed import StillKept, ToKeep, opened_by, sealed_under
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from runtime.state.sealing import CantOpen, Sealer
+from runtime.state.sealing import Sealer
 
-KIND = "cached answer"
-COMPRESS_LEVEL = 1
-SHORT_BYTES = 128 * 1024
-"""More is sealed and opened in a thread, so that it does not hold calls up."""
 DELETED_AT_ONCE = 500
 LEFT = 0.9
 """What is left of a bound once it was exceeded, so that not every look has something to delete."""
@@ -50,22 +42,6 @@ _SOONEST = """
     )
     SELECT count(*) AS entries, coalesce(sum(size), 0)::bigint AS bytes FROM gone
 """
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(KeptAnswer)
-
-
-class ToKeep(NamedTuple):
-    """An answer that is to be written."""
-
-    key: str
-    answer: KeptAnswer
-    ttl_s: float
-
-
-class StillKept(NamedTuple):
-    answer: KeptAnswer
-    left_s: float
-    """For how long it is still kept."""
 
 
 class CacheTable:
@@ -78,12 +54,7 @@ class CacheTable:
     async def put(self, answers: Sequence[ToKeep]) -> int:
         """Write answers, and give how many bytes they take."""
         found = {self._sealer.named(each.key): each for each in answers}
-        size = sum(len(each.answer.body) for each in answers)
-
-        def seal() -> list[bytes]:
-            return [self._seal(name, each.answer) for name, each in found.items()]
-
-        sealed = await asyncio.to_thread(seal) if size > SHORT_BYTES else seal()
+        sealed = await sealed_under(self._sealer, found)
         spans = [timedelta(seconds=each.ttl_s) for each in found.values()]
         with asking():
             async with self._database.connection() as connection:
@@ -98,16 +69,8 @@ class CacheTable:
                 row = await connection.fetchrow(_GET, name)
         if row is None:
             return None
-        sealed = row["sealed"]
-
-        def unseal() -> KeptAnswer:
-            return _decoder.decode(zlib.decompress(self._sealer.open(sealed, kind=KIND, owner="", id=name)))
-
-        try:
-            answer = await asyncio.to_thread(unseal) if len(sealed) > SHORT_BYTES else unseal()
-            return StillKept(answer, row["left_s"])
-        except (CantOpen, zlib.error, msgspec.DecodeError):
-            return None
+        answer = await opened_by(self._sealer, name, row["sealed"])
+        return None if answer is None else StillKept(answer, row["left_s"])
 
     async def delete(self, connection: asyncpg.Connection, keys: Sequence[str]) -> int:
         """Delete answers, and give how many there were."""
@@ -131,10 +94,6 @@ class CacheTable:
                     if not gone:
                         return
                     entries, size = entries - gone, size - freed
-
-    def _seal(self, name: str, answer: KeptAnswer) -> bytes:
-        packed = zlib.compress(_encoder.encode(answer), COMPRESS_LEVEL)
-        return self._sealer.seal(packed, kind=KIND, owner="", id=name)
 
 
 def _count(told: str) -> int:

@@ -140,7 +140,6 @@ def _pass_or_exit(blueprint: Blueprint, workers: int, gate: StartGate) -> None:
 def check_all(blueprint: Blueprint, *, workers: int) -> None:
     """Raise SystemExit for what keeps a server from starting: 2 for the config, 3 for the database. More
     workers than Postgres has connections for are a 3 too. `workers` is 0 where none run."""
-    from models_registry.config.response_cache import CacheKind
     from runtime.blueprint import check
     from runtime.catalog import UnknownFunction, entries
     from runtime.postgres.lanes import excess
@@ -158,7 +157,7 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
         sys.stderr.write(f"switchgear: --functions: {exc}\n")
         sys.exit(2)
     salt_key = blueprint.settings.salt_key
-    if salt_key is None and checked.cache.kind is CacheKind.POSTGRES:
+    if salt_key is None and checked.cache.kind.is_sealed:
         sys.stderr.write(f"config error: {CACHE_WITHOUT_SALT}\n")
         sys.exit(2)
     try:

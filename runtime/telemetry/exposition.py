@@ -166,7 +166,7 @@ def _ours(counted: TallyCounts, workers: Sequence[Gauges]) -> Iterator[str]:
         ("switchgear_cache_hit_bytes", "Bytes of the answers that it gave.", cache.hit_bytes),
         ("switchgear_cache_kept", "Answers that it was given to keep.", cache.answers),
         ("switchgear_cache_kept_bytes", "Bytes of these answers.", cache.answer_bytes),
-        ("switchgear_cache_failures", "Failures of Postgres behind it; no call fails.", cache.failures),
+        ("switchgear_cache_failures", "Failures of the store behind it; no call fails.", cache.failures),
     ):
         yield from counter(name, help_text, (), [((), number)])
     for name, help_text, value in (

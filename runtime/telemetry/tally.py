@@ -12,7 +12,7 @@ import msgspec
 from models_registry.registry import covers
 from models_registry.target import Target
 from runtime.telemetry.local_counts import MAX_HOSTS, OTHER, HostGauge, Pulls, QueueGauge, SlotWaits
-from runtime.telemetry.timing import Sums, Timing
+from runtime.telemetry.timing import SeriesSums, Timing
 from runtime.telemetry.unrouted import UnroutedReason
 from schema.ledger.journal import Settled
 from schema.ledger.rows import Outcome
@@ -208,9 +208,13 @@ class TallyCounts(msgspec.Struct, kw_only=True):
 
     def adding(self, others: Iterable["TallyCounts"]) -> Iterator[None]:
         """Add all that others counted, in steps. A caller can do something else between two steps."""
-        requests, attempts, unrouted = Sums(self.requests), Sums(self.attempts), Sums(self.unrouted)
-        cooldowns, guardrails = Sums(self.cooldowns), Sums(self.guardrails)
-        pulls, waits = Sums(self.pulls), Sums(self.waits)
+        requests, attempts, unrouted = (
+            SeriesSums(self.requests),
+            SeriesSums(self.attempts),
+            SeriesSums(self.unrouted),
+        )
+        cooldowns, guardrails = SeriesSums(self.cooldowns), SeriesSums(self.guardrails)
+        pulls, waits = SeriesSums(self.pulls), SeriesSums(self.waits)
         for each in others:
             self.holds_exceeded += each.holds_exceeded
             self.cache.merge(each.cache)

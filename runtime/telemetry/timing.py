@@ -49,8 +49,8 @@ class Series(Protocol):
 S = TypeVar("S", bound=Series)
 
 
-class Sums(dict[tuple[object, ...], S]):
-    """Sums by labels. They stand in a list, too."""
+class SeriesSums(dict[tuple[object, ...], S]):
+    """SeriesSums by labels. They stand in a list, too."""
 
     def __init__(self, listed: list[S]) -> None:
         super().__init__((each.labels, each) for each in listed)

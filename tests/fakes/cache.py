@@ -20,7 +20,7 @@ def local_cache(*, database: Database = ABSENT, **rules: Any) -> ResponseCache:
     return ResponseCache(
         CacheRules(**({"kind": CacheKind.LOCAL} | rules)),
         database=database,
-        table=None,
+        sealer=None,
         announcements=Always(),
         counts=CacheCounts(),
     )

@@ -16,7 +16,8 @@ from functions.calls.cached import CACHE_KEY_HEADER, use_of
 from functions.chat import chat
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from models_registry.config.response_cache import CacheKind
+from models_registry.config.redis_place import RedisPlace
+from models_registry.config.response_cache import CacheKind, CacheRules
 from schema.cache_options import AS_USUAL, CacheOptions, cache_options_of
 from schema.chat import ChatRequest
 from schema.errors import GatewayError, RateLimited, UpstreamCut
@@ -28,7 +29,7 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.calls.surfaces import HELLO, PAIRS, STREAMS, SURFACES, answer_of
-from tests.functions.contexts import MEMBER, ONE_ATTEMPT, make_registry, model_ctx
+from tests.functions.contexts import MEMBER, ONE_ATTEMPT, make_call, make_registry, model_ctx
 
 
 class Desk:
@@ -280,6 +281,20 @@ def test_what_stays_local_is_kept_only_where_its_team_allows_it() -> None:
     kept = msgspec.structs.replace(MEMBER, keeps_local_bodies=True)
     assert [desk.hits(caller=kept, **local) for _ in range(2)] == [False, True]
     assert not desk.hits(model="mistral-local", caller=kept), "other calls don't share its answers"
+
+
+@pytest.mark.parametrize(
+    ("host", "kept"), [("127.0.0.1", True), ("redis", True), ("::1", True), ("redis.example.com", False)]
+)
+def test_what_stays_local_is_kept_in_no_redis_of_others(host: str, kept: bool) -> None:
+    rules = CacheRules(kind=CacheKind.REDIS, redis=RedisPlace(host=host))
+    caller = msgspec.structs.replace(MEMBER, keeps_local_bodies=True)
+    for stays_local in ("team", ""):
+        call = make_call(caller, call_type="acompletion", stays_local=stays_local)
+        cache = local_cache()
+        cache.use(rules)
+        found = use_of(call, cache, {}, GPT, "Chat")
+        assert (found is not None) == (kept or not stays_local)
 
 
 def unfit(**choice: Any) -> Answer:

@@ -86,7 +86,7 @@ def test_a_parameter_that_can_t_be_used_is_an_error_by_name(name: str, value: ob
     assert errors[0].startswith(f"{PATH}.{name}: ")
 
 
-@pytest.mark.parametrize("kind", ["redis", "redis-semantic", "s3"])
+@pytest.mark.parametrize("kind", ["valkey-semantic", "redis-semantic", "s3"])
 def test_a_cache_of_litellms_that_is_not_here_keeps_nothing_and_says_so(kind: str) -> None:
     """A config that served with LiteLLM starts."""
     rules, errors, warnings = checked(cache=True, cache_params={"type": kind, "host": "elsewhere"})

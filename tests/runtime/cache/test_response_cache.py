@@ -12,7 +12,8 @@ from functions.ports.cache import KeptAnswer
 from models_registry.config.response_cache import CacheKind, CacheRules
 from runtime.cache import response_cache
 from runtime.cache.response_cache import ResponseCache
-from runtime.cache.table import CacheTable, ToKeep
+from runtime.cache.sealed import ToKeep
+from runtime.cache.table import CacheTable
 from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
@@ -43,17 +44,15 @@ class Worker(ResponseCache):
         super().__init__(
             rules,
             database=database,
-            table=CacheTable(database, Sealer(salt)),
+            sealer=Sealer(salt),
             announcements=self.hearing,
             counts=self.counts,
         )
 
     async def written(self) -> None:
         """Wait until everything that was kept stands in Postgres."""
-        table = self._table
-        assert table is not None
         while self._queue:
-            await self._write(table, self._taken())
+            await self._write(self._taken())
 
     async def look(self, key: str, *, not_before: float = 0.0) -> KeptAnswer | None:
         return await self.find(key, not_before=not_before)

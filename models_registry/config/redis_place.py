@@ -1,0 +1,130 @@
+"""Where the response cache's Redis stands: `cache_params` of the type `redis`, in LiteLLM's words.
+
+    url: redis://user:password@redis.lan:6379/1        rediss:// is TLS
+    host: redis.lan, port: 6379, username, password, db, ssl
+
+What the config leaves out is read from LiteLLM's variables, REDIS_URL, or REDIS_HOST, REDIS_PORT and so on.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from schema.secret import Secret
+
+PORT = 6379
+MAX_DB = 1_000_000
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {name: f"REDIS_{name.upper()}" for name in ("url", "host", "port", "username", "password", "db", "ssl")}
+)
+NOT_ALONE = ("redis_startup_nodes", "sentinel_nodes", "service_name", "gcp_service_account")
+"""LiteLLM's words for a cluster, for Sentinel, and for Google's accounts: not in this version."""
+_SCHEMES = MappingProxyType({"redis": False, "rediss": True})
+_FLAGS = MappingProxyType({"true": True, "1": True, "false": False, "0": False})
+
+
+class RedisPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """A Redis, and who we are there."""
+
+    host: str
+    port: int = PORT
+    db: int = 0
+    username: str | None = None
+    password: Secret | None = None
+    tls: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Its address as one of the web, by which it is judged."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class BadPlace(Exception):
+    """A parameter that can't be used. The message says what was expected, without any value."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{name}: {what}")
+        self.name = name
+        self.what = what
+
+
+def redis_place_of(params: Mapping[str, Any], environment: Mapping[str, str]) -> RedisPlace | None:
+    """The Redis of the parameters and the environment. None: neither names one. Raises BadPlace."""
+    given: dict[str, Any] = {name: params.get(name) for name in VARIABLES}
+    if given["url"] is None and given["host"] is None:
+        given = {
+            name: environment.get(variable) or None if value is None else value
+            for (name, variable), value in zip(VARIABLES.items(), given.values(), strict=True)
+        }
+    if given["url"] is not None:
+        return _of_url(given["url"])
+    if given["host"] is None:
+        return None
+    return RedisPlace(
+        host=_host(given["host"], "host"),
+        port=_number(given["port"], "port", PORT, most=65_535),
+        db=_number(given["db"], "db", 0, most=MAX_DB),
+        username=_text(given["username"], "username"),
+        password=_secret(given["password"]),
+        tls=_flag(given["ssl"]),
+    )
+
+
+def _of_url(url: object) -> RedisPlace:
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise BadPlace("url", "expected redis://host:6379/0 or rediss://host:6379/0") from None
+    if parts.scheme not in _SCHEMES or not host or parts.query:
+        raise BadPlace("url", "expected redis://host:6379/0 or rediss://host:6379/0")
+    return RedisPlace(
+        host=_host(host, "url"),
+        port=_number(port, "url", PORT, most=65_535),
+        db=_number(parts.path.strip("/") or None, "url", 0, most=MAX_DB),
+        username=unquote(parts.username) if parts.username else None,
+        password=Secret(unquote(parts.password)) if parts.password else None,
+        tls=_SCHEMES[parts.scheme],
+    )
+
+
+def _host(found: object, name: str) -> str:
+    text = found if isinstance(found, str) else ""
+    if not 0 < len(text) <= 253 or not text.isascii() or not text.isprintable() or {*text} & {*" /@"}:
+        raise BadPlace(name, "expected the name of a host, or its address")
+    return text
+
+
+def _number(found: object, name: str, usual: int, *, most: int) -> int:
+    if found is None:
+        return usual
+    if isinstance(found, str) and found.isascii() and found.isdecimal():
+        found = int(found)
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= most:
+        raise BadPlace(name, f"expected a whole number up to {most}")
+    return found
+
+
+def _text(found: object, name: str) -> str | None:
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str) or len(found) > 4096:
+        raise BadPlace(name, "expected a text")
+    return found
+
+
+def _secret(found: object) -> Secret | None:
+    text = _text(found, "password")
+    return None if text is None else Secret(text)
+
+
+def _flag(found: object) -> bool:
+    if found is None or isinstance(found, bool):
+        return found is True
+    if isinstance(found, str) and found.lower() in _FLAGS:
+        return _FLAGS[found.lower()]
+    raise BadPlace("ssl", "expected true or false")

@@ -1,0 +1,102 @@
+"""Where the response cache's Redis stands, by LiteLLM's words."""
+
+from typing import Any
+
+import pytest
+
+from models_registry.config.redis_place import RedisPlace
+from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
+from runtime.blueprint import check
+from schema.secret import Secret
+
+PATH = "litellm_settings.cache_params"
+
+
+def checked(
+    environment: dict[str, str] | None = None, **params: Any
+) -> tuple[CacheRules, tuple[str, ...], tuple[str, ...]]:
+    settings = {"cache": True, "cache_params": {"type": "redis", **params}}
+    found = check({"model_list": [], "litellm_settings": settings}, environment or {})
+    return found.cache, found.errors, tuple(each for each in found.warnings if each.startswith(PATH))
+
+
+@pytest.mark.parametrize(
+    ("params", "environment", "place"),
+    [
+        ({"host": "redis.lan"}, {}, RedisPlace(host="redis.lan")),
+        (
+            {
+                "host": "redis.lan",
+                "port": "6380",
+                "username": "u",
+                "password": "s3cret",
+                "db": 2,
+                "ssl": True,
+            },
+            {"REDIS_PASSWORD": "other"},
+            RedisPlace(host="redis.lan", port=6380, db=2, username="u", password=Secret("s3cret"), tls=True),
+        ),
+        (
+            {"url": "rediss://u:s3%40cret@redis.lan:6380/3"},
+            {},
+            RedisPlace(host="redis.lan", port=6380, db=3, username="u", password=Secret("s3@cret"), tls=True),
+        ),
+        ({"url": "redis://[::1]"}, {}, RedisPlace(host="::1")),
+        (
+            {},
+            {"REDIS_HOST": "redis", "REDIS_PORT": "7000", "REDIS_PASSWORD": "s3cret", "REDIS_SSL": "True"},
+            RedisPlace(host="redis", port=7000, password=Secret("s3cret"), tls=True),
+        ),
+        ({}, {"REDIS_URL": "redis://redis/1"}, RedisPlace(host="redis", db=1)),
+    ],
+)
+def test_a_redis_is_named_by_its_parts_its_address_or_the_environment(
+    params: dict[str, Any], environment: dict[str, str], place: RedisPlace
+) -> None:
+    rules, errors, warnings = checked(environment, **params)
+    assert (rules.kind, rules.redis, errors, warnings) == (CacheKind.REDIS, place, (), ())
+    if place.password is not None:
+        assert place.password.reveal() == rules.redis.password.reveal()  # type: ignore[union-attr]  # it is there
+        assert place.password.reveal() not in repr(rules)
+
+
+def test_the_life_of_an_answer_has_a_name_of_its_own() -> None:
+    rules, errors, warnings = checked(host="redis", default_in_redis_ttl=9, default_in_memory_ttl=5)
+    assert (rules.ttl_s, errors, warnings) == (9.0, (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("host", ["redis"]),
+        ("host", "a b"),
+        ("host", "user:secret@redis"),
+        ("port", 70_000),
+        ("port", "http"),
+        ("db", -1),
+        ("password", 5),
+        ("username", ["u"]),
+        ("ssl", "perhaps"),
+        ("url", "http://redis:6379"),
+        ("url", "redis://"),
+        ("url", "redis://:secret@redis:port/0"),
+        ("url", "redis://:secret@redis/0?ssl_cert_reqs=none"),
+        ("url", 5),
+    ],
+)
+def test_a_parameter_that_can_not_be_used_is_an_error_without_its_value(name: str, value: object) -> None:
+    _, errors, _ = checked(None, **{"host": "redis", name: value})
+    assert len(errors) == 1
+    assert errors[0].startswith(f"{PATH}.{name}: expected")
+    assert "secret" not in errors[0]
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"redis_startup_nodes": [{"host": "a"}]}, {"sentinel_nodes": [["a", 1]], "host": "b"}]
+)
+def test_without_a_host_or_with_several_nothing_is_cached_and_that_is_said(params: dict[str, Any]) -> None:
+    """A config that served with LiteLLM starts."""
+    rules, errors, warnings = checked(**params)
+    assert (rules.kind, rules.redis, errors) == (CacheKind.OFF, None, ())
+    assert not CACHE_OFF.is_on
+    assert any("no answer is cached" in each for each in warnings)

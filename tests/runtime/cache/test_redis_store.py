@@ -1,0 +1,242 @@
+"""Answers in a real Redis: shared by workers, sealed, over in time, and never a call's problem."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from functions.ports.cache import KeptAnswer
+from models_registry.config.redis_place import RedisPlace
+from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
+from runtime.cache.redis_store import PREFIX, RedisStore
+from runtime.cache.response_cache import ResponseCache
+from runtime.cache.sealed import SHORT_BYTES
+from runtime.postgres.database import Database
+from runtime.state.sealing import Sealer
+from runtime.telemetry.tally import CacheCounts
+from schema.errors import Overloaded
+from schema.secret import Secret
+from tests.fakes.hostile_upstream import closed_port
+from tests.functions.contexts import ADMIN, make_call
+from tests.runtime.books.test_booking import until
+
+T = TypeVar("T")
+SALT = Secret("sk-a-salt-key-of-some-length")
+PASSWORD = Secret("the-password-of-redis")
+ANSWER = KeptAnswer(b'{"id":"a secret answer"}', time.time(), 3, 5, 1, "chatcmpl-1")
+READY_S = 30.0
+
+
+class Hearing:
+    """Announcements that arrive."""
+
+    heard_mono = float("inf")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPlace]:
+    """A Redis of the tests' own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+    folder = tmp_path_factory.mktemp("redis")
+    place = RedisPlace(host="127.0.0.1", port=closed_port(), password=PASSWORD)
+    process = _started(program, place, folder)
+    try:
+        yield place
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _started(program: str, place: RedisPlace, folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a Redis, and wait until it takes connections."""
+    options = {"port": place.port, "bind": place.host, "save": "", "appendonly": "no", "dir": folder}
+    options["requirepass"] = PASSWORD.reveal()
+    given = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    process = subprocess.Popen([program, *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until_mono = time.monotonic() + READY_S
+    while time.monotonic() < until_mono and process.poll() is None:
+        with suppress(OSError), socket.create_connection((place.host, place.port), timeout=1):
+            return process
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError("redis-server did not start")
+
+
+class Worker(ResponseCache):
+    """A worker's cache, with what it counted."""
+
+    def __init__(self, database: Database, place: RedisPlace, salt: Secret = SALT) -> None:
+        self.counts = CacheCounts()
+        super().__init__(
+            CacheRules(kind=CacheKind.REDIS, redis=place),
+            database=database,
+            sealer=Sealer(salt),
+            announcements=Hearing(),
+            counts=self.counts,
+        )
+
+    async def written(self) -> None:
+        while self._queue:
+            await self._write(self._taken())
+
+    async def look(self, key: str) -> KeptAnswer | None:
+        return await self.find(key, not_before=0.0)
+
+
+def with_database(dsn: str, scenario: Callable[[Database], Awaitable[T]]) -> T:
+    async def run() -> T:
+        database = await Database.connect(dsn)
+        try:
+            return await scenario(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+async def raw(place: RedisPlace, ask: Callable[[Any], Awaitable[T]]) -> T:
+    """What Redis itself has."""
+    store = RedisStore(place, Sealer(SALT))
+    try:
+        return await ask(store._client)
+    finally:
+        await store.close()
+
+
+def test_every_worker_finds_what_one_has_kept_and_redis_reads_none_of_it(
+    postgres_dsn: str, place: RedisPlace
+) -> None:
+    async def scenario(database: Database) -> None:
+        one, other, stranger = (
+            Worker(database, place),
+            Worker(database, place),
+            Worker(database, place, Secret("x" * 40)),
+        )
+        long = msgspec.structs.replace(ANSWER, body=b"abc" * SHORT_BYTES)
+        one.keep("k1", ANSWER, ttl_s=60)
+        one.keep("k2", long, ttl_s=60)
+        await one.written()
+        assert await other.look("k1") == ANSWER
+        assert await other.look("k2") == long
+        assert (other.counts.hits, other.counts.misses) == (2, 0)
+        assert await stranger.look("k1") is None
+        names = await raw(place, lambda redis: redis.keys("*"))
+        assert len(names) == 2
+        for name in names:
+            assert name.startswith(PREFIX.encode())
+            assert b"k1" not in name
+        values = await raw(place, lambda redis: redis.mget(names))
+        assert not any(b"secret answer" in value for value in values)
+        await one.flush(call=make_call(ADMIN))
+        for each in (one, other, stranger):
+            await each.close()
+
+    with_database(postgres_dsn, scenario)
+
+
+def test_an_answer_is_over_in_time_here_and_there(postgres_dsn: str, place: RedisPlace) -> None:
+    async def scenario(database: Database) -> None:
+        one, other = Worker(database, place), Worker(database, place)
+        one.keep("short", ANSWER, ttl_s=0.5)
+        await one.written()
+        assert await other.look("short") == ANSWER
+        left = other.memory._entries["short"].until_mono - time.monotonic()
+        assert left <= 0.5, "it leaves the other's memory when it is over"
+
+        async def gone() -> bool:
+            fresh = Worker(database, place)
+            try:
+                return await fresh.look("short") is None
+            finally:
+                await fresh.close()
+
+        await until(gone)
+        await one.close()
+        await other.close()
+
+    with_database(postgres_dsn, scenario)
+
+
+def test_what_is_deleted_is_gone_in_redis_and_other_values_stay(postgres_dsn: str, place: RedisPlace) -> None:
+    async def scenario(database: Database) -> None:
+        one, other = Worker(database, place), Worker(database, place)
+        await raw(place, lambda redis: redis.set("somebody:else", b"1"))
+        for key in ("a", "b", "c"):
+            one.keep(key, ANSWER, ttl_s=60)
+        await one.written()
+        assert await one.delete(["a", "nothing"], call=make_call(ADMIN)) == 1
+        assert [await other.look(key) is None for key in ("a", "b")] == [True, False]
+        await one.flush(call=make_call(ADMIN))
+        assert await one.look("c") is None
+        assert await raw(place, lambda redis: redis.keys("*")) == [b"somebody:else"]
+        assert await one.ping()
+        assert await raw(place, lambda redis: redis.keys("*")) == [b"somebody:else"]
+        await raw(place, lambda redis: redis.delete("somebody:else"))
+        for each in (one, other):
+            await each.close()
+
+    with_database(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("wrong", ["nobody there", "other password"])
+def test_a_redis_that_does_not_answer_is_no_calls_problem(
+    postgres_dsn: str, place: RedisPlace, wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = (
+        msgspec.structs.replace(place, port=closed_port())
+        if wrong == "nobody there"
+        else msgspec.structs.replace(place, password=Secret("not-the-password"))
+    )
+
+    async def scenario(database: Database) -> None:
+        cache = Worker(database, away)
+        assert await cache.look("k") is None
+        assert cache.counts.failures == 1
+        assert cache._is_away
+        cache.keep("k", ANSWER, ttl_s=60)
+        assert await cache.look("k") == ANSWER, "the memory goes on"
+        for ask in (
+            cache.ping(),
+            cache.flush(call=make_call(ADMIN)),
+            cache.delete(["k"], call=make_call(ADMIN)),
+        ):
+            with pytest.raises(Overloaded, match="does not answer"):
+                await ask
+        await cache.close()
+
+    with_database(postgres_dsn, scenario)
+    assert PASSWORD.reveal() not in caplog.text
+    assert "not-the-password" not in caplog.text
+
+
+def test_another_redis_is_used_from_the_moment_the_config_names_it(
+    postgres_dsn: str, place: RedisPlace
+) -> None:
+    async def scenario(database: Database) -> None:
+        cache = Worker(database, place)
+        first = cache._redis
+        cache.use(CacheRules(kind=CacheKind.REDIS, redis=place, ttl_s=5))
+        assert cache._redis is first
+        cache.use(CacheRules(kind=CacheKind.REDIS, redis=msgspec.structs.replace(place, db=1)))
+        assert cache._redis is not None
+        assert cache._redis.place.db == 1
+        cache.keep("k", ANSWER, ttl_s=60)
+        await cache.written()
+        assert await raw(place, lambda redis: redis.keys("*")) == []
+        await cache.flush(call=make_call(ADMIN))
+        cache.use(CACHE_OFF)
+        assert cache._redis is None
+        await cache.close()
+        assert not cache._closing
+
+    with_database(postgres_dsn, scenario)
