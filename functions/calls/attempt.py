@@ -16,7 +16,7 @@ from functions.calls.answer_head import with_model
 from functions.calls.cached import CACHE_KEY_HEADER, CacheUse, NotedHold, use_of
 from functions.calls.guarded import Guarding, asked_for
 from functions.calls.guarded_stream import LateHold
-from functions.calls.readers import NOBODY_READS, Readers
+from functions.calls.readers import Readers
 from functions.calls.relay import EventWait
 from functions.calls.shape import shape_of
 from functions.ports.cache import KeptAnswer
@@ -162,7 +162,7 @@ class Attempts(Generic[R, B, A]):
         near = target.residency is Residency.LOCAL
         if ctx.call.stays_local:
             near = await checked_local(target, ctx)
-        after = NOBODY_READS
+        after: Readers | None = None
         if self._guards or target.guardrails:
             after = self._guarded(request).readers(target)
             request = await self._guarded(request).before(target)
@@ -212,10 +212,10 @@ class Attempts(Generic[R, B, A]):
             if streamed:
                 deadlines = target.deadlines
                 wait = EventWait(ctx.call.silence, deadlines.first_byte_s, deadlines.idle_s)
-                if use is None and not after:
+                if use is None and after is None:
                     return await exchange.relay(response, hold, bounds, wait)
                 noted = NotedHold(hold)
-                if not after:
+                if after is None:
                     stream = await exchange.relay(response, noted, bounds, wait)
                 else:
                     late = LateHold(noted)
@@ -227,7 +227,7 @@ class Attempts(Generic[R, B, A]):
             ctx.call.provider_side.waited_s += response.took_s
             answer, usage = exchange.answer(body, bounds)
             answer = with_model(answer, exchange.name)
-            if after and isinstance(answer, Wire):
+            if after is not None and isinstance(answer, Wire):
                 used = usage
                 whole = answer.wire or to_json(answer)
                 told = await self._guarded(asked).answer(after, whole, target.public_name)
@@ -271,7 +271,7 @@ class Attempts(Generic[R, B, A]):
         key: str,
         exchange: Exchange[R, B, A],
         bounds: B,
-        after: Readers,
+        after: Readers | None,
     ) -> A:
         """An answer that was kept. The call is held and booked as any other, so that budgets and limits over
         its caller count it. It costs nothing, and takes nothing of the deployment's own limits."""
@@ -281,7 +281,7 @@ class Attempts(Generic[R, B, A]):
         hold = await self._ctx.ledger.hold(
             call, unlimited, streamed=exchange.streamed, bounds=bounds, customer=call.customer
         )
-        if after:
+        if after is not None:
             guarding = self._guarded(self._request)
             check = guarding.stream if exchange.streamed else guarding.answer
             try:

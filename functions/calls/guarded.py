@@ -149,9 +149,10 @@ class Guarding(Generic[R]):
                     raise not_local(each)
         return [each for each in applied if moment in each.moments]
 
-    def readers(self, target: Target) -> Readers:
-        """Who reads an answer of a deployment. Raises as `over` does."""
-        return Readers(self._rules.contents.answers, self.over(target, Moment.AFTER))
+    def readers(self, target: Target) -> Readers | None:
+        """Who reads an answer of a deployment. None: nobody does. Raises as `over` does."""
+        rules, guardrails = self._rules.contents.answers, self.over(target, Moment.AFTER)
+        return Readers(rules, guardrails) if rules or guardrails else None
 
     async def before(self, target: Target) -> R:
         """The request as the guardrails let it through. What was asked for an earlier attempt is not asked

@@ -19,9 +19,6 @@ class Readers(msgspec.Struct, frozen=True):
     rules: Sequence[ContentRule] = ()
     guardrails: Sequence[Guardrail] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.rules or self.guardrails)
-
     @property
     def window_chars(self) -> int:
         """After how many characters of a stream they read."""
@@ -40,6 +37,3 @@ class Readers(msgspec.Struct, frozen=True):
         if self.rules:
             return f"the rule `{self.rules[0].name}`"
         return f"the guardrail `{self.guardrails[0].name}`"
-
-
-NOBODY_READS = Readers()

@@ -1,6 +1,6 @@
 """The way of a call, for endpoints that have nothing to do between the rules and the answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from functions.calls.attempt import Attempts, Exchange
@@ -24,11 +24,18 @@ B = TypeVar("B", bound=Bounds)
 A = TypeVar("A")
 
 
-async def walked(
+def walked(
+    request: R, ctx: ModelContext, exchange: Callable[[R, Target, CallFacts], Exchange[R, B, A]]
+) -> Awaitable[A]:
+    """Apply the rules about contents, and make attempts until a deployment answers. Raises what `by_rules`
+    and `functions.ports.models.Routes.walk` raise. Where there are no rules, nothing stands between."""
+    if ctx.guardrails.rules.contents.rules:
+        return _screened(request, ctx, exchange)
+    return ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, exchange))
+
+
+async def _screened(
     request: R, ctx: ModelContext, exchange: Callable[[R, Target, CallFacts], Exchange[R, B, A]]
 ) -> A:
-    """Apply the rules about contents, and make attempts until a deployment answers. Raises what `by_rules`
-    and `functions.ports.models.Routes.walk` raise."""
-    if ctx.guardrails.rules.contents.rules:
-        request = await by_rules(request, ctx.call, ctx.guardrails)
+    request = await by_rules(request, ctx.call, ctx.guardrails)
     return await ctx.routes.walk(ctx.call, request.model, Attempts(request, ctx, exchange))

@@ -37,11 +37,6 @@ class CacheKind(enum.Enum):
     REDIS = "redis"
     """The same in Redis."""
 
-    @property
-    def is_sealed(self) -> bool:
-        """Whether answers leave the worker, sealed under the salt key."""
-        return self in (CacheKind.POSTGRES, CacheKind.REDIS)
-
 
 ELSEWHERE = frozenset(
     {"redis-semantic", "valkey-semantic", "qdrant-semantic", "s3", "disk", "gcs", "azure-blob"}

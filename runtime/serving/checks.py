@@ -30,6 +30,10 @@ NO_SALT = (
     "credentials that are stored can't be read or changed: set SWITCHGEAR_SALT_KEY to a text that can't be "
     "guessed, the same for all servers of this database\n"
 )
+REDIS_WITHOUT_SALT = (
+    "litellm_settings.cache_params.type: `redis` keeps answers sealed under a salt key, and there is none: "
+    "answers are kept in the memory of each worker alone; set SWITCHGEAR_SALT_KEY"
+)
 CACHE_WITHOUT_SALT = (
     "litellm_settings.cache_params.type: `postgres` keeps answers sealed under a salt key, and there is "
     "none: set SWITCHGEAR_SALT_KEY, or use the type `local`"
@@ -140,6 +144,7 @@ def _pass_or_exit(blueprint: Blueprint, workers: int, gate: StartGate) -> None:
 def check_all(blueprint: Blueprint, *, workers: int) -> None:
     """Raise SystemExit for what keeps a server from starting: 2 for the config, 3 for the database. More
     workers than Postgres has connections for are a 3 too. `workers` is 0 where none run."""
+    from models_registry.config.response_cache import CacheKind
     from runtime.blueprint import check
     from runtime.catalog import UnknownFunction, entries
     from runtime.postgres.lanes import excess
@@ -157,7 +162,9 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
         sys.stderr.write(f"switchgear: --functions: {exc}\n")
         sys.exit(2)
     salt_key = blueprint.settings.salt_key
-    if salt_key is None and checked.cache.kind.is_sealed:
+    if salt_key is None and checked.cache.kind is CacheKind.REDIS:
+        sys.stderr.write(f"switchgear: {REDIS_WITHOUT_SALT}\n")
+    if salt_key is None and checked.cache.kind is CacheKind.POSTGRES:
         sys.stderr.write(f"config error: {CACHE_WITHOUT_SALT}\n")
         sys.exit(2)
     try:

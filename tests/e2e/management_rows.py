@@ -403,6 +403,7 @@ POST /login
 GET /sso/key/generate
 GET /provider/budgets
 GET /cache/ping
+GET /cache/settings
 POST /cache/delete
 POST /cache/flushall
 GET /health
@@ -419,7 +420,7 @@ GET /team/{team_id}/callback
 GET /tag/summary
 GET /access_group/list
 GET /config/list
-GET /cache/settings
+POST /cache/settings/test
 GET /health/services
 GET /public/model_hub
 """

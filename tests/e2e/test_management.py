@@ -20,7 +20,17 @@ DIFFERENCES = (ROOT / "docs/litellm.md").read_text()
 CONFIG = {
     "model_list": [
         {"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4", "api_key": "sk-upstream-secret"}}
-    ]
+    ],
+    "guardrails": [
+        {
+            "guardrail_name": "shield",
+            "litellm_params": {
+                "guardrail": "generic_guardrail_api",
+                "mode": "pre_call",
+                "api_base": "http://127.0.0.1:9",
+            },
+        }
+    ],
 }
 
 

@@ -24,6 +24,7 @@ from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
 from schema.errors import Overloaded
 from schema.secret import Secret
+from tests.fakes.cache import local_cache
 from tests.fakes.hostile_upstream import closed_port
 from tests.functions.contexts import ADMIN, make_call
 from tests.runtime.books.test_booking import until
@@ -217,6 +218,15 @@ def test_a_redis_that_does_not_answer_is_no_calls_problem(
     with_database(postgres_dsn, scenario)
     assert PASSWORD.reveal() not in caplog.text
     assert "not-the-password" not in caplog.text
+
+
+def test_without_a_salt_key_answers_stay_in_memory() -> None:
+    cache = local_cache()
+    cache.use(CacheRules(kind=CacheKind.REDIS, redis=RedisPlace(host="redis.test")))
+    cache.keep("k", ANSWER, ttl_s=60)
+    assert cache._redis is None
+    assert not cache._queue
+    assert asyncio.run(cache.find("k", not_before=0.0)) == ANSWER
 
 
 def test_another_redis_is_used_from_the_moment_the_config_names_it(
