@@ -40,6 +40,7 @@ from runtime.ledger.attempts import BookedLedger
 from runtime.reply import Reply, also_at_end, early_headers, json_headers, page_reply, render, render_error
 from runtime.signin.site import Site
 from runtime.stopping import STOPPED, go_on
+from runtime.telemetry.request_line import RequestLine
 from runtime.telemetry.tally import Tally
 from runtime.telemetry.unrouted import reason_of
 from schema.errors import (
@@ -91,21 +92,6 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """See Call."""
 
 
-class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The log line of a request: structlog's shape, at a fraction of its cost."""
-
-    event: str = "request"
-    level: str
-    timestamp: datetime
-    function: str
-    status: int
-    ms: float
-    request_id: str | None
-    key: str | None
-    failures: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """What each attempt that failed has in its row: our message, and the provider's own words."""
-
-
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """What every endpoint shares."""
 
@@ -147,6 +133,8 @@ class Endpoint:
         ports = {name: getattr(gateway.ports, name) for name in wanted if name not in ("call", "visit")}
         self._context: Callable[..., Any] = partial(context, **ports)
         self._is_search = entry.manifest.access in SEARCHES
+        self.is_live = entry.manifest.reply is EventStream
+        """Whether the answer goes on until the client leaves."""
         self._has_fields = bool(msgspec.structs.fields(entry.manifest.request))
         self._path_names = PATH_NAME.findall(entry.manifest.path)
         self._alias_names = [name for alias in entry.manifest.aliases for name in PATH_NAME.findall(alias)]
@@ -171,11 +159,13 @@ class Endpoint:
             caller = await self._caller(incoming)
             call = self._call(incoming, caller, received_at, received_mono)
             if caller is not None and call is not None:
-                self._check_access(caller, call)
+                self._check_access(caller, call.scope)
             request = await self._request(incoming, call)
             if self._is_search and caller is not None:
                 turn = self._gateway.searches.turn(caller.user_id or caller.key_hash)
                 await turn.begin()
+                if self.is_live and call is not None:
+                    call = msgspec.structs.replace(call, still=partial(self._still, incoming))
             if call is not None and self.manifest.access is Access.MODEL:
                 call = labelled(call, incoming.headers, request, self._gateway.customer_headers)
                 if incoming.early is not None and getattr(request, "stream", None):
@@ -236,14 +226,22 @@ class Endpoint:
         )
         return msgspec.structs.replace(visit, query=incoming.query)
 
-    def _check_access(self, caller: Caller, call: Call) -> None:
+    async def _still(self, incoming: Incoming) -> roles.Scope:
+        """What the caller of a request reaches now. Raises what authentication raises, and NotAllowed."""
+        caller = await self._caller(incoming)
+        scope = NO_SCOPE if caller is None else self._scope(caller)
+        if caller is not None:
+            self._check_access(caller, scope)
+        return scope
+
+    def _check_access(self, caller: Caller, scope: roles.Scope) -> None:
         """By the matched manifest: the key's own routes, and the caller's roles."""
         if caller.allowed_routes and not permits_route(caller.allowed_routes, self.manifest):
             raise NotAllowed(f"{self.manifest.path}: this key is not for this route.")
         if self.manifest.access is Access.MODEL:
             reaches = reaches_of(caller.roles, Access.MODEL)
         else:
-            reaches = call.scope.reaches
+            reaches = scope.reaches
         if not reaches:
             held = ", ".join(sorted(caller.roles))
             raise NotAllowed(f"{self.manifest.path}: the role {held} may not do this.")

@@ -35,9 +35,11 @@ from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.limits.quotes import LimitQuotes
 from runtime.limits.tag_budgets import TagBudgets
+from runtime.live.hub import LiveHub
 from runtime.people import PeopleParts
+from runtime.postgres.announcing import Announcer
 from runtime.postgres.databases import Databases
-from runtime.postgres.listener import AUTHORITY, EVERYTHING, OVERDRAWN, RECALL, Listener
+from runtime.postgres.listener import AUTHORITY, EVERYTHING, LIVE, OVERDRAWN, RECALL, Listener
 from runtime.postgres.look_ups import LookUps
 from runtime.readiness import ReadinessProbe
 from runtime.registry.editor import RegistryEditor
@@ -148,8 +150,10 @@ class Services:
             OVERDRAWN: self.governor.overdrawn_elsewhere,
             COOLDOWN: self.deployments.standings.heard,
             CACHE: lambda payload: self.cache.heard(payload),
+            LIVE: self._happened,
         }
-        self.listener = Listener(blueprint.dsn.reveal(), hears, missed={AUTHORITY: self._missed})
+        missed = {AUTHORITY: self._missed, LIVE: self._missed_live}
+        self.listener = Listener(blueprint.dsn.reveal(), hears, missed=missed)
         self.look_ups = LookUps()
         self.customers = EndUsers(policy, self.listener, databases.auth, self.look_ups)
         self.authenticator = Authenticator(
@@ -198,13 +202,15 @@ class Services:
             announce=self._changed,
         )
         self.people.start()
+        admissions = Admissions(self.governor, self.customers, policy, self.tags)
+        ledger = BookedLedger(self.journal, admissions, tally=tally, watch=self.deployments.watch)
+        self.pages = LiveHub(Announcer(databases.management, LIVE).announce, ledger.under_way)
+        self.pages.start()
         await self.listener.start()
         self.hosts = HostConfigs(databases.management, self.live)
         self.hosts.start()
         self.snapshots = Snapshots(settings.metrics, tally)
         self.snapshots.start()
-        admissions = Admissions(self.governor, self.customers, policy, self.tags)
-        ledger = BookedLedger(self.journal, admissions, tally=tally, watch=self.deployments.watch)
         self.probe = ReadinessProbe(databases.leases, self.journal, config=self.hosts.state)
         stores = self.people.stores
         contexts = HostContexts(self.upstream)
@@ -254,6 +260,8 @@ class Services:
             spend=stores.spend,
             log=stores.log,
             reports=stores.reports,
+            latency=stores.latency,
+            live=self.pages,
             bodies=BodyReader(databases.reports),
             counters=stores.counters,
             corrections=CorrectionWriter(databases.management, databases.reports),
@@ -312,7 +320,15 @@ class Services:
         self.authenticator.forget(topic)
         self.people.forget(topic)
         self.customers.forget(topic)
+        self.pages.changed(topic)
         self._read_again(topic)
+
+    def _happened(self, payload: str) -> None:
+        """Somebody has announced what happens now."""
+        self.pages.heard(payload)
+
+    def _missed_live(self) -> None:
+        self.pages.missed()
 
     def _missed(self) -> None:
         """Announcements of changed rows may have been missed. Who is known stays known while Postgres can't
@@ -320,6 +336,7 @@ class Services:
         self.authenticator.doubt()
         self.people.doubt()
         self.customers.doubt()
+        self.pages.changed(EVERYTHING)
         self._read_again(EVERYTHING)
 
     def _read_again(self, topic: str) -> None:
@@ -351,6 +368,7 @@ class Services:
     async def close(self) -> None:
         """Close all parts: stop calls to providers, leave the journal to the bookkeeper, close the
         connections to Postgres."""
+        await self.pages.close()
         await self.hosts.close()
         await self.tags.close()
         await self.live.close()

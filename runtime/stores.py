@@ -15,6 +15,7 @@ from runtime.governance.tag_store import TagStore
 from runtime.governance.team_store import TeamStore
 from runtime.governance.user_store import UserStore
 from runtime.postgres.database import Database
+from runtime.reports.latency import LatencyReader
 from runtime.reports.log import LogReader
 from runtime.reports.spend import SpendReader
 from runtime.reports.sums import ReportReader
@@ -47,4 +48,5 @@ class Stores:
         self.counters = SpendCounters(self.keys)
         self.spend = SpendReader(reports)
         self.reports = ReportReader(reports)
+        self.latency = LatencyReader(reports)
         self.log = LogReader(reports, self.reports)

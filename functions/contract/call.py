@@ -1,6 +1,6 @@
 """The caller and the call, as every function is given them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -161,6 +161,11 @@ def unlimited_room(size: int) -> None:
     """Nobody counts what the call brings into memory."""
 
 
+async def without_scope() -> Scope:
+    """Nobody can tell what the caller reaches now."""
+    return Scope()
+
+
 IGNORED_HEADER = "x-switchgear-ignored"
 """The header of an answer that names fields without an effect."""
 
@@ -183,6 +188,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller
     scope: Scope = Scope()
     """The rows that the caller reaches on this route."""
+    still: Callable[[], Awaitable[Scope]] = without_scope
+    """What the caller reaches now on this route, for an answer that goes on for long. Raises what
+    authentication raises, and NotAllowed where the caller reaches nothing more."""
     tags: tuple[str, ...] = ()
     """The request's tags together with those of the key and its team. Empty: the request has none, and
     `caller.tags` count."""

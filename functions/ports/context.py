@@ -27,12 +27,13 @@ from functions.ports.governance import (
     Users,
 )
 from functions.ports.guardrails import NOBODY_ASKED, Guardrails
+from functions.ports.live import Live
 from functions.ports.local_hosts import LocalHosts
 from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, RoutePlans, Routes, Upstream
 from functions.ports.registry import Hosts, StoredRegistry
 from functions.ports.scim import Directory
 from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
-from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.ports.spend import Bodies, Corrections, Counters, Latency, Log, Prices, Reports, Spend
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
@@ -85,6 +86,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     spend: Spend
     log: Log
     reports: Reports
+    latency: Latency
+    live: Live
     bodies: Bodies
     counters: Counters
     corrections: Corrections
@@ -249,6 +252,21 @@ class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
     users: Users
     teams: Teams
     policy: Policy
+
+
+class LatencyContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell how long calls took."""
+
+    call: Call
+    latency: Latency
+    reports: Reports
+
+
+class LiveContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell what happens now."""
+
+    call: Call
+    live: Live
 
 
 class CorrectionContext(msgspec.Struct, frozen=True, kw_only=True):

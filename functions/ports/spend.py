@@ -11,6 +11,7 @@ from models_registry.prices.price import Price
 from schema.bodies import KeptBody
 from schema.corrections import Corrected, Correction, CorrectionKind, Made, UncertainQuery
 from schema.fields import Page
+from schema.latency import TimedCalls, WantedLatency
 from schema.ledger.rows import SpendRow
 from schema.ledger.sums import Dimension, Lines, Name, Sums, SumsQuery
 from schema.log_page import FoundRows, FoundSessions, LogFilter, LogPageQuery, LogPlace
@@ -121,6 +122,15 @@ class Reports(Protocol):
 
     async def names(self, kind: Dimension, ids: Collection[str]) -> Mapping[str, Name]:
         """The names of these ids. An id that does not exist has no name."""
+        ...
+
+
+class Latency(Protocol):
+    """Percentiles within a scope, out of the histograms."""
+
+    async def timed(self, wanted: WantedLatency, *, scope: Scope) -> list[TimedCalls]:
+        """The percentiles of each step and group, oldest first. Raises InvalidRequest for a report that is
+        too large."""
         ...
 
 

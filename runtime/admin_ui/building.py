@@ -17,7 +17,10 @@ INSTALL_S = 900.0
 BUILD_S = 600.0
 LAST_CHARS = 600
 """How much of a failed command's words is told."""
-INPUTS = ("src", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
+INPUTS = (
+    *("src", "index.html", "reference.html"),
+    *("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"),
+)
 
 
 class BuildFailed(Exception):

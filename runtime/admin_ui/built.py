@@ -16,6 +16,9 @@ import msgspec
 from runtime.admin_ui.state import SOURCE, BuildState, read_state
 
 ASSETS_PATH = "/ui/assets"
+HOME = "index.html"
+REFERENCE = "reference.html"
+"""The pages that a build makes."""
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 KINDS = MappingProxyType(
     {
@@ -64,13 +67,13 @@ class BuiltUi:
         self._source = source
         self._dist = source / "dist"
         self._read = lru_cache(maxsize=512)(self._read_asset)
-        self._index = lru_cache(maxsize=1)(self._read_index)
+        self._index = lru_cache(maxsize=2)(self._read_index)
 
-    def page(self, root: str, *, title: str = "", accent: str = "") -> bytes | None:
-        """The page, or None where the UI is not built. `root` is the path under which a proxy shows the
+    def page(self, root: str, *, title: str = "", accent: str = "", name: str = HOME) -> bytes | None:
+        """A page, or None where the UI is not built. `root` is the path under which a proxy shows the
         gateway, such as `/llm`."""
         try:
-            text = self._index((self._dist / "index.html").stat().st_mtime_ns)
+            text = self._index(name, (self._dist / name).stat().st_mtime_ns)
         except OSError:
             return None
         facts = escape(json.dumps({"root": root, "title": title, "accent": accent}), quote=True)
@@ -97,8 +100,8 @@ class BuiltUi:
         """How the build stands, where there is no page yet."""
         return read_state(self._source)
 
-    def _read_index(self, _changed_ns: int) -> str:
-        return (self._dist / "index.html").read_text()
+    def _read_index(self, name: str, _changed_ns: int) -> str:
+        return (self._dist / name).read_text()
 
     def _read_asset(self, name: str, coding: str, ending: str) -> Asset:
         body = (self._dist / "assets" / f"{name}{ending}").read_bytes()

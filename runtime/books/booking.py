@@ -22,15 +22,20 @@ from runtime.books.crossings import NO_CUSTOMER_BUDGET, Crossed, CustomerBudget
 from runtime.books.insert import book_rows
 from runtime.books.reader import Batch, JournalReader, ReadPlace, first_place, is_abandoned, segments
 from runtime.ledger.journal import segment_name
+from runtime.postgres.announcing import announce
 from runtime.postgres.errors import REACHING_ERRORS, UNSTORABLE, reaching
+from runtime.postgres.listener import LIVE
 from runtime.postgres.partitions import ensure_partition, months_of
 from schema.alerts import AlertKind
 from schema.errors import DatabaseUnavailable
 from schema.ledger.rows import SpendRow
+from schema.live import booked_news
 from schema.money import usd
 from schema.tables.partitions import month_after
 
 BATCH_ROWS = 1_000
+MAX_MESSAGES = 4
+"""The most announcements of one batch. Rows of further owners are counted together."""
 ASIDE = "unstorable.jsonl"
 """The file, in the journal's folder, of rows that Postgres can't store."""
 STUCK_S = 5.0
@@ -238,6 +243,8 @@ class Books:
             crossed = await book_rows(
                 connection, rows, may_be_there=may_be_there, customer_budget=self._customer_budget
             )
+            if rows:
+                await announce(connection, LIVE, news_of(rows))
         begin, self._place = self._place, end
         self._told(booked_rows)
         if end.segment > begin.segment:
@@ -312,6 +319,15 @@ class Books:
             put_aside(self.folder, "unstorable")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def news_of(rows: Sequence[SpendRow]) -> list[str]:
+    """The announcements that tell open pages of a batch."""
+    owners: dict[tuple[str, str, str, str], int] = {}
+    for row in rows:
+        owner = (row.user_id, row.key_hash, row.team_id or "", row.organization_id or "")
+        owners[owner] = owners.get(owner, 0) + 1
+    return booked_news([(*owner, number) for owner, number in owners.items()], most=MAX_MESSAGES)
 
 
 def alerts_of(

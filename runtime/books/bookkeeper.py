@@ -20,6 +20,7 @@ import asyncpg
 
 from runtime.books.booking import Books, put_aside
 from runtime.books.crossings import NO_CUSTOMER_BUDGET, CustomerBudget
+from runtime.books.latency import drop_old_hours
 from runtime.books.reader import UnreadableJournal, count_segments, is_abandoned
 from runtime.ledger.frames import SEGMENT_BYTES
 from runtime.ledger.journal import MAX_BYTES
@@ -39,6 +40,9 @@ IDLE_S = 10.0
 that it looks once in each interval."""
 SIZES_S = 5.0
 """How often the sizes of the journals are looked at."""
+FIRST_DROP_S = 60.0
+DROP_S = 3600.0
+"""The histograms of old hours are dropped a minute after the start, and then once an hour."""
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 5.0
 LAST_PUT_OFF_S = 25.6
@@ -113,6 +117,7 @@ class Bookkeeper:
         self._look_mono = 0.0
         self._news_mono = time.monotonic()
         self._sizes_mono = 0.0
+        self._drop_mono = time.monotonic() + FIRST_DROP_S
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -182,6 +187,10 @@ class Bookkeeper:
                     self._put_off(folder, exc)
                 self._step_taken()
         self._step_taken()
+        if time.monotonic() >= self._drop_mono:
+            with reaching():
+                await drop_old_hours(await self._connected())
+            self._drop_mono = time.monotonic() + DROP_S
         if not self._off:
             self._well_mono = time.monotonic()
             self._desk.ended(AlertKind.BOOKS_BEHIND, self._desk.host)

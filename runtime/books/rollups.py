@@ -4,28 +4,17 @@ Summing is pure. One statement for each table adds the sums, with its rows in th
 writers wait for each other, and no deadlock arises.
 """
 
-import hashlib
 from collections.abc import Sequence
 from operator import add as add_up
 from typing import NamedTuple
 
 import asyncpg
 
+from runtime.books import latency
+from runtime.books.rollup_key import KEY, digest, key_of
 from schema.ledger.measures import MEASURE_NAMES, MEASURES, MONEY
 from schema.ledger.rows import SpendRow
 from schema.money import usd
-
-KEY = (
-    "date",
-    "api_key",
-    "user_id",
-    "team_id",
-    "organization_id",
-    "model_group",
-    "model",
-    "custom_llm_provider",
-    "endpoint",
-)
 
 
 class Rollup(NamedTuple):
@@ -49,8 +38,15 @@ DailySums = dict[tuple[str, ...], list[int]]
 
 
 async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
-    """Add new rows to the rollups. This must run in the transaction that inserts the rows."""
-    for rollup, sums in zip(ROLLUPS, sums_of(rows), strict=True):
+    """Add new rows to the rollups. This must run in the transaction that inserts the rows. The histograms of
+    durations are added by the statement that adds the sums of everything."""
+    everything, *others = sums_of(rows)
+    timed = latency.counts_of(rows, list(map(key_of, rows)))
+    if timed:
+        await connection.execute(_WITH_LATENCY, *_arrays(everything), *latency.arrays(timed))
+    elif everything:
+        await connection.execute(_statement(EVERYTHING), *_arrays(everything))
+    for rollup, sums in zip(ROLLUPS[1:], others, strict=True):
         if sums:
             await connection.execute(_statement(rollup), *_arrays(sums))
 
@@ -63,7 +59,7 @@ def sums_of(rows: Sequence[SpendRow]) -> tuple[DailySums, DailySums, DailySums, 
     end_user_totals: DailySums = {}
     measured = zip(*(map(measure.of, rows) for measure in MEASURES), strict=True)
     for row, measures in zip(rows, measured, strict=True):
-        key = _key(row)
+        key = key_of(row)
         _add(everything, key, measures)
         if row.end_user:
             _add(of_end_users, (*key, row.end_user), measures)
@@ -73,35 +69,12 @@ def sums_of(rows: Sequence[SpendRow]) -> tuple[DailySums, DailySums, DailySums, 
     return everything, of_end_users, of_tags, end_user_totals
 
 
-def digest(key: Sequence[str]) -> str:
-    """The id of the row with this key: 32 hex digits. The SQL function `switchgear_daily_id` makes the
-    same."""
-    return hashlib.sha256(b"\0".join(part.encode() for part in key)).hexdigest()[:32]
-
-
 def _add(sums: DailySums, key: tuple[str, ...], measures: Sequence[int]) -> None:
     found = sums.get(key)
     if found is None:
         sums[key] = list(measures)
     else:
         found[:] = map(add_up, found, measures)
-
-
-def _key(row: SpendRow) -> tuple[str, ...]:
-    """The values of KEY for a row. A public name that no deployment has is left out: anybody with a key could
-    make one row of the rollup for each invented name."""
-    known = row.error_class != "ModelNotFound"
-    return (
-        row.started_at.date().isoformat(),
-        row.key_hash,
-        row.user_id,
-        row.team_id or "",
-        row.organization_id or "",
-        row.model_group if known else "",
-        row.model,
-        row.provider,
-        row.call_type,
-    )
 
 
 def _statement(rollup: Rollup) -> str:
@@ -124,3 +97,9 @@ def _arrays(sums: DailySums) -> list[list[object]]:
     for name, column in zip(MEASURE_NAMES, columns, strict=True):
         arrays.append([usd(value) for value in column] if name in MONEY else list(column))
     return arrays
+
+
+_WITH_LATENCY = (
+    f"WITH summed AS ({_statement(EVERYTHING)}) {latency.statement(2 + len(EVERYTHING.key) + len(MEASURES))}"
+)
+"""One statement for the sums of everything and the histograms."""

@@ -32,6 +32,7 @@ READ = (
     "Switchgear_DailyEndUserTotal",
     "Switchgear_DailyTagSpend",
     "Switchgear_Deployment",
+    "Switchgear_Latency",
     "Switchgear_Lease",
     "Switchgear_Worker",
 )

@@ -16,6 +16,7 @@ import asyncpg
 AUTHORITY = "switchgear_authority"
 RECALL = "switchgear_recall"
 OVERDRAWN = "switchgear_overdrawn"
+LIVE = "switchgear_live"
 EVERYTHING = "all"
 PROBE_S = 0.5
 """The pause between two probes. So `heard_mono` is never older than 0.5 s and two round trips, while probes

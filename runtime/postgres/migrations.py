@@ -59,6 +59,7 @@ TABLES = (
     "Switchgear_DailyEndUserSpend",
     "Switchgear_DailyTagSpend",
     "Switchgear_DailyEndUserTotal",
+    "Switchgear_Latency",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

@@ -97,6 +97,7 @@ class WorkerApp:
     def _drain(self) -> None:
         """granian's own handler stays on SIGINT; this one takes its SIGTERM and hands it on."""
         self._services.probe.draining = True
+        self._services.pages.stop()
         loop = asyncio.get_running_loop()
         loop.call_later(self._blueprint.settings.drain_s, self._cancel_calls)
         os.kill(os.getpid(), signal.SIGINT)

@@ -36,8 +36,9 @@ export default defineConfig(({ command }) => ({
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 900,
+    chunkSizeWarningLimit: 2000,
     rollupOptions: {
+      input: { index: join(import.meta.dirname, 'index.html'), reference: join(import.meta.dirname, 'reference.html') },
       output: {
         manualChunks: (id) =>
           /node_modules\/(react|react-dom|scheduler|@tanstack\/(react-query|query-core|react-router|router-core|history))\//.test(

@@ -1,76 +1,48 @@
-"""The reference page: the OpenAPI document as one HTML file. It loads no script and no other file."""
+"""The page of the API reference: the one that the build of the admin UI made, or one that says what is
+missing."""
 
-import json
 from html import escape
 
-from runtime.web.openapi import JsonDocument
+from runtime.admin_ui.built import PAGE_HEADERS as APP_HEADERS
+from runtime.admin_ui.built import REFERENCE, BuiltUi
+from runtime.admin_ui.state import COMMAND, BuildState
+from runtime.reply import PAGE_HEADERS, Reply
+from runtime.signin.style import STYLE_PATH
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --dim: #888; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin: 2.5rem 0 .5rem; text-transform: capitalize; }
-details { border: 1px solid var(--line); border-radius: .4rem; margin: .4rem 0; padding: .4rem .8rem; }
-summary { cursor: pointer; }
-code, pre { font: .9em ui-monospace, monospace; }
-pre { overflow-x: auto; padding: .6rem; border: 1px solid var(--line); border-radius: .3rem; }
-.method { display: inline-block; min-width: 4rem; font-weight: 600; }
-.dim { color: var(--dim); }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; }
-td, th { border-bottom: 1px solid var(--line); }
-"""
+RELOAD_S = 2
 
 
-def reference_page(document: JsonDocument, root_path: str = "") -> str:
-    """The page as HTML: every operation by family, with its parameters or body, and its answer. `root_path`
-    is the path under which a proxy shows the gateway, such as `/llm`."""
-    families: dict[str, list[str]] = {}
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            families.setdefault(operation["tags"][0], []).append(
-                _operation(path, method, operation, document)
-            )
-    sections = "".join(f"<h2>{escape(name)}</h2>{''.join(parts)}" for name, parts in families.items())
-    info = document["info"]
+def reference_reply(ui: BuiltUi, root_path: str, *, title: str = "") -> Reply:
+    """The page. `root_path` is the path under which a proxy shows the gateway, such as `/llm`. This reads
+    files."""
+    built = ui.page(root_path, title=title, name=REFERENCE)
+    if built is not None:
+        return _page(built, APP_HEADERS)
+    return _page(missing_page(ui.state(), root_path).encode(), PAGE_HEADERS)
+
+
+def _page(body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> Reply:
+    return Reply(status=200, headers=[*headers, (b"content-length", b"%d" % len(body))], body=body)
+
+
+def missing_page(state: BuildState, root_path: str) -> str:
+    """What is shown where the admin UI, of which the reference is a part, is not built."""
+    root = escape(root_path)
+    is_building = state.state == "building"
+    reload = f'<meta http-equiv="refresh" content="{RELOAD_S}">' if is_building else ""
+    if is_building:
+        told = '<p role="status">It is being built with the admin UI, and comes by itself.</p>'
+    else:
+        told = (
+            '<div class="note warn"><p>It is built with the admin UI, which is not built here. Run '
+            f'<code class="mono">{COMMAND}</code>, then reload this page.</p>'
+            f'<p class="mono words">{escape(state.message)}</p></div>'
+        )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(info['title'])} API</title><style>{STYLE}</style></head><body>"
-        f'<h1>{escape(info["title"])} <span class="dim">{escape(info["version"])}</span></h1>'
-        f"<p>{escape(info['description'])} "
-        "Send <code>Authorization: Bearer sk-...</code>. "
-        f'<a href="{escape(root_path)}/openapi.json">OpenAPI document</a></p>'
-        f"<main>{sections}</main></body></html>"
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">{reload}'
+        f'<title>API reference</title><link rel="stylesheet" href="{root}{STYLE_PATH}"></head>'
+        f"<body><main><h1>API reference</h1>{told}"
+        f'<p>The <a href="{root}/openapi.json">OpenAPI document</a> lists every endpoint.</p>'
+        "</main></body></html>"
     )
-
-
-def _operation(path: str, method: str, operation: JsonDocument, document: JsonDocument) -> str:
-    head = (
-        f'<summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
-        f'<span class="dim">{escape(operation["summary"])}</span></summary>'
-    )
-    body = _table("Parameters", operation.get("parameters", []))
-    if "requestBody" in operation:
-        body += _schema("Body", operation["requestBody"]["content"]["application/json"]["schema"], document)
-    for kind, content in operation["responses"]["200"]["content"].items():
-        body += _schema(f"Answer, {kind}", content["schema"], document)
-    return f"<details>{head}{body}</details>"
-
-
-def _table(title: str, parameters: list[JsonDocument]) -> str:
-    if not parameters:
-        return ""
-    rows = "".join(
-        f"<tr><td><code>{escape(row['name'])}</code></td><td>{escape(row['in'])}</td>"
-        f"<td><code>{escape(json.dumps(row['schema']))}</code></td></tr>"
-        for row in parameters
-    )
-    return f"<h4>{title}</h4><table><tr><th>name</th><th>in</th><th>type</th></tr>{rows}</table>"
-
-
-def _schema(title: str, schema: JsonDocument, document: JsonDocument) -> str:
-    """The schema as HTML. Its own component is written out; the components that this one refers to stay
-    names."""
-    name = schema.get("$ref", "").rpartition("/")[2]
-    shown = document["components"]["schemas"].get(name, schema)
-    return f"<h4>{escape(title)}</h4><pre>{escape(json.dumps(shown, indent=1))}</pre>"

@@ -75,10 +75,15 @@ class Door:
         address = scope.get("client")
         calls_model = endpoint.manifest.access is Access.MODEL
         early: EarlyReply | None = None
+        if endpoint.is_live:
+            send = scope.get(RAW_SEND, send)
         if calls_model:
             send = scope.get(RAW_SEND, send)
             early = EarlyReply(send, self._limits.keepalive_s) if self._limits.keepalive_s else None
-        with _Client(receive, headers, self._limits, self._watch, is_watched=calls_model) as client:
+        with _Client(
+            receive, headers, self._limits, self._watch, is_watched=calls_model or endpoint.is_live
+        ) as client:
+            client.ended = endpoint.is_live  # nobody reads the body of such a request
             incoming = Incoming(
                 headers=headers,
                 query=query,

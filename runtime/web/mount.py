@@ -21,6 +21,7 @@ from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.signin.style import ICON_PATH, STYLE_PATH, icon, style
+from runtime.web.docs_page import reference_reply
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.edge import Edge, HttpOptions
 from runtime.web.fast_path import App, FastPath
@@ -56,7 +57,7 @@ def mount(
     doors = {path: _door(each, gateway, watch, options) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
     litestar = Litestar(
-        [*handlers, *_documents(entries, options.root_path)],
+        [*handlers, *_documents(entries, options.root_path, gateway.site.ui_title)],
         openapi_config=None,
         logging_config=None,
         exception_handlers={HTTPException: _framework_error},
@@ -103,36 +104,33 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
     return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
-class Documents:
-    """The OpenAPI document and a page that shows it. Both are made when one is first asked for, and kept: a
-    start need not wait for that tenth of a second. A thread makes them, since calls must not wait either."""
+class Document:
+    """The OpenAPI document. It is made when it is first asked for, and kept: a start need not wait for that
+    tenth of a second. A thread makes it, since calls must not wait either."""
 
     def __init__(self, entries: Sequence[Entry], root_path: str) -> None:
         self._entries = entries
         self._root_path = root_path
-        self._making: asyncio.Task[tuple[bytes, bytes]] | None = None
+        self._making: asyncio.Task[bytes] | None = None
 
-    async def both(self) -> tuple[bytes, bytes]:
-        """The document and the page."""
+    async def encoded(self) -> bytes:
         if self._making is None:
-            self._making = asyncio.create_task(asyncio.to_thread(self._make), name="documents")
-        return await asyncio.shield(self._making)  # another client may wait for them too
+            self._making = asyncio.create_task(asyncio.to_thread(self._make), name="document")
+        return await asyncio.shield(self._making)  # another client may wait for it too
 
-    def _make(self) -> tuple[bytes, bytes]:
-        from runtime.web.docs_page import reference_page
+    def _make(self) -> bytes:
         from runtime.web.openapi import openapi_document
 
-        document = openapi_document(self._entries, self._root_path)
-        return msgspec.json.encode(document), reference_page(document, self._root_path).encode()
+        return msgspec.json.encode(openapi_document(self._entries, self._root_path))
 
 
-def _documents(entries: Sequence[Entry], root_path: str) -> list[ControllerRouterHandler]:
-    """The handlers of the OpenAPI document and of the page that shows it."""
-    documents = Documents(entries, root_path)
+def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[ControllerRouterHandler]:
+    """The handlers of the OpenAPI document, of the page that shows it, and of the files of pages."""
+    document = Document(entries, root_path)
 
     @get(["/openapi.json"])
     async def openapi_json() -> ASGIApp:
-        return _sends((await documents.both())[0], b"application/json")
+        return _sends(await document.encoded(), b"application/json")
 
     @get([STYLE_PATH])
     async def pages_style() -> ASGIApp:
@@ -151,7 +149,7 @@ def _documents(entries: Sequence[Entry], root_path: str) -> list[ControllerRoute
 
     @get(["/", "/docs"])
     async def reference() -> ASGIApp:
-        return _sends((await documents.both())[1], b"text/html; charset=utf-8")
+        return _replies(await asyncio.to_thread(reference_reply, built_ui(), root_path, title=title))
 
     return [openapi_json, pages_style, pages_icon, ui_asset, reference]
 

@@ -69,6 +69,8 @@ def _operation(
         "tags": [manifest.family],
         "responses": {"200": _answer(manifest, by_kind)},
     }
+    if path != manifest.path:
+        operation["x-alias-of"] = manifest.path.replace(":path}", "}")
     if manifest.access is not Access.OPEN:
         operation["security"] = [{"key": []}]
     for status, text in STATUSES.items():

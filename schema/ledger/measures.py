@@ -36,8 +36,13 @@ def _call(row: SpendRow) -> int:
     return 1 if row.final and row.corrects is None else 0
 
 
+def is_sent(row: SpendRow) -> bool:
+    """Whether a row is that of a call that was sent to a provider, so that its time counts."""
+    return row.outcome is not Outcome.REFUSED and row.final and row.corrects is None
+
+
 def _sent(row: SpendRow) -> int:
-    return 1 if row.outcome is not Outcome.REFUSED and row.final and row.corrects is None else 0
+    return 1 if is_sent(row) else 0
 
 
 def _successful(row: SpendRow) -> int:

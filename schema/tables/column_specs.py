@@ -47,6 +47,7 @@ MOMENT: Spec = (Timestamptz, {"default": None})
 OPTIONAL_MOMENT: Spec = (Timestamptz, {"default": None, "null": True})
 OPTIONAL_DATE: Spec = (Date, {"default": None, "null": True})
 BYTES: Spec = (Bytea, {"default": None})
+COUNTS: Spec = (Array, {"default": list, "base_column": BigInt()})
 UNIQUE_TEXT: Spec = (Text, {"default": None, "unique": True})
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -4,6 +4,13 @@
 
 SET LOCAL check_function_bodies = false;
 
+CREATE FUNCTION switchgear_add_counts(one bigint[], other bigint[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(array_agg(coalesce(a, 0) + coalesce(b, 0) ORDER BY place), '{}')
+    FROM unnest(one, other) WITH ORDINALITY AS both_of(a, b, place)
+$$;
+
 CREATE FUNCTION switchgear_append_only() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -109,6 +116,16 @@ BEGIN
         FROM unnest(names, kept, rests) AS b(n, kept, rest) LEFT JOIN "Switchgear_Account" o ON o.account = b.n
         GROUP BY b.n, o.account;
 END $$;
+
+CREATE FUNCTION switchgear_counts_of(buckets integer[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(array_agg(coalesce(calls, 0) ORDER BY place), '{}')
+    FROM generate_series(0, (SELECT max(found) FROM unnest(buckets) AS found)) AS place
+    LEFT JOIN (
+        SELECT found, count(*) AS calls FROM unnest(buckets) AS found WHERE found IS NOT NULL GROUP BY found
+    ) AS counted ON found = place
+$$;
 
 CREATE FUNCTION switchgear_daily_id(VARIADIC parts text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1668,6 +1685,23 @@ CREATE TABLE "Switchgear_Journal" (
     finished_at timestamp with time zone
 );
 
+CREATE TABLE "Switchgear_Latency" (
+    id text NOT NULL,
+    date text NOT NULL,
+    hour text DEFAULT ''::text NOT NULL,
+    api_key text DEFAULT ''::text NOT NULL,
+    user_id text DEFAULT ''::text NOT NULL,
+    team_id text DEFAULT ''::text NOT NULL,
+    organization_id text DEFAULT ''::text NOT NULL,
+    model_group text DEFAULT ''::text NOT NULL,
+    model text DEFAULT ''::text NOT NULL,
+    custom_llm_provider text DEFAULT ''::text NOT NULL,
+    duration_counts bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    ttft_counts bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+);
+
 CREATE TABLE "Switchgear_Lease" (
     account text NOT NULL,
     epoch bigint NOT NULL,
@@ -1871,6 +1905,9 @@ ALTER TABLE ONLY "Switchgear_HostConfig"
 ALTER TABLE ONLY "Switchgear_Journal"
     ADD CONSTRAINT "Switchgear_Journal_pkey" PRIMARY KEY (journal);
 
+ALTER TABLE ONLY "Switchgear_Latency"
+    ADD CONSTRAINT "Switchgear_Latency_pkey" PRIMARY KEY (id);
+
 ALTER TABLE ONLY "Switchgear_Lease"
     ADD CONSTRAINT "Switchgear_Lease_pkey" PRIMARY KEY (account, epoch, worker);
 
@@ -2038,6 +2075,10 @@ CREATE INDEX "LiteLLM_ProjectTable_team_id_idx" ON "LiteLLM_ProjectTable" USING 
 CREATE INDEX "LiteLLM_HealthCheckTable_checked_at_idx" ON "LiteLLM_HealthCheckTable" USING btree (checked_at DESC, health_check_id);
 
 CREATE INDEX "Switchgear_Cache_expires_at_idx" ON "Switchgear_Cache" USING btree (expires_at, size);
+
+CREATE INDEX "Switchgear_Latency_day_idx" ON "Switchgear_Latency" USING btree (date) WHERE (hour = ''::text);
+
+CREATE INDEX "Switchgear_Latency_hour_idx" ON "Switchgear_Latency" USING btree (date) WHERE (hour <> ''::text);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
 
@@ -2267,3 +2308,5 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-30T03:00:01:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:00:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:10:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:10:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:01:000000', 'switchgear');

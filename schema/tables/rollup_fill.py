@@ -1,4 +1,4 @@
-"""The daily sums of the whole ledger, as SQL: what to run to make them anew, into empty tables.
+"""The daily sums and histograms of the whole ledger, as SQL: what makes them anew, in empty tables.
 
 `runtime/books/rollups.py` comes to the same row by row. The migration that made the tables has statements of
 its own, which are older than corrections and would count those as calls.
@@ -7,7 +7,8 @@ its own, which are older than corrections and would count those as calls.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schema.ledger.measures import MEASURE_NAMES, MEASURES
+from schema.ledger.histogram import BOUNDS_MS
+from schema.ledger.measures import MEASURE_NAMES, MEASURES, SENT
 
 KEY: Mapping[str, str] = MappingProxyType(
     {
@@ -36,6 +37,26 @@ def _fill(table: str, more: str, source: str) -> str:
     """
 
 
+def _fill_histograms() -> str:
+    """The histograms of all days and all hours. The bookkeeper drops the hours that are not kept."""
+    bounds = ", ".join(map(str, BOUNDS_MS))
+    shown = [f"{made} AS {name}" for name, made in KEY.items() if name != "endpoint"]
+    shown.insert(1, """CASE WHEN of_hours THEN to_char("startTime", 'HH24') ELSE '' END AS hour""")
+    key = ", ".join(each.rpartition(" AS ")[2] for each in shown)
+    counts = [
+        f"switchgear_counts_of(array_agg(width_bucket({name}::bigint, '{{{bounds}}}'::bigint[])))"
+        for name in ("request_duration_ms", "ttft_ms")
+    ]
+    return f"""
+        INSERT INTO "Switchgear_Latency" (id, {key}, duration_counts, ttft_counts)
+        SELECT switchgear_daily_id({key}), * FROM (
+            SELECT {", ".join((*shown, *counts))}
+            FROM "LiteLLM_SpendLogs", (VALUES (true), (false)) AS grain(of_hours) WHERE {SENT}
+            GROUP BY {", ".join(str(place + 1) for place in range(len(shown)))}
+        ) AS counted
+    """
+
+
 FILL: tuple[str, ...] = (
     _fill("Switchgear_DailySpend", "", ""),
     _fill("Switchgear_DailyEndUserSpend", "end_user", " WHERE end_user <> ''"),
@@ -51,4 +72,5 @@ FILL: tuple[str, ...] = (
             {", ".join(f"sum({name})" for name in MEASURE_NAMES)}
         FROM "Switchgear_DailyEndUserSpend" GROUP BY date, end_user
     """,
+    _fill_histograms(),
 )

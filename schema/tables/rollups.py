@@ -3,7 +3,7 @@ report. LiteLLM's names for them are views; see the migration of 14:00:01."""
 
 from decimal import Decimal
 
-from piccolo.columns import BigInt, Numeric, Text, Timestamp
+from piccolo.columns import Array, BigInt, Numeric, Text, Timestamp
 from piccolo.table import Table
 
 
@@ -69,3 +69,24 @@ class DailyEndUserTotal(SumColumns, Table, tablename="Switchgear_DailyEndUserTot
     """An end user's whole day."""
 
     end_user = Text(default=None)
+
+
+class Latency(Table, tablename="Switchgear_Latency"):
+    """Histograms of how long calls took, by UTC day and by UTC hour. The place of a count in an array is that
+    of its bucket in `schema/ledger/histogram.py`; trailing zeros are left out."""
+
+    id = Text(primary_key=True, default=None)
+    date = Text(default=None)
+    hour = Text(default="")
+    """`00` to `23`. Empty: the row counts the whole day."""
+    api_key = Text(default="")
+    user_id = Text(default="")
+    team_id = Text(default="")
+    organization_id = Text(default="")
+    model_group = Text(default="")
+    model = Text(default="")
+    custom_llm_provider = Text(default="")
+    duration_counts = Array(base_column=BigInt(), default=list)
+    ttft_counts = Array(base_column=BigInt(), default=list)
+    created_at = Timestamp(default=None)
+    updated_at = Timestamp(default=None)

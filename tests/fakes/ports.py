@@ -21,12 +21,13 @@ from functions.ports.governance import (
     Users,
 )
 from functions.ports.guardrails import NOBODY_ASKED, Guardrails
+from functions.ports.live import Live
 from functions.ports.local_hosts import LocalHosts
 from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, RoutePlans, Routes, Upstream
 from functions.ports.registry import Hosts, StoredRegistry
 from functions.ports.scim import Directory
 from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
-from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend
+from functions.ports.spend import Bodies, Corrections, Counters, Latency, Log, Prices, Reports, Spend
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from models_registry.target import Target
@@ -95,6 +96,8 @@ class Given(TypedDict, total=False):
     spend: Spend
     log: Log
     reports: Reports
+    latency: Latency
+    live: Live
     bodies: Bodies
     counters: Counters
     corrections: Corrections

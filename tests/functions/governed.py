@@ -148,6 +148,7 @@ class House:
             spend=stores.spend,
             log=stores.log,
             reports=stores.reports,
+            latency=stores.latency,
             bodies=BodyReader(database),
             counters=stores.counters,
             corrections=CorrectionWriter(database, database),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from functions import activity, global_spend, spend, spend_reports
+from functions import activity, global_spend, latency, spend, spend_reports
 from schema.ledger.rows import SpendRow
 from tests.functions import booked
 from tests.functions.governed import Body, House, cases
@@ -47,6 +47,7 @@ CHARTS = cases(
     (global_spend.report, MONTH),
     (global_spend.report, {**MONTH, "group_by": "customer"}),
     (global_spend.report, {**MONTH, "group_by": "api_key"}),
+    (latency.latency, MONTH),
     (activity.user, MONTH),
     (activity.team, MONTH),
     (activity.organization, MONTH),

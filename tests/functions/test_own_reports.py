@@ -14,6 +14,8 @@ from tests.functions.governed import House, in_house
 from tests.functions.reported import CHARTS, MONTH, book, row_at, text_of
 
 OWN = "a" * 64
+REPORTS = ("spend", "spend_reports", "global_spend", "activity", "latency")
+"""The families of reports."""
 OTHER = "b" * 64
 LABELS: dict[str, Any] = {"end_user": "eve", "tags": ("t", "u")}
 MINE = (
@@ -109,9 +111,5 @@ def test_every_report_that_is_mounted_is_asked_here() -> None:
     rows = {spend.log_page, spend.export}
     counters = {spend.keys, spend.users, spend.teams}
     asked = {function for function, _ in CHARTS} | rows | counters
-    mounted = {
-        function
-        for function in CATALOG
-        if function.__module__.rpartition(".")[2] in ("spend", "spend_reports", "global_spend", "activity")
-    }
+    mounted = {function for function in CATALOG if function.__module__.rpartition(".")[2] in REPORTS}
     assert {function.__name__ for function in mounted - asked} == {"reset"}

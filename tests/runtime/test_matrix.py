@@ -57,6 +57,7 @@ from tests.fakes import answers
 from tests.fakes.cache import local_cache
 from tests.fakes.guardrails import FakeGuardrails
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.live import FakeLive
 from tests.fakes.local_hosts import FakeLocalHosts
 from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeUpstream
@@ -241,6 +242,9 @@ EXPECTED: Mapping[str, Expected] = {
     "spend.users": ("yyyyyyyh", "yyhhyhhh"),
     "spend.teams": OWN_SPEND,
     "spend.tags": OWN_SPEND,
+    "latency": OWN_SPEND,
+    "live.events": EVERYBODY,  # each its own calls: tests/runtime/live/test_hub.py
+    "live.calls": EVERYBODY,
     "spend_reports.key": OWN_SPEND,
     "spend_reports.user": ("yyyyyyyh", "yyhhyhhh"),
     "spend_reports.team": OWN_SPEND,
@@ -380,7 +384,7 @@ LISTS = frozenset(
         *(
             name
             for name, expected in EXPECTED.items()
-            if name.split(".")[0] in ("spend", "spend_reports", "global_spend", "activity")
+            if name.split(".")[0] in ("spend", "spend_reports", "global_spend", "activity", "latency")
             and expected is not EVERYBODY
         ),
     ]
@@ -539,11 +543,14 @@ FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
     "stored_models": lambda case: {"id": case.name},
     "credentials": lambda case: {"credential_name": case.name},
     "activity": lambda case: {**PERIOD, "api_key": case.key},
+    "latency": lambda case: {**PERIOD, "api_key": case.key, "by": "key"},
 }
 """For the functions of a family that need no more."""
 BODILESS = frozenset(
     [
         "models",
+        "live.events",
+        "live.calls",
         "model_info.deployments",
         "model_info.page",
         "model_info.groups",
@@ -611,6 +618,7 @@ FAMILY_MARKS: Mapping[str, Callable[[Case], str]] = {
     "organizations": lambda case: case.organization,
     "projects": lambda case: case.customer,
     "activity": lambda case: case.key,
+    "latency": lambda case: case.key,
     "corrections": lambda case: case.name,
     "spend": lambda case: case.name,
     "spend_reports": lambda case: case.name,
@@ -766,6 +774,7 @@ async def outcome(house: House, entry: Entry, case: Case, answer: FakeUpstream) 
             cache=local_cache(database=house.database),
             guardrails=FakeGuardrails(case.name),
             local_hosts=FakeLocalHosts(),
+            live=FakeLive(),
         ),
         max_body_bytes=100_000,
         body_room=BodyRoom(1_000_000),

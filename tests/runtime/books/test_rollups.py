@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.books import rollups
+from runtime.books import latency, rollups
 from runtime.books.insert import insert_rows
 from runtime.postgres.partitions import ensure_partition, months_of
 from schema.ledger.measures import MEASURE_NAMES
@@ -19,11 +19,12 @@ from schema.tables.rollup_fill import FILL
 from tests.conftest import execute
 from tests.runtime.attempts import make_row
 
+SUMMED = [(rollup.table, (*rollup.key, *MEASURE_NAMES)) for rollup in rollups.ROLLUPS]
 CONTENT = tuple(
-    f'SELECT {", ".join(("id", *rollup.key, *MEASURE_NAMES))} FROM "{rollup.table}" ORDER BY id'
-    for rollup in rollups.ROLLUPS
+    f'SELECT {", ".join(("id", *columns))} FROM "{table}" ORDER BY id'
+    for table, columns in (*SUMMED, (latency.TABLE, (*latency.KEY, *latency.COUNTS)))
 )
-EMPTY = tuple(f'TRUNCATE "{rollup.table}"' for rollup in rollups.ROLLUPS)
+EMPTY = tuple(f'TRUNCATE "{table}"' for table in (*(each.table for each in rollups.ROLLUPS), latency.TABLE))
 Content = list[list[tuple[object, ...]]]
 
 NAMES = st.sampled_from(["", "a", "b", "ü", "a\x1fb"])
@@ -191,6 +192,12 @@ def test_two_writers_at_once_add_up_and_never_deadlock(postgres_dsn: str) -> Non
         for (table, _), times in zip(rollups.ROLLUPS, (1, 1, 2, 1), strict=True):
             found = await connection.fetchrow(f'SELECT count(*), sum(api_requests) AS n FROM "{table}"')
             assert (found["count"], found["n"]) == (40 * times, 4 * 15 * 40 * times)
+        for grain in ("=", "<>"):
+            counted = await connection.fetchrow(
+                f"""SELECT count(*), sum((SELECT sum(calls) FROM unnest(duration_counts) AS calls)) AS n
+                FROM "{latency.TABLE}" WHERE hour {grain} ''"""
+            )
+            assert (counted["count"], counted["n"]) == (40, 4 * 15 * 40)
         await connection.close()
 
     asyncio.run(run())

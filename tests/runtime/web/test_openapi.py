@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.contract.roles import Access
+from runtime.admin_ui.built import BuiltUi
+from runtime.admin_ui.state import BuildState
 from runtime.catalog import entries
-from runtime.web.docs_page import reference_page
-from runtime.web.mount import Documents
+from runtime.web.docs_page import missing_page, reference_reply
+from runtime.web.mount import Document
 from runtime.web.openapi import openapi_document
 
 Json = dict[str, Any]  # a JSON document by definition
@@ -118,41 +120,65 @@ def test_a_part_of_the_catalogue_is_a_part_of_the_document() -> None:
     }
 
 
-def test_the_page_shows_every_path_and_is_safe_html(document: Json) -> None:
-    page = reference_page(document)
-    text = unescape(page)
-    for path in document["paths"]:
-        assert f"<code>{path}</code>" in text
-    for operation in operations(document):
-        assert operation["summary"] in text
+def test_an_alias_names_the_path_that_it_stands_for(document: Json) -> None:
+    paths = document["paths"]
+    aliases = {
+        (path, method): operation["x-alias-of"]
+        for path, item in paths.items()
+        for method, operation in item.items()
+        if "x-alias-of" in operation
+    }
+    assert aliases["/chat/completions", "post"] == "/v1/chat/completions"
+    for (path, method), of in aliases.items():
+        assert "x-alias-of" not in paths[of][method]
+        assert paths[of][method]["summary"] == paths[path][method]["summary"]
+
+
+def test_where_the_ui_is_not_built_the_page_says_what_is_missing_and_the_command(tmp_path: Path) -> None:
+    reply = reference_reply(BuiltUi(tmp_path), "/llm")
+    page = bytes(reply.body if isinstance(reply.body, bytes) else b"").decode()
+    assert "just ui-build" in page
+    assert "Nobody has built it on this machine yet." in page
+    assert 'href="/llm/openapi.json"' in page
     assert "<script" not in page
-    hostile = {**document, "info": {**document["info"], "description": "<script>alert(1)</script>"}}
-    assert "<script" not in reference_page(hostile)
+    assert "default-src 'none'" in dict(reply.headers)[b"content-security-policy"].decode()
+    hostile = missing_page(BuildState(state="failed", message="<script>alert(1)</script>"), "/llm")
+    assert "<script" not in hostile
+    assert "comes by itself" in missing_page(BuildState(state="building"), "")
 
 
-def test_the_documents_are_made_once_for_all_who_ask_and_also_where_the_first_leaves(
+def test_the_built_page_runs_scripts_of_its_own_alone(tmp_path: Path) -> None:
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "reference.html").write_text("<!doctype html><head></head>the reference")
+    reply = reference_reply(BuiltUi(tmp_path), "/llm", title="Acme")
+    assert isinstance(reply.body, bytes)
+    assert b"the reference" in reply.body
+    assert b'<base href="/llm/ui/">' in reply.body
+    assert "script-src 'self';" in dict(reply.headers)[b"content-security-policy"].decode()
+
+
+def test_the_document_is_made_once_for_all_who_ask_and_also_where_the_first_leaves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     making: list[int] = []
-    make = Documents._make
+    make = Document._make
 
-    def counted(self: Documents) -> tuple[bytes, bytes]:
+    def counted(self: Document) -> bytes:
         making.append(1)
         return make(self)
 
-    monkeypatch.setattr(Documents, "_make", counted)
+    monkeypatch.setattr(Document, "_make", counted)
 
-    async def run() -> list[tuple[bytes, bytes]]:
-        documents = Documents(entries(["chat"]), "")
+    async def run() -> list[bytes]:
+        made = Document(entries(["chat"]), "")
         assert making == []
-        first = asyncio.create_task(documents.both())
+        first = asyncio.create_task(made.encoded())
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        return list(await asyncio.gather(documents.both(), documents.both()))
+        return list(await asyncio.gather(made.encoded(), made.encoded()))
 
     one, other = asyncio.run(run())
     assert making == [1]
     assert one == other
-    assert b"/v1/chat/completions" in one[0]
-    assert one[1].startswith(b"<!doctype html>")
+    assert b"/v1/chat/completions" in one

@@ -114,11 +114,6 @@ export function line(days: readonly Day[], period: Period, value: (metrics: Metr
   });
 }
 
-/** The mean of a time, in milliseconds. */
-export function mean(total: number | undefined, requests: number | undefined): number | null {
-  return requests ? (total ?? 0) / requests : null;
-}
-
 /** The change from one sum to the next, as a share. Null where there was nothing before. */
 export function change(now: number, then: number): number | null {
   return then > 0 ? now / then - 1 : null;

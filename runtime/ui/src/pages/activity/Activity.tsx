@@ -2,8 +2,9 @@ import { Button } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useMemo } from 'react';
+import { type ReactNode, useCallback, useEffect, useMemo } from 'react';
 import { type Schemas, read } from '@/api/client';
+import { useNewRows } from '@/api/live';
 import { count } from '@/shared/format';
 import { Page } from '@/shared/Page';
 import { RangePicker } from '@/shared/pickers';
@@ -12,11 +13,11 @@ import { DataTable } from '@/shared/table/DataTable';
 import { useFilters } from '@/shared/url';
 import { COLUMNS } from './columns';
 import { FilterRow } from './FilterRow';
+import { InFlight } from './InFlight';
 import { RequestDrawer } from './RequestDrawer';
 import { type LogRow, logQuery, newer } from './rows';
 
 const SIZE = 100;
-const NEW_EVERY_MS = 5_000;
 
 type LogPage = Schemas['LogPage'];
 
@@ -39,9 +40,13 @@ export default function Activity(): ReactNode {
   const newest = useQuery({
     queryKey: ['/spend/logs/v2', 'newest', query],
     queryFn: async ({ signal }) => (await read('/spend/logs/v2', { ...query, page_size: 50 }, signal)) as LogPage,
-    refetchInterval: NEW_EVERY_MS,
     enabled: watches,
   });
+  const look = newest.refetch;
+  useNewRows(
+    useCallback(() => void look(), [look]),
+    { enabled: watches },
+  );
   const waiting = watches && newest.data ? newer(newest.data.data, rows) : 0;
   const first = log.data?.pages[0];
   const starts = waiting > 0 && rows?.length === 0;
@@ -52,6 +57,7 @@ export default function Activity(): ReactNode {
   const narrowed = Object.keys(filters).some((name) => !['range', 'sort', 'order'].includes(name));
   return (
     <Page title="Activity" tools={<RangePicker usual="7d" />}>
+      <InFlight />
       <DataTable<LogRow>
         name="activity"
         label="Requests"

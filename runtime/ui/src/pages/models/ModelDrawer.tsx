@@ -5,6 +5,7 @@ import { send, useChange, useGet } from '@/api/client';
 import { manages, may, useMe } from '@/api/me';
 import { useConfirm } from '@/shared/confirm';
 import { compact, duration } from '@/shared/format';
+import type { Timed } from '@/shared/latency';
 import { CopyId } from '@/shared/Id';
 import { Card, Chip, Facts, When } from '@/shared/parts';
 import { Loaded } from '@/shared/states';
@@ -13,7 +14,7 @@ import { type Deployment, TONES, capabilities, idOf, info, isStored, params, per
 const TOUCHED = ['/v2/model/info', '/model/info', '/model_group/info', '/v1/models'] as const;
 
 /** One deployment: what it is, how it stands, and what can be done with it. */
-export function ModelDrawer({ of, onClose }: { of: Deployment; onClose: () => void }): ReactNode {
+export function ModelDrawer({ of, timed, onClose }: { of: Deployment; timed: Timed | undefined; onClose: () => void }): ReactNode {
   const me = useMe();
   const navigate = useNavigate();
   const { state, detail } = standing(of);
@@ -37,6 +38,8 @@ export function ModelDrawer({ of, onClose }: { of: Deployment; onClose: () => vo
             ['Price from', String(facts.price_source ?? 'nowhere: under a budget it is refused')],
             ['Context', Boolean(facts.max_input_tokens) && `${compact(Number(facts.max_input_tokens))} in, ${compact(Number(facts.max_output_tokens ?? 0))} out`],
             ['Can do', capabilities(of).join(', ')],
+            ['Latency, 7 days', timed !== undefined && `p50 ${duration(timed.duration_ms.p50)}, p95 ${duration(timed.duration_ms.p95)}, p99 ${duration(timed.duration_ms.p99)}`],
+            ['First token, 7 days', Boolean(timed?.ttft_ms.calls) && `p50 ${duration(timed?.ttft_ms.p50)}, p95 ${duration(timed?.ttft_ms.p95)}, p99 ${duration(timed?.ttft_ms.p99)}`],
             ['Team', facts.team_id as string | undefined],
             ['Goes away', facts.deprecation_date as string | undefined],
             ['From', isStored(of) ? 'added here' : 'the config file, where it is changed'],

@@ -1,15 +1,14 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useCallback } from 'react';
 import { read, useGet } from '@/api/client';
+import { useNewRows } from '@/api/live';
 import { may, useMe } from '@/api/me';
 import { plural } from '@/shared/format';
 import { Card, Chip } from '@/shared/parts';
 import { isoDay } from '@/shared/period';
 import { Snippets } from '@/shared/Snippets';
-
-const EVERY_MS = 2_000;
 
 /** The way to the first request, step by step. The last step turns green when it arrives. */
 export function Guide(): ReactNode {
@@ -19,12 +18,13 @@ export function Guide(): ReactNode {
   const names = (models.data?.data ?? []).map((card) => card.id).filter((name) => !name.includes('*'));
   const first = useQuery({
     queryKey: ['/spend/logs/v2', 'first'],
-    refetchInterval: EVERY_MS,
     queryFn: async ({ signal }) => {
       const today = isoDay(new Date());
       return (await read('/spend/logs/v2', { start_date: today, end_date: today, page_size: 1 }, signal)).data[0] ?? null;
     },
   });
+  const look = first.refetch;
+  useNewRows(useCallback(() => void look(), [look]));
   const hasKey = (keys.data?.total_count ?? 0) > 0;
   const step = (done: boolean, text: string): ReactNode => <Chip tone={done ? 'ok' : 'idle'}>{text}</Chip>;
   return (

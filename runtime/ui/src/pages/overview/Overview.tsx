@@ -1,10 +1,11 @@
 import { Skeleton } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useMe } from '@/api/me';
-import { line, mean, seriesOf, totalOf, useDays } from '@/shared/activity';
+import { line, seriesOf, totalOf, useDays } from '@/shared/activity';
 import { Chart } from '@/shared/charts/Chart';
 import { largest } from '@/shared/charts/colours';
 import { compact, count, day, duration, money } from '@/shared/format';
+import { useLatency } from '@/shared/latency';
 import { Card } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { before, daysOf, periodOf } from '@/shared/period';
@@ -13,6 +14,7 @@ import { Loaded } from '@/shared/states';
 import { useFilters } from '@/shared/url';
 import { useNavigate } from '@tanstack/react-router';
 import { Guide } from './Guide';
+import { LatencyChart } from './LatencyChart';
 import { Lists } from './Lists';
 import { NearestBudgets } from './NearestBudgets';
 import { Tiles } from './Tiles';
@@ -27,8 +29,9 @@ export default function Overview(): ReactNode {
   const days = useDays({ period, scope }, me.user_id);
   const earlier = useDays({ period: before(period), scope }, me.user_id);
   const labels = daysOf(period).map((date) => day(date).replace(/,? \d{4}$/, ''));
-  const pick = (label: string): void => {
-    const date = daysOf(period)[labels.indexOf(label)];
+  const latency = useLatency({ period, scope, step: 'total' }).data?.results[0];
+  const pick = (label: string): void => open(daysOf(period)[labels.indexOf(label)]);
+  const open = (date: string | undefined): void => {
     void navigate({ to: '/activity', search: { day: date, team: scope.startsWith('team:') ? scope.slice(5) : undefined } as never });
   };
   return (
@@ -39,25 +42,13 @@ export default function Overview(): ReactNode {
           if (!all.api_requests && scope === 'all' && earlier.data && !totalOf(earlier.data).api_requests) return <Guide />;
           return (
             <>
-              <Tiles days={found} earlier={earlier.data} period={period} scope={scope} />
+              <Tiles days={found} earlier={earlier.data} period={period} scope={scope} latency={latency} />
               <div className="cols two">
                 <Card title="Spend a day by model" aside={`${money(all.spend ?? 0)} in ${period.days} days`}>
                   <Chart kind="bars" label={`Spend a day by model, ${money(all.spend ?? 0)} in all`} labels={labels} series={largest(seriesOf(found, period, 'model_groups', (each) => Number(each.spend ?? 0)))} format={(value) => money(value)} height={318} onPick={pick} />
                 </Card>
-                <Card title="Latency" aside={`mean ${duration(mean(all.total_response_time_ms, all.timed_requests))}`}>
-                  <Chart
-                    kind="lines"
-                    label="Mean time to the first token and in all, by day"
-                    labels={labels}
-                    series={[
-                      { name: 'whole answer', values: line(found, period, (each) => mean(each.total_response_time_ms, each.timed_requests)) },
-                      { name: 'first token', values: line(found, period, (each) => mean(each.total_ttft_ms, each.ttft_requests)) },
-                    ]}
-                    colours={['--s3', '--s1']}
-                    format={duration}
-                    height={128}
-                    onPick={pick}
-                  />
+                <Card title="Latency" aside={latency && `p50 ${duration(latency.duration_ms.p50)}, p95 ${duration(latency.duration_ms.p95)}`}>
+                  <LatencyChart period={period} scope={scope} onPick={open} />
                   <div style={{ height: 14 }} />
                   <NearestBudgets />
                 </Card>

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
-import { type Day, change, mean, totalOf } from '@/shared/activity';
+import { type Day, change, totalOf } from '@/shared/activity';
 import { compact, count, duration, money, percent } from '@/shared/format';
+import type { Timed } from '@/shared/latency';
 import { Tile } from '@/shared/parts';
 import { type Period, forecast } from '@/shared/period';
 
@@ -9,6 +10,7 @@ interface TilesProps {
   earlier: readonly Day[] | undefined;
   period: Period;
   scope: string;
+  latency: Timed | undefined;
 }
 
 /** A change in words: `▲ 12 % on the 30 d before`. */
@@ -20,7 +22,7 @@ function changed(now: number, then: number | undefined, days: number): string {
 }
 
 /** The numbers of the range. Each leads to the rows behind it. */
-export function Tiles({ days, earlier, period, scope }: TilesProps): ReactNode {
+export function Tiles({ days, earlier, period, scope, latency }: TilesProps): ReactNode {
   const now = totalOf(days);
   const then = earlier && totalOf(earlier);
   const spend = Number(now.spend ?? 0);
@@ -38,8 +40,9 @@ export function Tiles({ days, earlier, period, scope }: TilesProps): ReactNode {
       <Tile name="Month-end forecast" value={expected === null ? '–' : money(expected)} note="at the pace of the last 7 days" to="/usage" search={{ range: 'month' }} />
       <Tile name="Requests" value={requests < 10_000_000 ? count(requests) : compact(requests)} note={changed(requests, then?.api_requests, period.days)} to="/activity" search={here} />
       <Tile name="Answered" value={share(now.successful_requests ?? 0)} note={`refused ${share(refused)}, failed ${share(failed)}`} to="/activity" search={{ ...here, outcome: 'failed' }} />
-      <Tile name="First token, mean" value={duration(mean(now.total_ttft_ms, now.ttft_requests))} note={`whole answer ${duration(mean(now.total_response_time_ms, now.timed_requests))}`} to="/activity" search={{ ...here, sort: 'ttft_ms' }} />
-      <Tile name="Tokens in / out" value={`${compact(now.prompt_tokens ?? 0)} / ${compact(now.completion_tokens ?? 0)}`} note={`${compact(now.cache_read_input_tokens ?? 0)} from the cache`} to="/usage" search={{ range: here.range, measure: 'tokens' }} />
+      <Tile name="Latency, p95" value={duration(latency?.duration_ms.p95)} note={`p50 ${duration(latency?.duration_ms.p50)}`} to="/activity" search={{ ...here, sort: 'request_duration_ms' }} />
+      <Tile name="First token, p95" value={duration(latency?.ttft_ms.p95)} note={`p50 ${duration(latency?.ttft_ms.p50)}`} to="/activity" search={{ ...here, sort: 'ttft_ms' }} />
+      <Tile name="Tokens" value={compact(now.total_tokens ?? 0)} note={`${compact(now.prompt_tokens ?? 0)} in (${compact(now.cache_read_input_tokens ?? 0)} cached), ${compact(now.completion_tokens ?? 0)} out`} to="/usage" search={{ range: here.range, measure: 'tokens' }} />
       <Tile name="Uncertain spend" value={money(now.uncertain_spend ?? 0)} note={`${count(now.uncertain_requests ?? 0)} calls to look at`} to="/activity" search={{ ...here, outcome: 'uncertain' }} />
     </div>
   );

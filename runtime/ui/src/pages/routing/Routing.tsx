@@ -2,7 +2,8 @@ import type { ReactNode } from 'react';
 import { useGet } from '@/api/client';
 import { may, useMe } from '@/api/me';
 import { totalOf, useDays } from '@/shared/activity';
-import { count, percent } from '@/shared/format';
+import { count, duration, percent } from '@/shared/format';
+import { useLatency } from '@/shared/latency';
 import { Card, Chip } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { periodOf } from '@/shared/period';
@@ -21,6 +22,8 @@ export default function Routing(): ReactNode {
   const checks = useGet('/health/latest', {}, { everyMs: EVERY_MS });
   const period = periodOf('2d');
   const days = useDays({ period }, me.user_id);
+  const latency = useLatency({ period, step: 'total', by: 'provider' });
+  const times = new Map((latency.data?.results ?? []).map((each) => [each.group, each.duration_ms]));
   const providers = new Map<string, { requests: number; failed: number }>();
   for (const day of days.data ?? []) {
     for (const [name, share] of Object.entries(day.breakdown.providers ?? {})) {
@@ -67,10 +70,10 @@ export default function Routing(): ReactNode {
             <Loaded of={days} rows={4}>
               {() => (
                 <table className="plain">
-                  <thead><tr><th>Provider</th><th className="num">Requests</th><th className="num">Not answered</th></tr></thead>
+                  <thead><tr><th>Provider</th><th className="num">Requests</th><th className="num">Not answered</th><th className="num">p50</th><th className="num">p95</th></tr></thead>
                   <tbody>
                     {[...providers.entries()].sort((a, b) => b[1].requests - a[1].requests).map(([name, sum]) => (
-                      <tr key={name}><td>{name || 'refused before one was chosen'}</td><td className="num">{count(sum.requests)}</td><td className="num">{percent(sum.requests ? sum.failed / sum.requests : 0)}</td></tr>
+                      <tr key={name}><td>{name || 'refused before one was chosen'}</td><td className="num">{count(sum.requests)}</td><td className="num">{percent(sum.requests ? sum.failed / sum.requests : 0)}</td><td className="num">{duration(times.get(name)?.p50)}</td><td className="num">{duration(times.get(name)?.p95)}</td></tr>
                     ))}
                   </tbody>
                 </table>

@@ -3,7 +3,7 @@ import type { ColumnDef } from '@tanstack/react-table';
 import { type UseQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useMemo, useState } from 'react';
 import { count, duration, money, percent } from '@/shared/format';
-import { mean } from '@/shared/activity';
+import type { Timed } from '@/shared/latency';
 import { DataTable, type Sorting } from '@/shared/table/DataTable';
 import type { Line, Measure } from './measures';
 
@@ -12,6 +12,8 @@ interface LineTableProps {
   measure: Measure;
   total: number;
   word: string;
+  /** The percentiles of each name, where they are kept. */
+  timed: ReadonlyMap<string, Timed>;
   onRows: (id: string) => void;
   onInto?: (id: string) => void;
 }
@@ -24,11 +26,10 @@ const NUMBERS: Record<string, (line: Line) => number> = {
   errors: ({ metrics }) => metrics.failed_requests ?? 0,
   input: ({ metrics }) => metrics.prompt_tokens ?? 0,
   output: ({ metrics }) => metrics.completion_tokens ?? 0,
-  latency: ({ metrics }) => mean(metrics.total_response_time_ms, metrics.timed_requests) ?? 0,
 };
 
 /** A line for each name with its share; a click goes further into it, or to its rows. */
-export function LineTable({ lines, measure, total, word, onRows, onInto }: LineTableProps): ReactNode {
+export function LineTable({ lines, measure, total, word, timed, onRows, onInto }: LineTableProps): ReactNode {
   const [sorting, setSorting] = useState<Sorting>({ by: measure.value, order: 'desc' });
   const columns = useMemo<ColumnDef<Line, unknown>[]>(() => {
     const number = (id: string, header: string, shown: (line: Line) => ReactNode): ColumnDef<Line, unknown> => ({ id, header, meta: { numeric: true, sort: id }, cell: ({ row }) => shown(row.original) });
@@ -52,11 +53,13 @@ export function LineTable({ lines, measure, total, word, onRows, onInto }: LineT
       number('errors', 'Not answered', (line) => count(NUMBERS.errors!(line))),
       number('input', 'Tokens in', (line) => count(NUMBERS.input!(line))),
       number('output', 'Tokens out', (line) => count(NUMBERS.output!(line))),
-      number('latency', 'Mean latency', (line) => (line.metrics.timed_requests ? duration(NUMBERS.latency!(line)) : '')),
+      number('p50', 'p50', (line) => duration(timed.get(line.id)?.duration_ms.p50)),
+      number('latency', 'p95', (line) => duration(timed.get(line.id)?.duration_ms.p95)),
       { id: 'rows', header: '', cell: ({ row }) => <Button size="compact-xs" variant="subtle" onClick={() => onRows(row.original.id)}>Requests</Button> },
     ];
-  }, [measure, total, word, onRows]);
-  const by = NUMBERS[sorting.by];
+  }, [measure, total, word, timed, onRows]);
+  const times: Record<string, (line: Line) => number> = { p50: (line) => timed.get(line.id)?.duration_ms.p50 ?? 0, latency: (line) => timed.get(line.id)?.duration_ms.p95 ?? 0 };
+  const by = NUMBERS[sorting.by] ?? times[sorting.by];
   const sorted = by ? [...lines].sort((a, b) => (sorting.order === 'desc' ? by(b) - by(a) : by(a) - by(b))) : lines;
   return <DataTable name="usage" label={`Usage by ${word}`} of={READY} rows={sorted} columns={columns} id={(line) => line.id || 'none'} onOpen={onInto ? (line) => onInto(line.id) : undefined} sorting={sorting} onSort={setSorting} empty={null} free />;
 }

@@ -1,12 +1,13 @@
 import { Button, SegmentedControl, Select } from '@mantine/core';
 import { IconDownload, IconX } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useMemo } from 'react';
 import { seesAll, useMe } from '@/api/me';
 import { seriesOf, totalOf, useDays } from '@/shared/activity';
 import { Chart } from '@/shared/charts/Chart';
 import { largest } from '@/shared/charts/colours';
-import { cut, day } from '@/shared/format';
+import { cut, day, duration } from '@/shared/format';
+import { seriesByGroup, useLatency } from '@/shared/latency';
 import { Card } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { daysOf, periodOf } from '@/shared/period';
@@ -26,6 +27,11 @@ export default function Usage(): ReactNode {
   const group = (filters.by && filters.by in GROUPS ? filters.by : 'model') as Group;
   const how = GROUPS[group];
   const days = useDays({ period, scope: filters.scope ?? 'all', filters, by: how.by }, me.user_id);
+  const asked = { period, scope: filters.scope ?? 'all', by: how.timed ?? 'none', model: filters.model, team: filters.team, key: filters.key, user: filters.user } as const;
+  const whole = useLatency({ ...asked, step: 'total' }, { enabled: how.timed !== undefined });
+  const steps = useLatency({ ...asked, step: 'day' }, { enabled: how.timed !== undefined && measure.value === 'latency' });
+  const all = useLatency({ ...asked, by: 'none', step: 'total' }, { enabled: measure.value === 'latency' });
+  const timed = useMemo(() => new Map((how.timed ? (whole.data?.results ?? []) : []).map((each) => [each.group, each])), [how.timed, whole.data]);
   const labels = daysOf(period).map((date) => day(date).replace(/,? \d{4}$/, ''));
   const groups = (Object.keys(GROUPS) as Group[]).filter((each) => seesAll(me) || !GROUPS[each].everybody);
   const narrowed = ['model', 'team', 'user', 'key', 'tag'].filter((name) => filters[name]);
@@ -63,13 +69,19 @@ export default function Usage(): ReactNode {
           const total = measure.of(totalOf(found)) ?? 0;
           const lines = linesOf(found, how.kind, measure);
           if (lines.length === 0) return <Card><Empty title="Nothing was used in this range">Choose a longer range, or take a filter away.</Empty></Card>;
-          const series = seriesOf(found, period, how.kind, measure.of);
+          const slow = measure.value === 'latency';
+          const series = slow ? seriesByGroup(steps.data?.results ?? [], daysOf(period), 7, (each) => each.duration_ms.p95) : seriesOf(found, period, how.kind, measure.of);
+          const told = slow ? `${duration(all.data?.results[0]?.duration_ms.p95)} over all` : `${measure.format(total)} in ${period.days} days`;
           return (
             <>
-              <Card title={`${measure.label} a day by ${how.label}`} aside={measure.adds ? `${measure.format(total)} in ${period.days} days` : `${measure.format(total)} over all`}>
-                <Chart kind={measure.adds ? 'bars' : 'lines'} label={`${measure.label} a day by ${how.label}`} labels={labels} series={measure.adds ? largest(series) : series.slice(0, 7).map((each) => ({ ...each, values: each.values.map((value) => value || null) }))} format={measure.format} height={290} />
+              <Card title={`${measure.label} a day by ${how.label}`} aside={told}>
+                {slow && how.timed === undefined ? (
+                  <Empty title="No percentiles here">They are kept by model, provider, team, user and key.</Empty>
+                ) : (
+                  <Chart kind={slow ? 'lines' : 'bars'} label={`${measure.label} a day by ${how.label}`} labels={labels} series={slow ? series : largest(series)} format={measure.format} height={290} />
+                )}
               </Card>
-              <LineTable lines={lines} measure={measure} total={total} word={how.label} onRows={rowsBehind} onInto={how.filter ? (id) => change({ [how.filter!]: id, by: group === 'model' ? 'key' : 'model' }, { push: true }) : undefined} />
+              <LineTable lines={lines} measure={measure} total={total} word={how.label} timed={timed} onRows={rowsBehind} onInto={how.filter ? (id) => change({ [how.filter!]: id, by: group === 'model' ? 'key' : 'model' }, { push: true }) : undefined} />
             </>
           );
         }}

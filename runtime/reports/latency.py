@@ -1,0 +1,89 @@
+"""Reads percentiles from the histograms of durations. The ledger's rows are never read. Implements
+`functions.ports.spend.Latency`."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any
+
+from functions.contract.roles import Scope
+from runtime.books.latency import COUNTS, TABLE
+from runtime.governance.tenancy import reach_in_sql
+from runtime.postgres.conditions import Conditions
+from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
+from schema.errors import InvalidRequest
+from schema.latency import LatencyGroup, LatencyStep, TimedCalls, WantedLatency
+from schema.ledger.histogram import percentiles_of
+
+MAX_COUNTS = 200_000
+"""The most counts (steps x groups x buckets) that one report adds up."""
+NOTHING = "''::text"
+"""What is shown where nothing is told apart."""
+COLUMNS: Mapping[LatencyGroup, str] = MappingProxyType(
+    {
+        LatencyGroup.MODEL: "model_group",
+        LatencyGroup.TEAM: "team_id",
+        LatencyGroup.KEY: "api_key",
+        LatencyGroup.USER: "user_id",
+        LatencyGroup.PROVIDER: "custom_llm_provider",
+    }
+)
+STEPS: Mapping[LatencyStep, str] = MappingProxyType(
+    {LatencyStep.HOUR: "date || 'T' || hour", LatencyStep.DAY: "date", LatencyStep.TOTAL: NOTHING}
+)
+
+
+class LatencyReader:
+    """Reads percentiles within a scope."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def timed(self, wanted: WantedLatency, *, scope: Scope) -> list[TimedCalls]:
+        """The percentiles of each step and group, by step, then by group. Raises DatabaseUnavailable, and
+        InvalidRequest for a report that is too large and for text that no column can hold."""
+        sql, values = _query(wanted, scope)
+        with asking():
+            async with self._database.connection() as connection, connection.transaction(readonly=True):
+                await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+                rows = await connection.fetch(sql, *values)
+        if len(rows) > MAX_COUNTS:
+            raise InvalidRequest(
+                "start_date: too many steps and groups for one report; ask for fewer days, or filter.",
+                param="start_date",
+            )
+        told = groupby(rows, itemgetter(0, 1))
+        return [_timed(at, group, list(counts)) for (at, group), counts in told]
+
+
+def _query(wanted: WantedLatency, scope: Scope) -> tuple[str, list[object]]:
+    conditions = Conditions()
+    conditions.add("hour <> ''" if wanted.step is LatencyStep.HOUR else "hour = ''")
+    conditions.add("date >= {}", wanted.first)
+    conditions.add("date <= {}", wanted.last)
+    for filtered, values in wanted.where.items():
+        conditions.among(COLUMNS[filtered], values)
+    reach_in_sql(conditions, scope, user="user_id")
+    step, group = (f'({each}) COLLATE "C"' for each in (STEPS[wanted.step], COLUMNS.get(wanted.by, NOTHING)))
+    counted = " UNION ALL ".join(
+        f"SELECT {number} AS kind, place - 1 AS bucket, calls"
+        f" FROM unnest({name}) WITH ORDINALITY AS of_{name}(calls, place) WHERE calls > 0"
+        for number, name in enumerate(COUNTS)
+    )
+    return (
+        f"SELECT {step} AS at, {group} AS grp, kind, bucket, sum(calls)::bigint AS calls"
+        f' FROM "{TABLE}", LATERAL ({counted}) AS counted{conditions.where}'
+        f" GROUP BY 1, 2, 3, 4 ORDER BY 1, 2 LIMIT {MAX_COUNTS + 1}",
+        conditions.values,
+    )
+
+
+def _timed(at: str, group: str, rows: list[Any]) -> TimedCalls:  # asyncpg's records are untyped
+    counts: tuple[dict[int, int], dict[int, int]] = ({}, {})
+    for _, _, kind, bucket, calls in rows:
+        counts[kind][bucket] = calls
+    return TimedCalls(
+        at=at, group=group, duration_ms=percentiles_of(counts[0]), ttft_ms=percentiles_of(counts[1])
+    )
