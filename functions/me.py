@@ -1,18 +1,13 @@
 """Who the caller is, what it may do, and what is over it."""
 
-from collections.abc import Iterator
-from decimal import Decimal
-from fnmatch import fnmatchcase
-
 from functions.contract.call import MASTER_KEY_HASH, Caller
 from functions.contract.function import function
 from functions.contract.roles import Access, reaches_of
 from functions.contract.visit import SESSION, cookie_of
 from functions.ports.context import PeopleContext
-from schema.limits import Meter
-from schema.me import AllowedModel, BudgetOver, LimitOver, Me, MeQuery, MySession
+from functions.rules.effective import because, budgets, limits
+from schema.me import AllowedModel, Me, MeQuery, MySession
 
-NANO = Decimal(1_000_000_000)
 PREFIXES = (("session", "session:"), ("token", "token:"))
 
 
@@ -38,11 +33,11 @@ async def me(request: MeQuery, ctx: PeopleContext) -> Me:
         teams=dict(caller.teams),
         organizations=dict(caller.organizations),
         models=[
-            AllowedModel(id=card.id, because=_because(caller, card.id))
+            AllowedModel(id=card.id, because=because(caller.models, card.id))
             for card in ctx.models.of_team(caller.team_id).cards(allowed=caller.models)
         ],
-        budgets=[*_budgets(caller, now_s)],
-        limits=[*_limits(caller, now_s)],
+        budgets=[*budgets(caller, now_s)],
+        limits=[*limits(caller, now_s)],
         session=_session(ctx) if how == "session" else None,
     )
 
@@ -55,37 +50,3 @@ def _how(caller: Caller) -> str:
 
 def _session(ctx: PeopleContext) -> MySession:
     return MySession(csrf_token=ctx.sessions.csrf(cookie_of(ctx.visit, SESSION)))
-
-
-def _because(caller: Caller, name: str) -> str:
-    """What lets the caller use a model: the entry of each list over it, such as `team: openai/*`."""
-    found = []
-    for each in caller.models:
-        entry = next((word for word in each.names if word == name), None)
-        entry = entry or next((word for word in each.names if "*" in word and fnmatchcase(name, word)), None)
-        found.append(f"{each.level}: {entry or 'an access group'}")
-    return "; ".join(found) or "no list over you restricts models"
-
-
-def _budgets(caller: Caller, now_s: float) -> Iterator[BudgetOver]:
-    for rule in caller.rules:
-        if rule.meter is Meter.MONEY:
-            yield BudgetOver(
-                level=rule.who,
-                of=rule.subject,
-                max_budget=Decimal(rule.limit_at(now_s)) / NANO,
-                duration=rule.duration,
-                model=rule.model,
-            )
-
-
-def _limits(caller: Caller, now_s: float) -> Iterator[LimitOver]:
-    for rule in caller.rules:
-        if rule.meter is not Meter.MONEY:
-            yield LimitOver(
-                level=rule.who,
-                of=rule.subject,
-                meter=rule.meter.name.lower(),
-                limit=rule.limit_at(now_s),
-                model=rule.model,
-            )

@@ -24,6 +24,7 @@ from runtime.hosts.manager import HostManager
 from runtime.hosts.pull_way import PullTurns
 from runtime.identity.authenticator import Authenticator
 from runtime.identity.authority_reader import AuthorityReader
+from runtime.identity.in_force import AuthoritiesInForce
 from runtime.intake.body_room import BodyRoom
 from runtime.intake.searches import Searches
 from runtime.invoke import Gateway
@@ -261,6 +262,7 @@ class Services:
             log=stores.log,
             reports=stores.reports,
             latency=stores.latency,
+            authorities=AuthoritiesInForce(policy, databases.auth),
             live=self.pages,
             bodies=BodyReader(databases.reports),
             counters=stores.counters,

@@ -17,6 +17,7 @@ from functions.ports.cache import NO_CACHE, Cache
 from functions.ports.deployments import Deployments
 from functions.ports.governance import (
     Audit,
+    Authorities,
     Customers,
     Keys,
     Organizations,
@@ -87,6 +88,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     log: Log
     reports: Reports
     latency: Latency
+    authorities: Authorities
     live: Live
     bodies: Bodies
     counters: Counters
@@ -260,6 +262,16 @@ class LatencyContext(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     latency: Latency
     reports: Reports
+
+
+class PermissionContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell what others may do."""
+
+    call: Call
+    models: Models
+    users: Users
+    keys: Keys
+    authorities: Authorities
 
 
 class LiveContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from functions.contract.call import Call
+from functions.contract.call import Call, Caller
 from schema.audit import AuditFilter, AuditQuery, AuditRecord
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerInfo, CustomerRecord
@@ -116,6 +116,27 @@ class Keys(Rows[KeyRecord], Protocol):
 
     async def team_of_project(self, project_id: str) -> str | None:
         """The team of a project that a key is to be in. None: there is no such project."""
+        ...
+
+
+class InForceNow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user or a key may do now."""
+
+    caller: Caller | None
+    """None: calls are refused."""
+    refusal: str | None = None
+    """Why calls are refused."""
+
+
+class Authorities(Protocol):
+    """What others may do, read anew each time."""
+
+    async def of_key(self, key_hash: str) -> InForceNow:
+        """What calls with this key may do."""
+        ...
+
+    async def of_user(self, user_id: str, team_id: str | None) -> InForceNow:
+        """What a person may do that calls without a key, in a team or in none."""
         ...
 
 

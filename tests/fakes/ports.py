@@ -11,6 +11,7 @@ from functions.ports.context import Entropy, Ports, Probe
 from functions.ports.deployments import Deployments
 from functions.ports.governance import (
     Audit,
+    Authorities,
     Customers,
     Keys,
     Organizations,
@@ -97,6 +98,7 @@ class Given(TypedDict, total=False):
     log: Log
     reports: Reports
     latency: Latency
+    authorities: Authorities
     live: Live
     bodies: Bodies
     counters: Counters

@@ -21,6 +21,7 @@ from runtime.blueprint import Blueprint, check
 from runtime.bodies.reader import BodyReader
 from runtime.catalog import ACCESSES
 from runtime.corrections.writer import CorrectionWriter
+from runtime.identity.in_force import AuthoritiesInForce
 from runtime.people import PeopleParts
 from runtime.postgres.database import Database
 from runtime.postgres.databases import Databases
@@ -149,6 +150,7 @@ class House:
             log=stores.log,
             reports=stores.reports,
             latency=stores.latency,
+            authorities=AuthoritiesInForce(policy, database),
             bodies=BodyReader(database),
             counters=stores.counters,
             corrections=CorrectionWriter(database, database),

@@ -69,7 +69,7 @@ def test_keys_and_the_master_key_are_told_too(postgres_dsn: str) -> None:
             None,
             None,
         )
-        assert {each.because for each in master.models} == {"no list over you restricts models"}
+        assert {each.because for each in master.models} == {"no list restricts models"}
         service = Caller(
             role=SERVICE_KEY, key_hash="k", team_id="red", models=(AllowedModels("team", ("cheap",)),)
         )

@@ -164,6 +164,8 @@ EXPECTED: Mapping[str, Expected] = {
     "users.unblock": ("ynnnnnnn", "ynhnnnnn"),
     "users.info": ("yyyyyyyn", "yyhhyhhn"),
     "users.info_alone": ("yyyyyyyn", "yyhhyhhn"),
+    "permissions.user": ("yyyyyyyn", "yyhhyhhn"),
+    "permissions.key": ("yyyyyyyy", "yyhhyhhh"),
     "users.list_users": ("yyyyyyyn", "yyhhyhhn"),
     "users.filter_users": ("yyyyyyyn", "yyhhyhhn"),
     "users.available_roles": ("yyyyyyyn", "yyyyyyyn"),
@@ -411,6 +413,7 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "responses.input_items": lambda case: {"response_id": case.name},
     "embeddings": lambda case: {"model": "gpt", "input": "hi"},
     "models.retrieve": lambda case: {"model": "gpt"},
+    "permissions.key": lambda case: {"key": case.key},
     "connections.test_connection": lambda case: {"litellm_params": {"model": "groq/llama-3.1-8b-instant"}},
     "stored_models.new": lambda case: {
         "model_name": case.name, "litellm_params": PROVIDERS_MODEL, "model_info": {"team_id": case.team}},
@@ -542,6 +545,7 @@ FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
     "projects": lambda case: {"project_id": case.customer},
     "stored_models": lambda case: {"id": case.name},
     "credentials": lambda case: {"credential_name": case.name},
+    "permissions": lambda case: {"user_id": case.user},
     "activity": lambda case: {**PERIOD, "api_key": case.key},
     "latency": lambda case: {**PERIOD, "api_key": case.key, "by": "key"},
 }

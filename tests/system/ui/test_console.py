@@ -19,7 +19,7 @@ HELLO: Any = [{"role": "user", "content": "Say hello."}]
 PAGES = (
     *("overview", "activity", "usage", "me", "keys", "users", "teams", "budgets", "organizations"),
     *("projects", "tags", "customers", "models", "local", "routing", "playground", "audit", "reconcile"),
-    *("sign-in", "credentials", "alerts", "settings"),
+    *("sign-in", "credentials", "guardrails", "alerts", "settings"),
 )
 OVERLAYS = ("keys?new=1", "models?new=1", "users?new=1", "teams?new=1")
 SERIOUS = """

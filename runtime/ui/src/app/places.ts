@@ -15,6 +15,7 @@ import {
   IconRoute,
   IconScale,
   IconSettings,
+  IconShieldCheck,
   IconUsers,
   IconUsersGroup,
   IconWallet,
@@ -61,6 +62,7 @@ export const PLACES: readonly Place[] = [
   { path: '/reconcile', label: 'Reconcile', group: 'Govern', icon: IconScale, for: (me) => seesAll(me), load: () => import('@/pages/reconcile/Reconcile') },
   { path: '/sign-in', label: 'Sign-in', group: 'Govern', icon: IconLogin2, for: (me) => may(me, 'sign_in_read'), load: () => import('@/pages/signin/SignIn') },
   { path: '/credentials', label: 'Credentials', group: 'Govern', icon: IconLock, for: (me) => may(me, 'credentials_read'), load: () => import('@/pages/credentials/Credentials') },
+  { path: '/guardrails', label: 'Guardrails', group: 'Govern', icon: IconShieldCheck, for: (me) => seesAll(me), load: () => import('@/pages/guardrails/Guardrails') },
   { path: '/alerts', label: 'Alerts', group: 'Govern', icon: IconBell, for: (me) => may(me, 'alerts_read'), load: () => import('@/pages/alerts/Alerts') },
   { path: '/settings', label: 'Settings', group: 'Govern', icon: IconSettings, for: (me) => may(me, 'sign_in_read') && reachOf(me, 'settings_read').includes('all'), load: () => import('@/pages/settings/Settings') },
 ];

@@ -91,8 +91,9 @@ export function share(spent: number, limit: number | null | undefined): number {
   return limit ? spent / limit : 0;
 }
 
-export function Meter({ of }: { of: number }): ReactNode {
-  const tone = of >= 1 ? 'bad' : of >= 0.8 ? 'warn' : '';
+/** A bar of a share. `plain`: a large share is nothing to be warned of. */
+export function Meter({ of, plain }: { of: number; plain?: boolean }): ReactNode {
+  const tone = plain ? '' : of >= 1 ? 'bad' : of >= 0.8 ? 'warn' : '';
   return (
     <span className="meter" role="img" aria-label={percent(of, 0)}>
       <i className={tone} style={{ width: `${Math.min(100, of * 100)}%` }} />

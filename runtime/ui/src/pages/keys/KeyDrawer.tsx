@@ -7,6 +7,7 @@ import { useConfirm } from '@/shared/confirm';
 import { money, utc } from '@/shared/format';
 import { CopyId } from '@/shared/Id';
 import { Budget, Facts, ModelsCell, Standing, When } from '@/shared/parts';
+import { KeyPermissions } from '@/shared/PermissionsCard';
 import { Loaded } from '@/shared/states';
 import { EditKey } from './EditKey';
 import { type KeyFacts, limitsOf, nameOf } from './key';
@@ -73,6 +74,7 @@ function Opened({ info, onClose }: { info: KeyFacts; onClose: () => void }): Rea
           </Button>
         )}
       </Group>
+      {info.token && <KeyPermissions token={info.token} />}
       {may(me, 'keys_write') && <Actions info={info} onClose={onClose} />}
       {edits && <EditKey info={info} onClose={() => setEdits(false)} />}
     </div>

@@ -5,6 +5,7 @@ import { compact, plural } from '@/shared/format';
 import { Card, Chip } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { Empty, Loaded } from '@/shared/states';
+import { HostCard } from './HostCard';
 import { type Deployment, TONES, idOf, info, params, standing } from '../models/model';
 
 const EVERY_MS = 10_000;
@@ -24,14 +25,16 @@ function byHost(data: readonly Deployment[]): Map<string, Deployment[]> {
 /** The hosts of local models, and what each serves. A model behind a local name that is served elsewhere is flagged. */
 export default function LocalModels(): ReactNode {
   const models = useGet('/model/info', {}, { everyMs: EVERY_MS });
+  const hosts = useGet('/local/hosts', {}, { everyMs: EVERY_MS });
   return (
     <Page title="Local models">
+      <Loaded of={hosts} rows={4}>{(found) => found.hosts.map((each) => <HostCard key={each.name} of={each} />)}</Loaded>
       <Loaded of={models} rows={6}>
         {({ data }) => {
           const hosts = byHost(data);
           if (hosts.size === 0) return <Card><Empty title="No local models">Add a model of the provider ollama with the host's address: prompts for it never leave your machines.</Empty></Card>;
           return [...hosts.entries()].map(([host, served]) => (
-            <Card key={host} title={<span className="mono">{host}</span>} aside={plural(served.length, 'deployment')}>
+            <Card key={host} title={<>Deployments at <span className="mono">{host}</span></>} aside={plural(served.length, 'deployment')}>
               <table className="plain">
                 <thead><tr><th>Public name</th><th>Model of the host</th><th>Where it runs</th><th>State</th><th className="num">Context</th></tr></thead>
                 <tbody>

@@ -31,7 +31,7 @@ function Deployments(): ReactNode {
           const bad = all.filter((check) => check.status !== 'healthy');
           const open = alerts.data?.alerts ?? [];
           return (
-            <table className="plain">
+            <table className="plain fits">
               <tbody>
                 {bad.slice(0, FEW).map((check) => (
                   <tr key={check.health_check_id}><td><Link to="/routing" style={{ color: 'inherit' }}>{check.model_name}</Link></td><td className="num"><Chip tone="bad" title={check.error_message ?? ''}>unhealthy</Chip></td></tr>
@@ -58,7 +58,7 @@ function Unpriced(): ReactNode {
           const names = [...new Set(data.filter((each) => !each.model_name.includes('*') && (each.model_info as Record<string, unknown>).input_cost_per_token === null).map((each) => each.model_name))];
           if (names.length === 0) return <p className="dim small">Every model has a price.</p>;
           return (
-            <table className="plain">
+            <table className="plain fits">
               <tbody>
                 {names.slice(0, FEW).map((name) => (
                   <tr key={name}><td>{name}</td><td className="num"><Link to="/models" search={{ q: name } as never}>Price it</Link></td></tr>
@@ -81,7 +81,7 @@ function Changes(): ReactNode {
           audit_logs.length === 0 ? (
             <p className="dim small">Nobody has changed anything yet.</p>
           ) : (
-            <table className="plain">
+            <table className="plain fits">
               <tbody>
                 {audit_logs.map((each) => (
                   <tr key={each.id}><td><Link to={`/audit/${each.id}`} style={{ color: 'inherit' }}>{sentence(each)} <span className="mono dim">{objectOf(each)}</span></Link></td><td className="num dim"><When at={each.updated_at} /></td></tr>

@@ -40,8 +40,7 @@ export function Tiles({ days, earlier, period, scope, latency }: TilesProps): Re
       <Tile name="Month-end forecast" value={expected === null ? '–' : money(expected)} note="at the pace of the last 7 days" to="/usage" search={{ range: 'month' }} />
       <Tile name="Requests" value={requests < 10_000_000 ? count(requests) : compact(requests)} note={changed(requests, then?.api_requests, period.days)} to="/activity" search={here} />
       <Tile name="Answered" value={share(now.successful_requests ?? 0)} note={`refused ${share(refused)}, failed ${share(failed)}`} to="/activity" search={{ ...here, outcome: 'failed' }} />
-      <Tile name="Latency, p95" value={duration(latency?.duration_ms.p95)} note={`p50 ${duration(latency?.duration_ms.p50)}`} to="/activity" search={{ ...here, sort: 'request_duration_ms' }} />
-      <Tile name="First token, p95" value={duration(latency?.ttft_ms.p95)} note={`p50 ${duration(latency?.ttft_ms.p50)}`} to="/activity" search={{ ...here, sort: 'ttft_ms' }} />
+      <Tile name="Latency, p95" value={duration(latency?.duration_ms.p95)} note={`p50 ${duration(latency?.duration_ms.p50)}, first token ${duration(latency?.ttft_ms.p50)} and ${duration(latency?.ttft_ms.p95)}`} to="/activity" search={{ ...here, sort: 'request_duration_ms' }} />
       <Tile name="Tokens" value={compact(now.total_tokens ?? 0)} note={`${compact(now.prompt_tokens ?? 0)} in (${compact(now.cache_read_input_tokens ?? 0)} cached), ${compact(now.completion_tokens ?? 0)} out`} to="/usage" search={{ range: here.range, measure: 'tokens' }} />
       <Tile name="Uncertain spend" value={money(now.uncertain_spend ?? 0)} note={`${count(now.uncertain_requests ?? 0)} calls to look at`} to="/activity" search={{ ...here, outcome: 'uncertain' }} />
     </div>

@@ -7,6 +7,7 @@ import { useConfirm } from '@/shared/confirm';
 import { money, plural } from '@/shared/format';
 import { CopyId } from '@/shared/Id';
 import { Budget, Card, Chip, Facts, ModelsCell, Standing, When } from '@/shared/parts';
+import { UserPermissions } from '@/shared/PermissionsCard';
 import { Loaded } from '@/shared/states';
 
 const ROLES = ['proxy_admin', 'proxy_admin_viewer', 'org_admin', 'devops', 'internal_user', 'internal_user_viewer'];
@@ -70,7 +71,7 @@ function Opened({ found, user, onClose }: OpenedProps): ReactNode {
         {writes && <Button variant="default" c="var(--bad)" onClick={() => confirm({ title: 'Delete the user', effect: <><strong>{name}</strong> goes for good, with {plural(found.keys.length, 'key')}. Requests stay in the ledger. To keep somebody out, block them.</>, action: 'Delete', run: () => remove.mutateAsync(undefined) })}>Delete</Button>}
       </Group>
       {writes && <Edit user={user} />}
-      <Permissions found={found} user={user} />
+      <UserPermissions id={user.user_id} />
       <Card title="Keys" aside={may(me, 'keys_read') && <Link to="/keys" search={{ user: user.user_id } as never}>All</Link>}>
         <table className="plain">
           <tbody>
@@ -95,22 +96,6 @@ function Edit({ user }: { user: Schemas['UserRecord'] }): ReactNode {
         <Button loading={save.isPending} onClick={() => save.mutate({ ...(role === user.user_role ? {} : { user_role: role }), max_budget: budget })}>Save</Button>
         {user.role_source === 'api' && <Button variant="default" onClick={() => save.mutate({ follow_directory: true })}>Follow the directory again</Button>}
       </Group>
-    </Card>
-  );
-}
-
-/** Which models the person may use, and because of which list: the person's own and those of the teams. */
-function Permissions({ found, user }: { found: Schemas['UserInfo']; user: Schemas['UserRecord'] }): ReactNode {
-  const rows = [
-    { because: 'their own list, with keys of no team', models: user.models ?? [] },
-    ...found.teams.map((team) => ({ because: `the team ${team.team_alias ?? team.team_id}, with its keys`, models: team.models ?? [] })),
-  ];
-  return (
-    <Card title="May use" aside="a key can narrow it further">
-      <table className="plain wrap">
-        <thead><tr><th>Models</th><th>Because of</th></tr></thead>
-        <tbody>{rows.map((row) => <tr key={row.because}><td>{row.models.length > 0 ? row.models.join(', ') : 'all models'}</td><td className="dim">{row.because}</td></tr>)}</tbody>
-      </table>
     </Card>
   );
 }
