@@ -50,7 +50,7 @@ class LiveRows(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-class Watching(msgspec.Struct, frozen=True, array_like=True, tag="w"):
+class PagesOpen(msgspec.Struct, frozen=True, array_like=True, tag="w"):
     """Pages are open at a worker: all workers tell for a while which calls they have in flight."""
 
     worker: str
@@ -67,7 +67,7 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     """The fields of LiveCall, with the time as seconds since 1970."""
 
 
-class Booked(msgspec.Struct, frozen=True, array_like=True, tag="r"):
+class RowsBooked(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     """Rows were booked: how many of each owner (user, key's hash, team, organization)."""
 
     owners: list[tuple[str, str, str, str, int]]
@@ -75,7 +75,7 @@ class Booked(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     """Rows whose owners are not listed."""
 
 
-News = Watching | InFlight | Booked
+News = PagesOpen | InFlight | RowsBooked
 _decoder = msgspec.json.Decoder(News)
 
 
@@ -104,7 +104,7 @@ def booked_news(owners: Sequence[tuple[str, str, str, str, int]], *, most: int) 
         size += length
     last = len(pieces) - 1
     return [
-        msgspec.json.encode(Booked(piece, others if place == last else 0)).decode()
+        msgspec.json.encode(RowsBooked(piece, others if place == last else 0)).decode()
         for place, piece in enumerate(pieces)
         if piece or others
     ]

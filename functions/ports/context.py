@@ -34,7 +34,7 @@ from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, Rout
 from functions.ports.registry import Hosts, StoredRegistry
 from functions.ports.scim import Directory
 from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
-from functions.ports.spend import Bodies, Corrections, Counters, Latency, Log, Prices, Reports, Spend
+from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend, Timings
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
@@ -87,7 +87,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     spend: Spend
     log: Log
     reports: Reports
-    latency: Latency
+    latency: Timings
     authorities: Authorities
     live: Live
     bodies: Bodies
@@ -260,7 +260,7 @@ class LatencyContext(msgspec.Struct, frozen=True, kw_only=True):
     """For functions that tell how long calls took."""
 
     call: Call
-    latency: Latency
+    latency: Timings
     reports: Reports
 
 

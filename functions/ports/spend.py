@@ -125,7 +125,7 @@ class Reports(Protocol):
         ...
 
 
-class Latency(Protocol):
+class Timings(Protocol):
     """Percentiles within a scope, out of the histograms."""
 
     async def timed(self, wanted: WantedLatency, *, scope: Scope) -> list[TimedCalls]:

@@ -30,14 +30,14 @@ HOURS_DAYS = 35
 """For how many days hours are kept."""
 
 LatencyKey = tuple[str, ...]
-Counted = tuple[dict[int, int], dict[int, int]]
+BucketCalls = tuple[dict[int, int], dict[int, int]]
 """How many calls each bucket has: of the whole time, and of the time to the first token."""
 
 
-def counts_of(rows: Sequence[SpendRow], keys: Sequence[tuple[str, ...]]) -> dict[LatencyKey, Counted]:
+def counts_of(rows: Sequence[SpendRow], keys: Sequence[tuple[str, ...]]) -> dict[LatencyKey, BucketCalls]:
     """What these rows add to the table: an entry for each hour and each day, by KEY. `keys` has the key of
     each row in the daily sums: its day, then the columns of KEY after the hour, then others."""
-    hours: dict[LatencyKey, Counted] = {}
+    hours: dict[LatencyKey, BucketCalls] = {}
     for row, key in zip(rows, keys, strict=True):
         if not is_sent(row):
             continue
@@ -47,7 +47,7 @@ def counts_of(rows: Sequence[SpendRow], keys: Sequence[tuple[str, ...]]) -> dict
         first_ms = ttft_ms(row)
         if first_ms is not None:
             _count(first_tokens, bucket_of(first_ms), 1)
-    days: dict[LatencyKey, Counted] = {}
+    days: dict[LatencyKey, BucketCalls] = {}
     for hour, counted in hours.items():
         of_day = days.setdefault((hour[0], "", *hour[2:]), ({}, {}))
         for sums, counts in zip(of_day, counted, strict=True):
@@ -73,7 +73,7 @@ def statement(first: int) -> str:
     )
 
 
-def arrays(counts: dict[LatencyKey, Counted]) -> list[list[str]]:
+def arrays(counts: dict[LatencyKey, BucketCalls]) -> list[list[str]]:
     """The parameters of `statement`. An array of arrays goes to Postgres as texts, such as `{0,0,3}`."""
     ordered = sorted((digest(key), key, counted) for key, counted in counts.items())
     columns = zip(*((id, *key, *map(_text, counted)) for id, key, counted in ordered), strict=True)

@@ -1,6 +1,6 @@
 """One hub a worker: it hears the announcements once, and gives each open page what that page may see.
 
-A worker with open pages says so (`Watching`) every 20 s. While somebody watches, each worker announces its
+A worker with open pages says so (`PagesOpen`) every 20 s. While somebody watches, each worker announces its
 calls in flight, at most once a second and only where they have changed. The bookkeeper announces the rows of
 each batch in the batch's own transaction. With nobody watching the hub sleeps.
 """
@@ -22,12 +22,12 @@ from runtime.ledger.spend_row import Attempt
 from runtime.live.stream import RELOAD, LiveStream, ended_frame
 from schema.errors import DatabaseUnavailable, GatewayError, Overloaded
 from schema.live import (
-    Booked,
     InFlight,
     LiveCall,
     LiveCalls,
     LiveRows,
-    Watching,
+    PagesOpen,
+    RowsBooked,
     calls_of,
     in_flight_news,
     read_news,
@@ -50,10 +50,10 @@ MAX_MESSAGES = 8
 MAX_WORKERS = 1_000
 
 log = logging.getLogger(__name__)
-Announce = Callable[[Sequence[str]], Awaitable[None]]
+TellHubs = Callable[[Sequence[str]], Awaitable[None]]
 
 
-class Heard(msgspec.Struct):
+class HeardFrom(msgspec.Struct):
     """What another worker, or this one, has told of its calls."""
 
     at_mono: float
@@ -67,7 +67,7 @@ class LiveHub:
 
     def __init__(
         self,
-        announce: Announce,
+        announce: TellHubs,
         under_way: Mapping[str, Attempt],
         clock: Callable[[], float] = time.monotonic,
         *,
@@ -78,7 +78,7 @@ class LiveHub:
         self._clock = clock
         self.worker = worker or uuid.uuid4().hex[:12]
         self.pages: dict[LiveStream, None] = {}
-        self._workers: dict[str, Heard] = {}
+        self._workers: dict[str, HeardFrom] = {}
         self._watched_until = self._asks_until = self._asked_mono = self._pinged_mono = float("-inf")
         self._told: frozenset[str] | None = None
         """The ids of the calls that this worker told of last. None: it has to tell in any case."""
@@ -132,13 +132,13 @@ class LiveHub:
     def heard(self, payload: str) -> None:
         """Another hub, this one, or a bookkeeper has announced something."""
         news = read_news(payload)
-        if isinstance(news, Watching):
+        if isinstance(news, PagesOpen):
             self._watched_until = self._clock() + WATCHED_S
             self._told = None
             self._needed.set()
         elif isinstance(news, InFlight):
             self._keep(news)
-        elif isinstance(news, Booked) and self.pages:
+        elif isinstance(news, RowsBooked) and self.pages:
             self._tell(lambda scope: _rows_frame(_Sight(scope), news))
 
     def missed(self) -> None:
@@ -162,7 +162,7 @@ class LiveHub:
             calls = before.calls + calls
         elif before is None and len(self._workers) >= MAX_WORKERS:
             return
-        self._workers[news.worker] = Heard(self._clock(), calls, news.unlisted)
+        self._workers[news.worker] = HeardFrom(self._clock(), calls, news.unlisted)
         if self.pages:
             self._tell(lambda scope: _calls_frame(self.calls(scope)))
 
@@ -193,7 +193,7 @@ class LiveHub:
         asks = bool(self.pages) or now < self._asks_until
         if asks and now - self._asked_mono >= WATCHING_EVERY_S:
             self._asked_mono = now
-            await self._announce([msgspec.json.encode(Watching(self.worker)).decode()])
+            await self._announce([msgspec.json.encode(PagesOpen(self.worker)).decode()])
         if now < self._watched_until:
             ids = frozenset(self._under_way)
             if ids != self._told:
@@ -248,7 +248,7 @@ class _Sight:
         return self.of(call.user_id, call.api_key, call.team_id, call.organization_id)
 
 
-def _rows_frame(sees: _Sight, news: Booked) -> bytes | None:
+def _rows_frame(sees: _Sight, news: RowsBooked) -> bytes | None:
     rows = sum(number for *owner, number in news.owners if sees.of(*owner))
     if sees.everything:
         rows += news.others

@@ -1,5 +1,5 @@
 """Reads percentiles from the histograms of durations. The ledger's rows are never read. Implements
-`functions.ports.spend.Latency`."""
+`functions.ports.spend.Timings`."""
 
 from collections.abc import Mapping
 from itertools import groupby

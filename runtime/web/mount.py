@@ -104,7 +104,7 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
     return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
-class Document:
+class ApiDocument:
     """The OpenAPI document. It is made when it is first asked for, and kept: a start need not wait for that
     tenth of a second. A thread makes it, since calls must not wait either."""
 
@@ -126,7 +126,7 @@ class Document:
 
 def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[ControllerRouterHandler]:
     """The handlers of the OpenAPI document, of the page that shows it, and of the files of pages."""
-    document = Document(entries, root_path)
+    document = ApiDocument(entries, root_path)
 
     @get(["/openapi.json"])
     async def openapi_json() -> ASGIApp:

@@ -14,7 +14,7 @@ from schema.tables.models import HostConfig, StoredCredentialRow, StoredModelRow
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.projects import Project
 from schema.tables.response_cache import CachedAnswer
-from schema.tables.rollups import DailyEndUserSpend, DailyEndUserTotal, DailySpend, DailyTagSpend, Latency
+from schema.tables.rollups import CallTimes, DailyEndUserSpend, DailyEndUserTotal, DailySpend, DailyTagSpend
 from schema.tables.sign_in import (
     InvitationLink,
     Password,
@@ -71,5 +71,5 @@ TABLES: tuple[type[Table], ...] = (
     DailyEndUserSpend,
     DailyTagSpend,
     DailyEndUserTotal,
-    Latency,
+    CallTimes,
 )

@@ -71,7 +71,7 @@ class DailyEndUserTotal(SumColumns, Table, tablename="Switchgear_DailyEndUserTot
     end_user = Text(default=None)
 
 
-class Latency(Table, tablename="Switchgear_Latency"):
+class CallTimes(Table, tablename="Switchgear_Latency"):
     """Histograms of how long calls took, by UTC day and by UTC hour. The place of a count in an array is that
     of its bucket in `schema/ledger/histogram.py`; trailing zeros are left out."""
 

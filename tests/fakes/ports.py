@@ -28,7 +28,7 @@ from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, Rout
 from functions.ports.registry import Hosts, StoredRegistry
 from functions.ports.scim import Directory
 from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
-from functions.ports.spend import Bodies, Corrections, Counters, Latency, Log, Prices, Reports, Spend
+from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend, Timings
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from models_registry.target import Target
@@ -97,7 +97,7 @@ class Given(TypedDict, total=False):
     spend: Spend
     log: Log
     reports: Reports
-    latency: Latency
+    latency: Timings
     authorities: Authorities
     live: Live
     bodies: Bodies

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from schema.live import (
     MAX_PAYLOAD,
-    Booked,
     InFlight,
     LiveCall,
-    Watching,
+    PagesOpen,
+    RowsBooked,
     booked_news,
     calls_of,
     in_flight_news,
@@ -49,7 +49,7 @@ def test_no_booked_row_is_lost_and_no_announcement_is_too_long(
     assert all(len(payload.encode()) <= MAX_PAYLOAD + 100 for payload in payloads)
     counted = 0
     for news in told:
-        assert isinstance(news, Booked)
+        assert isinstance(news, RowsBooked)
         counted += news.others + sum(owner[-1] for owner in news.owners)
     assert counted == sum(owner[-1] for owner in owners)
 
@@ -79,5 +79,5 @@ def test_a_worker_without_calls_says_so() -> None:
 
 
 def test_what_is_no_news_is_none() -> None:
-    assert read_news('["w","w1"]') == Watching("w1")
+    assert read_news('["w","w1"]') == PagesOpen("w1")
     assert [read_news(text) for text in ("", "{}", '["x"]', '["c","w1"]', "all")] == [None] * 5

@@ -28,6 +28,6 @@ HISTOGRAMS = {
 
 async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name="switchgear", description=DESCRIPTION)
-    manager.add_table(class_name="Latency", tablename="Switchgear_Latency")
-    add_columns(manager, "Latency", "Switchgear_Latency", HISTOGRAMS)
+    manager.add_table(class_name="CallTimes", tablename="Switchgear_Latency")
+    add_columns(manager, "CallTimes", "Switchgear_Latency", HISTOGRAMS)
     return manager

@@ -17,7 +17,7 @@ from runtime.live import hub as hubs
 from runtime.live.hub import LiveHub
 from runtime.live.stream import MAX_WAITING, LiveStream
 from schema.errors import Overloaded, SignInFailed
-from schema.live import Watching, booked_news, read_news
+from schema.live import PagesOpen, booked_news, read_news
 from tests.functions.contexts import make_call
 
 ADMIN = Caller(role=PROXY_ADMIN, key_hash="0" * 64, user_id="root")
@@ -156,7 +156,7 @@ def test_a_page_that_leaves_is_forgotten_and_a_hub_without_pages_says_nothing() 
         (hub,) = network.hubs
         page = page_of(hub, ADMIN)
         await network.turn()
-        assert isinstance(read_news(network.sent[0]), Watching)
+        assert isinstance(read_news(network.sent[0]), PagesOpen)
         page.close()
         page.close()
         assert not hub.pages
@@ -177,7 +177,7 @@ def test_an_idle_hub_with_pages_announces_once_in_twenty_seconds() -> None:
             page_of(hub, ADMIN)
         for _ in range(60):
             await network.turn()
-        watching = [text for text in network.sent if isinstance(read_news(text), Watching)]
+        watching = [text for text in network.sent if isinstance(read_news(text), PagesOpen)]
         assert len(watching) == 3
         assert len(network.sent) == 6  # each time it tells that it has no calls
 

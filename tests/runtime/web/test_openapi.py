@@ -13,7 +13,7 @@ from runtime.admin_ui.built import BuiltUi
 from runtime.admin_ui.state import BuildState
 from runtime.catalog import entries
 from runtime.web.docs_page import missing_page, reference_reply
-from runtime.web.mount import Document
+from runtime.web.mount import ApiDocument
 from runtime.web.openapi import openapi_document
 
 Json = dict[str, Any]  # a JSON document by definition
@@ -161,16 +161,16 @@ def test_the_document_is_made_once_for_all_who_ask_and_also_where_the_first_leav
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     making: list[int] = []
-    make = Document._make
+    make = ApiDocument._make
 
-    def counted(self: Document) -> bytes:
+    def counted(self: ApiDocument) -> bytes:
         making.append(1)
         return make(self)
 
-    monkeypatch.setattr(Document, "_make", counted)
+    monkeypatch.setattr(ApiDocument, "_make", counted)
 
     async def run() -> list[bytes]:
-        made = Document(entries(["chat"]), "")
+        made = ApiDocument(entries(["chat"]), "")
         assert making == []
         first = asyncio.create_task(made.encoded())
         await asyncio.sleep(0)
