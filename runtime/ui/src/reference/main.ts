@@ -17,7 +17,7 @@ async function start(): Promise<void> {
   SwaggerUI({
     domNode: document.getElementById('reference'),
     spec: shown((await answer.json()) as OpenApi, BASE_URL),
-    deepLinking: true,
+    deepLinking: false, // its links would lead to the base address of the page's files
     docExpansion: 'none',
     filter: true,
     tryItOutEnabled: true,
