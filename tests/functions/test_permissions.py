@@ -1,5 +1,7 @@
 """What users and keys may do is told with reasons, and is what the gateway goes by."""
 
+from decimal import Decimal
+
 import pytest
 
 from functions import keys, organizations, permissions, teams, users
@@ -54,7 +56,7 @@ def test_a_person_may_use_models_by_lists_and_by_teams_each_with_its_reason(post
         assert set(reasons) == {"claude", "mistral-local"}
         assert reasons["claude"] == "team: the list has gpt, openai/*"
         assert [(each.level, each.max_budget) for each in red.budgets if each.level == "team"] == [
-            ("team", 5)
+            ("team", Decimal(5))
         ]
         assert ("team", "requests", 9) in [(each.level, each.meter, each.limit) for each in red.limits]
         bob = await house.call(permissions.user, {"user_id": "bob"})

@@ -115,6 +115,7 @@ def test_the_reference_tries_a_call_with_a_pasted_key_and_shows_aliases_once(
     paths = [text.replace("\u200b", "").strip() for text in shown.all_inner_texts()]
     assert "/v1/models" in paths
     assert "/models" not in paths, "an alias is no operation of its own"
+    assert page.url == f"{console.url}/docs", "a reload stays here"
 
 
 def test_what_a_user_may_do_is_shown_with_its_reasons(
