@@ -131,6 +131,8 @@ class BookedLedger:
         self._clock = clock
         self._tally = tally or Tally(())
         self._unbooked = 0
+        self.under_way: dict[str, Attempt] = {}
+        """The attempts that have a hold, by the id of their call."""
         self._unpriced_tiers: set[tuple[str, str]] = set()
         """Deployment and tier of which the log has been told; each is told once."""
 
@@ -169,6 +171,7 @@ class BookedLedger:
             self._admissions.release(admission)
             raise
         call.attempts.append(Attempted(call.request_id, target.public_name))
+        self.under_way[call.request_id] = attempt
         hold = AttemptHold(attempt, admission, bounds, self)
         if target.peers > 1 or not self._fleet.quiet:
             self._watch.began(target)
@@ -202,6 +205,7 @@ class BookedLedger:
     def book(self, hold: "AttemptHold", ending: Ending) -> None:
         """Write down how an attempt ended, and give back what it held and did not use."""
         attempt = hold.attempt
+        self.under_way.pop(attempt.call.request_id, None)
         if not ending.final:
             row_id = earlier_id(attempt.call.request_id, attempt.number)
             attempt.call.attempts[-1] = Attempted(row_id, attempt.target.public_name)
