@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import zipfile
 
 import httpx
 import pytest
@@ -48,7 +49,9 @@ def role(compose: Deployment) -> str:
 )
 def test_each_command_of_the_runbook_works(compose: Deployment, key: str, place: int) -> None:
     heading, line = COMMANDS[place]
-    typed = line.replace("docker compose exec ", "docker compose exec -T ")
+    typed = re.sub(r"docker compose exec (?!-T)", "docker compose exec -T ", line)
+    if line.endswith("switchgear doctor"):
+        typed += " || true"  # no provider is reached from here, and the doctor says so by its status
     given = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables(key).items())
     printed = compose.run(f"{given}; {typed}")
     if line.startswith("docker compose restart") or "restore" in line:
@@ -56,6 +59,10 @@ def test_each_command_of_the_runbook_works(compose: Deployment, key: str, place:
     if heading == "Make somebody an admin":
         assert "UPDATE 1" in printed
         until(lambda: role(compose) == "proxy_admin", 10, what="the role", pause_s=0.2)
+    elif "doctor" in line:
+        assert "migrations: the tables are those of this version" in printed
+    elif "cat /data/backup.zip" in line:
+        assert zipfile.is_zipfile(compose.folder / "backup.zip")
     elif heading == "Rotate a key":
         old = httpx.get(f"{FRONT}/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=30)
         assert old.status_code == 401
