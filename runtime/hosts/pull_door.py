@@ -39,7 +39,7 @@ class DoorError(Exception):
     """The door refuses, or what is behind it does. The message is for who asked."""
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _DeletionTold(msgspec.Struct, frozen=True):
     """What Ollama says of a deletion."""
 
     error: str = ""
@@ -156,7 +156,7 @@ class PullDoor:
         async with aclosing(self._lines("DELETE", "/api/delete", _body(name))) as lines:
             async for line in lines:
                 with suppress(msgspec.MsgspecError):
-                    if told := msgspec.json.decode(line, type=_Told).error:
+                    if told := msgspec.json.decode(line, type=_DeletionTold).error:
                         raise DoorError(_one_line(told))
 
 
