@@ -110,7 +110,7 @@ def test_the_reference_tries_a_call_with_a_pasted_key_and_shows_aliases_once(
     operation.get_by_role("button", name="Execute").click()
     live = operation.locator(".live-responses-table")
     live.get_by_text("gpt-4").first.wait_for()
-    assert live.locator("td.response-col_status").first.inner_text().strip().startswith("200")
+    assert live.locator("tr.response .response-col_status").first.inner_text().strip().startswith("200")
     shown = page.locator("#operations-tag-models").locator("xpath=..").locator(".opblock-summary-path")
     paths = [text.replace("\u200b", "").strip() for text in shown.all_inner_texts()]
     assert "/v1/models" in paths
