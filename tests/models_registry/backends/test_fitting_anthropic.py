@@ -240,7 +240,7 @@ def test_where_no_tool_can_be_forced_the_model_is_told_in_words(beside: dict[str
 def answer_of(to: Target, message: dict[str, Any], **fields: Any) -> dict[str, Any]:
     made = openai.exchange(to, **fields)
     completion, _ = made.answer(json.dumps(message).encode(), made.bounds())
-    found: dict[str, Any] = msgspec.to_builtins(completion)["choices"][0]
+    found: dict[str, Any] = json.loads(msgspec.json.encode(completion))["choices"][0]
     return found
 
 
