@@ -204,6 +204,13 @@ def until(
         time.sleep(pause_s)
 
 
+def early_in_a_minute(needed_s: float) -> None:
+    """Wait for the next minute of the clock where less is left of this one: limits count by such minutes."""
+    left_s = 60 - time.time() % 60
+    if left_s < needed_s:
+        time.sleep(left_s + 0.1)
+
+
 def status_of(url: str) -> int:
     """The status of a GET. 0: nobody answers."""
     try:

@@ -14,7 +14,7 @@ from anthropic.types import Message, MessageParam, ToolParam
 from runtime.local.model import Address
 from schema.secret import key_hash_of
 from tests.e2e.conftest import INPUT_USD, MAX_BODY_MB, OUTPUT_USD
-from tests.e2e.gateway import Gateway
+from tests.e2e.gateway import Gateway, early_in_a_minute
 from tests.fakes.answers import COMPLETION_TOKENS, PROMPT_TOKENS, TEXT
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.fakes.tool_answers import CALLS
@@ -317,6 +317,7 @@ def test_a_spent_budget_and_a_limit_are_in_anthropics_words(gateway: Gateway) ->
         "budget_exceeded",
     )
     slow = client_of(gateway, gateway.virtual_key("slow-messages", rpm_limit=1))
+    early_in_a_minute(5)
     slow.messages.create(**asked)
     with pytest.raises(anthropic.RateLimitError) as limited:
         slow.messages.create(**asked)

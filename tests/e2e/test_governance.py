@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import execute
 from tests.databases import dsn_of
-from tests.e2e.gateway import Gateway, query, serving, until
+from tests.e2e.gateway import Gateway, early_in_a_minute, query, serving, until
 from tests.fakes.answers import COMPLETION_TOKENS
 from tests.fakes.hostile_upstream import HostileUpstream
 
@@ -252,15 +252,18 @@ def test_calls_one_after_the_other_whose_sum_is_the_budget_all_pass(four: Gatewa
 
 
 def test_sixty_a_minute_are_sixty_over_four_workers_and_skewed_connections(four: Gateway) -> None:
-    key = four.virtual_key("sixty", rpm_limit=60)
-
-    async def rush() -> list[httpx.Response]:
+    async def rush(key: str) -> list[httpx.Response]:
         async with client(four, key, 4) as few, client(four, key, 40) as many:
             return await asyncio.gather(*(ask(few if number % 10 else many) for number in range(500)))
 
-    if time.time() % 60 > 45:
-        time.sleep(60.2 - time.time() % 60)
-    answers = asyncio.run(rush())
+    for attempt in range(3):
+        early_in_a_minute(15)
+        minute = time.time() // 60
+        answers = asyncio.run(rush(four.virtual_key(f"sixty-{attempt}", rpm_limit=60)))
+        if time.time() // 60 == minute:
+            break
+    else:
+        pytest.fail("500 calls have taken longer than a minute, three times")
     assert Counter(answer.status_code for answer in answers) == {200: 60, 429: 440}
     passed = [answer for answer in answers if answer.status_code == 200]
     assert {answer.headers["x-ratelimit-limit-requests"] for answer in passed} == {"60"}

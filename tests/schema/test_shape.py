@@ -199,4 +199,4 @@ def test_two_million_fields_are_refused_before_anything_is_made_of_them() -> Non
     for body in (f"{{{members}}}", f'{{"model":"m","messages":[{{"role":"user","content":{{{members}}}}}]}}'):
         began = time.perf_counter()
         assert "100,000 fields" in refusal(body.encode())
-        assert time.perf_counter() - began < 0.5, "4 s where they are decoded"
+        assert time.perf_counter() - began < 2.0, "4 s where they are decoded"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -108,15 +109,18 @@ def test_any_other_answer_is_none(status: int, body: bytes, said: str, unreached
 
 
 def test_a_guardrail_that_hangs_is_waited_for_no_longer_than_its_timeout() -> None:
+    given_up = threading.Event()
+
     def slow(request: Asked) -> tuple[int, bytes]:
-        time.sleep(1.0)
+        given_up.wait(10)
         return 200, b'{"action":"NONE"}'
 
     with json_server(slow) as server:
         began = time.monotonic()
         with pytest.raises(GuardrailUnavailable, match=r"did not answer within 0\.2 s") as failed:
             asyncio.run(asked(made(server.url, total_s=0.2), times=5))
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < 5.0
+        given_up.set()
     assert failed.value.unreached
 
 
@@ -133,7 +137,7 @@ def test_a_guardrail_that_trickles_is_not_waited_for_either() -> None:
         began = time.monotonic()
         with pytest.raises(GuardrailUnavailable, match="did not answer within"):
             await asked(made(f"http://127.0.0.1:{port}", total_s=0.3))
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 2.3
         server.close()
 
     asyncio.run(run())
