@@ -16,6 +16,7 @@ import httpx
 import pytest
 from hypothesis import settings
 
+from runtime.local.model import Address, EmbeddedModel, EmbeddedModelError
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.migrations import migrate
 from tests.databases import Databases, dsn_of
@@ -113,3 +114,22 @@ def postgres_dsn(postgres_server: str, databases: Databases) -> Iterator[str]:
     name = databases.take()
     yield dsn_of(postgres_server, name)
     databases.give_back(name)
+
+
+@pytest.fixture(scope="session")
+def possible_model() -> Iterator[Address | str]:
+    """The embedded model's address, or why there is none."""
+    owner = EmbeddedModel()
+    try:
+        yield owner.start()
+    except EmbeddedModelError as exc:
+        yield str(exc)
+    finally:
+        owner.stop()
+
+
+@pytest.fixture(scope="session")
+def model(possible_model: Address | str) -> Address:
+    if isinstance(possible_model, str):
+        pytest.skip(f"no embedded model: {possible_model}")
+    return possible_model

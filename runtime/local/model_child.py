@@ -29,6 +29,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     context_tokens: int
     slots: int
+    threads: int
     log_path: str | None = None
 
 
@@ -67,6 +68,7 @@ def start_server(settings: ModelSettings) -> tuple[object, Report]:
     params.port = 0
     params.api_keys = [settings.key]
     params.chat_template = TEMPLATE.read_text()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
     params.n_ctx = settings.context_tokens
     params.n_predict = MAX_ANSWER_TOKENS
     params.n_parallel = settings.slots

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.local.model import ALIAS, Address, EmbeddedModel, EmbeddedModelError
+from runtime.local.model import ALIAS, Address
 from tests.conftest import execute
 from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, serving
@@ -74,25 +74,6 @@ def upstream() -> Iterator[HostileUpstream]:
     with HostileUpstream().in_thread() as server:
         yield server
         assert server.errors == []
-
-
-@pytest.fixture(scope="session")
-def possible_model() -> Iterator[Address | str]:
-    """The embedded model's address, or why there is none."""
-    owner = EmbeddedModel()
-    try:
-        yield owner.start()
-    except EmbeddedModelError as exc:
-        yield str(exc)
-    finally:
-        owner.stop()
-
-
-@pytest.fixture
-def model(possible_model: Address | str) -> Address:
-    if isinstance(possible_model, str):
-        pytest.skip(f"no embedded model: {possible_model}")
-    return possible_model
 
 
 @pytest.fixture(scope="session")

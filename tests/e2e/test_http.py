@@ -167,8 +167,11 @@ def test_a_call_larger_than_its_whole_limit_is_not_to_be_tried_again(gateway: Ga
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=2) as client:
         headers = {"x-litellm-call-id": (call_id := f"{uuid.uuid4()}")}
         with pytest.raises(openai.RateLimitError) as caught:
-            client.chat.completions.create(  # type: ignore[call-overload]
-                model="hostile/happy", messages=ASK["messages"], max_tokens=999, extra_headers=headers
+            client.chat.completions.create(
+                model="hostile/happy",
+                messages=ASK["messages"],  # type: ignore[arg-type]
+                max_tokens=999,
+                extra_headers=headers,
             )
     assert gateway.row(call_id).http_status == 429, "one row: the SDK did not ask again"
     assert (caught.value.code, caught.value.type) == ("rate_limit_exceeded", "throttling_error")

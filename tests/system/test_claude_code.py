@@ -37,7 +37,9 @@ def claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def asked(claude: Path, house: Gateway, key: str, model: str, prompt: str, folder: Path) -> dict[str, Any]:
+def asked(
+    claude: Path, house: Gateway, key: str, model: str, prompt: str, folder: Path, *options: str
+) -> dict[str, Any]:
     """What Claude Code says in the end, as its JSON. It has a home of its own, and may edit files."""
     env = {
         "PATH": os.environ["PATH"],
@@ -51,6 +53,7 @@ def asked(claude: Path, house: Gateway, key: str, model: str, prompt: str, folde
     }
     (folder / "home").mkdir(exist_ok=True)
     command = [str(claude), "-p", prompt, "--output-format", "json", "--permission-mode", "acceptEdits"]
+    command += options
     done = subprocess.run(
         command,
         cwd=folder,

@@ -74,7 +74,7 @@ class Codex:
         self._home.mkdir()
         (self.work / coder.FILE).write_text(coder.BEFORE)
 
-    def run(self, model: str, prompt: str) -> str:
+    def run(self, model: str, prompt: str, *options: str) -> str:
         """Run a prompt to its end, and give the last message."""
         (self._home / "config.toml").write_text(CONFIG.format(model=model, url=self._gateway.url))
         said = self._home / "said.txt"
@@ -89,6 +89,7 @@ class Codex:
                 "--json",
                 "--output-last-message",
                 str(said),
+                *options,
                 prompt,
             ],
             cwd=self.work,

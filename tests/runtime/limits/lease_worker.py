@@ -1,4 +1,4 @@
-"""A worker process that does nothing but lease, for tests that kill it. It takes commands as lines of JSON.
+"""A worker process that does nothing but lease, for tests that kill it. It takes commands by a pipe.
 
 {"admit": nano} is answered by {"id": n}, {"refused": true} or {"away": true}. {"settle": n, "cost": nano}
 settles what was admitted. {"lose": function of SQL, "done": bool} makes the next answer of that function get
@@ -8,15 +8,12 @@ start.
 """
 
 import asyncio
-import json
 import os
-import sys
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from runtime.books.bookkeeper import Bookkeeper
 from runtime.ledger.journal import Journal
@@ -184,51 +181,39 @@ async def book(dsn: str, journals: Path) -> None:
         await keeper.close()
 
 
-async def serve(dsn: str, rule: Rule, journals: Path, lines: asyncio.StreamReader) -> None:
+async def serve(dsn: str, rule: Rule, journals: Path, pipe: "Connection[Any, Any]") -> None:
     worker = await Worker.start(dsn, journals)
     holds: dict[int, Taken] = {}
-    answer({"worker": worker.governor.worker})
-    while line := await lines.readline():
-        command = json.loads(line)
+    pipe.send({"worker": worker.governor.worker})
+    while True:
+        command = await asyncio.to_thread(pipe.recv)
         if "admit" in command:
             try:
                 taken = await worker.admit((rule, command["admit"]))
             except DatabaseUnavailable:
-                answer({"away": True})
+                pipe.send({"away": True})
                 continue
             if taken is None:
-                answer({"refused": True})
+                pipe.send({"refused": True})
                 continue
             holds[len(holds)] = taken[0]
-            answer({"id": len(holds) - 1})
+            pipe.send({"id": len(holds) - 1})
         elif "settle" in command:
             worker.settle(holds[command["settle"]], command["cost"])
-            answer({})
+            pipe.send({})
         elif "hear" in command:
             await worker.hear()
             slice = worker.governor.slices._slices.get(rule.account)
-            answer({"free": slice.free, "held": slice.held} if slice else {"free": 0, "held": 0})
+            pipe.send({"free": slice.free, "held": slice.held} if slice else {"free": 0, "held": 0})
         elif "lose" in command:
             worker.database.pool = Losing(worker.pool, command["lose"], done=command["done"])
-            answer({})
+            pipe.send({})
         else:
             await worker.stop()
-            answer({})
+            pipe.send({})
             return
 
 
-def answer(content: object) -> None:
-    sys.stdout.write(json.dumps(content) + "\n")
-    sys.stdout.flush()
-
-
-async def main(arguments: Sequence[str]) -> None:
-    dsn, encoded, journals = arguments
-    lines = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    await serve(dsn, msgspec.json.decode(encoded, type=Rule), Path(journals), lines)
-
-
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+def work(pipe: "Connection[Any, Any]", dsn: str, rule: Rule, journals: str) -> None:
+    """The process: it serves what comes by the pipe until it is told to quit."""
+    asyncio.run(serve(dsn, rule, Path(journals), pipe))

@@ -14,19 +14,16 @@ Calls cost up to three times what was held for them. In every order of events th
 """
 
 import asyncio
-import json
-import os
+import multiprocessing
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
-import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -37,12 +34,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.conftest import execute
-from tests.runtime.limits.lease_worker import book, budget
+from runtime.books.bookkeeper import Bookkeeper
+from tests.runtime.limits.lease_worker import budget, work
 from tests.runtime.limits.test_governor import CENT, MAKE_TEAM
 
-ROOT = Path(__file__).parents[3]
+FORKS = multiprocessing.get_context("forkserver")
+"""Makes the worker processes. They are copies of one that has imported what they need."""
+FORKS.set_forkserver_preload(["tests.runtime.limits.lease_worker"])
 LIMIT = 100 * CENT
+T = TypeVar("T")
 WORKERS = 3
 OTHERS_ANSWER_S = 10.0
 
@@ -51,38 +51,34 @@ class Process:
     """One worker process and the calls it has under way: ceiling by id."""
 
     def __init__(self, dsn: str, team: str, journals: str) -> None:
-        encoded = msgspec.json.encode(budget(team, LIMIT)).decode()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.limits.lease_worker", dsn, encoded, journals],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._pipe, theirs = FORKS.Pipe()
+        self._process = FORKS.Process(target=work, args=(theirs, dsn, budget(team, LIMIT), journals))
+        self._process.start()
+        theirs.close()
         self.calls: dict[int, int] = {}
         self.unbooked = 0
         """What its calls cost that are settled and not booked."""
         self.losing = False
         """May an answer be lost to it?"""
-        self.name = str(self._read()["worker"])
+        self.name = str(self._pipe.recv()["worker"])
 
     def say(self, **command: object) -> dict[str, object]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        return self._read()
+        self._pipe.send(command)
+        answer: dict[str, object] = self._pipe.recv()
+        return answer
 
     def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self._process.kill()
+        self._ended()
 
     def stop(self) -> None:
         self.say(quit=True)
-        self.process.wait()
+        self._ended()
 
-    def _read(self) -> dict[str, object]:
-        assert self.process.stdout is not None
-        return msgspec.json.decode(self.process.stdout.readline(), type=dict[str, object])
+    def _ended(self) -> None:
+        self._process.join()
+        self._process.close()
+        self._pipe.close()
 
 
 class Leases(RuleBasedStateMachine):
@@ -93,8 +89,11 @@ class Leases(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.team = uuid.uuid4().hex
-        execute(self.dsn, MAKE_TEAM.replace("'red'", f"'{self.team}'"))
         self.journals = tempfile.mkdtemp(prefix="switchgear-journals-")
+        self.loop = asyncio.new_event_loop()
+        self.connection = self.run(asyncpg.connect(self.dsn))
+        self.keeper = Bookkeeper(Path(self.journals), self.dsn)
+        self.run(self.connection.execute(MAKE_TEAM.replace("'red'", f"'{self.team}'")))
         self.workers = [Process(self.dsn, self.team, self.journals) for _ in range(WORKERS)]
         self.settled = 0
         self.beyond = 0
@@ -104,6 +103,9 @@ class Leases(RuleBasedStateMachine):
         self.dying = 0
         """Of that, what its calls under way can cost."""
         self.killed: list[str] = []
+
+    def run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(doing)
 
     @property
     def held(self) -> int:
@@ -203,7 +205,7 @@ class Leases(RuleBasedStateMachine):
     @rule()
     def book(self) -> None:
         """Replays what a killed worker left, too."""
-        asyncio.run(book(self.dsn, Path(self.journals)))
+        self.run(self.keeper.catch_up())
         for worker in self.workers:
             worker.unbooked = 0
         self.settled += self.dying
@@ -241,20 +243,16 @@ class Leases(RuleBasedStateMachine):
         assert self.spend() == self.settled
         assert [path.name for path in Path(self.journals).iterdir()] == []
         shutil.rmtree(self.journals)
+        self.run(self.keeper.close())
+        self.run(self.connection.close())
+        self.loop.close()
 
     def spend(self) -> int:
         (row,) = self.fetch('SELECT spend FROM "LiteLLM_TeamTable" WHERE team_id = $1', self.team)
         return int(row["spend"] * 10**9)
 
     def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
-        async def run() -> list[asyncpg.Record]:
-            connection = await asyncpg.connect(self.dsn)
-            try:
-                return list(await connection.fetch(sql, *arguments))
-            finally:
-                await connection.close()
-
-        return asyncio.run(run())
+        return list(self.run(self.connection.fetch(sql, *arguments)))
 
 
 def test_leases_hold_whatever_happens(postgres_dsn: str) -> None:
@@ -262,7 +260,7 @@ def test_leases_hold_whatever_happens(postgres_dsn: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=6,
+            max_examples=8,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
