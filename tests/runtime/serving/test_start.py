@@ -28,6 +28,17 @@ serve._crashed = crashed
 sys.exit(main(["serve", "--port", sys.argv[1]]))
 """
 
+MOUNT = """
+import sys
+from unittest.mock import MagicMock
+
+from runtime.catalog import entries
+from runtime.web.mount import mount
+
+mount(entries(None), MagicMock(max_body_bytes=1))
+print(*sys.modules)
+"""
+
 
 def modules(code: str, *arguments: str, **env: str) -> set[str]:
     """What is imported at the end of a program that prints it."""
@@ -49,6 +60,11 @@ def test_the_main_process_imports_neither_what_its_children_do_nor_what_is_neede
     found = modules(SERVE, str(free_port()), DATABASE_URL=postgres_dsn, SWITCHGEAR_DATA=str(tmp_path))
     assert "runtime.serving.serve" in found
     assert found & {*CHILDREN, *LATER, *EMBEDDED} == set()
+
+
+def test_a_mounted_application_imports_nothing_that_is_needed_later() -> None:
+    assert "runtime.web.mount" in (found := modules(MOUNT))
+    assert found & {*LATER, *EMBEDDED} == set()
 
 
 @pytest.mark.parametrize("module", ["runtime.serving.worker", "runtime.books.bookkeeper"])
