@@ -58,6 +58,13 @@ answer in a schema. LangChain's own standard tests of a chat model pass for its 
 Responses) and its `ChatAnthropic`, at OpenAI's chat and Responses, at Anthropic and at Ollama. Codex and
 Claude Code do a task with file edits (`tests/system/test_codex.py`, `tests/system/test_claude_code.py`).
 """
+FOOT = """
+**At the embedded model** (SmolLM2 of 135M parameters, 8,192 tokens;
+`tests/system/test_embedded_clients.py`): the official SDKs of OpenAI and Anthropic get answers, plain and
+streamed, and a tool that `tool_choice` forces. Codex and Claude Code get an answer with brief instructions
+and without tools; such a model does no task with file edits. Claude Code's own instructions and tools are
+20,360 tokens, and the answer is a 400 with the size of the window.
+"""
 
 
 def page() -> str:
@@ -69,7 +76,7 @@ def page() -> str:
         lines.append(f"| {client.title} | {client.surface} | {cells} |")
     agents = ("| Codex 0.171 | responses |", "| Claude Code 2 | messages |")
     lines += [f"{agent} {' | '.join(['file edits'] * len(UPSTREAMS))} |" for agent in agents]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, FOOT])
 
 
 def _cell(client: Client, upstream: str) -> str:
