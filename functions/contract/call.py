@@ -74,8 +74,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     """The request tags of the key and its team."""
     local_only: str = ""
-    """Who says that calls go to local deployments alone: `team`, `organization`, `user` or `key`. Empty:
-    nobody does."""
+    """Who says that calls go to local deployments alone: `team`, `organization`, `project`, `user` or `key`.
+    Empty: nobody does."""
     guardrails: tuple[str, ...] = ()
     """The guardrails that the calls of the key pass, beside those of everybody."""
     cache_controls: tuple[str, ...] = ()

@@ -177,11 +177,12 @@ def _says(facts: Facts, setting: Callable[[RowMetadata], msgspec.Raw]) -> bool |
 
 
 def _local_only(facts: Facts) -> str:
-    """The first of team, organization, user and key whose calls stay local. A value that is not false counts
-    as true: what can't be read lets nothing out."""
+    """The first of team, organization, project, user and key whose calls stay local. A value that is not
+    false counts as true: what can't be read lets nothing out."""
     for level, row in (
         ("team", facts.team),
         ("organization", facts.organization),
+        ("project", facts.key.project),
         ("user", facts.user),
         ("key", facts.key),
     ):

@@ -17,6 +17,7 @@ from tests.conftest import execute
 KEY = """INSERT INTO "LiteLLM_VerificationToken" (token, {}) VALUES ('k', {})"""
 USER = """INSERT INTO "LiteLLM_UserTable" (user_id, {}) VALUES ('ada', {})"""
 TEAM = """INSERT INTO "LiteLLM_TeamTable" (team_id, {}) VALUES ('red', {})"""
+PROJECT = """INSERT INTO "LiteLLM_ProjectTable" (project_id, {}) VALUES ('alpha', {})"""
 
 
 def row(table: str, **values: object) -> str:
@@ -328,6 +329,12 @@ def test_a_key_may_have_its_prompts_cached(postgres_dsn: str, said: str, caches:
         ({"key": "true", "team": "false"}, "key"),
         ({"organization": "true", "team": "false", "key": "false"}, "organization"),
         ({"user": "true"}, "user"),
+        ({"project": "true"}, "project"),
+        ({"project": "false"}, ""),
+        ({"project": "true", "team": "false", "key": "false"}, "project"),
+        ({"project": "true", "organization": "true"}, "organization"),
+        ({"project": "null", "key": "true"}, "key"),
+        ({"project": "[]"}, "project"),
         ({"team": '"perhaps"'}, "team"),
         ({"team": "0"}, "team"),
     ],
@@ -347,7 +354,8 @@ def test_anybody_over_a_call_can_keep_it_local(postgres_dsn: str, said: dict[str
         ),
         row(TEAM, organization_id="acme", metadata=metadata("team")),
         row(USER, metadata=metadata("user")),
-        row(KEY, user_id="ada", team_id="red", metadata=metadata("key")),
+        row(PROJECT, team_id="red", metadata=metadata("project")),
+        row(KEY, user_id="ada", team_id="red", project_id="alpha", metadata=metadata("key")),
     ).caller
     assert caller is not None
     assert (caller.local_only, caller.keeps_local_bodies) == (who, False)
