@@ -8,9 +8,10 @@ tables and the slices in memory.
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import MappingProxyType
 
 import asyncpg
 import msgspec
@@ -53,31 +54,57 @@ _ORPHANS = """
       AND w.seen_at < clock_timestamp() - $1::interval
     GROUP BY 1, 2 LIMIT 100
 """
+_NAMED = """(
+    SELECT convert_from(string_agg(
+        CASE WHEN m[1] IS NULL THEN convert_to(m[2], 'UTF8') ELSE decode(m[1], 'hex') END, ''
+        ORDER BY n), 'UTF8')
+    FROM regexp_matches(split_part(a.account, ':', {place}), '%([0-9A-F]{{2}})|([^%]+)', 'g')
+        WITH ORDINALITY AS pieces (m, n))"""
+"""The expression for an id in an account's name, without the quotes (`Level.account`). Place 3 has the
+owner's id, and place 4 a member's."""
 _SLOTS_OF = """
     DELETE FROM "Switchgear_Account" WHERE account IN (
         SELECT account FROM "Switchgear_Account" a
-        WHERE account ~ '^parallel:{kind}:[A-Za-z0-9_.~@ -]+$' AND leased = 0
-          AND NOT EXISTS (SELECT 1 FROM "{table}" o WHERE o.{column} = split_part(a.account, ':', 3))
+        WHERE account LIKE 'parallel:{kind}:%' AND account !~ '%00' AND leased = 0
           AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.account = a.account)
+          AND NOT EXISTS ({owner})
         LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 """The statement that deletes the accounts of slots whose owner is gone. They have no window whose end would
-delete them. An id that is quoted in the account's name is not looked for."""
+delete them. No owner has an id with a zero byte (`%00`), which Postgres has no text for."""
+_OWNERS: Mapping[str, str] = MappingProxyType(
+    {
+        "key": """SELECT 1 FROM "LiteLLM_VerificationToken" WHERE key_id = {id}""",
+        "team": """SELECT 1 FROM "LiteLLM_TeamTable" WHERE team_id = {id}""",
+        "user": """SELECT 1 FROM "LiteLLM_UserTable" WHERE user_id = {id}""",
+        "member": """SELECT 1 FROM "LiteLLM_TeamMembership" WHERE team_id = {id} AND user_id = {part}""",
+        "project": """SELECT 1 FROM "LiteLLM_ProjectTable" WHERE project_id = {id}""",
+        "organization": """SELECT 1 FROM "LiteLLM_OrganizationTable" WHERE organization_id = {id}""",
+        "tag": """SELECT 1 FROM "LiteLLM_TagTable" WHERE tag_name = {id}""",
+        "customer": """SELECT 1 FROM "LiteLLM_EndUserTable" WHERE user_id = {id}""",
+        "end_user": """SELECT 1 WHERE false""",
+    }
+)
+"""The queries for the owners of slots, by kind. A customer that nobody entered has no row, and neither has
+one under a key's budget (`end_user`): their slots go as soon as no call has one."""
 _TIDY = (
     """DELETE FROM "Switchgear_Journal" WHERE finished_at < now() - interval '7 days'""",
     """DELETE FROM "Switchgear_Worker" w WHERE given_up_at < now() - interval '1 day'
        AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.worker = w.worker)""",
     """DELETE FROM "Switchgear_Account" a WHERE kind = '' AND window_end < now() - interval '1 hour'
        AND NOT EXISTS (SELECT 1 FROM "Switchgear_Lease" l WHERE l.account = a.account)""",
-    _SLOTS_OF.format(kind="key", table="LiteLLM_VerificationToken", column="key_id"),
-    _SLOTS_OF.format(kind="team", table="LiteLLM_TeamTable", column="team_id"),
-    _SLOTS_OF.format(kind="user", table="LiteLLM_UserTable", column="user_id"),
-    _SLOTS_OF.format(kind="organization", table="LiteLLM_OrganizationTable", column="organization_id"),
+    *(
+        _SLOTS_OF.format(
+            kind=kind.replace("_", r"\_"),
+            owner=owner.format(id=_NAMED.format(place=3), part=_NAMED.format(place=4)),
+        )
+        for kind, owner in _OWNERS.items()
+    ),
 )
 """The statements that delete what nobody needs: journals that were read to their end, workers that were given
-up, windows that ended long ago, and slots of keys, teams, users and organizations that were deleted. An
-account with a `kind` stays: the money spent stands in the row of a key, a team and so on, and only the
-account's window says when that sum starts again."""
+up, windows that ended long ago, and slots of owners that were deleted. An account with a `kind` stays: the
+money spent stands in the row of a key, a team and so on, and only the account's window says when that sum
+starts again."""
 _TIDY_OWN = """DELETE FROM "Switchgear_Lease"
     WHERE worker = $1 AND amount = 0 AND written_off = 0 AND ticket <= $2"""
 """The statement that deletes this worker's empty leases. An empty lease is kept while the statement with its

@@ -13,6 +13,7 @@ import pytest
 
 from runtime.corrections.writer import CorrectionWriter
 from runtime.limits.leases import Leases
+from runtime.limits.rules import Level
 from runtime.limits.slices import Need, Slice
 from runtime.postgres.database import Database
 from schema.corrections import Correction, CorrectionKind
@@ -90,26 +91,45 @@ def test_what_belongs_to_an_account_that_was_tidied_away_is_nothing_to_the_one_m
     with_leases(postgres_dsn, scenario)
 
 
-def test_the_slots_of_who_was_deleted_are_tidied_away_once_they_are_free(postgres_dsn: str) -> None:
-    """`OWNERS` has one of each kind; the others were deleted."""
+ODD = "a:b/ü +50%_c"
+"""An id that an account's name has in quotes."""
+MORE_OWNERS = (
+    """INSERT INTO "LiteLLM_ProjectTable" (project_id, team_id) VALUES ('alpha', 'red')""",
+    """INSERT INTO "LiteLLM_TagTable" (tag_name) VALUES ('nightly')""",
+    f"""INSERT INTO "LiteLLM_EndUserTable" (user_id) VALUES ('{ODD}')""",
+    f"""INSERT INTO "LiteLLM_TeamTable" (team_id) VALUES ('{ODD}')""",
+    f"""INSERT INTO "LiteLLM_TeamMembership" (team_id, user_id) VALUES ('{ODD}', 'alice')""",
+)
+LIVING = (
+    *(("key", "a" * 64, ""), ("team", "red", ""), ("user", "alice", ""), ("organization", "acme", "")),
+    *(("member", "red", "alice"), ("customer", "carl", ""), ("project", "alpha", ""), ("tag", "nightly", "")),
+    *(("customer", ODD, ""), ("team", ODD, ""), ("member", ODD, "alice")),
+)
+GONE = (
+    *((kind, id, "") for kind, _, part in LIVING[:8] if not part for id in ("gone-1", f"{ODD}-1")),
+    *(("member", "red", "gone-1"), ("member", "gone-1", "alice"), ("member", "red", ODD)),
+    *(("end_user", "carl", "b"), ("customer", "nobody\0", "")),
+)
+"""Owners that were deleted, and customers that nobody entered. `OWNERS` and `MORE_OWNERS` have the others."""
+UNFOUND = ("customer", "nobody\0", "")
+"""No text of Postgres is this id: nobody looks for it."""
 
-    def slots(kind: str, id: str) -> Rule:
-        return Rule(
-            account=f"parallel:{kind}:{id}", meter=Meter.PARALLEL, who=kind, subject=f"{kind} {id}", limit=5
-        )
+
+def test_the_slots_of_who_was_deleted_are_tidied_away_once_they_are_free(postgres_dsn: str) -> None:
+    def slots(kind: str, id: str, part: str) -> Rule:
+        name = Level(kind=kind, who=kind, subject=id, id=id, part=part).account
+        return Rule(account=f"parallel:{name}", meter=Meter.PARALLEL, who=kind, subject=name, limit=5)
 
     async def there(database: Database) -> set[str]:
         return {row["account"] for row in await fetch(database, 'SELECT account FROM "Switchgear_Account"')}
 
     async def scenario(database: Database, leases: Leases) -> None:
-        for statement in OWNERS:
+        for statement in (*OWNERS, *MORE_OWNERS):
             await fetch(database, statement)
-        ids = {"key": "a" * 64, "team": "red", "user": "alice", "organization": "acme"}
-        living = {kind: slots(kind, id) for kind, id in ids.items()}
-        gone = {kind: slots(kind, "gone-1") for kind in ids}
-        other = slots("customer", "gone-1")
-        everything = {rule.account for rule in (*living.values(), *gone.values(), other)}
-        for rule in (*living.values(), *gone.values(), other):
+        living, gone = [slots(*each) for each in LIVING], [slots(*each) for each in GONE]
+        everything = {rule.account for rule in (*living, *gone)}
+        assert len(everything) == len(LIVING) + len(GONE)
+        for rule in (*living, *gone):
             await leased(leases, rule, 1)
         await leases.tidy()
         assert await there(database) == everything, "calls hold them"
@@ -118,7 +138,7 @@ def test_the_slots_of_who_was_deleted_are_tidied_away_once_they_are_free(postgre
         assert await there(database) == everything, "they count as taken"
         await fetch(database, 'UPDATE "Switchgear_Account" SET leased = 0')
         await leases.tidy()
-        assert await there(database) == {rule.account for rule in (*living.values(), other)}
+        assert await there(database) == {rule.account for rule in (*living, slots(*UNFOUND))}
 
     with_leases(postgres_dsn, scenario)
 
