@@ -1,16 +1,24 @@
-"""The response cache: whether it works, and the deletion of answers at every worker."""
+"""The response cache: whether it works, its settings, and the deletion of answers at every worker."""
+
+import msgspec
 
 from functions.answers.cache_settings import settings_of, values_of
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CacheContext
+from functions.rules.cache_settings import PARAM, shown_settings, stored_settings
+from functions.rules.stored_values import checked_values
 from models_registry.config.response_cache import CacheRules
+from models_registry.config.stored import Stored
 from schema.cache import (
     CacheDeleted,
     CacheFlushed,
     CachePing,
     CacheSettings,
     CacheSettingsQuery,
+    CacheSettingsRequest,
+    CacheSettingsSaved,
+    CacheTested,
     DeleteRequest,
     FlushRequest,
     PingQuery,
@@ -42,7 +50,48 @@ async def ping(request: PingQuery, ctx: CacheContext) -> CachePing:
 @function("GET", "/cache/settings", access=Access.SETTINGS_READ)
 async def settings(request: CacheSettingsQuery, ctx: CacheContext) -> CacheSettings:
     """Show the settings of the response cache in force, and what each of them means."""
-    return settings_of(ctx.cache.rules)
+    stored = await ctx.registry.read()
+    if stored.cache_settings or stored.cache_flaw:
+        return settings_of(ctx.cache.rules, "database")
+    said = ctx.registry.in_force().litellm_settings
+    return settings_of(ctx.cache.rules, "default" if said.cache is None else "config")
+
+
+@function("POST", "/cache/settings", access=Access.SETTINGS_WRITE)
+async def save_settings(request: CacheSettingsRequest, ctx: CacheContext) -> CacheSettingsSaved:
+    """Store settings of the response cache, all of them. They are in force at once here, and within a second
+    everywhere."""
+    refuse_undeclared(request)
+    config = ctx.registry.in_force()
+    checked_values(request.cache_settings or {}, config, param=PARAM)
+
+    def change(stored: Stored) -> Stored:
+        made, _ = stored_settings(
+            request.cache_settings,
+            stored.cache_settings,
+            config.environment,
+            unread=bool(stored.cache_flaw),
+        )
+        return msgspec.structs.replace(stored, cache_settings=made, cache_flaw="")
+
+    after = await ctx.registry.change(change, call=ctx.call)
+    return CacheSettingsSaved(settings=shown_settings(after.cache_settings))
+
+
+@function("POST", "/cache/settings/test", access=Access.SETTINGS_WRITE)
+async def try_settings(request: CacheSettingsRequest, ctx: CacheContext) -> CacheTested:
+    """Keep an answer by these settings, and find it. Nothing is put in force."""
+    refuse_undeclared(request)
+    config = ctx.registry.in_force()
+    checked_values(request.cache_settings or {}, config, param=PARAM)
+    stored = await ctx.registry.read()
+    _, rules = stored_settings(
+        request.cache_settings, stored.cache_settings, config.environment, unread=bool(stored.cache_flaw)
+    )
+    flaw = await ctx.cache.trial(ctx.cache.rules if rules is None else rules)
+    if flaw:
+        return CacheTested(status="failed", message="The response cache did not keep an answer.", error=flaw)
+    return CacheTested(status="success", message="An answer was kept and found.")
 
 
 @function("POST", "/cache/delete", access=Access.SETTINGS_WRITE)

@@ -181,6 +181,8 @@ CATALOG: tuple[Function, ...] = (
     tags.delete,
     cache.ping,
     cache.settings,
+    cache.save_settings,
+    cache.try_settings,
     cache.delete,
     cache.flushall,
     local_hosts.list_hosts,

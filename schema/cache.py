@@ -4,7 +4,11 @@ from typing import Any
 
 import msgspec
 
+from schema.stored_models import JsonValues
 from schema.wire import Wire
+
+REDACTED = "***REDACTED***"
+"""LiteLLM's word for a secret that is not shown."""
 
 
 class PingQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +45,37 @@ class CacheSettingsField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings in force. They stand in the config file."""
+    """The settings in force. `source`: `database`, `config`, or `default`."""
 
     fields: list[CacheSettingsField]
     current_values: dict[str, Any]
     """By name. A password is `***REDACTED***`."""
     redis_type_descriptions: dict[str, str]
+    source: str
+
+
+class CacheSettingsRequest(Wire, frozen=True, kw_only=True, dict=True):
+    """POST /cache/settings and /cache/settings/test. The settings are those of `cache_params`, all of them,
+    and count in place of the config file's. `{"type": "off"}` switches the cache off; null takes what is
+    stored away, so that the file's count again."""
+
+    cache_settings: JsonValues | None
+
+
+class CacheSettingsSaved(msgspec.Struct, frozen=True, kw_only=True):
+    """LiteLLM's fields. A password is `***REDACTED***`."""
+
+    message: str = "Cache settings updated successfully"
+    status: str = "success"
+    settings: JsonValues
+
+
+class CacheTested(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`: `success` or `failed`, with the reason in `error`."""
+
+    status: str
+    message: str
+    error: str | None = None
 
 
 class DeleteRequest(Wire, frozen=True, kw_only=True, dict=True):

@@ -10,10 +10,7 @@ from models_registry.config.response_cache import (
     CacheKind,
     CacheRules,
 )
-from schema.cache import CacheSettings, CacheSettingsField
-
-REDACTED = "***REDACTED***"
-"""LiteLLM's word for a secret."""
+from schema.cache import REDACTED, CacheSettings, CacheSettingsField
 
 
 class _CacheSetting(NamedTuple):
@@ -68,8 +65,8 @@ def values_of(rules: CacheRules) -> dict[str, Any]:  # values of a config
     return told
 
 
-def settings_of(rules: CacheRules) -> CacheSettings:
-    """The settings in force, in LiteLLM's shape."""
+def settings_of(rules: CacheRules, source: str) -> CacheSettings:
+    """The settings in force, in LiteLLM's shape, and where they come from."""
     values, defaults = values_of(rules), values_of(CACHE_OFF)
     return CacheSettings(
         fields=[
@@ -85,5 +82,6 @@ def settings_of(rules: CacheRules) -> CacheSettings:
             for each in SETTINGS
         ],
         current_values=values,
+        source=source,
         redis_type_descriptions={"node": "One Redis, by its host or url"},
     )

@@ -57,6 +57,11 @@ class Cache(Protocol):
         """Whether an answer can be kept and found. Raises DatabaseUnavailable."""
         ...
 
+    async def trial(self, rules: CacheRules) -> str:
+        """Why no answer could be kept by these rules, which are not put in force. Empty: one could. Raises
+        DatabaseUnavailable."""
+        ...
+
     async def delete(self, keys: Sequence[str], *, call: Call) -> int:
         """Delete answers, at every worker, and write it into the audit log. Gives how many there were, as far
         as that is known. Raises DatabaseUnavailable."""
@@ -81,6 +86,9 @@ class NoCache:
 
     async def ping(self) -> bool:
         return False
+
+    async def trial(self, rules: CacheRules) -> str:
+        return "This gateway has no cache."
 
     async def delete(self, keys: Sequence[str], *, call: Call) -> int:
         return 0

@@ -164,10 +164,11 @@ class LocalHostContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheContext(msgspec.Struct, frozen=True, kw_only=True):
-    """For functions about the response cache."""
+    """For functions about the response cache, and its stored settings."""
 
     call: Call
     cache: Cache
+    registry: StoredRegistry
 
 
 class CatalogueContext(msgspec.Struct, frozen=True, kw_only=True):

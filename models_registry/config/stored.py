@@ -28,6 +28,9 @@ from models_registry.config.stored_address import refusal_of
 
 Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it
 ROUTER_SETTINGS = "router_settings"
+CACHE_SETTINGS = "cache_settings"
+PASSWORD = "password"
+"""The one secret among the settings of the response cache."""
 OWN_SECRETS = frozenset(
     {"DATABASE_URL", "UI_PASSWORD", "LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "LITELLM_LICENSE", "PGPASSWORD"}
 )
@@ -94,6 +97,10 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[StoredModel, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
     router_settings: Values = {}
+    cache_settings: Values = {}
+    """`cache_params` of the response cache. They count in place of the file's. Empty: the file's count."""
+    cache_flaw: str = ""
+    """Why the password among them can't be read. Nothing is cached then."""
 
     def __repr__(self) -> str:
         return f"Stored({len(self.models)} models)"
@@ -108,8 +115,12 @@ def read_with_stored(
     """Check a config file together with what is stored beside it. Nothing that either can hold makes this
     raise. `cache` has what was read the last time."""
     cache = cache or BuildCache()
-    settings = stored.router_settings
-    config = cache.config(document, settings, lambda: read_config(_with_settings(document, settings), env))
+    config = cache.config(
+        document, settings_of(stored), lambda: read_config(_with_settings(document, stored), env)
+    )
+    if stored.cache_flaw:
+        doubt = f"{CACHE_SETTINGS}: {stored.cache_flaw}, and no answer is cached"
+        config = msgspec.structs.replace(config, warnings=(*config.warnings, doubt))
     if not stored.models and not stored.credentials:
         return config
     allowed = allowed_variables(config)
@@ -137,11 +148,30 @@ def read_with_stored(
     )
 
 
-def _with_settings(document: Values, settings: Values) -> Values:
-    if not settings:
-        return document
-    given = document.get(ROUTER_SETTINGS)
-    return {**document, ROUTER_SETTINGS: {**(given if isinstance(given, Mapping) else {}), **settings}}
+def settings_of(stored: Stored) -> Values:
+    """The stored settings of the router and of the response cache, by their names."""
+    return {
+        ROUTER_SETTINGS: stored.router_settings,
+        CACHE_SETTINGS: stored.cache_settings,
+        "cache_flaw": stored.cache_flaw,
+    }
+
+
+def _with_settings(document: Values, stored: Stored) -> Values:
+    made = dict(document)
+    if stored.router_settings:
+        made[ROUTER_SETTINGS] = {**_section(document, ROUTER_SETTINGS), **stored.router_settings}
+    if stored.cache_settings or stored.cache_flaw:
+        params = dict(stored.cache_settings)
+        is_on = not stored.cache_flaw and params.get("type") != "off"
+        given: Values = {"cache": is_on, "cache_params": params if is_on else None}
+        made["litellm_settings"] = {**_section(document, "litellm_settings"), **given}
+    return made
+
+
+def _section(document: Values, name: str) -> Values:
+    given = document.get(name)
+    return given if isinstance(given, Mapping) else {}
 
 
 def _shared(

@@ -30,7 +30,7 @@ from runtime.postgres.freshness import HEARD_S, Announcements
 from runtime.postgres.listener import EVERYTHING
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
-from schema.errors import GatewayError
+from schema.errors import GatewayError, Overloaded
 
 CHANNEL = "switchgear_cache"
 TABLE = "Switchgear_Cache"
@@ -56,6 +56,7 @@ TIDY_SHARE = 16
 KEYS_A_NOTE = 40
 """Postgres announces 8,000 bytes at most."""
 FLUSHED = "flush"
+NO_SALT_KEY = "This gateway has no salt key, so it keeps no answer outside of its memory."
 
 log = logging.getLogger(__name__)
 
@@ -161,13 +162,35 @@ class ResponseCache:
         if self._rules.kind is CacheKind.REDIS and self._redis is not None:
             return await self._redis.ping(key, ToKeep(key, answer, TIDY_S))
         if self._rules.kind is CacheKind.POSTGRES and self._table is not None:
-            await self._table.put([ToKeep(key, answer, TIDY_S)])
-            found = await self._table.get(key)
-            async with self._database.connection() as connection:
-                await self._table.delete(connection, [key])
-            return found is not None and found.answer == answer
+            return await self._is_kept(self._table, ToKeep(key, answer, TIDY_S))
         self.memory.put(key, answer, ttl_s=TIDY_S)
         return self.memory.get(key) is answer and self.memory.delete(key)
+
+    async def trial(self, rules: CacheRules) -> str:
+        """See Cache."""
+        if not rules.is_on or rules.kind is CacheKind.LOCAL:
+            return "" if rules.is_on else "The settings switch the cache off."
+        if self._sealer is None or self._table is None:
+            return NO_SALT_KEY
+        key = f"ping:{uuid.uuid4()}"
+        kept = ToKeep(key, KeptAnswer(b"pong", time.time()), TIDY_S)
+        if rules.redis is None:
+            return "" if await self._is_kept(self._table, kept) else "Postgres did not keep an answer."
+        store = RedisStore(rules.redis, self._sealer)
+        try:
+            return "" if await store.ping(key, kept) else "Redis did not keep an answer."
+        except Overloaded as exc:
+            return exc.message
+        finally:
+            await store.close()
+
+    async def _is_kept(self, table: CacheTable, kept: ToKeep) -> bool:
+        """Whether Postgres keeps an answer, and finds it."""
+        await table.put([kept])
+        found = await table.get(kept.key)
+        async with self._database.connection() as connection:
+            await table.delete(connection, [kept.key])
+        return found is not None and found.answer == kept.answer
 
     async def delete(self, keys: Sequence[str], *, call: Call) -> int:
         """See Cache."""

@@ -17,7 +17,15 @@ import msgspec
 from functions.contract.call import Call
 from functions.rules.stored_values import kept_at_home
 from models_registry.config.reader import Config
-from models_registry.config.stored import NOTHING, ROUTER_SETTINGS, Stored, StoredCredential, StoredModel
+from models_registry.config.stored import (
+    CACHE_SETTINGS,
+    NOTHING,
+    PASSWORD,
+    ROUTER_SETTINGS,
+    Stored,
+    StoredCredential,
+    StoredModel,
+)
 from models_registry.target import Target
 from runtime.blueprint import Checked
 from runtime.governance.row_store import actor
@@ -25,7 +33,14 @@ from runtime.postgres.database import Database
 from runtime.postgres.listener import EVERYTHING
 from runtime.registry.live import LiveRegistry, Loaded, newly_skipped
 from runtime.registry.sealed_values import seal_values
-from runtime.registry.stored_rows import CREDENTIALS, MODELS, StoredRows, read_at_once, read_rows
+from runtime.registry.stored_rows import (
+    CREDENTIALS,
+    MODELS,
+    SETTINGS,
+    StoredRows,
+    read_at_once,
+    read_rows,
+)
 from runtime.state.sealing import Sealer
 from schema.errors import DatabaseUnavailable, InvalidRequest, TooComplex
 from schema.tables import naive
@@ -160,7 +175,7 @@ class _StoredChange:
         self._author = call.caller.user_id
         self._models = {row[0]: row[2] for row in rows.models}
         self._credentials = {row[0]: row[2] for row in rows.credentials}
-        self._had_settings = rows.settings is not None
+        self._settings = {ROUTER_SETTINGS: rows.settings, CACHE_SETTINGS: rows.cache}
 
     async def write(self, before: Stored, after: Stored) -> None:
         """Raises InvalidRequest for a team that does not exist."""
@@ -180,7 +195,9 @@ class _StoredChange:
         if left:
             await StoredCredentialRow.delete().where(StoredCredentialRow.credential_id.is_in(sorted(left)))
         if dict(before.router_settings) != dict(after.router_settings):
-            await self._settings(after.router_settings)
+            await self._write_settings(ROUTER_SETTINGS, dict(after.router_settings))
+        if dict(before.cache_settings) != dict(after.cache_settings) or before.cache_flaw != after.cache_flaw:
+            await self._write_settings(CACHE_SETTINGS, self._sealed_password(before, after))
 
     async def _model(self, before: StoredModel | None, after: StoredModel) -> None:
         sealed = self._models.get(after.model_id, "{}")
@@ -231,15 +248,28 @@ class _StoredChange:
         else:
             await StoredCredentialRow.update(values).where(StoredCredentialRow.credential_id == after.id)
 
-    async def _settings(self, after: Mapping[str, Any]) -> None:
+    async def _write_settings(self, name: str, after: dict[str, Any]) -> None:
+        is_new = self._settings[name] is None
         values: dict[Any, Any] = {
-            "param_value": msgspec.json.encode(dict(after)).decode(),
-            **self._stamps(is_new=not self._had_settings),
+            "param_value": msgspec.json.encode(after).decode(),
+            **self._stamps(is_new=is_new),
         }
-        if self._had_settings:
-            await StoredSetting.update(values).where(StoredSetting.param_name == ROUTER_SETTINGS)
+        if is_new:
+            await StoredSetting.insert(StoredSetting(param_name=name, **values))
         else:
-            await StoredSetting.insert(StoredSetting(param_name=ROUTER_SETTINGS, **values))
+            await StoredSetting.update(values).where(StoredSetting.param_name == name)
+
+    def _sealed_password(self, before: Stored, after: Stored) -> dict[str, Any]:
+        """The settings of the response cache, of which the password alone is sealed."""
+        plain = {name: value for name, value in after.cache_settings.items() if name != PASSWORD}
+        was, now = (
+            {name: value for name, value in each.cache_settings.items() if name == PASSWORD}
+            for each in (before, after)
+        )
+        sealed = self._sealed(
+            self._settings[CACHE_SETTINGS] or "{}", was, now, (SETTINGS, CACHE_SETTINGS), ()
+        )
+        return plain | dict(msgspec.json.decode(sealed))
 
     def _sealed(
         self,

@@ -20,7 +20,7 @@ import structlog
 
 from models_registry.config.compiled import BuildCache
 from models_registry.config.reader import Config
-from models_registry.config.stored import NOTHING, Stored, StoredCredential, StoredModel
+from models_registry.config.stored import CACHE_SETTINGS, NOTHING, Stored, StoredCredential, StoredModel
 from runtime.blueprint import Blueprint, Checked, check
 from runtime.config_file import ConfigFileError, ConfigFiles, hash_now, load_files
 from runtime.postgres.database import Database
@@ -214,7 +214,7 @@ class LiveRegistry:
             checked = await asyncio.to_thread(self.checked, document, stored)
         if checked.errors and starting:
             log.error("stored_settings_refused", errors=checked.errors[:MAX_TOLD])
-            stored = msgspec.structs.replace(stored, router_settings={})
+            stored = msgspec.structs.replace(stored, router_settings={}, cache_settings={})
             checked = await asyncio.to_thread(self.checked, document, stored)
         if checked.errors:
             log.error("stored_models_refused", errors=checked.errors[:MAX_TOLD])
@@ -233,6 +233,7 @@ class LiveRegistry:
     def _put_in_force(self, new: RegistryInForce) -> None:
         rows: tuple[StoredModel | StoredCredential, ...] = (*new.stored.models, *new.stored.credentials)
         unread = tuple(f"{each.path}: {each.flaw}" for each in rows if each.unread)
+        unread += (f"{CACHE_SETTINGS}: {new.stored.cache_flaw}",) if new.stored.cache_flaw else ()
         if unread and unread != self._unread_told:
             log.error("stored_values_unreadable", rows=len(unread), first=unread[:MAX_TOLD])
         self._unread_told = unread

@@ -1,6 +1,7 @@
 """Reads what is stored beside the config file: models, credentials, router settings."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
@@ -8,7 +9,13 @@ import asyncpg
 import msgspec
 
 from models_registry.config.reader import ENV_PREFIX
-from models_registry.config.stored import ROUTER_SETTINGS, Stored, StoredCredential, StoredModel
+from models_registry.config.stored import (
+    CACHE_SETTINGS,
+    ROUTER_SETTINGS,
+    Stored,
+    StoredCredential,
+    StoredModel,
+)
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.registry.sealed_values import open_values
@@ -16,6 +23,7 @@ from runtime.state.sealing import Sealer
 
 MODELS = "LiteLLM_ProxyModelTable"
 CREDENTIALS = "LiteLLM_CredentialsTable"
+SETTINGS = "LiteLLM_Config"
 MAX_STORED = 20_000
 """How many rows of a table are read at most."""
 _MODELS = f"""
@@ -27,7 +35,7 @@ _CREDENTIALS = f"""
     SELECT credential_id, credential_name, credential_values::text, credential_info::text
     FROM "{CREDENTIALS}" ORDER BY credential_name LIMIT {MAX_STORED}
 """
-_SETTINGS = """SELECT param_value::text FROM "LiteLLM_Config" WHERE param_name = $1"""
+_SETTINGS = f"""SELECT param_value::text FROM "{SETTINGS}" WHERE param_name = $1"""
 
 
 class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +44,8 @@ class StoredRows(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[tuple[Any, ...], ...] = ()
     credentials: tuple[tuple[Any, ...], ...] = ()
     settings: str | None = None
+    cache: str | None = None
+    """The settings of the response cache."""
 
 
 async def read_rows(connection: asyncpg.Connection) -> StoredRows:
@@ -46,6 +56,7 @@ async def read_rows(connection: asyncpg.Connection) -> StoredRows:
         models=tuple(tuple(row) for row in models),
         credentials=tuple(tuple(row) for row in credentials),
         settings=await connection.fetchval(_SETTINGS, ROUTER_SETTINGS),
+        cache=await connection.fetchval(_SETTINGS, CACHE_SETTINGS),
     )
 
 
@@ -69,14 +80,24 @@ def opened(
     if before is not None:
         by_id = {each.model_id: each for each in before[1].models}  # their order may be another one
         known = {row: by_id[row[0]] for row in before[0].models if row[0] in by_id}
-    settings = _object(rows.settings or "{}")
-    if any(isinstance(value, str) and value.startswith(ENV_PREFIX) for value in settings.values()):
+    settings, cache = _object(rows.settings or "{}"), _object(rows.cache or "{}")
+    if _names_variable(settings):
         settings = {}
+    found, _, flaw = open_values(cache, sealer, table=SETTINGS, row=CACHE_SETTINGS)
+    if _names_variable(found):
+        found = {}
     return Stored(
         models=tuple(known.get(row) or _model(row, sealer) for row in rows.models),
         credentials=tuple(_credential(row, sealer) for row in rows.credentials),
         router_settings=settings,
+        cache_settings=found,
+        cache_flaw=flaw,
     )
+
+
+def _names_variable(settings: Mapping[str, Any]) -> bool:
+    """Whether a setting names a variable of the environment. Only SQL can have written that."""
+    return any(isinstance(value, str) and value.startswith(ENV_PREFIX) for value in settings.values())
 
 
 def _model(row: tuple[Any, ...], sealer: Sealer | None) -> StoredModel:

@@ -404,6 +404,8 @@ GET /sso/key/generate
 GET /provider/budgets
 GET /cache/ping
 GET /cache/settings
+POST /cache/settings
+POST /cache/settings/test
 POST /cache/delete
 POST /cache/flushall
 GET /health
@@ -420,7 +422,7 @@ GET /team/{team_id}/callback
 GET /tag/summary
 GET /access_group/list
 GET /config/list
-POST /cache/settings/test
+GET /cache/redis/info
 GET /health/services
 GET /public/model_hub
 """

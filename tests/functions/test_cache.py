@@ -7,15 +7,17 @@ import msgspec
 import pytest
 
 from functions import cache
+from functions.answers.cache_settings import settings_of
 from functions.ports.cache import NO_CACHE, Cache, KeptAnswer
 from functions.ports.context import CacheContext
 from models_registry.config.redis_place import RedisPlace
-from models_registry.config.response_cache import CacheKind, CacheRules
+from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
 from runtime.cache.response_cache import ResponseCache
-from schema.cache import CacheSettingsQuery, DeleteRequest, FlushRequest, PingQuery
+from schema.cache import DeleteRequest, FlushRequest, PingQuery
 from schema.errors import InvalidRequest, Overloaded
 from schema.secret import Secret
 from tests.fakes.cache import local_cache
+from tests.fakes.ports import ABSENT
 from tests.functions.contexts import ADMIN, make_call
 from tests.functions.governed import House, in_house
 
@@ -23,7 +25,7 @@ ANSWER = KeptAnswer(b"{}", 0.0)
 
 
 def ctx(found: Cache) -> CacheContext:
-    return CacheContext(call=make_call(ADMIN), cache=found)
+    return CacheContext(call=make_call(ADMIN), cache=found, registry=ABSENT)
 
 
 def keys_in(found: ResponseCache) -> list[str]:
@@ -46,9 +48,7 @@ def test_a_ping_of_a_cache_that_is_off_or_fails_is_a_503() -> None:
 
 def test_the_settings_are_told_without_the_password() -> None:
     place = RedisPlace(host="redis.lan", port=6380, username="u", password=Secret("of-redis"), tls=True)
-    found = local_cache()
-    found.use(CacheRules(kind=CacheKind.REDIS, redis=place, ttl_s=9, namespace="n"))
-    told = asyncio.run(cache.settings(CacheSettingsQuery(), ctx(found)))
+    told = settings_of(CacheRules(kind=CacheKind.REDIS, redis=place, ttl_s=9, namespace="n"), "config")
     values = told.current_values
     assert (values["type"], values["ttl"], values["host"], values["port"]) == ("redis", 9, "redis.lan", 6380)
     assert values["password"] == "***REDACTED***"
@@ -57,7 +57,7 @@ def test_the_settings_are_told_without_the_password() -> None:
     assert {*values} <= by_name.keys()
     assert all(by_name[name].field_value == value for name, value in values.items())
     assert (by_name["ttl"].field_default, by_name["mode"].options) == (600.0, ["default_on", "default_off"])
-    off = asyncio.run(cache.settings(CacheSettingsQuery(), ctx(NO_CACHE))).current_values
+    off = settings_of(CACHE_OFF, "default").current_values
     assert off["type"] == "off"
     assert "password" not in off
 

@@ -125,6 +125,8 @@ EXPECTED: Mapping[str, Expected] = {
     "cache.settings": ADMINS_AND_THEIR_VIEWERS,
     "cache.delete": ADMINS_ONLY,
     "cache.flushall": ADMINS_ONLY,
+    "cache.save_settings": ADMINS_ONLY,
+    "cache.try_settings": ADMINS_ONLY,
     "router_config.update": ADMINS_ONLY,
     "router_config.settings": ADMINS_AND_THEIR_VIEWERS,
     "router_config.hosts": ADMINS_AND_THEIR_VIEWERS,
@@ -308,7 +310,7 @@ EXPECTED: Mapping[str, Expected] = {
 }
 
 
-REGISTRY = frozenset({"connections", "credentials", "router_config", "stored_models"})
+REGISTRY = frozenset({"cache", "connections", "credentials", "router_config", "stored_models"})
 """The families that change the registry."""
 PROVIDERS_MODEL: Body = {"model": "openai/gpt-4o", "api_key": "sk-of-the-provider"}
 
@@ -424,6 +426,8 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "credentials.by_model": lambda case: {"model_id": case.name},
     "guardrails.apply_guardrail": lambda case: {"guardrail_name": case.name, "text": "hi"},
     "cache.delete": lambda case: {"keys": [case.name]},
+    "cache.save_settings": lambda case: {"cache_settings": {"type": "local"}},
+    "cache.try_settings": lambda case: {"cache_settings": {"type": "local"}},
     "router_config.update": lambda case: {"router_settings": {"num_retries": 1}},
     "router_config.set_fallback": lambda case: {"model": "gpt", "fallback_models": ["claude"]},
     "router_config.fallback": lambda case: {"model": "gpt"},

@@ -17,7 +17,7 @@ from functions.ports.cache import KeptAnswer
 from models_registry.config.redis_place import RedisPlace
 from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
 from runtime.cache.redis_store import PREFIX, RedisStore
-from runtime.cache.response_cache import ResponseCache
+from runtime.cache.response_cache import NO_SALT_KEY, ResponseCache
 from runtime.cache.sealed import SHORT_BYTES
 from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
@@ -248,5 +248,30 @@ def test_another_redis_is_used_from_the_moment_the_config_names_it(
         assert cache._redis is None
         await cache.close()
         assert not cache._closing
+
+    with_database(postgres_dsn, scenario)
+
+
+def test_a_trial_says_whether_a_redis_would_keep_answers(postgres_dsn: str, place: RedisPlace) -> None:
+    """Nothing is put in force, and the words of a failure name no password."""
+
+    async def scenario(database: Database) -> None:
+        cache = local_cache(database=database)
+        here = Worker(database, place)
+        try:
+            assert await here.trial(CacheRules(kind=CacheKind.REDIS, redis=place)) == ""
+            assert await here.trial(CacheRules(kind=CacheKind.POSTGRES)) == ""
+            for wrong in (
+                msgspec.structs.replace(place, password=Secret("of-nobody")),
+                msgspec.structs.replace(place, password=None),
+                msgspec.structs.replace(place, port=closed_port(), password=None),
+                msgspec.structs.replace(place, tls=True),
+            ):
+                said = await here.trial(CacheRules(kind=CacheKind.REDIS, redis=wrong))
+                assert said == "The response cache's Redis does not answer."
+            assert here.rules.redis == place
+            assert await cache.trial(CacheRules(kind=CacheKind.REDIS, redis=place)) == NO_SALT_KEY
+        finally:
+            await here.close()
 
     with_database(postgres_dsn, scenario)

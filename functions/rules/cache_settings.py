@@ -1,0 +1,127 @@
+"""What settings of the response cache may be stored, and what becomes of the password that they hold.
+
+They are stored as `cache_params` of a config has them, and count in place of the file's as a whole. The
+address of Redis is stored in parts (`host`, `port` ...), also where it was sent as a `url`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from models_registry.config.reader import ENV_PREFIX
+from models_registry.config.redis_place import VARIABLES, RedisPlace
+from models_registry.config.response_cache import PATH, CacheKind, CacheRules, cache_rules_of
+from models_registry.config.sections import LitellmSettings
+from models_registry.config.stored import PASSWORD, Values
+from models_registry.config.stored_address import refusal_of
+from schema.cache import REDACTED
+from schema.errors import InvalidRequest
+
+PARAM = "cache_settings"
+OFF: Mapping[str, str] = MappingProxyType({"type": CacheKind.OFF.value})
+REDIS_KIND = "redis_type"
+"""LiteLLM's page says by it which form it shows: `node`, `cluster`, `sentinel`."""
+
+
+def stored_settings(
+    given: Values | None, before: Values, environment: Mapping[str, str], *, unread: bool = False
+) -> tuple[dict[str, Any], CacheRules | None]:
+    """The settings to store for those that somebody sent, and the rules that they make. None: nothing is
+    stored, and the config file's count. A password that is left out or comes back redacted stays as it was
+    where Redis stays the same. `unread`: the stored password can't be opened. Raises InvalidRequest."""
+    if given is None:
+        return {}, None
+    if given == dict(OFF):
+        return dict(OFF), cache_rules_of(LitellmSettings(cache=False))[0]
+    sent = _checked(given)
+    hides = sent.get(PASSWORD) == REDACTED
+    if hides:
+        del sent[PASSWORD]
+    rules = _rules(sent, environment)
+    place = rules.redis
+    if place is None:
+        return sent, rules
+    made = {name: value for name, value in sent.items() if name not in VARIABLES}
+    if not _names_place(sent):
+        return made, rules  # the environment says where Redis stands, and who we are there
+    made |= _parts(place)
+    if PASSWORD in given and not hides:  # a new one, or null
+        return made, rules
+    if place.password is None and _same_place(made, before):
+        if unread:
+            raise InvalidRequest(
+                f"{PARAM}.password: the stored one was sealed under another salt key. Send it again, or "
+                "null.",
+                param=f"{PARAM}.password",
+            )
+        if before.get(PASSWORD) is not None:
+            made[PASSWORD] = before[PASSWORD]
+            return made, _rules(made, environment)
+    if hides:
+        raise InvalidRequest(
+            f"{PARAM}.password: there is none for this address. Send the password itself, or leave it out.",
+            param=f"{PARAM}.password",
+        )
+    return made, rules
+
+
+def shown_settings(settings: Values) -> dict[str, Any]:
+    """The settings without their secret."""
+    return {name: REDACTED if name == PASSWORD and value else value for name, value in settings.items()}
+
+
+def _checked(given: Values) -> dict[str, Any]:
+    """The settings that say something. Raises InvalidRequest for those that the API may not give."""
+    kind = given.get(REDIS_KIND)
+    if kind not in (None, "node"):
+        raise InvalidRequest(
+            f"{PARAM}.{REDIS_KIND}: expected `node`. Clusters and Sentinel are not supported by this "
+            "version.",
+            param=f"{PARAM}.{REDIS_KIND}",
+        )
+    sent = {name: value for name, value in given.items() if value is not None and name != REDIS_KIND}
+    for each, value in sent.items():
+        if isinstance(value, str) and value.startswith(ENV_PREFIX):
+            raise InvalidRequest(
+                f"{PARAM}.{each}: a variable can be named in the config file alone.", param=f"{PARAM}.{each}"
+            )
+    sent.setdefault("type", CacheKind.LOCAL.value)
+    if sent.get("type") == "redis" and not _names_place(sent):
+        name = next((each for each in VARIABLES if each in sent), None)
+        if name is not None:  # the environment's password is for the environment's Redis
+            raise InvalidRequest(
+                f"{PARAM}.host: expected beside `{name}`. Without any of them, the environment (REDIS_HOST, "
+                "REDIS_URL) says where Redis stands.",
+                param=f"{PARAM}.host",
+            )
+    return sent
+
+
+def _rules(settings: Values, environment: Mapping[str, str]) -> CacheRules:
+    """The rules of these settings. Raises InvalidRequest where one is wrong, or has no effect."""
+    rules, errors, warnings = cache_rules_of(
+        LitellmSettings(cache=True, cache_params=dict(settings)), environment
+    )
+    for said in (*errors, *warnings):
+        problem = said.replace(PATH, PARAM)
+        raise InvalidRequest(f"{problem}.", param=problem.partition(":")[0])
+    if rules.redis is not None and _names_place(settings):
+        refusal = refusal_of(rules.redis.origin)
+        if refusal is not None:
+            raise InvalidRequest(f"{PARAM}.host: {refusal}.", param=f"{PARAM}.host")
+    return rules
+
+
+def _names_place(settings: Values) -> bool:
+    return settings.get("host") is not None or settings.get("url") is not None
+
+
+def _parts(place: RedisPlace) -> dict[str, Any]:
+    parts: dict[str, Any] = {"host": place.host, "port": place.port, "db": place.db, "ssl": place.tls}
+    parts |= {} if place.username is None else {"username": place.username}
+    return parts | ({} if place.password is None else {PASSWORD: place.password.reveal()})
+
+
+def _same_place(now: Values, before: Values) -> bool:
+    """Whether a password may go on: the same host, port and user, and TLS as before."""
+    return all(now.get(name) == before.get(name) for name in ("host", "port", "username", "ssl"))

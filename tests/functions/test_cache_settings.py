@@ -1,0 +1,230 @@
+"""The stored settings of the response cache: what is taken, what is refused, and where the password goes."""
+
+from typing import Any
+
+import pytest
+
+from functions import cache
+from models_registry.config.response_cache import CacheKind
+from runtime.cache.response_cache import NO_SALT_KEY
+from schema.errors import GatewayError, InvalidRequest, UnsupportedParameter
+from schema.secret import Secret
+from tests.fakes.cache import local_cache
+from tests.functions.governed import House, in_house
+from tests.functions.registered import STORING, Registered, registered
+
+PASSWORD = "the-password-of-redis"
+REDIS = {"type": "redis", "host": "redis.lan", "port": 6380, "password": PASSWORD}
+REDACTED = "***REDACTED***"
+OF_THE_FILE = {
+    **STORING,
+    "litellm_settings": {"cache": True, "cache_params": {"ttl": 60, "namespace": "file"}},
+}
+
+
+def with_cache(house: House, document: dict[str, Any] = STORING, **more: Any) -> Registered:
+    found = registered(house, document, **more)
+    house.give(cache=local_cache())
+    return found
+
+
+async def save(house: House, **settings: object) -> dict[str, Any]:
+    told = await house.call(cache.save_settings, {"cache_settings": settings})
+    return told.settings
+
+
+async def row(house: House) -> str:
+    sql = "SELECT param_value::text FROM \"LiteLLM_Config\" WHERE param_name = 'cache_settings'"
+    return str(await house.database.pool.fetchval(sql))
+
+
+def password_of(found: Registered) -> str | None:
+    place = found.swaps[-1].cache.redis
+    return None if place is None or place.password is None else place.password.reveal()
+
+
+def test_stored_settings_count_in_place_of_the_files_until_they_are_taken_away(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = with_cache(house, OF_THE_FILE)
+        assert (await house.call(cache.settings)).source == "config"
+        assert await save(house, type="postgres", ttl=9) == {"type": "postgres", "ttl": 9}
+        rules = found.swaps[-1].cache
+        assert (rules.kind, rules.ttl_s, rules.namespace) == (CacheKind.POSTGRES, 9, "")
+        assert (await house.call(cache.settings)).source == "database"
+        await save(house, type="off")
+        assert not found.swaps[-1].cache.is_on
+        assert await save(house) == {"type": "local"}
+        assert found.swaps[-1].cache.kind is CacheKind.LOCAL
+        told = await house.call(cache.save_settings, {"cache_settings": None})
+        assert (told.status, told.settings) == ("success", {})
+        rules = found.swaps[-1].cache
+        assert (rules.kind, rules.ttl_s, rules.namespace) == (CacheKind.LOCAL, 60, "file")
+        assert (await house.call(cache.settings)).source == "config"
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_without_a_word_in_the_file_the_cache_is_off_by_default(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        with_cache(house)
+        assert (await house.call(cache.settings)).source == "default"
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"type": "nosuch"}, "cache_settings.type"),
+        ({"type": "s3"}, "cache_settings.type"),
+        ({"ttl": -1}, "cache_settings.ttl"),
+        ({"ttl": "soon"}, "cache_settings.ttl"),
+        ({"mode": "often"}, "cache_settings.mode"),
+        ({"nosuch": 1}, "cache_settings.nosuch"),
+        ({"type": "local", "host": "redis.lan"}, "cache_settings.host"),
+        ({"type": "redis"}, "no `host` or `url`"),
+        ({"type": "redis", "port": 6379}, "cache_settings.host"),
+        ({"type": "redis", "password": "x"}, "cache_settings.host"),
+        ({"type": "redis", "host": "a b"}, "cache_settings.host"),
+        ({"type": "redis", "host": "169.254.169.254"}, "cache_settings.host"),
+        ({"type": "redis", "url": "redis://[fd00:ec2::254]:6379"}, "cache_settings.host"),
+        ({"type": "redis", "url": "http://redis.lan"}, "cache_settings.url"),
+        ({"type": "redis", "host": "redis.lan", "port": 70_000}, "cache_settings.port"),
+        ({"type": "redis", "host": "redis.lan", "password": ["x"]}, "cache_settings.password"),
+        ({"type": "redis", "host": "redis.lan", "password": REDACTED}, "cache_settings.password"),
+        ({"type": "redis", "redis_startup_nodes": [{"host": "a"}]}, "redis_startup_nodes"),
+        ({"type": "redis", "sentinel_nodes": [["a", 1]], "service_name": "m"}, "sentinel_nodes|service_name"),
+        ({"type": "redis", "redis_type": "cluster"}, "cache_settings.redis_type"),
+        ({"type": "redis", "host": "os.environ/PATH"}, "api_env_allowlist"),
+        ({"type": "redis", "host": "redis.lan", "password": "os.environ/ALLOWED"}, "cache_settings.password"),
+        ({"max_bytes": 2048, "max_entry_bytes": 4096}, "cache_settings.max_entry_bytes"),
+        ("redis", "cache_settings"),
+    ],
+)
+def test_settings_that_could_not_be_in_force_are_refused_whole(
+    postgres_dsn: str, settings: object, says: str
+) -> None:
+    async def scenario(house: House) -> None:
+        allows = {"store_model_in_db": True, "api_env_allowlist": ["ALLOWED"]}
+        found = with_cache(house, {**STORING, "general_settings": allows}, env={"ALLOWED": "x"})
+        for function in (cache.save_settings, cache.try_settings):
+            with pytest.raises(GatewayError, match=says) as refused:
+                await house.call(function, {"cache_settings": settings})
+            assert refused.value.http_status == 400
+        assert found.swaps == []
+        assert await house.database.pool.fetchval('SELECT count(*) FROM "LiteLLM_Config"') == 0
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_an_undeclared_field_is_refused(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        with_cache(house)
+        with pytest.raises((InvalidRequest, UnsupportedParameter), match="more"):
+            await house.call(cache.save_settings, {"cache_settings": {}, "more": 1})
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_password_is_sealed_masked_and_no_part_of_the_audit_log(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = with_cache(house)
+        told = await save(house, type="redis", url=f"rediss://u:{PASSWORD}@redis.lan:6380/2")
+        parts = {"host": "redis.lan", "port": 6380, "db": 2, "ssl": True, "username": "u"}
+        assert told == {"type": "redis", **parts, "password": REDACTED}
+        assert password_of(found) == PASSWORD
+        stored = await row(house)
+        assert PASSWORD not in stored
+        assert "sealed:" in stored
+        assert '"port": 6380' in stored
+        sql = 'SELECT string_agg(to_jsonb(a)::text, chr(10)) FROM "LiteLLM_AuditLog" a'
+        said = await house.database.pool.fetchval(sql)
+        assert "cache_settings" in said
+        assert "(sealed " in said
+        assert PASSWORD not in said
+        assert PASSWORD not in repr(found.live.in_force.stored)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_password_stays_with_its_redis_and_goes_to_no_other(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = with_cache(house)
+        await save(house, **REDIS)
+        sealed = await row(house)
+        left = {name: value for name, value in REDIS.items() if name != "password"}
+        await save(house, **left, ttl=5)
+        assert (password_of(found), found.swaps[-1].cache.ttl_s) == (PASSWORD, 5)
+        assert sealed[sealed.index("sealed:") :][:80] in await row(house), "its text did not change"
+        await save(house, **{**left, "port": "6380"}, password=REDACTED)
+        assert password_of(found) == PASSWORD
+        for elsewhere in ({"host": "other.lan"}, {"port": 6381}, {"username": "eve"}, {"ssl": True}):
+            with pytest.raises(InvalidRequest, match="there is none for this address"):
+                await save(house, **{**left, **elsewhere}, password=REDACTED)
+            assert password_of(found) == PASSWORD, "nothing changed"
+        await save(house, **{**left, "host": "other.lan"})
+        assert password_of(found) is None
+        await save(house, **REDIS)
+        await save(house, **left, password=None)
+        assert password_of(found) is None
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_the_environments_redis_is_used_whole_or_not_at_all(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        env = {"REDIS_HOST": "env.lan", "REDIS_PASSWORD": "of-the-environment"}
+        found = with_cache(house, env=env)
+        assert await save(house, type="redis", ttl=5) == {"type": "redis", "ttl": 5}
+        assert password_of(found) == "of-the-environment"
+        assert "of-the-environment" not in await row(house)
+        await save(house, type="redis", host="other.lan")
+        assert password_of(found) is None
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_under_another_salt_key_nothing_is_cached_until_the_password_is_sent_again(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        with_cache(house)
+        await save(house, **REDIS)
+        found = with_cache(house, OF_THE_FILE, salt_key=Secret("another-salt-key-of-the-tests"))
+        await found.live.refresh()
+        assert found.swaps[-1].cache.kind is CacheKind.OFF
+        assert any("cache_settings" in each for each in found.swaps[-1].warnings)
+        left = {name: value for name, value in REDIS.items() if name != "password"}
+        with pytest.raises(InvalidRequest, match="another salt key"):
+            await save(house, **left)
+        await save(house, **REDIS)
+        assert password_of(found) == PASSWORD
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_settings_that_sql_made_wrong_change_nothing(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = with_cache(house, OF_THE_FILE)
+        write = "INSERT INTO \"LiteLLM_Config\" (param_name, param_value) VALUES ('cache_settings', $1)"
+        for wrong in ('{"ttl": "x"}', '{"type": "redis", "host": "os.environ/LITELLM_MASTER_KEY"}', "[1]"):
+            await house.database.pool.execute('DELETE FROM "LiteLLM_Config"')
+            await house.database.pool.execute(write, wrong)
+            await found.live.refresh()
+            assert found.live.in_force.checked.cache.namespace == "file"
+        assert await save(house, ttl=7) == {"ttl": 7, "type": "local"}
+        assert found.swaps[-1].cache.ttl_s == 7
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_trial_puts_nothing_in_force(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = with_cache(house)
+        tried = await house.call(cache.try_settings, {"cache_settings": {"type": "local"}})
+        assert (tried.status, tried.error) == ("success", None)
+        off = await house.call(cache.try_settings, {"cache_settings": {"type": "off"}})
+        assert (off.status, off.error) == ("failed", "The settings switch the cache off.")
+        unsalted = await house.call(cache.try_settings, {"cache_settings": {"type": "postgres"}})
+        assert (unsalted.status, unsalted.error) == ("failed", NO_SALT_KEY)
+        assert found.swaps == []
+
+    in_house(postgres_dsn, scenario)
