@@ -31,6 +31,7 @@ from runtime.invoke import Gateway
 from runtime.ledger.attempts import BookedLedger
 from runtime.ledger.journal import begun
 from runtime.limits.admission import Admissions
+from runtime.limits.capacities import SLOTS
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
@@ -145,6 +146,7 @@ class Services:
         await self.governor.start()
         self.deployments = DeploymentParts(databases.management, checked.routing)
         self.deployments.start()
+        self.governor.passed = lambda account: self.deployments.slots.freed(account.removeprefix(SLOTS))
         hears: dict[str, Callable[[str], None]] = {
             AUTHORITY: self._changed,
             RECALL: self.governor.recalled,

@@ -84,6 +84,10 @@ class Admitting(Protocol):
         """It was not begun after all."""
         ...
 
+    def leaves_slot(self, admission: Admission) -> bool:
+        """Whether the deployment's slot that it gave back is here for the next call."""
+        ...
+
 
 class Watching(Protocol):
     """Who keeps an eye on how deployments do."""
@@ -245,7 +249,7 @@ class BookedLedger:
             hold.debt = self._admissions.settle(hold.admission, settled)
             if hold.debt is not None:
                 self._tally.hold_exceeded()
-        if attempt.target.capacity is not None:
+        if attempt.target.capacity is not None and self._admissions.leaves_slot(hold.admission):
             self._watch.freed(attempt.target)
 
     def _at_known_tier(self, ending: Ending, price: Price, target: Target) -> Ending:

@@ -173,6 +173,7 @@ class Admissions:
                 give_back(taken, amount - cost)
             elif meter is Meter.PARALLEL:
                 give_back(taken, amount)
+                self._governor.ended(taken.slice)
             else:
                 give_back(taken, amount - used if meter in TOKENS else 0)
         if not admission.charges or cost <= admission.charges[0].taken_nano:
@@ -185,6 +186,14 @@ class Admissions:
         """Give back everything that an attempt holds. The attempt did not begin."""
         for taken in admission.taken:
             give_back(taken, taken.amount)
+            if taken.slice.rule.meter is Meter.PARALLEL:
+                self._governor.ended(taken.slice)
+
+    def leaves_slot(self, admission: Admission) -> bool:
+        """Whether the deployment's slot that an attempt gave back a moment ago is here for the next call. It
+        is not where it went to another worker."""
+        slots = (each.slice for each in admission.taken if each.slice.rule.meter is Meter.PARALLEL)
+        return all(held.free > 0 for held in slots if held.rule.who == OWNER)
 
     async def _held(
         self, call: Call, budgets: Sequence[Rule], rates: Sequence[Need], target: Target, bounds: Bounds

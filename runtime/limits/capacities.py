@@ -14,6 +14,8 @@ from schema.limits import Meter, Rule
 
 OWNER = "deployment"
 """The `who` of these rules. A caller's own rules never have it."""
+SLOTS = f"{Meter.PARALLEL.value}:{OWNER}:"
+"""How the accounts of deployments' slots begin. The id of the deployment follows."""
 WHAT = MappingProxyType(
     {
         Meter.MONEY: "budget",

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -25,6 +25,10 @@ from schema.limits import Meter, Rule
 
 RECALL_S = 0.1
 """How long a call that does not fit waits for other workers to return what is idle."""
+OWED_S = 1.0
+"""For how long a worker that has more slots than its share owes one to another worker that asked. A call that
+waits asks again after half a second."""
+MAX_SHARE_CHARS = 18
 RETRY_S = 0.01
 """The pause between two tries within RECALL_S."""
 MOST_S = 3.0
@@ -103,6 +107,8 @@ class Governor:
         """Called with each name of this worker before the worker leases under it."""
         self._clock = clock
         self.slices = Slices()
+        self.passed: Callable[[str], None] = lambda account: None
+        """Called with the account of a slot that another worker returned for one like this."""
         self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: Counter[str] = Counter()
@@ -165,9 +171,28 @@ class Governor:
 
     def recalled(self, payload: str) -> None:
         """Return what is free of the accounts that another worker is short of. `payload` has one account a
-        line, or `all`."""
+        line, or `all`. A line that begins with a number is about slots of which the other worker has less
+        than its share, and the number is the share: `5 parallel:deployment:a`. With a plus (`+5`) somebody
+        has just returned such a slot."""
         accounts = self.slices.everything() if payload == "all" else payload.split("\n")
         self._return(self.slices.recall(accounts))
+        until_mono = self._clock() + OWED_S
+        for line in accounts:
+            said, _, account = line.partition(" ")
+            share = said.removeprefix("+")
+            if not (share.isascii() and share.isdecimal() and len(share) <= MAX_SHARE_CHARS):
+                continue
+            if share == said:
+                self.slices.owe(account, int(share), until_mono)
+            elif self.slices.lacks(account, int(share)):
+                self.passed(account)
+
+    def ended(self, held: Slice) -> None:
+        """A call gave back its slot. Where it is owed to another worker, it goes back to Postgres, and the
+        workers that have less than their share hear of it at once."""
+        out = self.slices.owed(held, self._clock()) if held.owed_until_mono else ()
+        if out:
+            self._spawn(self._pass_on(out))
 
     def overdrawn_elsewhere(self, account: str) -> None:
         """More is spent and leased of an account than its limit. What is free of it here goes back, and so
@@ -277,7 +302,7 @@ class Governor:
                         gate.refused_mono, gate.standings = now_mono, standings
                     raise NotEnough(standings)
                 if not recalled:
-                    await self._leases.recall([each.need.rule.account for each in standings])
+                    await self._leases.recall(list(_recalls(standings)))
                     recalled = True
                 await asyncio.sleep(RETRY_S)
 
@@ -325,6 +350,11 @@ class Governor:
         with suppress(DatabaseUnavailable):
             await self._leases.clear_up()
 
+    async def _pass_on(self, out: Sequence[tuple[Slice, int]]) -> None:
+        await self._give_back(out)
+        with suppress(DatabaseUnavailable):  # calls that wait try each slot now and then in any case
+            await self._leases.recall([f"+{held.share} {held.rule.account}" for held, _ in out])
+
     def _return(self, out: Sequence[tuple[Slice, int]]) -> list[asyncio.Task[None]]:
         """Begin to return these amounts, without waiting. A lease that is asked for later waits behind
         this."""
@@ -349,6 +379,16 @@ def _is_less(missing: Sequence[Need], short: Sequence[Need]) -> bool:
     """Whether less is missing of some account now than was asked for."""
     now = {need.rule.account: need.amount for need in missing}
     return any(now.get(need.rule.account, 0) < need.amount for need in short)
+
+
+def _recalls(standings: Sequence[Shortfall]) -> Iterator[str]:
+    """The lines of a recall. A worker that has fewer slots than its share asks for one that is in use: where
+    others never have a free one, it would wait for good."""
+    for each in standings:
+        account, share = each.need.rule.account, each.limit // each.workers
+        yield account
+        if each.need.rule.meter is Meter.PARALLEL and each.mine < max(1, share):
+            yield f"{share} {account}"
 
 
 def _hopeless(standings: Sequence[Shortfall]) -> bool:

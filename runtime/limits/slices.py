@@ -63,6 +63,10 @@ class Slice(msgspec.Struct, kw_only=True):
     """What calls of this worker have used since then."""
     window_end_s: float = 0.0
     """The end of the window, in seconds since 1970. 0 where the account has no window."""
+    owed_until_mono: float = 0.0
+    """Until when the next slot that a call gives back is another worker's, which has less than its share."""
+    share: int = 0
+    """The share of each worker, as the other worker said it then."""
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
@@ -201,6 +205,26 @@ class Slices:
             if overdrawn and held.rule.meter is Meter.MONEY:
                 held.until_mono = RECALLED
         return self._out(found)
+
+    def owe(self, account: str, share: int, until_mono: float) -> None:
+        """Another worker has fewer slots of this account than its share. If this worker has more than so
+        many, the next one that a call gives back is owed."""
+        held = self._slices.get(account)
+        if held is not None and held.rule.meter is Meter.PARALLEL and held.held + held.free > share:
+            held.owed_until_mono, held.share = until_mono, share
+
+    def owed(self, held: Slice, now_mono: float) -> list[tuple[Slice, int]]:
+        """Take out the slot that is owed, if one is and is free now."""
+        if held.free <= 0 or now_mono >= held.owed_until_mono:
+            return []
+        held.owed_until_mono = 0.0
+        held.free -= 1
+        return [(held, 1)]
+
+    def lacks(self, account: str, share: int) -> bool:
+        """Whether this worker has fewer slots of this account than its share, or none."""
+        held = self._slices.get(account)
+        return held is None or held.held + held.free < max(1, share)
 
     def keep(self, held: Slice, amount: int) -> None:
         """Put back what was taken out of a slice: it could not be returned to Postgres, so this worker has it

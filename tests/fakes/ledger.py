@@ -34,6 +34,9 @@ class NoLimits:
     async def admit(self, call: Call, target: Target, bounds: Bounds, customer: str | None) -> Admission:
         return NOTHING_HELD
 
+    def leaves_slot(self, admission: Admission) -> bool:
+        return True
+
     def settle(self, admission: Admission, settled: Settled) -> Debt | None:
         return None
 

@@ -42,6 +42,26 @@ def test_a_limit_on_calls_at_once_is_exact_over_two_workers(postgres_dsn: str) -
     at_desk(postgres_dsn, scenario)
 
 
+def test_a_slot_that_went_to_another_worker_is_not_here_for_the_next_call(postgres_dsn: str) -> None:
+    target = capped("parallel-2", parallel=2)
+
+    async def scenario(desk: Desk) -> None:
+        (_, one), (_, two) = [await desk.admit([], target) for _ in range(2)]
+        desk.admissions.settle(one, make_settled())
+        assert desk.admissions.leaves_slot(one)
+        _, again = await desk.admit([], target)
+        account = two.taken[0].slice.rule.account
+        desk.admissions._governor.recalled(f"1 {account}")
+        desk.admissions.settle(two, make_settled())
+        assert not desk.admissions.leaves_slot(two)
+        desk.admissions._governor.recalled(f"0 {account}")
+        desk.admissions.release(again)
+        assert not desk.admissions.leaves_slot(again)
+        assert desk.admissions.leaves_slot(NOTHING_HELD)
+
+    at_desk(postgres_dsn, scenario)
+
+
 def test_a_limit_on_requests_is_exact_over_two_workers(postgres_dsn: str) -> None:
     target = capped("rpm-5", rpm=5)
 

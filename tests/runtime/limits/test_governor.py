@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from runtime.limits.governor import NotEnough
-from runtime.limits.slices import Need, give_back
+from runtime.limits.slices import Need, Taken, give_back
 from schema.errors import DatabaseUnavailable
 from tests.conftest import execute
 from tests.runtime.limits.lease_worker import Worker, at_once, book, budget, requests_a_minute
@@ -121,6 +121,63 @@ def test_calls_at_once_are_limited_over_workers_and_come_back_when_they_end(dsn:
         assert await other.admit((rule, 1)) is None
 
     with_workers(dsn, 4, scenario)
+
+
+@pytest.mark.parametrize("limit", [3, 1])
+def test_a_worker_without_a_slot_gets_one_of_a_worker_that_never_has_a_free_one(dsn: str, limit: int) -> None:
+    """Calls wait at the busy worker, and take each slot in the moment in which it is free."""
+
+    async def scenario(workers: list[Worker]) -> None:
+        busy, other = workers
+        rule = at_once("k", limit)
+        need = Need(rule, 1)
+        under_way = [await busy.admit((rule, 1)) for _ in range(limit)]
+
+        async def ends(taken: list[Taken] | None) -> list[Taken]:
+            """A call of the busy worker ends. Gives what its next call finds in memory."""
+            assert taken is not None
+            give_back(taken[0], 1)
+            busy.governor.ended(taken[0].slice)
+            found = busy.governor.take([need])
+            await busy.hear()
+            return found
+
+        told: list[str] = []
+        other.governor.passed, busy.governor.passed = told.append, lambda account: told.append("busy")
+        assert await other.admit((rule, 1)) is None
+        await busy.hear()
+        assert await ends(under_way[0]) == [], "it is owed to the other worker"
+        for worker in workers:
+            await worker.hear()
+        assert set(told) == ({rule.account} if limit > 1 else {rule.account, "busy"}), "all that lack one"
+        assert await other.admit((rule, 1)) is not None
+        if limit > 1:  # the other worker has its share now
+            assert await other.admit((rule, 1)) is None
+            await busy.hear()
+            assert await ends(under_way[1]) != []
+        assert (await account(busy, rule.account))["leased"] == limit
+
+    with_workers(dsn, 2, scenario)
+
+
+def test_a_slot_is_owed_for_a_while_alone_and_by_a_worker_with_more_than_its_share(dsn: str) -> None:
+    async def scenario(workers: list[Worker]) -> None:
+        rule, governor = at_once("k", 4), workers[0].governor
+        taken = [await workers[0].admit((rule, 1)) for _ in range(2)]
+        held = governor.slices._slices[rule.account]
+        governor.recalled(f"2 {rule.account}")
+        assert held.owed_until_mono == 0.0, "it has two itself"
+        governor.recalled(f"1 {rule.account}")
+        assert held.owed_until_mono > 0.0
+        held.owed_until_mono = governor._clock() - 1
+        for each in taken:
+            assert each is not None
+            give_back(each[0], 1)
+            governor.ended(held)
+        assert held.free == 2
+        governor.recalled(f"x {rule.account}\n1 parallel:key:nobody\n1\n")
+
+    with_workers(dsn, 1, scenario)
 
 
 def test_a_refusal_takes_nothing_of_any_account(dsn: str) -> None:
