@@ -22,8 +22,19 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
 )
 NOT_ALONE = ("redis_startup_nodes", "sentinel_nodes", "service_name", "gcp_service_account")
 """LiteLLM's words for a cluster, for Sentinel, and for Google's accounts: not in this version."""
+VARIABLES_NOT_ALONE = ("REDIS_CLUSTER_NODES", "REDIS_SENTINEL_NODES", "REDIS_SERVICE_NAME")
+"""LiteLLM's variables for them. It reads them before the variables of one host."""
 _SCHEMES = MappingProxyType({"redis": False, "rediss": True})
 _FLAGS = MappingProxyType({"true": True, "1": True, "false": False, "0": False})
+
+
+def not_alone_by(params: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
+    """The parameter or variable that names a cluster or Sentinel. None: nothing does. Variables count where
+    the parameters name no host."""
+    found = next((name for name in NOT_ALONE if params.get(name) is not None), None)
+    if found is None and params.get("url") is None and params.get("host") is None:
+        return next((name for name in VARIABLES_NOT_ALONE if environment.get(name)), None)
+    return found
 
 
 class RedisPlace(msgspec.Struct, frozen=True, kw_only=True):

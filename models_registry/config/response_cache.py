@@ -14,6 +14,7 @@ from models_registry.config.redis_place import (
     VARIABLES,
     BadPlace,
     RedisPlace,
+    not_alone_by,
     redis_place_of,
 )
 from models_registry.config.sections import LitellmSettings
@@ -169,12 +170,14 @@ class _Params:
 
     def redis(self, environment: Mapping[str, str]) -> RedisPlace | None:
         """Where Redis stands. None: nobody says, or it is a cluster, and nothing is cached."""
-        for name in NOT_ALONE:
-            if self._params.get(name) is not None:
-                self.warnings.append(
-                    f"{PATH}.{name}: has no effect in this version, and no answer is cached; name one host"
-                )
-                return None
+        many = not_alone_by(self._params, environment)
+        if many is not None:
+            where = f"{PATH}.{many}" if many in NOT_ALONE else f"{PATH}: the variable {many}"
+            self.warnings.append(
+                f"{where}: clusters and Sentinel are not supported by this version, and no answer is cached; "
+                "name one host"
+            )
+            return None
         try:
             found = redis_place_of(self._params, environment)
         except BadPlace as exc:

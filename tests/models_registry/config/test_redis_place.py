@@ -100,3 +100,28 @@ def test_without_a_host_or_with_several_nothing_is_cached_and_that_is_said(param
     assert (rules.kind, rules.redis, errors) == (CacheKind.OFF, None, ())
     assert not CACHE_OFF.is_on
     assert any("no answer is cached" in each for each in warnings)
+
+
+@pytest.mark.parametrize(
+    ("params", "environment", "name"),
+    [
+        ({"redis_startup_nodes": [{"host": "a", "port": 7001}]}, {}, f"{PATH}.redis_startup_nodes"),
+        ({"host": "redis", "redis_startup_nodes": [{"host": "a"}]}, {}, f"{PATH}.redis_startup_nodes"),
+        ({"sentinel_nodes": [["a", 26379]], "service_name": "m"}, {}, f"{PATH}.sentinel_nodes"),
+        ({"service_name": "mymaster"}, {}, f"{PATH}.service_name"),
+        ({}, {"REDIS_CLUSTER_NODES": "[]", "REDIS_HOST": "redis"}, "REDIS_CLUSTER_NODES"),
+        ({}, {"REDIS_SENTINEL_NODES": "[]", "REDIS_URL": "redis://redis"}, "REDIS_SENTINEL_NODES"),
+        ({}, {"REDIS_SERVICE_NAME": "mymaster"}, "REDIS_SERVICE_NAME"),
+    ],
+)
+def test_a_cluster_and_sentinel_are_refused_by_name(
+    params: dict[str, Any], environment: dict[str, str], name: str
+) -> None:
+    """None of their hosts is taken for a Redis that stands alone."""
+    rules, errors, warnings = checked(environment, **params)
+    assert (rules.kind, rules.redis, errors) == (CacheKind.OFF, None, ())
+    (warning,) = warnings
+    assert name in warning
+    assert "clusters and Sentinel are not supported" in warning
+    alone, _, _ = checked({"REDIS_CLUSTER_NODES": "[]"}, host="redis")
+    assert alone.kind is CacheKind.REDIS
