@@ -53,6 +53,7 @@ def plan_route(  # noqa: PLR0913  (all of it decides about the way)
 ) -> RoutePlan:
     """The plan of a call. Raises nothing."""
     seen = view._replace(fleet=view.fleet.scratch())
+    dropped: list[Drop] = []
     every = msgspec.structs.replace(routing, policy={}, model_policies={})
     try:
         route = Route(
@@ -63,9 +64,10 @@ def plan_route(  # noqa: PLR0913  (all of it decides about the way)
             options=options._replace(retries=MOST_RETRIES),
             roll=roll,
             see=lambda: seen,
+            dropped=dropped,
         )
     except GatewayError as refused:
-        return RoutePlan((), registry.in_error(model), refused)
+        return RoutePlan((), [*registry.in_error(model), *dict.fromkeys(dropped)], refused)
     found = [Candidate(route.target, route.fallbacks)]
     while route.advance(_GONE):
         found.append(Candidate(route.target, route.fallbacks))

@@ -86,9 +86,11 @@ class Route:
         roll: float,
         see: Callable[[], View] | None = None,
         plain: bool = False,
+        dropped: list[Drop] | None = None,
     ) -> None:
         """`see` tells what a choice is made by, now. `plain`: no deployment cools down, and nothing of the
-        request decides about deployments. Raises ModelNotFound, ModelInError or ModelNotAllowed: for the
+        request decides about deployments. `dropped` gets what was passed over where that leaves nothing.
+        Raises ModelNotFound, ModelInError or ModelNotAllowed: for the
         model, and for a fallback that the request itself names. Raises what `nobody.py` has where no
         deployment fits the request."""
         self._registry = registry
@@ -106,7 +108,7 @@ class Route:
         if plain and len(self._targets) == 1:
             self.target = self._targets[0]
         else:
-            self._begin()
+            self._begin(dropped)
 
     def advance(self, error: GatewayError) -> bool:
         """The attempt at `target` ended with this error. True where another one follows: `target` and
@@ -141,7 +143,7 @@ class Route:
         self._entered = {self._model}
         return self._leg
 
-    def _begin(self) -> None:
+    def _begin(self, dropped: list[Drop] | None) -> None:
         """Choose the first deployment."""
         self._model = self._registry.real_name(self._model)
         self.notable = True
@@ -156,6 +158,8 @@ class Route:
         self._attempts = 0
         self._resorts = [Resort(leg, sifted.last)] if sifted.last else []
         if not self._fall_back(leg, failure_of(sifted.drops.values())) and not self._enter_resort():
+            if dropped is not None:
+                dropped += self._drops
             raise error_of(self._model, sifted.drops.values(), view.traits)
 
     def _look(self) -> View:

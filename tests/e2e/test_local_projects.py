@@ -89,6 +89,7 @@ def test_explain_tells_that_the_project_keeps_the_call(hospital: Hospital) -> No
     away = hospital.gateway.post("/route/explain", key=hospital.key, model="cloud", **ask).json()
     assert (away["refusal"]["status"], away["refusal"]["reason"]) == (403, "local_only")
     assert away["candidates"] == []
+    assert [drop["why"] for drop in away["dropped"]] == ["not_local"]
 
 
 def test_a_project_that_may_go_anywhere_again_does(hospital: Hospital) -> None:

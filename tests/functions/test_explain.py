@@ -219,6 +219,8 @@ def test_a_dry_run_of_a_call_that_stays_local_has_local_candidates_alone(postgre
     assert found.stays_local == "team"
     away = explained(postgres_dsn, MEMBER, stays_local="request", **CHAT)
     assert away.candidates == []
+    assert {each.why for each in away.dropped if each.id} == {"not_local"}
+    assert len([each for each in away.dropped if each.id]) == 3
     assert away.refusal is not None
     assert (away.refusal.status, away.refusal.reason) == (403, "local_only")
 
