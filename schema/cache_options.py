@@ -21,7 +21,9 @@ from schema.wire import value_of
 CACHE_FIELD = "cache"
 CACHE_HEADER = "cache-control"
 CONTROLS = ("no-cache", "no-store", "ttl", "s-maxage", "s-max-age", "namespace", "use-cache")
-"""What a request may say in `cache`. A key's `allowed_cache_controls` names some of them."""
+"""What a request may say in `cache`. The `allowed_cache_controls` of a key or a user name some of them."""
+NO_CACHE_CONTROLS = ("none",)
+"""The controls of a caller that may use none: no control has this name."""
 NAMESPACE = r"[A-Za-z0-9_.-]{1,64}"
 MAX_ASKED_TTL_S = 30 * 86_400.0
 _MAX_AGE_NAMES = ("s-maxage", "s-max-age")

@@ -43,6 +43,8 @@ class UserFields(MetadataRequest, frozen=True, kw_only=True, dict=True):
     sso_user_id: MaybeText = UNSET
     models: MaybeTexts = UNSET
     blocked: MaybeFlag = UNSET
+    allowed_cache_controls: MaybeTexts = UNSET
+    """What the requests of the user's keys may say in `cache`, such as `no-cache`. Empty: everything."""
 
 
 class UserTeam(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

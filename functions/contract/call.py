@@ -79,7 +79,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     guardrails: tuple[str, ...] = ()
     """The guardrails that the calls of the key pass, beside those of everybody."""
     cache_controls: tuple[str, ...] = ()
-    """What the key's requests may say of the response cache, such as `no-cache`. Empty: everything."""
+    """What requests may say of the response cache, such as `no-cache`. Empty: everything."""
     keeps_local_bodies: bool = False
     """Whether the team wants the bodies of such calls stored."""
 

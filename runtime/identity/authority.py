@@ -23,6 +23,7 @@ from functions.contract.roles import (
 from functions.rules.personal_key import personal_key
 from runtime.identity.authority_rows import API_KEY, Facts, KeyMetadata, KeyRow, RowMetadata
 from runtime.limits.rules import Increase, Level, Limits, money_rules, rate_rules
+from schema.cache_options import NO_CACHE_CONTROLS
 from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
 from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule
@@ -158,7 +159,7 @@ def _caller(facts: Facts, policy: Policy) -> Caller:
         caches_prompts=_says(facts, lambda said: said.enable_prompt_caching) or False,
         local_only=_local_only(facts),
         guardrails=_guardrails(facts),
-        cache_controls=tuple(key.metadata.allowed_cache_controls or ()),
+        cache_controls=_cache_controls(facts),
         keeps_local_bodies=team is not None and bytes(team.metadata.store_local_bodies) == b"true",
         tags=together(
             stored_tags(key.metadata.tags), stored_tags(team.metadata.tags) if team is not None else ()
@@ -189,6 +190,15 @@ def _local_only(facts: Facts) -> str:
         if row is not None and bytes(row.metadata.local_only) not in (b"null", b"false"):
             return level
     return ""
+
+
+def _cache_controls(facts: Facts) -> tuple[str, ...]:
+    """What requests may say of the response cache: what the key and its user both allow."""
+    own = facts.key.metadata.allowed_cache_controls or ()
+    users = (None if facts.user is None else facts.user.metadata.allowed_cache_controls) or ()
+    if own and users:
+        return tuple(each for each in own if each in users) or NO_CACHE_CONTROLS
+    return tuple(own or users)
 
 
 def _guardrails(facts: Facts) -> tuple[str, ...]:

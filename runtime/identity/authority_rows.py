@@ -30,6 +30,10 @@ class KeyMetadata(RowMetadata, frozen=True, kw_only=True):
     allowed_cache_controls: list[str] | None = None
 
 
+class UserMetadata(RowMetadata, frozen=True, kw_only=True):
+    allowed_cache_controls: list[str] | None = None
+
+
 class TeamMetadata(RowMetadata, frozen=True, kw_only=True):
     store_local_bodies: msgspec.Raw = msgspec.Raw(b"null")
     model_aliases: dict[str, str] | None = None
@@ -73,6 +77,7 @@ class UserRow(Row, frozen=True, kw_only=True):
     user_id: str
     user_role: str | None = None
     user_email: str | None = None
+    metadata: UserMetadata = UserMetadata()
     pending: bool = False
     deactivated: bool = False
 

@@ -136,7 +136,7 @@ USER = (
     Sent("aliases", {"a": "gpt"}, IGNORED, UPDATE),
     Sent("budget_id", "a-budget", REFUSED),
     Sent("permissions", {"x": True}, REFUSED),
-    Sent("allowed_cache_controls", ["no-cache"], REFUSED),
+    Sent("allowed_cache_controls", ["no-cache"], METADATA),
     Sent("password", "x", REFUSED),
 )
 TEAM = (

@@ -357,3 +357,23 @@ def test_users_and_teams_are_found_by_a_part_of_their_names(postgres_dsn: str) -
         assert [each.user_id for each in await house.call(users.filter_users, {}, ADA)] == ["ada"]
 
     in_house(postgres_dsn, scenario)
+
+
+def test_an_admin_says_what_a_users_requests_may_say_of_the_cache(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        made = await house.call(users.new, {"user_id": "ada", "allowed_cache_controls": ["ttl"]})
+        assert made.metadata["allowed_cache_controls"] == msgspec.Raw(b'["ttl"]')
+        for change in bodies(
+            {"allowed_cache_controls": []},
+            {"allowed_cache_controls": None},
+            {"metadata": {"allowed_cache_controls": ["no-cache"]}},
+        ):
+            with pytest.raises(NotAllowed):
+                await house.call(users.update, {"user_id": "ada", **change}, by=ADA)
+        for wrong in (["no-cash"], "ttl", [1]):
+            with pytest.raises(InvalidRequest, match="allowed_cache_controls"):
+                await house.call(users.update, {"user_id": "ada", "allowed_cache_controls": wrong})
+        changed = await house.call(users.update, {"user_id": "ada", "allowed_cache_controls": ["no-cache"]})
+        assert changed.data.metadata["allowed_cache_controls"] == msgspec.Raw(b'["no-cache"]')
+
+    in_house(postgres_dsn, scenario)

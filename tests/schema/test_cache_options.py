@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schema.cache_options import AS_USUAL, CONTROLS, CacheOptions, cache_options_of
+from schema.cache_options import AS_USUAL, CONTROLS, NO_CACHE_CONTROLS, CacheOptions, cache_options_of
 from schema.errors import NotAllowed
 
 
@@ -45,3 +45,11 @@ def test_a_key_with_a_list_asks_for_nothing_else_in_a_body(name: str) -> None:
 def test_what_a_key_may_not_ask_is_ignored_in_the_header(header: str, control: str) -> None:
     assert asked(header=header, allowed=tuple({*CONTROLS} - {control, "s-max-age"})) == AS_USUAL
     assert asked(header=header, allowed=(control,)) == asked(header=header) != AS_USUAL
+
+
+def test_a_caller_that_may_use_no_control_uses_none() -> None:
+    assert asked({}, allowed=NO_CACHE_CONTROLS) == AS_USUAL
+    for name in CONTROLS:
+        with pytest.raises(NotAllowed, match="allowed_cache_controls"):
+            asked({name: True}, allowed=NO_CACHE_CONTROLS)
+    assert asked(header="no-cache, no-store, s-maxage=5, max-age=5", allowed=NO_CACHE_CONTROLS) == AS_USUAL

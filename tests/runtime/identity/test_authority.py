@@ -10,6 +10,7 @@ from functions.contract.roles import DEVOPS, INTERNAL_USER, INTERNAL_USER_VIEWER
 from runtime.identity.authority import Authority
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.postgres.database import Database
+from schema.cache_options import NO_CACHE_CONTROLS
 from schema.errors import BlockedKey, GatewayError
 from schema.limits import Rule
 from tests.conftest import execute
@@ -197,6 +198,33 @@ def test_what_a_key_may_say_of_the_cache_is_the_keys(postgres_dsn: str) -> None:
     )
     assert found.caller is not None
     assert found.caller.cache_controls == ("no-cache",)
+
+
+@pytest.mark.parametrize(
+    ("key", "user", "together"),
+    [
+        ("{}", "{}", ()),
+        ("{}", '{"allowed_cache_controls": ["ttl"]}', ("ttl",)),
+        ('{"allowed_cache_controls": []}', '{"allowed_cache_controls": ["ttl"]}', ("ttl",)),
+        ('{"allowed_cache_controls": ["no-cache"]}', '{"allowed_cache_controls": []}', ("no-cache",)),
+        (
+            '{"allowed_cache_controls": ["no-cache", "ttl"]}',
+            '{"allowed_cache_controls": ["ttl", "no-store"]}',
+            ("ttl",),
+        ),
+        (
+            '{"allowed_cache_controls": ["no-cache"]}',
+            '{"allowed_cache_controls": ["ttl"]}',
+            NO_CACHE_CONTROLS,
+        ),
+    ],
+)
+def test_a_request_may_say_of_the_cache_what_key_and_user_both_allow(
+    postgres_dsn: str, key: str, user: str, together: tuple[str, ...]
+) -> None:
+    found = authority(postgres_dsn, row(USER, metadata=user), row(KEY, user_id="ada", metadata=key))
+    assert found.caller is not None
+    assert found.caller.cache_controls == together
 
 
 def test_tags_are_the_keys_and_its_teams_and_what_is_no_list_is_none(postgres_dsn: str) -> None:
