@@ -10,6 +10,7 @@ from runtime.governance.newcomers import Newcomers
 from runtime.governance.organization_store import OrganizationStore
 from runtime.governance.project_store import ProjectStore
 from runtime.governance.row_store import Announce, RowStore
+from runtime.governance.saved_filter_store import OwnFilters
 from runtime.governance.spend_reset import SpendCounters
 from runtime.governance.tag_store import TagStore
 from runtime.governance.team_store import TeamStore
@@ -44,6 +45,7 @@ class Stores:
         self.tags = TagStore(database, announce)
         self.projects = ProjectStore(database, announce)
         self.access_groups = RowStore(database, entities.ACCESS_GROUP, announce)
+        self.saved_filters = OwnFilters(database)
         self.audit = AuditReader(reports)
         self.counters = SpendCounters(self.keys)
         self.spend = SpendReader(reports)

@@ -93,6 +93,9 @@ class Access(enum.Enum):
     """The route tells a caller about itself."""
     SELF_WRITE = "self_write"
     """The route changes how the caller itself signs in."""
+    FILTERS_READ = "filters_read"
+    FILTERS_WRITE = "filters_write"
+    """The route changes the filters that the caller saved for pages of the admin UI."""
     SESSIONS_READ = "sessions_read"
     SESSIONS_WRITE = "sessions_write"
     PGADMIN = "pgadmin"
@@ -186,6 +189,8 @@ _TABLE: tuple[tuple[Access, tuple[Reach | None, ...]], ...] = (
     (Access.ALERTS_READ,            (A,  A,    N,  N,   A,     N,   N,       N)),
     (Access.SELF_READ,              (M,  M,    M,  N,   M,     M,   M,       K)),
     (Access.SELF_WRITE,             (M,  M,    M,  N,   M,     M,   M,       N)),
+    (Access.FILTERS_READ,           (M,  M,    M,  N,   M,     M,   M,       N)),
+    (Access.FILTERS_WRITE,          (M,  M,    M,  N,   M,     M,   M,       N)),
     (Access.SESSIONS_READ,          (A,  A,    M,  N,   M,     M,   M,       N)),
     (Access.SESSIONS_WRITE,         (A,  M,    M,  N,   M,     M,   M,       N)),
     (Access.PGADMIN,                (A,  N,    N,  N,   N,     N,   N,       N)),

@@ -23,6 +23,7 @@ from functions.ports.governance import (
     Organizations,
     Projects,
     Rows,
+    SavedFilterStore,
     Tags,
     Teams,
     Users,
@@ -83,6 +84,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     projects: Projects
     budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
+    saved_filters: SavedFilterStore
     audit: Audit
     spend: Spend
     log: Log
@@ -273,6 +275,14 @@ class PermissionContext(msgspec.Struct, frozen=True, kw_only=True):
     users: Users
     keys: Keys
     authorities: Authorities
+
+
+class SavedFilterContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions about the filters that people save."""
+
+    call: Call
+    saved_filters: SavedFilterStore
+    entropy: Entropy
 
 
 class LiveContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from schema.organizations import (
     OrganizationRecord,
 )
 from schema.projects import ProjectInfo, ProjectRecord
+from schema.saved_filters import SavedFilter
 from schema.tags import TagInfo, TagRecord
 from schema.teams import (
     Member,
@@ -360,4 +361,28 @@ class Audit(Protocol):
 
     def everything(self, query: AuditFilter) -> AsyncIterator[AuditRecord]:
         """All entries that the query fits, oldest first. They are never all in memory."""
+        ...
+
+
+class SavedFilterStore(Protocol):
+    """The filters that people saved for pages of the admin UI. A caller has its own, and no others."""
+
+    async def of_caller(self, page: str | None, *, call: Call) -> list[SavedFilter]:
+        """The caller's filters, by page and name: of one page, or of all."""
+        ...
+
+    async def add(self, saved: SavedFilter, *, most: int, call: Call) -> SavedFilter:
+        """Save filters. Raises Conflict where the caller has the name on that page already, InvalidRequest
+        where the caller has `most` of them, and NotFound for a caller who is no user any more."""
+        ...
+
+    async def change(
+        self, filter_id: str, *, name: str | None, filters: Mapping[str, str] | None, call: Call
+    ) -> SavedFilter | None:
+        """Change what is not None. Gives None where the caller has no such filter. Raises Conflict as
+        `add` does."""
+        ...
+
+    async def remove(self, filter_id: str, *, call: Call) -> SavedFilter | None:
+        """Delete a filter. None where the caller has no such filter."""
         ...

@@ -60,6 +60,7 @@ TABLES = (
     "Switchgear_DailyTagSpend",
     "Switchgear_DailyEndUserTotal",
     "Switchgear_Latency",
+    "Switchgear_SavedFilter",
 )
 CONNECT_TIMEOUT_S = 10.0
 APPLY_TIMEOUT_S = 300.0

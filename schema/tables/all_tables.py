@@ -15,6 +15,7 @@ from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.projects import Project
 from schema.tables.response_cache import CachedAnswer
 from schema.tables.rollups import CallTimes, DailyEndUserSpend, DailyEndUserTotal, DailySpend, DailyTagSpend
+from schema.tables.saved_filters import SavedFilterRow
 from schema.tables.sign_in import (
     InvitationLink,
     Password,
@@ -72,4 +73,5 @@ TABLES: tuple[type[Table], ...] = (
     DailyTagSpend,
     DailyEndUserTotal,
     CallTimes,
+    SavedFilterRow,
 )

@@ -807,7 +807,7 @@ $$;
 CREATE FUNCTION switchgear_person_left() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
--- Ends the sessions of a user who may come in no more; of one who is gone, also what belongs to the sign-in.
+-- Ends the sessions of a user who may come in no more; of one who is gone, also what belongs to the person.
 BEGIN
     DELETE FROM "Switchgear_Session" WHERE user_id = OLD.user_id;
     UPDATE "LiteLLM_InvitationLink" SET secret_hash = '' WHERE user_id = OLD.user_id AND secret_hash <> '';
@@ -815,6 +815,7 @@ BEGIN
         DELETE FROM "Switchgear_Password" WHERE user_id = OLD.user_id;
         DELETE FROM "LiteLLM_InvitationLink" WHERE user_id = OLD.user_id;
         DELETE FROM "Switchgear_State" WHERE owner = 'user:' || OLD.user_id;
+        DELETE FROM "Switchgear_SavedFilter" WHERE user_id = OLD.user_id;
     END IF;
     RETURN NULL;
 END $$;
@@ -1718,6 +1719,16 @@ CREATE TABLE "Switchgear_Password" (
     changed_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE "Switchgear_SavedFilter" (
+    filter_id text NOT NULL,
+    user_id text NOT NULL,
+    page text NOT NULL,
+    name text NOT NULL,
+    filters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE "Switchgear_Session" (
     session_hash text NOT NULL,
     session_id text NOT NULL,
@@ -1914,6 +1925,9 @@ ALTER TABLE ONLY "Switchgear_Lease"
 ALTER TABLE ONLY "Switchgear_Password"
     ADD CONSTRAINT "Switchgear_Password_pkey" PRIMARY KEY (user_id);
 
+ALTER TABLE ONLY "Switchgear_SavedFilter"
+    ADD CONSTRAINT "Switchgear_SavedFilter_pkey" PRIMARY KEY (filter_id);
+
 ALTER TABLE ONLY "Switchgear_Session"
     ADD CONSTRAINT "Switchgear_Session_pkey" PRIMARY KEY (session_hash);
 
@@ -2079,6 +2093,8 @@ CREATE INDEX "Switchgear_Cache_expires_at_idx" ON "Switchgear_Cache" USING btree
 CREATE INDEX "Switchgear_Latency_day_idx" ON "Switchgear_Latency" USING btree (date) WHERE (hour = ''::text);
 
 CREATE INDEX "Switchgear_Latency_hour_idx" ON "Switchgear_Latency" USING btree (date) WHERE (hour <> ''::text);
+
+CREATE UNIQUE INDEX "Switchgear_SavedFilter_name_key" ON "Switchgear_SavedFilter" USING btree (user_id, page, name);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
 
@@ -2310,3 +2326,5 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:10:00:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T04:10:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:01:000000', 'switchgear');

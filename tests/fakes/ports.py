@@ -17,6 +17,7 @@ from functions.ports.governance import (
     Organizations,
     Projects,
     Rows,
+    SavedFilterStore,
     Tags,
     Teams,
     Users,
@@ -93,6 +94,7 @@ class Given(TypedDict, total=False):
     projects: Projects
     budgets: Rows[BudgetRecord]
     access_groups: Rows[AccessGroupRecord]
+    saved_filters: SavedFilterStore
     audit: Audit
     spend: Spend
     log: Log

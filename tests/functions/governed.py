@@ -145,6 +145,7 @@ class House:
             projects=stores.projects,
             budgets=stores.budgets,
             access_groups=stores.access_groups,
+            saved_filters=stores.saved_filters,
             audit=stores.audit,
             spend=stores.spend,
             log=stores.log,

@@ -24,6 +24,7 @@ from functions import (
     organizations,
     projects,
     router_config,
+    saved_filters,
     stored_models,
     tags,
     teams,
@@ -229,6 +230,10 @@ EXPECTED: Mapping[str, Expected] = {
     "access_groups.delete": ADMINS_ONLY,
     "access_groups.list_groups": ("yyyyynnn", "yyyyynnn"),
     "access_groups.info": ("yyyyynnn", "yyyyynnn"),
+    "saved_filters.list_filters": ("yyyyyyyn", "hhhhhhhn"),
+    "saved_filters.new": ("yyyyyyyn", "yyyyyyyn"),
+    "saved_filters.update": ("yyyyyyyn", "hhhhhhhn"),
+    "saved_filters.delete": ("yyyyyyyn", "hhhhhhhn"),
     "audit": ADMINS_AND_THEIR_VIEWERS,
     "audit.one": ADMINS_AND_THEIR_VIEWERS,
     "audit.export": ADMINS_AND_THEIR_VIEWERS,
@@ -327,6 +332,7 @@ class Case:
         self.organization = f"organization{number}"
         self.alias = f"alias{number}"
         self.group = ""
+        self.filter_id = ""
         self.audit_id = ""
         self.key = ""
         self.user = {"org_admin": "of_acme", "team_admin": "of_red"}.get(role, self.me) if own else "stranger"
@@ -385,6 +391,7 @@ LISTS = frozenset(
         "users.bulk_update",
         "teams.bulk_member_add",
         "corrections.uncertain",
+        "saved_filters.list_filters",
         *(
             name
             for name, expected in EXPECTED.items()
@@ -483,6 +490,10 @@ BODIES: Mapping[str, Callable[[Case], Body]] = {
     "tags.new": lambda case: {"name": f"{case.name}-2"},
     "tags.info": lambda case: {"names": [case.customer]},
     "access_groups.new": lambda case: {"access_group_name": case.name},
+    "saved_filters.list_filters": lambda case: {"page": "activity"},
+    "saved_filters.new": lambda case: {
+        "page": "activity", "name": f"{case.name}-2", "filters": {"outcome": "failed"}},
+    "saved_filters.update": lambda case: {"filter_id": case.filter_id, "name": f"{case.name}-3"},
     "audit.one": lambda case: {"id": case.audit_id},
     "cost.calculate": lambda case: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
     "cost.estimate": lambda case: {"model": "gpt", "input_tokens": 1, "output_tokens": 1},
@@ -545,6 +556,7 @@ FAMILY_BODIES: Mapping[str, Callable[[Case], Body]] = {
     "customers": lambda case: {"user_ids": [case.customer]},
     "access_groups": lambda case: {"access_group_id": case.group},
     "tags": lambda case: {"name": case.customer},
+    "saved_filters": lambda case: {"filter_id": case.filter_id},
     "local_hosts": lambda case: {"model": "llama3"},
     "projects": lambda case: {"project_id": case.customer},
     "stored_models": lambda case: {"id": case.name},
@@ -628,6 +640,7 @@ FAMILY_MARKS: Mapping[str, Callable[[Case], str]] = {
     "activity": lambda case: case.key,
     "latency": lambda case: case.key,
     "corrections": lambda case: case.name,
+    "saved_filters": lambda case: case.name,
     "spend": lambda case: case.name,
     "spend_reports": lambda case: case.name,
     "global_spend": lambda case: case.name,
@@ -697,6 +710,13 @@ async def _group(house: House, case: Case) -> None:
     case.group = made.access_group_id
 
 
+async def _saved_filter(house: House, case: Case) -> None:
+    owner = case.me if case.own and case.role != "service_key" else "stranger"
+    body: Body = {"page": "activity", "name": case.name, "filters": {"q": case.name}}
+    by = Caller(role=INTERNAL_USER, key_hash="0" * 8, user_id=owner)
+    case.filter_id = (await house.call(saved_filters.new, body, by)).filter_id
+
+
 async def _audit_row(house: House, case: Case) -> None:
     case.audit_id = await house.database.pool.fetchval('SELECT id FROM "LiteLLM_AuditLog" LIMIT 1')
 
@@ -748,6 +768,7 @@ MORE: Mapping[str, Callable[[House, Case], Awaitable[None]]] = {
     "tags": _tag,
     "projects": _project,
     "access_groups": _group,
+    "saved_filters": _saved_filter,
     "audit": _audit_row,
     "corrections": book,
 }
@@ -830,7 +851,8 @@ def furnished_dsn(postgres_server: str, migrated_template: str) -> Iterator[str]
     dsn = dsn_of(postgres_server, name)
 
     async def people(house: House) -> None:
-        for user_id in ("ada", "ops", "vic", "stranger", "of_acme", "of_red", "team_admin", "org_admin"):
+        roles = ("admin", "viewer", "team_admin", "org_admin")
+        for user_id in ("ada", "ops", "vic", "stranger", "of_acme", "of_red", *roles):
             await house.call(users.new, {"user_id": user_id, "auto_create_key": False})
 
     in_house(dsn, people)

@@ -1,10 +1,11 @@
-import { Button, Menu, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Menu, Select } from '@mantine/core';
 import { IconDownload, IconSearch, IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { addressOf, useGet } from '@/api/client';
 import { manages, useMe } from '@/api/me';
+import { FilterText } from '@/shared/FilterText';
 import { cut } from '@/shared/format';
+import { SavedFilters } from '@/shared/saved/SavedFilters';
 import { useFilters } from '@/shared/url';
 
 const OUTCOMES = ['ok', 'refused', 'failed', 'cancelled', 'uncertain'];
@@ -15,7 +16,6 @@ const OTHERS: Record<string, string> = { key: 'key', customer: 'customer', organ
 export function FilterRow({ query }: { query: Record<string, string | undefined> }): ReactNode {
   const me = useMe();
   const [filters, change] = useFilters();
-  const search = useDebouncedCallback((q: string) => change({ q: q.trim() }), 300);
   const teams = useGet('/v2/team/list', { page_size: 100, sort_by: 'team_alias', sort_order: 'asc' });
   const users = useGet('/user/filter/ui', { page_size: 100 }, { enabled: manages(me, 'users_read') });
   const models = useGet('/v1/models');
@@ -31,7 +31,7 @@ export function FilterRow({ query }: { query: Record<string, string | undefined>
         <Select size="xs" w={158} aria-label="User" placeholder="Any user" clearable searchable data={(users.data ?? []).map((user) => ({ value: user.user_id, label: user.user_email ?? user.user_id }))} value={filters.user ?? null} onChange={choose('user')} />
       )}
       <Select size="xs" w={158} aria-label="Model" placeholder="Any model" clearable searchable data={names} value={filters.model ?? null} onChange={choose('model')} />
-      <TextInput size="xs" w={190} aria-label="Search by id" placeholder="Request, answer or session id" leftSection={<IconSearch size={14} />} defaultValue={filters.q} onChange={(event) => search(event.currentTarget.value)} />
+      <FilterText label="Search by id" placeholder="Request, answer or session id" width={190} icon={<IconSearch size={14} />} value={filters.q} onChange={(q) => change({ q })} />
       {Object.entries(OTHERS).map(([name, word]) =>
         filters[name] ? (
           <Button key={name} variant="light" rightSection={<IconX size={12} />} onClick={() => change({ [name]: undefined })}>
@@ -39,6 +39,7 @@ export function FilterRow({ query }: { query: Record<string, string | undefined>
           </Button>
         ) : null,
       )}
+      <SavedFilters page="activity" />
       <Menu position="bottom-end">
         <Menu.Target>
           <Button variant="default" leftSection={<IconDownload size={14} />}>

@@ -1,16 +1,17 @@
-import { Button, Drawer, Menu, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Drawer, Menu, Select } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import type { ColumnDef } from '@tanstack/react-table';
 import type { ReactNode } from 'react';
 import { addressOf, useGet } from '@/api/client';
+import { FilterText } from '@/shared/FilterText';
 import { clock } from '@/shared/format';
 import { CopyId } from '@/shared/Id';
 import { Facts, When } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { periodOf } from '@/shared/period';
 import { RangePicker } from '@/shared/pickers';
+import { SavedFilters } from '@/shared/saved/SavedFilters';
 import { Empty, Loaded } from '@/shared/states';
 import { DataTable } from '@/shared/table/DataTable';
 import { Pager } from '@/shared/table/Pager';
@@ -45,7 +46,6 @@ export default function Audit(): ReactNode {
   const page = Number(filters.page ?? 1);
   const query = { start_date: period.start_date, end_date: period.end_date, changed_by: filters.who, action: filters.action, table_name: filters.table, object_id: filters.object };
   const audit = useGet('/audit', { ...query, page, page_size: SIZE, sort_by: filters.sort ?? 'updated_at', sort_order: filters.order ?? 'desc' });
-  const who = useDebouncedCallback((text: string) => change({ who: text, page: undefined }), 250);
   return (
     <Page title="Audit" tools={<RangePicker />}>
       <DataTable<Change>
@@ -61,9 +61,10 @@ export default function Audit(): ReactNode {
         onSort={({ by, order }) => change({ sort: by, order, page: undefined })}
         tools={
           <>
-            <TextInput size="xs" w={170} aria-label="Who" placeholder="Who, such as ada or sql:ops" defaultValue={filters.who} onChange={(event) => who(event.currentTarget.value)} />
+            <FilterText label="Who" placeholder="Who, such as ada or sql:ops" width={170} value={filters.who} onChange={(who) => change({ who, page: undefined })} />
             <Select size="xs" w={140} aria-label="Action" placeholder="Any action" clearable data={ACTIONS.map((value) => ({ value, label: value.replaceAll('_', ' ') }))} value={filters.action ?? null} onChange={(action) => change({ action: action ?? undefined, page: undefined })} />
             <Select size="xs" w={150} aria-label="What" placeholder="Anything" clearable data={TABLES.map((value) => ({ value, label: tableWord(value) }))} value={filters.table ?? null} onChange={(table) => change({ table: table ?? undefined, page: undefined })} />
+            <SavedFilters page="audit" />
             <Menu>
               <Menu.Target><Button variant="default" leftSection={<IconDownload size={14} />}>Export</Button></Menu.Target>
               <Menu.Dropdown>

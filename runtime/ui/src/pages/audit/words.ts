@@ -19,6 +19,7 @@ const TABLES: Record<string, string> = {
   LiteLLM_AccessGroupTable: 'access group',
   LiteLLM_Config: 'settings',
   LiteLLM_InvitationLink: 'invitation',
+  Switchgear_SavedFilter: 'saved filter',
 };
 
 /** The word for a table. */

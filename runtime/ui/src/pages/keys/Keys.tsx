@@ -1,13 +1,14 @@
-import { Button, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Select } from '@mantine/core';
 import { IconPlus, IconSearch } from '@tabler/icons-react';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import type { ColumnDef } from '@tanstack/react-table';
 import { type ReactNode, useState } from 'react';
 import { useGet } from '@/api/client';
 import { may, useMe } from '@/api/me';
+import { FilterText } from '@/shared/FilterText';
 import { Budget, ModelsCell, Standing, When } from '@/shared/parts';
 import { Page } from '@/shared/Page';
+import { SavedFilters } from '@/shared/saved/SavedFilters';
 import { Empty } from '@/shared/states';
 import { DataTable } from '@/shared/table/DataTable';
 import { Pager } from '@/shared/table/Pager';
@@ -41,7 +42,6 @@ export default function Keys(): ReactNode {
   const navigate = useNavigate();
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const page = Number(filters.page ?? 1);
-  const search = useDebouncedCallback((text: string) => change({ q: text, page: undefined }), 250);
   const keys = useGet('/key/list', {
     page,
     size: SIZE,
@@ -81,13 +81,14 @@ export default function Keys(): ReactNode {
         onPick={writes ? setPicked : undefined}
         tools={
           <>
-            <TextInput size="xs" w={220} aria-label="Search keys" placeholder="Alias or id" leftSection={<IconSearch size={14} />} defaultValue={filters.q} onChange={(event) => search(event.currentTarget.value)} />
+            <FilterText label="Search keys" placeholder="Alias or id" width={220} icon={<IconSearch size={14} />} value={filters.q} onChange={(q) => change({ q, page: undefined })} />
             <Select size="xs" w={130} aria-label="State" placeholder="Any state" clearable data={['active', 'blocked', 'expired', 'deleted']} value={filters.status ?? null} onChange={(status) => change({ status: status ?? undefined, page: undefined })} />
             {(filters.team || filters.user) && (
               <Button variant="default" onClick={() => change({ team: undefined, user: undefined, page: undefined })}>
                 {filters.team ? `team ${filters.team}` : `user ${filters.user}`} ×
               </Button>
             )}
+            <SavedFilters page="keys" />
             {picked.size > 0 && <BulkBar picked={picked} rows={rows ?? []} done={() => setPicked(new Set())} />}
           </>
         }

@@ -12,6 +12,7 @@ import { Card } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { daysOf, periodOf } from '@/shared/period';
 import { RangePicker, ScopePicker } from '@/shared/pickers';
+import { SavedFilters } from '@/shared/saved/SavedFilters';
 import { Empty, Loaded } from '@/shared/states';
 import { useFilters } from '@/shared/url';
 import { LineTable } from './LineTable';
@@ -54,6 +55,7 @@ export default function Usage(): ReactNode {
             {name} {cut(filters[name] ?? '', 9)}
           </Button>
         ))}
+        <SavedFilters page="usage" />
         <Button
           className="push"
           variant="default"

@@ -1,13 +1,14 @@
-import { Button, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Button, Select } from '@mantine/core';
 import { IconPlus, IconSearch } from '@tabler/icons-react';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import type { ColumnDef } from '@tanstack/react-table';
 import type { ReactNode } from 'react';
 import { type Schemas, useGet } from '@/api/client';
 import { manages, roleWord, useMe } from '@/api/me';
+import { FilterText } from '@/shared/FilterText';
 import { Budget, Chip, Standing, When } from '@/shared/parts';
 import { Page } from '@/shared/Page';
+import { SavedFilters } from '@/shared/saved/SavedFilters';
 import { Empty } from '@/shared/states';
 import { DataTable } from '@/shared/table/DataTable';
 import { Pager } from '@/shared/table/Pager';
@@ -39,7 +40,6 @@ export default function Users(): ReactNode {
   const { id } = useParams({ strict: false }) as { id?: string };
   const navigate = useNavigate();
   const page = Number(filters.page ?? 1);
-  const search = useDebouncedCallback((q: string) => change({ q, page: undefined }), 250);
   const users = useGet('/user/list', { page, page_size: SIZE, user_email: filters.q, role: filters.role, team: filters.team, sort_by: filters.sort ?? 'created_at', sort_order: filters.order ?? 'desc' });
   const invite = manages(me, 'users_write') && (
     <Button leftSection={<IconPlus size={15} />} onClick={() => change({ new: '1' }, { push: true })}>
@@ -61,8 +61,9 @@ export default function Users(): ReactNode {
         onSort={({ by, order }) => change({ sort: by, order, page: undefined })}
         tools={
           <>
-            <TextInput size="xs" w={220} aria-label="Search users" placeholder="Part of the address" leftSection={<IconSearch size={14} />} defaultValue={filters.q} onChange={(event) => search(event.currentTarget.value)} />
+            <FilterText label="Search users" placeholder="Part of the address" width={220} icon={<IconSearch size={14} />} value={filters.q} onChange={(q) => change({ q, page: undefined })} />
             <Select size="xs" w={170} aria-label="Role" placeholder="Any role" clearable data={ROLES.map((value) => ({ value, label: roleWord(value) }))} value={filters.role ?? null} onChange={(role) => change({ role: role ?? undefined, page: undefined })} />
+            <SavedFilters page="users" />
           </>
         }
         empty={filters.q || filters.role ? <Empty title="No user fits">Take a filter away to see more.</Empty> : <Empty title="Nobody yet" action={invite}>People appear here when they sign in, or when an admin invites them.</Empty>}
