@@ -34,6 +34,8 @@ class LiveCall(msgspec.Struct, frozen=True, kw_only=True):
     team_id: str | None
     organization_id: str | None
     streamed: bool
+    attempt: int = 1
+    """Which of its call's attempts it is."""
 
 
 class LiveCalls(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,10 @@ class PagesOpen(msgspec.Struct, frozen=True, array_like=True, tag="w"):
     worker: str
 
 
+CallTold = tuple[str, float, str, str, str, str, str | None, str, str | None, str | None, bool, int]
+"""The fields of LiveCall, with the time as seconds since 1970."""
+
+
 class InFlight(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     """The calls that a worker has in flight. The first part takes the place of what was told before, and
     further parts are added to it."""
@@ -63,8 +69,7 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     worker: str
     part: int
     unlisted: int
-    calls: list[tuple[str, float, str, str, str, str, str | None, str, str | None, str | None, bool]]
-    """The fields of LiveCall, with the time as seconds since 1970."""
+    calls: list[CallTold]
 
 
 class RowsBooked(msgspec.Struct, frozen=True, array_like=True, tag="r"):
@@ -114,7 +119,7 @@ def in_flight_news(worker: str, calls: Sequence[LiveCall], *, most: int) -> list
     """At most `most` announcements of a worker's calls in flight; at least one, since that there are none is
     news too."""
     pieces: list[InFlight] = []
-    listed: list[tuple[str, float, str, str, str, str, str | None, str, str | None, str | None, bool]] = []
+    listed: list[CallTold] = []
     size, count = 0, 0
     for call in calls:
         told = _told(call)
@@ -139,9 +144,7 @@ def calls_of(news: InFlight) -> Iterator[LiveCall]:
         yield msgspec.convert(fields, LiveCall, strict=False)
 
 
-def _told(
-    call: LiveCall,
-) -> tuple[str, float, str, str, str, str, str | None, str, str | None, str | None, bool]:
+def _told(call: LiveCall) -> CallTold:
     return (
         call.request_id,
         call.started_at.timestamp(),
@@ -154,4 +157,5 @@ def _told(
         call.team_id,
         call.organization_id,
         call.streamed,
+        call.attempt,
     )

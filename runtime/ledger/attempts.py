@@ -4,6 +4,7 @@ Both are written down (`runtime/ledger/journal.py`) before anything else happens
 calls are refused, since what can't be booked may not be spent.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -135,8 +136,9 @@ class BookedLedger:
         self._clock = clock
         self._tally = tally or Tally(())
         self._unbooked = 0
-        self.under_way: dict[str, Attempt] = {}
-        """The attempts that have a hold, by the id of their call."""
+        self._places = itertools.count(1)
+        self.under_way: dict[int, Attempt] = {}
+        """The attempts that have a hold, each by a number of its own: a call may have two at once."""
         self._unpriced_tiers: set[tuple[str, str]] = set()
         """Deployment and tier of which the log has been told; each is told once."""
 
@@ -175,8 +177,8 @@ class BookedLedger:
             self._admissions.release(admission)
             raise
         call.attempts.append(Attempted(call.request_id, target.public_name))
-        self.under_way[call.request_id] = attempt
-        hold = AttemptHold(attempt, admission, bounds, self)
+        hold = AttemptHold(attempt, admission, bounds, self, place=next(self._places))
+        self.under_way[hold.place] = attempt
         if target.peers > 1 or not self._fleet.quiet:
             self._watch.began(target)
             hold.watched = True
@@ -209,7 +211,7 @@ class BookedLedger:
     def book(self, hold: "AttemptHold", ending: Ending) -> None:
         """Write down how an attempt ended, and give back what it held and did not use."""
         attempt = hold.attempt
-        self.under_way.pop(attempt.call.request_id, None)
+        self.under_way.pop(hold.place, None)
         if not ending.final:
             row_id = earlier_id(attempt.call.request_id, attempt.number)
             attempt.call.attempts[-1] = Attempted(row_id, attempt.target.public_name)
@@ -288,12 +290,17 @@ class AttemptHold:
         "bounds",
         "debt",
         "first_mono",
+        "place",
         "response_id",
         "watched",
     )
 
-    def __init__(self, attempt: Attempt, admission: Admission, bounds: Bounds, ledger: BookedLedger) -> None:
+    def __init__(
+        self, attempt: Attempt, admission: Admission, bounds: Bounds, ledger: BookedLedger, *, place: int
+    ) -> None:
         self.attempt = attempt
+        self.place = place
+        """Its number among all attempts of the worker."""
         self.admission = admission
         self.bounds = bounds
         self.first_mono: float | None = None

@@ -63,12 +63,12 @@ class HeardFrom(msgspec.Struct):
 
 class LiveHub:
     """Implements `functions.ports.live.Live`. `announce` sends texts to the hubs of all workers, this one
-    included. `under_way` has this worker's attempts by request id."""
+    included. `under_way` has this worker's attempts, each by a number of its own."""
 
     def __init__(
         self,
         announce: TellHubs,
-        under_way: Mapping[str, Attempt],
+        under_way: Mapping[int, Attempt],
         clock: Callable[[], float] = time.monotonic,
         *,
         worker: str = "",
@@ -80,8 +80,8 @@ class LiveHub:
         self.pages: dict[LiveStream, None] = {}
         self._workers: dict[str, HeardFrom] = {}
         self._watched_until = self._asks_until = self._asked_mono = self._pinged_mono = float("-inf")
-        self._told: frozenset[str] | None = None
-        """The ids of the calls that this worker told of last. None: it has to tell in any case."""
+        self._told: frozenset[int] | None = None
+        """The numbers of the attempts that this worker told of last. None: it has to tell in any case."""
         self._doubted = False
         self._stopped = False
         self._needed = asyncio.Event()
@@ -195,9 +195,9 @@ class LiveHub:
             self._asked_mono = now
             await self._announce([msgspec.json.encode(PagesOpen(self.worker)).decode()])
         if now < self._watched_until:
-            ids = frozenset(self._under_way)
-            if ids != self._told:
-                self._told = ids
+            places = frozenset(self._under_way)
+            if places != self._told:
+                self._told = places
                 mine = sorted(map(_live_call, self._under_way.values()), key=lambda call: call.started_at)
                 await self._announce(in_flight_news(self.worker, mine, most=MAX_MESSAGES))
         elif not asks:
@@ -274,4 +274,5 @@ def _live_call(attempt: Attempt) -> LiveCall:
         team_id=caller.team_id,
         organization_id=caller.organization_id,
         streamed=attempt.streamed,
+        attempt=attempt.number,
     )

@@ -28,7 +28,7 @@ def ctx(hub: LiveHub, by: Caller) -> LiveContext:
 def test_a_stream_begins_with_the_calls_that_one_may_see_and_ends_with_its_page() -> None:
     async def scenario() -> None:
         under_way = {
-            "of-ada": Attempt(
+            1: Attempt(
                 call=make_call(ADA, request_id="of-ada"), target=TARGET, streamed=False, began_mono=0.0
             )
         }

@@ -35,6 +35,7 @@ def live_call(number: int, **more: object) -> LiveCall:
         "team_id": "red",
         "organization_id": None,
         "streamed": True,
+        "attempt": 1 + number % 3,
     }
     return LiveCall(**(facts | more))  # type: ignore[arg-type]  # a test names fields by their values
 

@@ -72,6 +72,16 @@ def test_an_answer_of_the_response_cache_costs_nothing_and_says_so_in_its_row() 
     assert call.reply_headers["x-litellm-response-cost"] == dollars_text(0)
 
 
+def test_an_attempt_that_ends_late_leaves_the_next_one_of_its_call_under_way() -> None:
+    ledger, call = FakeLedger(), make_call()
+    first, second = hold(ledger, call=call), hold(ledger, call=call)
+    assert [attempt.number for attempt in ledger.under_way.values()] == [1, 2]
+    first.cancel(USED)
+    assert list(ledger.under_way.values()) == [second.attempt]
+    second.settle(USED)
+    assert ledger.under_way == {}
+
+
 @pytest.mark.parametrize(
     ("end", "outcome", "status", "cost_nano", "estimated"),
     [

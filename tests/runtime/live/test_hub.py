@@ -1,6 +1,7 @@
 """Open pages are told what they may see, once for all of them, and cost nothing that grows."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +36,8 @@ class Network:
     def __init__(self, workers: int = 1) -> None:
         self.now = 1_000.0
         self.sent: list[str] = []
-        self.calls: list[dict[str, Attempt]] = [{} for _ in range(workers)]
+        self.places = itertools.count(1)
+        self.calls: list[dict[int, Attempt]] = [{} for _ in range(workers)]
         self.hubs = [
             LiveHub(self.announce, calls, lambda: self.now, worker=f"w{number}")
             for number, calls in enumerate(self.calls)
@@ -54,9 +56,11 @@ class Network:
             for hub in self.hubs:
                 await hub.turn()
 
-    def begin(self, caller: Caller, request_id: str, worker: int = 0) -> None:
+    def begin(self, caller: Caller, request_id: str, worker: int = 0, number: int = 1) -> int:
         call = make_call(caller, request_id=request_id, received_at=datetime(2026, 11, 30, tzinfo=UTC))
-        self.calls[worker][request_id] = Attempt(call=call, target=TARGET, streamed=True, began_mono=self.now)
+        attempt = Attempt(call=call, target=TARGET, streamed=True, began_mono=self.now, number=number)
+        self.calls[worker][place := next(self.places)] = attempt
+        return place
 
 
 def page_of(hub: LiveHub, caller: Caller, still: Callable[[], Awaitable[Scope]] | None = None) -> LiveStream:
@@ -94,6 +98,24 @@ def ids(events: list[tuple[str, Any]]) -> list[str]:
     """The calls of the last event that lists calls."""
     listed = [data["calls"] for name, data in events if name == "calls"]
     return [call["request_id"] for call in listed[-1]]
+
+
+def test_two_attempts_of_a_call_are_both_told_and_the_end_of_one_leaves_the_other() -> None:
+    async def scenario() -> None:
+        network = Network(workers=2)
+        page = page_of(network.hubs[0], ADA)
+        first = network.begin(ADA, "of-ada", worker=1)
+        network.begin(ADA, "of-ada", worker=1, number=2)
+        await network.turn()
+        listed = [data for name, data in await told(page) if name == "calls"][-1]["calls"]
+        assert [(each["request_id"], each["attempt"]) for each in listed] == [("of-ada", 1), ("of-ada", 2)]
+        del network.calls[1][first]
+        await network.turn()
+        listed = [data for name, data in await told(page) if name == "calls"][-1]["calls"]
+        assert [(each["request_id"], each["attempt"]) for each in listed] == [("of-ada", 2)]
+        page.close()
+
+    asyncio.run(scenario())
 
 
 def test_calls_in_flight_are_told_over_all_workers_to_who_may_see_them() -> None:

@@ -14,8 +14,8 @@ export function InFlight(): ReactNode {
     <div className="row small" role="status" aria-label="Requests in flight" style={{ minHeight: 24 }}>
       <strong>{many === 0 ? 'None in flight' : `${plural(many, 'request')} in flight`}</strong>
       {calls.calls.slice(0, SHOWN).map((call) => (
-        <Chip key={call.request_id} tone="idle" title={`${call.request_id}, ${call.provider}`}>
-          {call.model} {who(call)} {duration(Math.max(0, now - Date.parse(call.started_at)))}
+        <Chip key={`${call.request_id} ${call.attempt}`} tone="idle" title={`${call.request_id}, ${call.provider}`}>
+          {call.model} {who(call)} {(call.attempt ?? 1) > 1 && `attempt ${call.attempt}, `}{duration(Math.max(0, now - Date.parse(call.started_at)))}
         </Chip>
       ))}
       {many > SHOWN && <span className="dim">and {many - SHOWN} more</span>}
