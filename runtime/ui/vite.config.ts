@@ -41,7 +41,7 @@ export default defineConfig(({ command }) => ({
       input: { index: join(import.meta.dirname, 'index.html'), reference: join(import.meta.dirname, 'reference.html') },
       output: {
         manualChunks: (id) =>
-          /node_modules\/(react|react-dom|scheduler|@tanstack\/(react-query|query-core|react-router|router-core|history))\//.test(
+          id.includes('commonjsHelpers') ? 'interop' : /node_modules\/(react|react-dom|scheduler|@tanstack\/(react-query|query-core|react-router|router-core|history))\//.test(
             id,
           )
             ? 'base'

@@ -5,6 +5,7 @@ through a Litestar handler, since only a handler gets path parameters.
 """
 
 import asyncio
+import gzip
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -33,6 +34,10 @@ from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotA
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
 """A path parameter without a type, such as `{key_id}`. Our parameters are texts, and Litestar wants the type:
 `{key_id:str}`."""
+NEVER = re.compile(r"\s*q=0(\.0*)?\s*")
+"""The weight of what a client does not take."""
+VARIES = ((b"vary", b"accept-encoding"),)
+CODED = ((b"content-encoding", b"gzip"), *VARIES)
 FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
     {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
 )
@@ -115,6 +120,15 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
     return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
+def takes_gzip(accepted: str) -> bool:
+    """Whether a client with this `Accept-Encoding` takes gzip."""
+    for part in accepted.split(","):
+        name, _, weight = part.partition(";")
+        if name.strip().lower() == "gzip":
+            return not NEVER.fullmatch(weight)
+    return False
+
+
 class ApiDocument:
     """The OpenAPI document. It is made when it is first asked for, and kept: a start need not wait for that
     tenth of a second. A thread makes it, since calls must not wait either."""
@@ -122,12 +136,19 @@ class ApiDocument:
     def __init__(self, entries: Sequence[Entry], root_path: str) -> None:
         self._entries = entries
         self._root_path = root_path
-        self._making: asyncio.Task[bytes] | None = None
+        self._making: asyncio.Task[tuple[bytes, bytes]] | None = None
 
-    async def encoded(self) -> bytes:
+    async def encoded(self, accepted: str = "") -> tuple[bytes, bool]:
+        """The document, and whether it is gzipped: half a megabyte is sixty kilobytes then. `accepted` is the
+        header `Accept-Encoding`."""
         if self._making is None:
-            self._making = asyncio.create_task(asyncio.to_thread(self._make), name="document")
-        return await asyncio.shield(self._making)  # another client may wait for it too
+            self._making = asyncio.create_task(asyncio.to_thread(self._forms), name="document")
+        plain, gzipped = await asyncio.shield(self._making)  # another client may wait for it too
+        return (gzipped, True) if takes_gzip(accepted) else (plain, False)
+
+    def _forms(self) -> tuple[bytes, bytes]:
+        plain = self._make()
+        return plain, gzip.compress(plain, mtime=0)
 
     def _make(self) -> bytes:
         from runtime.web.openapi import openapi_document
@@ -140,8 +161,9 @@ def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[Con
     document = ApiDocument(entries, root_path)
 
     @get(["/openapi.json"])
-    async def openapi_json() -> ASGIApp:
-        return _sends(await document.encoded(), b"application/json")
+    async def openapi_json(request: Request[Any, Any, Any]) -> ASGIApp:
+        body, gzipped = await document.encoded(request.headers.get("accept-encoding", ""))
+        return _sends(body, b"application/json", CODED if gzipped else VARIES)
 
     @get([STYLE_PATH])
     async def pages_style() -> ASGIApp:
@@ -165,10 +187,10 @@ def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[Con
     return [openapi_json, pages_style, pages_icon, ui_asset, reference]
 
 
-def _sends(body: bytes, kind: bytes) -> ASGIApp:
+def _sends(body: bytes, kind: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> ASGIApp:
     """An ASGI application that sends one body. The document and the page are large and open to everybody, so
     they are sent like every reply: in pieces, and cut off when the client stops reading."""
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *more]
     return _replies(Reply(status=200, headers=headers, body=body))
 
 

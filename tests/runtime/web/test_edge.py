@@ -278,6 +278,16 @@ def test_head_is_get_without_a_body(path: str, fast_path: bool) -> None:
     assert int(head.headers["content-length"]) == len(got.body)
 
 
+def test_the_document_is_gzipped_for_who_takes_it() -> None:
+    plain = shared().call("GET", "/openapi.json")
+    short = shared().call("GET", "/openapi.json", accept_encoding="gzip, br")
+    assert "content-encoding" not in plain.headers
+    assert short.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(short.body) == plain.body
+    assert int(short.headers["content-length"]) == len(short.body)
+    assert plain.headers["vary"] == short.headers["vary"] == "accept-encoding"
+
+
 def test_head_needs_the_key_that_get_needs_and_tells_the_same_status() -> None:
     assert shared().call("HEAD", "/v1/models", authorization=None).status == 401
     assert shared().call("HEAD", "/v1/nothing").status == 404

@@ -17,6 +17,15 @@ from tests.fakes.hostile_upstream import HostileUpstream
 from tests.system.browser import built_ui, chromium_path, running_browser
 
 NewPage = Callable[[], Any]  # Playwright's Page: the package may be missing
+SERIOUS = """
+    async () => (await axe.run(document, {
+        resultTypes: ['violations'],
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'],
+    })).violations
+        .filter(each => ['serious', 'critical'].includes(each.impact))
+        .map(each => `${each.id}: ${each.nodes.map(node => node.target.join(' ')).slice(0, 4).join(' | ')}`)
+"""
+"""The serious findings of axe about the page as it is now. `axe` is to be run in it before."""
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tests.e2e.conftest import PROVIDER_KEY
 from tests.e2e.gateway import Gateway, until
 from tests.fakes.entra import Entra, Person
 from tests.fakes.hostile_upstream import HostileUpstream
-from tests.system.ui.conftest import NewPage, Notes, sign_in_as_admin
+from tests.system.ui.conftest import SERIOUS, NewPage, Notes, sign_in_as_admin
 
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
 PAGES = (
@@ -22,15 +22,6 @@ PAGES = (
     *("sign-in", "credentials", "guardrails", "alerts", "settings"),
 )
 OVERLAYS = ("keys?new=1", "models?new=1", "users?new=1", "teams?new=1")
-SERIOUS = """
-    async () => (await axe.run(document, {
-        resultTypes: ['violations'],
-        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'],
-    })).violations
-        .filter(each => ['serious', 'critical'].includes(each.impact))
-        .map(each => `${each.id}: ${each.nodes.map(node => node.target.join(' ')).slice(0, 4).join(' | ')}`)
-"""
-
 LOADED = "document.querySelectorAll('#content [aria-busy=true]').length === 0"
 SCHEME = "data-mantine-color-scheme"
 

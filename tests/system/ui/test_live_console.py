@@ -1,4 +1,4 @@
-"""What happens now, the reference, permissions and local models, in a browser."""
+"""What happens now, permissions and local models, in a browser."""
 
 import asyncio
 import threading
@@ -81,41 +81,6 @@ def test_a_call_in_flight_and_then_its_row_appear_by_themselves(
         page.get_by_text("None in flight").wait_for()
         page.get_by_role("cell", name="cancelled").first.wait_for()
         assert not [url for url in asked if "/live/calls" in url], "nothing was polled"
-
-
-def test_the_reference_tries_a_call_with_a_pasted_key_and_shows_aliases_once(
-    console: Gateway, new_page: NewPage, notes: Notes
-) -> None:
-    key = console.virtual_key("of-the-reference")
-    page = new_page()
-    answer = page.goto(f"{console.url}/docs")
-    assert "script-src 'self';" in answer.headers["content-security-policy"]
-    page.locator(".auth-wrapper .authorize").wait_for(timeout=60_000)  # a large document on a busy machine
-    page.locator(".auth-wrapper .authorize").click()
-    dialog = page.locator(".dialog-ux")
-    dialog.get_by_role("textbox").fill(key)
-    dialog.locator("button.authorize").first.click()
-    dialog.locator("button.btn-done").first.click()
-    page.locator("#operations-tag-models").click()
-    page.locator("#operations-models-models .opblock-summary-control").click()
-    operation = page.locator("#operations-models-models")
-    operation.get_by_text("Also at").wait_for()
-    for language, line in (
-        ("curl", f"curl '{console.url}/v1/models'"),
-        ("Python", "import httpx"),
-        ("JavaScript", "await fetch"),
-    ):
-        operation.locator("summary", has_text=language).first.click()
-        operation.locator("pre", has_text=line).first.wait_for()
-    operation.get_by_role("button", name="Execute").click()
-    live = operation.locator(".live-responses-table")
-    live.get_by_text("gpt-4").first.wait_for()
-    assert live.locator("tr.response .response-col_status").first.inner_text().strip().startswith("200")
-    shown = page.locator("#operations-tag-models").locator("xpath=..").locator(".opblock-summary-path")
-    paths = [text.replace("\u200b", "").strip() for text in shown.all_inner_texts()]
-    assert "/v1/models" in paths
-    assert "/models" not in paths, "an alias is no operation of its own"
-    assert page.url == f"{console.url}/docs", "a reload stays here"
 
 
 def test_what_a_user_may_do_is_shown_with_its_reasons(

@@ -1,4 +1,4 @@
-import { Button, Drawer, Modal, NumberInput, SegmentedControl, Select, Switch, Tabs, TextInput, Textarea, Tooltip, createTheme, defaultVariantColorsResolver } from '@mantine/core';
+import { Button, Drawer, Menu, Modal, Notification, NumberInput, SegmentedControl, Select, Switch, Tabs, TextInput, Textarea, Tooltip, createTheme, defaultVariantColorsResolver } from '@mantine/core';
 
 /** Small controls in a calm frame; the colours are in theme.css. */
 export const theme = createTheme({
@@ -26,6 +26,8 @@ export const theme = createTheme({
     Tabs: Tabs.extend({ styles: { tab: { padding: '7px 10px', fontSize: 13 } } }),
     Modal: Modal.extend({ defaultProps: { zIndex: 300, closeButtonProps: { 'aria-label': 'Close' }, overlayProps: { backgroundOpacity: 0.35 } } }),
     Drawer: Drawer.extend({ defaultProps: { overlayProps: { backgroundOpacity: 0.15 }, closeButtonProps: { 'aria-label': 'Close' } } }),
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }), // axe finds it inside the menu; the first item has the focus
+    Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250 } }),
   },
 });

@@ -1,9 +1,8 @@
-import 'swagger-ui-dist/swagger-ui.css';
-import './reference.css';
-import SwaggerUI from 'swagger-ui-dist/swagger-ui-es-bundle.js';
+import './waiting.css';
 import { BASE_URL, TITLE } from '@/api/place';
 import { type OpenApi, shown } from './document';
 import { javascript, python } from './examples';
+import { keepLabelled } from './labels';
 
 /** The API reference: Swagger UI over the gateway's own document, with each alias shown once. */
 async function start(): Promise<void> {
@@ -12,8 +11,10 @@ async function start(): Promise<void> {
   const follow = (): void => void document.documentElement.classList.toggle('dark-mode', dark.matches);
   dark.addEventListener('change', follow);
   follow();
-  const answer = await fetch(`${BASE_URL}/openapi.json`, { credentials: 'omit' });
+  // The document and Swagger UI come side by side; the page says meanwhile that they do.
+  const [answer, { default: SwaggerUI }] = await Promise.all([fetch(`${BASE_URL}/openapi.json`, { credentials: 'omit' }), import('./bundle')]);
   if (!answer.ok) throw new Error(`The gateway answered ${answer.status} for /openapi.json.`);
+  keepLabelled(document.body);
   SwaggerUI({
     domNode: document.getElementById('reference'),
     spec: shown((await answer.json()) as OpenApi, BASE_URL),
