@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useMemo } from 'react';
 import { useGet } from '@/api/client';
 import { may, useMe } from '@/api/me';
 import { totalOf, useDays } from '@/shared/activity';
@@ -11,8 +11,11 @@ import { Loaded } from '@/shared/states';
 import { TONES, idOf, params, standing } from '../models/model';
 import { DryRun } from './DryRun';
 import { Fallbacks } from './Fallbacks';
+import { HealthStrip } from './HealthStrip';
+import { stripsOf } from './strip';
 
 const EVERY_MS = 10_000;
+const HISTORY = 1_000;
 
 /** The providers as they are now, where calls go when one fails, and a dry run through the planner. */
 export default function Routing(): ReactNode {
@@ -20,6 +23,8 @@ export default function Routing(): ReactNode {
   const models = useGet('/model/info', {}, { everyMs: EVERY_MS });
   const settings = useGet('/router/settings', {}, { enabled: may(me, 'settings_read') });
   const checks = useGet('/health/latest', {}, { everyMs: EVERY_MS });
+  const history = useGet('/health/history', { limit: HISTORY }, { everyMs: 60_000 });
+  const strips = useMemo(() => stripsOf(history.data?.health_checks ?? [], (history.data?.total_records ?? 0) <= HISTORY, history.dataUpdatedAt), [history.data, history.dataUpdatedAt]);
   const period = periodOf('2d');
   const days = useDays({ period }, me.user_id);
   const latency = useLatency({ period, step: 'total', by: 'provider' });
@@ -43,17 +48,19 @@ export default function Routing(): ReactNode {
             {({ data }) => (
               <div style={{ overflowX: 'auto' }}>
                 <table className="plain">
-                  <thead><tr><th>Model</th><th>Served by</th><th>State</th><th>Last check</th><th className="num">Order</th><th className="num">Weight</th></tr></thead>
+                  <thead><tr><th>Model</th><th>Served by</th><th>State</th><th>Last check</th><th>Last hour</th><th className="num">Order</th><th className="num">Weight</th></tr></thead>
                   <tbody>
                     {data.map((each) => {
                       const { state, detail } = standing(each);
                       const check = checks.data?.latest_health_checks[idOf(each)];
+                      const strip = strips.get(idOf(each));
                       return (
                         <tr key={idOf(each)}>
                           <td>{each.model_name}</td>
                           <td className="dim">{String(params(each).model ?? '')}</td>
                           <td><Chip tone={TONES[state] ?? 'idle'} title={detail}>{state}</Chip>{detail && <span className="dim small"> {detail}</span>}</td>
                           <td>{check ? <Chip tone={check.status === 'healthy' ? 'ok' : 'bad'} title={check.error_message ?? ''}>{check.status}</Chip> : <span className="dim">none</span>}</td>
+                          <td>{strip ? <HealthStrip cells={strip} /> : <span className="dim">no checks</span>}</td>
                           <td className="num">{params(each).order === undefined ? '' : String(params(each).order)}</td>
                           <td className="num">{String(params(each).weight ?? 1)}</td>
                         </tr>
@@ -73,7 +80,7 @@ export default function Routing(): ReactNode {
                   <thead><tr><th>Provider</th><th className="num">Requests</th><th className="num">Not answered</th><th className="num">p50</th><th className="num">p95</th></tr></thead>
                   <tbody>
                     {[...providers.entries()].sort((a, b) => b[1].requests - a[1].requests).map(([name, sum]) => (
-                      <tr key={name}><td>{name || 'refused before one was chosen'}</td><td className="num">{count(sum.requests)}</td><td className="num">{percent(sum.requests ? sum.failed / sum.requests : 0)}</td><td className="num">{duration(times.get(name)?.p50)}</td><td className="num">{duration(times.get(name)?.p95)}</td></tr>
+                      <tr key={name}><td>{name || <span className="dim" title="Refused before a provider was chosen">none chosen</span>}</td><td className="num">{count(sum.requests)}</td><td className="num">{percent(sum.requests ? sum.failed / sum.requests : 0)}</td><td className="num">{duration(times.get(name)?.p50)}</td><td className="num">{duration(times.get(name)?.p95)}</td></tr>
                     ))}
                   </tbody>
                 </table>
