@@ -6,6 +6,8 @@ const CHANGE = { changed_by: 'ada', action: 'blocked', table_name: 'LiteLLM_Veri
 test('a change is a sentence about something with a name', () => {
   expect(`${sentence(CHANGE)} ${objectOf(CHANGE)}`).toBe('ada blocked key notebook');
   expect(tableWord('Switchgear_SsoSettings')).toBe('sso settings');
+  const saved = { ...CHANGE, action: 'created', table_name: 'Switchgear_SavedFilter', before_value: null, updated_values: { page: 'audit', name: 'New things' } } as unknown as Change;
+  expect(`${sentence(saved)} ${objectOf(saved)}`).toBe('ada created saved filter New things');
 });
 
 test('only the fields that differ are shown', () => {

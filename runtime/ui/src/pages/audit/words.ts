@@ -19,7 +19,6 @@ const TABLES: Record<string, string> = {
   LiteLLM_AccessGroupTable: 'access group',
   LiteLLM_Config: 'settings',
   LiteLLM_InvitationLink: 'invitation',
-  Switchgear_SavedFilter: 'saved filter',
 };
 
 /** The word for a table. */
@@ -37,7 +36,7 @@ type Values = Record<string, unknown>;
 /** What the changed thing is called. */
 export function objectOf(change: Change): string {
   const values = { ...(change.before_value as Values | null), ...(change.updated_values as Values | null) };
-  for (const name of ['key_alias', 'team_alias', 'user_email', 'organization_alias', 'model_name', 'credential_name', 'budget_id']) {
+  for (const name of ['key_alias', 'team_alias', 'user_email', 'organization_alias', 'model_name', 'credential_name', 'budget_id', 'name']) {
     if (typeof values[name] === 'string' && values[name]) return values[name];
   }
   return change.object_id.length > 24 ? change.object_id.slice(0, 10) : change.object_id;
