@@ -1,7 +1,7 @@
 """What a translation changed or left out of a request, by name: the reply's header `x-switchgear-changed`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -32,11 +32,23 @@ class Changes:
         return tuple(self._names)
 
 
+_MESSAGE_FIELDS = frozenset(
+    {"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call", "reasoning_content"}
+    | {"thinking_blocks"}
+)
+_PART_FIELDS = frozenset({"type", "text", "refusal", "image_url", "thinking", "signature", "data"})
+
+
 class MessageFields(msgspec.Struct, frozen=True):
     """The fields that a translation reads: of a message, and of a part of its content."""
 
     message: frozenset[str]
     part: frozenset[str]
+
+    @classmethod
+    def with_more(cls, *, message: Iterable[str] = (), part: Iterable[str] = ()) -> "MessageFields":
+        """What every translation reads, and what one of them reads besides."""
+        return cls(_MESSAGE_FIELDS.union(message), _PART_FIELDS.union(part))
 
 
 def name_left_out(request: ChatRequest, known: MessageFields, changes: Changes) -> None:

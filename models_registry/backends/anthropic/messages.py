@@ -27,15 +27,7 @@ FILLER = "."
 UNMARKED = ("thinking", "redacted_thinking")
 """Kinds of blocks that take no `cache_control`."""
 AUTO = "auto"
-FIELDS = MessageFields(
-    message=frozenset(
-        {"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call", "cache_control"}
-        | {"reasoning_content", "thinking_blocks"}
-    ),
-    part=frozenset(
-        {"type", "text", "refusal", "image_url", "file", "thinking", "signature", "data", "cache_control"}
-    ),
-)
+FIELDS = MessageFields.with_more(message=("cache_control",), part=("file", "cache_control"))
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ end. Nothing is sent before `message_start`, so that an error still gets its own
 
 import msgspec
 
-from models_registry.backends.anthropic.usage import counts_in, merge_usage, tier_of, usage_of
+from models_registry.backends.anthropic.usage import counts_in, merge_usage, tier_of, usage_so_far
 from models_registry.backends.content import arguments_text
 from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.sse_reading import EventRelaying
@@ -36,11 +36,7 @@ class MessagesStream(EventRelaying):
 
     @property
     def usage(self) -> Usage | None:
-        """The usage so far. Before the closing report only the input is sure, so it is an estimate."""
-        usage = usage_of(self._counts)
-        if usage is None or self._final:
-            return usage
-        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
+        return usage_so_far(self._counts, is_final=self._final)
 
     @property
     def service_tier(self) -> str | None:

@@ -9,7 +9,13 @@ import msgspec
 
 from models_registry.backends.anthropic.citations import cited
 from models_registry.backends.anthropic.thinking import thought
-from models_registry.backends.anthropic.usage import counts_in, merge_usage, stop_reason, tier_of, usage_of
+from models_registry.backends.anthropic.usage import (
+    counts_in,
+    merge_usage,
+    stop_reason,
+    tier_of,
+    usage_so_far,
+)
 from models_registry.backends.content import arguments_text, citations_in
 from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.sse_reading import EventReading
@@ -59,11 +65,7 @@ class AnthropicParser(EventReading):
 
     @property
     def usage(self) -> Usage | None:
-        """The usage so far. Before the closing report only the input is sure, so it is an estimate."""
-        usage = usage_of(self._counts)
-        if usage is None or self._final:
-            return usage
-        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
+        return usage_so_far(self._counts, is_final=self._final)
 
     @property
     def service_tier(self) -> str | None:

@@ -74,6 +74,15 @@ def usage_of(counts: AnthropicUsage) -> Usage | None:
     return usage_from(prompt, counts.output_tokens, parts)
 
 
+def usage_so_far(counts: AnthropicUsage, *, is_final: bool) -> Usage | None:
+    """The usage of a stream under way. Before the closing report (`is_final`) only the input is sure, so it
+    is an estimate."""
+    usage = usage_of(counts)
+    if usage is None or is_final:
+        return usage
+    return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
+
+
 def tier_of(counts: AnthropicUsage) -> str:
     """The service tier that Anthropic served. Empty: its standard one."""
     return tier_served("fast" if counts.speed == "fast" else counts.service_tier)

@@ -61,15 +61,7 @@ PICTURES = frozenset({"png", "jpeg", "gif", "webp"})
 MAX_NAME_CHARS = 200
 _UNNAMED = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 _BLANKS = re.compile(r"\s{2,}")
-FIELDS = MessageFields(
-    message=frozenset(
-        {"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call", "cache_control"}
-        | {"reasoning_content", "thinking_blocks"}
-    ),
-    part=frozenset(
-        {"type", "text", "refusal", "image_url", "file", "thinking", "signature", "data", "cache_control"}
-    ),
-)
+FIELDS = MessageFields.with_more(message=("cache_control",), part=("file", "cache_control"))
 
 
 class _BedrockFile(msgspec.Struct, frozen=True):

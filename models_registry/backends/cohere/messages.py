@@ -24,11 +24,7 @@ from schema.dialects.cohere import (
 )
 from schema.errors import InvalidRequest, UnsupportedParameter
 
-FIELDS = MessageFields(
-    message=frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call"})
-    | {"reasoning_content", "thinking_blocks"},
-    part=frozenset({"type", "text", "refusal", "image_url", "thinking", "signature", "data"}),
-)
+FIELDS = MessageFields.with_more()
 ROLES = MappingProxyType(
     {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 )

@@ -49,15 +49,7 @@ _FILMS = re.compile(
 )
 _REFERENCE = re.compile(r'"\$(?:ref|defs)"')
 THINKING = ("thinking", "redacted_thinking")
-FIELDS = MessageFields(
-    message=frozenset(
-        {"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call", "name"}
-        | {"reasoning_content", "thinking_blocks"}
-    ),
-    part=frozenset(
-        {"type", "text", "refusal", "image_url", "file", "input_audio", "thinking", "signature", "data"}
-    ),
-)
+FIELDS = MessageFields.with_more(message=("name",), part=("file", "input_audio"))
 
 
 class _GivenFile(msgspec.Struct, frozen=True):

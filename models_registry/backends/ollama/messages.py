@@ -16,11 +16,7 @@ from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
 from schema.errors import InvalidRequest, UnsupportedParameter
 
 AUTO = "auto"
-FIELDS = MessageFields(
-    message=frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call", "name"})
-    | {"reasoning_content", "thinking_blocks"},
-    part=frozenset({"type", "text", "refusal", "image_url", "thinking", "signature", "data"}),
-)
+FIELDS = MessageFields.with_more(message=("name",))
 ROLES = MappingProxyType(
     {
         "system": "system",

@@ -14,11 +14,7 @@ from schema.dialects.openai_responses import SentItem, SentPart
 from schema.errors import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
-FIELDS = MessageFields(
-    message=frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call"})
-    | {"reasoning_content", "thinking_blocks"},
-    part=frozenset({"type", "text", "refusal", "image_url", "file", "thinking", "signature", "data"}),
-)
+FIELDS = MessageFields.with_more(part=("file",))
 ROLES = MappingProxyType(
     {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant", "tool": "tool"}
 )
