@@ -116,6 +116,7 @@ class Governor:
         self._doubted: dict[str, float] = {}
         """When each account was last said to be overdrawn, for accounts with a lease under way."""
         self._stopping = asyncio.Event()
+        self._tidier: asyncio.Task[None] | None = None
         self._seen_mono = clock()
 
     async def start(self) -> None:
@@ -124,11 +125,14 @@ class Governor:
         await self._leases.beat()
         self._seen_mono = self._clock()
         self._spawn(self._beating())
+        self._tidier = self._spawn(self._tidying())
 
     async def close(self) -> None:
         """Return what is free. What calls still hold goes back when the bookkeeper has read this worker's
         journal to its end."""
         self._stopping.set()
+        if self._tidier is not None:
+            self._tidier.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._give_back(self.slices.recall(self.slices.everything()))
         await self._clear_up()
@@ -308,23 +312,34 @@ class Governor:
 
     async def _beating(self) -> None:
         """Once a second, say in Postgres that this worker lives, and return what is idle."""
-        tidied_mono = self._clock() - TIDY_S
-        while not self._stopping.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), BEAT_S)
-                return
+        while not await self._stopped_within(BEAT_S):
             try:
                 await self._beat()
                 await self._clear_up()
                 now_mono = self._clock()
                 await self._give_back(self.slices.idle(now_mono, now_mono - IDLE_S))
-                if now_mono - tidied_mono >= TIDY_S:
-                    tidied_mono = now_mono
-                    await self.tidy()
             except DatabaseUnavailable:
                 continue  # readiness reports it; calls go on while the slices last
             except Exception:
                 log.exception("leases could not be kept up")
+
+    async def _tidying(self) -> None:
+        """Tidy once a minute. The beat does not wait for it, since there may be much to look through."""
+        pause_s = BEAT_S
+        while not await self._stopped_within(pause_s):
+            pause_s = TIDY_S
+            try:
+                await self.tidy()
+            except DatabaseUnavailable:
+                continue  # readiness reports it
+            except Exception:
+                log.exception("what ended long ago could not be deleted")
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Whether this stops within so many seconds, which it waits for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
     async def _beat(self) -> None:
         asked_mono = self._clock()

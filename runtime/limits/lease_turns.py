@@ -39,6 +39,7 @@ ROLLED_BACK = (
     asyncpg.TransactionRollbackError,  # deadlocks too
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,  # Postgres cancelled it: it took too long
+    asyncpg.NotNullViolationError,  # an account that nobody used was tidied away while it waited for another
 )
 """The errors of Postgres after which a statement has certainly changed nothing."""
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import asyncpg
 import msgspec
 
-from runtime.limits.lease_turns import BUSY, RETURN, Asked, NotDone, Turns
+from runtime.limits.lease_turns import BUSY, RETURN, ROLLED_BACK, Asked, NotDone, Turns
 from runtime.limits.slices import HAVE_LEASES, Need, Slice
 from runtime.postgres.database import Database
 from runtime.postgres.listener import RECALL
@@ -54,14 +54,15 @@ _ORPHANS = """
       AND w.seen_at < clock_timestamp() - $1::interval
     GROUP BY 1, 2 LIMIT 100
 """
-_NAMED = """(
+_NAMED = """(CASE WHEN strpos(a.account, '%') = 0 THEN split_part(a.account, ':', {place}) ELSE (
     SELECT convert_from(string_agg(
         CASE WHEN m[1] IS NULL THEN convert_to(m[2], 'UTF8') ELSE decode(m[1], 'hex') END, ''
         ORDER BY n), 'UTF8')
     FROM regexp_matches(split_part(a.account, ':', {place}), '%([0-9A-F]{{2}})|([^%]+)', 'g')
-        WITH ORDINALITY AS pieces (m, n))"""
+        WITH ORDINALITY AS pieces (m, n)) END)"""
 """The expression for an id in an account's name, without the quotes (`Level.account`). Place 3 has the
-owner's id, and place 4 a member's."""
+owner's id, and place 4 a member's. A name without quotes is not searched for any: among 200,000 customers
+that is 1 s of Postgres, and not 7."""
 _SLOTS_OF = """
     DELETE FROM "Switchgear_Account" WHERE account IN (
         SELECT account FROM "Switchgear_Account" a
@@ -263,11 +264,22 @@ class Leases:
         return [(row["worker"], row["name"], row["amount"]) for row in rows]
 
     async def tidy(self) -> None:
-        """Delete what nobody needs any more."""
-        async with self._database.connection() as connection:
-            await connection.execute(_TIDY_OWN, self.worker, self._turns.over)
-            for statement in _TIDY:
-                await connection.execute(statement)
+        """Delete what nobody needs any more. What can't be deleted is logged, and stays. Raises
+        DatabaseUnavailable."""
+        await self._deleted(_TIDY_OWN, self.worker, self._turns.over)
+        for statement in _TIDY:
+            await self._deleted(statement)
+
+    async def _deleted(self, statement: str, *arguments: object) -> None:
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(statement, *arguments)
+        except asyncpg.PostgresError as exc:
+            log.error("what nobody needs any more could not be deleted: %s", exc)
+        except DatabaseUnavailable as exc:
+            if not isinstance(exc.__cause__, ROLLED_BACK):
+                raise
+            log.error("what nobody needs any more could not be deleted in time: %s", exc.__cause__)
 
     async def _return(self, worker: str, out: Sequence[tuple[Slice, int]]) -> None:
         async with self._turns.turn(held.rule.account for held, _ in out) as ticket:

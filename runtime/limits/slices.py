@@ -214,8 +214,11 @@ class Slices:
             held.owed_until_mono, held.share = until_mono, share
 
     def owed(self, held: Slice, now_mono: float) -> list[tuple[Slice, int]]:
-        """Take out the slot that is owed, if one is and is free now."""
+        """Take out the slot that is owed, if one is and is free now. A slice that was dropped owes none:
+        Postgres no longer counts its slots as this worker's."""
         if held.free <= 0 or now_mono >= held.owed_until_mono:
+            return []
+        if self._slices.get(held.rule.account) is not held:
             return []
         held.owed_until_mono = 0.0
         held.free -= 1

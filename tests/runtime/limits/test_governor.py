@@ -210,6 +210,28 @@ def test_the_next_window_begins_at_zero_and_a_late_charge_stays_in_its_own(dsn: 
     with_workers(dsn, 1, scenario)
 
 
+def test_a_slot_of_a_slice_that_was_dropped_is_owed_to_nobody(dsn: str) -> None:
+    """The worker was silent for so long that others may have had its slots. An old call that ends takes none
+    off the lease of a newer one."""
+
+    async def scenario(workers: list[Worker]) -> None:
+        slept, other = workers
+        rule = at_once("slept", 2)
+        (old,) = await slept.admit((rule, 1)) or []
+        slept.governor.recalled(f"0 {rule.account}")
+        slept.governor._seen_mono -= 20
+        await slept.governor._beat()
+        assert await slept.admit((rule, 1)) is not None
+        give_back(old, 1)
+        slept.governor.ended(old.slice)
+        await slept.hear()
+        assert (await account(slept, rule.account))["leased"] >= 1
+        later = [await other.admit((rule, 1)) for _ in range(2)]
+        assert sum(each is not None for each in later) == 1, "two calls at once are the limit"
+
+    with_workers(dsn, 2, scenario)
+
+
 def test_a_lowered_limit_is_in_force_when_the_change_is_announced(dsn: str) -> None:
     async def scenario(workers: list[Worker]) -> None:
         first, second = workers

@@ -143,6 +143,60 @@ def test_the_slots_of_who_was_deleted_are_tidied_away_once_they_are_free(postgre
     with_leases(postgres_dsn, scenario)
 
 
+def test_an_account_that_is_tidied_away_while_a_lease_waits_is_made_anew(postgres_dsn: str) -> None:
+    """The lease waits for another account of its call. What it had found of this one is gone by then."""
+    hot, idle = (
+        Rule(account=f"parallel:{name}", meter=Meter.PARALLEL, who="c", subject="s", limit=5)
+        for name in ("customer:a-hot", "end_user:carl:b")
+    )
+    lock = 'SELECT 1 FROM "Switchgear_Account" WHERE account = $1 FOR UPDATE'
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        for rule in (hot, idle):
+            await leased(leases, rule, 1)
+        await fetch(database, 'DELETE FROM "Switchgear_Lease"')
+        await fetch(database, 'UPDATE "Switchgear_Account" SET leased = 0')
+        async with database.connection() as held, held.transaction():
+            await held.execute(lock, hot.account)
+            asked = asyncio.create_task(leases.lease([Need(hot, 1), Need(idle, 1)], leases.now_s))
+            while not await database.pool.fetchval(WAITING_FOR_A_LOCK):  # noqa: ASYNC110  (Postgres tells nobody)
+                await asyncio.sleep(0.01)
+            await leases.tidy()
+            assert (
+                await fetch(database, 'SELECT 1 FROM "Switchgear_Account" WHERE account = $1', idle.account)
+                == []
+            )
+        granted, short = await asked
+        assert ({each.rule for each in granted}, short) == ({hot, idle}, [])
+        assert (await account(database, idle))["leased"] == 1
+
+    with_leases(postgres_dsn, scenario)
+
+
+def test_what_can_not_be_deleted_keeps_nothing_else_from_it(
+    postgres_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable = "parallel:customer:%FF"
+
+    async def scenario(database: Database, leases: Leases) -> None:
+        await fetch(
+            database,
+            'INSERT INTO "Switchgear_Account" (account, kind, object_id, part) VALUES ($1, $2, $2, $2)',
+            unreadable,
+            "",
+        )
+        gone = Rule(account="parallel:end_user:carl:b", meter=Meter.PARALLEL, who="c", subject="s", limit=5)
+        await leased(leases, gone, 1)
+        await fetch(database, 'DELETE FROM "Switchgear_Lease"')
+        await fetch(database, 'UPDATE "Switchgear_Account" SET leased = 0')
+        await leases.tidy()
+        left = await fetch(database, 'SELECT account FROM "Switchgear_Account"')
+        assert [row["account"] for row in left] == [unreadable]
+
+    with_leases(postgres_dsn, scenario)
+    assert "could not be deleted" in caplog.text
+
+
 def test_no_account_has_an_epoch_twice_however_it_is_made_or_begins_anew(postgres_dsn: str) -> None:
     async def scenario(database: Database, leases: Leases) -> None:
         epochs: list[int] = []
