@@ -159,7 +159,7 @@ def test_an_account_that_is_tidied_away_while_a_lease_waits_is_made_anew(postgre
         async with database.connection() as held, held.transaction():
             await held.execute(lock, hot.account)
             asked = asyncio.create_task(leases.lease([Need(hot, 1), Need(idle, 1)], leases.now_s))
-            while not await database.pool.fetchval(WAITING_FOR_A_LOCK):  # noqa: ASYNC110  (Postgres tells nobody)
+            while not await database.pool.fetchval(WAITING_FOR_A_LOCK, "lease"):  # noqa: ASYNC110  (Postgres tells nobody)
                 await asyncio.sleep(0.01)
             await leases.tidy()
             assert (
@@ -302,7 +302,7 @@ def test_the_books_give_way_where_they_lock_out_of_order(postgres_dsn: str) -> N
                 [CENT],
             )
             returning = asyncio.create_task(leases.give_back([(each, each.free) for each in mine]))
-            while not await database.pool.fetchval(WAITING_FOR_A_LOCK):  # noqa: ASYNC110  (another process)
+            while not await database.pool.fetchval(WAITING_FOR_A_LOCK, "return"):  # noqa: ASYNC110  (another process)
                 await asyncio.sleep(0.01)
             with pytest.raises(asyncpg.LockNotAvailableError):
                 await books.execute("SELECT switchgear_leave($1)", dead.worker)
@@ -329,4 +329,5 @@ def test_a_server_of_an_earlier_version_still_books_and_hears_what_it_must_not_a
 
 
 WAITING_FOR_A_LOCK = """SELECT count(*) > 0 FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%switchgear_return%'"""
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+        AND query LIKE '%switchgear_' || $1 || '%'"""
