@@ -30,6 +30,7 @@ _ADD = f"""
     INSERT INTO "{TABLE}" (user_id, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (user_id, page, name) DO NOTHING RETURNING {COLUMNS}
 """
+_ONE = f'SELECT {COLUMNS} FROM "{TABLE}" WHERE user_id = $1 AND filter_id = $2 FOR UPDATE'
 _CHANGE = f"""
     UPDATE "{TABLE}" SET name = coalesce($3, name), filters = coalesce($4::jsonb, filters), updated_at = $5
     WHERE user_id = $1 AND filter_id = $2 RETURNING {COLUMNS}
@@ -82,11 +83,15 @@ class OwnFilters:
         encoded = None if filters is None else msgspec.json.encode(filters).decode()
         try:
             async with self._changing() as connection:
+                found = await connection.fetchrow(_ONE, call.caller.user_id, filter_id)
+                if found is None:
+                    return None
+                was = _record(found)
+                if name in (None, was.name) and filters in (None, was.filters):
+                    return was
                 row = await connection.fetchrow(
                     _CHANGE, call.caller.user_id, filter_id, name, encoded, call.received_at
                 )
-                if row is None:
-                    return None
                 changed = _record(row)
                 await _note(connection, "updated", changed, call)
         except asyncpg.UniqueViolationError as exc:

@@ -46,7 +46,7 @@ FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
 MODEL_ACCESSES = (Access.MODEL, Access.MODELS_READ, Access.RESPONSES)
 
 
-class Routes(Litestar):
+class BareLitestar(Litestar):
     """Litestar, with its plugin for msgspec alone. Its plugin for pydantic imports pydantic in each worker,
     where no function has a model of pydantic's: 0.2 s of CPU at a start, and 8 MB."""
 
@@ -72,7 +72,7 @@ def mount(
     watch = ClientWatch()
     doors = {path: _door(each, gateway, watch, options) for path, each in by_path.items()}
     handlers = [_handler(path, by_path[path], door) for path, door in doors.items()]
-    litestar = Routes(
+    litestar = BareLitestar(
         [*handlers, *_documents(entries, options.root_path, gateway.site.ui_title)],
         openapi_config=None,
         logging_config=None,

@@ -54,6 +54,7 @@ def test_an_invited_user_opens_the_link_sets_a_password_and_sees_an_own_page(
     link = dialog.locator("code").inner_text().strip()
     assert link.startswith(f"{console.url}/invitation/accept?token="), link
     dialog.get_by_role("button", name="Done").click()
+    dialog.wait_for(state="detached")
     row = admin.get_by_role("row").filter(has_text="ruth@deeprunner.ai")
     row.wait_for()
     assert link not in admin.content(), "the link is shown once"

@@ -65,7 +65,8 @@ def test_nobody_sees_the_filters_of_somebody_else(
     assert made.status_code == 200, made.text
     entra.at_the_keyboard = Person(oid="oid-ui-filters", email="filters@deeprunner.ai")
     page = new_page()
-    page.goto(f"{console.url}/ui/activity?outcome=refused")
+    with page.expect_response(lambda answer: "/saved_filters" in answer.url):
+        page.goto(f"{console.url}/ui/activity?outcome=refused")
     opened = menu(page)
     opened.get_by_text("You have saved no filters of this page").wait_for()
     assert opened.get_by_role("menuitem", name="of the admin").count() == 0

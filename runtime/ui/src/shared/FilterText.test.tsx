@@ -35,3 +35,14 @@ test('the field follows an address that something else changed, and keeps what i
   rerender(field('bobby', told));
   expect(input.value).toBe('bobby ');
 });
+
+test('what was typed is no filter of an address that came meanwhile', async () => {
+  const told = vi.fn();
+  const { rerender } = render(field('ada', told));
+  const input = screen.getByLabelText<HTMLInputElement>('Who');
+  await userEvent.type(input, 'x');
+  rerender(field('bob', told));
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(input.value).toBe('bob');
+  expect(told).not.toHaveBeenCalled();
+});

@@ -22,10 +22,11 @@ export function FilterText({ label, placeholder, width, value = '', onChange, ic
   }, 250);
   useEffect(() => {
     if (value !== told.current) {
+      tell.cancel(); // what was typed before is no filter of this address
       told.current = value;
       setTyped(value);
     }
-  }, [value]);
+  }, [value, tell]);
   return (
     <TextInput
       size="xs"

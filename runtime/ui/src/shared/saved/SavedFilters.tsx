@@ -17,6 +17,7 @@ export function SavedFilters({ page }: { page: string }): ReactNode {
   const saved = found.data?.filters ?? [];
   const now = savable(filters);
   const current = inForce(filters, saved);
+  const empty = found.isPending ? 'Being read…' : found.isError ? 'They could not be read' : 'You have saved no filters of this page';
   const writes = may(me, 'filters_write');
   return (
     <>
@@ -27,7 +28,7 @@ export function SavedFilters({ page }: { page: string }): ReactNode {
           </Button>
         </Menu.Target>
         <Menu.Dropdown mah={360} style={{ overflowY: 'auto' }}>
-          <Menu.Label>{saved.length > 0 ? 'Your saved filters' : found.isError ? 'They could not be read' : 'You have saved no filters of this page'}</Menu.Label>
+          <Menu.Label>{saved.length > 0 ? 'Your saved filters' : empty}</Menu.Label>
           {saved.map((each) => (
             <Menu.Item key={each.filter_id} rightSection={each === current ? <IconCheck size={14} aria-label="in force" /> : undefined} onClick={() => change(inPlaceOf(filters, each.filters), { push: true })} style={{ overflowWrap: 'anywhere' }}>
               {each.name}
