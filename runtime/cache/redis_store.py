@@ -3,6 +3,7 @@
 redis-py is the client that Redis' own company keeps. How much is kept is Redis' own setting (`maxmemory`).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,9 @@ PREFIX = "switchgear:answer:"
 CONNECTIONS = 8
 WAIT_S = 2.0
 """How long a connection and each answer may take."""
+TRIAL_S = 8.0
+"""How long somebody waits at most until an answer was kept and found, or answers were deleted."""
+FLUSH_S = 60.0
 DELETED_AT_ONCE = 500
 
 
@@ -55,12 +59,12 @@ class RedisStore:
 
     async def delete(self, keys: Sequence[str]) -> int:
         """The same for somebody who waits for it. Raises Overloaded."""
-        async with _answering():
+        async with _answering(TRIAL_S):
             return await self.forget(keys)
 
     async def flush(self) -> None:
         """Delete all answers. Other values in the same Redis stay. Raises Overloaded."""
-        async with _answering():
+        async with _answering(FLUSH_S):
             names: list[bytes] = []
             async for name in self._client.scan_iter(match=f"{PREFIX}*", count=DELETED_AT_ONCE):
                 names.append(name)
@@ -72,7 +76,7 @@ class RedisStore:
 
     async def ping(self, key: str, kept: ToKeep) -> bool:
         """Whether an answer can be kept and found. Raises Overloaded."""
-        async with _answering():
+        async with _answering(TRIAL_S):
             await self.put([kept])
             found = await self.get(key)
             await self.forget([key])
@@ -106,11 +110,13 @@ def _client(place: RedisPlace) -> Any:  # redis-py's types say of each command t
 
 
 @asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
-    """Raises Overloaded where Redis does not answer. Its own words may name addresses and users."""
-    from redis import RedisError
-
+async def _answering(within_s: float) -> AsyncIterator[None]:
+    """Raises Overloaded where Redis does not answer, or not in time. Its own words may name addresses and
+    users."""
     try:
-        yield
-    except (RedisError, OSError) as exc:
+        async with asyncio.timeout(within_s):
+            yield
+    except (
+        Exception
+    ) as exc:  # redis-py reads what no Redis sends with errors of many kinds, RecursionError too
         raise Overloaded("The response cache's Redis does not answer.") from exc

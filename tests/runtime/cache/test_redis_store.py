@@ -5,8 +5,8 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from models_registry.config.redis_place import RedisPlace
 from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
 from runtime.cache.redis_store import PREFIX, RedisStore
 from runtime.cache.response_cache import NO_SALT_KEY, ResponseCache
-from runtime.cache.sealed import SHORT_BYTES
+from runtime.cache.sealed import SHORT_BYTES, ToKeep
 from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
@@ -250,6 +250,69 @@ def test_another_redis_is_used_from_the_moment_the_config_names_it(
         assert not cache._closing
 
     with_database(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b":abc\r\n",
+        b"$zz\r\n",
+        b"$-5\r\n",
+        b"*1\r\n" * 3_000,
+        b"-ERR \xff\xfe\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    ],
+)
+def test_what_is_no_redis_fails_a_trial_a_ping_and_a_flush(postgres_dsn: str, reply: bytes) -> None:
+    async def scenario(database: Database) -> None:
+        async with replying(reply) as place:
+            here = Worker(database, place)
+            rules = CacheRules(kind=CacheKind.REDIS, redis=place)
+            assert await here.trial(rules) == "The response cache's Redis does not answer."
+            for ask in (
+                here.ping(),
+                here.flush(call=make_call(ADMIN)),
+                here.delete(["k"], call=make_call(ADMIN)),
+            ):
+                with pytest.raises(Overloaded):
+                    await ask
+            await here.close()
+
+    with_database(postgres_dsn, scenario)
+
+
+def test_a_redis_that_answers_a_byte_at_a_time_is_waited_for_so_long_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runtime.cache.redis_store.TRIAL_S", 0.3)
+
+    async def scenario() -> None:
+        async with replying(b"+" + b"a" * 1_000, pause_s=0.05) as place:
+            store = RedisStore(place, Sealer(SALT))
+            with pytest.raises(Overloaded) as refused:
+                await store.ping("k", ToKeep("k", ANSWER, 60.0))
+            await store.close()
+        assert type(refused.value.__cause__) is TimeoutError, "the whole trial's, not that of one answer"
+
+    asyncio.run(scenario())
+
+
+@asynccontextmanager
+async def replying(reply: bytes, *, pause_s: float = 0.0) -> AsyncIterator[RedisPlace]:
+    """A server that says the same to everything, all at once or a byte at a time."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.CancelledError):
+            while await reader.read(1000):
+                for part in [reply[at : at + 1] for at in range(len(reply))] if pause_s else [reply]:
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(pause_s)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield RedisPlace(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
 
 
 def test_a_trial_says_whether_a_redis_would_keep_answers(postgres_dsn: str, place: RedisPlace) -> None:
