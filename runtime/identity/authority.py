@@ -194,11 +194,19 @@ def _local_only(facts: Facts) -> str:
 
 def _cache_controls(facts: Facts) -> tuple[str, ...]:
     """What requests may say of the response cache: what the key and its user both allow."""
-    own = facts.key.metadata.allowed_cache_controls or ()
-    users = (None if facts.user is None else facts.user.metadata.allowed_cache_controls) or ()
+    own = _controls(facts.key.metadata.allowed_cache_controls)
+    users = () if facts.user is None else _controls(facts.user.metadata.allowed_cache_controls)
     if own and users:
         return tuple(each for each in own if each in users) or NO_CACHE_CONTROLS
-    return tuple(own or users)
+    return own or users
+
+
+def _controls(stored: msgspec.Raw) -> tuple[str, ...]:
+    """The names in stored metadata. What is no list of texts allows nothing: somebody meant to limit."""
+    try:
+        return tuple(msgspec.json.decode(stored, type=list[str] | None) or ())
+    except msgspec.ValidationError:
+        return NO_CACHE_CONTROLS
 
 
 def _guardrails(facts: Facts) -> tuple[str, ...]:

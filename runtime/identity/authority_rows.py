@@ -27,11 +27,11 @@ class RowMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 class KeyMetadata(RowMetadata, frozen=True, kw_only=True):
     end_user_budget_id: str | None = None
-    allowed_cache_controls: list[str] | None = None
+    allowed_cache_controls: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class UserMetadata(RowMetadata, frozen=True, kw_only=True):
-    allowed_cache_controls: list[str] | None = None
+    allowed_cache_controls: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class TeamMetadata(RowMetadata, frozen=True, kw_only=True):

@@ -217,6 +217,10 @@ def test_what_a_key_may_say_of_the_cache_is_the_keys(postgres_dsn: str) -> None:
             '{"allowed_cache_controls": ["ttl"]}',
             NO_CACHE_CONTROLS,
         ),
+        ("{}", '{"allowed_cache_controls": "no-cache"}', NO_CACHE_CONTROLS),
+        ('{"allowed_cache_controls": ["ttl"]}', '{"allowed_cache_controls": [7]}', NO_CACHE_CONTROLS),
+        ('{"allowed_cache_controls": {"ttl": true}}', "{}", NO_CACHE_CONTROLS),
+        ('{"allowed_cache_controls": null}', '{"allowed_cache_controls": null}', ()),
     ],
 )
 def test_a_request_may_say_of_the_cache_what_key_and_user_both_allow(
