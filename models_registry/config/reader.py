@@ -7,6 +7,7 @@ All problems are collected, not only the first one. Each names its path in the f
 
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -52,6 +53,7 @@ from schema.errors import shortened
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"
+NOTHING_STORED: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 PROTECTED = frozenset(
@@ -97,6 +99,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The entries of `guardrails`, each with its path."""
     ids: Mapping[str, str] = {}
     """The paths of the file's entries that say an `id`, by it. Those that can't be called are in it too."""
+    cache_flaw: str = ""
+    """Why the stored settings of the response cache can't be in force. It is off then."""
 
     @property
     def master_key(self) -> Secret | None:
@@ -104,9 +108,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return Secret(key) if key else None
 
 
-def read_config(document: Mapping[str, Any], env: Mapping[str, str]) -> Config:
-    """Check a parsed config file. Nothing that a file can hold makes this raise."""
-    reader = _ConfigReader(env)
+def read_config(
+    document: Mapping[str, Any],
+    env: Mapping[str, str],
+    stored: Mapping[str, Mapping[str, Any]] = NOTHING_STORED,
+) -> Config:
+    """Check a parsed config file. Nothing that a file can hold makes this raise. `stored` has settings by
+    section, which count before those of the file. In them no variable is looked up."""
+    reader = _ConfigReader(env, stored)
     reader.export(document.get("environment_variables"))
     reader.share(document.get("credential_list"))
     for key in document:
@@ -152,8 +161,11 @@ def read_entry(
 class _ConfigReader:
     """Walks the document and collects what it finds."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, env: Mapping[str, str], stored: Mapping[str, Mapping[str, Any]] = NOTHING_STORED
+    ) -> None:
         self.env = dict(env)
+        self.stored = stored
         self.errors: list[str] = []
         self.skipped: list[Skipped] = []
         self.ids: dict[str, str] = {}
@@ -214,13 +226,17 @@ class _ConfigReader:
                 yield path, self.resolved(item, path) if is_generic else item
 
     def section(self, document: Mapping[str, Any], name: str, kind: type[S]) -> S:
-        found = document.get(name)
-        if found is None:
+        found, stored = document.get(name), self.stored.get(name, {})
+        if found is None and not stored:
             return kind()
-        if isinstance(found, Mapping) and name == "litellm_settings":
-            found = {key: value for key, value in found.items() if key != "guardrails"}
+        if found is None:
+            found = {}
+        if isinstance(found, Mapping):
+            elsewhere = {*stored, "guardrails"} if name == "litellm_settings" else stored
+            found = {key: value for key, value in found.items() if key not in elsewhere}
         values = self.resolved(found, name)
         if isinstance(values, Mapping):
+            values = {**values, **stored}
             self._warn_unknown(values, name, kind)
         return self._convert(values, name, kind) or kind()
 

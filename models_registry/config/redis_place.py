@@ -6,6 +6,7 @@
 What the config leaves out is read from LiteLLM's variables, REDIS_URL, or REDIS_HOST, REDIS_PORT and so on.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from schema.secret import Secret
 
 PORT = 6379
 MAX_DB = 1_000_000
+MAX_DIGITS = 20
 VARIABLES: Mapping[str, str] = MappingProxyType(
     {name: f"REDIS_{name.upper()}" for name in ("url", "host", "port", "username", "password", "db", "ssl")}
 )
@@ -25,6 +27,8 @@ NOT_ALONE = ("redis_startup_nodes", "sentinel_nodes", "service_name", "gcp_servi
 VARIABLES_NOT_ALONE = ("REDIS_CLUSTER_NODES", "REDIS_SENTINEL_NODES", "REDIS_SERVICE_NAME")
 """LiteLLM's variables for them. It reads them before the variables of one host."""
 _SCHEMES = MappingProxyType({"redis": False, "rediss": True})
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""Neither Postgres nor UTF-8 has these."""
 _FLAGS = MappingProxyType({"true": True, "1": True, "false": False, "0": False})
 
 
@@ -97,8 +101,8 @@ def _of_url(url: object) -> RedisPlace:
         host=_host(host, "url"),
         port=_number(port, "url", PORT, most=65_535),
         db=_number(parts.path.strip("/") or None, "url", 0, most=MAX_DB),
-        username=unquote(parts.username) if parts.username else None,
-        password=Secret(unquote(parts.password)) if parts.password else None,
+        username=_text(unquote(parts.username or ""), "url"),
+        password=_secret(unquote(parts.password or ""), "url"),
         tls=_SCHEMES[parts.scheme],
     )
 
@@ -113,7 +117,7 @@ def _host(found: object, name: str) -> str:
 def _number(found: object, name: str, usual: int, *, most: int) -> int:
     if found is None:
         return usual
-    if isinstance(found, str) and found.isascii() and found.isdecimal():
+    if isinstance(found, str) and len(found) <= MAX_DIGITS and found.isascii() and found.isdecimal():
         found = int(found)
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= most:
         raise BadPlace(name, f"expected a whole number up to {most}")
@@ -123,13 +127,13 @@ def _number(found: object, name: str, usual: int, *, most: int) -> int:
 def _text(found: object, name: str) -> str | None:
     if found is None or found == "":
         return None
-    if not isinstance(found, str) or len(found) > 4096:
-        raise BadPlace(name, "expected a text")
+    if not isinstance(found, str) or len(found) > 4096 or _NO_TEXT.search(found):
+        raise BadPlace(name, "expected a text of at most 4096 characters, and no NUL among them")
     return found
 
 
-def _secret(found: object) -> Secret | None:
-    text = _text(found, "password")
+def _secret(found: object, name: str = "password") -> Secret | None:
+    text = _text(found, name)
     return None if text is None else Secret(text)
 
 

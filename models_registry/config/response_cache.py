@@ -19,11 +19,13 @@ from models_registry.config.redis_place import (
 )
 from models_registry.config.sections import LitellmSettings
 from schema.cache_options import NAMESPACE, is_seconds
+from schema.errors import shortened
 
 PATH = "litellm_settings.cache_params"
 DEFAULT_TTL_S = 600.0
 MAX_TTL_S = 30 * 86_400.0
 MIB = 1024 * 1024
+MOST_SHOWN = 10**18
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -165,7 +167,7 @@ class _Params:
                 "is a cache for all workers"
             )
             return CacheKind.OFF
-        self._wrong("type", f"expected `local`, `postgres` or `redis`, found {found!r}")
+        self._wrong("type", f"expected `local`, `postgres` or `redis`, found {_told(found)}")
         return CacheKind.LOCAL
 
     def redis(self, environment: Mapping[str, str]) -> RedisPlace | None:
@@ -198,7 +200,7 @@ class _Params:
             return DEFAULT_TTL_S
         if is_seconds(found) and 0 < found <= MAX_TTL_S:
             return float(found)
-        self._wrong(name, f"expected seconds, above 0 and up to {MAX_TTL_S:g}, found {found!r}")
+        self._wrong(name, f"expected seconds, above 0 and up to {MAX_TTL_S:g}, found {_told(found)}")
         return DEFAULT_TTL_S
 
     def call_types(self) -> frozenset[str]:
@@ -208,16 +210,18 @@ class _Params:
         if not isinstance(found, list):
             self._wrong("supported_call_types", "expected a list")
             return CACHE_OFF.call_types
+        named = [each for each in found if isinstance(each, str)]
         for each in found:
-            if each not in CALL_TYPES and each not in OTHER_CALL_TYPES:
+            if each not in named or (each not in CALL_TYPES and each not in OTHER_CALL_TYPES):
                 known = ", ".join(sorted(CALL_TYPES))
-                self._wrong("supported_call_types", f"no call type {each!r}; there are {known}")
-        return frozenset(CALL_TYPES[each] for each in found if each in CALL_TYPES)
+                self._wrong("supported_call_types", f"no call type {_told(each)}; there are {known}")
+                break
+        return frozenset(CALL_TYPES[each] for each in named if each in CALL_TYPES)
 
     def mode(self) -> str:
         found = self._params.get("mode") or MODES[0]
         if found not in MODES:
-            self._wrong("mode", f"expected {' or '.join(MODES)}, found {found!r}")
+            self._wrong("mode", f"expected {' or '.join(MODES)}, found {_told(found)}")
         return str(found)
 
     def namespace(self) -> str:
@@ -230,7 +234,7 @@ class _Params:
     def flag(self, name: str) -> bool:
         found = self._params.get(name)
         if found is not None and not isinstance(found, bool):
-            self._wrong(name, f"expected true or false, found {found!r}")
+            self._wrong(name, f"expected true or false, found {_told(found)}")
         return found is True
 
     def bound(self, name: str) -> int:
@@ -239,9 +243,16 @@ class _Params:
             return default
         least, most = BOUNDS[name]
         if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= most:
-            self._wrong(name, f"expected a whole number, {least} to {most}, found {found!r}")
+            self._wrong(name, f"expected a whole number, {least} to {most}, found {_told(found)}")
             return default
         return found
 
     def _wrong(self, name: str, what: str) -> None:
         self.errors.append(f"{PATH}.{name}: {what}")
+
+
+def _told(found: object) -> str:
+    """A value as a message shows it. A list, a mapping or a number of many digits is shown by its kind."""
+    if isinstance(found, str | bool | float) or (isinstance(found, int) and abs(found) < MOST_SHOWN):
+        return shortened(repr(found))
+    return type(found).__name__

@@ -23,6 +23,7 @@ from models_registry.config.entries import (
     would_be_local,
 )
 from models_registry.config.reader import ENV_PREFIX, Config, read_config, read_entry
+from models_registry.config.response_cache import PATH, cache_rules_of
 from models_registry.config.sections import RouterSettings
 from models_registry.config.stored_address import refusal_of
 
@@ -100,7 +101,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     cache_settings: Values = {}
     """`cache_params` of the response cache. They count in place of the file's. Empty: the file's count."""
     cache_flaw: str = ""
-    """Why the password among them can't be read. Nothing is cached then."""
+    """Why they can't be read, or the password among them. Nothing is cached then."""
 
     def __repr__(self) -> str:
         return f"Stored({len(self.models)} models)"
@@ -115,12 +116,7 @@ def read_with_stored(
     """Check a config file together with what is stored beside it. Nothing that either can hold makes this
     raise. `cache` has what was read the last time."""
     cache = cache or BuildCache()
-    config = cache.config(
-        document, settings_of(stored), lambda: read_config(_with_settings(document, stored), env)
-    )
-    if stored.cache_flaw:
-        doubt = f"{CACHE_SETTINGS}: {stored.cache_flaw}, and no answer is cached"
-        config = msgspec.structs.replace(config, warnings=(*config.warnings, doubt))
+    config = cache.config(document, settings_of(stored), lambda: _with_settings(document, env, stored))
     if not stored.models and not stored.credentials:
         return config
     allowed = allowed_variables(config)
@@ -157,21 +153,37 @@ def settings_of(stored: Stored) -> Values:
     }
 
 
-def _with_settings(document: Values, stored: Stored) -> Values:
-    made = dict(document)
-    if stored.router_settings:
-        made[ROUTER_SETTINGS] = {**_section(document, ROUTER_SETTINGS), **stored.router_settings}
-    if stored.cache_settings or stored.cache_flaw:
-        params = dict(stored.cache_settings)
-        is_on = not stored.cache_flaw and params.get("type") != "off"
-        given: Values = {"cache": is_on, "cache_params": params if is_on else None}
-        made["litellm_settings"] = {**_section(document, "litellm_settings"), **given}
-    return made
+def _with_settings(document: Values, env: Mapping[str, str], stored: Stored) -> Config:
+    """The config file with the stored settings. Stored settings of the response cache that can't be in force
+    switch it off: whoever stored them did not want the file's."""
+    given: dict[str, Values] = {ROUTER_SETTINGS: stored.router_settings}
+    params, flaw = dict(stored.cache_settings), stored.cache_flaw
+    flaw = f"{CACHE_SETTINGS}: {flaw}" if flaw else ""
+    if params or flaw:
+        is_on = not flaw and params.get("type") != "off"
+        given["litellm_settings"] = {"cache": is_on, "cache_params": params if is_on else None}
+    config = read_config(document, env, given)
+    if params and not flaw:
+        flaw = _cache_flaw(config, params)
+    if not flaw:
+        return config
+    return msgspec.structs.replace(
+        config,
+        litellm_settings=msgspec.structs.replace(config.litellm_settings, cache=False, cache_params=None),
+        warnings=(*config.warnings, f"{flaw}, and no answer is cached"),
+        cache_flaw=flaw,
+    )
 
 
-def _section(document: Values, name: str) -> Values:
-    given = document.get(name)
-    return given if isinstance(given, Mapping) else {}
+def _cache_flaw(config: Config, params: Values) -> str:
+    """Why stored settings of the response cache, which the config has by now, can't be in force. Empty: they
+    can."""
+    rules, errors, _ = cache_rules_of(config.litellm_settings, config.environment)
+    if errors:
+        return errors[0].replace(PATH, CACHE_SETTINGS)
+    named = params.get("host") is not None or params.get("url") is not None
+    refusal = refusal_of(rules.redis.origin) if rules.redis is not None and named else None
+    return "" if refusal is None else f"{CACHE_SETTINGS}.host: {refusal}"
 
 
 def _shared(

@@ -266,9 +266,8 @@ class _StoredChange:
             {name: value for name, value in each.cache_settings.items() if name == PASSWORD}
             for each in (before, after)
         )
-        sealed = self._sealed(
-            self._settings[CACHE_SETTINGS] or "{}", was, now, (SETTINGS, CACHE_SETTINGS), ()
-        )
+        written = self._settings[CACHE_SETTINGS] if not before.cache_flaw else None
+        sealed = self._sealed(written or "{}", was, now, (SETTINGS, CACHE_SETTINGS), ())
         return plain | dict(msgspec.json.decode(sealed))
 
     def _sealed(

@@ -20,7 +20,13 @@ import structlog
 
 from models_registry.config.compiled import BuildCache
 from models_registry.config.reader import Config
-from models_registry.config.stored import CACHE_SETTINGS, NOTHING, Stored, StoredCredential, StoredModel
+from models_registry.config.stored import (
+    NOTHING,
+    Stored,
+    StoredCredential,
+    StoredModel,
+    unknown_settings,
+)
 from runtime.blueprint import Blueprint, Checked, check
 from runtime.config_file import ConfigFileError, ConfigFiles, hash_now, load_files
 from runtime.postgres.database import Database
@@ -214,7 +220,7 @@ class LiveRegistry:
             checked = await asyncio.to_thread(self.checked, document, stored)
         if checked.errors and starting:
             log.error("stored_settings_refused", errors=checked.errors[:MAX_TOLD])
-            stored = msgspec.structs.replace(stored, router_settings={}, cache_settings={})
+            stored = await asyncio.to_thread(self._that_fit, document, stored)
             checked = await asyncio.to_thread(self.checked, document, stored)
         if checked.errors:
             log.error("stored_models_refused", errors=checked.errors[:MAX_TOLD])
@@ -230,10 +236,22 @@ class LiveRegistry:
             )
         )
 
+    def _that_fit(self, document: dict[str, Any], stored: Stored) -> Stored:
+        """What is stored without the settings of the router that can't be in force. Each is judged together
+        with those before it. Settings of the response cache are no error: wrong ones switch it off."""
+        fit = msgspec.structs.replace(stored, router_settings={})
+        idle = {*unknown_settings(stored.router_settings)}
+        for name, value in stored.router_settings.items():
+            settings = {**fit.router_settings, name: value}
+            tried = msgspec.structs.replace(stored, router_settings=settings)
+            if name not in idle and not self.checked(document, tried).errors:
+                fit = tried
+        return fit
+
     def _put_in_force(self, new: RegistryInForce) -> None:
         rows: tuple[StoredModel | StoredCredential, ...] = (*new.stored.models, *new.stored.credentials)
         unread = tuple(f"{each.path}: {each.flaw}" for each in rows if each.unread)
-        unread += (f"{CACHE_SETTINGS}: {new.stored.cache_flaw}",) if new.stored.cache_flaw else ()
+        unread += (new.checked.config.cache_flaw,) if new.checked.config.cache_flaw else ()
         if unread and unread != self._unread_told:
             log.error("stored_values_unreadable", rows=len(unread), first=unread[:MAX_TOLD])
         self._unread_told = unread

@@ -11,6 +11,7 @@ import msgspec
 from models_registry.config.reader import ENV_PREFIX
 from models_registry.config.stored import (
     CACHE_SETTINGS,
+    PASSWORD,
     ROUTER_SETTINGS,
     Stored,
     StoredCredential,
@@ -80,24 +81,40 @@ def opened(
     if before is not None:
         by_id = {each.model_id: each for each in before[1].models}  # their order may be another one
         known = {row: by_id[row[0]] for row in before[0].models if row[0] in by_id}
-    settings, cache = _object(rows.settings or "{}"), _object(rows.cache or "{}")
-    if _names_variable(settings):
+    settings = _object(rows.settings or "{}")
+    if _variable_in(settings):
         settings = {}
-    found, _, flaw = open_values(cache, sealer, table=SETTINGS, row=CACHE_SETTINGS)
-    if _names_variable(found):
-        found = {}
+    cache, flaw = _cache_settings(rows.cache, sealer)
     return Stored(
         models=tuple(known.get(row) or _model(row, sealer) for row in rows.models),
         credentials=tuple(_credential(row, sealer) for row in rows.credentials),
         router_settings=settings,
-        cache_settings=found,
+        cache_settings=cache,
         cache_flaw=flaw,
     )
 
 
-def _names_variable(settings: Mapping[str, Any]) -> bool:
-    """Whether a setting names a variable of the environment. Only SQL can have written that."""
-    return any(isinstance(value, str) and value.startswith(ENV_PREFIX) for value in settings.values())
+def _cache_settings(text: str | None, sealer: Sealer | None) -> tuple[dict[str, Any], str]:
+    """The settings of the response cache, and why they can't be used. The password alone is sealed: another
+    text that looks so stays as it is."""
+    if text is None:
+        return {}, ""
+    plain = _read(text)
+    if not isinstance(plain, dict):
+        return {}, "expected an object"
+    sealed = {PASSWORD: plain.pop(PASSWORD)} if PASSWORD in plain else {}
+    password, _, flaw = open_values(sealed, sealer, table=SETTINGS, row=CACHE_SETTINGS)
+    found = plain | password
+    name = _variable_in(found)
+    if name is not None:
+        return {}, f"{name[:100]} names a variable, which the config file alone may do"
+    return found, flaw
+
+
+def _variable_in(settings: Mapping[str, Any]) -> str | None:
+    """The name of a setting that names a variable of the environment. Only SQL can have written that."""
+    named = (name for name, value in settings.items() if isinstance(value, str))
+    return next((name for name in named if settings[name].startswith(ENV_PREFIX)), None)
 
 
 def _model(row: tuple[Any, ...], sealer: Sealer | None) -> StoredModel:
@@ -130,7 +147,16 @@ def _credential(row: tuple[Any, ...], sealer: Sealer | None) -> StoredCredential
 
 
 def _object(text: str) -> dict[str, Any]:
-    """A JSON object. Empty where SQL put something else there. Python's own reader takes numbers of any
-    length, as Postgres does."""
-    value = json.loads(text)
+    """A JSON object. Empty where SQL put something else there."""
+    value = _read(text)
     return value if isinstance(value, dict) else {}
+
+
+def _read(text: str) -> object:
+    """The value of a JSON text, None for one that can't be read. Python's own reader takes numbers of up to
+    4,300 digits, and msgspec's takes shorter ones."""
+    try:
+        found: object = json.loads(text)
+        return found
+    except (ValueError, RecursionError):
+        return None

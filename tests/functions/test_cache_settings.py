@@ -16,6 +16,8 @@ from tests.functions.registered import STORING, Registered, registered
 PASSWORD = "the-password-of-redis"
 REDIS = {"type": "redis", "host": "redis.lan", "port": 6380, "password": PASSWORD}
 REDACTED = "***REDACTED***"
+SALT, ALLOWED = "os.environ%2FSWITCHGEAR_SALT_KEY", "%6Fs.environ%2FALLOWED"
+"""Variables as a part of a url may write them."""
 OF_THE_FILE = {
     **STORING,
     "litellm_settings": {"cache": True, "cache_params": {"ttl": 60, "namespace": "file"}},
@@ -97,6 +99,21 @@ def test_without_a_word_in_the_file_the_cache_is_off_by_default(postgres_dsn: st
         ({"type": "redis", "redis_type": "cluster"}, "cache_settings.redis_type"),
         ({"type": "redis", "host": "os.environ/PATH"}, "api_env_allowlist"),
         ({"type": "redis", "host": "redis.lan", "password": "os.environ/ALLOWED"}, "cache_settings.password"),
+        ({"type": "redis", "url": f"redis://{SALT}:x@redis.lan"}, "cache_settings.username"),
+        ({"type": "redis", "url": f"redis://:{SALT}@redis.lan"}, "cache_settings.password"),
+        ({"type": "redis", "url": f"redis://{ALLOWED}:x@redis.lan"}, "cache_settings.username"),
+        ({"type": "redis", "url": f"rediss://u:{ALLOWED}@redis.lan"}, "cache_settings.password"),
+        ({"type": "redis", "url": "redis://u%00:x@redis.lan"}, "cache_settings.url"),
+        ({"type": "redis", "url": f"redis://redis.lan/{'9' * 5_000}"}, "cache_settings.url"),
+        ({"type": "redis", "host": "redis.lan", "port": "9" * 5_000}, "cache_settings.port"),
+        ({"type": "redis", "host": "redis.lan", "username": "a\0b"}, "cache_settings.username"),
+        ({"type": "redis", "url": "redis://redis.lan", "password": "x"}, "cache_settings.password"),
+        ({"type": "redis", "url": "redis://redis.lan", "ssl": True}, "cache_settings.ssl"),
+        ({"type": "redis", "url": "redis://redis.lan", "db": 3}, "cache_settings.db"),
+        ({"type": "redis", "url": "redis://redis.lan", "host": "b"}, "cache_settings.host"),
+        ({"type": "redis", "url": "redis://:new@redis.lan", "password": REDACTED}, "expected in the `url`"),
+        ({"supported_call_types": [[]]}, "cache_settings.supported_call_types"),
+        ({"supported_call_types": [{}]}, "cache_settings.supported_call_types"),
         ({"max_bytes": 2048, "max_entry_bytes": 4096}, "cache_settings.max_entry_bytes"),
         ("redis", "cache_settings"),
     ],
@@ -106,7 +123,8 @@ def test_settings_that_could_not_be_in_force_are_refused_whole(
 ) -> None:
     async def scenario(house: House) -> None:
         allows = {"store_model_in_db": True, "api_env_allowlist": ["ALLOWED"]}
-        found = with_cache(house, {**STORING, "general_settings": allows}, env={"ALLOWED": "x"})
+        env = {"ALLOWED": "x", "SWITCHGEAR_SALT_KEY": "the-salt-key"}
+        found = with_cache(house, {**STORING, "general_settings": allows}, env=env)
         for function in (cache.save_settings, cache.try_settings):
             with pytest.raises(GatewayError, match=says) as refused:
                 await house.call(function, {"cache_settings": settings})
@@ -201,15 +219,42 @@ def test_under_another_salt_key_nothing_is_cached_until_the_password_is_sent_aga
     in_house(postgres_dsn, scenario)
 
 
-def test_settings_that_sql_made_wrong_change_nothing(postgres_dsn: str) -> None:
+def test_a_user_whose_name_looks_sealed_is_a_user(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
-        found = with_cache(house, OF_THE_FILE)
+        with_cache(house)
+        await save(house, **REDIS, username="sealed:aa:bb")
+        other = with_cache(house)
+        await other.live.refresh()
+        place = other.swaps[-1].cache.redis
+        assert place is not None
+        assert place.username == "sealed:aa:bb"
+        assert password_of(other) == PASSWORD
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_settings_that_sql_made_wrong_switch_the_cache_off_and_say_so(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = with_cache(house, OF_THE_FILE, env={"LITELLM_MASTER_KEY": "sk-master"})
         write = "INSERT INTO \"LiteLLM_Config\" (param_name, param_value) VALUES ('cache_settings', $1)"
-        for wrong in ('{"ttl": "x"}', '{"type": "redis", "host": "os.environ/LITELLM_MASTER_KEY"}', "[1]"):
+        for wrong, said in (
+            ('{"ttl": "x"}', "cache_settings.ttl"),
+            ('{"supported_call_types": [[]]}', "cache_settings.supported_call_types"),
+            ('{"type": "redis", "host": "os.environ/LITELLM_MASTER_KEY"}', "host names a variable"),
+            ('{"type": "redis", "host": "169.254.169.254"}', "cache_settings.host"),
+            ("[1]", "cache_settings: expected an object"),
+            ("7", "cache_settings: expected an object"),
+            (f'{{"ttl": {"9" * 5_000}}}', "cache_settings: expected an object"),
+        ):
             await house.database.pool.execute('DELETE FROM "LiteLLM_Config"')
             await house.database.pool.execute(write, wrong)
             await found.live.refresh()
-            assert found.live.in_force.checked.cache.namespace == "file"
+            in_force = found.live.in_force.checked
+            assert not in_force.cache.is_on
+            assert said in in_force.config.cache_flaw
+            assert any(said in each for each in in_force.warnings)
+            assert "sk-master" not in repr((in_force.cache, in_force.warnings))
+            assert (await house.call(cache.settings)).source == "database"
         assert await save(house, ttl=7) == {"ttl": 7, "type": "local"}
         assert found.swaps[-1].cache.ttl_s == 7
 

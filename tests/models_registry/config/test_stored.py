@@ -6,6 +6,7 @@ import pytest
 
 from models_registry.config.stored import Stored, StoredCredential, StoredModel, read_with_stored
 from runtime.blueprint import Checked, check
+from schema.secret import Secret
 
 FILE: dict[str, Any] = {
     "model_list": [
@@ -38,6 +39,19 @@ def test_stored_models_stand_behind_the_files_in_one_group() -> None:
 def test_a_stored_setting_counts_before_the_files() -> None:
     found = checked(router_settings={"num_retries": 7})
     assert (found.routing.retries, found.routing.least_wait_s) == (7, 2.0)
+
+
+def test_no_variable_is_looked_up_in_a_stored_setting() -> None:
+    env = {"SWITCHGEAR_SALT_KEY": "the-salt-key", "OF_FILE": "7"}
+    named = "os.environ/SWITCHGEAR_SALT_KEY"
+    params = {"type": "redis", "host": "redis.lan", "username": named, "password": named}
+    document = {**FILE, "router_settings": {"num_retries": "os.environ/OF_FILE"}}
+    kept = Stored(cache_settings=params, router_settings={"model_group_alias": {"a": named}})
+    found = check(document, env, stored=kept)
+    assert found.routing.retries == 7, "in the file it is"
+    assert found.cache.redis is not None
+    assert (found.cache.redis.username, found.cache.redis.password) == (named, Secret(named))
+    assert found.config.router_settings.model_group_alias == {"a": named}
 
 
 @pytest.mark.parametrize(

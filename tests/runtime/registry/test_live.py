@@ -319,6 +319,37 @@ def test_what_sql_wrote_never_keeps_a_worker_from_starting(postgres_dsn: str, tm
     run(postgres_dsn, scenario)
 
 
+def test_a_wrong_stored_setting_takes_no_other_one_along(postgres_dsn: str, tmp_path: Path) -> None:
+    """The settings of the cache stay, and so do the router's other ones. Wrong ones of the cache switch it
+    off, also where the file's is on."""
+    path = tmp_path / "config.yaml"
+    write(path, entry("one"), litellm_settings={"cache": True})
+    insert = 'INSERT INTO "LiteLLM_Config" (param_name, param_value) VALUES ($1, $2)'
+
+    async def scenario(database: Database) -> None:
+        router = '{"num_retries": "many", "retry_after": 9, "nosuch": 1}'
+        await database.pool.execute(insert, "router_settings", router)
+        await database.pool.execute(insert, "cache_settings", '{"type": "off"}')
+        found = await following(database, path)
+        in_force = found.live.in_force.checked
+        assert in_force.errors == ()
+        assert in_force.config.router_settings.retry_after == 9
+        assert not in_force.cache.is_on
+        await found.live.close()
+        await database.pool.execute(
+            "UPDATE \"LiteLLM_Config\" SET param_value = $1 WHERE param_name = 'cache_settings'",
+            '{"type": "local", "ttl": -1}',
+        )
+        with capture_logs() as logs:
+            found = await following(database, path)
+        assert not found.live.in_force.checked.cache.is_on
+        (told,) = [each for each in logs if each["event"] == "stored_values_unreadable"]
+        assert "cache_settings.ttl" in told["first"][0]
+        await found.live.close()
+
+    run(postgres_dsn, scenario)
+
+
 def test_another_salt_key_skips_the_stored_models_and_serves_the_others(
     postgres_dsn: str, tmp_path: Path
 ) -> None:
