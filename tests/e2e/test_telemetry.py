@@ -115,7 +115,9 @@ def test_every_worker_is_in_the_metrics_also_one_that_was_killed(two: Gateway) -
     until(lambda: scraped(two).get(calls, 0.0) == before + 20, what="20 attempts of two workers")
     until(lambda: scraped(two)["switchgear_workers", ()] == 2, what="two workers")
     time.sleep(3 * EVERY_S)  # what a worker counted in its last second dies with it
-    two.process.workers()[0].kill()
+    killed = two.process.workers()[0]
+    killed.kill()
+    killed.wait(10)  # until then a connection may still be given to it
 
     def are_two() -> bool:
         try:
