@@ -116,7 +116,5 @@ async def _answering(within_s: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(within_s):
             yield
-    except (
-        Exception
-    ) as exc:  # redis-py reads what no Redis sends with errors of many kinds, RecursionError too
+    except Exception as exc:  # what no Redis sends is many kinds of error in redis-py, RecursionError too
         raise Overloaded("The response cache's Redis does not answer.") from exc
