@@ -57,6 +57,10 @@ test *args:
 update-models *args:
     @"{{ python }}" -m runtime update-models "$@"
 
+# Make the table of list prices anew of the package genai-prices, as it is installed
+update-prices:
+    @"{{ python }}" -m runtime.commands.update_prices
+
 # Look at what the gateway stands on: database, migrations, clock, upstreams, Ollama, leases, TLS; --offline opens nothing
 doctor *args:
     @"{{ python }}" -m runtime doctor "$@"

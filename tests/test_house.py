@@ -190,7 +190,7 @@ def test_the_rule_that_keeps_backends_apart_names_every_backend() -> None:
 
 MODULES = {"google-auth": "google", "argon2-cffi": "argon2", "scim2-models": "scim2_models"}
 """Dependencies whose modules have another name."""
-WITHOUT_IO = {"genai-prices", "google-re2", "msgspec", "pyyaml", "tzdata"}
+WITHOUT_IO = {"google-re2", "msgspec", "pyyaml", "tzdata"}
 
 
 def test_what_does_io_among_our_dependencies_stays_in_runtime() -> None:

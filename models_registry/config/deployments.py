@@ -33,6 +33,7 @@ from models_registry.facts.families import is_agent, is_plain
 from models_registry.facts.refusals import SAMPLING, refused_fields
 from models_registry.facts.table import facts_of, overridden
 from models_registry.numbers import BadDeployment, Number, number
+from models_registry.prices.book import find_window
 from models_registry.prices.pricing import Pricing, adjustment_of, pricing_of
 from models_registry.target import Deadlines, FieldPath, Target
 from schema.chat import TokenLimit
@@ -469,11 +470,7 @@ def _listed_as(provider: Provider, base_model: str) -> tuple[str | None, str]:
 
 def _window(prefix: str, model: str) -> int | None:
     price_id = PROVIDERS[prefix].price_id
-    if price_id is None:
-        return None
-    from models_registry.prices.book import find_window  # 100 ms, for who has a model in it
-
-    return find_window(price_id, model)
+    return None if price_id is None else find_window(price_id, model)
 
 
 def _supports_reasoning(info: ModelInfo) -> bool | None:

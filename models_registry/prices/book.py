@@ -1,17 +1,13 @@
-"""Prices from the `genai-prices` data, as our own integers."""
+"""Prices from the table of list prices, as our own integers."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 
-import genai_prices
 import msgspec
-from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 
+from models_registry.prices.listed import ListRates, PricedModel, Tiered, find_listed, source
 from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, Tier, rate
 
-SOURCE = "genai-prices"
 _TOKENS = 1_000_000  # the data has dollars a million tokens, and a thousand calls
 _CALLS = 1_000
 _METERS: tuple[tuple[str, str], ...] = (
@@ -36,43 +32,35 @@ in answers."""
 
 def find_price(provider_id: str, model: str, at: datetime) -> Price | None:
     """The list price of a model at a moment, or None where the data does not know it."""
-    info = _find(provider_id, model)
-    if info is None:
+    listed = find_listed(provider_id, model)
+    if listed is None:
         return None
-    price = _with_tiers(info.get_prices(at))
+    price, dated = _with_tiers(listed.rates(at)), listed.dated(at)
     if price is None:
         return None
     services = []
-    for name, context in sorted(_contexts(info).items()):
-        here = _with_tiers(info.get_prices(at, context))
+    for name, when in sorted(_service_tiers(listed).items()):
+        here = _with_tiers(listed.rates(at, when))
         if here is not None and here != price:
             services.append(Service(name=name, price=here))
     return msgspec.structs.replace(
         price,
         services=tuple(services),
-        source=SOURCE,
-        version=genai_prices.__version__,
-        effective=_since(info, at),
+        version=source().version,
+        effective=None if dated is None else dated.since,
     )
 
 
 def find_window(provider_id: str, model: str) -> int | None:
     """The context window of a model in tokens, or None where the data does not know it."""
-    info = _find(provider_id, model)
-    return None if info is None else info.context_window
+    listed = find_listed(provider_id, model)
+    return None if listed is None else listed.context_window
 
 
-def _find(provider_id: str, model: str) -> ModelInfo | None:
-    try:
-        return get_snapshot().find_provider_model(model, None, provider_id, None)[1]
-    except LookupError:
-        return None
-
-
-def _contexts(info: ModelInfo) -> dict[str, Mapping[str, str]]:
+def _service_tiers(listed: PricedModel) -> Mapping[str, Mapping[str, str]]:
     """The service tiers with prices of their own, each with the condition that selects it in the data."""
     found: dict[str, Mapping[str, str]] = {}
-    for variant in info.price_variants or ():
+    for variant in listed.variants:
         if len(variant.when) == 1:
             ((key, name),) = variant.when.items()
             if key in _SERVICE_KEYS:
@@ -80,53 +68,36 @@ def _contexts(info: ModelInfo) -> dict[str, Mapping[str, str]]:
     return found
 
 
-def _since(info: ModelInfo, at: datetime) -> date | None:
-    """The day from which the price in force at a moment holds. None: the data does not say."""
-    if isinstance(info.prices, ModelPrice):
-        return None
-    for each in reversed(info.prices):
-        if each.constraint is None:
-            return None
-        if each.constraint.active(at):
-            return each.constraint.start_date if isinstance(each.constraint, StartDateConstraint) else None
-    return None
-
-
-def _with_tiers(prices: ModelPrice) -> Price | None:
-    base = _price(prices, 0)
+def _with_tiers(rates: ListRates) -> Price | None:
+    base = _price(rates, 0)
     if base is None:
         return None
-    tiered = [value for value in vars(prices).values() if isinstance(value, TieredPrices)]
-    starts = sorted({tier.start for value in tiered for tier in value.tiers})
-    above = [(start, _price(prices, start)) for start in starts]
+    starts = sorted(
+        {tier.start for value in rates.values() if isinstance(value, Tiered) for tier in value.tiers}
+    )
+    above = [(start, _price(rates, start)) for start in starts]
     tiers = tuple(Tier(over_tokens=start, price=price) for start, price in above if price is not None)
     return msgspec.structs.replace(base, tiers=tiers)
 
 
-def _at(value: Decimal | TieredPrices, start: int) -> Decimal:
-    """The rate in force just above `start` prompt tokens."""
-    if not isinstance(value, TieredPrices):
-        return value
-    reached = [tier.price for tier in value.tiers if tier.start <= start]
-    return reached[-1] if reached else value.base
-
-
-def _price(prices: ModelPrice, over_tokens: int) -> Price | None:
+def _price(rates: ListRates, over_tokens: int) -> Price | None:
     """The rates above a size of prompt in tokens. None: the model is not priced by input tokens."""
 
     def rate_of(name: str, per: int) -> int | None:
-        value = getattr(prices, name, None)
-        return None if value is None else rate(_at(value, over_tokens) / per)
+        value = rates.get(name)
+        if value is None:
+            return None
+        return rate((value.above(over_tokens) if isinstance(value, Tiered) else value) / per)
 
     input_rate = rate_of("input_mtok", _TOKENS)
     if input_rate is None:
         return None
-    rates = {meter: found for meter, name in _METERS if (found := rate_of(name, _TOKENS)) is not None}
+    found = {meter: each for meter, name in _METERS if (each := rate_of(name, _TOKENS)) is not None}
     search = rate_of("web_searches_kcount", _CALLS) or 0
     price = Price(
         input=input_rate,
         request_nano=-(-(rate_of("requests_kcount", _CALLS) or 0) // FEMTO_PER_NANO),
         searches=(search, search, search),
-        source=SOURCE,
+        source=source().source,
     )
-    return msgspec.structs.replace(price, **rates)
+    return msgspec.structs.replace(price, **found)

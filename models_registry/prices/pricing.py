@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 import msgspec
 
 from models_registry.numbers import BadDeployment, Number, number
+from models_registry.prices.book import find_price
 from models_registry.prices.facts import known_price
 from models_registry.prices.fields import Grid, PriceField, grid_of, names_whole_price, price_of, searches_of
 from models_registry.prices.price import Price, Service, Tier
@@ -88,8 +89,6 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
     def _configured(self, model: str, at: datetime) -> Price | None:
         start: Price | None = Price(source="local") if self.local else None
         if not names_whole_price(self.grid) and not self.local and self.price_id is not None:
-            from models_registry.prices.book import find_price  # 100 ms, for who has a price from it
-
             start = find_price(self.price_id, self.base_model or model, at)
             if start is None and self.prefix is not None:
                 start = known_price(self.prefix, self.base_model or model)
