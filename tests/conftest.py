@@ -39,9 +39,33 @@ LONGEST = (
 """The files that take longest. They are begun first, so that no process is left alone with one at the end."""
 
 
+TRIED_TWICE = ("tests/e2e/", "tests/system/")
+"""Tests of whole processes, which wait for a machine that others use too: one that fails is tried once more,
+and the summary has its first failure whole (docs/decisions/0027-a-second-try.md)."""
+TRIED_ONCE = (
+    "tests/e2e/faults/",
+    "tests/e2e/test_customers.py",
+    "tests/e2e/test_governance.py",
+    "tests/e2e/test_spendthrift.py",
+    "tests/e2e/test_tags_and_projects.py",
+    "tests/e2e/test_upstream_kill.py",
+)
+"""What counts money, limits or failed calls: a fault that comes one time in a hundred must be red."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, and each file's tests in their order."""
     items.sort(key=lambda item: next((n for n, at in enumerate(LONGEST) if item.nodeid.startswith(at)), 9))
+    for item in items:
+        if item.nodeid.startswith(TRIED_TWICE) and not item.nodeid.startswith(TRIED_ONCE):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The first failure of each test that was tried again."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"failed at first: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
 
 
 def pytest_collection_finish() -> None:
