@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import httpx
 import httpx2
 import pytest
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_tester import Status, check_server
 
 from tests.databases import Databases, dsn_of
 from tests.e2e.gateway import Gateway, serving
@@ -28,7 +26,11 @@ def gateway(
 
 
 def test_the_compliance_suite_passes(gateway: Gateway) -> None:
-    """scim2-tester reads what the gateway publishes of itself, and tries each attribute of it."""
+    """scim2-tester reads what the gateway publishes of itself, and tries each attribute of it. It is imported
+    here: that takes ten seconds among all that the tests have imported."""
+    from scim2_client.engines.httpx2 import SyncSCIMClient
+    from scim2_tester import Status, check_server
+
     with httpx2.Client(base_url=f"{gateway.url}/scim/v2", headers=BEARER, timeout=30) as http:
         results = check_server(SyncSCIMClient(http))
     bad = [
