@@ -78,6 +78,8 @@ NEEDED_BY_FORKS = (
     "runtime.serving.keeper",
     "runtime.serving.worker",
 )
+SCIM = "scim2_models"
+"""To import it takes half a second, for which the first call of a directory would hold up its worker."""
 
 
 class AddressTaken(Exception):
@@ -235,7 +237,7 @@ def run(blueprint: Blueprint, listen: Listen) -> int:
     """Check, and serve until SIGTERM or SIGINT; then drain, and book what is left. Gives the exit code: that
     of the checks where they refuse the start. Raises SettingsError."""
     with holding_stops(), Checks(blueprint, workers=listen.workers) as checks:
-        import_for_forks()
+        import_for_forks(*(() if blueprint.settings.scim_token is None else (SCIM,)))
         try:
             with BooksProcess(blueprint, checks.gate):
                 heed_stops()
@@ -248,11 +250,11 @@ def run(blueprint: Blueprint, listen: Listen) -> int:
         return checks.refusal or code
 
 
-def import_for_forks() -> None:
-    """Import what the workers and the bookkeeper need. Nothing that is imported is garbage, and none is
-    looked for among it: a page of memory that nobody writes to stays shared."""
+def import_for_forks(*more: str) -> None:
+    """Import what the workers and the bookkeeper need, and these modules. Nothing that is imported is
+    garbage, and none is looked for among it: a page of memory that nobody writes to stays shared."""
     gc.disable()
-    for name in NEEDED_BY_FORKS:
+    for name in (*NEEDED_BY_FORKS, *more):
         importlib.import_module(name)
     gc.freeze()
     gc.enable()

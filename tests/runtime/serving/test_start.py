@@ -83,6 +83,14 @@ def test_the_main_process_imports_what_its_forks_need_in_its_one_thread_and_noth
     assert found & {*LATER, *EMBEDDED} == set()
 
 
+def test_the_library_of_scim_is_imported_beforehand_where_a_directory_has_a_token(
+    postgres_dsn: str, tmp_path: Path
+) -> None:
+    env = {"DATABASE_URL": postgres_dsn, "SWITCHGEAR_DATA": str(tmp_path)}
+    found = modules(SERVE, str(free_port()), SWITCHGEAR_SCIM_TOKEN="sk-" + "t" * 40, **env)
+    assert "scim2_models" in found
+
+
 def test_a_fork_imports_nothing_of_ours() -> None:
     found = modules(FORKED)
     assert "unittest.mock" in found
