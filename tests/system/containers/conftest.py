@@ -15,7 +15,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
     try:
         with docker_engine(tmp_path_factory.mktemp("docker")) as engine:
             if engine.is_podman:
-                build_all(engine.env)
+                build_all(engine.env, tmp_path_factory.mktemp("source"))
             yield engine
     except (NoEngine, NoImages) as exc:
         lacking(str(exc))

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.e2e.gateway import ROOT
+from tests.system.deployment import clone
 
 HERE = Path(__file__).parent / "images"
 OURS = "switchgear:local"
@@ -18,7 +18,6 @@ STAND_INS = {
     "pgadmin": "docker.io/dpage/pgadmin4:9.8",
     "ollama": "docker.io/ollama/ollama:0.12.3",
 }
-DOCKERFILE = ROOT / "infra" / "Dockerfile"
 PACKAGES = "ca-certificates,python3,python3-venv,curl"
 BUILD_S = 900
 AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
@@ -28,11 +27,12 @@ class NoImages(Exception):
     """An image can't be made here. The message says why."""
 
 
-def build_all(env: dict[str, str]) -> None:
-    """Build every image with podman. Raises NoImages."""
+def build_all(env: dict[str, str], source: Path) -> None:
+    """Build every image with podman, ours from a fresh clone in `source`. Raises NoImages."""
     if not all(_exists(name, env) for name in BASES):
         _import_base(env)
-    _build(OURS, ROOT, env, "-f", f"{DOCKERFILE}", "--ignorefile", f"{DOCKERFILE}.dockerignore")
+    dockerfile = clone(source) / "Dockerfile"
+    _build(OURS, source, env, "-f", f"{dockerfile}", "--ignorefile", f"{dockerfile}.dockerignore")
     for folder, name in STAND_INS.items():
         _build(name, HERE / folder, env)
 
