@@ -1,11 +1,13 @@
 """HTTP requests that are not model calls: webhooks, public files, tokens and keys, and looks at local
-servers. They go through httpx.
+servers. They go through httpx; Authlib, for people who sign in, through its successor httpx2.
 
 httpx is imported when something goes out, or an address is judged. A start imports this module in each of its
 processes, and httpx takes 45 ms.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,20 @@ MAX_LINE_CHARS = 64 * 1024
 
 class Unreachable(Exception):
     """There was no usable answer. The message says why in a few words."""
+
+
+def _authorities() -> ssl.SSLContext:
+    """TLS by the authorities that httpx believes, or those of the environment."""
+    return _context(ssl.get_default_verify_paths())
+
+
+@lru_cache(maxsize=8)
+def _context(places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    """TLS by the authorities at these places, or httpx's own. To read them takes 60 ms, for which each client
+    would hold up its worker."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def flaw_of(url: str) -> str | None:
@@ -47,7 +63,7 @@ async def post_json(url: str, content: object, timeout_s: float) -> None:
     headers = {"content-type": "application/json"}
     try:
         async with (
-            httpx.AsyncClient(timeout=timeout_s, follow_redirects=False) as client,
+            httpx.AsyncClient(verify=_authorities(), timeout=timeout_s, follow_redirects=False) as client,
             client.stream("POST", url, content=msgspec.json.encode(content), headers=headers) as answer,
         ):
             if not answer.is_success:
@@ -65,7 +81,9 @@ def get_file(url: str, *, timeout_s: float, max_bytes: int) -> bytes:
 
     data = bytearray()
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=timeout_s) as answer:
+        with httpx.stream(
+            "GET", url, verify=_authorities(), follow_redirects=True, timeout=timeout_s
+        ) as answer:
             if answer.status_code != 200:
                 raise Unreachable(f"status {answer.status_code}")
             for piece in answer.iter_bytes():
@@ -84,7 +102,9 @@ def get_json(url: str, *, timeout_s: float) -> Any:  # JSON has values of any ty
 
     try:
         with (
-            httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False) as client,
+            httpx.Client(
+                verify=_authorities(), timeout=timeout_s, follow_redirects=False, trust_env=False
+            ) as client,
             client.stream("GET", url) as answer,
         ):
             if answer.status_code != 200:
@@ -117,7 +137,9 @@ async def answer_of(
 
     try:
         async with (
-            httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=proxied) as client,
+            httpx.AsyncClient(
+                verify=_authorities(), timeout=timeout_s, follow_redirects=False, trust_env=proxied
+            ) as client,
             client.stream(method, url, content=content, headers=dict(headers)) as answer,
         ):
             if answer.status_code != 200:
@@ -140,7 +162,9 @@ async def lines_of(method: str, url: str, content: bytes, *, idle_s: float) -> A
     timeout = httpx.Timeout(10.0, read=idle_s)
     try:
         async with (
-            httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client,
+            httpx.AsyncClient(
+                verify=_authorities(), timeout=timeout, follow_redirects=False, trust_env=False
+            ) as client,
             client.stream(method, url, content=content) as answer,
         ):
             async for line in answer.aiter_lines():
@@ -163,7 +187,7 @@ def answer_at(
 
     try:
         with (
-            httpx.Client(timeout=timeout_s, follow_redirects=False) as client,
+            httpx.Client(verify=_authorities(), timeout=timeout_s, follow_redirects=False) as client,
             client.stream(method, url, content=content, headers=dict(headers)) as answer,
         ):
             body = b""
@@ -187,17 +211,18 @@ def oauth_client(client_id: str, client_secret: str, *, auth_method: str, timeou
         client_secret=client_secret,
         token_endpoint_auth_method=auth_method,
         timeout=timeout_s,
+        verify=_authorities(),
         follow_redirects=False,
         event_hooks={"response": [_read_bounded]},
     )
 
 
-async def _read_bounded(answer: Any) -> None:  # an httpx.Response whose body is not read yet
-    import httpx
+async def _read_bounded(answer: Any) -> None:  # an httpx2.Response whose body is not read yet
+    import httpx2
 
     body = b""
     async for piece in answer.aiter_bytes():
         body += piece
         if len(body) > MAX_BYTES:
-            raise httpx.DecodingError(f"more than {MAX_BYTES} bytes", request=answer.request)
+            raise httpx2.DecodingError(f"more than {MAX_BYTES} bytes", request=answer.request)
     answer._content = body

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.e2e.conftest import config_for
 from tests.e2e.gateway import ROOT, Process, clean_environment, free_port, query, until
 from tests.fakes.answers import TEXT, ollama_chat
 from tests.fakes.hostile_upstream import HostileUpstream
+from tests.fakes.in_thread import answering
 
 TAGS = {
     "models": [
@@ -153,12 +153,8 @@ def ollama() -> Iterator[None]:
         server = ThreadingHTTPServer(("127.0.0.1", 11434), Ollama)
     except OSError as exc:
         pytest.skip(f"port 11434 is not free: {exc}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with answering(server):
+        yield
 
 
 def test_dev_finds_ollama_and_the_keys_of_the_environment(data: Path, ollama: None) -> None:

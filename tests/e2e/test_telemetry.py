@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from tests.databases import dsn_of
 from tests.e2e.gateway import Gateway, query, serving, until
 from tests.fakes.answers import COMPLETION_TOKENS
 from tests.fakes.hostile_upstream import HostileUpstream
+from tests.fakes.in_thread import answering
 
 TOKEN = "sk-metrics-0123456789abcdef"
 ASK = {"messages": [{"role": "user", "content": "hi"}]}
@@ -43,18 +44,16 @@ class Hook:
                 return
 
         self.got = got
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook-with-a-secret"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_port}/hook-with-a-secret"
+        self._running = ExitStack()
+        self._running.enter_context(answering(server))
 
     def of(self, event: str) -> list[dict[str, Any]]:
         return [each for each in self.got if each["event"] == event]
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._running.close()
 
 
 @pytest.fixture(scope="module")

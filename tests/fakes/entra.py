@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 import msgspec
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
+
+from tests.fakes.in_thread import answering
 
 Fields = Mapping[str, str]
 TOKEN_S = 3600
@@ -181,14 +182,8 @@ class Entra:
     def running(self) -> Iterator["Entra"]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _pages_of(self))
         self.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with answering(server):
             yield self
-        finally:
-            server.shutdown()
-            thread.join(10)
-            server.server_close()
 
     def _id_token(self, grant: Grant) -> str:
         now, person = int(time.time()), grant.person

@@ -1,10 +1,11 @@
 """A small HTTP server in a thread, for what is asked over httpx: tokens, keys and metadata."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
+
+from tests.fakes.in_thread import answering
 
 
 class Asked(NamedTuple):
@@ -50,11 +51,5 @@ def json_server(answers: Answers) -> Iterator[JsonServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = JsonServer(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with answering(server):
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -5,13 +5,14 @@ serving and a pulling one do.
 """
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.fakes.in_thread import answering
 
 GIB = 1024**3
 INFO = {
@@ -158,16 +159,9 @@ def scripted_ollama(files: dict[str, int] | None = None) -> Iterator[ScriptedOll
     host = ScriptedOllama({} if files is None else files)
     handler = type("Handler", (_Handler,), {"host": host})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
     host.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with answering(server):
         yield host
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _tagged(model: str) -> str:

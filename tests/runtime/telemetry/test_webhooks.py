@@ -2,7 +2,6 @@
 
 import asyncio
 import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from runtime.blueprint import check
 from runtime.outbound import Unreachable, post_json
 from runtime.telemetry.webhooks import Style, body_of, webhooks_of
 from schema.alerts import AlertRecord
+from tests.fakes import in_thread
 
 MOMENT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 ALERT = AlertRecord(
@@ -97,12 +97,9 @@ def answering(status: int) -> Iterator[tuple[str, list[bytes]]]:
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with in_thread.answering(server):
         yield f"http://127.0.0.1:{server.server_port}/hook-with-a-secret", got
-        server.shutdown()
-        thread.join()
 
 
 def test_a_document_is_posted() -> None:
