@@ -18,7 +18,7 @@ TABLE = Path(__file__).with_name("list_prices.jsonl")
 COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 """A date in a name as some routers write it: `gpt-5.2-20251211`. The table has `gpt-5.2-2025-12-11`."""
 MAX_NAME_CHARS = 1_000
-"""A longer name is no model's: it is not compared with the whole table."""
+"""A longer name is no model's: it is not compared with the whole table, and not kept."""
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -157,12 +157,15 @@ def source() -> TableSource:
     return _table()[0]
 
 
-@lru_cache(maxsize=4096)
 def find_listed(provider_id: str, model: str) -> PricedModel | None:
     """The entry of a model, by its name at a provider. None: the table has none."""
-    name = model.lower()
-    provider = _provider(provider_id.lower().strip())
-    if provider is None or len(name) > MAX_NAME_CHARS:
+    return None if len(model) > MAX_NAME_CHARS else _found(provider_id.lower().strip(), model.lower())
+
+
+@lru_cache(maxsize=4096)
+def _found(provider_id: str, name: str) -> PricedModel | None:
+    provider = _provider(provider_id)
+    if provider is None:
         return None
     dashed = COMPACT_DATE.sub(r"-\1-\2-\3", name)
     return _entry(provider, name) or (None if dashed == name else _entry(provider, dashed))
