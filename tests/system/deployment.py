@@ -1,19 +1,22 @@
 """The compose project as a user has it: a clone of the repository, `cd infra`, the document's words."""
 
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from tests.e2e.gateway import MASTER_KEY, ROOT, status_of, until
-from tests.system.docker import Docker
+from tests.system.docker import Docker, Place
 
 START_S = 300
 READY = (200, 301, 308)
 """Statuses that say that the deployment answers. In production, plain HTTP is sent on to HTTPS."""
+FAMILIES = ("IPAddress", "GlobalIPv6Address")
 SERVICES = ("nginx", "litellm", "postgres", "ollama", "pgadmin")
 
 
@@ -49,6 +52,22 @@ class Deployment:
 
     def reaches(self, service: str, host: str, port: int) -> bool:
         return self.docker.reaches(self.folder, service, host, port)
+
+    def reached(self, service: str, places: Sequence[Place]) -> set[Place]:
+        return self.docker.reached(self.folder, service, places)
+
+    def inspected(self, service: str) -> dict[str, Any]:
+        """What the engine says of a service's container."""
+        (told,) = json.loads(self.run(f"docker inspect {self.container(service)}"))
+        return dict(told)
+
+    def addresses(self, service: str) -> dict[str, set[str]]:
+        """The addresses of a service's container, of both families, by the network's name in the file."""
+        networks = self.inspected(service)["NetworkSettings"]["Networks"]
+        return {
+            name.rpartition("_")[2]: {each[field] for field in FAMILIES if each.get(field)}
+            for name, each in networks.items()
+        }
 
     def chat(self, url: str, model: str) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}

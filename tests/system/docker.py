@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +46,13 @@ elif command -v nc >/dev/null; then nc -z -w 3 "$1" "$2" 2>/dev/null && echo ope
 else echo "no tool to connect with"; fi
 """
 """A command that tries a TCP connection inside a container, with the programs that its image has."""
+PROBES = """
+probe=$0 connect=$1; shift
+while [ $# -gt 0 ]; do echo "$1 $2 $(sh -c "$probe" "$connect" "$1" "$2")"; shift 2; done
+"""
+"""The same for many places, a line for each."""
+Place = tuple[str, int]
+"""A host and a port."""
 
 
 class NoEngine(Exception):
@@ -84,6 +91,21 @@ class Docker:
         answer = self.run("docker", "compose", "exec", "-T", service, *probe, folder=folder).strip()
         assert answer in ("open", "closed"), f"{service} can't be asked: {answer}"
         return answer == "open"
+
+    def reached(self, folder: Path, service: str, places: Sequence[Place]) -> set[Place]:
+        """Those of the places that accept a TCP connection from inside a service's container."""
+        words = [word for host, port in places for word in (host, str(port))]
+        told = self.run(
+            *("docker", "compose", "exec", "-T", service, "sh", "-c", PROBES, PROBE, CONNECT, *words),
+            folder=folder,
+        )
+        found = {}
+        for line in told.splitlines():
+            host, port, answer = line.split(maxsplit=2)
+            found[host, int(port)] = answer
+        assert set(found.values()) <= {"open", "closed"}, f"{service} can't be asked: {told}"
+        assert set(found) == set(places), f"{service} was not asked of all: {told}"
+        return {place for place, answer in found.items() if answer == "open"}
 
 
 @contextmanager
