@@ -123,7 +123,9 @@ def check(
     built = build_registry(config, datetime.now(UTC), tls_flaw=flaw_of, cache=cache)
     routing, misrouted, doubts = routing_of(config, built.registry)
     checks, unchecked = check_rules_of(config.general_settings)
-    cache_rules, uncached, idle = cache_rules_of(config.litellm_settings, config.environment)
+    cache_rules, uncached, idle = cache_rules_of(
+        config.litellm_settings, config.environment, judged=config.cache_judged
+    )
     hosts, unhosted = local_hosts_of(config.general_settings, built.registry.everything())
     guardrails, unasked, untaken = guardrail_rules_of(config)
     policy, unfit = policy_of(config)

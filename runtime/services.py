@@ -58,6 +58,7 @@ from runtime.telemetry.tally import Gauges, Tally
 from runtime.upstream.checker import Checker
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.deployments import DeploymentParts
+from runtime.upstream.dialing import Dialer
 from runtime.upstream.loaded import HostContexts
 from runtime.upstream.pool import PoolLimits
 from runtime.upstream.router import Router
@@ -107,12 +108,16 @@ class Services:
         limits = PoolLimits(
             in_all=settings.upstream_connections, a_host=settings.upstream_connections_per_host
         )
+
+        def judge(host: str, port: int, address: str) -> str | None:
+            return guard.why_not_called(host, port, address)
+
         self.upstream = HttpUpstream(
             limits=limits,
             env=checked.config.environment,
             tls=checked.tls,
             signer=Signer(checked.config.environment),
-            judge=lambda host, port, address: guard.why_not_called(host, port, address),
+            judge=judge,
         )
         await self.upstream.start()
         guard = Guard(checked.guard, self.upstream.resolved)
@@ -178,6 +183,7 @@ class Services:
             sealer=sealer,
             announcements=self.listener,
             counts=tally.cache,
+            dialer=Dialer(judge),
         )
         self.cache.start()
         self.guardrails = GuardrailDoor(checked.guardrails, self.upstream, tally)

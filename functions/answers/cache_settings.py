@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from models_registry.config.residency import CLOUD, LOCAL
 from models_registry.config.response_cache import (
     CACHE_OFF,
     CALL_TYPES,
@@ -10,6 +11,7 @@ from models_registry.config.response_cache import (
     CacheKind,
     CacheRules,
 )
+from models_registry.target import Residency
 from schema.cache import REDACTED, CacheSettings, CacheSettingsField
 
 
@@ -39,6 +41,8 @@ SETTINGS = (
     _CacheSetting("username", "String", "Who we are there"),
     _CacheSetting("password", "String", "The password for it"),
     _CacheSetting("ssl", "Boolean", "Whether it is reached by TLS"),
+    _CacheSetting("residency", "String", "Whether its answers stay in the house", (LOCAL, CLOUD)),
+    _CacheSetting("allow_public_local", "Boolean", "Whether its public address is the house's own"),
 )
 
 
@@ -62,6 +66,8 @@ def values_of(rules: CacheRules) -> dict[str, Any]:  # values of a config
         told |= {"host": place.host, "port": place.port, "db": place.db, "ssl": place.tls}
         told |= {} if place.username is None else {"username": place.username}
         told |= {} if place.password is None else {"password": REDACTED}
+        told |= {} if place.said is None else {"residency": LOCAL if place.said.is_local else CLOUD}
+        told |= {"allow_public_local": True} if place.said is Residency.TRUSTED else {}
     return told
 
 

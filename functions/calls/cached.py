@@ -41,12 +41,13 @@ log = logging.getLogger(__name__)
 class CacheUse:
     """The use of the cache by one attempt."""
 
-    __slots__ = ("_cache", "_keeps", "_not_before", "_reads", "_ttl_s", "key")
+    __slots__ = ("_cache", "_keeps", "_not_before", "_reads", "_stays_local", "_ttl_s", "key")
 
     def __init__(self, key: str, call: Call, cache: Cache) -> None:
         options = call.cache_options
         self.key = key
         self._cache = cache
+        self._stays_local = call.stays_local
         self._reads, self._keeps = options.reads, options.keeps
         self._ttl_s = options.ttl_s or cache.rules.ttl_s
         self._not_before = 0.0 if options.oldest_s is None else time.time() - options.oldest_s
@@ -68,6 +69,8 @@ class CacheUse:
         """Keep an answer as the client is sent it. This never raises: the answer is booked already."""
         if not body or len(body) > self.most_bytes or UNFIT.search(body) is not None:
             return
+        if self._stays_local and not self._cache.rules.is_local:
+            return  # another cache is in force by now
         answer = KeptAnswer(
             body,
             time.time(),

@@ -113,7 +113,7 @@ def _refuse_variables(settings: Values) -> None:
 def _rules(settings: Values, environment: Mapping[str, str]) -> CacheRules:
     """The rules of these settings. Raises InvalidRequest where one is wrong, or has no effect."""
     rules, errors, warnings = cache_rules_of(
-        LitellmSettings(cache=True, cache_params=dict(settings)), environment
+        LitellmSettings(cache=True, cache_params=dict(settings)), environment, judged=True
     )
     for said in (*errors, *warnings):
         problem = said.replace(PATH, PARAM)

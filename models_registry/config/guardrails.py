@@ -13,7 +13,7 @@ import msgspec
 from models_registry.config.content_rules import content_rules_of
 from models_registry.config.hosts import is_near, origin_of
 from models_registry.config.reader import Config
-from models_registry.config.residency import CLOUD, LOCAL, is_public
+from models_registry.config.residency import said_residency
 from models_registry.config.sections import GENERIC_GUARDRAIL
 from models_registry.contents.rules import NO_RULES, ContentRules
 from models_registry.target import Deadlines, Residency
@@ -213,19 +213,14 @@ class _ListedGuardrail:
             return "", Residency.ANYWHERE
         address = address.rstrip("/")
         url = address if address.endswith(PATH) else address + PATH
-        said, trusted = self._params.get("residency"), self._flag("allow_public_local", default=False)
-        if said is None:
+        is_trusted = self._flag("allow_public_local", default=False)
+        found = said_residency(self._params.get("residency"), address, is_trusted=is_trusted)
+        if isinstance(found, str):
+            self.wrong("residency", found)
+            return url, Residency.LOCAL
+        if found is None:
             return url, Residency.NEAR if is_near(address) else Residency.ANYWHERE
-        if said == CLOUD:
-            return url, Residency.ANYWHERE
-        if said != LOCAL:
-            self.wrong("residency", "expected local or cloud")
-        elif not trusted and is_public(address):
-            self.wrong(
-                "residency",
-                "local stands at a public address; `allow_public_local: true` says that the host is yours",
-            )
-        return url, Residency.TRUSTED if trusted else Residency.LOCAL
+        return url, found
 
     def _key(self) -> Secret | None:
         found = self._params.get("api_key")

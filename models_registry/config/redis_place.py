@@ -2,6 +2,7 @@
 
     url: redis://user:password@redis.lan:6379/1        rediss:// is TLS
     host: redis.lan, port: 6379, username, password, db, ssl
+    residency: local, allow_public_local: true          ours: where its answers stay
 
 What the config leaves out is read from LiteLLM's variables, REDIS_URL, or REDIS_HOST, REDIS_PORT and so on.
 """
@@ -14,6 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from models_registry.config.hosts import is_near
+from models_registry.config.residency import said_residency
+from models_registry.target import Residency
 from schema.secret import Secret
 
 PORT = 6379
@@ -22,6 +26,8 @@ MAX_DIGITS = 20
 VARIABLES: Mapping[str, str] = MappingProxyType(
     {name: f"REDIS_{name.upper()}" for name in ("url", "host", "port", "username", "password", "db", "ssl")}
 )
+STAYS = ("residency", "allow_public_local")
+"""Our words for whether its answers stay in the house, as deployments have them."""
 NOT_ALONE = ("redis_startup_nodes", "sentinel_nodes", "service_name", "gcp_service_account")
 """LiteLLM's words for a cluster, for Sentinel, and for Google's accounts: not in this version."""
 VARIABLES_NOT_ALONE = ("REDIS_CLUSTER_NODES", "REDIS_SENTINEL_NODES", "REDIS_SERVICE_NAME")
@@ -50,6 +56,24 @@ class RedisPlace(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: Secret | None = None
     tls: bool = False
+    said: Residency | None = None
+    """What the config says of its residency. None: nothing, and its address decides."""
+    judged: bool = False
+    """Whether somebody entered its host through the API. It is then judged at each connection where the
+    host's name leads."""
+
+    @property
+    def residency(self) -> Residency:
+        """Where the answers stay that are kept there. At an address of this machine or its network they stay
+        in the house where the config says nothing."""
+        if self.said is not None:
+            return self.said
+        return Residency.NEAR if is_near(self.origin) else Residency.ANYWHERE
+
+    @property
+    def must_be_near(self) -> bool:
+        """Whether each address that its host's name has must be this machine's or a private network's."""
+        return self.residency in (Residency.NEAR, Residency.LOCAL)
 
     @property
     def origin(self) -> str:
@@ -67,14 +91,36 @@ class BadPlace(Exception):
         self.what = what
 
 
-def redis_place_of(params: Mapping[str, Any], environment: Mapping[str, str]) -> RedisPlace | None:
-    """The Redis of the parameters and the environment. None: neither names one. Raises BadPlace."""
+def redis_place_of(
+    params: Mapping[str, Any], environment: Mapping[str, str], *, judged: bool = False
+) -> RedisPlace | None:
+    """The Redis of the parameters and the environment. None: neither names one. `judged`: somebody entered
+    the parameters through the API. Raises BadPlace."""
     given: dict[str, Any] = {name: params.get(name) for name in VARIABLES}
-    if given["url"] is None and given["host"] is None:
+    is_named = given["url"] is not None or given["host"] is not None
+    if not is_named:
         given = {
             name: environment.get(variable) or None if value is None else value
             for (name, variable), value in zip(VARIABLES.items(), given.values(), strict=True)
         }
+    place = _place_of(given)
+    if place is None:
+        return None
+    said = _said(params, place.origin)
+    return msgspec.structs.replace(place, said=said, judged=judged and is_named)
+
+
+def _said(params: Mapping[str, Any], origin: str) -> Residency | None:
+    is_trusted = _flag(params.get("allow_public_local"), "allow_public_local")
+    found = said_residency(params.get("residency"), origin, is_trusted=is_trusted)
+    if isinstance(found, str):
+        raise BadPlace("residency", found)
+    if is_trusted and found is not Residency.TRUSTED:
+        raise BadPlace("allow_public_local", "expected beside `residency: local`")
+    return found
+
+
+def _place_of(given: Mapping[str, Any]) -> RedisPlace | None:
     if given["url"] is not None:
         return _of_url(given["url"])
     if given["host"] is None:
@@ -85,7 +131,7 @@ def redis_place_of(params: Mapping[str, Any], environment: Mapping[str, str]) ->
         db=_number(given["db"], "db", 0, most=MAX_DB),
         username=_text(given["username"], "username"),
         password=_secret(given["password"]),
-        tls=_flag(given["ssl"]),
+        tls=_flag(given["ssl"], "ssl"),
     )
 
 
@@ -137,9 +183,9 @@ def _secret(found: object, name: str = "password") -> Secret | None:
     return None if text is None else Secret(text)
 
 
-def _flag(found: object) -> bool:
+def _flag(found: object, name: str) -> bool:
     if found is None or isinstance(found, bool):
         return found is True
     if isinstance(found, str) and found.lower() in _FLAGS:
         return _FLAGS[found.lower()]
-    raise BadPlace("ssl", "expected true or false")
+    raise BadPlace(name, "expected true or false")

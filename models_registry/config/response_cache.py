@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from models_registry.config.hosts import is_near
 from models_registry.config.redis_place import (
     NOT_ALONE,
+    STAYS,
     VARIABLES,
     BadPlace,
     RedisPlace,
@@ -97,8 +97,9 @@ class CacheRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_local(self) -> bool:
-        """Whether what is kept stays in the house: no Redis stands at a public address."""
-        return self.redis is None or is_near(self.redis.origin)
+        """Whether what is kept stays in the house. A Redis of which that is said is judged when it is
+        connected to."""
+        return self.redis is None or self.redis.residency.is_local
 
 
 CACHE_OFF = CacheRules()
@@ -115,20 +116,20 @@ BOUNDS: Mapping[str, tuple[int, int]] = MappingProxyType(
 READ = frozenset(
     {"type", "ttl", "default_in_memory_ttl", "supported_call_types", "mode", "namespace", "shared", *BOUNDS}
 )
-READ_FOR_REDIS = READ | {"default_in_redis_ttl", *VARIABLES}
+READ_FOR_REDIS = READ | {"default_in_redis_ttl", *VARIABLES, *STAYS}
 
 
 def cache_rules_of(
-    settings: LitellmSettings, environment: Mapping[str, str] = NO_VARIABLES
+    settings: LitellmSettings, environment: Mapping[str, str] = NO_VARIABLES, *, judged: bool = False
 ) -> tuple[CacheRules, tuple[str, ...], tuple[str, ...]]:
     """The rules of a config, the errors in its settings, and warnings. `environment` has the variables that
-    LiteLLM reads for Redis."""
+    LiteLLM reads for Redis. `judged`: somebody entered the settings through the API."""
     if not settings.cache:
         return CACHE_OFF, (), ()
     params = settings.cache_params or {}
     reading = _Params(params)
     kind = reading.kind()
-    place = reading.redis(environment) if kind is CacheKind.REDIS else None
+    place = reading.redis(environment, judged=judged) if kind is CacheKind.REDIS else None
     if kind is CacheKind.REDIS and place is None:
         kind = CacheKind.OFF
     rules = CacheRules(
@@ -170,7 +171,7 @@ class _Params:
         self._wrong("type", f"expected `local`, `postgres` or `redis`, found {_told(found)}")
         return CacheKind.LOCAL
 
-    def redis(self, environment: Mapping[str, str]) -> RedisPlace | None:
+    def redis(self, environment: Mapping[str, str], *, judged: bool) -> RedisPlace | None:
         """Where Redis stands. None: nobody says, or it is a cluster, and nothing is cached."""
         many = not_alone_by(self._params, environment)
         if many is not None:
@@ -181,7 +182,7 @@ class _Params:
             )
             return None
         try:
-            found = redis_place_of(self._params, environment)
+            found = redis_place_of(self._params, environment, judged=judged)
         except BadPlace as exc:
             self._wrong(exc.name, exc.what)
             return None

@@ -166,7 +166,7 @@ def _with_settings(document: Values, env: Mapping[str, str], stored: Stored) -> 
     if params and not flaw:
         flaw = _cache_flaw(config, params)
     if not flaw:
-        return config
+        return msgspec.structs.replace(config, cache_judged=True) if params else config
     return msgspec.structs.replace(
         config,
         litellm_settings=msgspec.structs.replace(config.litellm_settings, cache=False, cache_params=None),

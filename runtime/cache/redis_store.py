@@ -1,16 +1,20 @@
 """Answers in Redis, sealed under the salt key as in Postgres, and deleted by Redis itself when they are over.
 
 redis-py is the client that Redis' own company keeps. How much is kept is Redis' own setting (`maxmemory`).
+Where Redis' host leads is judged at each connection, as a provider's is, before anything is sent there.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from models_registry.config.redis_place import RedisPlace
 from runtime.cache.sealed import StillKept, ToKeep, opened_by, sealed_under
 from runtime.state.sealing import Sealer
+from runtime.upstream.dialing import Dialer, GivesCredentials, NotNear, Unasked
 from schema.errors import Overloaded
 
 PREFIX = "switchgear:answer:"
@@ -21,15 +25,34 @@ TRIAL_S = 8.0
 """How long somebody waits at most until an answer was kept and found, or answers were deleted."""
 FLUSH_S = 60.0
 DELETED_AT_ONCE = 500
+NOT_NEAR = (
+    "Nothing is sent to the response cache's Redis: it is local by its host's name or by `residency: local`, "
+    "and the host leads to an address outside of private networks. With `residency: cloud` it is asked, and "
+    "keeps nothing of calls that stay local."
+)
+NEVER_ASKED = (
+    "Nothing is sent to the response cache's Redis: its host leads to an address that is never asked, "
+    "link-local or a cloud's metadata service."
+)
+
+
+class RedisUnasked(Exception):
+    """Redis' host leads where nothing of ours may go. The message names no address."""
+
+
+def refusal_in(error: BaseException) -> str | None:
+    """Why Redis' host is not asked, where an error of redis-py says so. None: it is another error."""
+    cause = error if isinstance(error, RedisUnasked) else error.__cause__
+    return str(cause) if isinstance(cause, RedisUnasked) else None
 
 
 class RedisStore:
     """One a worker. Every method raises `redis.RedisError` or OSError, but those that an API asks for."""
 
-    def __init__(self, place: RedisPlace, sealer: Sealer) -> None:
+    def __init__(self, place: RedisPlace, sealer: Sealer, dialer: Dialer) -> None:
         self.place = place
         self._sealer = sealer
-        self._client = _client(place)
+        self._client = _client(place, dialer)
 
     async def put(self, answers: Sequence[ToKeep]) -> int:
         """Write answers, and give how many bytes they take."""
@@ -89,9 +112,11 @@ class RedisStore:
         return PREFIX + self._sealer.named(key)
 
 
-def _client(place: RedisPlace) -> Any:  # redis-py's types say of each command that it may not be awaited
-    from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
-    from redis.asyncio.connection import AbstractConnection
+def _client(place: RedisPlace, dialer: Dialer) -> Any:  # redis-py's types say that commands can't be awaited
+    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.maint_notifications import MaintNotificationsConfig
+
+    from runtime.cache.redis_connection import OwnSocketConnection, OwnSocketTls
 
     facts: Mapping[str, Any] = {
         "host": place.host,
@@ -103,18 +128,42 @@ def _client(place: RedisPlace) -> Any:  # redis-py's types say of each command t
         "socket_connect_timeout": WAIT_S,
         "client_name": "switchgear",
         "health_check_interval": 30,
+        "dial": partial(_dialled, dialer, place),
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
-    kind: type[AbstractConnection] = SSLConnection if place.tls else Connection
+    kind = OwnSocketTls if place.tls else OwnSocketConnection
     pool = BlockingConnectionPool(connection_class=kind, max_connections=CONNECTIONS, timeout=WAIT_S, **facts)
     return Redis.from_pool(pool)
 
 
+async def _dialled(dialer: Dialer, place: RedisPlace) -> socket.socket:
+    """A socket that is connected to Redis. Raises RedisUnasked, NameUnknown, OSError."""
+    near = place.must_be_near
+    try:
+        return await dialer.dial(
+            place.host,
+            place.port,
+            proxy=None,
+            tunnel=False,
+            near=near,
+            judged=place.judged and not near,  # a near address is private, which is what was asked for
+        )
+    except NotNear as exc:
+        raise RedisUnasked(NOT_NEAR) from exc
+    except GivesCredentials as exc:
+        raise RedisUnasked(NEVER_ASKED) from exc
+    except Unasked as exc:
+        raise RedisUnasked(
+            f"Nothing is sent to the response cache's Redis: its host was entered through the API, and {exc}."
+        ) from exc
+
+
 @asynccontextmanager
 async def _answering(within_s: float) -> AsyncIterator[None]:
-    """Raises Overloaded where Redis does not answer, or not in time. Its own words may name addresses and
-    users."""
+    """Raises Overloaded where Redis does not answer, or not in time, or may not be asked. Its own words may
+    name addresses and users."""
     try:
         async with asyncio.timeout(within_s):
             yield
     except Exception as exc:  # what no Redis sends is many kinds of error in redis-py, RecursionError too
-        raise Overloaded("The response cache's Redis does not answer.") from exc
+        raise Overloaded(refusal_in(exc) or "The response cache's Redis does not answer.") from exc

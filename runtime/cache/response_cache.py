@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import asyncpg
@@ -20,7 +20,7 @@ from functions.contract.call import Call
 from functions.ports.cache import KeptAnswer
 from models_registry.config.response_cache import CacheKind, CacheRules
 from runtime.cache.memory import MemoryCache
-from runtime.cache.redis_store import RedisStore
+from runtime.cache.redis_store import RedisStore, refusal_in
 from runtime.cache.sealed import StillKept, ToKeep
 from runtime.cache.table import CacheTable
 from runtime.governance.audit_note import AuditNote, write_note
@@ -30,6 +30,7 @@ from runtime.postgres.freshness import HEARD_S, Announcements
 from runtime.postgres.listener import EVERYTHING
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
+from runtime.upstream.dialing import Dialer
 from schema.errors import GatewayError, Overloaded
 
 CHANNEL = "switchgear_cache"
@@ -62,7 +63,8 @@ log = logging.getLogger(__name__)
 
 
 class ResponseCache:
-    """Answers by key. `sealer` is None without a salt key: nothing is kept outside of the memory then."""
+    """Answers by key. `sealer` is None without a salt key: nothing is kept outside of the memory then.
+    `dialer` connects to Redis."""
 
     def __init__(
         self,
@@ -72,17 +74,19 @@ class ResponseCache:
         sealer: Sealer | None,
         announcements: Announcements,
         counts: CacheCounts,
-        clock: Callable[[], float] = time.monotonic,
+        dialer: Dialer,
     ) -> None:
         self._database = database
         self._sealer = sealer
         self._table = None if sealer is None else CacheTable(database, sealer)
         self._redis: RedisStore | None = None
+        self._dialer = dialer
+        self._refusal_told = ""
+        """Why Redis was not asked the last time, as the log has it."""
         self._closing: set[asyncio.Task[None]] = set()
         self._announcements = announcements
         self._counts = counts
-        self._clock = clock
-        self.memory = MemoryCache(clock)
+        self.memory = MemoryCache(time.monotonic)
         self._finding = asyncio.Semaphore(FINDS_AT_ONCE)
         self._waiting = 0
         self._away_until = self._slow_until = 0.0
@@ -111,12 +115,14 @@ class ResponseCache:
             self.memory.clear()
         if self._sealer is not None and rules.redis != (self._redis and self._redis.place):
             gone, self._redis = self._redis, None
+            self._refusal_told = ""
+            self._drop_queue()  # it was kept for another place
             if gone is not None:
                 task = asyncio.create_task(gone.close(), name="response cache, closed")
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
             if rules.redis is not None:
-                self._redis = RedisStore(rules.redis, self._sealer)
+                self._redis = RedisStore(rules.redis, self._sealer, self._dialer)
 
     def start(self) -> None:
         if self._table is not None:
@@ -131,6 +137,7 @@ class ResponseCache:
         await asyncio.gather(*self._tasks, *self._left, *self._closing, return_exceptions=True)
         if self._redis is not None:
             await self._redis.close()
+        self._dialer.close()
 
     async def find(self, key: str, *, not_before: float) -> KeptAnswer | None:
         """See Cache."""
@@ -176,7 +183,7 @@ class ResponseCache:
         kept = ToKeep(key, KeptAnswer(b"pong", time.time()), TIDY_S)
         if rules.redis is None:
             return "" if await self._is_kept(self._table, kept) else "Postgres did not keep an answer."
-        store = RedisStore(rules.redis, self._sealer)
+        store = RedisStore(rules.redis, self._sealer, self._dialer)
         try:
             return "" if await store.ping(key, kept) else "Redis did not keep an answer."
         except Overloaded as exc:
@@ -227,7 +234,7 @@ class ResponseCache:
     @property
     def _hears(self) -> bool:
         """Whether this worker hears of answers that are deleted elsewhere."""
-        return self._clock() - self._announcements.heard_mono <= HEARD_S
+        return time.monotonic() - self._announcements.heard_mono <= HEARD_S
 
     @property
     def _store(self) -> CacheTable | RedisStore | None:
@@ -241,14 +248,14 @@ class ResponseCache:
 
     @property
     def _is_away(self) -> bool:
-        return self._clock() < self._away_until
+        return time.monotonic() < self._away_until
 
     async def _found_there(self, key: str) -> KeptAnswer | None:
         """The answer in the store. It goes into the memory, too."""
         store = self._store
         if store is None or self._is_away:
             return None
-        if self._waiting >= FINDS_WAITING or self._left or self._clock() < self._slow_until:
+        if self._waiting >= FINDS_WAITING or self._left or time.monotonic() < self._slow_until:
             return None
         changes = self._changes
         self._waiting += 1
@@ -257,13 +264,14 @@ class ResponseCache:
                 found = await self._asked(store, key)
         except TimeoutError:
             self._counts.failed()
-            self._slow_until = self._clock() + SHORT_PAUSE_S
+            self._slow_until = time.monotonic() + SHORT_PAUSE_S
             return None
         except Exception as exc:  # whatever it is, the call goes on; asyncpg has errors of many kinds
             self._failed("find", exc)
             return None
         finally:
             self._waiting -= 1
+        self._refusal_told = ""
         if found is None:
             return None
         if changes == self._changes:
@@ -344,9 +352,13 @@ class ResponseCache:
 
     def _failed(self, what: str, exc: Exception) -> None:
         self._counts.failed()
-        if not self._is_away:
+        refusal = refusal_in(exc)
+        if refusal is not None and refusal != self._refusal_told:
+            log.warning("response cache: %s", refusal)
+            self._refusal_told = refusal
+        elif refusal is None and not self._is_away:
             log.warning("response cache: %s failed: %s", what, type(exc).__name__)
-        self._away_until = self._clock() + PAUSE_S
+        self._away_until = time.monotonic() + PAUSE_S
 
     def _forget(self, keys: Sequence[str]) -> int:
         self._changes += 1

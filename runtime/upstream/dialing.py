@@ -31,6 +31,10 @@ class NameUnknown(Exception):
     """A host's name has no address, or the proxy's."""
 
 
+class GivesCredentials(NameUnknown):
+    """A host leads to where a cloud gives its machines' credentials. It counts as one without an address."""
+
+
 class NotNear(Exception):
     """A host has a public address, and the call may not go to one."""
 
@@ -75,7 +79,7 @@ class Dialer:
         first = (host, port) if proxy is None else (proxy.host, proxy.port)
         addresses = await self.addresses(*first)
         if any(_is_metadata(str(each[4][0])) for each in addresses):
-            raise NameUnknown(host)
+            raise GivesCredentials(host)
         if near and not all(_is_near(str(each[4][0])) for each in addresses):
             raise NotNear(host)
         if judged and proxy is None and self._judge is not None:

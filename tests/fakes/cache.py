@@ -6,6 +6,7 @@ from models_registry.config.response_cache import CacheKind, CacheRules
 from runtime.cache.response_cache import ResponseCache
 from runtime.postgres.database import Database
 from runtime.telemetry.tally import CacheCounts
+from runtime.upstream.dialing import Dialer
 from tests.fakes.ports import ABSENT
 
 
@@ -23,4 +24,5 @@ def local_cache(*, database: Database = ABSENT, **rules: Any) -> ResponseCache:
         sealer=None,
         announcements=Always(),
         counts=CacheCounts(),
+        dialer=Dialer(),
     )

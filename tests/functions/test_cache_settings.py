@@ -89,6 +89,10 @@ def test_without_a_word_in_the_file_the_cache_is_off_by_default(postgres_dsn: st
         ({"type": "redis", "password": "x"}, "cache_settings.host"),
         ({"type": "redis", "host": "a b"}, "cache_settings.host"),
         ({"type": "redis", "host": "169.254.169.254"}, "cache_settings.host"),
+        ({"type": "redis", "host": "8.8.8.8", "residency": "local"}, "cache_settings.residency"),
+        ({"type": "redis", "host": "redis.lan", "residency": "mars"}, "cache_settings.residency"),
+        ({"type": "redis", "host": "redis.lan", "allow_public_local": True}, "allow_public_local"),
+        ({"type": "postgres", "residency": "local"}, "cache_settings.residency"),
         ({"type": "redis", "url": "redis://[fd00:ec2::254]:6379"}, "cache_settings.host"),
         ({"type": "redis", "url": "http://redis.lan"}, "cache_settings.url"),
         ({"type": "redis", "host": "redis.lan", "port": 70_000}, "cache_settings.port"),
@@ -198,6 +202,34 @@ def test_the_environments_redis_is_used_whole_or_not_at_all(postgres_dsn: str) -
         assert "of-the-environment" not in await row(house)
         await save(house, type="redis", host="other.lan")
         assert password_of(found) is None
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_redis_of_the_api_is_judged_where_it_leads_and_one_of_the_operator_is_not(
+    postgres_dsn: str,
+) -> None:
+    async def scenario(house: House) -> None:
+        said = {"cache": True, "cache_params": {"type": "redis", "host": "file.example.com"}}
+        document = {**STORING, "litellm_settings": said}
+        found = with_cache(house, document, env={"REDIS_HOST": "env.example.com"})
+        in_file = found.live.in_force.checked.cache.redis
+        assert in_file is not None
+        assert (in_file.host, in_file.judged) == ("file.example.com", False)
+        for settings, host, judged in (
+            ({"host": "cache.example.com", "residency": "local"}, "cache.example.com", True),
+            ({"url": "redis://cache.example.com"}, "cache.example.com", True),
+            ({}, "env.example.com", False),
+        ):
+            await save(house, type="redis", **settings)
+            other = with_cache(house, document, env={"REDIS_HOST": "env.example.com"})
+            await other.live.refresh()
+            for registry in (found, other):
+                place = registry.swaps[-1].cache.redis
+                assert place is not None
+                assert (place.host, place.judged) == (host, judged)
+            house.give(registry=found.editor)
+        assert (await house.call(cache.save_settings, {"cache_settings": None})).settings == {}
 
     in_house(postgres_dsn, scenario)
 

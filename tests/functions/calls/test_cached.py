@@ -22,6 +22,7 @@ from schema.cache_options import AS_USUAL, CacheOptions, cache_options_of
 from schema.chat import ChatRequest
 from schema.errors import GatewayError, RateLimited, UpstreamCut
 from schema.ledger.rows import Outcome
+from schema.usage import Usage
 from schema.wire import Wire, decode_body, to_json
 from tests.fakes import answers
 from tests.fakes.cache import local_cache
@@ -295,6 +296,18 @@ def test_what_stays_local_is_kept_in_no_redis_of_others(host: str, kept: bool) -
         cache.use(rules)
         found = use_of(call, cache, {}, GPT, "Chat")
         assert (found is not None) == (kept or not stays_local)
+
+
+def test_an_answer_that_stays_local_is_not_kept_where_another_redis_is_in_force_by_now() -> None:
+    caller = msgspec.structs.replace(MEMBER, keeps_local_bodies=True)
+    for host, kept in (("redis", True), ("redis.example.com", False)):
+        cache = local_cache()
+        call = make_call(caller, call_type="acompletion", stays_local="team")
+        use = use_of(call, cache, {}, GPT, "Chat")
+        assert use is not None
+        cache.use(CacheRules(kind=CacheKind.REDIS, redis=RedisPlace(host=host)))
+        use.keep(b"{}", Usage(), None)
+        assert (len(cache.memory) == 1) is kept
 
 
 def unfit(**choice: Any) -> Answer:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from models_registry.config.redis_place import RedisPlace
+from functions.answers.cache_settings import values_of
+from models_registry.config.redis_place import STAYS, RedisPlace
 from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
+from models_registry.target import Residency
 from runtime.blueprint import check
 from schema.secret import Secret
 
@@ -82,6 +84,10 @@ def test_the_life_of_an_answer_has_a_name_of_its_own() -> None:
         ("url", "redis://:secret@redis:port/0"),
         ("url", "redis://:secret@redis/0?ssl_cert_reqs=none"),
         ("url", 5),
+        ("residency", "mars"),
+        ("residency", True),
+        ("allow_public_local", "perhaps"),
+        ("allow_public_local", True),
     ],
 )
 def test_a_parameter_that_can_not_be_used_is_an_error_without_its_value(name: str, value: object) -> None:
@@ -89,6 +95,37 @@ def test_a_parameter_that_can_not_be_used_is_an_error_without_its_value(name: st
     assert len(errors) == 1
     assert errors[0].startswith(f"{PATH}.{name}: expected")
     assert "secret" not in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("params", "residency"),
+    [
+        ({"host": "redis"}, Residency.NEAR),
+        ({"host": "10.0.0.7"}, Residency.NEAR),
+        ({"url": "redis://cache.prod.svc.cluster.local"}, Residency.NEAR),
+        ({"host": "cache.example.com"}, Residency.ANYWHERE),
+        ({"host": "8.8.8.8"}, Residency.ANYWHERE),
+        ({"host": "redis", "residency": "cloud"}, Residency.ANYWHERE),
+        ({"host": "cache.example.com", "residency": "local"}, Residency.LOCAL),
+        ({"host": "8.8.8.8", "residency": "local", "allow_public_local": True}, Residency.TRUSTED),
+    ],
+)
+def test_a_redis_has_a_residency(params: dict[str, Any], residency: Residency) -> None:
+    rules, errors, warnings = checked(**params)
+    assert rules.redis is not None
+    assert (rules.redis.residency, errors, warnings) == (residency, (), ())
+    assert rules.is_local is residency.is_local
+    told = values_of(rules)
+    again, errors, warnings = checked(**{name: told[name] for name in told if name in ("host", *STAYS)})
+    assert (again.redis, errors, warnings) == (rules.redis, (), ()), "what is told can be sent back"
+
+
+def test_a_public_address_is_no_local_redis() -> None:
+    _, errors, _ = checked(host="8.8.8.8", residency="local")
+    assert errors == (
+        f"{PATH}.residency: local stands at a public address; `allow_public_local: true` says that the host "
+        "is yours",
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from runtime.cache.sealed import SHORT_BYTES, ToKeep
 from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
+from runtime.upstream.dialing import Dialer
 from schema.errors import Overloaded
 from schema.secret import Secret
 from tests.fakes.cache import local_cache
@@ -76,7 +77,9 @@ def _started(program: str, place: RedisPlace, folder: Path) -> "subprocess.Popen
 class Worker(ResponseCache):
     """A worker's cache, with what it counted."""
 
-    def __init__(self, database: Database, place: RedisPlace, salt: Secret = SALT) -> None:
+    def __init__(
+        self, database: Database, place: RedisPlace, salt: Secret = SALT, dialer: Dialer | None = None
+    ) -> None:
         self.counts = CacheCounts()
         super().__init__(
             CacheRules(kind=CacheKind.REDIS, redis=place),
@@ -84,6 +87,7 @@ class Worker(ResponseCache):
             sealer=Sealer(salt),
             announcements=Hearing(),
             counts=self.counts,
+            dialer=dialer or Dialer(),
         )
 
     async def written(self) -> None:
@@ -107,7 +111,7 @@ def with_database(dsn: str, scenario: Callable[[Database], Awaitable[T]]) -> T:
 
 async def raw(place: RedisPlace, ask: Callable[[Any], Awaitable[T]]) -> T:
     """What Redis itself has."""
-    store = RedisStore(place, Sealer(SALT))
+    store = RedisStore(place, Sealer(SALT), Dialer())
     try:
         return await ask(store._client)
     finally:
@@ -288,7 +292,7 @@ def test_a_redis_that_answers_a_byte_at_a_time_is_waited_for_so_long_and_no_long
 
     async def scenario() -> None:
         async with replying(b"+" + b"a" * 1_000, pause_s=0.05) as place:
-            store = RedisStore(place, Sealer(SALT))
+            store = RedisStore(place, Sealer(SALT), Dialer())
             with pytest.raises(Overloaded) as refused:
                 await store.ping("k", ToKeep("k", ANSWER, 60.0))
             await store.close()

@@ -17,6 +17,7 @@ from runtime.cache.table import CacheTable
 from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
+from runtime.upstream.dialing import Dialer
 from schema.errors import DatabaseUnavailable
 from schema.secret import Secret
 from tests.functions.contexts import ADMIN, make_call
@@ -47,6 +48,7 @@ class Worker(ResponseCache):
             sealer=Sealer(salt),
             announcements=self.hearing,
             counts=self.counts,
+            dialer=Dialer(),
         )
 
     async def written(self) -> None:
