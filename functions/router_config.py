@@ -1,8 +1,8 @@
 """Settings of the router, which count before the config file's; fallbacks; the hosts' config files."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
@@ -55,7 +55,7 @@ async def update(request: ConfigUpdateRequest, ctx: RegistryContext) -> ConfigUp
     def change(stored: Stored) -> Stored:
         after = {**stored.router_settings, **given}
         kept = {name: value for name, value in after.items() if value is not None}
-        return msgspec.structs.replace(stored, router_settings=kept)
+        return msgspec.structs.replace(stored, router_settings=kept, router_flaw="")
 
     await ctx.registry.change(change, call=ctx.call)
     return ConfigUpdated()
@@ -64,8 +64,9 @@ async def update(request: ConfigUpdateRequest, ctx: RegistryContext) -> ConfigUp
 @function("GET", "/router/settings", access=Access.SETTINGS_READ)
 async def settings(request: SettingsQuery, ctx: RegistryContext) -> RouterSettingsShown:
     """Show the settings of the router that are in force, and where each comes from."""
-    stored = (await ctx.registry.read()).router_settings
-    in_force = msgspec.structs.asdict(ctx.registry.in_force().router_settings)
+    config = ctx.registry.in_force()
+    stored = (await ctx.registry.read()).router_settings.keys() - config.unfit_settings.keys()
+    in_force = msgspec.structs.asdict(config.router_settings)
     fields = [
         SettingField(
             field_name=name,
@@ -81,10 +82,15 @@ async def settings(request: SettingsQuery, ctx: RegistryContext) -> RouterSettin
 @function("GET", "/config/hosts", access=Access.SETTINGS_READ)
 async def hosts(request: SettingsQuery, ctx: RegistryContext) -> ConfigHosts:
     """Show the hosts that serve with this database, and whether their config files are the same."""
+    config = ctx.registry.in_force()
     found = list(await ctx.hosts.listed())
     return ConfigHosts(
         same=len({each.config_hash for each in found if each.config_hash}) <= 1,
         needs_restart=list(ctx.hosts.waits_for_restart),
+        settings_refused=[
+            *config.unfit_settings.values(),
+            *([config.cache_flaw] if config.cache_flaw else []),
+        ],
         hosts=found,
     )
 
@@ -149,10 +155,10 @@ async def delete_fallback(request: FallbackDeleteRequest, ctx: RegistryContext) 
 
 def _lists(stored: Stored, setting: str, ctx: RegistryContext) -> FallbackLists:
     """The lists of fallbacks as they stand: those that are stored, else the config's."""
-    if setting in stored.router_settings:
-        found: Any = stored.router_settings[setting]  # it was judged when it was stored
-        return [dict(each) for each in found]
     config = ctx.registry.in_force()
+    if setting in stored.router_settings:
+        with suppress(msgspec.ValidationError):  # another version or SQL stored it a moment ago
+            return msgspec.convert(stored.router_settings[setting], FallbackLists)
     found = getattr(config.router_settings, setting)
     return (getattr(config.litellm_settings, setting) if found is None else found) or []
 
@@ -163,7 +169,8 @@ def _without(lists: FallbackLists, model: str) -> FallbackLists:
 
 
 def _with_lists(stored: Stored, setting: str, lists: FallbackLists) -> Stored:
-    return msgspec.structs.replace(stored, router_settings={**stored.router_settings, setting: lists})
+    settings = {**stored.router_settings, setting: lists}
+    return msgspec.structs.replace(stored, router_settings=settings, router_flaw="")
 
 
 def _check_names(model: str, names: Sequence[str], ctx: RegistryContext) -> None:

@@ -44,10 +44,13 @@ class RouterSettingsShown(msgspec.Struct, frozen=True, kw_only=True):
 
 class ConfigHosts(msgspec.Struct, frozen=True, kw_only=True):
     """GET /config/hosts. `same`: whether all hosts serve with the same content of their config files.
-    `needs_restart`: the settings of this host's file that have changed and take effect at the next start."""
+    `needs_restart`: the settings of this host's file that have changed and take effect at the next start.
+    `settings_refused`: why stored settings of the router, or of the response cache, are not in force at this
+    host, such as `router_settings.num_retries: Expected int, got str`."""
 
     same: bool
     needs_restart: list[str]
+    settings_refused: list[str]
     hosts: list[ConfigHost]
 
 

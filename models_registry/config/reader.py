@@ -101,6 +101,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The paths of the file's entries that say an `id`, by it. Those that can't be called are in it too."""
     cache_flaw: str = ""
     """Why the stored settings of the response cache can't be in force. It is off then."""
+    unfit_settings: Mapping[str, str] = {}
+    """Why stored settings of the router are not in force, by their names. The others are."""
     cache_judged: bool = False
     """Whether somebody entered the settings of the response cache through the API."""
 

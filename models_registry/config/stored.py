@@ -1,9 +1,9 @@
 """Models, credentials and router settings that were entered through the API, merged with the config file.
 
 The file's deployments come first, then the stored ones, oldest first. A stored setting counts before the
-file's setting of the same name. A stored model that can't be called is skipped, whatever is wrong with it:
-a row never keeps a server from starting. What may be stored at all is judged when it is entered, by the
-functions at the end.
+file's setting of the same name, if it can be in force. A stored model that can't be called is skipped,
+whatever is wrong with it: a row never keeps a server from starting. What may be stored at all is judged when
+it is entered, by the functions at the end.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,6 +98,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[StoredModel, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
     router_settings: Values = {}
+    router_flaw: str = ""
+    """Why they can't be read. None of them is in force then."""
     cache_settings: Values = {}
     """`cache_params` of the response cache. They count in place of the file's. Empty: the file's count."""
     cache_flaw: str = ""

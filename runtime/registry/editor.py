@@ -27,10 +27,10 @@ from models_registry.config.stored import (
     StoredModel,
 )
 from models_registry.target import Target
-from runtime.blueprint import Checked
 from runtime.governance.row_store import actor
 from runtime.postgres.database import Database
 from runtime.postgres.listener import EVERYTHING
+from runtime.registry.fitting import Fitting, newly_unfit
 from runtime.registry.live import LiveRegistry, Loaded, newly_skipped
 from runtime.registry.sealed_values import seal_values
 from runtime.registry.stored_rows import (
@@ -118,23 +118,30 @@ class RegistryEditor:
             before = await self._live.opened(rows)
             after = _stamped(before, kept_at_home(before, change(before)), call)
             document = self._live.in_force.document
-            judged = await self._judge(document, after)
+            fit = await self._judge(document, before, after)
             await _StoredChange(connection, rows, sealer, call).write(before, after)
             written = await read_rows(connection)
         try:
-            await self._live.refresh(Loaded(rows=written, stored=after, checked=judged, document=document))
+            await self._live.refresh(
+                Loaded(rows=written, stored=fit.stored, checked=fit.checked, document=document)
+            )
         except DatabaseUnavailable:
             self._live.heard(EVERYTHING)  # it is stored, and in force as soon as it can be read
         return after
 
-    async def _judge(self, document: dict[str, Any], after: Stored) -> Checked:
-        """The registry with these rows. Raises InvalidRequest where it could not be in force."""
+    async def _judge(self, document: dict[str, Any], before: Stored, after: Stored) -> Fitting:
+        """What can be in force of these rows. Raises InvalidRequest where something could not be that the
+        change brings, or that could be before."""
         if len(after.models) > MAX_MODELS or len(after.credentials) > MAX_CREDENTIALS:
             raise TooComplex(f"At most {MAX_MODELS} models and {MAX_CREDENTIALS} credentials are stored.")
-        checked = await asyncio.to_thread(self._live.checked, document, after)
+        fit = await asyncio.to_thread(self._live.fitting, document, after)
+        checked = fit.checked
         now = self._live.in_force.checked
         known = set(now.errors)
         problems = [each for each in checked.errors if each not in known] + newly_skipped(now, checked)
+        if checked.config.unfit_settings:  # some may be so since a moment ago, and not by this change
+            was = await asyncio.to_thread(self._live.fitting, document, before)
+            problems += newly_unfit(was.checked, checked, changed=_changed_settings(before, after))
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             said = _OF_MODEL.sub("", problems[0])
@@ -143,7 +150,13 @@ class RegistryEditor:
                 f"Nothing is changed, since this would be wrong: {said}{more}",
                 param=path if _PATH.fullmatch(path) else None,
             )
-        return checked
+        return fit
+
+
+def _changed_settings(before: Stored, after: Stored) -> frozenset[str]:
+    """The names of the router's settings that a change brings."""
+    was, now = before.router_settings, after.router_settings
+    return frozenset(name for name in now if name not in was or was[name] != now[name])
 
 
 def _stamped(before: Stored, after: Stored, call: Call) -> Stored:
@@ -194,7 +207,8 @@ class _StoredChange:
         left = shared.keys() - {each.id for each in after.credentials}
         if left:
             await StoredCredentialRow.delete().where(StoredCredentialRow.credential_id.is_in(sorted(left)))
-        if dict(before.router_settings) != dict(after.router_settings):
+        router = (dict(before.router_settings), before.router_flaw)
+        if router != (dict(after.router_settings), after.router_flaw):
             await self._write_settings(ROUTER_SETTINGS, dict(after.router_settings))
         if dict(before.cache_settings) != dict(after.cache_settings) or before.cache_flaw != after.cache_flaw:
             await self._write_settings(CACHE_SETTINGS, self._sealed_password(before, after))

@@ -25,11 +25,11 @@ from models_registry.config.stored import (
     Stored,
     StoredCredential,
     StoredModel,
-    unknown_settings,
 )
 from runtime.blueprint import Blueprint, Checked, check
 from runtime.config_file import ConfigFileError, ConfigFiles, hash_now, load_files
 from runtime.postgres.database import Database
+from runtime.registry.fitting import Fitting, fitting, newly_unfit
 from runtime.registry.stored_rows import StoredRows, opened, read_at_once
 from runtime.state.sealing import Sealer
 from schema.errors import DatabaseUnavailable
@@ -117,6 +117,7 @@ class LiveRegistry:
         self._files: ConfigFiles | None = None
         self._refused_hash: str | None = None
         self._unread_told: tuple[str, ...] = ()
+        self._unfit_told: tuple[str, ...] = ()
         self._restart_told: tuple[str, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -180,6 +181,10 @@ class LiveRegistry:
         with self._building:
             return check(document, blueprint.env, strict=blueprint.strict, stored=stored, cache=self._cache)
 
+    def fitting(self, document: dict[str, Any], stored: Stored) -> Fitting:
+        """What of these stored rows can be in force with a document. For a thread of its own, too."""
+        return fitting(stored, lambda tried: self.checked(document, tried))
+
     async def _follow(self) -> None:
         """Load what was announced as changed. A read that failed is made again, since nobody announces the
         change once more: the listener's own connection may be well while this read failed."""
@@ -216,12 +221,7 @@ class LiveRegistry:
         if loaded is not None and loaded.rows == rows and loaded.document is document:
             stored, checked = loaded.stored, loaded.checked
         else:
-            stored = await self.opened(rows)
-            checked = await asyncio.to_thread(self.checked, document, stored)
-        if checked.errors and starting:
-            log.error("stored_settings_refused", errors=checked.errors[:MAX_TOLD])
-            stored = await asyncio.to_thread(self._that_fit, document, stored)
-            checked = await asyncio.to_thread(self.checked, document, stored)
+            stored, checked = await asyncio.to_thread(self.fitting, document, await self.opened(rows))
         if checked.errors:
             log.error("stored_models_refused", errors=checked.errors[:MAX_TOLD])
             return
@@ -236,18 +236,6 @@ class LiveRegistry:
             )
         )
 
-    def _that_fit(self, document: dict[str, Any], stored: Stored) -> Stored:
-        """What is stored without the settings of the router that can't be in force. Each is judged together
-        with those before it. Settings of the response cache are no error: wrong ones switch it off."""
-        fit = msgspec.structs.replace(stored, router_settings={})
-        idle = {*unknown_settings(stored.router_settings)}
-        for name, value in stored.router_settings.items():
-            settings = {**fit.router_settings, name: value}
-            tried = msgspec.structs.replace(stored, router_settings=settings)
-            if name not in idle and not self.checked(document, tried).errors:
-                fit = tried
-        return fit
-
     def _put_in_force(self, new: RegistryInForce) -> None:
         rows: tuple[StoredModel | StoredCredential, ...] = (*new.stored.models, *new.stored.credentials)
         unread = tuple(f"{each.path}: {each.flaw}" for each in rows if each.unread)
@@ -255,6 +243,10 @@ class LiveRegistry:
         if unread and unread != self._unread_told:
             log.error("stored_values_unreadable", rows=len(unread), first=unread[:MAX_TOLD])
         self._unread_told = unread
+        unfit = tuple(new.checked.config.unfit_settings.values())
+        if unfit and unfit != self._unfit_told:
+            log.error("stored_settings_refused", settings=len(unfit), first=unfit[:MAX_TOLD])
+        self._unfit_told = unfit
         self.in_force = new
         self._swapped(new.checked)
 
@@ -304,9 +296,11 @@ class LiveRegistry:
         probe = await asyncio.to_thread(self.checked, files.document, NOTHING)
         stores = not probe.errors and stores_models(probe.config)
         rows = await read_at_once(self._database) if stores else StoredRows()
-        stored = await self.opened(rows)
-        checked = await asyncio.to_thread(self.checked, files.document, stored) if stores else probe
+        stored, checked = Fitting(NOTHING, probe)
+        if stores:
+            stored, checked = await asyncio.to_thread(self.fitting, files.document, await self.opened(rows))
         problems = [*checked.errors, *newly_skipped(before.checked, checked)]
+        problems += newly_unfit(before.checked, checked)
         if problems:
             self._refuse(problems, files.hash)
             return

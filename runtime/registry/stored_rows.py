@@ -81,27 +81,32 @@ def opened(
     if before is not None:
         by_id = {each.model_id: each for each in before[1].models}  # their order may be another one
         known = {row: by_id[row[0]] for row in before[0].models if row[0] in by_id}
-    settings = _object(rows.settings or "{}")
-    if _variable_in(settings):
-        settings = {}
+    settings, settings_flaw = _settings(rows.settings)
     cache, flaw = _cache_settings(rows.cache, sealer)
     return Stored(
         models=tuple(known.get(row) or _model(row, sealer) for row in rows.models),
         credentials=tuple(_credential(row, sealer) for row in rows.credentials),
         router_settings=settings,
+        router_flaw=settings_flaw,
         cache_settings=cache,
         cache_flaw=flaw,
     )
 
 
+def _settings(text: str | None) -> tuple[dict[str, Any], str]:
+    """Settings as they are stored, and why they can't be read."""
+    if text is None:
+        return {}, ""
+    found = _read(text)
+    return (found, "") if isinstance(found, dict) else ({}, "expected an object")
+
+
 def _cache_settings(text: str | None, sealer: Sealer | None) -> tuple[dict[str, Any], str]:
     """The settings of the response cache, and why they can't be used. The password alone is sealed: another
     text that looks so stays as it is."""
-    if text is None:
-        return {}, ""
-    plain = _read(text)
-    if not isinstance(plain, dict):
-        return {}, "expected an object"
+    plain, flaw = _settings(text)
+    if flaw:
+        return {}, flaw
     sealed = {PASSWORD: plain.pop(PASSWORD)} if PASSWORD in plain else {}
     password, _, flaw = open_values(sealed, sealer, table=SETTINGS, row=CACHE_SETTINGS)
     found = plain | password

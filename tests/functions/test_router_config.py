@@ -1,10 +1,11 @@
 """The router's settings, fallbacks, and the hosts' config files."""
 
+import json
 from typing import Any
 
 import pytest
 
-from functions import router_config
+from functions import router_config, stored_models
 from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
 from tests.functions.governed import House, in_house
 from tests.functions.registered import STORING, registered
@@ -58,6 +59,88 @@ def test_a_setting_that_could_not_be_in_force_is_refused(
             await house.call(router_config.update, body)
         assert found.swaps == []
         assert await house.database.pool.fetchval('SELECT count(*) FROM "LiteLLM_Config"') == 0
+
+    in_house(postgres_dsn, scenario)
+
+
+async def stored_settings(house: House) -> Any:
+    sql = "SELECT param_value::text FROM \"LiteLLM_Config\" WHERE param_name = 'router_settings'"
+    return json.loads(await house.database.pool.fetchval(sql))
+
+
+async def set_by_sql(house: House, settings: object) -> None:
+    await house.database.pool.execute('DELETE FROM "LiteLLM_Config"')
+    await house.database.pool.execute(
+        "INSERT INTO \"LiteLLM_Config\" (param_name, param_value) VALUES ('router_settings', $1)",
+        json.dumps(settings),
+    )
+
+
+def test_a_setting_of_another_version_is_named_and_hinders_no_change(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = registered(house, OF_THE_FILE)
+        assert (await house.call(router_config.hosts)).settings_refused == []
+        wrong = {"num_retries": "many", "fallbacks": {"gpt": "claude"}, "newer": 1}
+        await set_by_sql(house, {**wrong, "timeout": 30})
+        for _ in range(2):  # as it was stored a moment ago, and after the refresh
+            shown = await house.call(router_config.fallback, {"model": "gpt"})
+            assert shown.fallback_models == ["claude"], "the file's"
+            await found.live.refresh()
+        said = (await house.call(router_config.hosts)).settings_refused
+        assert [each.partition(":")[0] for each in said] == [
+            *("router_settings.newer", "router_settings.fallbacks", "router_settings.num_retries")
+        ]
+        sources = {each.field_name: each.source for each in (await house.call(router_config.settings)).fields}
+        assert (sources["timeout"], sources["num_retries"]) == ("database", "config")
+        params = {"model": "openai/gpt-4o", "api_key": "sk-of-the-test"}
+        await house.call(stored_models.new, {"model_name": "more", "litellm_params": params})
+        await house.call(router_config.update, {"router_settings": {"timeout": 40, "retry_after": 2}})
+        assert found.swaps[-1].config.router_settings.timeout == 40
+        assert await stored_settings(house) == {**wrong, "timeout": 40, "retry_after": 2}
+        for again in ({"num_retries": "more"}, {"allowed_fails": "x"}):
+            with pytest.raises(InvalidRequest, match=f"router_settings.{next(iter(again))}"):
+                await house.call(router_config.update, {"router_settings": again})
+        await house.call(router_config.set_fallback, {"model": "claude", "fallback_models": ["gpt"]})
+        await house.call(router_config.update, {"router_settings": {"num_retries": None, "newer": None}})
+        assert await stored_settings(house) == {
+            "timeout": 40,
+            "retry_after": 2,
+            "fallbacks": [{"gpt": ["claude"]}, {"claude": ["gpt"]}],
+        }
+        assert (await house.call(router_config.hosts)).settings_refused == []
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_settings_that_are_no_object_are_named_until_others_are_stored(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = registered(house, OF_THE_FILE)
+        await set_by_sql(house, [1])
+        await found.live.refresh()
+        told = await house.call(router_config.hosts)
+        assert told.settings_refused == ["router_settings: expected an object"]
+        await house.call(router_config.update, {"router_settings": {"timeout": 40}})
+        assert await stored_settings(house) == {"timeout": 40}
+        assert (await house.call(router_config.hosts)).settings_refused == []
+        await set_by_sql(house, [1])
+        await found.live.refresh()
+        await house.call(router_config.update, {"router_settings": {"timeout": None}})
+        assert await stored_settings(house) == {}
+        assert (await house.call(router_config.hosts)).settings_refused == []
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_wrong_settings_of_the_cache_are_named_beside_the_routers(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = registered(house, OF_THE_FILE)
+        await house.database.pool.execute(
+            "INSERT INTO \"LiteLLM_Config\" (param_name, param_value) VALUES ('cache_settings', $1)",
+            '{"ttl": "x"}',
+        )
+        await found.live.refresh()
+        (said,) = (await house.call(router_config.hosts)).settings_refused
+        assert said.startswith("cache_settings.ttl")
 
     in_house(postgres_dsn, scenario)
 

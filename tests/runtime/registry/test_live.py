@@ -350,6 +350,76 @@ def test_a_wrong_stored_setting_takes_no_other_one_along(postgres_dsn: str, tmp_
     run(postgres_dsn, scenario)
 
 
+async def set_router(database: Database, text: str) -> None:
+    """Store settings of the router as another version would, or SQL."""
+    await database.pool.execute(
+        "INSERT INTO \"LiteLLM_Config\" (param_name, param_value) VALUES ('router_settings', $1)"
+        " ON CONFLICT (param_name) DO UPDATE SET param_value = excluded.param_value",
+        text,
+    )
+
+
+def test_a_wrong_stored_setting_is_named_and_the_rest_of_a_refresh_is_in_force(
+    postgres_dsn: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+    write(path, entry("one"), router_settings={"num_retries": 1})
+
+    async def scenario(database: Database) -> None:
+        found, other = await following(database, path), await following(database, path)
+        await set_router(database, '{"num_retries": "many", "retry_after": 9, "nosuch": 1}')
+        await store(other, "stored")
+        with capture_logs() as logs:
+            for _ in range(3):
+                await found.live.refresh()
+            await store(found, "again")
+        in_force = found.live.in_force.checked
+        assert knows(found, "stored")
+        assert knows(found, "again")
+        assert in_force.errors == ()
+        settings = in_force.config.router_settings
+        assert (settings.retry_after, settings.num_retries) == (9, 1)
+        told = [each for each in logs if each["event"] == "stored_settings_refused"]
+        assert [each["settings"] for each in told] == [2]
+        assert "router_settings.num_retries: Expected `int | null`" in str(told)
+        assert "router_settings.nosuch" in str(told)
+        assert in_force.config.unfit_settings.keys() == {"num_retries", "nosuch"}
+        for text in ("[1]", "7", '{"retry_after": ' + "9" * 5_000 + "}"):
+            await set_router(database, text)
+            with capture_logs() as logs:
+                await found.live.refresh()
+            assert found.live.in_force.checked.config.router_settings.num_retries == 1
+            assert found.live.in_force.checked.config.router_settings.retry_after is None
+            assert knows(found, "stored")
+        await set_router(database, '{"num_retries": 3}')
+        await found.live.refresh()
+        in_force = found.live.in_force.checked
+        assert (in_force.config.router_settings.num_retries, in_force.config.unfit_settings) == (3, {})
+        for each in (found, other):
+            await each.live.close()
+
+    run(postgres_dsn, scenario)
+
+
+def test_a_file_is_judged_by_the_stored_settings_that_are_in_force(postgres_dsn: str, tmp_path: Path) -> None:
+    """One that is not can't keep a file out, and a file can't put one out of force."""
+    path = tmp_path / "config.yaml"
+    write(path, entry("one"))
+
+    async def scenario(database: Database) -> None:
+        await set_router(database, '{"num_retries": "many", "model_group_alias": {"two": "one"}}')
+        found = await following(database, path)
+        assert knows(found, "two")
+        write(path, entry("one"), entry("three"))
+        await until(lambda: knows(found, "three"), "the file beside a wrong setting")
+        write(path, entry("one"), entry("three"), router_settings={"retry_after": "soon"})
+        await until(lambda: "retry_after" in (found.live.flaw or ""), "the file's own flaw")
+        assert "num_retries" not in (found.live.flaw or "")
+        await found.live.close()
+
+    run(postgres_dsn, scenario)
+
+
 def test_another_salt_key_skips_the_stored_models_and_serves_the_others(
     postgres_dsn: str, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ export default function Settings(): ReactNode {
                 </table>
                 {told.hosts.filter((host) => host.config_error).map((host) => <div key={host.host} className="note bad" style={{ marginTop: 10 }}>{host.config_error}</div>)}
                 {told.needs_restart.length > 0 && <div className="note warn" style={{ marginTop: 10 }}>These settings have changed in the file and take effect at the next start: {told.needs_restart.join(', ')}</div>}
+                {told.settings_refused.map((each) => <div key={each} className="note bad" style={{ marginTop: 10 }}>A stored setting is not in force: {each}</div>)}
               </>
             )}
           </Loaded>

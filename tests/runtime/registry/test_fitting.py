@@ -1,0 +1,88 @@
+"""What of the stored settings of the router is in force, where another version or SQL stored some of them."""
+
+from typing import Any
+
+import pytest
+
+from models_registry.config.stored import ROUTER_SETTINGS, Stored, StoredModel
+from runtime.blueprint import Checked, check
+from runtime.registry.fitting import Fitting, fitting, newly_unfit
+
+OWN: dict[str, Any] = {
+    "model_list": [{"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o", "api_key": "sk-x"}}],
+    "router_settings": {"num_retries": 1},
+}
+MODEL = StoredModel(model_id="m", model_name="more", litellm_params={"model": "ollama/llama3"})
+
+
+def fit(document: dict[str, Any] = OWN, flaw: str = "", **settings: Any) -> tuple[Fitting, int]:
+    """What fits of these settings, and how often the registry was built."""
+    built = 0
+
+    def build(tried: Stored) -> Checked:
+        nonlocal built
+        built += 1
+        return check(document, {}, stored=tried)
+
+    return fitting(Stored(models=(MODEL,), router_settings=settings, router_flaw=flaw), build), built
+
+
+def test_settings_that_can_all_be_in_force_are_judged_once() -> None:
+    found, built = fit(num_retries=3, timeout=9)
+    assert (found.stored.router_settings, built) == ({"num_retries": 3, "timeout": 9}, 1)
+    assert found.checked.config.unfit_settings == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("num_retries", "many", "router_settings.num_retries: Expected `int | null`, got `str`"),
+        ("num_retries", 10_000, "num_retries: expected 0 to 20"),
+        ("fallbacks", {"gpt": "claude"}, "router_settings.fallbacks"),
+        ("retry_after", -1, "router_settings.retry_after"),
+        ("retry_policy", {"NoSuchErrorRetries": 1}, "router_settings.retry_policy"),
+        (
+            "provider_budget_config",
+            {"openai": {"budget_limit": "x"}},
+            "router_settings.provider_budget_config",
+        ),
+        ("of_a_newer_version", [1], "router_settings.of_a_newer_version: this version has no such setting"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_that_can_not_is_named_and_takes_no_other_one_along(
+    name: str, value: object, says: str, place: int
+) -> None:
+    settings: list[tuple[str, Any]] = [("timeout", 9), ("allowed_fails", 5)]
+    settings.insert(place, (name, value))
+    found, _ = fit(**dict(settings))
+    config = found.checked.config
+    assert found.checked.errors == ()
+    assert found.stored.router_settings == {"timeout": 9, "allowed_fails": 5}
+    assert (config.router_settings.timeout, config.router_settings.allowed_fails) == (9, 5)
+    assert config.router_settings.num_retries == 1, "the file's counts in its place"
+    assert found.checked.registry.knows("more")
+    assert config.unfit_settings.keys() == {name}
+    assert says in config.unfit_settings[name]
+    assert config.unfit_settings[name].startswith(f"router_settings.{name}")
+
+
+def test_settings_that_are_no_object_are_all_left_out() -> None:
+    found, _ = fit(flaw="expected an object")
+    assert found.checked.config.unfit_settings == {ROUTER_SETTINGS: "router_settings: expected an object"}
+    assert found.checked.registry.knows("more")
+
+
+def test_what_is_wrong_with_the_file_is_no_fault_of_a_setting() -> None:
+    found, _ = fit({**OWN, "general_settings": {"master_key": []}}, timeout=9, num_retries="many")
+    assert found.checked.config.unfit_settings.keys() == {"num_retries"}
+    assert found.stored.router_settings == {"timeout": 9}
+    (error,) = found.checked.errors
+    assert error.startswith("general_settings.master_key")
+
+
+def test_a_setting_that_was_unfit_before_is_no_new_one_unless_it_was_changed() -> None:
+    wrong, fine = fit(num_retries="many", timeout=9)[0].checked, fit(timeout=9)[0].checked
+    assert newly_unfit(fine, fine) == newly_unfit(wrong, fine) == newly_unfit(wrong, wrong) == []
+    for found in (newly_unfit(fine, wrong), newly_unfit(wrong, wrong, changed={"num_retries"})):
+        assert found == ["router_settings.num_retries: Expected `int | null`, got `str`"]
