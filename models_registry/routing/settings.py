@@ -79,9 +79,10 @@ def routing_of(config: Config, registry: Registry) -> tuple[Routing, list[str], 
         fallbacks.setdefault(ANY, tuple(default_fallbacks))
     choices = ChoiceReader(config)
     reader.check_budgets()
-    retries = router.num_retries if router.num_retries is not None else litellm.num_retries
+    section = "litellm_settings" if router.num_retries is None else "router_settings"
+    retries = litellm.num_retries if router.num_retries is None else router.num_retries
     routing = Routing(
-        retries=defaults.retries if retries is None else reader.count(retries, "num_retries"),
+        retries=defaults.retries if retries is None else reader.count(retries, f"{section}.num_retries"),
         least_wait_s=reader.seconds(router.retry_after, "router_settings.retry_after"),
         policy=reader.policy(router.retry_policy, "router_settings.retry_policy"),
         model_policies=reader.model_policies(),

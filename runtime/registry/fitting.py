@@ -4,15 +4,19 @@ A setting that another version stored, or SQL, may be one that this version can'
 others are in force. Settings of the response cache need no such care: wrong ones switch it off.
 """
 
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
-from models_registry.config.stored import ROUTER_SETTINGS, Stored, Values, unknown_settings
+from models_registry.config.stored import ROUTER_SETTINGS, Stored, unknown_settings
 from runtime.blueprint import Checked
 
 MAX_SHOWN = 100
+NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
+_NAME = re.compile(r"[^a-z_]")
 
 
 class Fitting(NamedTuple):
@@ -23,38 +27,44 @@ class Fitting(NamedTuple):
     checked: Checked
 
 
-def fitting(stored: Stored, check: Callable[[Stored], Checked]) -> Fitting:
-    """What is stored without the settings of the router that can't be in force. `check` builds the registry.
-    Where a setting is wrong, each is judged together with those before it."""
-    unfit = {ROUTER_SETTINGS: f"{ROUTER_SETTINGS}: {stored.router_flaw}"} if stored.router_flaw else {}
+def fitting(
+    stored: Stored, check: Callable[[Stored], Checked], known: Mapping[str, str] = NOTHING_KNOWN
+) -> Fitting:
+    """What is stored without the settings of the router that can't be in force. `check` builds the registry,
+    which takes seconds where a thousand models get other settings: an error names its setting, so that it is
+    built once more for each wrong one. `known` are settings that were left out before."""
+    unfit = {name: reason for name, reason in known.items() if name in stored.router_settings}
+    if stored.router_flaw:
+        unfit[ROUTER_SETTINGS] = f"{ROUTER_SETTINGS}: {stored.router_flaw}"
     for name in unknown_settings(stored.router_settings):
         unfit[name] = f"{ROUTER_SETTINGS}.{name[:MAX_SHOWN]}: this version has no such setting"
-    known = {name: value for name, value in stored.router_settings.items() if name not in unfit}
-    fit = _with_router(stored, known)
-    checked = check(fit)
-    if checked.errors:
-        fit = _with_router(stored, {})
-        others = {*check(fit).errors}
-        for name, value in known.items():
-            tried = _with_router(stored, {**fit.router_settings, name: value})
-            wrong = next((each for each in check(tried).errors if each not in others), "")
-            if wrong:
-                path = f"{ROUTER_SETTINGS}.{name}"
-                unfit[name] = wrong if wrong.startswith(path) else f"{path}: {wrong}"
-            else:
-                fit = tried
+    while True:
+        settings = {name: value for name, value in stored.router_settings.items() if name not in unfit}
+        fit = msgspec.structs.replace(stored, router_settings=settings)
         checked = check(fit)
+        wrong = _wrong(checked.errors, settings)
+        if not wrong:
+            break
+        unfit |= wrong
     if unfit:
         config = msgspec.structs.replace(checked.config, unfit_settings=unfit)
         checked = msgspec.structs.replace(checked, config=config)
     return Fitting(fit, checked)
 
 
+def _wrong(errors: Sequence[str], names: Collection[str]) -> dict[str, str]:
+    """The first error about each of these settings, by its name. An error begins with the path of what is
+    wrong: `router_settings.num_retries: ...`."""
+    found: dict[str, str] = {}
+    for error in errors:
+        section, _, rest = error.partition(".")
+        name = _NAME.split(rest, maxsplit=1)[0]
+        if section == ROUTER_SETTINGS and name in names:
+            found.setdefault(name, error)
+    return found
+
+
 def newly_unfit(before: Checked, after: Checked, *, changed: Collection[str] = ()) -> list[str]:
     """Why stored settings of the router could not be in force that could be before, or that are `changed`."""
     was, unfit = before.config.unfit_settings, after.config.unfit_settings
     return [reason for name, reason in unfit.items() if name not in was or name in changed]
-
-
-def _with_router(stored: Stored, settings: Values) -> Stored:
-    return msgspec.structs.replace(stored, router_settings=settings)

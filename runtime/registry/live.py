@@ -10,10 +10,10 @@ import asyncio
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -25,6 +25,7 @@ from models_registry.config.stored import (
     Stored,
     StoredCredential,
     StoredModel,
+    Values,
 )
 from runtime.blueprint import Blueprint, Checked, check
 from runtime.config_file import ConfigFileError, ConfigFiles, hash_now, load_files
@@ -87,6 +88,14 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     document: dict[str, Any]  # YAML
 
 
+class _LeftOut(NamedTuple):
+    """The settings of the router that were left out of those that are stored, with a document."""
+
+    document: dict[str, Any]  # YAML
+    settings: Values
+    unfit: Mapping[str, str]
+
+
 class LiveRegistry:
     """Keeps one worker's registry up to date. `swapped` is called with what is in force, each time that it
     is another."""
@@ -114,6 +123,7 @@ class LiveRegistry:
         self._changed = asyncio.Event()
         self._look = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
+        self._left_out = _LeftOut({}, {}, {})
         self._files: ConfigFiles | None = None
         self._refused_hash: str | None = None
         self._unread_told: tuple[str, ...] = ()
@@ -182,8 +192,13 @@ class LiveRegistry:
             return check(document, blueprint.env, strict=blueprint.strict, stored=stored, cache=self._cache)
 
     def fitting(self, document: dict[str, Any], stored: Stored) -> Fitting:
-        """What of these stored rows can be in force with a document. For a thread of its own, too."""
-        return fitting(stored, lambda tried: self.checked(document, tried))
+        """What of these stored rows can be in force with a document. For a thread of its own, too. Settings
+        that were left out stay so while neither they nor the document change."""
+        was = self._left_out
+        known = was.unfit if was.document is document and was.settings == stored.router_settings else {}
+        found = fitting(stored, lambda tried: self.checked(document, tried), known)
+        self._left_out = _LeftOut(document, stored.router_settings, found.checked.config.unfit_settings)
+        return found
 
     async def _follow(self) -> None:
         """Load what was announced as changed. A read that failed is made again, since nobody announces the

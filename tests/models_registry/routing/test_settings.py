@@ -98,7 +98,7 @@ def test_the_example_of_the_page_loads() -> None:
 @pytest.mark.parametrize(
     ("router", "error"),
     [
-        ({"num_retries": -1}, "num_retries: expected 0 to 20, found -1"),
+        ({"num_retries": -1}, "router_settings.num_retries: expected 0 to 20, found -1"),
         ({"num_retries": "many"}, "router_settings.num_retries: Expected `int | null`, got `str`"),
         ({"retry_after": 61}, "router_settings.retry_after: expected a number of zero or more, up to 60"),
         ({"fallbacks": {"m": ["n"]}}, "router_settings.fallbacks: Expected `array | null`, got `object`"),

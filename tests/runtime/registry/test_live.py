@@ -384,6 +384,10 @@ def test_a_wrong_stored_setting_is_named_and_the_rest_of_a_refresh_is_in_force(
         assert "router_settings.num_retries: Expected `int | null`" in str(told)
         assert "router_settings.nosuch" in str(told)
         assert in_force.config.unfit_settings.keys() == {"num_retries", "nosuch"}
+        await set_router(database, '{"num_retries": 4, "retry_after": 9}')
+        await found.live.refresh()
+        in_force = found.live.in_force.checked
+        assert (in_force.config.router_settings.num_retries, in_force.config.unfit_settings) == (4, {})
         for text in ("[1]", "7", '{"retry_after": ' + "9" * 5_000 + "}"):
             await set_router(database, text)
             with capture_logs() as logs:
