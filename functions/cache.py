@@ -7,7 +7,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CacheContext
 from functions.rules.cache_settings import PARAM, shown_settings, stored_settings
-from functions.rules.stored_values import checked_values
+from functions.rules.stored_values import checked_settings
 from models_registry.config.response_cache import CacheRules
 from models_registry.config.stored import Stored
 from schema.cache import (
@@ -63,7 +63,7 @@ async def save_settings(request: CacheSettingsRequest, ctx: CacheContext) -> Cac
     everywhere."""
     refuse_undeclared(request)
     config = ctx.registry.in_force()
-    checked_values(request.cache_settings or {}, config, param=PARAM)
+    checked_settings(request.cache_settings or {}, param=PARAM)
 
     def change(stored: Stored) -> Stored:
         made, _ = stored_settings(
@@ -83,7 +83,7 @@ async def try_settings(request: CacheSettingsRequest, ctx: CacheContext) -> Cach
     """Keep an answer by these settings, and find it. Nothing is put in force."""
     refuse_undeclared(request)
     config = ctx.registry.in_force()
-    checked_values(request.cache_settings or {}, config, param=PARAM)
+    checked_settings(request.cache_settings or {}, param=PARAM)
     stored = await ctx.registry.read()
     _, rules = stored_settings(
         request.cache_settings, stored.cache_settings, config.environment, unread=bool(stored.cache_flaw)

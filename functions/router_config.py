@@ -9,7 +9,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
-from functions.rules.stored_values import checked_values
+from functions.rules.stored_values import checked_settings
 from models_registry.config.sections import FallbackLists
 from models_registry.config.stored import Stored, unknown_settings
 from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
@@ -44,7 +44,7 @@ async def update(request: ConfigUpdateRequest, ctx: RegistryContext) -> ConfigUp
     """Change settings of the router. They are in force at once here, and within a second everywhere."""
     refuse_undeclared(request)
     given = request.router_settings or {}
-    checked_values(given, ctx.registry.in_force(), param="router_settings")
+    checked_settings(given, param="router_settings")
     for name in unknown_settings(given):
         if given[name] is not None:
             raise UnsupportedParameter(

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from models_registry.config.reader import ENV_PREFIX
+from functions.rules.stored_values import refuse_variables
 from models_registry.config.redis_place import VARIABLES, RedisPlace
 from models_registry.config.response_cache import PATH, CacheKind, CacheRules, cache_rules_of
 from models_registry.config.sections import LitellmSettings
-from models_registry.config.stored import PASSWORD, Values, unfit_values
+from models_registry.config.stored import PASSWORD, Values
 from models_registry.config.stored_address import refusal_of
 from schema.cache import REDACTED
 from schema.errors import InvalidRequest
@@ -45,7 +45,7 @@ def stored_settings(
     if not _names_place(sent):
         return made, rules  # the environment says where Redis stands, and who we are there
     made |= _parts(place)
-    _refuse_variables(made)  # a part of a url may say what the url itself did not
+    refuse_variables(made, param=PARAM)  # a part of a url may say what the url itself did not
     if PASSWORD in given and not hides:  # a new one, or null
         return made, rules
     if place.password is None and _same_place(made, before):
@@ -81,7 +81,7 @@ def _checked(given: Values) -> dict[str, Any]:
             param=f"{PARAM}.{REDIS_KIND}",
         )
     sent = {name: value for name, value in given.items() if value is not None and name != REDIS_KIND}
-    _refuse_variables(sent)
+    refuse_variables(sent, param=PARAM)
     beside = next((each for each in VARIABLES if each in sent and each != "url"), None)
     if beside is not None and sent.get("url") is not None:
         raise InvalidRequest(
@@ -97,17 +97,6 @@ def _checked(given: Values) -> dict[str, Any]:
                 param=f"{PARAM}.host",
             )
     return sent
-
-
-def _refuse_variables(settings: Values) -> None:
-    for each, value in settings.items():
-        if isinstance(value, str) and value.startswith(ENV_PREFIX):
-            raise InvalidRequest(
-                f"{PARAM}.{each}: a variable can be named in the config file alone.", param=f"{PARAM}.{each}"
-            )
-    unfit = next(unfit_values(settings, {}), None)
-    if unfit is not None:
-        raise InvalidRequest(f"{PARAM}.{unfit}.", param=f"{PARAM}.{unfit.partition(':')[0]}")
 
 
 def _rules(settings: Values, environment: Mapping[str, str]) -> CacheRules:

@@ -8,7 +8,14 @@ import msgspec
 from models_registry.config.known_keys import ADDRESSES, KEYS, REQUEST_PARAMS
 from models_registry.config.providers import UnknownProvider, split
 from models_registry.config.reader import Config
-from models_registry.config.stored import Stored, StoredModel, Values, allowed_variables, unfit_values
+from models_registry.config.stored import (
+    Stored,
+    StoredModel,
+    Values,
+    allowed_variables,
+    unfit_values,
+    variable_in,
+)
 from models_registry.prices.fields import is_price_field
 from models_registry.shown import SECRET
 from schema.errors import Conflict, InvalidRequest
@@ -38,14 +45,33 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_values(given: Values, config: Config, *, param: str) -> None:
-    """Raise InvalidRequest for what may not be stored, by its name."""
+    """Raise InvalidRequest for parameters that may not be stored, by their names."""
+    _check_size(given, param)
+    unfit = next(unfit_values(given, allowed_variables(config)), None)
+    if unfit is not None:
+        raise InvalidRequest(f"{param}.{unfit}.", param=f"{param}.{unfit.partition(':')[0]}")
+
+
+def checked_settings(given: Values, *, param: str) -> None:
+    """The same for settings of the router and of the cache, which name no variable, also no allowed one."""
+    _check_size(given, param)
+    refuse_variables(given, param=param)
+
+
+def refuse_variables(settings: Values, *, param: str) -> None:
+    """Raise InvalidRequest for a setting that names a variable, by its name."""
+    name = variable_in(settings)
+    if name is not None:
+        raise InvalidRequest(
+            f"{param}.{name}: a variable can be named in the config file alone.", param=f"{param}.{name}"
+        )
+
+
+def _check_size(given: Values, param: str) -> None:
     if len(given) > MAX_VALUES or any(not 0 < len(name) <= MAX_NAME_CHARS for name in given):
         raise InvalidRequest(f"{param}: expected at most {MAX_VALUES} names with a value each.", param=param)
     if len(msgspec.json.encode(given)) > MAX_PARAMS_BYTES:
         raise InvalidRequest(f"{param}: at most {MAX_PARAMS_BYTES} bytes of JSON.", param=param)
-    unfit = next(unfit_values(given, allowed_variables(config)), None)
-    if unfit is not None:
-        raise InvalidRequest(f"{param}.{unfit}.", param=f"{param}.{unfit.partition(':')[0]}")
 
 
 def merged(before: Values, given: Values, *, param: str) -> Merged:

@@ -314,6 +314,12 @@ def unfit_values(values: Values, allowed: Mapping[str, str]) -> Iterator[str]:
     yield from _unfit_google(values.get("vertex_credentials"))
 
 
+def variable_in(settings: Values) -> str | None:
+    """The path of a setting that names a variable of the environment. Settings of the router and of the cache
+    name none: they are shown as they are to everybody who may see settings. None: none does."""
+    return next((name for name, text in _texts(settings, "", 0) if text.startswith(ENV_PREFIX)), None)
+
+
 def _unfit_google(given: object) -> Iterator[str]:
     """Why the credentials of Google Cloud may not be stored: they name a file, or another kind of account
     whose addresses anybody could choose."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from models_registry.config.stored import ROUTER_SETTINGS, Stored, unknown_settings
+from models_registry.config.stored import ROUTER_SETTINGS, Stored, unknown_settings, variable_in
 from runtime.blueprint import Checked
 
 MAX_SHOWN = 100
@@ -38,6 +38,10 @@ def fitting(
         unfit[ROUTER_SETTINGS] = f"{ROUTER_SETTINGS}: {stored.router_flaw}"
     for name in unknown_settings(stored.router_settings):
         unfit[name] = f"{ROUTER_SETTINGS}.{name[:MAX_SHOWN]}: this version has no such setting"
+    for name, value in stored.router_settings.items():
+        if variable_in({name: value}) is not None:
+            path = f"{ROUTER_SETTINGS}.{name[:MAX_SHOWN]}"
+            unfit[name] = f"{path}: it names a variable, which the config file alone may do"
     while True:
         settings = {name: value for name, value in stored.router_settings.items() if name not in unfit}
         fit = msgspec.structs.replace(stored, router_settings=settings)

@@ -1,14 +1,12 @@
 """Reads what is stored beside the config file: models, credentials, router settings."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from models_registry.config.reader import ENV_PREFIX
 from models_registry.config.stored import (
     CACHE_SETTINGS,
     PASSWORD,
@@ -16,6 +14,7 @@ from models_registry.config.stored import (
     Stored,
     StoredCredential,
     StoredModel,
+    variable_in,
 )
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
@@ -110,16 +109,10 @@ def _cache_settings(text: str | None, sealer: Sealer | None) -> tuple[dict[str, 
     sealed = {PASSWORD: plain.pop(PASSWORD)} if PASSWORD in plain else {}
     password, _, flaw = open_values(sealed, sealer, table=SETTINGS, row=CACHE_SETTINGS)
     found = plain | password
-    name = _variable_in(found)
+    name = variable_in(found)
     if name is not None:
         return {}, f"{name[:100]} names a variable, which the config file alone may do"
     return found, flaw
-
-
-def _variable_in(settings: Mapping[str, Any]) -> str | None:
-    """The name of a setting that names a variable of the environment. Only SQL can have written that."""
-    named = (name for name, value in settings.items() if isinstance(value, str))
-    return next((name for name in named if settings[name].startswith(ENV_PREFIX)), None)
 
 
 def _model(row: tuple[Any, ...], sealer: Sealer | None) -> StoredModel:

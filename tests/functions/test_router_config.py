@@ -44,7 +44,12 @@ def test_a_stored_setting_counts_before_the_files_until_it_is_taken_away(postgre
         ({"router_settings": {"num_retries": 10_000}}, "num_retries"),
         ({"router_settings": {"nosuch": 1}}, "router_settings.nosuch"),
         ({"router_settings": {"fallbacks": {"gpt": "claude"}}}, "router_settings.fallbacks"),
-        ({"router_settings": {"timeout": "os.environ/PATH"}}, "api_env_allowlist"),
+        ({"router_settings": {"timeout": "os.environ/PATH"}}, "timeout: a variable .* config file alone"),
+        ({"router_settings": {"timeout": "os.environ/ALLOWED"}}, "timeout: a variable .* config file alone"),
+        ({"router_settings": {"routing_strategy": "os.environ/ALLOWED"}}, "routing_strategy: a variable"),
+        ({"router_settings": {"default_fallbacks": ["os.environ/ALLOWED"]}}, "default_fallbacks: a variable"),
+        ({"router_settings": {"fallbacks": [{"os.environ/ALLOWED": ["gpt"]}]}}, "fallbacks: a variable"),
+        ({"router_settings": {"model_group_alias": {"a": {"model": "os.environ/ALLOWED"}}}}, "a variable"),
         ({"general_settings": {"master_key": "sk-x"}}, "general_settings"),
         ({"litellm_settings": {"drop_params": True}}, "litellm_settings"),
         ({"environment_variables": {"PATH": "x"}}, "environment_variables"),
@@ -54,7 +59,8 @@ def test_a_setting_that_could_not_be_in_force_is_refused(
     postgres_dsn: str, body: dict[str, Any], says: str
 ) -> None:
     async def scenario(house: House) -> None:
-        found = registered(house)
+        general = {**STORING["general_settings"], "api_env_allowlist": ["ALLOWED"]}
+        found = registered(house, {**STORING, "general_settings": general}, env={"ALLOWED": "gpt"})
         with pytest.raises((InvalidRequest, UnsupportedParameter), match=says):
             await house.call(router_config.update, body)
         assert found.swaps == []

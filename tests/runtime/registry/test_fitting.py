@@ -50,6 +50,12 @@ def test_settings_that_can_all_be_in_force_are_judged_once() -> None:
             {"openai": {"budget_limit": "x"}},
             "router_settings.provider_budget_config",
         ),
+        ("routing_strategy", "os.environ/ALLOWED", "router_settings.routing_strategy: it names a variable"),
+        (
+            "default_fallbacks",
+            ["os.environ/ALLOWED"],
+            "router_settings.default_fallbacks: it names a variable",
+        ),
         ("of_a_newer_version", [1], "router_settings.of_a_newer_version: this version has no such setting"),
     ],
 )
