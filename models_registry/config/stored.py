@@ -30,6 +30,9 @@ from models_registry.config.stored_address import refusal_of
 Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it
 ROUTER_SETTINGS = "router_settings"
 CACHE_SETTINGS = "cache_settings"
+LITELLM_SETTINGS = "litellm_settings"
+FALLBACKS = ("fallbacks", "default_fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+"""Settings of the router that a config file may have in `litellm_settings` too."""
 PASSWORD = "password"
 """The one secret among the settings of the response cache."""
 OWN_SECRETS = frozenset(
@@ -161,9 +164,12 @@ def _with_settings(document: Values, env: Mapping[str, str], stored: Stored) -> 
     given: dict[str, Values] = {ROUTER_SETTINGS: stored.router_settings}
     params, flaw = dict(stored.cache_settings), stored.cache_flaw
     flaw = f"{CACHE_SETTINGS}: {flaw}" if flaw else ""
+    lists = {name: None for name in FALLBACKS if name in stored.router_settings}
+    if lists:  # the file may have its own in this section too
+        given[LITELLM_SETTINGS] = lists
     if params or flaw:
         is_on = not flaw and params.get("type") != "off"
-        given["litellm_settings"] = {"cache": is_on, "cache_params": params if is_on else None}
+        given[LITELLM_SETTINGS] = {**lists, "cache": is_on, "cache_params": params if is_on else None}
     config = read_config(document, env, given)
     if params and not flaw:
         flaw = _cache_flaw(config, params)

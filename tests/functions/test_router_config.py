@@ -177,6 +177,27 @@ def test_fallbacks_are_made_shown_and_taken_away(postgres_dsn: str) -> None:
     in_house(postgres_dsn, scenario)
 
 
+@pytest.mark.parametrize("section", ["router_settings", "litellm_settings"])
+def test_the_files_fallbacks_can_be_taken_away_in_whichever_section_they_stand(
+    postgres_dsn: str, section: str
+) -> None:
+    async def scenario(house: House) -> None:
+        file = {"fallbacks": [{"gpt": ["claude"]}], "default_fallbacks": ["claude"]}
+        found = registered(house, {**STORING, section: file})
+        await house.call(router_config.delete_fallback, {"model": "gpt"})
+        assert found.swaps[-1].routing.fallbacks == {"*": ("claude",)}
+        with pytest.raises(NotFound):
+            await house.call(router_config.fallback, {"model": "gpt"})
+        await house.call(router_config.update, {"router_settings": {"default_fallbacks": []}})
+        assert found.swaps[-1].routing.fallbacks == {}
+        await house.call(
+            router_config.update, {"router_settings": {"fallbacks": None, "default_fallbacks": None}}
+        )
+        assert found.swaps[-1].routing.fallbacks == {"gpt": ("claude",), "*": ("claude",)}
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_fallback_names_models_that_exist(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         registered(house)

@@ -1,13 +1,9 @@
 """Answers in a real Redis: shared by workers, sealed, over in time, and never a call's problem."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,6 +23,7 @@ from schema.errors import Overloaded
 from schema.secret import Secret
 from tests.fakes.cache import local_cache
 from tests.fakes.hostile_upstream import closed_port
+from tests.fakes.redis_server import running_redis
 from tests.functions.contexts import ADMIN, make_call
 from tests.runtime.books.test_booking import until
 
@@ -34,7 +31,6 @@ T = TypeVar("T")
 SALT = Secret("sk-a-salt-key-of-some-length")
 PASSWORD = Secret("the-password-of-redis")
 ANSWER = KeptAnswer(b'{"id":"a secret answer"}', time.time(), 3, 5, 1, "chatcmpl-1")
-READY_S = 30.0
 
 
 class Hearing:
@@ -46,32 +42,8 @@ class Hearing:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPlace]:
     """A Redis of the tests' own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
-    folder = tmp_path_factory.mktemp("redis")
-    place = RedisPlace(host="127.0.0.1", port=closed_port(), password=PASSWORD)
-    process = _started(program, place, folder)
-    try:
+    with running_redis(tmp_path_factory.mktemp("redis"), PASSWORD) as (place, _):
         yield place
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _started(program: str, place: RedisPlace, folder: Path) -> "subprocess.Popen[bytes]":
-    """Start a Redis, and wait until it takes connections."""
-    options = {"port": place.port, "bind": place.host, "save": "", "appendonly": "no", "dir": folder}
-    options["requirepass"] = PASSWORD.reveal()
-    given = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-    process = subprocess.Popen([program, *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until_mono = time.monotonic() + READY_S
-    while time.monotonic() < until_mono and process.poll() is None:
-        with suppress(OSError), socket.create_connection((place.host, place.port), timeout=1):
-            return process
-        time.sleep(0.02)
-    process.kill()
-    raise AssertionError("redis-server did not start")
 
 
 class Worker(ResponseCache):
