@@ -126,6 +126,22 @@ USUAL = frozenset({"input", *ChatRequest.__struct_encode_fields__}).difference(_
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
+TRANSLATED = frozenset(
+    {
+        "model",
+        "messages",
+        *LIMITS,
+        "temperature",
+        "top_p",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+    }
+)
+"""OpenAI's fields that every translation of a chat honours."""
+
 
 class Ignorable(msgspec.Struct, frozen=True):
     """Why a field may be left out. `values` are the values with which it may be; None: any value."""

@@ -71,7 +71,7 @@ place."""
 NEWER_LIMIT = "max_completion_tokens"
 
 
-REFUSABLE = SAMPLING | {"reasoning_effort", "parallel_tool_calls", "stop"}
+REFUSABLE = frozenset({*SAMPLING, "reasoning_effort", "parallel_tool_calls", "stop"})
 """Fields that a model may refuse and another one of the same provider takes."""
 
 

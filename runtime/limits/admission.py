@@ -11,7 +11,7 @@ import structlog
 from functions.contract.call import Call, Caller
 from functions.contract.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
 from functions.ports.models import Bounds
-from models_registry.prices.price import Price, ceiling_nano
+from models_registry.prices.price import AtMost, Price, ceiling_nano
 from models_registry.target import Target
 from runtime.limits.capacities import BUDGET, OWNER, at_limit, told_first, too_large
 from runtime.limits.end_users import EndUsers
@@ -399,14 +399,14 @@ def full_ceiling(target: Target, bounds: Bounds) -> int | None:
 
 def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
     """The most that a call with `output` output tokens can cost, in nano-USD, judged from its request."""
-    return ceiling_nano(
-        price,
+    most = AtMost(
         bounds.prompt_tokens,
         output,
         images=bounds.images if price.image else 0,
         searches=bounds.searches if price.searches[2] else 0,
         at_list_price=bool(price.services) and bounds.at_list_price,
     )
+    return ceiling_nano(price, most)
 
 
 def _limit(rule: Rule) -> int:

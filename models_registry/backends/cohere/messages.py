@@ -1,8 +1,6 @@
 """A conversation in Cohere's form. It is near to OpenAI's. An answer that called tools may have a plan beside
 the calls, and thinking is a part of the content."""
 
-from types import MappingProxyType
-
 import msgspec
 
 from models_registry.backends.changes import Changes, MessageFields
@@ -11,7 +9,7 @@ from models_registry.backends.content import (
     address,
     function_of,
     parts_of,
-    refuse_legacy,
+    role_of,
     thinking_text,
 )
 from schema.chat import ImageUrl, Message, Part
@@ -25,9 +23,6 @@ from schema.dialects.cohere import (
 from schema.errors import InvalidRequest, UnsupportedParameter
 
 FIELDS = MessageFields.with_more()
-ROLES = MappingProxyType(
-    {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-)
 PLACES = ("http://", "https://", "data:")
 
 
@@ -65,14 +60,7 @@ def _without_pictures(
 
 
 def _message(message: Message, where: str, changes: Changes, *, thinks: bool) -> CohereMessage:
-    refuse_legacy(message, where)
-    role = ROLES.get(message.role)
-    if role is None:
-        raise UnsupportedParameter(
-            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
-        )
-    if message.name and role != "tool":
-        changes.add("messages.name")
+    role = role_of(message, where, changes)
     if role == "tool" and not message.tool_call_id:
         raise InvalidRequest(f"'{where}.tool_call_id' is missing.", param=f"{where}.tool_call_id")
     parts: list[CoherePart] = []

@@ -17,6 +17,7 @@ from models_registry.backends.openai.failures import FAILED, choice_error
 from models_registry.backends.openai.lengths import DeltaFields, length_of, text_length
 from models_registry.backends.provider_errors import error_inside, error_instead, tells_error
 from models_registry.backends.search import with_search
+from models_registry.backends.sse_reading import BlockRelaying
 from models_registry.backends.tolerance import decoded
 from models_registry.backends.usage import USAGES, from_wire, report_in
 from models_registry.target import Target
@@ -24,9 +25,7 @@ from models_registry.turns.sse import (
     DONE,
     DONE_DATA,
     LINE_ENDS,
-    MAX_FRAME_BYTES,
     Event,
-    EventCutter,
     events,
     failure_frame,
 )
@@ -95,25 +94,22 @@ _ENDS = msgspec.json.Decoder(_EndingPiece)
 _PIECES = msgspec.json.Decoder(_Piece)
 
 
-class OpenAIStream:
+class OpenAIStream(BlockRelaying):
     """Implements AnswerStream. `choices` is how many choices the caller asked for. `keep_usage` is false
     where the gateway asked for the chunk with the usage and the caller did not. `search` is what
     `search_context` gives."""
 
     def __init__(self, target: Target, *, choices: int, keep_usage: bool, search: str | None = None) -> None:
-        self._target = target
+        super().__init__(target)
         self._choices = choices
         self._keep_usage = keep_usage
         self._search = search
         self.service_tier: str | None = None
-        self._cutter = EventCutter(MAX_FRAME_BYTES)
-        self._begun = False
         self._window = _Window()
         self._usage: Usage | None = None
         self._final = False
         """Whether the latest report of usage is for the whole answer. Some servers report with every
         chunk."""
-        self.done = False
 
     @property
     def usage(self) -> Usage | None:
@@ -135,16 +131,6 @@ class OpenAIStream:
     def told_bytes(self) -> int | None:
         told = self._window.counted
         return None if self._window.is_odd else told
-
-    def feed(self, data: bytes) -> bytes | Broken:
-        """See AnswerStream."""
-        if self.done:
-            return b""
-        try:
-            block = self._cutter.feed(data)
-        except UpstreamError as error:
-            return Broken.of(error)
-        return self._relay(block) if block else b""
 
     def close(self) -> bytes | Broken:
         """See AnswerStream. Where the server sent no `[DONE]`, one is added if every choice has its finish

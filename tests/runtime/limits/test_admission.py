@@ -13,7 +13,7 @@ import pytest
 from functions.contract.call import Attempted, Call
 from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
-from models_registry.prices.price import Price, ceiling_nano
+from models_registry.prices.price import AtMost, Price, ceiling_nano
 from models_registry.target import Target
 from runtime.limits.admission import Admission, Admissions, full_ceiling
 from runtime.limits.end_users import EndUsers
@@ -137,7 +137,7 @@ def test_nothing_is_limited_while_the_whole_output_fits(postgres_dsn: str) -> No
         _, admission = await desk.admit([own_budget(10**12)], target)
         assert admission.output_limit is None
         (taken,) = admission.taken
-        assert taken.amount > ceiling_nano(PRICE, 0, 10_000)
+        assert taken.amount > ceiling_nano(PRICE, AtMost(0, 10_000))
 
     at_desk(postgres_dsn, scenario)
 
