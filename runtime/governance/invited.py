@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from piccolo.columns import Text
+from piccolo.columns.combination import Where
 from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
@@ -28,6 +30,17 @@ class NamedMember(Protocol):
 
     @property
     def user_email(self) -> str | None: ...
+
+
+def is_user(column: Text, member: NamedMember) -> Where:
+    """The condition that a column has the id of the user whom a member names. Raises InvalidRequest for a
+    member without id and address."""
+    if member.user_id:
+        return column == member.user_id
+    if not member.user_email:
+        raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
+    at_address = User.select(User.user_id).where(Lower(User.user_email) == member.user_email.lower())
+    return column.is_in(at_address)
 
 
 async def users_of(
