@@ -10,6 +10,7 @@ from functions.contract.policy import Policy
 from functions.contract.roles import Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
+from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, text_changes
 from models_registry.registry import permits
 from schema.errors import InvalidRequest, NotAllowed, NotFound
 from schema.fields import (
@@ -18,8 +19,6 @@ from schema.fields import (
     MetadataChange,
     filled,
     limit_changes,
-    metadata_change,
-    text,
     texts,
 )
 from schema.teams import Member, MemberLimits, TeamFields, TeamNewRequest, TeamRecord
@@ -71,23 +70,15 @@ def team_of_group(
 
 
 def _changes(request: TeamFields, now: datetime, zone: tzinfo) -> dict[str, object]:
-    changes = limit_changes(request, now, zone)
-    for name in ("team_alias", "organization_id"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
-    for name in ("models", "access_group_ids"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = texts(value or [], param=name)
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
+    changes = {
+        **limit_changes(request, now, zone),
+        **text_changes(request, ("team_alias", "organization_id")),
+        **list_changes(request, ("models", "access_group_ids")),
+        **flag_changes(request, ("blocked",)),
+    }
     if request.team_member_permissions is not UNSET:
         changes["team_member_permissions"] = check_permissions(request.team_member_permissions or [])
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
-    return changes
+    return {**changes, **metadata_changes(request)}
 
 
 def check_permissions(paths: list[str]) -> list[str]:
