@@ -11,7 +11,7 @@ from schema.access_groups import (
     AccessGroupRecord,
     AccessGroupUpdateRequest,
 )
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.fields import UNSET, refuse_undeclared, text, texts
 
 MAX_LISTED = 1_000

@@ -15,7 +15,8 @@ from schema.budgets import (
     BudgetSettingsQuery,
     BudgetUpdateRequest,
 )
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import limit_changes, refuse_undeclared, text, texts
 from schema.wire import to_json
 

@@ -23,7 +23,8 @@ from schema.cache import (
     FlushRequest,
     PingQuery,
 )
-from schema.errors import InvalidRequest, Overloaded
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
 from schema.fields import refuse_undeclared, texts
 from schema.wire import to_json
 

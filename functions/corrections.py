@@ -19,7 +19,8 @@ from schema.corrections import (
     cost_in_nano,
     cursor_after,
 )
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import refuse_undeclared, text
 from schema.money import plain_usd
 

@@ -19,7 +19,8 @@ from schema.credentials import (
     CredentialRequest,
     CredentialShown,
 )
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from schema.fields import UNSET, refuse_undeclared, text
 
 NO_SUCH = "There is no such credential."

@@ -17,7 +17,8 @@ from schema.customers import (
     CustomersDeleted,
     CustomersRequest,
 )
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import UNSET, dollars, refuse_undeclared, text, texts
 
 MAX_PAGE = 1_000

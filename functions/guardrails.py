@@ -11,7 +11,9 @@ from functions.contract.roles import Access
 from functions.ports.context import GuardrailContext
 from models_registry.config.guardrails import Guardrail, Moment
 from models_registry.config.sections import GENERIC_GUARDRAIL
-from schema.errors import InvalidRequest, NotFound, shortened
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import refuse_undeclared
 from schema.guardrails import (
     Applied,

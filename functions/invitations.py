@@ -5,7 +5,9 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.contract.visit import SESSION, Redirect, WebPage, cookie_for
 from functions.ports.context import PeopleContext, VisitContext
-from schema.errors import InvalidRequest, NotAllowed, NotFound, SignInFailed
+from schema.errors.callers import NotAllowed, SignInFailed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import refuse_undeclared
 from schema.invitations import (
     InvitationAcceptRequest,

@@ -23,7 +23,9 @@ from functions.rules.key_policy import (
 )
 from functions.rules.pages import check_page, pages_of
 from schema.budgets import BudgetRecord
-from schema.errors import GatewayError, InvalidRequest, NotFound
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
 from schema.keys import (
     KeyAliases,

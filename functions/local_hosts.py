@@ -13,7 +13,9 @@ from functions.rules.model_policy import with_model
 from models_registry.config.local_hosts import MODEL, HostKind, LocalHost, bare
 from models_registry.config.stored import Stored, StoredModel
 from models_registry.turns.sse import failure_frame, frame
-from schema.errors import GatewayError, InvalidRequest, NotFound, shortened
+from schema.errors.base import GatewayError, shortened
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import UNSET, refuse_undeclared, text
 from schema.local_hosts import (
     HostModelDone,

@@ -9,7 +9,9 @@ from functions.contract.roles import ORG_ADMIN, Access
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
 from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, own_limits, text_changes
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import (
     MetadataChange,
     refuse_undeclared,

@@ -7,7 +7,8 @@ from functions.contract.roles import Access
 from functions.ports.context import ProjectContext
 from functions.rules.guardrail_names import check_guardrails
 from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, own_limits, text_changes
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import (
     MetadataChange,
     refuse_undeclared,

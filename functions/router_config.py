@@ -12,7 +12,9 @@ from functions.ports.context import RegistryContext
 from functions.rules.stored_values import checked_values
 from models_registry.config.sections import FallbackLists
 from models_registry.config.stored import Stored, unknown_settings
-from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
+from schema.errors.models import ModelNotFound
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.fields import refuse_undeclared, text, texts
 from schema.router_config import (
     ConfigHosts,

@@ -5,7 +5,8 @@ import re
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import SavedFilterContext
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import UNSET, refuse_undeclared, text
 from schema.saved_filters import (
     SavedFilter,

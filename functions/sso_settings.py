@@ -6,7 +6,8 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.contract.visit import SIGN_IN, Redirect, cookie_for
 from functions.ports.context import PeopleContext, VisitContext
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import refuse_undeclared
 from schema.identity import DirectoryGroup, Identity
 from schema.sso_settings import (

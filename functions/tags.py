@@ -6,7 +6,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import TagContext
 from functions.rules.row_changes import own_limits, text_changes
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.fields import UNSET, dollars, refuse_undeclared, text, texts
 from schema.tags import (
     TagDeleted,

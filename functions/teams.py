@@ -28,7 +28,10 @@ from functions.rules.team_policy import (
     there,
     unchecked,
 )
-from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import UNSET, MetadataChange, dollars, filled, refuse_undeclared, text, texts
 from schema.teams import (
     Member,

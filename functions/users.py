@@ -12,7 +12,10 @@ from functions.rules.key_policy import check_alias, key_name
 from functions.rules.pages import check_page, pages_of
 from functions.rules.user_bounds import check_user_made, check_user_modest, check_user_role
 from functions.rules.user_policy import DEFAULTS, user_changes, user_made
-from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import (
     UNSET,
     dollars,

@@ -21,7 +21,9 @@ from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing
 from models_registry.shown import deployment_facts, group_facts, public_params, skipped_facts
 from models_registry.target import Target
-from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelInError, ModelNotFound
 from schema.ledger.rows import SpendRow
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard

@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from schema.cache_options import CONTROLS
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.limits import COUNTS, SUMS, Meter
 from schema.window import check_duration, window
 from schema.wire import Wire, to_json, value_of

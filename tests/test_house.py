@@ -58,7 +58,6 @@ ENTRANCE = {
 SHARED_WORDS = {
     "cache_options",
     "dates",
-    "errors",
     "fields",
     "identity",
     "labels",

@@ -21,7 +21,7 @@ from functions.ports.models import Hold
 from models_registry.config.response_cache import CacheRules
 from models_registry.target import Target
 from schema.cache_options import CACHE_FIELD
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 CACHE_KEY_HEADER = "x-litellm-cache-key"

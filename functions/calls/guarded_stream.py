@@ -11,7 +11,7 @@ from functions.contract.function import EventStream
 from functions.ports.models import Hold
 from models_registry.contents.texts import Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 MOST_WAITED_S = 1.0

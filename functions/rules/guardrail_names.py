@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from functions.ports.guardrails import Guardrails
-from schema.errors import InvalidRequest, shortened
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest
 from schema.fields import MetadataChange
 
 GUARDRAILS = "guardrails"

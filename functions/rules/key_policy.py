@@ -13,7 +13,9 @@ from functions.contract.roles import DEVOPS, Access, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import GUARDRAILS, check_guardrails
 from functions.rules.row_changes import list_changes, metadata_changes
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import (
     UNSET,
     MetadataChange,

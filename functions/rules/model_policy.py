@@ -11,7 +11,9 @@ from models_registry.config.known_keys import REQUEST_PARAMS
 from models_registry.config.providers import UnknownProvider, split
 from models_registry.config.reader import ENV_PREFIX, Config
 from models_registry.config.stored import Stored, StoredModel
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import text
 
 NO_SUCH = "There is no such stored model."

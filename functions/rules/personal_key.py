@@ -10,7 +10,7 @@ from functions.contract.roles import DEVOPS, PROXY_ADMIN
 from functions.rules.key_bounds import ceiling_of_config, filled_up
 from functions.rules.key_ceiling import check_within
 from functions.rules.key_policy import as_test_key
-from schema.errors import NotAllowed
+from schema.errors.callers import NotAllowed
 from schema.fields import filled, limit_changes, metadata_change, texts
 from schema.keys import KeyFields, KeyGenerateRequest, KeyRecord
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from functions.contract.call import Call
 from functions.contract.policy import Policy
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.fields import (
     UNSET,
     LimitRequest,

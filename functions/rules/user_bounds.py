@@ -5,7 +5,8 @@ import msgspec
 from functions.contract.roles import ASSIGNABLE, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.user_policy import MODEST_ROLES
-from schema.errors import InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from schema.fields import MetadataChange
 
 

@@ -8,7 +8,7 @@ import msgspec
 from models_registry.backends.changes import Changes
 from models_registry.backends.signatures import googles, openais
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
 SYSTEM_ROLES = frozenset({"system", "developer"})

@@ -17,7 +17,8 @@ from models_registry.prices.fields import is_price_field
 from models_registry.target import Target
 from schema.cache_options import CACHE_FIELD
 from schema.chat import ChatRequest
-from schema.errors import MAX_NAME_CHARS, GatewayError, UnsupportedParameter, shortened
+from schema.errors.base import MAX_NAME_CHARS, GatewayError, shortened
+from schema.errors.requests import UnsupportedParameter
 from schema.labels import (
     METADATA_FIELD,
     OWN_METADATA_FIELD,

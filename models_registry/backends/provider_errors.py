@@ -18,7 +18,7 @@ import msgspec
 from models_registry.backends.credentials import CUT, without_credentials
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Dialect, Target
-from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
+from schema.errors.upstream import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
 
 _ANYTHING = msgspec.json.Decoder()
 MAX_MESSAGE_CHARS = 1000

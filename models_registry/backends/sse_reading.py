@@ -8,7 +8,8 @@ from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent
 from models_registry.turns.sse import LINE_ENDS, MAX_FRAME_BYTES, Event, EventCutter, events
 from models_registry.turns.stream import CUT, EMPTY, NO_STREAM, Broken, Parsed, SaidBytes
-from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors.base import Told
+from schema.errors.upstream import UpstreamCut, UpstreamError, UpstreamMalformed
 
 NO_EVENTS: tuple[AnswerEvent, ...] = ()
 

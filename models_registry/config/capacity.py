@@ -10,7 +10,7 @@ from models_registry.config.reader import Config
 from models_registry.config.sections import RouterSettings
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.target import UNORDERED, Capacity, DeploymentBudget
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.money import NANO_PER_USD
 from schema.window import check_duration
 

@@ -49,7 +49,7 @@ from models_registry.prices.fields import (
     per_million_doubt,
     warning_of,
 )
-from schema.errors import shortened
+from schema.errors.base import shortened
 from schema.secret import Secret
 
 ENV_PREFIX = "os.environ/"

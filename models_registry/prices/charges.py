@@ -1,7 +1,7 @@
 """What an attempt costs by its outcome, when it is booked and when it is costed again."""
 
 from models_registry.prices.price import AtMost, Parts, Price, ceiling_parts, cost_parts
-from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamUnreachable
+from schema.errors.upstream import ProviderAnswer, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
 

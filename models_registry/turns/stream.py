@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from models_registry.turns.events import AnswerEvent, Began, said_bytes
-from schema.errors import GatewayError, Told, UpstreamError
+from schema.errors.base import GatewayError, Told
+from schema.errors.upstream import UpstreamError
 from schema.usage import Usage
 
 NO_STREAM = "The provider answered with something else than a stream."

@@ -31,7 +31,7 @@ from runtime.process.locks import is_locked, locked
 from runtime.telemetry.alert_store import AlertStore
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 INTERVAL_S = 0.25
 WHOLE_LOOK_S = 1.0

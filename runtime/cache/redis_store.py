@@ -11,7 +11,7 @@ from typing import Any
 from models_registry.config.redis_place import RedisPlace
 from runtime.cache.sealed import StillKept, ToKeep, opened_by, sealed_under
 from runtime.state.sealing import Sealer
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 
 PREFIX = "switchgear:answer:"
 CONNECTIONS = 8

@@ -30,7 +30,8 @@ from runtime.postgres.freshness import HEARD_S, Announcements
 from runtime.postgres.listener import EVERYTHING
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
-from schema.errors import GatewayError, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.overload import Overloaded
 
 CHANNEL = "switchgear_cache"
 TABLE = "Switchgear_Cache"

@@ -15,7 +15,8 @@ from runtime.governance.addresses import ADDRESS_LOCK, free_address
 from runtime.governance.newcomers import Newcomers
 from runtime.postgres.database import Database
 from runtime.postgres.turns import take_turn
-from schema.errors import InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from schema.tables.users import User
 
 MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)

@@ -19,7 +19,7 @@ from runtime.governance.team_store import MAX_SHOWN, TeamStore
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.organizations import (
     OrganizationInfo,
     OrganizationMember,

@@ -14,7 +14,8 @@ from functions.contract.call import MASTER_USER_ID, Call
 from runtime.governance.audit_note import note_of, write_note
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.errors import Conflict, InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict, NotFound
 from schema.saved_filters import SavedFilter
 
 TABLE = "Switchgear_SavedFilter"

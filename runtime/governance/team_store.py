@@ -23,7 +23,8 @@ from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import AlreadyMember, InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import AlreadyMember, NotFound
 from schema.fields import LimitFields, Page, StampFields
 from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken

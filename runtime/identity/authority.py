@@ -24,7 +24,9 @@ from functions.rules.personal_key import personal_key
 from runtime.identity.authority_rows import API_KEY, Facts, KeyMetadata, KeyRow, RowMetadata
 from runtime.limits.rules import Increase, Level, Limits, money_rules, rate_rules
 from schema.cache_options import NO_CACHE_CONTROLS
-from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
+from schema.errors.base import GatewayError, Told
+from schema.errors.callers import BlockedKey
+from schema.errors.requests import InvalidRequest
 from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule
 from schema.models import AllowedModels

@@ -10,7 +10,7 @@ from models_registry.config.reader import Config
 from models_registry.config.sign_in import JwtSection
 from runtime.signin.proofs import EmailAddress, address_of, claim_at, kind_of, subject_of, tenant_of
 from runtime.signin.providers import is_safe
-from schema.errors import NotAllowed, SignInFailed
+from schema.errors.callers import NotAllowed, SignInFailed
 from schema.identity import Claims
 
 MAX_CHARS = 256

@@ -38,7 +38,7 @@ from runtime.limits.governor import Debt
 from runtime.telemetry.tally import Tally
 from runtime.upstream.router import ONE_ATTEMPT
 from runtime.upstream.watch import Watch
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
 from schema.money import dollars_text

@@ -27,14 +27,8 @@ from runtime.limits.refusals import LIMIT_TYPES, refusal
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.limits.slices import TOKENS, Need, Taken, give_back
 from runtime.limits.tag_budgets import TagBudgets
-from schema.errors import (
-    BudgetExceeded,
-    DeploymentAtLimit,
-    RateLimited,
-    TooManyTokens,
-    UnboundedCost,
-    shortened,
-)
+from schema.errors.base import shortened
+from schema.errors.limits import BudgetExceeded, DeploymentAtLimit, RateLimited, TooManyTokens, UnboundedCost
 from schema.labels import together
 from schema.ledger.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule

@@ -18,7 +18,7 @@ from runtime.postgres.read_cache import ReadCache, Source
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord
-from schema.errors import CustomerBlocked, ModelNotAllowed, NotAllowed
+from schema.errors.callers import CustomerBlocked, ModelNotAllowed, NotAllowed
 from schema.limits import Rule
 from schema.tables.budgets import Budget, Customer
 

@@ -20,7 +20,7 @@ import msgspec
 from runtime.limits.lease_turns import BUSY
 from runtime.limits.leases import LIVES_S, Leases, Shortfall, WorkerLost
 from runtime.limits.slices import Need, Slice, Slices, Taken
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.limits import Meter, Rule
 
 RECALL_S = 0.1

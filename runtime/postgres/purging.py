@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 PURGE_EVERY_S = 600.0
 PURGED_AT_ONCE = 500

@@ -19,7 +19,8 @@ from runtime.scim.groups import DirectoryGroups
 from runtime.scim.models import MAX_RESULTS, ResourceJson, described, model_of, understood
 from runtime.scim.users import DirectoryUsers
 from runtime.stores import Stores
-from schema.errors import InvalidRequest, NotFound, PreconditionFailed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound, PreconditionFailed
 from schema.scim import ScimQuery
 
 V2 = "/scim/v2"

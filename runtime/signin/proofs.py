@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.identity import Claims, ProviderKind
 
 MAX_CHARS = 256

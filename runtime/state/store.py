@@ -10,7 +10,9 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.postgres.purging import Purging, purge_expired
 from runtime.state.sealing import CantOpen, Sealer
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
 
 MAX_VALUE_BYTES = 48 * 1024 * 1024
 """The longest value that is kept."""

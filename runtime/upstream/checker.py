@@ -22,7 +22,7 @@ from models_registry.numbers import BadDeployment, number
 from models_registry.registry import STAR
 from models_registry.target import Deadlines, Residency, Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 CHECKER = "switchgear_health_check"
 """What stands for the key in spend rows of checks."""

@@ -35,8 +35,8 @@ from runtime.upstream.heads import Unwritable, UrlParts, address_of, head_of
 from runtime.upstream.pool import Place, Pool, PoolLimits
 from runtime.upstream.proxies import Proxies, Proxy
 from runtime.upstream.tls import AS_THE_SYSTEM
-from schema.errors import (
-    NotLocal,
+from schema.errors.models import NotLocal
+from schema.errors.upstream import (
     Unreached,
     UpstreamBusy,
     UpstreamCut,

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from functions import router_config
-from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
+from schema.errors.models import ModelNotFound
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from tests.functions.governed import House, in_house
 from tests.functions.registered import STORING, registered
 

@@ -25,7 +25,7 @@ from models_registry.backends.images import media_type_of
 from models_registry.backends.tool_ids import ToolIds
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.anthropic import AnthropicMessage, AnthropicSource, Block
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 FILLER = "."

@@ -15,7 +15,8 @@ from models_registry.target import Target
 from models_registry.turns.messages_form import failure_event
 from models_registry.turns.sse import Event
 from schema.dialects.anthropic import AnswerBlock, BlockDelta, MessageEvent
-from schema.errors import GatewayError, UpstreamCut, UpstreamMalformed
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamCut, UpstreamMalformed
 from schema.wire import present
 
 EMPTY = "{}"

@@ -24,7 +24,7 @@ from schema.dialects.anthropic import (
     ToolSpec,
     ToolUse,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 DEFAULT_MAX_TOKENS = 4096

@@ -29,7 +29,7 @@ from models_registry.turns.events import (
     Unshown,
 )
 from schema.dialects.anthropic import MessageEvent
-from schema.errors import UpstreamCut, UpstreamMalformed
+from schema.errors.upstream import UpstreamCut, UpstreamMalformed
 from schema.wire import present
 
 EMPTY = ("", "{}")

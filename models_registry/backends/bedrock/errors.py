@@ -14,7 +14,7 @@ from models_registry.backends.provider_errors import (
     whole_answer,
 )
 from models_registry.target import Target
-from schema.errors import ProviderError, UpstreamError
+from schema.errors.upstream import ProviderError, UpstreamError
 
 STATUSES: Mapping[str, int] = MappingProxyType(
     {

@@ -35,7 +35,7 @@ from schema.dialects.bedrock import (
     BedrockToolResult,
     BedrockToolUse,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
 FILLER = "."

@@ -31,7 +31,7 @@ from schema.dialects.bedrock import (
     ConverseRequest,
     InferenceConfig,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = TRANSLATED | {

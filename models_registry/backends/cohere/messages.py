@@ -20,7 +20,7 @@ from schema.dialects.cohere import (
     CoherePart,
     CohereToolCall,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 
 FIELDS = MessageFields.with_more()
 PLACES = ("http://", "https://", "data:")

@@ -23,7 +23,7 @@ from schema.dialects.cohere import (
     CohereThinking,
     CohereTool,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = TRANSLATED | {

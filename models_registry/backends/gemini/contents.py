@@ -35,7 +35,7 @@ from schema.dialects.gemini import (
     GeminiResult,
     GeminiTurn,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
 FILLER = "."

@@ -28,7 +28,7 @@ from schema.dialects.gemini import (
     GenerateRequest,
     GenerationConfig,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = TRANSLATED | {

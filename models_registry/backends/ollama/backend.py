@@ -37,7 +37,7 @@ from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.dialects.ollama import OllamaEmbeddings, Option
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import ProviderError, UpstreamCut, UpstreamError
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamError
 from schema.usage import Usage
 
 QUEUE_RETRY_S = 5.0

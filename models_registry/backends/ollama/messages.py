@@ -11,7 +11,7 @@ from models_registry.backends.content import (
 )
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 
 AUTO = "auto"
 FIELDS = MessageFields.with_more(message=("name",))

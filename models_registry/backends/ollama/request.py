@@ -21,7 +21,7 @@ from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.dialects.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaMessage, OllamaTool
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = (

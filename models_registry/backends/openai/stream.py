@@ -30,7 +30,8 @@ from models_registry.turns.sse import (
     failure_frame,
 )
 from models_registry.turns.stream import CUT, EMPTY, Broken
-from schema.errors import GatewayError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage, tier_served
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -11,7 +11,7 @@ from models_registry.backends.provider_errors import error_instead, tells_error
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from schema.wire import present
 
 ANSWERS = frozenset({"choices", "data"})

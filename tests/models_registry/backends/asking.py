@@ -8,7 +8,7 @@ import msgspec
 from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.target import Dialect
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import target

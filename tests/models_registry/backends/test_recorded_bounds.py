@@ -20,7 +20,7 @@ from models_registry.facts.families import is_agent
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.usage import Usage
 from schema.wire import decode_body
 from tests.models_registry.backends.asking import OPERATIONS, asked

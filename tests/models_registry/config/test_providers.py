@@ -25,7 +25,7 @@ from models_registry.config.providers import PROVIDERS, split
 from models_registry.target import Deadlines
 from runtime.blueprint import check
 from schema.chat import ChatCompletion, ChatRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.ledger.rows import Outcome
 from schema.wire import decode_body
 from tests.fakes import answers

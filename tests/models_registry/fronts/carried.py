@@ -24,7 +24,7 @@ from models_registry.target import Dialect, Target
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.completions import CompletionsRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.messages import MessagesRequest
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body

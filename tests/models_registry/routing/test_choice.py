@@ -23,7 +23,7 @@ from models_registry.routing.choice import (
 )
 from models_registry.routing.fleet import Fleet
 from models_registry.target import Capacity, Dialect, Target
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from tests.models_registry.routing.deployments import NOW, target, tokens, view
 
 ROLLS = [number / 1_000 for number in range(1_000)]

@@ -17,7 +17,7 @@ from runtime.cache.table import CacheTable
 from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.secret import Secret
 from tests.functions.contexts import ADMIN, make_call
 from tests.runtime.books.test_booking import until

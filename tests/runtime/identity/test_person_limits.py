@@ -13,7 +13,7 @@ from models_registry.registry import permits
 from runtime.identity.person_reader import PersonReader
 from runtime.identity.session_reader import SessionReader
 from runtime.signin.digests import digest_of
-from schema.errors import NotAllowed
+from schema.errors.callers import NotAllowed
 from schema.identity import SignInRules
 from schema.limits import Holder
 from tests.functions.governed import DEFAULTS, VISIT, House, in_house

@@ -20,7 +20,7 @@ from runtime.limits.admission import full_ceiling
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition
 from runtime.reports.spend import SpendReader
-from schema.errors import UpstreamTimeout
+from schema.errors.upstream import UpstreamTimeout
 from schema.ledger.journal import row_of, unsettled
 from schema.ledger.rows import Outcome, SpendRow, usage_of
 from schema.spend import SpendLog, SpendQuery, spend_log

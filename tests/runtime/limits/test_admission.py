@@ -23,7 +23,7 @@ from runtime.limits.slices import Need, Slice, Slices, give_back
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.chat import ChatRequest
-from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.errors.limits import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
 from schema.ledger.journal import row_of
 from schema.limits import Holder, Meter, Rule
 from schema.usage import Usage

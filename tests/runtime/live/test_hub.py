@@ -17,7 +17,8 @@ from runtime.ledger.spend_row import Attempt
 from runtime.live import hub as hubs
 from runtime.live.hub import LiveHub
 from runtime.live.stream import MAX_WAITING, LiveStream
-from schema.errors import Overloaded, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.overload import Overloaded
 from schema.live import PagesOpen, booked_news, read_news
 from tests.functions.contexts import make_call
 

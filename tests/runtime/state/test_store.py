@@ -15,7 +15,9 @@ from runtime.state import store as store_module
 from runtime.state.salt_check import OtherSaltKey, check_salt
 from runtime.state.sealing import Sealer
 from runtime.state.store import StateStore
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
 from schema.secret import Secret
 from tests.conftest import execute
 from tests.fakes.state import FakeState

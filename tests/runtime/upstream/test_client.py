@@ -24,8 +24,8 @@ from runtime.upstream.client import HttpUpstream
 from runtime.upstream.decoding import decoder_of
 from runtime.upstream.heads import address_of
 from runtime.upstream.pool import PoolLimits
-from schema.errors import (
-    NotLocal,
+from schema.errors.models import NotLocal
+from schema.errors.upstream import (
     UpstreamBusy,
     UpstreamCut,
     UpstreamError,
@@ -371,7 +371,7 @@ import asyncio, socket, time
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream.client import HttpUpstream
-from schema.errors import UpstreamNotInTime
+from schema.errors.upstream import UpstreamNotInTime
 
 def hang(*args, **kwargs):
     time.sleep(60)

@@ -11,7 +11,7 @@ from models_registry.backends.openai.history import MAX_ID_CHARS, short_id
 from models_registry.backends.signatures import openais
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.openai_responses import SentItem, SentPart
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
 FIELDS = MessageFields.with_more(part=("file",))

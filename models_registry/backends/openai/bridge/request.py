@@ -22,7 +22,7 @@ from schema.dialects.openai_responses import (
     SentText,
     SentTool,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = TRANSLATED | {

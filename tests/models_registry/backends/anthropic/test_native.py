@@ -13,7 +13,8 @@ from models_registry.backends.anthropic.native import NativeMessages, counted_to
 from models_registry.backends.signatures import of_google
 from models_registry.target import Dialect, Target
 from models_registry.turns.surfaces import Surface
-from schema.errors import ProviderError, UnsupportedParameter, UpstreamCut, UpstreamMalformed
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.messages import MessagesRequest
 from schema.wire import decode_body
 from tests.fakes import answers

@@ -11,7 +11,7 @@ from models_registry.backends import BACKENDS
 from models_registry.facts.table import ModelFacts
 from models_registry.target import Dialect, Target
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from tests.models_registry.backends.making import FACTS, PIXEL, WEATHER, chat, embeddings, target
 
 GEMINI = BACKENDS[Dialect.GEMINI]

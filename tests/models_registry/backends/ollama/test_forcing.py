@@ -13,7 +13,7 @@ from models_registry.backends.ollama.backend import Ollama
 from models_registry.target import Dialect
 from models_registry.turns.events import AnswerEvent, Stopped, StopReason, Text, ToolArguments, ToolBegan
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from tests.models_registry.backends.making import FACTS, target
 
 BACKEND = Ollama()

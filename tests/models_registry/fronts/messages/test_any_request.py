@@ -18,7 +18,8 @@ from models_registry.bounds.surfaces import MessagesBounds
 from models_registry.fronts.messages.front import MessagesFront
 from models_registry.fronts.messages.request import DROPPED, READ, REFUSED, left_out, page
 from models_registry.target import Dialect
-from schema.errors import GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
 from schema.messages import MessagesRequest
 from schema.route_options import ROUTE_FIELDS
 from schema.wire import decode_body

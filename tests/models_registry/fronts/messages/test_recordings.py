@@ -12,7 +12,7 @@ from models_registry.fronts.messages.front import MessagesFront
 from models_registry.target import Dialect
 from models_registry.turns.stream import TranslatedStream
 from models_registry.turns.surfaces import Surface
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.messages import MessagesRequest
 from schema.wire import to_json
 from tests.models_registry.backends.asking import OPERATIONS

@@ -29,7 +29,7 @@ from models_registry.turns.events import (
     ToolBegan,
     Unshown,
 )
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from schema.messages import MessagesRequest
 from schema.usage import RareMeters, Usage
 from schema.wire import to_json

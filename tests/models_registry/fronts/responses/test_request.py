@@ -13,7 +13,7 @@ from models_registry.fronts.responses.request import CHAT_ALONE, IGNORED, REFUSE
 from models_registry.target import Dialect
 from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, sealed
 from schema.chat import ChatRequest, ThinkingBlock
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import target
