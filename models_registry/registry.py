@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.config.deployments import ANY_MODEL, expand
 from models_registry.config.entries import Skipped
+from models_registry.config.wildcards import ANY_MODEL, expand
 from models_registry.drops import Drop, Reason
 from models_registry.facts.table import listed
 from models_registry.prices.price import Price

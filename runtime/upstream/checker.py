@@ -16,8 +16,8 @@ from functions.contract.roles import SERVICE_KEY
 from functions.ports.context import ModelContext
 from functions.ports.models import Upstream
 from models_registry.backends.models_list import flaw_in, models_request
-from models_registry.config.deployments import priced
 from models_registry.config.diagnosis import Fault
+from models_registry.config.wildcards import priced
 from models_registry.numbers import BadDeployment, number
 from models_registry.registry import STAR
 from models_registry.target import Deadlines, Residency, Target

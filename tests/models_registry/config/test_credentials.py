@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.config.deployments import expand
+from models_registry.config.wildcards import expand
 from models_registry.signing import AwsSigning, EntraSigning, GoogleSigning
 from models_registry.target import Dialect, Target
 from runtime.blueprint import check
