@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from models_registry.config.reader import ENV_PREFIX
 from models_registry.config.redis_place import VARIABLES, RedisPlace
 from models_registry.config.response_cache import PATH, CacheKind, CacheRules, cache_rules_of
 from models_registry.config.sections import LitellmSettings
 from models_registry.config.stored import PASSWORD, Values, unfit_values
 from models_registry.config.stored_address import refusal_of
+from models_registry.config.variables import ENV_PREFIX
 from schema.cache import REDACTED
 from schema.errors.requests import InvalidRequest
 

@@ -9,8 +9,9 @@ from functions.contract.roles import Scope
 from functions.rules.stored_values import checked_values
 from models_registry.config.known_keys import REQUEST_PARAMS
 from models_registry.config.providers import UnknownProvider, split
-from models_registry.config.reader import ENV_PREFIX, Config
+from models_registry.config.reader import Config
 from models_registry.config.stored import Stored, StoredModel
+from models_registry.config.variables import ENV_PREFIX
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound

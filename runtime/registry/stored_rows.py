@@ -8,7 +8,6 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from models_registry.config.reader import ENV_PREFIX
 from models_registry.config.stored import (
     CACHE_SETTINGS,
     PASSWORD,
@@ -17,6 +16,7 @@ from models_registry.config.stored import (
     StoredCredential,
     StoredModel,
 )
+from models_registry.config.variables import ENV_PREFIX
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.registry.sealed_values import open_values
