@@ -437,7 +437,7 @@ def test_the_search_for_providers_in_conditions_finds_them(code: str) -> None:
 
 
 def test_what_differs_between_providers_is_data_of_a_row_and_no_condition() -> None:
-    """`models_registry/config/providers.py` has a row for each, `models_registry/target.py` one for each
+    """`models_registry/config/providers.py` has a row for each, `models_registry/dialects.py` one for each
     dialect."""
     found = [
         f"{name}:{line}"

@@ -17,7 +17,8 @@ import msgspec
 
 from models_registry.backends.credentials import CUT, without_credentials
 from models_registry.backends.tolerance import decoded
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from schema.errors.upstream import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
 
 _ANYTHING = msgspec.json.Decoder()

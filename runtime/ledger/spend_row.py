@@ -7,9 +7,10 @@ from functools import lru_cache
 import msgspec
 
 from functions.contract.call import Call
+from models_registry.dialects import Dialect
 from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.prices.price import Price, cache_saved_nano
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.errors.base import GatewayError
 from schema.errors.models import GuardrailRefused
 from schema.errors.overload import ClientLeft

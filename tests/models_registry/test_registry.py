@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.dialects import Dialect
 from models_registry.registry import Registry, permits
 from models_registry.routing.route import Route
-from models_registry.target import Dialect
 from runtime.blueprint import check
 from runtime.limits.capacities import rules_of
 from schema.errors.callers import ModelNotAllowed

@@ -7,7 +7,7 @@ import pytest
 from functions.calls.relay import EventWait, Relay
 from models_registry.backends import BACKENDS
 from models_registry.bounds.chat import ChatBounds
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.surfaces import Surface
 from schema.errors.upstream import UpstreamTimeout
 from tests.fakes import answers

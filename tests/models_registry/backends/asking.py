@@ -5,8 +5,8 @@ from typing import Any  # recorded JSON, without types
 
 import msgspec
 
+from models_registry.dialects import Dialect
 from models_registry.fronts.responses.front import ResponsesFront
-from models_registry.target import Dialect
 from schema.chat import ChatRequest
 from schema.errors.requests import InvalidRequest
 from schema.responses import ResponsesRequest

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.sse import DONE
 from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from tests.models_registry.backends.chatting import chat_answer, chat_stream

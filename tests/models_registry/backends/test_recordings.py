@@ -12,7 +12,7 @@ import pytest
 from models_registry.backends import BACKENDS, native_at
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.provider_errors import STATUSES
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.errors.requests import InvalidRequest

@@ -11,7 +11,8 @@ import pytest
 
 from functions.contract.call import Call, Caller
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN, Access, Scope
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.sse import PING
 from runtime.ledger.spend_row import Attempt
 from runtime.live import hub as hubs

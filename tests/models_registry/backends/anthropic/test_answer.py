@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.anthropic.backend import Anthropic
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.stream import AnswerStream
 from schema.chat import ChatCompletion
 from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed

@@ -9,7 +9,7 @@ from botocore.model import StructureShape
 from botocore.validate import ParamValidator
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from schema.chat import ChatRequest
 from schema.errors.base import GatewayError
 from schema.wire import decode_body

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.content import FOLLOWS
+from models_registry.dialects import Dialect
 from models_registry.facts.table import ModelFacts
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.errors.requests import InvalidRequest
 from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from tests.models_registry.backends.chatting import chat_answer, chat_stream

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.ollama.backend import Ollama
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.stream import AnswerStream
 from schema.chat import ChatCompletion

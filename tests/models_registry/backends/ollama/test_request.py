@@ -5,7 +5,8 @@ import pytest
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.ollama.options import BUCKETS
 from models_registry.bounds.chat import ChatBounds
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, Message
 from schema.errors.requests import InvalidRequest, UnsupportedParameter

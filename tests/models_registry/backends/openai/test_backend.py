@@ -11,7 +11,8 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.parameters import GATEWAY_FIELDS, STRIPPED, with_defaults
 from models_registry.config.providers import PROVIDERS
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models_registry.backends.openai.stream import OpenAIStream
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.sse import DONE, MAX_FRAME_BYTES, frame
 from models_registry.turns.stream import Broken
 from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
