@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from models_registry.backends.error_bodies import tells_error
 from models_registry.backends.openai.failures import FAILED, choice_error
 from models_registry.backends.openai.lengths import DeltaFields, length_of, text_length
-from models_registry.backends.provider_errors import error_inside, error_instead, tells_error
+from models_registry.backends.provider_errors import error_inside, error_instead
 from models_registry.backends.search import with_search
 from models_registry.backends.sse_reading import BlockRelaying
 from models_registry.backends.tolerance import decoded
