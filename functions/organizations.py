@@ -12,12 +12,7 @@ from functions.rules.row_changes import flag_changes, list_changes, metadata_cha
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import (
-    MetadataChange,
-    refuse_undeclared,
-    text,
-    texts,
-)
+from schema.fields import MetadataChange, refuse_undeclared, text, texts
 from schema.organizations import (
     OrganizationDeleteRequest,
     OrganizationFields,

@@ -9,12 +9,7 @@ from functions.rules.guardrail_names import check_guardrails
 from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, own_limits, text_changes
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import (
-    MetadataChange,
-    refuse_undeclared,
-    text,
-    texts,
-)
+from schema.fields import MetadataChange, refuse_undeclared, text, texts
 from schema.projects import (
     ProjectDeleteRequest,
     ProjectFields,

@@ -30,11 +30,7 @@ from models_registry.config.sections import (
     LitellmSettings,
     RouterSettings,
 )
-from models_registry.config.unknown_keys import (
-    asks_for_nothing,
-    unknown_key,
-    unknown_key_warnings,
-)
+from models_registry.config.unknown_keys import asks_for_nothing, unknown_key, unknown_key_warnings
 from models_registry.config.variables import Variables
 from models_registry.numbers import BadDeployment
 from schema.secret import Secret

@@ -4,14 +4,7 @@ the calls, and thinking is a part of the content."""
 import msgspec
 
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import (
-    FOLLOWS,
-    address,
-    function_of,
-    parts_of,
-    role_of,
-    thinking_text,
-)
+from models_registry.backends.content import FOLLOWS, address, function_of, parts_of, role_of, thinking_text
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.cohere import (
     CohereFunction,

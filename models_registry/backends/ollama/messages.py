@@ -1,14 +1,7 @@
 """A conversation in Ollama's form: text as one string, images as bare base64 beside it."""
 
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import (
-    address,
-    data_uri,
-    function_of,
-    parts_of,
-    role_of,
-    thinking_text,
-)
+from models_registry.backends.content import address, data_uri, function_of, parts_of, role_of, thinking_text
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
 from schema.errors.requests import InvalidRequest, UnsupportedParameter
