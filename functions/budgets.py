@@ -17,7 +17,8 @@ from schema.budgets import (
 )
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import limit_changes, refuse_undeclared, text, texts
+from schema.fields import limit_changes, text, texts
+from schema.undeclared import refuse_undeclared
 from schema.wire import to_json
 
 MAX_LISTED = 1_000

@@ -25,7 +25,8 @@ from schema.cache import (
 )
 from schema.errors.overload import Overloaded
 from schema.errors.requests import InvalidRequest
-from schema.fields import refuse_undeclared, texts
+from schema.fields import texts
+from schema.undeclared import refuse_undeclared
 from schema.wire import to_json
 
 MAX_KEYS = 1_000

@@ -21,8 +21,9 @@ from schema.corrections import (
 )
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import refuse_undeclared, text
+from schema.fields import text
 from schema.money import plain_usd
+from schema.undeclared import refuse_undeclared
 
 NO_SUCH = "There is no such row in the ledger."
 

@@ -19,7 +19,8 @@ from schema.customers import (
 )
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import UNSET, dollars, refuse_undeclared, text, texts
+from schema.fields import UNSET, dollars, text, texts
+from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 1_000
 MAX_AT_ONCE = 500

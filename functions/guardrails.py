@@ -14,7 +14,6 @@ from models_registry.config.sections import GENERIC_GUARDRAIL
 from schema.errors.base import shortened
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import refuse_undeclared
 from schema.guardrails import (
     Applied,
     ApplyRequest,
@@ -23,6 +22,7 @@ from schema.guardrails import (
     ShownGuardrail,
     ShownParams,
 )
+from schema.undeclared import refuse_undeclared
 
 MOMENTS: Mapping[str, Moment] = MappingProxyType({"request": Moment.BEFORE, "response": Moment.AFTER})
 

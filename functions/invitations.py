@@ -8,7 +8,6 @@ from functions.ports.context import PeopleContext, VisitContext
 from schema.errors.callers import NotAllowed, SignInFailed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import refuse_undeclared
 from schema.invitations import (
     InvitationAcceptRequest,
     InvitationDeleteRequest,
@@ -23,6 +22,7 @@ from schema.invitations import (
     PasswordChangeRequest,
     PasswordResetRequest,
 )
+from schema.undeclared import refuse_undeclared
 from schema.users import UserRecord
 
 NO_SUCH_INVITATION = "There is no such invitation."

@@ -26,7 +26,7 @@ from schema.budgets import BudgetRecord
 from schema.errors.base import GatewayError
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
+from schema.fields import dollars, filled, texts
 from schema.keys import (
     KeyAliases,
     KeyAliasesQuery,
@@ -57,7 +57,9 @@ from schema.keys import (
     KeyUpdated,
     KeyUpdateRequest,
 )
+from schema.metadata import MetadataChange
 from schema.secret import hash_of
+from schema.undeclared import refuse_undeclared, with_parts
 from schema.window import after
 
 MAX_PAGE = 100

@@ -16,7 +16,7 @@ from models_registry.turns.sse import failure_frame, frame
 from schema.errors.base import GatewayError, shortened
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import UNSET, refuse_undeclared, text
+from schema.fields import UNSET, text
 from schema.local_hosts import (
     HostModelDone,
     HostModelRequest,
@@ -27,6 +27,7 @@ from schema.local_hosts import (
     PullProgress,
     PullRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 LATEST = ":latest"
 MAX_CONTEXT = 10_000_000

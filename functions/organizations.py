@@ -12,7 +12,8 @@ from functions.rules.row_changes import flag_changes, list_changes, metadata_cha
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import MetadataChange, refuse_undeclared, text, texts
+from schema.fields import text, texts
+from schema.metadata import MetadataChange
 from schema.organizations import (
     OrganizationDeleteRequest,
     OrganizationFields,
@@ -31,6 +32,7 @@ from schema.organizations import (
     OrganizationsRequest,
     OrganizationUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 MAX_MEMBERS = 500

@@ -9,7 +9,8 @@ from functions.rules.guardrail_names import check_guardrails
 from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, own_limits, text_changes
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import MetadataChange, refuse_undeclared, text, texts
+from schema.fields import text, texts
+from schema.metadata import MetadataChange
 from schema.projects import (
     ProjectDeleteRequest,
     ProjectFields,
@@ -20,6 +21,7 @@ from schema.projects import (
     ProjectRecord,
     ProjectUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 MAX_AT_ONCE = 500

@@ -6,7 +6,6 @@ from functions.ports.context import PeopleContext
 from functions.rules.pages import check_page, pages_of
 from schema.errors.callers import NotAllowed
 from schema.errors.rows import NotFound
-from schema.fields import refuse_undeclared
 from schema.sessions import (
     PgadminQuery,
     PgadminShown,
@@ -16,6 +15,7 @@ from schema.sessions import (
     SessionsQuery,
     SessionsShown,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 500
 PREFIX = "session:"

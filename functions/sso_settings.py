@@ -8,7 +8,6 @@ from functions.contract.visit import SIGN_IN, Redirect, cookie_for
 from functions.ports.context import PeopleContext, VisitContext
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import refuse_undeclared
 from schema.identity import DirectoryGroup, Identity
 from schema.sso_settings import (
     SsoDebugQuery,
@@ -20,6 +19,7 @@ from schema.sso_settings import (
     SsoSettingsQuery,
     SsoSettingsRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 CALLBACK = "/sso/callback"
 MAX_TEXT_CHARS = 2_000

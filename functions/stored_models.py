@@ -13,7 +13,7 @@ from models_registry.shown import SECRET
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import AlreadyExists
-from schema.fields import UNSET, refuse_undeclared, text
+from schema.fields import UNSET, text
 from schema.stored_models import (
     JsonValues,
     ModelDeleted,
@@ -23,6 +23,7 @@ from schema.stored_models import (
     ModelUpdateRequest,
     StoredModelShown,
 )
+from schema.undeclared import refuse_undeclared
 
 
 @function("POST", "/model/new", access=Access.MODELS_WRITE)

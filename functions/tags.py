@@ -7,7 +7,7 @@ from functions.contract.roles import Access
 from functions.ports.context import TagContext
 from functions.rules.row_changes import own_limits, text_changes
 from schema.errors.rows import NotFound
-from schema.fields import UNSET, dollars, refuse_undeclared, text, texts
+from schema.fields import UNSET, dollars, text, texts
 from schema.tags import (
     TagDeleted,
     TagDeleteRequest,
@@ -19,6 +19,7 @@ from schema.tags import (
     TagRequest,
     TagsRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 NO_SUCH = "There is no such tag."

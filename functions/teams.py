@@ -32,7 +32,8 @@ from schema.errors.base import GatewayError
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import UNSET, MetadataChange, dollars, filled, refuse_undeclared, text, texts
+from schema.fields import UNSET, dollars, filled, text, texts
+from schema.metadata import MetadataChange
 from schema.teams import (
     Member,
     MemberAdded,
@@ -63,6 +64,7 @@ from schema.teams import (
     TeamUpdated,
     TeamUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 100
 MAX_LISTED = 1_000

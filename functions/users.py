@@ -16,19 +16,11 @@ from schema.errors.base import GatewayError
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import (
-    UNSET,
-    dollars,
-    filled,
-    metadata_change,
-    refuse_undeclared,
-    replaced,
-    text,
-    texts,
-    with_parts,
-)
+from schema.fields import UNSET, dollars, filled, replaced, text, texts
 from schema.keys import KeyRecord
+from schema.metadata import metadata_change
 from schema.secret import hash_of
+from schema.undeclared import refuse_undeclared, with_parts
 from schema.users import (
     RoleLabel,
     RolesQuery,

@@ -47,9 +47,9 @@ from schema.errors.base import GatewayError
 from schema.errors.callers import NotAllowed
 from schema.errors.overload import SHUTTING_DOWN, ClientLeft, ShuttingDown
 from schema.errors.requests import InvalidRequest
-from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.labels import agent_tags
 from schema.lenient import LenientDecoder, echoed
+from schema.undeclared import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"

@@ -8,7 +8,7 @@ import msgspec
 from functions.ports.guardrails import Guardrails
 from schema.errors.base import shortened
 from schema.errors.requests import InvalidRequest
-from schema.fields import MetadataChange
+from schema.metadata import MetadataChange
 
 GUARDRAILS = "guardrails"
 MAX_TOLD = 20

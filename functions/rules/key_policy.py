@@ -16,8 +16,9 @@ from functions.rules.row_changes import list_changes, metadata_changes
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import UNSET, MetadataChange, dollars, limit_changes, replaced, text, texts
+from schema.fields import UNSET, dollars, limit_changes, replaced, text, texts
 from schema.keys import KeyFields, KeyRecord
+from schema.metadata import MetadataChange
 from schema.secret import MAX_KEY_CHARS, MIN_KEY_CHARS
 from schema.window import after
 

@@ -9,16 +9,8 @@ from collections.abc import Sequence
 from functions.contract.call import Call
 from functions.contract.policy import Policy
 from schema.errors.requests import InvalidRequest
-from schema.fields import (
-    UNSET,
-    LimitRequest,
-    MaybeText,
-    MetadataRequest,
-    limit_changes,
-    metadata_change,
-    text,
-    texts,
-)
+from schema.fields import UNSET, LimitRequest, MaybeText, limit_changes, text, texts
+from schema.metadata import MetadataRequest, metadata_change
 from schema.wire import Wire
 
 

@@ -15,7 +15,8 @@ from models_registry.registry import permits
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
-from schema.fields import UNSET, LimitRequest, MetadataChange, filled, limit_changes, texts
+from schema.fields import UNSET, LimitRequest, filled, limit_changes, texts
+from schema.metadata import MetadataChange
 from schema.teams import Member, MemberLimits, TeamFields, TeamNewRequest, TeamRecord
 
 MAX_MEMBERS = 500

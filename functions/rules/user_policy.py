@@ -7,7 +7,8 @@ import msgspec
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
 from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, text_changes
-from schema.fields import UNSET, MetadataChange, filled, limit_changes
+from schema.fields import UNSET, filled, limit_changes
+from schema.metadata import MetadataChange
 from schema.users import UserFields, UserNewRequest, UserRecord, UserTeam
 
 MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)

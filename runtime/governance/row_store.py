@@ -25,7 +25,8 @@ from runtime.postgres.row_codec import RowCodec
 from schema.errors.base import GatewayError
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import Conflict
-from schema.fields import MetadataChange, Page
+from schema.fields import Page
+from schema.metadata import MetadataChange
 from schema.tables import naive
 
 R = TypeVar("R", bound=msgspec.Struct)
