@@ -33,7 +33,8 @@ from runtime.ledger.spend_row import (
     settled_of,
     with_images,
 )
-from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
+from runtime.limits.admission import MAX_TOKENS_HEADER, Admission
+from runtime.limits.ceilings import ceiling_of
 from runtime.limits.governor import Debt
 from runtime.telemetry.tally import Tally
 from runtime.upstream.router import ONE_ATTEMPT

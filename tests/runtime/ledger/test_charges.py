@@ -16,7 +16,7 @@ from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, cost_na
 from models_registry.target import Target
 from runtime.books.insert import insert_rows
 from runtime.ledger.attempts import AttemptHold
-from runtime.limits.admission import full_ceiling
+from runtime.limits.ceilings import full_ceiling
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition
 from runtime.reports.spend import SpendReader

@@ -17,8 +17,9 @@ from typing import Any
 
 from runtime.books.bookkeeper import Bookkeeper
 from runtime.ledger.journal import Journal
-from runtime.limits.governor import Governor, NotEnough
+from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
+from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, Taken, give_back
 from runtime.postgres.database import Database
 from runtime.postgres.listener import OVERDRAWN, RECALL, Listener

@@ -15,7 +15,8 @@ from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
 from models_registry.prices.price import AtMost, Price, ceiling_nano
 from models_registry.target import Target
-from runtime.limits.admission import Admission, Admissions, full_ceiling
+from runtime.limits.admission import Admission, Admissions
+from runtime.limits.ceilings import full_ceiling
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from runtime.limits.governor import NotEnough
+from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, Taken, give_back
 from schema.errors.overload import DatabaseUnavailable
 from tests.conftest import execute
