@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from functions.contract.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from schema.budgets import BudgetRecord
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest

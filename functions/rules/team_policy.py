@@ -11,7 +11,7 @@ from functions.contract.roles import Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
 from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, text_changes
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound

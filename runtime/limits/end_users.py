@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from functions.contract.policy import Policy
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import Announcements

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from functions.contract.call import Call
 from functions.ports.models import Bounds
-from models_registry.registry import covers
+from models_registry.model_names import covers
 from models_registry.target import Target
 from runtime.limits.admission import Admissions
 from runtime.limits.capacities import rules_of

@@ -18,8 +18,8 @@ from functions.ports.models import Upstream
 from models_registry.backends.models_list import flaw_in, models_request
 from models_registry.config.diagnosis import Fault
 from models_registry.config.wildcards import priced
+from models_registry.model_names import STAR
 from models_registry.numbers import BadDeployment, number
-from models_registry.registry import STAR
 from models_registry.target import Deadlines, Residency, Target
 from models_registry.turns.facts import CallFacts
 from schema.errors.base import GatewayError

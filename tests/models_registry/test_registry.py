@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.dialects import Dialect
-from models_registry.registry import Registry, permits
+from models_registry.model_names import permits
+from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from runtime.blueprint import check
 from runtime.limits.capacities import rules_of

@@ -9,7 +9,7 @@ from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.keys import generate
 from functions.users import new as new_user
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from runtime.identity.person_reader import PersonReader
 from runtime.identity.session_reader import SessionReader
 from runtime.signin.digests import digest_of
