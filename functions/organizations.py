@@ -8,7 +8,14 @@ from functions.contract.function import function
 from functions.contract.roles import ORG_ADMIN, Access
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
-from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, own_limits, text_changes
+from functions.rules.row_changes import (
+    flag_changes,
+    list_changes,
+    metadata_changes,
+    of_new_row,
+    own_limits,
+    text_changes,
+)
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
@@ -53,9 +60,7 @@ async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> Organi
     )
     if not changes.get("organization_alias"):
         raise InvalidRequest("organization_alias: an organization needs a name.", param="organization_alias")
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     changes.setdefault("budget_id", "")
     record = OrganizationRecord(organization_id=organization_id, **changes)  # type: ignore[arg-type]  # checked above
     await ctx.organizations.add_with(record, limits, call=ctx.call)

@@ -6,11 +6,17 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ProjectContext
 from functions.rules.guardrail_names import check_guardrails
-from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, own_limits, text_changes
+from functions.rules.row_changes import (
+    flag_changes,
+    list_changes,
+    metadata_changes,
+    of_new_row,
+    own_limits,
+    text_changes,
+)
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
 from schema.fields import text, texts
-from schema.metadata import MetadataChange
 from schema.projects import (
     ProjectDeleteRequest,
     ProjectFields,
@@ -36,9 +42,7 @@ async def new(request: ProjectNewRequest, ctx: ProjectContext) -> ProjectInfo:
         ctx.entropy.id() if request.project_id is None else text(request.project_id, param="project_id")
     )
     changes = _changes(request, ctx)
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     record = ProjectRecord(project_id=project_id, team_id=text(request.team_id, param="team_id"))
     record = msgspec.structs.replace(record, **changes)
     return await ctx.projects.add_with(record, _limits(request, ctx), call=ctx.call)

@@ -10,6 +10,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.pages import check_page, pages_of
+from functions.rules.row_changes import of_new_row
 from functions.rules.team_policy import (
     MAX_MEMBERS,
     NO_SUCH_TEAM,
@@ -81,9 +82,7 @@ async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     scope = ctx.call.scope
     if not scope.everything and changes.get("organization_id") is None:
         raise NotAllowed("organization_id: name one that you administer.", param="organization_id")
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     members = await _first_members(request, ctx)
     record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
     return await ctx.teams.add_with(

@@ -4,13 +4,13 @@ Each function gives the new values of columns, by column. A field that is absent
 clears its column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from functions.contract.call import Call
 from functions.contract.policy import Policy
 from schema.errors.requests import InvalidRequest
 from schema.fields import UNSET, LimitRequest, MaybeText, limit_changes, text, texts
-from schema.metadata import MetadataRequest, metadata_change
+from schema.metadata import MetadataChange, MetadataRequest, metadata_change
 from schema.wire import Wire
 
 
@@ -44,6 +44,15 @@ def metadata_changes(request: MetadataRequest) -> dict[str, object]:
     """The column `metadata`. Raises InvalidRequest."""
     metadata = metadata_change(request)
     return {} if metadata is None else {"metadata": metadata}
+
+
+def of_new_row(changes: Mapping[str, object]) -> dict[str, object]:
+    """The columns of a row that is made by these changes. Raises InvalidRequest for metadata that are too
+    large."""
+    metadata = changes.get("metadata")
+    if not isinstance(metadata, MetadataChange):
+        return dict(changes)
+    return {**changes, "metadata": metadata.applied({})}
 
 
 def own_limits(

@@ -10,13 +10,12 @@ from functions.contract.policy import Policy
 from functions.contract.roles import Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
-from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, text_changes
+from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, of_new_row, text_changes
 from models_registry.model_names import permits
 from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
 from schema.fields import UNSET, LimitRequest, filled, limit_changes, texts
-from schema.metadata import MetadataChange
 from schema.teams import Member, MemberLimits, TeamFields, TeamNewRequest, TeamRecord
 
 MAX_MEMBERS = 500
@@ -57,9 +56,7 @@ def team_of_group(
     members. Raises InvalidRequest where the config's values don't fit."""
     request = filled(TeamNewRequest(team_id=team_id), policy.team_defaults, TEAM_DEFAULTS)
     changes = _changes(request, now, policy.zone)
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     changes |= {"team_alias": name, "external_id": external_id}
     record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
     return record, _member_limits(request, now, policy.zone)

@@ -6,9 +6,8 @@ import msgspec
 
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
-from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, text_changes
+from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, of_new_row, text_changes
 from schema.fields import UNSET, filled, limit_changes
-from schema.metadata import MetadataChange
 from schema.users import UserFields, UserNewRequest, UserRecord, UserTeam
 
 MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)
@@ -33,10 +32,7 @@ def user_made(user_id: str, changes: dict[str, object]) -> UserRecord:
     """A new user with these columns."""
     changes.setdefault("user_role", INTERNAL_USER)
     changes.setdefault("role_source", "default")
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
-    return msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
+    return msgspec.structs.replace(UserRecord(user_id=user_id), **of_new_row(changes))
 
 
 def newcomer(user_id: str, policy: Policy, now: datetime) -> UserRecord:
