@@ -11,8 +11,9 @@ from schema.access_groups import (
     AccessGroupRecord,
     AccessGroupUpdateRequest,
 )
-from schema.errors import NotFound
-from schema.fields import UNSET, refuse_undeclared, text, texts
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, text, texts
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 NO_SUCH = "There is no such access group."

@@ -6,7 +6,7 @@ from functions.contract.roles import Access
 from functions.ports.context import ReportContext
 from functions.rules.pages import check_page, pages_of
 from schema.audit import AuditExportQuery, AuditOneQuery, AuditPage, AuditQuery, AuditRecord
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 
 MAX_PAGE = 1_000
 

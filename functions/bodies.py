@@ -4,7 +4,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
 from schema.bodies import BodyQuery, LogDetail, log_detail
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.spend import SpendQuery, spend_log
 
 MAX_ALIKE = 100

@@ -15,8 +15,10 @@ from schema.budgets import (
     BudgetSettingsQuery,
     BudgetUpdateRequest,
 )
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import limit_changes, refuse_undeclared, text, texts
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import limit_changes, text, texts
+from schema.undeclared import refuse_undeclared
 from schema.wire import to_json
 
 MAX_LISTED = 1_000

@@ -23,8 +23,10 @@ from schema.cache import (
     FlushRequest,
     PingQuery,
 )
-from schema.errors import InvalidRequest, Overloaded
-from schema.fields import refuse_undeclared, texts
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
+from schema.fields import texts
+from schema.undeclared import refuse_undeclared
 from schema.wire import to_json
 
 MAX_KEYS = 1_000

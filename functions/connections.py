@@ -10,7 +10,7 @@ from functions.rules.model_policy import checked_model, facts_of
 from functions.rules.stored_values import merged
 from models_registry.config.stored import StoredModel
 from schema.connections import ConnectionResult, ConnectionTested, ConnectionTestRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 CHAT = ("chat", "completion", "responses")
 EMBEDDING = "embedding"

@@ -19,9 +19,11 @@ from schema.corrections import (
     cost_in_nano,
     cursor_after,
 )
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import refuse_undeclared, text
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import text
 from schema.money import plain_usd
+from schema.undeclared import refuse_undeclared
 
 NO_SUCH = "There is no such row in the ledger."
 

@@ -13,7 +13,8 @@ from models_registry.config.list_prices import list_price
 from models_registry.prices.price import FEMTO_PER_NANO, Parts, Price, cost_nano, cost_parts
 from models_registry.target import Target
 from schema.cost import CalculatedCost, CalculateRequest, CostEstimate, EstimateRequest, PricedResponse
-from schema.errors import InvalidRequest, ModelNotFound
+from schema.errors.models import ModelNotFound
+from schema.errors.requests import InvalidRequest
 from schema.money import usd
 from schema.usage import Usage, tier_served
 

@@ -19,8 +19,10 @@ from schema.credentials import (
     CredentialRequest,
     CredentialShown,
 )
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
-from schema.fields import UNSET, refuse_undeclared, text
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
+from schema.fields import UNSET, text
+from schema.undeclared import refuse_undeclared
 
 NO_SUCH = "There is no such credential."
 IN_FILE = "This credential stands in the config file. Change it there."

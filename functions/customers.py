@@ -6,6 +6,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CustomerContext
 from functions.rules.pages import check_page
+from functions.rules.row_changes import flag_changes, list_changes, own_limits, text_changes
 from schema.customers import (
     CustomerInfo,
     CustomerListQuery,
@@ -16,8 +17,10 @@ from schema.customers import (
     CustomersDeleted,
     CustomersRequest,
 )
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import UNSET, dollars, limit_changes, refuse_undeclared, text, texts
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, dollars, text, texts
+from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 1_000
 MAX_AT_ONCE = 500
@@ -89,15 +92,11 @@ async def list_customers(request: CustomerListQuery, ctx: CustomerContext) -> li
 
 
 def _changes(request: CustomerRequest) -> dict[str, object]:
-    changes: dict[str, object] = {}
-    for name in ("alias", "budget_id", "default_model"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
-    if request.models is not UNSET:
-        changes["models"] = texts(request.models or [], param="models")
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
+    changes = {
+        **text_changes(request, ("alias", "budget_id", "default_model")),
+        **list_changes(request, ("models",)),
+        **flag_changes(request, ("blocked",)),
+    }
     if request.spend is not UNSET and request.spend is not None:
         changes["spend"] = dollars(request.spend, param="spend")
     return changes
@@ -106,10 +105,7 @@ def _changes(request: CustomerRequest) -> dict[str, object]:
 def _limits(request: CustomerRequest, ctx: CustomerContext) -> dict[str, object]:
     """The limits that the body gives the customer itself. Raises InvalidRequest where it names a budget as
     well."""
-    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
-    if limits and request.budget_id:
-        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
-    return limits
+    return own_limits(request, request.budget_id, call=ctx.call, policy=ctx.policy)
 
 
 def _ids(request: CustomersRequest) -> list[str]:

@@ -20,7 +20,7 @@ from models_registry.routing.record import passed_over
 from models_registry.target import UNORDERED
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.explain import (
     ExplainedCandidate,
     ExplainedDrop,

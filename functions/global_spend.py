@@ -14,7 +14,8 @@ from functions.contract.roles import Access
 from functions.ports.context import CorrectionContext, ReportContext
 from functions.rules.pages import check_size
 from schema.dates import Days, days_until, period_days
-from schema.errors import InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from schema.global_spend import (
     CustomerSpend,
     DayOfCustomers,

@@ -11,8 +11,9 @@ from functions.contract.roles import Access
 from functions.ports.context import GuardrailContext
 from models_registry.config.guardrails import Guardrail, Moment
 from models_registry.config.sections import GENERIC_GUARDRAIL
-from schema.errors import InvalidRequest, NotFound, shortened
-from schema.fields import refuse_undeclared
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.guardrails import (
     Applied,
     ApplyRequest,
@@ -21,6 +22,7 @@ from schema.guardrails import (
     ShownGuardrail,
     ShownParams,
 )
+from schema.undeclared import refuse_undeclared
 
 MOMENTS: Mapping[str, Moment] = MappingProxyType({"request": Moment.BEFORE, "response": Moment.AFTER})
 

@@ -3,7 +3,9 @@
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import OperationsContext
-from schema.errors import InvalidRequest, NotFound, shortened
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.health import (
     CheckHistory,
     HealthQuery,

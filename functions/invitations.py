@@ -5,8 +5,9 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.contract.visit import SESSION, Redirect, WebPage, cookie_for
 from functions.ports.context import PeopleContext, VisitContext
-from schema.errors import InvalidRequest, NotAllowed, NotFound, SignInFailed
-from schema.fields import refuse_undeclared
+from schema.errors.callers import NotAllowed, SignInFailed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.invitations import (
     InvitationAcceptRequest,
     InvitationDeleteRequest,
@@ -21,6 +22,7 @@ from schema.invitations import (
     PasswordChangeRequest,
     PasswordResetRequest,
 )
+from schema.undeclared import refuse_undeclared
 from schema.users import UserRecord
 
 NO_SUCH_INVITATION = "There is no such invitation."

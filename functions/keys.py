@@ -1,10 +1,10 @@
 """Virtual keys: make, change, show, list, block, replace, delete."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
+from functions.answers.key_facts import facts_of, generated
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import GovernanceContext
@@ -22,9 +22,11 @@ from functions.rules.key_policy import (
     key_name,
 )
 from functions.rules.pages import check_page, pages_of
-from schema.budgets import BudgetRecord
-from schema.errors import GatewayError, InvalidRequest, NotFound
-from schema.fields import MetadataChange, dollars, filled, refuse_undeclared, texts, with_parts
+from functions.rules.row_changes import of_new_row
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import dollars, filled, texts
 from schema.keys import (
     KeyAliases,
     KeyAliasesQuery,
@@ -56,6 +58,7 @@ from schema.keys import (
     KeyUpdateRequest,
 )
 from schema.secret import hash_of
+from schema.undeclared import refuse_undeclared, with_parts
 from schema.window import after
 
 MAX_PAGE = 100
@@ -89,9 +92,10 @@ async def _make(
     token = hash_of(key)
     record = KeyRecord(token=token, key_id=token, key_name=key_name(key), created_at=ctx.call.received_at)
     for_ever = isinstance(request.duration, str) and changes.get("expires") is None
-    record = await _bounds(ctx).made(_fresh(record, changes), for_ever=for_ever)
+    record = msgspec.structs.replace(record, **of_new_row(changes))
+    record = await _bounds(ctx).made(record, for_ever=for_ever)
     record = await ctx.keys.add(record, call=ctx.call)
-    return await _generated(key, record, ctx)
+    return await generated(key, record, ctx)
 
 
 def _bounds(ctx: GovernanceContext) -> KeyBounds:
@@ -118,7 +122,7 @@ async def update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyUpdate
     """Change a key, named by itself, its hash or its alias. A field that is absent stays as it is, and null
     clears it."""
     record = await _update(request, ctx)
-    return KeyUpdated(**msgspec.structs.asdict(await _facts(record, ctx)), key=record.token)
+    return KeyUpdated(**msgspec.structs.asdict(await facts_of(record, ctx)), key=record.token)
 
 
 @function("POST", "/key/bulk_update", access=Access.KEYS_WRITE)
@@ -133,7 +137,7 @@ async def bulk_update(request: KeyBulkUpdateRequest, ctx: GovernanceContext) -> 
     for each in request.keys:
         try:
             record = await _update(each, ctx)
-            changed.append(KeyChanged(key=record.token, key_info=await _facts(record, ctx)))
+            changed.append(KeyChanged(key=record.token, key_info=await facts_of(record, ctx)))
         except GatewayError as error:
             named = hash_of(each.key) if each.key else str(each.key_alias or "")
             failed.append(KeyNotChanged(key=named, failed_reason=error.message))
@@ -146,7 +150,7 @@ async def _update(request: KeyUpdateRequest, ctx: GovernanceContext) -> KeyRecor
     before = await (
         _named(request.key, ctx) if request.key is not None else _by_alias(str(request.key_alias), ctx)
     )
-    refuse_undeclared(request, await _facts(before, ctx))
+    refuse_undeclared(request, await facts_of(before, ctx))
     changes = _checked(request, ctx, before)
     if request.key is None:
         changes.pop("key_alias", None)
@@ -169,11 +173,11 @@ async def info(request: KeyInfoQuery, ctx: GovernanceContext) -> KeyInfo:
     hashed = caller.key_hash if request.key is None else hash_of(request.key)
     record = await ctx.keys.find(hashed, call=ctx.call)
     if record is not None:
-        return KeyInfo(key=request.key or hashed, info=await _facts(record, ctx))
+        return KeyInfo(key=request.key or hashed, info=await facts_of(record, ctx))
     gone = await ctx.keys.deleted(hashed, call=ctx.call)
     if gone is None:
         raise NotFound(NO_SUCH_KEY, param="key")
-    facts = msgspec.structs.replace(await _facts(gone, ctx), status="deleted")
+    facts = msgspec.structs.replace(await facts_of(gone, ctx), status="deleted")
     return KeyInfo(key=request.key or hashed, info=facts)
 
 
@@ -185,7 +189,7 @@ async def info_of_many(request: KeysInfoRequest, ctx: GovernanceContext) -> Keys
     asked = {hash_of(key): key for key in request.keys}
     return KeysInfo(
         key=[asked[record.token] for record in records],
-        info=[await _facts(record, ctx) for record in records],
+        info=[await facts_of(record, ctx) for record in records],
     )
 
 
@@ -205,7 +209,7 @@ async def list_keys(request: KeyListQuery, ctx: GovernanceContext) -> KeyList:
         owners = await _owners(page.records, ctx) if expands else {}
         shown = []
         for record in page.records:
-            facts = await _facts(record, ctx)
+            facts = await facts_of(record, ctx)
             if request.status == "deleted":
                 facts = msgspec.structs.replace(facts, status="deleted")
             if expands:
@@ -271,7 +275,7 @@ async def _set_blocked(request: KeyBlockRequest, ctx: GovernanceContext, *, bloc
     record = await ctx.keys.change(before.token, {"blocked": blocked}, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
-    return await _facts(record, ctx)
+    return await facts_of(record, ctx)
 
 
 @function("POST", "/key/{key}/regenerate", access=Access.KEYS_WRITE, echoes=True)
@@ -306,7 +310,7 @@ async def _regenerate(request: KeyRegenerateRequest, ctx: GovernanceContext) -> 
     record = await ctx.keys.replace(before.token, changes, revoke_at=revoke_at, check=check, call=ctx.call)
     if record is None:
         raise NotFound(NO_SUCH_KEY, param="key")
-    return await _generated(key, record, ctx)
+    return await generated(key, record, ctx)
 
 
 @function("POST", "/key/{key}/reset_spend", access=Access.KEYS_WRITE)
@@ -345,13 +349,6 @@ async def delete(request: KeyDeleteRequest, ctx: GovernanceContext) -> KeysDelet
     return KeysDeleted(deleted_keys=names)
 
 
-def _fresh(record: KeyRecord, changes: dict[str, object]) -> KeyRecord:
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
-    return msgspec.structs.replace(record, **changes)
-
-
 async def _named(key_or_hash: str, ctx: GovernanceContext) -> KeyRecord:
     record = await ctx.keys.find(hash_of(key_or_hash), call=ctx.call)
     if record is None:
@@ -370,30 +367,6 @@ def _hashes(keys: list[str]) -> list[str]:
     if len(keys) > MAX_AT_ONCE:
         raise InvalidRequest(f"keys: at most {MAX_AT_ONCE} at once.", param="keys")
     return texts([hash_of(key) for key in keys], param="keys")
-
-
-async def _generated(key: str, record: KeyRecord, ctx: GovernanceContext) -> KeyGenerated:
-    budget = await _budget(record, ctx)
-    return KeyGenerated(
-        **msgspec.structs.asdict(record), key=key, token_id=record.token, litellm_budget_table=budget
-    )
-
-
-async def _facts(record: KeyRecord, ctx: GovernanceContext) -> KeyFacts:
-    budget = await _budget(record, ctx)
-    status = _status(record, ctx.call.received_at)
-    return KeyFacts(**msgspec.structs.asdict(record), status=status, litellm_budget_table=budget)
-
-
-async def _budget(record: KeyRecord, ctx: GovernanceContext) -> BudgetRecord | None:
-    """The budget that a key names. Whoever may see the key may see the budget."""
-    return None if record.budget_id is None else await ctx.keys.budget(record.budget_id)
-
-
-def _status(record: KeyRecord, now: datetime) -> str:
-    if record.expires is not None and record.expires <= now:
-        return "expired"
-    return "blocked" if record.blocked else "active"
 
 
 @function("POST", "/key/health", access=Access.KEYS_READ)

@@ -13,8 +13,10 @@ from functions.rules.model_policy import with_model
 from models_registry.config.local_hosts import MODEL, HostKind, LocalHost, bare
 from models_registry.config.stored import Stored, StoredModel
 from models_registry.turns.sse import failure_frame, frame
-from schema.errors import GatewayError, InvalidRequest, NotFound, shortened
-from schema.fields import UNSET, refuse_undeclared, text
+from schema.errors.base import GatewayError, shortened
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, text
 from schema.local_hosts import (
     HostModelDone,
     HostModelRequest,
@@ -25,6 +27,7 @@ from schema.local_hosts import (
     PullProgress,
     PullRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 LATEST = ":latest"
 MAX_CONTEXT = 10_000_000

@@ -10,7 +10,8 @@ from functions.contract.visit import SESSION, Redirect, WebPage, cookie_for, coo
 from functions.ports.context import VisitContext
 from functions.ports.signin import Situation
 from functions.rules.sign_in_rules import HOME, return_path
-from schema.errors import NotAllowed, RateLimited, SignInFailed
+from schema.errors.callers import NotAllowed, SignInFailed
+from schema.errors.limits import RateLimited
 from schema.identity import SignInRules
 from schema.login import (
     HomeFacts,

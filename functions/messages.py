@@ -14,7 +14,7 @@ from models_registry.fronts.messages.request import has_inner_system, left_out
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.messages_form import PING_EVENT, failure_event
-from schema.errors import UpstreamError
+from schema.errors.upstream import UpstreamError
 from schema.messages import CountedTokens, CountRequest, MessagesAnswer, MessagesRequest
 from schema.messages_errors import anthropic_form
 

@@ -10,7 +10,7 @@ from functions.contract.function import function
 from functions.contract.roles import PROXY_ADMIN, PROXY_ADMIN_VIEWER, Access
 from functions.ports.context import CatalogueContext
 from functions.rules.pages import check_page, pages_of
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.model_info import (
     DeploymentInfo,
     DeploymentList,

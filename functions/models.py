@@ -7,7 +7,7 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CatalogueContext
-from schema.errors import ModelNotFound
+from schema.errors.models import ModelNotFound
 from schema.models import ModelCard, ModelList, ModelQuery, ModelsQuery
 
 

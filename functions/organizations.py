@@ -8,16 +8,19 @@ from functions.contract.function import function
 from functions.contract.roles import ORG_ADMIN, Access
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
-from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.fields import (
-    UNSET,
-    MetadataChange,
-    limit_changes,
-    metadata_change,
-    refuse_undeclared,
-    text,
-    texts,
+from functions.rules.row_changes import (
+    flag_changes,
+    list_changes,
+    metadata_changes,
+    of_new_row,
+    own_limits,
+    text_changes,
 )
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import text, texts
+from schema.metadata import MetadataChange
 from schema.organizations import (
     OrganizationDeleteRequest,
     OrganizationFields,
@@ -36,6 +39,7 @@ from schema.organizations import (
     OrganizationsRequest,
     OrganizationUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 MAX_MEMBERS = 500
@@ -56,9 +60,7 @@ async def new(request: OrganizationNewRequest, ctx: GovernanceContext) -> Organi
     )
     if not changes.get("organization_alias"):
         raise InvalidRequest("organization_alias: an organization needs a name.", param="organization_alias")
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     changes.setdefault("budget_id", "")
     record = OrganizationRecord(organization_id=organization_id, **changes)  # type: ignore[arg-type]  # checked above
     await ctx.organizations.add_with(record, limits, call=ctx.call)
@@ -196,27 +198,18 @@ async def member_delete(
 
 
 def _changes(request: OrganizationFields, ctx: GovernanceContext) -> dict[str, object]:
-    changes: dict[str, object] = {}
-    for name in ("organization_alias", "budget_id"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else ""
-    if request.models is not UNSET:
-        changes["models"] = texts(request.models or [], param="models")
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
+    changes = {
+        **text_changes(request, ("organization_alias", "budget_id"), cleared=""),
+        **list_changes(request, ("models",)),
+        **metadata_changes(request),
+        **flag_changes(request, ("blocked",)),
+    }
     check_guardrails(changes, ctx.guardrails)
     return changes
 
 
 def _limits(request: OrganizationFields, ctx: GovernanceContext) -> dict[str, object]:
-    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
-    if limits and request.budget_id:
-        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
-    return limits
+    return own_limits(request, request.budget_id, call=ctx.call, policy=ctx.policy)
 
 
 def _check_role(role: str, ctx: GovernanceContext) -> None:

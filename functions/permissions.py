@@ -8,7 +8,8 @@ from functions.contract.roles import INTERNAL_USER_VIEWER, Access
 from functions.ports.context import PermissionContext
 from functions.ports.governance import InForceNow
 from functions.rules.effective import because, budgets, denied, held_accesses, held_roles, limits
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.me import AllowedModel
 from schema.permissions import (
     KeyPermissionsQuery,

@@ -6,16 +6,17 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ProjectContext
 from functions.rules.guardrail_names import check_guardrails
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import (
-    UNSET,
-    MetadataChange,
-    limit_changes,
-    metadata_change,
-    refuse_undeclared,
-    text,
-    texts,
+from functions.rules.row_changes import (
+    flag_changes,
+    list_changes,
+    metadata_changes,
+    of_new_row,
+    own_limits,
+    text_changes,
 )
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import text, texts
 from schema.projects import (
     ProjectDeleteRequest,
     ProjectFields,
@@ -26,6 +27,7 @@ from schema.projects import (
     ProjectRecord,
     ProjectUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 MAX_AT_ONCE = 500
@@ -40,9 +42,7 @@ async def new(request: ProjectNewRequest, ctx: ProjectContext) -> ProjectInfo:
         ctx.entropy.id() if request.project_id is None else text(request.project_id, param="project_id")
     )
     changes = _changes(request, ctx)
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     record = ProjectRecord(project_id=project_id, team_id=text(request.team_id, param="team_id"))
     record = msgspec.structs.replace(record, **changes)
     return await ctx.projects.add_with(record, _limits(request, ctx), call=ctx.call)
@@ -91,25 +91,16 @@ async def delete(request: ProjectDeleteRequest, ctx: ProjectContext) -> list[Pro
 
 
 def _changes(request: ProjectFields, ctx: ProjectContext) -> dict[str, object]:
-    changes: dict[str, object] = {}
-    for name in ("project_alias", "description", "budget_id"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
-    if request.models is not UNSET:
-        changes["models"] = texts(request.models or [], param="models")
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
+    changes = {
+        **text_changes(request, ("project_alias", "description", "budget_id")),
+        **list_changes(request, ("models",)),
+        **flag_changes(request, ("blocked",)),
+        **metadata_changes(request),
+    }
     check_guardrails(changes, ctx.guardrails)
     return changes
 
 
 def _limits(request: ProjectFields, ctx: ProjectContext) -> dict[str, object]:
     """The limits that the body gives the project itself. Raises InvalidRequest where it names one too."""
-    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
-    if limits and request.budget_id:
-        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
-    return limits
+    return own_limits(request, request.budget_id, call=ctx.call, policy=ctx.policy)

@@ -16,10 +16,11 @@ from models_registry.bills.matching import reconcile
 from models_registry.prices.price import cost_nano
 from schema.corrections import Correction, CorrectionKind, checked_reason
 from schema.dates import period_of
-from schema.errors import InvalidRequest
-from schema.fields import refuse_undeclared, text
+from schema.errors.requests import InvalidRequest
+from schema.fields import text
 from schema.money import plain_usd
 from schema.reconciliation import ReconciledLine, ReconcileReport, ReconcileRequest
+from schema.undeclared import refuse_undeclared
 
 BATCH_ROWS = 500
 MAX_ALIASES = 1_000

@@ -9,10 +9,10 @@ from functions.ports.context import CorrectionContext
 from functions.rules.pages import check_size
 from models_registry.prices.charges import attempt_parts, least_nano
 from schema.corrections import OVERRULED, Corrected, Correction, CorrectionKind, checked_reason, cursor_after
-from schema.errors import InvalidRequest
-from schema.fields import refuse_undeclared
+from schema.errors.requests import InvalidRequest
 from schema.money import plain_usd
 from schema.recosting import MAX_ROWS, RecostedDay, RecostReport, RecostRequest
+from schema.undeclared import refuse_undeclared
 
 
 @function("POST", "/spend/recost", access=Access.SPEND_WRITE)

@@ -31,7 +31,9 @@ from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.sse import PING
-from schema.errors import GatewayError, InvalidRequest, NotFound, UnsupportedParameter, shortened
+from schema.errors.base import GatewayError, shortened
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.responses import (
     DeletedResponse,
     InputItemList,

@@ -12,8 +12,10 @@ from functions.ports.context import RegistryContext
 from functions.rules.stored_values import checked_settings
 from models_registry.config.sections import FallbackLists
 from models_registry.config.stored import Stored, unknown_settings
-from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
-from schema.fields import refuse_undeclared, text, texts
+from schema.errors.models import ModelNotFound
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
+from schema.fields import text, texts
 from schema.router_config import (
     ConfigHosts,
     ConfigUpdated,
@@ -28,6 +30,7 @@ from schema.router_config import (
     SettingField,
     SettingsQuery,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_FALLBACKS = 20
 SETTING_OF = MappingProxyType(

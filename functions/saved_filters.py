@@ -5,8 +5,9 @@ import re
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import SavedFilterContext
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import UNSET, refuse_undeclared, text
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, text
 from schema.saved_filters import (
     SavedFilter,
     SavedFilterDeleteRequest,
@@ -15,6 +16,7 @@ from schema.saved_filters import (
     SavedFiltersQuery,
     SavedFilterUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_FILTERS = 100
 """How many one user may save, of all pages together."""

@@ -6,7 +6,7 @@ from functions.contract.function import RawReply, function
 from functions.contract.roles import Access
 from functions.ports.context import DirectoryContext
 from functions.ports.scim import ResourceKind, ScimJson, ScimResource
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.scim import (
     SCIM_JSON,
     ScimBody,

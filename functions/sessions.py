@@ -4,8 +4,8 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import PeopleContext
 from functions.rules.pages import check_page, pages_of
-from schema.errors import NotAllowed, NotFound
-from schema.fields import refuse_undeclared
+from schema.errors.callers import NotAllowed
+from schema.errors.rows import NotFound
 from schema.sessions import (
     PgadminQuery,
     PgadminShown,
@@ -15,6 +15,7 @@ from schema.sessions import (
     SessionsQuery,
     SessionsShown,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 500
 PREFIX = "session:"

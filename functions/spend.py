@@ -11,7 +11,7 @@ from functions.contract.roles import Access
 from functions.ports.context import ReportContext
 from functions.rules.pages import check_page, check_size, pages_of
 from schema.dates import days_of
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.keys import KeyRecord
 from schema.ledger.rows import SpendRow
 from schema.ledger.sums import Dimension, SumsQuery

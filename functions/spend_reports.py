@@ -5,7 +5,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import ReportContext
 from schema.dates import period_days
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.reports import KeyCost, PeriodQuery
 from schema.secret import hash_of

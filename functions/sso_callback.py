@@ -5,7 +5,8 @@ from functions.contract.roles import Access
 from functions.contract.visit import SESSION, Redirect, WebPage, cookie_for
 from functions.ports.context import VisitContext
 from functions.ports.signin import Returned
-from schema.errors import GatewayError, SignInFailed
+from schema.errors.base import GatewayError
+from schema.errors.callers import SignInFailed
 from schema.login import MessageFacts
 from schema.sso_callback import SsoCallbackQuery
 from schema.sso_settings import ClaimsShown

@@ -5,7 +5,7 @@ from functions.contract.roles import Access
 from functions.contract.visit import SIGN_IN, Redirect, WebPage, cookie_for
 from functions.ports.context import VisitContext
 from functions.rules.sign_in_rules import return_path
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.sso_key_generate import SsoKeyGenerateQuery
 
 NONE_SET_UP = "No provider is set up here, so nobody signs in at one. An admin reads docs/sso.md."

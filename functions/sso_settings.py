@@ -6,8 +6,8 @@ from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.contract.visit import SIGN_IN, Redirect, cookie_for
 from functions.ports.context import PeopleContext, VisitContext
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import refuse_undeclared
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.identity import DirectoryGroup, Identity
 from schema.sso_settings import (
     SsoDebugQuery,
@@ -19,6 +19,7 @@ from schema.sso_settings import (
     SsoSettingsQuery,
     SsoSettingsRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 CALLBACK = "/sso/callback"
 MAX_TEXT_CHARS = 2_000

@@ -10,8 +10,10 @@ from functions.rules.model_policy import SET_HERE, checked_model, facts_of, reac
 from functions.rules.stored_values import merged, read_again, shown_values
 from models_registry.config.stored import Stored, StoredModel
 from models_registry.shown import SECRET
-from schema.errors import AlreadyExists, InvalidRequest, NotAllowed
-from schema.fields import UNSET, refuse_undeclared, text
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import AlreadyExists
+from schema.fields import UNSET, text
 from schema.stored_models import (
     JsonValues,
     ModelDeleted,
@@ -21,6 +23,7 @@ from schema.stored_models import (
     ModelUpdateRequest,
     StoredModelShown,
 )
+from schema.undeclared import refuse_undeclared
 
 
 @function("POST", "/model/new", access=Access.MODELS_WRITE)

@@ -5,8 +5,9 @@ import msgspec
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import TagContext
-from schema.errors import InvalidRequest, NotFound
-from schema.fields import UNSET, dollars, limit_changes, refuse_undeclared, text, texts
+from functions.rules.row_changes import own_limits, text_changes
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, dollars, text, texts
 from schema.tags import (
     TagDeleted,
     TagDeleteRequest,
@@ -18,6 +19,7 @@ from schema.tags import (
     TagRequest,
     TagsRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_LISTED = 1_000
 NO_SUCH = "There is no such tag."
@@ -73,11 +75,7 @@ async def delete(request: TagDeleteRequest, ctx: TagContext) -> TagDeleted:
 
 
 def _changes(request: TagRequest) -> dict[str, object]:
-    changes: dict[str, object] = {}
-    for name in ("description", "budget_id"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
+    changes = text_changes(request, ("description", "budget_id"))
     if request.spend is not UNSET and request.spend is not None:
         changes["spend"] = dollars(request.spend, param="spend")
     return changes
@@ -85,7 +83,4 @@ def _changes(request: TagRequest) -> dict[str, object]:
 
 def _limits(request: TagRequest, ctx: TagContext) -> dict[str, object]:
     """The limits that the body gives the tag itself. Raises InvalidRequest where it names a budget too."""
-    limits = limit_changes(request, ctx.call.received_at, ctx.policy.zone)
-    if limits and request.budget_id:
-        raise InvalidRequest("budget_id: name a budget or give limits, not both.", param="budget_id")
-    return limits
+    return own_limits(request, request.budget_id, call=ctx.call, policy=ctx.policy)

@@ -10,6 +10,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.pages import check_page, pages_of
+from functions.rules.row_changes import of_new_row
 from functions.rules.team_policy import (
     MAX_MEMBERS,
     NO_SUCH_TEAM,
@@ -28,8 +29,12 @@ from functions.rules.team_policy import (
     there,
     unchecked,
 )
-from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
-from schema.fields import UNSET, MetadataChange, dollars, filled, refuse_undeclared, text, texts
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, dollars, filled, text, texts
+from schema.metadata import MetadataChange
 from schema.teams import (
     Member,
     MemberAdded,
@@ -60,6 +65,7 @@ from schema.teams import (
     TeamUpdated,
     TeamUpdateRequest,
 )
+from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 100
 MAX_LISTED = 1_000
@@ -76,9 +82,7 @@ async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     scope = ctx.call.scope
     if not scope.everything and changes.get("organization_id") is None:
         raise NotAllowed("organization_id: name one that you administer.", param="organization_id")
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     members = await _first_members(request, ctx)
     record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
     return await ctx.teams.add_with(

@@ -12,20 +12,15 @@ from functions.rules.key_policy import check_alias, key_name
 from functions.rules.pages import check_page, pages_of
 from functions.rules.user_bounds import check_user_made, check_user_modest, check_user_role
 from functions.rules.user_policy import DEFAULTS, user_changes, user_made
-from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound
-from schema.fields import (
-    UNSET,
-    dollars,
-    filled,
-    metadata_change,
-    refuse_undeclared,
-    replaced,
-    text,
-    texts,
-    with_parts,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, dollars, filled, replaced, text, texts
 from schema.keys import KeyRecord
+from schema.metadata import metadata_change
 from schema.secret import hash_of
+from schema.undeclared import refuse_undeclared, with_parts
 from schema.users import (
     RoleLabel,
     RolesQuery,

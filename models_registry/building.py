@@ -10,18 +10,10 @@ from models_registry.config.entries import Deployment, Skipped, keeps_from_start
 from models_registry.config.ids import DeploymentIds
 from models_registry.config.providers import PROVIDERS
 from models_registry.config.reader import Config
+from models_registry.model_names import STAR, covers
 from models_registry.numbers import BadDeployment
 from models_registry.prices.pricing import unused_adjustments
-from models_registry.registry import (
-    MAX_EXPANDED,
-    MAX_NAME_CHARS,
-    STAR,
-    Alias,
-    MoreNames,
-    Registry,
-    Wildcard,
-    covers,
-)
+from models_registry.registry import MAX_EXPANDED, MAX_NAME_CHARS, Alias, MoreNames, Registry, Wildcard
 from models_registry.target import Target, group_of
 
 

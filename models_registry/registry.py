@@ -13,48 +13,33 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.config.deployments import ANY_MODEL, expand
 from models_registry.config.entries import Skipped
+from models_registry.config.wildcards import ANY_MODEL, expand
 from models_registry.drops import Drop, Reason
 from models_registry.facts.table import listed
+from models_registry.model_names import EVERYTHING, STAR, covers, permits
 from models_registry.prices.price import Price
 from models_registry.prices.pricing import Pricing
 from models_registry.shown import deployment_facts, group_facts, public_params, skipped_facts
 from models_registry.target import Target
-from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelInError, ModelNotFound
 from schema.ledger.rows import SpendRow
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
 
-STAR = "*"
-
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """What stands in no name of a model. A caller may send it under a wildcard."""
-
-
-EVERYTHING = frozenset({"*", "all-proxy-models"})
-
-
 LISTED_MODES = frozenset({"chat", "completion", "responses", "embedding"})
 """The kinds of models that a wildcard is shown as."""
-
-
 LISTS_OF_OTHERS = frozenset({"team", "org"})
 """The lists that a team's own models need not stand on: whoever gave the team the model has permitted it."""
-
-
 MAX_NAME_CHARS = 256
-
-
 GROUP_OWNER = "model_access_group"
 """Whose an access group is said to be in the list of models."""
-
-
 MAX_REASONS = 3
 """How many errors a caller is told of a model whose deployments are in error."""
-
-
 MAX_EXPANDED = 1_000
 """How many concrete models are remembered for wildcards, and as many for the teams that own models together.
 Past it, each call looks its price up again."""
@@ -416,20 +401,6 @@ def _error_of(drop: Drop) -> GatewayError:
     return ModelNotFound(
         f"The model `{name}` does not exist here. GET /v1/models lists those you may use.", param="model"
     )
-
-
-def permits(allowed: Sequence[str], name: str) -> bool:
-    """Whether a key's list of models covers a name. An entry of the list may be a wildcard itself."""
-    return any(entry in EVERYTHING or covers(entry, name) for entry in allowed)
-
-
-def covers(pattern: str, name: str) -> bool:
-    """Whether a name fits a pattern. The first star of the pattern stands for one or more characters. A
-    second star stands for itself, since no rule gives it a meaning."""
-    head, star, tail = pattern.partition("*")
-    if not star:
-        return pattern == name
-    return len(name) > len(head) + len(tail) and name.startswith(head) and name.endswith(tail)
 
 
 def pick(targets: Sequence[Target], roll: float) -> int:

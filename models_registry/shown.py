@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from models_registry.facts.refusals import refused_fields
+from models_registry.facts.refusals import SAMPLING, refused_fields
 from models_registry.facts.table import ModelFacts
 from models_registry.prices.price import Price
 from models_registry.target import Target
@@ -18,15 +18,6 @@ SECRET = re.compile(
     re.IGNORECASE,
 )
 """Names in `model_info` that may stand for a secret, such as `hf_token`. They are not shown."""
-SAMPLING = (
-    "temperature",
-    "top_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-)
 PARAMS = ("stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "n", "seed", "user")
 TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 

@@ -43,17 +43,13 @@ from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.request_line import RequestLine
 from runtime.telemetry.tally import Tally
 from runtime.telemetry.unrouted import reason_of
-from schema.errors import (
-    SHUTTING_DOWN,
-    ClientLeft,
-    GatewayError,
-    InvalidRequest,
-    NotAllowed,
-    ShuttingDown,
-)
-from schema.fields import QUERIES_WITHOUT_EFFECT, without_effect
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.overload import SHUTTING_DOWN, ClientLeft, ShuttingDown
+from schema.errors.requests import InvalidRequest
 from schema.labels import agent_tags
 from schema.lenient import LenientDecoder, echoed
+from schema.undeclared import QUERIES_WITHOUT_EFFECT, without_effect
 from schema.wire import Wire, invalid, with_path
 
 CHANGED_BY_HEADER = "litellm-changed-by"

@@ -9,7 +9,7 @@ from runtime.books.bookkeeper import is_booking
 from runtime.ledger.journal import Journal
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 from schema.health import ReadinessDetails
 
 GOOD_S = 1.0

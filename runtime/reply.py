@@ -15,7 +15,7 @@ from runtime.admin_ui.built import PAGE_HEADERS as APP_HEADERS
 from runtime.admin_ui.built import built_ui
 from runtime.signin.pages import error_page, html_of
 from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.health import VERSION
 from schema.wire import Wire, to_json
 

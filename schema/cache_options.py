@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from schema.errors import InvalidRequest, NotAllowed, shortened
+from schema.errors.base import shortened
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from schema.wire import value_of
 
 CACHE_FIELD = "cache"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.fields import dollars
 from schema.ledger.rows import SpendRow
 from schema.money import NANO_PER_USD

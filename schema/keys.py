@@ -7,16 +7,8 @@ from typing import Literal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.fields import (
-    UNSET,
-    Json,
-    LimitFields,
-    MaybeDollars,
-    MaybeFlag,
-    MaybeText,
-    MaybeTexts,
-    MetadataRequest,
-)
+from schema.fields import UNSET, Json, LimitFields, MaybeDollars, MaybeFlag, MaybeText, MaybeTexts
+from schema.metadata import MetadataRequest
 from schema.wire import Wire
 
 

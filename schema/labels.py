@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 MAX_TAGS = 100
 MAX_CHARS = 256

@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 
 from schema.dates import period_days
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.histogram import ERROR_BOUND, Percentiles
 from schema.ledger.sums import listed
 from schema.reports import PeriodQuery

@@ -5,7 +5,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from schema.errors import BudgetExceeded, GatewayError
+from schema.errors.base import GatewayError
+from schema.errors.limits import BudgetExceeded
 
 TYPES: Mapping[int, str] = MappingProxyType(
     {

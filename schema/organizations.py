@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.fields import UNSET, Json, MaybeFlag, MaybeText, MaybeTexts, MetadataRequest, StampFields
+from schema.fields import UNSET, Json, MaybeFlag, MaybeText, MaybeTexts, StampFields
+from schema.metadata import MetadataRequest
 from schema.teams import TeamRecord
 from schema.wire import Wire
 

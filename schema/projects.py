@@ -5,7 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from schema.budgets import BudgetRecord
-from schema.fields import UNSET, Json, MaybeFlag, MaybeText, MaybeTexts, MetadataRequest, StampFields
+from schema.fields import UNSET, Json, MaybeFlag, MaybeText, MaybeTexts, StampFields
+from schema.metadata import MetadataRequest
 from schema.wire import Wire
 
 

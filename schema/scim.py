@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.wire import Wire
 
 SCIM_JSON = "application/scim+json"

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from schema.errors import TooComplex
+from schema.errors.requests import TooComplex
 
 MAX_FIELDS = 100_000
 """The most fields of all objects together."""

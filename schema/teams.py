@@ -16,10 +16,10 @@ from schema.fields import (
     MaybeFlag,
     MaybeText,
     MaybeTexts,
-    MetadataRequest,
     ModelBudget,
 )
 from schema.keys import KeyRecord
+from schema.metadata import MetadataRequest
 from schema.wire import Wire
 
 TeamRole = Literal["admin", "user"]

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from schema.fields import UNSET, Json, LimitFields, MaybeFlag, MaybeText, MaybeTexts, MetadataRequest
+from schema.fields import UNSET, Json, LimitFields, MaybeFlag, MaybeText, MaybeTexts
 from schema.keys import KeyRecord
+from schema.metadata import MetadataRequest
 from schema.teams import TeamRecord
 from schema.wire import Wire
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
 from types import MappingProxyType
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 WORDS = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.shape import check_lists, check_names, check_shape, check_text
 
 COPIED_BYTES = 64 * 1024

@@ -58,7 +58,6 @@ ENTRANCE = {
 SHARED_WORDS = {
     "cache_options",
     "dates",
-    "errors",
     "fields",
     "identity",
     "labels",
@@ -66,12 +65,14 @@ SHARED_WORDS = {
     "limits",
     "log_page",
     "messages_errors",
+    "metadata",
     "money",
     "overlay",
     "reports",
     "route_options",
     "secret",
     "shape",
+    "undeclared",
     "usage",
     "window",
     "wire",
@@ -438,7 +439,7 @@ def test_the_search_for_providers_in_conditions_finds_them(code: str) -> None:
 
 
 def test_what_differs_between_providers_is_data_of_a_row_and_no_condition() -> None:
-    """`models_registry/config/providers.py` has a row for each, `models_registry/target.py` one for each
+    """`models_registry/config/providers.py` has a row for each, `models_registry/dialects.py` one for each
     dialect."""
     found = [
         f"{name}:{line}"

@@ -33,7 +33,10 @@ from models_registry.prices.charges import NOTHING
 from models_registry.routing.choice import Shape
 from models_registry.target import Residency, Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import SHUTTING_DOWN, GatewayError, NotLocal, ShuttingDown, UpstreamError
+from schema.errors.base import GatewayError
+from schema.errors.models import NotLocal
+from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
+from schema.errors.upstream import UpstreamError
 from schema.usage import Usage
 from schema.wire import Wire, to_json
 

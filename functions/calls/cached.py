@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
+from functions.calls.wrapped_hold import WrappedHold
 from functions.contract.call import Call
 from functions.contract.function import EventStream
 from functions.ports.cache import Cache, KeptAnswer
@@ -20,7 +21,7 @@ from functions.ports.models import Hold
 from models_registry.config.response_cache import CacheRules
 from models_registry.target import Target
 from schema.cache_options import CACHE_FIELD
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 CACHE_KEY_HEADER = "x-litellm-cache-key"
@@ -139,23 +140,16 @@ def _tenant(call: Call) -> str:
     return f"user:{caller.user_id}" if caller.user_id else f"key:{caller.key_id or caller.key_hash}"
 
 
-class NotedHold:
-    """A hold that remembers how its stream ended. Implements `functions.ports.models.Hold`."""
+class NotedHold(WrappedHold):
+    """A hold that remembers how its stream ended."""
 
-    __slots__ = ("_hold", "answer_id", "usage")
+    __slots__ = ("answer_id", "usage")
 
     def __init__(self, hold: Hold) -> None:
-        self._hold = hold
+        super().__init__(hold)
         self.usage: Usage | None = None
         """What was booked. None: the answer is not complete."""
         self.answer_id: str | None = None
-
-    @property
-    def output_limit(self) -> int | None:
-        return self._hold.output_limit
-
-    def first_token(self) -> None:
-        self._hold.first_token()
 
     def answered(self, response_id: str | None) -> None:
         self.answer_id = response_id
@@ -164,18 +158,6 @@ class NotedHold:
     def settle(self, usage: Usage) -> None:
         self._hold.settle(usage)
         self.usage = usage
-
-    def settle_hit(self, usage: Usage) -> None:
-        self._hold.settle_hit(usage)
-
-    def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
-        self._hold.fail(error, usage, final=final)
-
-    def cancel(self, usage: Usage) -> None:
-        self._hold.cancel(usage)
-
-    async def charged(self) -> None:
-        await self._hold.charged()
 
 
 class CopiedStream:

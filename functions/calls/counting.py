@@ -13,7 +13,7 @@ from models_registry.fronts.messages.request import turns_from
 from models_registry.routing.choice import Shape
 from models_registry.target import Residency, Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.messages import CountedTokens, CountRequest, MessagesRequest
 from schema.wire import typed_body
 

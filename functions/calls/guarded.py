@@ -27,14 +27,10 @@ from models_registry.contents.rules import ContentRule, RuleRefusal, screened_an
 from models_registry.contents.texts import AnswerTexts, RequestTexts, Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
 from models_registry.target import Residency, Target
-from schema.errors import (
-    GatewayError,
-    GuardrailNotLocal,
-    GuardrailRefused,
-    GuardrailUnavailable,
-    InvalidRequest,
-    shortened,
-)
+from schema.errors.base import GatewayError, shortened
+from schema.errors.models import GuardrailNotLocal, GuardrailRefused
+from schema.errors.overload import GuardrailUnavailable
+from schema.errors.requests import InvalidRequest
 
 CONTENT_RULES = "content_rules"
 """What stands for the provider of a rule's decision."""

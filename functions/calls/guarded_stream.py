@@ -6,38 +6,28 @@ from typing import Any
 
 from functions.calls.guarded import Guarding, unreadable
 from functions.calls.readers import Readers
+from functions.calls.wrapped_hold import WrappedHold
 from functions.contract.function import EventStream
 from functions.ports.models import Hold
 from models_registry.contents.texts import Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 MOST_WAITED_S = 1.0
 """A window that is not full is read once its first text is so old, when something comes."""
 
 
-class LateHold:
-    """A hold whose ending waits for the guardrails: they may still refuse an answer that is complete.
-    Implements `functions.ports.models.Hold`."""
+class LateHold(WrappedHold):
+    """A hold whose ending waits for the guardrails: they may still refuse an answer that is complete."""
 
-    __slots__ = ("_error", "_hold", "_usage", "is_over")
+    __slots__ = ("_error", "_usage", "is_over")
 
     def __init__(self, hold: Hold) -> None:
-        self._hold = hold
+        super().__init__(hold)
         self._usage: Usage | None = None
         self._error: Exception | None = None
         self.is_over = False
-
-    @property
-    def output_limit(self) -> int | None:
-        return self._hold.output_limit
-
-    def first_token(self) -> None:
-        self._hold.first_token()
-
-    def answered(self, response_id: str | None) -> None:
-        self._hold.answered(response_id)
 
     def settle(self, usage: Usage) -> None:
         self._usage = usage

@@ -11,7 +11,7 @@ import msgspec
 
 from functions.contract.function import EventStream
 from models_registry.turns.sse import event_frame, events
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.responses import Response
 from schema.wire import to_json
 

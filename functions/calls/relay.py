@@ -11,7 +11,8 @@ from functions.calls.answer_head import StreamHead
 from functions.contract.silence import Silence
 from functions.ports.models import Hold, UpstreamResponse
 from models_registry.turns.stream import AnswerStream, Broken
-from schema.errors import GatewayError, UpstreamMalformed, UpstreamTimeout
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamMalformed, UpstreamTimeout
 from schema.usage import Usage
 
 END_S = 0.2

@@ -9,7 +9,7 @@ from functions.ports.guardrails import Verdict
 from models_registry.backends.dropping import WithFields
 from models_registry.config.guardrails import Guardrail
 from models_registry.contents.texts import RequestTexts
-from schema.errors import GuardrailUnavailable
+from schema.errors.overload import GuardrailUnavailable
 
 MESSAGES = "messages"
 R = TypeVar("R", bound=WithFields)

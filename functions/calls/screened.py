@@ -16,7 +16,7 @@ from models_registry.backends.dropping import WithFields
 from models_registry.backends.parameters import CONSUMED, GATEWAY_FIELDS, STORE, STRIPPED
 from models_registry.contents.rules import Action, RuleRefusal, Screening, screened
 from schema.cache_options import CACHE_FIELD
-from schema.errors import GuardrailRefused
+from schema.errors.models import GuardrailRefused
 from schema.labels import METADATA_FIELD
 
 MODE = "pre_call"

@@ -13,7 +13,7 @@ from models_registry.config.diagnosis import Diagnosis, diagnosed
 from models_registry.target import Target
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 TrialMode = Literal["chat", "embedding"]
 QUESTION = "Hi"

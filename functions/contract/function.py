@@ -12,7 +12,8 @@ import msgspec
 
 from functions.contract.roles import ROUTE_GROUPS, Access
 from models_registry.turns.sse import PING, failure_frame
-from schema.errors import ErrorForm, GatewayError, openai_form
+from schema.errors.base import GatewayError
+from schema.errors.forms import ErrorForm, openai_form
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Awaitable[object]])

@@ -10,7 +10,7 @@ import msgspec
 
 from models_registry.config.reader import Config
 from models_registry.config.sections import GeneralSettings, UserHeader
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.fields import Json, dollars
 from schema.window import after, check_duration
 

@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from models_registry.config.guardrails import NO_GUARDRAILS, Guardrail, GuardrailRules
-from schema.errors import GuardrailUnavailable
+from schema.errors.overload import GuardrailUnavailable
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

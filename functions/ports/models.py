@@ -12,7 +12,7 @@ from models_registry.routing.choice import Shape
 from models_registry.routing.fleet import DeploymentHealth
 from models_registry.routing.plan import RoutePlan
 from models_registry.target import Deadlines, Target
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.explain import ExplainedRule
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard

@@ -15,7 +15,7 @@ from models_registry.config.sections import LitellmSettings
 from models_registry.config.stored import PASSWORD, Values
 from models_registry.config.stored_address import refusal_of
 from schema.cache import REDACTED
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 PARAM = "cache_settings"
 OFF: Mapping[str, str] = MappingProxyType({"type": CacheKind.OFF.value})

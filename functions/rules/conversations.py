@@ -8,7 +8,8 @@ import msgspec
 
 from functions.contract.call import Call, Caller
 from functions.ports.state import State
-from schema.errors import InvalidRequest, shortened
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest
 from schema.responses import InputItemList, InputItemsQuery, ResponsesRequest, StoredResponse
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from functions.ports.guardrails import Guardrails
-from schema.errors import InvalidRequest, shortened
-from schema.fields import MetadataChange
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest
+from schema.metadata import MetadataChange
 
 GUARDRAILS = "guardrails"
 MAX_TOLD = 20

@@ -23,10 +23,13 @@ from functions.rules.key_ceiling import (
     routes_of,
 )
 from schema.budgets import BudgetRecord
-from schema.errors import Conflict, InvalidRequest, NotAllowed
-from schema.fields import UNSET, MetadataChange, ModelBudget
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict
+from schema.fields import UNSET, ModelBudget
 from schema.keys import KeyFields, KeyRecord
 from schema.limits import COUNTS
+from schema.metadata import MetadataChange
 from schema.overlay import joined_budgets, joined_windows, overlaid
 from schema.window import after, check_duration
 

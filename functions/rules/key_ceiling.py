@@ -13,9 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from functions.contract.roles import ROUTE_GROUPS, ROUTES_OF_TYPE, Accesses
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from schema.fields import BudgetWindow, Json, ModelBudget
 from schema.keys import KeyRecord
 from schema.limits import COUNTS

@@ -12,18 +12,13 @@ from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, Access, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import GUARDRAILS, check_guardrails
-from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.fields import (
-    UNSET,
-    MetadataChange,
-    dollars,
-    limit_changes,
-    metadata_change,
-    replaced,
-    text,
-    texts,
-)
+from functions.rules.row_changes import list_changes, metadata_changes
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, dollars, limit_changes, replaced, text, texts
 from schema.keys import KeyFields, KeyRecord
+from schema.metadata import MetadataChange
 from schema.secret import MAX_KEY_CHARS, MIN_KEY_CHARS
 from schema.window import after
 
@@ -65,10 +60,7 @@ def key_changes(request: KeyFields, ctx: GovernanceContext) -> dict[str, object]
         value = getattr(request, name)
         if value is not UNSET and not (value == "" and name in OWNERS):
             changes[name] = None if value in (None, "") else text(value, param=name)
-    for name in LISTS:
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = texts(value or [], param=name)
+    changes |= list_changes(request, LISTS)
     if request.aliases is not UNSET:
         texts([*(request.aliases or {}), *(request.aliases or {}).values()], param="aliases")
         changes["aliases"] = request.aliases or {}
@@ -78,9 +70,7 @@ def key_changes(request: KeyFields, ctx: GovernanceContext) -> dict[str, object]
         changes["blocked"] = request.blocked
     if request.duration is not UNSET:
         changes["expires"] = expiry(request.duration, now)
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
+    changes |= metadata_changes(request)
     check_alias(changes.get("key_alias"), ctx.policy)
     check_guardrails(changes, ctx.guardrails)
     return changes

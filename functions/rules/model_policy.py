@@ -9,9 +9,12 @@ from functions.contract.roles import Scope
 from functions.rules.stored_values import checked_values
 from models_registry.config.known_keys import REQUEST_PARAMS
 from models_registry.config.providers import UnknownProvider, split
-from models_registry.config.reader import ENV_PREFIX, Config
+from models_registry.config.reader import Config
 from models_registry.config.stored import Stored, StoredModel
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from models_registry.config.variables import ENV_PREFIX
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.fields import text
 
 NO_SUCH = "There is no such stored model."

@@ -1,6 +1,6 @@
 """Lists by page. Pages count from 1."""
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 LAST_PAGE = 1_000_000
 

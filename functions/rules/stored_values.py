@@ -18,7 +18,8 @@ from models_registry.config.stored import (
 )
 from models_registry.prices.fields import is_price_field
 from models_registry.shown import SECRET
-from schema.errors import Conflict, InvalidRequest
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict
 from schema.fields import MAX_NAME_CHARS
 from schema.stored_models import MAX_PARAMS_BYTES
 

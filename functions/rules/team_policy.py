@@ -10,18 +10,12 @@ from functions.contract.policy import Policy
 from functions.contract.roles import Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.guardrail_names import check_guardrails
-from models_registry.registry import permits
-from schema.errors import InvalidRequest, NotAllowed, NotFound
-from schema.fields import (
-    UNSET,
-    LimitRequest,
-    MetadataChange,
-    filled,
-    limit_changes,
-    metadata_change,
-    text,
-    texts,
-)
+from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, of_new_row, text_changes
+from models_registry.model_names import permits
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.fields import UNSET, LimitRequest, filled, limit_changes, texts
 from schema.teams import Member, MemberLimits, TeamFields, TeamNewRequest, TeamRecord
 
 MAX_MEMBERS = 500
@@ -62,32 +56,22 @@ def team_of_group(
     members. Raises InvalidRequest where the config's values don't fit."""
     request = filled(TeamNewRequest(team_id=team_id), policy.team_defaults, TEAM_DEFAULTS)
     changes = _changes(request, now, policy.zone)
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
+    changes = of_new_row(changes)
     changes |= {"team_alias": name, "external_id": external_id}
     record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
     return record, _member_limits(request, now, policy.zone)
 
 
 def _changes(request: TeamFields, now: datetime, zone: tzinfo) -> dict[str, object]:
-    changes = limit_changes(request, now, zone)
-    for name in ("team_alias", "organization_id"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
-    for name in ("models", "access_group_ids"):
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = texts(value or [], param=name)
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
+    changes = {
+        **limit_changes(request, now, zone),
+        **text_changes(request, ("team_alias", "organization_id")),
+        **list_changes(request, ("models", "access_group_ids")),
+        **flag_changes(request, ("blocked",)),
+    }
     if request.team_member_permissions is not UNSET:
         changes["team_member_permissions"] = check_permissions(request.team_member_permissions or [])
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
-    return changes
+    return {**changes, **metadata_changes(request)}
 
 
 def check_permissions(paths: list[str]) -> list[str]:

@@ -5,8 +5,9 @@ import msgspec
 from functions.contract.roles import ASSIGNABLE, Reach
 from functions.ports.context import GovernanceContext
 from functions.rules.user_policy import MODEST_ROLES
-from schema.errors import InvalidRequest, NotAllowed
-from schema.fields import MetadataChange
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.metadata import MetadataChange
 
 
 async def check_user_made(user_ids: list[str], ctx: GovernanceContext) -> None:

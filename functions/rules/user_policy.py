@@ -6,7 +6,8 @@ import msgspec
 
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER
-from schema.fields import UNSET, MetadataChange, filled, limit_changes, metadata_change, text, texts
+from functions.rules.row_changes import flag_changes, list_changes, metadata_changes, of_new_row, text_changes
+from schema.fields import UNSET, filled, limit_changes
 from schema.users import UserFields, UserNewRequest, UserRecord, UserTeam
 
 MODEST_ROLES = (INTERNAL_USER, INTERNAL_USER_VIEWER, None)
@@ -16,31 +17,22 @@ NAMES = ("user_alias", "user_email", "sso_user_id")
 
 def user_changes(request: UserFields, now: datetime, zone: tzinfo) -> dict[str, object]:
     """The columns that a body sets, checked. Raises InvalidRequest."""
-    changes = limit_changes(request, now, zone)
-    for name in NAMES:
-        value = getattr(request, name)
-        if value is not UNSET:
-            changes[name] = text(value, param=name) if value else None
+    changes = {**limit_changes(request, now, zone), **text_changes(request, NAMES)}
     if request.user_role is not UNSET:
         changes["user_role"] = request.user_role or INTERNAL_USER
-    if request.models is not UNSET:
-        changes["models"] = texts(request.models or [], param="models")
-    if request.blocked is not UNSET:
-        changes["blocked"] = bool(request.blocked)
-    metadata = metadata_change(request)
-    if metadata is not None:
-        changes["metadata"] = metadata
-    return changes
+    return {
+        **changes,
+        **list_changes(request, ("models",)),
+        **flag_changes(request, ("blocked",)),
+        **metadata_changes(request),
+    }
 
 
 def user_made(user_id: str, changes: dict[str, object]) -> UserRecord:
     """A new user with these columns."""
     changes.setdefault("user_role", INTERNAL_USER)
     changes.setdefault("role_source", "default")
-    metadata = changes.get("metadata")
-    if isinstance(metadata, MetadataChange):
-        changes["metadata"] = metadata.applied({})
-    return msgspec.structs.replace(UserRecord(user_id=user_id), **changes)
+    return msgspec.structs.replace(UserRecord(user_id=user_id), **of_new_row(changes))
 
 
 def newcomer(user_id: str, policy: Policy, now: datetime) -> UserRecord:

@@ -12,7 +12,8 @@ from models_registry.backends.gemini.backend import Gemini
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.openai.bridge.backend import Responses
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.surfaces import Surface
 
 BACKENDS: Mapping[Dialect, Backend] = MappingProxyType(

@@ -10,7 +10,7 @@ import msgspec
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, ImageUrl, Message, Part
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import MaybeRaw, present
 
 MAX_ADDRESSES = 20

@@ -18,7 +18,7 @@ from models_registry.turns.stream import AnswerStream, EventParser
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UpstreamError
+from schema.errors.upstream import UpstreamError
 from schema.usage import Usage
 
 R = TypeVar("R")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from models_registry.backends.content import SYSTEM_ROLES
 from models_registry.facts.families import marks_caches
 from models_registry.target import CachePoint, Target
 from schema.wire import present
@@ -19,7 +20,6 @@ MARKED = (CACHE_CONTROL,)
 """What `x-switchgear-changed` says of a request that was marked."""
 MAX_POINTS = 4
 """How many marks Anthropic and Bedrock take in a request."""
-SYSTEM_ROLES = frozenset({"system", "developer"})
 EPHEMERAL = msgspec.Raw(b'{"type":"ephemeral"}')
 NULL = msgspec.Raw(b"null")
 USUAL_POINTS = (

@@ -1,13 +1,22 @@
 """Pieces of OpenAI messages that every translation reads the same way."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from models_registry.backends.changes import Changes
 from models_registry.backends.signatures import googles, openais
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
+SYSTEM_ROLES = frozenset({"system", "developer"})
+"""The roles of messages that a provider with one instruction for the model takes for it."""
+ROLES: Mapping[str, str] = MappingProxyType(
+    {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+)
+"""The roles of messages, in the words of providers that know no `developer`."""
 THINKING, REDACTED = "thinking", "redacted_thinking"
 NO_ARGUMENTS = msgspec.Raw(b"{}")
 NOTHING = ("", "null")
@@ -125,6 +134,33 @@ def citations_in(raw: MaybeRaw) -> list[msgspec.Raw]:
         return [msgspec.Raw(msgspec.json.encode(each)) for each in _LISTS.decode(raw)]
     except msgspec.DecodeError:
         return []
+
+
+def role_of(message: Message, where: str, changes: Changes, *, roles: Mapping[str, str] = ROLES) -> str:
+    """The role of a message in the provider's words. A participant's name is named in `changes`, since the
+    provider has no place for it. Raises UnsupportedParameter for a role that is not in `roles`, and for
+    `function_call`."""
+    refuse_legacy(message, where)
+    role = roles.get(message.role)
+    if role is None:
+        raise UnsupportedParameter(
+            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
+        )
+    if message.name and role != "tool":
+        changes.add("messages.name")
+    return role
+
+
+def called_names(messages: Iterable[Message]) -> list[str]:
+    """The names of the functions that a conversation has calls of, each once, in the order of the first
+    calls."""
+    names = (
+        call.function.name
+        for message in messages
+        for call in message.tool_calls or ()
+        if call.function is not None and call.function.name
+    )
+    return list(dict.fromkeys(names))
 
 
 def refuse_legacy(message: Message, where: str) -> None:

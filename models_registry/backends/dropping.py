@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from models_registry.target import FieldPath
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import value_of
 
 NEEDED = frozenset({"model", "messages", "input", "stream"})

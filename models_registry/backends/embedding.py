@@ -11,7 +11,8 @@ from models_registry.backends.tolerance import loosely
 from models_registry.backends.vectors import BASE64, as_asked, check_encoding
 from models_registry.target import Target
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
-from schema.errors import InvalidRequest, UpstreamMalformed
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present
 

@@ -14,7 +14,7 @@ from models_registry.facts.refusals import IS_DEFAULT
 from models_registry.facts.table import EFFORTS
 from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 MAX_NAMES = 100
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])

@@ -5,7 +5,7 @@ until the rest of the line has come. Empty lines mean nothing.
 """
 
 from models_registry.turns.sse import MAX_FRAME_BYTES
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 
 
 class LineCutter:

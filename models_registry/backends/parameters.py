@@ -17,7 +17,8 @@ from models_registry.prices.fields import is_price_field
 from models_registry.target import Target
 from schema.cache_options import CACHE_FIELD
 from schema.chat import ChatRequest
-from schema.errors import MAX_NAME_CHARS, GatewayError, UnsupportedParameter, shortened
+from schema.errors.base import MAX_NAME_CHARS, GatewayError, shortened
+from schema.errors.requests import UnsupportedParameter
 from schema.labels import (
     METADATA_FIELD,
     OWN_METADATA_FIELD,
@@ -125,6 +126,22 @@ USUAL = frozenset({"input", *ChatRequest.__struct_encode_fields__}).difference(_
 """Fields that most requests have, and that are never taken out."""
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+
+TRANSLATED = frozenset(
+    {
+        "model",
+        "messages",
+        *LIMITS,
+        "temperature",
+        "top_p",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+    }
+)
+"""OpenAI's fields that every translation of a chat honours."""
 
 
 class Ignorable(msgspec.Struct, frozen=True):

@@ -7,8 +7,9 @@ from models_registry.backends.provider_errors import error_instead
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent
 from models_registry.turns.sse import LINE_ENDS, MAX_FRAME_BYTES, Event, EventCutter, events
-from models_registry.turns.stream import CUT, EMPTY, NO_STREAM, Broken, Parsed
-from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
+from models_registry.turns.stream import CUT, EMPTY, NO_STREAM, Broken, Parsed, SaidBytes
+from schema.errors.base import Told
+from schema.errors.upstream import UpstreamCut, UpstreamError, UpstreamMalformed
 
 NO_EVENTS: tuple[AnswerEvent, ...] = ()
 
@@ -18,14 +19,19 @@ def is_no_stream(rest: bytes) -> bool:
     return rest.lstrip()[:1] in (b"{", b"[")
 
 
-class EventReading(ABC):
-    """A parser of a stream of server-sent events. Implements EventParser but for the usage."""
+class _Reader:
+    """What every reader of a stream keeps: the bytes of the event that is not whole yet, whether the answer
+    has begun, and whether it is complete."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._cutter = EventCutter(MAX_FRAME_BYTES)
         self._begun = False
         self.done = False
+
+
+class EventReading(_Reader, ABC):
+    """A parser of a stream of server-sent events. Implements EventParser but for the usage."""
 
     @abstractmethod
     def _translate(self, data: bytes, found: list[AnswerEvent]) -> None:
@@ -70,29 +76,13 @@ class EventReading(ABC):
                 self._translate(event.data, found)
 
 
-class EventRelaying(ABC):
-    """Relays a stream of server-sent events as it came, in whole events. Implements AnswerStream but for the
-    usage and the words of a failure."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._cutter = EventCutter(MAX_FRAME_BYTES)
-        self._begun = False
-        self.produced_bytes = 0
-        self.done = False
+class BlockRelaying(_Reader, ABC):
+    """Relays a stream of server-sent events as it came, in blocks of whole events. Implements `feed` and
+    `done` of AnswerStream."""
 
     @abstractmethod
-    def _passes(self, event: Event, kept: list[bytes]) -> bool:
-        """Learn from an event, and say whether it goes on to the client. What goes on before a failure is
-        appended. Raises UpstreamError."""
-
-    @property
-    def most_bytes(self) -> int:
-        return self.produced_bytes
-
-    @property
-    def told_bytes(self) -> int | None:
-        return self.produced_bytes
+    def _relay(self, block: bytes) -> bytes | Broken:
+        """What the client is sent of a block of whole events."""
 
     def feed(self, data: bytes) -> bytes | Broken:
         """See AnswerStream."""
@@ -103,6 +93,16 @@ class EventRelaying(ABC):
         except UpstreamError as error:
             return Broken.of(error)
         return self._relay(block) if block else b""
+
+
+class EventRelaying(SaidBytes, BlockRelaying):
+    """Relays a stream event by event. Implements AnswerStream but for the usage and the words of a
+    failure."""
+
+    @abstractmethod
+    def _passes(self, event: Event, kept: list[bytes]) -> bool:
+        """Learn from an event, and say whether it goes on to the client. What goes on before a failure is
+        appended. Raises UpstreamError."""
 
     def close(self) -> bytes | Broken:
         """See AnswerStream. A stream without its terminal event is a cut. The last event needs no empty line

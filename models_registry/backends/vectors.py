@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from schema.embeddings import Embedding
-from schema.errors import UnsupportedParameter, UpstreamMalformed
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import UpstreamMalformed
 
 FLOAT = "float"
 BASE64 = "base64"

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from models_registry.bills.formats import FORMATS, Format
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.usage import Usage
 
 MAX_BYTES = 16 * 1024 * 1024

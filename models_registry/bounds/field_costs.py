@@ -23,7 +23,8 @@ from models_registry.backends.parameters import (
     GATEWAY_FIELDS,
     STRIPPED,
 )
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from schema.cache_options import CACHE_FIELD
 from schema.labels import METADATA_FIELDS
 

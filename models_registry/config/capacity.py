@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 from models_registry.config.entries import Deployment
 from models_registry.config.provider import Provider
 from models_registry.config.reader import Config
-from models_registry.config.sections import RouterSettings
+from models_registry.config.sections import LitellmParams, RouterSettings
 from models_registry.numbers import BadDeployment, Number, number
 from models_registry.target import UNORDERED, Capacity, DeploymentBudget
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.money import NANO_PER_USD
 from schema.window import check_duration
 
 MAX_ORDER = UNORDERED - 1
 MAX_BUDGET_USD = Decimal(10**9)
+MAX_WEIGHT = Decimal(10**9)
 ENFORCE = "enforce_model_rate_limits"
 USAGE_STRATEGIES = ("usage-based-routing", "usage-based-routing-v2")
 """Strategies under which `rpm` and `tpm` are limits, as at LiteLLM."""
@@ -122,3 +123,11 @@ def _allowance(provider: str, limit: Number, duration: object, path: str) -> Dep
         raise BadDeployment(f"{path}.{where}", "expected a duration, such as 1d or 30d") from exc
     nano = int((usd * NANO_PER_USD).to_integral_value(rounding=ROUND_FLOOR))
     return DeploymentBudget(provider=provider, limit_nano=nano, duration=checked)
+
+
+def weight_of(params: LitellmParams, path: str) -> float:
+    """The weight for LiteLLM's simple shuffle: `weight`, else `rpm`, else `tpm`, else 1."""
+    for name, value in (("weight", params.weight), ("rpm", params.rpm), ("tpm", params.tpm)):
+        if value is not None:
+            return float(number(value, f"{path}.{name}", most=MAX_WEIGHT))
+    return 1.0

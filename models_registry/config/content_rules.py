@@ -7,9 +7,8 @@ content_rules:
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
+from models_registry.config.listed import ListedEntry
 from models_registry.config.sections import GeneralSettings
 from models_registry.contents.patterns import FINDERS, BadPattern, Finder, pattern
 from models_registry.contents.rules import NO_RULES, Action, ContentRule, ContentRules, Unread
@@ -51,36 +50,27 @@ def content_rules_of(general: GeneralSettings) -> tuple[ContentRules, tuple[str,
     return ContentRules(rules=requests, answers=answers, unread=unread), tuple(errors)
 
 
-class _ListedRule:
-    """Reads one rule. What is wrong goes to `errors`."""
-
-    def __init__(self, path: str, item: Any) -> None:  # values of YAML
-        self._path = path
-        self.errors: list[str] = []
-        self._item: Mapping[str, Any] = item if isinstance(item, Mapping) else {}
-        if not isinstance(item, Mapping):
-            self.errors.append(f"{path}: expected a mapping")
+class _ListedRule(ListedEntry):
+    """Reads one rule."""
 
     def rule(self) -> ContentRule | None:
         """The rule. None: it has errors."""
         if self.errors:
             return None
-        for name in self._item:
-            if name not in _READ:
-                self._wrong(str(name)[:64], f"unknown; there are {', '.join(sorted(_READ))}")
+        self.check_names(_READ)
         said = self._item.get("name")
         name = said if isinstance(said, str) else ""
         if not NAME.fullmatch(name):
-            self._wrong("name", "expected 1 to 64 letters, digits, `_`, `.`, `-`")
+            self.wrong("name", "expected 1 to 64 letters, digits, `_`, `.`, `-`")
         action = self._item.get("action")
         if action not in {each.value for each in Action}:
-            self._wrong("action", f"expected {', '.join(each.value for each in Action)}")
+            self.wrong("action", f"expected {', '.join(each.value for each in Action)}")
         finders = (*self._named(), *self._patterns())
         if not finders and not self.errors:
-            self._wrong("find", "expected something to find, here or in `pattern`")
+            self.wrong("find", "expected something to find, here or in `pattern`")
         replacement = self._item.get("replacement", f"[{name.upper()}]")
         if not isinstance(replacement, str) or len(replacement) > MAX_REPLACEMENT_CHARS:
-            self._wrong("replacement", f"expected a text of at most {MAX_REPLACEMENT_CHARS} characters")
+            self.wrong("replacement", f"expected a text of at most {MAX_REPLACEMENT_CHARS} characters")
         if self.errors:
             return None
         return ContentRule(name=name, finders=finders, action=Action(action), replacement=replacement)
@@ -89,41 +79,38 @@ class _ListedRule:
         """What the rule reads. An answer is there already: no rule keeps it local."""
         found = self._item.get("reads", REQUEST)
         if found not in (REQUEST, ANSWER, BOTH):
-            self._wrong("reads", f"expected {REQUEST}, {ANSWER} or {BOTH}")
+            self.wrong("reads", f"expected {REQUEST}, {ANSWER} or {BOTH}")
             return REQUEST
         if found != REQUEST and self._item.get("action") == Action.LOCAL_ONLY.value:
-            self._wrong("reads", "local_only is for requests: an answer is redacted or refused")
+            self.wrong("reads", "local_only is for requests: an answer is redacted or refused")
         return str(found)
 
     def _named(self) -> tuple[Finder, ...]:
         found = self._listed("find")
         for each in found:
             if each not in FINDERS:
-                self._wrong("find", f"expected {', '.join(FINDERS)}, found {each[:64]!r}")
+                self.wrong("find", f"expected {', '.join(FINDERS)}, found {each[:64]!r}")
         return tuple(FINDERS[each]() for each in found if each in FINDERS)
 
     def _patterns(self) -> tuple[Finder, ...]:
         ignore_case = self._item.get("ignore_case", False)
         if not isinstance(ignore_case, bool):
-            self._wrong("ignore_case", "expected true or false")
+            self.wrong("ignore_case", "expected true or false")
         made = []
         texts = [*self._listed("pattern"), *self._listed("patterns")]
         if len(texts) > MAX_PATTERNS:
-            self._wrong("patterns", f"at most {MAX_PATTERNS}")
+            self.wrong("patterns", f"at most {MAX_PATTERNS}")
         for text in texts[:MAX_PATTERNS]:
             try:
                 made.append(pattern(text, ignore_case=ignore_case is True))
             except BadPattern as exc:
-                self._wrong("pattern", f"{text[:100]!r} can't be used: {exc}")
+                self.wrong("pattern", f"{text[:100]!r} can't be used: {exc}")
         return tuple(made)
 
     def _listed(self, name: str) -> list[str]:
         found = self._item.get(name)
         listed = found if isinstance(found, list) else [] if found is None else [found]
         if not all(isinstance(each, str) for each in listed):
-            self._wrong(name, "expected a text or a list of texts")
+            self.wrong(name, "expected a text or a list of texts")
             return []
         return list(listed)
-
-    def _wrong(self, name: str, what: str) -> None:
-        self.errors.append(f"{self._path}.{name}: {what}")

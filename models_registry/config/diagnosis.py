@@ -11,10 +11,10 @@ from models_registry.backends.provider_errors import CONTENT_CODE
 from models_registry.config.hosts import origin_of
 from models_registry.config.providers import PROVIDERS
 from models_registry.target import Target
-from schema.errors import (
-    GatewayError,
+from schema.errors.base import GatewayError
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import (
     Unreached,
-    UnsupportedParameter,
     UpstreamCut,
     UpstreamError,
     UpstreamMalformed,

@@ -6,11 +6,16 @@ from urllib.parse import urlsplit
 from models_registry.backends.dropping import NEEDED
 from models_registry.backends.headers import WRITTEN_HERE
 from models_registry.bounds.judgement import unbounded_param
-from models_registry.config.deployments import PATHS
 from models_registry.config.entries import Deployment
 from models_registry.config.tls import verified
 from models_registry.prices.fields import BASE
 from models_registry.target import Target
+
+PATHS = (
+    *("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/generate"),
+    *("/audio/transcriptions", "/audio/speech", "/images/generations", "/rerank", "/models"),
+)
+"""Paths of endpoints, which people copy along with an address."""
 
 
 def unbounded_warning(deployment: Deployment, target: Target) -> str | None:

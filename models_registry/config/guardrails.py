@@ -12,6 +12,7 @@ import msgspec
 
 from models_registry.config.content_rules import content_rules_of
 from models_registry.config.hosts import is_near, origin_of
+from models_registry.config.listed import ListedEntry
 from models_registry.config.reader import Config
 from models_registry.config.residency import said_residency
 from models_registry.config.sections import GENERIC_GUARDRAIL
@@ -150,33 +151,29 @@ def guardrail_rules_of(config: Config) -> tuple[GuardrailRules, tuple[str, ...],
     return rules, (*errors, *unruly), tuple(warnings)
 
 
-class _ListedGuardrail:
-    """Reads one entry of `guardrails`. What is wrong goes to `errors`, without any value."""
+class _ListedGuardrail(ListedEntry):
+    """Reads one entry of `guardrails`. No error shows a value."""
 
-    def __init__(self, path: str, entry: Any) -> None:  # values of YAML
-        self._path = path
-        self.errors: list[str] = []
+    def __init__(self, path: str, item: Any) -> None:  # values of YAML
+        super().__init__(path, item)
         self.warnings: list[str] = []
-        self._entry: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
-        params = self._entry.get("litellm_params")
+        params = self._item.get("litellm_params")
         self._params: Mapping[str, Any] = params if isinstance(params, Mapping) else {}
-        if not isinstance(entry, Mapping):
-            self.errors.append(f"{path}: expected a mapping")
 
     def kind(self) -> str:
         found = self._params.get("guardrail")
         return found if isinstance(found, str) else ""
 
     def name(self) -> str:
-        found = self._entry.get("guardrail_name")
+        found = self._item.get("guardrail_name")
         return found[:64] if isinstance(found, str) else "?"
 
     def wrong(self, name: str, what: str) -> None:
-        where = name if name == "guardrail_name" else f"litellm_params.{name}"
-        self.errors.append(f"{self._path}.{where}: {what}")
+        """See ListedEntry. All fields but the name stand in `litellm_params`."""
+        super().wrong(name if name == "guardrail_name" else f"litellm_params.{name}", what)
 
     def guardrail(self) -> Guardrail | None:
-        name = self._entry.get("guardrail_name")
+        name = self._item.get("guardrail_name")
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.wrong("guardrail_name", "expected 1 to 64 letters, digits, `_`, `.`, `-`")
         idle = [key for key in self._params if key not in _READ and self._params[key] is not None]
@@ -202,7 +199,7 @@ class _ListedGuardrail:
             sends_images=self._flag("send_images", default=True),
             left_out=self._left_out(),
             params=self._json("additional_provider_specific_params", self._params),
-            info=self._json("guardrail_info", self._entry),
+            info=self._json("guardrail_info", self._item),
         )
         return None if self.errors else made
 

@@ -1,10 +1,32 @@
 """The ids of deployments, each once. Spend, budgets, cooldowns and conversations go by them."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+import msgspec
+
 from models_registry.config.entries import Deployment
 from models_registry.numbers import BadDeployment
+
+_IDENTIFYING = (
+    "model",
+    "custom_llm_provider",
+    "api_key",
+    "api_base",
+    "base_url",
+    "organization",
+    "extra_headers",
+    "timeout",
+    "stream_timeout",
+    "weight",
+    "rpm",
+    "tpm",
+    "num_retries",
+    "drop_params",
+)
+"""The parameters that a deployment without an `id` is known by. A change of this list gives every deployment
+another id."""
 
 
 class DeploymentIds:
@@ -28,3 +50,13 @@ class DeploymentIds:
             found = next(name for each in numbers if (name := f"{wanted}-{each}") not in self._of_file)
         self.paths[found] = deployment.path
         return found
+
+
+def stable_id(deployment: Deployment) -> str:
+    """The id of a deployment for which the config has none. It is the same after a restart and on every host.
+    The key is not in it: a SHA-256 with the key would be a check on guesses of it."""
+    entry, params = deployment.entry, deployment.entry.litellm_params
+    public = {name: None if name == "api_key" else getattr(params, name) for name in _IDENTIFYING}
+    prices = {name: str(field.value) for name, field in sorted(deployment.prices.items())}
+    facts = msgspec.json.encode((public, prices) if prices else public, enc_hook=str)
+    return hashlib.sha256(entry.model_name.encode() + facts).hexdigest()

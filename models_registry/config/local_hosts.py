@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from models_registry.config.hosts import is_near, origin_of
+from models_registry.config.listed import ListedEntry
 from models_registry.config.sections import GeneralSettings
 from models_registry.target import Target, TlsOptions
 from schema.cache_options import is_seconds
@@ -172,36 +173,27 @@ def _name_of(address: str) -> str:
     return address[:100] if origin is None else f"{origin.host}:{origin.port}"
 
 
-class _ListedHost:
-    """Reads one entry. What is wrong goes to `errors`, without any value."""
-
-    def __init__(self, path: str, item: Any) -> None:  # values of YAML
-        self._path = path
-        self.errors: list[str] = []
-        self._item: Mapping[str, Any] = item if isinstance(item, Mapping) else {}
-        if not isinstance(item, Mapping):
-            self.errors.append(f"{path}: expected a mapping")
+class _ListedHost(ListedEntry):
+    """Reads one entry. No error shows a value."""
 
     def host(self, known: Mapping[str, LocalHost]) -> LocalHost | None:
         """The host. None: it has errors."""
         if self.errors:
             return None
-        for name in self._item:
-            if name not in _READ:
-                self._wrong(str(name)[:64], f"unknown; there are {', '.join(sorted(_READ))}")
+        self.check_names(_READ)
         base = self._address("api_base", None)
         before = known.get(base)
         name = self._item.get("name") or (_name_of(base) if before is None else before.name)
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            self._wrong("name", "expected 1 to 100 letters, digits, `_`, `.`, `-`, `:`")
+            self.wrong("name", "expected 1 to 100 letters, digits, `_`, `.`, `-`, `:`")
         key = self._item.get("api_key")
         if key is not None and not (isinstance(key, str) and key.isascii() and key.isprintable()):
-            self._wrong("api_key", "expected printable ASCII")
+            self.wrong("api_key", "expected printable ASCII")
         kind = self._kind(before)
         pull_base = self._address("pull_base", base)
         warm = self._warm()
         if warm and kind is not HostKind.OLLAMA:
-            self._wrong("keep_warm", "an Ollama host alone loads models when it is asked")
+            self.wrong("keep_warm", "an Ollama host alone loads models when it is asked")
         memory = self._memory()
         if self.errors:
             return None
@@ -219,7 +211,7 @@ class _ListedHost:
     def _address(self, name: str, default: str | None) -> str:
         found = self._item.get(name, default)
         if not isinstance(found, str) or origin_of(found) is None:
-            self._wrong(name, "expected an address that begins with http:// or https://")
+            self.wrong(name, "expected an address that begins with http:// or https://")
             return ""
         return bare(found)
 
@@ -228,7 +220,7 @@ class _ListedHost:
         if found is None:
             return HostKind.OLLAMA if before is None else before.kind
         if found not in {each.value for each in HostKind}:
-            self._wrong("kind", f"expected {', '.join(each.value for each in HostKind)}")
+            self.wrong("kind", f"expected {', '.join(each.value for each in HostKind)}")
             return HostKind.OLLAMA
         return HostKind(found)
 
@@ -239,14 +231,14 @@ class _ListedHost:
         if found is None or found == "":
             return None
         if not is_seconds(found) or not 0 < found <= 100_000:
-            self._wrong("memory_gb", "expected a number of gigabytes")
+            self.wrong("memory_gb", "expected a number of gigabytes")
             return None
         return int(found * GIB)
 
     def _warm(self) -> tuple[WarmTime, ...]:
         found = self._item.get("keep_warm") or []
         if not isinstance(found, list) or len(found) > MAX_WARM:
-            self._wrong("keep_warm", f"expected a list of at most {MAX_WARM}")
+            self.wrong("keep_warm", f"expected a list of at most {MAX_WARM}")
             return ()
         made = [self._warm_time(each) for each in found]
         return tuple(each for each in made if each is not None)
@@ -254,26 +246,21 @@ class _ListedHost:
     def _warm_time(self, item: Any) -> WarmTime | None:  # values of YAML
         fields = {"model": item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping) or not {*fields} <= {"model", "hours", "days"}:
-            self._wrong("keep_warm", "expected names of models, or mappings with model, hours and days")
+            self.wrong("keep_warm", "expected names of models, or mappings with model, hours and days")
             return None
         model, hours, days = fields.get("model"), fields.get("hours"), fields.get("days")
         if not isinstance(model, str) or not MODEL.fullmatch(model):
-            self._wrong("keep_warm.model", "expected the name of a model")
+            self.wrong("keep_warm.model", "expected the name of a model")
             return None
         on = _days(days)
         span = None if hours is None else _HOURS.fullmatch(hours) if isinstance(hours, str) else None
         if on is None or (hours is not None and span is None):
-            self._wrong(
-                "keep_warm", "expected hours such as 08:00-18:00, and days such as mon-fri or sat,sun"
-            )
+            self.wrong("keep_warm", "expected hours such as 08:00-18:00, and days such as mon-fri or sat,sun")
             return None
         if span is None:
             return WarmTime(model=model, days=on)
         begin_h, begin_m, end_h, end_m = map(int, span.groups())
         return WarmTime(model=model, days=on, begins=time(begin_h, begin_m), ends=time(end_h, end_m))
-
-    def _wrong(self, name: str, what: str) -> None:
-        self.errors.append(f"{self._path}.{name}: {what}")
 
 
 def _days(text: object) -> frozenset[int] | None:

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from models_registry.config.provider import Provider
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.surfaces import Surface
 
 _PLACE = re.compile(r"\{[A-Za-z_]+\}")

@@ -18,7 +18,8 @@ from models_registry.numbers import BadDeployment
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, TokenLimit
-from schema.errors import GatewayError, UnsupportedParameter
+from schema.errors.base import GatewayError
+from schema.errors.requests import UnsupportedParameter
 
 OWN = frozenset({"model", "messages", "input", "prompt", "stream"})
 """ParamFields that each request says itself."""

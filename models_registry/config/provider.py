@@ -4,9 +4,9 @@ import enum
 
 import msgspec
 
+from models_registry.dialects import Dialect
 from models_registry.facts.addresses import is_at
 from models_registry.facts.allowances import TEMPLATE_TOKENS
-from models_registry.target import Dialect
 from models_registry.turns.surfaces import Surface
 
 

@@ -10,8 +10,8 @@ from models_registry.config.absent import ABSENT, advice
 from models_registry.config.openai_like import openai_like
 from models_registry.config.provider import NewerLimit, Provider, Signs
 from models_registry.config.responses_alone import BRIDGED
+from models_registry.dialects import Dialect
 from models_registry.facts.allowances import OWN_TEXT_TOKENS
-from models_registry.target import Dialect
 from models_registry.turns.surfaces import Surface
 
 _OF_OTHERS = ("thinking", "cache_control", "top_k", "min_p", "repetition_penalty")

@@ -19,7 +19,7 @@ from models_registry.config.redis_place import (
 )
 from models_registry.config.sections import LitellmSettings
 from schema.cache_options import NAMESPACE, is_seconds
-from schema.errors import shortened
+from schema.errors.base import shortened
 
 PATH = "litellm_settings.cache_params"
 DEFAULT_TTL_S = 600.0

@@ -4,8 +4,9 @@ of which the config says so in LiteLLM's words."""
 from collections.abc import Mapping
 from typing import Any
 
+from models_registry.dialects import Dialect
 from models_registry.facts.table import ModelFacts
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from models_registry.turns.surfaces import Surface
 
 BRIDGED = "responses/"

@@ -22,10 +22,11 @@ from models_registry.config.entries import (
     public_name_of,
     would_be_local,
 )
-from models_registry.config.reader import ENV_PREFIX, Config, read_config, read_entry
+from models_registry.config.reader import Config, read_config, read_entry
 from models_registry.config.response_cache import PATH, cache_rules_of
 from models_registry.config.sections import RouterSettings
 from models_registry.config.stored_address import refusal_of
+from models_registry.config.variables import ENV_PREFIX
 
 Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it
 ROUTER_SETTINGS = "router_settings"

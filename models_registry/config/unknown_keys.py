@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from models_registry.backends.parameters import GATEWAY_FIELDS, STRIPPED, STRIPPED_PREFIXES
 from models_registry.config import known_keys
+from models_registry.config.names import names_in
 from models_registry.config.providers import PROVIDERS
 from models_registry.config.sections import (
     GeneralSettings,
@@ -17,6 +19,8 @@ from models_registry.config.sections import (
     ModelInfo,
     RouterSettings,
 )
+from models_registry.config.variables import Variables
+from models_registry.prices.fields import is_price_field
 from schema.cache_options import CACHE_FIELD
 
 
@@ -78,3 +82,22 @@ def unknown_key(key: str, section: str) -> str:
         return f"has no effect here; it belongs in {where}"
     near = get_close_matches(key, _SECTIONS.get(section, known_keys.TOP_LEVEL), n=1, cutoff=0.8)
     return f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
+
+
+def unknown_key_warnings(
+    values: Mapping[str, Any], path: str, kind: type[msgspec.Struct], variables: Variables
+) -> list[str]:
+    """A warning for each key of a section or an entry that has no effect."""
+    found = []
+    known = set(kind.__struct_encode_fields__)
+    later = known_keys.LATER.get(kind.__name__, frozenset())
+    for key, value in values.items():
+        is_shown = kind is ModelInfo and (is_price_field(str(key)) or key in known_keys.SHOWN)
+        if key in known or is_shown:
+            continue
+        if key not in later:
+            section = path.rpartition(".")[2] if kind is not ModelEntry else "model_list"
+            found.append(f"{path}.{key}: {unknown_key(str(key), section)}")
+        elif variables.forget_unset(f"{path}.{key}") or not is_so_anyway(key, value):
+            found.append(f"{path}.{key}{names_in(value)}: has no effect in this version")
+    return found

@@ -8,8 +8,8 @@ import msgspec
 
 from models_registry.config.provider import Provider, Signs
 from models_registry.config.sections import LitellmParams
+from models_registry.dialects import Dialect
 from models_registry.numbers import BadDeployment
-from models_registry.target import Dialect
 
 PROJECTS = ("VERTEXAI_PROJECT", "GOOGLE_CLOUD_PROJECT")
 LOCATIONS = ("VERTEXAI_LOCATION", "GOOGLE_CLOUD_LOCATION")

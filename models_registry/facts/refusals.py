@@ -6,17 +6,16 @@ from types import MappingProxyType
 
 from models_registry.facts.table import ModelFacts
 
-SAMPLING = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-    }
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
 )
+"""OpenAI's fields of how the next token is chosen, in the order in which they are shown."""
 IS_DEFAULT: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
     {
         "temperature": (b"1", b"1.0"),
@@ -40,7 +39,7 @@ def refused_fields(facts: ModelFacts | None) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     if facts.sampling is False:
-        found |= SAMPLING
+        found.update(SAMPLING)
     if facts.reasoning is False:
         found.add("reasoning_effort")
     if facts.parallel_tools is False:

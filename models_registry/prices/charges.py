@@ -1,7 +1,7 @@
 """What an attempt costs by its outcome, when it is booked and when it is costed again."""
 
-from models_registry.prices.price import Parts, Price, ceiling_parts, cost_parts
-from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamUnreachable
+from models_registry.prices.price import AtMost, Parts, Price, ceiling_parts, cost_parts
+from schema.errors.upstream import ProviderAnswer, ProviderError, UpstreamError, UpstreamUnreachable
 from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import NOTHING_RARE, UNKNOWN_TIER, Usage
 
@@ -42,14 +42,14 @@ def attempt_parts(price: Price, outcome: Outcome, usage: Usage, duration_ms: int
     if outcome is not Outcome.UNCERTAIN:
         return cost_parts(price, usage, duration_ms)
     rare = usage.rare or NOTHING_RARE
-    return ceiling_parts(
-        price,
+    most = AtMost(
         usage.prompt_tokens,
         usage.completion_tokens,
         images=rare.images,
         searches=rare.web_searches,
         at_list_price=usage.service_tier != UNKNOWN_TIER,
     )
+    return ceiling_parts(price, most)
 
 
 def least_nano(row: SpendRow) -> int:

@@ -33,6 +33,17 @@ class Parts(NamedTuple):
     time: int = 0
 
 
+class AtMost(msgspec.Struct, frozen=True, gc=False):
+    """The most that a call can use. `at_list_price`: the call is sure to be served at the standard service
+    tier, or at a cheaper one."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    images: int = 0
+    searches: int = 0
+    at_list_price: bool = False
+
+
 class Dearest(NamedTuple):
     """The highest rates that a call can meet, in femto-USD."""
 
@@ -155,49 +166,29 @@ def cache_saved_nano(price: Price, usage: Usage) -> int:
     return max(0, saved) // FEMTO_PER_NANO
 
 
-def ceiling_nano(
-    price: Price,
-    prompt_tokens: int,
-    completion_tokens: int,
-    *,
-    images: int = 0,
-    searches: int = 0,
-    at_list_price: bool = False,
-) -> int:
-    """The most, in nano-USD, that a call within these bounds can cost. Each meter has its dearest rate in any
-    tier that such a prompt can reach, and the call runs for as long as its deadline allows. `at_list_price`:
-    the call is sure to be served at the standard service tier, or at a cheaper one."""
-    dearest = _reached(price.listed if at_list_price else price.dearest, prompt_tokens)
-    femto = (
-        prompt_tokens * dearest.input
-        + images * dearest.image
-        + completion_tokens * dearest.output
-        + searches * dearest.search
-        + dearest.request
-        + dearest.millisecond * dearest.max_ms
-    )
-    return -(-femto // FEMTO_PER_NANO)
+def ceiling_nano(price: Price, most: AtMost) -> int:
+    """The most, in nano-USD, that a call within these bounds can cost."""
+    return -(-sum(_ceiling(price, most)) // FEMTO_PER_NANO)
 
 
-def ceiling_parts(
-    price: Price,
-    prompt_tokens: int,
-    completion_tokens: int,
-    *,
-    images: int = 0,
-    searches: int = 0,
-    at_list_price: bool = False,
-) -> Parts:
+def ceiling_parts(price: Price, most: AtMost) -> Parts:
     """The ceiling of `ceiling_nano`, by what it is for."""
-    dearest = _reached(price.listed if at_list_price else price.dearest, prompt_tokens)
-    return _rounded(
-        Parts(
-            input=prompt_tokens * dearest.input + images * dearest.image,
-            output=completion_tokens * dearest.output,
-            tools=searches * dearest.search,
-            request=dearest.request,
-            time=dearest.millisecond * dearest.max_ms,
-        )
+    return _rounded(Parts(*_ceiling(price, most)))
+
+
+def _ceiling(price: Price, most: AtMost) -> tuple[int, ...]:
+    """The fields of Parts, in femto-USD. Each meter has its dearest rate in any tier that such a prompt can
+    reach, and the call runs for as long as its deadline allows."""
+    dearest = _reached(price.listed if most.at_list_price else price.dearest, most.prompt_tokens)
+    return (
+        most.prompt_tokens * dearest.input + most.images * dearest.image,
+        0,
+        0,
+        most.completion_tokens * dearest.output,
+        0,
+        most.searches * dearest.search,
+        dearest.request,
+        dearest.millisecond * dearest.max_ms,
     )
 
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.routing.failures import FailureKind, kind_of
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 WINDOW_S = 60.0
 """Failures and calls are counted for so long, then anew."""

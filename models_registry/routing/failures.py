@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from models_registry.backends.provider_errors import CONTENT_CODE, CONTEXT_CODE
-from schema.errors import (
-    ContextLengthExceeded,
-    DeploymentAtLimit,
-    GatewayError,
-    NotLocal,
-    UnsupportedParameter,
-    UpstreamError,
-    UpstreamMalformed,
-    UpstreamTimeout,
-)
+from schema.errors.base import GatewayError
+from schema.errors.limits import DeploymentAtLimit
+from schema.errors.models import NotLocal
+from schema.errors.requests import ContextLengthExceeded, UnsupportedParameter
+from schema.errors.upstream import UpstreamError, UpstreamMalformed, UpstreamTimeout
 
 
 class Again(enum.Enum):

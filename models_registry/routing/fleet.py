@@ -22,7 +22,7 @@ from models_registry.routing.cooldowns import (
 )
 from models_registry.routing.retry_budget import RetryBudget
 from models_registry.target import Target
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 MAX_KEPT = 10_000
 """The deployments that are remembered. A wildcard's models are deployments of their own."""

@@ -5,7 +5,9 @@ from collections.abc import Collection
 from models_registry.drops import Drop, Reason
 from models_registry.routing.choice import CallTraits
 from models_registry.routing.failures import FailureKind
-from schema.errors import ContextLengthExceeded, GatewayError, NoDeploymentFits, NotLocal
+from schema.errors.base import GatewayError
+from schema.errors.models import NoDeploymentFits, NotLocal
+from schema.errors.requests import ContextLengthExceeded
 
 
 def failure_of(drops: Collection[Drop]) -> FailureKind:

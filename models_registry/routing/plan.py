@@ -14,7 +14,8 @@ from models_registry.routing.choice import View
 from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
 from models_registry.target import Target
-from schema.errors import GatewayError, ProviderError
+from schema.errors.base import GatewayError
+from schema.errors.upstream import ProviderError
 from schema.models import AllowedModels
 from schema.route_options import RouteOptions
 

@@ -22,7 +22,10 @@ from models_registry.routing.leg import Leg, Resort
 from models_registry.routing.nobody import error_of, failure_of
 from models_registry.routing.settings import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
 from models_registry.target import Target
-from schema.errors import DeploymentAtLimit, GatewayError, ModelNotAllowed, ModelNotFound, Told
+from schema.errors.base import GatewayError, Told
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.limits import DeploymentAtLimit
+from schema.errors.models import ModelNotFound
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from models_registry.turns.sse import event_frame
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.messages_errors import anthropic_form
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from schema.errors import GatewayError, UpstreamMalformed, envelope
+from schema.errors.base import GatewayError
+from schema.errors.forms import envelope
+from schema.errors.upstream import UpstreamMalformed
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 """The longest SSE event or NDJSON line accepted from an upstream."""

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from models_registry.turns.events import AnswerEvent, Began, said_bytes
-from schema.errors import GatewayError, Told, UpstreamError
+from schema.errors.base import GatewayError, Told
+from schema.errors.upstream import UpstreamError
 from schema.usage import Usage
 
 NO_STREAM = "The provider answered with something else than a stream."
@@ -125,14 +126,27 @@ class EventWriter(Protocol):
         ...
 
 
-class TranslatedStream:
+class SaidBytes:
+    """Counts what the model said and nothing else, so that the three counts of AnswerStream are one."""
+
+    produced_bytes = 0
+
+    @property
+    def most_bytes(self) -> int:
+        return self.produced_bytes
+
+    @property
+    def told_bytes(self) -> int | None:
+        return self.produced_bytes
+
+
+class TranslatedStream(SaidBytes):
     """A provider's stream in the form of another surface. Implements AnswerStream."""
 
     def __init__(self, parser: EventParser, writer: EventWriter) -> None:
         self._parser = parser
         self._writer = writer
         self._ended = False
-        self.produced_bytes = 0
 
     @property
     def usage(self) -> Usage | None:
@@ -145,14 +159,6 @@ class TranslatedStream:
     @property
     def done(self) -> bool:
         return self._parser.done
-
-    @property
-    def most_bytes(self) -> int:
-        return self.produced_bytes
-
-    @property
-    def told_bytes(self) -> int | None:
-        return self.produced_bytes
 
     def feed(self, data: bytes) -> bytes | Broken:
         """See AnswerStream."""

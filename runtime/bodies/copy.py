@@ -10,7 +10,7 @@ import msgspec
 
 from functions.contract.call import Call
 from functions.contract.function import EventStream
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 MAX_RAW_BYTES = 8 * 1024 * 1024
 """A longer request or answer is not stored."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from models_registry.config.reader import Config
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.window import after
 
 DEFAULT_BODY_BYTES = 64 * 1024

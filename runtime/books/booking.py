@@ -27,7 +27,7 @@ from runtime.postgres.errors import REACHING_ERRORS, UNSTORABLE, reaching
 from runtime.postgres.listener import LIVE
 from runtime.postgres.partitions import ensure_partition, months_of
 from schema.alerts import AlertKind
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.ledger.rows import SpendRow
 from schema.live import booked_news
 from schema.money import usd

@@ -26,11 +26,12 @@ from runtime.ledger.frames import SEGMENT_BYTES
 from runtime.ledger.journal import MAX_BYTES
 from runtime.outbound import post_json
 from runtime.postgres.errors import reaching
+from runtime.postgres.own_connection import OwnConnection
 from runtime.process.locks import is_locked, locked
 from runtime.telemetry.alert_store import AlertStore
 from runtime.telemetry.alerts import Desk
 from schema.alerts import AlertKind
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 INTERVAL_S = 0.25
 WHOLE_LOOK_S = 1.0
@@ -49,7 +50,6 @@ LAST_PUT_OFF_S = 25.6
 """The longest wait of a journal that failed. The wait begins at FIRST_BACKOFF_S and doubles."""
 LOCK_TIMEOUT = "500ms"
 """How long the bookkeeper waits for a locked row. Meanwhile it has the accounts locked that leases need."""
-CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 60.0
 DRAFT_LIVES_S = 60.0
 """How old the folder of an unfinished journal must be before it is deleted."""
@@ -98,7 +98,6 @@ class Bookkeeper:
         customer_budget: CustomerBudget = NO_CUSTOMER_BUDGET,
     ) -> None:
         self._parent = parent
-        self._dsn = dsn
         self._interval_s = interval_s
         self._desk = desk or Desk((), post_json)
         self._journal_bytes = journal_bytes
@@ -113,7 +112,15 @@ class Bookkeeper:
         """The open books, by the name of the journal's folder."""
         self._off: dict[str, _Off] = {}
         """The journals that failed and wait, by the name of the folder."""
-        self._connection: asyncpg.Connection | None = None
+        self._connection = OwnConnection(
+            dsn,
+            "switchgear books",
+            statement_timeout_s=STATEMENT_TIMEOUT_S,
+            settings={
+                "synchronous_commit": "on",  # what is booked is deleted from the journal
+                "lock_timeout": LOCK_TIMEOUT,
+            },
+        )
         self._look_mono = 0.0
         self._news_mono = time.monotonic()
         self._sizes_mono = 0.0
@@ -151,7 +158,7 @@ class Bookkeeper:
                     if backoff_s in (FIRST_BACKOFF_S, LAST_BACKOFF_S):
                         log.warning("spend ledger: rows wait, trying again: %r", exc)
                     self._trouble = _Trouble(type(exc).__name__, isinstance(exc, DatabaseUnavailable))
-                    await self._disconnect()
+                    await self._connection.close()
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
         finally:
@@ -162,7 +169,7 @@ class Bookkeeper:
     async def close(self) -> None:
         await self._desk.close()
         await self._alerts.close()
-        await self._disconnect()
+        await self._connection.close()
         for books in self._books.values():
             books.close()
         self._books = {}
@@ -314,27 +321,8 @@ class Bookkeeper:
         return sorted(found)
 
     async def _connected(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            with reaching():
-                self._connection = await asyncpg.connect(
-                    self._dsn,
-                    timeout=CONNECT_TIMEOUT_S,
-                    command_timeout=STATEMENT_TIMEOUT_S + 1,
-                    server_settings={
-                        "application_name": "switchgear books",
-                        "timezone": "UTC",
-                        "synchronous_commit": "on",  # what is booked is deleted from the journal
-                        "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
-                        "lock_timeout": LOCK_TIMEOUT,
-                    },
-                )
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # nobody uses the connection any more, so an error does not matter
-                await connection.close(timeout=1.0)
+        with reaching():
+            return await self._connection.opened()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

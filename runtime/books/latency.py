@@ -8,23 +8,13 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from runtime.books.rollup_key import digest
+from runtime.books.rollup_key import SUBJECT, digest
 from schema.ledger.histogram import bucket_of
 from schema.ledger.measures import is_sent
 from schema.ledger.rows import SpendRow, ttft_ms
 
 TABLE = "Switchgear_Latency"
-KEY = (
-    "date",
-    "hour",
-    "api_key",
-    "user_id",
-    "team_id",
-    "organization_id",
-    "model_group",
-    "model",
-    "custom_llm_provider",
-)
+KEY = ("date", "hour", *SUBJECT)
 COUNTS = ("duration_counts", "ttft_counts")
 HOURS_DAYS = 35
 """For how many days hours are kept."""
@@ -36,12 +26,12 @@ BucketCalls = tuple[dict[int, int], dict[int, int]]
 
 def counts_of(rows: Sequence[SpendRow], keys: Sequence[tuple[str, ...]]) -> dict[LatencyKey, BucketCalls]:
     """What these rows add to the table: an entry for each hour and each day, by KEY. `keys` has the key of
-    each row in the daily sums: its day, then the columns of KEY after the hour, then others."""
+    each row in the daily sums: its day, then SUBJECT, then others."""
     hours: dict[LatencyKey, BucketCalls] = {}
     for row, key in zip(rows, keys, strict=True):
         if not is_sent(row):
             continue
-        hour = (key[0], f"{row.started_at.hour:02}", *key[1 : len(KEY) - 1])
+        hour = (key[0], f"{row.started_at.hour:02}", *key[1 : 1 + len(SUBJECT)])
         durations, first_tokens = hours.setdefault(hour, ({}, {}))
         _count(durations, bucket_of(row.duration_ms), 1)
         first_ms = ttft_ms(row)

@@ -23,7 +23,7 @@ import msgspec
 from runtime.bodies.storage_policy import StoragePolicy
 from runtime.postgres.errors import reaching
 from runtime.process.locks import locked
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.tables import aware
 from schema.tables.partitions import BODIES, PARENT, TOO_OLD, month_after, month_of, partition_name
 from schema.window import after

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from schema.ledger.rows import SpendRow
 
-KEY = (
-    "date",
+SUBJECT = (
     "api_key",
     "user_id",
     "team_id",
@@ -14,8 +13,9 @@ KEY = (
     "model_group",
     "model",
     "custom_llm_provider",
-    "endpoint",
 )
+"""Who calls which model: the columns that the keys of the daily sums and of the histograms share."""
+KEY = ("date", *SUBJECT, "endpoint")
 
 
 def key_of(row: SpendRow) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from models_registry.config.redis_place import RedisPlace
 from runtime.cache.sealed import StillKept, ToKeep, opened_by, sealed_under
 from runtime.state.sealing import Sealer
 from runtime.upstream.dialing import Dialer, GivesCredentials, NotNear, Unasked
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 
 PREFIX = "switchgear:answer:"
 CONNECTIONS = 8

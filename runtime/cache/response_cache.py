@@ -23,7 +23,7 @@ from runtime.cache.memory import MemoryCache
 from runtime.cache.redis_store import RedisStore, refusal_in
 from runtime.cache.sealed import StillKept, ToKeep
 from runtime.cache.table import CacheTable
-from runtime.governance.audit_note import AuditNote, write_note
+from runtime.governance.audit_note import note_of, write_note
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.postgres.freshness import HEARD_S, Announcements
@@ -31,7 +31,8 @@ from runtime.postgres.listener import EVERYTHING
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
 from runtime.upstream.dialing import Dialer
-from schema.errors import GatewayError, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.overload import Overloaded
 
 CHANNEL = "switchgear_cache"
 TABLE = "Switchgear_Cache"
@@ -382,14 +383,5 @@ async def _announce(connection: asyncpg.Connection, payload: str) -> None:
 
 
 async def _note(connection: asyncpg.Connection, action: str, facts: dict[str, list[str]], call: Call) -> None:
-    note = AuditNote(
-        action=action,
-        table=TABLE,
-        object_id="response cache",
-        facts=facts,
-        by=call.caller.user_id,
-        key_hash=call.caller.key_hash,
-        address=call.client_ip,
-        request_id=call.request_id,
-    )
+    note = note_of(call, action, table=TABLE, object_id="response cache", facts=facts)
     await write_note(connection, note)

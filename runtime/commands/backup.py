@@ -17,7 +17,7 @@ import msgspec
 
 from runtime.outbound import Unreachable, get_json
 from runtime.postgres.migrations import MigrationFailed, migrate
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.secret import Secret
 
 MANIFEST = "manifest.json"

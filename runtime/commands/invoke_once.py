@@ -18,7 +18,9 @@ from runtime.serving.books_process import BOOK_S
 from runtime.serving.checks import report
 from runtime.serving.serve import ServedDatabase, salted, settings_of
 from runtime.serving.single_call import SingleCall
-from schema.errors import DatabaseUnavailable, GatewayError, envelope
+from schema.errors.base import GatewayError
+from schema.errors.forms import envelope
+from schema.errors.overload import DatabaseUnavailable
 
 
 async def invoke(

@@ -7,7 +7,7 @@ import asyncpg
 
 from models_registry.bills.lines import Booked, OpenRow
 from runtime.corrections.rows import SUMS
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.money import NANO_PER_USD
 from schema.tables import naive
 

@@ -12,7 +12,7 @@ from runtime.books.stored_row import spend_row
 from runtime.governance.tenancy import spend_reach
 from schema.corrections import Corrected, CorrectionKind, UncertainQuery, UsageGiven
 from schema.dates import period_of
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import usage_of
 from schema.money import NANO_PER_USD
 from schema.recosting import RecostRequest

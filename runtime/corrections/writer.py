@@ -27,7 +27,7 @@ from runtime.corrections.rows import COUNTS, found_row, locked_rows, open_rows, 
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from schema.corrections import OVERRULED, Corrected, Correction, CorrectionKind, Made, UncertainQuery
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.money import plain_usd, usd
 from schema.recosting import RecostRequest

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import asyncpg
 import msgspec
 
+from functions.contract.call import Call
+
 _NOTE = """
     INSERT INTO "LiteLLM_AuditLog" (id, changed_by, action, table_name, object_id, updated_values,
                                     source_address, request_id, changed_by_api_key, database_user)
@@ -26,6 +28,20 @@ class AuditNote(msgspec.Struct, frozen=True, kw_only=True):
     key_hash: str = ""
     address: str | None
     request_id: str
+
+
+def note_of(call: Call, action: str, *, table: str, object_id: str, facts: Mapping[str, object]) -> AuditNote:
+    """What the caller of a call did."""
+    return AuditNote(
+        action=action,
+        table=table,
+        object_id=object_id,
+        facts=facts,
+        by=call.caller.user_id,
+        key_hash=call.caller.key_hash,
+        address=call.client_ip,
+        request_id=call.request_id,
+    )
 
 
 async def write_note(connection: asyncpg.Connection, note: AuditNote) -> None:

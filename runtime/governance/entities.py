@@ -4,7 +4,7 @@ from runtime.governance.row_store import Entity
 from schema.access_groups import AccessGroupRecord
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord
-from schema.errors import AlreadyExists
+from schema.errors.rows import AlreadyExists
 from schema.keys import KeyRecord
 from schema.organizations import OrganizationRecord
 from schema.projects import ProjectRecord

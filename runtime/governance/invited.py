@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from piccolo.columns import Text
+from piccolo.columns.combination import Where
 from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
@@ -13,7 +15,8 @@ from runtime.governance.addresses import ADDRESS_LOCK, free_address
 from runtime.governance.newcomers import Newcomers
 from runtime.postgres.database import Database
 from runtime.postgres.turns import take_turn
-from schema.errors import InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from schema.tables.users import User
 
 MODEST_ROLES = (None, INTERNAL_USER, INTERNAL_USER_VIEWER)
@@ -28,6 +31,17 @@ class NamedMember(Protocol):
 
     @property
     def user_email(self) -> str | None: ...
+
+
+def is_user(column: Text, member: NamedMember) -> Where:
+    """The condition that a column has the id of the user whom a member names. Raises InvalidRequest for a
+    member without id and address."""
+    if member.user_id:
+        return column == member.user_id
+    if not member.user_email:
+        raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
+    at_address = User.select(User.user_id).where(Lower(User.user_email) == member.user_email.lower())
+    return column.is_in(at_address)
 
 
 async def users_of(

@@ -7,7 +7,7 @@ import msgspec
 
 from functions.contract.call import MASTER_USER_ID, SCIM_USER_ID, Call
 from runtime.postgres.row_codec import RowCodec
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.tables.users import User
 from schema.users import UserRecord
 

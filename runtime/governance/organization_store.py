@@ -9,19 +9,17 @@ from datetime import UTC, datetime
 
 import msgspec
 from piccolo.columns.combination import And
-from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
 from runtime.governance.entities import BUDGET, ORGANIZATION
-from runtime.governance.invited import users_of
+from runtime.governance.invited import is_user, users_of
 from runtime.governance.key_store import KeyStore
 from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.team_store import MAX_SHOWN, TeamStore
-from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.organizations import (
     OrganizationInfo,
     OrganizationMember,
@@ -31,7 +29,6 @@ from schema.organizations import (
 from schema.tables.keys import VerificationToken
 from schema.tables.organizations import OrganizationMembership
 from schema.tables.teams import Team
-from schema.tables.users import User
 
 Membership = OrganizationMembership
 
@@ -174,14 +171,7 @@ class OrganizationStore(RowStore[OrganizationRecord]):
         members have the e-mail address."""
         if await self.locked(id, call=call) is None:
             return None
-        condition: Predicate = Membership.organization_id == id
-        if member.user_id:
-            condition = condition & (Membership.user_id == member.user_id)
-        elif member.user_email:
-            address = Lower(User.user_email) == member.user_email.lower()
-            condition = condition & Membership.user_id.is_in(User.select(User.user_id).where(address))
-        else:
-            raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
+        condition = (Membership.organization_id == id) & is_user(Membership.user_id, member)
         rows = await Membership.select().where(condition).limit(2)
         return self._members.decode(rows[0]) if len(rows) == 1 else None
 

@@ -22,8 +22,11 @@ from functions.contract.call import Call
 from runtime.governance.tenancy import Predicate, within
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
-from schema.errors import Conflict, GatewayError, InvalidRequest
-from schema.fields import MetadataChange, Page
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict
+from schema.fields import Page
+from schema.metadata import MetadataChange
 from schema.tables import naive
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -11,10 +11,11 @@ import asyncpg
 import msgspec
 
 from functions.contract.call import MASTER_USER_ID, Call
-from runtime.governance.audit_note import AuditNote, write_note
+from runtime.governance.audit_note import note_of, write_note
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.errors import Conflict, InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict, NotFound
 from schema.saved_filters import SavedFilter
 
 TABLE = "Switchgear_SavedFilter"
@@ -123,14 +124,7 @@ def _taken() -> Conflict:
 
 
 async def _note(connection: asyncpg.Connection, action: str, saved: SavedFilter, call: Call) -> None:
-    note = AuditNote(
-        action=action,
-        table=TABLE,
-        object_id=saved.filter_id,
-        facts={"page": saved.page, "name": saved.name},
-        by=call.caller.user_id,
-        key_hash=call.caller.key_hash,
-        address=call.client_ip,
-        request_id=call.request_id,
+    note = note_of(
+        call, action, table=TABLE, object_id=saved.filter_id, facts={"page": saved.page, "name": saved.name}
     )
     await write_note(connection, note)

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
-from piccolo.query.functions import Lower
 
 from functions.contract.call import Call
 from functions.rules.team_policy import TeamCheck
 from runtime.governance.entities import BUDGET, TEAM
-from runtime.governance.invited import users_of
+from runtime.governance.invited import is_user, users_of
 from runtime.governance.key_search import escaped
 from runtime.governance.key_store import KeyStore
 from runtime.governance.row_store import Announce, RowStore
@@ -24,7 +23,8 @@ from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import AlreadyMember, InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import AlreadyMember, NotFound
 from schema.fields import LimitFields, Page, StampFields
 from schema.tables.budgets import Budget
 from schema.tables.keys import VerificationToken
@@ -280,16 +280,7 @@ class TeamStore(RowStore[TeamRecord]):
         return added
 
     async def _member(self, team_id: str, member: Member) -> TeamMembershipRecord:
-        condition: Predicate = TeamMembership.team_id == team_id
-        if member.user_id:
-            condition = condition & (TeamMembership.user_id == member.user_id)
-        elif member.user_email:
-            with_address = User.select(User.user_id).where(
-                Lower(User.user_email) == member.user_email.lower()
-            )
-            condition = condition & TeamMembership.user_id.is_in(with_address)
-        else:
-            raise InvalidRequest("user_id: name the member by user_id or user_email.", param="user_id")
+        condition = (TeamMembership.team_id == team_id) & is_user(TeamMembership.user_id, member)
         rows = await TeamMembership.select().where(condition).limit(2)
         if len(rows) != 1:
             raise InvalidRequest("user_id: there is no such member in this team.", param="user_id")

@@ -18,7 +18,7 @@ from runtime.governance.row_store import Announce, RowStore
 from runtime.governance.team_store import TeamStore
 from runtime.governance.tenancy import Predicate
 from runtime.postgres.database import Database
-from schema.errors import Conflict, NotFound
+from schema.errors.rows import Conflict, NotFound
 from schema.fields import Page
 from schema.keys import KeyRecord
 from schema.tables import naive

@@ -14,7 +14,8 @@ from runtime.guarded.guard import Forbidden, Guard
 from runtime.guarded.media import media_type
 from runtime.guarded.rules import SIZE, GuardRules
 from runtime.upstream.proxies import Proxy
-from schema.errors import FileNotFetched, Overloaded
+from schema.errors.overload import Overloaded
+from schema.errors.requests import FileNotFetched
 
 AT_ONCE = 16
 """How many files a worker fetches at once."""

@@ -13,14 +13,9 @@ from functions.ports.models import Upstream, UpstreamResponse
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.config.guardrails import KEY_HEADER, Guardrail, GuardrailRules
 from runtime.telemetry.tally import Tally
-from schema.errors import (
-    GuardrailNotLocal,
-    GuardrailUnavailable,
-    NotLocal,
-    UpstreamError,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
+from schema.errors.models import GuardrailNotLocal, NotLocal
+from schema.errors.overload import GuardrailUnavailable
+from schema.errors.upstream import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 
 SPARE_BYTES = 1024 * 1024
 """An answer may be twice as long as its question, and so much longer."""

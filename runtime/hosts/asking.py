@@ -10,7 +10,9 @@ from models_registry.backends.credentials import without_credentials
 from models_registry.config.hosts import is_near
 from models_registry.config.local_hosts import LocalHost
 from models_registry.target import Deadlines
-from schema.errors import GatewayError, LocalHostFailed, NotFound, shortened
+from schema.errors.base import GatewayError, shortened
+from schema.errors.rows import NotFound
+from schema.errors.upstream import LocalHostFailed
 
 QUICK = Deadlines(connect_s=2.0, first_byte_s=3.0, idle_s=3.0, total_s=5.0)
 MAX_BYTES = 8 * 1024 * 1024

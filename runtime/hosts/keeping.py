@@ -13,7 +13,7 @@ from models_registry.routing.fleet import Fleet
 from runtime.hosts.manager import HostManager, tagged
 from runtime.hosts.states import ollama_models
 from runtime.telemetry.local_counts import MAX_HOSTS, HostGauge
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 LOOK_S = 10.0
 WARM_S = 60.0

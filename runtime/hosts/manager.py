@@ -25,7 +25,8 @@ from runtime.hosts.pulling import OllamaPull, check_room
 from runtime.hosts.states import decoded, left_of, ollama_models, told
 from runtime.postgres.database import Database
 from runtime.telemetry.local_counts import FAILED, STOPPED
-from schema.errors import GatewayError, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.overload import Overloaded
 from schema.local_hosts import HostModelShown, LocalHostState
 
 LATEST = ":latest"

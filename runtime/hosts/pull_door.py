@@ -15,7 +15,8 @@ import msgspec
 from models_registry.config.local_hosts import LocalHost, is_of_library
 from runtime.hosts.pull_way import NOT_OF_LIBRARY, PullTurns
 from runtime.hosts.pulling import OllamaPull, check_room
-from schema.errors import GatewayError, ModelTooLarge
+from schema.errors.base import GatewayError
+from schema.errors.models import ModelTooLarge
 from schema.local_hosts import PullProgress
 
 MAX_REQUEST_BYTES = 512

@@ -14,7 +14,7 @@ from pathlib import Path
 from models_registry.config.local_hosts import LocalHost, is_of_library
 from runtime.governance.audit_note import AuditNote
 from runtime.process.locks import locked
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 TABLE = "local_hosts"
 NOT_OF_LIBRARY = "that is no name of a model of the library, such as llama3 or phi3:mini"

@@ -11,7 +11,10 @@ from models_registry.backends.ollama.memory import needed_bytes
 from models_registry.config.local_hosts import LocalHost
 from runtime.hosts.asking import words
 from runtime.telemetry.local_counts import DONE, FAILED, STOPPED
-from schema.errors import GatewayError, LocalHostFailed, ModelTooLarge, NotFound
+from schema.errors.base import GatewayError
+from schema.errors.models import ModelTooLarge
+from schema.errors.rows import NotFound
+from schema.errors.upstream import LocalHostFailed
 from schema.local_hosts import PullProgress
 
 SUCCESS = "success"

@@ -13,7 +13,8 @@ import msgspec
 
 from models_registry.config.local_hosts import HostKind, LocalHost
 from runtime.hosts.asking import HostAsking
-from schema.errors import GatewayError, LocalHostFailed
+from schema.errors.base import GatewayError
+from schema.errors.upstream import LocalHostFailed
 from schema.local_hosts import HostModel
 
 T = TypeVar("T")

@@ -20,13 +20,9 @@ from runtime.identity.authority import Authority
 from runtime.postgres.freshness import Announcements
 from runtime.postgres.look_ups import LookUps
 from runtime.postgres.read_cache import Read, ReadCache, Source
-from schema.errors import (
-    ExpiredKey,
-    InvalidRequest,
-    NotAuthenticated,
-    Overloaded,
-    UnknownKey,
-)
+from schema.errors.callers import ExpiredKey, NotAuthenticated, UnknownKey
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
 from schema.secret import MAX_KEY_CHARS, MIN_SENT_KEY_CHARS, Secret, key_hash_of
 
 GATEWAY_HEADER = "x-litellm-api-key"

@@ -24,7 +24,9 @@ from functions.rules.personal_key import personal_key
 from runtime.identity.authority_rows import API_KEY, Facts, KeyMetadata, KeyRow, RowMetadata
 from runtime.limits.rules import Increase, Level, Limits, money_rules, rate_rules
 from schema.cache_options import NO_CACHE_CONTROLS
-from schema.errors import BlockedKey, GatewayError, InvalidRequest, Told
+from schema.errors.base import GatewayError, Told
+from schema.errors.callers import BlockedKey
+from schema.errors.requests import InvalidRequest
 from schema.labels import stored_tags, together
 from schema.limits import Meter, Rule
 from schema.models import AllowedModels
@@ -229,13 +231,8 @@ def _role(facts: Facts) -> str:
 def _allowed(facts: Facts) -> Iterable[AllowedModels]:
     """The lists of models that a model must be on, one for each level: key, team and so on. A level without
     models and without access groups allows everything, so it has no list."""
-    key, user, team, member, organization = (
-        facts.key,
-        facts.user,
-        facts.team,
-        facts.member,
-        facts.organization,
-    )
+    key, user, team = facts.key, facts.user, facts.team
+    member, organization = facts.member, facts.organization
     found = [("key", [] if TEAM_MODELS in key.models else key.models, key.access_group_ids)]
     if team is not None:
         found.append(("team", team.models, team.access_group_ids))
@@ -260,13 +257,8 @@ def _allowed(facts: Facts) -> Iterable[AllowedModels]:
 
 
 def _rules(facts: Facts, policy: Policy) -> Iterable[Rule]:
-    key, user, team, member, organization = (
-        facts.key,
-        facts.user,
-        facts.team,
-        facts.member,
-        facts.organization,
-    )
+    key, user, team = facts.key, facts.user, facts.team
+    member, organization = facts.member, facts.organization
     budgets = facts.budgets or {}
     level = Level(
         kind="key",

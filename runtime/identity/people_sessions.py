@@ -6,7 +6,7 @@ from functions.contract.visit import SESSION, Visit, cookie_of
 from runtime.identity.session_authenticator import SessionAuthenticator
 from runtime.signin.digests import csrf_of, digest_of
 from runtime.signin.sessions import SessionStore
-from schema.errors import BlockedKey
+from schema.errors.callers import BlockedKey
 from schema.fields import Page
 from schema.identity import SignInRules
 from schema.sessions import SessionMethod, SessionRecord

@@ -11,7 +11,8 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.signin.digests import digest_of
 from runtime.signin.proofs import is_someone_else
-from schema.errors import SignInFailed, Told
+from schema.errors.base import Told
+from schema.errors.callers import SignInFailed
 
 _FIND = """
     SELECT p.*, u.user_id, u.role_source, u.sso_user_id FROM (

@@ -18,7 +18,7 @@ from runtime.postgres.look_ups import LookUps
 from runtime.postgres.read_cache import ReadCache, Source
 from runtime.signin.digests import csrf_of, digest_of, is_secret
 from runtime.signin.site import CSRF_HEADER, Site, cookies_in
-from schema.errors import NotAllowed, SignInFailed
+from schema.errors.callers import NotAllowed, SignInFailed
 
 MAX_CACHED = 10_000
 MAX_STRANGERS = 1_000

@@ -22,7 +22,7 @@ from runtime.postgres.look_ups import LookUps
 from runtime.postgres.read_cache import ReadCache, Source
 from runtime.signin.digests import digest_of
 from runtime.signin.tokens import TokenVerifier, check_audience, check_issuer
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 
 MAX_TOKENS = 10_000
 LEAST_KEPT_S = 60.0

@@ -8,9 +8,9 @@ from functions.contract.call import MASTER_USER_ID, SCIM_USER_ID
 from functions.contract.roles import ASSIGNABLE, INTERNAL_USER, PROXY_ADMIN
 from models_registry.config.reader import Config
 from models_registry.config.sign_in import JwtSection
-from runtime.signin.proofs import EmailAddress, address_of, kind_of, subject_of, tenant_of
+from runtime.signin.proofs import EmailAddress, address_of, claim_at, kind_of, subject_of, tenant_of
 from runtime.signin.providers import is_safe
-from schema.errors import NotAllowed, SignInFailed
+from schema.errors.callers import NotAllowed, SignInFailed
 from schema.identity import Claims
 
 MAX_CHARS = 256
@@ -153,16 +153,6 @@ def _address(claims: Claims, section: JwtSection) -> EmailAddress:
     name, issuer = section.user_email_jwt_field or "email", str(claims.get("iss"))
     whole = {**claims, name: claim_at(claims, name)}
     return address_of(kind_of(issuer), whole, issuer, name=name, is_trusted=section.trust_emails)
-
-
-def claim_at(claims: Claims, path: str) -> Any:  # any JSON
-    """The claim at a path with dots. A claim with dots in its name counts first."""
-    if path in claims:
-        return claims[path]
-    found: Any = claims
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
 
 
 def _check_domain(address: EmailAddress, section: JwtSection) -> None:

@@ -11,7 +11,7 @@ from runtime.identity.token_claims import Bearer
 from runtime.postgres.turns import take_turn
 from runtime.signin.barred import BARRED, is_barred
 from runtime.signin.people import IDENTITY_LOCK, call_of
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.tables import naive
 from schema.tables.audit import AuditLog
 from schema.tables.users import User

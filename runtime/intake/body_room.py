@@ -5,7 +5,7 @@ call goes on with counts as a body. What is made of a body (its
 fields, the provider's request) takes up to twice the body's bytes in addition.
 """
 
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 
 RETRY_S = 1.0
 

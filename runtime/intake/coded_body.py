@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import zstandard
 
-from schema.errors import BodyTooLarge, InvalidRequest, UnsupportedCoding
+from schema.errors.requests import BodyTooLarge, InvalidRequest, UnsupportedCoding
 
 STEP_BYTES = 256 * 1024
 """The most that one step of gzip decompresses."""

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from schema.errors import BodyTooLarge, InvalidRequest
+from schema.errors.requests import BodyTooLarge, InvalidRequest
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FIELDS = 20

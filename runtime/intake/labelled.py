@@ -7,7 +7,7 @@ import msgspec
 
 from functions.contract.call import Call
 from schema.cache_options import AS_USUAL, cache_options_of
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.labels import NONE as NO_LABELS
 from schema.labels import labels_of, together
 from schema.route_options import AS_CONFIGURED, route_options_of

@@ -5,7 +5,7 @@ import asyncio
 import time
 
 from functions.contract.roles import Access
-from schema.errors import RateLimited
+from schema.errors.limits import RateLimited
 
 SEARCHES = frozenset({Access.SPEND_READ, Access.SPEND_WRITE, Access.BODIES_READ, Access.AUDIT_READ})
 """The accesses of functions that search: they use the connections for reports."""

@@ -33,12 +33,13 @@ from runtime.ledger.spend_row import (
     settled_of,
     with_images,
 )
-from runtime.limits.admission import MAX_TOKENS_HEADER, Admission, ceiling_of
+from runtime.limits.admission import MAX_TOKENS_HEADER, Admission
+from runtime.limits.ceilings import ceiling_of
 from runtime.limits.governor import Debt
 from runtime.telemetry.tally import Tally
 from runtime.upstream.router import ONE_ATTEMPT
 from runtime.upstream.watch import Watch
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
 from schema.money import dollars_text

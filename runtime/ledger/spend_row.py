@@ -7,10 +7,14 @@ from functools import lru_cache
 import msgspec
 
 from functions.contract.call import Call
+from models_registry.dialects import Dialect
 from models_registry.prices.charges import NOTHING, attempt_parts, costs_nothing
 from models_registry.prices.price import Price, cache_saved_nano
-from models_registry.target import Dialect, Target
-from schema.errors import ClientLeft, GatewayError, GuardrailRefused, UpstreamError
+from models_registry.target import Target
+from schema.errors.base import GatewayError
+from schema.errors.models import GuardrailRefused
+from schema.errors.overload import ClientLeft
+from schema.errors.upstream import UpstreamError
 from schema.labels import together
 from schema.ledger.journal import Held, HeldCharge, Settled, row_of
 from schema.ledger.rows import Outcome, SpendRow

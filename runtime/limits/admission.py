@@ -11,11 +11,11 @@ import structlog
 from functions.contract.call import Call, Caller
 from functions.contract.policy import MIN_OUTPUT_TOKENS, MIN_REASONED_TOKENS, Policy
 from functions.ports.models import Bounds
-from models_registry.prices.price import Price, ceiling_nano
 from models_registry.target import Target
 from runtime.limits.capacities import BUDGET, OWNER, at_limit, told_first, too_large
+from runtime.limits.ceilings import affordable, free_nano, full_ceiling, is_free
 from runtime.limits.end_users import EndUsers
-from runtime.limits.governor import Debt, Governor, NotEnough
+from runtime.limits.governor import Debt, Governor
 from runtime.limits.plans import Plan, Plans
 from runtime.limits.rate_headers import (
     KEY_MAX_BUDGET,
@@ -25,16 +25,10 @@ from runtime.limits.rate_headers import (
 )
 from runtime.limits.refusals import LIMIT_TYPES, refusal
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
+from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import TOKENS, Need, Taken, give_back
 from runtime.limits.tag_budgets import TagBudgets
-from schema.errors import (
-    BudgetExceeded,
-    DeploymentAtLimit,
-    RateLimited,
-    TooManyTokens,
-    UnboundedCost,
-    shortened,
-)
+from schema.errors.limits import BudgetExceeded, DeploymentAtLimit, RateLimited, TooManyTokens
 from schema.labels import together
 from schema.ledger.journal import HeldCharge, Settled
 from schema.limits import Meter, Rule
@@ -240,7 +234,7 @@ class Admissions:
         except BudgetExceeded as error:
             if limit <= least:
                 raise
-            fits = min(limit - 1, _affordable(target, bounds, _free_nano(error, target, bounds)))
+            fits = min(limit - 1, affordable(target, bounds, free_nano(error, target, bounds)))
         if fits > least:
             with suppress(BudgetExceeded):
                 return await at(fits, patient=False)
@@ -312,37 +306,13 @@ class Admissions:
             self._governor.slices.remaining(rule) // (self._governor.slices.calls(rule.account) + 1)
             for rule in budgets
         ]
-        return min(max(default, _affordable(target, bounds, min(shares))), target.max_output_tokens)
+        return min(max(default, affordable(target, bounds, min(shares))), target.max_output_tokens)
 
     def _least_output(self, target: Target, bounds: Bounds) -> int:
         """The fewest tokens that make an answer of use."""
         least = MIN_REASONED_TOKENS if bounds.reasons else MIN_OUTPUT_TOKENS
         least = self._policy.min_output_tokens or least
         return least if target.max_output_tokens is None else min(least, target.max_output_tokens)
-
-
-def _affordable(target: Target, bounds: Bounds, nano: int) -> int:
-    """How many tokens each answer of the call can have for `nano` nano-USD."""
-    price = target.price
-    assert price is not None, "what has no price is not let in under a budget"
-    beside = bounds.beside * bounds.answers
-    base = ceiling_of(price, bounds, beside)
-    per_million = max(1, ceiling_of(price, bounds, beside + 1_000_000) - base)
-    return max(0, nano - base) * 1_000_000 // per_million // bounds.answers
-
-
-def _free_nano(error: BudgetExceeded, target: Target, bounds: Bounds) -> int:
-    """What the caller's budgets had left for a call that was refused, in nano-USD: what the call asked for,
-    less the largest sum that one of them was short of."""
-    asked, short = full_ceiling(target, bounds), error.__cause__
-    if asked is None or not isinstance(short, NotEnough):
-        return 0
-    missing = (
-        each.need.amount - max(0, each.limit - each.spent - each.leased)
-        for each in short.standings
-        if each.need.rule.who != OWNER
-    )
-    return asked - max(missing)
 
 
 def _charging(taken: list[Taken], budgets: int, ceiling: int) -> Admission:
@@ -371,48 +341,5 @@ def _tell_exceeded(settled: Settled, charge: HeldCharge) -> None:
     )
 
 
-def full_ceiling(target: Target, bounds: Bounds) -> int | None:
-    """The most that an attempt can cost, in nano-USD. None where the cost has no bound until the output is
-    limited. Raises UnboundedCost where even such a limit would not bound the cost: the price is unknown, or a
-    field's cost is."""
-    price = target.price
-    if price is None:
-        raise UnboundedCost(
-            f"{target.public_name} has no known price, and this call is under a budget. Give it a "
-            "price in the config (input_cost_per_token: 0 marks it free).",
-            param="model",
-        )
-    field = bounds.unbounded_field()
-    if field is not None:
-        if target.max_call_nano is None:
-            path, name = shortened(field.path), shortened(field.name)
-            raise UnboundedCost(
-                f"{path}: what this costs has no known bound, and this call is under a budget. "
-                f"The config can say that it costs nothing (free_params: [{name}] in the deployment's "
-                "model_info or in general_settings), or state a bound (model_info.max_call_cost).",
-                param=path,
-            )
-        return target.max_call_nano
-    output = bounds.output_tokens
-    return None if output is None else ceiling_of(price, bounds, output)
-
-
-def ceiling_of(price: Price, bounds: Bounds, output: int) -> int:
-    """The most that a call with `output` output tokens can cost, in nano-USD, judged from its request."""
-    return ceiling_nano(
-        price,
-        bounds.prompt_tokens,
-        output,
-        images=bounds.images if price.image else 0,
-        searches=bounds.searches if price.searches[2] else 0,
-        at_list_price=bool(price.services) and bounds.at_list_price,
-    )
-
-
 def _limit(rule: Rule) -> int:
     return rule.limit
-
-
-def is_free(price: Price | None) -> bool:
-    """Whether nothing costs anything at this price. An unknown price (None) is not free."""
-    return price is not None and price.is_free

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from models_registry.target import Capacity, Target
 from runtime.limits.leases import Shortfall
 from runtime.limits.refusals import LIMIT_TYPES
-from schema.errors import DeploymentAtLimit
+from schema.errors.limits import DeploymentAtLimit
 from schema.limits import Meter, Rule
 
 OWNER = "deployment"

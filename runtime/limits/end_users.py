@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from functions.contract.policy import Policy
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import Announcements
@@ -18,7 +18,7 @@ from runtime.postgres.read_cache import ReadCache, Source
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
 from schema.customers import CustomerRecord
-from schema.errors import CustomerBlocked, ModelNotAllowed, NotAllowed
+from schema.errors.callers import CustomerBlocked, ModelNotAllowed, NotAllowed
 from schema.limits import Rule
 from schema.tables.budgets import Budget, Customer
 

@@ -10,17 +10,16 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from runtime.limits.lease_turns import BUSY
 from runtime.limits.leases import LIVES_S, Leases, Shortfall, WorkerLost
+from runtime.limits.shortfalls import Gate, NotEnough, hopeless, is_less, recalls
 from runtime.limits.slices import Need, Slice, Slices, Taken
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.limits import Meter, Rule
 
 RECALL_S = 0.1
@@ -42,39 +41,8 @@ BEAT_S = 1.0
 """How often the worker says in Postgres that it lives."""
 TIDY_S = 60.0
 """How often the worker deletes what nobody needs any more."""
-
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-
-class NotEnough(Exception):
-    """A call does not fit. `standings` says how the accounts stand that were short."""
-
-    def __init__(self, standings: Sequence[Shortfall]) -> None:
-        super().__init__()
-        self.standings = tuple(standings)
-
-
-class _Gate:
-    """Lets one call at a time lease from an account. The calls that waited meanwhile use the first one's
-    refusal, and don't ask Postgres again."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.refused_mono = float("-inf")
-        self.standings: Sequence[Shortfall] = ()
-
-    def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Shortfall]:
-        """The accounts that refused another call since `arrived_mono`, where that call lacked as much as this
-        call lacks, or less."""
-        if self.refused_mono < arrived_mono:
-            return []
-        missing = {need.rule.account: need for need in short}
-        return [
-            msgspec.structs.replace(each, need=mine)
-            for each in self.standings
-            if (mine := missing.get(each.need.rule.account)) is not None and mine.amount >= each.need.amount
-        ]
 
 
 class Debt:
@@ -109,7 +77,7 @@ class Governor:
         self.slices = Slices()
         self.passed: Callable[[str], None] = lambda account: None
         """Called with the account of a slot that another worker returned for one like this."""
-        self._gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
+        self._gates: WeakValueDictionary[str, Gate] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: Counter[str] = Counter()
         """How many leases are under way from each account."""
@@ -282,7 +250,7 @@ class Governor:
         account = short[0].rule.account
         gate = self._gates.get(account)
         if gate is None:
-            gate = self._gates[account] = _Gate()
+            gate = self._gates[account] = Gate()
         async with gate.lock:
             recalled = False
             while True:
@@ -299,14 +267,14 @@ class Governor:
                 taken, missing = self.slices.take(needs, now_mono)
                 if not missing:
                     return taken
-                if _is_less(missing, short):  # the worker leased more, or calls gave some back, meanwhile
+                if is_less(missing, short):  # the worker leased more, or calls gave some back, meanwhile
                     continue
-                if not patient or _hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
+                if not patient or hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
                     if patient:
                         gate.refused_mono, gate.standings = now_mono, standings
                     raise NotEnough(standings)
                 if not recalled:
-                    await self._leases.recall(list(_recalls(standings)))
+                    await self._leases.recall(list(recalls(standings)))
                     recalled = True
                 await asyncio.sleep(RETRY_S)
 
@@ -388,27 +356,3 @@ def _apart(out: Sequence[tuple[Slice, int]]) -> list[Sequence[tuple[Slice, int]]
     owed: list[Sequence[tuple[Slice, int]]] = [[each] for each in out if each[1] < 0]
     rest = [each for each in out if each[1] >= 0]
     return [*owed, rest] if rest else owed
-
-
-def _is_less(missing: Sequence[Need], short: Sequence[Need]) -> bool:
-    """Whether less is missing of some account now than was asked for."""
-    now = {need.rule.account: need.amount for need in missing}
-    return any(now.get(need.rule.account, 0) < need.amount for need in short)
-
-
-def _recalls(standings: Sequence[Shortfall]) -> Iterator[str]:
-    """The lines of a recall. A worker that has fewer slots than its share asks for one that is in use: where
-    others never have a free one, it would wait for good."""
-    for each in standings:
-        account, share = each.need.rule.account, each.limit // each.workers
-        yield account
-        if each.need.rule.meter is Meter.PARALLEL and each.mine < max(1, share):
-            yield f"{share} {account}"
-
-
-def _hopeless(standings: Sequence[Shortfall]) -> bool:
-    """Whether the call would not fit even if the other workers returned all that they have."""
-    return any(
-        each.workers == 1 or each.need.amount > each.limit - each.spent or each.leased == 0
-        for each in standings
-    )

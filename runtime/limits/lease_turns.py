@@ -29,7 +29,7 @@ import asyncpg
 import msgspec
 
 from runtime.postgres.database import Database
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 BUSY = "Somebody else is changing the same budgets; try again shortly."
 RETURN = "SELECT switchgear_return($1, $2, $3::text[], $4::bigint[], $5::bigint[])"

@@ -20,7 +20,7 @@ from runtime.limits.lease_turns import BUSY, RETURN, ROLLED_BACK, Asked, NotDone
 from runtime.limits.slices import HAVE_LEASES, Need, Slice
 from runtime.postgres.database import Database
 from runtime.postgres.listener import RECALL
-from schema.errors import DatabaseUnavailable, Overloaded
+from schema.errors.overload import DatabaseUnavailable, Overloaded
 from schema.limits import Meter
 from schema.window import window
 

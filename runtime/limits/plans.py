@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from functions.contract.call import Caller
-from models_registry.registry import covers
+from models_registry.model_names import covers
 from models_registry.target import Capacity, Target
 from runtime.limits.capacities import OWNER, rules_of
 from runtime.limits.rate_headers import RateHeaders, headers_of, key_budget_of, key_headers

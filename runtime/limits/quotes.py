@@ -8,10 +8,11 @@ from types import MappingProxyType
 
 from functions.contract.call import Call
 from functions.ports.models import Bounds
-from models_registry.registry import covers
+from models_registry.model_names import covers
 from models_registry.target import Target
-from runtime.limits.admission import Admissions, full_ceiling
+from runtime.limits.admission import Admissions
 from runtime.limits.capacities import rules_of
+from runtime.limits.ceilings import full_ceiling
 from runtime.postgres.database import Database
 from schema.explain import ExplainedRule
 from schema.limits import Meter, Rule

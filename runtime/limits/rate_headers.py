@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from runtime.limits.governor import Governor
-from schema.errors import RateLimited
+from schema.errors.limits import RateLimited
 from schema.limits import Meter, Rule
 from schema.money import dollars_text
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from runtime.limits.leases import Shortfall
-from schema.errors import BudgetExceeded, GatewayError, Left, RateLimited
+from schema.errors.base import GatewayError
+from schema.errors.limits import BudgetExceeded, Left, RateLimited
 from schema.limits import Meter
 from schema.money import plain_usd
 

@@ -13,7 +13,8 @@ from runtime.limits.rules import Level, Limits, money_rules, rate_rules
 from runtime.postgres.database import Database
 from runtime.postgres.row_codec import RowCodec
 from schema.budgets import BudgetRecord
-from schema.errors import DatabaseUnavailable, GatewayError
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
 from schema.limits import Rule
 from schema.tables.budgets import Budget, Tag
 

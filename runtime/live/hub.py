@@ -20,7 +20,8 @@ from models_registry.turns.sse import PING, event_frame
 from runtime.governance.tenancy import spend_reach
 from runtime.ledger.spend_row import Attempt
 from runtime.live.stream import RELOAD, LiveStream, ended_frame
-from schema.errors import DatabaseUnavailable, GatewayError, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable, Overloaded
 from schema.live import (
     InFlight,
     LiveCall,

@@ -9,7 +9,8 @@ import msgspec
 from functions.contract.call import Call
 from functions.contract.roles import Scope
 from models_registry.turns.sse import event_frame
-from schema.errors import GatewayError, envelope
+from schema.errors.base import GatewayError
+from schema.errors.forms import envelope
 
 MAX_WAITING = 32
 """How many events wait for a page that is slow to take them."""

@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from runtime.local.model_child import Failed, ModelSettings, Report
+from runtime.process.child import wait_or_kill
 from schema.secret import Secret
 
 ALIAS = "smollm2"
@@ -186,11 +187,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-    try:
-        process.wait(STOP_DEADLINE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    wait_or_kill(process, STOP_DEADLINE_S)
 
 
 def _check_memory() -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from runtime.process.child import wait_or_kill
 from runtime.process.parent import end_with_parent
 from runtime.settings import SettingsError
 
@@ -86,15 +87,10 @@ class Nginx:
 
     def stop(self) -> None:
         """End nginx: SIGTERM closes what is under way."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        if self._process is not None:
+            self._process.terminate()
+            wait_or_kill(self._process, STOP_S)
+            self._process = None
 
     def write(self) -> None:
         """Write the configuration into the folder."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from runtime.process.child import wait_or_kill
 from runtime.process.parent import end_with_parent
 
 VERSION = "9.18"
@@ -89,15 +90,10 @@ class PgAdmin:
 
     def stop(self) -> None:
         """End it."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        if self._process is not None:
+            self._process.terminate()
+            wait_or_kill(self._process, STOP_S)
+            self._process = None
 
     def _register(self, server: ConsoleServer) -> None:
         """Write the pass file, and have the server in the account's list, once."""

@@ -35,6 +35,7 @@ from runtime.local.postgres_cluster import (
     owner,
     run_as,
 )
+from runtime.process.child import wait_or_kill
 from runtime.process.locks import locked
 
 MAX_SOCKET_PATH_BYTES = 103
@@ -257,11 +258,7 @@ class EmbeddedPostgres:
         if child is None:
             return
         child.send_signal(signal.SIGINT)
-        try:
-            child.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        wait_or_kill(child, STOP_TIMEOUT_S)
 
     def _shut_down(self) -> None:
         """Shut the server down. Three signals follow each other, 30 s apart: SIGINT (open transactions roll

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from schema.errors import DatabaseUnavailable, InvalidRequest, Overloaded
+from schema.errors.overload import DatabaseUnavailable, Overloaded
+from schema.errors.requests import InvalidRequest
 
 REACHING_ERRORS = (
     OSError,  # TimeoutError is one

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 TIMEOUT_S = 0.5
 """How long a call waits for a newer value. The call goes on then, and the look-up is not cancelled: the

@@ -14,7 +14,7 @@ import asyncpg
 
 from runtime.postgres.errors import AWAY_ERRORS
 from runtime.postgres.new_database import ROOT, create_tables, take_turn
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 FOLDER = ROOT / "schema" / "tables" / "piccolo_migrations"
 TABLES = (

@@ -6,7 +6,7 @@ from datetime import date
 
 import asyncpg
 
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.ledger.rows import SpendRow
 from schema.tables.partitions import MAX_NUMBER, PARENT, TOO_OLD, create_partition, month_of, partition_name
 

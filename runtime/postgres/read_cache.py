@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.postgres.freshness import DEAF_S, HEARD_S, KNOWN_S, STALE_S, Announcements
 from runtime.postgres.look_ups import LookUps
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 MAX_LOOKUPS = 64
 """How many look-ups of one cache are under way at once."""

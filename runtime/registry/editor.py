@@ -42,7 +42,8 @@ from runtime.registry.stored_rows import (
     read_rows,
 )
 from runtime.state.sealing import Sealer
-from schema.errors import DatabaseUnavailable, InvalidRequest, TooComplex
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest, TooComplex
 from schema.tables import naive
 from schema.tables.models import StoredCredentialRow, StoredModelRow, StoredSetting
 

@@ -15,7 +15,7 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.readiness import ConfigState
 from runtime.registry.live import LiveRegistry
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.health import ConfigHost
 
 EVERY_S = 5.0

@@ -33,7 +33,7 @@ from runtime.postgres.database import Database
 from runtime.registry.fitting import Fitting, fitting, newly_unfit
 from runtime.registry.stored_rows import StoredRows, opened, read_at_once
 from runtime.state.sealing import Sealer
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 
 LOOK_S = 0.5
 """How often the bytes of the config file are looked at."""

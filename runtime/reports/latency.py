@@ -13,7 +13,7 @@ from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.latency import LatencyGroup, LatencyStep, TimedCalls, WantedLatency
 from schema.ledger.histogram import percentiles_of
 

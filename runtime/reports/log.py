@@ -13,7 +13,7 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.reports.log_filter import add_filters, summed_alike
 from runtime.reports.sums import ReportReader
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.log_page import (
     FoundRows,

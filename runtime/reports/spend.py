@@ -12,7 +12,7 @@ from runtime.postgres.database import Database
 from runtime.reports.log_filter import KNOWN_AS
 from runtime.reports.sums import ReportReader
 from schema.dates import days_of
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import EARLIER, SpendRow
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.spend import SpendDay, SpendQuery, period

@@ -11,7 +11,7 @@ from functions.contract.roles import Scope
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.reports import sums_sql
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.fields import Page
 from schema.ledger.sums import Dimension, Lines, Metrics, Name, Sums, SumsQuery
 from schema.money import usd

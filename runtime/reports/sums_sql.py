@@ -12,7 +12,7 @@ from functions.contract.roles import Reach, Scope
 from runtime.books import rollups
 from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.measures import MEASURE_NAMES, MONEY
 from schema.ledger.sums import Dimension, Metrics, SumsQuery
 

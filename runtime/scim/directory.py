@@ -1,7 +1,7 @@
 """Answers a directory. Implements `functions.ports.scim.Directory`."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,8 @@ from runtime.scim.groups import DirectoryGroups
 from runtime.scim.models import MAX_RESULTS, ResourceJson, described, model_of, understood
 from runtime.scim.users import DirectoryUsers
 from runtime.stores import Stores
-from schema.errors import InvalidRequest, NotFound, PreconditionFailed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound, PreconditionFailed
 from schema.scim import ScimQuery
 
 V2 = "/scim/v2"
@@ -28,6 +29,8 @@ LIST_URN = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 MAX_SCANNED = 20_000
 """How many resources a filter is compared with that no index helps."""
 BATCH = 500
+Change = Callable[[ResourceJson], ResourceJson | None]
+"""What becomes of a resource. None: it stays as it is."""
 
 
 class ScimDirectory:
@@ -112,19 +115,16 @@ class ScimDirectory:
         """See Directory."""
         from scim2_models import Context
 
-        async with self._changing(kind, call) as connection:
-            before = await self._kinds[kind].locked(connection, id)
-            _check_version(kind, before, visit)
-            with understood():
-                resource = model_of(kind).model_validate(
-                    dict(body), scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST
-                )
-                resource.replace(_model(kind, before))
-                told = _plain(resource)
+        def replaced(before: ResourceJson) -> ResourceJson:
+            resource = model_of(kind).model_validate(
+                dict(body), scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST
+            )
+            resource.replace(_model(kind, before))
+            told = _plain(resource)
             told.setdefault("active", before.get("active", True))
-            await self._kinds[kind].write(connection, id, told, call)
-            after = await self._kinds[kind].locked(connection, id)
-        return _shown(kind, after, visit)
+            return told
+
+        return await self._written(kind, id, visit, change=replaced, call=call)
 
     async def patch(
         self, kind: ResourceKind, id: str, body: Mapping[str, Any], visit: Visit, *, call: Call
@@ -132,18 +132,28 @@ class ScimDirectory:
         """See Directory."""
         from scim2_models import Context, PatchOp
 
+        def patched(before: ResourceJson) -> ResourceJson | None:
+            changes = _of(PatchOp, kind).model_validate(
+                {name: value for name, value in body.items() if name != "id"},
+                scim_ctx=Context.RESOURCE_PATCH_REQUEST,
+            )
+            resource = _model(kind, before)
+            changed = changes.patch(resource)
+            told = _plain(resource)
+            return told if changed else None
+
+        return await self._written(kind, id, visit, change=patched, call=call)
+
+    async def _written(
+        self, kind: ResourceKind, id: str, visit: Visit, *, change: Change, call: Call
+    ) -> ScimResource:
+        """Write what `change` makes of a resource, and show the resource as it is then."""
         async with self._changing(kind, call) as connection:
             before = await self._kinds[kind].locked(connection, id)
             _check_version(kind, before, visit)
             with understood():
-                changes = _of(PatchOp, kind).model_validate(
-                    {name: value for name, value in body.items() if name != "id"},
-                    scim_ctx=Context.RESOURCE_PATCH_REQUEST,
-                )
-                resource = _model(kind, before)
-                changed = changes.patch(resource)
-                told = _plain(resource)
-            if changed:
+                told = change(before)
+            if told is not None:
                 await self._kinds[kind].write(connection, id, told, call)
             after = await self._kinds[kind].locked(connection, id)
         return _shown(kind, after, visit)

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 MAX_FILTER_CHARS = 2_000
 _EQUALS = re.compile(

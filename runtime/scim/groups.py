@@ -14,7 +14,8 @@ from functions.rules.team_policy import team_of_group
 from runtime.governance.team_store import TeamStore
 from runtime.scim.filters import Equality
 from runtime.scim.models import ResourceJson
-from schema.errors import InvalidRequest, NotFound
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.teams import Member
 
 BY_SCIM = "scim"

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from schema.errors import Conflict, GatewayError, InvalidRequest, NotFound
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict, NotFound
 
 if TYPE_CHECKING:
     from scim2_models import ScimPolicy

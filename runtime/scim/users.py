@@ -17,7 +17,7 @@ from runtime.governance.addresses import free_address
 from runtime.governance.user_store import UserStore
 from runtime.scim.filters import Equality
 from runtime.scim.models import ResourceJson
-from schema.errors import Conflict, NotFound
+from schema.errors.rows import Conflict, NotFound
 from schema.users import UserRecord
 
 BY_SCIM = "scim"

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 VERSION = "2.0"
 DEFAULT_STAGE = "$default"

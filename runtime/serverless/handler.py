@@ -42,16 +42,10 @@ from runtime.serving.single_call import SingleCall
 from runtime.settings import environment, read_settings
 from runtime.web.door import query_of
 from runtime.web.sending import sse_of
-from schema.errors import (
-    SHUTTING_DOWN,
-    BodyTooLarge,
-    ErrorForm,
-    GatewayError,
-    InvalidRequest,
-    ShuttingDown,
-    UnsupportedParameter,
-    openai_form,
-)
+from schema.errors.base import GatewayError
+from schema.errors.forms import ErrorForm, openai_form
+from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
+from schema.errors.requests import BodyTooLarge, InvalidRequest, UnsupportedParameter
 
 FUNCTION = "SWITCHGEAR_FUNCTION"
 CONFIG = "CONFIG_FILE_PATH"

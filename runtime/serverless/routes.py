@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from functions.contract.roles import Access
 from runtime.catalog import Entry, entries, entry_named
-from schema.errors import MethodNotAllowed, NotFound, shortened
+from schema.errors.base import shortened
+from schema.errors.requests import MethodNotAllowed
+from schema.errors.rows import NotFound
 
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 _OF_MODELS = (Access.MODEL, Access.MODELS_READ, Access.RESPONSES)

@@ -150,7 +150,7 @@ def check_all(blueprint: Blueprint, *, workers: int) -> None:
     from runtime.postgres.lanes import excess
     from runtime.postgres.migrations import ForeignDatabase, MigrationFailed, max_connections, migrate
     from runtime.state.salt_check import OtherSaltKey, check_salt
-    from schema.errors import DatabaseUnavailable
+    from schema.errors.overload import DatabaseUnavailable
 
     checked = check(blueprint.document, blueprint.env, strict=blueprint.strict)
     report(checked)

@@ -19,7 +19,8 @@ from runtime.web.edge import HttpOptions
 from runtime.web.fast_path import App
 from runtime.web.mount import mount
 from runtime.web.sending import Send
-from schema.errors import SHUTTING_DOWN, GatewayError
+from schema.errors.base import GatewayError
+from schema.errors.overload import SHUTTING_DOWN
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """Python's own are (700, 10, 10): a youngest-generation pass every two or three calls."""

@@ -23,7 +23,8 @@ from runtime.signin.providers import IdentityProvider
 from runtime.signin.site import check_usable
 from runtime.signin.throttle import Throttle
 from runtime.signin.trail import Trail
-from schema.errors import InvalidRequest, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.requests import InvalidRequest
 from schema.identity import DirectoryGroup, Identity, SignInRules
 from schema.secret import Secret
 from schema.sso_settings import SsoPreview

@@ -10,7 +10,7 @@ import msgspec
 from runtime.outbound import Unreachable, answer_of
 from runtime.signin.proofs import tenant_of
 from runtime.signin.providers import OPEN_TENANTS, Endpoints, IdentityProvider, is_safe
-from schema.errors import ProviderUnavailable
+from schema.errors.overload import ProviderUnavailable
 
 TIMEOUT_S = 10.0
 KEPT_S = 3600.0

@@ -8,7 +8,7 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.signin.digests import digest_of
 from runtime.signin.oidc import Begun
-from schema.errors import RateLimited
+from schema.errors.limits import RateLimited
 
 KEPT_S = 600.0
 """How long somebody may stay at the provider's page."""

@@ -1,8 +1,6 @@
 """Makes an identity of the claims of a checked id token. Pure."""
 
-from typing import Any
-
-from runtime.signin.proofs import address_of, subject_of, tenant_of, text_of
+from runtime.signin.proofs import address_of, claim_at, subject_of, tenant_of, text_of
 from runtime.signin.providers import IdentityProvider
 from schema.identity import MAX_GROUPS, Claims, DirectoryGroup, Identity, SignInRules
 
@@ -35,7 +33,7 @@ def identity_of(
         email=address.text,
         email_is_trusted=address.is_proven,
         name=text_of(claims.get(names.name)) or " ".join(parts) or None,
-        roles=tuple(_texts(_inside(claims, names.role or rules.role_claim))[:MAX_ROLES]),
+        roles=tuple(_texts(claim_at(claims, names.role or rules.role_claim))[:MAX_ROLES]),
         groups=groups if groups is not None else _groups(claims, rules),
         is_whole=is_whole and not lacks,
         claims=claims,
@@ -51,21 +49,10 @@ def lacks_groups(claims: Claims) -> bool:
 def _groups(claims: Claims, rules: SignInRules) -> tuple[DirectoryGroup, ...] | None:
     if lacks_groups(claims):
         return None
-    found = _inside(claims, rules.group_claim)
+    found = claim_at(claims, rules.group_claim)
     if found is None:
         return None
     return tuple(DirectoryGroup(id=name, name=name.strip("/")) for name in _texts(found)[:MAX_GROUPS])
-
-
-def _inside(claims: Claims, path: str) -> Any:  # any JSON
-    """The claim at a path with dots, such as Keycloak's `realm_access.roles`. A claim with dots in its name
-    counts first."""
-    if path in claims:
-        return claims[path]
-    found: Any = claims
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
 
 
 def _texts(value: object) -> list[str]:

@@ -10,7 +10,9 @@ from functions.contract.call import Call
 from runtime.signin.providers import SECRETS, TENANT_ID, Found, providers_of
 from runtime.signin.rules import SignInConfig, rules_of, with_stored
 from runtime.signin.settings_store import SettingsStore
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
 from schema.identity import SignInRules
 
 PREFIXES = ("MICROSOFT_", "GOOGLE_CLIENT_", "GENERIC_")

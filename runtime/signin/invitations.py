@@ -14,7 +14,8 @@ from runtime.signin.passwords import PasswordStore, check_password
 from runtime.signin.people import call_of
 from runtime.signin.site import check_usable
 from runtime.signin.throttle import Throttle
-from schema.errors import NotFound, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.rows import NotFound
 from schema.invitations import InvitationRecord
 from schema.tables import naive
 from schema.tables.sign_in import InvitationLink, Password

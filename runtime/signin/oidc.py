@@ -22,7 +22,8 @@ from runtime.signin.identities import identity_of, lacks_groups
 from runtime.signin.proofs import VERIFIED, joined
 from runtime.signin.providers import Endpoints, IdentityProvider
 from runtime.signin.tokens import TokenVerifier, check_audience, check_issuer, check_nonce
-from schema.errors import ProviderUnavailable, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.overload import ProviderUnavailable
 from schema.identity import Claims, DirectoryGroup, Identity, SignInRules
 
 SECRET_BYTES = 32

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from functions.contract.visit import WebPage
 from runtime.admin_ui.built import built_ui
 from runtime.admin_ui.state import COMMAND
-from schema.errors import GatewayError, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.overload import Overloaded
 from schema.login import MessageFacts
 
 if TYPE_CHECKING:

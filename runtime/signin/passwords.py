@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from schema.errors import InvalidRequest, Overloaded
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

@@ -25,7 +25,7 @@ from runtime.governance.user_store import UserStore
 from runtime.postgres.row_codec import RowCodec
 from runtime.postgres.turns import take_turn
 from runtime.signin.barred import BARRED, is_barred
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.identity import DirectoryGroup, Identity, SignInRules
 from schema.sso_settings import SsoPreview
 from schema.tables.teams import Team, TeamMembership

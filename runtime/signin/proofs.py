@@ -6,11 +6,12 @@ at another one.
 """
 
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.identity import Claims, ProviderKind
 
 MAX_CHARS = 256
@@ -160,3 +161,14 @@ def _verified(claims: Claims, issuer: str, name: str, text: str) -> bool:
 
 
 _PROOFS = MappingProxyType({"microsoft": _entra_proves, "google": _google_proves, "generic": _verified})
+
+
+def claim_at(claims: Claims, path: str) -> Any:  # any JSON
+    """The claim at a path with dots, such as Keycloak's `realm_access.roles`. A claim with dots in its name
+    counts first."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found

@@ -11,7 +11,7 @@ from models_registry.config.reader import Config
 from models_registry.config.sections import GeneralSettings
 from models_registry.config.sign_in import SsoSection
 from runtime.signin.throttle_rules import ThrottleRules
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.identity import RoleRules, SignInRules, TeamRules
 from schema.window import after
 

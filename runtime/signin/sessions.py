@@ -3,19 +3,17 @@
 A deleted row ends its session: a trigger announces it, and every worker forgets it.
 """
 
-import asyncio
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from functions.contract.call import Call
 from functions.contract.visit import SESSION, Visit, cookie_of
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
+from runtime.postgres.purging import Purging, purge_expired
 from runtime.signin.digests import digest_of, new_secret
 from runtime.signin.trail import Trail
-from schema.errors import DatabaseUnavailable
 from schema.fields import Page
 from schema.identity import SignInRules
 from schema.sessions import SessionMethod, SessionRecord
@@ -25,8 +23,6 @@ MAX_OF_USER = 50
 """How many sessions a user has at once. The oldest ones end where a further one begins."""
 MAX_NOTED = 1_000
 """How many ended sessions of one call the audit log names one by one."""
-PURGE_EVERY_S = 600.0
-PURGED_AT_ONCE = 500
 COLUMNS = ", ".join(SessionRecord.__struct_fields__)
 _OPEN = """
     INSERT INTO "Switchgear_Session" (session_hash, session_id, user_id, method, provider, address,
@@ -53,10 +49,6 @@ _END = """
     WHERE ($1::text IS NULL OR user_id = $1) AND ($2::text IS NULL OR session_id = $2) AND session_id <> $3
     RETURNING user_id, session_id, session_hash
 """
-_PURGE = """
-    DELETE FROM "{table}" WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM "{table}" WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))
-"""
 _PURGE_THROTTLE = """
     DELETE FROM "Switchgear_Throttle"
     WHERE since < now() - interval '1 day' AND (until IS NULL OR until < now())
@@ -69,17 +61,14 @@ class SessionStore:
     def __init__(self, database: Database, trail: Trail) -> None:
         self._database = database
         self._trail = trail
-        self._task: asyncio.Task[None] | None = None
+        self._purging = Purging(self.purge, "sessions")
 
     def start(self) -> None:
         """Delete what is over, now and then."""
-        self._task = asyncio.create_task(self._purge(), name="sessions")
+        self._purging.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._purging.close()
 
     async def begin(
         self, user_id: str, method: SessionMethod, visit: Visit, rules: SignInRules, *, provider: str = ""
@@ -141,21 +130,10 @@ class SessionStore:
             async with self._database.connection() as connection:
                 await self._trail.note_by(connection, "pgadmin_opened", call.caller.user_id, call, facts)
 
-    async def _purge(self) -> None:
-        while True:
-            await asyncio.sleep(PURGE_EVERY_S)
-            with suppress(DatabaseUnavailable):
-                await self.purge()
-
     async def purge(self) -> None:
         """Delete sessions, sign-ins and counts of failures that are over."""
         for table in ("Switchgear_Session", "Switchgear_SignIn"):
-            deleted = PURGED_AT_ONCE
-            while deleted >= PURGED_AT_ONCE:
-                with asking():
-                    async with self._database.connection() as connection:
-                        told = await connection.execute(_PURGE.format(table=table), PURGED_AT_ONCE)
-                deleted = int(told.rpartition(" ")[2])
+            await purge_expired(self._database, table)
         with asking():
             async with self._database.connection() as connection:
                 await connection.execute(_PURGE_THROTTLE)

@@ -13,7 +13,8 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from runtime.signin.providers import SECRETS
 from runtime.state.sealing import CantOpen, Sealer
-from schema.errors import GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
 
 ROW = "sso_config"
 KIND = "sign_in_secret"

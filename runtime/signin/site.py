@@ -10,7 +10,7 @@ import msgspec
 
 from functions.contract.visit import Visit
 from models_registry.config.reader import Config
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 BASE_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*")

@@ -9,7 +9,7 @@ from runtime.postgres.errors import asking
 from runtime.signin.digests import digest_of
 from runtime.signin.throttle_rules import ThrottleRules
 from runtime.signin.trail import Trail
-from schema.errors import RateLimited
+from schema.errors.limits import RateLimited
 
 V6_NETWORK = 64
 """Somebody with IPv6 has a whole network of addresses."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from runtime.signin.discovery import KEYS_KEPT_S, IssuerDirectory
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.identity import Claims
 
 ALGORITHMS = (

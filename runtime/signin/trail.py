@@ -6,7 +6,7 @@ import asyncpg
 
 from functions.contract.call import Call
 from functions.contract.visit import Visit
-from runtime.governance.audit_note import AuditNote, write_note
+from runtime.governance.audit_note import AuditNote, note_of, write_note
 
 TABLE = "Switchgear_Session"
 """What the audit log has as the table of these entries."""
@@ -40,14 +40,5 @@ class Trail:
         self, connection: asyncpg.Connection, action: str, user_id: str, call: Call, facts: Mapping[str, str]
     ) -> None:
         """Write an entry of what a caller does to somebody: `session_revoked`."""
-        note = AuditNote(
-            action=action,
-            table=TABLE,
-            object_id=user_id,
-            facts=facts,
-            by=call.caller.user_id,
-            key_hash=call.caller.key_hash,
-            address=call.client_ip,
-            request_id=call.request_id,
-        )
+        note = note_of(call, action, table=TABLE, object_id=user_id, facts=facts)
         await write_note(connection, note)

@@ -4,13 +4,15 @@ import asyncio
 import logging
 import time
 import zlib
-from contextlib import suppress
 from datetime import timedelta
 
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
+from runtime.postgres.purging import Purging, purge_expired
 from runtime.state.sealing import CantOpen, Sealer
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
 
 MAX_VALUE_BYTES = 48 * 1024 * 1024
 """The longest value that is kept."""
@@ -21,8 +23,6 @@ PUT_S = 2.0
 """How long a client waits at most until its response is stored."""
 PAUSE_S = 5.0
 """For so long nothing is put after the database was away, so that calls go on meanwhile."""
-PURGE_EVERY_S = 600.0
-PURGED_AT_ONCE = 500
 _PUT = """
     INSERT INTO "Switchgear_State" (state_id, kind, owner, salt_id, sealed, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, now(), now() + $6)
@@ -39,11 +39,6 @@ _DELETE = """
     WHERE owner = $3 AND kind = $2 AND state_id = $1 AND (expires_at IS NULL OR expires_at > now())
     RETURNING 1
 """
-_PURGE = """
-    DELETE FROM "Switchgear_State" WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM "Switchgear_State" WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +49,7 @@ class StateStore:
     def __init__(self, database: Database, sealer: Sealer | None) -> None:
         self._database = database
         self._sealer = sealer
-        self._task: asyncio.Task[None] | None = None
+        self._purging = Purging(self.purge, "state")
         self._away_until = 0.0
         """By `time.monotonic()`: until then nothing is put, since the database was away."""
 
@@ -65,13 +60,10 @@ class StateStore:
     def start(self) -> None:
         """Delete what is over, now and then."""
         if self._sealer is not None:
-            self._task = asyncio.create_task(self._purge(), name="state")
+            self._purging.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._purging.close()
 
     async def put(self, kind: str, owner: str, id: str, value: bytes, *, ttl_s: float) -> None:
         """See State."""
@@ -123,17 +115,6 @@ class StateStore:
             raise GatewayError("This gateway has no salt key, so it keeps no values of callers.")
         return self._sealer
 
-    async def _purge(self) -> None:
-        while True:
-            await asyncio.sleep(PURGE_EVERY_S)
-            with suppress(DatabaseUnavailable):
-                await self.purge()
-
     async def purge(self) -> None:
         """Delete what is over."""
-        deleted = PURGED_AT_ONCE
-        while deleted >= PURGED_AT_ONCE:
-            with asking():
-                async with self._database.connection() as connection:
-                    told = await connection.execute(_PURGE, PURGED_AT_ONCE)
-            deleted = int(told.rpartition(" ")[2])
+        await purge_expired(self._database, "Switchgear_State")

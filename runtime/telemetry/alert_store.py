@@ -6,13 +6,10 @@ Storing that failed is tried again.
 
 import asyncio
 import logging
-from contextlib import suppress
 
-import asyncpg
-
+from runtime.postgres.own_connection import OwnConnection
 from runtime.telemetry.alerts import Desk
 
-CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 10.0
 LOCK_TIMEOUT = "500ms"
 
@@ -24,8 +21,12 @@ class AlertStore:
 
     def __init__(self, desk: Desk, dsn: str) -> None:
         self._desk = desk
-        self._dsn = dsn
-        self._connection: asyncpg.Connection | None = None
+        self._connection = OwnConnection(
+            dsn,
+            "switchgear alerts",
+            statement_timeout_s=STATEMENT_TIMEOUT_S,
+            settings={"lock_timeout": LOCK_TIMEOUT},
+        )
         self._storing: asyncio.Task[None] | None = None
         self._is_failing = False
 
@@ -44,36 +45,15 @@ class AlertStore:
         if self._storing is not None:
             self._storing.cancel()
             await asyncio.gather(self._storing, return_exceptions=True)
-        await self._disconnect()
+        await self._connection.close()
 
     async def _store(self) -> None:
         try:
-            await self._desk.store(await self._connected())
+            await self._desk.store(await self._connection.opened())
         except Exception as exc:  # after any error the desk still has what was raised
             if not self._is_failing:
                 log.warning("alerts can't be stored, trying again: %r", exc)
             self._is_failing = True
-            await self._disconnect()
+            await self._connection.close()
         else:
             self._is_failing = False
-
-    async def _connected(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._dsn,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S + 1,
-                server_settings={
-                    "application_name": "switchgear alerts",
-                    "timezone": "UTC",
-                    "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
-                    "lock_timeout": LOCK_TIMEOUT,
-                },
-            )
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # nobody uses the connection any more, so an error does not matter
-                await connection.close(timeout=1.0)

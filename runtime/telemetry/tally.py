@@ -9,7 +9,7 @@ from itertools import chain
 
 import msgspec
 
-from models_registry.registry import covers
+from models_registry.model_names import covers
 from models_registry.target import Target
 from runtime.telemetry.local_counts import MAX_HOSTS, OTHER, HostGauge, Pulls, QueueGauge, SlotWaits
 from runtime.telemetry.timing import SeriesSums, Timing

@@ -3,7 +3,10 @@ for."""
 
 import enum
 
-from schema.errors import GatewayError, ModelInError, ModelNotAllowed, ModelNotFound, UnsupportedParameter
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelInError, ModelNotFound
+from schema.errors.requests import UnsupportedParameter
 
 
 class UnroutedReason(enum.Enum):

@@ -16,13 +16,13 @@ from functions.contract.roles import SERVICE_KEY
 from functions.ports.context import ModelContext
 from functions.ports.models import Upstream
 from models_registry.backends.models_list import flaw_in, models_request
-from models_registry.config.deployments import priced
 from models_registry.config.diagnosis import Fault
+from models_registry.config.wildcards import priced
+from models_registry.model_names import STAR
 from models_registry.numbers import BadDeployment, number
-from models_registry.registry import STAR
 from models_registry.target import Deadlines, Residency, Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 CHECKER = "switchgear_health_check"
 """What stands for the key in spend rows of checks."""

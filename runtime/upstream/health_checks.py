@@ -17,7 +17,7 @@ from models_registry.target import Target
 from runtime.postgres.database import Database
 from runtime.upstream.checker import Checker, CheckFound, how_of
 from runtime.upstream.standings import key_of
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.health import CheckRecord
 
 LOOK_S = 5.0

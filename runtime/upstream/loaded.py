@@ -17,7 +17,7 @@ from functions.ports.models import Upstream
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.backends.headers import bearer
 from models_registry.target import Deadlines, Residency, Target
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -25,7 +25,7 @@ from models_registry.routing.route import Route
 from models_registry.routing.settings import Routing
 from models_registry.target import Target
 from runtime.upstream.slots import SlotQueues, SlotTurns
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.route_options import AS_CONFIGURED, EXPLAIN_HEADER, RouteOptions
 
 T = TypeVar("T")

@@ -16,7 +16,8 @@ from functions.contract.call import Call
 from models_registry.routing.fair_queue import FairQueue
 from models_registry.routing.route import Route
 from models_registry.target import Target
-from schema.errors import DeploymentAtLimit, GatewayError
+from schema.errors.base import GatewayError
+from schema.errors.limits import DeploymentAtLimit
 
 MAX_WAITING = 100
 """The calls that wait for one model in one worker."""

@@ -16,7 +16,7 @@ import msgspec
 from models_registry.routing.fleet import DeploymentId, Fleet
 from runtime.postgres.database import Database
 from runtime.postgres.listener import EVERYTHING
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 CHANNEL = "switchgear_cooldown"
 MAX_WAITING = 10_000

@@ -11,7 +11,8 @@ from functions.contract.call import Call
 from models_registry.routing.fleet import DeploymentId, Fleet, id_of
 from models_registry.target import Target
 from runtime.upstream.slots import SlotQueues
-from schema.errors import GatewayError, UpstreamBusy, UpstreamNotInTime, UpstreamTimeout
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamBusy, UpstreamNotInTime, UpstreamTimeout
 from schema.ledger.journal import Settled
 from schema.ledger.rows import Outcome
 

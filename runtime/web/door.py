@@ -14,7 +14,7 @@ from runtime.invoke import Endpoint, Incoming
 from runtime.reply import Reply, json_reply
 from runtime.web.early_reply import EarlyReply
 from runtime.web.sending import Send, send_head, send_reply, send_rest, send_whole
-from schema.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed
+from schema.errors.requests import BodyTooLarge, InvalidRequest, MethodNotAllowed
 
 AsgiScope = dict[str, Any]  # ASGI's own types: a mapping by the specification
 Receive = Callable[[], Awaitable[dict[str, Any]]]

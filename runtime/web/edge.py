@@ -15,7 +15,8 @@ from runtime.signin.site import Site
 from runtime.web.door import HEAD, SLASH, AsgiScope, Receive
 from runtime.web.fast_path import WHOLE, App
 from runtime.web.sending import Send, send_whole
-from schema.errors import NotAllowed, envelope
+from schema.errors.callers import NotAllowed
+from schema.errors.forms import envelope
 
 UNUSUAL = frozenset((b"origin", b"content-encoding"))
 USUAL_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))

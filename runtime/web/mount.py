@@ -29,7 +29,10 @@ from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.edge import Edge, HttpOptions
 from runtime.web.fast_path import App, FastPath
 from runtime.web.sending import Send, send_whole
-from schema.errors import BodyTooLarge, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, envelope
+from schema.errors.base import GatewayError
+from schema.errors.forms import envelope
+from schema.errors.requests import BodyTooLarge, InvalidRequest, MethodNotAllowed
+from schema.errors.rows import NotFound
 
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
 """A path parameter without a type, such as `{key_id}`. Our parameters are texts, and Litestar wants the type:

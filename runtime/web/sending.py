@@ -11,7 +11,8 @@ from functions.contract.function import Download, EventStream
 from models_registry.turns.sse import frame
 from runtime.reply import Reply
 from runtime.stopping import STOPPED, go_on
-from schema.errors import SHUTTING_DOWN, GatewayError, ShuttingDown
+from schema.errors.base import GatewayError
+from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]  # ASGI specifies a mapping with values of any type
 PIECE_BYTES = 16 * 1024

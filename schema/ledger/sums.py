@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schema.dates import Days
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 MAX_LISTED = 500
 """The most ids in one filter."""

@@ -21,7 +21,8 @@ from models_registry.routing.fleet import Fleet
 from models_registry.routing.route import Route
 from models_registry.target import Target
 from runtime.blueprint import Checked, check
-from schema.errors import GatewayError, ProviderError, UpstreamTimeout, UpstreamUnreachable
+from schema.errors.base import GatewayError
+from schema.errors.upstream import ProviderError, UpstreamTimeout, UpstreamUnreachable
 from schema.route_options import AS_CONFIGURED
 
 STRATEGIES = ("simple-shuffle", "least-busy", "latency-based-routing", "usage-based-routing-v2")

@@ -13,7 +13,7 @@ from functions.contract.call import MASTER_KEY_HASH, Caller
 from functions.contract.function import Download
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.postgres.database import Database
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.log_page import LogPlace, cursor_of
 from schema.wire import to_json
 from tests.bench.ledger_fill import DAYS, END_USERS, KEYS, MODELS, TEAMS, USERS

@@ -31,7 +31,8 @@ from runtime.ledger.attempts import BookedLedger
 from runtime.ledger.journal import Journal
 from runtime.limits.admission import Admissions
 from runtime.telemetry.tally import Tally
-from runtime.upstream.client import HttpResponse, HttpUpstream
+from runtime.upstream.client import HttpUpstream
+from runtime.upstream.response import HttpResponse
 from runtime.upstream.router import Router
 from runtime.web.door import Door, _Client
 from tests.bench.in_process import KEYS, Worker, worker

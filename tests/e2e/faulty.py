@@ -26,7 +26,8 @@ from runtime.ledger.journal import Journal, Segment
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.state.store import StateStore
-from runtime.upstream.client import HttpResponse, HttpUpstream
+from runtime.upstream.client import HttpUpstream
+from runtime.upstream.response import HttpResponse
 
 FAULTS = "SWITCHGEAR_TEST_FAULTS"
 NO_ROOM = "no-room"

@@ -3,7 +3,8 @@
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER, SERVICE_KEY
 from runtime.identity.authority import Authority
-from schema.errors import BlockedKey, Told
+from schema.errors.base import Told
+from schema.errors.callers import BlockedKey
 from schema.keys import KeyRecord
 from schema.models import AllowedModels
 

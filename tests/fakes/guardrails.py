@@ -13,7 +13,7 @@ import msgspec
 
 from functions.ports.guardrails import Verdict
 from models_registry.config.guardrails import Guardrail, GuardrailRules, Moment
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 Says = Callable[[Any], Verdict | GatewayError]
 

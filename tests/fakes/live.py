@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from functions.contract.call import Call
 from functions.contract.roles import Scope
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.live import LiveCalls
 
 

@@ -1,7 +1,7 @@
 """The `State` port in memory, without any sealing. It passes `tests/runtime/state/test_store.py`, as the real
 one does."""
 
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 
 class FakeState:

@@ -15,7 +15,7 @@ import msgspec
 
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
-from schema.errors import UpstreamCut, UpstreamError
+from schema.errors.upstream import UpstreamCut, UpstreamError
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

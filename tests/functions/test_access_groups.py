@@ -7,7 +7,8 @@ import pytest
 from functions import access_groups
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from tests.functions.governed import House, cases, in_house
 
 LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 8, user_id="lead", teams={"red": "admin"})

@@ -5,7 +5,8 @@ import pytest
 from functions import teams, users
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import Conflict, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.rows import Conflict
 from tests.fakes.entra import Entra, Person
 from tests.functions.governed import House, in_house
 from tests.functions.signing_in import furnished, sign_in

@@ -8,7 +8,7 @@ import pytest
 from functions.alerts import MAX_PAGE, alerts
 from functions.ports.context import OperationsContext
 from schema.alerts import AlertPage, AlertRecord, AlertsQuery
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from tests.fakes.ports import ABSENT
 from tests.functions.contexts import NOW
 

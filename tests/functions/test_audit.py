@@ -15,7 +15,9 @@ from functions import audit, budgets, keys, teams, users
 from runtime.catalog import entries
 from runtime.web.mount import mount
 from schema.audit import AuditFilter, AuditRecord
-from schema.errors import DatabaseUnavailable, InvalidRequest, NotFound
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from tests.functions.contexts import ADMIN, make_call
 from tests.functions.governed import House, bodies, found, in_house
 from tests.runtime.test_invoke import MASTER

@@ -13,7 +13,8 @@ from functions.login import login
 from functions.sso_settings import preview
 from functions.users import block
 from functions.users import new as new_user
-from schema.errors import NotFound, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.rows import NotFound
 from tests.fakes.entra import Entra, Person
 from tests.functions.governed import House, in_house
 from tests.functions.signing_in import ADA, entra_env, furnished, sign_in, user_of

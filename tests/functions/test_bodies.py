@@ -15,7 +15,9 @@ from functions.contract.roles import (
     SERVICE_KEY,
 )
 from schema.bodies import LogDetail
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.wire import to_json
 from tests.functions.booked import book, fetch
 from tests.functions.contexts import ADMIN

@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from functions import budgets
-from schema.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import AlreadyExists, Conflict, NotFound
 from schema.limits import COUNTS, SUMS
 from tests.conftest import execute
 from tests.functions.contexts import NOW

@@ -10,7 +10,9 @@ from functions import budgets, customers, keys, models, organizations, teams, us
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from schema.errors import InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.models import AllowedModels, ModelQuery, ModelsQuery
 from schema.wire import to_json
 from tests.functions.contexts import NOW, catalogue_ctx

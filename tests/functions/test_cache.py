@@ -14,7 +14,8 @@ from models_registry.config.redis_place import RedisPlace
 from models_registry.config.response_cache import CACHE_OFF, CacheKind, CacheRules
 from runtime.cache.response_cache import ResponseCache
 from schema.cache import DeleteRequest, FlushRequest, PingQuery
-from schema.errors import InvalidRequest, Overloaded
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
 from schema.secret import Secret
 from tests.fakes.cache import local_cache
 from tests.fakes.ports import ABSENT

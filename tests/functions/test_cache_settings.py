@@ -7,7 +7,8 @@ import pytest
 from functions import cache
 from models_registry.config.response_cache import CacheKind
 from runtime.cache.response_cache import NO_SALT_KEY
-from schema.errors import GatewayError, InvalidRequest, UnsupportedParameter
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.secret import Secret
 from tests.fakes.cache import local_cache
 from tests.functions.governed import House, in_house

@@ -10,14 +10,13 @@ from functions.contract.function import EventStream
 from functions.ports.context import ModelContext
 from models_registry.bounds.text import UNRECEIVED_TOKENS
 from schema.chat import ChatCompletion, ChatRequest, Message
-from schema.errors import (
-    SHUTTING_DOWN,
-    GatewayError,
-    InvalidRequest,
-    ModelNotAllowed,
-    ModelNotFound,
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelNotFound
+from schema.errors.overload import SHUTTING_DOWN
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.upstream import (
     ProviderError,
-    UnsupportedParameter,
     UpstreamCut,
     UpstreamError,
     UpstreamMalformed,

@@ -11,7 +11,9 @@ from functions.completions import completions
 from functions.contract.function import EventStream
 from functions.ports.context import ModelContext
 from schema.completions import Completion, CompletionsRequest
-from schema.errors import GatewayError, InvalidRequest, UnsupportedParameter, UpstreamCut
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.upstream import UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.wire import decode_body
 from tests.fakes import answers

@@ -8,7 +8,8 @@ from functions import connections
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
 from schema.connections import ConnectionTested
-from schema.errors import InvalidRequest, UpstreamUnreachable
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import UpstreamUnreachable
 from schema.ledger.rows import Outcome
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger

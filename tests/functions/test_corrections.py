@@ -10,7 +10,8 @@ import pytest
 from functions import corrections
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.ledger.rows import Charge, Outcome
 from schema.wire import to_json
 from tests.conftest import execute

@@ -15,7 +15,9 @@ from functions.contract.function import manifest_of
 from functions.ports.context import CatalogueContext
 from schema.chat import ChatCompletion
 from schema.cost import CalculatedCost, CostEstimate
-from schema.errors import InvalidRequest, ModelNotAllowed, ModelNotFound
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelNotFound
+from schema.errors.requests import InvalidRequest
 from schema.models import AllowedModels
 from schema.wire import decode_body, to_json
 from tests.fakes import answers

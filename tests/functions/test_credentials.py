@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from functions import credentials, stored_models
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from schema.secret import Secret
 from tests.functions.governed import House, in_house
 from tests.functions.registered import KEY, STORING, Registered, registered

@@ -7,7 +7,8 @@ import pytest
 
 from functions import budgets, customers
 from functions.contract.function import manifest_of
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from tests.functions.governed import House, bodies, cases, in_house
 
 

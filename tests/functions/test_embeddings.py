@@ -4,7 +4,8 @@ import pytest
 
 from functions.embeddings import embeddings
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest, ProviderError, UpstreamCut, UpstreamError
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamError
 from schema.ledger.rows import Outcome
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger

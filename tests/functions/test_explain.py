@@ -27,7 +27,8 @@ from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from runtime.upstream.router import Router
 from schema.chat import ChatRequest, Message
-from schema.errors import InvalidRequest, ProviderError
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import ProviderError
 from schema.explain import ExplainRequest, Explanation
 from schema.ledger.spend_metadata import metadata_of
 from schema.limits import Meter, Rule

@@ -8,7 +8,7 @@ import pytest
 
 from functions.embeddings import embeddings
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UpstreamCut
+from schema.errors.upstream import UpstreamCut
 from schema.ledger.rows import Outcome
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream

@@ -11,7 +11,8 @@ from functions import global_spend, keys, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
-from schema.errors import InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
 from tests.functions.governed import Body, House, in_house
 from tests.functions.reported import MONTH, book, row_at
 from tests.functions.test_audit import served

@@ -10,7 +10,9 @@ from functions.ports.context import GuardrailContext
 from functions.ports.guardrails import Verdict
 from models_registry.config.guardrails import Moment
 from runtime.blueprint import check
-from schema.errors import GuardrailRefused, InvalidRequest, NotFound
+from schema.errors.models import GuardrailRefused
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.guardrails import ApplyRequest, GuardrailsQuery
 from schema.secret import Secret
 from tests.fakes.guardrails import FakeGuardrails

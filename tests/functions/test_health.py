@@ -17,7 +17,9 @@ from functions.health import (
 )
 from functions.ports.context import OperationsContext
 from runtime.catalog import entries, paths_of
-from schema.errors import InvalidRequest, NotFound, Overloaded
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.health import (
     VERSION,
     CheckRecord,

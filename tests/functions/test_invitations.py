@@ -22,7 +22,10 @@ from functions.invitations import (
 from functions.login import login
 from functions.users import block
 from functions.users import new as new_user
-from schema.errors import GatewayError, InvalidRequest, NotAllowed, NotFound, SignInFailed
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed, SignInFailed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.invitations import InvitationFacts, InvitationMade
 from schema.wire import to_json
 from tests.functions.governed import VISIT, House, in_house

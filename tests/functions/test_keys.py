@@ -12,14 +12,10 @@ from functions import keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, INTERNAL_USER, PROXY_ADMIN_VIEWER
-from schema.errors import (
-    AlreadyExists,
-    GatewayError,
-    InvalidRequest,
-    NotAllowed,
-    NotFound,
-    UnsupportedParameter,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import AlreadyExists, NotFound
 from schema.secret import key_hash_of
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house

@@ -9,7 +9,7 @@ from functions import corrections, keys, latency
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
 from runtime.books.latency import drop_old_hours
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.latency import TimedCalls
 from schema.ledger.histogram import ERROR_BOUND
 from schema.ledger.rows import Outcome, SpendRow

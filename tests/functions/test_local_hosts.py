@@ -19,7 +19,12 @@ from runtime.hosts.pull_way import PullTurns
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.router import Router
 from schema.chat import ChatRequest, Message
-from schema.errors import GatewayError, InvalidRequest, LocalHostFailed, ModelTooLarge, NotFound, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.models import ModelTooLarge
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
+from schema.errors.upstream import LocalHostFailed
 from tests.fakes.hostile_upstream import closed_port
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.scripted_ollama import GIB, ScriptedOllama, scripted_ollama

@@ -14,7 +14,9 @@ from functions.messages import count_tokens
 from functions.ports.context import ModelContext
 from models_registry.target import Target
 from schema.chat import ChatCompletion, ChatRequest, Message
-from schema.errors import GatewayError, ModelNotFound, NotLocal, UpstreamTimeout, UpstreamUnreachable
+from schema.errors.base import GatewayError
+from schema.errors.models import ModelNotFound, NotLocal
+from schema.errors.upstream import UpstreamTimeout, UpstreamUnreachable
 from schema.messages import CountRequest
 from schema.wire import decode_body
 from tests.fakes import answers

@@ -15,7 +15,7 @@ from functions.rules.sign_in_rules import return_path
 from functions.users import block
 from functions.users import new as new_user
 from runtime.reply import page_reply
-from schema.errors import NotAllowed, SignInFailed
+from schema.errors.callers import NotAllowed, SignInFailed
 from schema.login import HomeFacts, SignInFacts
 from tests.fakes.entra import Entra
 from tests.functions.governed import MASTER_KEY, VISIT, House, in_house

@@ -12,7 +12,8 @@ from functions.contract.function import EventStream
 from functions.messages import MessagesExchange, count_tokens, messages
 from functions.ports.context import ModelContext
 from models_registry.turns.facts import CallFacts
-from schema.errors import InvalidRequest, ProviderError, ThreadUnsupported, UnsupportedParameter, UpstreamCut
+from schema.errors.requests import InvalidRequest, ThreadUnsupported, UnsupportedParameter
+from schema.errors.upstream import ProviderError, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.messages import CountRequest, MessagesAnswer, MessagesRequest
 from schema.messages_errors import anthropic_form

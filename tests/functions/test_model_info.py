@@ -7,7 +7,7 @@ import pytest
 from functions import model_info
 from functions.ports.context import CatalogueContext
 from runtime.blueprint import check
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.model_info import GroupInfoQuery, ModelInfoQuery
 from schema.models import AllowedModels
 from tests.fakes.deployments import FakeDeployments

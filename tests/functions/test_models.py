@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from functions import models
-from schema.errors import ModelNotFound
+from schema.errors.models import ModelNotFound
 from schema.models import AllowedModels, ModelQuery, ModelsQuery
 from tests.functions.contexts import MEMBER, catalogue_ctx
 

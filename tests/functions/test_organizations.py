@@ -8,7 +8,9 @@ import pytest
 from functions import budgets, keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from tests.functions.governed import House, bodies, cases, in_house
 
 BOSS = Caller(role=INTERNAL_USER, key_hash="b" * 8, user_id="boss", organizations={"acme": "org_admin"})

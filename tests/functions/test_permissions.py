@@ -7,7 +7,7 @@ import pytest
 from functions import keys, organizations, permissions, teams, users
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 from schema.permissions import ModelsOfTeam, Permissions
 from tests.functions.contexts import make_registry
 from tests.functions.governed import Body, House, in_house

@@ -9,7 +9,9 @@ from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER
 from runtime.identity.authority import Authority, authority_of
-from schema.errors import Conflict, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from schema.limits import Meter
 from schema.tables.authority import AuthorityView
 from tests.functions.governed import House, in_house

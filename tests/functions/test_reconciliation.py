@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions import corrections, reconciliation
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total

@@ -7,7 +7,7 @@ import pytest
 
 from functions import corrections, recosting
 from models_registry.registry import Registry
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from tests.conftest import execute
 from tests.functions.booked import OWNED, OWNERS, book, counters, fetch, total

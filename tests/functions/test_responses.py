@@ -10,7 +10,8 @@ import pytest
 from functions.contract.function import EventStream
 from functions.ports.context import ModelContext
 from functions.responses import responses
-from schema.errors import InvalidRequest, UnsupportedParameter, UpstreamCut
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.upstream import UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.responses import Response, ResponsesRequest
 from schema.wire import decode_body

@@ -10,7 +10,8 @@ from functions.ports.context import ModelContext
 from functions.responses import ResponsesExchange, responses
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.sealed_thinking import SEAL
-from schema.errors import GatewayError, ProviderError, UpstreamCut
+from schema.errors.base import GatewayError
+from schema.errors.upstream import ProviderError, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.responses import Response
 from tests.fakes import responses_answers

@@ -16,10 +16,10 @@ from runtime.limits.admission import MAX_TOKENS_HEADER, NOTHING_HELD, Admission
 from runtime.upstream.router import ATTEMPTED_FALLBACKS, ATTEMPTED_RETRIES
 from schema.chat import ChatCompletion, ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import (
-    BudgetExceeded,
+from schema.errors.limits import BudgetExceeded
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import (
     ProviderError,
-    UnsupportedParameter,
     UpstreamCut,
     UpstreamMalformed,
     UpstreamTimeout,

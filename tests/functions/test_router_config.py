@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from functions import router_config, stored_models
-from schema.errors import InvalidRequest, ModelNotFound, NotFound, UnsupportedParameter
+from schema.errors.models import ModelNotFound
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from tests.functions.governed import House, in_house
 from tests.functions.registered import STORING, registered
 

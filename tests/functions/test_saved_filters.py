@@ -8,7 +8,8 @@ import pytest
 from functions import audit, saved_filters, users
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER, PROXY_ADMIN
-from schema.errors import Conflict, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from schema.saved_filters import SavedFilter
 from tests.functions.governed import Body, House, bodies, cases, in_house
 

@@ -15,14 +15,10 @@ from functions.teams import new as new_team
 from functions.users import block
 from functions.users import new as new_user
 from runtime.identity.authenticator import SCIM_TOKEN_HASH
-from schema.errors import (
-    Conflict,
-    GatewayError,
-    InvalidRequest,
-    NotFound,
-    PreconditionFailed,
-    SignInFailed,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import SignInFailed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict, NotFound, PreconditionFailed
 from schema.identity import SignInRules
 from schema.scim import scim_form
 from tests.fakes.entra import Entra, Person

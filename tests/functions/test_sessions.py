@@ -9,7 +9,8 @@ from functions.contract.visit import Visit
 from functions.sessions import end_own, list_sessions, pgadmin, revoke
 from functions.users import delete as delete_user
 from functions.users import new as new_user
-from schema.errors import NotAllowed, NotFound
+from schema.errors.callers import NotAllowed
+from schema.errors.rows import NotFound
 from schema.identity import SignInRules
 from tests.functions.governed import VISIT, House, in_house
 from tests.functions.signing_in import notes

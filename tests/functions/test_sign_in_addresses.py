@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from tests.fakes.entra import Entra, Person
 from tests.functions.governed import House, in_house
 from tests.functions.signing_in import furnished, sign_in, user_of

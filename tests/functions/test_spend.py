@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from functions import bodies, keys, spend, teams, users
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest, NotFound
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, LogPlace, cursor_of
 from tests.functions.governed import Body, House, found, in_house

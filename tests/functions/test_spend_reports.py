@@ -8,7 +8,7 @@ import pytest
 from functions import spend_reports
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER, SERVICE_KEY
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from tests.functions.contexts import ADMIN
 from tests.functions.governed import House, in_house
 from tests.functions.reported import MONTH, book, row_at

@@ -14,7 +14,8 @@ from functions.teams import member_add
 from functions.teams import new as new_team
 from functions.users import block, update
 from functions.users import new as new_user
-from schema.errors import ProviderUnavailable, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.overload import ProviderUnavailable
 from tests.fakes.entra import Entra, Person
 from tests.functions.governed import VISIT, House, in_house
 from tests.functions.signing_in import (

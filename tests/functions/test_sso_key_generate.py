@@ -7,7 +7,7 @@ import pytest
 
 from functions.contract.visit import Redirect
 from functions.sso_key_generate import sso_key_generate
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from tests.fakes.entra import Entra
 from tests.functions.governed import VISIT, House, in_house
 from tests.functions.signing_in import furnished, started_at

@@ -10,7 +10,8 @@ from functions.contract.visit import Redirect, WebPage
 from functions.sso_callback import sso_callback
 from functions.sso_settings import debug_login, preview, readiness, show, update
 from functions.teams import new as new_team
-from schema.errors import InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.sso_settings import ClaimsShown
 from tests.fakes.entra import Entra, Person
 from tests.functions.governed import VISIT, Body, House, in_house

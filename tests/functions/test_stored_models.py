@@ -8,15 +8,10 @@ import pytest
 from functions import model_info, models, stored_models, teams
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import (
-    AlreadyExists,
-    InvalidRequest,
-    ModelInError,
-    ModelNotFound,
-    NotAllowed,
-    NotFound,
-    UnsupportedParameter,
-)
+from schema.errors.callers import NotAllowed
+from schema.errors.models import ModelInError, ModelNotFound
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import AlreadyExists, NotFound
 from tests.functions.governed import House, in_house
 from tests.functions.registered import KEY, LEAD, PARAMS, STORING, registered
 

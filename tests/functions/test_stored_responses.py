@@ -15,7 +15,10 @@ from functions.contract.roles import INTERNAL_USER
 from functions.ports.context import StateContext
 from functions.responses import responses
 from functions.rules import conversations
-from schema.errors import DatabaseUnavailable, InvalidRequest, NotFound, NotLocal, UnsupportedParameter
+from schema.errors.models import NotLocal
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.responses import InputItemsQuery, Response, ResponseNamed, ResponseQuery
 from tests.fakes import responses_answers, thinking_answers
 from tests.fakes.state import FakeState

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from functions import budgets, tags
-from schema.errors import AlreadyExists, InvalidRequest, NotFound, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import AlreadyExists, NotFound
 from tests.functions.governed import House, in_house
 
 ALPHA = {"name": "project-alpha", "description": "the first", "max_budget": 5, "budget_duration": "30d"}

@@ -8,7 +8,9 @@ import pytest
 from functions import budgets, keys, teams, users
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import InvalidRequest, NotAllowed, NotFound
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import NotFound
 from tests.functions.governed import House, bodies, cases, in_house
 
 LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 8, user_id="lead", teams={"red": "admin", "blue": "user"})

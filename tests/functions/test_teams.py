@@ -10,7 +10,9 @@ from functions import audit, budgets, keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER
-from schema.errors import AlreadyExists, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import AlreadyExists, NotFound
 from tests.functions.governed import House, bodies, cases, found, in_house
 
 LEAD = Caller(role=INTERNAL_USER, key_hash="e" * 8, user_id="lead", teams={"red": "admin", "blue": "user"})

@@ -11,7 +11,9 @@ from functions import keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import DEVOPS, INTERNAL_USER
-from schema.errors import Conflict, InvalidRequest, NotAllowed, NotFound, UnsupportedParameter
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import Conflict, NotFound
 from tests.functions.contexts import NOW
 from tests.functions.governed import House, bodies, cases, found, in_house
 

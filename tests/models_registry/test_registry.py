@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.registry import Registry, permits
+from models_registry.dialects import Dialect
+from models_registry.model_names import permits
+from models_registry.registry import Registry
 from models_registry.routing.route import Route
-from models_registry.target import Dialect
 from runtime.blueprint import check
 from runtime.limits.capacities import rules_of
-from schema.errors import ModelInError, ModelNotAllowed, ModelNotFound, ProviderError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelInError, ModelNotFound
+from schema.errors.upstream import ProviderError
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED
 

@@ -6,8 +6,9 @@ import msgspec
 
 from functions.contract.call import Call, Caller
 from models_registry.bounds.judgement import Unbounded
+from models_registry.dialects import Dialect
 from models_registry.prices.price import Price
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.ledger.journal import Held, Settled
 from schema.ledger.rows import Outcome, SpendRow
 from schema.usage import Usage

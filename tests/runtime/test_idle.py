@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from runtime.books import booking as books_module
 from runtime.books.booking import Books
 from runtime.books.bookkeeper import Bookkeeper

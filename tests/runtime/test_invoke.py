@@ -33,11 +33,14 @@ from runtime.upstream.router import Router
 from runtime.web import door
 from runtime.web.door import ClientWatch, Door
 from runtime.web.mount import mount
-from schema.errors import SHUTTING_DOWN, GatewayError, NotAllowed, ProviderError, ShuttingDown, UpstreamCut
-from schema.fields import refuse_undeclared
+from schema.errors.base import GatewayError
+from schema.errors.callers import NotAllowed
+from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
+from schema.errors.upstream import ProviderError, UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.models import ModelCard
 from schema.secret import Secret
+from schema.undeclared import refuse_undeclared
 from schema.wire import Wire
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence

@@ -10,7 +10,7 @@ from functions.models import models
 from runtime.bodies.copy import BodyCopy
 from runtime.bodies.keeper import MAX_WAITING_BYTES, REDACTION_HEADER, BodyKeeper
 from runtime.bodies.storage_policy import StoragePolicy
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from tests.fakes import answers
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.runtime.test_invoke import ASK, MASTER, Client, House, ask, handle, scope_of

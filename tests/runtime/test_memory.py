@@ -19,7 +19,7 @@ from runtime.upstream.client import HttpUpstream
 from runtime.web.door import ClientWatch, Door
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import SHUTTING_DOWN
+from schema.errors.overload import SHUTTING_DOWN
 from tests.e2e.conftest import config_for
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.functions.contexts import make_registry, make_router

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schema.errors import UpstreamUnreachable
+from schema.errors.upstream import UpstreamUnreachable
 from tests.fakes import answers
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.runtime.test_invoke import Client, House, ask, handle, scope_of

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from schema.cache_options import AS_USUAL, CONTROLS, NO_CACHE_CONTROLS, CacheOptions, cache_options_of
-from schema.errors import NotAllowed
+from schema.errors.callers import NotAllowed
 
 
 def asked(cache: Any = None, header: str | None = None, allowed: tuple[str, ...] = ()) -> CacheOptions:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import decode_body
 
 _CHAT = msgspec.json.Decoder(ChatRequest)

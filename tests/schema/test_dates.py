@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from schema.dates import Days, days_of, days_until, period_days
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 
 def test_days_may_be_open_and_include_both_ends() -> None:

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.labels import (
     MAX_TAGS,
     NONE,

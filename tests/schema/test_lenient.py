@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from runtime.catalog import entries
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.fields import UNSET
 from schema.keys import KeyBulkUpdateRequest, KeyGenerateRequest, KeyInfo, KeysDeleted
 from schema.lenient import LenientDecoder, echoed

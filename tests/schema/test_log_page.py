@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.log_page import LogFilter, LogPlace, cursor_of, place_of
 
 

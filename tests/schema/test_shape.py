@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.shape import (
     MAX_DEPTH,
     MAX_ELEMENTS,

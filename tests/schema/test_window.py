@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.window import after, check_duration, normal, window, windows_a_day
 
 ZONES = (

@@ -39,7 +39,8 @@ from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.dialects.anthropic import AnswerBlock
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
 

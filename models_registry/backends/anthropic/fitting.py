@@ -26,6 +26,7 @@ from models_registry.backends.claude_fitting import (
     text_in,
 )
 from models_registry.backends.claude_schemas import fits_strict
+from models_registry.backends.content import called_names
 from models_registry.backends.fitted_schemas import fit_format, fit_tools
 from models_registry.backends.fitting import Fitted, merged, refitted
 from models_registry.backends.parameters import (
@@ -95,12 +96,7 @@ def _fit_history(fields: RawFields, request: ChatRequest, target: Target) -> boo
         return False
     if bytes(fields.get("tools", NULL)) not in NO_TOOLS or bytes(fields.get("tool_choice", NULL)) not in IDLE:
         return False
-    names = {
-        call.function.name: None
-        for message in request.messages
-        for call in message.tool_calls or ()
-        if call.function is not None and call.function.name
-    }
+    names = called_names(request.messages)
     if not names:
         return False
     tools = [{"type": "function", "function": {"name": name}} for name in names]

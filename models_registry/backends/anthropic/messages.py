@@ -13,15 +13,21 @@ import msgspec
 
 from models_registry.backends.anthropic.thinking import has_thinking, signed_blocks, signed_part
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import address, data_uri, function_of, parts_of, refuse_legacy
+from models_registry.backends.content import (
+    SYSTEM_ROLES,
+    address,
+    data_uri,
+    function_of,
+    parts_of,
+    refuse_legacy,
+)
 from models_registry.backends.images import media_type_of
 from models_registry.backends.tool_ids import ToolIds
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.anthropic import AnthropicMessage, AnthropicSource, Block
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
-SYSTEM_ROLES = frozenset({"system", "developer"})
 FILLER = "."
 """A text that says nothing."""
 UNMARKED = ("thinking", "redacted_thinking")

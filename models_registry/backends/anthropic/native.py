@@ -32,7 +32,7 @@ from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from schema.messages import CountedTokens, CountRequest, MessagesAnswer, MessagesRequest, SaidBlock
 from schema.usage import Usage
 from schema.wire import Wire, present

@@ -6,7 +6,7 @@ end. Nothing is sent before `message_start`, so that an error still gets its own
 
 import msgspec
 
-from models_registry.backends.anthropic.usage import counts_in, merge_usage, tier_of, usage_so_far
+from models_registry.backends.anthropic.usage import StreamUsage
 from models_registry.backends.content import arguments_text
 from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.sse_reading import EventRelaying
@@ -14,9 +14,9 @@ from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.messages_form import failure_event
 from models_registry.turns.sse import Event
-from schema.dialects.anthropic import AnswerBlock, AnthropicUsage, BlockDelta, MessageEvent
-from schema.errors import GatewayError, UpstreamCut, UpstreamMalformed
-from schema.usage import Usage
+from schema.dialects.anthropic import AnswerBlock, BlockDelta, MessageEvent
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamCut, UpstreamMalformed
 from schema.wire import present
 
 EMPTY = "{}"
@@ -24,23 +24,12 @@ EMPTY = "{}"
 _EVENTS = msgspec.json.Decoder(MessageEvent)
 
 
-class MessagesStream(EventRelaying):
+class MessagesStream(StreamUsage, EventRelaying):
     """Implements AnswerStream. Only `message_stop` ends a stream."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self._counts = AnthropicUsage()
-        self._final = False
-        """Whether the closing report of the usage has come."""
         self._stopped = False
-
-    @property
-    def usage(self) -> Usage | None:
-        return usage_so_far(self._counts, is_final=self._final)
-
-    @property
-    def service_tier(self) -> str | None:
-        return tier_of(self._counts) if self._begun else None
 
     def failed(self, error: GatewayError) -> bytes:
         """See AnswerStream."""
@@ -54,7 +43,7 @@ class MessagesStream(EventRelaying):
             raise error_instead(event.data, self._target, "The provider sent an error.")
         if found.kind == "message_start" and found.message is not None:
             self._begun = True
-            self._counts = merge_usage(self._counts, counts_in(found.message.usage))
+            self._count(found.message.usage, closing=False)
         elif not self._begun:
             if found.kind.startswith(("content_block", "message_")):
                 raise UpstreamMalformed("The provider's stream did not begin with 'message_start'.")
@@ -79,9 +68,7 @@ class MessagesStream(EventRelaying):
             case "content_block_start" if event.content_block is not None:
                 self.produced_bytes += _said_at_start(event.content_block)
             case "message_delta":
-                counts = counts_in(event.usage)
-                self._counts = merge_usage(self._counts, counts)
-                self._final = self._final or counts is not None
+                self._count(event.usage, closing=True)
                 delta = event.delta
                 self._stopped = self._stopped or (delta is not None and delta.stop_reason is not None)
             case "message_stop":

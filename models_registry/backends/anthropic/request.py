@@ -6,7 +6,13 @@ import msgspec
 
 from models_registry.backends.anthropic.messages import FIELDS, conversation, marked
 from models_registry.backends.changes import Changes, name_left_out
-from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
+from models_registry.backends.parameters import (
+    TRANSLATED,
+    drops_params,
+    refuse_unsupported,
+    unsupported,
+    with_defaults,
+)
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
 from schema.dialects.anthropic import (
@@ -18,7 +24,7 @@ from schema.dialects.anthropic import (
     ToolSpec,
     ToolUse,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 DEFAULT_MAX_TOKENS = 4096
@@ -31,27 +37,14 @@ ONLY_JSON = "Answer with one JSON object and nothing else: no text before it or 
 NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 THINKING_OFF = msgspec.Raw(b'{"type":"disabled"}')
 
-HONOURED = frozenset(
-    {
-        "model",
-        "messages",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "response_format",
-        "reasoning_effort",
-        "user",
-        # Anthropic's own, as LiteLLM takes them
-        "top_k",
-        "thinking",
-        "cache_control",
-    }
-)
+HONOURED = TRANSLATED | {
+    "stop",
+    "user",
+    # Anthropic's own, as LiteLLM takes them
+    "top_k",
+    "thinking",
+    "cache_control",
+}
 EFFORTS = MappingProxyType(
     {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 )

@@ -9,13 +9,7 @@ import msgspec
 
 from models_registry.backends.anthropic.citations import cited
 from models_registry.backends.anthropic.thinking import thought
-from models_registry.backends.anthropic.usage import (
-    counts_in,
-    merge_usage,
-    stop_reason,
-    tier_of,
-    usage_so_far,
-)
+from models_registry.backends.anthropic.usage import StreamUsage, stop_reason
 from models_registry.backends.content import arguments_text, citations_in
 from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.sse_reading import EventReading
@@ -34,9 +28,8 @@ from models_registry.turns.events import (
     ToolBegan,
     Unshown,
 )
-from schema.dialects.anthropic import AnthropicUsage, MessageEvent
-from schema.errors import UpstreamCut, UpstreamMalformed
-from schema.usage import Usage
+from schema.dialects.anthropic import MessageEvent
+from schema.errors.upstream import UpstreamCut, UpstreamMalformed
 from schema.wire import present
 
 EMPTY = ("", "{}")
@@ -44,7 +37,7 @@ EMPTY = ("", "{}")
 _EVENTS = msgspec.json.Decoder(MessageEvent)
 
 
-class AnthropicParser(EventReading):
+class AnthropicParser(StreamUsage, EventReading):
     """Implements EventParser. Only `message_stop` ends a stream."""
 
     def __init__(self, target: Target, *, answer_tool: str | None = None) -> None:
@@ -54,22 +47,12 @@ class AnthropicParser(EventReading):
         self._answer_block: int | None = None
         self._said = False
         """Whether the model has written anything."""
-        self._counts = AnthropicUsage()
-        self._final = False
         self._stopped = False
         self._tools = 0
         self._tool: int | None = None
         """The index of the block of the open tool call. `_has_arguments` says whether the call has had
         arguments."""
         self._has_arguments = False
-
-    @property
-    def usage(self) -> Usage | None:
-        return usage_so_far(self._counts, is_final=self._final)
-
-    @property
-    def service_tier(self) -> str | None:
-        return tier_of(self._counts) if self._begun else None
 
     def _decode(self, data: bytes) -> MessageEvent:
         try:
@@ -85,7 +68,7 @@ class AnthropicParser(EventReading):
         if event.kind == "message_start" and event.message is not None and not self._begun:
             message = event.message
             self._begun = True
-            self._counts = merge_usage(self._counts, counts_in(message.usage))
+            self._count(message.usage, closing=False)
             found.append(Began(id=message.id, model=message.model, usage=self.usage))
             return
         if not self._begun:
@@ -100,9 +83,7 @@ class AnthropicParser(EventReading):
             case "content_block_stop":
                 self._close_block(event, found)
             case "message_delta":
-                counts = counts_in(event.usage)
-                self._counts = merge_usage(self._counts, counts)
-                self._final = self._final or counts is not None
+                self._count(event.usage, closing=True)
                 self._stop(event, found)
             case "message_stop":
                 self._end(found)

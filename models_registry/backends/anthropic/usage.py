@@ -74,18 +74,37 @@ def usage_of(counts: AnthropicUsage) -> Usage | None:
     return usage_from(prompt, counts.output_tokens, parts)
 
 
-def usage_so_far(counts: AnthropicUsage, *, is_final: bool) -> Usage | None:
-    """The usage of a stream under way. Before the closing report (`is_final`) only the input is sure, so it
-    is an estimate."""
-    usage = usage_of(counts)
-    if usage is None or is_final:
-        return usage
-    return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
-
-
 def tier_of(counts: AnthropicUsage) -> str:
     """The service tier that Anthropic served. Empty: its standard one."""
     return tier_served("fast" if counts.speed == "fast" else counts.service_tier)
+
+
+class StreamUsage:
+    """What a stream has reported of its usage. Implements `usage` and `service_tier` of AnswerStream and of
+    EventParser for a reader that says by `_begun` whether the stream has begun."""
+
+    _begun: bool
+    _counts = AnthropicUsage()
+    _final = False
+    """Whether the closing report has come."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """Before the closing report only the input is sure, so the usage is an estimate."""
+        usage = usage_of(self._counts)
+        if usage is None or self._final:
+            return usage
+        return msgspec.structs.replace(usage, estimated=True, input_reported=usage.prompt_tokens > 0)
+
+    @property
+    def service_tier(self) -> str | None:
+        return tier_of(self._counts) if self._begun else None
+
+    def _count(self, raw: MaybeRaw, *, closing: bool) -> None:
+        """Take in a report: the one at the stream's begin, or a closing one."""
+        counts = counts_in(raw)
+        self._counts = merge_usage(self._counts, counts)
+        self._final = self._final or (closing and counts is not None)
 
 
 def _rare(counts: AnthropicUsage) -> RareMeters | None:

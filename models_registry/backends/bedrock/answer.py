@@ -25,7 +25,7 @@ from schema.dialects.bedrock import (
     BedrockReasoning,
     ConverseAnswer,
 )
-from schema.errors import UpstreamCut
+from schema.errors.upstream import UpstreamCut
 from schema.wire import present
 
 _ANSWERS = msgspec.json.Decoder(ConverseAnswer)

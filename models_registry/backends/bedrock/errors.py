@@ -5,16 +5,10 @@ from types import MappingProxyType
 
 import msgspec
 
-from models_registry.backends.provider_errors import (
-    ReadError,
-    build_error,
-    provider_error,
-    read_error,
-    retry_after,
-    whole_answer,
-)
+from models_registry.backends.error_bodies import ReadError, read_error
+from models_registry.backends.provider_errors import build_error, provider_error, retry_after, whole_answer
 from models_registry.target import Target
-from schema.errors import ProviderError, UpstreamError
+from schema.errors.upstream import ProviderError, UpstreamError
 
 STATUSES: Mapping[str, int] = MappingProxyType(
     {

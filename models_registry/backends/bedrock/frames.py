@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from models_registry.turns.sse import MAX_FRAME_BYTES
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 
 PRELUDE = struct.Struct(">III")
 CHECKSUM = struct.Struct(">I")

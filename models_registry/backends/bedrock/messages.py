@@ -13,6 +13,7 @@ import msgspec
 
 from models_registry.backends.changes import Changes, MessageFields
 from models_registry.backends.content import (
+    SYSTEM_ROLES,
     address,
     data_uri,
     function_of,
@@ -34,10 +35,9 @@ from schema.dialects.bedrock import (
     BedrockToolResult,
     BedrockToolUse,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
-SYSTEM_ROLES = frozenset({"system", "developer"})
 FILLER = "."
 """A text that says nothing."""
 AUTO = "auto"

@@ -12,7 +12,14 @@ import msgspec
 from models_registry.backends.bedrock.messages import FIELDS, cache_point, conversation
 from models_registry.backends.bedrock.models import is_claude, is_nova, is_qwen, takes_any_tool
 from models_registry.backends.changes import Changes, name_left_out
-from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
+from models_registry.backends.content import called_names
+from models_registry.backends.parameters import (
+    TRANSLATED,
+    drops_params,
+    refuse_unsupported,
+    unsupported,
+    with_defaults,
+)
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
 from schema.dialects.bedrock import (
@@ -24,32 +31,19 @@ from schema.dialects.bedrock import (
     ConverseRequest,
     InferenceConfig,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
-HONOURED = frozenset(
-    {
-        "model",
-        "messages",
-        "parallel_tool_calls",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-        "tools",
-        "tool_choice",
-        "response_format",
-        "reasoning_effort",
-        "service_tier",
-        # Bedrock's and Anthropic's own, as LiteLLM takes them
-        "top_k",
-        "thinking",
-        "guardrailConfig",
-        "performanceConfig",
-        "requestMetadata",
-    }
-)
+HONOURED = TRANSLATED | {
+    "stop",
+    "service_tier",
+    # Bedrock's and Anthropic's own, as LiteLLM takes them
+    "top_k",
+    "thinking",
+    "guardrailConfig",
+    "performanceConfig",
+    "requestMetadata",
+}
 ANSWER_TOOL = "json_answer"
 """The tool whose arguments are the answer, where the model is held to JSON by a tool."""
 _ANSWER = "Call this tool once, with the whole answer."
@@ -263,12 +257,7 @@ def _tool_config(request: ChatRequest, target: Target, changes: Changes) -> Bedr
 
 def _earlier_tools(request: ChatRequest, changes: Changes) -> BedrockToolConfig | None:
     """The tools that were called earlier, where the request has none: Bedrock wants them declared."""
-    names = {
-        call.function.name: None
-        for message in request.messages
-        for call in message.tool_calls or ()
-        if call.function is not None and call.function.name
-    }
+    names = called_names(request.messages)
     if not names:
         return None
     changes.add("tools")

@@ -26,7 +26,8 @@ from models_registry.turns.events import (
 )
 from models_registry.turns.stream import CUT, EMPTY, NO_STREAM, Parsed
 from schema.dialects.bedrock import ConverseEvent
-from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors.base import Told
+from schema.errors.upstream import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present
 

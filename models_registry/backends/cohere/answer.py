@@ -17,7 +17,7 @@ from models_registry.turns.events import (
     ToolBegan,
 )
 from schema.dialects.cohere import CohereAnswer, CoherePart, CohereSaid, CohereToolCall
-from schema.errors import UpstreamCut
+from schema.errors.upstream import UpstreamCut
 from schema.wire import present
 
 _ANSWERS = msgspec.json.Decoder(CohereAnswer)

@@ -1,19 +1,10 @@
 """A conversation in Cohere's form. It is near to OpenAI's. An answer that called tools may have a plan beside
 the calls, and thinking is a part of the content."""
 
-from types import MappingProxyType
-
 import msgspec
 
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import (
-    FOLLOWS,
-    address,
-    function_of,
-    parts_of,
-    refuse_legacy,
-    thinking_text,
-)
+from models_registry.backends.content import FOLLOWS, address, function_of, parts_of, role_of, thinking_text
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.cohere import (
     CohereFunction,
@@ -22,12 +13,9 @@ from schema.dialects.cohere import (
     CoherePart,
     CohereToolCall,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 
 FIELDS = MessageFields.with_more()
-ROLES = MappingProxyType(
-    {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-)
 PLACES = ("http://", "https://", "data:")
 
 
@@ -65,14 +53,7 @@ def _without_pictures(
 
 
 def _message(message: Message, where: str, changes: Changes, *, thinks: bool) -> CohereMessage:
-    refuse_legacy(message, where)
-    role = ROLES.get(message.role)
-    if role is None:
-        raise UnsupportedParameter(
-            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
-        )
-    if message.name and role != "tool":
-        changes.add("messages.name")
+    role = role_of(message, where, changes)
     if role == "tool" and not message.tool_call_id:
         raise InvalidRequest(f"'{where}.tool_call_id' is missing.", param=f"{where}.tool_call_id")
     parts: list[CoherePart] = []

@@ -7,7 +7,13 @@ import msgspec
 
 from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.cohere.messages import FIELDS, conversation
-from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
+from models_registry.backends.parameters import (
+    TRANSLATED,
+    drops_params,
+    refuse_unsupported,
+    unsupported,
+    with_defaults,
+)
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
 from schema.dialects.cohere import (
@@ -17,34 +23,21 @@ from schema.dialects.cohere import (
     CohereThinking,
     CohereTool,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
-HONOURED = frozenset(
-    {
-        "model",
-        "messages",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "stop",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "response_format",
-        "reasoning_effort",
-        # Anthropic's and Cohere's own, as LiteLLM takes them
-        "top_k",
-        "thinking",
-        "documents",
-        "citation_options",
-        "safety_mode",
-    }
-)
+HONOURED = TRANSLATED | {
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    # Anthropic's and Cohere's own, as LiteLLM takes them
+    "top_k",
+    "thinking",
+    "documents",
+    "citation_options",
+    "safety_mode",
+}
 NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 CHOICES: Mapping[str, str | None] = MappingProxyType({"auto": None, "required": "REQUIRED", "none": "NONE"})
 JSON = "json_object"

@@ -23,7 +23,7 @@ from models_registry.turns.events import (
     ToolBegan,
 )
 from schema.dialects.cohere import CohereDelta, CohereEvent, CohereSaidPiece, CohereToolCall
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -32,7 +32,7 @@ from schema.dialects.gemini import (
     GeminiSource,
     GenerateAnswer,
 )
-from schema.errors import UpstreamCut
+from schema.errors.upstream import UpstreamCut
 from schema.wire import MaybeRaw, present
 
 _ANSWERS = msgspec.json.Decoder(GenerateAnswer)

@@ -35,7 +35,7 @@ from models_registry.turns.facts import CallFacts
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UpstreamError
+from schema.errors.upstream import UpstreamError
 from schema.usage import Usage
 
 VERSION = "/v1beta"

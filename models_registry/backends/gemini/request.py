@@ -9,7 +9,13 @@ from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.gemini.contents import FIELDS, conversation
 from models_registry.backends.gemini.models import always_thinks, takes_budget, wants_signatures
 from models_registry.backends.gemini.schemas import fit_parameters, fit_schema
-from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
+from models_registry.backends.parameters import (
+    TRANSLATED,
+    drops_params,
+    refuse_unsupported,
+    unsupported,
+    with_defaults,
+)
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool, ToolChoice
 from schema.dialects.gemini import (
@@ -22,37 +28,24 @@ from schema.dialects.gemini import (
     GenerateRequest,
     GenerationConfig,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
-HONOURED = frozenset(
-    {
-        "model",
-        "messages",
-        "parallel_tool_calls",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "logprobs",
-        "top_logprobs",
-        "tools",
-        "tool_choice",
-        "response_format",
-        "reasoning_effort",
-        "modalities",
-        # Google's own, and Anthropic's, as LiteLLM takes them
-        "top_k",
-        "thinking",
-        "safety_settings",
-        "cached_content",
-        "labels",
-    }
-)
+HONOURED = TRANSLATED | {
+    "stop",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logprobs",
+    "top_logprobs",
+    "modalities",
+    # Google's own, and Anthropic's, as LiteLLM takes them
+    "top_k",
+    "thinking",
+    "safety_settings",
+    "cached_content",
+    "labels",
+}
 MAX_STOPS = 5
 CHOICES: Mapping[str, str] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
 BUDGETS: Mapping[str, int] = MappingProxyType(

@@ -11,7 +11,7 @@ from models_registry.backends.usage import count_in, usage_from
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, StopReason, Text, Thought, ToolArguments, ToolBegan
 from schema.dialects.ollama import OllamaAnswer, OllamaToolCall
-from schema.errors import UpstreamCut
+from schema.errors.upstream import UpstreamCut
 from schema.usage import Usage
 from schema.wire import ABSENT, present
 

@@ -15,6 +15,7 @@ import msgspec
 from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.changes import Changes
 from models_registry.backends.embedding import listed, read_vectors
+from models_registry.backends.error_bodies import read_error
 from models_registry.backends.fitting import Fitted
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.ollama.answer import decode_answer, message_events, stop_reason, usage_of
@@ -22,13 +23,7 @@ from models_registry.backends.ollama.forcing import ForcedAnswer, forced
 from models_registry.backends.ollama.request import chat_body, embed_body
 from models_registry.backends.ollama.stream import OllamaParser
 from models_registry.backends.parameters import with_defaults
-from models_registry.backends.provider_errors import (
-    provider_error,
-    read_error,
-    retry_after,
-    scrubbed,
-    whole_answer,
-)
+from models_registry.backends.provider_errors import provider_error, retry_after, scrubbed, whole_answer
 from models_registry.backends.usage import count_of
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, ToolBegan
@@ -37,7 +32,7 @@ from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.dialects.ollama import OllamaEmbeddings, Option
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import ProviderError, UpstreamCut, UpstreamError
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamError
 from schema.usage import Usage
 
 QUEUE_RETRY_S = 5.0

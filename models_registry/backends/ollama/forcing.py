@@ -21,7 +21,7 @@ from models_registry.turns.events import (
     Unshown,
 )
 from schema.chat import ChatRequest, FunctionSpec, ToolChoice
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import present
 
 REQUIRED = ("required", "any")

@@ -1,31 +1,13 @@
 """A conversation in Ollama's form: text as one string, images as bare base64 beside it."""
 
-from types import MappingProxyType
-
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import (
-    address,
-    data_uri,
-    function_of,
-    parts_of,
-    refuse_legacy,
-    thinking_text,
-)
+from models_registry.backends.content import address, data_uri, function_of, parts_of, role_of, thinking_text
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.ollama import OllamaFunction, OllamaMessage, OllamaToolCall
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 
 AUTO = "auto"
 FIELDS = MessageFields.with_more(message=("name",))
-ROLES = MappingProxyType(
-    {
-        "system": "system",
-        "developer": "system",
-        "user": "user",
-        "assistant": "assistant",
-        "tool": "tool",
-    }
-)
 
 
 def conversation(messages: list[Message], changes: Changes) -> list[OllamaMessage]:
@@ -41,14 +23,7 @@ def conversation(messages: list[Message], changes: Changes) -> list[OllamaMessag
 def _message(message: Message, where: str, names: dict[str, str], changes: Changes) -> OllamaMessage:
     """One message in Ollama's form. `names` collects the function's name of each tool call by the call's id,
     since older templates want the name with the result."""
-    refuse_legacy(message, where)
-    role = ROLES.get(message.role)
-    if role is None:
-        raise UnsupportedParameter(
-            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
-        )
-    if message.name and role != "tool":
-        changes.add("messages.name")
+    role = role_of(message, where, changes)
     texts, images = _content(parts_of(message.content), where, changes)
     if message.refusal:
         texts.append(message.refusal)

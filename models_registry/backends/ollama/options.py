@@ -12,7 +12,7 @@ import msgspec
 from models_registry.target import Target
 from schema.chat import ChatRequest, Tool
 from schema.dialects.ollama import OllamaMessage, Option
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 NULL = b"null"
 BUCKETS = (4096, 8192, 16384, 32768, 65536, 131072)

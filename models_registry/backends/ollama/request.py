@@ -11,6 +11,7 @@ from models_registry.backends.ollama.forcing import forced
 from models_registry.backends.ollama.messages import FIELDS, conversation
 from models_registry.backends.ollama.options import RUNNER, SAMPLING, options_of, set_options
 from models_registry.backends.parameters import (
+    TRANSLATED,
     drops_params,
     refuse_unsupported,
     unsupported,
@@ -20,28 +21,18 @@ from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.dialects.ollama import OllamaChat, OllamaEmbed, OllamaFunctionSpec, OllamaMessage, OllamaTool
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
 HONOURED = (
-    SAMPLING
+    TRANSLATED
+    | SAMPLING
     | RUNNER
     | {
-        "model",
-        "messages",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
         "seed",
         "stop",
         "frequency_penalty",
         "presence_penalty",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "response_format",
-        "reasoning_effort",
         "logprobs",
         "top_logprobs",
         # Ollama's own

@@ -12,7 +12,8 @@ from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, T
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.sse import MAX_FRAME_BYTES
 from models_registry.turns.stream import CUT, EMPTY, Parsed
-from schema.errors import Told, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors.base import Told
+from schema.errors.upstream import UpstreamCut, UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
 

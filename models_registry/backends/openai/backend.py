@@ -35,7 +35,7 @@ from models_registry.turns.facts import CallFacts
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest, WireUsage
 from schema.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
-from schema.errors import UpstreamError, UpstreamMalformed
+from schema.errors.upstream import UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 
 

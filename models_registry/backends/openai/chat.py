@@ -22,7 +22,8 @@ from models_registry.backends.usage import USAGES, from_wire, report_in
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import AnswerMessage, ChatCompletion, ChatRequest, Choice
-from schema.errors import InvalidRequest, UpstreamMalformed
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -11,7 +11,7 @@ from models_registry.backends.usage import from_wire
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.completions import Completion, CompletionsRequest
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from schema.usage import Usage
 
 _COMPLETIONS = msgspec.json.Decoder(Completion)

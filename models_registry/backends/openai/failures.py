@@ -4,7 +4,7 @@ import msgspec
 
 from models_registry.backends.provider_errors import error_inside
 from models_registry.target import Target
-from schema.errors import UpstreamCut, UpstreamError
+from schema.errors.upstream import UpstreamCut, UpstreamError
 from schema.wire import ABSENT, MaybeRaw, present
 
 FAILED = "error"

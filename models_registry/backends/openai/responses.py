@@ -22,7 +22,7 @@ from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.sealed_thinking import SEAL
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from schema.labels import METADATA_FIELD, stored_texts
 from schema.responses import Response, ResponsesRequest
 from schema.usage import Usage

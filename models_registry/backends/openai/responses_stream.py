@@ -15,7 +15,8 @@ from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.sse import DONE_DATA, LINE_ENDS, Event, event_frame
 from models_registry.turns.stream import CUT
-from schema.errors import GatewayError, UpstreamCut, UpstreamMalformed
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamCut, UpstreamMalformed
 from schema.responses import AUTO, NONE_OF_THEM, NOTHING, ErrorEvent, Response, ResponseError, ResponseEvent
 from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present

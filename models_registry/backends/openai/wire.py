@@ -5,13 +5,14 @@ from urllib.parse import quote
 import msgspec
 
 from models_registry.backends.backend import UpstreamRequest
+from models_registry.backends.error_bodies import tells_error
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.parameters import add_defaults, keep_metadata_here, take_gateway_fields
-from models_registry.backends.provider_errors import error_instead, tells_error
+from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.tolerance import decoded
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from schema.wire import present
 
 ANSWERS = frozenset({"choices", "data"})

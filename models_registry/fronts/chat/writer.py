@@ -30,7 +30,7 @@ from schema.chat import (
     ToolCall,
     WireUsage,
 )
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 _ENCODER = msgspec.json.Encoder()

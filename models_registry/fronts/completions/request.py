@@ -5,7 +5,7 @@ import msgspec
 from models_registry.turns.asked import turns_of
 from schema.chat import ChatRequest, Message
 from schema.completions import CompletionsRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 
 OWN = ("prompt", "suffix", "echo", "best_of", "logprobs")
 """Fields that chat doesn't have, or has in another form."""

@@ -8,7 +8,7 @@ from models_registry.turns.events import AnswerEvent, Began, Counted, Pinged, Re
 from models_registry.turns.sse import DONE, PING, failure_frame, frame
 from schema.chat import WireUsage
 from schema.completions import Completion, CompletionChoice
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 _ENCODER = msgspec.json.Encoder()

@@ -7,7 +7,7 @@ text, thinking and tool calls become one message. `is_error` has no field in cha
 import msgspec
 
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.messages import ConversationTurn, TurnBlock, TurnSource
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -16,7 +16,7 @@ from models_registry.fronts.messages.tools import tool_choice_fields, tools_of
 from models_registry.target import Target
 from models_registry.turns.asked import turns_of
 from schema.chat import ChatRequest, Message
-from schema.errors import InvalidRequest, ThreadUnsupported, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, ThreadUnsupported, UnsupportedParameter
 from schema.messages import MessagesRequest
 from schema.wire import present
 

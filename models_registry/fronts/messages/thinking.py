@@ -8,7 +8,7 @@ import msgspec
 
 from models_registry.facts.table import EFFORTS
 from models_registry.target import Target
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import MaybeRaw, present
 
 STEPS = ((2048, "low"), (8192, "medium"))

@@ -6,7 +6,7 @@ import msgspec
 
 from models_registry.target import Target
 from schema.chat import ChosenFunction, FunctionSpec, Tool, ToolChoice
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.messages import DeclaredTool, ToolUseChoice
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -34,7 +34,7 @@ from models_registry.turns.events import (
     ToolBegan,
 )
 from models_registry.turns.messages_form import PING_EVENT, failure_event, named_event
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.messages import MessagesAnswer, MessagesUsage
 from schema.usage import Usage
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.turns.sse import event_frame
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.responses import ErrorEvent, ResponseError
 
 CODES: Mapping[int, str] = MappingProxyType({429: "rate_limit_exceeded"})

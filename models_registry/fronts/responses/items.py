@@ -13,7 +13,7 @@ from models_registry.fronts.responses.reading import unsupported
 from models_registry.fronts.responses.tools import custom_arguments, function_name
 from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, UNSIGNED, TooMuchThinking, Unsealing
 from schema.chat import CalledFunction, ImageUrl, Message, Part, ThinkingBlock, ToolCall
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.responses import InputItem, InputPart
 from schema.wire import ABSENT, MaybeRaw, present
 

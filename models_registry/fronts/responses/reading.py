@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
-from schema.errors import InvalidRequest, UnsupportedParameter, shortened
+from schema.errors.base import shortened
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.responses import InputItem, NamedTool, ReasoningOptions, TextOptions, ToolSpecification
 from schema.wire import MaybeRaw, invalid, present
 

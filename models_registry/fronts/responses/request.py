@@ -11,7 +11,7 @@ from models_registry.fronts.responses.tools import ToolBox
 from models_registry.target import Target
 from models_registry.turns.asked import turns_of
 from schema.chat import ChatRequest, JsonSchema, Message, ResponseFormat
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.responses import ResponsesRequest, TextFormat
 from schema.wire import present
 

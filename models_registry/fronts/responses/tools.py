@@ -12,7 +12,7 @@ import msgspec
 
 from models_registry.fronts.responses.reading import CHOICES, TOOLS, read, unsupported
 from schema.chat import ChosenFunction, FunctionSpec, Tool, ToolChoice
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.responses import NamedTool, ResponsesRequest, ToolSpecification
 from schema.wire import ABSENT, present
 

@@ -6,7 +6,7 @@ from models_registry.fronts.responses.composer import Composer
 from models_registry.fronts.responses.failures import error_frame, response_error
 from models_registry.turns.events import AnswerEvent, Began, Pinged
 from models_registry.turns.sse import PING, event_frame
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.responses import ResponseEvent
 
 _ENCODER = msgspec.json.Encoder()

@@ -10,7 +10,7 @@ from functions.calls.answer_head import StreamHead, id_of, with_model
 from models_registry.turns.stream import Broken
 from schema.chat import ChatCompletion
 from schema.embeddings import EmbeddingList
-from schema.errors import UpstreamCut
+from schema.errors.upstream import UpstreamCut
 from schema.messages import MessagesAnswer
 from schema.wire import with_body
 

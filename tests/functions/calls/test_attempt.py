@@ -16,15 +16,10 @@ from models_registry.bounds.embeddings import EmbeddingsBounds
 from models_registry.routing.choice import Shape
 from models_registry.target import Target
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import (
-    SHUTTING_DOWN,
-    FileNotFetched,
-    GatewayError,
-    ProviderError,
-    ShuttingDown,
-    UnsupportedParameter,
-    UpstreamTimeout,
-)
+from schema.errors.base import GatewayError
+from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
+from schema.errors.requests import FileNotFetched, UnsupportedParameter
+from schema.errors.upstream import ProviderError, UpstreamTimeout
 from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from tests.fakes.ledger import FakeLedger

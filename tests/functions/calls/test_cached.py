@@ -20,7 +20,9 @@ from models_registry.config.redis_place import RedisPlace
 from models_registry.config.response_cache import CacheKind, CacheRules
 from schema.cache_options import AS_USUAL, CacheOptions, cache_options_of
 from schema.chat import ChatRequest
-from schema.errors import GatewayError, RateLimited, UpstreamCut
+from schema.errors.base import GatewayError
+from schema.errors.limits import RateLimited
+from schema.errors.upstream import UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.usage import Usage
 from schema.wire import Wire, decode_body, to_json

@@ -7,9 +7,9 @@ import pytest
 from functions.calls.relay import EventWait, Relay
 from models_registry.backends import BACKENDS
 from models_registry.bounds.chat import ChatBounds
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.surfaces import Surface
-from schema.errors import UpstreamTimeout
+from schema.errors.upstream import UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeResponse

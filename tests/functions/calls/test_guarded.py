@@ -16,14 +16,11 @@ from functions.ports.cache import NO_CACHE, Cache
 from functions.ports.guardrails import Verdict
 from models_registry.config.guardrails import Moment
 from models_registry.target import Residency
-from schema.errors import (
-    GatewayError,
-    GuardrailNotLocal,
-    GuardrailRefused,
-    GuardrailUnavailable,
-    InvalidRequest,
-    UpstreamCut,
-)
+from schema.errors.base import GatewayError
+from schema.errors.models import GuardrailNotLocal, GuardrailRefused
+from schema.errors.overload import GuardrailUnavailable
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import UpstreamCut
 from schema.ledger.rows import Outcome
 from schema.ledger.spend_metadata import metadata_of
 from schema.messages import CountRequest

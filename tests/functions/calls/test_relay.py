@@ -8,7 +8,8 @@ import pytest
 from functions.chat import chat
 from functions.contract.function import EventStream
 from schema.chat import ChatCompletion, ChatRequest, Message
-from schema.errors import GatewayError, ProviderError, UpstreamCut, UpstreamMalformed
+from schema.errors.base import GatewayError
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.ledger.rows import Outcome
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream

@@ -13,7 +13,8 @@ from functions.calls.off_loop import LONG_BYTES
 from functions.messages import count_tokens
 from models_registry.config.guardrails import GuardrailRules, Moment
 from runtime.blueprint import check
-from schema.errors import GatewayError, GuardrailRefused, NotLocal
+from schema.errors.base import GatewayError
+from schema.errors.models import GuardrailRefused, NotLocal
 from schema.ledger.rows import Outcome
 from schema.ledger.spend_metadata import metadata_of
 from schema.messages import CountRequest

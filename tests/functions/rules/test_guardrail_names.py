@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions import keys, organizations, projects, stored_models, teams, users
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from tests.functions.governed import Case, House, cases, in_house
 from tests.functions.registered import registered
 

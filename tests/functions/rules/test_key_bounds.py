@@ -14,7 +14,7 @@ from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN
 from runtime.identity.authority_reader import AuthorityReader
-from schema.errors import NotAllowed
+from schema.errors.callers import NotAllowed
 from schema.keys import KeyGenerated
 from schema.secret import hash_of
 from tests.functions.contexts import NOW

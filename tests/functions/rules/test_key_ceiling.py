@@ -11,7 +11,9 @@ from functions.contract.policy import Policy
 from functions.contract.roles import PROXY_ADMIN, Access
 from functions.rules.key_bounds import KeyBounds
 from runtime.postgres.database import Database
-from schema.errors import Conflict, InvalidRequest, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.requests import InvalidRequest
+from schema.errors.rows import Conflict
 from schema.keys import KeyGenerated, KeyRecord
 from tests.functions.contexts import make_call
 from tests.functions.governed import Body, House, in_house

@@ -1,7 +1,7 @@
 import pytest
 
 from functions.rules.pages import LAST_PAGE, check_page, pages_of
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 
 @pytest.mark.parametrize(("page", "size"), [(1, 1), (LAST_PAGE, 100)])

@@ -9,7 +9,7 @@ import pytest
 from functions.contract.policy import Policy
 from functions.contract.roles import ASSIGNABLE, DEVOPS, INTERNAL_USER, ORG_ADMIN, PROXY_ADMIN
 from functions.rules.personal_key import personal_key
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 
 def json(**fields: Any) -> dict[str, msgspec.Raw]:

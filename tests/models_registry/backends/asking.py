@@ -5,10 +5,10 @@ from typing import Any  # recorded JSON, without types
 
 import msgspec
 
+from models_registry.dialects import Dialect
 from models_registry.fronts.responses.front import ResponsesFront
-from models_registry.target import Dialect
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import target

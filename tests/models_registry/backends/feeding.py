@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 
 from models_registry.turns.stream import AnswerStream, Broken
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.usage import Usage
 
 

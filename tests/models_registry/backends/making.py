@@ -7,7 +7,8 @@ from typing import Any  # JSON as a client reads it, without types
 import msgspec
 
 from models_registry.backends.backend import UpstreamRequest
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest

@@ -4,7 +4,7 @@ import json
 from typing import Any  # recorded JSON, without types
 
 from models_registry.backends.bedrock.frames import FrameCutter, StreamMessage
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from tests.fakes.answers import sse
 from tests.fakes.event_stream import bedrock_frames
 from tests.models_registry.backends.making import events_of

@@ -10,7 +10,7 @@ from models_registry.backends.addresses import refuse_addresses, wanted, with_fi
 from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from tests.functions.contexts import make_registry
 
 PICTURE, PDF = "https://files.test/cat.png", "https://files.test/paper.pdf?v=2"

@@ -8,7 +8,7 @@ from typing import Any  # JSON as a provider reads it, without types
 import pytest
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from tests.models_registry.backends.making import FACTS, WEATHER, chat
 from tests.models_registry.backends.test_every_order import at
 

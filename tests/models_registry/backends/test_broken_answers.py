@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.sse import DONE
-from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_all_ways
 from tests.models_registry.backends.making import FACTS, KEY, chat, embeddings, target

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from functions.calls.chat_exchange import ChatExchange
 from functions.messages import MessagesExchange
 from models_registry.backends.cache_points import EPHEMERAL, MAX_POINTS, USUAL_POINTS
-from models_registry.target import CachePoint, Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import CachePoint, Target
 from schema.messages import MessagesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, WEATHER, chat, target

@@ -17,7 +17,8 @@ import pytest
 from google.genai import types as google
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from schema.chat import ChatCompletion
 from tests.models_registry.backends.chatting import chat_answer
 from tests.models_registry.backends.making import FACTS, WEATHER, chat, target

@@ -13,7 +13,7 @@ from models_registry.backends.claude_schemas import fit_schema, with_object_root
 from models_registry.target import Target
 from runtime.blueprint import check
 from schema.chat import ChatRequest
-from schema.errors import UnsupportedParameter
+from schema.errors.requests import UnsupportedParameter
 from tests.models_registry.backends import test_fitting_openai as openai
 from tests.models_registry.backends.chatting import chat_stream
 

@@ -17,7 +17,7 @@ from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from runtime.blueprint import check
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import decode_body
 
 FACTS = CallFacts(request_id="r", created=1)

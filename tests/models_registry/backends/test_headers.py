@@ -3,7 +3,7 @@
 import pytest
 
 from models_registry.backends.headers import MAX_TOLD, told_headers
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from tests.models_registry.backends.making import target
 
 TARGET = target(Dialect.OPENAI)

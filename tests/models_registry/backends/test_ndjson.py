@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.ndjson import LineCutter
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from tests.models_registry.backends.feeding import cut
 
 

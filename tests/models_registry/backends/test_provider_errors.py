@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.provider_errors import MAX_MESSAGE_CHARS, error_inside, provider_error
-from models_registry.target import Dialect
-from schema.errors import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
+from models_registry.dialects import Dialect
+from schema.errors.upstream import ProviderAnswer, ProviderError, UpstreamError, UpstreamMalformed
 from tests.models_registry.backends.making import KEY, target
 
 TARGET = target(Dialect.OPENAI)

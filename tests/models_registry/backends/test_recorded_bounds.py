@@ -9,6 +9,7 @@ import pytest
 
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.embeddings import EmbeddingsBounds
+from models_registry.dialects import Dialect
 from models_registry.facts.allowances import (
     OWN_TEXT_TOKENS,
     TEMPLATE_TOKENS,
@@ -17,10 +18,10 @@ from models_registry.facts.allowances import (
     thinking_of,
 )
 from models_registry.facts.families import is_agent
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.usage import Usage
 from schema.wire import decode_body
 from tests.models_registry.backends.asking import OPERATIONS, asked

@@ -9,8 +9,8 @@ from typing import Any  # recorded JSON, without types
 import msgspec
 import pytest
 
+from models_registry.dialects import Dialect
 from models_registry.prices.price import Price, cost_nano
-from models_registry.target import Dialect
 from schema.usage import Usage
 from tests.fakes import answers
 from tests.models_registry.backends.asking import OPERATIONS

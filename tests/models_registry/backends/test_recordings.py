@@ -12,10 +12,11 @@ import pytest
 from models_registry.backends import BACKENDS, native_at
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.provider_errors import STATUSES
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest, ProviderError
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import ProviderError
 from schema.wire import decode_body
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_most_ways

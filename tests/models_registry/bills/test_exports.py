@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from models_registry.bills.exports import MAX_BYTES, Billed, read_export
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.usage import Usage
 
 OPENAI_COSTS = """\

@@ -3,6 +3,7 @@ import pytest
 
 from models_registry.bounds.chat import ChatBounds, with_output_limit
 from models_registry.bounds.text import DEFAULT_OUTPUT_TOKENS, LONGEST_TOKEN_BYTES, UNRECEIVED_TOKENS
+from models_registry.dialects import Dialect
 from models_registry.facts.allowances import (
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
@@ -11,7 +12,7 @@ from models_registry.facts.allowances import (
     least_output,
     thinking_of,
 )
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.chat import ChatRequest, Message
 from schema.usage import RareMeters, Usage
 from schema.wire import decode_body

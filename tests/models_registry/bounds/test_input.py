@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.input import WORD_CHARS, MessageText, is_text_alone, text_of
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from schema.chat import ChatRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import target

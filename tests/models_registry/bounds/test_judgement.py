@@ -22,9 +22,10 @@ from models_registry.bounds.field_costs import (
     Does,
 )
 from models_registry.bounds.judgement import Unbounded, sent_fields, unbounded_param
+from models_registry.dialects import Dialect
 from models_registry.facts.families import is_agent
 from models_registry.prices.price import Price, Service
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.chat import ChatRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, PIXEL, WEATHER, body_of, chat, embeddings, target

@@ -6,8 +6,9 @@ import pytest
 from models_registry.bounds.reasoning import may_reason, reasons_unseen
 from models_registry.config.deployments import compile_target
 from models_registry.config.reader import read_config
+from models_registry.dialects import Dialect
 from models_registry.facts.families import is_plain
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from tests.models_registry.backends.making import chat, target
 from tests.models_registry.config.test_deployments import AT
 

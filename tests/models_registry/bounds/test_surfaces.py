@@ -9,8 +9,9 @@ import pytest
 from models_registry.bounds.field_costs import CLIENT_TOOL_TOKENS
 from models_registry.bounds.surfaces import CompletionsBounds, MessagesBounds
 from models_registry.bounds.text import MAX_BOUND
+from models_registry.dialects import Dialect
 from models_registry.facts.allowances import IMAGE_TOKENS, TOOLS_TOKENS
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.completions import CompletionsRequest
 from schema.messages import MessagesRequest
 from schema.wire import decode_body

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from models_registry.config.deployments import expand
+from models_registry.config.wildcards import expand
+from models_registry.dialects import Dialect
 from models_registry.signing import AwsSigning, EntraSigning, GoogleSigning
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from runtime.blueprint import check
 from tests.models_registry.config.test_deployments import compiled
 

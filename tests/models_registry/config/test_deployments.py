@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from models_registry.building import build_registry
-from models_registry.config.deployments import compile_target, compile_targets, expand
+from models_registry.config.deployments import compile_target, compile_targets
 from models_registry.config.reader import Config, read_config
+from models_registry.config.wildcards import expand
 from models_registry.facts.allowances import Thinking
 from models_registry.numbers import BadDeployment
 from models_registry.target import Deadlines, Target

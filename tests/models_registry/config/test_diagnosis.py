@@ -7,9 +7,9 @@ import pytest
 from models_registry.backends.provider_errors import provider_error
 from models_registry.config.diagnosis import ADVICE, Fault, diagnosed
 from models_registry.target import Target
-from schema.errors import (
-    GatewayError,
-    InvalidRequest,
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import (
     Unreached,
     UpstreamCut,
     UpstreamMalformed,

@@ -22,7 +22,7 @@ from models_registry.turns.facts import CallFacts
 from runtime.blueprint import Checked, check
 from schema.chat import ChatRequest
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.wire import decode_body
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import model_ctx

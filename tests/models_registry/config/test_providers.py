@@ -17,7 +17,7 @@ from genai_prices import data as prices
 
 from functions.chat import chat
 from models_registry.backends.backend import UpstreamRequest
-from models_registry.config import deployments, providers
+from models_registry.config import deployment_prices, deployments, providers, target_facts, wildcards
 from models_registry.config.openai_like import TABLE, rows_of
 from models_registry.config.provider import Provider
 from models_registry.config.provider_page import VERIFIED
@@ -25,7 +25,7 @@ from models_registry.config.providers import PROVIDERS, split
 from models_registry.target import Deadlines
 from runtime.blueprint import check
 from schema.chat import ChatCompletion, ChatRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.ledger.rows import Outcome
 from schema.wire import decode_body
 from tests.fakes import answers
@@ -271,8 +271,8 @@ def test_a_row_with_one_field_changed_does_not_pass(
             continue  # it reports its usage unasked
         row = next(rows_of(line))
         changed = {**PROVIDERS, expected.prefix: row}
-        monkeypatch.setattr(providers, "PROVIDERS", changed)
-        monkeypatch.setattr(deployments, "PROVIDERS", changed)
+        for module in (providers, deployments, deployment_prices, target_facts, wildcards):
+            monkeypatch.setattr(module, "PROVIDERS", changed)
         assert list(problems(row, expected)) != [], line
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from models_registry.dialects import Dialect
 from models_registry.registry import Registry
-from models_registry.target import Dialect
 from tests.functions.contexts import make_registry
 
 AZURE = {"api_base": "https://x.openai.azure.com", "api_key": "k"}

@@ -15,16 +15,17 @@ import msgspec
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.addresses import wanted, with_files
+from models_registry.dialects import Dialect
 from models_registry.fronts.chat.front import ChatFront
 from models_registry.fronts.completions.front import CompletionsFront
 from models_registry.fronts.front import Front
 from models_registry.fronts.messages.front import MessagesFront
 from models_registry.fronts.responses.front import ResponsesFront
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.completions import CompletionsRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.messages import MessagesRequest
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body

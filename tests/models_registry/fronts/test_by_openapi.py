@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
+from models_registry.dialects import Dialect
 from models_registry.fronts.chat.front import ChatFront
 from models_registry.fronts.completions.front import CompletionsFront
-from models_registry.target import Dialect
 from models_registry.turns.events import AnswerEvent
 from schema.completions import CompletionsRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.wire import decode_body
 from tests.models_registry.backends.feeding import cut
 from tests.models_registry.backends.making import FACTS, chat, events_of, target

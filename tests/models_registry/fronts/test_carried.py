@@ -1,6 +1,6 @@
 """The page on what each pair of a surface and a dialect carries is what the code does."""
 
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from tests.models_registry.fronts.carried import FEATURES, LEFT_OUT, NAMELESS, NAMES, PAGE, carried, page
 
 

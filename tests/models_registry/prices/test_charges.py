@@ -3,7 +3,7 @@
 import pytest
 
 from models_registry.prices.charges import costs_nothing
-from schema.errors import (
+from schema.errors.upstream import (
     ProviderAnswer,
     ProviderError,
     UpstreamCut,

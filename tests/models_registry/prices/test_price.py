@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.prices.book import find_price
-from models_registry.prices.price import Price, Tier, ceiling_nano, cost_nano, rate
+from models_registry.prices.price import AtMost, Price, Tier, ceiling_nano, cost_nano, rate
 from schema.money import usd
 from schema.usage import Usage
 
@@ -144,9 +144,9 @@ def test_no_usage_within_its_bounds_costs_more_than_the_ceiling(
         cache_write_tokens=data.draw(st.integers(0, used)),
         reasoning_tokens=data.draw(st.integers(0, answered)),
     )
-    assert cost_nano(price, usage) <= ceiling_nano(price, prompt, output)
+    assert cost_nano(price, usage) <= ceiling_nano(price, AtMost(prompt, output))
 
 
 @given(TIERED_PRICES, COUNTS, COUNTS)
 def test_the_ceiling_grows_with_the_bounds(price: Price, prompt: int, output: int) -> None:
-    assert ceiling_nano(price, prompt, output) <= ceiling_nano(price, prompt + 1, output + 1)
+    assert ceiling_nano(price, AtMost(prompt, output)) <= ceiling_nano(price, AtMost(prompt + 1, output + 1))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models_registry.prices.price import (
     FEMTO_PER_NANO,
+    AtMost,
     Price,
     Service,
     Tier,
@@ -199,10 +200,10 @@ def test_no_usage_within_its_bounds_costs_more_than_the_ceiling(
 ) -> None:
     usage = data.draw(usages(most_prompt=prompt, most_output=output))
     ms = data.draw(st.integers(0, 60_000))
-    ceiling = ceiling_nano(price, prompt, output, images=3, searches=3)
+    ceiling = ceiling_nano(price, AtMost(prompt, output, images=3, searches=3))
     assert cost_nano(price, usage, ms) <= ceiling
     if not usage.service_tier:
-        listed = ceiling_nano(price, prompt, output, images=3, searches=3, at_list_price=True)
+        listed = ceiling_nano(price, AtMost(prompt, output, images=3, searches=3, at_list_price=True))
         assert cost_nano(price, usage, ms) <= listed <= ceiling
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from models_registry.config.deployments import compile_target
 from models_registry.config.reader import read_config
-from models_registry.prices.price import Price, ceiling_nano, cost_nano
+from models_registry.prices.price import AtMost, Price, ceiling_nano, cost_nano
 from models_registry.target import Target
 from schema.money import usd
 from schema.usage import RareMeters, Usage
@@ -186,7 +186,7 @@ def test_time_is_priced_up_to_the_deadline_and_held_up_to_it() -> None:
     price = priced(model="ollama/mistral", api_base="http://host", input_cost_per_second=0.001, timeout=30)
     assert usd(cost_nano(price, THOUSAND, 10_000)) == Decimal("0.01")
     assert usd(cost_nano(price, THOUSAND, 90_000)) == Decimal("0.03")
-    assert usd(ceiling_nano(price, 0, 0)) == Decimal("0.03")
+    assert usd(ceiling_nano(price, AtMost(0, 0))) == Decimal("0.03")
 
 
 # What the house adds

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from models_registry.dialects import Dialect
 from models_registry.routing.choice import NO_TRAITS, CallTraits, ChoiceRules, Shape, View
 from models_registry.routing.cooldowns import CooldownRules
 from models_registry.routing.fleet import Fleet
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 
 NOW = 1_000.0
 

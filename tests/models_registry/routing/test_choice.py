@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.dialects import Dialect
 from models_registry.drops import Reason
 from models_registry.prices.price import Price
 from models_registry.routing.choice import (
@@ -22,8 +23,8 @@ from models_registry.routing.choice import (
     sift,
 )
 from models_registry.routing.fleet import Fleet
-from models_registry.target import Capacity, Dialect, Target
-from schema.errors import ProviderError
+from models_registry.target import Capacity, Target
+from schema.errors.upstream import ProviderError
 from tests.models_registry.routing.deployments import NOW, target, tokens, view
 
 ROLLS = [number / 1_000 for number in range(1_000)]

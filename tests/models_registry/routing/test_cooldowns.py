@@ -14,14 +14,9 @@ from models_registry.routing.cooldowns import (
     note_failure,
 )
 from models_registry.routing.failures import FailureKind
-from schema.errors import (
-    BudgetExceeded,
-    GatewayError,
-    ProviderError,
-    UpstreamCut,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
+from schema.errors.base import GatewayError
+from schema.errors.limits import BudgetExceeded
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamTimeout, UpstreamUnreachable
 
 RULES = CooldownRules()
 BROKEN = ProviderError("no", status=500)

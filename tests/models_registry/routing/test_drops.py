@@ -9,12 +9,10 @@ from models_registry.drops import Reason
 from models_registry.routing.route import MOST_ATTEMPTS, MOST_DROPS, Route
 from models_registry.routing.settings import MAX_FALLBACKS
 from runtime.blueprint import check
-from schema.errors import (
-    ContextLengthExceeded,
-    GatewayError,
-    ModelNotAllowed,
-    ProviderError,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.requests import ContextLengthExceeded
+from schema.errors.upstream import ProviderError
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
 from tests.models_registry.routing.test_route import config, provider, route

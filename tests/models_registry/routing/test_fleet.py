@@ -5,7 +5,7 @@ import pytest
 from models_registry.routing import fleet as module
 from models_registry.routing.fleet import DeploymentHealth, Fleet, Latency, id_of
 from models_registry.routing.retry_budget import RetryBudget
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from tests.models_registry.routing.deployments import NOW, target
 
 A, ALONE = target("a"), target("alone", peers=1)

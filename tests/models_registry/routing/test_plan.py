@@ -11,7 +11,9 @@ from models_registry.routing.choice import NO_TRAITS, CallTraits, View
 from models_registry.routing.fleet import id_of
 from models_registry.routing.plan import RoutePlan, plan_route
 from models_registry.routing.record import MOST_LISTED, passed_over, recorded
-from schema.errors import ModelNotAllowed, ModelNotFound, ProviderError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.models import ModelNotFound
+from schema.errors.upstream import ProviderError
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
 from tests.models_registry.routing.deployments import target

@@ -13,22 +13,19 @@ from models_registry.routing.failures import POLICIES, FailureKind
 from models_registry.routing.route import LONGEST_WAIT_S, MOST_ATTEMPTS, MOST_WAITING_S, Route
 from models_registry.routing.settings import MAX_FALLBACKS, Routing
 from runtime.blueprint import check
-from schema.errors import (
-    BudgetExceeded,
-    GatewayError,
-    InvalidRequest,
-    ModelNotAllowed,
-    ModelNotFound,
-    Overloaded,
+from schema.errors.base import GatewayError, Told
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.forms import envelope
+from schema.errors.limits import BudgetExceeded, RateLimited
+from schema.errors.models import ModelNotFound
+from schema.errors.overload import Overloaded
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.upstream import (
     ProviderError,
-    RateLimited,
-    Told,
-    UnsupportedParameter,
     UpstreamCut,
     UpstreamMalformed,
     UpstreamTimeout,
     UpstreamUnreachable,
-    envelope,
 )
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions

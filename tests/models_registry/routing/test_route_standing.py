@@ -10,15 +10,12 @@ from models_registry.routing.fleet import Fleet, id_of
 from models_registry.routing.retry_budget import RetryBudget
 from models_registry.routing.route import Route
 from runtime.blueprint import check
-from schema.errors import (
-    BudgetExceeded,
-    ContextLengthExceeded,
-    DeploymentAtLimit,
-    GatewayError,
-    ModelNotAllowed,
-    NoDeploymentFits,
-    ProviderError,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed
+from schema.errors.limits import BudgetExceeded, DeploymentAtLimit
+from schema.errors.models import NoDeploymentFits
+from schema.errors.requests import ContextLengthExceeded
+from schema.errors.upstream import ProviderError
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
 from tests.models_registry.routing.test_route import config, walked

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from models_registry.backends import BACKENDS
+from models_registry.dialects import Dialect
 from models_registry.fronts.chat.front import ChatFront
-from models_registry.target import Dialect
 from models_registry.turns.events import (
     AnswerEvent,
     Began,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models_registry.turns.messages_form import named_event
 from models_registry.turns.sse import DONE, Event, EventCutter, event_frame, events, frame
-from schema.errors import UpstreamMalformed
+from schema.errors.upstream import UpstreamMalformed
 from tests.models_registry.backends.feeding import cut
 
 LINE_ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])

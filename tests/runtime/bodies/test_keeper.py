@@ -18,7 +18,7 @@ from runtime.bodies.storage_policy import StoragePolicy
 from runtime.books.retention import Retention
 from runtime.postgres.database import Database
 from schema.chat import ChatRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.wire import decode_body
 from tests.fakes import answers
 from tests.functions.booked import book, fetch

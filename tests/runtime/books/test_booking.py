@@ -25,7 +25,7 @@ from runtime.ledger.journal import Journal
 from runtime.local.postgres import EmbeddedPostgres
 from runtime.postgres.database import Database
 from runtime.postgres.migrations import migrate
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.ledger.journal import HeldCharge
 from schema.ledger.rows import Outcome, SpendRow
 from tests.conftest import execute

@@ -22,7 +22,7 @@ from runtime.guarded.guard import Guard
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
 from runtime.upstream.dialing import Addresses, Dialer
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 from schema.secret import Secret
 from tests.fakes.cache import Always
 from tests.fakes.certificates import named, server_context

@@ -19,7 +19,7 @@ from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
 from runtime.upstream.dialing import Dialer
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 from schema.secret import Secret
 from tests.fakes.cache import local_cache
 from tests.fakes.hostile_upstream import closed_port

@@ -18,7 +18,7 @@ from runtime.postgres.database import Database
 from runtime.state.sealing import Sealer
 from runtime.telemetry.tally import CacheCounts
 from runtime.upstream.dialing import Dialer
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.secret import Secret
 from tests.functions.contexts import ADMIN, make_call
 from tests.runtime.books.test_booking import until

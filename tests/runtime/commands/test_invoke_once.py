@@ -12,7 +12,8 @@ from functions.ports.context import CatalogueContext
 from functions.spend import logs
 from models_registry.turns.sse import failure_frame
 from runtime.commands.invoke_once import call
-from schema.errors import GatewayError, UpstreamCut
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamCut
 from schema.wire import Wire
 from tests.runtime.test_invoke import MASTER, House
 

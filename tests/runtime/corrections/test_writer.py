@@ -11,7 +11,7 @@ from runtime.corrections import writer
 from runtime.corrections.writer import CorrectionWriter
 from runtime.postgres.database import Database
 from schema.corrections import Correction, CorrectionKind
-from schema.errors import Overloaded
+from schema.errors.overload import Overloaded
 from schema.ledger.rows import Outcome
 from schema.money import usd
 from tests.conftest import execute

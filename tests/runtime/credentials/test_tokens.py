@@ -18,7 +18,7 @@ from runtime.credentials.fresh import Unsigned
 from runtime.credentials.google import fetched_token as google_token
 from runtime.credentials.signer import Signer
 from runtime.upstream.client import HttpUpstream
-from schema.errors import UpstreamUnreachable
+from schema.errors.upstream import UpstreamUnreachable
 from schema.secret import Secret
 from tests.fakes.json_server import Asked, json_server
 

@@ -17,7 +17,8 @@ from runtime.guarded.fetcher import Fetcher
 from runtime.guarded.guard import Guard
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.tls import context_for_strangers, context_of
-from schema.errors import FileNotFetched, Overloaded
+from schema.errors.overload import Overloaded
+from schema.errors.requests import FileNotFetched
 from tests.fakes.certificates import self_signed, server_context
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24

@@ -16,7 +16,8 @@ from models_registry.target import Deadlines
 from runtime.guardrails.door import SPARE_BYTES, GuardrailDoor
 from runtime.telemetry.tally import Tally
 from runtime.upstream.client import HttpUpstream
-from schema.errors import GuardrailNotLocal, GuardrailUnavailable
+from schema.errors.models import GuardrailNotLocal
+from schema.errors.overload import GuardrailUnavailable
 from schema.secret import Secret
 from tests.fakes.hostile_upstream import closed_port
 from tests.fakes.json_server import Answers, Asked, JsonServer, json_server

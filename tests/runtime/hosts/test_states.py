@@ -10,7 +10,7 @@ from models_registry.config.local_hosts import HostKind, LocalHost
 from runtime.hosts.asking import MAX_BYTES, HostAsking
 from runtime.hosts.states import HostTold, left_of, told, version_warnings
 from runtime.upstream.client import HttpUpstream
-from schema.errors import LocalHostFailed
+from schema.errors.upstream import LocalHostFailed
 from schema.secret import Secret
 from tests.fakes.json_server import Asked, json_server
 

@@ -12,16 +12,10 @@ from runtime.identity.authenticator import MAX_CACHED, MAX_STRANGERS, MAX_WAITIN
 from runtime.identity.authority import Authority
 from runtime.postgres.freshness import DEAF_S, STALE_S
 from runtime.postgres.look_ups import AWAY_S, TIMEOUT_S
-from schema.errors import (
-    BlockedKey,
-    DatabaseUnavailable,
-    ExpiredKey,
-    GatewayError,
-    InvalidRequest,
-    NotAuthenticated,
-    Overloaded,
-    UnknownKey,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import BlockedKey, ExpiredKey, NotAuthenticated, UnknownKey
+from schema.errors.overload import DatabaseUnavailable, Overloaded
+from schema.errors.requests import InvalidRequest
 from schema.keys import KeyRecord
 from schema.models import AllowedModels
 from schema.secret import Secret, key_hash_of

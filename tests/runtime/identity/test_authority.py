@@ -11,7 +11,8 @@ from runtime.identity.authority import Authority
 from runtime.identity.authority_reader import AuthorityReader
 from runtime.postgres.database import Database
 from schema.cache_options import NO_CACHE_CONTROLS
-from schema.errors import BlockedKey, GatewayError
+from schema.errors.base import GatewayError
+from schema.errors.callers import BlockedKey
 from schema.limits import Rule
 from tests.conftest import execute
 

@@ -9,11 +9,11 @@ from functions.contract.call import Caller
 from functions.contract.policy import Policy
 from functions.keys import generate
 from functions.users import new as new_user
-from models_registry.registry import permits
+from models_registry.model_names import permits
 from runtime.identity.person_reader import PersonReader
 from runtime.identity.session_reader import SessionReader
 from runtime.signin.digests import digest_of
-from schema.errors import NotAllowed
+from schema.errors.callers import NotAllowed
 from schema.identity import SignInRules
 from schema.limits import Holder
 from tests.functions.governed import DEFAULTS, VISIT, House, in_house

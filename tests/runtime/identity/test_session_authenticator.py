@@ -11,7 +11,7 @@ from runtime.identity.session_authenticator import SessionAuthenticator
 from runtime.postgres.look_ups import LookUps
 from runtime.signin.digests import digest_of
 from runtime.signin.site import Site
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from tests.fakes.authority import Silence
 
 HTTPS, HTTP = cookie_name(SESSION, is_secure=True), cookie_name(SESSION, is_secure=False)

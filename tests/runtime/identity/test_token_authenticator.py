@@ -17,7 +17,9 @@ from models_registry.config.reader import read_config
 from runtime.identity.token_authenticator import TokenAuthenticator
 from runtime.identity.token_claims import token_rules_of
 from runtime.people import PeopleParts
-from schema.errors import BlockedKey, GatewayError, NotAllowed, ProviderUnavailable, SignInFailed
+from schema.errors.base import GatewayError
+from schema.errors.callers import BlockedKey, NotAllowed, SignInFailed
+from schema.errors.overload import ProviderUnavailable
 from tests.fakes.json_server import Asked, json_server
 from tests.functions.governed import House, in_house, people_of
 

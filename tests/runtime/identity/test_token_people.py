@@ -8,7 +8,7 @@ import pytest
 
 from functions.users import block, delete
 from functions.users import new as new_user
-from schema.errors import BlockedKey, SignInFailed
+from schema.errors.callers import BlockedKey, SignInFailed
 from tests.fakes.entra import Entra, Person
 from tests.functions.governed import House, in_house
 from tests.functions.signing_in import furnished, sign_in, user_of

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.intake.body_decoder import LARGE_BYTES, BodyDecoder
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 
 CHAT = msgspec.json.Decoder(ChatRequest)
 

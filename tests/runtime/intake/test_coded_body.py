@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.intake.coded_body import CodedBody, coding_of
-from schema.errors import BodyTooLarge, InvalidRequest, UnsupportedCoding
+from schema.errors.requests import BodyTooLarge, InvalidRequest, UnsupportedCoding
 
 LIMIT = 4 * 1024 * 1024
 PLAIN = b'{"model": "gpt", "messages": [{"role": "user", "content": "' + b"hi " * 5_000 + b'"}]}'

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from runtime.intake.searches import AT_ONCE, MOST_WAITING, Searches, Turn
-from schema.errors import RateLimited
+from schema.errors.limits import RateLimited
 
 
 def test_two_run_eight_wait_and_the_rest_is_refused_while_others_go_on() -> None:

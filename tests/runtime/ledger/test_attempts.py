@@ -14,13 +14,13 @@ from models_registry.target import Target
 from runtime.ledger.attempts import AttemptHold, BookedLedger, header_value
 from runtime.ledger.spend_row import said_of
 from runtime.limits.admission import Admission
-from schema.errors import (
-    Conflict,
-    GatewayError,
-    ModelNotFound,
-    Overloaded,
+from schema.errors.base import GatewayError
+from schema.errors.models import ModelNotFound
+from schema.errors.overload import Overloaded
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.rows import Conflict
+from schema.errors.upstream import (
     ProviderError,
-    UnsupportedParameter,
     UpstreamCut,
     UpstreamMalformed,
     UpstreamTimeout,

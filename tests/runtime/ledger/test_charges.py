@@ -16,11 +16,11 @@ from models_registry.prices.price import FEMTO_PER_NANO, Price, Service, cost_na
 from models_registry.target import Target
 from runtime.books.insert import insert_rows
 from runtime.ledger.attempts import AttemptHold
-from runtime.limits.admission import full_ceiling
+from runtime.limits.ceilings import full_ceiling
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition
 from runtime.reports.spend import SpendReader
-from schema.errors import UpstreamTimeout
+from schema.errors.upstream import UpstreamTimeout
 from schema.ledger.journal import row_of, unsettled
 from schema.ledger.rows import Outcome, SpendRow, usage_of
 from schema.spend import SpendLog, SpendQuery, spend_log

@@ -19,15 +19,8 @@ from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
-from schema.errors import (
-    BudgetExceeded,
-    ProviderAnswer,
-    ProviderError,
-    RateLimited,
-    UpstreamCut,
-    UpstreamError,
-    UpstreamTimeout,
-)
+from schema.errors.limits import BudgetExceeded, RateLimited
+from schema.errors.upstream import ProviderAnswer, ProviderError, UpstreamCut, UpstreamError, UpstreamTimeout
 from schema.limits import Meter, Rule
 from schema.usage import Usage
 from tests.fakes.authority import Silence

@@ -17,12 +17,13 @@ from typing import Any
 
 from runtime.books.bookkeeper import Bookkeeper
 from runtime.ledger.journal import Journal
-from runtime.limits.governor import Governor, NotEnough
+from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
+from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, Taken, give_back
 from runtime.postgres.database import Database
 from runtime.postgres.listener import OVERDRAWN, RECALL, Listener
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.ledger.journal import Held, HeldCharge
 from schema.limits import Holder, Meter, Rule
 from tests.runtime.attempts import make_held, make_settled

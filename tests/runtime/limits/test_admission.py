@@ -13,9 +13,10 @@ import pytest
 from functions.contract.call import Attempted, Call
 from functions.contract.policy import Policy
 from models_registry.bounds.chat import ChatBounds
-from models_registry.prices.price import Price, ceiling_nano
+from models_registry.prices.price import AtMost, Price, ceiling_nano
 from models_registry.target import Target
-from runtime.limits.admission import Admission, Admissions, full_ceiling
+from runtime.limits.admission import Admission, Admissions
+from runtime.limits.ceilings import full_ceiling
 from runtime.limits.end_users import EndUsers
 from runtime.limits.governor import Governor
 from runtime.limits.leases import Leases
@@ -23,7 +24,7 @@ from runtime.limits.slices import Need, Slice, Slices, give_back
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
 from schema.chat import ChatRequest
-from schema.errors import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
+from schema.errors.limits import BudgetExceeded, RateLimited, TooManyTokens, UnboundedCost
 from schema.ledger.journal import row_of
 from schema.limits import Holder, Meter, Rule
 from schema.usage import Usage
@@ -137,7 +138,7 @@ def test_nothing_is_limited_while_the_whole_output_fits(postgres_dsn: str) -> No
         _, admission = await desk.admit([own_budget(10**12)], target)
         assert admission.output_limit is None
         (taken,) = admission.taken
-        assert taken.amount > ceiling_nano(PRICE, 0, 10_000)
+        assert taken.amount > ceiling_nano(PRICE, AtMost(0, 10_000))
 
     at_desk(postgres_dsn, scenario)
 

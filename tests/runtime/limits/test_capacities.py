@@ -9,7 +9,7 @@ import pytest
 from functions.contract.call import Call
 from models_registry.target import Capacity, DeploymentBudget, Target
 from runtime.limits.admission import NOTHING_HELD
-from schema.errors import BudgetExceeded, DeploymentAtLimit
+from schema.errors.limits import BudgetExceeded, DeploymentAtLimit
 from schema.limits import Meter, Rule
 from tests.runtime.attempts import make_settled, make_target
 from tests.runtime.limits.test_admission import PRICE, Desk, at_desk

@@ -11,7 +11,8 @@ from runtime.limits.end_users import EndUsers
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import DEAF_S, STALE_S
 from runtime.postgres.look_ups import LookUps
-from schema.errors import DatabaseUnavailable, NotAllowed
+from schema.errors.callers import NotAllowed
+from schema.errors.overload import DatabaseUnavailable
 from tests.conftest import execute
 from tests.fakes.authority import Silence
 from tests.runtime.identity.test_authenticator import Clock

@@ -12,9 +12,9 @@ import asyncpg
 import msgspec
 import pytest
 
-from runtime.limits.governor import NotEnough
+from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, Taken, give_back
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from tests.conftest import execute
 from tests.runtime.limits.lease_worker import Worker, at_once, book, budget, requests_a_minute
 from tests.runtime.limits.losing import Losing

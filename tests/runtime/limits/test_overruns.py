@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from runtime.limits.governor import NotEnough
 from runtime.limits.refusals import refusal
 from runtime.limits.rules import Level, Limits, money_rules
+from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, give_back
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.fields import BudgetWindow, ModelBudget
 from schema.limits import Meter, Rule
 from tests.conftest import execute

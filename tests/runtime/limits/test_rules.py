@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from runtime.limits.rules import Level, Limits, money_rules, nano
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.fields import BudgetWindow
 
 

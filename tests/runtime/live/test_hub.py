@@ -11,13 +11,15 @@ import pytest
 
 from functions.contract.call import Call, Caller
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN, Access, Scope
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.sse import PING
 from runtime.ledger.spend_row import Attempt
 from runtime.live import hub as hubs
 from runtime.live.hub import LiveHub
 from runtime.live.stream import MAX_WAITING, LiveStream
-from schema.errors import Overloaded, SignInFailed
+from schema.errors.callers import SignInFailed
+from schema.errors.overload import Overloaded
 from schema.live import PagesOpen, booked_news, read_news
 from tests.functions.contexts import make_call
 

@@ -4,7 +4,9 @@ import asyncpg
 import pytest
 
 from runtime.postgres.errors import asking, reaching
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest, Overloaded
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable, Overloaded
+from schema.errors.requests import InvalidRequest
 
 STATES = (
     *("08000", "08001", "08003", "08006", "08P01", "25006", "25P03", "28000", "28P01", "3D000", "42501"),

@@ -10,7 +10,7 @@ from runtime.postgres.databases import Databases
 from runtime.postgres.lanes import DEFAULT_CONNECTIONS, LEAST_CONNECTIONS, LISTENING, Lane, excess, sizes
 from runtime.serving.serve import settings_of
 from runtime.settings import SettingsError
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.secret import Secret
 from schema.tables.teams import Team
 

@@ -18,7 +18,7 @@ from runtime.identity.authority_reader import AuthorityReader
 from runtime.postgres.database import Database
 from runtime.postgres.freshness import HEARD_S
 from runtime.postgres.listener import AUTHORITY, RECALL, Listener
-from schema.errors import BlockedKey, UnknownKey
+from schema.errors.callers import BlockedKey, UnknownKey
 from schema.secret import Secret, key_hash_of
 from tests.conftest import execute
 from tests.fakes.frozen_proxy import FreezingDoor

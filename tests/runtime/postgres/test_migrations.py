@@ -9,7 +9,7 @@ import pytest
 
 from runtime.local.postgres_cluster import binaries
 from runtime.postgres.migrations import FOLDER, ForeignDatabase, MigrationFailed, known_migrations, migrate
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from tests.conftest import execute
 
 ROOT = Path(__file__).parents[3]

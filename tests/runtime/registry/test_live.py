@@ -19,7 +19,7 @@ from runtime.registry.live import newly_skipped
 from runtime.registry.stored_rows import StoredRows
 from runtime.registry.stored_rows import read_at_once as read_stored
 from runtime.state.sealing import Sealer
-from schema.errors import DatabaseUnavailable
+from schema.errors.overload import DatabaseUnavailable
 from schema.secret import Secret
 from tests.fakes.certificates import self_signed
 from tests.functions.contexts import make_call

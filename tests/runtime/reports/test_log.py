@@ -18,7 +18,7 @@ from runtime.postgres.partitions import ensure_partition, months_of
 from runtime.reports import log as log_reader
 from runtime.reports.log import LogReader
 from runtime.reports.sums import ReportReader
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from schema.log_page import LogFilter, LogPageQuery, LogPlace
 from tests.conftest import execute

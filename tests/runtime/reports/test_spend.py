@@ -14,7 +14,7 @@ from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
 from runtime.reports.spend import SpendReader
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from schema.spend import SpendDay, SpendQuery, period
 from tests.fakes.spend import FakeSpend

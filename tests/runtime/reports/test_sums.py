@@ -21,7 +21,7 @@ from runtime.postgres.partitions import ensure_partition, months_of
 from runtime.reports import sums
 from runtime.reports.sums import ReportReader
 from schema.dates import Days
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import SpendRow
 from schema.ledger.sums import Dimension, SumsQuery
 from schema.money import usd

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from runtime.serverless.events import MAX_ANSWER_BYTES, answer_of, event_of, fits, in_base64
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from tests.fakes.lambda_events import body_of, http_event
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.catalog import UnknownFunction, entries
 from runtime.serverless.routes import WrongMethod, routes_of
-from schema.errors import NotFound
+from schema.errors.rows import NotFound
 
 
 def test_a_name_of_a_function_is_that_one_and_a_familys_name_is_all_of_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.signin.proofs import EmailAddress, address_of, joined, kind_of, subject_of, tenant_of
-from schema.errors import SignInFailed
+from schema.errors.callers import SignInFailed
 from schema.identity import ProviderKind
 
 TENANT = "0f7d6c1e-5a0b-4b57-9d1f-3f3c8f6f2a11"

@@ -9,12 +9,15 @@ import pytest
 
 from functions import keys
 from functions.ports.state import State
+from runtime.postgres import purging
 from runtime.postgres.database import Database
 from runtime.state import store as store_module
 from runtime.state.salt_check import OtherSaltKey, check_salt
 from runtime.state.sealing import Sealer
 from runtime.state.store import StateStore
-from schema.errors import DatabaseUnavailable, GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.overload import DatabaseUnavailable
+from schema.errors.requests import InvalidRequest
 from schema.secret import Secret
 from tests.conftest import execute
 from tests.fakes.state import FakeState
@@ -89,7 +92,7 @@ def test_a_row_that_was_moved_or_is_of_another_salt_key_is_an_error(postgres_dsn
 
 
 def test_what_is_over_is_not_found_and_is_deleted(postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "PURGED_AT_ONCE", 2)
+    monkeypatch.setattr(purging, "PURGED_AT_ONCE", 2)
 
     async def scenario(store: StateStore) -> int:
         for number in range(5):

@@ -17,17 +17,12 @@ from runtime.telemetry.exposition import Exposition
 from runtime.telemetry.snapshots import Snapshots
 from runtime.telemetry.tally import Tally, TallyCounts, Unrouted
 from runtime.telemetry.unrouted import UnroutedReason, reason_of
-from schema.errors import (
-    BudgetExceeded,
-    GatewayError,
-    InvalidRequest,
-    ModelInError,
-    ModelNotAllowed,
-    ModelNotFound,
-    NotAllowed,
-    NotFound,
-    UnsupportedParameter,
-)
+from schema.errors.base import GatewayError
+from schema.errors.callers import ModelNotAllowed, NotAllowed
+from schema.errors.limits import BudgetExceeded
+from schema.errors.models import ModelInError, ModelNotFound
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.rows import NotFound
 from schema.secret import Secret
 from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence

@@ -20,12 +20,13 @@ import pytest
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream import client as module
+from runtime.upstream import response as response_module
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.decoding import decoder_of
 from runtime.upstream.heads import address_of
 from runtime.upstream.pool import PoolLimits
-from schema.errors import (
-    NotLocal,
+from schema.errors.models import NotLocal
+from schema.errors.upstream import (
     UpstreamBusy,
     UpstreamCut,
     UpstreamError,
@@ -371,7 +372,7 @@ import asyncio, socket, time
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream.client import HttpUpstream
-from schema.errors import UpstreamNotInTime
+from schema.errors.upstream import UpstreamNotInTime
 
 def hang(*args, **kwargs):
     time.sleep(60)
@@ -465,7 +466,7 @@ def test_the_total_deadline_ends_a_stream_that_never_pauses() -> None:
 def test_a_body_over_the_limit_is_malformed_and_bounded_in_memory(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_BODY_BYTES", 4 << 20)
+    monkeypatch.setattr(response_module, "MAX_BODY_BYTES", 4 << 20)
 
     async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         response = await client.open(request_to(provider.url, script, stream=False), Deadlines())
@@ -482,7 +483,7 @@ def test_a_body_over_the_limit_is_malformed_and_bounded_in_memory(
 
 
 def test_a_stream_over_the_limit_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_STREAM_BYTES", 1 << 20)
+    monkeypatch.setattr(response_module, "MAX_STREAM_BYTES", 1 << 20)
 
     async def test(client: HttpUpstream, provider: HostileUpstream) -> None:
         with pytest.raises(UpstreamMalformed):

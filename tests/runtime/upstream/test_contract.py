@@ -10,7 +10,7 @@ from functions.ports.models import Upstream
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.upstream.client import HttpUpstream
-from schema.errors import UpstreamCut, UpstreamTimeout
+from schema.errors.upstream import UpstreamCut, UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.fakes.upstream import Answer, FakeUpstream

@@ -7,7 +7,7 @@ from models_registry.routing.fleet import DeploymentHealth
 from runtime.blueprint import check
 from runtime.postgres.database import Database
 from runtime.upstream.deployments import DeploymentParts
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from tests.models_registry.routing.deployments import NOW, target
 
 

@@ -20,7 +20,7 @@ from runtime.upstream import health_checks as module
 from runtime.upstream.checker import CHECKER, Checker, how_of, timeout_of
 from runtime.upstream.deployment_reports import DeploymentReports
 from runtime.upstream.health_checks import HealthChecks
-from schema.errors import UpstreamUnreachable
+from schema.errors.upstream import UpstreamUnreachable
 from schema.ledger.rows import Outcome
 from tests.conftest import execute
 from tests.fakes import answers

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from functions.chat import chat
-from models_registry.target import Dialect, Residency, Target, TlsOptions
+from models_registry.dialects import Dialect
+from models_registry.target import Residency, Target, TlsOptions
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.loaded import DEADLINES, FRESH_S, LOADING_S, MAX_KEPT, HostContexts
-from schema.errors import UpstreamTimeout
+from schema.errors.upstream import UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.hostile_upstream import HostileUpstream, closed_port
 from tests.fakes.upstream import Answer, FakeUpstream

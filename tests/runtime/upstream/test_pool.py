@@ -14,7 +14,7 @@ from runtime.upstream.client import HttpUpstream
 from runtime.upstream.connection import Connection
 from runtime.upstream.heads import address_of
 from runtime.upstream.pool import PoolLimits
-from schema.errors import UpstreamBusy, UpstreamError
+from schema.errors.upstream import UpstreamBusy, UpstreamError
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.runtime.upstream.test_client import drain, request_to
 

@@ -11,7 +11,7 @@ from models_registry.target import Deadlines
 from runtime.settings import SettingsError, read_settings
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.proxies import Proxies, Proxy
-from schema.errors import UpstreamUnreachable
+from schema.errors.upstream import UpstreamUnreachable
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.runtime.upstream.test_client import drain, request_to
 

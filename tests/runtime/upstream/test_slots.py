@@ -15,7 +15,8 @@ from runtime.blueprint import check
 from runtime.upstream import slots as module
 from runtime.upstream.router import Router
 from runtime.upstream.slots import SlotQueues
-from schema.errors import BudgetExceeded, DeploymentAtLimit, GatewayError
+from schema.errors.base import GatewayError
+from schema.errors.limits import BudgetExceeded, DeploymentAtLimit
 from tests.functions.contexts import MEMBER, make_call
 
 

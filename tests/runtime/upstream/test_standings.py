@@ -15,7 +15,7 @@ from runtime.postgres.database import Database
 from runtime.postgres.listener import Listener
 from runtime.upstream import standings as module
 from runtime.upstream.standings import CHANNEL, CooldownNews, Standings
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from tests.models_registry.routing.deployments import target
 
 TOO_MANY = ProviderError("no", status=429)

@@ -16,7 +16,7 @@ from runtime.blueprint import Checked, check
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.tls import AS_THE_SYSTEM, context_of
 from schema.chat import ChatRequest, Message
-from schema.errors import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout
+from schema.errors.upstream import UpstreamCut, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from tests.fakes import answers
 from tests.fakes.certificates import self_signed, server_context
 from tests.fakes.hostile_upstream import HostileUpstream

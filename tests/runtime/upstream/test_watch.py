@@ -15,7 +15,8 @@ from runtime.telemetry.tally import Tally, TallyCounts
 from runtime.upstream.router import Router
 from runtime.upstream.watch import Watch
 from schema.chat import ChatRequest, Message
-from schema.errors import GatewayError, UpstreamBusy, UpstreamNotInTime, UpstreamTimeout
+from schema.errors.base import GatewayError
+from schema.errors.upstream import UpstreamBusy, UpstreamNotInTime, UpstreamTimeout
 from schema.route_options import RouteOptions
 from tests.fakes import answers
 from tests.fakes.cache import local_cache

@@ -12,7 +12,7 @@ from functions.responses import responses
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.target import Deadlines
 from runtime.web.early_reply import MAX_WAITING, EarlyReply
-from schema.errors import ProviderError, UpstreamUnreachable
+from schema.errors.upstream import ProviderError, UpstreamUnreachable
 from schema.ledger.rows import Outcome
 from tests.fakes import answers
 from tests.fakes.state import FakeState

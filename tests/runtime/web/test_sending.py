@@ -10,7 +10,7 @@ from functions.contract.function import Download
 from models_registry.turns.sse import failure_frame
 from runtime.reply import Reply
 from runtime.web.sending import PIECE_BYTES, send_reply
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 
 WRITE_S = 0.05
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from schema.ledger.sums import MAX_LISTED, Metrics, listed, total
 
 

@@ -25,7 +25,8 @@ from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
 from schema.dialects.openai_responses import AnsweredOutput
 from schema.embeddings import EmbeddingList, EmbeddingsRequest
-from schema.errors import UnsupportedParameter, UpstreamError, UpstreamMalformed
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import present
 

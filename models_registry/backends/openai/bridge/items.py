@@ -6,12 +6,12 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.changes import Changes, MessageFields
-from models_registry.backends.content import REDACTED, address, parts_of, refuse_legacy, thinking_blocks
+from models_registry.backends.content import REDACTED, address, parts_of, role_of, thinking_blocks
 from models_registry.backends.openai.history import MAX_ID_CHARS, short_id
 from models_registry.backends.signatures import openais
 from schema.chat import ImageUrl, Message, Part
 from schema.dialects.openai_responses import SentItem, SentPart
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import MaybeRaw, present
 
 FIELDS = MessageFields.with_more(part=("file",))
@@ -42,14 +42,7 @@ def items_of(messages: list[Message], changes: Changes) -> list[SentItem]:
 
 
 def _items(message: Message, where: str, changes: Changes) -> list[SentItem]:
-    refuse_legacy(message, where)
-    role = ROLES.get(message.role)
-    if role is None:
-        raise UnsupportedParameter(
-            f"'{where}.role' is '{message.role}', which the provider does not know.", param=f"{where}.role"
-        )
-    if message.name and role != TOOL:
-        changes.add("messages.name")
+    role = role_of(message, where, changes, roles=ROLES)
     if role == TOOL:
         return [_result(message, where, changes)]
     if role != ASSISTANT:

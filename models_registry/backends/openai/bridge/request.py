@@ -5,7 +5,13 @@ import msgspec
 
 from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.openai.bridge.items import FIELDS, items_of
-from models_registry.backends.parameters import drops_params, refuse_unsupported, unsupported, with_defaults
+from models_registry.backends.parameters import (
+    TRANSLATED,
+    drops_params,
+    refuse_unsupported,
+    unsupported,
+    with_defaults,
+)
 from models_registry.target import Target
 from schema.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from schema.dialects.openai_responses import (
@@ -16,32 +22,19 @@ from schema.dialects.openai_responses import (
     SentText,
     SentTool,
 )
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.wire import ABSENT, MaybeRaw, present
 
-HONOURED = frozenset(
-    {
-        "model",
-        "messages",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "logprobs",
-        "top_logprobs",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "response_format",
-        "reasoning_effort",
-        "verbosity",
-        "service_tier",
-        "user",
-        "safety_identifier",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-    }
-)
+HONOURED = TRANSLATED | {
+    "logprobs",
+    "top_logprobs",
+    "verbosity",
+    "service_tier",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+}
 SEALED_THINKING = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
 LEAST_LIMIT = 16

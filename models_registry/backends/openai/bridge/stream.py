@@ -29,7 +29,7 @@ from models_registry.turns.events import (
 )
 from models_registry.turns.sse import DONE_DATA
 from schema.dialects.openai_responses import AnsweredEvent, AnsweredItem, AnsweredOutput
-from schema.errors import UpstreamCut, UpstreamMalformed
+from schema.errors.upstream import UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import ABSENT, MaybeRaw, present
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from functions.calls.chat_exchange import ChatExchange
 from models_registry.target import Target
-from schema.errors import InvalidRequest
+from schema.errors.requests import InvalidRequest
 from tests.models_registry.backends import test_fitting_openai as openai
 from tests.models_registry.backends.making import PIXEL, USER, WEATHER
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from models_registry.backends import BACKENDS, native_at
 from models_registry.backends.anthropic.native import NativeMessages, counted_tokens
 from models_registry.backends.signatures import of_google
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.surfaces import Surface
-from schema.errors import ProviderError, UnsupportedParameter, UpstreamCut, UpstreamMalformed
+from schema.errors.requests import UnsupportedParameter
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.messages import MessagesRequest
 from schema.wire import decode_body
 from tests.fakes import answers

@@ -3,10 +3,11 @@ import json
 import pytest
 
 from models_registry.backends.anthropic.backend import Anthropic
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, Message
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from tests.models_registry.backends.making import (
     FACTS,
     KEY,

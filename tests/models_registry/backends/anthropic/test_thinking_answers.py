@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from models_registry.backends.anthropic.backend import Anthropic
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import feed_all_ways
 from tests.models_registry.backends.making import FACTS, chat, deltas, target

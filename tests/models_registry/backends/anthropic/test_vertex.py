@@ -12,8 +12,9 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.addresses import wanted
 from models_registry.backends.anthropic.native import count_request
 from models_registry.backends.models_list import models_request
+from models_registry.dialects import Dialect
 from models_registry.signing import GoogleSigning
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.messages import CountRequest, MessagesRequest
 from schema.secret import Secret
 from schema.wire import decode_body

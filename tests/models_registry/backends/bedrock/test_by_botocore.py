@@ -9,9 +9,9 @@ from botocore.model import StructureShape
 from botocore.validate import ParamValidator
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from schema.chat import ChatRequest
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, target
 from tests.models_registry.backends.recordings import enough, exchanges

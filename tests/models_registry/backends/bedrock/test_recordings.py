@@ -8,8 +8,9 @@ from botocore.eventstream import EventStreamBuffer
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.bedrock.frames import FrameCutter
-from models_registry.target import Dialect, Target
-from schema.errors import ProviderError, UpstreamError
+from models_registry.dialects import Dialect
+from models_registry.target import Target
+from schema.errors.upstream import ProviderError, UpstreamError
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import cut, run
 from tests.models_registry.backends.making import FACTS, chat, chunks, deltas, finishes, target

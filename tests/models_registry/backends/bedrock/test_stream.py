@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.bedrock.frames import LEAST_BYTES, PRELUDE, FrameCutter
-from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
+from models_registry.dialects import Dialect
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamError, UpstreamMalformed
 from tests.fakes.event_stream import bedrock_frames, exception_frame, frame
 from tests.models_registry.backends.chatting import chat_stream
 from tests.models_registry.backends.feeding import Outcome, cut, feed_all_ways, run

@@ -5,7 +5,7 @@ from typing import Any  # recorded JSON, without types
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.provider_errors import CONTEXT_CODE, STATUSES
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from schema.usage import Usage
 from schema.wire import present
 from tests.models_registry.backends.chatting import chat_answer, chat_stream

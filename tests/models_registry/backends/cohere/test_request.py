@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.content import FOLLOWS
+from models_registry.dialects import Dialect
 from models_registry.facts.table import ModelFacts
-from models_registry.target import Dialect, Target
-from schema.errors import InvalidRequest, ProviderError, UpstreamCut, UpstreamMalformed
+from models_registry.target import Target
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_all_ways, run
 from tests.models_registry.backends.making import (

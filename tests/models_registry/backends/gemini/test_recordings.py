@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
-from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamError
+from models_registry.dialects import Dialect
+from schema.errors.upstream import ProviderError, UpstreamError
 from schema.usage import Usage
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import Outcome, feed_most_ways, run

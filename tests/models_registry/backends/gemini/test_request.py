@@ -8,10 +8,11 @@ import pytest
 from google.genai import types
 
 from models_registry.backends import BACKENDS
+from models_registry.dialects import Dialect
 from models_registry.facts.table import ModelFacts
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from tests.models_registry.backends.making import FACTS, PIXEL, WEATHER, chat, embeddings, target
 
 GEMINI = BACKENDS[Dialect.GEMINI]

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.ollama.backend import Ollama
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.stream import AnswerStream
 from schema.chat import ChatCompletion
-from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import feed_all_ways

@@ -5,10 +5,11 @@ import pytest
 from models_registry.backends.ollama.backend import Ollama
 from models_registry.backends.ollama.options import BUCKETS
 from models_registry.bounds.chat import ChatBounds
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, Message
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from tests.models_registry.backends.making import (
     FACTS,
     KEY,

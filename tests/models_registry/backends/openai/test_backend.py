@@ -11,11 +11,14 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.openai.backend import OpenAI
 from models_registry.backends.parameters import GATEWAY_FIELDS, STRIPPED, with_defaults
 from models_registry.config.providers import PROVIDERS
-from models_registry.target import Dialect, Target
+from models_registry.dialects import Dialect
+from models_registry.target import Target
 from models_registry.turns.facts import CallFacts
 from schema.chat import ChatRequest, Message
 from schema.embeddings import EmbeddingsRequest
-from schema.errors import GatewayError, InvalidRequest, ProviderError, UnsupportedParameter, UpstreamMalformed
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
+from schema.errors.upstream import ProviderError, UpstreamMalformed
 from schema.usage import RareMeters, Usage
 from tests.models_registry.backends.chatting import chat_answer
 from tests.models_registry.backends.making import FACTS, KEY, USER, body_of, chat, embeddings, target

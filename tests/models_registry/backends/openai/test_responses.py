@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from models_registry.backends.openai.responses import NativeResponses
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, body_of, target

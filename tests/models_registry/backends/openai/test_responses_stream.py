@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.backends.openai.responses_stream import ResponsesStream
-from models_registry.target import Dialect
-from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
+from models_registry.dialects import Dialect
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from tests.fakes import responses_answers
 from tests.models_registry.backends.feeding import cut, feed_all_ways, run
 from tests.models_registry.backends.making import target

@@ -5,10 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models_registry.backends.openai.stream import OpenAIStream
-from models_registry.target import Dialect
+from models_registry.dialects import Dialect
 from models_registry.turns.sse import DONE, MAX_FRAME_BYTES, frame
 from models_registry.turns.stream import Broken
-from schema.errors import ProviderError, UpstreamCut, UpstreamMalformed
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed
 from schema.usage import Usage
 from tests.models_registry.backends.feeding import cut, feed_all_ways, run
 from tests.models_registry.backends.making import KEY, target

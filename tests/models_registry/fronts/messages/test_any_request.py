@@ -15,10 +15,11 @@ from models_registry.backends import BACKENDS
 from models_registry.backends.anthropic.native import NativeMessages
 from models_registry.bounds.estimate import estimated_input
 from models_registry.bounds.surfaces import MessagesBounds
+from models_registry.dialects import Dialect
 from models_registry.fronts.messages.front import MessagesFront
 from models_registry.fronts.messages.request import DROPPED, READ, REFUSED, left_out, page
-from models_registry.target import Dialect
-from schema.errors import GatewayError, InvalidRequest
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
 from schema.messages import MessagesRequest
 from schema.route_options import ROUTE_FIELDS
 from schema.wire import decode_body

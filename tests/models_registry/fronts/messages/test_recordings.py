@@ -8,11 +8,11 @@ from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from models_registry.backends import BACKENDS
+from models_registry.dialects import Dialect
 from models_registry.fronts.messages.front import MessagesFront
-from models_registry.target import Dialect
 from models_registry.turns.stream import TranslatedStream
 from models_registry.turns.surfaces import Surface
-from schema.errors import GatewayError
+from schema.errors.base import GatewayError
 from schema.messages import MessagesRequest
 from schema.wire import to_json
 from tests.models_registry.backends.asking import OPERATIONS

@@ -7,13 +7,14 @@ import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
+from models_registry.dialects import Dialect
 from models_registry.facts.table import ModelFacts
 from models_registry.fronts.messages.conversation import FAILED
 from models_registry.fronts.messages.front import MessagesFront
 from models_registry.fronts.messages.request import left_out
-from models_registry.target import Dialect, Target
+from models_registry.target import Target
 from schema.chat import ChatRequest
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.messages import MessagesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, PIXEL, body_of, target

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.dialects import Dialect
 from models_registry.fronts.messages import writer as writer_module
 from models_registry.fronts.messages.front import MessagesFront
-from models_registry.target import Dialect
 from models_registry.turns.events import (
     AnswerEvent,
     Began,
@@ -29,7 +29,7 @@ from models_registry.turns.events import (
     ToolBegan,
     Unshown,
 )
-from schema.errors import ProviderError
+from schema.errors.upstream import ProviderError
 from schema.messages import MessagesRequest
 from schema.usage import RareMeters, Usage
 from schema.wire import to_json

@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.dialects import Dialect
 from models_registry.fronts.responses.front import ResponsesFront
-from models_registry.target import Dialect
 from models_registry.turns.events import (
     AnswerEvent,
     Began,

@@ -11,11 +11,13 @@ import pytest
 from models_registry.backends import BACKENDS
 from models_registry.backends.openai.responses import NativeResponses
 from models_registry.bounds.responses import question_of
+from models_registry.dialects import Dialect
 from models_registry.fronts.responses.front import ResponsesFront
-from models_registry.target import Dialect
 from models_registry.turns.events import AnswerEvent
 from models_registry.turns.sse import DONE_DATA, events
-from schema.errors import GatewayError, InvalidRequest, UpstreamError
+from schema.errors.base import GatewayError
+from schema.errors.requests import InvalidRequest
+from schema.errors.upstream import UpstreamError
 from schema.responses import ResponsesRequest
 from schema.usage import Usage
 from schema.wire import decode_body

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from models_registry.dialects import Dialect
 from models_registry.fronts.responses.front import ResponsesFront
 from models_registry.fronts.responses.items import LEFT_OUT
 from models_registry.fronts.responses.request import CHAT_ALONE, IGNORED, REFUSED
-from models_registry.target import Dialect
 from models_registry.turns.sealed_thinking import MAX_UNSEALED_BYTES, sealed
 from schema.chat import ChatRequest, ThinkingBlock
-from schema.errors import InvalidRequest, UnsupportedParameter
+from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.responses import ResponsesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import target

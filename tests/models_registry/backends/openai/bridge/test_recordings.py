@@ -5,8 +5,8 @@ from typing import Any  # recorded JSON, without types
 
 import pytest
 
-from models_registry.target import Dialect
-from schema.errors import GatewayError
+from models_registry.dialects import Dialect
+from schema.errors.base import GatewayError
 from schema.wire import present
 from tests.models_registry.backends.chatting import chat_answer, chat_stream
 from tests.models_registry.backends.feeding import feed_most_ways

@@ -1,4 +1,6 @@
+import importlib
 import inspect
+import pkgutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -6,9 +8,12 @@ import msgspec
 import pytest
 
 from schema import errors
-from schema.errors import GatewayError, ProviderError, RateLimited, Told, envelope
+from schema.errors.base import GatewayError, Told
+from schema.errors.forms import envelope
+from schema.errors.limits import RateLimited
+from schema.errors.upstream import ProviderError
 
-GUIDE = (Path(__file__).parents[2] / "docs/guide.md").read_text()
+GUIDE = (Path(__file__).parents[3] / "docs/guide.md").read_text()
 OPENAI_CODES = {
     "content_filter",
     "failed_to_download_image",
@@ -20,11 +25,20 @@ OPENAI_CODES = {
     "unsupported_parameter",
 }
 """The words that OpenAI has for errors that the gateway finds itself."""
+MODULES = [
+    importlib.import_module(f"schema.errors.{each.name}") for each in pkgutil.iter_modules(errors.__path__)
+]
 KINDS: list[type[GatewayError]] = [
     kind
-    for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, GatewayError) and kind is not ProviderError
+    for module in MODULES
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, GatewayError) and kind is not ProviderError and kind.__module__ == module.__name__
 ]
+
+
+def test_every_file_but_that_of_the_forms_has_errors() -> None:
+    files = {module.__name__ for module in MODULES}
+    assert {kind.__module__ for kind in KINDS} == files - {"schema.errors.forms"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

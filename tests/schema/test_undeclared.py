@@ -1,6 +1,6 @@
 """Which fields of a management call may be left out with a word."""
 
-from schema.fields import QUERIES_WITHOUT_EFFECT, WITHOUT_EFFECT
+from schema.undeclared import QUERIES_WITHOUT_EFFECT, WITHOUT_EFFECT
 
 
 def test_no_field_that_limits_permits_or_pays_is_left_out() -> None:
