@@ -54,7 +54,7 @@ export default function Routing(): ReactNode {
                       return (
                         <tr key={idOf(each)}>
                           <td>{each.model_name}</td>
-                          <td className="dim">{String(params(each).model ?? '')}</td>
+                          <td className="dim narrow" title={String(params(each).model ?? '')}>{String(params(each).model ?? '')}</td>
                           <td><Chip tone={TONES[state] ?? 'idle'} title={detail}>{state}</Chip>{detail && <span className="dim small"> {detail}</span>}</td>
                           <td>{check ? <Chip tone={check.status === 'healthy' ? 'ok' : 'bad'} title={check.error_message ?? ''}>{check.status}</Chip> : checks.data ? <span className="dim">none</span> : <Awaited of={checks} />}</td>
                           <td><LastHour of={hours} id={idOf(each)} /></td>
