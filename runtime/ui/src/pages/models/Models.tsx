@@ -31,7 +31,7 @@ function Price({ of, name }: { of: Deployment; name: string }): ReactNode {
 function columnsOf(timed: ReadonlyMap<string, Timed>): ColumnDef<Deployment, unknown>[] {
   return [
     { id: 'name', header: 'Model', meta: { sort: 'model_name' }, cell: ({ row }) => <strong style={{ fontWeight: 500 }}>{row.original.model_name}</strong> },
-    { id: 'provider', header: 'Served by', cell: ({ row }) => <>{String(params(row.original).model ?? '')}{info(row.original).local === true && <span className="tag">local</span>}</> },
+    { id: 'provider', header: 'Served by', cell: ({ row }) => <><span className="short" title={String(params(row.original).model ?? '')}>{String(params(row.original).model ?? '')}</span>{info(row.original).local === true && <span className="tag">local</span>}</> },
     { id: 'state', header: 'State', cell: ({ row }) => <State of={row.original} /> },
     { id: 'input', header: 'In, $ a million', meta: { numeric: true, sort: 'costs' }, cell: ({ row }) => <Price of={row.original} name="input_cost_per_token" /> },
     { id: 'output', header: 'Out, $ a million', meta: { numeric: true }, cell: ({ row }) => <Price of={row.original} name="output_cost_per_token" /> },
