@@ -14,6 +14,7 @@ from schema.activity import (
     AggregatedQuery,
     CacheActivity,
     CustomerActivityQuery,
+    CustomerAggregatedQuery,
     DailyActivity,
     DayActivity,
     DayExceptions,
@@ -21,9 +22,13 @@ from schema.activity import (
     ExceptionsQuery,
     ModelActivity,
     OrganizationActivityQuery,
+    OrganizationAggregatedQuery,
     TagActivityQuery,
+    TagAggregatedQuery,
     TeamActivityQuery,
+    TeamAggregatedQuery,
     UserActivityQuery,
+    UserAggregatedQuery,
 )
 from schema.dates import period_days
 from schema.ledger.sums import Dimension, Sums, SumsQuery, listed, total
@@ -78,25 +83,46 @@ async def tag(request: TagActivityQuery, ctx: ReportContext) -> DailyActivity:
 
 
 @function("GET", "/user/daily/activity/aggregated", access=Access.SPEND_READ)
-async def aggregated(request: AggregatedQuery, ctx: ReportContext) -> DailyActivity:
+async def user_aggregated(request: UserAggregatedQuery, ctx: ReportContext) -> DailyActivity:
     """Sum up each day in one answer without pages. It lists the 100 keys and the 100 users with the most
     spend."""
-    days = period_days(request.start_date, request.end_date)
-    where = _where(request.model, request.api_key) | _only(Dimension.USER, listed("user_id", request.user_id))
-    by: tuple[tuple[Dimension, ...], ...] = ((Dimension.DATE,),)
-    by += tuple((Dimension.DATE, kind) for kind in KINDS.values())
-    dearest = SumsQuery(by=((Dimension.API_KEY,), (Dimension.USER,)), days=days, where=where, top=TOP_LISTED)
-    of_days, of_dearest = await asyncio.gather(
-        ctx.reports.sums(SumsQuery(by=by, days=days, where=where), scope=ctx.call.scope),
-        ctx.reports.days_of_the_dearest(dearest, scope=ctx.call.scope),
-    )
-    everything = total([each.metrics for each in of_days if each.group == 0])
-    sums = [*of_days, *of_dearest]
-    keys, users = await _names(ctx, sums, Dimension.USER)
-    return DailyActivity(
-        results=days_of_sums(sums, Dimension.USER, keys=keys, entities=users),
-        metadata=totals_of(everything, page=1, total_pages=1),
-    )
+    return await _aggregated(request, Dimension.USER, listed("user_id", request.user_id), ctx)
+
+
+@function("GET", "/team/daily/activity/aggregated", access=Access.SPEND_READ)
+async def team_aggregated(request: TeamAggregatedQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up each day of teams in one answer without pages. It lists the 100 keys and the 100 teams with the
+    most spend."""
+    return await _aggregated(request, Dimension.TEAM, listed("team_ids", request.team_ids), ctx)
+
+
+@function("GET", "/organization/daily/activity/aggregated", access=Access.SPEND_READ)
+async def organization_aggregated(request: OrganizationAggregatedQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up each day of organizations in one answer without pages. It lists the 100 keys and the 100
+    organizations with the most spend."""
+    wanted = listed("organization_ids", request.organization_ids)
+    return await _aggregated(request, Dimension.ORGANIZATION, wanted, ctx)
+
+
+@function(
+    "GET",
+    "/customer/daily/activity/aggregated",
+    aliases=("/end_user/daily/activity/aggregated",),
+    access=Access.SPEND_READ,
+)
+async def customer_aggregated(request: CustomerAggregatedQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up each day of end users in one answer without pages. It lists the 100 end users with the most
+    spend, and breaks the days down by nothing else: a month can have millions of sums by end user and
+    model."""
+    wanted = listed("end_user_ids", request.end_user_ids)
+    return await _aggregated(request, Dimension.END_USER, wanted, ctx)
+
+
+@function("GET", "/tag/daily/activity/aggregated", access=Access.SPEND_READ)
+async def tag_aggregated(request: TagAggregatedQuery, ctx: ReportContext) -> DailyActivity:
+    """Sum up each day of request tags in one answer without pages. A call counts for each of its tags. It
+    lists the 100 keys and the 100 tags with the most spend."""
+    return await _aggregated(request, Dimension.TAG, listed("tags", request.tags), ctx)
 
 
 @function("GET", "/global/activity", access=Access.SPEND_READ)
@@ -176,6 +202,42 @@ async def cache_hits(request: PeriodQuery, ctx: ReportContext) -> list[CacheActi
     ]
 
 
+async def _aggregated(
+    request: AggregatedQuery, entity: Dimension, wanted: tuple[str, ...], ctx: ReportContext
+) -> DailyActivity:
+    days = period_days(request.start_date, request.end_date)
+    where = _where(request.model, request.api_key) | _only(entity, wanted)
+    without: dict[Dimension, tuple[str, ...]] = {}
+    if entity is not Dimension.USER:
+        without[entity] = _nobody(entity)  # the rollup of the entity is summed, also without a filter
+    alone = entity is Dimension.END_USER
+    kinds = () if alone else tuple(KINDS.values())
+    by: tuple[tuple[Dimension, ...], ...] = ((Dimension.DATE,), *((Dimension.DATE, kind) for kind in kinds))
+    dearest = SumsQuery(
+        by=((entity,),) if alone else ((Dimension.API_KEY,), (entity,)),
+        days=days,
+        where=where,
+        without=without,
+        top=TOP_LISTED,
+    )
+    of_days, of_dearest = await asyncio.gather(
+        ctx.reports.sums(SumsQuery(by=by, days=days, where=where, without=without), scope=ctx.call.scope),
+        ctx.reports.days_of_the_dearest(dearest, scope=ctx.call.scope),
+    )
+    everything = total([each.metrics for each in of_days if each.group == 0])
+    sums = [*of_days, *of_dearest]
+    keys, entities = await _names(ctx, sums, entity)
+    return DailyActivity(
+        results=days_of_sums(sums, entity, keys=keys, entities=entities),
+        metadata=totals_of(everything, page=1, total_pages=1),
+    )
+
+
+def _nobody(entity: Dimension) -> tuple[str, ...]:
+    """What rows of no team or organization have in place of its id."""
+    return ("",) if entity in (Dimension.TEAM, Dimension.ORGANIZATION) else ()
+
+
 async def _page(
     request: ActivityQuery,
     entity: Dimension,
@@ -184,13 +246,11 @@ async def _page(
     ctx: ReportContext,
 ) -> DailyActivity:
     check_page(request.page, request.page_size, most=MAX_PAGE)
-    if entity in (Dimension.TEAM, Dimension.ORGANIZATION):
-        excluded = (*excluded, "")  # rows of no team or organization
     query = SumsQuery(
         by=((Dimension.DATE, Dimension.API_KEY, *KINDS.values(), entity),),
         days=period_days(request.start_date, request.end_date),
         where=_where(request.model, request.api_key) | _only(entity, wanted),
-        without=_only(entity, excluded),
+        without=_only(entity, (*excluded, *_nobody(entity))),
     )
     found = await ctx.reports.rows(query, page=request.page, size=request.page_size, scope=ctx.call.scope)
     keys, entities = await _names(ctx, found.records, entity)

@@ -1,10 +1,12 @@
 """Saved filters of the admin UI's pages: everybody has one's own, and nobody reads another's."""
 
 import re
+import unicodedata
 
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import SavedFilterContext
+from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
 from schema.fields import UNSET, text
@@ -23,6 +25,10 @@ MAX_FILTERS = 100
 MAX_NAME_CHARS = 80
 MAX_FIELDS = 30
 MAX_VALUE_CHARS = 512
+MASTERS = (
+    "The filters of the master key's user are for the master key and its sessions. Make the key for a user "
+    "of its own."
+)
 NO_SUCH = "There is no such saved filter."
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 """A page, or the name of one of its filters."""
@@ -31,6 +37,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 @function("GET", "/saved_filters", access=Access.FILTERS_READ)
 async def list_filters(request: SavedFiltersQuery, ctx: SavedFilterContext) -> SavedFilters:
     """List the caller's own saved filters, by page and name."""
+    _check_owner(ctx)
     page = None if request.page is None else _word(request.page, param="page")
     return SavedFilters(filters=await ctx.saved_filters.of_caller(page, call=ctx.call))
 
@@ -38,6 +45,7 @@ async def list_filters(request: SavedFiltersQuery, ctx: SavedFilterContext) -> S
 @function("POST", "/saved_filters", access=Access.FILTERS_WRITE)
 async def new(request: SavedFilterNewRequest, ctx: SavedFilterContext) -> SavedFilter:
     """Save the filters of a page under a name that the caller has not given there yet."""
+    _check_owner(ctx)
     refuse_undeclared(request)
     now = ctx.call.received_at
     saved = SavedFilter(
@@ -54,6 +62,7 @@ async def new(request: SavedFilterNewRequest, ctx: SavedFilterContext) -> SavedF
 @function("PATCH", "/saved_filters/{filter_id}", access=Access.FILTERS_WRITE)
 async def update(request: SavedFilterUpdateRequest, ctx: SavedFilterContext) -> SavedFilter:
     """Give a saved filter of one's own another name, or other filters."""
+    _check_owner(ctx)
     refuse_undeclared(request)
     name = None if request.name is UNSET else _name(request.name)
     filters = None if request.filters is UNSET else _filters(request.filters)
@@ -66,9 +75,16 @@ async def update(request: SavedFilterUpdateRequest, ctx: SavedFilterContext) -> 
 @function("DELETE", "/saved_filters/{filter_id}", access=Access.FILTERS_WRITE)
 async def delete(request: SavedFilterDeleteRequest, ctx: SavedFilterContext) -> SavedFilter:
     """Delete a saved filter of one's own."""
+    _check_owner(ctx)
     refuse_undeclared(request)
     id = text(request.filter_id, param="filter_id")
     return _there(await ctx.saved_filters.remove(id, call=ctx.call))
+
+
+def _check_owner(ctx: SavedFilterContext) -> None:
+    """Filters are kept by user id, and a key may have the master key's. Raises NotAllowed for such a key."""
+    if ctx.call.caller.has_masters_name:
+        raise NotAllowed(MASTERS)
 
 
 def _there(saved: SavedFilter | None) -> SavedFilter:
@@ -87,8 +103,9 @@ def _word(value: str, *, param: str) -> str:
 
 
 def _name(value: str) -> str:
-    """The name without blanks around it. Raises InvalidRequest."""
-    name = text(value.strip(), param="name")
+    """The name without blanks around it, in the normal form NFC: an accented letter can be one code point or
+    two, and looks the same. Raises InvalidRequest."""
+    name = text(unicodedata.normalize("NFC", value.strip()), param="name")
     if len(name) > MAX_NAME_CHARS:
         raise InvalidRequest(f"name: expected at most {MAX_NAME_CHARS} characters.", param="name")
     return name

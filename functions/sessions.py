@@ -19,12 +19,14 @@ from schema.undeclared import refuse_undeclared
 
 MAX_PAGE = 500
 PREFIX = "session:"
+MASTERS = "The sessions of the master key's user are for the master key and its sessions, and for admins."
 
 
 @function("GET", "/sessions", access=Access.SESSIONS_READ)
 async def list_sessions(request: SessionsQuery, ctx: PeopleContext) -> SessionsShown:
     """List sessions, newest first: the caller's own, and to an admin everybody's."""
     check_page(request.page, request.page_size, most=MAX_PAGE)
+    _check_owner(ctx)
     own = ctx.call.caller.user_id
     user_id = request.user_id if ctx.call.scope.everything else own
     if request.user_id not in (None, user_id):
@@ -69,8 +71,16 @@ async def pgadmin(request: PgadminQuery, ctx: PeopleContext) -> PgadminShown:
     return PgadminShown(user_id=ctx.call.caller.user_id)
 
 
+def _check_owner(ctx: PeopleContext) -> None:
+    """Sessions belong to a user id, and a key may have the master key's. Raises NotAllowed for such a key,
+    where its role does not show it everybody's."""
+    if ctx.call.caller.has_masters_name and not ctx.call.scope.everything:
+        raise NotAllowed(MASTERS)
+
+
 async def _end(request: SessionsEndRequest, ctx: PeopleContext) -> SessionsEnded:
     refuse_undeclared(request)
+    _check_owner(ctx)
     everything, own = ctx.call.scope.everything, ctx.call.caller.user_id
     if request.everybody and not everything:
         raise NotAllowed("everybody: only a proxy_admin may end everybody's sessions.", param="everybody")

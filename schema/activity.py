@@ -58,13 +58,32 @@ class CacheActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AggregatedQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """GET /user/daily/activity/aggregated."""
+    """GET /.../daily/activity/aggregated."""
 
     model: str | None = None
     """The provider's name or the public one."""
     api_key: str | None = None
     """Keys or their hashes, separated by commas: `sk-one,sk-two`."""
+
+
+class UserAggregatedQuery(AggregatedQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user_id: str | None = None
+
+
+class TeamAggregatedQuery(AggregatedQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    team_ids: str | None = None
+
+
+class OrganizationAggregatedQuery(AggregatedQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    organization_ids: str | None = None
+
+
+class CustomerAggregatedQuery(AggregatedQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    end_user_ids: str | None = None
+
+
+class TagAggregatedQuery(AggregatedQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tags: str | None = None
 
 
 class ActivityQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -28,6 +28,8 @@ MASTER_KEY_HASH = "litellm_proxy_master_key"
 MODEL_ID_HEADER = b"x-litellm-model-id"
 
 MASTER_USER_ID = "default_user_id"
+"""The user id of the master key: LiteLLM's word too. An admin can make keys with this user id. They are not
+the master key: see `Caller.is_master`."""
 SCIM_USER_ID = "scim"
 """Who stands in the audit log where a directory makes a change."""
 
@@ -42,6 +44,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the key's row. It stays the same when the key is replaced."""
     key_alias: str | None = None
     user_id: str = ""
+    is_master: bool = False
+    """Whether this is the master key or a session of it. A key that was made for its user id is not."""
     team_id: str | None = None
     organization_id: str | None = None
     project_id: str | None = None
@@ -86,6 +90,12 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_admin(self) -> bool:
         return self.role == PROXY_ADMIN
+
+    @property
+    def has_masters_name(self) -> bool:
+        """Whether this is another key or session with the master key's user id. What belongs to the person
+        with the master key does not belong to this caller."""
+        return self.user_id == MASTER_USER_ID and not self.is_master
 
     @property
     def roles(self) -> frozenset[str]:

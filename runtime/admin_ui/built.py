@@ -6,6 +6,7 @@ its compressed forms, which the build made.
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
@@ -28,7 +29,8 @@ KINDS = MappingProxyType(
         ".woff2": b"font/woff2",
     }
 )
-CODINGS = (("br", ".br"), ("gzip", ".gz"))
+CODINGS = MappingProxyType({"br": ".br", "gzip": ".gz"})
+"""The compressed forms, the smallest first, each with the ending of its files."""
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -80,17 +82,15 @@ class BuiltUi:
         head = f'<head><base href="{escape(root, quote=True)}/ui/"><meta name="switchgear" content="{facts}">'
         return text.replace("<head>", head, 1).encode()
 
-    def asset(self, name: str, accepted: str) -> Asset | None:
-        """A file by its name. `accepted` is the header `Accept-Encoding`."""
+    def asset(self, name: str, taken: Sequence[str] = ()) -> Asset | None:
+        """A file by its name, in the first of the codings taken that the build made of it, else as it is."""
         if not NAME.fullmatch(name) or Path(name).suffix not in KINDS:
             return None
-        taken = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
-        for coding, ending in CODINGS:
-            if coding in taken:
-                try:
-                    return self._read(name, coding, ending)
-                except OSError:
-                    continue
+        for coding in taken:
+            try:
+                return self._read(name, coding, CODINGS[coding])
+            except OSError:
+                continue
         try:
             return self._read(name, "", "")
         except OSError:

@@ -141,7 +141,9 @@ class Authenticator:
         self._met: OrderedDict[str, None] = OrderedDict()
         """The hashes of keys that were let in. They are known keys also after the cache was emptied."""
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._master = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
+        self._master = Caller(
+            role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID, is_master=True
+        )
         self._scraper = Caller(
             role=PROXY_ADMIN_VIEWER,
             key_hash=METRICS_TOKEN_HASH,

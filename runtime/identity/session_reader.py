@@ -51,5 +51,7 @@ class SessionReader:
     def _of_master(self, session_id: str, mark: str, ends: float) -> authority.Authority | None:
         if mark != self._master_mark:
             return None
-        caller = Caller(role=PROXY_ADMIN, key_hash=f"session:{session_id}", user_id=MASTER_USER_ID)
+        caller = Caller(
+            role=PROXY_ADMIN, key_hash=f"session:{session_id}", user_id=MASTER_USER_ID, is_master=True
+        )
         return authority.Authority(caller=caller, expires_at=ends)

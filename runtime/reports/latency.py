@@ -15,10 +15,17 @@ from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
 from schema.errors.requests import InvalidRequest
 from schema.latency import LatencyGroup, LatencyStep, TimedCalls, WantedLatency
-from schema.ledger.histogram import percentiles_of
+from schema.ledger.histogram import BOUNDS_MS, percentiles_of
 
+BUCKETS = len(BOUNDS_MS) + 1
 MAX_COUNTS = 200_000
 """The most counts (steps x groups x buckets) that one report adds up."""
+SUMMED = ", ".join(
+    f"ARRAY[{', '.join(f'switchgear_sum({name}[{place}])' for place in range(1, BUCKETS + 1))}] AS {name}"
+    for name in COUNTS
+)
+"""The SQL of the summed histograms: one sum for each bucket. Summing the rows of all histograms, unnested,
+took two to three times as long."""
 NOTHING = "''::text"
 """What is shown where nothing is told apart."""
 COLUMNS: Mapping[LatencyGroup, str] = MappingProxyType(
@@ -73,9 +80,9 @@ def _query(wanted: WantedLatency, scope: Scope) -> tuple[str, list[object]]:
         for number, name in enumerate(COUNTS)
     )
     return (
-        f"SELECT {step} AS at, {group} AS grp, kind, bucket, sum(calls)::bigint AS calls"
-        f' FROM "{TABLE}", LATERAL ({counted}) AS counted{conditions.where}'
-        f" GROUP BY 1, 2, 3, 4 ORDER BY 1, 2 LIMIT {MAX_COUNTS + 1}",
+        f"SELECT at, grp, kind, bucket, calls FROM (SELECT {step} AS at, {group} AS grp, {SUMMED}"
+        f' FROM "{TABLE}"{conditions.where} GROUP BY 1, 2) AS summed, LATERAL ({counted}) AS counted'
+        f" ORDER BY 1, 2 LIMIT {MAX_COUNTS + 1}",
         conditions.values,
     )
 

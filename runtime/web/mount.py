@@ -19,11 +19,12 @@ from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from functions.contract.roles import Access
-from runtime.admin_ui.built import ASSETS_PATH, built_ui
+from runtime.admin_ui.built import ASSETS_PATH, CODINGS, built_ui
 from runtime.catalog import Entry
 from runtime.invoke import Endpoint, Gateway
 from runtime.reply import Reply
 from runtime.signin.style import ICON_PATH, STYLE_PATH, icon, style
+from runtime.web.codings import codings_taken
 from runtime.web.docs_page import reference_reply
 from runtime.web.door import RAW_SEND, AsgiScope, ClientWatch, Door, Receive
 from runtime.web.edge import Edge, HttpOptions
@@ -37,8 +38,6 @@ from schema.errors.rows import NotFound
 PLAIN_PARAMETER = re.compile(r"\{(\w+)\}")
 """A path parameter without a type, such as `{key_id}`. Our parameters are texts, and Litestar wants the type:
 `{key_id:str}`."""
-NEVER = re.compile(r"\s*q=0(\.0*)?\s*")
-"""The weight of what a client does not take."""
 VARIES = ((b"vary", b"accept-encoding"),)
 CODED = ((b"content-encoding", b"gzip"), *VARIES)
 FRAMEWORK_ERRORS: Mapping[int, type[GatewayError]] = MappingProxyType(
@@ -123,15 +122,6 @@ def _handler(path: str, endpoints: Mapping[str, Endpoint], mounted: Door) -> Con
     return route(typed, http_method=list(endpoints), status_code=200)(with_parameters)  # type: ignore[arg-type]
 
 
-def takes_gzip(accepted: str) -> bool:
-    """Whether a client with this `Accept-Encoding` takes gzip."""
-    for part in accepted.split(","):
-        name, _, weight = part.partition(";")
-        if name.strip().lower() == "gzip":
-            return not NEVER.fullmatch(weight)
-    return False
-
-
 class ApiDocument:
     """The OpenAPI document. It is made when it is first asked for, and kept: a start need not wait for that
     tenth of a second. A thread makes it, since calls must not wait either."""
@@ -147,7 +137,7 @@ class ApiDocument:
         if self._making is None:
             self._making = asyncio.create_task(asyncio.to_thread(self._forms), name="document")
         plain, gzipped = await asyncio.shield(self._making)  # another client may wait for it too
-        return (gzipped, True) if takes_gzip(accepted) else (plain, False)
+        return (gzipped, True) if codings_taken(accepted, ("gzip",)) else (plain, False)
 
     def _forms(self) -> tuple[bytes, bytes]:
         plain = self._make()
@@ -178,7 +168,8 @@ def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[Con
 
     @get([f"{ASSETS_PATH}/{{name:str}}"])
     async def ui_asset(name: str, request: Request[Any, Any, Any]) -> ASGIApp:
-        found = await asyncio.to_thread(built_ui().asset, name, request.headers.get("accept-encoding", ""))
+        taken = codings_taken(request.headers.get("accept-encoding", ""), tuple(CODINGS))
+        found = await asyncio.to_thread(built_ui().asset, name, taken)
         if found is None:
             raise HTTPException(status_code=404, detail="There is no such file of the admin UI.")
         return _replies(Reply(status=200, headers=list(found.headers), body=found.body))

@@ -6,7 +6,7 @@ two in ten are tagged. Four calls in a hundred fail.
 
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -79,16 +79,16 @@ INDEXES = """
 
 
 async def fill(
-    connection: asyncpg.Connection, rows: int, first: date, days: int, said: Callable[[str], None]
+    connection: asyncpg.Connection, rows: int, begin: datetime, days: int, said: Callable[[str], None]
 ) -> None:
-    """Fill the tables of keys and teams, the log and the rollups. The log's indexes are made afterwards, one
-    by one."""
+    """Fill the tables of keys and teams, the log and the rollups with calls of so many days since `begin`
+    (UTC, without a time zone). The log's indexes are made afterwards, one by one."""
     await connection.execute("SET statement_timeout = 0; SET synchronous_commit = off; SELECT setseed(0.42)")
     await connection.execute("SET maintenance_work_mem = '512MB'; SET work_mem = '256MB'")
     await connection.execute("""INSERT INTO "LiteLLM_BudgetTable" (budget_id) VALUES ('shared')""")
     for statement in GOVERNED:
         await connection.execute(statement)
-    for month in sorted({month_of(first + timedelta(days=day)) for day in range(days)}):
+    for month in sorted({month_of((begin + timedelta(days=day)).date()) for day in range(days + 1)}):
         await ensure_partition(connection, month)
     indexes = await connection.fetch(INDEXES)
     for index in indexes:
@@ -97,7 +97,7 @@ async def fill(
     for day in range(days):
         await connection.execute(
             ROWS,
-            datetime.combine(first + timedelta(days=day), datetime.min.time()),
+            begin + timedelta(days=day),
             rows // days,
             timeout=3600,
         )

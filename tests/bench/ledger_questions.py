@@ -180,7 +180,7 @@ async def reports(bench: Bench, times: int) -> None:
         ("/team/spend/report", spend_reports.team, bench.page(team_id=one_of("team", TEAMS))),
         ("/user/daily/activity, 1,000 rows", activity.user, bench.page(page_size=1000)),
         ("/user/daily/activity, page 20", activity.user, bench.page(page_size=1000, page=20)),
-        ("/user/daily/activity/aggregated", activity.aggregated, month),
+        ("/user/daily/activity/aggregated", activity.user_aggregated, month),
         ("/team/daily/activity of a team", activity.team,
          bench.page(team_ids=one_of("team", TEAMS), page_size=1000)),
         ("/organization/daily/activity", activity.organization, bench.page(page_size=1000)),

@@ -90,7 +90,8 @@ async def run(rows: int, times: int, folder: Path, *, keep: bool) -> None:
         bench = Bench(database, month_of(last_month))
         if not await database.pool.fetchval('SELECT EXISTS (SELECT FROM "LiteLLM_SpendLogs")'):
             async with database.connection() as connection:
-                await fill(connection, rows, bench.first, DAYS, lambda text: print(text, flush=True))
+                begin = datetime.combine(bench.first, datetime.min.time())
+                await fill(connection, rows, begin, DAYS, lambda text: print(text, flush=True))
                 await connection.execute("RESET ALL")
         print(f"\n{'milliseconds':<58}{'p50':>9}{'p95':>9}{'p99':>9}{'KiB':>10}")
         await reports(bench, times)

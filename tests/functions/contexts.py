@@ -23,7 +23,7 @@ from tests.fakes.upstream import FakeUpstream
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The real time, since the database has a clock too."""
-ADMIN = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
+ADMIN = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID, is_master=True)
 MEMBER = Caller(role=INTERNAL_USER, key_hash="a" * 8, key_alias="laptop", user_id="ada")
 CONFIG: dict[str, Any] = {
     "model_list": [

@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions import activity, customers, keys, organizations, teams, users
+from functions.contract.call import Caller
+from functions.contract.roles import INTERNAL_USER
 from schema.activity import DailyActivity
 from schema.ledger.rows import Outcome
 from schema.ledger.sums import Metrics, total
@@ -157,12 +160,16 @@ def parts_of(answer: DailyActivity) -> dict[tuple[str, str, str], Metrics]:
     }
 
 
+def names_of(answer: DailyActivity) -> list[dict[str, dict[str, str]]]:
+    return [{id: part.metadata for id, part in day.breakdown.entities.items()} for day in answer.results]
+
+
 def test_aggregated_says_what_all_pages_together_say(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await book(house, *ROWS)
         for query in ({}, {"user_id": "alice"}, {"model": "claude-x"}, {"api_key": "b" * 64}):
             paged = await house.call(activity.user, {**MONTH, **query, "page_size": 1000})
-            whole = await house.call(activity.aggregated, {**MONTH, **query})
+            whole = await house.call(activity.user_aggregated, {**MONTH, **query})
             assert [(day.date, day.metrics) for day in whole.results] == [
                 (day.date, day.metrics) for day in paged.results
             ]
@@ -172,12 +179,67 @@ def test_aggregated_says_what_all_pages_together_say(postgres_dsn: str) -> None:
     in_house(postgres_dsn, scenario)
 
 
+@pytest.mark.parametrize(
+    ("pages", "aggregated", "queries"),
+    [
+        (activity.team, activity.team_aggregated, [{"team_ids": "red"}, {"team_ids": "none"}]),
+        (activity.organization, activity.organization_aggregated, [{"organization_ids": "acme"}]),
+        (activity.customer, activity.customer_aggregated, [{"end_user_ids": "eve,max"}]),
+        (activity.tag, activity.tag_aggregated, [{"tags": "u"}]),
+    ],
+    ids=["team", "organization", "customer", "tag"],
+)
+def test_each_aggregated_report_says_what_its_pages_together_say(
+    postgres_dsn: str, pages: Report, aggregated: Report, queries: list[Body]
+) -> None:
+    async def scenario(house: House) -> None:
+        await book(house, *ROWS)
+        for query in ({}, {"model": "claude-x"}, {"api_key": "b" * 64}, *queries):
+            paged = await house.call(pages, {**MONTH, **query, "page_size": 1000})
+            whole = await house.call(aggregated, {**MONTH, **query})
+            assert [(day.date, day.metrics) for day in whole.results] == [
+                (day.date, day.metrics) for day in paged.results
+            ]
+            wanted = parts_of(paged)
+            if pages is activity.customer:
+                wanted = {part: found for part, found in wanted.items() if part[1] == "entities"}
+            assert parts_of(whole) == wanted
+            assert msgspec.structs.replace(whole.metadata, total_pages=paged.metadata.total_pages) == (
+                paged.metadata
+            )
+            labels = [
+                {id: part.metadata for id, part in day.breakdown.entities.items()} for day in whole.results
+            ]
+            assert labels == [
+                {id: part.metadata for id, part in day.breakdown.entities.items()} for day in paged.results
+            ]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_aggregated_reports_have_the_rows_that_the_caller_reaches_and_no_others(postgres_dsn: str) -> None:
+    bob = Caller(role=INTERNAL_USER, key_hash="b" * 64, user_id="bob")
+
+    async def scenario(house: House) -> None:
+        await book(house, *ROWS, row_at(6, 21, user_id="bob", end_user="mia", tags=("v",), cost_nano=USD))
+        for report, ids in (
+            (activity.team_aggregated, {"red"}),
+            (activity.customer_aggregated, {"mia"}),
+            (activity.tag_aggregated, {"v"}),
+        ):
+            (day,) = (await house.call(report, MONTH, bob)).results
+            assert set(day.breakdown.entities) == ids
+            assert (day.metrics.api_requests, day.metrics.spend) == (1, Decimal(1))
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_aggregated_lists_the_hundred_dearest_keys_and_counts_all(postgres_dsn: str) -> None:
     rows = [row_at(n, key_hash=f"key-{n:03}", user_id=f"u{n:03}", cost_nano=n) for n in range(1, 131)]
 
     async def scenario(house: House) -> None:
         await book(house, *rows)
-        (day,) = (await house.call(activity.aggregated, MONTH)).results
+        (day,) = (await house.call(activity.user_aggregated, MONTH)).results
         assert set(day.breakdown.api_keys) == {f"key-{n:03}" for n in range(31, 131)}
         assert set(day.breakdown.entities) == {f"u{n:03}" for n in range(31, 131)}
         assert day.metrics.api_requests == 130
@@ -243,6 +305,13 @@ DATES = "start_date=2026-11-01&end_date=2026-11-30"
         (f"/tag/daily/activity?{DATES}&tags={'a,' * 501}", "tags"),
         (f"/user/daily/activity/aggregated?{DATES}&api_key={'a,' * 501}", "api_key"),
         ("/user/daily/activity/aggregated?end_date=2026-11-01", "start_date"),
+        ("/team/daily/activity/aggregated?start_date=2026-11-01", "end_date"),
+        (
+            f"/organization/daily/activity/aggregated?{DATES}&organization_ids={'a,' * 501}",
+            "organization_ids",
+        ),
+        (f"/end_user/daily/activity/aggregated?{DATES}&end_user_ids={'a,' * 501}", "end_user_ids"),
+        (f"/tag/daily/activity/aggregated?{DATES}&tags={'a,' * 501}", "tags"),
         ("/global/activity", "start_date"),
         ("/global/activity/model?start_date=2026-11-01", "end_date"),
         (f"/global/activity/exceptions?{DATES}", "model_group"),

@@ -34,7 +34,13 @@ async def corrected(house: House) -> None:
 def test_a_correction_adds_its_money_to_every_report_and_no_request(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await corrected(house)
-        for report in (activity.user, activity.aggregated, activity.customer, activity.tag, activity.team):
+        for report in (
+            activity.user,
+            activity.user_aggregated,
+            activity.customer,
+            activity.tag,
+            activity.team,
+        ):
             answer: DailyActivity = await house.call(report, MONTH)
             assert (answer.metadata.total_spend, answer.metadata.total_api_requests) == (LEFT, 2)
             (day,) = answer.results

@@ -11,7 +11,7 @@ from functions.contract.roles import INTERNAL_USER
 from runtime.books.latency import drop_old_hours
 from schema.errors.requests import InvalidRequest
 from schema.latency import TimedCalls
-from schema.ledger.histogram import ERROR_BOUND
+from schema.ledger.histogram import BOUNDS_MS, ERROR_BOUND
 from schema.ledger.rows import Outcome, SpendRow
 from tests.functions.contexts import ADMIN
 from tests.functions.governed import Body, House, in_house
@@ -52,6 +52,18 @@ def test_percentiles_of_a_day_are_those_of_its_calls(postgres_dsn: str) -> None:
             (found.ttft_ms.p95, 470),
         ):
             assert near(value, exact), (value, exact)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_each_bucket_is_counted_the_first_and_the_last_too(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        each = [*(end - 1 for end in BOUNDS_MS), BOUNDS_MS[-1]]
+        await book(house, *(timed(n, ms) for n, ms in enumerate(each, 1)))
+        (found,) = await asked(house, DAY)
+        assert found.duration_ms.calls == len(each) == len(BOUNDS_MS) + 1
+        assert near(found.duration_ms.p50, each[len(each) // 2])
+        assert found.duration_ms.p99 == BOUNDS_MS[-1]
 
     in_house(postgres_dsn, scenario)
 

@@ -5,17 +5,23 @@ import asyncio
 import msgspec
 import pytest
 
-from functions import audit, saved_filters, users
+from functions import audit, keys, saved_filters, users
 from functions.contract.call import MASTER_KEY_HASH, MASTER_USER_ID, Caller
 from functions.contract.roles import INTERNAL_USER, INTERNAL_USER_VIEWER, PROXY_ADMIN
+from runtime.identity.authenticator import Authenticator
+from runtime.identity.authority_reader import AuthorityReader
+from schema.errors.callers import NotAllowed
 from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.errors.rows import Conflict, NotFound
+from schema.identity import SignInRules
 from schema.saved_filters import SavedFilter
-from tests.functions.governed import Body, House, bodies, cases, in_house
+from schema.secret import Secret
+from tests.fakes.authority import Silence
+from tests.functions.governed import VISIT, Body, House, bodies, cases, in_house
 
 ADA = Caller(role=INTERNAL_USER, key_hash="session:ada", user_id="ada")
 BOB = Caller(role=INTERNAL_USER_VIEWER, key_hash="session:bob", user_id="bob")
-MASTER = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID)
+MASTER = Caller(role=PROXY_ADMIN, key_hash=MASTER_KEY_HASH, user_id=MASTER_USER_ID, is_master=True)
 FAILED: Body = {"page": "activity", "name": "Failed today", "filters": {"outcome": "failed", "range": "2d"}}
 
 
@@ -105,6 +111,30 @@ def test_a_name_stands_once_on_a_page_for_each_user(postgres_dsn: str) -> None:
     in_house(postgres_dsn, scenario)
 
 
+@pytest.mark.parametrize(
+    "same",
+    ["Caf\u00e9 \u212b", "  Caf\u00e9 \u00c5", "Cafe\u0301 A\u030a\t", "\u00a0Cafe\u0301 \u212b\u2003"],
+    ids=["one sign each", "blanks before", "signs and accents, a tab", "wide blanks"],
+)
+def test_a_name_that_is_written_in_other_code_points_or_with_blanks_is_the_same_name(
+    postgres_dsn: str, same: str
+) -> None:
+    async def scenario(house: House) -> None:
+        await peopled(house)
+        made = await house.call(saved_filters.new, {**FAILED, "name": "Cafe\u0301 A\u030a"}, ADA)
+        assert made.name == "Caf\u00e9 \u00c5"
+        other = await house.call(saved_filters.new, {**FAILED, "name": "other"}, ADA)
+        with pytest.raises(Conflict, match="name"):
+            await house.call(saved_filters.new, {**FAILED, "name": same}, ADA)
+        with pytest.raises(Conflict, match="name"):
+            await house.call(saved_filters.update, {"filter_id": other.filter_id, "name": same}, ADA)
+        kept = await house.call(saved_filters.update, {"filter_id": made.filter_id, "name": same}, ADA)
+        assert kept == made, "which is no change"
+        assert await names(house, ADA) == ["activity: Caf\u00e9 \u00c5", "activity: other"]
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_user_has_a_hundred_at_most_also_where_many_are_saved_at_once(postgres_dsn: str) -> None:
     async def scenario(house: House) -> list[SavedFilter | BaseException]:
         await peopled(house)
@@ -143,6 +173,34 @@ def test_the_master_key_has_filters_of_its_own(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         await house.call(saved_filters.new, FAILED, MASTER)
         assert await names(house, MASTER) == ["activity: Failed today"]
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("role", [INTERNAL_USER, PROXY_ADMIN])
+def test_a_key_with_the_master_keys_user_id_has_no_filters_and_reaches_none_of_the_masters(
+    postgres_dsn: str, role: str
+) -> None:
+    async def scenario(house: House) -> None:
+        await house.call(users.new, {"user_id": MASTER_USER_ID, "user_role": role, "auto_create_key": False})
+        made = await house.call(keys.generate, {"user_id": MASTER_USER_ID})
+        reader = AuthorityReader(house.policy, house.database)
+        authenticator = Authenticator(Secret("sk-another-master-key"), reader, Silence())
+        of_key = await authenticator.caller({"authorization": f"Bearer {made.key}"})
+        assert (of_key.user_id, of_key.role) == (MASTER_USER_ID, role)
+        id = (await house.call(saved_filters.new, FAILED, MASTER)).filter_id
+        for function, body in cases(
+            (saved_filters.list_filters, {}),
+            (saved_filters.new, {**FAILED, "name": "mine"}),
+            (saved_filters.update, {"filter_id": id, "name": "mine"}),
+            (saved_filters.delete, {"filter_id": id}),
+        ):
+            with pytest.raises(NotAllowed, match="master key"):
+                await house.call(function, body, of_key)
+        session = await house.people.sessions.begin(MASTER_USER_ID, "master_key", VISIT, SignInRules())
+        of_master = await house.people.sessions.caller(session)
+        assert of_master is not None
+        assert await names(house, of_master) == ["activity: Failed today"]
 
     in_house(postgres_dsn, scenario)
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from functions.contract.call import Caller
+from functions.contract.call import MASTER_USER_ID, Caller
 from functions.contract.roles import INTERNAL_USER, PROXY_ADMIN, PROXY_ADMIN_VIEWER
 from functions.contract.visit import Visit
 from functions.sessions import end_own, list_sessions, pgadmin, revoke
@@ -49,6 +49,23 @@ def test_everybody_sees_own_sessions_and_an_admin_all(postgres_dsn: str) -> None
         assert (await house.call(list_sessions, {"page_size": 1, "page": 2})).total_pages == 2
         with pytest.raises(NotFound):
             await house.call(list_sessions, {"user_id": "bob"}, ADA)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_key_with_the_master_keys_user_id_neither_sees_nor_ends_its_sessions(
+    postgres_dsn: str,
+) -> None:
+    of_key = Caller(role=INTERNAL_USER, key_hash="k" * 8, user_id=MASTER_USER_ID)
+
+    async def scenario(house: House) -> None:
+        secret = await house.people.sessions.begin(MASTER_USER_ID, "master_key", VISIT, SignInRules())
+        for function in (list_sessions, revoke, end_own):
+            with pytest.raises(NotAllowed, match="master key"):
+                await house.call(function, by=of_key)
+        assert await live(house, secret) == [True]
+        assert [each.user_id for each in (await house.call(list_sessions)).sessions] == [MASTER_USER_ID]
+        assert (await house.call(revoke)).ended == 1
 
     in_house(postgres_dsn, scenario)
 

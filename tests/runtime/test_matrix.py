@@ -273,7 +273,11 @@ EXPECTED: Mapping[str, Expected] = {
     "activity.organization": OWN_SPEND,
     "activity.customer": OWN_SPEND,
     "activity.tag": OWN_SPEND,
-    "activity.aggregated": OWN_SPEND,
+    "activity.user_aggregated": OWN_SPEND,
+    "activity.team_aggregated": OWN_SPEND,
+    "activity.organization_aggregated": OWN_SPEND,
+    "activity.customer_aggregated": OWN_SPEND,
+    "activity.tag_aggregated": OWN_SPEND,
     "activity.requests": EVERYBODY,
     "activity.models": EVERYBODY,
     "activity.exceptions": OWN_SPEND,
@@ -629,6 +633,7 @@ MARKS: Mapping[str, Callable[[Case], str]] = {
     "global_spend.keys": lambda case: case.key,
     "global_spend.teams": lambda case: case.team,
     "activity.exceptions": lambda case: "date",
+    "activity.customer_aggregated": lambda case: case.name,
 }
 """A name that stands in an answer of LISTS where the object is in it."""
 FAMILY_MARKS: Mapping[str, Callable[[Case], str]] = {

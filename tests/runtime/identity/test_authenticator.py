@@ -165,6 +165,7 @@ def test_the_master_key_is_the_admin_and_never_looked_up() -> None:
 
     caller, asked = asyncio.run(run())
     assert (caller.role, caller.key_hash, caller.is_admin) == (PROXY_ADMIN, MASTER_KEY_HASH, True)
+    assert (caller.is_master, caller.has_masters_name) == (True, False)
     assert asked == []
 
 

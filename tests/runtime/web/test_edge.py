@@ -5,6 +5,7 @@ import functools
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import zstandard
 from functions.contract.function import Download, function
 from functions.contract.roles import Access
 from functions.ports.context import CatalogueContext
+from runtime.admin_ui.built import CODINGS, BuiltUi
 from runtime.catalog import Entry, entries
 from runtime.web.edge import HttpOptions
 from runtime.web.mount import mount
@@ -286,6 +288,21 @@ def test_the_document_is_gzipped_for_who_takes_it() -> None:
     assert gzip.decompress(short.body) == plain.body
     assert int(short.headers["content-length"]) == len(short.body)
     assert plain.headers["vary"] == short.headers["vary"] == "accept-encoding"
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/ui/assets/index-abc.js"])
+@pytest.mark.parametrize("refused", ["gzip;Q=0", "gzip;q=0, br;Q=0.0", "*;q=0"])
+def test_who_refuses_a_coding_gets_the_plain_form(
+    path: str, refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = tmp_path / "dist" / "assets"
+    assets.mkdir(parents=True)
+    for ending in ("", *CODINGS.values()):
+        (assets / f"index-abc.js{ending}").write_bytes(b"the form " + ending.encode())
+    built = BuiltUi(tmp_path)
+    monkeypatch.setattr("runtime.web.mount.built_ui", lambda: built)
+    assert "content-encoding" not in shared().call("GET", path, accept_encoding=refused).headers
+    assert shared().call("GET", path, accept_encoding="gzip").headers["content-encoding"] == "gzip"
 
 
 def test_head_needs_the_key_that_get_needs_and_tells_the_same_status() -> None:

@@ -14,7 +14,7 @@ from runtime.admin_ui.built import BuiltUi
 from runtime.admin_ui.state import BuildState
 from runtime.catalog import entries
 from runtime.web.docs_page import missing_page, reference_reply
-from runtime.web.mount import ApiDocument, takes_gzip
+from runtime.web.mount import ApiDocument
 from runtime.web.openapi import openapi_document
 
 Json = dict[str, Any]  # a JSON document by definition
@@ -185,19 +185,3 @@ def test_the_document_is_made_once_for_all_who_ask_and_also_where_the_first_leav
     assert b"/v1/chat/completions" in one[0]
     assert (gzip.decompress(short[0]), short[1], one[1]) == (one[0], True, False)
     assert len(short[0]) < len(one[0]) / 3
-
-
-@pytest.mark.parametrize(
-    ("accepted", "takes"),
-    [
-        ("gzip", True),
-        ("br;q=1.0, GZIP;q=0.8, *;q=0.1", True),
-        ("", False),
-        ("br", False),
-        ("x-gzip", False),
-        ("gzip;q=0", False),
-        ("deflate, gzip; q=0.000", False),
-    ],
-)
-def test_who_takes_gzip_says_so(accepted: str, takes: bool) -> None:
-    assert takes_gzip(accepted) == takes

@@ -8,6 +8,7 @@ import {
 } from '@tanstack/react-query';
 import { notifications } from '@mantine/notifications';
 import type { components, paths } from './schema';
+import { hearClock } from './clock';
 import { ApiError, errorOf } from './errors';
 import { BASE_URL } from './place';
 
@@ -66,6 +67,7 @@ async function ask(verb: Verb, address: string, body?: unknown, signal?: AbortSi
     if (signal?.aborted) throw error;
     throw new ApiError(0, 'The gateway did not answer.');
   }
+  hearClock(response.headers.get('date'));
   const text = await response.text();
   let told: unknown = text;
   try {

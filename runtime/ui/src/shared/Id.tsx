@@ -30,7 +30,7 @@ export function Copy({ text, label = 'Copy' }: { text: string; label?: string })
 /** An id in a mono face, cut in the middle, with a button that copies the whole. */
 export function CopyId({ id, whole = false }: { id: string; whole?: boolean }): ReactNode {
   return (
-    <span style={{ display: 'inline-flex', gap: 3, alignItems: 'center' }}>
+    <span style={{ display: 'inline-flex', gap: 6, alignItems: 'center' }}>
       <span className="mono" title={id} style={{ overflowWrap: 'anywhere' }}>
         {whole ? id : cut(id)}
       </span>

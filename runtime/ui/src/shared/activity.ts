@@ -8,22 +8,6 @@ export type Day = Schemas['ActivityDay'];
 export type Metrics = Schemas['Metrics'];
 export type Breakdown = 'model_groups' | 'models' | 'providers' | 'endpoints' | 'api_keys' | 'entities';
 
-const MOST_PAGES = 40;
-const PAGE_ROWS = 1000;
-
-type Paged = '/user/daily/activity' | '/team/daily/activity' | '/tag/daily/activity' | '/organization/daily/activity' | '/customer/daily/activity';
-
-/** All pages of a report by day. A day that goes on on the next page is put together. */
-async function allPages(path: Paged, query: Record<string, string | undefined>, signal: AbortSignal): Promise<Day[]> {
-  const days = new Map<string, Day>();
-  for (let page = 1; page <= MOST_PAGES; page += 1) {
-    const answer = await read(path, { ...query, page, page_size: PAGE_ROWS }, signal);
-    for (const day of answer.results) days.set(day.date, join(days.get(day.date), day));
-    if (!answer.metadata.has_more) break;
-  }
-  return [...days.values()];
-}
-
 /** The sum of two sums. */
 export function plus(a: Metrics, b: Metrics): Metrics {
   const sum: Record<string, number> = {};
@@ -31,20 +15,6 @@ export function plus(a: Metrics, b: Metrics): Metrics {
     sum[name] = Number(a[name as keyof Metrics] ?? 0) + Number(b[name as keyof Metrics] ?? 0);
   }
   return sum as Metrics;
-}
-
-function join(a: Day | undefined, b: Day): Day {
-  if (a === undefined) return b;
-  const parts = { ...a.breakdown } as Record<string, Record<string, { metrics: Metrics }>>;
-  for (const [kind, shares] of Object.entries(b.breakdown as Record<string, Record<string, { metrics: Metrics }>>)) {
-    const merged = { ...parts[kind] };
-    for (const [name, share] of Object.entries(shares)) {
-      const before = merged[name];
-      merged[name] = before ? { ...before, metrics: plus(before.metrics, share.metrics) } : share;
-    }
-    parts[kind] = merged;
-  }
-  return { date: a.date, metrics: plus(a.metrics, b.metrics), breakdown: parts as Day['breakdown'] };
 }
 
 interface Asked {
@@ -58,15 +28,16 @@ interface Asked {
 export function useDays({ period, scope = 'all', filters = {}, by }: Asked, userId: string | null, options: { enabled?: boolean } = {}): UseQueryResult<Day[]> {
   const dates = { start_date: period.start_date, end_date: period.end_date };
   const narrow = { model: filters.model, api_key: filters.key };
+  const of = { team: filters.team, user: filters.user, tag: filters.tag };
   return useQuery({
-    queryKey: ['days', dates, scope, narrow, by, userId],
+    queryKey: ['days', dates, scope, narrow, of, by, userId],
     enabled: options.enabled ?? true,
     queryFn: async ({ signal }) => {
       const team = scope.startsWith('team:') ? scope.slice(5) : filters.team;
-      if (by === 'tag') return allPages('/tag/daily/activity', { ...dates, ...narrow, tags: filters.tag }, signal);
-      if (by === 'organization') return allPages('/organization/daily/activity', { ...dates, ...narrow }, signal);
-      if (by === 'customer') return allPages('/customer/daily/activity', { ...dates, ...narrow }, signal);
-      if (team || by === 'team') return allPages('/team/daily/activity', { ...dates, ...narrow, team_ids: team }, signal);
+      if (by === 'tag') return (await read('/tag/daily/activity/aggregated', { ...dates, ...narrow, tags: filters.tag }, signal)).results;
+      if (by === 'organization') return (await read('/organization/daily/activity/aggregated', { ...dates, ...narrow }, signal)).results;
+      if (by === 'customer') return (await read('/customer/daily/activity/aggregated', { ...dates, ...narrow }, signal)).results;
+      if (team || by === 'team') return (await read('/team/daily/activity/aggregated', { ...dates, ...narrow, team_ids: team }, signal)).results;
       const user = scope === 'me' ? (userId ?? undefined) : filters.user;
       return (await read('/user/daily/activity/aggregated', { ...dates, ...narrow, user_id: user }, signal)).results;
     },
@@ -98,7 +69,7 @@ export function seriesOf(days: readonly Day[], period: Period, kind: Breakdown, 
 export function labelOf(days: readonly Day[], kind: Breakdown, name: string): string {
   for (const day of days) {
     const share = day.breakdown[kind]?.[name] as { metadata?: Record<string, string | null> } | undefined;
-    const told = share?.metadata?.key_alias ?? share?.metadata?.team_alias ?? share?.metadata?.user_email ?? share?.metadata?.alias;
+    const told = share?.metadata?.key_alias ?? share?.metadata?.team_alias ?? share?.metadata?.user_alias ?? share?.metadata?.organization_alias ?? share?.metadata?.alias;
     if (told) return told;
     if (share) break;
   }

@@ -44,7 +44,7 @@ export function Empty({ title, children, action }: { title: string; children?: R
   return (
     <div className="stack" style={{ justifyItems: 'center', textAlign: 'center', padding: '36px 16px', gap: 8 }}>
       <strong>{title}</strong>
-      {children && <div className="dim" style={{ maxWidth: '48ch' }}>{children}</div>}
+      {children && <div className="dim" style={{ maxWidth: '48ch', textWrap: 'balance' }}>{children}</div>}
       {action}
     </div>
   );

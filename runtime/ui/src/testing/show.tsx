@@ -1,11 +1,14 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider, createMemoryHistory, createRootRoute, createRouter } from '@tanstack/react-router';
-import { render } from '@testing-library/react';
+import { configure, render } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { vi } from 'vitest';
 import { type Me, MeContext } from '@/api/me';
 import { ConfirmProvider } from '@/shared/confirm';
+
+/** How long a test waits for what a page should show. It ends at once where it is shown; a busy machine is slow. */
+const WAIT_MS = 10_000;
 
 /** What the browser of a test lacks. */
 export function prepareBrowser(): void {
@@ -17,6 +20,7 @@ export function prepareBrowser(): void {
   };
   window.scrollTo = vi.fn() as never;
   Element.prototype.scrollIntoView = vi.fn();
+  configure({ asyncUtilTimeout: WAIT_MS });
 }
 
 export interface Asked {
@@ -25,15 +29,19 @@ export interface Asked {
   body: unknown;
 }
 
-/** Stands in for the gateway: `answer` says what each request gets, and every request is kept. An Error is a refusal. */
-export function fakeGateway(answer: (asked: Asked) => unknown): Asked[] {
+/**
+ * Stands in for the gateway: `answer` says what each request gets, and every request is kept. An Error is a refusal, and a promise
+ * is an answer that comes later. `date` is what the gateway's clock says.
+ */
+export function fakeGateway(answer: (asked: Asked) => unknown, date?: Date): Asked[] {
+  const headers: Record<string, string> = date === undefined ? {} : { date: date.toUTCString() };
   const all: Asked[] = [];
-  vi.stubGlobal('fetch', (address: string, options: { method: string; body?: string }) => {
+  vi.stubGlobal('fetch', async (address: string, options: { method: string; body?: string }) => {
     const asked = { verb: options.method, address, body: options.body === undefined ? undefined : (JSON.parse(options.body) as unknown) };
     all.push(asked);
-    const told = answer(asked);
-    if (told instanceof Error) return Promise.resolve(new Response(JSON.stringify({ error: { message: told.message } }), { status: 409 }));
-    return Promise.resolve(new Response(JSON.stringify(told ?? null), { status: 200 }));
+    const told = await answer(asked);
+    if (told instanceof Error) return new Response(JSON.stringify({ error: { message: told.message } }), { status: 409, headers });
+    return new Response(JSON.stringify(told ?? null), { status: 200, headers });
   });
   return all;
 }

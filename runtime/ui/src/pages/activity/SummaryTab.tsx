@@ -19,7 +19,7 @@ export function SummaryTab({ row }: { row: LogRow }): ReactNode {
       )}
       <Facts
         of={[
-          ['Time', <span key="t"><When at={row.startTime}>{new Date(row.startTime).toLocaleString()}</When> <span className="dim small">{utc(row.startTime)}</span></span>],
+          ['Time', <span key="t"><When at={row.startTime}>{new Date(row.startTime).toLocaleString()}</When> <span className="dim small" style={{ whiteSpace: 'nowrap' }}>{utc(row.startTime)}</span></span>],
           ['User', row.user && <Link to={`/users/${row.user}`}>{row.user}</Link>],
           ['Team', row.team_id && <Link to={`/teams/${row.team_id}`}>{row.team_id}</Link>],
           ['Key', <Link key="k" to={`/keys/${row.api_key}`}>{told.user_api_key_alias ?? row.api_key.slice(0, 12)}</Link>],

@@ -15,7 +15,7 @@ export function TimelineTab({ row }: { row: LogRow }): ReactNode {
         <div style={{ width: `${share * 100}%`, background: 'var(--s3)' }} />
         <div style={{ flex: 1, background: first === null ? 'var(--s3)' : 'var(--s1)' }} />
       </div>
-      <table className="plain">
+      <table className="plain wrap">
         <thead><tr><th>Step</th><th className="num">After</th><th className="num">UTC</th></tr></thead>
         <tbody>
           <tr><td>The request came</td><td className="num">0 ms</td><td className="num mono">{utc(row.startTime)}</td></tr>

@@ -31,7 +31,7 @@ function Price({ of, name }: { of: Deployment; name: string }): ReactNode {
 function columnsOf(timed: ReadonlyMap<string, Timed>): ColumnDef<Deployment, unknown>[] {
   return [
     { id: 'name', header: 'Model', meta: { sort: 'model_name' }, cell: ({ row }) => <strong style={{ fontWeight: 500 }}>{row.original.model_name}</strong> },
-    { id: 'provider', header: 'Served by', cell: ({ row }) => <>{String(params(row.original).model ?? '')}{info(row.original).local === true && <span className="tag">local</span>}</> },
+    { id: 'provider', header: 'Served by', cell: ({ row }) => <><span className="short" title={String(params(row.original).model ?? '')}>{String(params(row.original).model ?? '')}</span>{info(row.original).local === true && <span className="tag">local</span>}</> },
     { id: 'state', header: 'State', cell: ({ row }) => <State of={row.original} /> },
     { id: 'input', header: 'In, $ a million', meta: { numeric: true, sort: 'costs' }, cell: ({ row }) => <Price of={row.original} name="input_cost_per_token" /> },
     { id: 'output', header: 'Out, $ a million', meta: { numeric: true }, cell: ({ row }) => <Price of={row.original} name="output_cost_per_token" /> },
@@ -39,7 +39,7 @@ function columnsOf(timed: ReadonlyMap<string, Timed>): ColumnDef<Deployment, unk
     { id: 'p95', header: 'p95, 7 d', meta: { numeric: true }, cell: ({ row }) => duration(timed.get(row.original.model_name)?.duration_ms.p95) },
     { id: 'source', header: 'Price from', cell: ({ row }) => <span className="dim">{String(info(row.original).price_source ?? '')}</span> },
     { id: 'context', header: 'Context', meta: { numeric: true }, cell: ({ row }) => (info(row.original).max_input_tokens ? compact(Number(info(row.original).max_input_tokens)) : '') },
-    { id: 'can', header: 'Can do', cell: ({ row }) => <span className="dim" title={capabilities(row.original).join(', ')}>{capabilities(row.original).join(', ')}</span> },
+    { id: 'can', header: 'Can do', cell: ({ row }) => <span className="dim short" title={capabilities(row.original).join(', ')}>{capabilities(row.original).join(', ')}</span> },
     { id: 'from', header: 'From', cell: ({ row }) => <span className="dim">{isStored(row.original) ? 'added here' : 'config file'}</span> },
     { id: 'base', header: 'Address', meta: { extra: true }, cell: ({ row }) => <span className="mono">{String(params(row.original).api_base ?? '')}</span> },
   ];

@@ -39,7 +39,7 @@ function Deployments(): ReactNode {
                 {open.map((alert) => (
                   <tr key={alert.id}><td title={alert.message}>{alert.object}</td><td className="num"><Chip tone={alert.kind.startsWith('budget') ? 'warn' : 'bad'}>{alert.kind.replaceAll('_', ' ')}</Chip></td></tr>
                 ))}
-                <tr><td>{all.length - bad.length} of {found.total_models} deployments checked</td><td className="num">{all.length > bad.length ? <Chip tone="ok">healthy</Chip> : <span className="dim">checks are off or not due</span>}</td></tr>
+                <tr>{all.length > 0 ? <td>{all.length - bad.length} of {all.length} checked deployments</td> : <td>No deployment was checked</td>}<td className="num">{all.length > 0 ? <Chip tone={bad.length === 0 ? 'ok' : 'idle'}>healthy</Chip> : <span className="dim">checks are off or not due</span>}</td></tr>
               </tbody>
             </table>
           );

@@ -1,4 +1,4 @@
-import { type ReactNode, useMemo } from 'react';
+import type { ReactNode } from 'react';
 import { useGet } from '@/api/client';
 import { may, useMe } from '@/api/me';
 import { totalOf, useDays } from '@/shared/activity';
@@ -11,11 +11,9 @@ import { Loaded } from '@/shared/states';
 import { TONES, idOf, params, standing } from '../models/model';
 import { DryRun } from './DryRun';
 import { Fallbacks } from './Fallbacks';
-import { HealthStrip } from './HealthStrip';
-import { stripsOf } from './strip';
+import { Awaited, ChecksFailure, LastHour, useLastHours } from './LastHour';
 
 const EVERY_MS = 10_000;
-const HISTORY = 1_000;
 
 /** The providers as they are now, where calls go when one fails, and a dry run through the planner. */
 export default function Routing(): ReactNode {
@@ -23,8 +21,7 @@ export default function Routing(): ReactNode {
   const models = useGet('/model/info', {}, { everyMs: EVERY_MS });
   const settings = useGet('/router/settings', {}, { enabled: may(me, 'settings_read') });
   const checks = useGet('/health/latest', {}, { everyMs: EVERY_MS });
-  const history = useGet('/health/history', { limit: HISTORY }, { everyMs: 60_000 });
-  const strips = useMemo(() => stripsOf(history.data?.health_checks ?? [], (history.data?.total_records ?? 0) <= HISTORY, history.dataUpdatedAt), [history.data, history.dataUpdatedAt]);
+  const hours = useLastHours();
   const period = periodOf('2d');
   const days = useDays({ period }, me.user_id);
   const latency = useLatency({ period, step: 'total', by: 'provider' });
@@ -44,6 +41,7 @@ export default function Routing(): ReactNode {
       <DryRun />
       <div className="cols two">
         <Card title="Deployments now" aside="as the worker that answers sees them">
+          <ChecksFailure of={[hours.asked, checks]} />
           <Loaded of={models} rows={8}>
             {({ data }) => (
               <div style={{ overflowX: 'auto' }}>
@@ -53,14 +51,13 @@ export default function Routing(): ReactNode {
                     {data.map((each) => {
                       const { state, detail } = standing(each);
                       const check = checks.data?.latest_health_checks[idOf(each)];
-                      const strip = strips.get(idOf(each));
                       return (
                         <tr key={idOf(each)}>
                           <td>{each.model_name}</td>
-                          <td className="dim">{String(params(each).model ?? '')}</td>
+                          <td className="dim narrow" title={String(params(each).model ?? '')}>{String(params(each).model ?? '')}</td>
                           <td><Chip tone={TONES[state] ?? 'idle'} title={detail}>{state}</Chip>{detail && <span className="dim small"> {detail}</span>}</td>
-                          <td>{check ? <Chip tone={check.status === 'healthy' ? 'ok' : 'bad'} title={check.error_message ?? ''}>{check.status}</Chip> : <span className="dim">none</span>}</td>
-                          <td>{strip ? <HealthStrip cells={strip} /> : <span className="dim">no checks</span>}</td>
+                          <td>{check ? <Chip tone={check.status === 'healthy' ? 'ok' : 'bad'} title={check.error_message ?? ''}>{check.status}</Chip> : checks.data ? <span className="dim">none</span> : <Awaited of={checks} />}</td>
+                          <td><LastHour of={hours} id={idOf(each)} /></td>
                           <td className="num">{params(each).order === undefined ? '' : String(params(each).order)}</td>
                           <td className="num">{String(params(each).weight ?? 1)}</td>
                         </tr>

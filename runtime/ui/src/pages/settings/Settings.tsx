@@ -66,7 +66,7 @@ export default function Settings(): ReactNode {
                 <thead><tr><th>Setting</th><th>Value</th><th>From</th></tr></thead>
                 <tbody>
                   {sorted.map((field) => (
-                    <tr key={field.field_name}><td className="mono">{field.field_name}</td><td className="mono">{shown(field.field_value)}</td><td>{field.source === 'default' ? <span className="dim">default</span> : <Chip tone="ok">{field.source}</Chip>}</td></tr>
+                    <tr key={field.field_name}><td className="mono">{field.field_name}</td><td className="mono">{shown(field.field_value) || <span className="dim">not set</span>}</td><td>{field.source === 'default' ? <span className="dim">default</span> : <Chip tone="ok">{field.source}</Chip>}</td></tr>
                   ))}
                 </tbody>
               </table>

@@ -31,7 +31,7 @@ export function Customers(): ReactNode {
     { id: 'spend', header: 'Spent', meta: { numeric: true }, cell: ({ row }) => money(row.original.spend ?? 0) },
     { id: 'rows', header: 'Requests', cell: ({ row }) => <Link to="/activity" search={{ customer: row.original.user_id } as never}>their requests</Link> },
     { id: 'created', header: 'Created', cell: ({ row }) => <When at={row.original.created_at} /> },
-    { id: 'do', header: '', cell: ({ row }) => writes && <Button size="compact-xs" variant="default" onClick={() => block.mutate(row.original)}>{row.original.blocked ? 'Unblock' : 'Block'}</Button> },
+    { id: 'do', header: '', meta: { numeric: true }, cell: ({ row }) => writes && <Button size="compact-xs" variant="default" onClick={() => block.mutate(row.original)}>{row.original.blocked ? 'Unblock' : 'Block'}</Button> },
   ];
   const button = writes && <Button onClick={() => setMakes(true)}>New customer</Button>;
   const full = customers.data?.length === SIZE;

@@ -28,7 +28,7 @@ export function Projects(): ReactNode {
     { id: 'models', header: 'Models', cell: ({ row }) => <ModelsCell models={row.original.models ?? []} /> },
     { id: 'spend', header: 'Spent', cell: ({ row }) => <Budget spend={row.original.spend ?? 0} limit={row.original.litellm_budget_table?.max_budget} window={row.original.litellm_budget_table?.budget_duration} /> },
     { id: 'created', header: 'Created', cell: ({ row }) => <When at={row.original.created_at} /> },
-    { id: 'do', header: '', cell: ({ row }) => writes && <Button size="compact-xs" variant="subtle" c="var(--bad)" onClick={() => confirm({ title: 'Delete the project', effect: <><strong>{row.original.project_alias ?? row.original.project_id}</strong> goes for good.</>, action: 'Delete', run: () => remove.mutateAsync(row.original) })}>Delete</Button> },
+    { id: 'do', header: '', meta: { numeric: true }, cell: ({ row }) => writes && <Button size="compact-xs" variant="subtle" c="var(--bad)" onClick={() => confirm({ title: 'Delete the project', effect: <><strong>{row.original.project_alias ?? row.original.project_id}</strong> goes for good.</>, action: 'Delete', run: () => remove.mutateAsync(row.original) })}>Delete</Button> },
   ];
   const button = writes && <Button onClick={() => setMakes(true)}>New project</Button>;
   return (

@@ -27,7 +27,7 @@ export function Tags(): ReactNode {
     { id: 'spend', header: 'Spent', cell: ({ row }) => <Budget spend={row.original.spend ?? 0} limit={row.original.litellm_budget_table?.max_budget} window={row.original.litellm_budget_table?.budget_duration} /> },
     { id: 'rows', header: 'Requests', cell: ({ row }) => <Link to="/activity" search={{ tag: row.original.name } as never}>its requests</Link> },
     { id: 'created', header: 'Created', cell: ({ row }) => <When at={row.original.created_at} /> },
-    { id: 'do', header: '', cell: ({ row }) => writes && <Button size="compact-xs" variant="subtle" c="var(--bad)" onClick={() => confirm({ title: 'Delete the tag', effect: <>The budget of <strong>{row.original.name}</strong> goes. Calls with the tag go on.</>, action: 'Delete', run: () => remove.mutateAsync(row.original) })}>Delete</Button> },
+    { id: 'do', header: '', meta: { numeric: true }, cell: ({ row }) => writes && <Button size="compact-xs" variant="subtle" c="var(--bad)" onClick={() => confirm({ title: 'Delete the tag', effect: <>The budget of <strong>{row.original.name}</strong> goes. Calls with the tag go on.</>, action: 'Delete', run: () => remove.mutateAsync(row.original) })}>Delete</Button> },
   ];
   const button = writes && <Button onClick={() => setMakes(true)}>New tag</Button>;
   return (

@@ -18,6 +18,8 @@ interface LineTableProps {
   onInto?: (id: string) => void;
 }
 
+/** How many keys, users, teams and so on a report lists. */
+const LISTED = 100;
 const READY = { isError: false } as UseQueryResult<unknown>;
 
 const NUMBERS: Record<string, (line: Line) => number> = {
@@ -55,11 +57,11 @@ export function LineTable({ lines, measure, total, word, timed, onRows, onInto }
       number('output', 'Tokens out', (line) => count(NUMBERS.output!(line))),
       number('p50', 'p50', (line) => duration(timed.get(line.id)?.duration_ms.p50)),
       number('latency', 'p95', (line) => duration(timed.get(line.id)?.duration_ms.p95)),
-      { id: 'rows', header: '', cell: ({ row }) => <Button size="compact-xs" variant="subtle" onClick={() => onRows(row.original.id)}>Requests</Button> },
+      { id: 'rows', header: '', meta: { numeric: true }, cell: ({ row }) => <Button size="compact-xs" variant="subtle" onClick={() => onRows(row.original.id)}>Requests</Button> },
     ];
   }, [measure, total, word, timed, onRows]);
   const times: Record<string, (line: Line) => number> = { p50: (line) => timed.get(line.id)?.duration_ms.p50 ?? 0, latency: (line) => timed.get(line.id)?.duration_ms.p95 ?? 0 };
   const by = NUMBERS[sorting.by] ?? times[sorting.by];
   const sorted = by ? [...lines].sort((a, b) => (sorting.order === 'desc' ? by(b) - by(a) : by(a) - by(b))) : lines;
-  return <DataTable name="usage" label={`Usage by ${word}`} of={READY} rows={sorted} columns={columns} id={(line) => line.id || 'none'} onOpen={onInto ? (line) => onInto(line.id) : undefined} sorting={sorting} onSort={setSorting} empty={null} free />;
+  return <DataTable name="usage" label={`Usage by ${word}`} of={READY} rows={sorted} columns={columns} id={(line) => line.id || 'none'} onOpen={onInto ? (line) => onInto(line.id) : undefined} sorting={sorting} onSort={setSorting} empty={null} foot={lines.length >= LISTED && <span>the {count(LISTED)} with the highest cost; the total above counts all</span>} free />;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type SavedFilter, inForce, inPlaceOf, savable } from './saved';
+import { type SavedFilter, inForce, inPlaceOf, nameOf, savable } from './saved';
 
 const FAILED = { filter_id: 'f1', page: 'activity', name: 'Failed', filters: { outcome: 'failed', range: '2d' } } as unknown as SavedFilter;
 
@@ -14,4 +14,8 @@ test('saved filters take the place of all that are in force', () => {
 test('filters in force are found in whatever order the address has them', () => {
   expect(inForce({ range: '2d', page: '4', outcome: 'failed' }, [FAILED])?.name).toBe('Failed');
   expect(inForce({ outcome: 'failed' }, [FAILED])).toBeUndefined();
+});
+
+test('a name with blanks around it, or in other code points, is the same name', () => {
+  expect(nameOf('  Cafe\u0301\t')).toBe('Caf\u00e9');
 });

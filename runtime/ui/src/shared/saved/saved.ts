@@ -23,3 +23,8 @@ export function inForce(filters: Filters, of: readonly SavedFilter[]): SavedFilt
   const now = JSON.stringify(savable(filters));
   return of.find((each) => JSON.stringify(savable(each.filters)) === now);
 }
+
+/** A name as the gateway keeps it: without blanks around it, an accented letter always in the same code points. */
+export function nameOf(typed: string): string {
+  return typed.trim().normalize('NFC');
+}

@@ -16,11 +16,10 @@ export function TableTools<T>({ look, columns, children }: TableToolsProps<T>): 
   return (
     <div className="table-tools">
       {children}
-      <span className="push" />
       <Popover position="bottom-end" withArrow shadow="md">
         <Popover.Target>
           <Tooltip label="Columns and density" withArrow>
-            <ActionIcon variant="default" size={30} aria-label="Columns and density">
+            <ActionIcon className="push" variant="default" size={30} aria-label="Columns and density">
               <IconColumns3 size={16} />
             </ActionIcon>
           </Tooltip>
