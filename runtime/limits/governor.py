@@ -23,7 +23,8 @@ from schema.errors.overload import DatabaseUnavailable
 from schema.limits import Meter, Rule
 
 RECALL_S = 0.1
-"""How long a call that does not fit waits for other workers to return what is idle."""
+"""How long a call that does not fit waits for other workers to return what is idle, from the moment in which
+they are asked: a slow Postgres leaves none of them unasked."""
 OWED_S = 1.0
 """For how long a worker that has more slots than its share owes one to another worker that asked. A call that
 waits asks again after half a second."""
@@ -252,7 +253,7 @@ class Governor:
         if gate is None:
             gate = self._gates[account] = Gate()
         async with gate.lock:
-            recalled = False
+            recalled_mono: float | None = None
             while True:
                 taken, short = self.slices.take(needs, self._clock())
                 if not short:
@@ -269,13 +270,14 @@ class Governor:
                     return taken
                 if is_less(missing, short):  # the worker leased more, or calls gave some back, meanwhile
                     continue
-                if not patient or hopeless(standings) or now_mono - arrived_mono >= RECALL_S:
+                waited = recalled_mono is not None and now_mono - recalled_mono >= RECALL_S
+                if not patient or waited or hopeless(standings):
                     if patient:
                         gate.refused_mono, gate.standings = now_mono, standings
                     raise NotEnough(standings)
-                if not recalled:
+                if recalled_mono is None:
+                    recalled_mono = now_mono
                     await self._leases.recall(list(recalls(standings)))
-                    recalled = True
                 await asyncio.sleep(RETRY_S)
 
     async def _beating(self) -> None:

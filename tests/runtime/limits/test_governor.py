@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,8 @@ import asyncpg
 import msgspec
 import pytest
 
+from runtime.limits.governor import Governor
+from runtime.limits.leases import Shortfall
 from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, Taken, give_back
 from schema.errors.overload import DatabaseUnavailable
@@ -123,11 +125,19 @@ def test_calls_at_once_are_limited_over_workers_and_come_back_when_they_end(dsn:
     with_workers(dsn, 4, scenario)
 
 
-@pytest.mark.parametrize("limit", [3, 1])
+@pytest.mark.parametrize(("limit", "answer_s"), [(3, 0.0), (1, 0.0), (3, 0.2)])
 def test_a_worker_without_a_slot_gets_one_of_a_worker_that_never_has_a_free_one(
-    dsn: str, limit: int, monkeypatch: pytest.MonkeyPatch
+    dsn: str, limit: int, answer_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Calls wait at the busy worker, and take each slot in the moment in which it is free."""
+    """Calls wait at the busy worker, and take each slot in the moment in which it is free. So they do where
+    Postgres takes longer to answer than a call waits for other workers."""
+    fetch = Governor._fetch
+
+    async def slow_fetch(self: Governor, short: Sequence[Need]) -> list[Shortfall]:
+        await asyncio.sleep(answer_s)
+        return await fetch(self, short)
+
+    monkeypatch.setattr(Governor, "_fetch", slow_fetch)
     monkeypatch.setattr("runtime.limits.governor.OWED_S", 60.0)  # a busy machine may take its time
 
     async def scenario(workers: list[Worker]) -> None:

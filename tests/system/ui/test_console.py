@@ -185,6 +185,14 @@ def test_filters_are_in_the_address_and_survive_a_reload(
     page.get_by_text("No request fits").wait_for()
     page.reload()
     assert page.get_by_label("Status").first.input_value() == "failed"
+    client(console, console.virtual_key("filtered")).chat.completions.create(model="gpt-4", messages=HELLO)
+    page.goto(f"{console.url}/ui/activity")
+    row = page.get_by_role("table", name="Requests").get_by_role("row").filter(has_text="filtered").first
+    row.wait_for()
+    page.get_by_label("Status").first.click()
+    page.get_by_role("option", name="ok").click()  # the table has other rows from now on
+    page.wait_for_url("**/ui/activity?outcome=ok")
+    row.wait_for()
     signed_out = new_page()
     signed_out.goto(f"{console.url}/login")
     answer = signed_out.request.get(f"{console.url}/ui/keys?status=blocked", max_redirects=0)

@@ -45,6 +45,8 @@ interface DataTableProps<T> {
 }
 
 const SKELETONS = 10;
+/** One array for all renders: the table takes another for new data, and renders again without end. */
+const NONE: never[] = [];
 
 /** Every table: chosen columns, density, sorting by the server, a sticky head, rows by keyboard, selection. */
 export function DataTable<T>(props: DataTableProps<T>): ReactNode {
@@ -52,12 +54,13 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
   const look = useTableLook(props.name, columns);
   const body = useRef<HTMLTableSectionElement>(null);
   const table = useReactTable({
-    data: (rows ?? []) as T[],
+    data: (rows ?? NONE) as T[],
     columns,
     getCoreRowModel: getCoreRowModel(),
     getRowId: id,
     state: { columnVisibility: look.visible },
     manualSorting: true,
+    autoResetPageIndex: false, // the server has the pages
   });
 
   function move(event: KeyboardEvent<HTMLTableRowElement>, row: T): void {
