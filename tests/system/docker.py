@@ -6,6 +6,7 @@ podman-compose.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,16 @@ while [ $# -gt 0 ]; do echo "$1 $2 $(sh -c "$probe" "$connect" "$1" "$2")"; shif
 """The same for many places, a line for each."""
 Place = tuple[str, int]
 """A host and a port."""
+
+
+UNITS = {"B": 1e-6, "kB": 1e-3, "KiB": 1.024e-3, "MB": 1, "MiB": 1.048576, "GB": 1e3, "GiB": 1073.741824}
+
+
+def megabytes(text: str) -> float:
+    """`105.6MiB` as podman and Docker write it."""
+    found = re.fullmatch(r"([\d.]+)\s*(\w+)", text.strip())
+    assert found, f"not an amount of memory: {text!r}"
+    return float(found[1]) * UNITS[found[2]]
 
 
 class NoEngine(Exception):

@@ -1,5 +1,6 @@
 """The compose project in containers, by `just test-containers`: the images take minutes to build."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -27,3 +28,13 @@ def compose(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     check_ports_are_free(*PORTS)
     with deployed(docker, tmp_path_factory.mktemp("clone"), "docker compose up -d", url=FRONT) as deployment:
         yield deployment
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[tuple[str, int]]:
+    """An address that is outside of all container networks, and listens: the internet of the test."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(("192.0.2.1", 9))  # sends nothing: it tells which address leads out
+        host: str = asking.getsockname()[0]
+    with socket.create_server((host, 0)) as listening:
+        yield host, listening.getsockname()[1]

@@ -2,9 +2,6 @@
 
 import json
 import re
-import threading
-from collections import Counter
-from collections.abc import Callable
 
 import httpx
 import yaml
@@ -12,9 +9,9 @@ import yaml
 from runtime.local.pgadmin import EMAIL
 from tests.e2e.gateway import MASTER_KEY, status_of, until
 from tests.e2e.seed import CLOUD, LOCAL
-from tests.system.browser import chromium_path, running_browser
 from tests.system.conftest import FRONT, PGADMIN
 from tests.system.deployment import SERVICES, Deployment
+from tests.system.docker import megabytes
 from tests.system.pgadmin import PgAdminClient
 
 THREE_LINES = """
@@ -39,16 +36,6 @@ except urllib.error.HTTPError as exc:
 SAID_MB = {"postgres": 200, "litellm": 500, "ollama": 2048, "nginx": 50, "pgadmin": 256}
 """The document's table. It has 100 for pgAdmin, whose Python alone needs more; the total has room for it."""
 TOTAL_MB = 3 * 1024 * 1.048576
-CALLERS = 32
-LOAD_CALLS = 3_000
-UNITS = {"B": 1e-6, "kB": 1e-3, "KiB": 1.024e-3, "MB": 1, "MiB": 1.048576, "GB": 1e3, "GiB": 1073.741824}
-
-
-def megabytes(text: str) -> float:
-    """`105.6MiB` as podman and Docker write it."""
-    found = re.fullmatch(r"([\d.]+)\s*(\w+)", text.strip())
-    assert found, f"not an amount of memory: {text!r}"
-    return float(found[1]) * UNITS[found[2]]
 
 
 def test_docker_compose_up_serves_the_gateway_and_the_ui(compose: Deployment) -> None:
@@ -102,79 +89,6 @@ def test_every_container_stays_within_the_memory_table(compose: Deployment) -> N
     unlimited = [service for service, mb in limits.items() if mb == 0]
     assert unlimited == [], f"nothing limits the memory of {unlimited}"
     assert sum(limits.values()) <= TOTAL_MB, f"the limits are {limits}"
-
-
-def test_the_gateway_stays_within_its_limit_under_load(
-    compose: Deployment, record_property: Callable[[str, object], None]
-) -> None:
-    """Callers at once, half of them with streams. The engine's figure has the whole process tree. nginx may
-    answer 429: they all have one address."""
-    compose.run("docker exec litellm-ollama ollama pull mistral")
-    name = compose.container("litellm")
-    statuses: Counter[int] = Counter()
-    over = threading.Event()
-
-    def call(stream: bool) -> None:
-        body = {
-            "model": "mistral-local",
-            "messages": [{"role": "user", "content": "Hello"}],
-            "stream": stream,
-        }
-        with httpx.Client(headers={"authorization": f"Bearer {MASTER_KEY}"}, timeout=120) as client:
-            while not over.is_set():
-                statuses[client.post(f"{FRONT}/v1/chat/completions", json=body).status_code] += 1
-
-    callers = [threading.Thread(target=call, args=(each % 2 == 0,)) for each in range(CALLERS)]
-    for each in callers:
-        each.start()
-    most = 0.0
-    try:
-        while statuses[200] < LOAD_CALLS:
-            stats = compose.run(f"docker stats --no-stream --format '{{{{.MemUsage}}}}' {name}")
-            most = max(most, megabytes(stats.split("/")[0]))
-            assert set(statuses) <= {200, 429}, statuses
-    finally:
-        over.set()
-        for each in callers:
-            each.join()
-    state, limit = compose.inspected("litellm")["State"], compose.inspected("litellm")["HostConfig"]["Memory"]
-    record_property("most_mb", most)
-    assert most < limit / 1e6
-    assert (state["OOMKilled"], state["Running"]) == (False, True)
-    until(lambda: status_of(f"{FRONT}/health/readiness") == 200, 30, what="readiness after the load")
-
-
-def at_front(url: str) -> bool:
-    return url.startswith((f"{FRONT}/", "data:", "blob:"))
-
-
-def test_the_ui_works_in_a_browser_through_nginx(compose: Deployment) -> None:
-    """The admin signs in, makes a key, and reads its first request, with nothing asked of another origin."""
-    compose.run("docker exec litellm-ollama ollama pull mistral")
-    others: list[str] = []
-    with running_browser(chromium_path()) as browser:
-        page = browser.new_page()
-        page.set_default_timeout(30_000)
-        page.on("request", lambda asked: others.extend(() if at_front(asked.url) else (asked.url,)))
-        page.on("console", lambda said: others.extend((said.text,) if said.type == "error" else ()))
-        page.goto(f"{FRONT}/login?return_to=/ui/keys")
-        page.get_by_text("Sign in with the master key").click()
-        page.get_by_label("Master key").fill(MASTER_KEY)
-        page.get_by_role("button", name="Sign in as admin").click()
-        page.get_by_role("button", name="New key").first.click()
-        page.get_by_label("Alias").fill("by-the-front")
-        page.get_by_role("button", name="Make the key").click()
-        key = page.get_by_test_id("secret").inner_text().strip()
-        page.get_by_role("button", name="Done").click()
-        body = {"model": "mistral-local", "messages": [{"role": "user", "content": "Hello"}]}
-        headers = {"authorization": f"Bearer {key}"}
-        answer = httpx.post(f"{FRONT}/v1/chat/completions", json=body, headers=headers, timeout=120)
-        assert answer.status_code == 200, answer.text
-        page.get_by_role("link", name="Activity").click()
-        row = page.get_by_role("table", name="Requests").get_by_role("row").filter(has_text="by-the-front")
-        row.first.wait_for()
-        assert "mistral-local" in row.first.inner_text()
-    assert others == []
 
 
 def test_pgadmin_of_the_compose_project_is_on_this_machine_alone(compose: Deployment) -> None:
