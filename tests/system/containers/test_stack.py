@@ -1,6 +1,6 @@
 """The compose project in containers, beyond the document's words: secrets, networks by address, memory under
-load, the UI in a browser, the door, the doctor, a backup, a stream through a restart, what outlives `down`, the
-size of the image."""
+load, the UI in a browser, the door, the doctor, a backup, a stream through a restart, what outlives `down`,
+the size of the image."""
 
 import json
 import re
