@@ -253,7 +253,6 @@ class Governor:
         if gate is None:
             gate = self._gates[account] = Gate()
         async with gate.lock:
-            recalled_mono: float | None = None
             while True:
                 taken, short = self.slices.take(needs, self._clock())
                 if not short:
@@ -270,14 +269,13 @@ class Governor:
                     return taken
                 if is_less(missing, short):  # the worker leased more, or calls gave some back, meanwhile
                     continue
-                waited = recalled_mono is not None and now_mono - recalled_mono >= RECALL_S
-                if not patient or waited or hopeless(standings):
+                if not patient or hopeless(standings) or gate.waited(arrived_mono, now_mono - RECALL_S):
                     if patient:
                         gate.refused_mono, gate.standings = now_mono, standings
                     raise NotEnough(standings)
-                if recalled_mono is None:
-                    recalled_mono = now_mono
+                if gate.recalled_mono < arrived_mono:
                     await self._leases.recall(list(recalls(standings)))
+                    gate.recalled_mono = self._clock()
                 await asyncio.sleep(RETRY_S)
 
     async def _beating(self) -> None:

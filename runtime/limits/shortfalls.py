@@ -20,12 +20,19 @@ class NotEnough(Exception):
 
 class Gate:
     """Lets one call at a time lease from an account. The calls that waited meanwhile use the first one's
-    refusal, and don't ask Postgres again."""
+    refusal, and don't ask Postgres again. Where they lack less they ask Postgres, but not the other workers:
+    the recall of the first one counts for them too."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.refused_mono = float("-inf")
         self.standings: Sequence[Shortfall] = ()
+        self.recalled_mono = float("-inf")
+        """When the other workers had been asked the last time."""
+
+    def waited(self, arrived_mono: float, until_mono: float) -> bool:
+        """Whether the other workers were asked since a call's arrival, and no later than at a moment."""
+        return arrived_mono <= self.recalled_mono <= until_mono
 
     def refused(self, arrived_mono: float, short: Sequence[Need]) -> list[Shortfall]:
         """The accounts that refused another call since `arrived_mono`, where that call lacked as much as this

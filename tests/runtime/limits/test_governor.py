@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from runtime.limits.governor import Governor
-from runtime.limits.leases import Shortfall
+from runtime.limits.leases import Leases, Shortfall
 from runtime.limits.shortfalls import NotEnough
 from runtime.limits.slices import Need, Taken, give_back
 from schema.errors.overload import DatabaseUnavailable
@@ -171,6 +171,32 @@ def test_a_worker_without_a_slot_gets_one_of_a_worker_that_never_has_a_free_one(
         assert (await account(busy, rule.account))["leased"] == limit
 
     with_workers(dsn, 2, scenario)
+
+
+def test_calls_that_lack_less_and_less_are_refused_one_after_the_other_by_one_recall(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker holds nearly all. Of calls that ask for less each time, none can use the refusal of the
+    one before; each asks Postgres, and none waits for the other workers anew."""
+    asked: list[Sequence[str]] = []
+    recall = Leases.recall
+
+    async def counted(self: Leases, accounts: Sequence[str]) -> None:
+        asked.append(accounts)
+        await recall(self, accounts)
+
+    async def scenario(workers: list[Worker]) -> None:
+        busy, other = workers
+        rule = budget("red", 100 * CENT)
+        taken = await busy.admit((rule, 99 * CENT))
+        assert taken is not None
+        monkeypatch.setattr(Leases, "recall", counted)
+        calls = [other.admit((rule, (90 - number) * CENT)) for number in range(60)]
+        assert await asyncio.gather(*calls) == [None] * 60
+        busy.settle(taken[0], CENT)
+
+    with_workers(dsn, 2, scenario)
+    assert len(asked) <= 3
 
 
 def test_a_slot_is_owed_for_a_while_alone_and_by_a_worker_with_more_than_its_share(dsn: str) -> None:
