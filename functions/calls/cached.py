@@ -137,7 +137,9 @@ def _tenant(call: Call) -> str:
     caller = call.caller
     if caller.team_id:
         return f"team:{caller.team_id}"
-    return f"user:{caller.user_id}" if caller.user_id else f"key:{caller.key_id or caller.key_hash}"
+    if caller.user_id and not caller.has_masters_name:
+        return f"user:{caller.user_id}"
+    return f"key:{caller.key_id or caller.key_hash}"
 
 
 class NotedHold(WrappedHold):

@@ -110,7 +110,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     def scope(self, access: Access, path: str = "") -> Scope:
         """The rows that this caller reaches with one kind of access. A team may open a path to its members:
-        there a caller who reaches its own rows reaches those of that team too."""
+        there a caller who reaches its own rows reaches those of that team too. A caller with the master key's
+        name counts as one without a user: what is the master key's is not its own."""
         reaches = reaches_of(self.roles, access)
         teams = frozenset(team for team, role in self.teams.items() if role == "admin")
         opened = self.permissions.get(path)
@@ -118,7 +119,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
             reaches, teams = reaches | {Reach.TEAM}, teams | opened
         return Scope(
             reaches=reaches,
-            user_id=self.user_id,
+            user_id="" if self.has_masters_name else self.user_id,
             key_hash=self.key_hash,
             team_id=self.team_id,
             teams=teams,

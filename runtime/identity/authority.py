@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from functions.contract.call import Caller
+from functions.contract.call import MASTER_USER_ID, Caller
 from functions.contract.policy import Policy
 from functions.contract.roles import (
     ASSIGNABLE,
@@ -132,7 +132,11 @@ def _refusal(facts: Facts) -> GatewayError | None:
 
 
 def _caller(facts: Facts, policy: Policy) -> Caller:
-    key, team, teams = facts.key, facts.team, facts.teams or {}
+    key, team = facts.key, facts.team
+    # a key can have the master key's user id, and is no member of what the master key made for that
+    teams, organizations = (
+        ({}, {}) if key.user_id == MASTER_USER_ID else (facts.teams or {}, facts.organizations or {})
+    )
     permissions: dict[str, frozenset[str]] = {}
     for team_id, (_, paths) in teams.items():
         for path in paths:
@@ -151,7 +155,7 @@ def _caller(facts: Facts, policy: Policy) -> Caller:
         access_groups=tuple(name for _, name, _ in facts.access_groups or ()),
         allowed_routes=(*key.allowed_routes, *ROUTES_OF_TYPE.get(key.key_type or "", ())),
         teams={team_id: role for team_id, (role, _) in teams.items()},
-        organizations=facts.organizations or {},
+        organizations=organizations,
         permissions=permissions,
         rules=tuple(_rules(facts, policy)),
         customer_budget_id=key.metadata.end_user_budget_id,
