@@ -11,6 +11,7 @@ from typing import Any  # argparse's own options
 from runtime.blueprint import Blueprint
 from runtime.config_file import ConfigFileError, Document, load_document
 from runtime.local.postgres_cluster import EmbeddedPostgresError
+from runtime.process.child import fork_children
 from runtime.serving.checks import prepare, report
 from runtime.serving.serve import (
     AddressTaken,
@@ -32,6 +33,7 @@ def main(argv: list[str]) -> int:
     database."""
     arguments = command_line(environment()).parse_args(argv)
     leave_on_signals()
+    fork_children()
     try:
         return int(arguments.run(arguments))
     except AddressTaken as exc:

@@ -13,6 +13,13 @@ PR_SET_NAME = 15
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
+def fork_children() -> None:
+    """From now on children are forks, granian's too: they have what their parent imported, and are its own.
+    Since Python 3.14 the default is a server of processes, whose children are neither."""
+    if sys.platform == "linux":
+        multiprocessing.set_start_method("fork", force=True)
+
+
 def heed_stops() -> None:
     """Let those signals come that `holding_stops` holds back."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)

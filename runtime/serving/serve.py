@@ -345,8 +345,8 @@ def _pass_sighup_on(server: Any) -> None:
 
 
 def _load(blueprint: Blueprint, listen: Listen, gate: StartGate, parent_pid: int) -> "WorkerApp":
-    """In the worker's own process, so that the parent never holds what a worker imports. Nothing that is
-    imported is garbage: until the worker has started, none is looked for."""
+    """In the worker's own process. What a start makes is no garbage: until the worker has started, none is
+    looked for. The parent has imported the module, and nothing that imports this one needs it."""
     gc.disable()
     from runtime.serving.worker import load_worker
 

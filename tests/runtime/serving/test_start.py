@@ -17,12 +17,14 @@ FORKS = ("litestar", "piccolo", "asyncpg", "granian.server", "runtime.services",
 """What a server's main process imports for its forks."""
 OURS = ("functions.", "models_registry.", "runtime.", "schema.")
 SERVE = """
-import os, sys
+import multiprocessing, os, sys
+multiprocessing.set_start_method("forkserver")  # Python 3.14's default
 from runtime.__main__ import main
 from runtime.serving import serve
 
 def crashed(*arguments):
     assert len(os.listdir("/proc/self/task")) == 1, "a fork could inherit a lock that another thread holds"
+    assert multiprocessing.get_start_method() == "fork"
     print(*sys.modules)
     return False
 
