@@ -5,6 +5,7 @@ httpx is imported when something goes out, or an address is judged. A start impo
 processes, and httpx takes 45 ms.
 """
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
@@ -21,18 +22,29 @@ class Unreachable(Exception):
     """There was no usable answer. The message says why in a few words."""
 
 
-def _authorities() -> ssl.SSLContext:
-    """TLS by the authorities that httpx believes, or those of the environment."""
-    return _context(ssl.get_default_verify_paths())
+def _authorities(*, named: bool = True) -> ssl.SSLContext:
+    """TLS by the authorities that the environment names, where `named`, or by httpx's own. Raises
+    Unreachable."""
+    places = ssl.get_default_verify_paths() if named else None
+    try:
+        return _context(places, "" if places is None else _looks(places.cafile, places.capath))
+    except OSError as exc:
+        raise Unreachable("the file of the authorities can't be read") from exc
 
 
 @lru_cache(maxsize=8)
-def _context(places: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
-    """TLS by the authorities at these places, or httpx's own. To read them takes 60 ms, for which each client
-    would hold up its worker."""
+def _context(places: ssl.DefaultVerifyPaths | None, looks: str) -> ssl.SSLContext:
+    """To read all authorities takes 60 ms, for which each client would hold up its worker. `looks` changes
+    where they do."""
     import httpx
 
-    return httpx.create_ssl_context()
+    return httpx.create_ssl_context(trust_env=places is not None)
+
+
+def _looks(*paths: str | None) -> str:
+    """When files and folders were changed, and how large they are."""
+    found = (os.stat(path) for path in paths if path is not None and os.path.exists(path))
+    return " ".join(f"{each.st_mtime_ns} {each.st_size}" for each in found)
 
 
 def flaw_of(url: str) -> str | None:
@@ -103,7 +115,7 @@ def get_json(url: str, *, timeout_s: float) -> Any:  # JSON has values of any ty
     try:
         with (
             httpx.Client(
-                verify=_authorities(), timeout=timeout_s, follow_redirects=False, trust_env=False
+                verify=_authorities(named=False), timeout=timeout_s, follow_redirects=False, trust_env=False
             ) as client,
             client.stream("GET", url) as answer,
         ):
@@ -138,7 +150,10 @@ async def answer_of(
     try:
         async with (
             httpx.AsyncClient(
-                verify=_authorities(), timeout=timeout_s, follow_redirects=False, trust_env=proxied
+                verify=_authorities(named=proxied),
+                timeout=timeout_s,
+                follow_redirects=False,
+                trust_env=proxied,
             ) as client,
             client.stream(method, url, content=content, headers=dict(headers)) as answer,
         ):
@@ -163,7 +178,7 @@ async def lines_of(method: str, url: str, content: bytes, *, idle_s: float) -> A
     try:
         async with (
             httpx.AsyncClient(
-                verify=_authorities(), timeout=timeout, follow_redirects=False, trust_env=False
+                verify=_authorities(named=False), timeout=timeout, follow_redirects=False, trust_env=False
             ) as client,
             client.stream(method, url, content=content) as answer,
         ):

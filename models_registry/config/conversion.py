@@ -26,9 +26,11 @@ def _with_key(values: Any, where: str, kind: type[S]) -> str:
     """A place within a section, such as `.model_group_alias[...]`, with the key that is meant."""
     field, some, rest = where.removeprefix(".").partition("[...]")
     inside = values.get(field) if some and isinstance(values, Mapping) else None
+    needed = {each.encode_name for each in msgspec.structs.fields(kind) if each.required}
+    beside = {name: values[name] for name in needed & values.keys()} if isinstance(inside, Mapping) else {}
     for key, value in inside.items() if isinstance(inside, Mapping) else ():
         try:
-            msgspec.convert({**values, field: {key: value}}, kind, strict=False)
+            msgspec.convert({**beside, field: {key: value}}, kind, strict=False)
         except msgspec.ValidationError:
             return f".{field}.{shortened(str(key))}{rest}"
     return where

@@ -46,10 +46,10 @@ def deployment_pricing(
 
 def _listed_as(provider: Provider, base_model: str) -> tuple[str | None, str]:
     """The provider and the model under which the price data has a `base_model`. It may name its provider:
-    `openai/gpt-4`."""
-    prefix, slash, rest = base_model.partition("/")
+    `openai/gpt-4`, or `litellm/openai/gpt-4` as LiteLLM's own clients write it."""
+    prefix, slash, rest = base_model.removeprefix("litellm/").partition("/")
     if not slash:
-        return provider.price_id, base_model
+        return provider.price_id, prefix
     return (PROVIDERS[prefix].price_id if prefix in PROVIDERS else prefix), rest
 
 

@@ -149,13 +149,18 @@ class ApiDocument:
         return msgspec.json.encode(openapi_document(self._entries, self._root_path))
 
 
+def _accepted(request: Request[Any, Any, Any]) -> str:
+    """The client's `Accept-Encoding`, which may stand on several lines."""
+    return ", ".join(request.headers.getall("accept-encoding", []))
+
+
 def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[ControllerRouterHandler]:
     """The handlers of the OpenAPI document, of the page that shows it, and of the files of pages."""
     document = ApiDocument(entries, root_path)
 
     @get(["/openapi.json"])
     async def openapi_json(request: Request[Any, Any, Any]) -> ASGIApp:
-        body, gzipped = await document.encoded(request.headers.get("accept-encoding", ""))
+        body, gzipped = await document.encoded(_accepted(request))
         return _sends(body, b"application/json", CODED if gzipped else VARIES)
 
     @get([STYLE_PATH])
@@ -168,7 +173,7 @@ def _documents(entries: Sequence[Entry], root_path: str, title: str) -> list[Con
 
     @get([f"{ASSETS_PATH}/{{name:str}}"])
     async def ui_asset(name: str, request: Request[Any, Any, Any]) -> ASGIApp:
-        taken = codings_taken(request.headers.get("accept-encoding", ""), tuple(CODINGS))
+        taken = codings_taken(_accepted(request), tuple(CODINGS))
         found = await asyncio.to_thread(built_ui().asset, name, taken)
         if found is None:
             raise HTTPException(status_code=404, detail="There is no such file of the admin UI.")

@@ -76,11 +76,13 @@ def test_the_model_of_a_wildcard_stands_in_the_path() -> None:
     assert request.url == f"{RESOURCE}/openai/deployments/gpt-4o/embeddings?api-version=2025-02-01-preview"
 
 
-def test_the_price_is_that_of_the_base_model() -> None:
+@pytest.mark.parametrize("base_model", ["azure/gpt-4o", "litellm/azure/gpt-4o", "gpt-4o", "litellm/gpt-4o"])
+def test_the_price_is_that_of_the_base_model(base_model: str) -> None:
     params = {"model": "azure/my-deployment", "api_base": RESOURCE, "api_key": "k"}
-    entry = {"model_name": "m", "litellm_params": params, "model_info": {"base_model": "azure/gpt-4o"}}
+    entry = {"model_name": "m", "litellm_params": params, "model_info": {"base_model": base_model}}
     target = check({"model_list": [entry]}, {}).registry.target("m", allowed=(), roll=0.0)
     assert target.price is not None
+    assert target.price.input == 2_500_000_000
 
 
 @pytest.mark.parametrize(

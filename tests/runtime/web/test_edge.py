@@ -91,7 +91,11 @@ class Site:
             sent.append(dict(message))
 
         pairs = [(b"host", b"gateway.test"), (b"content-length", b"%d" % sum(map(len, pieces)))]
-        pairs += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        pairs += [
+            (name.replace("_", "-").encode(), line.encode())
+            for name, value in headers.items()
+            for line in value.split("\n")
+        ]
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -291,7 +295,7 @@ def test_the_document_is_gzipped_for_who_takes_it() -> None:
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/ui/assets/index-abc.js"])
-@pytest.mark.parametrize("refused", ["gzip;Q=0", "gzip;q=0, br;Q=0.0", "*;q=0"])
+@pytest.mark.parametrize("refused", ["gzip;Q=0", "gzip;q=0, br;Q=0.0", "*;q=0", "*\nbr;q=0, gzip;q=0"])
 def test_who_refuses_a_coding_gets_the_plain_form(
     path: str, refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
