@@ -466,7 +466,7 @@ def test_a_config_with_errors_is_not_served(tmp_path: Path, postgres_dsn: str) -
     arguments = ["serve", "--config", written(tmp_path, wrong), "--port", str(free_port())]
     code, said = run_to_end(arguments, tmp_path, DATABASE_URL=postgres_dsn)
     assert code == 2
-    assert "config error: num_retries: expected 0 to 20" in said
+    assert "config error: router_settings.num_retries: expected 0 to 20, found -1" in said
 
 
 def test_a_deployment_in_error_is_skipped_and_told_and_the_others_serve(
