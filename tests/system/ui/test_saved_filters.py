@@ -7,12 +7,16 @@ from tests.e2e.gateway import Gateway
 from tests.fakes.entra import Entra, Person
 from tests.system.ui.conftest import SERIOUS, NewPage, Notes, sign_in_as_admin
 
+SETTLED = "menu => getComputedStyle(menu).opacity === '1' && menu.getAnimations({subtree: true}).length === 0"
+
 
 def menu(page: Any, label: str = "Saved filters") -> Any:
-    """The menu of saved filters, opened."""
+    """The menu of saved filters, opened, and no longer half transparent."""
+    page.emulate_media(reduced_motion="reduce")
     page.get_by_role("button", name=label).click()
     opened = page.get_by_role("menu")
     opened.wait_for()
+    page.wait_for_function(SETTLED, arg=opened.element_handle())
     return opened
 
 
