@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -185,7 +186,9 @@ def test_filters_are_in_the_address_and_survive_a_reload(
     page.get_by_text("No request fits").wait_for()
     page.reload()
     assert page.get_by_label("Status").first.input_value() == "failed"
-    client(console, console.virtual_key("filtered")).chat.completions.create(model="gpt-4", messages=HELLO)
+    client(console, console.virtual_key(f"filtered-{time.monotonic_ns()}")).chat.completions.create(
+        model="gpt-4", messages=HELLO
+    )
     page.goto(f"{console.url}/ui/activity")
     row = page.get_by_role("table", name="Requests").get_by_role("row").filter(has_text="filtered").first
     row.wait_for()
