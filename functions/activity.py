@@ -234,7 +234,7 @@ async def _aggregated(
 
 
 def _nobody(entity: Dimension) -> tuple[str, ...]:
-    """What rows of no team or organization have in place of its id."""
+    """The id that stands for none. A row without a team or an organization has an empty text there."""
     return ("",) if entity in (Dimension.TEAM, Dimension.ORGANIZATION) else ()
 
 

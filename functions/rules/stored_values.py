@@ -54,7 +54,8 @@ def checked_values(given: Values, config: Config, *, param: str) -> None:
 
 
 def checked_settings(given: Values, *, param: str) -> None:
-    """The same for settings of the router and of the cache, which name no variable, also no allowed one."""
+    """The same for settings of the router and of the cache. No `os.environ/NAME` may stand in them, be it
+    in `api_env_allowlist` or not."""
     _check_size(given, param)
     refuse_variables(given, param=param)
 

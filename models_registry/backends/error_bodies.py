@@ -31,7 +31,7 @@ MESSAGE_FIELDS = (
 
 
 class ReadError(msgspec.Struct, frozen=True, kw_only=True):
-    """What an error body says."""
+    """The fields of an error that a provider sent, such as `{"error": {"message": ..., "code": ...}}`."""
 
     message: str = ""
     kind: str | None = None

@@ -1,4 +1,4 @@
-"""What was relayed of a stream and is not yet counted."""
+"""The last bytes of a stream that were relayed to the client and are not yet counted."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from models_registry.backends.openai.lengths import length_of, text_length
 
 FINISH = b'"finish_reason":"'
 NO_FINISH = (b'"', b'error"')
-"""What stands behind FINISH where the answer did not end, or failed."""
+"""The words after FINISH of an answer that did not end (an empty one), or that failed (`error`)."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 SMALL_BLOCKS = 16
