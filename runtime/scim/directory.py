@@ -14,6 +14,7 @@ from functions.contract.policy import Policy
 from functions.contract.visit import Visit
 from functions.ports.scim import ResourceKind, ScimResource
 from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
 from runtime.scim.filters import equality_of
 from runtime.scim.groups import DirectoryGroups
 from runtime.scim.models import MAX_RESULTS, ResourceJson, described, model_of, understood
@@ -61,7 +62,7 @@ class ScimDirectory:
     async def show(self, kind: ResourceKind, query: ScimQuery, visit: Visit, *, call: Call) -> ScimResource:
         """See Directory."""
         equality = equality_of(f"id eq {msgspec.json.encode(query.id).decode()}")
-        async with self._database.connection() as connection:
+        async with self._reading() as connection:
             found = await self._kinds[kind].rows(connection, equality, limit=1)
         if not query.id or not found:
             raise NotFound(f"There is no {self._kinds[kind].noun} {query.id[:100]!r}.")
@@ -76,7 +77,7 @@ class ScimDirectory:
         size = MAX_RESULTS if query.count is None else min(max(0, query.count), MAX_RESULTS)
         if start > MAX_SCANNED * 1000:
             raise InvalidRequest("startIndex: too large.", code="invalidValue")
-        async with self._database.connection() as connection:
+        async with self._reading() as connection:
             if query.filter:
                 fitting = await self._fitting(connection, kind, query.filter)
                 total, page = len(fitting), fitting[start - 1 : start - 1 + size]
@@ -91,7 +92,7 @@ class ScimDirectory:
         section 3.4.2.1)."""
         found: list[tuple[ResourceKind, ResourceJson]] = []
         refusals: list[str] = []
-        async with self._database.connection() as connection:
+        async with self._reading() as connection:
             for kind in KINDS:
                 try:
                     if query.filter:
@@ -168,6 +169,14 @@ class ScimDirectory:
     async def described(self, what: str, id: str, visit: Visit) -> Mapping[str, Any]:
         """See Directory."""
         return described(what, id, f"{visit.base_url}{V2}")
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for what the directory asks. Raises InvalidRequest for a text that no column can
+        hold."""
+        with asking():
+            async with self._database.connection() as connection:
+                yield connection
 
     @asynccontextmanager
     async def _changing(self, kind: ResourceKind, call: Call) -> AsyncIterator[asyncpg.Connection]:

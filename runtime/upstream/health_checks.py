@@ -15,6 +15,7 @@ from models_registry.config.health_checks import CheckRules
 from models_registry.routing.fleet import Fleet, id_of
 from models_registry.target import Target
 from runtime.postgres.database import Database
+from runtime.postgres.errors import asking
 from runtime.upstream.checker import Checker, CheckFound, how_of
 from runtime.upstream.standings import key_of
 from schema.errors.base import GatewayError
@@ -139,10 +140,12 @@ class HealthChecks:
     async def history(
         self, *, model: str | None, status: str | None, limit: int, offset: int
     ) -> tuple[list[CheckRecord], int]:
-        """Checks, newest first, and how many there are. Raises DatabaseUnavailable."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(_HISTORY, model, status, limit, offset)
-            total = await connection.fetchval(_TOTAL, model, status)
+        """Checks, newest first, and how many there are. Raises DatabaseUnavailable, and InvalidRequest for a
+        model that no column can hold."""
+        with asking():
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(_HISTORY, model, status, limit, offset)
+                total = await connection.fetchval(_TOTAL, model, status)
         return [CheckRecord(**row) for row in rows], total
 
     async def latest(self) -> list[CheckRecord]:
