@@ -8,16 +8,19 @@ from typing import Any
 
 import msgspec
 
+from functions.answers.downloads import MEDIA_TYPES
 from functions.contract.function import Download, EventStream, Manifest, RawReply, TextReply
 from functions.contract.roles import Access
 from functions.contract.visit import Redirect, WebPage
 from runtime.catalog import Entry
 from schema.health import VERSION
+from schema.scim import SCIM_JSON
 
 JsonDocument = dict[str, Any]  # a JSON document has values of any type
 NOT_JSON = (EventStream, Download, TextReply, RawReply, WebPage, Redirect)
 """The answers of functions that are no JSON."""
 REF = "#/components/schemas/{name}"
+TEXT: JsonDocument = {"schema": {"type": "string"}}
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
 )
@@ -75,6 +78,8 @@ def _operation(
         operation["security"] = [{"key": []}]
     for status, text in STATUSES.items():
         content = {"application/json": {"schema": by_kind[_error_kind(manifest)]}}
+        if manifest.pages:
+            content["text/html"] = TEXT
         operation["responses"][status] = {"description": text, "content": content}
     parameters = list(_parameters(manifest, path, components))
     if manifest.method != "GET":
@@ -91,12 +96,18 @@ def _answer(manifest: Manifest, by_kind: dict[Any, JsonDocument]) -> JsonDocumen
     plain = [by_kind[kind] for kind in _reply_kinds(manifest)]
     schema: JsonDocument = plain[0] if len(plain) == 1 else {"anyOf": plain}
     content: JsonDocument = {"application/json": {"schema": schema}} if plain else {}
-    if {Download, TextReply} & set(_members(manifest.reply)):
-        content["text/plain"] = {"schema": {"type": "string"}}
-    if {WebPage, Redirect} & set(_members(manifest.reply)):
-        content["text/html"] = {"schema": {"type": "string"}}
-    if EventStream in _members(manifest.reply):
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+    members = _members(manifest.reply)
+    if TextReply in members:
+        content["text/plain"] = TEXT
+    if Download in members:
+        content |= {kind.partition(";")[0]: TEXT for kind in MEDIA_TYPES.values()}
+    if {WebPage, Redirect} & set(members):
+        content["text/html"] = TEXT
+        content.setdefault("application/json", {"schema": {"type": "object"}})  # for who wants no page
+    if RawReply in members:
+        content[SCIM_JSON] = {"schema": {"type": "object"}}
+    if EventStream in members:
+        content["text/event-stream"] = TEXT
     return {"description": "The answer", "content": content}
 
 

@@ -185,3 +185,21 @@ def test_the_document_is_made_once_for_all_who_ask_and_also_where_the_first_leav
     assert b"/v1/chat/completions" in one[0]
     assert (gzip.decompress(short[0]), short[1], one[1]) == (one[0], True, False)
     assert len(short[0]) < len(one[0]) / 3
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "kinds"),
+    [
+        ("/audit/export", "get", "200", {"application/jsonl", "text/csv"}),
+        ("/metrics", "get", "200", {"text/plain"}),
+        ("/logout", "post", "200", {"text/html", "application/json"}),
+        ("/sso/callback", "get", "401", {"text/html", "application/json"}),
+        ("/scim/v2/Users", "get", "200", {"application/scim+json"}),
+        ("/v1/chat/completions", "post", "200", {"application/json", "text/event-stream"}),
+        ("/key/info", "get", "404", {"application/json"}),
+    ],
+)
+def test_every_type_of_an_answer_is_named(
+    document: Json, path: str, method: str, status: str, kinds: set[str]
+) -> None:
+    assert document["paths"][path][method]["responses"][status]["content"].keys() == kinds
