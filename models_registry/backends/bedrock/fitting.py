@@ -1,6 +1,8 @@
 """Fits a request to a model on Bedrock: Claude models as at Anthropic, the others by what the table of facts
 says that they refuse."""
 
+from functools import partial
+
 from models_registry.backends.bedrock.models import is_claude
 from models_registry.backends.cache_points import mark_chat
 from models_registry.backends.claude_fitting import (
@@ -31,7 +33,9 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     fields = merged(request, target)
     marked = mark_chat(fields, target)
     before = dict(fields)
-    fit_tools(fields, fits=fits_strict if is_claude(target.model) else any_strict)
+    fit_tools(
+        fields, fits=partial(fits_strict, model=target.model) if is_claude(target.model) else any_strict
+    )
     if is_claude(target.model):
         fit_format(fields)
         fit_effort(fields, target, drops=drops)
