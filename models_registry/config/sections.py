@@ -5,21 +5,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from models_registry.backends.injection_points import InjectionPoint
 from models_registry.config.sign_in import JwtSection, SsoSection
 from models_registry.numbers import Number
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 """A number of tokens or requests."""
-
-
-class InjectionPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a request without marks of the cache gets one, in LiteLLM's words."""
-
-    location: str = "message"
-    """`message`, or `tool_config`."""
-    role: str | None = None
-    index: int | None = None
-    control: dict[str, Any] | None = None  # a `cache_control` of Anthropic's
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
