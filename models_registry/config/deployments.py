@@ -140,7 +140,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         local=provider.local,
         residency=residency,
         guardrails=tuple(params.guardrails or ()),
-        judged=deployment.entered and any(getattr(params, name) for name in ADDRESSES),
+        judged=deployment.entered and not own_host and any(getattr(params, name) for name in ADDRESSES),
         takes_metadata=provider.takes_metadata and own_host,
         strict_messages=provider.strict_messages and own_host,
         refused_in_messages=frozenset(provider.refused_in_messages if own_host else ()),
