@@ -97,16 +97,27 @@ class EntryRead(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
+def renamed(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with each under the name by which it is known here."""
+    for name in known_keys.ALIASES.keys() & params.keys():
+        value = params.pop(name)
+        params.setdefault(known_keys.ALIASES[name], value)
+    return params
+
+
 def with_credential(values: Any, credentials: Credentials, path: str) -> None:
     """Put the values of the credential that an entry names beside the entry's own, which count first. A
     credential with an address is for that address alone, so that nobody sends its key elsewhere. Raises
     BadDeployment."""
     params = values.get("litellm_params") if isinstance(values, Mapping) else None
+    if isinstance(params, dict):
+        renamed(params)
     name = params.get("litellm_credential_name") if isinstance(params, Mapping) else None
     if name is None or not isinstance(params, dict):
         return
     where = f"{path}.litellm_params.litellm_credential_name"
-    shared = credentials.get(name) if isinstance(name, str) else None
+    known = credentials.get(name) if isinstance(name, str) else None
+    shared = None if known is None else renamed(dict(known))
     if shared is None:
         raise NoCredential(where, "there is no credential of this name")
     for address in known_keys.ADDRESSES:

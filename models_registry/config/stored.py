@@ -45,7 +45,7 @@ OWN_SECRETS = frozenset(
 )
 OWN_PREFIXES = ("SWITCHGEAR_", "POSTGRES_", "DATABASE_")
 """The variables of the gateway itself. No allow-list gives them to a body of the API."""
-FILES = ("ssl_certificate",)
+FILES = ("ssl_certificate", "aws_profile_name", "aws_web_identity_token")
 """Parameters that name a file of the gateway's machine."""
 MAX_DEPTH = 20
 

@@ -3,7 +3,7 @@ says that they refuse."""
 
 from functools import partial
 
-from models_registry.backends.bedrock.models import is_claude
+from models_registry.backends.bedrock.models import is_claude, known_as
 from models_registry.backends.cache_points import mark_chat
 from models_registry.backends.claude_fitting import (
     BUDGET_LEVELS,
@@ -34,9 +34,10 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     marked = mark_chat(fields, target)
     before = dict(fields)
     fit_tools(
-        fields, fits=partial(fits_strict, model=target.model) if is_claude(target.model) else any_strict
+        fields,
+        fits=partial(fits_strict, model=known_as(target)) if is_claude(known_as(target)) else any_strict,
     )
-    if is_claude(target.model):
+    if is_claude(known_as(target)):
         fit_format(fields)
         fit_effort(fields, target, drops=drops)
         thinking = fit_thinking(fields, target.facts, drops=drops)
